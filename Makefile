@@ -1,0 +1,41 @@
+# Two commands do everything: `make run` and `make test`. Both set up what is missing in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ONCE ?=
+
+.PHONY: run test setup lock clean
+
+run: setup
+	@$(BIN)/incident-desk demo $(if $(ONCE),--once)
+
+test: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/incident-desk index
+	@$(BIN)/pytest -n 2 --cov --cov-report=term
+	@$(BIN)/python -m evals run
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Incident Desk needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 3; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo 'the venv module is missing; install it first (Debian: apt-get install python3-venv)' >&2; exit 3; }
+	@echo 'setting up .venv (once, a minute or two) …'
+	@$(PYTHON) -m venv $(VENV) || { echo 'no room or no right to make .venv here' >&2; exit 3; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || \
+	  { echo 'the packages could not be installed; check the network and the package index, then try again' >&2; exit 3; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Needs uv; only for whoever changes the dependencies.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --extra test --extra build --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) var

@@ -1,0 +1,68 @@
+"""The retriever without a model: BM25 over the same wordings.
+
+Its score becomes a cosine-like figure by dividing through the score a wording has with itself, so
+1.0 means "the very words". The strict judge answers on little less than that.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from heapq import nlargest
+from itertools import chain
+from operator import itemgetter
+
+import re2
+
+from bot.adapters.chroma import Record
+from bot.domain import Hit
+
+WORD = re2.compile(r"[\p{L}\p{N}]+")
+K1, B = 1.2, 0.75
+MAX_WORDS = 60
+
+
+class BM25:
+    """An inverted index in memory."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.bags = [Counter(_words(r.text)) for r in records]
+        self.mean = sum(map(len, self.bags)) / max(1, len(self.bags))
+        counts = Counter(chain.from_iterable(self.bags))
+        self.weight = {
+            w: math.log(1 + (len(self.bags) - n + 0.5) / (n + 0.5)) for w, n in counts.items()
+        }
+        self.postings: dict[str, list[int]] = {}
+        for place, bag in enumerate(self.bags):
+            for word in bag:
+                self.postings.setdefault(word, []).append(place)
+
+    def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
+        """The `limit` best records; cosine is the symmetric share of words in common."""
+        words = Counter(_words(text))
+        scores: dict[int, float] = {}
+        for word in words:
+            for place in self.postings.get(word, ()):
+                scores[place] = scores.get(place, 0.0) + self._part(word, place)
+        best = nlargest(limit, scores.items(), key=itemgetter(1))
+        hits = [self._hit(words, place) for place, _ in best]
+        return tuple(sorted(hits, key=lambda h: -h.cosine))
+
+    def _part(self, word: str, place: int) -> float:
+        bag = self.bags[place]
+        count = bag[word]
+        return (
+            self.weight[word] * count * (K1 + 1) / (count + K1 * (1 - B + B * len(bag) / self.mean))
+        )
+
+    def _hit(self, words: Counter[str], place: int) -> Hit:
+        record, bag = self.records[place], self.bags[place]
+        unknown = math.log(1 + 2 * len(self.bags))
+        shared = sum(self.weight.get(w, unknown) for w in words.keys() & bag.keys())
+        every = sum(self.weight.get(w, unknown) for w in words.keys() | bag.keys())
+        share = shared / every if every else 0.0
+        return Hit(label=record.label, text=record.text, cosine=share, answers=record.answers)
+
+
+def _words(text: str) -> list[str]:
+    return [w.lower() for w in WORD.findall(text.encode("utf-8", "replace").decode())][:MAX_WORDS]

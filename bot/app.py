@@ -1,0 +1,149 @@
+"""Composition root: the only place that constructs adapters and the Desk."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.adapters.minilm import MiniLM, silent
+from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
+from bot.corpus import Knowledge, load
+from bot.errors import MissingError
+from bot.outbound import Outbound
+from bot.ports import Judge, Retriever
+from bot.responder import Responder
+
+if TYPE_CHECKING:
+    from bot.adapters.chroma import Changed, Chroma, Record
+    from bot.channels.mail.local import Folder
+    from bot.desk import Desk
+    from bot.journal import Journal
+    from bot.settings import Settings
+
+STAMP = "index.version"
+
+
+class App:
+    """Builds each part once, when it is first asked for."""
+
+    def __init__(self, settings: "Settings", say: Callable[[str], None] = silent) -> None:
+        self.settings = settings
+        self.say = say
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        return load(self.settings.knowledge)
+
+    @cached_property
+    def fit(self) -> Fit | None:
+        """The fit of this very knowledge; another's is never used silently."""
+        fit = read_fit(self._fitted)
+        if fit and fit.question_version != self.knowledge.question_version:
+            self.say(
+                "warning: the fit belongs to other questions; strict rules decide until "
+                "`python -m evals fit` has run"
+            )
+            return None
+        return fit
+
+    @cached_property
+    def encoder(self) -> MiniLM:
+        delta = self._fitted / "encoder.npz"
+        tuned = delta if self.fit and delta.exists() else None
+        return MiniLM(self.settings.models, tuned, self.say)
+
+    @cached_property
+    def chroma(self) -> "Chroma":
+        from bot.adapters.chroma import Chroma
+
+        return Chroma(
+            encoder=self.encoder, folder=self.settings.chroma, url=self.settings.chroma_url
+        )
+
+    @cached_property
+    def responder(self) -> Responder:
+        """The fitted desk, or the strict one on what can be had."""
+        try:
+            return self._dense()
+        except MissingError as error:
+            self.say(f"warning: {error}; the desk goes on with word search and answers less")
+            from bot.adapters.bm25 import BM25
+
+            return self._responder(BM25(self.records()), self._strict())
+
+    @cached_property
+    def outbound(self) -> Outbound:
+        return Outbound(self.knowledge)
+
+    @cached_property
+    def journal(self) -> "Journal":
+        from bot.journal import Journal
+
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        return Journal(self.settings.database)
+
+    def records(self) -> list["Record"]:
+        """Every representation: the wordings, and each passage's heading and sentences."""
+        from bot.adapters.chroma import Record
+
+        found = [
+            Record(text=w.text, label=w.label, answers=w.answers) for w in self.knowledge.wordings
+        ]
+        for passage in self.knowledge.post.passages:
+            texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])
+            found += [Record(text=t, label=passage.id, answers=True) for t in texts]
+        return found
+
+    def index(self) -> "Changed":
+        """Bring the index up to date with the knowledge and the encoder."""
+        changed = self.chroma.index(self.records(), self.say)
+        (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")
+        return changed
+
+    def folder(self, name: str) -> "Folder":
+        """A Maildir of the local mailbox: new, sent."""
+        from bot.channels.mail.local import Folder
+
+        return Folder(self.settings.home / "mail" / name)
+
+    @cached_property
+    def desk(self) -> "Desk":
+        from bot.channels.mail.compose import Composer
+        from bot.channels.mail.local import MaildirOut
+        from bot.desk import Desk
+
+        return Desk(
+            knowledge=self.knowledge,
+            responder=self.responder,
+            journal=self.journal,
+            outbound=self.outbound,
+            compose=Composer(self.settings.address).reply,
+            out=MaildirOut(self.folder("sent")),
+        )
+
+    def _dense(self) -> Responder:
+        self.encoder.vector("ready")
+        stamp = self.settings.home / STAMP
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != self._index_version:
+            self.index()
+        judge: Judge = self._strict()
+        if self.fit:
+            judge = FittedJudge(
+                fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
+            )
+        return self._responder(self.chroma, judge)
+
+    def _responder(self, retriever: Retriever, judge: Judge) -> Responder:
+        return Responder(knowledge=self.knowledge, retriever=retriever, judge=judge)
+
+    def _strict(self) -> StrictJudge:
+        answers = Answers.of(list(self.knowledge.passages), self.knowledge.wordings)
+        return StrictJudge(answers=answers, threshold=self.settings.threshold)
+
+    @property
+    def _index_version(self) -> str:
+        return f"{self.encoder.name} {self.knowledge.question_version}"
+
+    @property
+    def _fitted(self) -> Path:
+        return self.settings.knowledge / "fitted"

@@ -1,0 +1,1 @@
+"""Where people reach the desk; channels do not know each other."""

@@ -1,0 +1,1 @@
+"""The incident mailbox: bytes in, bytes out."""

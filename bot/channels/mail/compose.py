@@ -1,0 +1,61 @@
+"""A reply text -> the bytes of a mail that threads, starts no loop and quotes nobody."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+
+from bot.errors import InputError
+from bot.journal import Received, Reply
+
+MAX_REFERENCES = 20
+# The desk's own words: the asker's subject does not go out again.
+SUBJECT = "Re: your message about the security incident"
+
+
+class Composer:
+    """Writes the desk's replies, from one address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def reply(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply:
+        """The reply to a stored message; the same Message-ID whenever it is made again."""
+        message_id = self._message_id(f"{turn}:{stored.key}")
+        body = self._bytes(stored, text, message_id=message_id, automatic=automatic)
+        return Reply(recipient=stored.sender, message_id=message_id, body=body)
+
+    def _bytes(self, stored: Received, text: str, *, message_id: str, automatic: bool) -> bytes:
+        mail = EmailMessage(policy=SMTP)
+        mail["From"] = self.address
+        mail["To"] = _address(stored.sender)
+        mail["Subject"] = SUBJECT
+        mail["Date"] = format_datetime(datetime.now(UTC))
+        mail["Message-ID"] = message_id
+        if parent := _ids(stored.headers.get("message_id", ""))[:1]:
+            earlier = _ids(stored.headers.get("references", ""))[-MAX_REFERENCES:]
+            mail["In-Reply-To"] = parent[0]
+            mail["References"] = " ".join(dict.fromkeys([*earlier, *parent]))
+        if automatic:
+            mail["Auto-Submitted"] = "auto-replied"
+        mail["X-Auto-Response-Suppress"] = "All"
+        mail.set_content(text, cte="quoted-printable")
+        return mail.as_bytes()
+
+    def _message_id(self, seed: str) -> str:
+        digest = hmac.new(self.address.encode(), seed.encode(), hashlib.sha256).hexdigest()[:32]
+        return f"<r.{digest}@{self.address.rpartition('@')[2]}>"
+
+
+def _address(sender: str) -> str:
+    address = parseaddr(sender)[1]
+    if "@" not in address or any(c.isspace() or not c.isprintable() for c in address):
+        raise InputError(f"{sender!r} is no address that a reply can go to")
+    return address
+
+
+def _ids(header: str) -> list[str]:
+    """The message ids of a header; what is not shaped like one does not go out."""
+    return [i for i in header.split() if i.startswith("<") and i.endswith(">") and i.isascii()]

@@ -1,0 +1,241 @@
+"""HTML -> the text a person sees; hidden nodes are dropped, and it is said that there were some.
+
+Text that is in the mail but not on the screen is how instructions are smuggled to a reader that
+is a program.
+"""
+
+from dataclasses import dataclass
+
+import re2
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from bot.channels.mail.limits import LimitError
+
+MAX_SOURCE = 1_000_000
+MAX_STEPS = 40_000
+MAX_SELECTORS = 30
+MAX_OPEN = 500
+MAX_TAGS = 60_000
+TAG = re2.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+SELF_CLOSED = frozenset(
+    [
+        "p",
+        "li",
+        "td",
+        "th",
+        "tr",
+        "dt",
+        "dd",
+        "option",
+        "tbody",
+        "thead",
+        "tfoot",
+        "br",
+        "img",
+        "hr",
+        "meta",
+        "link",
+        "input",
+        "col",
+        "wbr",
+        "area",
+        "base",
+        "html",
+        "head",
+        "body",
+    ]
+)
+PLAIN_TAGS = frozenset({"-text", "-comment"})
+HIDING = re2.compile(
+    r"(?i)display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|"
+    r"font-size\s*:\s*(?:0+(?:\.0\d*)?(?:px|pt|em|rem|%)?|\.0\d*(?:px|pt|em|rem|%)?|1p[xt])\s*(?:;|!|$)|"
+    r"opacity\s*:\s*(?:0+(?:\.0\d*)?|\.0\d*)\s*(?:;|!|$)|(?:^|[;\s])color\s*:\s*transparent|"
+    r"(?:max-height|max-width|(?:^|[;\s])height|(?:^|[;\s])width)\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|"
+    r"(?:text-indent|(?:^|[;\s])left|(?:^|[;\s])top)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*0"
+)
+COLOR = re2.compile(r"(?i)(?:^|[;\s])color\s*:\s*([#\w]+)")
+GROUND = re2.compile(r"(?i)background(?:-color)?\s*:\s*([#\w]+)")
+RULE = re2.compile(r"([^{}@]+)\{([^{}]*)\}")
+MEDIA = re2.compile(r"@[^{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
+COMMENT = re2.compile(r"(?s)/\*.*?\*/")
+DROPPED = frozenset(
+    [
+        "script",
+        "style",
+        "head",
+        "title",
+        "noscript",
+        "template",
+        "object",
+        "svg",
+        "iframe",
+        "textarea",
+        "select",
+    ]
+)
+BLOCKS = frozenset(
+    [
+        "p",
+        "div",
+        "br",
+        "li",
+        "tr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "blockquote",
+        "table",
+        "ul",
+        "ol",
+        "hr",
+        "pre",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "dl",
+        "dt",
+        "dd",
+        "center",
+        "form",
+        "fieldset",
+        "address",
+        "main",
+        "nav",
+        "aside",
+    ]
+)
+CELLS = frozenset({"td", "th"})
+OPENED, CLOSED = "\x02", "\x03"  # around what is quoted, until there are lines to mark
+CONTROLS = {2: None, 3: None, 0: None}
+QUOTE_CLASSES = frozenset({"gmail_quote", "gmail_quote_container", "yahoo_quoted"})
+QUOTE_IDS = frozenset({"appendonsend", "divrplyfwdmsg", "olk_src_body_section", "stopspelling"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Visible text, whether something was hidden in it, and how many elements it has."""
+
+    text: str
+    hidden: bool
+    steps: int = 0
+
+
+def html_text(source: str, *, steps: int = MAX_STEPS) -> Page:
+    """The visible text of an HTML part; LimitError when there is too much of it."""
+    if source.count("<") > MAX_TAGS:
+        raise LimitError("too many elements of HTML")
+    if _nesting(source) > MAX_OPEN:
+        raise LimitError("HTML too deeply nested")
+    tree = LexborHTMLParser(source)
+    root = tree.root
+    if root is None:
+        return Page(text="", hidden=False)
+    pieces, hidden, taken = _walked(root, _hidden_by_sheet(tree), steps)
+    return Page(text="\n".join(_lines("".join(pieces))), hidden=hidden, steps=taken)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without empty ones; the quoted ones marked as in plain text."""
+    found: list[str] = []
+    depth = 0
+    for line in text.split("\n"):
+        depth += line.count(OPENED)
+        words = " ".join(line.replace(OPENED, " ").replace(CLOSED, " ").split())
+        if words:
+            found.append(f"> {words}" if depth > 0 else words)
+        depth -= line.count(CLOSED)
+    return found
+
+
+def _nesting(source: str) -> int:
+    """The most elements open at once: the parser's time grows with their square."""
+    depth = most = 0
+    for closing, name in TAG.findall(source):
+        if name.lower() not in SELF_CLOSED:
+            depth = depth - 1 if closing else depth + 1
+            most = max(most, depth)
+    return most
+
+
+def _walked(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], bool, int]:
+    """Text in the order of the page; a loop, for a page may be nested 100,000 deep."""
+    pieces: list[str] = []
+    hidden = False
+    node: LexborNode | None = root
+    for taken in range(steps):
+        if node is None:
+            return pieces, hidden, taken
+        tag = node.tag or ""
+        if tag == "-text":
+            pieces.append(" ".join((node.text_content or "").translate(CONTROLS).split("\n")))
+        skip = tag in DROPPED
+        if not skip and tag not in PLAIN_TAGS and (node.mem_id in unseen or _is_hidden(node)):
+            skip = True
+            hidden = hidden or bool(node.text(deep=True).strip())
+        pieces.append(_opening(node, tag))
+        node = _next(node, root, pieces, descend=not skip)
+    raise LimitError("too many elements of HTML")
+
+
+def _next(
+    node: LexborNode, root: LexborNode, pieces: list[str], *, descend: bool
+) -> LexborNode | None:
+    """The node that follows in the page; marks the ends of those that are left."""
+    if descend and (child := node.child) is not None:
+        return child
+    here: LexborNode | None = node
+    while here is not None and here.mem_id != root.mem_id:
+        pieces.append(_closing(here, here.tag or ""))
+        if (following := here.next) is not None:
+            return following
+        here = here.parent
+    return None
+
+
+def _opening(node: LexborNode, tag: str) -> str:
+    if _is_quote(node, tag):
+        return f"\n{OPENED}"
+    return "\n" if tag in BLOCKS else ""
+
+
+def _closing(node: LexborNode, tag: str) -> str:
+    if _is_quote(node, tag):
+        return f"{CLOSED}\n"
+    if tag in CELLS:
+        return " "
+    return "\n" if tag in BLOCKS else ""
+
+
+def _is_quote(node: LexborNode, tag: str) -> bool:
+    if tag != "div":
+        return tag == "blockquote"
+    attributes = node.attributes
+    classes = (attributes.get("class") or "").lower().split()
+    return bool(QUOTE_CLASSES & set(classes)) or (attributes.get("id") or "").lower() in QUOTE_IDS
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    style = (attributes.get("style") or "")[:2000]
+    if "hidden" in attributes or HIDING.search(style):
+        return True
+    color, ground = COLOR.search(style), GROUND.search(style)
+    return bool(color and ground and color.group(1).lower() == ground.group(1).lower())
+
+
+def _hidden_by_sheet(tree: LexborHTMLParser) -> set[int]:
+    """What style sheets hide on every screen; rules for some screens only do not count."""
+    sheet = "\n".join(node.text(deep=True) for node in tree.css("style"))
+    rules = RULE.findall(MEDIA.sub("", COMMENT.sub("", sheet)))
+    named = {s.strip() for r, style in rules if HIDING.search(style) for s in r.split(",")}
+    unseen: set[int] = set()
+    for selector in sorted(named - {"", "*", "body", "html"})[:MAX_SELECTORS]:
+        try:
+            unseen.update(node.mem_id for node in tree.css(selector))
+        except SelectolaxError:  # a selector that the parser does not know
+            continue
+    return unseen

@@ -1,0 +1,52 @@
+"""A raw mail -> a stored, masked message: parse, rules, redact, journal, in this order."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
+from bot.channels.mail.sandbox import SafeParser
+from bot.domain import Redaction
+from bot.journal import Received
+from bot.redact import redact
+
+FINAL = frozenset({Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A mail as far as the desk will ever keep it."""
+
+    mail: ParsedMail
+    ruling: Ruling
+    redaction: Redaction
+
+
+def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
+    """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
+    mail = parser.parse(raw)
+    return Read(mail=mail, ruling=rule(mail, policy), redaction=redact(question_text(mail)))
+
+
+def question_text(mail: ParsedMail) -> str:
+    """What the person wrote: the visible part, the subject where the body is empty."""
+    return mail.visible.strip() or mail.text.strip() or mail.subject
+
+
+def received(found: Read, path: Path) -> Received:
+    """What is stored of it: masked text, headers that a reply needs, where the raw mail lies."""
+    mail = found.mail
+    thread = next(iter(mail.references.split()), "") or mail.message_id or mail.key
+    return Received(
+        channel="email",
+        thread_key=f"mail:{mail.sender.lower()}:{thread}",
+        key=mail.key,
+        raw_ref=path.name,
+        verdict=found.ruling.verdict.value,
+        rule=found.ruling.rule,
+        sender=mail.sender,
+        headers={"message_id": mail.message_id, "references": mail.references},
+        text=found.redaction.text,
+        redactions=tuple(asdict(span) for span in found.redaction.spans),
+        final=found.ruling.verdict in FINAL,
+    )

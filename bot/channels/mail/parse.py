@@ -1,0 +1,142 @@
+"""Bytes -> ParsedMail: never raises; what is wrong with a mail is in its `fault`.
+
+The pieces: parts (MIME tree and limits), decode (bytes -> text), addresses, html, visible.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from bot.channels.mail.addresses import addresses
+from bot.channels.mail.bodies import body_text
+from bot.channels.mail.decode import unencoded
+from bot.channels.mail.limits import LimitError
+from bot.channels.mail.parts import (
+    MAX_HEAD,
+    Budget,
+    Header,
+    Part,
+    first,
+    head_and_body,
+    headers_of,
+    part_of,
+)
+from bot.channels.mail.visible import visible_reply
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_ADDRESSES = 50
+TRANSPORT = frozenset({"received", "delivered-to", "return-path"})
+ADDRESSEES = (
+    "to",
+    "cc",
+    "delivered-to",
+    "resent-to",
+    "resent-cc",
+    "resent-bcc",
+    "x-original-to",
+    "envelope-to",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedMail:
+    """A mail as the rules and the responder see it."""
+
+    message_id: str = ""
+    subject: str = ""
+    sender: str = ""
+    senders: tuple[str, ...] = ()
+    return_path: str | None = None
+    references: str = ""
+    recipients: tuple[str, ...] = ()
+    text: str = ""
+    visible: str = ""
+    attachments: tuple[str, ...] = ()
+    headers: tuple[Header, ...] = ()
+    content_types: tuple[str, ...] = ()
+    hidden: bool = False
+    fault: str = ""
+    key: str = ""
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a header, in order."""
+        return tuple(value for header, value in self.headers if header == name)
+
+
+def parse(raw: bytes) -> ParsedMail:
+    """The mail; with `fault` set, and only its headers, when it cannot be read safely."""
+    headers = headers_of(head_and_body(raw)[0][:MAX_HEAD])[0]
+    try:
+        tree = _tree(raw)
+        return _parsed(tree.headers, key=dedupe_key(raw), tree=tree)
+    except LimitError as error:
+        fault = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a mail provokes, a person gets it
+        # The name alone: the message of the error may quote the mail.
+        fault = f"not readable as a mail ({type(error).__name__})"
+    return _parsed(headers, key=dedupe_key(raw), fault=fault)
+
+
+def _tree(raw: bytes) -> Part:
+    if len(raw) > MAX_BYTES:
+        raise LimitError("larger than 10 MiB")
+    tree = part_of(raw, Budget())
+    people = addresses(_values(tree.headers, "from", *ADDRESSEES), limit=MAX_ADDRESSES)
+    if len(people) > MAX_ADDRESSES:
+        raise LimitError("more than 50 addresses")
+    return tree
+
+
+def dedupe_key(raw: bytes) -> str:
+    """What two deliveries of one mail share, and a forger of its Message-ID does not."""
+    head, body = head_and_body(raw)
+    if len(head) > MAX_HEAD:
+        return hashlib.sha256(raw).hexdigest()
+    headers, rest = headers_of(head)
+    if message_id := first(headers, "message-id"):
+        sender = next(iter(addresses(_values(headers, "from"), limit=1)), "")
+        seed = f"{message_id}\n{sender}\n".encode("utf-8", "replace")
+        return hashlib.sha256(seed + rest + body).hexdigest()
+    return hashlib.sha256(_without_transport(head) + b"\n\n" + body).hexdigest()
+
+
+def _parsed(
+    headers: tuple[Header, ...], *, key: str, tree: Part | None = None, fault: str = ""
+) -> ParsedMail:
+    senders = addresses(_values(headers, "from"), limit=MAX_ADDRESSES)
+    path = _values(headers, "return-path")
+    parts = tuple(tree.walk()) if tree else ()
+    text, hidden = body_text(tree) if tree else ("", False)
+    return ParsedMail(
+        message_id=first(headers, "message-id"),
+        subject=unencoded(first(headers, "subject")),
+        sender=senders[0] if senders else "",
+        senders=senders,
+        return_path=path[0].strip().strip("<>").strip().lower() if path else None,
+        references=" ".join(" ".join(_values(headers, "references", "in-reply-to")).split()),
+        recipients=addresses(_values(headers, *ADDRESSEES), limit=MAX_ADDRESSES),
+        text=text,
+        visible=visible_reply(text),
+        attachments=tuple(part.filename for part in parts if part.filename),
+        headers=headers,
+        content_types=tuple(part.content_type for part in parts),
+        hidden=hidden,
+        fault=fault,
+        key=key,
+    )
+
+
+def _without_transport(head: bytes) -> bytes:
+    """The header lines that a second delivery would repeat."""
+    kept: list[bytes] = []
+    keeps = True
+    for line in head.splitlines():
+        if line[:1] not in (b" ", b"\t"):
+            name = line.partition(b":")[0].strip().lower().decode("ascii", "replace")
+            keeps = name not in TRANSPORT
+        if keeps:
+            kept.append(line)
+    return b"\n".join(kept)
+
+
+def _values(headers: tuple[Header, ...], *names: str) -> list[str]:
+    return [value for header, value in headers if header in names]

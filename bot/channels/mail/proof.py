@@ -1,0 +1,66 @@
+"""What our own receiving server found out about the sender.
+
+Only Authentication-Results that carry its name count: anybody can write the header. A header of
+that name that cannot be read counts as a result that is neither pass nor fail.
+"""
+
+import authres
+
+from bot.channels.mail.parse import ParsedMail
+
+MAX_HEADER = 8000
+UNREADABLE = "unreadable"
+
+
+def results(mail: ParsedMail, authserv_id: str) -> set[str]:
+    """The results of DMARC in the headers of `authserv_id`."""
+    found: set[str] = set()
+    for header in _headers(mail, authserv_id):
+        if header is None:
+            found.add(UNREADABLE)
+            continue
+        found |= {str(r.result).lower() for r in header.results if r.method == "dmarc"}
+    return found
+
+
+def aligned(mail: ParsedMail, authserv_id: str) -> bool:
+    """Did DKIM or SPF pass for the domain of the From address, or for one above it?"""
+    proven: set[str] = set()
+    for header in _headers(mail, authserv_id):
+        for result in header.results if header else ():
+            if str(result.result).lower() != "pass":
+                continue
+            if result.method == "dkim":
+                proven.add(str(result.header_d or "").lower())
+            elif result.method == "spf":
+                proven.add(str(result.smtp_mailfrom or "").lower().rpartition("@")[2])
+    domain = mail.sender.rpartition("@")[2]
+    return any("." in d and (domain == d or domain.endswith(f".{d}")) for d in proven)
+
+
+def _headers(
+    mail: ParsedMail, authserv_id: str
+) -> list[authres.AuthenticationResultsHeader | None]:
+    found: list[authres.AuthenticationResultsHeader | None] = []
+    for value in mail.values("authentication-results"):
+        said = value.partition(";")[0].split()
+        if not said or said[0].lower() != authserv_id.lower():
+            continue
+        found.append(_read(value))
+    return found
+
+
+def _read(value: str) -> authres.AuthenticationResultsHeader | None:
+    if len(value) > MAX_HEADER:
+        return None
+    try:
+        return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")
+    except (
+        authres.AuthResError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        SyntaxError,
+        ValueError,
+    ):
+        return None

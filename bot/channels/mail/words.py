@@ -1,0 +1,76 @@
+"""What a mail's words give away: senders, subjects and phrases of programs."""
+
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from bot.channels.mail.parse import ParsedMail
+
+WHOLE_BODY = 4000
+PREFIX = (
+    "re",
+    "aw",
+    "sv",
+    "antw",
+    "fw",
+    "fwd",
+    "wg",
+    "tr",
+    "rv",
+    "vs",
+    "odp",
+    "回复",
+    "答复",
+    "转发",
+)
+
+
+def fails(subject: str) -> bool:
+    left = bare(subject)
+    return any(phrase in left for phrase in phrases("failure_subjects"))
+
+
+def told(mail: ParsedMail) -> int:
+    """How many different phrases of a failure report its beginning holds."""
+    text = " ".join(mail.text[:WHOLE_BODY].lower().split()) + " "
+    return sum(phrase in text for phrase in phrases("failure_phrases"))
+
+
+def bare(subject: str) -> str:
+    """The subject in lower case, without Re: and the like, or marks like [EXTERN]."""
+    left = subject[:300].lower().strip()
+    for _ in range(5):
+        mark, colon, rest = left.replace("：", ":").partition(":")
+        if left.startswith("[") and "]" in left:
+            left = left.partition("]")[2].strip()
+        elif colon and mark.strip() in PREFIX:
+            left = rest.strip()
+    return left.lstrip("*-–—!.\"'<( ")
+
+
+def local_in(address: str, name: str) -> bool:
+    local = address.rpartition("@")[0]
+    return bool(local) and any(_fits(local, pattern) for pattern in phrases(name))
+
+
+def _fits(local: str, pattern: str) -> bool:
+    core = pattern.strip("…")
+    match pattern.startswith("…"), pattern.endswith("…"):
+        case True, True:
+            return core in local
+        case True, False:
+            return local.endswith(core)
+        case False, True:
+            return local.startswith(core)
+        case _:
+            return local == core
+
+
+@cache
+def phrases(name: str) -> frozenset[str]:
+    text = (files("bot") / "data" / "mail_rules.yaml").read_text(encoding="utf-8")
+    value = yaml.safe_load(text)[name]
+    rows = value if isinstance(value, list) else [value]
+    found = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))
+    return frozenset(phrase.replace("\0", " ").lower() for phrase in found if phrase)

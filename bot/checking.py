@@ -1,0 +1,143 @@
+"""What an operator asks for: a mail's fate, the queue, a decision, the desk's health."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bot.app import App
+from bot.channels.mail.intake import Read, read
+from bot.channels.mail.rules import Policy, Verdict
+from bot.channels.mail.sandbox import SafeParser
+from bot.domain import Message
+from bot.errors import DeskError, InputError
+from bot.journal import Journal
+from bot.language import detect
+from bot.rendering import as_json
+from bot.wording import word
+
+SPOKEN = frozenset({Verdict.ANSWER, Verdict.HOLD})
+NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"
+NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
+FREE_BYTES = 500 * 1024 * 1024
+
+
+class MailCheck:
+    """Runs mails through parser, rules and responder; stores and sends nothing."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.parser = SafeParser()
+        self.policy = Policy(own=frozenset(), authserv_id=app.settings.authserv_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.parser.close()
+
+    def file(self, name: str) -> dict[str, Any]:
+        """The public JSON of one mail; OSError when the file cannot be read."""
+        found = read(Path(name).read_bytes(), self.parser, self.policy)
+        verdict = found.ruling.verdict
+        return {
+            "file": name,
+            "verdict": verdict.value,
+            "rule": found.ruling.rule,
+            "visible": found.redaction.text if verdict in SPOKEN else found.mail.visible,
+            "subject": found.mail.subject,
+            "from": found.mail.sender,
+            "lang": detect(found.redaction.text),
+            "response": self._response(found) if verdict in SPOKEN else None,
+        }
+
+    def _response(self, found: Read) -> dict[str, Any]:
+        message = Message(text=found.redaction.text, redactions=found.redaction.spans)
+        response = self.app.responder.respond(message)
+        return as_json(response, word(response, self.app.knowledge))
+
+
+def queue_lines(journal: Journal) -> Iterator[str]:
+    """The open cases, the most urgent first."""
+    waiting = journal.queue()
+    if not waiting:
+        yield "nothing waits for a person"
+        return
+    for case in waiting:
+        text = " ".join(case.text.split())[:90]
+        about = f"{case.priority:<7}{case.reason:<16}{case.opened_at[:16]}"
+        yield f"{case.id:>4}  {about}  {case.sender}"
+        yield f"      {text}"
+    yield "decide with: incident-desk decide ID --approve | --text TEXT | --dismiss"
+
+
+def decide(app: App, case_id: int, *, text: str | None, approve: bool) -> str:
+    """Record a person's decision and hand its mail over; says what happened."""
+    waiting = next((w for w in app.journal.queue() if w.id == case_id), None)
+    if waiting is None:
+        raise InputError(f"{case_id} is no open case; `incident-desk queue` lists them")
+    if text is not None and not text.strip():
+        raise InputError("the text is empty; --dismiss closes a case without a mail")
+    action = "approved" if approve else "edited" if text else "dismissed"
+    said = waiting.draft if approve else text or ""
+    if not app.desk.resolve(case_id, actor="terminal", action=action, text=said):
+        raise InputError(f"somebody else decided case {case_id} first")
+    sent = app.desk.deliver() if said else 0
+    return f"case {case_id} {action}" + (f", {sent} mail sent" if sent else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of `doctor`."""
+
+    name: str
+    good: bool
+    says: str
+
+
+def examine(app: App) -> Iterator[Finding]:
+    """Knowledge, fit, model, index, journal, disk."""
+    knowledge = app.knowledge
+    yield Finding(
+        name="knowledge", good=True,
+        says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
+        f"languages {', '.join(sorted(knowledge.templates))}",
+    )  # fmt: skip
+    fit = app.fit
+    yield Finding(
+        name="fit", good=fit is not None,
+        says=f"threshold {fit.threshold:.3f}" if fit else NO_FIT,
+    )  # fmt: skip
+    yield _model(app)
+    counts = app.journal.counts()
+    yield Finding(
+        name="journal", good=True, says=f"{counts['message']} messages, {counts['outbox']} replies"
+    )
+    free = shutil.disk_usage(app.settings.home).free
+    yield Finding(
+        name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
+    )
+    trusted = app.settings.authserv_id
+    yield Finding(
+        name="sender", good=True,
+        says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
+    )  # fmt: skip
+
+
+def _model(app: App) -> Finding:
+    try:
+        app.encoder.vector("ready")
+        return Finding(
+            name="model",
+            good=True,
+            says=f"{app.encoder.name}, {app.chroma.count()} records indexed",
+        )
+    except DeskError as error:
+        return Finding(name="model", good=False, says=str(error))

@@ -1,0 +1,81 @@
+"""knowledge/ -> Passages, wordings, notes and templates, checked and versioned."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bot.corpus.checks import check, check_wordings, warnings
+from bot.corpus.notes import Notes, read_notes
+from bot.corpus.post import Post, read_post
+from bot.corpus.questions import Wording, read_questions
+from bot.corpus.templates import Templates, read_templates
+from bot.domain import Passage
+
+__all__ = ["Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """Everything the desk may say and all it knows about how people ask."""
+
+    folder: Path
+    post: Post
+    notes: Notes
+    templates: dict[str, Templates]
+    version: str  # of all that can be sent
+    question_version: str  # of what a fit rests on: passages and wordings
+
+    @cached_property
+    def passages(self) -> dict[str, Passage]:
+        return {p.id: p for p in self.post.passages}
+
+    @cached_property
+    def wordings(self) -> tuple[Wording, ...]:
+        """How people ask; read when wanted, because a fitted desk answers without it."""
+        wordings = read_questions(self.folder / "questions")
+        check_wordings(self.post.passages, wordings)
+        return wordings
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a support lead should look at; nothing here stops the desk."""
+        return warnings(self.post.passages, self.notes)
+
+    def quotable(self, passage_ids: list[str]) -> list[str]:
+        """`passage_ids` with errata replaced; order kept, each once."""
+        instead = {e.passage: e.instead for e in self.notes.never_quote}
+        return list(dict.fromkeys(q for p in passage_ids for q in instead.get(p, [p])))
+
+    def companions(self, passage_ids: list[str]) -> list[str]:
+        """The passages that must be quoted along with these."""
+        wanted = [c.together for c in self.notes.quote_together if c.passage in passage_ids]
+        return [w for w in dict.fromkeys(wanted) if w not in passage_ids]
+
+
+def load(folder: Path) -> Knowledge:
+    """Read and check the knowledge folder; KnowledgeError says what is wrong where."""
+    post = read_post(folder / "incident-post.md")
+    notes = read_notes(folder / "notes.yaml")
+    templates = read_templates(folder / "replies")
+    check(post.passages, notes, templates)
+    return Knowledge(
+        folder=folder,
+        post=post,
+        notes=notes,
+        templates=templates,
+        version=_digest(
+            folder, "incident-post.md", "notes.yaml", "lexicon.yaml", "questions", "replies"
+        ),
+        question_version=_digest(folder, "incident-post.md", "questions"),
+    )
+
+
+def _digest(folder: Path, *names: str) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        path = folder / name
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            if file.exists():
+                digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,56 @@
+"""knowledge/notes.yaml: what must be known about the post beyond its words."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bot.errors import KnowledgeError
+
+
+class Erratum(BaseModel):
+    """A passage that is never quoted, and what is quoted in its place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    passage: str
+    instead: list[str]
+    why: str
+
+
+class Companion(BaseModel):
+    """A passage that is quoted only together with another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    passage: str
+    together: str
+    why: str
+
+
+class Notes(BaseModel):
+    """The reviewed remarks on the post."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    links: list[str]
+    never_quote: list[Erratum] = []
+    quote_together: list[Companion] = []
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """Hosts of the allowed links and addresses."""
+        return frozenset(_host(link) for link in self.links)
+
+
+def read_notes(path: Path) -> Notes:
+    """KnowledgeError names the file and the field that is wrong."""
+    if not path.exists():
+        return Notes(links=[])
+    try:
+        return Notes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, ValidationError) as error:
+        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _host(link: str) -> str:
+    return (
+        link.removeprefix("mailto:").rsplit("@", 1)[-1].split("://", 1)[-1].split("/", 1)[0].lower()
+    )

@@ -1,0 +1,155 @@
+"""knowledge/questions/*.yaml: the wordings people use, by intent, silent topic or speech act.
+
+A file is a list of entries. An intent names the passages that answer it, best first; a silent topic
+names the nearest passage (what a person would look at); an act is a message that is no question.
+One wording a line, so that a reviewer reads them as a list and a diff shows a line.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
+
+from bot.errors import KnowledgeError
+
+Lines = dict[str, str]  # language or contrast -> wordings, one a line
+
+
+class Act(StrEnum):
+    """What a message does that asks nothing the post could answer."""
+
+    REFUSE = "refuse"
+    ESCALATE = "escalate"
+    OFF_TOPIC = "off_topic"
+    CHATTER = "chatter"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IntentEntry(_Entry):
+    intent: str
+    answers: list[str] = Field(min_length=1)
+    ask: Lines
+    near: Lines = {}
+
+
+class SilentEntry(_Entry):
+    silent: str
+    nearest: str
+    ask: Lines
+
+
+class ActEntry(_Entry):
+    act: Act
+    say: Lines
+
+
+def _form(entry: Any) -> str | None:
+    """Which of the three an entry is, by the key that names it."""
+    keys = entry if isinstance(entry, dict) else {}
+    return next((form for form in ("intent", "silent", "act") if form in keys), None)
+
+
+Entry = Annotated[
+    Annotated[IntentEntry, Tag("intent")]
+    | Annotated[SilentEntry, Tag("silent")]
+    | Annotated[ActEntry, Tag("act")],
+    Discriminator(_form),
+]
+FILE = TypeAdapter(list[Entry])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """One way to say something; `label` is what it means, `passages` what answers or is nearest."""
+
+    text: str
+    label: str
+    kind: Literal["intent", "near", "silent", "act"]
+    passages: tuple[str, ...]
+    language: str = "en"
+    contrast: str = ""
+
+    @property
+    def answers(self) -> bool:
+        return self.kind == "intent"
+
+
+def read_questions(folder: Path) -> tuple[Wording, ...]:
+    """All wordings below `folder`, in file order; KnowledgeError names file and entry."""
+    found: list[Wording] = []
+    for path in sorted(folder.glob("*.yaml")):
+        for entry in _entries(path):
+            found += _wordings(entry)
+    return tuple(found)
+
+
+def _entries(path: Path) -> list[IntentEntry | SilentEntry | ActEntry]:
+    try:
+        return FILE.validate_python(
+            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or []
+        )
+    except yaml.YAMLError as error:
+        raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise KnowledgeError(f"{path}: entry {where}: {first['msg']}") from None
+
+
+def _wordings(entry: IntentEntry | SilentEntry | ActEntry) -> list[Wording]:
+    match entry:
+        case IntentEntry():
+            gold = tuple(entry.answers)
+            asked = [
+                Wording(text=t, label=entry.intent, kind="intent", passages=gold, language=language)
+                for language, t in _lines(entry.ask)
+            ]
+            return asked + [
+                Wording(
+                    text=t,
+                    label=f"near:{entry.intent}",
+                    kind="near",
+                    passages=gold[:1],
+                    contrast=contrast,
+                )
+                for contrast, t in _lines(entry.near)
+            ]
+        case SilentEntry():
+            return [
+                Wording(
+                    text=t,
+                    label=entry.silent,
+                    kind="silent",
+                    passages=(entry.nearest,),
+                    language=language,
+                )
+                for language, t in _lines(entry.ask)
+            ]
+        case ActEntry():
+            return [
+                Wording(text=t, label=entry.act.value, kind="act", passages=(), language=language)
+                for language, t in _lines(entry.say)
+            ]
+
+
+def _lines(block: Lines) -> list[tuple[str, str]]:
+    return [
+        (key, line.strip())
+        for key, text in block.items()
+        for line in text.splitlines()
+        if line.strip()
+    ]

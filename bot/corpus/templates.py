@@ -1,0 +1,58 @@
+"""knowledge/replies/<lang>.yaml: the reviewed sentences of a language, without any slot."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bot.domain import SecretKind
+from bot.errors import KnowledgeError
+
+
+class Templates(BaseModel):
+    """Every text of one language that the desk may send beside published passages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    greeting: str
+    answer_lead: str  # before quoted passages
+    source_label: str  # before title, date and link of the post
+    about: str  # before the FAQ question or heading of a quoted passage
+    refusal: list[str]
+    refusal_fact: list[str]  # passage ids that a refusal quotes
+    handover: str
+    handover_with_answers: str  # some questions were answered, the others go to a person
+    handover_urgent: str  # danger, extortion, takeover: short and human
+    secret_found: str  # a secret was removed; what to do about it
+    secret_kinds: dict[SecretKind, str]
+    footer: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Every sentence block that may leave, for the outbound check."""
+        fixed = (
+            self.greeting, self.answer_lead, self.handover, self.handover_with_answers,
+            self.handover_urgent, self.secret_found, self.footer,
+        )  # fmt: skip
+        return (*fixed, *self.refusal, *self.secret_kinds.values())
+
+
+def read_templates(folder: Path) -> dict[str, Templates]:
+    """Language -> templates; KnowledgeError names the file and what is wrong in it."""
+    found = {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
+    if "en" not in found:
+        raise KnowledgeError(f"{folder}/en.yaml is missing; the desk needs English reply templates")
+    return found
+
+
+def _read(path: Path) -> Templates:
+    try:
+        templates = Templates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    for text in templates.texts():
+        if "{" in text or "%s" in text:
+            raise KnowledgeError(
+                f"{path}: a template has a slot, and nothing may be filled in: {text[:60]}"
+            )
+    if missing := set(SecretKind) - templates.secret_kinds.keys():
+        raise KnowledgeError(f"{path}: secret_kinds lacks {', '.join(sorted(missing))}")
+    return templates

@@ -1,0 +1,38 @@
+"""Every error raised on purpose.
+
+DeskError
+├── InputError        the caller gave something unusable               (exit 2)
+│   ├── KnowledgeError    a file in knowledge/ is wrong: file, line, remedy
+│   └── SettingsError     an environment variable is wrong: its name, the remedy
+├── MissingError      something needed is not there: model, port, disk (exit 3)
+├── DeliveryError     a channel did not take a text
+└── BlockedError      the outbound check stopped an automatic text
+"""
+
+
+class DeskError(Exception):
+    """Base of all errors raised on purpose; its text is fit to show on a terminal."""
+
+
+class InputError(DeskError):
+    """The caller gave something unusable."""
+
+
+class KnowledgeError(InputError):
+    """A file in knowledge/ is wrong."""
+
+
+class SettingsError(InputError):
+    """An environment variable is wrong."""
+
+
+class MissingError(DeskError):
+    """Something needed is not there."""
+
+
+class DeliveryError(DeskError):
+    """A channel did not take a text."""
+
+
+class BlockedError(DeskError):
+    """The outbound check stopped an automatic text."""

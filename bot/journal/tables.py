@@ -1,0 +1,77 @@
+"""The application's own tables: ids and masked text only."""
+
+import sqlalchemy as sql
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+
+TABLES = MetaData()
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True)
+
+
+conversation = Table(
+    "conversation", TABLES, _id(),
+    Column("channel", String, nullable=False),
+    Column("thread_key", String, nullable=False, unique=True),
+)  # fmt: skip
+message = Table(
+    "message", TABLES, _id(),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False, index=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("raw_ref", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("headers", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("redactions", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("received_at", String, nullable=False),
+)  # fmt: skip
+outcome = Table(
+    "outcome", TABLES, _id(),
+    Column("message_id", ForeignKey("message.id"), nullable=False, index=True),
+    Column("place", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("probability", sql.Float, nullable=False),
+    Column("question", String, nullable=False),
+    Column("passages", String, nullable=False),
+    Column("knowledge", String, nullable=False),
+    sql.UniqueConstraint("message_id", "place"),
+)  # fmt: skip
+escalation = Table(
+    "escalation", TABLES, _id(),
+    Column("message_id", ForeignKey("message.id"), nullable=False, unique=True),
+    Column("state", String, nullable=False, index=True),
+    Column("priority", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("draft", String, nullable=False),
+    Column("opened_at", String, nullable=False),
+)  # fmt: skip
+decision = Table(
+    "decision", TABLES, _id(),
+    Column("escalation_id", ForeignKey("escalation.id"), nullable=False, unique=True),
+    Column("action", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("decided_at", String, nullable=False),
+)  # fmt: skip
+outbox = Table(
+    "outbox", TABLES, _id(),
+    Column("dedupe_key", String, nullable=False, unique=True),
+    Column("recipient", String, nullable=False),
+    Column("message_id_header", String, nullable=False, unique=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("automatic", sql.Boolean, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("changed_at", String, nullable=False),
+)  # fmt: skip
+audit = Table(
+    "audit", TABLES, _id(),
+    Column("at", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("message_id", Integer),
+)  # fmt: skip

@@ -1,0 +1,69 @@
+"""Which language a text is in; English unless the sign of another is strong.
+
+A short English question looks like many languages to any detector, and a wrong template language
+confuses more than an English one, so a high certainty is asked for.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from py3langid import langid
+from py3langid.langid import LanguageIdentifier
+
+# The languages told apart: those with templates, and neighbours they are mistaken for.
+KNOWN = [
+    "en",
+    "de",
+    "fr",
+    "es",
+    "pt",
+    "it",
+    "nl",
+    "pl",
+    "ja",
+    "ko",
+    "zh",
+    "ar",
+    "hi",
+    "ru",
+    "tr",
+    "sv",
+    "uk",
+    "cs",
+    "da",
+    "no",
+    "fi",
+    "ro",
+    "hu",
+    "el",
+    "he",
+    "fa",
+    "vi",
+    "th",
+    "id",
+]
+# Words that only English has; a plain question then needs no detector, which is slow to load.
+ENGLISH = frozenset({
+    "the", "my", "your", "you", "were", "did", "does", "what", "how", "why", "should", "been",
+})  # fmt: skip
+PLAIN_SHARE = 0.15
+CERTAIN = 0.9
+MAX_CHARACTERS = 2000
+
+
+def detect(text: str) -> str:
+    """ISO 639-1 code of the text's language."""
+    words = text[:MAX_CHARACTERS].lower().split()
+    if text.isascii() and sum(w in ENGLISH for w in words) >= max(1, PLAIN_SHARE * len(words)):
+        return "en"
+    sample = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
+    language, certainty = _identifier().classify(sample)
+    return str(language) if certainty >= CERTAIN else "en"
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    path = str(Path(langid.__file__).parent / langid.MODEL_FILE)
+    identifier = LanguageIdentifier.from_model_file(path, norm_probs=True)
+    identifier.set_languages(KNOWN)
+    return identifier

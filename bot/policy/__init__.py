@@ -1,0 +1,33 @@
+"""Refuse or escalate before retrieval: what would the reply have to contain?
+
+The rules are tried in the order of the table, each on every view of the text. A text that no rule
+hits goes on to retrieval; that is where honest questions about passwords belong.
+"""
+
+from collections.abc import Sequence
+
+from bot.policy.rules import Rule, packaged_rules
+from bot.policy.sentences import as_lines
+from bot.policy.verdict import Escalate, Refuse, Verdict
+from bot.policy.views import clipped, detection_views, fold, spoken, visible
+
+__all__ = ["Escalate", "Refuse", "Verdict", "screen"]
+
+
+def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
+    """The verdict on `text`, given the user's earlier messages; None goes on to retrieval."""
+    return screen_with(packaged_rules(), text, history=history)
+
+
+def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:
+    """`screen` under other rules than those of the package."""
+    shown = clipped(text)
+    told = spoken(shown)
+    everything = [as_lines(v.text) for v in detection_views(shown)]
+    unquoted = everything if told == shown else [as_lines(v.text) for v in detection_views(told)]
+    thread = as_lines(fold(visible("\n".join([*(clipped(h) for h in history[-20:]), shown]))))
+    for rule in table:
+        read = everything if rule.reads_quotes else unquoted
+        if any(rule.hits(lines, thread) for lines in read):
+            return rule.verdict
+    return None

@@ -1,0 +1,52 @@
+"""Mends misspelt words of the vocabulary that the rules turn on, and no others.
+
+One letter missing, doubled, changed or swapped, in a word of six letters or more. True words that
+are near are listed and left alone: mending them would change what was asked.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+FILE = Path(__file__).parent.parent / "data" / "policy_spelling.yaml"
+LETTERS = re.compile(r"[a-z]+")
+SHORTEST, LONGEST = 6, 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The words left as they are, and those to mend by every form that lacks one letter."""
+
+    known: frozenset[str]
+    by_cut: dict[str, str]
+
+
+def mended(text: str) -> str:
+    """`text`, in lower case, with those words spelt right."""
+    return LETTERS.sub(_word, text)
+
+
+def _word(match: re.Match[str]) -> str:
+    word = match.group()
+    vocabulary = _vocabulary()
+    if not SHORTEST - 1 <= len(word) <= LONGEST or word in vocabulary.known:
+        return word
+    forms = (word, *_cuts(word))
+    return next((vocabulary.by_cut[f] for f in forms if f in vocabulary.by_cut), word)
+
+
+def _cuts(word: str) -> list[str]:
+    return [word[:i] + word[i + 1 :] for i in range(1, len(word))]
+
+
+@cache
+def _vocabulary() -> Vocabulary:
+    read = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    mend = [word for word in read["mend"] if len(word) >= SHORTEST]
+    return Vocabulary(
+        known=frozenset([*read["mend"], *read["leave"]]),
+        by_cut={cut: word for word in mend for cut in (word, *_cuts(word))},
+    )

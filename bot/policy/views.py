@@ -1,0 +1,284 @@
+"""Detection views: what a text says once its disguises are taken off; the original stays as it is.
+
+A rule reads every view. Each view is linear in the text and its length is capped, so no message can
+make the guard slow; the ends of a longer text are read, its middle is not.
+"""
+
+import base64
+import binascii
+import codecs
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import unquote
+
+from bot.policy.alphabets import LEET, LOOKALIKES, UPSIDE_DOWN
+from bot.policy.spelling import mended
+
+HEAD, TAIL = 30_000, 4_000  # characters read of a longer text: its start and its end
+MAX_DECODED = 6  # encoded stretches that are decoded
+MIN_TEXT = 0.85  # share of letters and spaces that makes decoded bytes a text
+MIN_LETTERS = 6
+FEW = 3  # words that say nothing by themselves
+MIN_MIXED = 2  # words of letters and digits that make a text a disguised one
+DISGUISED = 0.6  # share of single letters that makes a text a spaced one
+
+TAGS = re.compile(r"<[!/a-zA-Z][^<>]{0,400}>")
+BLOCKS = re.compile(r"</?(?:p|div|br|li|tr|h[1-6]|table|ul|ol)\b[^<>]{0,400}>", re.IGNORECASE)
+SPACES = re.compile(r"[^\S\n]+")
+ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,4000}={0,2}")
+HEX = re.compile(r"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[\s:,]?){8,2000}")
+BITS = re.compile(r"(?:[01]{8}[\s,]?){6,500}")
+CODES = re.compile(r"(?:\d{2,3}[\s,]+){7,500}\d{2,3}")
+PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}|[\w.+-]){6,4000}")
+LONE = re.compile(r"(?<![^\W_])[^\W_](?:[\s._*·/|+~'’-]{1,4}[^\W_](?![^\W_])){3,800}")
+WIDE = re.compile(r"\s{2,}|\s[/|]\s")
+MARKED = re.compile(r"[._*·/|+~-]")
+SPLIT_WORD = re.compile(r"(?<=[^\W\d_])[._*·|~+-](?=[^\W\d_])")
+WORDS = re.compile(r"\S+")
+MIXED = frozenset("0123456789@$!|€£")
+QUOTED_LINE = re.compile(r"^[ \t]*(?:>|\|)[^\n]*$", re.MULTILINE)
+QUOTED = re.compile(
+    r"(?<![=\w])\"[^\"\n]{12,600}\"|“[^”\n]{12,600}”|„[^“”\n]{12,600}[“”]|«[^»\n]{12,600}»|「[^」\n]{6,300}」"
+)
+FORWARDED = re.compile(
+    r"^[^\n]{0,40}(?:-{2,} ?(?:forwarded|original|weitergeleitete|message transf|mensaje reenv)"
+    r"[^\n]*|\bfwd?:[^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One reading of a text; `name` tells staff which disguise was taken off."""
+
+    name: str
+    text: str
+
+
+def detection_views(text: str) -> tuple[View, ...]:
+    """The plain view first, then every other one that differs from it."""
+    shown = clipped(text)
+    plain = fold(visible(shown))
+    found = [View(name="plain", text=plain)]
+    for name, make in MAKERS:
+        made = fold(make(shown))
+        if made.strip() and all(made != v.text for v in found):
+            found.append(View(name=name, text=made))
+    return tuple(found)
+
+
+def clipped(text: str) -> str:
+    """The start and the end of a long text."""
+    if len(text) <= HEAD + TAIL:
+        return text
+    return f"{text[:HEAD]}\n{text[-TAIL:]}"
+
+
+def fold(text: str) -> str:
+    """Compatibility forms, case and Latin accents levelled; patterns are folded the same way."""
+    level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    bare = level.translate(ACCENTS)
+    return SPACES.sub(" ", unicodedata.normalize("NFC", bare))
+
+
+def visible(text: str) -> str:
+    """What a reader sees: without tags, entities and characters that show nothing."""
+    shown = TAGS.sub("", BLOCKS.sub("\n", text)) if "<" in text else text
+    if "&" in shown:
+        shown = html.unescape(shown)
+    return shown.translate(INVISIBLE)
+
+
+def spoken(text: str) -> str:
+    """`text` without what it quotes, unless almost nothing remains."""
+    kept = QUOTED_LINE.sub("", text)
+    if match := FORWARDED.search(kept):
+        kept = kept[: match.start()]
+    kept = QUOTED.sub(' "…" ', kept)
+    return kept if len(kept.split()) > FEW else text
+
+
+def _tag_characters(text: str) -> str:
+    return "".join(chr(ord(c) - 0xE0000) for c in text if 0xE0020 <= ord(c) <= 0xE007E)
+
+
+def _unmarked(text: str) -> str:
+    """Markup stays text: what hides in attributes and comments is read as well."""
+    return text.translate(INVISIBLE) if "<" in text else ""
+
+
+def _homoglyphs(text: str) -> str:
+    return visible(text).translate(LOOKALIKES)
+
+
+def _leet(letter_for_one: str) -> Callable[[str], str]:
+    table = LEET | {ord("1"): letter_for_one, ord("|"): letter_for_one, ord("!"): letter_for_one}
+
+    def word(match: re.Match[str]) -> str:
+        found = match.group()
+        if MIXED.isdisjoint(found):
+            return found
+        body = found.rstrip("!?.,;:")
+        return body.translate(table) + found[len(body) :]
+
+    def read(text: str) -> str:
+        shown = _homoglyphs(text)
+        words = WORDS.findall(shown)
+        mixed = sum(not MIXED.isdisjoint(w) and any(c.isalpha() for c in w) for w in words)
+        return WORDS.sub(word, shown) if mixed >= MIN_MIXED else ""
+
+    return read
+
+
+def _joined(text: str) -> str:
+    """Letters that stand alone, put together again; wide gaps are the gaps between words."""
+
+    def run(match: re.Match[str]) -> str:
+        found = match.group()
+        marks = len(MARKED.findall(found))
+        words = found.split() if marks > found.count(" ") else WIDE.split(found)
+        return " ".join("".join(c for c in w if c.isalnum()) for w in words)
+
+    return LONE.sub(run, _homoglyphs(text))
+
+
+def _unsplit(text: str) -> str:
+    """Marks inside words taken out: pass-word, s.e.n.d."""
+    return SPLIT_WORD.sub("", visible(text))
+
+
+def _squashed(text: str) -> str:
+    """No gaps at all, for a text of mostly single letters."""
+    words = visible(text).split()
+    lone = sum(len(w) == 1 for w in words)
+    if len(words) < MIN_LETTERS or lone < len(words) * DISGUISED:
+        return ""
+    return "".join(c for c in _homoglyphs(text) if c.isalnum())
+
+
+def _reversed(text: str) -> str:
+    return "\n".join(line[::-1] for line in visible(text).split("\n"))
+
+
+def _words_reversed(text: str) -> str:
+    """Only where the text speaks of it: honest questions read from the end look like demands."""
+    if not BACKWARDS.search(text):
+        return ""
+    return "\n".join(" ".join(reversed(line.split())) for line in visible(text).split("\n"))
+
+
+def _upside_down(text: str) -> str:
+    turned = text.translate(UPSIDE_DOWN)
+    return "\n".join(line[::-1] for line in turned.split("\n")) if turned != text else ""
+
+
+def _rot13(text: str) -> str:
+    return codecs.decode(visible(text), "rot13")
+
+
+def _mended(text: str) -> str:
+    return mended(fold(_homoglyphs(text)))
+
+
+def _decoded(text: str) -> str:
+    return "\n".join(_decodings(text.translate(INVISIBLE)))
+
+
+def _decodings(text: str) -> Iterator[str]:
+    for pattern, decode in DECODERS:
+        for count, match in enumerate(pattern.finditer(text)):
+            if count >= MAX_DECODED:
+                break
+            if told := _as_text(decode, match.group()):
+                yield told
+                yield codecs.decode(told, "rot13")
+                yield told[::-1]
+
+
+def _as_text(decode: Callable[[str], bytes], found: str) -> str:
+    try:
+        told = decode(found).decode("utf-8")
+    except (ValueError, binascii.Error):
+        return ""
+    letters = sum(c.isalpha() or c.isspace() for c in told)
+    return told if letters >= max(MIN_LETTERS, MIN_TEXT * len(told)) and told != found else ""
+
+
+def _base64(found: str) -> bytes:
+    bare = found.rstrip("=").translate(str.maketrans("-_", "+/"))
+    return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+
+
+def _base32(found: str) -> bytes:
+    bare = found.rstrip("=").upper()
+    return base64.b32decode(bare + "=" * (-len(bare) % 8))
+
+
+def _hexadecimal(found: str) -> bytes:
+    return bytes.fromhex(re.sub(r"0x|\\x|[\s:,]", "", found))
+
+
+def _bits(found: str) -> bytes:
+    return bytes(int(byte, 2) for byte in re.findall(r"[01]{8}", found))
+
+
+def _codes(found: str) -> bytes:
+    return bytes(int(code) for code in re.findall(r"\d+", found))
+
+
+def _percent(found: str) -> bytes:
+    return unquote(found).encode() if "%" in found else b""
+
+
+@cache
+def _invisible() -> dict[int, None]:
+    shows_nothing = {0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFFA0}
+    spans = (
+        (0x200B, 0x200F),
+        (0x202A, 0x202E),
+        (0x2060, 0x206F),
+        (0xFE00, 0xFE0F),
+        (0xE0000, 0xE0FFF),
+    )
+    return dict.fromkeys([*shows_nothing, 0xFEFF, *(c for a, b in spans for c in range(a, b + 1))])
+
+
+INVISIBLE = _invisible()
+# Latin and Cyrillic accents, and the vowel marks of Arabic; not the vowel signs of Indic scripts.
+ACCENTS: dict[int, str | None] = {
+    **dict.fromkeys(range(0x0300, 0x0370)), **dict.fromkeys(range(0x064B, 0x0653)), 0x0640: None,
+    ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("æ"): "ae", ord("œ"): "oe",
+    ord("’"): "'", ord("‘"): "'", ord("´"): "'", ord("`"): "'", ord("ʼ"): "'",
+    ord("‐"): "-", ord("‑"): "-", ord("–"): "-", ord("—"): "-", ord("−"): "-",
+}  # fmt: skip
+BACKWARDS = re.compile(
+    r"backward|revers|back to front|rückwärts|à l'envers|al revés", re.IGNORECASE
+)
+DECODERS: tuple[tuple[re.Pattern[str], Callable[[str], bytes]], ...] = (
+    (ENCODED, _base64),
+    (ENCODED, _base32),
+    (HEX, _hexadecimal),
+    (BITS, _bits),
+    (CODES, _codes),
+    (PERCENT, _percent),
+)
+MAKERS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("markup", _unmarked),
+    ("tag characters", _tag_characters),
+    ("homoglyphs", _homoglyphs),
+    ("leet, 1 for i", _leet("i")),
+    ("leet, 1 for l", _leet("l")),
+    ("spaced letters", _joined),
+    ("split words", _unsplit),
+    ("no gaps", _squashed),
+    ("misspelt", _mended),
+    ("reversed", _reversed),
+    ("words reversed", _words_reversed),
+    ("upside down", _upside_down),
+    ("rot13", _rot13),
+    ("decoded", _decoded),
+)

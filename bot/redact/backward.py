@@ -1,0 +1,53 @@
+""" "… is my password", "… als Passwort": values that come before their word."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bot.redact.cues import Cue
+from bot.redact.judgement import value_fits
+from bot.redact.pieces import JOINED_RUN, Piece, Shape, pieces
+from bot.redact.place import Candidate, Place
+from bot.redact.speech import words
+from bot.redact.values import joined_numbers, widened
+from bot.redact.views import lowered
+
+REACH, LONGEST = 60, 180  # characters read before a cue, to the start of a value
+ENDS = frozenset(".?!…")
+
+
+def values_before(text: str, cue: Cue, previous: int) -> Iterator[tuple[int, int]]:
+    """The nearest value before `cue`, in its sentence; no further back than `previous`."""
+    row = _row_before(text, cue, previous)
+    if row and lowered(row[-1].text) in words("poor"):
+        return  # "… is a bad password" speaks of passwords as such
+    place = Place(before_cue=True)
+    for index in range(len(row) - 1, -1, -1):
+        piece = row[index]
+        if _parts(piece, last=index == len(row) - 1):
+            return
+        if _binds(piece):
+            place = replace(place, bound=True)
+            continue
+        if piece.text and value_fits(Candidate(cue=cue, place=place, row=row, index=index)):
+            yield widened(text, piece, piece.end, bound=False)
+            return
+        place = replace(place, bound=False, words=place.words + 1)
+
+
+def _row_before(text: str, cue: Cue, previous: int) -> list[Piece]:
+    start = max(previous, cue.start - REACH)
+    while start > previous and "!" <= text[start - 1] <= "~" and cue.start - start < LONGEST:
+        start -= 1
+    return joined_numbers([p for p in pieces(text, start, cue.start) if p.end <= cue.start], text)
+
+
+def _parts(piece: Piece, *, last: bool) -> bool:
+    """Another sentence, another line, or a heading."""
+    ended = ENDS & set(piece.trail) or "\n" in piece.lead
+    return bool(ended and not last) or (":" in piece.trail and piece.shape is not Shape.STRONG)
+
+
+def _binds(piece: Piece) -> bool:
+    if JOINED_RUN.match(piece.text):
+        return any(char in piece.text for char in words("cjk_copulas"))
+    return lowered(piece.text) in words("back_copulas")

@@ -1,0 +1,87 @@
+"""Passwords made of plain words: only their place tells them from what is said of a password."""
+
+from bot.redact.cues import Cue, Role
+from bot.redact.pieces import Piece, Shape
+from bot.redact.place import Candidate, Place, ends_clause
+from bot.redact.speech import is_copula, is_name, says_about, words
+from bot.redact.views import lowered
+
+# Languages whose words about passwords are listed: elsewhere a bare word needs a ":" or "=".
+KNOWN = frozenset(["en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "no"])
+# In these a word in Latin letters is no word of the sentence.
+OTHER_ALPHABETS = frozenset(
+    "ar bn el fa gu he hi hy ja ka kk ko ru sr ta th uk ur zh".split(" "),  # noqa: SIM905 - a list
+)
+LONG_PAIR = 10
+LEAST_ALONE = 8  # letters of a word that stands alone on the line below
+LEAST_WORD, LEAST_MARKED = 4, 3
+MOST_WORDS = 8
+CLOSE = 4  # words between cue and copula: "the password for my account is"
+
+
+def lone_word(at: Candidate) -> bool:
+    """A bare word that nothing else explains: "my password is dragon"."""
+    place, text = at.place, at.piece.text
+    word = lowered(text)
+    if not _binds_words(place) or not (place.marked or _foreign_to(at.cue, word)):
+        return False
+    least = LEAST_MARKED if place.marked else LEAST_WORD
+    if len(word) < least or says_about(word) or is_name(word):
+        return False
+    if place.lines and not (text.islower() and (place.marked or len(word) >= LEAST_ALONE)):
+        return False
+    return ends_clause(at.row, at.index)
+
+
+def _foreign_to(cue: Cue, word: str) -> bool:
+    """It is no word of the sentence: known language, other alphabet, two joined words."""
+    if not word.replace("-", "").replace("'", "").isascii():
+        return False
+    known = cue.language in KNOWN or cue.language in OTHER_ALPHABETS
+    return known or (word.count("-") == 1 and len(word) >= LONG_PAIR)
+
+
+def _binds_words(place: Place) -> bool:
+    """Bare words are believed only in the sentence that speaks of the password, close to it."""
+    if not place.bound or place.sentences or place.taken:
+        return False
+    return place.marked or (not place.loose and place.words <= (0 if place.lines else CLOSE))
+
+
+def words_fit(at: Candidate) -> int:
+    """The end of several bare words, as "correct horse battery staple"; 0 for none."""
+    password = at.cue.role in (Role.PASSWORD, Role.PHRASE)
+    if not password or at.place.before_cue or not _binds_words(at.place):
+        return 0
+    taken = _run_of_words(at)
+    if not taken or not ends_clause(at.row, at.index + len(taken) - 1):
+        return 0
+    return taken[-1].end if _is_phrase(at.cue, at.place, taken) else 0
+
+
+def _run_of_words(at: Candidate) -> list[Piece]:
+    """The words up to the end of the clause or the first that is grammar."""
+    taken: list[Piece] = []
+    for place in range(at.index, min(len(at.row), at.index + MOST_WORDS)):
+        piece = at.row[place]
+        if piece.shape in (Shape.NEVER, Shape.EMPTY) or (taken and piece.lead):
+            break
+        word = lowered(piece.text)
+        if word in words("stop_words") or is_copula(piece.word, word, at.cue.language):
+            break
+        taken.append(piece)
+        if ends_clause(at.row, place):
+            break
+    return taken
+
+
+def _is_phrase(cue: Cue, place: Place, taken: list[Piece]) -> bool:
+    """Four words with hardly one that tells of passwords, or fewer that end in figures."""
+    told = sum(says_about(lowered(piece.text)) for piece in taken)
+    if len(taken) > 1 and taken[-1].shape in (Shape.NUMBER, Shape.USUAL, Shape.STRONG) and not told:
+        return True
+    known = place.marked or cue.language in KNOWN
+    if not known or not all(piece.text.isascii() for piece in taken):
+        return False
+    least = 2 if place.marked and not place.words else 3
+    return (len(taken) > CLOSE - 1 and told <= 1) or (len(taken) >= least and not told)

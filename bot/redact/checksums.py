@@ -1,0 +1,195 @@
+"""The check digits of cards, accounts and identity numbers, and of one kind of private key."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date
+
+
+def digits_of(found: str) -> list[int]:
+    return [int(c) for c in found if c.isdigit()]
+
+
+def weighted(digits: list[int], weights: str) -> int:
+    return sum(d * int(w, 36) for d, w in zip(digits, weights, strict=False))
+
+
+def luhn(found: str) -> bool:
+    digits = digits_of(found)[::-1]
+    doubled = (d * 2 - 9 if d > 4 else d * 2 for d in digits[1::2])
+    return any(digits) and (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def mod97(found: str) -> bool:
+    """ISO 7064 as IBANs use it."""
+    turned = (found[4:] + found[:4]).upper()
+    return int("".join(str(int(c, 36)) for c in turned if c.isalnum())) % 97 == 1
+
+
+def ssn(found: str) -> bool:
+    digits = "".join(c for c in found if c.isdigit())
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
+
+
+def verhoeff(found: str) -> bool:
+    check = 0
+    for place, digit in enumerate(reversed(digits_of(found))):
+        check = DIHEDRAL[check][PERMUTED[place % 8][digit]]
+    return check == 0
+
+
+def cpf(found: str) -> bool:
+    digits = digits_of(found)
+    if len(set(digits)) == 1:
+        return False
+    first = weighted(digits, "a98765432") * 10 % 11 % 10
+    second = weighted(digits, "ba98765432") * 10 % 11 % 10
+    return digits[9:] == [first, second]
+
+
+def dni(found: str) -> bool:
+    bare = "".join(c for c in found.upper() if c.isalnum())
+    number = bare[:-1].replace("X", "0").replace("Y", "1").replace("Z", "2")
+    return bare[-1] == "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23]
+
+
+def nir(found: str) -> bool:
+    digits = "".join(c for c in found if c.isdigit())
+    return 97 - int(digits[:13]) % 97 == int(digits[13:]) and 1 <= int(digits[3:5]) <= 42
+
+
+def codice_fiscale(found: str) -> bool:
+    odd = {c: v for v, c in zip((1, 0, 5, 7, 9, 13, 15, 17, 19, 21), "0123456789", strict=True)}
+    odd |= {c: v for v, c in zip((1, 0, 5, 7, 9, 13, 15, 17, 19, 21), "ABCDEFGHIJ", strict=True)}
+    tail = (2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
+    odd |= {c: v for v, c in zip(tail, "KLMNOPQRSTUVWXYZ", strict=True)}
+    text = found.upper()
+    total = sum(odd[c] for c in text[0:15:2])
+    total += sum(int(c) if c.isdigit() else ord(c) - 65 for c in text[1:15:2])
+    return chr(65 + total % 26) == text[15]
+
+
+def steuer_id(found: str) -> bool:
+    digits, product = digits_of(found), 10
+    for digit in digits[:10]:
+        product = ((digit + product) % 10 or 10) * 2 % 11
+    return digits[0] != 0 and (11 - product) % 10 == digits[10]
+
+
+def bsn(found: str) -> bool:
+    digits = digits_of(found)
+    return (weighted(digits[:8], "98765432") - digits[8]) % 11 == 0 and any(digits)
+
+
+def belgian(found: str) -> bool:
+    digits = "".join(c for c in found if c.isdigit())
+    check = int(digits[9:])
+    return check in (97 - int(digits[:9]) % 97, 97 - int("2" + digits[:9]) % 97)
+
+
+def pesel(found: str) -> bool:
+    digits = digits_of(found)
+    return -weighted(digits[:10], "1379137913") % 10 == digits[10]
+
+
+def personnummer(found: str) -> bool:
+    return luhn("".join(c for c in found if c.isdigit())[-10:])
+
+
+def fnr(found: str) -> bool:
+    digits = digits_of(found)
+    first = -weighted(digits[:9], "376189452") % 11
+    second = -weighted(digits[:10], "5432765432") % 11
+    return digits[9:] == [first, second]
+
+
+def hetu(found: str) -> bool:
+    return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(found[:6] + found[7:10]) % 31] == found[10].upper()
+
+
+def ean(found: str) -> bool:
+    digits = digits_of(found)
+    return -weighted(digits[:12], "131313131313") % 10 == digits[12]
+
+
+def nino(found: str) -> bool:
+    return found[:2].upper() not in ("BG", "GB", "NK", "KN", "TN", "NT", "ZZ")
+
+
+def nhs(found: str) -> bool:
+    digits = digits_of(found)
+    return -weighted(digits[:9], "a98765432") % 11 == digits[9]
+
+
+def tckn(found: str) -> bool:
+    digits = digits_of(found)
+    tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
+    return digits[9:] == [tenth, sum(digits[:10]) % 10]
+
+
+def cn_resident(found: str) -> bool:
+    total = weighted(digits_of(found[:17]), "79a584216379a5842")
+    return "10X98765432"[total % 11] == found[17].upper() and _a_day(found[6:14])
+
+
+def birthday(found: str) -> bool:
+    century = "18" if found[7] in "90" else "19" if found[7] in "1256" else "20"
+    return _a_day(century + found[:6])
+
+
+def _a_day(digits: str) -> bool:
+    try:
+        date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return False
+    return True
+
+
+def nric(found: str) -> bool:
+    text = found.upper()
+    total = weighted(digits_of(text), "2765432") + {"S": 0, "F": 0, "T": 4, "G": 4, "M": 3}[text[0]]
+    letters = {"S": "JZIHGFEDCBA", "T": "JZIHGFEDCBA", "M": "KLJNPQRTUWX"}.get(
+        text[0], "XWUTRQPNMLK"
+    )
+    place = 10 - total % 11 if text[0] == "M" else total % 11
+    return letters[place] == text[8]
+
+
+def rut(found: str) -> bool:
+    bare = "".join(c for c in found.upper() if c.isalnum())
+    total = weighted(digits_of(bare[:-1])[::-1], "23456723")
+    return "0123456789K0"[-total % 11] == bare[-1]
+
+
+def _permutations() -> list[list[int]]:
+    rows = [list(range(10)), [1, 5, 7, 6, 2, 8, 3, 0, 9, 4]]
+    while len(rows) < 8:
+        rows.append([rows[-1][place] for place in rows[1]])
+    return rows
+
+
+PERMUTED = _permutations()
+DIHEDRAL = [
+    [(b + a) % 5 + b // 5 * 5 if a < 5 else (a - b) % 5 + (5 if b < 5 else 0) for b in range(10)]
+    for a in range(10)
+]
+
+
+def wif(found: str) -> bool:
+    """A Bitcoin key: Base58 with the first bytes of its own double hash behind it."""
+    number = 0
+    for char in found:
+        number = number * 58 + "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".index(
+            char
+        )
+    raw = number.to_bytes(40, "big").lstrip(b"\0")
+    return hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] == raw[-4:]
+
+
+CHECKSUMS: dict[str, Callable[[str], bool]] = {
+    check.__name__: check
+    for check in (
+        luhn, mod97, ssn, verhoeff, cpf, dni, nir, codice_fiscale, steuer_id, bsn, belgian, pesel,
+        personnummer, fnr, hetu, ean, nino, nhs, tckn, cn_resident, birthday, nric, rut, wif,
+    )
+}  # fmt: skip

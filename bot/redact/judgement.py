@@ -1,0 +1,163 @@
+"""Is this value a secret, here? The shape of the value against the firmness of its place."""
+
+from collections.abc import Callable
+
+from bot.redact.bare_words import MOST_WORDS, lone_word
+from bot.redact.checks import UUID, random
+from bot.redact.codes import CODE_DIGITS, SIX, bare_code, card_code, code, recovery
+from bot.redact.cues import Cue, Role
+from bot.redact.pieces import Piece, Shape, shape
+from bot.redact.place import Candidate, Place, ends_clause, figures
+from bot.redact.speech import is_name, says_about, words
+from bot.redact.views import lowered
+
+LEAST_KEY, LEAST_LOOSE_KEY = 8, 16
+LEAST_ANSWER = 3
+BEHIND, AHEAD, KEY_AHEAD = 10, 6, 8  # words between a cue and a mixture that is its value
+QUOTED_AHEAD = 2
+CHANGES = frozenset(["from", "to", "into", "von", "auf", "zu", "de", "à", "a", "por", "para"])
+WITH = frozenset(["with", "using", "mit", "avec", "con", "com", "med", "met", "с", "ile"])
+ALSO = frozenset(["and", "und", "et", "y", "e", "en", "и"])
+SEPARATORS, BARS = frozenset("/|:,+&"), frozenset("/|")
+
+
+def value_fits(at: Candidate) -> bool:
+    """Is the piece the value of its cue?"""
+    return not _counts_something(at) and JUDGES[at.cue.role](at)
+
+
+def _counts_something(at: Candidate) -> bool:
+    """An order number, a price, so many days: the words round a number say so."""
+    if at.piece.shape not in (Shape.NUMBER, Shape.USUAL) or at.place.marked:
+        return False
+    before, behind = at.neighbours
+    if before.startswith("+") or at.piece.lead.endswith("#"):
+        return True
+    named = before in words("labels") or before.rstrip(".") in words("labels")
+    if named and (at.place.before_cue or not at.place.bound):
+        return before not in CHANGES or at.digits < SIX
+    return behind in words("units")
+
+
+def _password(at: Candidate) -> bool:
+    place, text = at.place, at.piece.text
+    match at.piece.shape:
+        case Shape.STRONG:
+            return place.words <= (AHEAD if place.before_cue else BEHIND)
+        case Shape.CASED:
+            return place.bound or at.beside
+        case Shape.USUAL:
+            handle = at.beside and text[0] in "@#" and figures(text) > 0
+            long = place.marked or len(text) >= SIX
+            named = at.piece.word.rstrip("!?") in words("names", "words")
+            return handle or (place.bound and long and not named)
+        case Shape.NUMBER:
+            return _number(at)
+        case Shape.WORD:
+            return not place.before_cue and lone_word(at)
+        case Shape.EMPTY | Shape.NEVER:
+            return False
+
+
+def _number(at: Candidate) -> bool:
+    """A password of figures alone."""
+    if at.place.bound or at.beside:
+        return at.digits >= CODE_DIGITS[0] and (at.place.marked or not at.is_year)
+    return at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+
+
+def _answer(at: Candidate) -> bool:
+    """What somebody answers to a security question."""
+    word = lowered(at.piece.text)
+    named = at.place.bound and not at.place.before_cue and at.piece.shape is not Shape.NEVER
+    return named and len(word) >= LEAST_ANSWER and not says_about(word)
+
+
+def _key(at: Candidate) -> bool:
+    place, text, found = at.place, at.piece.text, at.piece.shape
+    if found in (Shape.EMPTY, Shape.NEVER, Shape.NUMBER):
+        return False
+    if place.bound and (at.mixed or (found is Shape.CASED and random(text))):
+        return len(text) >= (SIX if place.marked else LEAST_KEY) and not is_name(text.lower())
+    if len(text) < LEAST_LOOSE_KEY:
+        return False
+    if at.beside and at.mixed:
+        return not UUID.match(text)
+    return found is Shape.STRONG and random(text) and place.words <= KEY_AHEAD
+
+
+def _login(at: Candidate) -> bool:
+    """Only what stands behind a user name and a separator, or behind "logged in with"."""
+    place = at.place
+    if place.before_cue or at.index == 0:
+        return False
+    if place.before in WITH and at.piece.shape is Shape.STRONG:
+        return place.words <= QUOTED_AHEAD
+    if not place.identified or place.words > LEAST_ANSWER:
+        return False
+    last = at.row[at.index - 1]
+    apart = set((last.trail if last.text else last.lead) + at.piece.lead)
+    return bool(SEPARATORS & apart or place.before in ALSO) and _second_of_pair(at, apart)
+
+
+def _second_of_pair(at: Candidate, apart: set[str]) -> bool:
+    parted, text = bool(BARS & apart), at.piece.text
+    match at.piece.shape:
+        case Shape.STRONG | Shape.CASED:
+            return True
+        case Shape.WORD:
+            told = len(text) < CODE_DIGITS[0] or says_about(lowered(text))
+            return parted and _follows_name(at) and not told and ends_clause(at.row, at.index)
+        case Shape.NUMBER:
+            return parted and at.digits >= CODE_DIGITS[0]
+        case Shape.USUAL | Shape.EMPTY | Shape.NEVER:
+            return False
+
+
+def _follows_name(at: Candidate) -> bool:
+    """Behind an address, or behind what ":" names as the user: "login: anna / dragonfly"."""
+    earlier = [piece for piece in at.row[: at.index] if piece.text]
+    if not earlier or at.place.words > 1:
+        return False
+    if earlier[-1].shape is Shape.NEVER:
+        return True
+    named = at.row.index(earlier[-1])
+    return ":" in earlier[-1].lead or (named > 0 and ":" in at.row[named - 1].lead)
+
+
+def quoted_fits(cue: Cue, place: Place, inside: str) -> bool:
+    """Is what stands in quotation marks near a cue its value?"""
+    row = inside.split()
+    if not row or not (place.bound or place.words <= QUOTED_AHEAD):
+        return False
+    shapes = [shape(word) for word in row]
+    if cue.role in (Role.CODE, Role.BARE_CODE):
+        return set(shapes) == {Shape.NUMBER} and figures(inside) in CODE_DIGITS
+    if cue.role is Role.KEY:
+        alone = [Piece(text=inside, start=0, shape=shapes[0])]
+        whole = len(row) == 1 and place.bound
+        return whole and _key(Candidate(cue=cue, place=place, row=alone, index=0))
+    return cue.role in WORDED and Shape.NEVER not in shapes and _quoted_words(place, row, shapes)
+
+
+def _quoted_words(place: Place, row: list[str], shapes: list[Shape]) -> bool:
+    """A password or an answer in quotation marks; a word about passwords is none."""
+    if len(row) == 1 and shapes[0] is not Shape.WORD:
+        return shapes[0] is not Shape.USUAL or place.bound
+    single = place.words == 0 and len(row) == 1 and len(row[0]) >= CODE_DIGITS[0]
+    told = any(says_about(lowered(word)) or is_name(word.lower()) for word in row)
+    return (place.bound or single) and len(row) < MOST_WORDS and not told
+
+
+WORDED = (Role.PASSWORD, Role.PHRASE, Role.RECOVERY, Role.ANSWER)
+JUDGES: dict[Role, Callable[[Candidate], bool]] = {
+    Role.PASSWORD: _password,
+    Role.PHRASE: _password,
+    Role.CODE: code,
+    Role.BARE_CODE: bare_code,
+    Role.CARD_CODE: card_code,
+    Role.RECOVERY: recovery,
+    Role.ANSWER: _answer,
+    Role.KEY: _key,
+    Role.LOGIN: _login,
+}

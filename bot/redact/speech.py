@@ -1,0 +1,68 @@
+"""The word lists of secret_words.yaml, read once."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from bot.redact.views import lowered
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SURE_ENDING = 6  # letters from which an English or Romance participle ending is believed
+
+
+@cache
+def told() -> dict[str, Any]:
+    text = (files("bot") / "data" / "secret_words.yaml").read_text(encoding="utf-8")
+    words: dict[str, Any] = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    return words
+
+
+@cache
+def words(*path: str) -> frozenset[str]:
+    """A list of the file, lower case and without accents."""
+    place: Any = told()
+    for key in path:
+        place = place[key]
+    return frozenset(listed(place))
+
+
+def listed(text: str) -> list[str]:
+    return [lowered(word) for part in text.split(",") if (word := part.strip())]
+
+
+@cache
+def _endings(name: str) -> tuple[str, ...]:
+    return tuple(words("predicates", name))
+
+
+def says_about(word: str) -> bool:
+    """A word that tells of a password: "my password is *safe*"; `word` is lowered."""
+    if word in words("predicates", "words") or word in words("stop_words"):
+        return True
+    if len(word) >= SURE_ENDING and word.endswith(_endings("long_endings")):
+        return True
+    return len(word) >= SURE_ENDING and word.endswith(_endings("endings"))
+
+
+def is_copula(written: str, word: str, language: str) -> bool:
+    """Binds what follows to the cue; `word` is `written` without accents."""
+    if word in words("copulas") or written in _accented():
+        return True
+    return language in told()["copulas_of"] and word in words("copulas_of", language)
+
+
+@cache
+def _accented() -> frozenset[str]:
+    return frozenset(word.strip() for word in told()["accented_copulas"].split(","))
+
+
+def is_name(word: str) -> bool:
+    """A known name, or a name with a version: gpt-4o, iphone15, sha256."""
+    if word in words("names", "words"):
+        return True
+    bare = word.rstrip("0123456789.-")
+    return bare != word and (
+        bare in words("names", "prefixes") or f"{bare}-" in words("names", "prefixes")
+    )

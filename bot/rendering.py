@@ -1,0 +1,112 @@
+"""Response -> the public JSON of `ask --jsonl` and the lines a terminal shows."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, assert_never
+
+from bot.domain import (
+    Answer,
+    Channel,
+    Escalation,
+    Message,
+    Outcome,
+    Passage,
+    Refusal,
+    Response,
+    Role,
+    Span,
+    Turn,
+)
+from bot.errors import InputError
+from bot.redact import redact
+
+MAX_CHARACTERS = 262_144
+
+
+def message_of(line: object) -> Message:
+    """A line of `ask --jsonl` as a redacted message; InputError says what is wrong with it."""
+    if not isinstance(line, Mapping) or not isinstance(line.get("text"), str):
+        raise InputError('a line needs {"id": …, "text": "…"}')
+    text = line["text"]
+    if not text.strip():
+        raise InputError("the text is empty")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
+    try:
+        channel = Channel(line.get("channel", Channel.EMAIL))
+        turns = tuple(_turn(turn) for turn in line.get("history", ()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(
+            'channel is "email" or "slack"; history is [{"role": "user" or "desk", "text": "…"}]'
+        ) from None
+    masked = redact(text)
+    return Message(text=masked.text, channel=channel, history=turns, redactions=masked.spans)
+
+
+def decision(response: Response) -> str:
+    """Of the whole message: escalate before refuse before answer."""
+    kinds = {kind(o) for o in response.outcomes}
+    return next(k for k in ("escalate", "refuse", "answer") if k in kinds)
+
+
+def kind(outcome: Outcome) -> str:
+    """The public name of an outcome."""
+    match outcome:
+        case Answer():
+            return "answer"
+        case Refusal():
+            return "refuse"
+        case Escalation():
+            return "escalate"
+        case _:
+            assert_never(outcome)
+
+
+def as_json(response: Response, reply: str) -> dict[str, Any]:
+    """The public form of a response, design.md's `ask --jsonl` without its id."""
+    first = next(o for o in response.outcomes if kind(o) == decision(response))
+    return {
+        "decision": decision(response),
+        "reason": first.reason.value,
+        "reply": reply,
+        "lang": response.language,
+        "parts": [_part(o) for o in response.outcomes],
+        "redactions": [span_json(s) for s in response.redactions],
+        "knowledge": response.knowledge,
+        "ms": round(response.milliseconds, 3),
+    }
+
+
+def span_json(span: Span) -> dict[str, Any]:
+    """A masked stretch: kind and offsets into the input."""
+    return {"kind": span.kind.value, "start": span.start, "end": span.end}
+
+
+def rows(response: Response) -> Iterator[str]:
+    """One readable line for each question."""
+    for outcome in response.outcomes:
+        passages = outcome.passages if isinstance(outcome, Answer) else outcome.candidates
+        names = ", ".join(p.id for p in passages[:2])
+        question = " ".join(outcome.question.split())[:70]
+        yield f"{kind(outcome):<9}{outcome.reason.value:<17}p={outcome.probability:.2f}  {question}"
+        if names:
+            yield f"{'':<9}{'quotes' if isinstance(outcome, Answer) else 'nearest'}: {names}"
+
+
+def _part(outcome: Outcome) -> dict[str, Any]:
+    quoted = outcome.passages if isinstance(outcome, Answer) else ()
+    return {
+        "question": outcome.question,
+        "decision": kind(outcome),
+        "reason": outcome.reason.value,
+        "probability": round(outcome.probability, 4),
+        **_passages(quoted),
+        "candidate": _passages(outcome.candidates),
+    }
+
+
+def _passages(passages: tuple[Passage, ...]) -> dict[str, list[str]]:
+    return {"passages": [p.id for p in passages], "quotes": [p.text for p in passages]}
+
+
+def _turn(turn: Mapping[str, str]) -> Turn:
+    return Turn(role=Role(turn["role"]), text=redact(turn["text"]).text)

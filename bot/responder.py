@@ -1,0 +1,181 @@
+"""respond(message) -> Response: decides, without side effects; this is what the evals measure."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from bot import segments
+from bot.corpus import Knowledge
+from bot.corpus.questions import Act
+from bot.domain import (
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Hit,
+    Message,
+    Outcome,
+    Passage,
+    Priority,
+    Question,
+    Refusal,
+    Response,
+    Role,
+)
+from bot.language import detect
+from bot.policy import Escalate, Refuse, Verdict, screen
+from bot.ports import Judge, Judgement, Retriever
+
+CANDIDATES = 3
+QUOTED = 2
+HITS = 24
+MAX_CHARACTERS = 32_000
+# What a label says about a question that is not answered.
+SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A question under the view that the evidence fits best."""
+
+    question: Question
+    view: str
+    judgement: Judgement
+
+
+class Responder:
+    """Selects published passages for each question, or says why it does not."""
+
+    def __init__(self, *, knowledge: Knowledge, retriever: Retriever, judge: Judge) -> None:
+        self.knowledge = knowledge
+        self.retriever = retriever
+        self.judge = judge
+
+    def respond(
+        self, message: Message, explain: Callable[[Reading], None] | None = None
+    ) -> Response:
+        """The outcomes of one message, in the order of its questions."""
+        began = time.perf_counter()
+        language = detect(message.text)
+        outcomes = self._outcomes(message, language, explain)
+        return Response(
+            outcomes=tuple(outcomes),
+            language=language if language in self.knowledge.templates else "en",
+            knowledge=self.knowledge.version,
+            redactions=message.redactions,
+            milliseconds=(time.perf_counter() - began) * 1000,
+        )
+
+    def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
+        """The nearest wordings, for --explain."""
+        return self.retriever.search(view, limit=limit)
+
+    def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """`passages` with those that must be quoted along with them."""
+        ids = [p.id for p in passages]
+        return tuple(self.knowledge.passages[i] for i in [*ids, *self.knowledge.companions(ids)])
+
+    def _outcomes(
+        self, message: Message, language: str, explain: Callable[[Reading], None] | None
+    ) -> list[Outcome]:
+        text = message.text
+        if not text.strip():
+            return [_escalation(text, EscalationReason.NO_QUESTION)]
+        if len(text) > MAX_CHARACTERS:
+            return [_escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)]
+        history = [t.text for t in message.history if t.role is Role.USER]
+        readings = [self._read(q) for q in segments.questions(text)]
+        for reading in readings:
+            (explain or _ignore)(reading)
+        whole = screen(text, history=history)
+        if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
+            return [self._screened(readings[0], whole)]
+        verdicts = [screen(r.view, history=history) for r in readings]
+        if whole and not any(verdicts):
+            verdicts[-1] = whole
+        asked = _without_chatter(readings, verdicts)
+        return [self._decide(r, v, language) for r, v in asked]
+
+    def _read(self, question: Question) -> Reading:
+        """The view of the question with the highest probability."""
+        found = [
+            Reading(question=question, view=view, judgement=self._judge(view))
+            for view in segments.views(question)
+        ]
+        return max(found, key=lambda r: r.judgement.probability)
+
+    def _judge(self, view: str) -> Judgement:
+        return self.judge.judge(view, self.retriever.search(view, limit=HITS))
+
+    def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
+        if verdict:
+            return self._screened(reading, verdict)
+        candidates = self._candidates(reading.judgement)
+        probability = reading.judgement.probability
+        if language not in self.knowledge.templates:
+            reason = EscalationReason.LANGUAGE
+        elif candidates and probability >= self.judge.threshold_for(language):
+            return Answer(
+                question=reading.question.text,
+                reason=AnswerReason.PUBLISHED,
+                probability=probability,
+                passages=self.complete(candidates[:QUOTED]),
+                candidates=candidates,
+            )
+        else:
+            reason = SILENT.get(reading.judgement.label, EscalationReason.UNSURE)
+        return _escalation(reading.question.text, reason, probability, candidates)
+
+    def _screened(self, reading: Reading, verdict: Verdict) -> Outcome:
+        candidates = self._candidates(reading.judgement)
+        match verdict:
+            case Refuse():
+                return Refusal(
+                    question=reading.question.text,
+                    reason=verdict.reason,
+                    probability=reading.judgement.probability,
+                    candidates=candidates,
+                )
+            case Escalate():
+                made = _escalation(
+                    reading.question.text,
+                    verdict.reason,
+                    reading.judgement.probability,
+                    candidates,
+                )
+                return replace(made, priority=verdict.priority)
+            case _:
+                assert_never(verdict)
+
+    def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
+        ids = self.knowledge.quotable(list(judgement.passages))
+        return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+
+
+def _without_chatter(
+    readings: Sequence[Reading], verdicts: Sequence[Verdict | None]
+) -> list[tuple[Reading, Verdict | None]]:
+    """Sentences that only look like questions are left out while a real one remains."""
+    pairs = list(zip(readings, verdicts, strict=True))
+    real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
+    return real or pairs[:1]
+
+
+def _escalation(
+    question: str,
+    reason: EscalationReason,
+    probability: float = 0.0,
+    candidates: tuple[Passage, ...] = (),
+) -> Escalation:
+    return Escalation(
+        question=question,
+        reason=reason,
+        priority=Priority.NORMAL,
+        probability=probability,
+        candidates=candidates,
+    )
+
+
+def _ignore(_reading: Reading) -> None:
+    """Nobody asked for an explanation."""

@@ -1,0 +1,137 @@
+"""A message -> its questions, each with the sentence before it where it cannot be read alone.
+
+Rules of form only (punctuation, openings, greetings): what a question is about is decided later.
+"""
+
+import re
+
+from bot.domain import Question
+
+MAX_QUESTIONS = 8
+MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
+
+GREETING = re.compile(
+    r"^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings|to whom it may concern|hallo|"
+    r"guten (?:tag|morgen|abend)|sehr geehrte\w*|liebe[sr]?|bonjour|bonsoir|madame|monsieur|hola|buen[oa]s "
+    r"(?:d[ií]as|tardes|noches)|estimad[oa]s?|ol[áa]|bo[am] (?:dia|tarde|noite)|prezad[oa]s?|ciao|buongiorno|salve|"
+    r"gentil[ei]|spett\S*|goedendag|hoi|beste|geachte|dzień dobry|cześć|witam|szanowni)\b[^.?!\n]{0,40}[,.!:\-–]?\s*$",
+    re.IGNORECASE,
+)
+OPENING = re.compile(
+    r"^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings|hallo|guten (?:tag|morgen|abend)|"
+    r"bonjour|hola|ol[áa]|ciao|buongiorno|goedendag|dzień dobry)"
+    r"(?: (?:there|all|team|everyone|folks|support|openai|sir or madam|sir/madam|sir|madam|guys|zusammen|à tous|"
+    r"a todos|allemaal))*\s*[,.!:\-–]+\s*",
+    re.IGNORECASE,
+)
+CLOSING = re.compile(
+    r"^\s*(?:thanks|thank you|thx|ty|cheers|(?:kind |best |warm |many )?(?:regards|wishes)|best|sincerely|yours|sent from|"
+    r"looking forward|mit freundlichen|viele grüße|vielen dank|danke|merci|cordialement|gracias|saludos|obrigad[oa]|"
+    r"atenciosamente|grazie|cordiali saluti|bedankt|met vriendelijke|dziękuję|pozdrawiam)\b",
+    re.IGNORECASE,
+)
+SIGNATURE = re.compile(r"^\s*(?:[-–—_]{2,}|[A-Z][\w'-]+(?: [A-Z][\w.'-]*){0,2}),?\s*$")
+ASKS = re.compile(
+    r"^\W*(?:(?:and|so|but|also|or|ok|okay|well|please|pls|now|then|btw|actually|just|first|second|third|next|finally|"
+    r"lastly|secondly|thirdly|question|quick question|sorry|yes|no)\b[,: ]*)*"
+    r"(?:who|whom|whose|what|whats|what's|when|where|why|how|which|is|are|was|were|am|do|does|did|has|have|had|can|could|"
+    r"should|would|will|shall|may|might|must|any|tell me|give me|show me|explain|confirm|list|describe|clarify|check|send|"
+    r"let me know|i (?:need|want|would like|'d like|wish) to (?:know|understand|find out|confirm|hear|ask|check)|"
+    r"i(?: am|'m) (?:wondering|asking|not sure|unsure)|i wonder|wondering|need to know|not sure|don'?t know|no idea|"
+    r"the question is|i (?:can't|cannot|couldn't) (?:tell|figure|find))\b",
+    re.IGNORECASE,
+)
+ASKS_INSIDE = re.compile(
+    r"\b(?:(?:need|want|wants|like|love) to know|asks? (?:me |us )?(?:if|whether|what|how|who|why|when|which)|"
+    r"asking (?:if|whether|what|how)|wonder(?:s|ing)? (?:if|whether|what|how|who|why)|tell me|let me know|figure out|"
+    r"find out|(?:not sure|unsure) (?:if|whether|what)|worried (?:that|about|my)|afraid|"
+    r"please (?:confirm|explain|clarify|advise|tell|list|send|delete|check)|(?:could|can|would|do) you|should (?:i|we))\b",
+    re.IGNORECASE,
+)
+POINTS_BACK = re.compile(
+    r"\b(?:it|its|that|this|them|they|these|those|ones?|both|so|he|she|him|her|there|then|same|either)\b",
+    re.IGNORECASE,
+)
+ENUMERATED = re.compile(r"(?:^|(?<=\s))\(?(?:[a-h]|[1-9]|i{1,3}|iv)\)\s+(?=\S)")
+LISTED = re.compile(r"^(?:[-*•]|\d+[.)])\s+")
+SENTENCE_END = re.compile(
+    r"(?<=[?!？！。؟।])[\"”’)]*\s*(?=\S)|(?<=[a-z0-9)\]\"”’'à-ÿ][.;])\s+(?=\S)"
+)
+ENDS_ASKING = ("?", "？", "؟", "か。", "吗。", "吗", "까", "까요.", "나요.", "呢。")
+
+
+def questions(text: str) -> tuple[Question, ...]:
+    """The questions of `text` in order; the whole message where no sentence stands out."""
+    spoken = _spoken(text)
+    if not spoken:
+        return ()
+    if len(spoken) == 1:
+        return (Question(text=_shortened(spoken[0])),)
+    asking = [i for i, s in enumerate(spoken) if asks(s)]
+    if not asking:
+        asking = [i for i, s in enumerate(spoken) if ASKS_INSIDE.search(s)]
+    if not asking:
+        return (Question(text=_shortened(" ".join(spoken))),)
+    return tuple(_question(spoken, i) for i in asking[:MAX_QUESTIONS])
+
+
+def views(question: Question) -> tuple[str, ...]:
+    """The wordings under which to look a question up, the plainest first."""
+    if not question.context:
+        return (question.text,)
+    return (question.text, _shortened(f"{question.context} {question.text}"))
+
+
+def whole(text: str) -> str:
+    """The message without its greeting and close, cut to what the encoder can use."""
+    return _shortened(" ".join(_spoken(text)) or text)
+
+
+def asks(sentence: str) -> bool:
+    """Does the form of the sentence ask something?"""
+    bare = sentence.rstrip(" \"')”’")
+    return bare.endswith(ENDS_ASKING) or bool(ASKS.match(sentence))
+
+
+def needs_context(question: str) -> bool:
+    """Too short, or pointing back, to be understood alone."""
+    words = question.split()
+    return len(words) <= 5 or (len(words) <= 12 and bool(POINTS_BACK.search(question)))
+
+
+def _question(spoken: list[str], place: int) -> Question:
+    text = _shortened(spoken[place])
+    context = spoken[place - 1] if place and needs_context(text) else ""
+    return Question(text=text, context=context)
+
+
+def _spoken(text: str) -> list[str]:
+    """Sentences without greeting, close and signature."""
+    spoken: list[str] = []
+    for sentence in _sentences(text):
+        if GREETING.match(sentence):
+            continue
+        said = OPENING.sub("", sentence)
+        ends = spoken and "?" not in said and len(said.split()) < 9
+        if not said.strip() or (ends and (CLOSING.match(said) or SIGNATURE.match(said))):
+            continue
+        spoken.append(said.strip())
+    return spoken
+
+
+def _sentences(text: str) -> list[str]:
+    found: list[str] = []
+    for line in text.replace("\r", "").split("\n"):
+        bare = line.strip()
+        if not bare or bare.startswith(">"):
+            continue
+        for item in ENUMERATED.split(LISTED.sub("", bare)):
+            found += [s.strip() for s in SENTENCE_END.split(item) if s.strip()]
+    return found
+
+
+def _shortened(text: str) -> str:
+    words = text.split()
+    if len(words) > MAX_WORDS:
+        return " ".join(words[:MAX_WORDS])
+    return text[: MAX_WORDS * 12]

@@ -1,0 +1,16 @@
+"""Nothing phones home: vendors' telemetry is off unless the owner turned it on."""
+
+import os
+
+OFF = {
+    "ANONYMIZED_TELEMETRY": "False",
+    "LANGSMITH_TRACING": "false",
+    "LANGCHAIN_TRACING_V2": "false",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+def silence() -> None:
+    """Set the vendors' own switches before any vendor is imported."""
+    for name, value in OFF.items():
+        os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting

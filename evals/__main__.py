@@ -1,0 +1,82 @@
+"""python -m evals COMMAND: exit 0 holds, 1 a gate fails, 2 bad input, 3 the run broke."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from bot.errors import DeskError, InputError
+
+Tool = Callable[[Sequence[str]], int]
+USAGE = """usage: python -m evals COMMAND [--help]
+
+  run        cases through the desk; gates decide the exit code
+  compare    head against BASE on the same cases
+  add        a real mail or thread as a redacted case
+  lint       near-duplicates, missing contrasts, canaries
+  coverage   passages that no case touches; where the knowledge is thin
+  fit        train what knowledge/fitted/ holds (needs the train extra)
+  calibrate  weights and thresholds on authors left out (needs the train extra)
+  bench      this desk beside a stock LangChain chain
+
+example: python -m evals run --split all --jobs 2"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The tool's exit code; an error is one line."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if argv else 2
+    try:
+        return _tool(argv[0])(argv[1:])
+    except InputError as error:
+        return _fault(error, 2)
+    except DeskError as error:
+        return _fault(error, 3)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return _fault("stopped", 3)
+    except Exception as error:  # noqa: BLE001 - whatever broke, the run proves nothing
+        told = str(error).splitlines()
+        return _fault(f"the run broke: {type(error).__name__}: {told[0] if told else ''}", 3)
+
+
+def _tool(name: str) -> Tool:  # noqa: PLR0911 - a flat list of commands
+    """Imported when it is asked for: most need neither PyTorch nor LangChain."""
+    match name:
+        case "run":
+            from evals.run import run
+
+            return run
+        case "compare":
+            from evals.compare import compare
+
+            return compare
+        case "add":
+            from evals.add import add
+
+            return add
+        case "lint":
+            from evals.lint import lint
+
+            return lint
+        case "coverage":
+            from evals.coverage import coverage
+
+            return coverage
+        case "fit" | "calibrate":
+            from evals import fitting
+
+            return fitting.fit if name == "fit" else fitting.calibrate
+        case "bench":
+            from evals import bench
+
+            return bench.bench
+        case _:
+            raise InputError(f"no command {name!r}\n{USAGE}")
+
+
+def _fault(what: object, code: int) -> int:
+    print(f"evals: {what}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

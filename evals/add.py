@@ -1,0 +1,187 @@
+"""`python -m evals add`: a real mail or thread -> a masked, linted case; no question is asked.
+
+Names, addresses and numbers of people are masked besides secrets, because a case is kept for ever.
+Nothing is written while a secret detector still fires on what would be written.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import re2
+import yaml
+
+from bot.errors import InputError
+from bot.redact import redact
+from evals.grade import Seen
+from evals.lint import likeness, normal
+from evals.measure import Desk, desk_of_settings, see
+from evals.schema import ANSWERED, CANARY, CASES, Case, Kind, Said, load_cases
+
+REAL = "real.yaml"
+NEAR = 0.5  # from here on a case joins the family of its nearest
+HEADER = f"""\
+# Real conversations, masked; added by `python -m evals add`.
+# EVAL DATA: never index, never copy into knowledge/. canary {CANARY}
+cases:
+"""
+PERSONAL = Path(__file__).parent / "personal.yaml"
+
+
+def add(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int:
+    """0 with the case appended; InputError (exit 2) when a secret would remain."""
+    told = _parse(argv)
+    turns = [(role, masked(text)) for role, text in read(told.source)]
+    for _, text in turns:
+        refuse_secrets(text)
+    desk = make()
+    existing = load_cases(told.folder)
+    case = propose(turns, told, desk, existing)
+    seen = see(desk, case)
+    path = told.folder / REAL
+    before = path.read_text(encoding="utf-8") if path.exists() else HEADER
+    row = "  - " + _flow(case) + "\n"
+    path.write_text(before + row, encoding="utf-8")
+    try:
+        load_cases(told.folder)
+    except InputError:
+        _restore(path, before)
+        raise
+    _tell(case, seen, existing, path, row)
+    return 0
+
+
+def read(source: str) -> Sequence[tuple[str, str]]:
+    """(role, text) of a mail, a thread, or either from standard input."""
+    try:
+        raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}") from None
+    if raw.lstrip()[:1] in (b"[", b"{"):
+        return _thread(raw, source)
+    from bot.channels.mail.intake import question_text
+    from bot.channels.mail.parse import parse
+
+    text = question_text(parse(raw)).strip()
+    if not text:
+        raise InputError(f"{source}: no text that a person wrote was found in the mail")
+    return [("user", text)]
+
+
+def masked(text: str) -> str:
+    """Secrets first, then what points at people."""
+    clean = redact(text).text
+    for row in yaml.safe_load(PERSONAL.read_text(encoding="utf-8")):
+        clean = re2.sub(row["find"], row["put"], clean)
+    return str(clean)
+
+
+def refuse_secrets(text: str) -> None:
+    """InputError when a detector still fires on a masked text."""
+    if spans := redact(text).spans:
+        kinds = ", ".join(dict.fromkeys(span.kind.value for span in spans))
+        raise InputError(
+            f"a secret would remain ({kinds}); remove it from the source by hand, then add it again"
+        )
+
+
+def propose(
+    turns: Sequence[tuple[str, str]], told: argparse.Namespace, desk: Desk, existing: Sequence[Case]
+) -> Case:
+    """The case, with the desk's nearest passages as gold or related; a person reviews it."""
+    text = turns[-1][1]
+    name = "real-" + hashlib.sha256("\n".join(t for _, t in turns).encode()).hexdigest()[:10]
+    if any(case.id == name for case in existing):
+        raise InputError(f"{name}: this message is a case already")
+    near = nearest(text, existing)
+    like = near[0] if near and near[1] >= NEAR else None
+    row: dict[str, Any] = {
+        "id": name,
+        "family": like.family if like else name,
+        "slice": told.slice,
+        "author": "real",
+        "split": like.split if like else "test",
+        "lang": told.lang,
+        "channel": told.channel,
+        "kind": told.kind,
+    }
+    if len(turns) > 1:
+        row["turns"] = [{"role": r, "text": t} for r, t in turns]
+    else:
+        row["text"] = text
+    probe = Case.model_validate({**row, "kind": Kind.UNANSWERABLE})
+    passages = [list(part.candidates[:2]) for part in see(desk, probe).parts if part.candidates]
+    if Kind(told.kind) in ANSWERED:
+        row["gold"] = [told.gold] if told.gold else passages
+    else:
+        row["related"] = told.gold or list(dict.fromkeys(i for p in passages for i in p))
+    return Case.model_validate(row)
+
+
+def nearest(text: str, cases: Sequence[Case]) -> tuple[Case, float] | None:
+    """The case whose words are most alike."""
+    words = normal(text)
+    scored = [(likeness(words, normal(case.text)), case) for case in cases]
+    if not scored:
+        return None
+    best = max(scored, key=lambda pair: pair[0])
+    return best[1], best[0]
+
+
+def _thread(raw: bytes, source: str) -> Sequence[tuple[str, str]]:
+    """[{"role": "user" or "desk", "text": …}], or the same under `turns` or `messages`."""
+    try:
+        told = json.loads(raw)
+        rows = (told.get("turns") or told["messages"]) if isinstance(told, dict) else told
+        turns = [(said.role, said.text) for said in map(Said.model_validate, rows)]
+    except (ValueError, TypeError, KeyError):
+        raise InputError(
+            f'{source}: a thread is [{{"role": "user" or "desk", "text": "…"}}, …]'
+        ) from None
+    if not turns or turns[-1][0] != "user":
+        raise InputError(f"{source}: the last message of the thread must be the user's")
+    return turns
+
+
+def _flow(case: Case) -> str:
+    """One line, as the other case files have it; defaults and filled-in text left out."""
+    row = case.model_dump(mode="json", exclude_defaults=True)
+    if case.turns:
+        row.pop("text")
+    told = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in row.items())
+    return "{" + ", ".join(told) + "}"
+
+
+def _restore(path: Path, before: str) -> None:
+    if before == HEADER:
+        path.unlink()
+    else:
+        path.write_text(before, encoding="utf-8")
+
+
+def _tell(case: Case, seen: Seen, existing: Sequence[Case], path: Path, row: str) -> None:
+    print(f"{path}\n+{row}", end="")
+    print(f"the desk would {seen.decision} ({seen.reason}, p={seen.probability:.2f})")
+    if (near := nearest(case.text, existing)) and near[1] >= NEAR:
+        print(f"near {near[0].id} ({near[1]:.2f}); it joins the family {near[0].family}")
+    print("review gold and related before you commit: they are the desk's own nearest passages")
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m evals add",
+        description="Append a real conversation as a masked case.",
+        epilog="example: python -m evals add --from mail.eml --kind answerable --slice real",
+    )
+    parser.add_argument("--from", dest="source", required=True, help="mail.eml, thread.json or -")
+    parser.add_argument("--kind", required=True, choices=[k.value for k in Kind])
+    parser.add_argument("--slice", default="real")
+    parser.add_argument("--gold", action="append", default=[], help="a passage that answers")
+    parser.add_argument("--lang", default="en")
+    parser.add_argument("--channel", default="email", choices=("email", "slack"))
+    parser.add_argument("--folder", type=Path, default=CASES)
+    return parser.parse_args(argv)

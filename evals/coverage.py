@@ -1,0 +1,72 @@
+"""`python -m evals coverage`: passages that no case touches, and where the knowledge is thin."""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bot.corpus import Knowledge, Wording
+from evals.lint import _knowledge
+from evals.schema import CASES, Case, check_passages, read_cases
+
+FEW_WORDINGS = 15
+COMMON = 0.4  # a contrast is common when so many intents have it
+
+
+def coverage(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> int:
+    """0 every passage is touched by a test case, 1 some is not."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evals coverage", description="What cases and knowledge do not cover."
+    )
+    parser.add_argument("--cases", type=Path, default=CASES)
+    folder = parser.parse_args(argv).cases
+    knowledge = (load or _knowledge)()
+    placed = read_cases(folder)
+    check_passages(placed, frozenset(knowledge.passages))
+    cases = [p.case for p in placed]
+    bare = list(untouched(cases, knowledge))
+    told = [*bare, *unanswered(knowledge), *thin(knowledge.wordings)]
+    for line in told:
+        print(line)
+    touched = len(knowledge.passages) - len(bare)
+    print(f"{touched} of {len(knowledge.passages)} passages are gold of a test case")
+    return 1 if bare else 0
+
+
+def untouched(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
+    """Passages that may be quoted and that no test case expects."""
+    gold: Counter[str] = Counter()
+    related: Counter[str] = Counter()
+    for case in cases:
+        if case.split == "test":
+            gold.update({i for group in case.gold for i in group})
+            related.update(case.related)
+    never = {e.passage for e in knowledge.notes.never_quote}
+    for name in knowledge.passages:
+        if not gold[name] and name not in never:
+            beside = f"; related of {related[name]}" if related[name] else ""
+            yield f"passage {name}: gold of no test case{beside}"
+
+
+def unanswered(knowledge: Knowledge) -> Iterator[str]:
+    """Passages that no intent names: nobody's question finds them but by their own words."""
+    named = {p for w in knowledge.wordings if w.answers for p in w.passages}
+    for name in knowledge.passages:
+        if name not in named:
+            yield f"passage {name}: answers no intent of knowledge/questions"
+
+
+def thin(wordings: Sequence[Wording]) -> Iterator[str]:
+    """Intents with few wordings, and contrasts that most intents have but one lacks."""
+    asked = Counter(w.label for w in wordings if w.answers and w.language == "en")
+    has: dict[str, set[str]] = {intent: set() for intent in asked}
+    for w in wordings:
+        if w.kind == "near":
+            has.setdefault(w.label.removeprefix("near:"), set()).add(w.contrast)
+    spread = Counter(c for contrasts in has.values() for c in contrasts)
+    common = sorted(c for c, n in spread.items() if n >= COMMON * len(has))
+    for intent, contrasts in has.items():
+        if asked[intent] < FEW_WORDINGS:
+            yield f"intent {intent}: only {asked[intent]} English wordings"
+        if lacking := [c for c in common if c not in contrasts]:
+            yield f"intent {intent}: no near question about {', '.join(lacking)}"

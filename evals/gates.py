@@ -1,0 +1,135 @@
+"""evals/gates.yaml -> which limits hold on the test split; a limit on nothing is an error.
+
+In CI the file of the base branch is read, so that a change cannot lower its own bar.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.errors import InputError
+from evals.grade import Graded
+from evals.metrics import MEANINGS, figures, flat, grouped
+
+GATES = Path("evals/gates.yaml")
+BOUNDS = ("_upper95", "_lower95")
+
+
+class GatesError(InputError):
+    """The gates file is wrong, or asks about what was not measured."""
+
+
+class Limit(BaseModel):
+    """Both ends belong to what is allowed; a soft limit only warns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    min: float | None = None
+    max: float | None = None
+    soft: bool = False
+
+    def holds(self, value: float) -> bool:
+        low = self.min is None or value >= self.min
+        return low and (self.max is None or value <= self.max)
+
+    def told(self) -> str:
+        """For a table."""
+        ends = [f"≥ {self.min:g}"] if self.min is not None else []
+        return " and ".join(ends + ([f"≤ {self.max:g}"] if self.max is not None else []))
+
+
+class Gates(BaseModel):
+    """What must hold before a change is let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    max_regressions: int = Field(ge=0)
+    gates: dict[str, Limit] = Field(min_length=1)
+    per_slice: dict[str, dict[str, Limit]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One gate and what was measured."""
+
+    name: str
+    scope: str  # a slice, or empty for the whole test split
+    value: float
+    limit: str
+    soft: bool
+    holds: bool
+
+    @property
+    def fails(self) -> bool:
+        """Does it stop the change?"""
+        return not self.holds and not self.soft
+
+
+def read_gates(path: Path = GATES) -> Gates:
+    """GatesError names what is wrong in the file."""
+    try:
+        told = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        gates = Gates.model_validate(told)
+    except OSError as error:
+        raise GatesError(f"{path}: {error.strerror}; the gates say what a run must reach") from None
+    except yaml.YAMLError as error:
+        raise GatesError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise GatesError(f"{path}: {where}: {first['msg']}") from None
+    for name, limit in _all_limits(gates):
+        _check(path, name, limit)
+    return gates
+
+
+def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) -> list[Checked]:
+    """Every gate against the test split; GatesError for a slice or rate without cases."""
+    held = [g for g in graded if g.case.split == "test"]
+    slices = grouped(held, lambda g: g.case.slice)
+    measured = flat(figures(held)) | dict(timings)
+    checked = [_checked(n, "", limit, measured) for n, limit in gates.gates.items()]
+    for name, limits in gates.per_slice.items():
+        if name not in slices:
+            raise GatesError(f"gates.yaml: per_slice {name}: the slice has no case of split test")
+        here = flat(figures(slices[name]))
+        checked += [_checked(n, name, limit, here) for n, limit in limits.items()]
+    return checked
+
+
+def regressions(gates: Gates, broken: int) -> Checked:
+    """The gate of a comparison: cases of the test split that were right on the base."""
+    return Checked(
+        name="regressions",
+        scope="",
+        value=broken,
+        limit=f"≤ {gates.max_regressions}",
+        soft=False,
+        holds=broken <= gates.max_regressions,
+    )
+
+
+def _checked(name: str, scope: str, limit: Limit, measured: Mapping[str, float]) -> Checked:
+    if name not in measured:
+        where = f"slice {scope}" if scope else "split test"
+        raise GatesError(f"gates.yaml: {name}: no case of {where} measures it")
+    value = measured[name]
+    return Checked(
+        name=name, scope=scope, value=value, limit=limit.told(), soft=limit.soft,
+        holds=limit.holds(value),
+    )  # fmt: skip
+
+
+def _all_limits(gates: Gates) -> Iterator[tuple[str, Limit]]:
+    yield from gates.gates.items()
+    for limits in gates.per_slice.values():
+        yield from limits.items()
+
+
+def _check(path: Path, name: str, limit: Limit) -> None:
+    plain = next((name.removesuffix(b) for b in BOUNDS if name.endswith(b)), name)
+    if plain not in MEANINGS and not name.startswith("ms_p"):
+        raise GatesError(f"{path}: {name}: no such figure; there are {', '.join(MEANINGS)}")
+    if limit.min is None and limit.max is None:
+        raise GatesError(f"{path}: {name}: a gate needs min or max")

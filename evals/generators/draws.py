@@ -1,0 +1,269 @@
+"""Random strings that look like secrets: alphabets, passwords, and numbers with right check digits.
+
+The check digits are computed here on their own, so that a wrong formula of the product shows.
+"""
+
+import base64
+import json
+import random
+import re
+from collections.abc import Callable
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
+
+ALPHABETS = {
+    "d": digits, "l": ascii_lowercase, "u": ascii_uppercase, "L": ascii_lowercase + digits,
+    "U": ascii_uppercase + digits, "w": ascii_letters + digits, "t": ascii_letters + digits + "_-",
+    "b": ascii_letters + digits + "+/", "h": "0123456789abcdef",
+    "x": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+}  # fmt: skip
+SLOT = re.compile(r"<([a-zA-Z_0-9]+)((?::[A-Z0-9-]+)*)>")
+NOUNS = [
+    "river",
+    "maple",
+    "candle",
+    "tiger",
+    "ocean",
+    "velvet",
+    "sunset",
+    "hammer",
+    "lemon",
+    "orbit",
+    "pepper",
+    "rocket",
+    "garden",
+    "winter",
+    "falcon",
+    "guitar",
+    "anchor",
+    "bridge",
+    "copper",
+    "dragon",
+    "ember",
+    "forest",
+    "glacier",
+    "harbor",
+    "island",
+    "jungle",
+    "kettle",
+    "lantern",
+    "meadow",
+    "nectar",
+    "oyster",
+    "pirate",
+    "quartz",
+    "ribbon",
+    "saddle",
+    "timber",
+    "umbrella",
+    "violin",
+    "walnut",
+    "zebra",
+    "biscuit",
+    "canyon",
+    "dolphin",
+]
+NAMES = [
+    "Anna",
+    "Berlin",
+    "Carlos",
+    "Denver",
+    "Emma",
+    "Fido",
+    "Gloria",
+    "Hannah",
+    "Igor",
+    "Jupiter",
+    "Kiwi",
+    "Luna",
+    "Monty",
+    "Nemo",
+    "Oscar",
+    "Paris",
+]
+LEET = str.maketrans("aeios", "@3105")
+
+
+def fill(pattern: str, drawn: random.Random) -> str:
+    """`pattern` with each slot drawn."""
+    return SLOT.sub(lambda m: _slot(m[1], [a for a in m[2].split(":") if a], drawn), pattern)
+
+
+def _slot(name: str, told: list[str], drawn: random.Random) -> str:
+    if name == "d1":
+        return str(drawn.randint(1, int(told[0])))
+    if name in ALPHABETS:
+        low, _, high = told[0].partition("-")
+        return chars(ALPHABETS[name], drawn.randint(int(low), int(high or low)), drawn)
+    return MAKERS[name](drawn, *told)
+
+
+def chars(alphabet: str, length: int, drawn: random.Random) -> str:
+    return "".join(drawn.choices(alphabet, k=length))
+
+
+def strong_password(drawn: random.Random) -> str:
+    """Letters with figures or signs, the ways people make them."""
+    noun, other, name = drawn.choice(NOUNS), drawn.choice(NOUNS), drawn.choice(NAMES)
+    number, year = drawn.randint(10, 9999), drawn.randint(1958, 2026)
+    sign = drawn.choice("!#$%&*?@")
+    return drawn.choice(
+        (
+            f"{noun.title()}{year}",
+            f"{noun}{number}",
+            f"{name}{number}{sign}",
+            f"{noun}-{other}-{number}",
+            f"{noun.title()}{sign}{number}",
+            f"{noun.translate(LEET)}{number}",
+            f"{noun}_{other}_{number % 10}",
+            f"{noun.title()}{other.title()}{number % 100}",
+            f"{sign}{name}{number}",
+            f"{number}{noun.title()}{sign}x",
+            chars(ascii_letters + digits, drawn.randint(8, 14), drawn) + str(number % 10),
+            chars(ascii_letters + digits + "!#$%*", drawn.randint(9, 16), drawn) + "7z",
+            f"{noun[:3].title()}{sign}{other[:3]}{number % 100}",
+        )
+    )  # fmt: skip
+
+
+def plain_word(drawn: random.Random) -> str:
+    noun, other = drawn.sample(NOUNS, 2)
+    return drawn.choice((noun, f"{noun}{other}", noun.title(), f"{noun}-{other}"))
+
+
+def any_password(drawn: random.Random) -> str:
+    return plain_word(drawn) if drawn.random() < 0.06 else strong_password(drawn)
+
+
+def words_of(count: int, drawn: random.Random) -> str:
+    return " ".join(drawn.sample(NOUNS, count))
+
+
+def seed(drawn: random.Random) -> str:
+    row = drawn.sample(NOUNS, drawn.choice((12, 12, 15, 24)))
+    numbered = " ".join(f"{place}. {word}" for place, word in enumerate(row, 1))
+    return drawn.choice((" ".join(row), " ".join(row), ", ".join(row), numbered))
+
+
+def one_time(drawn: random.Random) -> str:
+    six = chars(digits, 6, drawn)
+    return drawn.choice((six, six, f"{six[:3]} {six[3:]}", f"{six[:3]}-{six[3:]}"))
+
+
+def backup(drawn: random.Random) -> str:
+    low = ALPHABETS["L"]
+    mixed = (
+        f"{drawn.choice(digits)}{chars(low, 3, drawn)}-{chars(low, 3, drawn)}{drawn.choice(digits)}"
+    )
+    return drawn.choice((mixed, f"{chars(digits, 4, drawn)}-{chars(digits, 4, drawn)}"))
+
+
+def luhn(body: str) -> str:
+    total = sum(sum(divmod(int(c) * (2 - i % 2), 10)) for i, c in enumerate(reversed(body)))
+    return body + str(-total % 10)
+
+
+def card(drawn: random.Random, head: str, length: str) -> str:
+    return luhn(head + chars(digits, int(length) - len(head) - 1, drawn))
+
+
+def card_grouped(drawn: random.Random) -> str:
+    number = card(drawn, drawn.choice(("4", "52", "6011")), "16")
+    return drawn.choice(" -").join(number[i : i + 4] for i in range(0, 16, 4))
+
+
+def bad_card(drawn: random.Random) -> str:
+    good = card(drawn, "4", "16")
+    return good[:-1] + str((int(good[-1]) + drawn.randint(1, 9)) % 10)
+
+
+def iban(drawn: random.Random, country: str, length: str) -> str:
+    body = chars(digits, int(length), drawn)
+    turned = "".join(str(int(c, 36)) for c in f"{body}{country}00")
+    return f"{country}{98 - int(turned) % 97:02}{body}"
+
+
+def iban_grouped(drawn: random.Random, country: str, length: str) -> str:
+    number = iban(drawn, country, length)
+    return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
+
+
+def ssn(drawn: random.Random) -> str:
+    area = drawn.choice([n for n in range(1, 900) if n != 666])
+    return f"{area:03}-{drawn.randint(1, 99):02}-{drawn.randint(1, 9999):04}"
+
+
+def cpf(drawn: random.Random) -> str:
+    row = [drawn.randint(0, 9) for _ in range(9)]
+    for _ in range(2):
+        rest = sum(d * w for d, w in zip(row, range(len(row) + 1, 1, -1), strict=True)) % 11
+        row.append(0 if rest < 2 else 11 - rest)
+    text = "".join(map(str, row))
+    return f"{text[:3]}.{text[3:6]}.{text[6:9]}-{text[9:]}"
+
+
+def dni(drawn: random.Random) -> str:
+    number = drawn.randint(10_000_000, 99_999_999)
+    return f"{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"
+
+
+def pesel(drawn: random.Random) -> str:
+    born = f"{drawn.randint(50, 99)}{drawn.randint(1, 12):02}{drawn.randint(1, 28):02}"
+    body = born + chars(digits, 4, drawn)
+    total = sum(int(d) * w for d, w in zip(body, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=True))
+    return f"{body}{-total % 10}"
+
+
+def nir(drawn: random.Random) -> str:
+    born = f"{drawn.randint(1, 2)}{drawn.randint(40, 99)}{drawn.randint(1, 12):02}"
+    body = f"{born}{drawn.randint(10, 95)}{chars(digits, 6, drawn)}"
+    return f"{body}{97 - int(body) % 97:02}"
+
+
+def jwt(drawn: random.Random) -> str:
+    head = _packed({"alg": "HS256", "typ": "JWT"})
+    body = _packed(
+        {"sub": chars(ALPHABETS["w"], 14, drawn), "iat": drawn.randint(10**9, 2 * 10**9)}
+    )
+    return f"{head}.{body}.{chars(ALPHABETS['t'], 43, drawn)}"
+
+
+def _packed(value: dict[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def basic(drawn: random.Random) -> str:
+    return base64.b64encode(f"kim:{strong_password(drawn)}".encode()).decode()
+
+
+def pem(drawn: random.Random) -> str:
+    name = drawn.choice(("RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PRIVATE KEY"))
+    lines = "\n".join(chars(ALPHABETS["b"], 64, drawn) for _ in range(drawn.randint(3, 12)))
+    return f"-----BEGIN {name}-----\n{lines}\n-----END {name}-----"
+
+
+def uuid(drawn: random.Random) -> str:
+    return "-".join(chars(ALPHABETS["h"], size, drawn) for size in (8, 4, 4, 4, 12))
+
+
+MAKERS: dict[str, Callable[..., str]] = {
+    "password": any_password, "card": card, "card_grouped": card_grouped, "badcard": bad_card,
+    "iban": iban, "iban_grouped": iban_grouped, "ssn": ssn, "cpf": cpf, "dni": dni, "pesel": pesel,
+    "nir": nir, "jwt": jwt, "basic": basic, "pem": pem, "uuid": uuid,
+    "luhn": lambda drawn, length: luhn(chars(digits, int(length) - 1, drawn)),
+    "d4a": lambda drawn: drawn.choice("23456789") + chars(digits, 3, drawn),
+}  # fmt: skip
+STYLES: dict[str, Callable[[random.Random], str]] = {
+    "any": any_password,
+    "strong": strong_password,
+    "word": plain_word,
+    "phrase": lambda drawn: words_of(drawn.choice((4, 5)), drawn),
+    "otp": one_time,
+    "pin": lambda drawn: f"{drawn.randint(0, 9)}{drawn.randint(300, 899)}",
+    "cvv": lambda drawn: chars(digits, 3, drawn),
+    "backup": backup,
+    "seed": seed,
+    "name": lambda drawn: drawn.choice(NAMES) + drawn.choice(("by", "ska", "ton")),
+    "random": lambda drawn: (
+        chars(ALPHABETS[drawn.choice("wth")], drawn.choice((24, 32, 40)), drawn) + "4a"
+    ),
+}

@@ -1,0 +1,191 @@
+"""Secrets as people paste them, labelled, and what only looks like one; made from a seed.
+
+Families, not lines, are divided into the part to work on and the part held out.
+"""
+
+import base64
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.domain import SecretKind, Span
+from evals.generators.draws import STYLES, fill
+
+SOURCE = Path(__file__).with_name("secrets.yaml")
+HELD_OUT = 30  # per cent of the families
+SECRETS_OF_ELEVEN = 6  # six secrets, then five look-alikes
+HIDDEN_TOKENS = (
+    "openai_project",
+    "openai_classic",
+    "github_classic",
+    "slack_bot",
+    "gitlab",
+    "google_key",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledText:
+    """A text and the secrets in it; a look-alike has none."""
+
+    text: str
+    spans: tuple[Span, ...]
+    kind: SecretKind | None
+    family: str
+    lang: str
+
+
+def secrets(seed: int, count: int) -> Iterator[LabelledText]:
+    """`count` texts, six with a secret to five look-alikes, the families by turns."""
+    drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    told, alike = cycle(_secret_families()), cycle(_alike_families())
+    for place in range(count):
+        source = told if place % 11 < SECRETS_OF_ELEVEN else alike
+        yield next(source)(drawn)
+
+
+def with_secret(seed: int, count: int) -> list[LabelledText]:
+    return list(islice((t for t in secrets(seed, count * 2) if t.spans), count))
+
+
+def lookalikes(seed: int, count: int) -> list[LabelledText]:
+    return list(islice((t for t in secrets(seed, count * 3) if not t.spans), count))
+
+
+def held_out(family: str) -> bool:
+    """Is it among the families that nobody works on?"""
+    digest = hashlib.sha256(family.encode()).digest()
+    return int.from_bytes(digest[:2], "big") % 100 < HELD_OUT
+
+
+def families() -> frozenset[str]:
+    source = _source()
+    return frozenset(
+        name for part in ("tokens", "numbers", "disguises", "prose") for name in source[part]
+    )
+
+
+Maker = Callable[[random.Random], LabelledText]
+
+
+@cache
+def _source() -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    return told
+
+
+@cache
+def _secret_families() -> tuple[Maker, ...]:
+    source = _source()
+    tokens = [
+        _token(name, row) for part in ("tokens", "numbers") for name, row in source[part].items()
+    ]
+    hidden = [_disguised(name) for name in source["disguises"]]
+    prose = [_prose(name, row) for name, row in source["prose"].items()]
+    return (*tokens, *hidden, *prose)
+
+
+@cache
+def _alike_families() -> tuple[Maker, ...]:
+    return tuple(_alike(name, lines) for name, lines in _source()["lookalikes"].items())
+
+
+def _token(name: str, row: dict[str, Any]) -> Maker:
+    def make(drawn: random.Random) -> LabelledText:
+        secret = fill(drawn.choice(row["make"]), drawn)
+        sentence, lang = _sentence(row, drawn)
+        return _labelled(sentence, [secret], kind=SecretKind(row["kind"]), family=name, lang=lang)
+
+    return make
+
+
+def _sentence(row: dict[str, Any], drawn: random.Random) -> tuple[str, str]:
+    if "in" in row:
+        return drawn.choice(row["in"]), "en"
+    places = _source()["places"]["key"]
+    lang = drawn.choice([*places, "en", "en"])
+    return drawn.choice(places[lang]), lang
+
+
+def _prose(name: str, row: dict[str, Any]) -> Maker:
+    style = STYLES[row.get("style", "any")]
+
+    def make(drawn: random.Random) -> LabelledText:
+        sentence = drawn.choice(row["in"])
+        found = [style(drawn) for _ in range(sentence.count("{}"))]
+        return _labelled(
+            sentence, found, kind=SecretKind(row["kind"]), family=name, lang=row["lang"]
+        )
+
+    return make
+
+
+def _labelled(
+    sentence: str, found: list[str], *, kind: SecretKind, family: str, lang: str
+) -> LabelledText:
+    """The sentence with its secrets in place, and where they stand."""
+    parts = sentence.split("{}")
+    text, spans = parts[0], []
+    for secret, part in zip(found, parts[1:], strict=True):
+        spans.append(Span(kind=kind, start=len(text), end=len(text) + len(secret)))
+        text += secret + part
+    return LabelledText(text=text, spans=tuple(spans), kind=kind, family=family, lang=lang)
+
+
+def _alike(name: str, lines: list[str]) -> Maker:
+    def make(drawn: random.Random) -> LabelledText:
+        text = fill(drawn.choice(lines), drawn)
+        return LabelledText(text=text, spans=(), kind=None, family=name, lang="")
+
+    return make
+
+
+def _disguised(name: str) -> Maker:
+    change = DISGUISES[name]
+
+    def make(drawn: random.Random) -> LabelledText:
+        row = _source()["tokens"][drawn.choice(HIDDEN_TOKENS)]
+        secret = change(fill(drawn.choice(row["make"]), drawn), drawn)
+        sentence = drawn.choice(("my key: {}\nplease check", "here it is\n{}", "{} is it safe?"))
+        return _labelled(sentence, [secret], kind=SecretKind(row["kind"]), family=name, lang="en")
+
+    return make
+
+
+def _cut(secret: str, drawn: random.Random) -> int:
+    return drawn.randint(12, len(secret) - 8)
+
+
+def _joined_by(gap: str) -> Callable[[str, random.Random], str]:
+    def change(secret: str, drawn: random.Random) -> str:
+        place = _cut(secret, drawn)
+        return f"{secret[:place]}{gap}{secret[place:]}"
+
+    return change
+
+
+def _full_width(secret: str, _drawn: random.Random) -> str:
+    return "".join(chr(ord(c) + 0xFEE0) for c in secret)
+
+
+DISGUISES: dict[str, Callable[[str, random.Random], str]] = {
+    "wrapped_line": _joined_by("\n"),
+    "wrapped_soft": _joined_by("=\n"),
+    "wrapped_quoted": _joined_by("\n> "),
+    "wrapped_indent": _joined_by("\n    "),
+    "zero_width": _joined_by("\u200b"),
+    "one_gap": _joined_by(" "),
+    "spaced_out": lambda secret, _: " ".join(secret),
+    "chunked": lambda secret, _: " ".join(secret[i : i + 6] for i in range(0, len(secret), 6)),
+    "odd_dashes": lambda secret, drawn: secret.replace("-", drawn.choice("‐‑–—−")),
+    "full_width": _full_width,
+    "base64": lambda secret, _: base64.b64encode(secret.encode()).decode(),
+    "escaped": lambda secret, _: secret.replace("_", r"\_").replace("-", r"\-"),
+}

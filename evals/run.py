@@ -1,0 +1,128 @@
+"""`python -m evals run`: cases through the desk, graded, gated, reported."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals import junit, report_console, report_html, report_markdown
+from evals.gates import GATES, Checked, apply, read_gates
+from evals.grade import grade
+from evals.measure import Desk, desk_of_settings, watch
+from evals.metrics import latency
+from evals.results import Run, stamp_of, write_json
+from evals.schema import CASES, CasesError, Placed, check_passages, read_cases
+
+REPORTS = Path("evals/reports")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which cases to run, against what, and where the reports go."""
+
+    cases: Path = CASES
+    gates: Path = GATES
+    split: str = "test"
+    authors: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    jobs: int = 1
+    out: Path = REPORTS
+
+    @property
+    def whole(self) -> bool:
+        """Gates speak of the whole test split only."""
+        return self.split != "fit" and not self.authors and not self.slices
+
+
+def run(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int:
+    """0 the gates hold, 1 one fails; what cannot be measured is raised."""
+    choice = _parse(argv)
+    made = measure(choice, make)
+    report(made, choice.out)
+    return made.code
+
+
+def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
+    """Run and gate the chosen cases."""
+    began = time.perf_counter()
+    gates = read_gates(choice.gates)
+    placed = select(read_cases(choice.cases), choice)
+    desk = make()
+    check_passages(placed, frozenset(desk.knowledge.passages))
+    cases = [p.case for p in placed]
+    seen = watch(cases, desk, make, jobs=choice.jobs, say=progress(len(cases)))
+    graded = tuple(grade(case, done) for case, done in zip(cases, seen, strict=True))
+    checked: list[Checked] = apply(gates, graded, latency(graded)) if choice.whole else []
+    return Run(
+        graded=graded,
+        checked=tuple(checked),
+        threshold=desk.threshold,
+        stamp=stamp_of(desk, choice.cases, choice.gates),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def report(made: Run, out: Path) -> None:
+    """All reports into `out`, and the console table."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(made, out / "results.json")
+    (out / "summary.md").write_text(report_markdown.page(made), encoding="utf-8")
+    (out / "junit.xml").write_text(junit.page(made), encoding="utf-8")
+    (out / "report.html").write_text(report_html.page(made), encoding="utf-8")
+    print(report_console.table(made))
+    print(f"reports: {out}/report.html, summary.md, results.json, junit.xml")
+
+
+def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:
+    """The chosen cases; CasesError when a choice leaves none."""
+    for name, wanted, there in (
+        ("author", choice.authors, {p.case.author for p in placed}),
+        ("slice", choice.slices, {p.case.slice for p in placed}),
+    ):
+        if unknown := sorted(set(wanted) - there):
+            raise CasesError(
+                f"no case has {name} {unknown[0]!r}; there are {', '.join(sorted(there))}"
+            )
+    kept = [
+        p
+        for p in placed
+        if choice.split in ("all", p.case.split)
+        and (not choice.authors or p.case.author in choice.authors)
+        and (not choice.slices or p.case.slice in choice.slices)
+    ]
+    if not kept:
+        raise CasesError(f"{choice.cases}: no case is left to run; an empty run proves nothing")
+    return kept
+
+
+def progress(of: int) -> Callable[[int], None]:
+    """A counter on a terminal, nothing in a log."""
+
+    def tell(done: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == of else ""
+            print(f"\r{done}/{of} cases", end=end, file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _parse(argv: Sequence[str]) -> Choice:
+    parser = argparse.ArgumentParser(
+        prog="python -m evals run",
+        description="Run cases through the desk and apply the gates.",
+        epilog="example: python -m evals run --split all --jobs 2",
+    )
+    parser.add_argument("--split", choices=("test", "fit", "all"), default="test")
+    parser.add_argument("--author", action="append", default=[], help="only this author's cases")
+    parser.add_argument("--slice", action="append", default=[], help="only this slice's cases")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--out", type=Path, default=REPORTS)
+    parser.add_argument("--cases", type=Path, default=CASES)
+    parser.add_argument("--gates", type=Path, default=GATES)
+    told = parser.parse_args(argv)
+    return Choice(
+        cases=told.cases, gates=told.gates, split=told.split, authors=tuple(told.author),
+        slices=tuple(told.slice), jobs=told.jobs, out=told.out,
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""A clean environment and a home that shares the model and the index, never the data."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.corpus import Knowledge, load
+from bot.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+KNOWLEDGE = ROOT / "knowledge"
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's machine reaches a test, nor does its .env."""
+    import os
+
+    for name in list(os.environ):  # noqa: TID251 - emptied, not read
+        if name.startswith(("DESK_", "OPENAI_", "LANGSMITH_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DESK_KNOWLEDGE", str(KNOWLEDGE))
+    monkeypatch.setenv("DESK_HOME", str(_home(tmp_path / "home")))
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> Knowledge:
+    return load(KNOWLEDGE)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=_home(tmp_path / "home"), knowledge=KNOWLEDGE)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> App:
+    """The whole desk on the real model and index; tests of it leave no trace."""
+    home = _home(tmp_path_factory.mktemp("shared") / "home")
+    return App(Settings(home=home, knowledge=KNOWLEDGE))
+
+
+def _home(path: Path) -> Path:
+    """`make test` has made model and index in var/; link them instead of making them again."""
+    path.mkdir(parents=True, exist_ok=True)
+    for name in ("models", "chroma", "index.version"):
+        made = ROOT / "var" / name
+        if made.exists() and not (path / name).exists():
+            (path / name).symlink_to(made)
+    return path

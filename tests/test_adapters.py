@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.adapters.bm25 import BM25
+from bot.adapters.chroma import Chroma, Record
+from bot.adapters.minilm import MiniLM, silent
+from bot.adapters.weights import PACKAGE, fetch, merge
+from bot.app import App
+from bot.errors import MissingError
+from bot.ports import Retriever
+from tests.conftest import ROOT
+
+RECORDS = [
+    Record(text="were my api keys exposed", label="apikey", answers=True),
+    Record(text="do I need to reset my password", label="reset", answers=True),
+    Record(text="how many keys were exposed", label="near:apikey", answers=False),
+]
+VECTORS = json.loads((ROOT / "tests" / "data" / "reference_vectors.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def base() -> MiniLM:
+    return MiniLM(ROOT / "var" / "models")
+
+
+@pytest.mark.parametrize("text", VECTORS)
+def test_vectors_equal_the_reference_models(base: MiniLM, text: str) -> None:
+    assert float(np.dot(base.vector(text), VECTORS[text])) > 0.9999
+
+
+def test_vectors_are_unit_and_survive_odd_text(base: MiniLM) -> None:
+    for text in ("", "x", "\ud800 lone", "a " * 5000, "\0"):
+        assert float(np.linalg.norm(base.vector(text))) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.fixture(params=["chroma", "bm25"])
+def retriever(request: pytest.FixtureRequest, base: MiniLM, tmp_path: Path) -> Retriever:
+    if request.param == "bm25":
+        return BM25(RECORDS)
+    chroma = Chroma(encoder=base, folder=tmp_path / "chroma")
+    chroma.index(RECORDS, silent)
+    return chroma
+
+
+def test_the_same_words_come_first(retriever: Retriever) -> None:
+    hits = retriever.search("were my api keys exposed", limit=3)
+    assert hits[0].label == "apikey"
+    assert hits[0].cosine == pytest.approx(1.0, abs=1e-3)
+    assert [h.cosine for h in hits] == sorted((h.cosine for h in hits), reverse=True)
+
+
+def test_the_limit_holds(retriever: Retriever) -> None:
+    assert len(retriever.search("keys exposed password", limit=2)) == 2
+
+
+def test_words_nobody_used_find_nothing_near(retriever: Retriever) -> None:
+    assert all(h.cosine < 0.6 for h in retriever.search("zebra crossing", limit=3))
+
+
+def test_indexing_again_changes_nothing_and_follows_edits(base: MiniLM, tmp_path: Path) -> None:
+    chroma = Chroma(encoder=base, folder=tmp_path / "chroma")
+    assert chroma.index(RECORDS, silent).added == 3
+    again = chroma.index(RECORDS, silent)
+    assert (again.added, again.removed, again.kept) == (0, 0, 3)
+    edited = chroma.index(RECORDS[:2], silent)
+    assert (edited.added, edited.removed, chroma.count()) == (0, 1, 2)
+
+
+def test_a_new_encoder_gets_its_own_collection(base: MiniLM, tmp_path: Path) -> None:
+    class Renamed:
+        name = "other"
+        embed_query = staticmethod(base.embed_query)
+
+    Chroma(encoder=base, folder=tmp_path).index(RECORDS, silent)
+    other = Chroma(encoder=Renamed(), folder=tmp_path)
+    assert other.index(RECORDS[:1], silent).added == 1
+    assert other.count() == 1
+
+
+def test_a_server_that_does_not_answer_is_named(base: MiniLM, tmp_path: Path) -> None:
+    chroma = Chroma(encoder=base, folder=tmp_path, url="http://127.0.0.1:9")
+    with pytest.raises(MissingError, match="DESK_CHROMA_URL"):
+        chroma.search("x", limit=1)
+
+
+def test_the_delta_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    np.savez(
+        path,
+        **{
+            "m|left": np.ones((2, 1), np.float16),
+            "m|right": np.ones((1, 2), np.float16),
+            "v|whole": np.ones(2),
+        },
+    )  # type: ignore[arg-type]
+    made = merge({"m": np.zeros((2, 2), np.float32), "v": np.zeros(2, np.float32)}, path)
+    assert made["m"].tolist() == [[1, 1], [1, 1]]
+    assert made["v"].tolist() == [1, 1]
+
+
+def test_without_a_model_word_search_takes_over(
+    app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(*_: object) -> Path:
+        raise MissingError("the embedding model could not be fetched")
+
+    monkeypatch.setattr("bot.adapters.weights.fetch", gone)
+    said: list[str] = []
+    bare = App(app.settings.model_copy(update={"home": tmp_path / "bare"}), said.append)
+    assert isinstance(bare.responder.retriever, BM25)
+    assert any("word search" in line for line in said)
+
+
+def test_a_download_that_fails_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(MissingError, match="network"):
+        fetch(tmp_path / "models", silent)
+    assert "==" in PACKAGE

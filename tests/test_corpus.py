@@ -1,0 +1,192 @@
+from pathlib import Path
+
+import pytest
+
+from bot.corpus import Knowledge, load
+from bot.corpus.post import clean, read_post, sentences
+from bot.corpus.questions import read_questions
+from bot.corpus.templates import read_templates
+from bot.domain import SecretKind
+from bot.errors import KnowledgeError
+from tests.conftest import KNOWLEDGE
+
+FRONT = "---\ntitle: T\nurl: https://x.example/p\npublished: 2025-01-02\n---\n"
+
+
+def post(tmp_path: Path, body: str, front: str = FRONT) -> Path:
+    path = tmp_path / "incident-post.md"
+    path.write_text(front + body, encoding="utf-8")
+    return path
+
+
+def test_the_post_has_its_28_passages_with_unique_readable_ids(knowledge: Knowledge) -> None:
+    assert len(knowledge.passages) == 28
+    assert all(i == i.lower() and " " not in i for i in knowledge.passages)
+
+
+def test_a_list_stays_with_its_lead_in(knowledge: Knowledge) -> None:
+    listed = next(p for p in knowledge.post.passages if "was limited to:" in p.text)
+    assert len(listed.sentences) == 8
+    assert listed.sentences[-1] == "Organization or User IDs associated with the account"
+
+
+def test_full_sentence_bullets_stand_alone(knowledge: Knowledge) -> None:
+    texts = [p.text for p in knowledge.post.passages]
+    assert (
+        "OpenAI does not request passwords, API keys, or verification codes through email, text, or chat."
+        in texts
+    )
+
+
+def test_the_clarification_carries_its_own_date(knowledge: Knowledge) -> None:
+    assert knowledge.post.passages[0].date == "2025-12-19"
+    assert knowledge.post.passages[1].date == "2025-11-26"
+
+
+def test_no_markdown_is_left(knowledge: Knowledge) -> None:
+    for passage in knowledge.post.passages:
+        assert not any(
+            mark in passage.text for mark in ("**", "](", "opens in a new window", "_platform")
+        )
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("a [link(opens in a new window)](https://x.example) here", "a link here"),
+        ("[_it_(opens in a new window)](http://x.example)", "it"),
+        ("**bold** and _soft_ and snake_case", "bold and soft and snake_case"),
+    ],
+)
+def test_clean(raw: str, expected: str) -> None:
+    assert clean(raw) == expected
+
+
+def test_sentences_keep_abbreviations_together() -> None:
+    assert sentences("Ids (e.g., user IDs) were in. Beware.") == (
+        "Ids (e.g., user IDs) were in.",
+        "Beware.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "front", "says"),
+    [
+        ("text here", "no front matter\n", "front matter"),
+        ("text here", "---\ntitle: T\n---\n", "front matter"),
+        ("\n\n", FRONT, "no passage"),
+        ("**Same?**\n\n- One two.\n\n**Same?**\n\n- One two.", FRONT, "two passages"),
+    ],
+)
+def test_a_broken_post_is_named(tmp_path: Path, body: str, front: str, says: str) -> None:
+    with pytest.raises(KnowledgeError, match=says):
+        read_post(post(tmp_path, body, front))
+
+
+def test_a_missing_post_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KnowledgeError, match="missing"):
+        read_post(tmp_path / "incident-post.md")
+
+
+def test_another_post_is_read_the_same_way(tmp_path: Path) -> None:
+    body = "Hello world.\n\n**Head**\n\nLead in:\n\n- Item one\n- Item two\n\nLead alone:\n\nMore text.\n\n**FAQ**\n\n**Is it safe?**\n\n- Yes, it is so.\n"
+    found = read_post(post(tmp_path, body)).passages
+    assert [p.text for p in found] == [
+        "Hello world.",
+        "Lead in:\nItem one\nItem two",
+        "Lead alone:",
+        "More text.",
+        "Yes, it is so.",
+    ]
+    assert found[-1].id.startswith("faq-")
+
+
+def test_the_posts_own_mistakes_are_warned_of(knowledge: Knowledge) -> None:
+    said = "\n".join(knowledge.warnings)
+    assert "platform.api.com" in said
+    assert "'Yes.'" in said
+
+
+def test_errata_are_replaced_and_companions_added(knowledge: Knowledge) -> None:
+    assert "faq-chatgpt-accounts-affected" not in knowledge.quotable(
+        ["faq-chatgpt-accounts-affected"]
+    )
+    assert knowledge.companions(["faq-know-organization-impacted"]) == [
+        "introduction-december-19-2025-clarification-updating"
+    ]
+    assert knowledge.companions(["faq-need-reset-password-rotate-api"]) == []
+
+
+def test_loading_twice_gives_the_same_version(knowledge: Knowledge) -> None:
+    again = load(KNOWLEDGE)
+    assert (again.version, again.question_version) == (
+        knowledge.version,
+        knowledge.question_version,
+    )
+
+
+def test_every_kind_of_wording_is_there(knowledge: Knowledge) -> None:
+    assert {w.kind for w in knowledge.wordings} == {"intent", "near", "silent", "act"}
+    assert all(w.passages for w in knowledge.wordings if w.kind == "intent")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- intent: x\n  ask: {en: a}\n", "answers"),
+        ("- intent: [\n", "not valid YAML"),
+        ("- act: dance\n  say: {en: a}\n", "act"),
+    ],
+)
+def test_a_broken_question_file_is_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(KnowledgeError, match=says):
+        read_questions(tmp_path)
+
+
+def test_a_question_for_an_unknown_passage_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "k"
+    (folder / "questions").mkdir(parents=True)
+    (folder / "replies").mkdir()
+    post(folder, "Hello world.\n")
+    (folder / "questions" / "a.yaml").write_text(
+        "- intent: x\n  answers: [nowhere]\n  ask: {en: a}\n"
+    )
+    english = (KNOWLEDGE / "replies" / "en.yaml").read_text().split("refusal_fact:")
+    (folder / "replies" / "en.yaml").write_text(
+        english[0] + "refusal_fact: []\nhandover:" + english[1].split("handover:", 1)[1]
+    )
+    known = load(folder)
+    with pytest.raises(KnowledgeError, match="nowhere"):
+        _ = known.wordings
+    (folder / "notes.yaml").write_text(
+        "links: []\nnever_quote: [{passage: gone, instead: [], why: x}]\n"
+    )
+    with pytest.raises(KnowledgeError, match="gone"):
+        load(folder)
+    (folder / "notes.yaml").write_text("links: 3\n")
+    with pytest.raises(KnowledgeError, match=r"notes\.yaml"):
+        load(folder)
+
+
+def test_templates_have_no_slot(tmp_path: Path) -> None:
+    english = (KNOWLEDGE / "replies" / "en.yaml").read_text()
+    (tmp_path / "en.yaml").write_text(
+        english.replace("greeting: Hello,", "greeting: Hello {name},")
+    )
+    with pytest.raises(KnowledgeError, match="slot"):
+        read_templates(tmp_path)
+    (tmp_path / "en.yaml").write_text(english.replace("  api_key: an API key\n", ""))
+    with pytest.raises(KnowledgeError, match="api_key"):
+        read_templates(tmp_path)
+    (tmp_path / "en.yaml").write_text("greeting: 1\n")
+    with pytest.raises(KnowledgeError, match=r"en\.yaml"):
+        read_templates(tmp_path)
+    (tmp_path / "en.yaml").unlink()
+    with pytest.raises(KnowledgeError, match="missing"):
+        read_templates(tmp_path)
+
+
+def test_every_language_names_every_kind_of_secret(knowledge: Knowledge) -> None:
+    for templates in knowledge.templates.values():
+        assert set(templates.secret_kinds) == set(SecretKind)

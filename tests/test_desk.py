@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.channels.mail.compose import Composer
+from bot.desk import Desk
+from bot.errors import BlockedError, InputError
+from bot.journal import Journal, OutboxState, Received
+from bot.outbound import Check, Outbound
+from tests.fakes import ListOut
+
+
+def received(
+    text: str, key: str = "k1", verdict: str = "answer", sender: str = "ana@example.org"
+) -> Received:
+    return Received(
+        channel="email", thread_key=f"mail:{key}", key=key, raw_ref="raw", verdict=verdict, rule="R18",
+        sender=sender, headers={"message_id": f"<{key}@example.org>", "references": "<a@example.org>"}, text=text,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def out() -> ListOut:
+    return ListOut()
+
+
+@pytest.fixture
+def desk(app: App, tmp_path: Path, out: ListOut) -> Desk:
+    return Desk(
+        knowledge=app.knowledge, responder=app.responder, journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3"),
+        outbound=app.outbound, compose=Composer("incident@desk.example").reply, out=out,
+    )  # fmt: skip
+
+
+def handle(desk: Desk, message: Received) -> int:
+    stored = desk.take(message)
+    assert stored is not None
+    desk.work(stored)
+    desk.deliver()
+    return stored
+
+
+def test_an_answer_goes_out_once_with_its_headers(desk: Desk, out: ListOut) -> None:
+    stored = handle(
+        desk, received("Were OpenAI passwords, API keys, or payment information exposed?")
+    )
+    (recipient, mail) = out.sent[0]
+    text = mail.decode()
+    assert recipient == "ana@example.org"
+    for header in (
+        "In-Reply-To: <k1@example.org>",
+        "Auto-Submitted: auto-replied",
+        "References: <a@example.org> <k1@example.org>",
+    ):
+        assert header in text
+    desk.work(stored)
+    desk.deliver()
+    assert len(out.sent) == 1
+    assert [row.kind for row in desk.journal.outcomes(stored)] == ["answer"]
+
+
+def test_a_duplicate_is_not_taken_twice(desk: Desk) -> None:
+    assert desk.take(received("x")) is not None
+    assert desk.take(received("x")) is None
+
+
+def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
+    (case,) = desk.journal.queue()
+    assert "quot" not in case.draft or case.draft
+    assert desk.resolve(case.id, actor="eve", action="approved", text=case.draft)
+    desk.deliver()
+    assert len(out.sent) == 2
+    assert b"Auto-Submitted" not in out.sent[1][1]
+    assert desk.journal.queue() == []
+    with pytest.raises(InputError, match="no open case"):
+        desk.resolve(case.id, actor="bob", action="approved", text="x")
+
+
+def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Please cancel my newspaper."))
+    (case,) = desk.journal.queue()
+    assert desk.resolve(case.id, actor="eve", action="dismissed", text="")
+    desk.deliver()
+    assert len(out.sent) == 1
+
+
+def test_a_held_mail_gets_no_automatic_reply(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Were API keys exposed?", verdict="hold"))
+    assert out.sent == []
+    (case,) = desk.journal.queue()
+    assert case.reason == "held"
+    assert "OpenAI passwords" in case.draft
+
+
+def test_a_failed_delivery_is_tried_again(desk: Desk, out: ListOut) -> None:
+    out.down = True
+    handle(desk, received("Were OpenAI passwords, API keys, or payment information exposed?"))
+    assert out.sent == []
+    assert [row.state for row in desk.journal.ready()] == [OutboxState.READY]
+    out.down = False
+    assert desk.deliver() == 1
+    assert desk.journal.ready() == []
+
+
+def test_a_thread_keeps_its_history(desk: Desk) -> None:
+    first = received("Were keys exposed?")
+    second = Received(
+        **{**{n: getattr(first, n) for n in first.__slots__}, "key": "k2", "text": "And passwords?"}
+    )
+    handle(desk, first)
+    stored = handle(desk, second)
+    assert desk.journal.history(stored) == ["Were keys exposed?"]
+
+
+def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
+    class Closed(Outbound):
+        def check(self, text: str) -> Check:
+            return Check(allowed=False, why=f"closed to {len(text)} characters")
+
+    desk.outbound = Closed(desk.knowledge)
+    stored = desk.take(received("Were API keys exposed?"))
+    assert stored is not None
+    with pytest.raises(BlockedError, match="closed"):
+        desk.work(stored)
+    assert out.sent == []
+    assert desk.journal.undecided() == [stored]
+
+
+def test_an_address_that_cannot_be_answered_is_named(desk: Desk) -> None:
+    stored = desk.take(received("Were API keys exposed?", sender="nobody"))
+    assert stored is not None
+    with pytest.raises(InputError, match="address"):
+        desk.work(stored)
+
+
+def test_no_raw_words_of_the_asker_in_any_reply(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Zanzibar pineapple: were API keys exposed?"))
+    assert all(b"pineapple" not in mail for _, mail in out.sent)
+
+
+def test_counts_name_every_table(desk: Desk) -> None:
+    handle(desk, received("Were API keys exposed?"))
+    counts = desk.journal.counts()
+    assert counts["message"] == counts["outbox"] == 1
+    assert counts["audit"] == 2

@@ -1,0 +1,153 @@
+"""The running desk over its real SMTP port, in this process and killed in another."""
+
+import mailbox
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.channels.mail.local import Folder, Intake, MaildirOut
+from bot.demo import _samples, send
+from bot.errors import DeliveryError, MissingError
+from bot.journal import Journal
+from bot.service import Handled, Service
+from bot.settings import Settings
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def served(app: App, settings: Settings) -> App:
+    mine = App(settings.model_copy(update={"smtp_port": free_port()}))
+    mine.__dict__["responder"] = app.responder
+    return mine
+
+
+def test_eight_samples_get_their_outcomes(served: App, capsys: pytest.CaptureFixture[str]) -> None:
+    from bot.demo import demo
+
+    timer = threading.Timer(120, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        assert demo(served, once=True) == 0
+    finally:
+        timer.cancel()
+    out = capsys.readouterr().out
+    for row in (
+        "[answer] My API keys",
+        "[answer] Several questions",
+        "[refuse] Access",
+        "[escalate] Invoice",
+        "[drop] Automatic reply",
+        "[answer] Phone number",
+    ):
+        assert row in out, out
+    assert "sk-proj" not in out
+    replies = list(mailbox.Maildir(served.settings.home / "mail" / "sent", create=False))
+    assert len(replies) == len(_samples()) - 1
+    for reply in replies:
+        assert reply["Auto-Submitted"] == "auto-replied"
+        assert reply["In-Reply-To"]
+        assert reply["References"]
+        assert "sk-proj" not in reply.as_string()
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        intake = Intake(Folder(tmp_path / "new"), holder.getsockname()[1])
+        with pytest.raises(MissingError, match="DESK_SMTP_PORT"):
+            intake.start()
+
+
+def test_what_was_accepted_is_on_disk(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "new")
+    intake = Intake(folder, free_port())
+    intake.start()
+    try:
+        mail = EmailMessage()
+        mail.set_content("hello")
+        with smtplib.SMTP("127.0.0.1", intake.controller.port) as server:
+            server.send_message(mail, "a@x.example", ["d@x.example"])
+    finally:
+        intake.stop()
+    (path,) = folder.waiting()
+    raw = path.read_bytes()
+    assert raw.startswith(b"Return-Path: <a@x.example>\r\nDelivered-To: d@x.example\r\n")
+    folder.settle(path)
+    assert list(folder.waiting()) == []
+
+
+def test_a_full_disk_is_a_delivery_error(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "sent")
+    folder.path = tmp_path / "gone"
+    with pytest.raises(DeliveryError, match="stored"):
+        MaildirOut(folder).send(b"x", recipient="a@x.example")
+
+
+def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App) -> None:
+    shown: list[Handled] = []
+    service = Service(served, shown.append)
+    service.inbox.add(
+        b"Return-Path: <a@x.example>\r\nFrom: \r\nSubject: x\r\n\r\nWere keys exposed?\r\n"
+    )
+    try:
+        service.run(until=lambda: True)
+        assert [h.verdict for h in shown] == ["hold"]
+    finally:
+        service.parser.close()
+
+
+def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
+    """50 mails by SMTP, SIGKILL in the middle, restart: each has exactly one outcome row."""
+    port = free_port()
+    environment = {
+        **os.environ,  # noqa: TID251 - handed on to the child
+        "DESK_HOME": str(settings.home),
+        "DESK_KNOWLEDGE": str(settings.knowledge),
+        "DESK_SMTP_PORT": str(port),
+    }
+    command = [sys.executable, "-m", "bot.cli", "serve"]
+    mine = settings.model_copy(update={"smtp_port": port})
+
+    def start() -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return child
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the desk did not start")
+
+    child = start()
+    for number in range(50):
+        send(mine, f"Were my API keys exposed? This is mail {number}.")
+    child.kill()
+    child.wait()
+    child = start()
+    journal = Journal(settings.database)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (journal.counts()["message"] < 50 or journal.undecided()):
+        time.sleep(0.2)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=20) == 0
+    assert journal.counts()["message"] == 50
+    assert all(len(journal.outcomes(i)) == 1 for i in range(1, 51))
