@@ -14,7 +14,8 @@ from bot.ports import Judge, Retriever
 from bot.responder import Responder
 
 if TYPE_CHECKING:
-    from bot.adapters.chroma import Changed, Chroma, Record
+    from bot.adapters.chroma import Changed, Chroma
+    from bot.adapters.records import Record
     from bot.channels.mail.local import Folder
     from bot.desk import Desk
     from bot.journal import Journal
@@ -84,7 +85,7 @@ class App:
 
     def records(self) -> list["Record"]:
         """Every representation: the wordings, and each passage's heading and sentences."""
-        from bot.adapters.chroma import Record
+        from bot.adapters.records import Record
 
         found = [
             Record(text=w.text, label=w.label, answers=w.answers) for w in self.knowledge.wordings

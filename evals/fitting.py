@@ -20,6 +20,7 @@ from bot.app import App
 from bot.confidence import FEATURES, SCALE, choose, features
 from bot.corpus import Knowledge
 from bot.domain import Hit
+from bot.policy import screen
 from bot.segments import questions, views
 from bot.settings import read_settings
 from evals.labelled import Classes, classes_of, examples_of
@@ -50,6 +51,7 @@ class Scored:
     right: bool
     related: bool
     pair: str
+    screened: bool  # the policy decides it, whatever the evidence says
     evidence: tuple[float, ...]
 
 
@@ -134,7 +136,7 @@ def _scored(case: Case, evidence: tuple[float, ...], quoted: set[str]) -> Scored
     return Scored(
         id=case.id, author=case.author, language=case.lang, answerable=bool(case.gold),
         right=any(quoted & set(g) for g in case.gold), related=bool(quoted & set(case.related)),
-        pair=case.pair, evidence=evidence,
+        pair=case.pair, screened=screen(case.text) is not None, evidence=evidence,
     )  # fmt: skip
 
 
@@ -181,7 +183,11 @@ def table(scored: Sequence[Scored]) -> tuple[dict[str, float], list[dict[str, ob
     chosen = {name: threshold(chances, wrong, target) for name, target in TARGETS.items()}
     foreign = [s for s in scored if s.language != "en"]
     high = probabilities(weights, np.array([s.evidence for s in foreign]))
-    bad = [p for p, s in zip(high, foreign, strict=True) if not s.right and not s.related]
+    bad = [
+        p
+        for p, s in zip(high, foreign, strict=True)
+        if not s.right and not s.related and not s.screened
+    ]
     chosen["threshold_other"] = max([*(float(b) + 0.01 for b in bad), chosen["threshold"]])
     return chosen, rows
 
@@ -194,7 +200,7 @@ def _cross(english: Sequence[Scored]) -> tuple[dict[str, list[float]], np.ndarra
     for group in GROUPS:
         mine = np.array([s.author in group for s in english])
         chances[mine] = probabilities(weigh(evidence[~mine], right[~mine]), evidence[mine])
-    return weigh(evidence, right), chances
+    return weigh(evidence, right), np.where([s.screened for s in english], 0.0, chances)
 
 
 def _rows(name: str, mine: Sequence[Scored], others: Sequence[Scored]) -> list[dict[str, object]]:
@@ -203,11 +209,13 @@ def _rows(name: str, mine: Sequence[Scored], others: Sequence[Scored]) -> list[d
     right = np.array([s.right for s in others], dtype=float)
     weights = weigh(evidence, right)
     wrong = np.array([not s.right and not s.related for s in others])
-    fixed = threshold(probabilities(weights, evidence), wrong, TARGETS[name])
+    seen = np.where([s.screened for s in others], 0.0, probabilities(weights, evidence))
+    fixed = threshold(seen, wrong, TARGETS[name])
     rows = []
     for author in dict.fromkeys(s.author for s in mine):
         theirs = [s for s in mine if s.author == author]
         chances = probabilities(weights, np.array([s.evidence for s in theirs]))
+        chances = np.where([s.screened for s in theirs], 0.0, chances)
         rows.append({"target": name, "author": author, **_row(theirs, chances, fixed)})
     return rows
 

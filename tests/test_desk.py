@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from bot.app import App
 from bot.channels.mail.compose import Composer
@@ -116,6 +117,7 @@ def test_a_thread_keeps_its_history(desk: Desk) -> None:
 
 def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
     class Closed(Outbound):
+        @override
         def check(self, text: str) -> Check:
             return Check(allowed=False, why=f"closed to {len(text)} characters")
 

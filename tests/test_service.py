@@ -105,44 +105,23 @@ def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App
     service.inbox.add(
         b"Return-Path: <a@x.example>\r\nFrom: \r\nSubject: x\r\n\r\nWere keys exposed?\r\n"
     )
+    service.start()
     try:
         service.run(until=lambda: True)
         assert [h.verdict for h in shown] == ["hold"]
     finally:
-        service.parser.close()
+        service.close()
 
 
 def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     """50 mails by SMTP, SIGKILL in the middle, restart: each has exactly one outcome row."""
-    port = free_port()
-    environment = {
-        **os.environ,  # noqa: TID251 - handed on to the child
-        "DESK_HOME": str(settings.home),
-        "DESK_KNOWLEDGE": str(settings.knowledge),
-        "DESK_SMTP_PORT": str(port),
-    }
-    command = [sys.executable, "-m", "bot.cli", "serve"]
-    mine = settings.model_copy(update={"smtp_port": port})
-
-    def start() -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return child
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError("the desk did not start")
-
-    child = start()
+    mine = settings.model_copy(update={"smtp_port": free_port()})
+    child = started(mine)
     for number in range(50):
         send(mine, f"Were my API keys exposed? This is mail {number}.")
     child.kill()
     child.wait()
-    child = start()
+    child = started(mine)
     journal = Journal(settings.database)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (journal.counts()["message"] < 50 or journal.undecided()):
@@ -151,3 +130,27 @@ def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     assert child.wait(timeout=20) == 0
     assert journal.counts()["message"] == 50
     assert all(len(journal.outcomes(i)) == 1 for i in range(1, 51))
+
+
+def started(settings: Settings) -> subprocess.Popen[bytes]:
+    """`incident-desk serve` in another process, once it takes mail."""
+    environment = {
+        **os.environ,  # noqa: TID251 - handed on to the child
+        "DESK_HOME": str(settings.home),
+        "DESK_KNOWLEDGE": str(settings.knowledge),
+        "DESK_SMTP_PORT": str(settings.smtp_port),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bot.cli", "serve"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and child.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", settings.smtp_port)) == 0:
+                return child
+        time.sleep(0.1)
+    child.kill()
+    raise AssertionError("the desk did not start")

@@ -4,13 +4,13 @@ A record's id is the hash of what it says and means, so indexing again touches o
 a collection belongs to one encoder, so vectors of two models never mix.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bot.adapters.records import Record
 from bot.domain import Hit
 from bot.errors import MissingError
 
@@ -27,20 +27,6 @@ class Encoder(Protocol):
     @property
     def name(self) -> str: ...
     def embed_query(self, text: str) -> list[float]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One representation: a wording, or a sentence of a passage under the passage's id."""
-
-    text: str
-    label: str
-    answers: bool
-
-    @property
-    def id(self) -> str:
-        said = f"{self.label}\n{self.answers}\n{self.text}"
-        return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,8 @@ def _blocks(body: str) -> Iterator[Block]:
             in_faq = in_faq or heading == FAQ
             continue
         lines = [line for line in chunk.splitlines() if line.strip()]
+        if not lines:
+            continue
         bullets = bool(BULLET.match(lines[0].strip()))
         texts = tuple(clean(BULLET.sub("", line.strip())) for line in lines)
         if bullets or len(WORD.findall(" ".join(texts))) > 1:
