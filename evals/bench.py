@@ -53,9 +53,8 @@ def bench(argv: Sequence[str]) -> int:
     _row("this desk, decision and reply", mine)
     _row("stock LangChain chain", theirs)
     print(f"ratio of the medians: {quantile(mine, 0.5) / quantile(theirs, 0.5):.2f}")
-    print(
-        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB, both together"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"peak memory {peak} MB, both together")
     print(f"cold start of `ask`: {_cold():.2f} s")
     if arguments.grow:
         _grow(app, texts)

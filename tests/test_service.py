@@ -81,7 +81,7 @@ def test_what_was_accepted_is_on_disk(tmp_path: Path) -> None:
     try:
         mail = EmailMessage()
         mail.set_content("hello")
-        with smtplib.SMTP("127.0.0.1", intake.controller.port) as server:
+        with smtplib.SMTP("127.0.0.1", intake.port) as server:
             server.send_message(mail, "a@x.example", ["d@x.example"])
     finally:
         intake.stop()

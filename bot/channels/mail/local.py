@@ -63,23 +63,29 @@ class Intake:
 
     def __init__(self, folder: Folder, port: int) -> None:
         self.folder = folder
-        self.controller = Controller(
-            self, hostname=LOOPBACK, port=port, data_size_limit=MAX_BYTES, ready_timeout=10.0
-        )
+        self.port = port
+        self._controller: Controller | None = None
 
     def start(self) -> None:
         """Begin to accept; MissingError when the port is taken."""
+        controller = Controller(
+            self, hostname=LOOPBACK, port=self.port, data_size_limit=MAX_BYTES, ready_timeout=10.0
+        )
         try:
-            self.controller.start()
+            controller.start()
         except OSError as error:
+            controller.loop.close()
             raise MissingError(
-                f"port {self.controller.port} on {LOOPBACK} is taken; stop what uses it or set "
+                f"port {self.port} on {LOOPBACK} is taken; stop what uses it or set "
                 f"DESK_SMTP_PORT ({error.strerror})"
             ) from None
+        self._controller = controller
 
     def stop(self) -> None:
         """Stop accepting; what was accepted is stored."""
-        self.controller.stop()
+        if self._controller:
+            self._controller.stop()
+        self._controller = None
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep the envelope with the raw mail, as a delivering server does."""
