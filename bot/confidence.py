@@ -200,6 +200,7 @@ class FittedJudge:
             probability=self.fit.probability(found),
             passages=tuple(self.fit.answers.passages[i] for i in choice.order),
             label=self.fit.labels[int(np.argmax(distribution))],
+            certainty=float(distribution.max()),
             features=tuple(zip(FEATURES, found, strict=True)),
         )
 

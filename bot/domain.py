@@ -26,6 +26,7 @@ class RefusalReason(StrEnum):
     ACCOUNT_ACTION = "account_action"  # a change to an account
     DESK_INTERNALS = "desk_internals"  # the desk's own prompt, keys, configuration
     VOUCHING = "vouching"  # our word that a link, number or sender is genuine
+    REQUEST = "request"  # no rule names it, but it reads like the requests that are refused
     IMPERSONATION = "impersonation"  # a text that asks others for a secret, or speaks as another
 
 

@@ -11,12 +11,14 @@ from bot.domain import Hit
 class Judgement:
     """What the evidence says: passages best first and the probability that the first two answer.
 
-    `label` is the most likely meaning: an intent, a silent topic or a speech act.
+    `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
+    probability.
     """
 
     probability: float
     passages: tuple[str, ...]
     label: str
+    certainty: float = 0.0
     features: tuple[tuple[str, float], ...] = ()
 
 

@@ -20,6 +20,7 @@ from bot.domain import (
     Priority,
     Question,
     Refusal,
+    RefusalReason,
     Response,
     Role,
 )
@@ -31,6 +32,7 @@ CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
+LIKE_REFUSED = 0.6  # of the classifier, where no rule of the policy hit
 # What a label says about a question that is not answered.
 SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
 
@@ -111,8 +113,12 @@ class Responder:
     def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
         if verdict:
             return self._screened(reading, verdict)
-        candidates = self._candidates(reading.judgement)
-        probability = reading.judgement.probability
+        judged = reading.judgement
+        if judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED:
+            verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
+            return self._screened(reading, verdict)
+        candidates = self._candidates(judged)
+        probability = judged.probability
         if language not in self.knowledge.templates:
             reason = EscalationReason.LANGUAGE
         elif candidates and probability >= self.judge.threshold_for(language):
