@@ -27,9 +27,12 @@ STAMP = "index.version"
 class App:
     """Builds each part once, when it is first asked for."""
 
-    def __init__(self, settings: "Settings", say: Callable[[str], None] = silent) -> None:
+    def __init__(
+        self, settings: "Settings", say: Callable[[str], None] = silent, *, once: bool = False
+    ) -> None:
         self.settings = settings
         self.say = say
+        self.once = once  # one question only: not worth starting Chroma for
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -97,7 +100,10 @@ class App:
 
     def index(self) -> "Changed":
         """Bring the index up to date with the knowledge and the encoder."""
+        from bot.adapters.exact import write_vectors
+
         changed = self.chroma.index(self.records(), self.say)
+        write_vectors(self._vectors, *self.chroma.everything())
         (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")
         return changed
 
@@ -132,7 +138,14 @@ class App:
             judge = FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
             )
-        return self._responder(self.chroma, judge)
+        return self._responder(self._retriever(), judge)
+
+    def _retriever(self) -> Retriever:
+        if not self.once:
+            return self.chroma
+        from bot.adapters.exact import read_vectors
+
+        return read_vectors(self._vectors, self.encoder)
 
     def _responder(self, retriever: Retriever, judge: Judge) -> Responder:
         return Responder(knowledge=self.knowledge, retriever=retriever, judge=judge)
@@ -142,8 +155,12 @@ class App:
         return StrictJudge(answers=answers, threshold=self.settings.threshold)
 
     @property
+    def _vectors(self) -> Path:
+        return self.settings.home / "vectors.npz"
+
+    @property
     def _index_version(self) -> str:
-        return f"{self.encoder.name} {self.knowledge.question_version}"
+        return f"2 {self.encoder.name} {self.knowledge.question_version}"
 
     @property
     def _fitted(self) -> Path:

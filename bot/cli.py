@@ -42,7 +42,7 @@ def ask(arguments: argparse.Namespace) -> int:
     from bot.rendering import as_json, message_of, rows
     from bot.wording import word
 
-    app = _app()
+    app = _app(once=not arguments.jsonl)
     if arguments.jsonl:
 
         def one(line: object) -> dict[str, Any]:
@@ -166,13 +166,13 @@ def doctor(_arguments: argparse.Namespace) -> int:
     return DONE if all(f.good for f in findings) else FAILED
 
 
-def _app() -> "App":
+def _app(*, once: bool = False) -> "App":
     from bot.app import App
     from bot.settings import read_settings
     from bot.telemetry import silence
 
     silence()
-    return App(read_settings(), _say)
+    return App(read_settings(), _say, once=once)
 
 
 def _say(line: str) -> None:

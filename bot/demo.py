@@ -84,7 +84,7 @@ def _show(handled: Handled, seen: list[Handled] | None) -> None:
 
 def _samples() -> list[dict[str, str]]:
     text = (files("bot") / "data" / "sample_mails.yaml").read_text(encoding="utf-8")
-    return list(yaml.safe_load(text))
+    return list(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def _play(settings: Settings, samples: list[dict[str, str]]) -> None:

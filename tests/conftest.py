@@ -45,7 +45,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> App:
 def _home(path: Path) -> Path:
     """`make test` has made model and index in var/; link them instead of making them again."""
     path.mkdir(parents=True, exist_ok=True)
-    for name in ("models", "chroma", "index.version"):
+    for name in ("models", "chroma", "index.version", "vectors.npz"):
         made = ROOT / "var" / name
         if made.exists() and not (path / name).exists():
             (path / name).symlink_to(made)

@@ -6,6 +6,7 @@ import pytest
 
 from bot.adapters.bm25 import BM25
 from bot.adapters.chroma import Chroma
+from bot.adapters.exact import read_vectors, write_vectors
 from bot.adapters.minilm import MiniLM, silent
 from bot.adapters.records import Record
 from bot.adapters.weights import PACKAGE, fetch, merge
@@ -37,13 +38,16 @@ def test_vectors_are_unit_and_survive_odd_text(base: MiniLM) -> None:
         assert float(np.linalg.norm(base.vector(text))) == pytest.approx(1.0, abs=1e-4)
 
 
-@pytest.fixture(params=["chroma", "bm25"])
+@pytest.fixture(params=["chroma", "bm25", "exact"])
 def retriever(request: pytest.FixtureRequest, base: MiniLM, tmp_path: Path) -> Retriever:
     if request.param == "bm25":
         return BM25(RECORDS)
     chroma = Chroma(encoder=base, folder=tmp_path / "chroma")
     chroma.index(RECORDS, silent)
-    return chroma
+    if request.param == "chroma":
+        return chroma
+    write_vectors(tmp_path / "vectors.npz", *chroma.everything())
+    return read_vectors(tmp_path / "vectors.npz", base)
 
 
 def test_the_same_words_come_first(retriever: Retriever) -> None:
@@ -119,3 +123,10 @@ def test_a_download_that_fails_says_what_to_do(
     with pytest.raises(MissingError, match="network"):
         fetch(tmp_path / "models", silent)
     assert "==" in PACKAGE
+
+
+def test_one_question_is_decided_alike_with_and_without_chroma(app: App) -> None:
+    alone = App(app.settings, once=True)
+    for text in ("were keys exposed", "how many people were hit", "is mixpanel gone for good"):
+        near = [(h.label, round(h.cosine, 2)) for h in app.responder.near(text, 3)]
+        assert [(h.label, round(h.cosine, 2)) for h in alone.responder.near(text, 3)] == near

@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from bot.adapters.records import Record
 from bot.domain import Hit
 from bot.errors import MissingError
@@ -76,6 +79,16 @@ class Chroma:
             say(f"indexed {min(start + BATCH, len(new))} of {len(new)} wordings")
         self._forget_other_encoders()
         return Changed(added=len(new), removed=len(stale), kept=len(wanted) - len(new))
+
+    def everything(self) -> tuple[list[Record], npt.NDArray[np.float32]]:
+        """All records with their vectors, in one order."""
+        found = self._collection.get(include=["documents", "metadatas", "embeddings"])
+        rows = zip(found["documents"] or [], found["metadatas"] or [], strict=True)
+        records = [
+            Record(text=text, label=str(about["label"]), answers=bool(about["answers"]))
+            for text, about in rows
+        ]
+        return records, np.asarray(found["embeddings"], dtype=np.float32)
 
     def count(self) -> int:
         """How many records the collection holds."""

@@ -45,7 +45,9 @@ def read_notes(path: Path) -> Notes:
     if not path.exists():
         return Notes(links=[])
     try:
-        return Notes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return Notes.model_validate(
+            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
+        )
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 

@@ -126,7 +126,7 @@ def read_post(path: Path) -> Post:
             f"{path}: the incident post is missing; put the published post there"
         ) from None
     front, _, body = raw.removeprefix("---\n").partition("\n---\n")
-    about = yaml.safe_load(front) if body else None
+    about = yaml.load(front, Loader=yaml.CSafeLoader) if body else None
     if not isinstance(about, dict) or not {"title", "url", "published"} <= about.keys():
         raise KnowledgeError(
             f"{path}: the front matter needs title, url and published between --- lines"

@@ -45,7 +45,9 @@ def read_templates(folder: Path) -> dict[str, Templates]:
 
 def _read(path: Path) -> Templates:
     try:
-        templates = Templates.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        templates = Templates.model_validate(
+            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        )
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
     for text in templates.texts():

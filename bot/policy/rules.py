@@ -116,7 +116,9 @@ def packaged_rules() -> tuple[Rule, ...]:
 def read_table(path: Path) -> Table:
     """The table as written; KnowledgeError names what is wrong in it."""
     try:
-        return Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Table.model_validate(
+            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        )
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 

@@ -44,7 +44,7 @@ def _cuts(word: str) -> list[str]:
 
 @cache
 def _vocabulary() -> Vocabulary:
-    read = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    read = yaml.load(FILE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     mend = [word for word in read["mend"] if len(word) >= SHORTEST]
     return Vocabulary(
         known=frozenset([*read["mend"], *read["leave"]]),

@@ -77,8 +77,9 @@ def is_order_number(raw: bytes, start: int) -> bool:
 
 @cache
 def formats(group: str) -> tuple[Format, ...]:
-    told = yaml.safe_load(
-        (files("bot") / "data" / "secret_formats.yaml").read_text(encoding="utf-8")
+    told = yaml.load(
+        (files("bot") / "data" / "secret_formats.yaml").read_text(encoding="utf-8"),
+        Loader=yaml.CSafeLoader,
     )
     return tuple(_format(row) for row in told[group])
 

@@ -189,6 +189,6 @@ def _begins() -> re2._Regexp:
 @cache
 def _phrases(name: str) -> frozenset[str]:
     text = (files("bot") / "data" / "mail_quotes.yaml").read_text(encoding="utf-8")
-    value = yaml.safe_load(text)[name]
+    value = yaml.load(text, Loader=yaml.CSafeLoader)[name]
     rows = value if isinstance(value, list) else [value]
     return frozenset(p.strip().casefold() for row in rows for p in str(row).split(","))

@@ -1,0 +1,59 @@
+"""The dense retriever for a single question: every vector compared, read from one file.
+
+Starting Chroma costs more than the whole rest of `ask`; the file is a copy of what Chroma holds,
+written by the same indexing run, and gives the same neighbours.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.adapters.minilm import MiniLM
+from bot.adapters.records import Record
+from bot.domain import Hit
+
+
+class Exact:
+    """All records of one encoder in memory, half precision."""
+
+    def __init__(
+        self, encoder: MiniLM, records: list[Record], vectors: npt.NDArray[np.float16]
+    ) -> None:
+        self.encoder = encoder
+        self.records = records
+        self.vectors = vectors
+
+    def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
+        """The `limit` nearest records, best first."""
+        near = self.vectors.astype(np.float32) @ self.encoder.vector(text)
+        return tuple(self._hit(int(i), float(near[i])) for i in np.argsort(-near)[:limit])
+
+    def _hit(self, place: int, cosine: float) -> Hit:
+        record = self.records[place]
+        return Hit(label=record.label, text=record.text, cosine=cosine, answers=record.answers)
+
+
+def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.float32]) -> None:
+    """Write the copy, whole or not at all."""
+    part = path.with_suffix(".part.npz")
+    np.savez(
+        part,
+        allow_pickle=False,
+        vectors=vectors.astype(np.float16),
+        texts=np.array([r.text.encode("utf-8", "replace") for r in records]),
+        labels=np.array([r.label for r in records]),
+        answers=np.array([r.answers for r in records]),
+    )
+    part.replace(path)
+
+
+def read_vectors(path: Path, encoder: MiniLM) -> Exact:
+    """The retriever over a written copy."""
+    with np.load(path) as stored:
+        rows = zip(stored["texts"], stored["labels"], stored["answers"], strict=True)
+        records = [
+            Record(text=text.decode(), label=str(label), answers=bool(answers))
+            for text, label, answers in rows
+        ]
+        return Exact(encoder, records, stored["vectors"])
