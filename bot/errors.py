@@ -5,7 +5,9 @@ DeskError
 │   ├── KnowledgeError    a file in knowledge/ is wrong: file, line, remedy
 │   └── SettingsError     an environment variable is wrong: its name, the remedy
 ├── MissingError      something needed is not there: model, port, disk (exit 3)
-├── DeliveryError     a channel did not take a text
+├── DeliveryError     a channel did not take a text; try again later
+│   ├── RefusedError      it never will
+│   └── UncertainError    it may have taken it: look before sending again
 └── BlockedError      the outbound check stopped an automatic text
 """
 
@@ -32,6 +34,14 @@ class MissingError(DeskError):
 
 class DeliveryError(DeskError):
     """A channel did not take a text."""
+
+
+class RefusedError(DeliveryError):
+    """A channel will never take this text."""
+
+
+class UncertainError(DeliveryError):
+    """A channel may have taken this text."""
 
 
 class BlockedError(DeskError):

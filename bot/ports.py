@@ -1,7 +1,8 @@
 """The places where the outside plugs in; each has two real implementations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from bot.domain import Hit
@@ -35,7 +36,44 @@ class Judge(Protocol):
     def threshold_for(self, language: str) -> float: ...
 
 
+class Place(StrEnum):
+    """Where a mail lies once it has been read and its message is committed."""
+
+    PROCESSED = "Processed"
+    HELD = "Held"
+    DROPPED = "Dropped"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A raw mail that waits, and where it lies: what the journal keeps as `raw_ref`."""
+
+    ref: str
+    raw: bytes
+
+
+class Mailbox(Protocol):
+    """Where mails wait until they are settled: a Maildir, an IMAP folder."""
+
+    def waiting(self) -> Iterator[Mail]:
+        """The mails that are not settled, oldest first; each read leaves it unchanged."""
+        ...
+
+    def settle(self, ref: str, place: Place) -> None:
+        """Move a mail out of the way; harmless when it was moved before."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return when there may be new mail, at the latest after `seconds`."""
+        ...
+
+
 class MailOut(Protocol):
-    """Hands a finished mail over: a Maildir, SMTP."""
+    """Hands a finished mail over: a Maildir, SMTP.
+
+    DeliveryError: not taken, try later; RefusedError: never will be; UncertainError: the line broke
+    after the mail was handed over, it may have been taken.
+    """
 
     def send(self, mail: bytes, *, recipient: str) -> None: ...

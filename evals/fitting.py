@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from bot.app import App
 from bot.confidence import FEATURES, SCALE, choose, features
 from bot.corpus import Knowledge
 from bot.domain import Hit
+from bot.errors import MissingError
 from bot.policy import screen
 from bot.segments import questions, views
 from bot.settings import read_settings
-from evals.labelled import Classes, classes_of, examples_of
+from evals.labelled import Classes, Trained, classes_of, examples_of
 from evals.schema import Case, load_cases
 from evals.stats import upper_bound
-from evals.training import Trained, train
 
 FITTED = "fitted"
 HITS = 24
@@ -58,6 +58,7 @@ class Scored:
 def fit(argv: Sequence[str]) -> int:
     """Train on everything that is labelled and write encoder, classes and stamp."""
     argparse.ArgumentParser(prog="python -m evals fit").parse_args(argv)
+    train = _train()
     knowledge, cases, weights = _inputs()
     classes = classes_of(knowledge)
     examples = examples_of(knowledge.wordings, cases, classes)
@@ -78,6 +79,7 @@ def fit(argv: Sequence[str]) -> int:
 def calibrate(argv: Sequence[str]) -> int:
     """Score every author with an encoder that never saw them; choose weights and thresholds."""
     argparse.ArgumentParser(prog="python -m evals calibrate").parse_args(argv)
+    train = _train()
     knowledge, cases, weights = _inputs()
     classes = classes_of(knowledge)
     scored: list[Scored] = []
@@ -285,6 +287,17 @@ def _write(
     }
     (folder / "fit.json").write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
     _say(f"wrote {folder}: {sum(f.stat().st_size for f in folder.iterdir()) // 1024} kB")
+
+
+def _train() -> Callable[..., Trained]:
+    """MissingError when the train extra is not installed."""
+    try:
+        from evals.training import train
+    except ModuleNotFoundError as error:
+        raise MissingError(
+            f"{error.name} is not here; install it first: pip install torch"
+        ) from None
+    return train
 
 
 def _inputs() -> tuple[Knowledge, list[Case], Path]:

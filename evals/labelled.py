@@ -1,18 +1,38 @@
 """Knowledge and labelled messages as training examples and as questions to be scored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from bot.confidence import Answers
 from bot.corpus import Knowledge, Wording
 from bot.corpus.questions import Act
 from bot.segments import questions, whole
 from evals.schema import Case
-from evals.training import Example
 
 LONG_ENOUGH = 4  # words of a question that is also learned without its message
 ACTS = {"refuse": Act.REFUSE, "escalate": Act.ESCALATE, "offtopic": Act.OFF_TOPIC}
 SPOKEN = frozenset(act.value for act in Act)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A text, the meanings that would be right, and the minimal pair it belongs to."""
+
+    text: str
+    meanings: frozenset[int]
+    pair: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A tuned encoder as the desk will run it, with its classes."""
+
+    delta: dict[str, np.ndarray]
+    weights: np.ndarray
+    bias: np.ndarray
+    vectors: Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

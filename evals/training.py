@@ -7,7 +7,6 @@ over that set, plus "answered or not" on its own, because minimal pairs differ i
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch.nn import functional
 
 from bot.adapters.weights import merge
 from bot.confidence import SCALE
+from evals.labelled import Example, Trained
 from evals.minilm_torch import Net
 
 EPOCHS, BATCH, FROZEN, RANK = 3, 64, 3, 16
@@ -29,25 +29,6 @@ OPENINGS = (
     "I read your post. ", "I have a question. ", "sorry to bother you, ",
 )  # fmt: skip
 CLOSINGS = (*PLAIN, " thanks", " please", " Thank you!", " Regards, Tom", " I am worried.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """A text, the meanings that would be right, and the minimal pair it belongs to."""
-
-    text: str
-    meanings: frozenset[int]
-    pair: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """A tuned encoder as the desk will run it, with its classes."""
-
-    delta: dict[str, np.ndarray]
-    weights: np.ndarray
-    bias: np.ndarray
-    vectors: Callable[[Sequence[str]], np.ndarray]
 
 
 def train(

