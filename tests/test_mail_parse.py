@@ -1,6 +1,7 @@
 """The parser on our own mails, on hostile ones, and on mails broken at random."""
 
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from bot.channels.mail.visible import visible_reply
 
 MAILS = Path(__file__).parent / "data" / "mail"
 CORPUS = Path(__file__).parents[2] / "shared" / "mail-corpus"
+
+LIMIT = 4 if sys.gettrace() else 1  # CPU seconds; tracing for coverage costs a multiple
 
 
 def mail(body: bytes, *head: bytes) -> bytes:
@@ -195,7 +198,7 @@ def test_what_is_too_much_is_a_fault_and_quick(raw: bytes, says: str) -> None:
     began = time.process_time()
     found = parse(raw)
     assert says in found.fault
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < LIMIT
     assert found.key
     assert found.text == ""
 
@@ -216,7 +219,7 @@ def test_what_is_too_much_is_a_fault_and_quick(raw: bytes, says: str) -> None:
 def test_what_is_odd_is_read_and_quick(raw: bytes) -> None:
     began = time.process_time()
     found = parse(raw)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < LIMIT
     assert (found.fault, found.sender) == ("", "ana@example.org")
     assert found.text.startswith("hi")
 
@@ -286,7 +289,7 @@ def test_mails_broken_at_random_are_read() -> None:
             raw[place : place + chance.randint(0, 9)] = piece
         began = time.process_time()
         found = parse(bytes(raw))
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < LIMIT
         assert found.key
         assert "Error" not in found.fault, bytes(raw)
 
