@@ -2,15 +2,21 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from bot.errors import DeskError, InputError
 
 Tool = Callable[[Sequence[str]], int]
+TOOLS = {
+    **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
+    "fit": "evals.fitting", "calibrate": "evals.fitting", "bench": "evals.bench",
+}  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
   run        cases through the desk; gates decide the exit code
   compare    head against BASE on the same cases
   add        a real mail or thread as a redacted case
+  safety     the guard on generated hostile, honest and secret texts
   lint       near-duplicates, missing contrasts, canaries
   coverage   passages that no case touches; where the knowledge is thin
   fit        train what knowledge/fitted/ holds (needs the train extra)
@@ -38,39 +44,12 @@ def main(argv: Sequence[str]) -> int:
         return _fault(f"the run broke: {type(error).__name__}: {told[0] if told else ''}", 3)
 
 
-def _tool(name: str) -> Tool:  # noqa: PLR0911 - a flat list of commands
+def _tool(name: str) -> Tool:
     """Imported when it is asked for: most need neither PyTorch nor LangChain."""
-    match name:
-        case "run":
-            from evals.run import run
-
-            return run
-        case "compare":
-            from evals.compare import compare
-
-            return compare
-        case "add":
-            from evals.add import add
-
-            return add
-        case "lint":
-            from evals.lint import lint
-
-            return lint
-        case "coverage":
-            from evals.coverage import coverage
-
-            return coverage
-        case "fit" | "calibrate":
-            from evals import fitting
-
-            return fitting.fit if name == "fit" else fitting.calibrate
-        case "bench":
-            from evals import bench
-
-            return bench.bench
-        case _:
-            raise InputError(f"no command {name!r}\n{USAGE}")
+    if name not in TOOLS:
+        raise InputError(f"no command {name!r}\n{USAGE}")
+    tool: Tool = getattr(import_module(TOOLS[name]), name)
+    return tool
 
 
 def _fault(what: object, code: int) -> int:

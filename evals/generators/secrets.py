@@ -7,7 +7,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
@@ -40,6 +40,7 @@ class LabelledText:
     kind: SecretKind | None
     family: str
     lang: str
+    formatted: bool = True  # a known format, plain or disguised; not a word of prose
 
 
 def secrets(seed: int, count: int) -> Iterator[LabelledText]:
@@ -120,9 +121,10 @@ def _prose(name: str, row: dict[str, Any]) -> Maker:
     def make(drawn: random.Random) -> LabelledText:
         sentence = drawn.choice(row["in"])
         found = [style(drawn) for _ in range(sentence.count("{}"))]
-        return _labelled(
+        text = _labelled(
             sentence, found, kind=SecretKind(row["kind"]), family=name, lang=row["lang"]
         )
+        return replace(text, formatted=False)
 
     return make
 
