@@ -1,9 +1,25 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bot.app import App
-from evals.fitting import Scored, probabilities, score, table, threshold, weigh
+from bot.confidence import read_fit
+from evals.fitting import adopt, write
 from evals.labelled import Trained, classes_of, examples_of
+from evals.left_out import (
+    Scored,
+    calibration,
+    keep,
+    markdown,
+    probabilities,
+    score,
+    table,
+    threshold,
+    weigh,
+)
 from evals.schema import load_cases
 
 GENERATOR = np.random.default_rng(7)
@@ -14,7 +30,7 @@ def scored(
 ) -> Scored:
     return Scored(
         id=str(number), author=author, language=language, answerable=right or number % 3 == 0, right=right,
-        related=False, pair=f"{author}{number // 2}", screened=number == 1, evidence=(strength, 0.0),
+        related=False, first=right, in_three=right, pair=f"{author}{number // 2}", screened=number == 1, evidence=(strength, *[0.0] * 11),
     )  # fmt: skip
 
 
@@ -41,25 +57,76 @@ def test_the_threshold_counts_one_error_more(
     assert threshold(chances, np.array(wrong), target) == pytest.approx(expected, abs=0.03)
 
 
-def test_the_table_has_a_row_for_each_author_and_target() -> None:
-    authors = (
-        "everyday",
-        "pairs_everyday",
-        "enterprise",
-        "pairs_professional",
-        "staff_odd_multilingual",
-    )
+AUTHORS = (
+    "everyday",
+    "pairs_everyday",
+    "enterprise",
+    "pairs_professional",
+    "staff_odd_multilingual",
+)
+
+
+def made_up() -> list[Scored]:
     made = [
         scored(n, a, right=n % 2 == 0, strength=float(n % 2 == 0) + GENERATOR.normal() * 0.2)
-        for a in authors
+        for a in AUTHORS
         for n in range(40)
     ]
-    made += [scored(n, "everyday", right=False, strength=1.5, language="de") for n in range(3)]
-    chosen, rows = table(made)
-    assert len(rows) == 2 * len(authors)
+    return [
+        *made,
+        *(scored(n, "everyday", right=False, strength=1.5, language="de") for n in range(3)),
+    ]
+
+
+def test_the_table_has_a_row_for_each_author_and_target() -> None:
+    chosen, rows = table(made_up())
+    english = [r for r in rows if r["target"] != "threshold_other"]
+    assert len(english) == 2 * (len(AUTHORS) + 1)
+    assert [r["author"] for r in rows if r not in english] == ["de"]
+    assert rows[-1]["answered"] == 0  # what was wrong in another language stays unanswered
     assert 0 < chosen["threshold"] <= chosen["threshold_strict"] <= 1
     assert chosen["threshold_other"] >= chosen["threshold"]
-    assert all(row["pairs"] == 20 for row in rows)
+    assert all(row["pairs"] == 20 for row in english if row["author"] != "all")
+    page = markdown(rows, "threshold")
+    assert page.count("\n") == len(AUTHORS) + 2
+    assert "| all |" in page
+
+
+def test_a_calibration_is_put_into_the_fit(app: App, tmp_path: Path) -> None:
+    assert app.fit is not None
+    source = app.knowledge.folder / "fitted"
+    for file in source.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    adopt(tmp_path, calibration(made_up()))
+    changed = read_fit(tmp_path)
+    assert changed is not None
+    assert changed.threshold != app.fit.threshold
+    assert len(changed.coefficients) == len(app.fit.coefficients)
+    assert (changed.weights == app.fit.weights).all()
+
+
+def test_scores_are_kept_for_a_closer_look(tmp_path: Path) -> None:
+    keep(made_up(), tmp_path / "deep" / "scores.jsonl")
+    lines = (tmp_path / "deep" / "scores.jsonl").read_text().splitlines()
+    assert len(lines) == 203
+    assert json.loads(lines[0])["author"] == "everyday"
+
+
+def test_what_was_trained_is_written_so_that_the_desk_reads_it(app: App, tmp_path: Path) -> None:
+    assert app.fit is not None
+    folder = tmp_path / "knowledge"
+    (folder / "fitted").mkdir(parents=True)
+    rows = app.knowledge.folder / "fitted" / "calibration.json"
+    (folder / "fitted" / rows.name).write_bytes(rows.read_bytes())
+    trained = Trained(
+        delta={"x": np.zeros(1)}, weights=app.fit.weights, bias=app.fit.bias, vectors=np.array
+    )
+    knowledge = replace(app.knowledge, folder=folder)
+    write(knowledge, classes_of(knowledge), trained, count=1, cases=load_cases()[:5])
+    read = read_fit(folder / "fitted")
+    assert read is not None
+    assert read.question_version == app.knowledge.question_version
+    assert np.allclose(read.weights, app.fit.weights, atol=1e-3)
 
 
 def test_examples_cover_wordings_and_messages(app: App) -> None:
