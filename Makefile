@@ -17,6 +17,7 @@ test: setup
 	@$(BIN)/incident-desk index
 	@$(BIN)/pytest -n 2 --cov --cov-report=term
 	@$(BIN)/python -m evals run
+	@$(BIN)/python -m evals safety
 
 setup: $(VENV)/.done
 
