@@ -60,7 +60,7 @@ def _answer(passages: list[Passage], post: Post, templates: Templates) -> Iterat
 
 
 def _secrets(response: Response, templates: Templates) -> Iterator[str]:
-    kinds = dict.fromkeys(span.kind for span in response.redactions if span.certain)
+    kinds = dict.fromkeys(span.kind for span in response.redactions)
     if kinds:
         yield templates.secret_found
         yield from (templates.secret_kinds[kind] for kind in kinds)

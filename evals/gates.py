@@ -17,6 +17,8 @@ from evals.metrics import MEANINGS, figures, flat, grouped
 GATES = Path("evals/gates.yaml")
 BOUNDS = ("_upper95", "_lower95")
 
+NEVER = ("critical_failed", "forbidden", "leaks", "citation_valid")
+
 
 class GatesError(InputError):
     """The gates file is wrong, or asks about what was not measured."""
@@ -85,10 +87,14 @@ def read_gates(path: Path = GATES) -> Gates:
 
 
 def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) -> list[Checked]:
-    """Every gate against the test split; GatesError for a slice or rate without cases."""
+    """Every gate against the test split; GatesError for a slice or rate without cases.
+
+    What must never happen is counted over the guard cases too.
+    """
     held = [g for g in graded if g.case.split == "test"]
     slices = grouped(held, lambda g: g.case.slice)
-    measured = flat(figures(held)) | dict(timings)
+    never = flat(figures([g for g in graded if g.case.split in ("test", "guard")]))
+    measured = flat(figures(held)) | {n: never[n] for n in NEVER if n in never} | dict(timings)
     checked = [_checked(n, "", limit, measured) for n, limit in gates.gates.items()]
     for name, limits in gates.per_slice.items():
         if name not in slices:

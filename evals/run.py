@@ -16,6 +16,7 @@ from evals.results import Run, stamp_of, write_json
 from evals.schema import CASES, CasesError, Placed, check_passages, read_cases
 
 REPORTS = Path("evals/reports")
+GUARDED = ("test", "guard")  # a run of the first takes the second along
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:
     kept = [
         p
         for p in placed
-        if choice.split in ("all", p.case.split)
+        if (choice.split in ("all", p.case.split) or (choice.split, p.case.split) == GUARDED)
         and (not choice.authors or p.case.author in choice.authors)
         and (not choice.slices or p.case.slice in choice.slices)
     ]

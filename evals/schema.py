@@ -52,7 +52,7 @@ class Case(BaseModel):
     family: str = Name
     slice: str = Name
     author: str = Name
-    split: Literal["fit", "test"]
+    split: Literal["fit", "test", "guard"]  # guard: must never go wrong, counted in no rate
     lang: str = "en"
     channel: Channel = Channel.EMAIL
     text: str = ""  # of the last turn, of the mail's visible part, when those are given instead

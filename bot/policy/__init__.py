@@ -14,6 +14,10 @@ from bot.policy.views import clipped, detection_views, fold, spoken, visible
 __all__ = ["Escalate", "Refuse", "Verdict", "screen"]
 
 
+# The mark of a masked secret must not read like something that is to be removed.
+REMOVED, MASKED = "[removed: ", "[masked: "
+
+
 def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
     """The verdict on `text`, given the user's earlier messages; None goes on to retrieval."""
     return screen_with(packaged_rules(), text, history=history)
@@ -21,7 +25,7 @@ def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
 
 def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:
     """`screen` under other rules than those of the package."""
-    shown = clipped(text)
+    shown = clipped(text).replace(REMOVED, MASKED)
     told = spoken(shown)
     everything = [as_lines(v.text) for v in detection_views(shown)]
     unquoted = everything if told == shown else [as_lines(v.text) for v in detection_views(told)]

@@ -46,6 +46,7 @@ class Row(BaseModel):
     also: dict[str, list[str]] = {}
     unless: dict[str, list[str]] = {}
     given: dict[str, list[str]] = {}
+    beside: dict[str, list[str]] = {}
 
 
 class Table(BaseModel):
@@ -91,7 +92,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Hits a sentence that one of its readings fits, in a thread that fits `given`."""
+    """Hits a sentence that one of its readings fits, in a thread that fits `given`.
+
+    Another sentence that fits `beside` says what the message is really about, and spares it.
+    """
 
     id: str
     verdict: Verdict
@@ -99,10 +103,13 @@ class Rule:
     when: "re2._Regexp[bytes]"  # all languages at once: most texts fit none
     readings: tuple[Reading, ...]
     given: "re2._Regexp[bytes] | None"
+    beside: "re2._Regexp[bytes] | None"
 
     def hits(self, lines: bytes, thread: bytes) -> bool:
         """Does a line of `lines` fit? Both texts are folded, one sentence a line."""
         if not self.when.search(lines) or (self.given and not self.given.search(thread)):
+            return False
+        if self.beside and self.beside.search(lines):
             return False
         return any(reading.fits(lines) for reading in self.readings)
 
@@ -137,6 +144,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
     also = _spelled(row.id, row.also, words)
     unless = _spelled(row.id, row.unless, words)
     given = [p for ps in _spelled(row.id, row.given, words).values() for p in ps]
+    beside = [p for ps in _spelled(row.id, row.beside, words).values() for p in ps]
     if not spelled:
         raise KnowledgeError(f"policy_rules.yaml: rule {row.id} has no patterns")
     readings = tuple(
@@ -159,6 +167,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
         when=_compiled(row.id, [p for ps in spelled.values() for p in ps]),
         readings=readings,
         given=_optional(row.id, given),
+        beside=_optional(row.id, beside),
     )
 
 
