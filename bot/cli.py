@@ -96,7 +96,7 @@ def guard(arguments: argparse.Namespace) -> int:
 
     if arguments.jsonl:
         return _stream(one)
-    check = outbound.check(" ".join(arguments.text) or sys.stdin.read())
+    check = outbound.check(_sized(" ".join(arguments.text) or sys.stdin.read()))
     print("allowed" if check.allowed else f"stopped: {check.why}")
     return DONE if check.allowed else FAILED
 
@@ -213,11 +213,19 @@ def _id(line: object) -> object:
 def _text(line: object) -> str:
     if not isinstance(line, dict) or not isinstance(line.get("text"), str):
         raise InputError('a line needs {"id": …, "text": "…"}')
-    return str(line["text"])
+    return _sized(str(line["text"]))
+
+
+def _sized(text: str) -> str:
+    from bot.rendering import MAX_CHARACTERS
+
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
+    return text
 
 
 def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
-    print(make(" ".join(arguments.text) or sys.stdin.read()))
+    print(make(_sized(" ".join(arguments.text) or sys.stdin.read())))
     return DONE
 
 
