@@ -22,6 +22,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("DESK_", "OPENAI_", "LANGSMITH_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DESK_KNOWLEDGE", str(KNOWLEDGE))
+    monkeypatch.setenv("DESK_HTTP_PORT", "0")
     monkeypatch.setenv("DESK_HOME", str(_home(tmp_path / "home")))
 
 
