@@ -8,6 +8,7 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import make_msgid
+from functools import partial
 from importlib.resources import files
 
 import yaml
@@ -37,7 +38,7 @@ def demo(app: App, *, once: bool) -> int:
     def play(service: Service) -> None:
         for number, sample in enumerate(samples, 1):
             _play(app.settings, sample, run)
-            service.run(until=lambda number=number: len(seen) >= number)
+            service.run(until=partial(_reached, seen, number))
         _say(
             f"\n{len(seen)} of {len(samples)} sample mails handled; "
             f"replies are in {app.settings.home}/mail/sent/new"
@@ -74,6 +75,10 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[Handled], 
         service.run()
     finally:
         service.close()
+
+
+def _reached(seen: list[Handled], number: int) -> bool:
+    return len(seen) >= number
 
 
 def _show(handled: Handled, seen: list[Handled]) -> None:

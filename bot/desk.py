@@ -118,7 +118,7 @@ class Desk:
 
         decided = self.journal.decide(message_id, response, draft=draft, reply=reply, capped=capped)
         if decided.cap:
-            log.warning("a cap holds a reply", extra={"message": message_id, "rule": decided.cap})
+            log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided
 
     def deliver(self, conversation_id: int | None = None) -> int:
@@ -134,7 +134,7 @@ class Desk:
                 self.journal.sends.sent(send.id)
             elif found is None:
                 self.journal.sends.uncertain(send.id, "the process died while handing it over")
-                log.error("a send is uncertain", extra={"outbox": send.id})
+                log.error("a send is uncertain", extra={"outbox_id": send.id})
             else:
                 self.journal.sends.again(send.id, "never handed over", seconds=0)
 
@@ -171,7 +171,7 @@ class Desk:
             self.journal.sends.sent(send.id)
             self.at(Step.SENT)
             return True
-        log.warning("not delivered", extra={"outbox": send.id, "attempts": send.attempts + 1})
+        log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
         return False
 
     def _later(self, send: Send, fault: str) -> None:

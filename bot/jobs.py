@@ -1,8 +1,8 @@
 """Durable jobs, and the only module that imports dbos.
 
-A job is short, carries one id and can run again at any point: *drain a conversation in order*, *send
-what a person decided*. Everything it needs is in the journal, so losing every job costs nothing that
-`reconcile` does not bring back. What waits for a person is a row, never a running job.
+A job is short, carries one id and can run again at any point: *drain a conversation in order*,
+*send what a person decided*. Everything it needs is in the journal: losing every job costs nothing
+that the next start does not bring back. What waits for a person is a row, never a running job.
 
 DBOS recovers only the jobs of its own executor id, and only when it starts; so each process has an
 id of its own, a heartbeat, and takes over from those that fell silent.
@@ -57,7 +57,7 @@ class Jobs:
         self._client: DBOSClient | None = None
 
     def start(self, duties: Duties) -> None:
-        """Begin to work, first on what a crash of this worker left; MissingError when it may not."""
+        """Begin to work, first on what a crash left; MissingError when it may not."""
         self._exclude_others()
         config = DBOSConfig(
             name=NAME,
@@ -148,7 +148,7 @@ class Jobs:
         path = self.journal.engine.url.database
         if self.shared or not path:
             return
-        self._lock = Path(f"{path}.lock").open("ab")
+        self._lock = Path(f"{path}.lock").open("ab")  # noqa: SIM115 - held until stop
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -15,8 +15,8 @@ from typing_extensions import override
 from bot.errors import SettingsError
 
 FIELDS = (
-    "message", "conversation", "outbox", "case", "mail", "verdict", "rule", "cap", "outcome", "state",
-    "worker", "attempts", "count", "seconds", "fault", "port", "knowledge", "event_id",
+    "message_id", "conversation_id", "outbox_id", "case_id", "event_id", "verdict", "rule", "cap",
+    "state", "worker", "attempts", "count", "seconds", "fault", "port",
 )  # fmt: skip
 OWN = ("bot", "__main__")
 

@@ -155,7 +155,7 @@ class Service:
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
         log.info(
             "taken",
-            extra={"message": message_id, "verdict": stored.verdict, "rule": stored.rule},
+            extra={"message_id": message_id, "verdict": stored.verdict, "rule": stored.rule},
         )
         if stored.final:
             self._shown(message_id, stored, None)
@@ -215,13 +215,13 @@ class Service:
         self.metrics.answered(decided.response)
         if decided.cap:
             self.metrics.caps.labels(cap=decided.cap).inc()
-        log.info("decided", extra={"message": message_id, "cap": decided.cap})
+        log.info("decided", extra={"message_id": message_id, "cap": decided.cap})
         self._shown(message_id, stored, decided.response)
 
     def _give_up(self, message_id: int, error: Exception) -> None:
         fault = type(error).__name__
         self.journal.fail(message_id, fault)
-        log.error("left for a person", extra={"message": message_id, "fault": fault})
+        log.error("left for a person", extra={"message_id": message_id, "fault": fault})
         self._shown(message_id, self.journal.message(message_id), None)
 
     def _shown(self, message_id: int, stored: Received, response: Response | None) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import DeskError
@@ -13,6 +14,7 @@ from bot.journal import OutboxState
 
 if TYPE_CHECKING:
     from bot.app import App
+    from bot.journal.sends import Sends
     from bot.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -107,7 +109,7 @@ class Upkeep:
         self.rebuild(FORGOTTEN_SECONDS)
         for case, count in self.journal.remind():
             self.metrics.reminders.inc()
-            log.warning("a case is past its due time", extra={"case": case, "count": count})
+            log.warning("a case is past its due time", extra={"case_id": case, "count": count})
         self._uncertain()
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
@@ -124,7 +126,7 @@ class Upkeep:
             age = datetime.now(UTC) - datetime.fromisoformat(send.changed_at)
             if age.total_seconds() > waited and send.id not in self._late:
                 self._late.add(send.id)
-                log.error("no receipt came; a person must look", extra={"outbox": send.id})
+                log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 
     def _repeat(self, seconds: float, task: Callable[[], None]) -> None:
         failing = False
@@ -148,7 +150,7 @@ class Upkeep:
         )  # fmt: skip
         for state in OutboxState:
             gauge = self.metrics.sends.labels(state=state.value)
-            gauge.set_function(lambda state=state: sends.counts().get(state, 0))
+            gauge.set_function(partial(_counted, sends, state))
 
     def _open(self) -> float:
         return len(self.journal.queue())
@@ -156,3 +158,7 @@ class Upkeep:
     def _oldest(self) -> float:
         opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.queue()]
         return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
+
+
+def _counted(sends: "Sends", state: OutboxState) -> float:
+    return sends.counts().get(state, 0)

@@ -126,7 +126,7 @@ class Journal:
             row = message.update().where(message.c.id == message_id)
             db.execute(row.values(attempts=message.c.attempts + 1))
             query = sql.select(message.c.attempts).where(message.c.id == message_id)
-            return db.execute(query).scalar_one()
+            return int(db.execute(query).scalar_one())
 
     def message(self, message_id: int) -> Received:
         """The stored message."""
@@ -294,7 +294,7 @@ class Journal:
         """The conversation that a case belongs to."""
         query = sql.select(message.c.conversation_id).join(escalation)
         with reading(self.engine) as db:
-            return db.execute(query.where(escalation.c.id == escalation_id)).scalar_one()
+            return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
 
     def outcomes(self, message_id: int) -> list[sql.Row[Any]]:
         """The outcome rows of a message, in order."""
@@ -341,7 +341,7 @@ class Journal:
 
     def _open(
         self, db: sql.Connection, message_id: int, state: MessageState, now: str
-    ) -> sql.Row[Any] | None:
+    ) -> Any | None:
         """Move a received message on; None when it was moved before."""
         done = db.execute(
             message.update()
@@ -396,7 +396,7 @@ def _conversation(db: sql.Connection, received: Received) -> int:
     query = sql.select(conversation.c.id).where(conversation.c.thread_key == key)
     found = db.execute(query.with_for_update()).scalar()
     if found is not None:
-        return found
+        return int(found)
     return _inserted(db, conversation.insert().values(channel=received.channel, thread_key=key))
 
 

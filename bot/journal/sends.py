@@ -112,9 +112,9 @@ class Sends:
 
     def counts(self) -> dict[str, int]:
         """How many are in each state."""
-        query = sql.select(outbox.c.state, sql.func.count()).group_by(outbox.c.state)
+        query = sql.select(outbox.c.state, sql.func.count().label("found")).group_by(outbox.c.state)
         with reading(self._engine) as db:
-            return {state: count for state, count in db.execute(query)}
+            return {row.state: row.found for row in db.execute(query)}
 
     def _by_header(self, header: str, before: Sequence[OutboxState], state: OutboxState) -> bool:
         query = sql.select(outbox.c.id).where(outbox.c.message_id_header == header)

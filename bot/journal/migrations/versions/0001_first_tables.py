@@ -22,13 +22,13 @@ def upgrade() -> None:
     )  # fmt: skip
     _create(
         "escalation",
-        sa.Column("message_id", sa.Integer, sa.ForeignKey("message.id"), nullable=False, unique=True),
+        _foreign("message", unique=True),
         _text("state", index=True), _text("priority"), _text("reason"), _text("draft"),
         _text("opened_at"),
     )  # fmt: skip
     _create(
         "decision",
-        sa.Column("escalation_id", sa.Integer, sa.ForeignKey("escalation.id"), nullable=False, unique=True),
+        _foreign("escalation", unique=True),
         _text("action"), _text("actor"), _text("decided_at"),
     )  # fmt: skip
     _create(
@@ -51,6 +51,8 @@ def _text(name: str, *, unique: bool | None = None, index: bool | None = None) -
     return sa.Column(name, sa.String, nullable=False, unique=unique, index=index)
 
 
-def _foreign(table: str) -> sa.Column[int]:
+def _foreign(table: str, *, unique: bool | None = None) -> sa.Column[int]:
     target = sa.ForeignKey(f"{table}.id")
-    return sa.Column(f"{table}_id", sa.Integer, target, nullable=False, index=True)
+    return sa.Column(
+        f"{table}_id", sa.Integer, target, nullable=False, unique=unique, index=not unique
+    )
