@@ -1,5 +1,7 @@
 """A clean environment and a home that shares the model and the index, never the data."""
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,27 @@ def _home(path: Path) -> Path:
         if made.exists() and not (path / name).exists():
             (path / name).symlink_to(made)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A private PostgreSQL; skips where there is none."""
+    from tests.servers.postgres import missing, server
+
+    if why := missing():
+        pytest.skip(why)
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/journal.sqlite3"
+        return
+    from tests.servers.postgres import database
+
+    server_url = request.getfixturevalue("postgres")
+    with database(server_url, f"t_{secrets.token_hex(6)}") as url:
+        yield url

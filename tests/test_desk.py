@@ -154,4 +154,4 @@ def test_counts_name_every_table(desk: Desk) -> None:
     handle(desk, received("Were API keys exposed?"))
     counts = desk.journal.counts()
     assert counts["message"] == counts["outbox"] == 1
-    assert counts["audit"] == 2
+    assert counts["audit"] == 3  # received, decided, sent

@@ -105,7 +105,7 @@ def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App
     )
     service.start()
     try:
-        service.run(until=lambda: True)
+        service.run(until=lambda: bool(shown))
         assert [h.verdict for h in shown] == ["hold"]
     finally:
         service.close()

@@ -12,6 +12,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
+from bot.errors import DeskError
 from bot.journal import caps as counting
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
@@ -61,7 +62,11 @@ class Journal:
         self.engine = connect(url)
         self.limits = limits
         self.clock = clock
-        upgrade(self.engine)
+        try:
+            upgrade(self.engine)
+        except DeskError:
+            self.engine.dispose()
+            raise
         self.sends = Sends(self.engine, clock)
         self.workers = Workers(self.engine, clock)
 

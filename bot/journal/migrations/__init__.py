@@ -21,7 +21,7 @@ def upgrade(engine: "Engine") -> None:
     with writing(engine) as db:
         lock(db, LOCK)
         if _version(db) != HEAD:
-            _run(db)
+            run(db, HEAD)
 
 
 def _version(db: sql.Connection) -> str | None:
@@ -30,11 +30,12 @@ def _version(db: sql.Connection) -> str | None:
     return db.execute(sql.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _run(db: sql.Connection) -> None:
+def run(db: sql.Connection, to: str) -> None:
+    """Bring the tables to a version, in the caller's transaction."""
     from alembic import command  # noqa: PLC0415 - a third of a second, only when it is needed
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", "bot.journal:migrations")
     config.attributes["connection"] = db
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
