@@ -128,9 +128,8 @@ def test_many_first_messages_of_one_conversation_at_once(database_url: str) -> N
     lost: list[str] = []
 
     def receive(journal: Journal, first: int) -> None:
-        for n in range(first, 40, 4):
-            if journal.receive(mail(f"k{n}", thread=f"t{n // 8}")) is None:
-                lost.append(f"k{n}")
+        mails = [mail(f"k{n}", thread=f"t{n // 8}") for n in range(first, 40, 4)]
+        lost.extend(each.key for each in mails if journal.receive(each) is None)
 
     threads = [threading.Thread(target=receive, args=(journals[n % 2], n)) for n in range(4)]
     for thread in threads:
@@ -341,7 +340,7 @@ def test_each_cap_holds_the_reply_beyond_it(
     database_url: str, clock: Time, mails: list[tuple[str, str, str]], hit: Scope
 ) -> None:
     journal = Journal(database_url, limits=CAPS, clock=clock)
-    found = []
+    found, message_id = [], 0
     for n, (sender, thread, text) in enumerate(mails):
         message_id = stored(journal, mail(f"k{n}", thread=thread, sender=sender, text=text))
         decided = journal.decide(

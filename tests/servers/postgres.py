@@ -88,7 +88,8 @@ def _server(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=root,
-        **_identity(account),
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
     )
 
 
@@ -98,12 +99,9 @@ def _run(account: pwd.struct_passwd | None, program: str, *arguments: str) -> No
         check=True,
         capture_output=True,
         cwd="/",
-        **_identity(account),
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
     )
-
-
-def _identity(account: pwd.struct_passwd | None) -> dict[str, int]:
-    return {"user": account.pw_uid, "group": account.pw_gid} if account else {}
 
 
 def _account() -> pwd.struct_passwd | None:

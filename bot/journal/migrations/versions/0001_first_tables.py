@@ -43,8 +43,8 @@ def upgrade() -> None:
 
 
 def _create(name: str, *columns: sa.schema.SchemaItem) -> None:
-    key = sa.Column("id", sa.Integer, primary_key=True)
-    op.create_table(name, key, *columns, if_not_exists=True)
+    if not sa.inspect(op.get_bind()).has_table(name):
+        op.create_table(name, sa.Column("id", sa.Integer, primary_key=True), *columns)
 
 
 def _text(name: str, *, unique: bool | None = None, index: bool | None = None) -> sa.Column[str]:
