@@ -1,5 +1,7 @@
 """Connections to the database, SQLite or PostgreSQL, and what a transaction means on each."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -97,8 +99,20 @@ def _quick(connection: Any, _record: object) -> None:
 def _pragmas(connection: Any, synchronous: str) -> None:
     for pragma in (
         f"busy_timeout={BUSY_MILLISECONDS}",
-        "journal_mode=WAL",
         f"synchronous={synchronous}",
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: Any) -> None:
+    """Readers do not block the writer. SQLite does not wait by itself when several ask at once."""
+    deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
