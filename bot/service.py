@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read, received
@@ -23,6 +24,9 @@ from bot.journal import Received
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.ports import Mail, Place
 from bot.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 log = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0
@@ -143,7 +147,7 @@ class Service:
         stored = received(found, mail.ref)
         self.at(Step.READ)
         began = time.monotonic()
-        message_id = self.desk.take(stored, self.jobs.drain)
+        message_id = self.desk.take(stored, self._work)
         self.at(Step.STORED)
         if message_id is None:
             self._again(stored, mail)
@@ -159,6 +163,10 @@ class Service:
         )
         if stored.final:
             self._shown(message_id, stored, None)
+
+    def _work(self, db: "Connection", conversation_id: int) -> None:
+        self.jobs.drain(db, conversation_id)
+        self.at(Step.STORING)
 
     def _again(self, stored: Received, mail: Mail) -> None:
         """A mail that is in the journal: a duplicate, or this one before a crash."""

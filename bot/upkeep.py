@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,18 +19,26 @@ if TYPE_CHECKING:
     from bot.metrics import Metrics
 
 log = logging.getLogger(__name__)
-BEAT_SECONDS = 2.0
-LEASE_SECONDS = 10.0
-SEND_SECONDS = 1.0
-FORGOTTEN_SECONDS = 30.0
-TIDY_SECONDS = 30.0
 STALLED_SECONDS = 30.0
+NO_RECEIPT = "its own copy never came back; it may have arrived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often each thing is looked after, in seconds; a worker silent for the lease is dead."""
+
+    beat: float = 2.0
+    lease: float = 10.0
+    send: float = 1.0
+    forgotten: float = 30.0
+    tidy: float = 30.0
 
 
 class Upkeep:
     """Two threads: one beats and sweeps, one hands over what has waited."""
 
     def __init__(self, app: "App", metrics: "Metrics") -> None:
+        self.pace = Pace()
         self.desk = app.desk
         self.journal = app.journal
         self.jobs = app.jobs
@@ -38,7 +47,6 @@ class Upkeep:
         self._threads: list[threading.Thread] = []
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
-        self._late: set[int] = set()
         self._watch()
 
     def start(self) -> None:
@@ -50,8 +58,8 @@ class Upkeep:
         self.sweep()
         self.rebuild(0)
         for name, seconds, task in (
-            ("beat", BEAT_SECONDS, self._beat),
-            ("send", SEND_SECONDS, self._send),
+            ("beat", self.pace.beat, self._beat),
+            ("send", self.pace.send, self._send),
         ):
             thread = threading.Thread(
                 target=self._repeat, args=(seconds, task), name=name, daemon=True
@@ -80,7 +88,7 @@ class Upkeep:
 
     def sweep(self) -> None:
         """Take over from workers that fell silent."""
-        silent = [w for w in self.journal.workers.silent(LEASE_SECONDS) if w != self.jobs.worker]
+        silent = [w for w in self.journal.workers.silent(self.pace.lease) if w != self.jobs.worker]
         if silent:
             self.jobs.take_over(silent)
             self.desk.settle(self.journal.sends.left_behind(silent))
@@ -88,7 +96,7 @@ class Upkeep:
                 self.journal.workers.leave(each)
                 self.metrics.taken_over.inc()
                 log.warning("took over from a silent worker", extra={"worker": each})
-        self.desk.settle(self.journal.sends.orphans(LEASE_SECONDS))
+        self.desk.settle(self.journal.sends.orphans(self.pace.lease))
 
     def rebuild(self, seconds: float) -> int:
         """Put a job for every conversation that waits and has none; how many."""
@@ -106,12 +114,12 @@ class Upkeep:
         self.journal.workers.beat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
         self.sweep()
-        self.rebuild(FORGOTTEN_SECONDS)
+        self.rebuild(self.pace.forgotten)
         for case, count in self.journal.remind():
             self.metrics.reminders.inc()
             log.warning("a case is past its due time", extra={"case_id": case, "count": count})
         self._uncertain()
-        if time.monotonic() - self._tidied > TIDY_SECONDS:
+        if time.monotonic() - self._tidied > self.pace.tidy:
             self._tidied = time.monotonic()
             self.jobs.tidy()
             self.journal.tidy()
@@ -120,12 +128,11 @@ class Upkeep:
         self.desk.deliver()
 
     def _uncertain(self) -> None:
-        """Staff are told once of each mail whose receipt did not come."""
-        waited = self.journal.limits.receipt_seconds if self.journal.limits else 0
-        for send in self.journal.sends.in_state(OutboxState.UNKNOWN):
-            age = datetime.now(UTC) - datetime.fromisoformat(send.changed_at)
-            if age.total_seconds() > waited and send.id not in self._late:
-                self._late.add(send.id)
+        """A mail whose receipt did not come in time is a person's."""
+        if self.journal.limits is None:
+            return
+        for send in self.journal.sends.unsure(self.journal.limits.receipt_seconds):
+            if self.journal.sends.held(send.id, NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 
     def _repeat(self, seconds: float, task: Callable[[], None]) -> None:

@@ -77,3 +77,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server_url = request.getfixturevalue("postgres")
     with database(server_url, f"t_{secrets.token_hex(6)}") as url:
         yield url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
+
+
+@pytest.fixture
+def kill_runs(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--kill-runs"))

@@ -270,11 +270,18 @@ def test_the_life_of_a_send(journal: Journal, clock: Time) -> None:
     assert sends.counts() == {"bounced": 1}
 
 
-def test_a_person_can_stop_a_send(journal: Journal) -> None:
+def test_an_unknown_fate_ends_with_a_person(journal: Journal, clock: Time) -> None:
     send_id = sending(journal)
-    assert journal.sends.held(send_id)
-    assert journal.sends.due() == []
+    journal.sends.claim(send_id, "a")
+    journal.sends.uncertain(send_id, "the line broke")
+    assert journal.sends.unsure(600) == []
+    clock.forward(601)
+    assert [s.id for s in journal.sends.unsure(600)] == [send_id]
+    assert journal.sends.held(send_id, "no receipt")
     assert not journal.sends.claim(send_id, "a")
+    (case,) = journal.queue()
+    assert case.reason == "held"
+    assert not journal.sends.held(send_id, "no receipt")
 
 
 def test_sends_of_one_conversation_only(journal: Journal) -> None:

@@ -17,6 +17,7 @@ from bot.journal import caps as counting
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.migrations import upgrade
+from bot.journal.opening import Opener
 from bot.journal.records import (
     Decided,
     Decision,
@@ -67,7 +68,8 @@ class Journal:
         except DeskError:
             self.engine.dispose()
             raise
-        self.sends = Sends(self.engine, clock)
+        self._opener = Opener(clock, limits)
+        self.sends = Sends(self.engine, clock, self._opener)
         self.workers = Workers(self.engine, clock)
 
     def close(self) -> None:
@@ -207,11 +209,7 @@ class Journal:
             if self._open(db, message_id, MessageState.FAILED, self._now()) is None:
                 return False
             reason = EscalationReason.MAIL_FAULT
-            db.execute(
-                escalation.insert().values(
-                    self._case(message_id, Priority.HIGH, reason.value, draft="")
-                )
-            )
+            self._opener.open(db, message_id, Priority.HIGH, reason.value)
             self._note(db, "desk", f"failed:{fault}", message_id)
         return True
 
@@ -251,7 +249,7 @@ class Journal:
             rows = db.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
             for row in rows:
                 case = escalation.update().where(escalation.c.id == row.id)
-                due = self._due(Priority(row.priority))
+                due = self._opener.due(Priority(row.priority))
                 db.execute(case.values(due_at=due, reminders=row.reminders + 1))
                 self._note(db, "desk", f"reminder:{row.id}:{row.reminders + 1}", row.message_id)
         return [(row.id, row.reminders + 1) for row in rows]
@@ -366,26 +364,7 @@ class Journal:
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
             first = min(waiting, key=lambda e: RANK.index(e.priority.value))
-            values = self._case(message_id, first.priority, first.reason.value, draft=draft)
-            db.execute(escalation.insert().values(values))
-
-    def _case(
-        self, message_id: int, priority: Priority, reason: str, *, draft: str
-    ) -> dict[str, Any]:
-        return {
-            "message_id": message_id,
-            "state": "open",
-            "priority": priority.value,
-            "reason": reason,
-            "draft": storable(draft),
-            "opened_at": self._now(),
-            "due_at": self._due(priority),
-        }
-
-    def _due(self, priority: Priority) -> str:
-        if self.limits is None:
-            return ""
-        return after(self.clock, 60 * self.limits.due_minutes[priority])
+            self._opener.open(db, message_id, first.priority, first.reason.value, draft)
 
     def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
         row = {"at": self._now(), "actor": actor, "event": event, "message_id": message_id}

@@ -11,13 +11,16 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.domain import EscalationReason, Priority
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
+from bot.journal.opening import Opener
 from bot.journal.records import OutboxState, Reply, Send
 from bot.journal.tables import audit, outbox, worker
 
+UNDELIVERED = EscalationReason.HELD.value
 OPEN = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
-NEEDS_PEOPLE = (OutboxState.UNKNOWN, OutboxState.FAILED, OutboxState.BOUNCED)
+NEEDS_PEOPLE = (OutboxState.HELD, OutboxState.FAILED, OutboxState.BOUNCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,10 @@ class Origin:
 class Sends:
     """The outgoing mails of one journal."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, opener: Opener) -> None:
         self._engine = engine
         self._clock = clock
+        self._opener = opener
 
     def due(self, *, conversation_id: int | None = None, limit: int = 100) -> list[Send]:
         """What can be handed over now, oldest first."""
@@ -78,9 +82,17 @@ class Sends:
         """It will not be taken."""
         return self._move(send_id, OPEN, OutboxState.FAILED, fault=fault)
 
-    def held(self, send_id: int) -> bool:
-        """A person decided that it shall not go out."""
-        return self._move(send_id, (*OPEN, OutboxState.FAILED), OutboxState.HELD)
+    def held(self, send_id: int, fault: str) -> bool:
+        """It will not be tried again: nobody knows whether it was taken."""
+        return self._move(send_id, (OutboxState.UNKNOWN,), OutboxState.HELD, fault=fault)
+
+    def unsure(self, seconds: float) -> list[Send]:
+        """Sends whose fate has been unknown for longer than `seconds`."""
+        query = sql.select(outbox).where(
+            outbox.c.state == OutboxState.UNKNOWN,
+            outbox.c.changed_at < after(self._clock, -seconds),
+        )
+        return self._read(query.order_by(outbox.c.id))
 
     def left_behind(self, by: Sequence[str]) -> list[Send]:
         """Mails that these were handing over when they died."""
@@ -129,11 +141,17 @@ class Sends:
         with writing(self._engine) as db:
             row = outbox.update().where(outbox.c.id == send_id, outbox.c.state.in_(before))
             done = db.execute(row.values(state=state, changed_at=now, **values))
-            if done.rowcount and state not in (OutboxState.SENDING, OutboxState.READY):
-                about = sql.select(outbox.c.message_id).where(outbox.c.id == send_id)
-                event = {"at": now, "actor": "desk", "event": f"send:{send_id}:{state}"}
-                db.execute(audit.insert().values(**event, message_id=about.scalar_subquery()))
-        return bool(done.rowcount)
+            if not done.rowcount:
+                return False
+            if state in (OutboxState.SENDING, OutboxState.READY):
+                return True
+            about = sql.select(outbox.c.message_id).where(outbox.c.id == send_id)
+            message_id = db.execute(about).scalar()
+            event = {"at": now, "actor": "desk", "event": f"send:{send_id}:{state}"}
+            db.execute(audit.insert().values(**event, message_id=message_id))
+            if state in NEEDS_PEOPLE and message_id:
+                self._opener.open_unless_there(db, message_id, Priority.HIGH, UNDELIVERED)
+        return True
 
     def _read(self, query: sql.Select[Any]) -> list[Send]:
         with reading(self._engine) as db:

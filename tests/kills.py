@@ -1,0 +1,119 @@
+"""Desks that die on purpose: forked from one process that has loaded everything, so that each
+takes a second. Not a test by itself; test_kills.py starts it and reads what it says.
+
+    echo '{"home": …, "url": …, "port": …, "step": …, "hit": 2}' | python -m tests.kills
+
+What is heavy is imported inside: the child that parses mails imports this file again.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.responder import Responder
+
+
+def ready() -> "Responder":
+    """A responder on word search: what dies here is the plumbing, not the model."""
+    import bot.channels.mail.compose
+    import bot.jobs
+    import bot.service  # noqa: F401 - loaded once, before the fork
+    from bot.adapters.bm25 import BM25
+    from bot.app import App
+    from bot.confidence import Answers, StrictJudge
+    from bot.responder import Responder
+    from bot.settings import Settings
+    from tests.conftest import KNOWLEDGE
+
+    app = App(Settings(knowledge=KNOWLEDGE))
+    judge = StrictJudge(answers=Answers.of(list(app.knowledge.passages), app.knowledge.wordings))
+    return Responder(knowledge=app.knowledge, retriever=BM25(app.records()), judge=judge)
+
+
+def desk(responder: "Responder", order: dict[str, Any]) -> "App":
+    from bot.app import App
+    from bot.settings import Settings
+    from tests.conftest import KNOWLEDGE
+
+    settings = Settings(
+        home=Path(order["home"]), knowledge=KNOWLEDGE, database_url=order["url"], http_port=0,
+        smtp_port=order["port"],
+    )  # fmt: skip
+    app = App(settings)
+    app.__dict__["knowledge"] = responder.knowledge
+    app.__dict__["responder"] = responder
+    return app
+
+
+def dies(step: str, hit: int) -> Callable[[str], None]:
+    """A hook that ends this process, without a word, when `step` is reached for the nth time."""
+    seen = 0
+
+    def at(reached: str) -> None:
+        nonlocal seen
+        seen += reached == step
+        if reached == step and seen == hit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at
+
+
+def work(responder: "Responder", order: dict[str, Any]) -> int:
+    """Serve until killed or until nothing is left to do."""
+    from bot.service import Service
+    from bot.upkeep import Pace
+
+    app = desk(responder, order)
+    if not order.get("look", True):
+        app.desk.was_sent = lambda _header: None
+    if order.get("step"):
+        app.desk.at = dies(order["step"], order["hit"])
+    service = Service(app, lambda _handled: None)
+    service.upkeep.pace = Pace(beat=0.3, lease=order.get("lease", 1.5), send=0.3)
+    service.start()
+    end = time.monotonic() + order["seconds"]
+    service.run(until=lambda: done(app) or time.monotonic() > end)
+    return 0 if done(app) else 3
+
+
+def done(app: "App") -> bool:
+    """Nothing waits in the mailbox, undecided, or to be sent."""
+    from bot.journal import OutboxState
+
+    waits = next(iter(app.mailbox.waiting()), None)
+    undone = app.journal.sends.in_state(OutboxState.READY, OutboxState.SENDING)
+    return not waits and not undone and not app.journal.undecided()
+
+
+def main() -> None:
+    """Read an order a line; for each, fork a desk and say how it ended."""
+    warnings.simplefilter("ignore")  # a fork beside the threads of numpy
+    responder = ready()
+    say("ready")
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if not child:
+            code = 4
+            try:
+                code = work(responder, order)
+            finally:
+                os._exit(code)  # not closed: the end is one more kill
+        say(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
