@@ -1,7 +1,7 @@
 """Desks that die on purpose: forked from one process that has loaded everything, so that each
 takes a second. Not a test by itself; test_kills.py starts it and reads what it says.
 
-    echo '{"home": …, "url": …, "port": …, "step": …, "hit": 2}' | python -m tests.kills
+    echo '[{"home": …, "url": …, "port": …, "step": …, "hit": 2}]' | python -m tests.kills
 
 What is heavy is imported inside: the child that parses mails imports this file again.
 """
@@ -29,13 +29,16 @@ def ready() -> "Responder":
     from bot.adapters.bm25 import BM25
     from bot.app import App
     from bot.confidence import Answers, StrictJudge
+    from bot.domain import Message
     from bot.responder import Responder
     from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
 
     app = App(Settings(knowledge=KNOWLEDGE))
     judge = StrictJudge(answers=Answers.of(list(app.knowledge.passages), app.knowledge.wordings))
-    return Responder(knowledge=app.knowledge, retriever=BM25(app.records()), judge=judge)
+    made = Responder(knowledge=app.knowledge, retriever=BM25(app.records()), judge=judge)
+    made.respond(Message(text="Were API keys exposed? Do I need to reset my password?"))
+    return made
 
 
 def desk(responder: "Responder", order: dict[str, Any]) -> "App":
@@ -71,6 +74,7 @@ def work(responder: "Responder", order: dict[str, Any]) -> int:
     from bot.service import Service
     from bot.upkeep import Pace
 
+    time.sleep(order.get("wait", 0))
     app = desk(responder, order)
     if not order.get("look", True):
         app.desk.was_sent = lambda _header: None
@@ -94,20 +98,26 @@ def done(app: "App") -> bool:
 
 
 def main() -> None:
-    """Read an order a line; for each, fork a desk and say how it ended."""
+    """Read a list of orders a line; fork a desk for each at once, and say how they ended."""
     warnings.simplefilter("ignore")  # a fork beside the threads of numpy
     responder = ready()
     say("ready")
     for line in sys.stdin:
-        order = json.loads(line)
-        child = os.fork()
-        if not child:
-            code = 4
-            try:
-                code = work(responder, order)
-            finally:
-                os._exit(code)  # not closed: the end is one more kill
-        say(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+        children = [start(responder, order) for order in json.loads(line)]
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        say(json.dumps(codes))
+
+
+def start(responder: "Responder", order: dict[str, Any]) -> int:
+    """A forked desk; its process id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 4
+    try:
+        code = work(responder, order)
+    finally:
+        os._exit(code)  # not closed: the end is one more kill
 
 
 def say(line: str) -> None:

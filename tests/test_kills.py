@@ -5,6 +5,7 @@ import mailbox
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import sqlalchemy as sql
 from bot.channels.mail.local import LocalMailbox
 from bot.desk import Step
 from bot.journal import Journal, OutboxState
+from tests.servers.postgres import database
 from tests.test_service import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +31,7 @@ MAILS = (
 )
 
 
-Order = Callable[..., int]
+Order = Callable[..., list[int]]
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,10 @@ def desks() -> Iterator[Order]:
     assert parent.stdout.readline() == "ready\n"
     give, take = parent.stdin, parent.stdout
 
-    def run(**order: Any) -> int:
-        give.write(json.dumps({"seconds": SECONDS, **order}) + "\n")
+    def run(*orders: dict[str, Any]) -> list[int]:
+        give.write(json.dumps([{"seconds": SECONDS, **order} for order in orders]) + "\n")
         give.flush()
-        return int(take.readline())
+        return [int(code) for code in json.loads(take.readline())]
 
     yield run
     give.close()
@@ -117,8 +119,8 @@ def test_a_kill_loses_nothing_and_repeats_nothing(
         fill(home)
         hit = 2 if run == 0 else chance.randint(1, 5)
         order = {"home": str(home), "url": url, "port": free_port()}
-        assert desks(**order, step=step, hit=hit) in {-9, 0}
-        assert desks(**order) == 0
+        assert desks({**order, "step": step, "hit": hit})[0] in {-9, 0}
+        assert desks(order) == [0]
         check(home, url, sure=True)
 
 
@@ -133,9 +135,27 @@ def test_a_send_that_cannot_be_looked_up_is_never_repeated(
 ) -> None:
     fill(tmp_path)
     order = {"home": str(tmp_path), "url": database_url, "port": free_port(), "look": False}
-    assert desks(**order, step=step, hit=2) == -9
-    assert desks(**order) == 0
+    assert desks({**order, "step": step, "hit": 2}) == [-9]
+    assert desks(order) == [0]
     check(tmp_path, database_url, sure=False)
     journal = Journal(database_url)
     assert journal.sends.in_state(OutboxState.UNKNOWN)
     journal.close()
+
+
+@pytest.mark.parametrize("step", [Step.STORED, Step.RESPONDED, Step.CLAIMED])
+def test_of_two_workers_one_dies_for_good(
+    desks: Order, tmp_path: Path, postgres: str, step: Step
+) -> None:
+    """The other finishes everything within the lease and ten seconds, and repeats nothing."""
+    with database(postgres, f"two_{step.name.lower()}") as url:
+        fill(tmp_path)
+        order = {"home": str(tmp_path), "url": url, "lease": 3.0}
+        began = time.monotonic()
+        ended = desks(
+            {**order, "port": free_port(), "step": step, "hit": 1},
+            {**order, "port": free_port(), "wait": 0.5},
+        )
+        assert ended == [-9, 0]
+        assert time.monotonic() - began < 3 + 10
+        check(tmp_path, url, sure=True)
