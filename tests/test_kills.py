@@ -154,7 +154,7 @@ def test_of_two_workers_one_dies_for_good(
         began = time.monotonic()
         ended = desks(
             {**order, "port": free_port(), "step": step, "hit": 1},
-            {**order, "port": free_port(), "wait": 0.5},
+            {**order, "port": free_port(), "wait": 2.0},
         )
         assert ended == [-9, 0]
         assert time.monotonic() - began < 3 + 10
