@@ -11,7 +11,8 @@ id of its own, a heartbeat, and takes over from those that fell silent.
 import fcntl
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -96,9 +97,16 @@ class Jobs:
         self._client = None
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
         self._engine.dispose()
-        if self._lock:
-            self._lock.close()
-            self._lock = None
+        self._let_others()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else works on this SQLite meanwhile; on PostgreSQL others may."""
+        self._exclude_others()
+        try:
+            yield
+        finally:
+            self._let_others()
 
     def drain(self, db: "Connection", conversation_id: int) -> None:
         """Put a job for this conversation into the caller's transaction."""
@@ -158,6 +166,11 @@ class Jobs:
                 f"another desk works on {path}; stop it, or let several share a PostgreSQL "
                 "named by DESK_DATABASE_URL"
             ) from None
+
+    def _let_others(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     def _dbos_url(self) -> str:
         """Only looked at for its kind: the connections are ours."""

@@ -6,6 +6,7 @@ reply and escalation are stored in one commit, before anything is sent.
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sql
@@ -219,6 +220,13 @@ class Journal:
         query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
         with reading(self.engine) as db:
             return db.execute(query).scalar_one()
+
+    def ahead(self) -> float:
+        """By how many seconds the newest thing noted is later than now: a clock is wrong."""
+        query = sql.select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
+        with reading(self.engine) as db:
+            newest = db.execute(query).scalar()
+        return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
 
     def queue(self) -> list[Waiting]:
         """Open escalations: the most urgent first, then the oldest."""
