@@ -83,6 +83,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
 
 
-@pytest.fixture
-def kill_runs(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--kill-runs"))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kill_run" in metafunc.fixturenames:
+        metafunc.parametrize("kill_run", range(metafunc.config.getoption("--kill-runs")))

@@ -83,8 +83,9 @@ def work(responder: "Responder", order: dict[str, Any]) -> int:
     service = Service(app, lambda _handled: None)
     service.upkeep.pace = Pace(beat=0.3, lease=order.get("lease", 1.5), send=0.3)
     service.start()
-    end = time.monotonic() + order["seconds"]
-    service.run(until=lambda: done(app) or time.monotonic() > end)
+    began = time.monotonic()
+    least, most = began + order.get("linger", 0), began + order["seconds"]
+    service.run(until=lambda: (done(app) and time.monotonic() > least) or time.monotonic() > most)
     return 0 if done(app) else 3
 
 

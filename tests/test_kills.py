@@ -3,6 +3,8 @@
 import json
 import mailbox
 import random
+import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +57,42 @@ def desks() -> Iterator[Order]:
     give.close()
     take.close()
     assert parent.wait(timeout=20) == 0
+
+
+@pytest.fixture(scope="module")
+def template(desks: Order, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with every table, so that not each run makes them."""
+    home = tmp_path_factory.mktemp("template")
+    path = home / "template.sqlite3"
+    order = {"home": str(home), "url": f"sqlite:///{path}", "port": free_port(), "linger": 1.2}
+    assert desks(order) == [0]
+    Journal(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def pg_template(
+    desks: Order, postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database on PostgreSQL with every table."""
+    home = tmp_path_factory.mktemp("pg")
+    with database(postgres, "kills") as url:
+        assert desks({"home": str(home), "url": url, "port": free_port(), "linger": 1.2}) == [0]
+        yield "kills"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind that a desk has been started on before."""
+    if request.param == "sqlite":
+        path = tmp_path / "journal.sqlite3"
+        shutil.copy(request.getfixturevalue("template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgres")
+    name = f"k_{secrets.token_hex(6)}"
+    with database(server, name, request.getfixturevalue("pg_template")) as made:
+        yield made
 
 
 def fill(home: Path) -> None:
@@ -110,51 +148,43 @@ def messages(journal: Journal) -> list[int]:
 
 @pytest.mark.parametrize("step", list(Step), ids=lambda s: s.name.lower())
 def test_a_kill_loses_nothing_and_repeats_nothing(
-    desks: Order, tmp_path: Path, database_url: str, step: Step, kill_runs: int
+    desks: Order, tmp_path: Path, url: str, step: Step, kill_run: int
 ) -> None:
-    chance = random.Random(step)
-    for run in range(kill_runs):
-        home = tmp_path / f"home{run}"
-        url = database_url if run == 0 else own(database_url, home)
-        fill(home)
-        hit = 2 if run == 0 else chance.randint(1, 5)
-        order = {"home": str(home), "url": url, "port": free_port()}
-        assert desks({**order, "step": step, "hit": hit})[0] in {-9, 0}
-        assert desks(order) == [0]
-        check(home, url, sure=True)
-
-
-def own(url: str, home: Path) -> str:
-    """Later runs on SQLite have a file each; on PostgreSQL they add to the same database."""
-    return f"sqlite:///{home}/journal.sqlite3" if url.startswith("sqlite") else url
+    chance, home = random.Random(f"{step}{kill_run}"), tmp_path / "home"
+    fill(home)
+    hit = chance.randint(1, 5) if kill_run else 2
+    order = {"home": str(home), "url": url, "port": free_port()}
+    assert desks({**order, "step": step, "hit": hit})[0] in {-9, 0}
+    assert desks(order) == [0]
+    check(home, url, sure=True)
 
 
 @pytest.mark.parametrize("step", [Step.CLAIMED, Step.HANDED_OVER], ids=lambda s: s.name.lower())
 def test_a_send_that_cannot_be_looked_up_is_never_repeated(
-    desks: Order, tmp_path: Path, database_url: str, step: Step
+    desks: Order, tmp_path: Path, url: str, step: Step
 ) -> None:
     fill(tmp_path)
-    order = {"home": str(tmp_path), "url": database_url, "port": free_port(), "look": False}
+    order = {"home": str(tmp_path), "url": url, "port": free_port(), "look": False}
     assert desks({**order, "step": step, "hit": 2}) == [-9]
     assert desks(order) == [0]
-    check(tmp_path, database_url, sure=False)
-    journal = Journal(database_url)
+    check(tmp_path, url, sure=False)
+    journal = Journal(url)
     assert journal.sends.in_state(OutboxState.UNKNOWN)
     journal.close()
 
 
 @pytest.mark.parametrize("step", [Step.STORED, Step.RESPONDED, Step.CLAIMED])
 def test_of_two_workers_one_dies_for_good(
-    desks: Order, tmp_path: Path, postgres: str, step: Step
+    desks: Order, tmp_path: Path, postgres: str, pg_template: str, step: Step
 ) -> None:
     """The other finishes everything within the lease and ten seconds, and repeats nothing."""
-    with database(postgres, f"two_{step.name.lower()}") as url:
+    with database(postgres, f"two_{step.name.lower()}", pg_template) as url:
         fill(tmp_path)
         order = {"home": str(tmp_path), "url": url, "lease": 3.0}
         began = time.monotonic()
         ended = desks(
             {**order, "port": free_port(), "step": step, "hit": 1},
-            {**order, "port": free_port(), "wait": 2.0},
+            {**order, "port": free_port(), "wait": 1.0},
         )
         assert ended == [-9, 0]
         assert time.monotonic() - began < 3 + 10

@@ -54,11 +54,11 @@ def server() -> Iterator[str]:
 
 
 @contextmanager
-def database(server_url: str, name: str) -> Iterator[str]:
-    """An empty database on the server, dropped afterwards."""
+def database(server_url: str, name: str, template: str = "template1") -> Iterator[str]:
+    """A database on the server, empty or a copy of another; dropped afterwards."""
     engine = sql.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sql.NullPool)
     with engine.connect() as db:
-        db.execute(sql.text(f'CREATE DATABASE "{name}"'))
+        db.execute(sql.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     try:
         yield server_url.rpartition("/")[0] + f"/{name}"
     finally:
