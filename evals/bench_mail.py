@@ -26,8 +26,9 @@ from evals.stats import quantile
 SMALL, LARGE = 1_000, 200_000
 WARM = 10
 SECONDS = 300.0
-MESSAGE = """INSERT INTO message (conversation_id, seq, key, raw_ref, verdict, rule, sender, headers,
-text, redactions, state, received_at) VALUES (?, 1, ?, 'r', 'answer', 'R18', ?, '{}', ?, '[]',
+MESSAGE = """INSERT INTO message (conversation_id, seq, key, raw_ref, verdict, rule, sender,
+headers, text, redactions, state, received_at)
+VALUES (?, 1, ?, 'r', 'answer', 'R18', ?, '{}', ?, '[]',
 'decided', '2026-01-01T00:00:00.000+00:00')"""
 SEND = """INSERT INTO outbox (dedupe_key, recipient, message_id_header, body, automatic, state,
 attempts, changed_at, message_id, conversation_id, next_attempt_at)

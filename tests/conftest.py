@@ -80,6 +80,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mails", type=int, default=1500, help="mails of the flood")
     parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
 
 

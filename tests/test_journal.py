@@ -43,7 +43,7 @@ def mail(
 ) -> Received:
     return Received(
         channel="email", thread_key=thread, key=key, raw_ref=f"raw-{key}", verdict="answer", rule="R18",
-        sender=sender, headers={"message_id": f"<{key}@x>", "references": ""}, text=text,
+        sender=sender, headers={"message_id": f"<{key}@x>", "references": f"<{thread}@x>"}, text=text,
     )  # fmt: skip
 
 

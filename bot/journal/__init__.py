@@ -183,9 +183,7 @@ class Journal:
                 return Decided(response=response, first=False)
             made, cap = Decision(response=response, reply=reply), None
             if reply and capped and self.limits:
-                who = counting.counted(
-                    sender=row.sender, conversation_id=row.conversation_id, text=row.text
-                )
+                who = counting.counted(sender=row.sender, thread=_root(row), text=row.text)
                 cap = counting.exceeded(db, self.limits.caps, who, self.clock)
             if cap and capped:
                 made = capped(cap)
@@ -361,7 +359,7 @@ class Journal:
         )
         if not done.rowcount:
             return None
-        query = sql.select(message.c.conversation_id, message.c.sender, message.c.text)
+        query = sql.select(message, conversation.c.thread_key).join(conversation)
         return db.execute(query.where(message.c.id == message_id)).one()
 
     def _outcomes(
@@ -390,6 +388,13 @@ def _conversation(db: sql.Connection, received: Received) -> int:
     if found is not None:
         return int(found)
     return _inserted(db, conversation.insert().values(channel=received.channel, thread_key=key))
+
+
+def _root(row: Any) -> str:
+    """The first mail of the thread, that every later one refers to; of any sender."""
+    return next(
+        iter(str(json.loads(row.headers).get("references", "")).split()), str(row.thread_key)
+    )
 
 
 def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:

@@ -34,14 +34,14 @@ def exceeded(
     return None
 
 
-def counted(*, sender: str, conversation_id: int, text: str) -> dict[Scope, str]:
-    """The keys that an answer counts under."""
+def counted(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
+    """The keys that an answer counts under; a thread is one whoever writes in it."""
     address = sender.strip().lower()
     words = " ".join(text.lower().split())
     return {
         Scope.SENDER: _hash(address),
         Scope.TEXT: _hash(f"{address}\n{words}"),
-        Scope.THREAD: str(conversation_id),
+        Scope.THREAD: _hash(thread),
         Scope.DOMAIN: _hash(address.rpartition("@")[2]),
         Scope.ALL: "all",
     }
