@@ -1,6 +1,7 @@
 """The HTTP port on loopback: health, readiness, metrics, and what a channel mounts there."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from bot.errors import MissingError
 
+log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 JSON = "application/json"
 MAX_BODY = 1024 * 1024
@@ -51,7 +53,7 @@ class HttpPort:
     def start(self) -> None:
         """Begin to answer; MissingError when the port is taken."""
         try:
-            self._server = ThreadingHTTPServer((LOOPBACK, self.port), _asking(self))
+            self._server = _Server((LOOPBACK, self.port), _asking(self))
         except OSError as error:
             raise MissingError(
                 f"port {self.port} on {LOOPBACK} is taken; stop what uses it or set "
@@ -86,7 +88,7 @@ def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             page = port.gets.get(self.path.partition("?")[0])
-            self._answer(page() if page else _no_page())
+            self._answer(_made(page) if page else _no_page())
 
         def do_POST(self) -> None:
             page = port.posts.get(self.path.partition("?")[0])
@@ -97,7 +99,8 @@ def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
                 self._answer(_refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
             else:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                self._answer(page(headers, self.rfile.read(int(length))))
+                body = self.rfile.read(int(length))
+                self._answer(_made(lambda: page(headers, body)))
 
         def _answer(self, page: Page) -> None:
             self.close_connection = True
@@ -112,6 +115,20 @@ def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
             """Nothing: who asks what is no event of the desk."""
 
     return Asking
+
+
+class _Server(ThreadingHTTPServer):
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Somebody hung up: no event of the desk."""
+
+
+def _made(page: Get) -> Page:
+    try:
+        return page()
+    except Exception as error:
+        log.exception("a page failed", extra={"fault": type(error).__name__})
+        return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _no_page() -> Page:

@@ -392,9 +392,9 @@ def _conversation(db: sql.Connection, received: Received) -> int:
 
 def _root(row: Any) -> str:
     """The first mail of the thread, that every later one refers to; of any sender."""
-    return next(
-        iter(str(json.loads(row.headers).get("references", "")).split()), str(row.thread_key)
-    )
+    headers: dict[str, str] = json.loads(row.headers)
+    first = next(iter(headers.get("references", "").split()), "")
+    return first or headers.get("message_id", "") or str(row.thread_key)
 
 
 def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:
