@@ -9,6 +9,7 @@ from bot.adapters.minilm import MiniLM, silent
 from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.corpus import Knowledge, load
 from bot.errors import MissingError
+from bot.limits import read_limits
 from bot.outbound import Outbound
 from bot.ports import Judge, Retriever
 from bot.responder import Responder
@@ -16,8 +17,9 @@ from bot.responder import Responder
 if TYPE_CHECKING:
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.records import Record
-    from bot.channels.mail.local import Folder
+    from bot.channels.mail.local import Folder, Intake, LocalMailbox
     from bot.desk import Desk
+    from bot.jobs import Jobs
     from bot.journal import Journal
     from bot.settings import Settings
 
@@ -84,7 +86,32 @@ class App:
         from bot.journal import Journal
 
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        return Journal(self.settings.database)
+        return Journal(self.settings.database, limits=read_limits(self.settings.knowledge))
+
+    @cached_property
+    def jobs(self) -> "Jobs":
+        from bot.jobs import Jobs
+
+        return Jobs(self.journal, self.settings.database)
+
+    @cached_property
+    def mailbox(self) -> "LocalMailbox":
+        from bot.channels.mail.local import LocalMailbox
+
+        return LocalMailbox(self.settings.home / "mail")
+
+    @cached_property
+    def intake(self) -> "Intake":
+        """The SMTP port of the local mailbox."""
+        from bot.channels.mail.local import Intake
+
+        return Intake(self.mailbox.new, self.settings.smtp_port, self.mailbox.wake)
+
+    def own_ids(self, raw: bytes) -> list[str]:
+        """The Message-IDs of this desk's mails that a report quotes."""
+        from bot.channels.mail.compose import own_ids
+
+        return own_ids(raw, self.settings.address)
 
     def records(self) -> list["Record"]:
         """Every representation: the wordings, and each passage's heading and sentences."""
@@ -119,13 +146,15 @@ class App:
         from bot.channels.mail.local import MaildirOut
         from bot.desk import Desk
 
+        out = MaildirOut(self.folder("sent"))
         return Desk(
             knowledge=self.knowledge,
             responder=self.responder,
             journal=self.journal,
             outbound=self.outbound,
             compose=Composer(self.settings.address).reply,
-            out=MaildirOut(self.folder("sent")),
+            out=out,
+            was_sent=out.was_sent,
         )
 
     def _dense(self) -> Responder:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,8 +13,9 @@ from bot.channels.mail.intake import Read, read
 from bot.channels.mail.rules import Policy, Verdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.domain import Message
-from bot.errors import DeskError, InputError
-from bot.journal import Journal
+from bot.errors import DeskError, InputError, MissingError
+from bot.journal import Journal, OutboxState
+from bot.journal.sends import NEEDS_PEOPLE
 from bot.language import detect
 from bot.rendering import as_json
 from bot.wording import word
@@ -22,6 +24,9 @@ SPOKEN = frozenset({Verdict.ANSWER, Verdict.HOLD})
 NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
 FREE_BYTES = 500 * 1024 * 1024
+CLOCK_SECONDS = 60
+STUCK_SECONDS = 120
+LEASE_SECONDS = 10.0
 
 
 class MailCheck:
@@ -65,17 +70,56 @@ class MailCheck:
 
 
 def queue_lines(journal: Journal) -> Iterator[str]:
-    """The open cases, the most urgent first."""
-    waiting = journal.queue()
-    if not waiting:
+    """The open cases with their age, the most urgent first; then mails that did not go through."""
+    waiting, now = journal.queue(), datetime.now(UTC)
+    stuck = journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN)
+    if not waiting and not stuck:
         yield "nothing waits for a person"
         return
     for case in waiting:
         text = " ".join(case.text.split())[:90]
-        about = f"{case.priority:<7}{case.reason:<16}{case.opened_at[:16]}"
+        late = "  OVERDUE" if case.due_at and datetime.fromisoformat(case.due_at) < now else ""
+        waited = age(now - datetime.fromisoformat(case.opened_at))
+        about = f"{case.priority:<7}{case.reason:<16}{waited:>7}{late}"
         yield f"{case.id:>4}  {about}  {case.sender}"
         yield f"      {text}"
+    for send in stuck:
+        yield f"mail {send.id} to {send.recipient} is {send.state}: {send.fault or 'a bounce came'}"
     yield "decide with: incident-desk decide ID --approve | --text TEXT | --dismiss"
+
+
+def age(waited: timedelta) -> str:
+    """How long, in the largest unit that says something."""
+    minutes = max(0, int(waited.total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+def reconcile(app: App) -> Iterator[str]:
+    """Finish from the journal alone what a crash left: jobs may be lost, rows are not."""
+    with app.jobs.alone():
+        desk, journal = app.desk, app.journal
+        left = journal.sends.left_behind([app.jobs.worker]) if not app.jobs.shared else []
+        left += journal.sends.orphans(0 if not app.jobs.shared else LEASE_SECONDS)
+        desk.settle(left)
+        undecided = journal.undecided()
+        faults = sum(not _worked(app, message_id) for message_id in undecided)
+        sent = desk.deliver()
+    unknown = len(journal.sends.in_state(OutboxState.UNKNOWN))
+    yield f"{len(undecided) - faults} messages decided, {faults} left for a person"
+    yield f"{sent} mails handed over, {len(left)} looked up, {unknown} of unknown fate"
+
+
+def _worked(app: App, message_id: int) -> bool:
+    try:
+        app.desk.work(message_id)
+    except MissingError:
+        raise
+    except DeskError as error:
+        app.journal.fail(message_id, type(error).__name__)
+        return False
+    return True
 
 
 def decide(app: App, case_id: int, *, text: str | None, approve: bool) -> str:
@@ -85,6 +129,8 @@ def decide(app: App, case_id: int, *, text: str | None, approve: bool) -> str:
         raise InputError(f"{case_id} is no open case; `incident-desk queue` lists them")
     if text is not None and not text.strip():
         raise InputError("the text is empty; --dismiss closes a case without a mail")
+    if approve and not waiting.draft:
+        raise InputError(f"case {case_id} has no draft to approve; write one with --text")
     action = "approved" if approve else "edited" if text else "dismissed"
     said = waiting.draft if approve else text or ""
     if not app.desk.resolve(case_id, actor="terminal", action=action, text=said):
@@ -118,8 +164,11 @@ def examine(app: App) -> Iterator[Finding]:
     yield _model(app)
     counts = app.journal.counts()
     yield Finding(
-        name="journal", good=True, says=f"{counts['message']} messages, {counts['outbox']} replies"
-    )
+        name="journal", good=True,
+        says=f"{app.journal.engine.dialect.name}, {counts['message']} messages, "
+        f"{counts['outbox']} replies, {len(app.journal.workers.alive())} at work",
+    )  # fmt: skip
+    yield from _journal(app.journal)
     free = shutil.disk_usage(app.settings.home).free
     yield Finding(
         name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
@@ -128,6 +177,26 @@ def examine(app: App) -> Iterator[Finding]:
     yield Finding(
         name="sender", good=True,
         says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
+    )  # fmt: skip
+
+
+def _journal(journal: Journal) -> Iterator[Finding]:
+    """Clock, messages that nobody decides, mails that did not go through."""
+    ahead = journal.ahead()
+    yield Finding(
+        name="clock", good=ahead < CLOCK_SECONDS,
+        says="right" if ahead < CLOCK_SECONDS else f"{ahead:.0f} s behind what the journal saw",
+    )  # fmt: skip
+    forgotten = len(journal.forgotten(STUCK_SECONDS))
+    yield Finding(
+        name="jobs", good=not forgotten,
+        says=f"{forgotten} conversations wait; run `incident-desk serve` or `reconcile`"
+        if forgotten else "nothing waits that should not",
+    )  # fmt: skip
+    stuck = len(journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN))
+    yield Finding(
+        name="sends", good=not stuck,
+        says=f"{stuck} did not go through; `incident-desk queue` shows them" if stuck else "fine",
     )  # fmt: skip
 
 

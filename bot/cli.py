@@ -148,6 +148,14 @@ def queue(_arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def reconcile(_arguments: argparse.Namespace) -> int:
+    """Decide and send from the journal what a crash left behind."""
+    from bot.checking import reconcile as run
+
+    print("\n".join(run(_app())))
+    return DONE
+
+
 def decide(arguments: argparse.Namespace) -> int:
     """Approve, rewrite or close a waiting case."""
     from bot.checking import decide as run
@@ -303,6 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--approve", action="store_true", help="send the draft as it stands")
     how.add_argument("--text", help="send this instead")
     how.add_argument("--dismiss", action="store_true", help="close without a mail")
+    add("reconcile", reconcile, "incident-desk reconcile")
     add("doctor", doctor, "incident-desk doctor")
     return parser
 

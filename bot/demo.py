@@ -1,5 +1,6 @@
 """`make run`: the desk on its local mailbox, and eight sample mails through its SMTP port."""
 
+import secrets
 import signal
 import smtplib
 import sys
@@ -7,12 +8,14 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import make_msgid
+from functools import partial
 from importlib.resources import files
 
 import yaml
 
 from bot.app import App
 from bot.errors import InputError, MissingError
+from bot.logs import start_logging
 from bot.rendering import decision, rows
 from bot.service import Handled, Service
 from bot.settings import Settings
@@ -20,7 +23,8 @@ from bot.settings import Settings
 
 def serve(app: App) -> int:
     """Serve until SIGINT or SIGTERM."""
-    _run(app, lambda _service: None)
+    start_logging(app.settings.log)
+    _run(app, lambda _service: None, lambda _handled: None)
     return 0
 
 
@@ -29,9 +33,12 @@ def demo(app: App, *, once: bool) -> int:
     samples = _samples()
     seen: list[Handled] = []
 
+    run = secrets.token_hex(3)  # new people each time, so that no cap counts earlier runs
+
     def play(service: Service) -> None:
-        _play(app.settings, samples)
-        service.run(until=lambda: len(seen) >= len(samples))
+        for number, sample in enumerate(samples, 1):
+            _play(app.settings, sample, run)
+            service.run(until=partial(_reached, seen, number))
         _say(
             f"\n{len(seen)} of {len(samples)} sample mails handled; "
             f"replies are in {app.settings.home}/mail/sent/new"
@@ -40,7 +47,8 @@ def demo(app: App, *, once: bool) -> int:
         if once:
             service.stop()
 
-    _run(app, play, seen)
+    start_logging("ERROR")
+    _run(app, play, lambda handled: _show(handled, seen))
     return 0 if len(seen) >= len(samples) else 1
 
 
@@ -54,24 +62,27 @@ def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> N
     _submit(settings, mail, sender=sender)
 
 
-def _run(app: App, before: Callable[[Service], None], seen: list[Handled] | None = None) -> None:
+def _run(app: App, before: Callable[[Service], None], show: Callable[[Handled], None]) -> None:
     _say(f"knowledge {app.knowledge.version}, reading the index …")
     app.responder  # noqa: B018 - builds model and index before the port opens
-    service = Service(app, lambda handled: _show(handled, seen))
+    service = Service(app, show)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: service.stop())
-    service.start()
-    _say(f"taking mail on 127.0.0.1:{app.settings.smtp_port}; Ctrl-C ends")
     try:
+        service.start()
+        _say(f"taking mail on 127.0.0.1:{app.settings.smtp_port}; Ctrl-C ends")
         before(service)
         service.run()
     finally:
         service.close()
 
 
-def _show(handled: Handled, seen: list[Handled] | None) -> None:
-    if seen is not None:
-        seen.append(handled)
+def _reached(seen: list[Handled], number: int) -> bool:
+    return len(seen) >= number
+
+
+def _show(handled: Handled, seen: list[Handled]) -> None:
+    seen.append(handled)
     said = (
         decision(handled.response)
         if handled.response and handled.verdict == "answer"
@@ -87,15 +98,14 @@ def _samples() -> list[dict[str, str]]:
     return list(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
-def _play(settings: Settings, samples: list[dict[str, str]]) -> None:
-    for sample in samples:
-        mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = sample["subject"]
-        if "automatic" in sample:
-            mail["Auto-Submitted"] = sample["automatic"]
-        body = sample["text"].replace("@key@", _made_up_key())
-        mail.set_content(body, subtype=sample.get("subtype", "plain"))
-        _submit(settings, mail, sender=sample["from"])
+def _play(settings: Settings, sample: dict[str, str], run: str) -> None:
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = sample["subject"]
+    if "automatic" in sample:
+        mail["Auto-Submitted"] = sample["automatic"]
+    body = sample["text"].replace("@key@", _made_up_key())
+    mail.set_content(body, subtype=sample.get("subtype", "plain"))
+    _submit(settings, mail, sender=sample["from"].replace("@", f"+{run}@"))
 
 
 def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:

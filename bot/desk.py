@@ -5,7 +5,10 @@ over what is decided. Each can be repeated after a crash at any point.
 """
 
 import logging
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from enum import StrEnum
 from typing import Protocol
 
 from bot.corpus import Knowledge
@@ -24,8 +27,9 @@ from bot.domain import (
     Span,
     Turn,
 )
-from bot.errors import BlockedError, DeliveryError, InputError
-from bot.journal import Journal, OutboxState, Received, Reply
+from bot.errors import BlockedError, DeliveryError, InputError, RefusedError, UncertainError
+from bot.journal import Decided, Decision, Journal, Received, Reply, Send, Work
+from bot.limits import Scope
 from bot.outbound import Outbound
 from bot.ports import MailOut
 from bot.responder import Responder
@@ -33,6 +37,34 @@ from bot.wording import word
 
 log = logging.getLogger(__name__)
 HOLD = "hold"
+RETRY_SECONDS = 60
+PAGE_AGAIN_SECONDS = 3600
+
+
+class Step(StrEnum):
+    """The points on a message's way at which the process may die; the kill test stops at each."""
+
+    FETCHED = "fetched"
+    READ = "read"
+    STORING = "storing"
+    STORED = "stored"
+    SETTLED = "settled"
+    STARTED = "started"
+    RESPONDED = "responded"
+    DECIDED = "decided"
+    CLAIMING = "claiming"
+    CLAIMED = "claimed"
+    HANDED_OVER = "handed over"
+    SENT = "sent"
+    DRAINED = "drained"
+
+
+def _on(_step: Step) -> None:
+    return
+
+
+def _cannot_tell(_header: str) -> bool | None:
+    return None
 
 
 class Compose(Protocol):
@@ -53,6 +85,7 @@ class Desk:
         outbound: Outbound,
         compose: Compose,
         out: MailOut,
+        was_sent: Callable[[str], bool | None] = _cannot_tell,
     ) -> None:
         self.knowledge = knowledge
         self.responder = responder
@@ -60,40 +93,54 @@ class Desk:
         self.outbound = outbound
         self.compose = compose
         self.out = out
+        self.was_sent = was_sent
+        self.worker = f"terminal-{os.getpid()}"
+        self.at: Callable[[Step], None] = _on
 
-    def take(self, received: Received) -> int | None:
-        """Store a masked message; None for a duplicate."""
-        return self.journal.receive(received)
+    def take(self, received: Received, work: Work | None = None) -> int | None:
+        """Store a masked message with its job; None for a duplicate."""
+        return self.journal.receive(received, work)
 
-    def work(self, message_id: int) -> Response:
+    def work(self, message_id: int) -> Decided:
         """Decide one stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.message(message_id)
         response = self.responder.respond(self._message(message_id, stored))
-        reply = None
+        draft = self._draft(response)
+        self.at(Step.RESPONDED)
         if stored.verdict == HOLD:
-            response = replace(response, outcomes=tuple(_held(o) for o in response.outcomes))
-        else:
-            text = word(response, self.knowledge)
-            reply = self._reply(stored, text, turn="desk", automatic=True)
-        self.journal.decide(message_id, response, draft=self._draft(response), reply=reply)
-        return response
+            held = _all_held(response, Priority.NORMAL)
+            return self.journal.decide(message_id, held, draft=draft, reply=None)
+        text = word(response, self.knowledge)
+        reply = self._reply(stored, text, turn="desk", automatic=True)
 
-    def deliver(self) -> int:
-        """Hand over everything that is ready; returns how many went out."""
-        sent = 0
-        for row in self.journal.ready():
-            self.journal.mark(row.id, OutboxState.SENDING)
-            try:
-                self.out.send(row.body, recipient=row.recipient)
-            except DeliveryError as error:
-                log.warning("outbox %s not delivered: %s", row.id, error)
-                self.journal.mark(row.id, OutboxState.READY)
-                continue
-            self.journal.mark(row.id, OutboxState.SENT)
-            sent += 1
-        return sent
+        def capped(scope: Scope) -> Decision:
+            return Decision(response=_all_held(response, self._urgency(scope)))
 
-    def resolve(self, escalation_id: int, *, actor: str, action: str, text: str) -> bool:
+        decided = self.journal.decide(message_id, response, draft=draft, reply=reply, capped=capped)
+        if decided.cap:
+            log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
+        return decided
+
+    def deliver(self, conversation_id: int | None = None) -> int:
+        """Hand over everything that is due; returns how many went out."""
+        due = self.journal.sends.due(conversation_id=conversation_id)
+        return sum(self._hand_over(send) for send in due)
+
+    def settle(self, left: Iterable[Send]) -> None:
+        """Mails that a dead process was handing over: look, and never send blindly."""
+        for send in left:
+            found = self.was_sent(send.header)
+            if found:
+                self.journal.sends.sent(send.id)
+            elif found is None:
+                self.journal.sends.uncertain(send.id, "the process died while handing it over")
+                log.error("a send is uncertain", extra={"outbox_id": send.id})
+            else:
+                self.journal.sends.again(send.id, "never handed over", seconds=0)
+
+    def resolve(
+        self, escalation_id: int, *, actor: str, action: str, text: str, work: Work | None = None
+    ) -> bool:
         """A person's decision; `text` is what goes to the user, empty to close without a mail."""
         waiting = next((w for w in self.journal.queue() if w.id == escalation_id), None)
         if waiting is None:
@@ -102,7 +149,44 @@ class Desk:
         if text:
             stored = self.journal.message(waiting.message_id)
             reply = self._reply(stored, text, turn="person", automatic=False)
-        return self.journal.resolve(escalation_id, actor=actor, action=action, reply=reply)
+        return self.journal.resolve(
+            escalation_id, actor=actor, action=action, reply=reply, work=work
+        )
+
+    def _hand_over(self, send: Send) -> bool:
+        self.at(Step.CLAIMING)
+        if not self.journal.sends.claim(send.id, self.worker):
+            return False
+        self.at(Step.CLAIMED)
+        try:
+            self.out.send(send.body, recipient=send.recipient)
+        except UncertainError as error:
+            self.journal.sends.uncertain(send.id, str(error))
+        except RefusedError as error:
+            self.journal.sends.failed(send.id, str(error))
+        except DeliveryError as error:
+            self._later(send, str(error))
+        else:
+            self.at(Step.HANDED_OVER)
+            self.journal.sends.sent(send.id)
+            self.at(Step.SENT)
+            return True
+        log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
+        return False
+
+    def _later(self, send: Send, fault: str) -> None:
+        waits = self.journal.limits.retry_seconds if self.journal.limits else (RETRY_SECONDS,)
+        if send.attempts >= len(waits):
+            self.journal.sends.failed(send.id, fault)
+            return
+        self.journal.sends.again(send.id, fault, seconds=waits[send.attempts])
+
+    def _urgency(self, scope: Scope) -> Priority:
+        """The cap on everything pages, once an hour; one sender's pages nobody."""
+        if scope is not Scope.ALL:
+            return Priority.NORMAL
+        paged = self.journal.seen_lately(f"cap:{scope}", PAGE_AGAIN_SECONDS)
+        return Priority.NORMAL if paged else Priority.PAGE
 
     def _reply(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply:
         if automatic:
@@ -137,12 +221,16 @@ class Desk:
         return word(replace(response, outcomes=drafted), self.knowledge)
 
 
-def _held(outcome: Outcome) -> Escalation:
+def _all_held(response: Response, priority: Priority) -> Response:
     """A mail that a rule holds is decided by a person, whatever the desk would have said."""
+    return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
+
+
+def _held(outcome: Outcome, priority: Priority) -> Escalation:
     return Escalation(
         question=outcome.question,
         reason=EscalationReason.HELD,
-        priority=Priority.NORMAL,
+        priority=priority,
         probability=outcome.probability,
         candidates=outcome.candidates,
     )

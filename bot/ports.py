@@ -68,6 +68,10 @@ class Mailbox(Protocol):
         """Return when there may be new mail, at the latest after `seconds`."""
         ...
 
+    def wake(self) -> None:
+        """End a wait, from another thread or a signal."""
+        ...
+
 
 class MailOut(Protocol):
     """Hands a finished mail over: a Maildir, SMTP.

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
     smtp_port: int = Field(default=2525, ge=1, le=65535)
+    http_port: int = Field(default=8025, ge=0, le=65535)  # 0: any that is free
     address: str = "incident@desk.example"
     authserv_id: str = ""
     threshold: float | None = Field(default=None, ge=0, le=1)

@@ -28,6 +28,7 @@ from bot.domain import Message
 from bot.responder import Responder
 from bot.settings import read_settings
 from bot.wording import word
+from evals.bench_mail import bench_mail
 from evals.schema import CASES, load_cases
 from evals.stats import quantile
 
@@ -42,9 +43,15 @@ def bench(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--grow", action="store_true", help="also with 10 and 100 times the records"
     )
+    parser.add_argument(
+        "--mail", type=int, metavar="N", help="only the running desk: N mails, and a full journal"
+    )
     arguments = parser.parse_args(argv)
     app = App(read_settings(), _say)
     texts = [c.text for c in load_cases(CASES) if c.lang == "en" and len(c.text.split()) < 30]
+    if arguments.mail:
+        bench_mail(app, texts, mails=arguments.mail)
+        return 0
     texts = texts[: arguments.questions]
     desk = _decision(app, app.responder)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,7 @@
 """A clean environment and a home that shares the model and the index, never the data."""
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("DESK_", "OPENAI_", "LANGSMITH_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DESK_KNOWLEDGE", str(KNOWLEDGE))
+    monkeypatch.setenv("DESK_HTTP_PORT", "0")
     monkeypatch.setenv("DESK_HOME", str(_home(tmp_path / "home")))
 
 
@@ -50,3 +53,37 @@ def _home(path: Path) -> Path:
         if made.exists() and not (path / name).exists():
             (path / name).symlink_to(made)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A private PostgreSQL; skips where there is none."""
+    from tests.servers.postgres import missing, server
+
+    if why := missing():
+        pytest.skip(why)
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/journal.sqlite3"
+        return
+    from tests.servers.postgres import database
+
+    server_url = request.getfixturevalue("postgres")
+    with database(server_url, f"t_{secrets.token_hex(6)}") as url:
+        yield url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mails", type=int, default=1500, help="mails of the flood")
+    parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kill_run" in metafunc.fixturenames:
+        metafunc.parametrize("kill_run", range(metafunc.config.getoption("--kill-runs")))

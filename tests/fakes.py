@@ -1,5 +1,7 @@
 """Twins that implement a port: values to look into instead of mocks."""
 
+from datetime import UTC, datetime, timedelta
+
 from bot.errors import DeliveryError
 
 
@@ -14,3 +16,16 @@ class ListOut:
         if self.down:
             raise DeliveryError("the server does not answer")
         self.sent.append((recipient, mail))
+
+
+class Time:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)

@@ -9,7 +9,7 @@ from bot.desk import Desk
 from bot.errors import BlockedError, InputError
 from bot.journal import Journal, OutboxState, Received
 from bot.outbound import Check, Outbound
-from tests.fakes import ListOut
+from tests.fakes import ListOut, Time
 
 
 def received(
@@ -27,9 +27,14 @@ def out() -> ListOut:
 
 
 @pytest.fixture
-def desk(app: App, tmp_path: Path, out: ListOut) -> Desk:
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def desk(app: App, tmp_path: Path, out: ListOut, clock: Time) -> Desk:
     return Desk(
-        knowledge=app.knowledge, responder=app.responder, journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3"),
+        knowledge=app.knowledge, responder=app.responder, journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3", clock=clock),
         outbound=app.outbound, compose=Composer("incident@desk.example").reply, out=out,
     )  # fmt: skip
 
@@ -95,14 +100,17 @@ def test_a_held_mail_gets_no_automatic_reply(desk: Desk, out: ListOut) -> None:
     assert "OpenAI passwords" in case.draft
 
 
-def test_a_failed_delivery_is_tried_again(desk: Desk, out: ListOut) -> None:
+def test_a_failed_delivery_is_tried_again(desk: Desk, out: ListOut, clock: Time) -> None:
     out.down = True
     handle(desk, received("Were OpenAI passwords, API keys, or payment information exposed?"))
     assert out.sent == []
-    assert [row.state for row in desk.journal.ready()] == [OutboxState.READY]
+    (waiting,) = desk.journal.sends.in_state(OutboxState.READY)
     out.down = False
+    assert desk.deliver() == 0
+    clock.forward(60)
+    assert waiting.attempts == 1
     assert desk.deliver() == 1
-    assert desk.journal.ready() == []
+    assert desk.journal.sends.due() == []
 
 
 def test_a_thread_keeps_its_history(desk: Desk) -> None:
@@ -146,4 +154,4 @@ def test_counts_name_every_table(desk: Desk) -> None:
     handle(desk, received("Were API keys exposed?"))
     counts = desk.journal.counts()
     assert counts["message"] == counts["outbox"] == 1
-    assert counts["audit"] == 2
+    assert counts["audit"] == 3  # received, decided, sent

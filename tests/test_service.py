@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def served(app: App, settings: Settings) -> App:
-    mine = App(settings.model_copy(update={"smtp_port": free_port()}))
+    mine = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
     mine.__dict__["responder"] = app.responder
     return mine
 
@@ -88,8 +88,6 @@ def test_what_was_accepted_is_on_disk(tmp_path: Path) -> None:
     (path,) = folder.waiting()
     raw = path.read_bytes()
     assert raw.startswith(b"Return-Path: <a@x.example>\r\nDelivered-To: d@x.example\r\n")
-    folder.settle(path)
-    assert list(folder.waiting()) == []
 
 
 def test_a_full_disk_is_a_delivery_error(tmp_path: Path) -> None:
@@ -102,12 +100,12 @@ def test_a_full_disk_is_a_delivery_error(tmp_path: Path) -> None:
 def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App) -> None:
     shown: list[Handled] = []
     service = Service(served, shown.append)
-    service.inbox.add(
+    served.mailbox.new.add(
         b"Return-Path: <a@x.example>\r\nFrom: \r\nSubject: x\r\n\r\nWere keys exposed?\r\n"
     )
     service.start()
     try:
-        service.run(until=lambda: True)
+        service.run(until=lambda: bool(shown))
         assert [h.verdict for h in shown] == ["hold"]
     finally:
         service.close()

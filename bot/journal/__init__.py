@@ -1,21 +1,35 @@
-"""What was asked, decided and sent: the tables, and the only module with SQL.
+"""What was asked, decided and sent: the tables, and the only package with SQL.
 
 Each function is one transaction. A message is stored masked, before it is acknowledged; outcomes,
 reply and escalation are stored in one commit, before anything is sent.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import Escalation, Outcome, Response
+from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
+from bot.errors import DeskError
+from bot.journal import caps as counting
+from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.migrations import upgrade
+from bot.journal.opening import Opener
+from bot.journal.records import (
+    Decided,
+    Decision,
+    MessageState,
+    OutboxState,
+    Received,
+    Reply,
+    Send,
+    Waiting,
+)
+from bot.journal.sends import Origin, Sends, outgoing
 from bot.journal.tables import (
     TABLES,
     audit,
@@ -26,87 +40,107 @@ from bot.journal.tables import (
     outbox,
     outcome,
 )
+from bot.journal.workers import Workers
+from bot.limits import Limits, Scope
 
+__all__ = [
+    "Decided", "Decision", "Journal", "MessageState", "OutboxState", "Received", "Reply", "Send",
+    "Waiting", "Work",
+]  # fmt: skip
 
-class MessageState(StrEnum):
-    RECEIVED = "received"
-    DECIDED = "decided"
-    DROPPED = "dropped"
+Work = Callable[[sql.Connection, int], None]
+"""Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
 
-
-class OutboxState(StrEnum):
-    READY = "ready"
-    SENDING = "sending"
-    SENT = "sent"
-    HELD = "held"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A message as it is stored: masked text, and where its raw form lies."""
-
-    channel: str
-    thread_key: str
-    key: str
-    raw_ref: str
-    verdict: str
-    rule: str
-    sender: str
-    headers: dict[str, str]  # what a reply needs: subject, message id, references
-    text: str
-    redactions: tuple[dict[str, Any], ...] = ()
-    final: bool = False  # dropped: nothing is to be decided
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """A finished outgoing mail."""
-
-    recipient: str
-    message_id: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """An open escalation, as `queue` shows it."""
-
-    id: int
-    message_id: int
-    priority: str
-    reason: str
-    sender: str
-    text: str
-    draft: str
-    opened_at: str
+HISTORY = 20
+RANK = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
 
 
 class Journal:
     """The desk's memory on SQLite or PostgreSQL."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        TABLES.create_all(self.engine)
-
-    def receive(self, received: Received) -> int | None:
-        """Store a message; None when its key is already there (a duplicate)."""
+    def __init__(
+        self, url: str, *, limits: Limits | None = None, clock: Clock = wall_clock
+    ) -> None:
+        self.engine = connect(url)
+        self.limits = limits
+        self.clock = clock
         try:
-            with self.engine.begin() as db:
-                return _store(db, received)
-        except IntegrityError:
-            return None
+            upgrade(self.engine)
+        except DeskError:
+            self.engine.dispose()
+            raise
+        self._opener = Opener(clock, limits)
+        self.sends = Sends(self.engine, clock, self._opener)
+        self.workers = Workers(self.engine, clock)
 
-    def undecided(self) -> list[int]:
-        """Ids of the messages that were received and not decided, oldest first."""
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def receive(self, received: Received, work: Work | None = None) -> int | None:
+        """Store a message, and its job; None when its key is already there (a duplicate)."""
+        while True:
+            try:
+                with writing(self.engine) as db:
+                    conversation_id = _conversation(db, received)
+                    stored = self._store(db, received, conversation_id)
+                    if work and not received.final:
+                        work(db, conversation_id)
+                    return stored
+            except IntegrityError:
+                # Not a duplicate: another process began the same conversation just now.
+                if self.known(received.key):
+                    return None
+
+    def known(self, key: str) -> tuple[str, str] | None:
+        """The verdict on the message with this key, and where its raw form lies."""
+        query = sql.select(message.c.verdict, message.c.raw_ref).where(message.c.key == key)
+        with reading(self.engine) as db:
+            row = db.execute(query).first()
+        return (row.verdict, row.raw_ref) if row else None
+
+    def undecided(self, conversation_id: int | None = None) -> list[int]:
+        """Ids of the messages that were received and not decided, in order."""
         query = sql.select(message.c.id).where(message.c.state == MessageState.RECEIVED)
-        with self.engine.connect() as db:
-            return list(db.execute(query.order_by(message.c.id)).scalars())
+        if conversation_id is not None:
+            query = query.where(message.c.conversation_id == conversation_id)
+        with reading(self.engine) as db:
+            return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
+
+    def conversations(self, message_ids: Sequence[int]) -> list[int]:
+        """The conversations of these messages, each once."""
+        query = sql.select(message.c.conversation_id).where(message.c.id.in_(message_ids))
+        with reading(self.engine) as db:
+            return list(dict.fromkeys(db.execute(query.order_by(message.c.id)).scalars()))
+
+    def forgotten(self, seconds: float) -> list[int]:
+        """Conversations with a message that has waited for longer than `seconds`."""
+        query = sql.select(message.c.conversation_id).where(
+            message.c.state == MessageState.RECEIVED,
+            message.c.received_at < after(self.clock, -seconds),
+        )
+        with reading(self.engine) as db:
+            return list(db.execute(query.distinct()).scalars())
+
+    def enqueue(self, conversation_ids: Sequence[int], work: Work) -> None:
+        """Put jobs for these conversations again."""
+        with writing(self.engine) as db:
+            for each in conversation_ids:
+                work(db, each)
+
+    def attempt(self, message_id: int) -> int:
+        """Count a try to decide; how many there have been."""
+        with writing(self.engine) as db:
+            row = message.update().where(message.c.id == message_id)
+            db.execute(row.values(attempts=message.c.attempts + 1))
+            query = sql.select(message.c.attempts).where(message.c.id == message_id)
+            return int(db.execute(query).scalar_one())
 
     def message(self, message_id: int) -> Received:
         """The stored message."""
         query = sql.select(message, conversation.c.channel, conversation.c.thread_key)
         query = query.join(conversation).where(message.c.id == message_id)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             row = db.execute(query).one()
         return Received(
             channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
@@ -115,141 +149,252 @@ class Journal:
         )  # fmt: skip
 
     def history(self, message_id: int) -> list[str]:
-        """Masked texts of the same conversation before this message, oldest first."""
-        this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-        query = sql.select(message.c.text).where(
-            message.c.conversation_id == this.scalar_subquery(), message.c.id < message_id
+        """The last masked texts of the same conversation before this message, oldest first."""
+        this = sql.select(message.c.conversation_id, message.c.seq)
+        this_row = this.where(message.c.id == message_id).subquery()
+        query = sql.select(message.c.text).join(
+            this_row,
+            sql.and_(
+                message.c.conversation_id == this_row.c.conversation_id,
+                message.c.seq < this_row.c.seq,
+            ),
         )
-        with self.engine.connect() as db:
-            return list(db.execute(query.order_by(message.c.id)).scalars())
+        with reading(self.engine) as db:
+            texts = db.execute(query.order_by(message.c.seq.desc()).limit(HISTORY)).scalars()
+            return list(texts)[::-1]
 
     def decide(
-        self, message_id: int, response: Response, *, draft: str, reply: Reply | None
-    ) -> None:
-        """One commit: outcomes, escalation, reply. A second call changes nothing."""
-        waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
-        with self.engine.begin() as db:
-            done = db.execute(
-                message.update()
-                .where(message.c.id == message_id, message.c.state == MessageState.RECEIVED)
-                .values(state=MessageState.DECIDED)
-            )
-            if not done.rowcount:
-                return
-            for place, each in enumerate(response.outcomes):
-                db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
-            if waiting:
-                db.execute(escalation.insert().values(_escalation(message_id, waiting, draft)))
-            if reply:
+        self,
+        message_id: int,
+        response: Response,
+        *,
+        draft: str,
+        reply: Reply | None,
+        capped: Callable[[Scope], Decision] | None = None,
+    ) -> Decided:
+        """One commit: outcomes, escalation, reply. A second call changes nothing.
+
+        When a cap forbids an automatic reply, what `capped` makes is stored instead.
+        """
+        with writing(self.engine) as db:
+            now = self._now()
+            row = self._open(db, message_id, MessageState.DECIDED, now)
+            if row is None:
+                return Decided(response=response, first=False)
+            made, cap = Decision(response=response, reply=reply), None
+            if reply and capped and self.limits:
+                who = counting.counted(sender=row.sender, thread=_root(row), text=row.text)
+                cap = counting.exceeded(db, self.limits.caps, who, self.clock)
+            if cap and capped:
+                made = capped(cap)
+                held = message.update().where(message.c.id == message_id)
+                db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
+                self._note(db, "desk", f"cap:{cap}", message_id)
+            self._outcomes(db, message_id, made.response, draft)
+            if made.reply:
+                origin = Origin(
+                    key=f"reply:{message_id}", message_id=message_id,
+                    conversation_id=row.conversation_id,
+                )  # fmt: skip
                 db.execute(
-                    outbox.insert().values(_outgoing(f"reply:{message_id}", reply, automatic=True))
+                    outbox.insert().values(outgoing(origin, made.reply, automatic=True, now=now))
                 )
-            _note(db, "desk", "decided", message_id)
+            self._note(db, "desk", "decided", message_id)
+        return Decided(response=made.response, cap=cap or "")
+
+    def fail(self, message_id: int, fault: str) -> bool:
+        """The message cannot be decided: a person gets it; False when it was decided before."""
+        with writing(self.engine) as db:
+            if self._open(db, message_id, MessageState.FAILED, self._now()) is None:
+                return False
+            reason = EscalationReason.MAIL_FAULT
+            self._opener.open(db, message_id, Priority.HIGH, reason.value)
+            self._note(db, "desk", f"failed:{fault}", message_id)
+        return True
+
+    def seen_lately(self, event: str, seconds: float) -> int:
+        """How often `event` was noted in the last `seconds`."""
+        query = sql.select(sql.func.count()).select_from(audit)
+        query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
+        with reading(self.engine) as db:
+            return db.execute(query).scalar_one()
+
+    def ahead(self) -> float:
+        """By how many seconds the newest thing noted is later than now: a clock is wrong."""
+        query = sql.select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
+        with reading(self.engine) as db:
+            newest = db.execute(query).scalar()
+        return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
 
     def queue(self) -> list[Waiting]:
         """Open escalations: the most urgent first, then the oldest."""
         order = {"page": 0, "high": 1, "normal": 2}
         query = sql.select(escalation, message.c.sender, message.c.text).join(message)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             rows = db.execute(query.where(escalation.c.state == "open")).all()
         found = [
             Waiting(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
                 sender=r.sender, text=r.text, draft=r.draft, opened_at=r.opened_at,
+                due_at=r.due_at,
             )
             for r in rows
         ]  # fmt: skip
         return sorted(found, key=lambda w: (order.get(w.priority, 3), w.opened_at, w.id))
 
-    def resolve(self, escalation_id: int, *, actor: str, action: str, reply: Reply | None) -> bool:
+    def remind(self, limit: int = 100) -> list[tuple[int, int]]:
+        """Open cases past their due time, each with its number of reminders; due again later."""
+        now = self._now()
+        query = sql.select(escalation).where(
+            escalation.c.state == "open", escalation.c.due_at != "", escalation.c.due_at <= now
+        )
+        with reading(self.engine) as db:
+            if db.execute(query.limit(1)).first() is None:
+                return []
+        with writing(self.engine) as db:
+            rows = db.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
+            for row in rows:
+                case = escalation.update().where(escalation.c.id == row.id)
+                due = self._opener.due(Priority(row.priority))
+                db.execute(case.values(due_at=due, reminders=row.reminders + 1))
+                self._note(db, "desk", f"reminder:{row.id}:{row.reminders + 1}", row.message_id)
+        return [(row.id, row.reminders + 1) for row in rows]
+
+    def resolve(
+        self,
+        escalation_id: int,
+        *,
+        actor: str,
+        action: str,
+        reply: Reply | None,
+        work: Work | None = None,
+    ) -> bool:
         """Record a person's decision and its mail in one commit; False if somebody was first."""
         try:
-            with self.engine.begin() as db:
+            with writing(self.engine) as db:
                 row = db.execute(
-                    sql.select(escalation).where(escalation.c.id == escalation_id)
+                    sql.select(escalation.c.message_id, message.c.conversation_id)
+                    .join(message)
+                    .where(escalation.c.id == escalation_id)
                 ).one()
                 db.execute(
                     decision.insert().values(
-                        escalation_id=escalation_id, action=action, actor=actor, decided_at=_now()
+                        escalation_id=escalation_id, action=action, actor=actor,
+                        decided_at=self._now(),
                     )
-                )
-                db.execute(
-                    escalation.update()
-                    .where(escalation.c.id == escalation_id)
-                    .values(state="decided")
-                )
+                )  # fmt: skip
+                closed = escalation.update().where(escalation.c.id == escalation_id)
+                db.execute(closed.values(state="decided"))
                 if reply:
-                    db.execute(
-                        outbox.insert().values(
-                            _outgoing(f"human:{escalation_id}", reply, automatic=False)
-                        )
-                    )
-                _note(db, actor, action, row.message_id)
+                    origin = Origin(
+                        key=f"human:{escalation_id}", message_id=row.message_id,
+                        conversation_id=row.conversation_id,
+                    )  # fmt: skip
+                    values = outgoing(origin, reply, automatic=False, now=self._now())
+                    db.execute(outbox.insert().values(values))
+                    if work:
+                        work(db, escalation_id)
+                self._note(db, actor, action, row.message_id)
         except IntegrityError:
             return False
         return True
 
-    def ready(self) -> list[sql.Row[Any]]:
-        """Outgoing mails to hand over, oldest first; `sending` is left from a crash."""
-        states = (OutboxState.READY, OutboxState.SENDING)
-        query = sql.select(outbox).where(outbox.c.state.in_(states)).order_by(outbox.c.id)
-        with self.engine.connect() as db:
-            return list(db.execute(query).all())
-
-    def mark(self, outbox_id: int, state: OutboxState) -> None:
-        """Move an outgoing mail to `state`; `sending` counts an attempt."""
-        attempt = 1 if state is OutboxState.SENDING else 0
-        with self.engine.begin() as db:
-            db.execute(
-                outbox.update()
-                .where(outbox.c.id == outbox_id)
-                .values(state=state, attempts=outbox.c.attempts + attempt, changed_at=_now())
-            )
+    def conversation_of_case(self, escalation_id: int) -> int:
+        """The conversation that a case belongs to."""
+        query = sql.select(message.c.conversation_id).join(escalation)
+        with reading(self.engine) as db:
+            return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
 
     def outcomes(self, message_id: int) -> list[sql.Row[Any]]:
         """The outcome rows of a message, in order."""
         query = sql.select(outcome).where(outcome.c.message_id == message_id)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             return list(db.execute(query.order_by(outcome.c.place)).all())
 
     def counts(self) -> dict[str, int]:
         """Rows by table, for `doctor`."""
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             return {
                 t.name: db.execute(sql.select(sql.func.count()).select_from(t)).scalar_one()
                 for t in TABLES.sorted_tables
             }
 
+    def note(self, event: str, message_id: int | None = None) -> None:
+        """Write down that something happened."""
+        with writing(self.engine) as db:
+            self._note(db, "desk", event, message_id)
 
-def _engine(url: str) -> Engine:
-    engine = sql.create_engine(url)
-    if engine.dialect.name == "sqlite":
-        sql.event.listen(engine, "connect", _durable)
-    return engine
+    def tidy(self) -> None:
+        """Drop what only counting needed and needs no more."""
+        with writing(self.engine) as db:
+            counting.forget(db, self.clock)
+
+    def ping(self) -> None:
+        """MissingError when the database does not answer."""
+        with reading(self.engine) as db:
+            db.execute(sql.select(1))
+
+    def _store(self, db: sql.Connection, received: Received, conversation_id: int) -> int:
+        state = MessageState.DROPPED if received.final else MessageState.RECEIVED
+        last = sql.select(sql.func.coalesce(sql.func.max(message.c.seq), 0))
+        seq = db.execute(last.where(message.c.conversation_id == conversation_id)).scalar_one() + 1
+        row = message.insert().values(
+            conversation_id=conversation_id, seq=seq, key=received.key, raw_ref=received.raw_ref,
+            verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
+            headers=json.dumps(received.headers), text=storable(received.text),
+            redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
+        )  # fmt: skip
+        stored = _inserted(db, row)
+        self._note(db, "desk", f"received:{received.verdict}", stored)
+        return stored
+
+    def _open(
+        self, db: sql.Connection, message_id: int, state: MessageState, now: str
+    ) -> Any | None:
+        """Move a received message on; None when it was moved before."""
+        done = db.execute(
+            message.update()
+            .where(message.c.id == message_id, message.c.state == MessageState.RECEIVED)
+            .values(state=state, decided_at=now)
+        )
+        if not done.rowcount:
+            return None
+        query = sql.select(message, conversation.c.thread_key).join(conversation)
+        return db.execute(query.where(message.c.id == message_id)).one()
+
+    def _outcomes(
+        self, db: sql.Connection, message_id: int, response: Response, draft: str
+    ) -> None:
+        for place, each in enumerate(response.outcomes):
+            db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
+        waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
+        if waiting:
+            first = min(waiting, key=lambda e: RANK.index(e.priority.value))
+            self._opener.open(db, message_id, first.priority, first.reason.value, draft)
+
+    def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
+        row = {"at": self._now(), "actor": actor, "event": event, "message_id": message_id}
+        db.execute(audit.insert().values(row))
+
+    def _now(self) -> str:
+        return stamp(self.clock())
 
 
-def _durable(connection: Any, _record: object) -> None:
-    """Readers do not block the writer, and a commit survives a power cut."""
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _conversation(db: sql.Connection, received: Received) -> int:
+    """Its id, locked until the commit: the next message of it waits for its place."""
+    key = storable(received.thread_key)
+    query = sql.select(conversation.c.id).where(conversation.c.thread_key == key)
+    found = db.execute(query.with_for_update()).scalar()
+    if found is not None:
+        return int(found)
+    return _inserted(db, conversation.insert().values(channel=received.channel, thread_key=key))
 
 
-def _store(db: sql.Connection, received: Received) -> int:
-    thread = sql.select(conversation.c.id).where(conversation.c.thread_key == received.thread_key)
-    conversation_id = db.execute(thread).scalar()
-    if conversation_id is None:
-        row = conversation.insert().values(channel=received.channel, thread_key=received.thread_key)
-        conversation_id = _inserted(db, row)
-    state = MessageState.DROPPED if received.final else MessageState.RECEIVED
-    row = message.insert().values(
-        conversation_id=conversation_id, key=received.key, raw_ref=received.raw_ref,
-        verdict=received.verdict, rule=received.rule, sender=received.sender,
-        headers=json.dumps(received.headers), text=received.text,
-        redactions=json.dumps(received.redactions), state=state, received_at=_now(),
-    )  # fmt: skip
-    stored = _inserted(db, row)
-    _note(db, "desk", f"received:{received.verdict}", stored)
-    return stored
+def _root(row: Any) -> str:
+    """The first mail of the thread, that every later one refers to; of any sender."""
+    headers: dict[str, str] = json.loads(row.headers)
+    first = next(iter(headers.get("references", "").split()), "")
+    return first or headers.get("message_id", "") or str(row.thread_key)
 
 
 def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:
@@ -260,46 +405,12 @@ def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> 
         "kind": type(each).__name__.lower(),
         "reason": each.reason.value,
         "probability": each.probability,
-        "question": each.question,
+        "question": storable(each.question),
         "passages": json.dumps([[p.id, p.version] for p in quoted]),
         "knowledge": response.knowledge,
-    }
-
-
-def _escalation(message_id: int, waiting: Sequence[Escalation], draft: str) -> dict[str, Any]:
-    rank = ("page", "high", "normal")
-    first = min(waiting, key=lambda e: rank.index(e.priority.value))
-    return {
-        "message_id": message_id,
-        "state": "open",
-        "priority": first.priority.value,
-        "reason": first.reason.value,
-        "draft": draft,
-        "opened_at": _now(),
-    }
-
-
-def _outgoing(key: str, reply: Reply, *, automatic: bool) -> dict[str, Any]:
-    return {
-        "dedupe_key": key,
-        "recipient": reply.recipient,
-        "message_id_header": reply.message_id,
-        "body": reply.body,
-        "automatic": automatic,
-        "state": OutboxState.READY,
-        "attempts": 0,
-        "changed_at": _now(),
     }
 
 
 def _inserted(db: sql.Connection, row: sql.Insert) -> int:
     key = db.execute(row).inserted_primary_key
     return int(key[0]) if key else 0
-
-
-def _note(db: sql.Connection, actor: str, event: str, message_id: int) -> None:
-    db.execute(audit.insert().values(at=_now(), actor=actor, event=event, message_id=message_id))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

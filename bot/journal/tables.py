@@ -1,13 +1,21 @@
 """The application's own tables: ids and masked text only."""
 
 import sqlalchemy as sql
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
 
 TABLES = MetaData()
 
 
 def _id() -> Column[int]:
     return Column("id", Integer, primary_key=True)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, String, nullable=False, server_default="")
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
 
 
 conversation = Table(
@@ -28,6 +36,10 @@ message = Table(
     Column("redactions", String, nullable=False),
     Column("state", String, nullable=False, index=True),
     Column("received_at", String, nullable=False),
+    _count("seq"),
+    _count("attempts"),
+    _text("decided_at"),
+    Index("message_order", "conversation_id", "seq", unique=True),
 )  # fmt: skip
 outcome = Table(
     "outcome", TABLES, _id(),
@@ -49,6 +61,8 @@ escalation = Table(
     Column("reason", String, nullable=False),
     Column("draft", String, nullable=False),
     Column("opened_at", String, nullable=False),
+    _text("due_at"),
+    _count("reminders"),
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),
@@ -67,6 +81,12 @@ outbox = Table(
     Column("state", String, nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("changed_at", String, nullable=False),
+    Column("channel", String, nullable=False, server_default="email"),
+    Column("message_id", Integer, index=True),
+    Column("conversation_id", Integer, index=True),
+    _text("next_attempt_at"),
+    _text("worker"),
+    _text("fault"),
 )  # fmt: skip
 audit = Table(
     "audit", TABLES, _id(),
@@ -74,4 +94,19 @@ audit = Table(
     Column("actor", String, nullable=False),
     Column("event", String, nullable=False),
     Column("message_id", Integer),
+)  # fmt: skip
+worker = Table(
+    "worker", TABLES,
+    Column("id", String, primary_key=True),
+    Column("started_at", String, nullable=False),
+    Column("beat_at", String, nullable=False),
+    Column("version", String, nullable=False),
+)  # fmt: skip
+sender_count = Table(
+    "sender_count", TABLES, _id(),
+    Column("scope", String, nullable=False),
+    Column("who", String, nullable=False),  # a keyed hash: no address is kept for counting
+    Column("at", String, nullable=False),
+    Index("sender_count_window", "scope", "who", "at"),
+    Index("sender_count_age", "at"),
 )  # fmt: skip

@@ -7,6 +7,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
+import re2
+
 from bot.errors import InputError
 from bot.journal import Received, Reply
 
@@ -47,6 +49,13 @@ class Composer:
     def _message_id(self, seed: str) -> str:
         digest = hmac.new(self.address.encode(), seed.encode(), hashlib.sha256).hexdigest()[:32]
         return f"<r.{digest}@{self.address.rpartition('@')[2]}>"
+
+
+def own_ids(raw: bytes, address: str) -> list[str]:
+    """Every Message-ID in `raw` that a desk at this address could have made."""
+    domain = re2.escape(address.rpartition("@")[2].encode())
+    found = re2.findall(rb"<r\.[0-9a-f]{32}@" + domain + rb">", raw)
+    return [header.decode() for header in dict.fromkeys(found)]
 
 
 def _address(sender: str) -> str:

@@ -1,7 +1,6 @@
 """A raw mail -> a stored, masked message: parse, rules, redact, journal, in this order."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
@@ -33,7 +32,7 @@ def question_text(mail: ParsedMail) -> str:
     return mail.visible.strip() or mail.text.strip() or mail.subject
 
 
-def received(found: Read, path: Path) -> Received:
+def received(found: Read, ref: str) -> Received:
     """What is stored of it: masked text, headers that a reply needs, where the raw mail lies."""
     mail = found.mail
     thread = next(iter(mail.references.split()), "") or mail.message_id or mail.key
@@ -41,7 +40,7 @@ def received(found: Read, path: Path) -> Received:
         channel="email",
         thread_key=f"mail:{mail.sender.lower()}:{thread}",
         key=mail.key,
-        raw_ref=path.name,
+        raw_ref=ref,
         verdict=found.ruling.verdict.value,
         rule=found.ruling.rule,
         sender=mail.sender,

@@ -1,17 +1,22 @@
 """The local mailbox: an SMTP intake that stores before it says 250, and Maildirs for servers.
 
-`mail/new` is what was accepted and not yet taken; `mail/taken` keeps the raw mails; `mail/sent`
-holds the replies. A raw mail never leaves these folders.
+`mail/new` is what was accepted and not yet taken; `mail/Processed`, `Held`, `Dropped` and `Failed`
+keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders.
 """
 
+import hashlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from email.parser import BytesHeaderParser
 from pathlib import Path
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bot.errors import DeliveryError, MissingError
+from bot.ports import Mail, Place
 
 MAX_BYTES = 10 * 1024 * 1024
 ACCEPTED = "250 stored"
@@ -27,26 +32,28 @@ class Folder:
         for name in ("tmp", "new", "cur"):
             (path / name).mkdir(parents=True, exist_ok=True)
 
-    def add(self, raw: bytes) -> Path:
-        """Store `raw`; when this returns it survives a crash."""
+    def add(self, raw: bytes, name: str = "") -> Path:
+        """Store `raw`; when this returns it survives a crash. The same name is stored once."""
         self.serial += 1
-        name = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
-        part = self.path / "tmp" / name
+        unique = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
+        part = self.path / "tmp" / unique
         with part.open("wb") as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        return self._rename(part, self.path / "new" / name)
+        return self._rename(part, self.path / "new" / (name or unique))
+
+    def has(self, name: str) -> bool:
+        """Was a mail stored under this name, read since or not?"""
+        read = (self.path / "cur").glob(f"{name}*")
+        return (self.path / "new" / name).exists() or any(read)
 
     def waiting(self) -> Iterator[Path]:
         """Files in new, oldest first."""
-        yield from sorted(
-            (self.path / "new").iterdir(), key=lambda p: (p.stat().st_mtime_ns, p.name)
-        )
-
-    def settle(self, path: Path) -> Path:
-        """Move a mail from new to cur: it has been taken."""
-        return self._rename(path, self.path / "cur" / f"{path.name}:2,S")
+        found = os.scandir(self.path / "new")
+        with found:
+            ages = sorted((_age(entry), entry.path) for entry in found)
+        yield from (Path(path) for _, path in ages)
 
     def _rename(self, source: Path, target: Path) -> Path:
         source.rename(target)
@@ -58,12 +65,47 @@ class Folder:
         return target
 
 
+class LocalMailbox:
+    """The folders under mail/ as a mailbox: new is what waits."""
+
+    def __init__(self, root: Path) -> None:
+        self.new = Folder(root / "new")
+        self.root = root
+        self._arrived = threading.Event()
+        for place in Place:
+            Folder(root / place)
+
+    def waiting(self) -> Iterator[Mail]:
+        """The mails that are not settled, oldest first."""
+        for path in self.new.waiting():
+            with suppress(FileNotFoundError):  # another worker was faster
+                yield Mail(ref=path.name, raw=path.read_bytes())
+
+    def settle(self, ref: str, place: Place) -> None:
+        """Move a mail where it belongs. Not synced: one that comes back is known by its key."""
+        target = self.root / place / "cur" / f"{ref}:2,S"
+        with suppress(FileNotFoundError):
+            (self.new.path / "new" / ref).rename(target)
+
+    def wait(self, seconds: float) -> None:
+        """Return when a mail was accepted, at the latest after `seconds`."""
+        self._arrived.wait(seconds)
+        self._arrived.clear()
+
+    def wake(self) -> None:
+        """End a wait."""
+        self._arrived.set()
+
+
 class Intake:
     """The SMTP server on loopback: stores each mail, then says 250."""
 
-    def __init__(self, folder: Folder, port: int) -> None:
+    def __init__(
+        self, folder: Folder, port: int, stored: Callable[[], None] = lambda: None
+    ) -> None:
         self.folder = folder
         self.port = port
+        self.stored = stored
         self._controller: Controller | None = None
 
     def start(self) -> None:
@@ -95,11 +137,12 @@ class Intake:
         head += [f"Delivered-To: {recipient}" for recipient in envelope.rcpt_tos]
         lines = "".join(f"{' '.join(line.split())}\r\n" for line in head)
         self.folder.add(lines.encode("utf-8", "replace") + raw)
+        self.stored()
         return ACCEPTED
 
 
 class MaildirOut:
-    """Hands a reply over by storing it; the local twin of SMTP."""
+    """Hands a reply over by storing it under its Message-ID, so once; the local twin of SMTP."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -107,6 +150,22 @@ class MaildirOut:
     def send(self, mail: bytes, *, recipient: str) -> None:
         """DeliveryError when it cannot be stored."""
         try:
-            self.folder.add(b"Delivered-To: " + recipient.encode() + b"\r\n" + mail)
+            header = BytesHeaderParser().parsebytes(mail)["Message-ID"] or ""
+            self.folder.add(b"Delivered-To: " + recipient.encode() + b"\r\n" + mail, _name(header))
         except OSError as error:
             raise DeliveryError(f"the reply could not be stored: {error.strerror}") from None
+
+    def was_sent(self, header: str) -> bool | None:
+        """Whether the reply with this Message-ID was stored."""
+        return self.folder.has(_name(header))
+
+
+def _age(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _name(header: str) -> str:
+    return f"reply.{hashlib.sha256(header.encode()).hexdigest()[:32]}" if header else ""

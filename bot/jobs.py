@@ -1,0 +1,185 @@
+"""Durable jobs, and the only module that imports dbos.
+
+A job is short, carries one id and can run again at any point: *drain a conversation in order*,
+*send what a person decided*. Everything it needs is in the journal: losing every job costs nothing
+that the next start does not bring back. What waits for a person is a row, never a running job.
+
+DBOS recovers only the jobs of its own executor id, and only when it starts; so each process has an
+id of its own, a heartbeat, and takes over from those that fell silent.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+
+from bot.errors import MissingError
+from bot.journal.engine import connect_rebuildable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from bot.journal import Journal
+
+# Raised on purpose when a job's steps change; DBOS's own version changes with every comment.
+VERSION = "incident-desk-1"
+NAME = "incident-desk"
+QUEUE = "desk"
+POLL_SECONDS = 0.05
+AT_ONCE = 8
+BATCH = 200
+FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duties:
+    """What a job does; each can be repeated."""
+
+    drain: Callable[[int], None]
+    decided: Callable[[int], None]
+
+
+class Jobs:
+    """The queue of one process; start it once."""
+
+    def __init__(self, journal: "Journal", url: str) -> None:
+        self.journal = journal
+        self.url = url
+        self.shared = journal.engine.dialect.name != "sqlite"
+        self.worker = f"desk-{os.getpid()}-{secrets.token_hex(4)}" if self.shared else "desk"
+        self._lock: IO[bytes] | None = None
+        self._engine = connect_rebuildable(url)
+        self._client: DBOSClient | None = None
+
+    def start(self, duties: Duties) -> None:
+        """Begin to work, first on what a crash left; MissingError when it may not."""
+        self._exclude_others()
+        config = DBOSConfig(
+            name=NAME,
+            system_database_url=self._dbos_url(),
+            system_database_engine=self._engine,
+            application_version=VERSION,
+            executor_id=self.worker,
+            serializer=DBOSPortableJSONSerializer(),
+            log_level="ERROR",
+            use_listen_notify=False,
+            max_executor_threads=AT_ONCE + 4,
+        )
+        DBOS(config=config)
+        DBOS.workflow(name="drain", max_recovery_attempts=None)(_job(duties.drain))
+        DBOS.workflow(name="decided", max_recovery_attempts=None)(_job(duties.decided))
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=AT_ONCE,
+            partition_concurrency=1,
+            polling_interval_sec=POLL_SECONDS,
+            on_conflict="always_update",
+        )
+        self._client = DBOSClient(
+            system_database_engine=self._engine,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=NAME,
+            lazy=True,
+        )
+
+    def stop(self, seconds: int = 20) -> None:
+        """Finish what is running, take nothing new."""
+        if self._client is None:
+            return
+        self._client.destroy()
+        self._client = None
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
+        self._engine.dispose()
+        self._let_others()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else works on this SQLite meanwhile; on PostgreSQL others may."""
+        self._exclude_others()
+        try:
+            yield
+        finally:
+            self._let_others()
+
+    def drain(self, db: "Connection", conversation_id: int) -> None:
+        """Put a job for this conversation into the caller's transaction."""
+        self._put(db, "drain", f"drain:{conversation_id}:{secrets.token_hex(8)}", conversation_id)
+
+    def decided(self, db: "Connection", escalation_id: int) -> None:
+        """Put the job that sends a person's decision into the caller's transaction; once."""
+        self._put(db, "decided", f"decision:{escalation_id}", escalation_id)
+
+    def take_over(self, workers: list[str]) -> None:
+        """Run the jobs of workers that fell silent."""
+        DBOS._recover_pending_workflows(workers)  # noqa: SLF001 - no public way checks the owner
+
+    def waiting(self) -> set[int]:
+        """Conversations that a job is queued or running for."""
+        found = DBOS.list_workflows(
+            status=["ENQUEUED", "PENDING"], name="drain", load_output=False, load_input=False
+        )
+        return {int(each.workflow_id.split(":")[1]) for each in found}
+
+    def tidy(self) -> None:
+        """Forget finished jobs; the journal says what was done."""
+        while True:
+            found = DBOS.list_workflows(
+                status=FINISHED, limit=BATCH, load_input=False, load_output=False
+            )
+            if not found:
+                return
+            DBOS.delete_workflows([each.workflow_id for each in found])
+
+    def _put(self, db: "Connection", job: str, job_id: str, about: int) -> None:
+        if self._client is None:
+            raise MissingError("the jobs have not been started")
+        self._client.enqueue_in_transaction(
+            db,
+            {
+                "workflow_name": job,
+                "queue_name": QUEUE,
+                "workflow_id": job_id,
+                "queue_partition_key": f"{job}:{about}",
+            },
+            about,
+        )
+
+    def _exclude_others(self) -> None:
+        """SQLite is for one worker: its jobs would be taken by both."""
+        path = self.journal.engine.url.database
+        if self.shared or not path:
+            return
+        self._lock = Path(f"{path}.lock").open("ab")  # noqa: SIM115 - held until stop
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            self._lock = None
+            raise MissingError(
+                f"another desk works on {path}; stop it, or let several share a PostgreSQL "
+                "named by DESK_DATABASE_URL"
+            ) from None
+
+    def _let_others(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _dbos_url(self) -> str:
+        """Only looked at for its kind: the connections are ours."""
+        url = self.journal.engine.url
+        return url.render_as_string(hide_password=False)
+
+
+def _job(duty: Callable[[int], None]) -> Callable[[int], None]:
+    def job(about: int) -> None:
+        duty(about)
+
+    return job

@@ -1,0 +1,57 @@
+"""How often the desk answered whom: counted in the transaction that stores the answer."""
+
+import hashlib
+from collections.abc import Sequence
+
+import sqlalchemy as sql
+
+from bot.journal.clock import Clock, after, stamp
+from bot.journal.engine import lock
+from bot.journal.tables import sender_count
+from bot.limits import Cap, Scope
+
+LOCK = 7_301_443
+# The longest window but the thread's: older rows of the others can go.
+KEEP_SECONDS = 7 * 86_400
+
+
+def exceeded(
+    db: sql.Connection, caps: Sequence[Cap], who: dict[Scope, str], clock: Clock
+) -> Scope | None:
+    """The first cap that one more answer would break; counts the answer when there is none."""
+    lock(db, LOCK)
+    for cap in caps:
+        query = sql.select(sql.func.count()).select_from(sender_count)
+        query = query.where(
+            sender_count.c.scope == cap.scope,
+            sender_count.c.who == who[cap.scope],
+            sender_count.c.at > after(clock, -cap.seconds),
+        )
+        if db.execute(query).scalar_one() >= cap.most:
+            return cap.scope
+    rows = [{"scope": scope, "who": key, "at": stamp(clock())} for scope, key in who.items()]
+    db.execute(sender_count.insert(), rows)
+    return None
+
+
+def counted(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
+    """The keys that an answer counts under; a thread is one whoever writes in it."""
+    address = sender.strip().lower()
+    words = " ".join(text.lower().split())
+    return {
+        Scope.SENDER: _hash(address),
+        Scope.TEXT: _hash(f"{address}\n{words}"),
+        Scope.THREAD: _hash(thread),
+        Scope.DOMAIN: _hash(address.rpartition("@")[2]),
+        Scope.ALL: "all",
+    }
+
+
+def forget(db: sql.Connection, clock: Clock) -> None:
+    """Drop the rows that no cap looks at any more."""
+    old = sender_count.c.at < after(clock, -KEEP_SECONDS)
+    db.execute(sender_count.delete().where(old, sender_count.c.scope != Scope.THREAD))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

@@ -1,0 +1,41 @@
+"""Brings a database to the newest tables, once, however many processes start."""
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sql
+
+from bot.journal.engine import lock, reading, writing
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+HEAD = "0002"
+LOCK = 7_301_442
+
+
+def upgrade(engine: "Engine") -> None:
+    """Run what is missing, in one transaction; nothing is loaded when nothing is missing."""
+    with reading(engine) as db:
+        if _version(db) == HEAD:
+            return
+    with writing(engine) as db:
+        lock(db, LOCK)
+        if _version(db) != HEAD:
+            run(db, HEAD)
+
+
+def _version(db: sql.Connection) -> str | None:
+    if not sql.inspect(db).has_table("alembic_version"):
+        return None
+    return db.execute(sql.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def run(db: sql.Connection, to: str) -> None:
+    """Bring the tables to a version, in the caller's transaction."""
+    from alembic import command  # noqa: PLC0415 - a third of a second, only when it is needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "bot.journal:migrations")
+    config.attributes["connection"] = db
+    command.upgrade(config, to)

@@ -1,0 +1,59 @@
+"""Structured logs: one JSON object a line, with ids and numbers, never a text of anybody.
+
+The event is the constant of the log call, not what it was filled with; the fields are a closed
+list. What a library says is cut to its name, for it may quote what it was given.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import IO
+
+from typing_extensions import override
+
+from bot.errors import SettingsError
+
+FIELDS = (
+    "message_id", "conversation_id", "outbox_id", "case_id", "event_id", "verdict", "rule", "cap",
+    "state", "worker", "attempts", "count", "seconds", "fault", "port",
+)  # fmt: skip
+OWN = ("bot", "__main__")
+
+
+class Lines(logging.Formatter):
+    """A record -> a JSON line."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        own = record.name.partition(".")[0] in OWN
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, object] = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": str(record.msg) if own else "said something",
+        }
+        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        if record.exc_info and record.exc_info[0]:
+            line["fault"] = record.exc_info[0].__name__
+        return json.dumps(line, default=str)
+
+
+def start_logging(level: str, stream: IO[str] | None = None) -> None:
+    """Send every log line to stderr as JSON; SettingsError for a level that there is not."""
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise SettingsError(f"DESK_LOG: {level!r} is no level; use DEBUG, INFO, WARNING or ERROR")
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(Lines())
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("bot").setLevel(number)
+    # It brings a handler of its own, which writes what it likes.
+    dbos = logging.getLogger("dbos")
+    dbos.handlers[:] = [logging.NullHandler()]
+    dbos.propagate = True

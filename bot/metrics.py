@@ -1,0 +1,50 @@
+"""What the desk counts, for Prometheus; numbers and closed words only."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bot.domain import Response
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SHARES = tuple(n / 10 for n in range(1, 11))
+SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.mails = Counter(
+            "desk_mails", "Mails by verdict and rule", ["verdict", "rule"], registry=registry
+        )
+        self.outcomes = Counter(
+            "desk_outcomes", "Outcomes by kind and reason", ["kind", "reason"], registry=registry
+        )
+        self.probability = Histogram(
+            "desk_probability", "Probability that the passages answer", buckets=SHARES,
+            registry=registry,
+        )  # fmt: skip
+        self.reply = Histogram(
+            "desk_reply_seconds", "From taking a mail to handing its reply over",
+            buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self.caps = Counter("desk_caps", "Replies held by a cap", ["cap"], registry=registry)
+        self.reminders = Counter("desk_reminders", "Reminders of cases", registry=registry)
+        self.taken_over = Counter("desk_taken_over", "Workers taken over", registry=registry)
+        self.sends = Gauge("desk_sends", "Outgoing mails by state", ["state"], registry=registry)
+
+    def answered(self, response: Response) -> None:
+        """Count the outcomes of a message."""
+        for each in response.outcomes:
+            self.outcomes.labels(kind=type(each).__name__.lower(), reason=each.reason.value).inc()
+            self.probability.observe(each.probability)
+
+    def watch(self, name: str, says: str, value: Callable[[], float]) -> None:
+        """A number that is looked up whenever somebody asks."""
+        Gauge(name, says, registry=self.registry).set_function(value)
+
+    def text(self) -> bytes:
+        """All of them, as Prometheus reads it."""
+        return generate_latest(self.registry)

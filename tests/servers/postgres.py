@@ -1,0 +1,137 @@
+"""A private PostgreSQL for tests: its own data folder, a free port on loopback, no password."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sql
+
+PROGRAMS = ("initdb", "postgres")
+ACCOUNTS = ("postgres", "nobody")
+START_SECONDS = 30
+# Nothing here needs to survive a power cut, and the tests should not wait for the disk.
+OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+
+
+def missing() -> str:
+    """Why there can be no server on this machine; empty when there can."""
+    for program in PROGRAMS:
+        if _program(program) is None:
+            return f"{program} of PostgreSQL is neither on PATH nor in /usr/lib/postgresql"
+    if os.geteuid() == 0 and _account() is None:
+        return "PostgreSQL does not run as root, and there is no other account to run it as"
+    return ""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A running server; gives the URL of its first database."""
+    account = _account() if os.geteuid() == 0 else None
+    root = Path(tempfile.mkdtemp(prefix="desk-pg-"))
+    if account:
+        os.chown(root, account.pw_uid, account.pw_gid)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    folder = str(root / "data")
+    _run(account, "initdb", "-D", folder, "-U", "desk", "-A", "trust", "-E", "UTF8", "--no-sync")
+    process = _server(account, folder, port, root)
+    try:
+        url = f"postgresql+psycopg://desk@127.0.0.1:{port}/postgres"
+        _wait(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def database(server_url: str, name: str, template: str = "template1") -> Iterator[str]:
+    """A database on the server, empty or a copy of another; dropped afterwards."""
+    engine = sql.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sql.NullPool)
+    with engine.connect() as db:
+        db.execute(sql.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    try:
+        yield server_url.rpartition("/")[0] + f"/{name}"
+    finally:
+        with engine.connect() as db:
+            db.execute(sql.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        engine.dispose()
+
+
+def _server(
+    account: pwd.struct_passwd | None, folder: str, port: int, root: Path
+) -> subprocess.Popen[bytes]:
+    command = [
+        _found("postgres"),
+        "-D",
+        folder,
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        str(root),
+    ]
+    for option in OPTIONS:
+        command += ["-c", option]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=root,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+    )
+
+
+def _run(account: pwd.struct_passwd | None, program: str, *arguments: str) -> None:
+    subprocess.run(
+        [_found(program), *arguments],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+    )
+
+
+def _account() -> pwd.struct_passwd | None:
+    for name in ACCOUNTS:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    return None
+
+
+def _found(program: str) -> str:
+    path = _program(program)
+    assert path
+    return path
+
+
+def _program(name: str) -> str | None:
+    packaged = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(packaged[-1]) if packaged else None)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    engine = sql.create_engine(url, poolclass=sql.NullPool)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            engine.connect().close()
+        except sql.exc.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("PostgreSQL did not start")
