@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from bot.adapters.minilm import MiniLM, silent
 from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.corpus import Knowledge, load
-from bot.errors import MissingError
+from bot.errors import DeliveryError, MissingError
 from bot.limits import read_limits
 from bot.outbound import Outbound
-from bot.ports import Judge, Retriever
+from bot.ports import Judge, MailOut, Retriever
 from bot.responder import Responder
+from bot.settings import MailKind
 
 if TYPE_CHECKING:
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.records import Record
+    from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, Intake, LocalMailbox
     from bot.desk import Desk
     from bot.jobs import Jobs
@@ -95,17 +97,31 @@ class App:
         return Jobs(self.journal, self.settings.database)
 
     @cached_property
-    def mailbox(self) -> "LocalMailbox":
+    def mailbox(self) -> "LocalMailbox | ImapMailbox":
+        if self.settings.mail is MailKind.IMAP:
+            return self._imap()
         from bot.channels.mail.local import LocalMailbox
 
         return LocalMailbox(self.settings.home / "mail")
 
     @cached_property
-    def intake(self) -> "Intake":
-        """The SMTP port of the local mailbox."""
-        from bot.channels.mail.local import Intake
+    def intake(self) -> "Intake | None":
+        """The SMTP port of the local mailbox; a real one has its own."""
+        from bot.channels.mail.local import Intake, LocalMailbox
 
+        if not isinstance(self.mailbox, LocalMailbox):
+            return None
         return Intake(self.mailbox.new, self.settings.smtp_port, self.mailbox.wake)
+
+    def was_sent(self, header: str) -> bool | None:
+        """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
+        mailbox = self._imap()
+        try:
+            return mailbox.has(header) or None
+        except DeliveryError:
+            return None
+        finally:
+            mailbox.close()
 
     def own_ids(self, raw: bytes) -> list[str]:
         """The Message-IDs of this desk's mails that a report quotes."""
@@ -143,10 +159,9 @@ class App:
     @cached_property
     def desk(self) -> "Desk":
         from bot.channels.mail.compose import Composer
-        from bot.channels.mail.local import MaildirOut
         from bot.desk import Desk
 
-        out = MaildirOut(self.folder("sent"))
+        out, was_sent = self._out()
         return Desk(
             knowledge=self.knowledge,
             responder=self.responder,
@@ -154,8 +169,24 @@ class App:
             outbound=self.outbound,
             compose=Composer(self.settings.address).reply,
             out=out,
-            was_sent=out.was_sent,
+            was_sent=was_sent,
         )
+
+    def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
+        """Where replies go, and how to find out whether one went."""
+        if self.settings.mail is MailKind.IMAP:
+            from bot.channels.mail.smtp import SmtpOut
+
+            return SmtpOut(self.settings.relay, address=self.settings.address), self.was_sent
+        from bot.channels.mail.local import MaildirOut
+
+        out = MaildirOut(self.folder("sent"))
+        return out, out.was_sent
+
+    def _imap(self) -> "ImapMailbox":
+        from bot.channels.mail.imap import ImapMailbox
+
+        return ImapMailbox(self.settings.imap)
 
     def _dense(self) -> Responder:
         self.encoder.vector("ready")

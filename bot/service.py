@@ -95,7 +95,8 @@ class Service:
             self.http.get(path, page)
         self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
         self.http.start()
-        self.app.intake.start()
+        if self.app.intake:
+            self.app.intake.start()
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` says so."""
@@ -118,7 +119,8 @@ class Service:
     def close(self) -> None:
         """Finish what is running, then release ports, child process and database."""
         self.stopping.set()
-        self.app.intake.stop()
+        if self.app.intake:
+            self.app.intake.stop()
         self.upkeep.stop()
         self.jobs.stop()
         self.http.stop()

@@ -1,16 +1,48 @@
 """The only reader of the environment; every setting is optional and begins with DESK_."""
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsError
 
+SUBMISSION = 587
+IMAP_NEEDS = ("imap_host", "imap_user", "imap_password")
+
 
 class MailKind(StrEnum):
     LOCAL = "local"
+    IMAP = "imap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where the mailbox is and who reads it."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    folder: str = "INBOX"
+    tls: bool = True
+    certificates: Path | None = None  # a CA file beside those of the system
+    timeout: float = 30.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """Where mails are handed over."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = True  # implicit on 465, STARTTLS elsewhere; False only for a relay on loopback
+    certificates: Path | None = None
+    timeout: float = 60.0  # seconds
 
 
 class Settings(BaseSettings):
@@ -28,6 +60,18 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=2525, ge=1, le=65535)
     http_port: int = Field(default=8025, ge=0, le=65535)  # 0: any that is free
     address: str = "incident@desk.example"
+    imap_host: str = ""
+    imap_port: int = Field(default=993, ge=1, le=65535)
+    imap_user: str = ""
+    imap_password: SecretStr = SecretStr("")
+    imap_folder: str = "INBOX"
+    imap_tls: bool = True
+    imap_ca: Path | None = None
+    smtp_host: str = ""  # of the company's server, with DESK_MAIL=imap; smtp_port is then its port
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_tls: bool = True
+    smtp_ca: Path | None = None
     authserv_id: str = ""
     threshold: float | None = Field(default=None, ge=0, le=1)
     log: str = "INFO"
@@ -36,6 +80,34 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL; SQLite in DESK_HOME by default."""
         return self.database_url or f"sqlite:///{self.home / 'desk.sqlite3'}"
+
+    @property
+    def imap(self) -> Access:
+        """SettingsError names what is missing for DESK_MAIL=imap."""
+        self._need(IMAP_NEEDS)
+        return Access(
+            host=self.imap_host, port=self.imap_port, user=self.imap_user,
+            password=self.imap_password.get_secret_value(), folder=self.imap_folder,
+            tls=self.imap_tls, certificates=self.imap_ca,
+        )  # fmt: skip
+
+    @property
+    def relay(self) -> Relay:
+        """The company's SMTP server; its port is 587 unless DESK_SMTP_PORT says otherwise."""
+        self._need(("smtp_host", "address"))
+        chosen = "smtp_port" in self.model_fields_set
+        return Relay(
+            host=self.smtp_host, port=self.smtp_port if chosen else SUBMISSION,
+            user=self.smtp_user, password=self.smtp_password.get_secret_value(),
+            tls=self.smtp_tls, certificates=self.smtp_ca,
+        )  # fmt: skip
+
+    def _need(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            value = getattr(self, name)
+            empty = not (value.get_secret_value() if isinstance(value, SecretStr) else value)
+            if empty or (name == "address" and name not in self.model_fields_set):
+                raise SettingsError(f"DESK_{name.upper()} is not set; DESK_MAIL=imap needs it")
 
     @property
     def models(self) -> Path:

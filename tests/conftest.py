@@ -25,7 +25,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DESK_KNOWLEDGE", str(KNOWLEDGE))
     monkeypatch.setenv("DESK_HTTP_PORT", "0")
-    monkeypatch.setenv("DESK_HOME", str(_home(tmp_path / "home")))
+    monkeypatch.setenv("DESK_HOME", str(home_of(tmp_path / "home")))
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +35,17 @@ def knowledge() -> Knowledge:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=_home(tmp_path / "home"), knowledge=KNOWLEDGE)
+    return Settings(home=home_of(tmp_path / "home"), knowledge=KNOWLEDGE)
 
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> App:
     """The whole desk on the real model and index; tests of it leave no trace."""
-    home = _home(tmp_path_factory.mktemp("shared") / "home")
+    home = home_of(tmp_path_factory.mktemp("shared") / "home")
     return App(Settings(home=home, knowledge=KNOWLEDGE))
 
 
-def _home(path: Path) -> Path:
+def home_of(path: Path) -> Path:
     """`make test` has made model and index in var/; link them instead of making them again."""
     path.mkdir(parents=True, exist_ok=True)
     for name in ("models", "chroma", "index.version", "vectors.npz"):

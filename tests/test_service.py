@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.channels.mail.local import Folder, Intake, MaildirOut
+from bot.channels.mail.local import Folder, Intake, LocalMailbox, MaildirOut
 from bot.demo import _samples, send
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Journal
@@ -100,6 +100,7 @@ def test_a_full_disk_is_a_delivery_error(tmp_path: Path) -> None:
 def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App) -> None:
     shown: list[Handled] = []
     service = Service(served, shown.append)
+    assert isinstance(served.mailbox, LocalMailbox)
     served.mailbox.new.add(
         b"Return-Path: <a@x.example>\r\nFrom: \r\nSubject: x\r\n\r\nWere keys exposed?\r\n"
     )

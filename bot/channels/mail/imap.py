@@ -1,0 +1,247 @@
+"""The incident mailbox over IMAP: what lies in the folder is what the journal does not have yet.
+
+SEARCH is the work list and IDLE only a hint. A mail is read with PEEK, committed elsewhere, and
+then moved, so that a crash at any point leaves it in the folder or in the journal, never in none.
+Each fault ends the connection, and the next pass makes a new one.
+"""
+
+import logging
+import os
+import select
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from bot.errors import DeliveryError, InputError, SettingsError
+from bot.ports import Mail, Place
+from bot.settings import Access
+
+log = logging.getLogger(__name__)
+# A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
+IDLE_SECONDS = 240.0
+MAX_BYTES = 25 * 1024 * 1024
+CUT = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
+
+
+class MailboxError(DeliveryError):
+    """The mailbox cannot be read now; the next pass tries again."""
+
+
+class ImapMailbox:
+    """The mailbox of one worker: one connection, made again whenever it fails."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._client: IMAPClient | None = None
+        self._validity = 0
+        self._waker, self._signal = os.pipe()
+        os.set_blocking(self._waker, False)
+
+    def waiting(self) -> Iterator[Mail]:
+        """The mails in the folder, oldest first; MailboxError when it cannot be read."""
+        with _faults(self):
+            client = self._connected()
+            client.noop()  # a selected folder shows what is new only after a command
+            uids = sorted(client.search(["UNDELETED"]))
+        for uid in uids:
+            with _faults(self):
+                raw = self._read(uid)
+            if raw is not None:
+                yield Mail(ref=f"{self.access.folder}/{self._validity}/{uid}", raw=raw)
+
+    def settle(self, ref: str, place: Place) -> None:
+        """Move a mail to its folder; one that is not there any more was moved before."""
+        validity, uid = _parts(ref)
+        with _faults(self):
+            client = self._connected()
+            if validity != self._validity:
+                return  # the folder was made anew: the mail shows again and is known by its key
+            self._move(client, uid, place.value)
+
+    def wait(self, seconds: float) -> None:
+        """IDLE until something happens, at the latest after `seconds`."""
+        try:
+            with _faults(self):
+                self._idle(min(seconds, IDLE_SECONDS))
+        except MailboxError:
+            return  # the next pass says so and connects again
+
+    def wake(self) -> None:
+        """End a wait, from another thread or a signal."""
+        os.write(self._signal, b"x")
+
+    def close(self) -> None:
+        """Say good-bye; the connection may be gone."""
+        client, self._client = self._client, None
+        if client:
+            with suppress(Exception):
+                client.logout()
+
+    def drop(self) -> None:
+        """Forget a connection that failed, without a word to the server."""
+        client, self._client = self._client, None
+        if client:
+            with suppress(Exception):
+                client.shutdown()
+
+    def can_move(self) -> bool:
+        """Does the server move atomically?"""
+        with _faults(self):
+            return bool(self._connected().has_capability("MOVE"))
+
+    def has(self, message_id: str) -> bool:
+        """Is a mail with this Message-ID in any folder of the desk?"""
+        with _faults(self):
+            client = self._connected()
+            try:
+                return any(self._found(client, name, message_id) for name in self._folders())
+            finally:
+                self._select(client)
+
+    def _folders(self) -> tuple[str, ...]:
+        return (self.access.folder, *(place.value for place in Place))
+
+    def _found(self, client: IMAPClient, folder: str, message_id: str) -> bool:
+        client.select_folder(folder, readonly=True)
+        return bool(client.search(["HEADER", "Message-ID", message_id]))
+
+    def _connected(self) -> IMAPClient:
+        if self._client is None:
+            self._client = _login(self.access)
+            _make_folders(self._client)
+            self._select(self._client)
+        return self._client
+
+    def _select(self, client: IMAPClient) -> None:
+        try:
+            chosen = client.select_folder(self.access.folder)
+        except IMAPClientError as error:
+            raise SettingsError(
+                f"DESK_IMAP_FOLDER: {self.access.folder!r} cannot be opened ({error})"
+            ) from None
+        if b"READ-ONLY" in chosen:
+            raise MailboxError(f"the folder {self.access.folder} is read-only")
+        self._validity = int(chosen[b"UIDVALIDITY"])
+
+    def _read(self, uid: int) -> bytes | None:
+        """The mail as it lies there; the beginning of one that is too large; None if it is gone."""
+        client = self._connected()
+        size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
+        if size is None:
+            return None
+        item = "BODY.PEEK[]" if size <= MAX_BYTES else f"BODY.PEEK[]<0.{CUT}>"
+        answer = client.fetch([uid], [item]).get(uid, {})
+        found = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
+        return bytes(found[0]) if found and found[0] is not None else None
+
+    def _move(self, client: IMAPClient, uid: int, folder: str) -> None:
+        if client.has_capability("MOVE"):
+            client.move([uid], folder)
+            return
+        if not client.search([["UID", str(uid)]]):
+            return
+        # A crash in between leaves a copy here: its key is known, and it is moved again.
+        client.copy([uid], folder)
+        client.delete_messages([uid])
+        client.uid_expunge([uid]) if client.has_capability("UIDPLUS") else client.expunge()
+
+    def _idle(self, seconds: float) -> None:
+        client = self._connected()
+        if not client.has_capability("IDLE"):
+            self._sleep(None, seconds)
+            client.noop()
+            return
+        client.idle()
+        try:
+            self._sleep(client.socket(), seconds)
+        finally:
+            client.idle_done()  # with the socket's timeout: a dead line fails here
+
+    def _sleep(self, line: socket.socket | None, seconds: float) -> None:
+        watched = [self._waker] if line is None else [self._waker, line.fileno()]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        if self._waker in ready:
+            with suppress(BlockingIOError):
+                os.read(self._waker, 64)
+
+
+class _faults:  # noqa: N801 - used as a function
+    """Turns what the library and the line may raise into one MailboxError, and hangs up."""
+
+    def __init__(self, mailbox: ImapMailbox) -> None:
+        self.mailbox = mailbox
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None or isinstance(error, SettingsError | MailboxError):
+            if error is not None:
+                self.mailbox.drop()
+            return
+        if isinstance(error, (OSError, IMAPClientError, ValueError, AssertionError, KeyError)):
+            self.mailbox.drop()
+            said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            raise MailboxError(f"the mailbox does not answer as it should: {said}") from None
+
+
+def _login(access: Access) -> IMAPClient:
+    """SettingsError names the variable that is wrong."""
+    try:
+        client = IMAPClient(
+            access.host, port=access.port, ssl=access.tls, timeout=access.timeout,
+            ssl_context=_context(access) if access.tls else None,
+        )  # fmt: skip
+    except ssl.SSLCertVerificationError as error:
+        raise SettingsError(
+            f"DESK_IMAP_HOST: the certificate of {access.host} is not valid "
+            f"({error.verify_message}); a private authority goes into DESK_IMAP_CA"
+        ) from None
+    except ssl.SSLError as error:
+        raise SettingsError(
+            f"DESK_IMAP_PORT: {access.host}:{access.port} speaks no TLS ({error.reason})"
+        ) from None
+    except TimeoutError:
+        raise MailboxError(f"{access.host}:{access.port} does not answer") from None
+    except OSError as error:
+        raise MailboxError(
+            f"no connection to {access.host}:{access.port} ({error.strerror or error}); "
+            "check DESK_IMAP_HOST and DESK_IMAP_PORT"
+        ) from None
+    try:
+        client.login(access.user, access.password)
+    except LoginError:
+        raise SettingsError(
+            f"DESK_IMAP_USER, DESK_IMAP_PASSWORD: {access.host} refuses the login of {access.user}"
+        ) from None
+    return client
+
+
+def _context(access: Access) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if access.certificates:
+        try:
+            context.load_verify_locations(access.certificates)
+        except OSError as error:
+            raise SettingsError(f"DESK_IMAP_CA: {access.certificates}: {error.strerror}") from None
+    return context
+
+
+def _make_folders(client: IMAPClient) -> None:
+    for place in Place:
+        if not client.folder_exists(place.value):
+            with suppress(IMAPClientError):  # another worker was faster
+                client.create_folder(place.value)
+                client.subscribe_folder(place.value)
+
+
+def _parts(ref: str) -> tuple[int, int]:
+    try:
+        _, validity, uid = ref.rsplit("/", 2)
+        return int(validity), int(uid)
+    except ValueError:
+        raise InputError(f"{ref!r} is no place in an IMAP mailbox") from None

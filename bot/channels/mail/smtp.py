@@ -1,0 +1,186 @@
+"""Hands mails to the company's SMTP server: over TLS or not at all, each with a copy to ourselves.
+
+The copy to the +sent address is the receipt: it tells later whether a mail whose end we did not
+hear was taken. Both recipients travel in one transaction, so one 250 covers both.
+"""
+
+import smtplib
+import ssl
+from contextlib import suppress
+from email.parser import BytesHeaderParser
+
+from bot.errors import DeliveryError, RefusedError, SettingsError, UncertainError
+from bot.settings import Relay
+
+PERMANENT = 500
+
+
+class SmtpOut:
+    """One connection a mail: the desk sends few, and a stale connection is one fault more."""
+
+    def __init__(self, relay: Relay, *, address: str) -> None:
+        self.relay = relay
+        self.address = address
+        local, _, domain = address.rpartition("@")
+        self.receipts = f"{local}+sent@{domain}"
+
+    def send(self, mail: bytes, *, recipient: str) -> None:
+        """See bot.ports.MailOut; an automatic mail gets the null envelope sender."""
+        sender = "" if _is_automatic(mail) else self.address
+        with _Line(self.relay) as server:
+            _envelope(server, sender, recipient)
+            # Our own copy may fail: the reply matters more than its receipt.
+            server.rcpt(self.receipts)
+            _content(server, mail)
+
+    def check(self) -> None:
+        """Connect and log in; SettingsError or DeliveryError says what is wrong."""
+        with _Line(self.relay) as server:
+            server.noop()
+
+
+class _Line:
+    """A connection that is ready to take a mail, and is hung up whatever happens."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.server: smtplib.SMTP | None = None
+
+    def __enter__(self) -> smtplib.SMTP:
+        self.server = server = _connect(self.relay)
+        try:
+            _secure(server, self.relay)
+            _login(server, self.relay)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def __exit__(self, kind: object, error: object, _trace: object) -> None:
+        if self.server is None:
+            return
+        with suppress(OSError, smtplib.SMTPException):
+            if error is None:
+                self.server.quit()
+        self.server.close()
+
+
+def _connect(relay: Relay) -> smtplib.SMTP:
+    where = f"{relay.host}:{relay.port}"
+    try:
+        if relay.tls and relay.port == smtplib.SMTP_SSL_PORT:
+            return smtplib.SMTP_SSL(
+                relay.host, relay.port, timeout=relay.timeout, context=_context(relay)
+            )
+        return smtplib.SMTP(relay.host, relay.port, timeout=relay.timeout)
+    except ssl.SSLError as error:
+        raise _bad_certificate(relay, error) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(
+            f"no connection to {where} ({error}); check DESK_SMTP_HOST and DESK_SMTP_PORT"
+        ) from None
+
+
+def _secure(server: smtplib.SMTP, relay: Relay) -> None:
+    """STARTTLS, or stop: a mail to a frightened user does not travel in the open."""
+    if not relay.tls or isinstance(server, smtplib.SMTP_SSL):
+        return
+    try:
+        server.ehlo()
+        if not server.has_extn("starttls"):
+            raise SettingsError(
+                f"DESK_SMTP_HOST: {relay.host}:{relay.port} offers no TLS, so nothing is sent; "
+                "use its TLS port"
+            )
+        server.starttls(context=_context(relay))
+        server.ehlo()
+    except ssl.SSLError as error:
+        raise _bad_certificate(relay, error) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(f"{relay.host}:{relay.port}: no TLS came about ({error})") from None
+
+
+def _login(server: smtplib.SMTP, relay: Relay) -> None:
+    if not relay.user:
+        return
+    try:
+        server.login(relay.user, relay.password)
+    except smtplib.SMTPAuthenticationError as error:
+        if error.smtp_code < PERMANENT:
+            raise DeliveryError(f"{relay.host} takes no login now ({error.smtp_code})") from None
+        raise SettingsError(
+            f"DESK_SMTP_USER, DESK_SMTP_PASSWORD: {relay.host} refuses the login of {relay.user}"
+        ) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(f"{relay.host}: the login failed ({error})") from None
+
+
+def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
+    """Sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
+    try:
+        server.ehlo_or_helo_if_needed()
+        for code, said in (server.mail(sender), server.rcpt(recipient)):
+            if code >= PERMANENT:
+                raise RefusedError(f"the server refuses it for good: {code} {_told(said)}")
+            if code not in (250, 251):
+                raise DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
+
+
+def _content(server: smtplib.SMTP, mail: bytes) -> None:
+    """The mail itself; once its last dot is out, silence means that it may have been taken."""
+    try:
+        code, said = server.docmd("data")
+        if code != 354:
+            raise _answered(code, said)
+        server.send(_stuffed(mail))
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(f"the connection broke before the last dot ({error})") from None
+    try:
+        server.send(b".\r\n")
+        code, said = server.getreply()
+    except (TimeoutError, OSError, smtplib.SMTPException) as error:
+        raise UncertainError(f"no answer after the last dot ({error})") from None
+    if code != 250:
+        raise _answered(code, said)
+
+
+def _stuffed(mail: bytes) -> bytes:
+    """CRLF line ends, and a second dot before each line that begins with one."""
+    lines = mail.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    return b"".join((b"." if x.startswith(b".") else b"") + x + b"\r\n" for x in lines)
+
+
+def _answered(code: int, said: bytes) -> DeliveryError:
+    if code >= PERMANENT:
+        return RefusedError(f"the server refuses it for good: {code} {_told(said)}")
+    return DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+
+
+def _told(said: bytes) -> str:
+    """The server's own words, short; they may hold an address and stay out of logs."""
+    return " ".join(said.decode("utf-8", "replace").split())[:120]
+
+
+def _is_automatic(mail: bytes) -> bool:
+    head = BytesHeaderParser().parsebytes(mail)
+    return str(head.get("Auto-Submitted", "no")).lower() != "no"
+
+
+def _bad_certificate(relay: Relay, error: ssl.SSLError) -> SettingsError:
+    why = getattr(error, "verify_message", "") or error.reason or "TLS failed"
+    return SettingsError(
+        f"DESK_SMTP_HOST: the certificate of {relay.host} is not valid or it speaks no TLS on "
+        f"port {relay.port} ({why}); a private authority goes into DESK_SMTP_CA"
+    )
+
+
+def _context(relay: Relay) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if relay.certificates:
+        try:
+            context.load_verify_locations(relay.certificates)
+        except OSError as error:
+            raise SettingsError(f"DESK_SMTP_CA: {relay.certificates}: {error.strerror}") from None
+    return context
