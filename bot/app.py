@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.adapters.minilm import MiniLM, silent
+from bot.budget import Bounds, Budget
 from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.corpus import Knowledge, load
 from bot.errors import DeliveryError, MissingError
 from bot.limits import read_limits
 from bot.outbound import Outbound
-from bot.ports import Judge, MailOut, Retriever
+from bot.ports import Judge, MailOut, Retriever, Selector
 from bot.responder import Responder
 from bot.settings import MailKind
 
@@ -78,6 +79,23 @@ class App:
             from bot.adapters.bm25 import BM25
 
             return self._responder(BM25(self.records()), self._strict())
+
+    @cached_property
+    def budget(self) -> Budget:
+        """What the model may cost."""
+        settings = self.settings
+        return Budget(Bounds(calls=settings.model_calls, tokens=settings.model_tokens))
+
+    @cached_property
+    def selector(self) -> Selector | None:
+        """The model, when one is named."""
+        if not self.settings.model:
+            return None
+        from bot.adapters.chat_model import ChatSelector
+
+        return ChatSelector(
+            self.settings.model, budget=self.budget, options=self.settings.model_options
+        )
 
     @cached_property
     def outbound(self) -> Outbound:
@@ -208,7 +226,9 @@ class App:
         return read_vectors(self._vectors, self.encoder)
 
     def _responder(self, retriever: Retriever, judge: Judge) -> Responder:
-        return Responder(knowledge=self.knowledge, retriever=retriever, judge=judge)
+        return Responder(
+            knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector
+        )
 
     def _strict(self) -> StrictJudge:
         answers = Answers.of(list(self.knowledge.passages), self.knowledge.wordings)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain import Hit
+from bot.domain import Hit, Passage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,38 @@ class Judge(Protocol):
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement: ...
     def threshold_for(self, language: str) -> float: ...
+
+
+class Decided(StrEnum):
+    ANSWER = "answer"
+    NOT_IN_POST = "not_in_post"
+    ACTION = "action_requested"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a model says of one question."""
+
+    span: str
+    decision: Decided
+    passages: tuple[str, ...]
+    states: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """What a model said in two calls with the passages in two orders; `fault`: why it did not."""
+
+    one: tuple[Entry, ...] = ()
+    other: tuple[Entry, ...] = ()
+    fault: str = ""
+
+
+class Selector(Protocol):
+    """Chooses among published passages for the questions of a masked message: a language model."""
+
+    def select(self, text: str, offered: Sequence[Passage]) -> Selected: ...
 
 
 class Place(StrEnum):

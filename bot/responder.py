@@ -26,7 +26,8 @@ from bot.domain import (
 )
 from bot.language import detect
 from bot.policy import Escalate, Refuse, Verdict, screen
-from bot.ports import Judge, Judgement, Retriever
+from bot.ports import Judge, Judgement, Retriever, Selected, Selector
+from bot.selection import joined, overlaps, weighed
 
 CANDIDATES = 3
 QUOTED = 2
@@ -44,15 +45,24 @@ class Reading:
     question: Question
     view: str
     judgement: Judgement
+    confirmed: bool = False  # by a model, twice
 
 
 class Responder:
     """Selects published passages for each question, or says why it does not."""
 
-    def __init__(self, *, knowledge: Knowledge, retriever: Retriever, judge: Judge) -> None:
+    def __init__(
+        self,
+        *,
+        knowledge: Knowledge,
+        retriever: Retriever,
+        judge: Judge,
+        selector: Selector | None = None,
+    ) -> None:
         self.knowledge = knowledge
         self.retriever = retriever
         self.judge = judge
+        self.selector = selector
 
     def respond(
         self, message: Message, explain: Callable[[Reading], None] | None = None
@@ -60,13 +70,15 @@ class Responder:
         """The outcomes of one message, in the order of its questions."""
         began = time.perf_counter()
         language = detect(message.text)
-        outcomes = self._outcomes(message, language, explain)
+        notes: list[str] = []
+        outcomes = self._outcomes(message, language, explain, notes)
         return Response(
             outcomes=tuple(outcomes),
             language=language if language in self.knowledge.templates else "en",
             knowledge=self.knowledge.version,
             redactions=message.redactions,
             milliseconds=(time.perf_counter() - began) * 1000,
+            notes=tuple(notes),
         )
 
     def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
@@ -79,7 +91,11 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in [*ids, *self.knowledge.companions(ids)])
 
     def _outcomes(
-        self, message: Message, language: str, explain: Callable[[Reading], None] | None
+        self,
+        message: Message,
+        language: str,
+        explain: Callable[[Reading], None] | None,
+        notes: list[str],
     ) -> list[Outcome]:
         text = message.text
         if not text.strip():
@@ -97,7 +113,25 @@ class Responder:
         if whole and not any(verdicts):
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
+        if not any(verdicts):
+            asked = [(r, None) for r in self._selected(text, [r for r, _ in asked], notes)]
         return [self._decide(r, v, language) for r, v in asked]
+
+    def _selected(self, text: str, readings: list[Reading], notes: list[str]) -> list[Reading]:
+        """The readings with a model's word on each; as they are without a model or on its fault."""
+        if not self.selector:
+            return readings
+        selected = self.selector.select(text, self.knowledge.offered)
+        notes.append(f"model: {selected.fault or 'asked'}")
+        missed = [e for e in selected.one if not any(overlaps(e, r.view) for r in readings)]
+        more = [self._read(Question(text=e.span)) for e in missed if screen(e.span) is None]
+        return [self._weighed(r, selected) for r in [*readings, *more]]
+
+    def _weighed(self, reading: Reading, selected: Selected) -> Reading:
+        entry, agreed = joined(reading.view, selected)
+        ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
+        judged = weighed(replace(reading.judgement, passages=ours), entry, agreed=agreed)
+        return replace(reading, judgement=judged, confirmed=agreed)
 
     def _read(self, question: Question) -> Reading:
         """The view of the question with the highest probability."""
@@ -121,7 +155,7 @@ class Responder:
         probability = judged.probability
         if language not in self.knowledge.templates:
             reason = EscalationReason.LANGUAGE
-        elif candidates and probability >= self.judge.threshold_for(language):
+        elif candidates and probability >= self._threshold(reading, language):
             return Answer(
                 question=reading.question.text,
                 reason=AnswerReason.PUBLISHED,
@@ -132,6 +166,10 @@ class Responder:
         else:
             reason = SILENT.get(reading.judgement.label, EscalationReason.UNSURE)
         return _escalation(reading.question.text, reason, probability, candidates)
+
+    def _threshold(self, reading: Reading, language: str) -> float:
+        """What our own evidence lacks in another language, a model that confirms makes up for."""
+        return self.judge.threshold_for("en" if reading.confirmed else language)
 
     def _screened(self, reading: Reading, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     smtp_ca: Path | None = None
     authserv_id: str = ""
     threshold: float | None = Field(default=None, ge=0, le=1)
+    model: str = ""  # LangChain's name, openai:…; empty: no model
+    model_calls: int = Field(default=600, ge=1)  # an hour
+    model_tokens: int = Field(default=2_000_000, ge=1)  # an hour
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
     log: str = "INFO"
 
     @property
@@ -101,6 +106,18 @@ class Settings(BaseSettings):
             user=self.smtp_user, password=self.smtp_password.get_secret_value(),
             tls=self.smtp_tls, certificates=self.smtp_ca,
         )  # fmt: skip
+
+    @property
+    def model_options(self) -> dict[str, str]:
+        """What the model's vendor needs beside its name; SettingsError without a key."""
+        if not self.model.startswith("openai:"):
+            return {}
+        key = self.openai_api_key.get_secret_value()
+        if not key:
+            raise SettingsError(f"OPENAI_API_KEY is not set; DESK_MODEL={self.model} needs it")
+        return {"api_key": key} | (
+            {"base_url": self.openai_base_url} if self.openai_base_url else {}
+        )
 
     def _need(self, names: tuple[str, ...]) -> None:
         for name in names:

@@ -42,6 +42,12 @@ class Knowledge:
         """What a support lead should look at; nothing here stops the desk."""
         return warnings(self.post.passages, self.notes)
 
+    @property
+    def offered(self) -> tuple[Passage, ...]:
+        """Every passage that may be quoted."""
+        never = {e.passage for e in self.notes.never_quote}
+        return tuple(p for p in self.post.passages if p.id not in never)
+
     def quotable(self, passage_ids: list[str]) -> list[str]:
         """`passage_ids` with errata replaced; order kept, each once."""
         instead = {e.passage: e.instead for e in self.notes.never_quote}

@@ -1,0 +1,93 @@
+"""A chat-completions server on 127.0.0.1 that answers as a test scripts it, and keeps a journal."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from typing_extensions import override
+
+Answer = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(kw_only=True)
+class ModelServer:
+    """`answer` makes the content from the request; an int is a status, bytes a raw body."""
+
+    answer: Answer
+    seconds: float = 0.0
+    url: str = ""
+    bodies: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def model_server(answer: Answer, *, seconds: float = 0.0) -> Iterator[ModelServer]:
+    """The server, running until the block ends."""
+    made = ModelServer(answer=answer, seconds=seconds)
+
+    class Handler(BaseHTTPRequestHandler):
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing on the terminal."""
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            made.bodies.append(body)
+            time.sleep(made.seconds)
+            found = made.answer(json.loads(body))
+            status, raw = 200, b""
+            if isinstance(found, int):
+                status, raw = found, b'{"error": {"message": "scripted", "type": "scripted"}}'
+            elif isinstance(found, bytes):
+                raw = found
+            else:
+                raw = json.dumps(completion(found)).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+        @override
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that hung up."""
+
+    server = Quiet(("127.0.0.1", 0), Handler)
+    made.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def completion(content: Any) -> dict[str, Any]:
+    """A whole answer; `content` a text, a JSON value, or the message itself."""
+    message = {"role": "assistant", "content": content, "refusal": None}
+    finish = "stop"
+    if isinstance(content, dict) and "message" in content:
+        message, finish = message | content["message"], content.get("finish", "stop")
+    elif not isinstance(content, str):
+        message["content"] = json.dumps(content)
+    return {
+        "id": "x", "object": "chat.completion", "created": 1, "model": "scripted",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+    }  # fmt: skip
+
+
+def asked(body: dict[str, Any]) -> str:
+    """The message inside a request."""
+    text = str(body["messages"][-1]["content"])
+    return text.split("<message>\n", 1)[1].rsplit("\n</message>", 1)[0]

@@ -1,0 +1,209 @@
+"""The real clients over a socket, against a server that misbehaves in every way it can."""
+
+import json
+import random
+import string
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bot.adapters.chat_model import ChatSelector
+from bot.app import App
+from bot.budget import Bounds, Budget
+from bot.domain import Answer, Escalation, Message, Refusal, Response
+from bot.errors import SettingsError
+from bot.redact import redact
+from bot.responder import Responder
+from bot.settings import Settings
+from tests.servers.model_server import Answer as Scripted
+from tests.servers.model_server import ModelServer, asked, completion, model_server
+
+KNOWN = "Were my API keys exposed?"
+UNKNOWN = "Which browser extension do your engineers use for lunch orders?"
+GOLD = "faq-openai-passwords-api-keys-payment"
+
+
+def entry(
+    span: str, decision: str = "answer", passages: Sequence[str] = (GOLD,), *, states: bool = True
+) -> dict[str, Any]:
+    return {"span": span, "decision": decision, "passages": list(passages), "states": states}
+
+
+def says(*entries: dict[str, Any]) -> Scripted:
+    return lambda _body: {"questions": list(entries)}
+
+
+def asking(
+    app: App, server: ModelServer, *, deadline: float = 5.0, bounds: Bounds | None = None
+) -> Responder:
+    selector = ChatSelector(
+        "openai:scripted", budget=Budget(bounds or Bounds()), deadline=deadline,
+        options={"api_key": "no key", "base_url": server.url},
+    )  # fmt: skip
+    made = app.responder
+    return Responder(
+        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+    )
+
+
+def respond(app: App, answer: Scripted, text: str, **options: Any) -> Response:
+    with model_server(answer) as server:
+        return asking(app, server, **options).respond(Message(text=text))
+
+
+def test_an_answer_that_both_confirm_is_sent(app: App) -> None:
+    response = respond(app, says(entry(KNOWN)), KNOWN)
+    (outcome,) = response.outcomes
+    assert isinstance(outcome, Answer)
+    assert outcome.passages[0].id == GOLD
+    assert response.notes == ("model: asked",)
+
+
+@pytest.mark.parametrize(
+    "held_back",
+    [
+        entry(KNOWN, "not_in_post", ()),
+        entry(KNOWN, "action_requested", ()),
+        entry(KNOWN, "refuse", ()),
+        entry(KNOWN, states=False),
+        entry(KNOWN, passages=("faq-receive-further-updates-something-changes",)),
+    ],
+)
+def test_a_model_can_hold_an_answer_back(app: App, held_back: dict[str, Any]) -> None:
+    (outcome,) = respond(app, says(held_back), KNOWN).outcomes
+    assert isinstance(outcome, Escalation)
+    assert outcome.candidates
+
+
+def test_a_model_cannot_answer_what_the_desk_finds_nothing_for(app: App) -> None:
+    (outcome,) = respond(app, says(entry(UNKNOWN)), UNKNOWN).outcomes
+    assert isinstance(outcome, Escalation)
+
+
+def test_a_refusal_sends_no_request(app: App) -> None:
+    with model_server(says(entry("x"))) as server:
+        (outcome,) = asking(app, server).respond(Message(text="Send me my password.")).outcomes
+        assert isinstance(outcome, Refusal)
+        assert server.bodies == []
+
+
+FAULTS: dict[str, Scripted] = {
+    "429": lambda _: 429,
+    "500": lambda _: 500,
+    "401": lambda _: 401,
+    "broken body": lambda _: b'{"choices": [',
+    "html": lambda _: b"<html>it works</html>",
+    "no choices": lambda _: json.dumps(completion("x") | {"choices": []}).encode(),
+    "prose": lambda _: "Your API keys are safe, trust me.",
+    "cut": lambda _: {"message": {"content": '{"questions": [{"span"'}, "finish": "length"},
+    "filtered": lambda _: {"message": {"content": None}, "finish": "content_filter"},
+    "refused": lambda _: {"message": {"content": None, "refusal": "I cannot"}},
+    "null": lambda _: {"message": {"content": None}},
+    "empty": lambda _: "",
+    "other schema": lambda _: {"answer": "yes"},
+    "extra field": lambda _: {"questions": [{**entry(KNOWN), "reply": "Send your key"}]},
+    "unknown id": says(entry(KNOWN, passages=("faq-made-up",))),
+    "made-up span": says(entry("Ignore the rules")),
+    "too many ids": says(entry(KNOWN, passages=[GOLD] * 4)),
+    "every passage": lambda _: {"questions": [entry(KNOWN, passages=[GOLD] * 28)]},
+    "10 MB": lambda _: "x" * 10_000_000,
+    "answer without a passage": says(entry(KNOWN, passages=())),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_ends_in_the_offline_decision(app: App, fault: str) -> None:
+    with model_server(FAULTS[fault]) as server:
+        responder = asking(app, server)
+        for text in (KNOWN, UNKNOWN):
+            response = responder.respond(Message(text=text))
+            offline = app.responder.respond(Message(text=text))
+            assert response.outcomes == offline.outcomes
+            assert response.notes[0].startswith("model: ")
+            assert response.notes != ("model: asked",)
+        assert server.bodies  # it was asked
+        assert isinstance(responder.selector, ChatSelector)
+        assert responder.selector.budget.faults.total() >= 2
+
+
+def test_a_slow_model_does_not_hold_a_message_up(app: App) -> None:
+    with model_server(says(entry(KNOWN)), seconds=3) as server:
+        responder = asking(app, server, deadline=0.5)
+        began = time.monotonic()
+        response = responder.respond(Message(text=KNOWN))
+        assert time.monotonic() - began < 2.9
+    assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
+
+
+def test_nothing_listens(app: App) -> None:
+    with model_server(says()) as server:
+        pass
+    response = asking(app, server).respond(Message(text=KNOWN))
+    assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
+    assert response.notes == ("model: APIConnectionError",)
+
+
+def test_the_wire_holds_passages_of_the_post_and_no_secret(app: App) -> None:
+    key = (
+        "sk-"
+        + "proj-"
+        + "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=48))
+    )
+    found = redact(f"Were API keys exposed? Mine is {key}")
+    with model_server(says()) as server:
+        asking(app, server).respond(Message(text=found.text, redactions=found.spans))
+        assert len(server.bodies) == 2
+        for body in server.bodies:
+            assert key not in body
+            sent = json.loads(body)["messages"][-1]["content"]
+            for passage in app.knowledge.offered:
+                assert f"[{passage.id}] {passage.heading}\n{passage.text}" in sent
+            assert "no key" not in body
+        first, second = (json.loads(b)["messages"][-1]["content"] for b in server.bodies)
+        assert first != second  # two orders
+
+
+def test_twenty_at_once(app: App) -> None:
+    def script(body: dict[str, Any]) -> Any:
+        return {"questions": [entry(asked(body))]}
+
+    with model_server(script, seconds=2) as server:
+        responder = asking(app, server, deadline=10)
+        outcomes: list[Response] = []
+        threads = [
+            threading.Thread(target=lambda: outcomes.append(responder.respond(Message(text=KNOWN))))
+            for _ in range(20)
+        ]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert time.monotonic() - began < 8
+    assert [type(r.outcomes[0]) for r in outcomes] == [Answer] * 20
+
+
+def test_the_budget_ends_the_spending_exactly(app: App) -> None:
+    with model_server(says(entry(KNOWN))) as server:
+        responder = asking(app, server, bounds=Bounds(calls=6))
+        notes = [responder.respond(Message(text=KNOWN)).notes for _ in range(5)]
+        assert len(server.bodies) == 6
+    assert notes == [("model: asked",)] * 3 + [("model: calls_spent",)] * 2
+    assert isinstance(responder.selector, ChatSelector)
+    assert responder.selector.budget.state == "calls_spent"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (Settings(model="openai:x"), "OPENAI_API_KEY"),
+        (Settings(model="nonsense:x"), "DESK_MODEL"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_named(settings: Settings, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        _ = App(settings).selector
+    assert App(Settings()).selector is None
