@@ -19,6 +19,8 @@ from typing_extensions import override
 from bot.adapters.bm25 import BM25
 from bot.app import App
 from bot.channels.mail.local import Intake
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.sandbox import SafeParser
 from bot.checking import Finding, age, decide, examine, queue_lines, reconcile
 from bot.confidence import Answers, StrictJudge
 from bot.corpus import Knowledge
@@ -458,3 +460,27 @@ def test_a_journal_without_limits_waits_a_minute(app: App) -> None:
     sending(app, 1)
     app.desk.deliver()
     assert app.journal.sends.due() == []
+
+
+def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Picky(SafeParser):
+        @override
+        def parse(self, raw: bytes) -> ParsedMail:
+            if b"poison" in raw:
+                raise RecursionError("poison")
+            return super().parse(raw)
+
+    for raw in (mail("poison", 1), mail("poison", 1), mail(EXPOSED, 2)):
+        app.mailbox.new.add(raw)
+    service = Service(app, lambda _handled: None)
+    service.parser = Picky()
+    service.start()
+    try:
+        service.run(until=lambda: app.journal.sends.counts() == {"sent": 1})
+    finally:
+        service.close()
+    assert [case.reason for case in app.journal.queue()] == ["mail_fault"]
+    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
+    assert caplog.text.count("a mail broke the intake") == 2
