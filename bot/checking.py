@@ -100,8 +100,10 @@ def reconcile(app: App) -> Iterator[str]:
     """Finish from the journal alone what a crash left: jobs may be lost, rows are not."""
     with app.jobs.alone():
         desk, journal = app.desk, app.journal
-        left = journal.sends.left_behind([app.jobs.worker]) if not app.jobs.shared else []
-        left += journal.sends.orphans(0 if not app.jobs.shared else LEASE_SECONDS)
+        if app.jobs.shared:
+            left = journal.sends.orphans(LEASE_SECONDS)
+        else:
+            left = journal.sends.in_state(OutboxState.SENDING)  # by nobody who still lives
         desk.settle(left)
         undecided = journal.undecided()
         faults = sum(not _worked(app, message_id) for message_id in undecided)

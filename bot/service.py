@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.app import App
-from bot.channels.mail.intake import Read, read, received
+from bot.channels.mail.intake import Read, read, received, unreadable
 from bot.channels.mail.rules import Policy, Verdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import HOLD, Step
@@ -79,6 +79,7 @@ class Service:
         self.metrics = Metrics()
         self.http = HttpPort(app.settings.http_port)
         self.upkeep = Upkeep(app, self.metrics)
+        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._up)
         self.stopping = threading.Event()
         self.at: Callable[[Step], None] = self.desk.at
         self._taken: dict[int, _Taken] = {}
@@ -133,7 +134,7 @@ class Service:
             for mail in self.mailbox.waiting():
                 if self.stopping.is_set():
                     break
-                self._take(mail)
+                self._take_safely(mail)
         except DeskError as error:
             self._failures += 1
             if self._failures == 1:
@@ -142,6 +143,21 @@ class Service:
         if self._failures:
             log.warning("mail is taken again", extra={"attempts": self._failures})
         return True
+
+    def _take_safely(self, mail: Mail) -> None:
+        """A mail that breaks the intake is a person's, and holds up no other."""
+        try:
+            self._take(mail)
+        except DeskError:
+            raise
+        except Exception as error:
+            fault = type(error).__name__
+            message_id = self.desk.take(unreadable(mail))
+            if message_id is not None:
+                self.journal.fail(message_id, fault)
+            self.mailbox.settle(mail.ref, Place.FAILED)
+            self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
+            log.exception("a mail broke the intake", extra={"message_id": message_id})
 
     def _take(self, mail: Mail) -> None:
         self.at(Step.FETCHED)
@@ -244,6 +260,9 @@ class Service:
             self.show(
                 Handled(subject=subject, verdict=verdict, rule=stored.rule, response=response)
             )
+
+    def _up(self) -> float:
+        return float(not self._failures)
 
     def _health(self) -> Page:
         return status_page(self.upkeep.faults())

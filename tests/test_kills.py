@@ -25,9 +25,9 @@ from tests.test_service import free_port
 ROOT = Path(__file__).parents[1]
 SECONDS = 25
 MAILS = (
-    ("ana", "Were OpenAI passwords, API keys, or payment information exposed?", "answered"),
+    ("ana", "What is the December 19 clarification?", "answered"),
     ("bob", "Which law firm advises you about the budget of the marketing team?", "handed over"),
-    ("cara", "Do I need to reset my password or rotate my API keys?", "answered"),
+    ("cara", "What did you correct in the blog?", "answered"),
     ("mailer-daemon", "Your mail could not be delivered.", "dropped"),
     ("dan", "", "held"),
 )

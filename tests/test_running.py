@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -17,10 +18,13 @@ from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
 from bot.app import App
+from bot.channels.mail.local import Intake
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.sandbox import SafeParser
 from bot.checking import Finding, age, decide, examine, queue_lines, reconcile
 from bot.confidence import Answers, StrictJudge
+from bot.corpus import Knowledge
 from bot.desk import Desk
-from bot.domain import Response
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.journal import Decided, Journal, OutboxState, Received
 from bot.journal.engine import writing
@@ -29,19 +33,17 @@ from bot.responder import Responder
 from bot.service import Handled, Service
 from bot.settings import Settings
 from bot.upkeep import Pace
+from tests.conftest import KNOWLEDGE
 from tests.test_service import free_port
 
-EXPOSED = "Were OpenAI passwords, API keys, or payment information exposed?"
+EXPOSED = "What is the December 19 clarification?"
 LAWYERS = "Which law firm advises you about the budget of the marketing team?"
 
 
 @pytest.fixture(scope="module")
-def quick(knowledge: object) -> Responder:
-    from bot.corpus import Knowledge
-
-    assert isinstance(knowledge, Knowledge)
+def quick(knowledge: Knowledge) -> Responder:
     judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=__import__("tests.conftest", fromlist=["KNOWLEDGE"]).KNOWLEDGE))
+    app = App(Settings(knowledge=KNOWLEDGE))
     return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
 
 
@@ -300,7 +302,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
     with running(app, Pace(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
         app.mailbox.new.add(mail(EXPOSED))
         app.mailbox.wake()
-        until(lambda: app.journal.queue())
+        until(app.journal.queue)
         until(lambda: shown)
     (case,) = app.journal.queue()
     assert case.reason == "mail_fault"
@@ -330,9 +332,7 @@ def test_an_outage_of_the_mailbox_is_one_line_and_ends(
             box.wake()
 
     app.__dict__["mailbox"] = Box()
-    app.__dict__["intake"] = __import__("bot.channels.mail.local", fromlist=["Intake"]).Intake(
-        box.new, free_port()
-    )
+    app.__dict__["intake"] = Intake(box.new, free_port())
     with running(app) as (service, shown):
         until(lambda: "no mail can be taken" in caplog.text)
         assert "mailbox" in page(service, "/readyz")[1]
@@ -375,7 +375,7 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
         "3 mails handed over, 1 looked up, 0 of unknown fate",
     ]
     assert app.journal.undecided() == []
-    assert list(reconcile(app))[0].startswith("0 messages")
+    assert next(iter(reconcile(app))).startswith("0 messages")
 
 
 def test_doctor_sees_what_is_stuck(app: App) -> None:
@@ -416,8 +416,6 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     [(0, "0 min"), (0.5, "30 min"), (1, "1 h"), (47, "47 h"), (50, "2 d"), (-1, "0 min")],
 )
 def test_ages(hours: float, said: str) -> None:
-    from datetime import timedelta
-
     assert age(timedelta(hours=hours)) == said
 
 
@@ -425,8 +423,7 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     """The job of the decision hands its mail over."""
     message_id = app.desk.take(received(LAWYERS))
     assert message_id
-    response: Response = app.desk.work(message_id).response
-    assert response.outcomes
+    app.desk.work(message_id)
     (case,) = app.journal.queue()
     with running(app, Pace(beat=0.1, send=60)):
         assert app.desk.resolve(
@@ -456,11 +453,34 @@ def test_another_worker_that_fell_silent_is_taken_over(
         mine.journal.close()
 
 
-def test_a_journal_without_limits_waits_a_minute(quick: Responder, app: App) -> None:
-    assert quick
+def test_a_journal_without_limits_waits_a_minute(app: App) -> None:
     app.journal.limits = None
     assert isinstance(app.journal, Journal)
     app.desk.out = Way(DeliveryError("450"))
     sending(app, 1)
     app.desk.deliver()
     assert app.journal.sends.due() == []
+
+
+def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Picky(SafeParser):
+        @override
+        def parse(self, raw: bytes) -> ParsedMail:
+            if b"poison" in raw:
+                raise RecursionError("poison")
+            return super().parse(raw)
+
+    for raw in (mail("poison", 1), mail("poison", 1), mail(EXPOSED, 2)):
+        app.mailbox.new.add(raw)
+    service = Service(app, lambda _handled: None)
+    service.parser = Picky()
+    service.start()
+    try:
+        service.run(until=lambda: app.journal.sends.counts() == {"sent": 1})
+    finally:
+        service.close()
+    assert [case.reason for case in app.journal.queue()] == ["mail_fault"]
+    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
+    assert caplog.text.count("a mail broke the intake") == 2

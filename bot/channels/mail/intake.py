@@ -1,5 +1,6 @@
 """A raw mail -> a stored, masked message: parse, rules, redact, journal, in this order."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 
 from bot.channels.mail.parse import ParsedMail
@@ -7,6 +8,7 @@ from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
 from bot.channels.mail.sandbox import SafeParser
 from bot.domain import Redaction
 from bot.journal import Received
+from bot.ports import Mail
 from bot.redact import redact
 
 FINAL = frozenset({Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT})
@@ -49,3 +51,12 @@ def received(found: Read, ref: str) -> Received:
         redactions=tuple(asdict(span) for span in found.redaction.spans),
         final=found.ruling.verdict in FINAL,
     )
+
+
+def unreadable(mail: Mail) -> Received:
+    """What is stored of a mail that nothing can be made of: where its raw form lies."""
+    key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
+    return Received(
+        channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,
+        verdict=Verdict.HOLD.value, rule="R0 not readable", sender="", headers={}, text="",
+    )  # fmt: skip
