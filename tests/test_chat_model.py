@@ -143,15 +143,11 @@ def test_nothing_listens(app: App) -> None:
         pass
     response = asking(app, server).respond(Message(text=KNOWN))
     assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
-    assert response.notes == ("model: APIConnectionError",)
+    assert "ConnectionError" in response.notes[0]
 
 
 def test_the_wire_holds_passages_of_the_post_and_no_secret(app: App) -> None:
-    key = (
-        "sk-"
-        + "proj-"
-        + "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=48))
-    )
+    key = "sk-proj-" + "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=48))
     found = redact(f"Were API keys exposed? Mine is {key}")
     with model_server(says()) as server:
         asking(app, server).respond(Message(text=found.text, redactions=found.spans))

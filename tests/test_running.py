@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
 from bot.app import App
-from bot.channels.mail.local import Intake
+from bot.channels.mail.local import Intake, LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
 from bot.checking import Finding, age, decide, examine, queue_lines, reconcile
@@ -71,6 +71,13 @@ def running(app: App, pace: Pace | None = None) -> Iterator[tuple[Service, list[
         service.close()
 
 
+def local(app: App) -> LocalMailbox:
+    """The mailbox of these tests."""
+    box = app.mailbox
+    assert isinstance(box, LocalMailbox)
+    return box
+
+
 def until(true: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not true():
@@ -108,7 +115,7 @@ def lying(app: App) -> dict[str, int]:
 
 def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "bot")
-    box = app.mailbox
+    box = local(app)
     with running(app) as (service, shown):
         for raw in (
             mail(EXPOSED, 1), mail(EXPOSED, 1), mail(LAWYERS, 2), mail("", 3),
@@ -155,8 +162,8 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
     report = mail(f"Undelivered: Message-ID: {headers[bounced]}", 8)
     report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
     with running(app) as (_, shown):
-        app.mailbox.new.add(own)
-        app.mailbox.new.add(report)
+        local(app).new.add(own)
+        local(app).new.add(report)
         app.mailbox.wake()
         until(lambda: len(shown) == 2)
         until(lambda: app.journal.sends.counts() == {"sent": 1, "bounced": 1})
@@ -300,7 +307,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
     )  # fmt: skip
     broken.error = error
     with running(app, Pace(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
-        app.mailbox.new.add(mail(EXPOSED))
+        local(app).new.add(mail(EXPOSED))
         app.mailbox.wake()
         until(app.journal.queue)
         until(lambda: shown)
@@ -312,7 +319,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
 def test_an_outage_of_the_mailbox_is_one_line_and_ends(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = app.mailbox
+    box = local(app)
     down = threading.Event()
     down.set()
 
@@ -473,7 +480,7 @@ def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
             return super().parse(raw)
 
     for raw in (mail("poison", 1), mail("poison", 1), mail(EXPOSED, 2)):
-        app.mailbox.new.add(raw)
+        local(app).new.add(raw)
     service = Service(app, lambda _handled: None)
     service.parser = Picky()
     service.start()
