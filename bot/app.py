@@ -1,6 +1,7 @@
 """Composition root: the only place that constructs adapters and the Desk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,13 +134,9 @@ class App:
 
     def was_sent(self, header: str) -> bool | None:
         """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
-        mailbox = self._imap()
-        try:
+        with closing(self._imap()) as mailbox, suppress(DeliveryError):
             return mailbox.has(header) or None
-        except DeliveryError:
-            return None
-        finally:
-            mailbox.close()
+        return None
 
     def own_ids(self, raw: bytes) -> list[str]:
         """The Message-IDs of this desk's mails that a report quotes."""
@@ -200,6 +197,15 @@ class App:
 
         out = MaildirOut(self.folder("sent"))
         return out, out.was_sent
+
+    def selftest(self) -> "Iterator[tuple[str, bool, str]]":
+        """Try the real mailbox; sends a mail to ourselves."""
+        from bot.channels.mail.selftest import selftest
+        from bot.channels.mail.smtp import SmtpOut
+
+        out = SmtpOut(self.settings.relay, address=self.settings.address)
+        with closing(self._imap()) as mailbox:
+            yield from selftest(mailbox, out, authserv_id=self.settings.authserv_id)
 
     def _imap(self) -> "ImapMailbox":
         from bot.channels.mail.imap import ImapMailbox

@@ -18,6 +18,8 @@ from bot.journal import Journal, OutboxState
 from bot.journal.sends import NEEDS_PEOPLE
 from bot.language import detect
 from bot.rendering import as_json
+from bot.settings import MailKind
+from bot.staff_text import warnings
 from bot.wording import word
 
 SPOKEN = frozenset({Verdict.ANSWER, Verdict.HOLD})
@@ -124,13 +126,18 @@ def _worked(app: App, message_id: int) -> bool:
     return True
 
 
-def decide(app: App, case_id: int, *, text: str | None, approve: bool) -> str:
-    """Record a person's decision and hand its mail over; says what happened."""
+def decide(app: App, case_id: int, *, text: str | None, approve: bool, anyway: bool = False) -> str:
+    """Record a person's decision and hand its mail over; says what happened.
+
+    InputError names what to look at once more in a person's own words, unless `anyway`.
+    """
     waiting = next((w for w in app.journal.queue() if w.id == case_id), None)
     if waiting is None:
         raise InputError(f"{case_id} is no open case; `incident-desk queue` lists them")
     if text is not None and not text.strip():
         raise InputError("the text is empty; --dismiss closes a case without a mail")
+    if text and not anyway and (remarks := warnings(text, app.knowledge)):
+        raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
     if approve and not waiting.draft:
         raise InputError(f"case {case_id} has no draft to approve; write one with --text")
     action = "approved" if approve else "edited" if text else "dismissed"
@@ -175,11 +182,25 @@ def examine(app: App) -> Iterator[Finding]:
     yield Finding(
         name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
     )
-    trusted = app.settings.authserv_id
+    model = app.settings.model
     yield Finding(
-        name="sender", good=True,
-        says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
+        name="chat model", good=True,
+        says=f"{model}: {app.budget.state}" if model and app.selector else "none; works without",
     )  # fmt: skip
+    yield from _mail(app)
+
+
+def _mail(app: App) -> Iterator[Finding]:
+    """The mailbox, where it is a real one."""
+    if app.settings.mail is MailKind.LOCAL:
+        trusted = app.settings.authserv_id
+        yield Finding(
+            name="sender", good=True,
+            says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
+        )  # fmt: skip
+        return
+    for name, good, says in app.selftest():
+        yield Finding(name=name, good=good, says=says)
 
 
 def _journal(journal: Journal) -> Iterator[Finding]:

@@ -160,7 +160,12 @@ def decide(arguments: argparse.Namespace) -> int:
     """Approve, rewrite or close a waiting case."""
     from bot.checking import decide as run
 
-    print(run(_app(), arguments.id, text=arguments.text, approve=arguments.approve))
+    print(
+        run(
+            _app(), arguments.id, text=arguments.text, approve=arguments.approve,
+            anyway=arguments.anyway,
+        )
+    )  # fmt: skip
     return DONE
 
 
@@ -311,6 +316,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--approve", action="store_true", help="send the draft as it stands")
     how.add_argument("--text", help="send this instead")
     how.add_argument("--dismiss", action="store_true", help="close without a mail")
+    deciding.add_argument("--anyway", action="store_true", help="send --text in spite of remarks")
     add("reconcile", reconcile, "incident-desk reconcile")
     add("doctor", doctor, "incident-desk doctor")
     return parser

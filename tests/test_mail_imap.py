@@ -16,10 +16,12 @@ from pydantic import SecretStr
 
 from bot.app import App
 from bot.channels.mail.imap import ImapMailbox, MailboxError
+from bot.channels.mail.selftest import selftest
+from bot.channels.mail.smtp import SmtpOut
 from bot.errors import InputError, SettingsError
 from bot.ports import Mail, Place
 from bot.service import Handled, Service
-from bot.settings import Access, MailKind, Settings
+from bot.settings import Access, MailKind, Relay, Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.proxy import Fault, Proxy
@@ -241,3 +243,26 @@ def test_from_smtp_to_the_reply_in_the_users_mailbox(
     assert b"hello" not in body
     assert any(b"question" in raw for raw in folder(real, "Processed"))
     assert folder(real, "INBOX") == []
+
+
+def test_doctor_finds_a_mailbox_that_works(real: Servers, mailbox: ImapMailbox) -> None:
+    out = SmtpOut(Relay(host="127.0.0.1", port=real.smtp, tls=False), address=DESK)
+    found = {name: good for name, good, _ in selftest(mailbox, out, authserv_id="")}
+    assert found == {"mailbox": True, "authserv": True, "smtp": True, "receipt": True}
+
+
+def test_doctor_says_what_is_wrong(real: Servers, mailbox: ImapMailbox) -> None:
+    gone = SmtpOut(Relay(host="127.0.0.1", port=1, tls=False), address=DESK)
+    found = {n: (good, says) for n, good, says in selftest(mailbox, gone, authserv_id="mx.example")}
+    assert not found["authserv"][0]
+    assert "DESK_AUTHSERV_ID" in found["authserv"][1]
+    assert "DESK_SMTP_HOST" in found["smtp"][1]
+    away = SmtpOut(
+        Relay(host="127.0.0.1", port=real.smtp, tls=False), address="elsewhere@customer.test"
+    )
+    found = {n: (g, s) for n, g, s in selftest(mailbox, away, authserv_id="", seconds=1)}
+    assert not found["receipt"][0]
+    bad = ImapMailbox(access(real.imap, password="wrong"))
+    ((name, good, says),) = selftest(bad, gone, authserv_id="")
+    assert (name, good) == ("mailbox", False)
+    assert "DESK_IMAP_PASSWORD" in says

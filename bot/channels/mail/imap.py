@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
 IDLE_SECONDS = 240.0
 MAX_BYTES = 25 * 1024 * 1024
+RECENT = 20
+RESULTS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
 CUT = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
 
 
@@ -101,6 +103,21 @@ class ImapMailbox:
                 return any(self._found(client, name, message_id) for name in self._folders())
             finally:
                 self._select(client)
+
+    def authserv_ids(self) -> set[str]:
+        """Who marked the recent mails as authenticated."""
+        found: set[str] = set()
+        with _faults(self):
+            client = self._connected()
+            try:
+                for name in (self.access.folder, Place.PROCESSED.value):
+                    client.select_folder(name, readonly=True)
+                    uids = sorted(client.search())[-RECENT:]
+                    for answer in (client.fetch(uids, [RESULTS]) if uids else {}).values():
+                        found |= _authserv_ids(answer)
+            finally:
+                self._select(client)
+        return found
 
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in Place))
@@ -237,6 +254,13 @@ def _make_folders(client: IMAPClient) -> None:
             with suppress(IMAPClientError):  # another worker was faster
                 client.create_folder(place.value)
                 client.subscribe_folder(place.value)
+
+
+def _authserv_ids(answer: dict[bytes, object]) -> set[str]:
+    """The names before the first semicolon of each Authentication-Results header."""
+    heads = [v for v in answer.values() if isinstance(v, bytes)]
+    values = [h.partition(b":")[2].split(b";")[0] for h in heads if b":" in h]
+    return {v.decode("ascii", "replace").strip().lower() for v in values if v.strip()}
 
 
 def _parts(ref: str) -> tuple[int, int]:

@@ -1,0 +1,66 @@
+"""What `doctor` asks of a real mailbox: it can be read and moved, and our own copies come back."""
+
+import time
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, localtime, make_msgid
+
+from bot.channels.mail.imap import ImapMailbox
+from bot.channels.mail.smtp import SmtpOut
+from bot.errors import DeskError
+
+COPY_SECONDS = 20.0
+PAUSE_SECONDS = 0.5
+
+
+def selftest(
+    mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = COPY_SECONDS
+) -> Iterator[tuple[str, bool, str]]:
+    """(what, is it well, in words); a fault of one does not keep the others from being told."""
+    try:
+        moves = mailbox.can_move()
+        yield "mailbox", True, "can be read" + ("" if moves else "; no MOVE, copies and deletes")
+        yield "authserv", *_authserv(mailbox, authserv_id)
+    except DeskError as error:
+        yield "mailbox", False, str(error)
+        return
+    try:
+        header = _own_mail(out)
+    except DeskError as error:
+        yield "smtp", False, str(error)
+        return
+    yield "smtp", True, "takes mail"
+    until = time.monotonic() + seconds
+    while not (found := mailbox.has(header)) and time.monotonic() < until:
+        time.sleep(PAUSE_SECONDS)
+    yield (
+        "receipt", found,
+        "our own copy comes back under its Message-ID" if found else
+        f"no copy within {seconds:.0f} s: the server changes the Message-ID, or does not deliver "
+        f"to {out.receipts}; sends of unknown fate then wait for a person",
+    )  # fmt: skip
+
+
+def _authserv(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
+    seen = mailbox.authserv_ids()
+    if not wanted:
+        told = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
+        return True, f"DESK_AUTHSERV_ID is not set: no sender is authenticated{told}"
+    if wanted in seen:
+        return True, f"{wanted} marks the mails"
+    return (
+        False,
+        f"DESK_AUTHSERV_ID: no recent mail carries {wanted}, only {sorted(seen) or 'none'}",
+    )
+
+
+def _own_mail(out: SmtpOut) -> str:
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"] = out.address, out.receipts
+    mail["Subject"], mail["Date"] = "Incident Desk: check", format_datetime(localtime())
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["Message-ID"] = make_msgid(domain=out.address.rpartition("@")[2])
+    mail.set_content("This mail checks that the desk's own copies come back.\n")
+    out.send(mail.as_bytes(), recipient=out.receipts)
+    return str(mail["Message-ID"])
