@@ -136,7 +136,7 @@ def send(arguments: argparse.Namespace) -> int:
     from bot.demo import send as run
 
     run(_app().settings, " ".join(arguments.text) or sys.stdin.read(), sender=arguments.sender)
-    print("accepted; the reply goes to var/mail/sent and to the terminal of the running desk")
+    print("accepted; the reply goes to the folder mail/sent of the running desk")
     return DONE
 
 

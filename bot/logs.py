@@ -34,7 +34,7 @@ class Lines(logging.Formatter):
             "logger": record.name,
             "event": str(record.msg) if own else "said something",
         }
-        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        line |= {name: record.__dict__[name] for name in FIELDS if record.__dict__.get(name)}
         if record.exc_info and record.exc_info[0]:
             line["fault"] = record.exc_info[0].__name__
         return json.dumps(line, default=str)

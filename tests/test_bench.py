@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
+from bot.app import App
 from bot.settings import Settings
 from evals.bench import bench
+from evals.bench_mail import bench_mail
 
 
 def test_bench_prints_ratios_of_one_run(
@@ -13,3 +17,16 @@ def test_bench_prints_ratios_of_one_run(
     assert "stock LangChain chain" in out
     assert "ratio of the medians" in out
     assert "cold start" in out
+
+
+def test_the_running_desk_is_measured(
+    app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = App(app.settings.model_copy(update={"home": tmp_path}))
+    mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
+    texts = [f"Were my API keys exposed? I have {n} of them." for n in range(12)]
+    bench_mail(mine, texts, mails=12, stored=2_000)
+    out = capsys.readouterr().out
+    assert "mails a second from SMTP to the reply" in out
+    assert "p95" in out
+    assert "2000 stored messages" in out
