@@ -59,7 +59,7 @@ class MailCheck:
             "verdict": verdict.value,
             "rule": found.ruling.rule,
             "visible": found.redaction.text if verdict in SPOKEN else found.mail.visible,
-            "subject": found.mail.subject,
+            "subject": found.subject,
             "from": found.mail.sender,
             "lang": detect(found.redaction.text),
             "response": self._response(found) if verdict in SPOKEN else None,

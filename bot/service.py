@@ -170,7 +170,7 @@ class Service:
         if message_id is None:
             self._again(stored, mail)
             return
-        self._taken[message_id] = _Taken(subject=found.mail.subject, began=began)
+        self._taken[message_id] = _Taken(subject=found.subject, began=began)
         self._attach(found, mail)
         self.mailbox.settle(mail.ref, PLACES[found.ruling.verdict])
         self.at(Step.SETTLED)

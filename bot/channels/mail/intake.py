@@ -22,6 +22,11 @@ class Read:
     ruling: Ruling
     redaction: Redaction
 
+    @property
+    def subject(self) -> str:
+        """Masked, like everything that is shown."""
+        return redact(self.mail.subject).text
+
 
 def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
     """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
