@@ -150,6 +150,41 @@ def test_a_broken_line_is_made_anew_and_nothing_is_lost(
     behind.close()
 
 
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(Fault.LOGIN, MailboxError), (Fault.READ_ONLY, MailboxError)],
+)
+def test_a_server_that_refuses_for_now_is_tried_again(
+    real: Servers, proxy: Proxy, mailbox: ImapMailbox, fault: Fault, error: type[Exception]
+) -> None:
+    del mailbox
+    behind = ImapMailbox(access(proxy.port, timeout=2))
+    post(real, f"refused-{fault.name}")
+    proxy.fault = fault
+    with pytest.raises(error):
+        list(behind.waiting())
+    proxy.fault = Fault.NONE
+    (mail,) = read(behind, 1)
+    behind.settle(mail.ref, Place.PROCESSED)
+    behind.close()
+
+
+def test_a_full_mailbox_keeps_the_mail_where_it_is(
+    real: Servers, proxy: Proxy, mailbox: ImapMailbox
+) -> None:
+    behind = ImapMailbox(access(proxy.port, timeout=2))
+    post(real, "quota")
+    (mail,) = read(behind, 1)
+    proxy.fault = Fault.QUOTA
+    with pytest.raises(MailboxError, match="no room"):
+        behind.settle(mail.ref, Place.PROCESSED)
+    proxy.fault = Fault.NONE
+    assert [m.ref for m in mailbox.waiting()] == [mail.ref]
+    behind.settle(mail.ref, Place.PROCESSED)
+    assert list(mailbox.waiting()) == []
+    behind.close()
+
+
 def test_a_line_that_dies_while_a_mail_is_moved(
     real: Servers, proxy: Proxy, mailbox: ImapMailbox
 ) -> None:

@@ -12,6 +12,15 @@ class Fault(Enum):
     STALL = auto()  # swallow everything, as a firewall does
     GARBAGE = auto()  # answer nonsense
     BYE = auto()  # the server says good-bye in the middle
+    LOGIN = auto()  # the server refuses the login for now
+    QUOTA = auto()  # the server has no room to move a mail
+    READ_ONLY = auto()  # the folder may not be changed
+
+
+REFUSALS = {
+    Fault.LOGIN: (b" LOGIN ", b"[UNAVAILABLE] try later"),
+    Fault.QUOTA: (b" MOVE ", b"[OVERQUOTA] no room"),
+}
 
 
 class Proxy:
@@ -58,6 +67,12 @@ class Proxy:
             while data := source.recv(65536):
                 if self.fault is Fault.STALL:
                     continue
+                command, says = REFUSALS.get(self.fault, (b"\x00", b""))
+                if not back and command in data.upper():
+                    source.sendall(data.split()[0] + b" NO " + says + b"\r\n")
+                    continue
+                if back and self.fault is Fault.READ_ONLY:
+                    data = data.replace(b"[READ-WRITE]", b"[READ-ONLY]")
                 if back and self.fault is Fault.GARBAGE:
                     data = b"\x00\xff)( garbage {99\r\n" * 3
                 if back and self.fault is Fault.BYE:

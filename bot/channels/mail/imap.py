@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
 IDLE_SECONDS = 240.0
 MAX_BYTES = 25 * 1024 * 1024
+FOR_NOW = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")  # RFC 5530: the password may be right
 RECENT = 20
 RESULTS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
 CUT = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
@@ -137,11 +138,11 @@ class ImapMailbox:
         try:
             chosen = client.select_folder(self.access.folder)
         except IMAPClientError as error:
+            if "not writable" in str(error):
+                raise MailboxError(f"the folder {self.access.folder} is read-only") from None
             raise SettingsError(
                 f"DESK_IMAP_FOLDER: {self.access.folder!r} cannot be opened ({error})"
             ) from None
-        if b"READ-ONLY" in chosen:
-            raise MailboxError(f"the folder {self.access.folder} is read-only")
         self._validity = int(chosen[b"UIDVALIDITY"])
 
     def _read(self, uid: int) -> bytes | None:
@@ -231,7 +232,9 @@ def _login(access: Access) -> IMAPClient:
         ) from None
     try:
         client.login(access.user, access.password)
-    except LoginError:
+    except LoginError as error:
+        if any(mark in str(error) for mark in FOR_NOW):
+            raise MailboxError(f"{access.host} takes no login now") from None
         raise SettingsError(
             f"DESK_IMAP_USER, DESK_IMAP_PASSWORD: {access.host} refuses the login of {access.user}"
         ) from None
