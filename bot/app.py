@@ -198,6 +198,17 @@ class App:
         out = MaildirOut(self.folder("sent"))
         return out, out.was_sent
 
+    def check_mail(self) -> None:
+        """SettingsError for a setting of the real mailbox that cannot be right."""
+        if self.settings.mail is MailKind.LOCAL:
+            return
+        from bot.channels.mail.smtp import SmtpOut
+
+        with closing(self._imap()) as mailbox, suppress(DeliveryError):
+            mailbox.can_move()
+        with suppress(DeliveryError):
+            SmtpOut(self.settings.relay, address=self.settings.address).check()
+
     def selftest(self) -> "Iterator[tuple[str, bool, str]]":
         """Try the real mailbox; sends a mail to ourselves."""
         from bot.channels.mail.selftest import selftest

@@ -87,7 +87,11 @@ class Service:
         self._failures = 0
 
     def start(self) -> None:
-        """Accept mail and begin to work; MissingError when a port or the database is taken."""
+        """Accept mail and begin to work; MissingError when a port or the database is taken.
+
+        SettingsError names a wrong setting of the mailbox; one that is only away is waited for.
+        """
+        self.app.check_mail()
         self.at = self.desk.at
         self.desk.worker = self.jobs.worker
         self.jobs.start(Duties(drain=self._drain, decided=self._decided))

@@ -18,6 +18,7 @@ from bot.app import App
 from bot.channels.mail.imap import ImapMailbox, MailboxError
 from bot.channels.mail.selftest import selftest
 from bot.channels.mail.smtp import SmtpOut
+from bot.cli import main
 from bot.errors import InputError, SettingsError
 from bot.ports import Mail, Place
 from bot.service import Handled, Service
@@ -301,3 +302,33 @@ def test_doctor_says_what_is_wrong(real: Servers, mailbox: ImapMailbox) -> None:
     ((name, good, says),) = selftest(bad, gone, authserv_id="")
     assert (name, good) == ("mailbox", False)
     assert "DESK_IMAP_PASSWORD" in says
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("IMAP_PASSWORD", "wrong", "DESK_IMAP_PASSWORD"),
+        ("IMAP_FOLDER", "Nowhere", "DESK_IMAP_FOLDER"),
+        ("IMAP_USER", "", "DESK_IMAP_USER is not set"),
+        ("IMAP_TLS", "true", "DESK_IMAP_PORT"),
+        ("SMTP_HOST", "", "DESK_SMTP_HOST is not set"),
+        ("SMTP_TLS", "true", "offers no TLS"),
+        ("ADDRESS", "", "DESK_ADDRESS is not set"),
+        ("IMAP_PORT", "99999", "DESK_IMAP_PORT"),
+    ],
+)
+def test_serve_names_the_variable_that_is_wrong(
+    real: Servers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, value: str, says: str,
+) -> None:  # fmt: skip
+    right = {
+        "MAIL": "imap", "ADDRESS": DESK, "IMAP_HOST": "127.0.0.1", "IMAP_PORT": str(real.imap),
+        "IMAP_USER": DESK, "IMAP_PASSWORD": PASSWORD, "IMAP_TLS": "false", "HTTP_PORT": "0",
+        "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(real.smtp), "SMTP_TLS": "false",
+    }  # fmt: skip
+    for key, told in (right | {name: value}).items():
+        monkeypatch.setenv(f"DESK_{key}", told)
+    assert main(["serve"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert says in said
+    assert PASSWORD not in said

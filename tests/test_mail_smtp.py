@@ -159,6 +159,8 @@ def test_nothing_listens(server: Running) -> None:
 
 def test_without_tls_nothing_is_sent(server: Running) -> None:
     with pytest.raises(SettingsError, match="offers no TLS"):
+        out(server.port, tls=True).check()
+    with pytest.raises(DeliveryError, match="offers no TLS"):
         out(server.port, tls=True).send(MAIL, recipient="ana@x.example")
     assert server.script.got == []
 

@@ -27,11 +27,14 @@ class SmtpOut:
     def send(self, mail: bytes, *, recipient: str) -> None:
         """See bot.ports.MailOut; an automatic mail gets the null envelope sender."""
         sender = "" if _is_automatic(mail) else self.address
-        with _Line(self.relay) as server:
-            _envelope(server, sender, recipient)
-            # Our own copy may fail: the reply matters more than its receipt.
-            server.rcpt(self.receipts)
-            _content(server, mail)
+        try:
+            with _Line(self.relay) as server:
+                _envelope(server, sender, recipient)
+                # Our own copy may fail: the reply matters more than its receipt.
+                server.rcpt(self.receipts)
+                _content(server, mail)
+        except SettingsError as error:
+            raise DeliveryError(str(error)) from None  # right once, and again when it is mended
 
     def check(self) -> None:
         """Connect and log in; SettingsError or DeliveryError says what is wrong."""
