@@ -33,6 +33,10 @@ class Metrics:
         self.caps = Counter("desk_caps", "Replies held by a cap", ["cap"], registry=registry)
         self.reminders = Counter("desk_reminders", "Reminders of cases", registry=registry)
         self.taken_over = Counter("desk_taken_over", "Workers taken over", registry=registry)
+        self.model = Counter(
+            "desk_model", "Messages a model was asked about, by what came of it", ["result"],
+            registry=registry,
+        )  # fmt: skip
         self.sends = Gauge("desk_sends", "Outgoing mails by state", ["state"], registry=registry)
 
     def answered(self, response: Response) -> None:
@@ -40,6 +44,8 @@ class Metrics:
         for each in response.outcomes:
             self.outcomes.labels(kind=type(each).__name__.lower(), reason=each.reason.value).inc()
             self.probability.observe(each.probability)
+        for note in response.notes:
+            self.model.labels(result=note.removeprefix("model: ")).inc()
 
     def watch(self, name: str, says: str, value: Callable[[], float]) -> None:
         """A number that is looked up whenever somebody asks."""

@@ -85,6 +85,10 @@ class Service:
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
+        self.metrics.watch(
+            "desk_mailbox_up", "Mail can be taken", lambda: float(not self._failures)
+        )
+        self.metrics.watch("desk_model_open", "A model is asked", self._model_open)
 
     def start(self) -> None:
         """Accept mail and begin to work; MissingError when a port or the database is taken.
@@ -162,6 +166,9 @@ class Service:
             self.mailbox.settle(mail.ref, Place.FAILED)
             self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
             log.exception("a mail broke the intake", extra={"message_id": message_id})
+
+    def _model_open(self) -> float:
+        return float(bool(self.app.settings.model) and self.app.budget.state == "open")
 
     def _take(self, mail: Mail) -> None:
         self.at(Step.FETCHED)
