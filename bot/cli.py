@@ -35,6 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             MissingError(f"{error.filename or 'the system'}: {error.strerror or error}"), MISSING
         )
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        said = str(error).split("\n", 1)[0][:200]
+        return _fail(
+            DeskError(f"a fault of the desk itself: {type(error).__name__}: {said}"), FAILED
+        )
 
 
 def ask(arguments: argparse.Namespace) -> int:

@@ -85,9 +85,6 @@ class Service:
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
-        self.metrics.watch(
-            "desk_mailbox_up", "Mail can be taken", lambda: float(not self._failures)
-        )
         self.metrics.watch("desk_model_open", "A model is asked", self._model_open)
 
     def start(self) -> None:
