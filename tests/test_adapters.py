@@ -80,6 +80,7 @@ def test_a_new_encoder_gets_its_own_collection(base: MiniLM, tmp_path: Path) -> 
     class Renamed:
         name = "other"
         embed_query = staticmethod(base.embed_query)
+        embed_documents = staticmethod(base.embed_documents)
 
     Chroma(encoder=base, folder=tmp_path).index(RECORDS, silent)
     other = Chroma(encoder=Renamed(), folder=tmp_path)

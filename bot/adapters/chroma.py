@@ -30,6 +30,7 @@ class Encoder(Protocol):
     @property
     def name(self) -> str: ...
     def embed_query(self, text: str) -> list[float]: ...
+    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class Chroma:
             ids=[r.id for r in records],
             documents=[r.text for r in records],
             metadatas=[{"label": r.label, "answers": r.answers} for r in records],
-            embeddings=[self.encoder.embed_query(r.text) for r in records],  # type: ignore[arg-type]
+            embeddings=self.encoder.embed_documents([r.text for r in records]),  # type: ignore[arg-type]
         )
 
     def _forget_other_encoders(self) -> None:
