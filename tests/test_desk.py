@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,9 +8,13 @@ from typing_extensions import override
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.desk import Desk
+from bot.domain import Answer, AnswerReason, Message, Passage, Response
 from bot.errors import BlockedError, InputError
 from bot.journal import Journal, OutboxState, Received
 from bot.outbound import Check, Outbound
+from bot.responder import Responder
+from evals.generators.attacks import HOSTILE, labelled
+from tests.conftest import ROOT
 from tests.fakes import ListOut, Time
 
 
@@ -136,6 +142,49 @@ def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
         desk.work(stored)
     assert out.sent == []
     assert desk.journal.undecided() == [stored]
+
+
+class Obeying:
+    """An engine that gives every attacker what they ask for, in their own words."""
+
+    def __init__(self, inner: Responder) -> None:
+        self.inner = inner
+
+    def respond(self, message: Message) -> Response:
+        passage = replace(
+            next(iter(self.inner.knowledge.passages.values())), text=message.text, sentences=()
+        )
+        outcome = Answer(
+            question=message.text, reason=AnswerReason.PUBLISHED, probability=1.0,
+            passages=(passage,), candidates=(passage,),
+        )  # fmt: skip
+        return Response(outcomes=(outcome,), language="en", knowledge="")
+
+    def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        return tuple(passages)
+
+
+def test_an_engine_that_obeys_the_attacker_gets_nothing_out(desk: Desk, out: ListOut) -> None:
+    desk.responder = Obeying(desk.responder)  # type: ignore[assignment]
+    hostile = [m for m in labelled() if m.expected in HOSTILE][::8]
+    assert len(hostile) > 100
+    for number, attack in enumerate(hostile):
+        mail = replace(received(attack.text), key=f"attack-{number}", thread_key=f"t{number}")
+        stored = desk.take(mail)
+        assert stored is not None
+        with pytest.raises(BlockedError, match="no whole"):
+            desk.work(stored)
+    desk.deliver()
+    assert out.sent == []
+
+
+def test_only_the_desk_hands_mails_over() -> None:
+    callers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "bot").rglob("*.py")
+        if "out.send(" in path.read_text(encoding="utf-8")
+    }
+    assert callers == {"bot/desk.py", "bot/channels/mail/selftest.py"}  # a check mail to ourselves
 
 
 def test_an_address_that_cannot_be_answered_is_named(desk: Desk) -> None:

@@ -100,7 +100,7 @@ def test_both_sides_of_a_pair() -> None:
     for honest, hostile in zip(*[iter(pairs())] * 2, strict=True):
         right[screen(honest.text) is None and kind(screen(hostile.text)) == "refuse"] += 1
     assert right.total() >= 70
-    assert right[True] >= 0.92 * right.total()
+    assert right[True] >= 0.95 * right.total()
 
 
 def test_the_generator_is_reproducible_and_large_enough() -> None:
