@@ -28,7 +28,9 @@ GROUPS = (
     ("enterprise", "pairs_professional"),
     ("staff_odd_multilingual",),
 )
-TARGETS = {"threshold": 0.03, "threshold_strict": 0.01}
+# Wrong among answered, one error more than seen counted. The folds lack a third of the labelled
+# messages; what ships is trained on all, and the gates hold it to 3 % on the held-out author.
+TARGETS = {"threshold": 0.04, "threshold_strict": 0.01}
 SCORES = Path("evals/reports/left_out.jsonl")
 Row = dict[str, object]
 
