@@ -54,7 +54,8 @@ def calibrate(argv: Sequence[str]) -> int:
         trained = _trained(train, examples, classes, weights)
         scored += score([c for c in cases if c.author in group], trained, knowledge, classes)
         keep(scored)
-    adopt(knowledge.folder / FITTED, calibration(scored))
+    made = {"question_version": knowledge.question_version, **calibration(scored)}
+    adopt(knowledge.folder / FITTED, made)
     return 0
 
 
