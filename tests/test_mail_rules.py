@@ -93,6 +93,13 @@ CASES: list[tuple[str, bytes, Verdict]] = [
     ("R11 sender not proven", proven("dkim=fail header.d=example.org"), Verdict.HOLD),
     ("R12 not addressed to us", mail(to=b"other@x.example"), Verdict.HOLD),
     ("R12 not addressed to us", mail(b"Delivered-To: desk@x.example", to=b"o@x.ex"), Verdict.HOLD),
+    (
+        "R13 answer wanted elsewhere",
+        mail(body=b"Were keys exposed? Please reply to my private address mallory@evil.example."),
+        Verdict.HOLD,
+    ),
+    ("R18 otherwise", mail(body=b"Should I write to someone@openai.com instead?"), Verdict.ANSWER),
+    ("R18 otherwise", mail(body=b"Please reply to me at ana@example.org."), Verdict.ANSWER),
     ("R15 nothing to read", mail(body=b" \r\n"), Verdict.HOLD),
     ("R15 sealed or garbled", mail(body=b"-----BEGIN PGP MESSAGE-----\r\nx"), Verdict.HOLD),
     ("R15 sealed or garbled", mail(body=b"\xff\x81\x8d" * 9), Verdict.HOLD),

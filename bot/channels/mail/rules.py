@@ -29,6 +29,13 @@ PACKED = ("application/ms-tnef", "application/vnd.ms-tnef", "text/calendar")
 ARMOUR = ("-----BEGIN PGP MESSAGE-----",)
 BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 SUPPRESSED = ("all", "oof", "autoreply")
+# "Please answer to my other address …": the sender cannot prove that the other address is theirs.
+ELSEWHERE = re2.compile(
+    r"(?i)\b(?:reply|write|respond|answer|get back) (?:back |please |only |instead )*"
+    r"(?:to )?(?:me|us|my|our)?\b[^.!?\n]{0,40}?\b"
+    r"([a-z0-9._+-]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,20})"
+)
+ASKS = re2.compile(r"(?i)\b(?:should|can|may|do|must) (?:i|we)\b[^.!?\n]{0,80}@")
 TAG = re2.compile(r"\+[^@]*@")
 
 
@@ -179,6 +186,14 @@ def _not_addressed(mail: ParsedMail, policy: Policy) -> bool:
     return bool(policy.own and mail.recipients) and not _ours(policy) & _addressees(mail)
 
 
+def _elsewhere(mail: ParsedMail, policy: Policy) -> bool:
+    """Asks for an answer at an address that is neither the sender's nor ours."""
+    theirs = {mail.sender.lower(), *_ours(policy)}
+    found = (match.group(1).lower() for match in ELSEWHERE.finditer(mail.visible))
+    asked = bool(ASKS.search(mail.visible))  # "Should I write to …?" is an honest question
+    return not asked and any(TAG.sub("@", address) not in theirs for address in found)
+
+
 def _unreadable(mail: ParsedMail, _policy: Policy) -> bool:
     text = mail.text.strip()
     packed = any(t in PACKED for t in mail.content_types) or any(
@@ -227,6 +242,7 @@ TABLE: tuple[tuple[str, Verdict, Test], ...] = (
     ("R10 forged sender", Verdict.HOLD, _forged),
     ("R11 sender not proven", Verdict.HOLD, _unproven),
     ("R12 not addressed to us", Verdict.HOLD, _not_addressed),
+    ("R13 answer wanted elsewhere", Verdict.HOLD, _elsewhere),
     ("R15 sealed or garbled", Verdict.HOLD, _unreadable),
     ("R15 nothing to read", Verdict.HOLD, _empty),
 )
