@@ -117,6 +117,8 @@ class Desk:
             return Decision(response=_all_held(response, self._urgency(scope)))
 
         decided = self.journal.decide(message_id, response, draft=draft, reply=reply, capped=capped)
+        for kind in dict.fromkeys(span.kind for span in response.redactions):
+            log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
         if decided.cap:
             log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided

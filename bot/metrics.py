@@ -33,6 +33,9 @@ class Metrics:
         self.caps = Counter("desk_caps", "Replies held by a cap", ["cap"], registry=registry)
         self.reminders = Counter("desk_reminders", "Reminders of cases", registry=registry)
         self.taken_over = Counter("desk_taken_over", "Workers taken over", registry=registry)
+        self.secrets = Counter(
+            "desk_secrets", "Messages with a pasted secret", ["kind"], registry=registry
+        )
         self.model = Counter(
             "desk_model", "Messages a model was asked about, by what came of it", ["result"],
             registry=registry,
@@ -44,6 +47,8 @@ class Metrics:
         for each in response.outcomes:
             self.outcomes.labels(kind=type(each).__name__.lower(), reason=each.reason.value).inc()
             self.probability.observe(each.probability)
+        for secret in dict.fromkeys(span.kind for span in response.redactions):
+            self.secrets.labels(kind=secret.value).inc()
         for note in response.notes:
             self.model.labels(result=note.removeprefix("model: ")).inc()
 

@@ -1,5 +1,7 @@
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from email import message_from_bytes
+from email.policy import SMTP
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from bot.domain import Answer, AnswerReason, Message, Passage, Response
 from bot.errors import BlockedError, InputError
 from bot.journal import Journal, OutboxState, Received
 from bot.outbound import Check, Outbound
+from bot.redact import redact
 from bot.responder import Responder
 from evals.generators.attacks import HOSTILE, labelled
 from tests.conftest import ROOT
@@ -142,6 +145,23 @@ def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
         desk.work(stored)
     assert out.sent == []
     assert desk.journal.undecided() == [stored]
+
+
+def test_staff_are_told_of_a_pasted_secret_and_not_what_it_was(
+    desk: Desk, out: ListOut, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = redact("My password is Tulip-Garden-92. Do I have to change it?")
+    spans = tuple(asdict(span) for span in found.spans)
+    handle(desk, replace(received(found.text), redactions=spans))
+    assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
+        "a secret was pasted"
+    ]
+    assert desk.journal.seen_lately("secret_pasted:password", 60) == 1
+    ((_, mail),) = out.sent
+    told = message_from_bytes(mail, policy=SMTP).get_content()
+    assert "something that looks like a secret" in told
+    assert "a password" in told
+    assert "Tulip" not in told
 
 
 class Obeying:

@@ -200,6 +200,8 @@ class Journal:
                     outbox.insert().values(outgoing(origin, made.reply, automatic=True, now=now))
                 )
             self._note(db, "desk", "decided", message_id)
+            for kind in dict.fromkeys(span.kind for span in response.redactions):
+                self._note(db, "desk", f"secret_pasted:{kind}", message_id)
         return Decided(response=made.response, cap=cap or "")
 
     def fail(self, message_id: int, fault: str) -> bool:
