@@ -98,6 +98,12 @@ CASES: list[tuple[str, bytes, Verdict]] = [
         mail(body=b"Were keys exposed? Please reply to my private address mallory@evil.example."),
         Verdict.HOLD,
     ),
+    (
+        "R13 answer wanted elsewhere",
+        mail(body=b"Were keys exposed? Answer only to mallory@evil.example"),
+        Verdict.HOLD,
+    ),
+    ("R18 otherwise", mail(body=b"Or write to someone@openai.com."), Verdict.ANSWER),
     ("R18 otherwise", mail(body=b"Should I write to someone@openai.com instead?"), Verdict.ANSWER),
     ("R18 otherwise", mail(body=b"Please reply to me at ana@example.org."), Verdict.ANSWER),
     ("R15 nothing to read", mail(body=b" \r\n"), Verdict.HOLD),

@@ -31,8 +31,9 @@ BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 SUPPRESSED = ("all", "oof", "autoreply")
 # "Please answer to my other address …": the sender cannot prove that the other address is theirs.
 ELSEWHERE = re2.compile(
-    r"(?i)\b(?:reply|write|respond|answer|get back) (?:back |please |only |instead )*"
-    r"(?:to )?(?:me|us|my|our)?\b[^.!?\n]{0,40}?\b"
+    r"(?i)\b(?:(?:reply|write|respond|answer|get back) (?:back |please |only |instead )*"
+    r"(?:to )?(?:me|us|my|our)\b[^.!?\n]{0,40}?|"
+    r"(?:reply|respond|answer) (?:back |please |only |instead )*to )\b"
     r"([a-z0-9._+-]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,20})"
 )
 ASKS = re2.compile(r"(?i)\b(?:should|can|may|do|must) (?:i|we)\b[^.!?\n]{0,80}@")
