@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 DESK, USER = "incident@example.test", "user@customer.test"
-READY_SECONDS = 20
+READY_SECONDS = 40
 HERE = Path(__file__).parent
 
 
@@ -34,6 +34,9 @@ def missing() -> str:
     for name in ("dovecot", "postfix"):
         if not shutil.which(name, path="/usr/sbin:/usr/bin:/sbin"):
             return f"{name} is not installed (Debian: dovecot-imapd, dovecot-lmtpd, postfix)"
+    told = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, check=False)
+    if not told.stdout.startswith(b"2.3"):
+        return f"dovecot.conf here is for Dovecot 2.3, not {told.stdout.decode().strip()}"
     return ""
 
 
