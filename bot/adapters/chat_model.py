@@ -6,6 +6,7 @@ the desk decides as if there were no model.
 
 import logging
 import random
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
@@ -63,7 +64,8 @@ class ChatSelector:
         random.Random(len(text)).shuffle(order)  # noqa: S311 - two orders, not a secret
         calls = [self._threads.submit(self._ask, text, list(o)) for o in (order, reversed(order))]
         try:
-            one, other = (call.result(timeout=self.deadline + 1) for call in calls)
+            until = time.monotonic() + self.deadline
+            one, other = (call.result(max(0.0, until - time.monotonic())) for call in calls)
         except SpentError as error:
             return Selected(fault=str(error))
         except LateError:
