@@ -73,7 +73,7 @@ class MailCheck:
 
 def queue_lines(journal: Journal) -> Iterator[str]:
     """The open cases with their age, the most urgent first; then mails that did not go through."""
-    waiting, now = journal.queue(), datetime.now(UTC)
+    waiting, now = journal.cases.queue(), datetime.now(UTC)
     stuck = journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN)
     if not waiting and not stuck:
         yield "nothing waits for a person"
@@ -131,7 +131,7 @@ def decide(app: App, case_id: int, *, text: str | None, approve: bool, anyway: b
 
     InputError names what to look at once more in a person's own words, unless `anyway`.
     """
-    waiting = next((w for w in app.journal.queue() if w.id == case_id), None)
+    waiting = next((w for w in app.journal.cases.queue() if w.id == case_id), None)
     if waiting is None:
         raise InputError(f"{case_id} is no open case; `incident-desk queue` lists them")
     if text is not None and not text.strip():

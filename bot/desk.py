@@ -144,14 +144,14 @@ class Desk:
         self, escalation_id: int, *, actor: str, action: str, text: str, work: Work | None = None
     ) -> bool:
         """A person's decision; `text` is what goes to the user, empty to close without a mail."""
-        waiting = next((w for w in self.journal.queue() if w.id == escalation_id), None)
+        waiting = next((w for w in self.journal.cases.queue() if w.id == escalation_id), None)
         if waiting is None:
             raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
         reply = None
         if text:
             stored = self.journal.message(waiting.message_id)
             reply = self._reply(stored, text, turn="person", automatic=False)
-        return self.journal.resolve(
+        return self.journal.cases.resolve(
             escalation_id, actor=actor, action=action, reply=reply, work=work
         )
 

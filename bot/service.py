@@ -227,7 +227,7 @@ class Service:
 
     def _decided(self, escalation_id: int) -> None:
         """The job: hand over what a person decided."""
-        self.desk.deliver(self.journal.conversation_of_case(escalation_id))
+        self.desk.deliver(self.journal.cases.conversation(escalation_id))
 
     def _decide(self, message_id: int) -> None:
         try:

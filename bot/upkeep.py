@@ -115,7 +115,7 @@ class Upkeep:
         self._beaten = time.monotonic()
         self.sweep()
         self.rebuild(self.pace.forgotten)
-        for case, count in self.journal.remind():
+        for case, count in self.journal.cases.remind():
             self.metrics.reminders.inc()
             log.warning("a case is past its due time", extra={"case_id": case, "count": count})
         self._uncertain()
@@ -160,10 +160,10 @@ class Upkeep:
             gauge.set_function(partial(_counted, sends, state))
 
     def _open(self) -> float:
-        return len(self.journal.queue())
+        return len(self.journal.cases.queue())
 
     def _oldest(self) -> float:
-        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.queue()]
+        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.queue()]
         return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
 
 

@@ -82,20 +82,20 @@ def test_a_duplicate_is_not_taken_twice(desk: Desk) -> None:
 
 def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
     handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
-    (case,) = desk.journal.queue()
+    (case,) = desk.journal.cases.queue()
     assert "quot" not in case.draft or case.draft
     assert desk.resolve(case.id, actor="eve", action="approved", text=case.draft)
     desk.deliver()
     assert len(out.sent) == 2
     assert b"Auto-Submitted" not in out.sent[1][1]
-    assert desk.journal.queue() == []
+    assert desk.journal.cases.queue() == []
     with pytest.raises(InputError, match="no open case"):
         desk.resolve(case.id, actor="bob", action="approved", text="x")
 
 
 def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
     handle(desk, received("Please cancel my newspaper."))
-    (case,) = desk.journal.queue()
+    (case,) = desk.journal.cases.queue()
     assert desk.resolve(case.id, actor="eve", action="dismissed", text="")
     desk.deliver()
     assert len(out.sent) == 1
@@ -104,7 +104,7 @@ def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
 def test_a_held_mail_gets_no_automatic_reply(desk: Desk, out: ListOut) -> None:
     handle(desk, received("Were API keys exposed?", verdict="hold"))
     assert out.sent == []
-    (case,) = desk.journal.queue()
+    (case,) = desk.journal.cases.queue()
     assert case.reason == "held"
     assert "OpenAI passwords" in case.draft
 

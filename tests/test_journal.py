@@ -162,7 +162,7 @@ def test_a_decision_is_stored_once(journal: Journal) -> None:
     again = journal.decide(message_id, waiting(), draft="d", reply=None)
     assert (first.first, again.first) == (True, False)
     assert [row.kind for row in journal.outcomes(message_id)] == ["answer"]
-    assert journal.queue() == []
+    assert journal.cases.queue() == []
     assert journal.counts()["outbox"] == 1
 
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_decided_waits_for_a_person(journal: Journal) -> None:
     message_id = stored(journal, mail())
     assert journal.fail(message_id, "BlockedError")
     assert not journal.fail(message_id, "BlockedError")
-    (case,) = journal.queue()
+    (case,) = journal.cases.queue()
     assert (case.reason, case.priority) == ("mail_fault", "high")
     assert journal.undecided() == []
 
@@ -195,32 +195,32 @@ def test_the_queue_is_ordered_by_urgency_then_age(journal: Journal, clock: Time)
     for n, priority in enumerate((Priority.NORMAL, Priority.PAGE, Priority.HIGH, Priority.PAGE)):
         journal.decide(stored(journal, mail(f"k{n}")), waiting(priority), draft=f"{n}", reply=None)
         clock.forward(1)
-    assert [w.draft for w in journal.queue()] == ["1", "3", "2", "0"]
+    assert [w.draft for w in journal.cases.queue()] == ["1", "3", "2", "0"]
 
 
 def test_reminders_come_when_due_and_again(journal: Journal, clock: Time) -> None:
     journal.decide(stored(journal, mail()), waiting(Priority.PAGE), draft="", reply=None)
-    (case,) = journal.queue()
-    assert journal.remind() == []
+    (case,) = journal.cases.queue()
+    assert journal.cases.remind() == []
     clock.forward(15 * 60)
-    assert journal.remind() == [(case.id, 1)]
-    assert journal.remind() == []
+    assert journal.cases.remind() == [(case.id, 1)]
+    assert journal.cases.remind() == []
     clock.forward(15 * 60)
-    assert journal.remind() == [(case.id, 2)]
-    journal.resolve(case.id, actor="eve", action="dismissed", reply=None)
+    assert journal.cases.remind() == [(case.id, 2)]
+    journal.cases.resolve(case.id, actor="eve", action="dismissed", reply=None)
     clock.forward(86_400)
-    assert journal.remind() == []
+    assert journal.cases.remind() == []
     assert journal.seen_lately(f"reminder:{case.id}:2", 2 * 86_400) == 1
 
 
 def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
     journal.decide(stored(journal, mail()), waiting(), draft="", reply=None)
-    (case,) = journal.queue()
+    (case,) = journal.cases.queue()
     jobs: list[int] = []
     won: list[bool] = []
 
     def decide(name: str) -> None:
-        done = journal.resolve(
+        done = journal.cases.resolve(
             case.id,
             actor=name,
             action="edited",
@@ -237,7 +237,7 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
     assert sorted(won) == [False] * 4 + [True]
     assert jobs == [case.id]
     assert len(journal.sends.due()) == 1
-    assert journal.conversation_of_case(case.id) in journal.conversations([case.message_id])
+    assert journal.cases.conversation(case.id) in journal.conversations([case.message_id])
 
 
 def test_a_send_is_claimed_by_one(journal: Journal) -> None:
@@ -279,7 +279,7 @@ def test_an_unknown_fate_ends_with_a_person(journal: Journal, clock: Time) -> No
     assert [s.id for s in journal.sends.unsure(600)] == [send_id]
     assert journal.sends.held(send_id, "no receipt")
     assert not journal.sends.claim(send_id, "a")
-    (case,) = journal.queue()
+    (case,) = journal.cases.queue()
     assert case.reason == "held"
     assert not journal.sends.held(send_id, "no receipt")
 
@@ -357,7 +357,7 @@ def test_each_cap_holds_the_reply_beyond_it(
         found.append(decided.cap)
     assert found == [""] * (len(mails) - 1) + [hit]
     assert len(journal.sends.due()) == len(mails) - 1
-    assert len(journal.queue()) == 1
+    assert len(journal.cases.queue()) == 1
     last = journal.message(message_id)
     assert (last.verdict, last.rule) == ("hold", f"R14 cap: {hit}")
     clock.forward(4000)
@@ -395,7 +395,7 @@ def test_concurrent_decisions_stay_under_a_cap(database_url: str) -> None:
     for thread in threads:
         thread.join()
     assert len(journal.sends.due()) == 5
-    assert len(journal.queue()) == 7
+    assert len(journal.cases.queue()) == 7
     journal.close()
 
 

@@ -125,7 +125,7 @@ def check(home: Path, url: str, *, sure: bool) -> None:
     sent = list(mailbox.Maildir(home / "mail" / "sent", create=False))
     twice = [k for k, n in Counter(m["In-Reply-To"] for m in sent).items() if n > 1]
     assert twice == []
-    cases = {case.message_id for case in journal.queue()}
+    cases = {case.message_id for case in journal.cases.queue()}
     for each in messages(journal):
         message = journal.message(each)
         kinds = {row.kind for row in journal.outcomes(each)}

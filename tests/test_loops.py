@@ -148,7 +148,7 @@ def test_two_desks_whose_marks_are_taken_off_stop_at_the_cap_of_a_thread(
     sent = loop(desk, question(sender="help@other.example"), answering)
     assert 1 < sent <= CAP[Scope.THREAD]
     assert len(other.out.sent) <= CAP[Scope.THREAD]
-    assert len(desk.desk.journal.queue()) + len(other.desk.journal.queue()) == 1
+    assert len(desk.desk.journal.cases.queue()) + len(other.desk.journal.cases.queue()) == 1
 
 
 @pytest.mark.parametrize("threads", [True, False])
@@ -175,7 +175,7 @@ def test_a_vacation_responder_with_changing_addresses(desk: Simulated, *, thread
     )  # a tenth of the hours, the same end
     sent = loop(desk, first, answering, days=1)
     assert 1 < sent <= (CAP[Scope.THREAD] if threads else CAP[Scope.DOMAIN])
-    assert len(desk.desk.journal.queue()) == 1
+    assert len(desk.desk.journal.cases.queue()) == 1
 
 
 def test_one_responder_that_says_the_same_for_ever(desk: Simulated) -> None:
@@ -193,7 +193,7 @@ def test_a_storm_of_bounces_gets_no_answer(desk: Simulated) -> None:
             b"Return-Path: <mailer-daemon@x.example>", b"Return-Path: <>"
         )
         assert desk.take(raw) == []
-    assert desk.desk.journal.queue() == []
+    assert desk.desk.journal.cases.queue() == []
     assert desk.desk.journal.counts()["message"] == 300
 
 
@@ -214,7 +214,7 @@ def test_a_flood_ends_at_the_cap_and_pages_once(
     journal = desk.desk.journal
     most = next(cap.most for cap in caps if cap.scope is Scope.ALL)
     assert len(desk.out.sent) == most
-    queue = journal.queue()
+    queue = journal.cases.queue()
     assert len(queue) == mails - most
     assert [case.priority for case in queue].count(Priority.PAGE) == 1
     assert journal.counts()["message"] == mails

@@ -167,7 +167,7 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
         app.mailbox.wake()
         until(lambda: len(shown) == 2)
         until(lambda: app.journal.sends.counts() == {"sent": 1, "bounced": 1})
-    assert [case.reason for case in app.journal.queue()] == ["held"]
+    assert [case.reason for case in app.journal.cases.queue()] == ["held"]
     assert any("bounced" in line for line in queue_lines(app.journal))
 
 
@@ -216,7 +216,7 @@ def test_each_way_of_failing_has_its_state(
     assert app.desk.deliver() == 0
     (send,) = app.journal.sends.in_state(state)
     assert (send.id, send.fault) == (send_id, str(error))
-    assert bool(app.journal.queue()) == (state is OutboxState.FAILED)
+    assert bool(app.journal.cases.queue()) == (state is OutboxState.FAILED)
 
 
 def test_after_the_last_try_it_has_failed(app: App) -> None:
@@ -264,7 +264,7 @@ def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
     with running(app):
         until(lambda: app.journal.sends.counts() == {"held": 1})
-    assert len(app.journal.queue()) == 1
+    assert len(app.journal.cases.queue()) == 1
 
 
 def test_jobs_that_were_lost_are_put_again(app: App) -> None:
@@ -309,9 +309,9 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
     with running(app, Pace(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
         local(app).new.add(mail(EXPOSED))
         app.mailbox.wake()
-        until(app.journal.queue)
+        until(app.journal.cases.queue)
         until(lambda: shown)
-    (case,) = app.journal.queue()
+    (case,) = app.journal.cases.queue()
     assert case.reason == "mail_fault"
     assert [handled.response for handled in shown] == [None]
 
@@ -412,7 +412,7 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     message_id = app.desk.take(received(EXPOSED))
     assert message_id
     app.journal.fail(message_id, "x")
-    (case,) = app.journal.queue()
+    (case,) = app.journal.cases.queue()
     with pytest.raises(InputError, match="--text"):
         decide(app, case.id, text=None, approve=True)
     assert "edited, 1 mail sent" in decide(app, case.id, text="We have read it.", approve=False)
@@ -431,7 +431,7 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     message_id = app.desk.take(received(LAWYERS))
     assert message_id
     app.desk.work(message_id)
-    (case,) = app.journal.queue()
+    (case,) = app.journal.cases.queue()
     with running(app, Pace(beat=0.1, send=60)):
         assert app.desk.resolve(
             case.id, actor="eve", action="edited", text="We do not say.", work=app.jobs.decided
@@ -488,6 +488,6 @@ def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
         service.run(until=lambda: app.journal.sends.counts() == {"sent": 1})
     finally:
         service.close()
-    assert [case.reason for case in app.journal.queue()] == ["mail_fault"]
+    assert [case.reason for case in app.journal.cases.queue()] == ["mail_fault"]
     assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
     assert caplog.text.count("a mail broke the intake") == 2

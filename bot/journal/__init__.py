@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
 from bot.errors import DeskError
 from bot.journal import caps as counting
+from bot.journal.cases import Cases, Work, noted
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.migrations import upgrade
@@ -34,8 +35,6 @@ from bot.journal.tables import (
     TABLES,
     audit,
     conversation,
-    decision,
-    escalation,
     message,
     outbox,
     outcome,
@@ -47,9 +46,6 @@ __all__ = [
     "Decided", "Decision", "Journal", "MessageState", "OutboxState", "Received", "Reply", "Send",
     "Waiting", "Work",
 ]  # fmt: skip
-
-Work = Callable[[sql.Connection, int], None]
-"""Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
 
 HISTORY = 20
 RANK = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
@@ -70,6 +66,7 @@ class Journal:
             self.engine.dispose()
             raise
         self._opener = Opener(clock, limits)
+        self.cases = Cases(self.engine, clock, self._opener)
         self.sends = Sends(self.engine, clock, self._opener)
         self.workers = Workers(self.engine, clock)
 
@@ -228,85 +225,6 @@ class Journal:
             newest = db.execute(query).scalar()
         return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
 
-    def queue(self) -> list[Waiting]:
-        """Open escalations: the most urgent first, then the oldest."""
-        order = {"page": 0, "high": 1, "normal": 2}
-        query = sql.select(escalation, message.c.sender, message.c.text).join(message)
-        with reading(self.engine) as db:
-            rows = db.execute(query.where(escalation.c.state == "open")).all()
-        found = [
-            Waiting(
-                id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
-                sender=r.sender, text=r.text, draft=r.draft, opened_at=r.opened_at,
-                due_at=r.due_at,
-            )
-            for r in rows
-        ]  # fmt: skip
-        return sorted(found, key=lambda w: (order.get(w.priority, 3), w.opened_at, w.id))
-
-    def remind(self, limit: int = 100) -> list[tuple[int, int]]:
-        """Open cases past their due time, each with its number of reminders; due again later."""
-        now = self._now()
-        query = sql.select(escalation).where(
-            escalation.c.state == "open", escalation.c.due_at != "", escalation.c.due_at <= now
-        )
-        with reading(self.engine) as db:
-            if db.execute(query.limit(1)).first() is None:
-                return []
-        with writing(self.engine) as db:
-            rows = db.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
-            for row in rows:
-                case = escalation.update().where(escalation.c.id == row.id)
-                due = self._opener.due(Priority(row.priority))
-                db.execute(case.values(due_at=due, reminders=row.reminders + 1))
-                self._note(db, "desk", f"reminder:{row.id}:{row.reminders + 1}", row.message_id)
-        return [(row.id, row.reminders + 1) for row in rows]
-
-    def resolve(
-        self,
-        escalation_id: int,
-        *,
-        actor: str,
-        action: str,
-        reply: Reply | None,
-        work: Work | None = None,
-    ) -> bool:
-        """Record a person's decision and its mail in one commit; False if somebody was first."""
-        try:
-            with writing(self.engine) as db:
-                row = db.execute(
-                    sql.select(escalation.c.message_id, message.c.conversation_id)
-                    .join(message)
-                    .where(escalation.c.id == escalation_id)
-                ).one()
-                db.execute(
-                    decision.insert().values(
-                        escalation_id=escalation_id, action=action, actor=actor,
-                        decided_at=self._now(),
-                    )
-                )  # fmt: skip
-                closed = escalation.update().where(escalation.c.id == escalation_id)
-                db.execute(closed.values(state="decided"))
-                if reply:
-                    origin = Origin(
-                        key=f"human:{escalation_id}", message_id=row.message_id,
-                        conversation_id=row.conversation_id,
-                    )  # fmt: skip
-                    values = outgoing(origin, reply, automatic=False, now=self._now())
-                    db.execute(outbox.insert().values(values))
-                    if work:
-                        work(db, escalation_id)
-                self._note(db, actor, action, row.message_id)
-        except IntegrityError:
-            return False
-        return True
-
-    def conversation_of_case(self, escalation_id: int) -> int:
-        """The conversation that a case belongs to."""
-        query = sql.select(message.c.conversation_id).join(escalation)
-        with reading(self.engine) as db:
-            return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
-
     def outcomes(self, message_id: int) -> list[sql.Row[Any]]:
         """The outcome rows of a message, in order."""
         query = sql.select(outcome).where(outcome.c.message_id == message_id)
@@ -375,8 +293,7 @@ class Journal:
             self._opener.open(db, message_id, first.priority, first.reason.value, draft)
 
     def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
-        row = {"at": self._now(), "actor": actor, "event": event, "message_id": message_id}
-        db.execute(audit.insert().values(row))
+        noted(db, self._now(), actor, event, message_id)
 
     def _now(self) -> str:
         return stamp(self.clock())
