@@ -107,7 +107,7 @@ class Desk:
         response = self.responder.respond(self._message(message_id, stored))
         draft = self._draft(response)
         self.at(Step.RESPONDED)
-        if stored.verdict == HOLD:
+        if stored.verdict == HOLD or self.journal.cases.owned(message_id):
             held = _all_held(response, Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         text = word(response, self.knowledge)
@@ -141,7 +141,14 @@ class Desk:
                 self.journal.sends.again(send.id, "never handed over", seconds=0)
 
     def resolve(
-        self, escalation_id: int, *, actor: str, action: str, text: str, work: Work | None = None
+        self,
+        escalation_id: int,
+        *,
+        actor: str,
+        action: str,
+        text: str,
+        work: Work | None = None,
+        version: str = "",
     ) -> bool:
         """A person's decision; `text` is what goes to the user, empty to close without a mail."""
         waiting = next((w for w in self.journal.cases.queue() if w.id == escalation_id), None)
@@ -150,9 +157,23 @@ class Desk:
         reply = None
         if text:
             stored = self.journal.message(waiting.message_id)
-            reply = self._reply(stored, text, turn="person", automatic=False)
+            turn = "person" + (f":{waiting.round}" if waiting.round else "")
+            reply = self._reply(stored, text, turn=turn, automatic=False)
         return self.journal.cases.resolve(
-            escalation_id, actor=actor, action=action, reply=reply, work=work
+            escalation_id, actor=actor, action=action, reply=reply, work=work, version=version
+        )
+
+    def ask(
+        self, case_id: int, *, actor: str, text: str, version: str, work: Work | None = None
+    ) -> bool:
+        """A person's mail that asks for details; the case stays open."""
+        case = self.journal.cases.read(case_id)
+        if case is None:
+            raise InputError(f"there is no case {case_id}")
+        stored = self.journal.message(case.message_id)
+        reply = self._reply(stored, text, turn=f"details:{version}", automatic=False)
+        return self.journal.cases.ask(
+            case_id, actor=actor, reply=reply, version=version, work=work
         )
 
     def _hand_over(self, send: Send) -> bool:

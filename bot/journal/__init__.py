@@ -21,16 +21,23 @@ from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.migrations import upgrade
 from bot.journal.opening import Opener
 from bot.journal.records import (
+    Asked,
+    Case,
+    Change,
     Decided,
     Decision,
+    Delivery,
+    Made,
     MessageState,
     OutboxState,
     Received,
     Reply,
     Send,
+    Stage,
     Waiting,
 )
 from bot.journal.sends import Origin, Sends, outgoing
+from bot.journal.slack import SlackBook
 from bot.journal.tables import (
     TABLES,
     audit,
@@ -43,8 +50,8 @@ from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
 __all__ = [
-    "Decided", "Decision", "Journal", "MessageState", "OutboxState", "Received", "Reply", "Send",
-    "Waiting", "Work",
+    "Asked", "Case", "Change", "Decided", "Decision", "Delivery", "Journal", "Made", "MessageState",
+    "OutboxState", "Received", "Reply", "Send", "Stage", "Waiting", "Work",
 ]  # fmt: skip
 
 HISTORY = 20
@@ -68,6 +75,7 @@ class Journal:
         self._opener = Opener(clock, limits)
         self.cases = Cases(self.engine, clock, self._opener)
         self.sends = Sends(self.engine, clock, self._opener)
+        self.slack = SlackBook(self.engine, clock)
         self.workers = Workers(self.engine, clock)
 
     def close(self) -> None:

@@ -1,16 +1,18 @@
 """Cases that wait for a person: what is open, what is due, and what somebody decided."""
 
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import Priority
-from bot.journal.clock import Clock, stamp
+from bot.journal.casefile import CASE, mail_key, read_case, stamps, version_of
+from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.opening import Opener
-from bot.journal.records import Reply, Waiting
+from bot.journal.records import Case, Change, Reply, Stage, Waiting
 from bot.journal.sends import Origin, outgoing
 from bot.journal.tables import audit, decision, escalation, message, outbox
 
@@ -36,7 +38,7 @@ class Cases:
             Waiting(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
                 sender=r.sender, text=r.text, draft=r.draft, opened_at=r.opened_at,
-                due_at=r.due_at,
+                due_at=r.due_at, round=r.round,
             )
             for r in rows
         ]  # fmt: skip
@@ -56,7 +58,8 @@ class Cases:
             for row in rows:
                 case = escalation.update().where(escalation.c.id == row.id)
                 due = self._opener.due(Priority(row.priority))
-                db.execute(case.values(due_at=due, reminders=row.reminders + 1))
+                woken = Stage.CLAIMED if row.owner else Stage.OPEN
+                db.execute(case.values(due_at=due, reminders=row.reminders + 1, stage=woken))
                 noted(db, now, "desk", f"reminder:{row.id}:{row.reminders + 1}", row.message_id)
         return [(row.id, row.reminders + 1) for row in rows]
 
@@ -68,36 +71,94 @@ class Cases:
         action: str,
         reply: Reply | None,
         work: Work | None = None,
+        version: str = "",
     ) -> bool:
-        """Record a person's decision and its mail in one commit; False if somebody was first."""
+        """Record a person's decision and its mail in one commit; False if somebody was first.
+
+        With a `version` it must still be that one, and nobody else may have the case.
+        """
         try:
             with writing(self._engine) as db:
-                row = db.execute(
-                    sql.select(escalation.c.message_id, message.c.conversation_id)
-                    .join(message)
-                    .where(escalation.c.id == escalation_id)
-                ).one()
-                db.execute(
-                    decision.insert().values(
-                        escalation_id=escalation_id, action=action, actor=actor,
-                        decided_at=self._now(),
-                    )
-                )  # fmt: skip
-                closed = escalation.update().where(escalation.c.id == escalation_id)
-                db.execute(closed.values(state="decided"))
+                row = self._locked(db, escalation_id)
+                if row is None or row.action or (version and not _fits(row, actor, version)):
+                    return False
+                now = self._now()
+                made = {"action": action, "actor": actor, "decided_at": now}
+                db.execute(decision.insert().values(escalation_id=escalation_id, **made))
+                self._set(db, row, state="decided")
                 if reply:
-                    origin = Origin(
-                        key=f"human:{escalation_id}", message_id=row.message_id,
-                        conversation_id=row.conversation_id,
-                    )  # fmt: skip
-                    values = outgoing(origin, reply, automatic=False, now=self._now())
-                    db.execute(outbox.insert().values(values))
+                    self._send(db, row, mail_key(row.id, row.round), reply)
                     if work:
                         work(db, escalation_id)
-                noted(db, self._now(), actor, action, row.message_id)
+                noted(db, now, actor, action, row.message_id)
         except IntegrityError:
             return False
         return True
+
+    def read(self, case_id: int) -> Case | None:
+        """The case with all that belongs to it; None when there is none."""
+        with reading(self._engine) as db:
+            return read_case(db, case_id)
+
+    def stamps(self, *, days: int) -> dict[int, str]:
+        """What the drawing of each case depends on: open ones, and those decided lately."""
+        with reading(self._engine) as db:
+            return stamps(db, since=after(self._clock, -86_400 * days))
+
+    def change(self, case_id: int, *, actor: str, change: Change, owner: str) -> bool:
+        """Take, give back, put off: done only while `owner` still has it and it is open."""
+        with writing(self._engine) as db:
+            row = self._locked(db, case_id)
+            if row is None or row.state != "open" or row.owner != owner:
+                return False
+            values: dict[str, Any] = {"stage": change.stage, "owner": change.owner}
+            if change.due_at is not None:
+                values["due_at"] = change.due_at
+            self._set(db, row, **values)
+            noted(db, self._now(), actor, change.verb, row.message_id)
+        return True
+
+    def ask(
+        self, case_id: int, *, actor: str, reply: Reply, version: str, work: Work | None = None
+    ) -> bool:
+        """Send a mail that asks for details; the case stays open and becomes the actor's."""
+        try:
+            with writing(self._engine) as db:
+                row = self._locked(db, case_id)
+                if row is None or row.state != "open" or not _fits(row, actor, version):
+                    return False
+                due = self._opener.due(Priority.NORMAL)
+                self._set(db, row, stage=Stage.WAITING, owner=actor, due_at=due)
+                self._send(db, row, f"details:{case_id}:{row.version}", reply)
+                if work:
+                    work(db, case_id)
+                noted(db, self._now(), actor, "asked for details", row.message_id)
+        except IntegrityError:
+            return False
+        return True
+
+    def reopen(self, case_id: int, *, actor: str) -> bool:
+        """Open a decided case again, for the one who opens it; what was decided is in the audit."""
+        with writing(self._engine) as db:
+            row = self._locked(db, case_id)
+            if row is None or row.state == "open":
+                return False
+            db.execute(decision.delete().where(decision.c.escalation_id == case_id))
+            due = self._opener.due(Priority(row.priority))
+            values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
+            self._set(db, row, round=row.round + 1, **values)
+            noted(db, self._now(), actor, "reopened", row.message_id)
+        return True
+
+    def owned(self, message_id: int) -> bool:
+        """Has a person taken a case of this message's conversation?"""
+        this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
+        query = sql.select(escalation.c.id).join(message).where(
+            message.c.conversation_id == this.scalar_subquery(),
+            escalation.c.state == "open", escalation.c.owner != "",
+        )  # fmt: skip
+        with reading(self._engine) as db:
+            return db.execute(query.limit(1)).first() is not None
 
     def conversation(self, escalation_id: int) -> int:
         """The conversation that a case belongs to."""
@@ -105,8 +166,28 @@ class Cases:
         with reading(self._engine) as db:
             return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
 
+    def _locked(self, db: sql.Connection, case_id: int) -> Any | None:
+        """The case, for this transaction alone."""
+        lock = sql.select(escalation.c.id).where(escalation.c.id == case_id).with_for_update()
+        if db.execute(lock).first() is None:
+            return None
+        return db.execute(CASE.where(escalation.c.id == case_id)).one()
+
+    def _set(self, db: sql.Connection, row: Any, **values: Any) -> None:
+        case = escalation.update().where(escalation.c.id == row.id)
+        db.execute(case.values(version=row.version + 1, touched_at=self._now(), **values))
+
+    def _send(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
+        origin = Origin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
+        values = outgoing(origin, reply, automatic=False, now=self._now())
+        db.execute(outbox.insert().values(values))
+
     def _now(self) -> str:
         return stamp(self._clock())
+
+
+def _fits(row: Any, actor: str, version: str) -> bool:
+    return version_of(row) == version and row.owner in ("", actor)
 
 
 def noted(db: sql.Connection, at: str, actor: str, event: str, message_id: int | None) -> None:

@@ -24,6 +24,17 @@ class OutboxState(StrEnum):
     FAILED = "failed"  # refused for good, or too often
 
 
+class Stage(StrEnum):
+    """How far a case is; the last two are what a decision made of it."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    SNOOZED = "snoozed"
+    WAITING = "waiting"  # for details from the user
+    DECIDED = "decided"  # a mail went to the outbox
+    CLOSED = "closed"  # without a mail
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
     """A message as it is stored: masked text, and where its raw form lies."""
@@ -80,6 +91,7 @@ class Waiting:
     draft: str
     opened_at: str
     due_at: str = ""
+    round: int = 0  # how often it was reopened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +108,73 @@ class Send:
     changed_at: str
     fault: str
     worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A person's decision: what, who, when."""
+
+    action: str
+    actor: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of the mail of a case."""
+
+    state: OutboxState
+    at: str
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question of a case, with the evidence that did not suffice."""
+
+    text: str
+    kind: str
+    reason: str
+    probability: float
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that staff see of an escalation."""
+
+    id: int
+    message_id: int
+    stage: Stage
+    owner: str
+    version: str  # of the case and of its conversation: a new mail makes another
+    priority: str
+    reason: str
+    opened_at: str
+    sender: str
+    text: str
+    draft: str
+    due_at: str = ""
+    reminders: int = 0
+    touched_at: str = ""
+    rule: str = ""
+    masked: tuple[str, ...] = ()  # kinds of secrets that were removed
+    asked: tuple[Asked, ...] = ()
+    parent: int | None = None  # the first case of the same conversation
+    made: Made | None = None
+    delivery: Delivery | None = None
+
+    @property
+    def open(self) -> bool:
+        """Can it still be decided?"""
+        return self.stage not in (Stage.DECIDED, Stage.CLOSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A step of a case on which nothing is sent."""
+
+    verb: str
+    stage: Stage
+    owner: str
+    due_at: str | None = None  # None: as it was

@@ -63,6 +63,11 @@ escalation = Table(
     Column("opened_at", String, nullable=False),
     _text("due_at"),
     _count("reminders"),
+    Column("stage", String, nullable=False, server_default="open"),
+    _text("owner"),
+    _count("version"),
+    _count("round"),  # how often it was reopened
+    _text("touched_at"),
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),
@@ -109,4 +114,38 @@ sender_count = Table(
     Column("at", String, nullable=False),
     Index("sender_count_window", "scope", "who", "at"),
     Index("sender_count_age", "at"),
+)  # fmt: skip
+slack_event = Table(
+    "slack_event", TABLES, _id(),
+    Column("event_key", String, nullable=False, unique=True),
+    Column("place_key", String, unique=True),  # team, channel, ts: one message, two event ids
+    Column("lane", String, nullable=False),
+    Column("payload", String, nullable=False),
+    Column("state", String, nullable=False),
+    _count("attempts"),
+    _text("result"),
+    _text("received_at"),
+    Index("slack_event_waiting", "state", "lane"),
+)  # fmt: skip
+slack_card = Table(
+    "slack_card", TABLES, _id(),
+    Column("escalation_id", ForeignKey("escalation.id"), nullable=False, unique=True),
+    Column("channel", String, nullable=False),
+    _text("ts"),
+    _text("stamp"),  # of the case as it was last drawn
+    _count("followed"),  # messages of the conversation that its thread has told of
+)  # fmt: skip
+slack_outbox = Table(
+    "slack_outbox", TABLES, _id(),
+    Column("dedupe_key", String, nullable=False, unique=True),
+    Column("channel", String, nullable=False),
+    Column("case_id", Integer),
+    Column("method", String, nullable=False),
+    Column("payload", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    _count("attempts"),
+    _text("next_attempt_at"),
+    _text("ts"),
+    _text("fault"),
+    _text("created_at"),
 )  # fmt: skip

@@ -1,0 +1,252 @@
+"""A case -> the card that staff see: pure, from the journal's state alone.
+
+The order of the blocks is the same in every state: what it is, who has it, what they ask, what the
+desk would say, what can be done. After a decision only the last changes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import re2
+
+from bot.channels.slack import blocks as b
+from bot.channels.slack.blocks import Block
+from bot.channels.slack.text import escaped, hidden_address
+from bot.channels.slack.words import Words
+from bot.corpus import Knowledge
+from bot.domain import EscalationReason, Priority
+from bot.journal import Case, Stage
+
+QUESTION = 1_500
+DRAFT = 5_000
+PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
+SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
+DONE, GONE = "✅", "⚪"
+TERMINAL = "somebody at the terminal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A message: its blocks, and what is read out or shown where blocks are not."""
+
+    blocks: list[Block]
+    text: str
+
+
+class Cards:
+    """Draws cases under one knowledge and one choice of words."""
+
+    def __init__(self, knowledge: Knowledge, words: Words, threshold: float) -> None:
+        self.knowledge = knowledge
+        self.words = words
+        self.threshold = threshold
+
+    def card(self, case: Case) -> Drawn:
+        """The card as it stands."""
+        made = [
+            b.header(self._title(case)),
+            b.words(self._standing(case), block_id="standing"),
+            b.label(_source(case)),
+            b.words(self._why(case)),
+            *self._asked(case),
+            *self._draft(case),
+            b.divider(),
+            *self._doing(case),
+        ]
+        return Drawn(blocks=b.fits(made), text=self.spoken(case))
+
+    def spoken(self, case: Case) -> str:
+        """For notifications and screen readers: no word of the user, no address."""
+        return f"Case {case.id}, {self._urgency(case).lower()}: {self._state(case)}"
+
+    def line(self, case: Case) -> str:
+        """One line of a list."""
+        reason = self.words.reasons[EscalationReason(case.reason)].why
+        return (
+            f"{self._sign(case)} *Case {case.id}* · {b.ago(case.opened_at)} · "
+            f"{self._state(case)}{_by(case)}\n{escaped(reason)}"
+        )
+
+    def can_approve(self, case: Case) -> bool:
+        """Is there a draft that answers, rather than one that only says that a person will?"""
+        return bool(case.draft) and any(a.passages for a in case.asked)
+
+    def _title(self, case: Case) -> str:
+        return f"{self._sign(case)} Case {case.id} · {self._urgency(case)}"
+
+    def _sign(self, case: Case) -> str:
+        if case.open:
+            return SIGNS[Priority(case.priority)]
+        return DONE if case.stage is Stage.DECIDED else GONE
+
+    def _urgency(self, case: Case) -> str:
+        return self.words.priorities[Priority(case.priority)]
+
+    def _state(self, case: Case) -> str:
+        match case.stage:
+            case Stage.OPEN:
+                return "nobody has it" + (", overdue" if case.reminders else "")
+            case Stage.CLAIMED:
+                return "taken" + (", overdue" if case.reminders else "")
+            case Stage.SNOOZED:
+                return "put off"
+            case Stage.WAITING:
+                return "waits for details from the user"
+            case Stage.DECIDED:
+                return "answered"
+            case Stage.CLOSED:
+                return "closed without a mail"
+
+    def _standing(self, case: Case) -> str:
+        """Who has it, since when, until when; after a decision who, what, when, and the mail."""
+        state = self._state(case)
+        lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)}"]
+        if case.made:
+            did = self.words.actions.get(case.made.action, case.made.action)
+            lines = [f"*{who(case.made.actor)} {escaped(did)}*, {b.moment(case.made.at)}"]
+        elif case.due_at:
+            lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
+        if case.delivery:
+            lines.append(f"{self._mail(case)}")
+        return "\n".join(lines)
+
+    def _mail(self, case: Case) -> str:
+        assert case.delivery  # noqa: S101 - the caller has looked
+        said = self.words.delivery[case.delivery.state]
+        bad = case.delivery.state in ("bounced", "failed", "held", "unknown")
+        return f"{'⚠️' if bad else '✉️'} {escaped(said)} {b.moment(case.delivery.at)}"
+
+    def _why(self, case: Case) -> str:
+        reason = self.words.reasons[EscalationReason(case.reason)]
+        lines = [f"*Why it is here.* {escaped(reason.why)}{self._chance(case)}"]
+        if case.open:
+            lines.append(f"*What to do.* {escaped(reason.do)}")
+        if case.masked:
+            kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
+            lines.append(f"🔒 Removed before anybody saw it: {escaped(kinds)}.")
+        return "\n".join(lines)
+
+    def _chance(self, case: Case) -> str:
+        """The probability in plain words, beside what the desk needs to send by itself."""
+        open_ = [a for a in case.asked if a.kind == "escalation" and a.passages]
+        if not open_:
+            return ""
+        sure = min(a.probability for a in open_)
+        return (
+            f" It is {sure:.0%} sure that the draft answers; "
+            f"it sends by itself from {self.threshold:.0%}."
+        )
+
+    def _asked(self, case: Case) -> Iterator[Block]:
+        yield b.words("*They write:*")
+        yield b.said(case.text, QUESTION)
+
+    def _draft(self, case: Case) -> Iterator[Block]:
+        if not case.open:
+            return
+        if not self.can_approve(case):
+            yield b.words("*Draft:* none. The post has no passage that comes near.")
+            return
+        yield b.words("*Draft*, in the words of the published post:")
+        yield b.letter(case.draft, DRAFT)
+        yield b.remarks(*self._quotes(case))
+
+    def _quotes(self, case: Case) -> Iterator[str]:
+        ids = dict.fromkeys(p for a in case.asked for p in a.passages[:2])
+        known = [self.knowledge.passages[p] for p in ids if p in self.knowledge.passages]
+        for passage in known[:5]:
+            yield f"📄 {escaped(passage.heading)} ({passage.date})"
+
+    def _doing(self, case: Case) -> Iterator[Block]:
+        """Always two rows, each button in its place."""
+        value = f"{case.id}:{case.version}"
+        if not case.open:
+            yield b.row("decide", [_button("Show all", "show", value)])
+            yield b.row("handle", [_reopen(value)])
+            return
+        yield b.row("decide", [*self._approve(case, value), *_writing(value)])
+        yield b.row("handle", [_take(case), *_handling(value)])
+
+    def _approve(self, case: Case, value: str) -> Iterator[Block]:
+        if not self.can_approve(case):
+            return
+        button = b.button("Approve & send", "approve", value, style="primary")
+        if len(case.draft) > DRAFT:
+            yield b.button("Review & send", "edit", value, style="primary")
+            return
+        yield b.sure(
+            button,
+            title="Send this draft?",
+            text=f"It goes to {hidden_address(case.sender)} as it stands above, once.",
+            yes="Send it",
+        )
+
+
+def who(actor: str) -> str:
+    """A person as Slack shows them; anything else by our own word."""
+    found = PERSON.fullmatch(actor)
+    return f"<@{found.group(1)}>" if found else TERMINAL
+
+
+def _by(case: Case) -> str:
+    if case.owner and case.open:
+        return f" by {who(case.owner)}"
+    return ""
+
+
+def _until(case: Case) -> str:
+    match case.stage:
+        case Stage.SNOOZED:
+            return "until"
+        case Stage.WAITING:
+            return "asked again"
+        case _:
+            return "answer by"
+
+
+def _source(case: Case) -> str:
+    told = f"By e-mail from {hidden_address(case.sender)}"
+    return f"{told} · follows case {case.parent}" if case.parent else told
+
+
+def _take(case: Case) -> Block:
+    """One place on the card: take it, or give it back."""
+    owner = f"{case.id}:{case.owner}"
+    if case.owner:
+        return b.button("Release / take over", "claim", owner, spoken="Give back or take over")
+    return b.button("Claim", "claim", owner, spoken="I take this case")
+
+
+def _writing(value: str) -> Iterator[Block]:
+    yield _button("Edit & send", "edit", value)
+    yield _button("Ask for details", "details", value)
+
+
+def _handling(value: str) -> Iterator[Block]:
+    yield _button("Snooze", "snooze", value)
+    yield b.sure(
+        _button("Not ours", "not_ours", value),
+        title="Not ours?",
+        text="The case is closed and nobody gets a mail.",
+        yes="Close it",
+    )
+    yield b.sure(
+        _button("Resolve", "resolve", value),
+        title="Resolve without a mail?",
+        text="The case is closed and nobody gets a mail. You can reopen it.",
+        yes="Close it",
+    )
+    yield _button("Show all", "show", value)
+
+
+def _reopen(value: str) -> Block:
+    return b.sure(
+        _button("Reopen", "reopen", value),
+        title="Reopen?",
+        text="You get the case. What was sent stays sent; a new mail can follow.",
+        yes="Reopen it",
+    )
+
+
+def _button(text: str, action: str, value: str) -> Block:
+    return b.button(text, action, value)

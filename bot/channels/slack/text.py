@@ -1,0 +1,81 @@
+"""Hostile text -> text that Slack shows and does nothing with; Slack's text -> what was typed.
+
+What users wrote stands only in rich_text and plain_text elements, which Slack neither formats nor
+resolves; here it also loses what could be clicked, mention somebody or turn the line around.
+"""
+
+import html
+import re
+import unicodedata
+
+import re2
+
+SCHEME = re2.compile(r"(?i)([a-z][a-z0-9+.-]{1,20}):(//+)")
+OPENER = re2.compile(r"(?i)\b(mailto|tel|sms|slack|javascript|data):(\S)")
+DOT = re.compile(r"(?<=\w)[.．｡](?=[^\W_])")
+DIGITS_ALONE = re.compile(r"(?<!\d)\d+[.．｡]\d+(?!\d|[.．｡]\d)")
+TOKEN = re.compile(r"<(?=[!@#a-zA-Z/])")
+BLANKS = re.compile(r"\n{3,}")
+MENTION = re2.compile(r"<@[A-Z0-9]+(?:\|([^<>]*))?>")
+CHANNEL = re2.compile(r"<#[A-Z0-9]+(?:\|([^<>]*))?>")
+SPECIAL = re2.compile(r"<!([^<>|]+)(?:\|([^<>]*))?>")
+LINK = re2.compile(r"<([a-z][a-z0-9+.-]*:[^<>|]+)(?:\|([^<>]*))?>")
+KEPT = "\n\t"
+MORE = " …"
+
+
+def tame(text: str, limit: int = 3000) -> str:
+    """`text` with links defanged, mentions broken, invisible characters gone, cut to `limit`."""
+    seen = "".join(c for c in text[: limit * 2] if _shows(c)).strip()
+    seen = BLANKS.sub("\n\n", seen)
+    return clip(TOKEN.sub("‹", defanged(seen)), limit)
+
+
+def defanged(text: str) -> str:
+    """Links, hosts and addresses that nobody can click."""
+    text = OPENER.sub(r"\1[:]\2", SCHEME.sub(r"\1[:]\2", text))
+    return _dots(text)
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` characters; says so when there is more."""
+    return text if len(text) <= limit else text[: limit - len(MORE)].rstrip() + MORE
+
+
+def hidden_address(address: str) -> str:
+    """Enough to tell two senders apart, too little to write to one."""
+    name, at, host = tame(address, 200).rpartition("@")
+    return f"{name[:1]}•••{at}{host}" if at else f"{address[:1]}•••"
+
+
+def escaped(text: str) -> str:
+    """For our own words in mrkdwn."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def typed(text: str) -> str:
+    """What somebody typed into Slack: entities decoded, references by their label."""
+    text = MENTION.sub("@somebody", text)
+    text = CHANNEL.sub(r"#\1", text)
+    text = SPECIAL.sub(r"@\1", text)
+    text = LINK.sub(_link, text)
+    return html.unescape(text).strip()
+
+
+def _link(found: "re2._Match[str]") -> str:
+    target, label = found.group(1), found.group(2) or ""
+    shown = target.removeprefix("mailto:")
+    return shown if label in ("", shown, target) else f"{label} ({shown})"
+
+
+def _dots(text: str) -> str:
+    """A dot inside a word gets brackets; one inside a plain number stays."""
+    parts, place = [], 0
+    for number in DIGITS_ALONE.finditer(text):
+        parts += [DOT.sub("[.]", text[place : number.start()]), number.group()]
+        place = number.end()
+    return "".join([*parts, DOT.sub("[.]", text[place:])])
+
+
+def _shows(character: str) -> bool:
+    return character in KEPT or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")

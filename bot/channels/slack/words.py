@@ -1,0 +1,81 @@
+"""bot/data/slack.yaml: what staff read, and when they are reminded; knowledge/ may replace it."""
+
+from datetime import datetime, time
+from importlib.resources import files
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bot.domain import EscalationReason, Priority
+from bot.errors import KnowledgeError
+from bot.journal import OutboxState
+
+
+class Reason(BaseModel):
+    """Why a case is here and what to do first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    why: str
+    do: str
+
+
+class Quiet(BaseModel):
+    """Hours in which nobody is sent a direct message, but for what is urgent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    begin: time = Field(alias="from")
+    end: time = Field(alias="to")
+    zone: str
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{zone!r} is no time zone") from None
+        return zone
+
+    def holds(self, at: datetime) -> bool:
+        """Is it quiet at this moment?"""
+        now = at.astimezone(ZoneInfo(self.zone)).time()
+        if self.begin <= self.end:
+            return self.begin <= now < self.end
+        return now >= self.begin or now < self.end
+
+
+class Words(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reasons: dict[EscalationReason, Reason]
+    priorities: dict[Priority, str]
+    actions: dict[str, str]
+    delivery: dict[OutboxState, str]
+    snooze_minutes: list[int] = Field(min_length=1, max_length=5)
+    recheck_minutes: int = Field(gt=0)
+    staff_minutes: float = Field(gt=0)
+    home_seconds: float = Field(ge=0)
+    keep_days: int = Field(gt=0)
+    quiet: Quiet
+    posts_per_minute: int = Field(gt=0)
+
+    @field_validator("reasons")
+    @classmethod
+    def _complete(cls, reasons: dict[EscalationReason, Reason]) -> dict[EscalationReason, Reason]:
+        if missing := [reason.value for reason in EscalationReason if reason not in reasons]:
+            raise ValueError(f"nothing is said about {', '.join(missing)}")
+        return reasons
+
+
+def read_words(knowledge: Path) -> Words:
+    """Those of this knowledge, else the shipped ones; KnowledgeError names file and fault."""
+    own = knowledge / "slack.yaml"
+    shipped = files("bot") / "data" / "slack.yaml"
+    text = (own if own.exists() else shipped).read_text(encoding="utf-8")
+    try:
+        return Words.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise KnowledgeError(f"slack.yaml: {' '.join(str(error).split())[:300]}") from None
