@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bot.adapters.records import Record
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, Intake, LocalMailbox
+    from bot.channels.slack import Slack
     from bot.desk import Desk
     from bot.jobs import Jobs
     from bot.journal import Journal
@@ -186,6 +187,24 @@ class App:
             out=out,
             was_sent=was_sent,
         )
+
+    @cached_property
+    def slack(self) -> "Slack | None":
+        """The channel of staff, where a token is set; SettingsError names what is wrong."""
+        if not self.settings.slack:
+            return None
+        from bot.channels.slack import Access, Slack
+
+        self.settings.check_slack()
+        access = Access(
+            bot_token=self.settings.slack_bot_token.get_secret_value(),
+            app_token=self.settings.slack_app_token.get_secret_value(),
+            signing_secret=self.settings.slack_signing_secret.get_secret_value(),
+            channel=self.settings.slack_channel,
+            staff=frozenset(self.settings.slack_people("slack_staff")),
+            oncall=self.settings.slack_people("slack_oncall"),
+        )
+        return Slack(access, self.desk, home=self.settings.home, work=self.jobs.decided)
 
     def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
         """Where replies go, and how to find out whether one went."""

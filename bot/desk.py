@@ -172,9 +172,7 @@ class Desk:
             raise InputError(f"there is no case {case_id}")
         stored = self.journal.message(case.message_id)
         reply = self._reply(stored, text, turn=f"details:{version}", automatic=False)
-        return self.journal.cases.ask(
-            case_id, actor=actor, reply=reply, version=version, work=work
-        )
+        return self.journal.cases.ask(case_id, actor=actor, reply=reply, version=version, work=work)
 
     def _hand_over(self, send: Send) -> bool:
         self.at(Step.CLAIMING)

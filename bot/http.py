@@ -118,6 +118,8 @@ def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # Slack delivers many events at once
+
     @override
     def handle_error(self, request: object, client_address: object) -> None:
         """Somebody hung up: no event of the desk."""

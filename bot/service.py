@@ -70,6 +70,7 @@ class Service:
         self.journal = app.journal
         self.mailbox = app.mailbox
         self.jobs = app.jobs
+        self.slack = app.slack
         self.parser = SafeParser()
         self.policy = Policy(
             own=frozenset({app.settings.address}),
@@ -100,6 +101,9 @@ class Service:
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
             self.http.get(path, page)
         self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
+        if self.slack:
+            self.http.post("/slack/events", self.slack.http_adapter)
+            self.slack.start()
         self.http.start()
         if self.app.intake:
             self.app.intake.start()
@@ -127,6 +131,8 @@ class Service:
         self.stopping.set()
         if self.app.intake:
             self.app.intake.stop()
+        if self.slack:
+            self.slack.close()
         self.upkeep.stop()
         self.jobs.stop()
         self.http.stop()

@@ -1,5 +1,6 @@
 """The only reader of the environment; every setting is optional and begins with DESK_."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.errors import SettingsError
 
 SUBMISSION = 587
+SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
+SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 IMAP_NEEDS = ("imap_host", "imap_user", "imap_password")
 
 
@@ -79,6 +82,12 @@ class Settings(BaseSettings):
     model_tokens: int = Field(default=2_000_000, ge=1)  # an hour
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
+    slack_bot_token: SecretStr = SecretStr("")
+    slack_app_token: SecretStr = SecretStr("")  # Socket Mode
+    slack_signing_secret: SecretStr = SecretStr("")  # HTTP
+    slack_channel: str = ""  # id of the private channel that gets the cards
+    slack_staff: str = ""  # ids of the people who may decide, with commas
+    slack_oncall: str = ""  # ids of those who are called when nobody takes a case
     log: str = "INFO"
 
     @property
@@ -118,6 +127,39 @@ class Settings(BaseSettings):
         return {"api_key": key} | (
             {"base_url": self.openai_base_url} if self.openai_base_url else {}
         )
+
+    @property
+    def slack(self) -> bool:
+        """Is Slack wanted?"""
+        return bool(self.slack_bot_token.get_secret_value())
+
+    def slack_people(self, name: str) -> tuple[str, ...]:
+        """Ids of `slack_staff` or `slack_oncall`; SettingsError for what is none."""
+        found = tuple(each.strip() for each in getattr(self, name).split(",") if each.strip())
+        for each in found:
+            if not SLACK_PERSON.fullmatch(each):
+                raise SettingsError(
+                    f"DESK_{name.upper()}: {each!r} is no member id; copy it from the profile, "
+                    "it begins with U or W"
+                )
+        return found
+
+    def check_slack(self) -> None:
+        """SettingsError names what is missing or cannot be right."""
+        people = self.slack_people("slack_staff")
+        self.slack_people("slack_oncall")
+        if not SLACK_CHANNEL.fullmatch(self.slack_channel):
+            raise SettingsError(
+                f"DESK_SLACK_CHANNEL: {self.slack_channel!r} is no channel id; it begins with C or "
+                "G and stands at the end of the channel's details"
+            )
+        if not people:
+            raise SettingsError("DESK_SLACK_STAFF is not set: nobody could decide a case")
+        entries = (self.slack_app_token, self.slack_signing_secret)
+        if not any(secret.get_secret_value() for secret in entries):
+            raise SettingsError(
+                "set DESK_SLACK_APP_TOKEN (Socket Mode) or DESK_SLACK_SIGNING_SECRET (HTTP)"
+            )
 
     def _need(self, names: tuple[str, ...]) -> None:
         for name in names:

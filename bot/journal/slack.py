@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.journal.cases import noted
 from bot.journal.clock import Clock, after, stamp
-from bot.journal.engine import reading, writing
+from bot.journal.engine import reading, storable, writing
 from bot.journal.tables import message, slack_card, slack_event, slack_outbox
 
 NEW, DONE, FAILED = "new", "done", "failed"
@@ -109,9 +109,23 @@ class SlackBook:
             row = db.execute(query).first()
         return _event(row) if row else None
 
-    def acted(self, event_id: int, *, result: str = "") -> None:
+    def keep(self, text: str) -> int:
+        """A text that somebody is about to send, until they say so."""
+        row = slack_event.insert().values(
+            event_key=f"text:{secrets.token_hex(12)}", lane="text", state=DONE,
+            payload=json.dumps({"text": storable(text)}), received_at=self._now(),
+        )  # fmt: skip
+        with writing(self._engine) as db:
+            made = db.execute(row).inserted_primary_key
+        return int(made[0]) if made else 0
+
+    def remember(self, event_id: int, result: str) -> None:
+        """What came of it so far."""
+        self._mark(event_id, result=result)
+
+    def acted(self, event_id: int) -> None:
         """It needs nothing more."""
-        self._mark(event_id, state=DONE, result=result)
+        self._mark(event_id, state=DONE)
 
     def attempt(self, event_id: int) -> bool:
         """Count a failed try; False when it was the last."""
@@ -120,7 +134,7 @@ class SlackBook:
             tried = db.execute(sql.select(slack_event.c.attempts).where(this)).scalar_one() + 1
             state = NEW if tried < TRIES else FAILED
             db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
-        return tried < TRIES
+        return bool(tried < TRIES)
 
     def put(
         self,

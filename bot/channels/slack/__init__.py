@@ -1,0 +1,258 @@
+"""Slack: staff see what waits, decide it, and ask; and what must never go out, does not.
+
+Threads: one holds the socket, one acts on clicks, one answers questions, one draws and posts.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from bot.channels.slack.acts import Acts
+from bot.channels.slack.answers import Answers
+from bot.channels.slack.app import Entry, Socket
+from bot.channels.slack.asks import Asks
+from bot.channels.slack.cards import Cards
+from bot.channels.slack.client import BASE, AwayError, BrokenError, BusyError, Client
+from bot.channels.slack.home import Health
+from bot.channels.slack.incoming import ACT, ASK
+from bot.channels.slack.room import Room
+from bot.channels.slack.sender import Sender
+from bot.channels.slack.staff import Places, Staff
+from bot.channels.slack.sync import Sync
+from bot.channels.slack.windows import Windows
+from bot.channels.slack.words import read_words
+from bot.desk import Desk
+from bot.errors import DeliveryError
+from bot.journal.slack import DEAD, FAILED, READY, Event
+
+if TYPE_CHECKING:
+    from bot.http import Page
+    from bot.journal.cases import Work
+
+__all__ = ["Access", "Pace", "Slack"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The workspace: what was set."""
+
+    bot_token: str = field(repr=False)
+    app_token: str = field(default="", repr=False)
+    signing_secret: str = field(default="", repr=False)
+    channel: str
+    staff: frozenset[str]
+    oncall: tuple[str, ...] = ()
+    base_url: str = BASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often each thing is looked after, in seconds."""
+
+    post: float = 1.0  # between two posts in a channel
+    look: float = 1.0  # between two comparisons of the cards with the journal
+    socket: float = 1.0
+    repair: float = 30.0
+    backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)
+
+
+class Slack:
+    """The channel of one desk; start it, close it, ask it how it is."""
+
+    def __init__(
+        self, access: Access, desk: Desk, *, home: Path, pace: Pace | None = None,
+        work: "Work | None" = None,
+    ) -> None:  # fmt: skip
+        self.access = access
+        self.pace = pace or Pace()
+        self.journal = desk.journal
+        self.words = read_words(desk.knowledge.folder)
+        self.client = Client(access.bot_token, base_url=access.base_url)
+        self.staff = Staff(self.client, access.staff, 60 * self.words.staff_minutes)
+        self.places = Places(self.client, 60.0 * self.words.recheck_minutes)
+        threshold = desk.responder.judge.threshold_for("en")
+        self.cards = Cards(desk.knowledge, self.words, threshold)
+        self.room = Room(
+            desk=desk, client=self.client, staff=self.staff, places=self.places, cards=self.cards,
+            answers=Answers(desk.knowledge, self.words, threshold), words=self.words,
+            channel=access.channel, candidates=home / "candidates.jsonl", work=work,
+            wake=self.wake,
+        )  # fmt: skip
+        self.acts = Acts(self.room, self.health)
+        self.asks = Asks(self.room)
+        self.sync = Sync(
+            self.journal, self.cards, self.words, channel=access.channel, oncall=access.oncall
+        )
+        self.sender = Sender(
+            self.journal, self.client, self.places, pace=self.pace.post,
+            fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
+        )  # fmt: skip
+        self.entry = Entry(
+            self.journal, self.client, Windows(self.room), secret=access.signing_secret,
+            woken=self.wake,
+        )  # fmt: skip
+        self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
+        self.socket: Socket | None = None
+        self.stopping = threading.Event()
+        self.troubles: dict[str, str] = {}  # by what found it
+        self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
+        self._threads: list[threading.Thread] = []
+        self._homes = 0.0
+
+    def start(self) -> None:
+        """Begin; returns at once, whether Slack answers or not."""
+        self.journal.slack.unsent()
+        lanes: list[tuple[str, Callable[[], None]]] = [
+            ("slack-act", lambda: self._lane(ACT, self.acts.act)),
+            ("slack-ask", lambda: self._lane(ASK, self.asks.ask)),
+            ("slack-post", self._posting),
+        ]
+        if self.access.app_token:
+            lanes.append(("slack-socket", self._holding))
+        for name, run in lanes:
+            thread = threading.Thread(target=run, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def run(self, stop: threading.Event) -> None:
+        """Start, and go on until `stop` is set."""
+        self.start()
+        stop.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Take nothing more, finish what is at hand."""
+        self.stopping.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(timeout=15)
+        self._threads.clear()
+        if self.socket:
+            self.socket.close()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        for woken in self._woken.values():
+            woken.set()
+
+    def work(self) -> None:
+        """Once through everything, in this thread: for tests, and where there are no threads."""
+        for lane, act in ((ACT, self.acts.act), (ASK, self.asks.ask)):
+            for event in self.journal.slack.waiting(lane):
+                self._act(event, act)
+        self.post()
+
+    def post(self) -> None:
+        """Bring cards in line with the journal, then make the posts that are due."""
+        self.sync.sync()
+        self.sender.drain()
+
+    def health(self) -> list[Health]:
+        """Each thing that can be wrong, in plain words."""
+        counts = self.journal.slack.counts()
+        waits, dead = counts.get(READY, 0), counts.get(DEAD, 0)
+        failed = counts.get(f"event {FAILED}", 0)
+        trouble = self.acts.lost or self.sender.trouble or "; ".join(set(self.troubles.values()))
+        found = [Health(name="slack", good=not trouble, says=trouble or self._line())]
+        says = f"{waits} posts wait" if waits else "every card is drawn"
+        found.append(Health(name="slack posts", good=not dead, says=says + _lost(dead, "posts")))
+        if failed:
+            found.append(Health(name="slack events", good=False, says=_lost(failed, "events")[2:]))
+        return found
+
+    def _line(self) -> str:
+        if self.access.app_token:
+            return "the line is open" if self.socket and self.socket.connected() else "connecting"
+        return "waits for Slack's requests"
+
+    def _lane(self, lane: str, act: Callable[[Event], None]) -> None:
+        while not self.stopping.is_set():
+            self._woken[lane].clear()
+            found = self._safely(lane, lambda: self.journal.slack.waiting(lane)) or []
+            for event in found:
+                if self.stopping.is_set():
+                    return
+                self._act(event, act)
+            if not found:
+                self._woken[lane].wait(self.pace.look)
+
+    def _act(self, event: Event, act: Callable[[Event], None]) -> None:
+        """An event that breaks is tried again, thrice; the person hears of it."""
+        try:
+            act(event)
+        except (AwayError, BusyError, BrokenError) as error:
+            self.troubles["act"] = str(error)
+            if not self.journal.slack.attempt(event.id):
+                log.error("an event was given up", extra={"event_id": event.id})  # noqa: TRY400 - one line
+            else:
+                self.stopping.wait(self.pace.socket)
+            return
+        except Exception as error:  # noqa: BLE001 - the lane goes on
+            self.room.failed(event.payload, error)
+            self.journal.slack.attempt(event.id)
+            return
+        self.troubles.pop("act", None)
+        self.journal.slack.acted(event.id)
+        self._woken["post"].set()
+
+    def _posting(self) -> None:
+        while not self.stopping.is_set():
+            self._woken["post"].clear()
+            self._safely("token", self._identify)
+            self._safely("post", self.post)
+            self._safely("home", self._redraw)
+            self._woken["post"].wait(min(self.pace.look, self.pace.post))
+            self.stopping.wait(min(0.05, self.pace.post))
+
+    def _identify(self) -> None:
+        """Which workspace is ours: asked until somebody answers."""
+        if self.staff.team:
+            return
+        answer = self.client.call("auth.test", {})
+        self.staff.team = str(answer["team_id"])
+
+    def _redraw(self) -> None:
+        """App Home of those who have it open."""
+        if time.monotonic() - self._homes < self.words.home_seconds:
+            return
+        self._homes = time.monotonic()
+        for user in list(self.acts.watching):
+            self.acts.home(user)
+
+    def _holding(self) -> None:
+        """Keep the socket; while Slack is away, ask less and less often."""
+        self.socket, failures = Socket(self.entry, self.access.app_token, self.access.base_url), 0
+        while not self.stopping.is_set():
+            if self.socket.hold():
+                failures = 0
+                self.troubles.pop("socket", None)
+                self.stopping.wait(self.pace.socket)
+                continue
+            self.troubles["socket"] = self.socket.trouble
+            self.stopping.wait(self.pace.socket * AWAY[min(failures, len(AWAY) - 1)])
+            failures += 1
+
+    def _safely(self, name: str, task: Callable[[], T]) -> T | None:
+        try:
+            done = task()
+        except DeliveryError as error:
+            self.troubles[name] = str(error)
+        except Exception as error:
+            log.exception("slack's work broke", extra={"fault": type(error).__name__})
+            self.stopping.wait(self.pace.socket)
+        else:
+            self.troubles.pop(name, None)
+            return done
+        return None
+
+
+def _lost(count: int, of: str) -> str:
+    return f"; {count} {of} were given up" if count else ""

@@ -1,5 +1,6 @@
 """The windows: edit, check, conflict, details, snooze, full text, what was wrong."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from bot.channels.slack import blocks as b
 from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import who
-from bot.channels.slack.text import hidden_address
+from bot.channels.slack.text import clip, escaped, hidden_address
 from bot.journal import Case, Stage
 
 FIELDS = 4
@@ -39,7 +40,7 @@ def edit(case: Case, *, kind: str, text: str, warnings: Sequence[str] = ()) -> V
     ]
     if warnings:
         made.append(b.tick("warned", "These remarks", "I have read them and want to send it so."))
-    told = {"case": case.id, "v": case.version, "kind": kind, "warned": list(warnings)}
+    told = {"case": case.id, "v": case.version, "kind": kind, "warned": mark(warnings)}
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
     return _view("edit", title, made, told, submit="Check it")
 
@@ -148,6 +149,11 @@ def split(text: str) -> list[str]:
     return [*parts, rest][:FIELDS]
 
 
+def mark(warnings: Sequence[str]) -> str:
+    """Short enough for a window's memory: which remarks were read."""
+    return hashlib.sha256("|".join(warnings).encode()).hexdigest()[:16] if warnings else ""
+
+
 def _what_changed(case: Case) -> str:
     if case.made:
         return f"{who(case.made.actor)} decided this case at {b.moment(case.made.at)}."
@@ -157,7 +163,7 @@ def _what_changed(case: Case) -> str:
 
 
 def _warned(warnings: Sequence[str]) -> list[Block]:
-    lines = "\n".join(f"• {b.escaped(each)}" for each in warnings)
+    lines = "\n".join(f"• {escaped(each)}" for each in warnings)
     return [b.words(f"⚠️ *Look at this once more:*\n{lines}")]
 
 
@@ -167,7 +173,7 @@ def _view(
     made: View = {
         "type": "modal",
         "callback_id": callback,
-        "title": {"type": "plain_text", "text": b.clip(title, 24)},
+        "title": {"type": "plain_text", "text": clip(title, 24)},
         "close": {"type": "plain_text", "text": "Cancel" if submit else "Close"},
         "private_metadata": json.dumps(told),
         "blocks": b.fits(blocks, b.MOST_IN_VIEW),

@@ -1,0 +1,222 @@
+"""What a click or a command does. Each is safe to do twice: the journal says who was first."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from bot.channels.slack import home, modals
+from bot.channels.slack.answers import HELP
+from bot.channels.slack.candidates import rated
+from bot.channels.slack.cards import who
+from bot.channels.slack.incoming import LOST
+from bot.channels.slack.room import Payload, Room, actor
+from bot.errors import BlockedError, InputError, RefusedError
+from bot.journal import Case, Change, Stage
+from bot.journal.slack import Event
+from bot.journal.today import today
+
+LATE = "That took too long for Slack. Please press the button again."
+GONE = "There is no such case."
+
+
+class Acts:
+    """The lane of clicks: quick, because a window must open within three seconds."""
+
+    def __init__(self, room: Room, health: Callable[[], list[home.Health]]) -> None:
+        self.room = room
+        self.desk = room.desk
+        self.cases = room.desk.journal.cases
+        self.book = room.desk.journal.slack
+        self.health = health
+        self.watching: dict[str, str] = {}  # who has App Home open, and what they see
+        self.lost = ""  # Slack said that the app was removed, or its tokens
+
+    def act(self, event: Event) -> None:
+        """Do what one event asks for; what it may not is refused where it was asked."""
+        payload = event.payload
+        if payload["kind"] in LOST:
+            self.lost = payload["kind"]
+            return
+        if why := self.room.objection(payload):
+            if payload["kind"] != "app_home_opened":
+                self.room.refuse(payload, why)
+            return
+        match payload["kind"]:
+            case "app_home_opened":
+                self.home(str(payload["user"]), again=True)
+            case "command":
+                self._command(payload)
+            case _:
+                self._click(payload)
+
+    def home(self, user: str, *, again: bool = False) -> None:
+        """Publish App Home when it is not what they see."""
+        view = self._home(user)
+        seen = repr(view["blocks"])
+        if not again and self.watching.get(user) == seen:
+            return
+        self.room.client.call("views.publish", {"user_id": user, "view": view})
+        self.watching[user] = seen
+
+    def _home(self, user: str) -> dict[str, Any]:
+        open_ = self._open()
+        return home.home(
+            self.room.cards,
+            mine=[c for c in open_ if c.owner == f"slack:{user}"],
+            unclaimed=[c for c in open_ if not c.owner],
+            numbers=today(self.desk.journal.engine, self.desk.journal.clock),
+            knowledge=self.desk.knowledge.version,
+            health=self.health(),
+        )
+
+    def _open(self, most: int = 60) -> list[Case]:
+        found = (self.cases.read(w.id) for w in self.cases.queue()[:most])
+        return [case for case in found if case]
+
+    def _command(self, payload: Payload) -> None:
+        verb, rest = payload["verb"], payload["text"].strip()
+        cards = self.room.cards
+        if verb == "queue":
+            blocks = home.listed(cards, self._open(), "What waits for a person", "Nothing. 🎉")
+            self.room.tell(payload, "The queue", blocks)
+        elif verb == "mine":
+            mine = [c for c in self._open() if c.owner == actor(payload)]
+            blocks = home.listed(cards, mine, "Your cases", "You have none.")
+            self.room.tell(payload, "Your cases", blocks)
+        elif verb == "case":
+            case = self.cases.read(int(rest)) if rest.isdecimal() and len(rest) < 10 else None
+            drawn = cards.card(case) if case else None
+            if drawn is None:
+                self.room.tell(payload, f"{GONE} `/incident queue` lists them.")
+                return
+            self.room.tell(payload, drawn.text, drawn.blocks)
+        else:
+            self.room.tell(payload, HELP)
+
+    def _click(self, payload: Payload) -> None:
+        action, (first, _, rest) = payload["action"], payload["value"].partition(":")
+        if action == "feedback":
+            self._feedback(payload, first, rest)
+            return
+        if action == "share":
+            self._share(payload, first)
+            return
+        case = self.cases.read(int(first)) if first.isdecimal() else None
+        if case is None:
+            self.room.tell(payload, GONE)
+            return
+        try:
+            self._on_case(action, case, rest, payload)
+        except (InputError, BlockedError) as error:
+            self.room.tell(payload, f"Nothing was sent: {error}")
+        self.room.wake()
+
+    def _on_case(self, action: str, case: Case, rest: str, payload: Payload) -> None:
+        match action:
+            case "claim":
+                self._claim(case, rest, payload)
+            case "approve":
+                self._approve(case, rest, payload)
+            case "resolve" | "not_ours":
+                name = {"resolve": "resolved"}.get(action, action)
+                self._decide(case, rest, payload, action=name, text="")
+            case "reopen":
+                self.cases.reopen(case.id, actor=actor(payload))
+            case "edit" | "details" | "snooze":
+                self._write(action, case, payload)
+            case "show":
+                self.book.note(actor(payload), f"viewed:{case.id}", case.message_id)
+                self._window(payload, modals.full(case))
+            case _:
+                self.room.tell(payload, "This button does nothing any more.")
+
+    def _claim(self, case: Case, owner: str, payload: Payload) -> None:
+        me = actor(payload)
+        if case.owner and owner and case.open:
+            self._window(payload, modals.claimed(case, mine=case.owner == me))
+            return
+        change = Change(verb="claimed", stage=Stage.CLAIMED, owner=me)
+        if self.cases.change(case.id, actor=me, change=change, owner=""):
+            return
+        self._not_first(case.id, payload)
+
+    def _not_first(self, case_id: int, payload: Payload) -> None:
+        """Somebody was: who, in words; nothing for the second click of the same person."""
+        case = self.cases.read(case_id)
+        if case is None or (case.open and case.owner == actor(payload)):
+            return
+        if case.made:
+            self.room.tell(payload, f"{who(case.made.actor)} has already decided case {case.id}.")
+        elif case.owner:
+            self.room.tell(payload, f"Case {case.id} is already taken by {who(case.owner)}.")
+
+    def _approve(self, case: Case, version: str, payload: Payload) -> None:
+        if not self.room.cards.can_approve(case):
+            self.room.tell(payload, "There is no draft to approve. Use Edit & send.")
+            return
+        self._decide(case, version, payload, action="approved", text=case.draft)
+
+    def _decide(
+        self, case: Case, version: str, payload: Payload, *, action: str, text: str
+    ) -> None:
+        if not case.open or (case.owner and case.owner != actor(payload)):
+            self._not_first(case.id, payload)
+            return
+        done = self.desk.resolve(
+            case.id, actor=actor(payload), action=action, text=text, version=version,
+            work=self.room.work,
+        )  # fmt: skip
+        if not done:
+            says = "has changed since this card was drawn: they may have written again."
+            self.room.tell(payload, f"Case {case.id} {says} Nothing was sent. Look again.")
+
+    def _write(self, action: str, case: Case, payload: Payload) -> None:
+        if not case.open or (case.owner and case.owner != actor(payload)):
+            self._not_first(case.id, payload)
+            return
+        if action == "snooze":
+            self._window(payload, modals.snooze(case, self.room.words.snooze_minutes))
+            return
+        draft = case.draft if self.room.cards.can_approve(case) else ""
+        text = modals.DETAILS if action == "details" else draft
+        self._window(payload, modals.edit(case, kind=action, text=text))
+
+    def _window(self, payload: Payload, view: modals.View) -> None:
+        try:
+            self.room.client.call("views.open", {"trigger_id": payload["trigger"], "view": view})
+        except RefusedError as error:
+            if "trigger" not in str(error):
+                raise
+            self.room.tell(payload, LATE)
+
+    def _feedback(self, payload: Payload, verdict: str, event_id: str) -> None:
+        if not event_id.isdecimal():
+            return
+        if verdict == "wrong":
+            self._window(payload, modals.wrong(int(event_id)))
+            return
+        if asked := self.book.event(int(event_id)):
+            rated(self.room.candidates, asked, verdict="right", by=actor(payload))
+        self.room.tell(payload, "Thank you, noted.")
+
+    def _share(self, payload: Payload, event_id: str) -> None:
+        channel = str(payload.get("channel") or "")
+        asked = self.book.event(int(event_id)) if event_id.isdecimal() else None
+        if asked is None or not asked.result:
+            self.room.tell(payload, "That answer is too old to share. Ask again.")
+            return
+        if why := self.room.places.objection(channel):
+            self.room.refuse(payload, f"I do not speak in this channel: {why}")
+            return
+        self.book.put(
+            f"share:{event_id}:{channel}", channel=channel, method="chat.postMessage",
+            payload=shared(asked),
+        )  # fmt: skip
+        self.room.wake()
+
+
+def shared(asked: Event) -> dict[str, Any]:
+    """The answer as it was given, without the buttons that were for one person."""
+    told = json.loads(asked.result)
+    kept = [block for block in told["blocks"] if block.get("block_id") not in ("share", "feedback")]
+    return {"text": told["text"], "blocks": kept}

@@ -1,0 +1,111 @@
+"""What the desk says to staff who ask it: the same outcomes as by mail, with their evidence."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from bot.channels.slack import blocks as b
+from bot.channels.slack.blocks import Block
+from bot.channels.slack.cards import Drawn
+from bot.channels.slack.text import escaped
+from bot.channels.slack.words import Words
+from bot.corpus import Knowledge
+from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
+
+PASSAGE = 1_200
+SHOWN = 5
+REFUSED = (
+    "*Refused.* This asks for something that the desk never gives: a password, key or code, "
+    "somebody's data, or our word that a link is genuine."
+)
+HELP = (
+    "*What you can do*\n"
+    "• `/incident ask <question>` what the published post says; only you see it\n"
+    "• `/incident queue` what waits for a person\n"
+    "• `/incident mine` the cases that you have\n"
+    "• `/incident case <number>` one case\n"
+    "You can also write to me directly, mention me in a private channel, or use "
+    "*Ask Incident Desk* on a message.\n"
+    "Slash commands do not work in threads: there, use the buttons on the card.\n"
+    "Nothing that you type in a thread is ever sent to a user."
+)
+WAIT = "Looking it up …"
+SPOKEN = "Incident Desk has an answer for you"
+
+
+class Answers:
+    """Draws responses."""
+
+    def __init__(self, knowledge: Knowledge, words: Words, threshold: float) -> None:
+        self.knowledge = knowledge
+        self.words = words
+        self.threshold = threshold
+
+    def answer(self, response: Response, event_id: int, *, can_share: bool = False) -> Drawn:
+        """Every outcome, then whether it helped."""
+        made: list[Block] = []
+        if response.redactions:
+            made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
+        for outcome in response.outcomes[:SHOWN]:
+            made += self._outcome(outcome, several=len(response.outcomes) > 1)
+        made = b.fits(made, b.MOST_BLOCKS - 3)
+        made.append(b.remarks(f"Published post, knowledge {escaped(response.knowledge)}"))
+        made.append(_feedback(event_id))
+        if can_share:
+            value = str(event_id)
+            made.append(b.row("share", [b.button("Share here", "share", value)]))
+        return Drawn(blocks=made, text=SPOKEN)
+
+    def _outcome(self, outcome: Outcome, *, several: bool) -> Iterator[Block]:
+        if several:
+            yield b.said(outcome.question, 300)
+        match outcome:
+            case Answer():
+                yield b.words(f"*The post answers this* ({outcome.probability:.0%} sure).")
+                yield from self._passages(outcome.passages)
+            case Refusal():
+                yield b.words(REFUSED)
+            case Escalation():
+                reason = self.words.reasons[outcome.reason]
+                yield b.words(
+                    f"*A person must decide this.* {escaped(reason.why)} "
+                    f"({outcome.probability:.0%} sure; {self.threshold:.0%} is needed)\n"
+                    f"{escaped(reason.do)}"
+                )
+                if outcome.candidates:
+                    yield b.words("Nearest in the post, for you to judge:")
+                    yield from self._passages(outcome.candidates[:2])
+            case _:
+                assert_never(outcome)
+
+    def _passages(self, passages: tuple[Passage, ...]) -> Iterator[Block]:
+        for passage in passages:
+            yield b.remarks(f"📄 *{escaped(passage.heading)}* ({passage.date})")
+            yield b.letter(passage.text, PASSAGE)
+
+
+def refused(why: str) -> str:
+    """The same answer to everybody who may not."""
+    return f"Incident Desk cannot do that for you: {escaped(why)}."
+
+
+def _feedback(event_id: int) -> Block:
+    return {
+        "type": "context_actions",
+        "block_id": "feedback",
+        "elements": [
+            {
+                "type": "feedback_buttons",
+                "action_id": "feedback",
+                "positive_button": _thumb("Right", f"right:{event_id}"),
+                "negative_button": _thumb("Wrong", f"wrong:{event_id}"),
+            }
+        ],
+    }
+
+
+def _thumb(text: str, value: str) -> Block:
+    return {
+        "text": {"type": "plain_text", "text": text},
+        "value": value,
+        "accessibility_label": f"This answer was {text.lower()}",
+    }

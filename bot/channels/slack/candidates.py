@@ -1,0 +1,29 @@
+"""What staff found wrong -> a line that `python -m evals add` can take: a thread, masked."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bot.journal.slack import Event
+
+
+def candidate(path: Path, asked: Event, *, kind: str, note: str, by: str) -> None:
+    """A question whose answer was wrong, and what somebody thinks is right."""
+    _append(path, asked, {"verdict": "wrong", "kind": kind, "note": note, "by": by})
+
+
+def rated(path: Path, asked: Event, *, verdict: str, by: str) -> None:
+    """A question whose answer was right: it may become a case that must stay right."""
+    _append(path, asked, {"verdict": verdict, "by": by})
+
+
+def _append(path: Path, asked: Event, row: dict[str, Any]) -> None:
+    told = json.loads(asked.result) if asked.result else {}
+    turns = [{"role": "user", "text": asked.payload["text"]}]
+    line = {"turns": turns, "channel": "slack", **row, **told.get("about", {})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

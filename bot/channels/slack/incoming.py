@@ -1,0 +1,121 @@
+"""What Slack delivers -> what is stored of it: masked, small, with a key under which it is once."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.channels.slack.text import typed
+from bot.redact import redact
+
+ACT, ASK = "act", "ask"
+SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
+LONGEST = 40_000
+LOST = frozenset({"tokens_revoked", "app_uninstalled"})
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An event as it is stored."""
+
+    key: str
+    lane: str
+    payload: dict[str, Any]
+    place: str | None = None
+
+
+def incoming(body: Body) -> Incoming | None:
+    """None for what needs nothing but an ack."""
+    kind = body.get("type")
+    if kind == "event_callback":
+        return _event(body)
+    if kind == "block_actions":
+        return _click(body)
+    if kind == "message_action":
+        return _shortcut(body)
+    return _command(body) if body.get("command") else None
+
+
+def _event(body: Body) -> Incoming | None:
+    event = body.get("event") or {}
+    kind = event.get("type", "")
+    about = {"kind": kind, "team": body.get("team_id"), "user": event.get("user")}
+    key = f"event:{body.get('event_id')}"
+    if body.get("is_ext_shared_channel"):
+        return None
+    if kind == "app_home_opened" or kind in LOST:
+        return Incoming(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
+    if kind not in ("message", "app_mention") or not _by_a_person(event):
+        return None
+    if kind == "message" and event.get("channel_type") != "im":
+        return None
+    channel, ts = event.get("channel"), event.get("ts")
+    payload = about | _masked(event.get("text") or "") | {
+        "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
+        "home": event.get("user_team") or event.get("team"),
+    }  # fmt: skip
+    return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+
+
+def _by_a_person(event: Body) -> bool:
+    """Neither a bot, nor an edit, nor something that nobody sees."""
+    if event.get("bot_id") or event.get("bot_profile") or event.get("hidden"):
+        return False
+    return event.get("subtype") in SPOKEN and event.get("user") not in (None, "", "USLACKBOT")
+
+
+def _click(body: Body) -> Incoming:
+    action = (body.get("actions") or [{}])[0]
+    chosen = action.get("selected_option") or {}
+    name, value = str(action.get("action_id", "")), str(action.get("value") or chosen.get("value"))
+    payload = _from(body) | {
+        "kind": "click", "action": name, "value": value[:2000],
+        "ts": (body.get("container") or {}).get("message_ts"),
+        "view": (body.get("view") or {}).get("id"),
+    }  # fmt: skip
+    key = f"click:{payload['user']}:{name}:{value[:200]}:{action.get('action_ts')}"
+    return Incoming(key=key, lane=ACT, payload=payload)
+
+
+def _shortcut(body: Body) -> Incoming:
+    message = body.get("message") or {}
+    payload = _from(body) | _masked(message.get("text") or "") | {"kind": "shortcut"}
+    key = f"shortcut:{body.get('trigger_id')}:{body.get('action_ts')}"
+    return Incoming(key=key, lane=ASK, payload=payload)
+
+
+def _command(body: Body) -> Incoming:
+    verb, _, rest = typed(str(body.get("text") or "")).partition(" ")
+    asks = verb.lower() == "ask"
+    payload = {
+        "kind": "command", "team": body.get("team_id"), "user": body.get("user_id"),
+        "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb.lower(),
+    } | _masked(rest)  # fmt: skip
+    key = f"command:{body.get('trigger_id')}"
+    return Incoming(key=key, lane=ASK if asks else ACT, payload=payload)
+
+
+def _from(body: Body) -> dict[str, Any]:
+    user, channel = body.get("user") or {}, body.get("channel") or {}
+    return {
+        "team": (body.get("team") or {}).get("id"), "user": user.get("id"),
+        "home": user.get("team_id"), "channel": channel.get("id"),
+        "trigger": body.get("trigger_id"), "url": body.get("response_url"),
+    }  # fmt: skip
+
+
+def _masked(text: str) -> dict[str, Any]:
+    """Secrets are gone before anything is stored."""
+    found = redact(typed(text[:LONGEST]))
+    spans = [[span.kind.value, span.start, span.end, span.certain] for span in found.spans]
+    return {"text": found.text, "spans": spans}
+
+
+def told(view: Body) -> dict[str, Any]:
+    """What a window remembers; nothing for a broken one."""
+    try:
+        found = json.loads(view.get("private_metadata") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,79 @@
+"""What every part of the channel works with, and how it answers one person."""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.channels.slack.answers import Answers, refused
+from bot.channels.slack.cards import Cards
+from bot.channels.slack.client import Client
+from bot.channels.slack.staff import Places, Staff
+from bot.channels.slack.words import Words
+from bot.desk import Desk
+from bot.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from bot.journal.cases import Work
+
+log = logging.getLogger(__name__)
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """One workspace, one triage channel, one desk."""
+
+    desk: Desk
+    client: Client
+    staff: Staff
+    places: Places
+    cards: Cards
+    answers: Answers
+    words: Words
+    channel: str
+    candidates: Path
+    work: "Work | None"
+    wake: Callable[[], None]
+
+    def objection(self, payload: Payload) -> str:
+        """Why the person behind an event may not; empty when they may."""
+        user, team, home = payload.get("user"), payload.get("team"), payload.get("home")
+        return self.staff.objection(user, team, home)
+
+    def refuse(self, payload: Payload, why: str) -> None:
+        """Say no where they are; nothing is recorded."""
+        self.tell(payload, refused(why))
+
+    def tell(self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None) -> None:
+        """A word to one person, where they are: not kept, so never a reminder."""
+        body: dict[str, Any] = {"text": text} | ({"blocks": blocks} if blocks else {})
+        with suppress(DeliveryError):
+            if url := payload.get("url"):
+                quiet = {"response_type": "ephemeral", "replace_original": False}
+                self.client.respond(url, body | quiet)
+                return
+            channel, user = payload.get("channel"), payload.get("user")
+            if channel and not str(channel).startswith("D"):
+                self.client.call("chat.postEphemeral", body | {"channel": channel, "user": user})
+                return
+            self.client.call("chat.postMessage", body | {"channel": user})
+
+    def failed(self, payload: Payload, error: Exception) -> None:
+        """Something broke: the person gets an id, the log gets the rest."""
+        number = secrets.token_hex(3)
+        log.error("an event broke", extra={"event_id": number, "fault": type(error).__name__})
+        self.tell(payload, wrong(number))
+
+
+def wrong(number: str) -> str:
+    """What a person is told when something broke."""
+    return f"Something went wrong (error {number}). Nothing was sent. Please try again."
+
+
+def actor(payload: Payload) -> str:
+    """Under which name the journal knows them."""
+    return f"slack:{payload['user']}"

@@ -1,0 +1,148 @@
+"""Makes the posts that the journal holds: one a second in a channel, each case in order, none lost.
+
+When the set-up is wrong (token, channel), everything waits until somebody repairs it.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
+from bot.channels.slack.staff import Places
+from bot.errors import DeliveryError, RefusedError
+from bot.journal import Journal
+from bot.journal.slack import Post
+
+log = logging.getLogger(__name__)
+BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
+REPAIR_SECONDS = 30.0
+TRIES = 1000  # at one a minute in the end: an outage of half a day loses nothing
+QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
+
+
+class Sender:
+    """One at a time; only one process of a workspace may run it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        client: Client,
+        places: Places,
+        *,
+        pace: float = 1.0,
+        fuse: int = 20,
+        repair: float = REPAIR_SECONDS,
+        backoff: tuple[float, ...] = BACKOFF,
+        tries: int = TRIES,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.book = journal.slack
+        self.client = client
+        self.places = places
+        self.pace = pace
+        self.fuse = fuse
+        self.repair = repair
+        self.backoff = backoff
+        self.tries = tries
+        self.tick = tick
+        self.trouble = ""  # what a person must repair, in plain words
+        self._next: dict[str, float] = {}
+        self._made: dict[str, deque[float]] = {}
+
+    def drain(self) -> int:
+        """Make every post that may be made now; how many were taken."""
+        made = 0
+        for post in self.book.due():
+            if self._may(post) and self.book.claim(post.id):
+                made += self._make(post)
+        return made
+
+    def _may(self, post: Post) -> bool:
+        now = self.tick()
+        if now < max(self._next.get(post.channel, 0.0), self._next.get("", 0.0)):
+            return False
+        recent = self._made.setdefault(post.channel, deque())
+        while recent and now - recent[0] > 60:
+            recent.popleft()
+        return post.method == "chat.update" or len(recent) < self.fuse
+
+    def _make(self, post: Post) -> bool:
+        try:
+            ts = self._call(post)
+        except BusyError as error:
+            self.book.again(post.id, str(error), seconds=error.seconds, counted=False)
+            self._next[post.channel] = self.tick() + error.seconds
+        except BrokenError as error:
+            self._broken(post, str(error))
+        except AwayError as error:
+            self._later(post, str(error))
+        except RefusedError as error:
+            self.book.buried(post.id, str(error))
+            log.error("a post was refused", extra={"case_id": post.case_id, "fault": "refused"})  # noqa: TRY400 - one line
+        except DeliveryError as error:
+            self._later(post, str(error))
+        else:
+            self._took(post, ts)
+            return True
+        return False
+
+    def _took(self, post: Post, ts: str) -> None:
+        self.book.posted(post, ts)
+        self.trouble = ""
+        now = self.tick()
+        self._next[post.channel] = now + self.pace
+        if post.method != "chat.update":
+            self._made.setdefault(post.channel, deque()).append(now)
+
+    def _call(self, post: Post) -> str:
+        payload = dict(post.payload)
+        if post.method == "respond":
+            self.client.respond(payload.pop("url"), payload)
+            return ""
+        if not post.channel.startswith(("U", "W", "D")) and (
+            why := self.places.objection(post.channel)
+        ):
+            raise BrokenError(f"the desk does not speak in {post.channel}: {why}")
+        method, arguments = self._placed(post, payload)
+        answer = self.client.call(method, arguments)
+        return str(answer.get("ts") or answer.get("message_ts") or "")
+
+    def _placed(self, post: Post, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Where a card or an answer in its thread lies is known only now."""
+        method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
+        card = self.book.card(post.case_id) if post.case_id else None
+        thread = arguments.pop("thread_of", None)
+        if thread and (parent := self.book.card(thread)) and parent.ts:
+            arguments["thread_ts"] = parent.ts
+        if method == "chat.update" and post.key.startswith("card:"):
+            if card and card.ts:
+                arguments["ts"] = card.ts
+            else:  # its first post never went out: this one is the card
+                method = "chat.postMessage"
+        if method == "chat.update":
+            for name in ("unfurl_links", "unfurl_media"):
+                arguments.pop(name)
+            arguments.pop("thread_ts", None)
+        return method, arguments
+
+    def _broken(self, post: Post, why: str) -> None:
+        """Only this channel waits, unless it is the token; nothing is counted as a try."""
+        self.book.again(post.id, why, seconds=self.repair, counted=False)
+        wide = "" if "token" in why or "auth" in why or "account" in why else post.channel
+        self._next[wide] = self.tick() + self.repair
+        self.places.forget()
+        if self.trouble != why:
+            log.error("Slack's set-up needs a person", extra={"fault": "set-up"})
+        self.trouble = why
+
+    def _later(self, post: Post, why: str) -> None:
+        tried = post.attempts + 1
+        if tried >= self.tries:
+            self.book.buried(post.id, why)
+            log.error("a post was given up", extra={"case_id": post.case_id, "attempts": tried})
+            return
+        wait = self.backoff[min(tried, len(self.backoff)) - 1]
+        self.book.again(post.id, why, seconds=wait)
+        self._next[post.channel] = self.tick() + min(wait, self.backoff[0])

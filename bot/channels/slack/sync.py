@@ -1,0 +1,105 @@
+"""Journal -> Slack: cards as they shall look, what came later, who must be reminded.
+
+Everything here is derived: losing Slack, or this process, loses nothing that the next pass does not
+bring back.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.channels.slack import blocks as b
+from bot.channels.slack.cards import PERSON, Cards, Drawn, who
+from bot.channels.slack.words import Words
+from bot.domain import Priority
+from bot.journal import Case, Journal, Stage
+from bot.journal.slack import Card, Later
+
+LATER = 1_500
+
+
+class Sync:
+    """One channel of cards."""
+
+    def __init__(
+        self, journal: Journal, cards: Cards, words: Words, *, channel: str, oncall: Sequence[str]
+    ) -> None:
+        self.journal = journal
+        self.book = journal.slack
+        self.cards = cards
+        self.words = words
+        self.channel = channel
+        self.oncall = oncall
+
+    def sync(self) -> int:
+        """Store a post for every card that is not as it should be; how many."""
+        known = self.book.cards()
+        wanted = self.journal.cases.stamps(days=self.words.keep_days)
+        changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
+        for case_id in changed:
+            if case := self.journal.cases.read(case_id):
+                self._draw(case, known.get(case_id), wanted[case_id])
+        return len(changed)
+
+    def _draw(self, case: Case, card: Card | None, stamp: str) -> None:
+        drawn = payload(self.cards.card(case))
+        if case.parent:
+            drawn["thread_of"] = case.parent
+        # What the thread tells is stored first: a crash in between repeats it under the same keys.
+        if card:
+            self._follow(case, card)
+            self._remind(case)
+        self.book.draw(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
+
+    def _follow(self, case: Case, card: Card) -> None:
+        """Later mails of the conversation, once each, in the thread of its first case."""
+        later = self.book.later(case.message_id)
+        if case.parent or len(later) <= card.followed:
+            return
+        for each in later[card.followed :]:
+            self._tell(case, f"later:{case.id}:{each.id}", _came(each))
+        self.book.followed(case.id, len(later))
+
+    def _remind(self, case: Case) -> None:
+        if not case.reminders or not case.open:
+            return
+        says = _reminder(case)
+        key = f"remind:{case.id}:{case.reminders}"
+        self._tell(case, key, Drawn(blocks=[b.words(says)], text=self.cards.spoken(case)))
+        urgent = case.priority == Priority.PAGE
+        if self.words.quiet.holds(datetime.now(UTC)) and not urgent:
+            return
+        for user in self._called(case):
+            self.book.put(
+                f"{key}:{user}", channel=user, method="chat.postMessage",
+                payload=payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case))),
+            )  # fmt: skip
+
+    def _called(self, case: Case) -> Sequence[str]:
+        """Who has it; the on-call list where nobody has."""
+        owner = PERSON.fullmatch(case.owner)
+        return [owner.group(1)] if owner else self.oncall
+
+    def _tell(self, case: Case, key: str, drawn: Drawn) -> None:
+        self.book.put(
+            key, channel=self.channel, method="chat.postMessage", case_id=case.id,
+            payload=payload(drawn) | {"thread_of": case.parent or case.id},
+        )  # fmt: skip
+
+
+def payload(drawn: Drawn) -> dict[str, Any]:
+    """The arguments of a message."""
+    return {"text": drawn.text, "blocks": drawn.blocks}
+
+
+def _came(each: Later) -> Drawn:
+    text = "They wrote again"
+    return Drawn(blocks=[b.words(f"✉️ *{text}:*"), b.said(each.text, LATER)], text=text)
+
+
+def _reminder(case: Case) -> str:
+    if case.stage is Stage.OPEN:
+        return f"⏰ *Case {case.id} still has nobody.* It came {b.ago(case.opened_at)}."
+    return (
+        f"⏰ {who(case.owner)}, *case {case.id} is yours and past its time.* Answer or release it."
+    )
