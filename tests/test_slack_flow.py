@@ -1,60 +1,16 @@
 """Mail in, card, claim, edit, confirm, mail out, card says sent; over HTTP and over Socket Mode."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.app import App
-from bot.channels.mail.compose import Composer
-from bot.channels.slack import Access, Pace, Slack
-from bot.desk import Desk
-from bot.http import HttpPort
-from bot.journal import Journal
-from bot.limits import read_limits
-from tests.conftest import KNOWLEDGE
-from tests.fakes import ListOut
-from tests.servers.slack_side import ALICE, BOB, GUEST, TRIAGE, SlackSide
+from bot.journal import Stage
+from tests.servers.slack_side import ALICE, BOB, EVE, GUEST, TRIAGE, SlackSide
+from tests.slack_stand import UNSURE, Stand, filled, standing
 from tests.test_desk import handle, received
-
-FAST = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
-UNSURE = "Which law firm advises you about the budget of the marketing team?"
-
-
-class Stand:
-    """A desk, its Slack, and Slack's side."""
-
-    def __init__(self, desk: Desk, out: ListOut, side: SlackSide, slack: Slack, home: Path) -> None:
-        self.desk, self.out, self.side, self.slack, self.home = desk, out, side, slack, home
-
-    def case(self, text: str = UNSURE, key: str = "k1", **more: Any) -> int:
-        handle(self.desk, received(text, key, **more))
-        self.slack.wake()
-        return self.desk.journal.cases.queue()[-1].id
-
-    def value(self, case_id: int) -> str:
-        case = self.desk.journal.cases.read(case_id)
-        assert case
-        return f"{case.id}:{case.version}"
-
-    def shows(self, words: str) -> bool:
-        return words in json.dumps([c["blocks"] for c in self.side.cards()], ensure_ascii=False)
-
-    def until(self, holds: Callable[[], object], seconds: float = 10) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > deadline:
-                raise AssertionError([(c.method, c.answer) for c in self.side.calls][-5:])
-            time.sleep(0.01)
-
-    def window(self, user: str, action: str, case_id: int) -> dict[str, Any]:
-        before = len(self.side.views)
-        self.side.click(user, action, self.value(case_id))
-        self.until(lambda: len(self.side.views) > before)
-        return self.side.views[-1]
 
 
 @pytest.fixture
@@ -66,49 +22,21 @@ def side() -> Iterator[SlackSide]:
 
 
 @pytest.fixture(params=["http", "socket"])
-def stand(
+def both(
     request: pytest.FixtureRequest, app: App, tmp_path: Path, side: SlackSide
 ) -> Iterator[Stand]:
-    yield from standing(app, tmp_path, side, request.param)
+    with standing(app, tmp_path, side, request.param) as made:
+        yield made
 
 
 @pytest.fixture
-def http(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
-    yield from standing(app, tmp_path, side, "http")
+def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
+    with standing(app, tmp_path, side, "http") as made:
+        yield made
 
 
-def standing(app: App, tmp_path: Path, side: SlackSide, mode: str) -> Iterator[Stand]:
-    out = ListOut()
-    desk = Desk(
-        knowledge=app.knowledge, responder=app.responder,
-        journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3", limits=read_limits(KNOWLEDGE)),
-        outbound=app.outbound, compose=Composer("incident@desk.example").reply, out=out,
-    )  # fmt: skip
-    access = Access(
-        bot_token=side.bot_token, app_token=side.app_token if mode == "socket" else "",
-        signing_secret=side.secret, channel=TRIAGE, staff=frozenset({ALICE, BOB, GUEST}),
-        oncall=(BOB,), base_url=side.base_url,
-    )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, pace=FAST)
-    port = HttpPort(0)
-    port.post("/slack/events", slack.http_adapter)
-    port.start()
-    side.request_url = f"http://127.0.0.1:{port.port}/slack/events"
-    slack.start()
-    made = Stand(desk, out, side, slack, tmp_path)
-    if mode == "socket":
-        made.until(lambda: side.lines)
-    yield made
-    slack.close()
-    port.stop()
-    desk.journal.close()
-
-
-def filled(text: str) -> dict[str, Any]:
-    return {"text_0": {"text": {"value": text}}}
-
-
-def test_mail_in_card_claim_edit_confirm_mail_out_card_says_sent(stand: Stand) -> None:
+def test_mail_in_card_claim_edit_confirm_mail_out_card_says_sent(both: Stand) -> None:
+    stand = both
     side, desk = stand.side, stand.desk
     case = stand.case()
     stand.until(lambda: stand.shows("Nobody has it"))
@@ -133,3 +61,180 @@ def test_mail_in_card_claim_edit_confirm_mail_out_card_says_sent(stand: Stand) -
     (card,) = side.cards()
     assert "Approve" not in json.dumps(card)
     assert "ana@" not in json.dumps(card)
+
+
+def test_a_draft_is_approved_as_it_stands(stand: Stand) -> None:
+    case = stand.held()
+    stand.until(lambda: stand.shows("Approve & send"))
+    stand.side.click(ALICE, "approve", stand.value(case))
+    stand.until(lambda: stand.shows("sent the draft as it was"))
+    stand.desk.deliver()
+    stand.until(lambda: stand.shows("handed over to the mail server"))
+    assert [recipient for recipient, _ in stand.out.sent] == ["ana@example.org"]
+    assert stand.mails()[0].split() == stand.read(case).draft.split()
+
+
+def test_warnings_must_be_read_before_a_reply_goes_on(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "edit", case)
+    text = "Please send us your password. See https://evil.example/reset now."
+    warned = stand.side.submit(ALICE, window, filled(text))["view"]
+    shown = json.dumps(warned)
+    assert "ask for a password" in shown
+    assert "evil.example" in shown
+    assert stand.side.view(warned) == ""
+    unread = stand.side.submit(ALICE, warned, filled(text))["view"]
+    assert unread["callback_id"] == "edit"
+    ticked = filled(text) | {"warned": {"tick": {"selected_options": [{"value": "yes"}]}}}
+    changed = stand.side.submit(ALICE, warned, ticked | filled("Send me your code, please."))[
+        "view"
+    ]
+    assert changed["callback_id"] == "edit", "other words need another look"
+    check = stand.side.submit(ALICE, warned, ticked)["view"]
+    assert check["callback_id"] == "send"
+    assert len(stand.out.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Write something"),
+        ("   \n ", "Write something"),
+        ("x " * 6000, "characters"),
+        ("Your key is sk-" + "proj-" + "a1b2c3d4e5f6g7h8i9j0" * 2, "not stored and not sent"),
+    ],
+)
+def test_what_can_not_be_sent_is_said_at_the_field(stand: Stand, text: str, says: str) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "edit", case)
+    answer = stand.side.submit(ALICE, window, filled(text))
+    assert says in answer["errors"]["text_0"]
+
+
+def test_details_are_asked_for_and_the_case_stays(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "details", case)
+    text = window["blocks"][2]["element"]["initial_value"]
+    check = stand.side.submit(ALICE, window, filled(text))["view"]
+    stand.side.submit(ALICE, check, {})
+    stand.until(lambda: stand.shows("Waits for details from the user"))
+    stand.desk.deliver()
+    assert "tell us a little more" in stand.mails()[-1]
+    now = stand.read(case)
+    assert (now.stage, now.owner) == (Stage.WAITING, f"slack:{ALICE}")
+    stand.side.submit(ALICE, check, {})
+    stand.desk.deliver()
+    assert len(stand.out.sent) == 2
+
+
+def test_snooze_release_and_take_over(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "snooze", case)
+    hours = {"minutes": {"choice": {"selected_option": {"value": "120"}}}}
+    assert stand.side.submit(ALICE, window, hours) == {"response_action": "clear"}
+    stand.until(lambda: stand.shows("Put off"))
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).stage is Stage.CLAIMED)
+    before = len(stand.side.views)
+    stand.side.click(BOB, "claim", f"{case}:slack:{ALICE}")
+    stand.until(lambda: len(stand.side.views) > before)
+    assert "Take it over?" in json.dumps(stand.side.views[-1])
+    stand.side.submit(BOB, stand.side.views[-1], {})
+    assert stand.read(case).owner == f"slack:{BOB}"
+    lost = stand.side.submit(ALICE, stand.side.views[-1], {})
+    assert "changed" in json.dumps(lost)
+    stand.side.click(BOB, "claim", f"{case}:slack:{BOB}")
+    stand.until(lambda: "Give it back" in json.dumps(stand.side.views[-1]))
+    stand.side.submit(BOB, stand.side.views[-1], {})
+    stand.until(lambda: stand.shows("Nobody has it"))
+
+
+def test_closed_without_a_mail_and_opened_again(stand: Stand) -> None:
+    case = stand.case()
+    stand.side.click(ALICE, "not_ours", stand.value(case))
+    stand.until(lambda: stand.shows("closed it as not ours"))
+    assert stand.shows("Reopen")
+    assert not stand.shows("Snooze")
+    stand.side.click(BOB, "reopen", stand.value(case))
+    stand.until(lambda: stand.shows("*Taken* by <@U0BOB>"))
+    stand.reply(BOB, case, "A first mail.")
+    stand.side.click(BOB, "reopen", stand.value(case))
+    stand.until(lambda: stand.read(case).open)
+    stand.reply(BOB, case, "A second mail.")
+    stand.desk.deliver()
+    assert [body.strip() for body in stand.mails()[1:]] == ["A first mail.", "A second mail."]
+
+
+def test_while_a_person_has_a_case_the_desk_is_silent_and_the_thread_tells(stand: Stand) -> None:
+    case = stand.case()
+    stand.until(stand.side.cards)
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    again = received("Were OpenAI passwords, API keys, or payment information exposed?", "k2")
+    handle(stand.desk, stand.same_thread(again))
+    assert len(stand.out.sent) == 1
+    ts = stand.side.cards()[0]["ts"]
+    stand.until(lambda: len(stand.side.thread(ts)) == 2)
+    told = json.dumps(stand.side.thread(ts))
+    assert "They wrote again" in told
+    assert f"follows case {case}" in told
+    assert len(stand.side.cards()) == 1
+
+
+def test_a_mail_that_came_since_makes_a_conflict(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "edit", case)
+    check = stand.side.submit(ALICE, window, filled("My own words."))["view"]
+    handle(stand.desk, stand.same_thread(received("Sorry, I meant the budget of sales.", "k2")))
+    late = stand.side.submit(ALICE, check, {})["view"]
+    assert "Nothing was sent" in json.dumps(late)
+    assert "My own words." in json.dumps(late)
+    assert stand.side.view(late) == ""
+    stand.side.click(ALICE, "approve", f"{case}:0.1")
+    stand.until(lambda: stand.side.responses)
+    assert stand.read(case).open
+
+
+def test_nobody_else_may(stand: Stand) -> None:
+    case = stand.case()
+    stand.until(stand.side.cards)
+    for user in (EVE, GUEST):
+        stand.side.click(user, "claim", f"{case}:")
+        stand.side.command(user, "queue")
+    stand.until(lambda: len(stand.side.responses) == 4)
+    assert all("cannot do that" in said["text"] for said in stand.side.responses)
+    window = stand.window(ALICE, "edit", case)
+    refused = stand.side.submit(EVE, window, filled("I am Eve."))
+    assert "staff list" in json.dumps(refused)
+    assert stand.read(case).owner == ""
+
+
+def test_everything_is_shown_to_one_reader_and_noted(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "show", case)
+    assert "ana@example.org" in json.dumps(window)
+    assert stand.desk.journal.seen_lately(f"viewed:{case}", 60) == 1
+
+
+def test_a_thread_message_goes_nowhere(stand: Stand) -> None:
+    stand.case()
+    stand.until(stand.side.cards)
+    ts = stand.side.cards()[0]["ts"]
+    event = {"type": "message", "channel_type": "group", "channel": TRIAGE, "user": ALICE}
+    stand.side.event(event | {"text": "tell the customer no", "ts": "5.5", "thread_ts": ts})
+    stand.slack.work()
+    stand.desk.deliver()
+    assert len(stand.out.sent) == 1
+    assert "tell the customer" not in json.dumps([c.args for c in stand.side.calls])
+
+
+def test_a_late_trigger_is_said(stand: Stand) -> None:
+    case = stand.case()
+    stand.side.triggers = set()
+    payload_trigger = stand.side.trigger
+    stand.side.trigger = lambda: "gone"  # type: ignore[method-assign]
+    stand.side.click(ALICE, "edit", stand.value(case))
+    stand.until(lambda: stand.side.responses)
+    assert "press the button again" in stand.side.responses[0]["text"]
+    stand.side.trigger = payload_trigger  # type: ignore[method-assign]
+    assert UNSURE not in stand.side.responses[0]["text"]

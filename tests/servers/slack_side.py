@@ -2,13 +2,10 @@
 signed deliveries, faults on demand. Nothing of it imports the product.
 """
 
-import base64
 import hashlib
 import hmac
 import json
 import secrets
-import socket
-import struct
 import threading
 import time
 import urllib.error
@@ -19,8 +16,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from slack_sdk.models.blocks import Block
 from typing_extensions import override
+
+from tests.servers.slack_limits import limits
+from tests.servers.slack_line import Line, greeting
 
 TEAM = "T0DESK"
 TRIAGE = "C0TRIAGE"
@@ -39,7 +38,6 @@ BOT_SCOPES = [
     "im:history",
     "users:read",
 ]
-SOCKET_KEY = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @dataclass
@@ -64,7 +62,7 @@ class Call:
 class SlackSide:
     """One workspace; start it, point the app at `base_url`, deliver."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915 - one workspace
         self.bot_token = "xoxb-" + secrets.token_hex(12)
         self.app_token = "xapp-" + secrets.token_hex(12)
         self.secret = secrets.token_hex(16)
@@ -91,7 +89,7 @@ class SlackSide:
         self.per_second = 0.0  # so many seconds between posts, else 429
         self.down = False
         self.lock = threading.RLock()
-        self.lines: list[_Line] = []
+        self.lines: list[Line] = []
         self.acks: dict[str, Any] = {}
         self.acked = threading.Condition()
         self.request_url = ""
@@ -382,58 +380,6 @@ class SlackSide:
             return [self.messages[p] for p in self.order if self.messages[p].get("thread_ts") == ts]
 
 
-def limits(blocks: list[dict[str, Any]], most: int = 50) -> str:
-    """What Slack would refuse, by the SDK's own models and by what they forget."""
-    if len(blocks) > most:
-        return f"{len(blocks)} blocks"
-    total = len("".join(texts(blocks)))
-    if total > 13_000:
-        return f"{total} characters in all blocks"
-    parsed = Block.parse_all(blocks)
-    if any(block is None for block in parsed):
-        return "a block of a kind that there is not"
-    try:
-        for block in parsed:
-            block.validate_json()
-    except Exception as error:
-        return str(error)
-    for found in walk(blocks):
-        kind, text = found.get("type"), found.get("text")
-        words = text.get("text", "") if isinstance(text, dict) else text or ""
-        if kind == "button" and (len(words) > 75 or len(found.get("value", "")) > 2000):
-            return "a button says too much"
-        if kind == "actions" and len(found["elements"]) > 25:
-            return "too many buttons"
-        if kind in ("mrkdwn", "plain_text", "text") and not words:
-            return f"an empty {kind}"
-        if kind == "plain_text_input" and len(found.get("initial_value", "")) > 3000:
-            return "a field holds too much"
-        if len(str(found.get("action_id", ""))) > 255 or len(str(found.get("block_id", ""))) > 255:
-            return "an id is too long"
-    ids = [b["block_id"] for b in blocks if "block_id" in b]
-    return "a block_id twice" if len(ids) != len(set(ids)) else ""
-
-
-def walk(found: Any) -> Any:
-    """Every object in the blocks."""
-    if isinstance(found, dict):
-        yield found
-        for value in found.values():
-            yield from walk(value)
-    elif isinstance(found, list):
-        for each in found:
-            yield from walk(each)
-
-
-def texts(found: Any) -> Any:
-    """Every text that a person can see."""
-    for each in walk(found):
-        if isinstance(each.get("text"), str):
-            yield each["text"]
-        if isinstance(each.get("initial_value"), str):
-            yield each["initial_value"]
-
-
 class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True
@@ -443,7 +389,7 @@ class _Server(ThreadingHTTPServer):
         """The app was killed in the middle: part of the test."""
 
 
-def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:
+def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one handler, its side closed over
     class Asking(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -490,13 +436,8 @@ def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def _link(self) -> None:
-            key = self.headers["sec-websocket-key"] + SOCKET_KEY
-            accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
-            self.wfile.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                + f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-            )
-            line = _Line(self.connection, self.rfile)
+            self.wfile.write(greeting(self.headers["sec-websocket-key"]))
+            line = Line(self.connection, self.rfile)
             side.lines.append(line)
             line.send(
                 {"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A0DESK"}}
@@ -513,59 +454,3 @@ def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:
             """Quiet."""
 
     return Asking
-
-
-class _Line:
-    """A WebSocket, just enough of it."""
-
-    def __init__(self, connection: socket.socket, reading: Any) -> None:
-        self.connection = connection
-        self.reading = reading
-        self.gone = False
-        self.lock = threading.Lock()
-
-    def send(self, told: dict[str, Any]) -> None:
-        self._frame(0x1, json.dumps(told).encode())
-
-    def close(self) -> None:
-        if not self.gone:
-            self.gone = True
-            try:
-                self.connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
-
-    def read(self) -> Any:
-        while not self.gone:
-            try:
-                head = self.reading.read(2)
-                if len(head) < 2:
-                    break
-                opcode, size = head[0] & 0x0F, head[1] & 0x7F
-                if size == 126:
-                    size = struct.unpack(">H", self.reading.read(2))[0]
-                elif size == 127:
-                    size = struct.unpack(">Q", self.reading.read(8))[0]
-                mask = self.reading.read(4)
-                raw = bytes(b ^ mask[i % 4] for i, b in enumerate(self.reading.read(size)))
-            except (OSError, ValueError):
-                break
-            if opcode == 0x8:
-                break
-            if opcode == 0x9:
-                self._frame(0xA, raw)
-            elif opcode == 0x1:
-                yield raw
-        self.gone = True
-
-    def _frame(self, opcode: int, raw: bytes) -> None:
-        size = len(raw)
-        head = bytes([0x80 | opcode])
-        if size < 126:
-            head += bytes([size])
-        elif size < 65536:
-            head += bytes([126]) + struct.pack(">H", size)
-        else:
-            head += bytes([127]) + struct.pack(">Q", size)
-        with self.lock:
-            self.connection.sendall(head + raw)

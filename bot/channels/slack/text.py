@@ -11,7 +11,7 @@ import unicodedata
 import re2
 
 SCHEME = re2.compile(r"(?i)([a-z][a-z0-9+.-]{1,20}):(//+)")
-OPENER = re2.compile(r"(?i)\b(mailto|tel|sms|slack|javascript|data):(\S)")
+OPENER = re2.compile(r"(?i)(mailto|tel|sms|slack|javascript|data):(\S)")
 DOT = re.compile(r"(?<=\w)[.．｡](?=[^\W_])")
 DIGITS_ALONE = re.compile(r"(?<!\d)\d+[.．｡]\d+(?!\d|[.．｡]\d)")
 TOKEN = re.compile(r"<(?=[!@#a-zA-Z/])")
@@ -44,8 +44,9 @@ def clip(text: str, limit: int) -> str:
 
 def hidden_address(address: str) -> str:
     """Enough to tell two senders apart, too little to write to one."""
-    name, at, host = tame(address, 200).rpartition("@")
-    return f"{name[:1]}•••{at}{host}" if at else f"{address[:1]}•••"
+    shown = tame(address, 200)
+    name, at, host = shown.rpartition("@")
+    return f"{name[:1]}•••{at}{host}" if at else f"{shown[:1]}•••"
 
 
 def escaped(text: str) -> str:
@@ -57,7 +58,7 @@ def typed(text: str) -> str:
     """What somebody typed into Slack: entities decoded, references by their label."""
     text = MENTION.sub("@somebody", text)
     text = CHANNEL.sub(r"#\1", text)
-    text = SPECIAL.sub(r"@\1", text)
+    text = SPECIAL.sub(lambda found: found.group(2) or f"@{found.group(1)}", text)
     text = LINK.sub(_link, text)
     return html.unescape(text).strip()
 
