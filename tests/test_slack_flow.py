@@ -141,6 +141,8 @@ def test_snooze_release_and_take_over(stand: Stand) -> None:
     assert "Take it over?" in json.dumps(stand.side.views[-1])
     stand.side.submit(BOB, stand.side.views[-1], {})
     assert stand.read(case).owner == f"slack:{BOB}"
+    ts = stand.side.cards()[0]["ts"]
+    stand.until(lambda: "<@U0BOB> has taken over" in json.dumps(stand.side.thread(ts)))
     lost = stand.side.submit(ALICE, stand.side.views[-1], {})
     assert "changed" in json.dumps(lost)
     stand.side.click(BOB, "claim", f"{case}:slack:{BOB}")

@@ -68,8 +68,7 @@ class Answers:
                 reason = self.words.reasons[outcome.reason]
                 yield b.words(
                     f"*A person must decide this.* {escaped(reason.why)} "
-                    f"({outcome.probability:.0%} sure; {self.threshold:.0%} is needed)\n"
-                    f"{escaped(reason.do)}"
+                    f"({outcome.probability:.0%} sure; {self.threshold:.0%} is needed)"
                 )
                 if outcome.candidates:
                     yield b.words("Nearest in the post, for you to judge:")

@@ -57,11 +57,12 @@ class Cards:
 
     def spoken(self, case: Case) -> str:
         """For notifications and screen readers: no word of the user, no address."""
-        return f"Case {case.id}, {self._urgency(case).lower()}: {self._state(case)}"
+        reason = self.words.reasons[EscalationReason(case.reason)].title
+        return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
     def line(self, case: Case) -> str:
         """One line of a list."""
-        reason = self.words.reasons[EscalationReason(case.reason)].why
+        reason = self.words.reasons[EscalationReason(case.reason)].title
         return (
             f"{self._sign(case)} *Case {case.id}* · {b.ago(case.opened_at)} · "
             f"{self._state(case)}{_by(case)}\n{escaped(reason)}"
@@ -72,7 +73,8 @@ class Cards:
         return bool(case.draft) and any(a.passages for a in case.asked)
 
     def _title(self, case: Case) -> str:
-        return f"{self._sign(case)} Case {case.id} · {self._urgency(case)}"
+        reason = self.words.reasons[EscalationReason(case.reason)].title
+        return f"{self._sign(case)} Case {case.id} · {self._urgency(case)} · {reason}"
 
     def _sign(self, case: Case) -> str:
         if case.open:
@@ -100,7 +102,7 @@ class Cards:
     def _standing(self, case: Case) -> str:
         """Who has it, since when, until when; after a decision who, what, when, and the mail."""
         state = self._state(case)
-        lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)}"]
+        lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.ago(case.opened_at)}"]
         if case.made:
             did = self.words.actions.get(case.made.action, case.made.action)
             lines = [f"*{who(case.made.actor)} {escaped(did)}*, {b.moment(case.made.at)}"]
@@ -114,7 +116,7 @@ class Cards:
         assert case.delivery  # noqa: S101 - the caller has looked
         said = self.words.delivery[case.delivery.state]
         bad = case.delivery.state in ("bounced", "failed", "held", "unknown")
-        return f"{'⚠️' if bad else '✉️'} {escaped(said)} {b.moment(case.delivery.at)}"
+        return f"{'⚠️' if bad else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
 
     def _why(self, case: Case) -> str:
         reason = self.words.reasons[EscalationReason(case.reason)]
@@ -133,8 +135,8 @@ class Cards:
             return ""
         sure = min(a.probability for a in open_)
         return (
-            f" It is {sure:.0%} sure that the draft answers; "
-            f"it sends by itself from {self.threshold:.0%}."
+            f" The desk is {sure:.0%} sure that its draft answers them; "
+            f"on its own it sends from {self.threshold:.0%}."
         )
 
     def _asked(self, case: Case) -> Iterator[Block]:

@@ -39,10 +39,12 @@ def edit(case: Case, *, kind: str, text: str, warnings: Sequence[str] = ()) -> V
         for n, part in enumerate(parts)
     ]
     if warnings:
-        made.append(b.tick("warned", "These remarks", "I have read them and want to send it so."))
+        made.append(
+            b.tick("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
+        )
     told = {"case": case.id, "v": case.version, "kind": kind, "warned": mark(warnings)}
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
-    return _view("edit", title, made, told, submit="Check it")
+    return _view("edit", title, made, told, submit="Next: check")
 
 
 def check(case: Case, *, kind: str, text: str, text_id: int) -> View:

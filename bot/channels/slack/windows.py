@@ -10,7 +10,9 @@ from typing import Any
 
 from bot.channels.slack import modals
 from bot.channels.slack.answers import refused
+from bot.channels.slack.blocks import words
 from bot.channels.slack.candidates import candidate
+from bot.channels.slack.cards import who
 from bot.channels.slack.incoming import told
 from bot.channels.slack.room import Room, actor
 from bot.errors import BlockedError, InputError
@@ -118,6 +120,7 @@ class Windows:
             change = Change(verb="taken over", stage=Stage.CLAIMED, owner=me)
         if not self.cases.change(case.id, actor=me, change=change, owner=owner):
             return _next(modals.conflict(self.cases.read(case.id) or case, ""))
+        self._tell(case, f"{who(me)} has {change.verb} this case, which {who(owner)} had.")
         return {"response_action": "clear"}
 
     def _wrong(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
@@ -128,6 +131,17 @@ class Windows:
         kind = modals.chosen(dict(view), "kind")
         candidate(self.room.candidates, asked, kind=kind, note=note, by=me)
         return _next(modals.done(0, "Thank you. It is kept for the next round of tests."))
+
+    def _tell(self, case: Case, says: str) -> None:
+        """Into the thread of the card, for those who had it."""
+        self.book.put(
+            f"note:{case.id}:{case.version}", channel=self.room.channel, case_id=case.id,
+            method="chat.postMessage",
+            payload={
+                "text": f"Case {case.id} changed hands", "blocks": [words(says)],
+                "thread_of": case.parent or case.id,
+            },
+        )  # fmt: skip
 
     def _changed(self, case: Case, me: str, change: Change) -> bool:
         return self.cases.change(case.id, actor=me, change=change, owner=case.owner)

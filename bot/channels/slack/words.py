@@ -17,6 +17,7 @@ class Reason(BaseModel):
     """Why a case is here and what to do first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str
     why: str
     do: str
 

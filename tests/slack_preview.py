@@ -1,0 +1,157 @@
+"""Every state of card, window and App Home as a page to look at: python -m tests.slack_preview FILE
+
+A small reading of Block Kit, near enough to judge words, order and length in a browser.
+"""
+
+import html
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bot.channels.slack import modals
+from bot.channels.slack.answers import Answers
+from bot.channels.slack.cards import Cards
+from bot.channels.slack.home import Health, home
+from bot.channels.slack.words import read_words
+from bot.corpus import load
+from bot.domain import (
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Priority,
+    Refusal,
+    RefusalReason,
+    Response,
+)
+from bot.journal.today import Numbers
+from tests.conftest import KNOWLEDGE
+from tests.test_slack_cards import case, states
+
+STYLE = """
+body{font:15px/1.46 Lato,'Helvetica Neue',Arial,sans-serif;color:#1d1c1d;margin:16px;background:#f4f4f4;
+columns:2;column-gap:24px}
+article{background:#fff;border:1px solid #ddd;border-radius:8px;padding:10px 14px;margin:0 0 18px;break-inside:avoid}
+article>small{color:#868686}article.modal{border:2px solid #999}
+h3{font-size:17px;margin:6px 0}.context,.plain{font-size:13px;color:#616061;margin:3px 0}
+.section{margin:6px 0;white-space:pre-wrap}.said{white-space:pre-wrap;border-left:4px solid #ddd;padding-left:10px;margin:4px 0}
+.letter{white-space:pre-wrap;background:#f8f8f8;border:1px solid #ddd;border-radius:4px;padding:8px;font:13px/1.4 monospace}
+button{font:inherit;font-weight:700;font-size:13px;background:#fff;border:1px solid #bbb;border-radius:4px;padding:5px 10px;margin:3px 6px 3px 0}
+button.primary{background:#007a5a;color:#fff;border-color:#007a5a}textarea{width:100%;height:110px;font:inherit}
+label{font-weight:700;display:block;margin-top:8px}a{color:#1264a3;text-decoration:none;background:#e8f5fa}
+"""
+DATE = re.compile(r"&lt;!date\^(\d+)\^([^|]*)\|([^&]*)&gt;")
+
+
+def marked(text: str) -> str:
+    """mrkdwn as Slack shows it."""
+    text = html.escape(html.unescape(text), quote=False)
+    text = DATE.sub(_date, text)
+    text = re.sub(r"&lt;@([A-Z0-9]+)&gt;", r"<a>@\1</a>", text)
+    text = re.sub(r"\*([^*\n]+)\*", r"<b>\1</b>", text)
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", text)
+
+
+def _date(found: re.Match[str]) -> str:
+    if "ago" in found.group(2):
+        return "23 minutes ago"
+    return datetime.fromtimestamp(int(found.group(1))).strftime("%d %b, %H:%M")  # noqa: DTZ006 - the reader's own
+
+
+def shown(block: dict[str, Any]) -> str:
+    """One block."""
+    kind = block["type"]
+    if kind == "header":
+        return f"<h3>{html.escape(block['text']['text'])}</h3>"
+    if kind == "section":
+        extra = _element(block["accessory"]) if "accessory" in block else ""
+        return f"<div class=section>{marked(block['text']['text'])} {extra}</div>"
+    if kind == "rich_text":
+        return "".join(_rich(each) for each in block["elements"])
+    if kind == "divider":
+        return "<hr>"
+    if kind == "input":
+        label = f"<label>{html.escape(block['label']['text'])}</label>"
+        return label + _element(block["element"])
+    inner = " ".join(_element(each) for each in block["elements"])
+    return f"<div class={kind}>{inner}</div>"
+
+
+def _rich(element: dict[str, Any]) -> str:
+    inner = html.escape("".join(each["text"] for each in element["elements"]))
+    name = "letter" if element["type"] == "rich_text_preformatted" else "said"
+    return f"<div class={name}>{inner}</div>"
+
+
+def _element(element: dict[str, Any]) -> str:
+    kind = element["type"]
+    if kind == "button":
+        return f"<button class='{element.get('style', '')}'>{html.escape(element['text']['text'])}</button>"
+    if kind == "feedback_buttons":
+        return "<button>👍 Right</button><button>👎 Wrong</button>"
+    if kind == "plain_text_input":
+        return f"<textarea>{html.escape(element.get('initial_value', ''))}</textarea>"
+    if kind in ("radio_buttons", "checkboxes"):
+        box = "○" if kind == "radio_buttons" else "☐"
+        return "<br>".join(f"{box} {html.escape(o['text']['text'])}" for o in element["options"])
+    return marked(element["text"]) if kind == "mrkdwn" else html.escape(element["text"])
+
+
+def article(name: str, blocks: list[dict[str, Any]], view: dict[str, Any] | None = None) -> str:
+    """One message or window."""
+    inner = "\n".join(shown(block) for block in blocks)
+    head = f"<h3>{html.escape(view['title']['text'])}</h3><hr>" if view and "title" in view else ""
+    foot = (
+        f"<hr><button class=primary>{view['submit']['text']}</button>"
+        if view and "submit" in view
+        else ""
+    )
+    kind = "modal" if view else "card"
+    return f"<article class={kind}><small>{html.escape(name)}</small>{head}{inner}{foot}</article>"
+
+
+def page() -> str:
+    """Everything."""
+    knowledge, words = load(KNOWLEDGE), read_words(KNOWLEDGE)
+    cards = Cards(knowledge, words, 0.9)
+    found = [article(c.stage + f" {c.priority} {c.reason}", cards.card(c).blocks) for c in states()]
+    one = case()
+    windows = {
+        "edit": modals.edit(one, kind="edit", text=one.draft),
+        "edit, warned": modals.edit(
+            one, kind="edit", text="Send us your password, see evil.example.",
+            warnings=["it seems to ask for a password, key or code: we never do that", "it names evil.example, which is not on the list of our addresses"],
+        ),
+        "details": modals.edit(one, kind="details", text=modals.DETAILS),
+        "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
+        "conflict": modals.conflict(one, "Dear Ana, …"), "snooze": modals.snooze(one, words.snooze_minutes),
+        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": modals.full(one), "wrong": modals.wrong(1),
+    }  # fmt: skip
+    found += [article(name, view["blocks"], view) for name, view in windows.items()]
+    passages = tuple(knowledge.post.passages[3:5])
+    outcomes = (
+        Answer(question="Were keys exposed?", reason=AnswerReason.PUBLISHED, probability=0.97, passages=passages, candidates=passages),
+        Refusal(question="What is Bob's password?", reason=RefusalReason.SECRET, probability=0.1, candidates=passages),
+        Escalation(question="Who pays?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3, candidates=passages),
+    )  # fmt: skip
+    answers = Answers(knowledge, words, 0.9)
+    response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
+    found.append(article("answer", answers.answer(response, 1, can_share=True).blocks))
+    numbers = Numbers(messages=212, answered=171, decided=30, open=11)
+    health = [
+        Health(name="slack", good=True, says="the line is open"),
+        Health(name="mail", good=False, says="no mail can be taken"),
+    ]
+    view = home(
+        cards, mine=[case(owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],
+        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health,
+    )  # fmt: skip
+    found.append(article("App Home", view["blocks"], view))
+    body = "\n".join(found)
+    return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}</style>{body}"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
