@@ -82,7 +82,10 @@ class Stand:
 
 
 @contextmanager
-def standing(app: App, tmp_path: Path, side: SlackSide, mode: str) -> Iterator[Stand]:
+def standing(
+    app: App, tmp_path: Path, side: SlackSide, mode: str, *, pace: float = 0.02, wait: bool = True
+) -> Iterator[Stand]:
+    """A desk that works until the end of the block."""
     out = ListOut()
     desk = Desk(
         knowledge=app.knowledge, responder=app.responder,
@@ -94,19 +97,21 @@ def standing(app: App, tmp_path: Path, side: SlackSide, mode: str) -> Iterator[S
         signing_secret=side.secret, channel=TRIAGE, staff=frozenset({ALICE, BOB, GUEST}),
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, pace=FAST)
+    slack = Slack(access, desk, home=tmp_path, pace=replace(FAST, post=pace))
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()
     side.request_url = f"http://127.0.0.1:{port.port}/slack/events"
     slack.start()
     made = Stand(desk, out, side, slack, tmp_path)
-    if mode == "socket":
+    if mode == "socket" and wait:
         made.until(lambda: side.lines)
-    yield made
-    slack.close()
-    port.stop()
-    desk.journal.close()
+    try:
+        yield made
+    finally:
+        slack.close()
+        port.stop()
+        desk.journal.close()
 
 
 def filled(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ handled twice. A post is a row until Slack has taken it; rows of one case go out
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,16 @@ from bot.journal.tables import message, slack_card, slack_event, slack_outbox
 NEW, DONE, FAILED = "new", "done", "failed"
 READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
 TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """An event that is to be stored."""
+
+    key: str
+    lane: str
+    payload: Mapping[str, Any]
+    place: str | None = None  # of its message: one that comes under two ids is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +88,15 @@ class SlackBook:
         self._engine = engine
         self._clock = clock
 
-    def take(
-        self, key: str, *, lane: str, payload: Mapping[str, Any], place: str | None = None
-    ) -> int | None:
-        """Store an event; None when it, or its message, is there already."""
-        row = slack_event.insert().values(
-            event_key=key, place_key=place, lane=lane, payload=json.dumps(payload), state=NEW,
-            received_at=self._now(),
-        )  # fmt: skip
+    def take(self, fresh: Sequence[Fresh]) -> int:
+        """Store events in one commit; how many were not there yet, they or their message."""
         try:
             with writing(self._engine) as db:
-                made = db.execute(row).inserted_primary_key
-        except IntegrityError:
-            return None
-        return int(made[0]) if made else None
+                return sum(self._new(db, each) for each in fresh)
+        except IntegrityError:  # another process took one of them just now
+            if len(fresh) == 1:
+                return 0
+            return sum(self.take([each]) for each in fresh)
 
     def waiting(self, lane: str, limit: int = 20) -> list[Event]:
         """Events of a lane that nobody has acted on, oldest first."""
@@ -269,6 +274,19 @@ class SlackBook:
         """Write down what a person looked at or did."""
         with writing(self._engine) as db:
             noted(db, self._now(), actor, event, message_id)
+
+    def _new(self, db: sql.Connection, each: Fresh) -> bool:
+        there = [slack_event.c.event_key == each.key]
+        if each.place:
+            there.append(slack_event.c.place_key == each.place)
+        if db.execute(sql.select(slack_event.c.id).where(sql.or_(*there))).first():
+            return False
+        row = slack_event.insert().values(
+            event_key=each.key, place_key=each.place, lane=each.lane, state=NEW,
+            payload=json.dumps(each.payload), received_at=self._now(),
+        )  # fmt: skip
+        db.execute(row)
+        return True
 
     def _post(
         self, key: str, channel: str, method: str, payload: Mapping[str, Any], case_id: int | None

@@ -17,6 +17,7 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
 
 from bot.channels.slack.client import SECONDS, Client
+from bot.channels.slack.inbox import Inbox
 from bot.channels.slack.incoming import incoming
 from bot.channels.slack.windows import Windows, broken
 from bot.http import Page
@@ -25,6 +26,7 @@ from bot.journal import Journal
 log = logging.getLogger(__name__)
 WINDOWS = "view_submission"
 ASIDE = frozenset({"url_verification", "ssl_check"})  # Bolt answers these by itself
+PING = 3.0  # seconds; a line without an answer for four of them is dead
 LOOKING = "Looking it up …"
 
 
@@ -40,7 +42,7 @@ class Entry:
         secret: str,
         woken: Callable[[], None],
     ) -> None:
-        self.book = journal.slack
+        self.inbox = Inbox(journal.slack)
         self.windows = windows
         self.woken = woken
         self.heard = 0.0  # when something last came, on the monotonic clock
@@ -70,7 +72,7 @@ class Entry:
         found = incoming(body)
         if found is None:
             return _ack({})
-        self.book.take(found.key, lane=found.lane, payload=found.payload, place=found.place)
+        self.inbox.take(found)
         self.woken()
         asks = found.payload["kind"] == "command" and found.payload["verb"] == "ask"
         return _ack({"response_type": "ephemeral", "text": LOOKING} if asks else {})
@@ -91,23 +93,28 @@ class Socket:
 
     def __init__(self, entry: Entry, token: str, base_url: str) -> None:
         web = WebClient(token=token, base_url=base_url, timeout=SECONDS)
-        self.handler = SocketModeHandler(entry.bolt, token, web_client=web, concurrency=20)
+        self.handler = SocketModeHandler(
+            entry.bolt, token, web_client=web, concurrency=20, ping_interval=PING
+        )
         self.handler.client.logger = logging.getLogger("slack_sdk.socket")
         self.trouble = "not connected yet"
 
     def hold(self) -> bool:
         """Connected? If not, try; a failure is kept in words."""
         client = self.handler.client
+        session = client.current_session
+        # A line that was cut looks open to the SDK for five more pings.
+        if session and session.consecutive_check_state_error_count:
+            session.disconnect()
         if client.is_connected():
             return True
         try:
-            client.wss_uri = None
-            client.connect()
+            client.connect_to_new_endpoint()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             self.trouble = _why(error)
             return False
-        self.trouble = ""
-        return True
+        self.trouble = "" if client.is_connected() else "the line to Slack does not open"
+        return not self.trouble
 
     def connected(self) -> bool:
         """Is there a line?"""
