@@ -188,6 +188,9 @@ def examine(app: App) -> Iterator[Finding]:
         says=f"{model}: {app.budget.state}" if model and app.selector else "none; works without",
     )  # fmt: skip
     yield from _mail(app)
+    if app.slack:
+        for line in app.slack.examine():
+            yield Finding(name=line.name, good=line.good, says=line.says)
 
 
 def _mail(app: App) -> Iterator[Finding]:

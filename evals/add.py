@@ -35,7 +35,7 @@ PERSONAL = Path(__file__).parent / "personal.yaml"
 def add(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int:
     """0 with the case appended; InputError (exit 2) when a secret would remain."""
     told = _parse(argv)
-    turns = [(role, masked(text)) for role, text in read(told.source)]
+    turns = [(role, masked(text)) for role, text in read(told.source, told.line)]
     for _, text in turns:
         refuse_secrets(text)
     desk = make()
@@ -55,12 +55,17 @@ def add(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int
     return 0
 
 
-def read(source: str) -> Sequence[tuple[str, str]]:
-    """(role, text) of a mail, a thread, or either from standard input."""
+def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
+    """(role, text) of a mail, a thread, or either from standard input; of one line of a file."""
     try:
         raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise InputError(f"{source}: {error.strerror}") from None
+    if line:
+        lines = raw.splitlines()
+        if line > len(lines):
+            raise InputError(f"{source}: it has {len(lines)} lines, there is no line {line}")
+        raw = lines[line - 1]
     if raw.lstrip()[:1] in (b"[", b"{"):
         return _thread(raw, source)
     from bot.channels.mail.intake import question_text
@@ -178,6 +183,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         epilog="example: python -m evals add --from mail.eml --kind answerable --slice real",
     )
     parser.add_argument("--from", dest="source", required=True, help="mail.eml, thread.json or -")
+    parser.add_argument("--line", type=int, default=0, help="of candidates.jsonl, from 1 on")
     parser.add_argument("--kind", required=True, choices=[k.value for k in Kind])
     parser.add_argument("--slice", default="real")
     parser.add_argument("--gold", action="append", default=[], help="a passage that answers")

@@ -19,7 +19,7 @@ from bot.journal import Case, Journal, Received
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
 from tests.fakes import ListOut
-from tests.servers.slack_side import ALICE, BOB, GUEST, TRIAGE, SlackSide
+from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.test_desk import handle, received
 
 FAST = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
@@ -83,7 +83,14 @@ class Stand:
 
 @contextmanager
 def standing(
-    app: App, tmp_path: Path, side: SlackSide, mode: str, *, pace: float = 0.02, wait: bool = True
+    app: App,
+    tmp_path: Path,
+    side: SlackSide,
+    mode: str,
+    *,
+    pace: float = 0.02,
+    wait: bool = True,
+    staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
 ) -> Iterator[Stand]:
     """A desk that works until the end of the block."""
     out = ListOut()
@@ -94,7 +101,7 @@ def standing(
     )  # fmt: skip
     access = Access(
         bot_token=side.bot_token, app_token=side.app_token if mode == "socket" else "",
-        signing_secret=side.secret, channel=TRIAGE, staff=frozenset({ALICE, BOB, GUEST}),
+        signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
     slack = Slack(access, desk, home=tmp_path, pace=replace(FAST, post=pace))

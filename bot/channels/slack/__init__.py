@@ -6,7 +6,7 @@ Threads: one holds the socket, one acts on clicks, one answers questions, one dr
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from bot.channels.slack.app import Entry, Socket
 from bot.channels.slack.asks import Asks
 from bot.channels.slack.cards import Cards
 from bot.channels.slack.client import BASE, AwayError, BrokenError, BusyError, Client
+from bot.channels.slack.doctor import examine
 from bot.channels.slack.home import Health
 from bot.channels.slack.incoming import ACT, ASK
 from bot.channels.slack.room import Room
@@ -167,6 +168,10 @@ class Slack:
         if failed:
             found.append(Health(name="slack events", good=False, says=_lost(failed, "events")[2:]))
         return found
+
+    def examine(self) -> Iterator[Health]:
+        """What `doctor` says."""
+        return examine(self)
 
     def _line(self) -> str:
         if self.access.app_token:

@@ -44,7 +44,7 @@ class Cards:
     def card(self, case: Case) -> Drawn:
         """The card as it stands."""
         made = [
-            b.header(self._title(case)),
+            b.header(f"{self._sign(case)} {self.title(case)}"),
             b.words(self._standing(case), block_id="standing"),
             b.label(_source(case)),
             b.words(self._why(case)),
@@ -72,9 +72,10 @@ class Cards:
         """Is there a draft that answers, rather than one that only says that a person will?"""
         return bool(case.draft) and any(a.passages for a in case.asked)
 
-    def _title(self, case: Case) -> str:
+    def title(self, case: Case) -> str:
+        """What it is, in one line, without anybody's data."""
         reason = self.words.reasons[EscalationReason(case.reason)].title
-        return f"{self._sign(case)} Case {case.id} · {self._urgency(case)} · {reason}"
+        return f"Case {case.id} · {self._urgency(case)} · {reason}"
 
     def _sign(self, case: Case) -> str:
         if case.open:

@@ -1,4 +1,5 @@
-"""The only module that calls Slack: nine methods of the Web API, and nothing else.
+"""The only module that calls Slack: eight methods of the Web API, and nothing else (Socket
+Mode opens its line with a ninth, under the app token).
 
 Every failure becomes one of four errors, so that a caller knows whether to wait, to repair the
 set-up, or to give up.
@@ -20,7 +21,7 @@ from bot.errors import DeliveryError, RefusedError
 
 METHODS = frozenset({
     "auth.test", "chat.postEphemeral", "chat.postMessage", "chat.update", "conversations.info",
-    "users.info", "views.open", "views.publish", "views.update",
+    "users.info", "views.open", "views.publish",
 })  # fmt: skip
 BASE = "https://slack.com/api/"
 HOOKS = "hooks.slack.com"

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.channels.slack import blocks as b
 from bot.channels.slack.cards import PERSON, Cards, Drawn, who
+from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
 from bot.domain import Priority
 from bot.journal import Case, Journal, Stage
@@ -49,6 +50,8 @@ class Sync:
         if card:
             self._follow(case, card)
             self._remind(case)
+        elif case.open and case.priority == Priority.PAGE:
+            self._page(case)
         self.book.draw(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
 
     def _follow(self, case: Case, card: Card) -> None:
@@ -72,6 +75,15 @@ class Sync:
         for user in self._called(case):
             self.book.put(
                 f"{key}:{user}", channel=user, method="chat.postMessage",
+                payload=payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case))),
+            )  # fmt: skip
+
+    def _page(self, case: Case) -> None:
+        """What pages goes to people at once, at every hour."""
+        says = f"🔴 *{escaped(self.cards.title(case))}* Look in <#{self.channel}> now."
+        for user in self.oncall:
+            self.book.put(
+                f"page:{case.id}:{user}", channel=user, method="chat.postMessage",
                 payload=payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case))),
             )  # fmt: skip
 

@@ -1,0 +1,119 @@
+"""What `doctor` says of Slack: each thing that can be wrong, and how to put it right."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
+
+from bot.channels.slack.app import UNSIGNED
+from bot.channels.slack.client import SECONDS
+from bot.channels.slack.home import Health
+from bot.channels.slack.manifest import scopes
+from bot.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from bot.channels.slack import Slack
+
+SKEW_SECONDS = 60
+HOUR = 3600
+
+
+def examine(slack: "Slack") -> Iterator[Health]:
+    """Token, scopes, clock, app token, signatures, channel, staff, posts."""
+    try:
+        answer = slack.client.call("auth.test", {})
+    except DeliveryError as error:
+        yield Health(
+            name="slack token", good=False,
+            says=f"{error}; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
+        )  # fmt: skip
+        return
+    slack.staff.team = str(answer["team_id"])
+    yield Health(name="slack token", good=True, says=f"workspace {answer.get('team', '')}")
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    yield _scopes(_one(headers.get("x-oauth-scopes", "")))
+    yield _clock(_one(headers.get("date", "")))
+    if slack.access.app_token:
+        yield _line(slack)
+    yield _signatures(slack)
+    yield _channel(slack)
+    yield from _staff(slack)
+    yield slack.health()[1]
+
+
+def _scopes(granted: str) -> Health:
+    has, wants = {s.strip() for s in granted.split(",") if s.strip()}, set(scopes())
+    if missing := sorted(wants - has):
+        says = f"missing: {', '.join(missing)}; install the app again from its manifest"
+        return Health(name="slack scopes", good=False, says=says)
+    more = sorted(has - wants)
+    says = f"{len(wants)} as wanted" + (f"; not needed: {', '.join(more)}" if more else "")
+    return Health(name="slack scopes", good=True, says=says)
+
+
+def _clock(date: str) -> Health:
+    if not date:
+        return Health(name="slack clock", good=True, says="Slack did not say what time it is")
+    off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    good = off < SKEW_SECONDS
+    says = (
+        "right" if good else f"{off:.0f} s off: Slack's signatures will be refused; set the clock"
+    )
+    return Health(name="slack clock", good=good, says=says)
+
+
+def _line(slack: "Slack") -> Health:
+    web = WebClient(base_url=slack.access.base_url, timeout=SECONDS)
+    try:
+        web.apps_connections_open(app_token=slack.access.app_token)
+    except (SlackClientError, OSError) as error:
+        response = getattr(error, "response", None)
+        said = response.get("error", "") if response is not None else type(error).__name__
+        return Health(
+            name="slack line", good=False,
+            says=f"Slack says {said}; DESK_SLACK_APP_TOKEN needs connections:write",
+        )  # fmt: skip
+    return Health(name="slack line", good=True, says="Socket Mode opens")
+
+
+def _signatures(slack: "Slack") -> Health:
+    lately = slack.journal.seen_lately(UNSIGNED, HOUR)
+    says = "none refused in the last hour"
+    if lately:
+        says = (
+            "requests were refused in the last hour: DESK_SLACK_SIGNING_SECRET or the clock is "
+            "wrong, or a stranger knocks"
+        )
+    return Health(name="slack signed", good=not lately, says=says)
+
+
+def _channel(slack: "Slack") -> Health:
+    name, channel = "slack channel", slack.access.channel
+    try:
+        why = slack.places.objection(channel)
+    except DeliveryError as error:
+        return Health(name=name, good=False, says=str(error))
+    if why:
+        says = f"{channel}: {why}; use a private channel of your own and /invite the app"
+        return Health(name=name, good=False, says=says)
+    return Health(name=name, good=True, says=f"{channel} is private and the desk is in it")
+
+
+def _staff(slack: "Slack") -> Iterator[Health]:
+    wrong = []
+    for user in sorted({*slack.access.staff, *slack.access.oncall}):
+        try:
+            why = slack.staff.objection(user, None)
+        except DeliveryError as error:
+            why = str(error)
+        if why:
+            wrong.append(f"{user}: {why}")
+    says = "; ".join(wrong) or f"{len(slack.access.staff)} people may decide"
+    yield Health(name="slack staff", good=not wrong, says=says)
+
+
+def _one(value: object) -> str:
+    return str(value[0] if isinstance(value, list) and value else value or "")

@@ -1,0 +1,18 @@
+"""The app's manifest: what Slack is told that the desk needs; a test compares it with the code."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """bot/data/slack_manifest.json, to paste into Slack's page for a new app."""
+    text = (files("bot") / "data" / "slack_manifest.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def scopes() -> list[str]:
+    """What the bot may do."""
+    return list(manifest()["oauth_config"]["scopes"]["bot"])

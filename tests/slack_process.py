@@ -1,0 +1,77 @@
+"""A whole desk with Slack in a process of its own, forked from one that has loaded everything.
+
+    echo '{"home": …, "url": …, "port": …, "http": …, "base": …, …}' | python -m tests.slack_process
+
+Says the process id of each; not a test by itself.
+"""
+
+import json
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.kills import ready, say
+
+if TYPE_CHECKING:
+    from bot.responder import Responder
+
+
+def serve(responder: "Responder", order: dict[str, Any]) -> None:
+    """Serve until a signal ends it."""
+    from bot.app import App
+    from bot.channels.slack import Access, Pace, Slack
+    from bot.service import Service
+    from bot.settings import Settings
+    from bot.upkeep import Pace as Beat
+    from tests.conftest import KNOWLEDGE
+
+    settings = Settings(
+        home=Path(order["home"]), knowledge=KNOWLEDGE, database_url=order["url"],
+        http_port=order["http"], smtp_port=order["port"],
+    )  # fmt: skip
+    app = App(settings)
+    app.__dict__["knowledge"] = responder.knowledge
+    app.__dict__["responder"] = responder
+    access = Access(
+        bot_token=order["bot"], app_token=order["app"], signing_secret=order["secret"],
+        channel=order["channel"], staff=frozenset(order["staff"]), base_url=order["base"],
+    )  # fmt: skip
+    pace = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
+    app.__dict__["slack"] = Slack(
+        access, app.desk, home=settings.home, pace=pace, work=app.jobs.decided
+    )
+    service = Service(app, lambda _handled: None)
+    service.upkeep.pace = Beat(beat=0.3, lease=1.5, send=0.3)
+    signal.signal(signal.SIGTERM, lambda *_: service.stop())
+    try:
+        service.start()
+        service.run()
+    finally:
+        service.close()
+
+
+def main() -> None:
+    """Fork a desk for each line."""
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    responder = ready()
+    say("ready")
+    for line in sys.stdin:
+        child = os.fork()
+        if child:
+            say(str(child))
+            continue
+        code = 4
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            serve(responder, json.loads(line))
+            code = 0
+        finally:
+            os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Settings, manifest, doctor: what must be right before staff can rely on it."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.app import App
+from bot.channels.slack import Slack
+from bot.channels.slack.client import METHODS, Client
+from bot.channels.slack.incoming import LOST, incoming
+from bot.channels.slack.manifest import manifest, scopes
+from bot.errors import RefusedError, SettingsError
+from bot.settings import Settings
+from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide
+from tests.slack_stand import QUOTED, Stand, standing
+
+ROOT = Path(__file__).parents[1]
+NEEDED = {
+    "app_mention": "app_mentions:read", "message.im": "im:history",
+    "app_home_opened": "", "app_uninstalled": "", "tokens_revoked": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def side() -> Iterator[SlackSide]:
+    made = SlackSide()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
+    with standing(app, tmp_path, side, "http") as made:
+        yield made
+
+
+def event(kind: str) -> dict[str, object]:
+    name, _, where = kind.partition(".")
+    told = {
+        "type": name,
+        "channel_type": where or "im",
+        "user": ALICE,
+        "channel": "D1",
+        "ts": "1.1",
+        "text": "x",
+    }
+    return {"type": "event_callback", "event_id": "Ev1", "team_id": "T1", "event": told}
+
+
+def test_the_manifest_asks_for_what_the_code_uses_and_no_more() -> None:
+    """Each event is one that the code keeps, each scope is one that a call or an event needs."""
+    told = manifest()
+    events = told["settings"]["event_subscriptions"]["bot_events"]
+    assert set(events) == set(NEEDED)
+    assert all(incoming(event(kind)) for kind in events)
+    assert set(events) >= LOST
+    used = {SCOPES[method] for method in METHODS} | {NEEDED[kind] for kind in events} | {"commands"}
+    assert set(scopes()) == used - {""} == set(BOT_SCOPES)
+    assert [c["command"] for c in told["features"]["slash_commands"]] == ["/incident"]
+    assert told["settings"]["socket_mode_enabled"]
+    assert not told["settings"]["token_rotation_enabled"]
+
+
+def test_only_the_listed_methods_are_named_in_the_code() -> None:
+    code = "".join(p.read_text() for p in (ROOT / "bot" / "channels" / "slack").glob("*.py"))
+    code = code.replace("views.open_", "")
+    named = set(
+        re.findall(
+            r'"((?:auth|chat|conversations|users|views|files|reactions|apps|im|assistant|search)\.[a-zA-Z.]+)"',
+            code,
+        )
+    )
+    assert named <= METHODS | {"respond"}
+    with pytest.raises(RefusedError, match="none of the methods"):
+        Client("x").call("files.upload", {})
+
+
+def test_no_token_no_slack(settings: Settings) -> None:
+    assert App(settings).slack is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"slack_channel": "#triage"}, "DESK_SLACK_CHANNEL"), ({"slack_staff": ""}, "DESK_SLACK_STAFF"),
+        ({"slack_staff": "alice"}, "member id"), ({"slack_oncall": "bob"}, "DESK_SLACK_ONCALL"),
+        ({"slack_app_token": SecretStr("")}, "DESK_SLACK_APP_TOKEN"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_right_is_named(
+    settings: Settings, changed: dict[str, object], says: str
+) -> None:
+    good = {
+        "slack_bot_token": SecretStr("xoxb-1"), "slack_app_token": SecretStr("xapp-1"),
+        "slack_channel": TRIAGE, "slack_staff": f"{ALICE}, {EVE}",
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match=says):
+        App(settings.model_copy(update=good | changed)).slack  # noqa: B018 - it is built
+    assert settings.model_copy(update=good).slack_people("slack_staff") == (ALICE, EVE)
+
+
+def test_slack_is_built_from_settings_and_serve_survives_without_it(
+    app: App, settings: Settings
+) -> None:
+    told = {
+        "slack_bot_token": SecretStr("xoxb-1"), "slack_signing_secret": SecretStr("s"),
+        "slack_channel": TRIAGE, "slack_staff": ALICE,
+    }  # fmt: skip
+    mine = App(settings.model_copy(update=told))
+    mine.__dict__["responder"] = app.responder
+    assert isinstance(mine.slack, Slack)
+    assert "xoxb" not in repr(mine.slack.access)
+    mine.journal.close()
+
+
+def lines(slack: Slack) -> dict[str, tuple[bool, str]]:
+    return {line.name: (line.good, line.says) for line in slack.examine()}
+
+
+def test_doctor_finds_nothing_wrong(app: App, tmp_path: Path, side: SlackSide) -> None:
+    with standing(app, tmp_path, side, "socket") as stand:
+        side.users.pop(GUEST)
+        side.users[GUEST] = {"id": GUEST, "team_id": "T0DESK"}
+        found = lines(stand.slack)
+        assert all(good for good, _ in found.values()), found
+        assert found["slack channel"][1] == f"{TRIAGE} is private and the desk is in it"
+        assert found["slack scopes"][1] == "6 as wanted"
+        assert set(found) == {
+            "slack token", "slack scopes", "slack clock", "slack line", "slack signed",
+            "slack channel", "slack staff", "slack posts",
+        }  # fmt: skip
+
+
+def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: SlackSide) -> None:
+    with standing(app, tmp_path, side, "http") as stand:
+        side.scopes.remove("users:read")
+        side.scopes.append("files:read")
+        side.channels[TRIAGE]["is_private"] = False
+        stand.slack.places.forget()
+        side.post("{}", "application/json", secret="wrong")
+        side.post("{}", "application/json", secret="wrong")
+        found = lines(stand.slack)
+        assert "missing: users:read" in found["slack scopes"][1]
+        assert "public" in found["slack channel"][1]
+        assert "DESK_SLACK_SIGNING_SECRET" in found["slack signed"][1]
+        assert "missing_scope" in found["slack staff"][1]
+        side.scopes.append("users:read")
+        assert "not needed: files:read" in lines(stand.slack)["slack scopes"][1]
+        side.channels[TRIAGE]["is_private"] = True
+        side.faults.append(Fault("conversations.info", 503))
+        stand.slack.places.forget()
+        found = lines(stand.slack)
+        assert "ill" in found["slack channel"][1]
+        assert "guests" in found["slack staff"][1]
+        side.faults.append(Fault("auth.test", body={"ok": False, "error": "token_revoked"}))
+        assert lines(stand.slack) == {
+            "slack token": (
+                False,
+                "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
+            )
+        }
+        assert stand.desk.journal.seen_lately("slack: request without a right signature", 60) == 1
+
+
+def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: SlackSide) -> None:
+    with standing(app, tmp_path, side, "socket") as stand:
+        side.app_token = "xapp-other"
+        assert "connections:write" in lines(stand.slack)["slack line"][1]
+        side.faults.append(
+            Fault(
+                "auth.test",
+                body={"ok": True, "team_id": "T0DESK"},
+                headers={"Date": "Wed, 01 Jan 2020 00:00:00 GMT"},
+            )
+        )
+        assert "set the clock" in lines(stand.slack)["slack clock"][1]
+
+
+@pytest.mark.parametrize(("secret", "age"), [("wrong", 0), ("", 301), ("", -400)])
+def test_what_slack_did_not_sign_is_refused(stand: Stand, secret: str, age: float) -> None:
+    body = json.dumps(event("app_mention"))
+    status, _, _ = stand.side.post(body, "application/json", secret=secret, at=time.time() - age)
+    assert status == 401
+    assert stand.desk.journal.counts()["slack_event"] == 0
+
+
+def test_slacks_challenge_is_answered(stand: Stand) -> None:
+    body = json.dumps({"type": "url_verification", "challenge": "abc"})
+    status, text, _ = stand.side.post(body, "application/json")
+    assert (status, json.loads(text)["challenge"]) == (200, "abc")
+
+
+def test_a_database_that_is_gone_makes_slack_try_again(stand: Stand) -> None:
+    taken = stand.slack.entry.inbox.book.take
+    stand.slack.entry.inbox.book.take = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 500
+    stand.slack.entry.inbox.book.take = taken  # type: ignore[method-assign]
+    assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 200
+    stand.until(lambda: "The post answers this" in json.dumps([c.args for c in stand.side.calls]))
+
+
+@pytest.mark.parametrize("kind", sorted(LOST))
+def test_an_app_that_was_removed_is_said(stand: Stand, kind: str) -> None:
+    stand.side.event({"type": kind})
+    stand.until(lambda: kind in stand.slack.health()[0].says)
+
+
+def test_everything_else_is_acknowledged(stand: Stand) -> None:
+    assert stand.side.interact({"type": "view_closed", "view": {}}) == {}
+    assert stand.side.interact({"type": "block_suggestion"}) == {}
+    assert stand.side.submit(ALICE, {"type": "modal", "callback_id": "unknown"}, {}) == {}
+    stand.side.click(ALICE, "nonsense", "1:1")
+    stand.side.click(ALICE, "feedback", "wrong:x")
+    stand.side.click(ALICE, "claim", "x")
+    stand.until(lambda: len(stand.side.responses) == 2)
