@@ -125,6 +125,11 @@ def test_details_are_asked_for_and_the_case_stays(stand: Stand) -> None:
     stand.side.submit(ALICE, check, {})
     stand.desk.deliver()
     assert len(stand.out.sent) == 2
+    window = stand.window(ALICE, "show", case)
+    assert "tell us a little more" in json.dumps(window["blocks"])
+    handle(stand.desk, stand.same_thread(received("I meant the budget of sales.", "k2")))
+    stand.slack.wake()
+    stand.until(lambda: stand.read(case).stage is Stage.CLAIMED)
 
 
 def test_snooze_release_and_take_over(stand: Stand) -> None:
@@ -172,6 +177,7 @@ def test_while_a_person_has_a_case_the_desk_is_silent_and_the_thread_tells(stand
     stand.until(stand.side.cards)
     stand.side.click(ALICE, "claim", f"{case}:")
     stand.until(lambda: stand.read(case).owner)
+    assert stand.read(case).open
     again = received("Were OpenAI passwords, API keys, or payment information exposed?", "k2")
     handle(stand.desk, stand.same_thread(again))
     assert len(stand.out.sent) == 1

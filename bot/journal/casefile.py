@@ -94,7 +94,9 @@ def _mails(db: sql.Connection, message_ids: Sequence[int]) -> dict[int, Any]:
 def _delivery(mail: Any | None) -> Delivery | None:
     if mail is None:
         return None
-    return Delivery(state=OutboxState(mail.state), at=mail.changed_at, fault=mail.fault)
+    return Delivery(
+        state=OutboxState(mail.state), at=mail.changed_at, fault=mail.fault, body=bytes(mail.body)
+    )  # fmt: skip
 
 
 def _asked(row: Any) -> Asked:

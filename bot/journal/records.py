@@ -126,6 +126,7 @@ class Delivery:
     state: OutboxState
     at: str
     fault: str = ""
+    body: bytes = b""  # the mail as it goes out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ handled twice. A post is a row until Slack has taken it; rows of one case go out
 
 import json
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bot.journal.cases import noted
 from bot.journal.clock import Clock, after, stamp
@@ -22,6 +23,7 @@ from bot.journal.tables import message, slack_card, slack_event, slack_outbox
 NEW, DONE, FAILED = "new", "done", "failed"
 READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
 TRIES = 3
+LEADER = 7_301_443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class SlackBook:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._held: sql.Connection | None = None
+        self._leading = threading.Lock()
 
     def take(self, fresh: Sequence[Fresh]) -> int:
         """Store events in one commit; how many were not there yet, they or their message."""
@@ -244,6 +248,42 @@ class SlackBook:
     def buried(self, post_id: int, fault: str) -> None:
         """It will not be taken: a line of `doctor`."""
         self._move(post_id, SENDING, state=DEAD, fault=fault)
+
+    def lead(self) -> bool:
+        """May this process act and post? Of several on one PostgreSQL, one may, until it ends."""
+        if self._engine.dialect.name != "postgresql":
+            return True
+        with self._leading:
+            if self._held is not None:
+                return self._holds()
+            held = self._engine.connect()
+            if held.execute(sql.select(sql.func.pg_try_advisory_lock(LEADER))).scalar():
+                held.commit()
+                self._held = held
+                return True
+            held.close()
+            return False
+
+    def resign(self) -> None:
+        """Let another lead."""
+        with self._leading:
+            if self._held is not None:
+                self._held.invalidate()
+                self._held.close()
+                self._held = None
+
+    def _holds(self) -> bool:
+        """The lock is the connection's: with the connection it is gone."""
+        if self._held is None:
+            return False
+        try:
+            self._held.execute(sql.select(1))
+            self._held.commit()
+        except SQLAlchemyError:
+            self._held.invalidate()
+            self._held.close()
+            self._held = None
+        return self._held is not None
 
     def unsent(self) -> None:
         """What a dead process was posting goes out again: a card twice is better than none."""

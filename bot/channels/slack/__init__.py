@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,6 +39,7 @@ __all__ = ["Access", "Pace", "Slack"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+HOUR = 3600.0
 AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
 
@@ -107,10 +109,13 @@ class Slack:
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
         self._homes = 0.0
+        self._tidied = 0.0
+        self._identified = -1e9
+        self._leading = threading.Lock()
+        self._led = False
 
     def start(self) -> None:
         """Begin; returns at once, whether Slack answers or not."""
-        self.journal.slack.unsent()
         lanes: list[tuple[str, Callable[[], None]]] = [
             ("slack-act", lambda: self._lane(ACT, self.acts.act)),
             ("slack-ask", lambda: self._lane(ASK, self.asks.ask)),
@@ -138,6 +143,7 @@ class Slack:
         self._threads.clear()
         if self.socket:
             self.socket.close()
+        self.journal.slack.resign()
 
     def wake(self) -> None:
         """There is something to do."""
@@ -181,7 +187,7 @@ class Slack:
     def _lane(self, lane: str, act: Callable[[Event], None]) -> None:
         while not self.stopping.is_set():
             self._woken[lane].clear()
-            found = self._safely(lane, lambda: self.journal.slack.waiting(lane)) or []
+            found = self._safely(lane, lambda: self._waiting(lane)) or []
             for event in found:
                 if self.stopping.is_set():
                     return
@@ -189,16 +195,27 @@ class Slack:
             if not found:
                 self._woken[lane].wait(self.pace.look)
 
+    def _waiting(self, lane: str) -> list[Event]:
+        return self.journal.slack.waiting(lane) if self._leads() else []
+
+    def _leads(self) -> bool:
+        """Of several processes one acts; what the last one was posting goes out again."""
+        leads = self.journal.slack.lead()
+        with self._leading:
+            if leads and not self._led:
+                self.journal.slack.unsent()
+            self._led = leads
+        return leads
+
     def _act(self, event: Event, act: Callable[[Event], None]) -> None:
         """An event that breaks is tried again, thrice; the person hears of it."""
         try:
             act(event)
         except (AwayError, BusyError, BrokenError) as error:
             self.troubles["act"] = str(error)
-            if not self.journal.slack.attempt(event.id):
+            if self._old(event) and not self.journal.slack.attempt(event.id):
                 log.error("an event was given up", extra={"event_id": event.id})  # noqa: TRY400 - one line
-            else:
-                self.stopping.wait(self.pace.socket)
+            self.stopping.wait(self.pace.socket)
             return
         except Exception as error:  # noqa: BLE001 - the lane goes on
             self.room.failed(event.payload, error)
@@ -208,21 +225,36 @@ class Slack:
         self.journal.slack.acted(event.id)
         self._woken["post"].set()
 
+    def _old(self, event: Event) -> bool:
+        """Has it waited for so long that nobody expects an answer?"""
+        waited = self.journal.clock() - datetime.fromisoformat(event.received_at)
+        return waited > timedelta(minutes=self.words.recheck_minutes)
+
     def _posting(self) -> None:
         while not self.stopping.is_set():
             self._woken["post"].clear()
-            self._safely("token", self._identify)
-            self._safely("post", self.post)
-            self._safely("home", self._redraw)
+            if self._safely("lead", self._leads):
+                self._safely("token", self._identify)
+                self._safely("post", self.post)
+                self._safely("home", self._redraw)
+                self._safely("tidy", self._tidy)
             self._woken["post"].wait(min(self.pace.look, self.pace.post))
             self.stopping.wait(min(0.05, self.pace.post))
 
     def _identify(self) -> None:
-        """Which workspace is ours: asked until somebody answers."""
-        if self.staff.team:
+        """Which workspace is ours: asked until somebody answers, then now and again."""
+        if time.monotonic() - self._identified < 60 * self.words.recheck_minutes:
             return
         answer = self.client.call("auth.test", {})
         self.staff.team = str(answer["team_id"])
+        self.acts.lost = ""
+        self._identified = time.monotonic()
+
+    def _tidy(self) -> None:
+        """Once an hour: forget what was handled long ago."""
+        if time.monotonic() - self._tidied > HOUR:
+            self._tidied = time.monotonic()
+            self.journal.slack.forget(days=self.words.keep_days)
 
     def _redraw(self) -> None:
         """App Home of those who have it open."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bot.channels.slack import home, modals
@@ -55,8 +56,10 @@ class Acts:
         seen = repr(view["blocks"])
         if not again and self.watching.get(user) == seen:
             return
-        self.room.client.call("views.publish", {"user_id": user, "view": view})
-        self.watching[user] = seen
+        self.watching.pop(user, None)
+        with suppress(RefusedError):  # they left, or closed the app: nobody to show it to
+            self.room.client.call("views.publish", {"user_id": user, "view": view})
+            self.watching[user] = seen
 
     def _home(self, user: str) -> dict[str, Any]:
         open_ = self._open()

@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from email import message_from_bytes
+from email.policy import SMTP
 from typing import Any
 
 from bot.channels.slack import blocks as b
@@ -52,7 +54,7 @@ def check(case: Case, *, kind: str, text: str, text_id: int) -> View:
     made = [
         b.words("*This goes out as one mail, now. Read it once more.*"),
         b.label(f"To: {case.sender}"),
-        *(b.letter(part, 3000) for part in split(text)),
+        *_letters(text),
     ]
     told = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}
     return _view("send", f"Case {case.id}: send?", made, told, submit="Send now")
@@ -64,7 +66,7 @@ def conflict(case: Case, text: str) -> View:
     made += [b.words("*They write:*"), b.said(case.text, 1500)]
     if case.draft and case.open:
         made += [b.words("*The draft now:*"), b.letter(case.draft, 3000)]
-    made += [b.words("*Your text*, to copy:"), *(b.letter(p, 3000) for p in split(text))]
+    made += [b.words("*Your text*, to copy:"), *_letters(text)]
     made.append(b.words("Close this window and open the card again to go on."))
     return _view("conflict", f"Case {case.id}: changed", made, {})
 
@@ -78,8 +80,10 @@ def full(case: Case) -> View:
     """Everything, for one reader; that they looked is written down."""
     made = [b.label(f"From: {case.sender}"), b.words("*They write:*")]
     made += [b.said(part, 3000) for part in split(case.text)]
-    if case.draft:
-        made += [b.words("*Draft:*"), *(b.letter(part, 3000) for part in split(case.draft))]
+    if case.delivery and case.delivery.body:
+        made += [b.words("*We wrote:*"), *_letters(_written(case.delivery.body))]
+    elif case.draft:
+        made += [b.words("*Draft:*"), *_letters(case.draft)]
     return _view("done", f"Case {case.id}: all of it", made, {})
 
 
@@ -154,6 +158,15 @@ def split(text: str) -> list[str]:
 def mark(warnings: Sequence[str]) -> str:
     """Short enough for a window's memory: which remarks were read."""
     return hashlib.sha256("|".join(warnings).encode()).hexdigest()[:16] if warnings else ""
+
+
+def _letters(text: str) -> list[Block]:
+    return [b.letter(part, 3000) for part in split(text)]
+
+
+def _written(mail: bytes) -> str:
+    """The words of a mail of our own."""
+    return str(message_from_bytes(mail, policy=SMTP).get_content()).replace("\r\n", "\n")
 
 
 def _what_changed(case: Case) -> str:

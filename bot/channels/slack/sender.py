@@ -49,7 +49,7 @@ class Sender:
         self.tick = tick
         self.trouble = ""  # what a person must repair, in plain words
         self._next: dict[str, float] = {}
-        self._made: dict[str, deque[float]] = {}
+        self._made: dict[object, deque[float]] = {}
 
     def drain(self) -> int:
         """Make every post that may be made now; how many were taken."""
@@ -63,7 +63,7 @@ class Sender:
         now = self.tick()
         if now < max(self._next.get(post.channel, 0.0), self._next.get("", 0.0)):
             return False
-        recent = self._made.setdefault(post.channel, deque())
+        recent = self._made.setdefault(_loop(post), deque())
         while recent and now - recent[0] > 60:
             recent.popleft()
         return post.method == "chat.update" or len(recent) < self.fuse
@@ -94,7 +94,7 @@ class Sender:
         now = self.tick()
         self._next[post.channel] = now + self.pace
         if post.method != "chat.update":
-            self._made.setdefault(post.channel, deque()).append(now)
+            self._made.setdefault(_loop(post), deque()).append(now)
 
     def _call(self, post: Post) -> str:
         payload = dict(post.payload)
@@ -146,3 +146,8 @@ class Sender:
         wait = self.backoff[min(tried, len(self.backoff)) - 1]
         self.book.again(post.id, why, seconds=wait)
         self._next[post.channel] = self.tick() + min(wait, self.backoff[0])
+
+
+def _loop(post: Post) -> object:
+    """What a loop would go round in: one case, or one person."""
+    return post.case_id or post.channel

@@ -13,7 +13,7 @@ from bot.channels.slack.cards import PERSON, Cards, Drawn, who
 from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
 from bot.domain import Priority
-from bot.journal import Case, Journal, Stage
+from bot.journal import Case, Change, Journal, Stage
 from bot.journal.slack import Card, Later
 
 LATER = 1_500
@@ -62,6 +62,9 @@ class Sync:
         for each in later[card.followed :]:
             self._tell(case, f"later:{case.id}:{each.id}", _came(each))
         self.book.followed(case.id, len(later))
+        if case.stage is Stage.WAITING:
+            heard = Change(verb="details came", stage=Stage.CLAIMED, owner=case.owner)
+            self.journal.cases.change(case.id, actor="desk", change=heard, owner=case.owner)
 
     def _remind(self, case: Case) -> None:
         if not case.reminders or not case.open:
