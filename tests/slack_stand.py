@@ -74,6 +74,13 @@ class Stand:
                 raise AssertionError([(c.method, c.answer) for c in self.side.calls][-5:])
             time.sleep(0.01)
 
+    def says(self, user: str, action: str, value: str, words: str) -> None:
+        """A click that is answered with a word to the one who clicked."""
+        before = len(self.side.responses)
+        self.side.click(user, action, value)
+        self.until(lambda: len(self.side.responses) > before)
+        assert words in self.side.responses[-1]["text"], self.side.responses[-1]
+
     def window(self, user: str, action: str, case_id: int) -> dict[str, Any]:
         before = len(self.side.views)
         self.side.click(user, action, self.value(case_id))

@@ -8,7 +8,7 @@ import pytest
 
 from bot.app import App
 from bot.journal import Stage
-from tests.servers.slack_side import ALICE, BOB, EVE, GUEST, TRIAGE, SlackSide
+from tests.servers.slack_side import ALICE, BOB, EVE, GUEST, TRIAGE, Fault, SlackSide
 from tests.slack_stand import UNSURE, Stand, filled, standing
 from tests.test_desk import handle, received
 
@@ -246,3 +246,100 @@ def test_a_late_trigger_is_said(stand: Stand) -> None:
     assert "press the button again" in stand.side.responses[0]["text"]
     stand.side.trigger = payload_trigger  # type: ignore[method-assign]
     assert UNSURE not in stand.side.responses[0]["text"]
+
+
+def test_buttons_that_came_too_late_say_so(stand: Stand) -> None:
+    case = stand.held()
+    stale = stand.value(case)
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    stand.says(BOB, "approve", stale, f"already taken by <@{ALICE}>")
+    stand.says(BOB, "edit", stale, f"already taken by <@{ALICE}>")
+    stand.says(ALICE, "approve", stale, "they may have written again")
+    stand.side.click(ALICE, "resolve", stand.value(case))
+    stand.until(lambda: not stand.read(case).open)
+    stand.says(BOB, "snooze", stale, f"<@{ALICE}> has already decided")
+    stand.says(BOB, "claim", f"{case}:", f"<@{ALICE}> has already decided")
+    stand.says(ALICE, "approve", f"{case + 9}:1.1", "no such case")
+
+
+def test_a_case_without_a_draft_can_not_be_approved(stand: Stand) -> None:
+    handle_fault(stand)
+    stand.says(ALICE, "approve", stand.value(1), "no draft to approve")
+    window = stand.window(ALICE, "edit", 1)
+    assert "initial_value" not in json.dumps(window)
+
+
+def handle_fault(stand: Stand) -> None:
+    """A mail that could not be decided."""
+    stored = stand.desk.take(received("Hello?"))
+    assert stored
+    stand.desk.journal.fail(stored, "Boom")
+
+
+def test_windows_that_came_too_late_say_so(stand: Stand) -> None:
+    case = stand.case()
+    snooze = stand.window(ALICE, "snooze", case)
+    edit = stand.window(ALICE, "edit", case)
+    check = stand.side.submit(ALICE, edit, filled("My words."))["view"]
+    stand.side.click(BOB, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    chosen = {"minutes": {"choice": {"selected_option": {"value": "30"}}}}
+    for view, values in ((snooze, chosen), (edit, filled("My words.")), (check, {})):
+        end = json.dumps(stand.side.submit(ALICE, view, values))
+        assert f"<@{BOB}> has this case now" in end
+    stand.side.click(BOB, "resolve", stand.value(case))
+    stand.until(lambda: not stand.read(case).open)
+    assert f"<@{BOB}> decided this case" in json.dumps(stand.side.submit(ALICE, check, {}))
+
+
+@pytest.mark.parametrize("callback", ["edit", "send", "snooze", "owner", "wrong"])
+def test_a_window_of_nothing_does_nothing(stand: Stand, callback: str) -> None:
+    view = {"type": "modal", "callback_id": callback, "private_metadata": "{}"}
+    end = json.dumps(stand.side.submit(ALICE, view, filled("Words.")))
+    assert "no such case" in end or "too old" in end
+    assert stand.out.sent == []
+
+
+def test_a_window_that_breaks_says_so_and_sends_nothing(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "edit", case)
+    stand.side.faults.append(Fault("users.info", 500))
+    stand.slack.staff._seen.clear()
+    end = stand.side.submit(ALICE, window, filled("Words."))
+    assert "Nothing was sent" in json.dumps(end)
+    assert stand.read(case).open
+
+
+def test_an_event_that_breaks_is_said_with_an_id(stand: Stand) -> None:
+    stand.case()
+    stand.slack.cards.words = None  # type: ignore[assignment]
+    stand.side.command(ALICE, "queue")
+    stand.until(lambda: len(stand.side.responses) == 3)
+    assert all("error" in said["text"] for said in stand.side.responses)
+    assert not stand.slack.health()[-1].good
+
+
+def test_a_click_waits_for_slack_that_is_away(stand: Stand) -> None:
+    case = stand.case()
+    stand.until(stand.side.cards)
+    stand.side.faults.extend(Fault("users.info", 503) for _ in range(5))
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    assert stand.desk.journal.slack.counts().get("event failed") is None
+
+
+def test_what_pages_calls_people_at_once(stand: Stand) -> None:
+    stand.case("Somebody says he will kill himself over this, please help", "k1")
+    assert stand.desk.journal.cases.queue()[0].priority == "page"
+    stand.until(lambda: "Look in" in json.dumps(list(stand.side.messages.values())))
+    (call,) = [m for m in stand.side.messages.values() if m["channel"] == BOB]
+    assert "somebody may be in danger" in json.dumps(call["blocks"])
+
+
+def test_mail_key_and_terminal_decisions_show_too(stand: Stand) -> None:
+    case = stand.case()
+    stand.until(stand.side.cards)
+    assert stand.desk.resolve(case, actor="terminal", action="dismissed", text="")
+    stand.slack.wake()
+    stand.until(lambda: stand.shows("somebody at the terminal closed it without a mail"))

@@ -6,81 +6,37 @@ handled twice. A post is a row until Slack has taken it; rows of one case go out
 
 import json
 import secrets
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from bot.journal.cases import noted
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, storable, writing
+from bot.journal.leader import Leader
+from bot.journal.slack_records import (
+    DEAD,
+    DONE,
+    FAILED,
+    NEW,
+    READY,
+    SENDING,
+    SENT,
+    Card,
+    Event,
+    Fresh,
+    Later,
+    Post,
+    card_of,
+    event_of,
+    post_of,
+)
 from bot.journal.tables import message, slack_card, slack_event, slack_outbox
 
-NEW, DONE, FAILED = "new", "done", "failed"
-READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
 TRIES = 3
-LEADER = 7_301_443
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fresh:
-    """An event that is to be stored."""
-
-    key: str
-    lane: str
-    payload: Mapping[str, Any]
-    place: str | None = None  # of its message: one that comes under two ids is one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that came from Slack, masked."""
-
-    id: int
-    key: str
-    lane: str
-    payload: dict[str, Any]
-    attempts: int
-    received_at: str
-    result: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
-    """A call that waits to be made."""
-
-    id: int
-    key: str
-    channel: str
-    case_id: int | None
-    method: str
-    payload: dict[str, Any]
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """Where the card of a case lies, and what it was drawn from."""
-
-    case_id: int
-    channel: str
-    ts: str
-    stamp: str
-    followed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Later:
-    """A message that came into the conversation of a case."""
-
-    id: int
-    text: str
-    verdict: str
-    state: str
 
 
 class SlackBook:
@@ -89,8 +45,7 @@ class SlackBook:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._held: sql.Connection | None = None
-        self._leading = threading.Lock()
+        self.leader = Leader(engine)
 
     def take(self, fresh: Sequence[Fresh]) -> int:
         """Store events in one commit; how many were not there yet, they or their message."""
@@ -109,14 +64,14 @@ class SlackBook:
         )
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(slack_event.c.id).limit(limit)).all()
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def event(self, event_id: int) -> Event | None:
         """One event, acted on or not."""
         with reading(self._engine) as db:
             query = sql.select(slack_event).where(slack_event.c.id == event_id)
             row = db.execute(query).first()
-        return _event(row) if row else None
+        return event_of(row) if row else None
 
     def keep(self, text: str) -> int:
         """A text that somebody is about to send, until they say so."""
@@ -186,13 +141,13 @@ class SlackBook:
         """Every card."""
         with reading(self._engine) as db:
             rows = db.execute(sql.select(slack_card)).all()
-        return {row.escalation_id: _of_card(row) for row in rows}
+        return {row.escalation_id: card_of(row) for row in rows}
 
     def card(self, case_id: int) -> Card | None:
         """The card of a case."""
         with reading(self._engine) as db:
             row = db.execute(_card(case_id)).first()
-        return _of_card(row) if row else None
+        return card_of(row) if row else None
 
     def later(self, message_id: int) -> list[Later]:
         """The messages of the same conversation after this one, in order."""
@@ -223,7 +178,7 @@ class SlackBook:
         for row in rows:
             heads.setdefault(row.case_id or ("channel", row.channel), row)
         now = self._now()
-        return [_of_post(row) for row in heads.values() if row.next_attempt_at <= now]
+        return [post_of(row) for row in heads.values() if row.next_attempt_at <= now]
 
     def claim(self, post_id: int) -> bool:
         """Take a post for making it; False when it is taken."""
@@ -248,42 +203,6 @@ class SlackBook:
     def buried(self, post_id: int, fault: str) -> None:
         """It will not be taken: a line of `doctor`."""
         self._move(post_id, SENDING, state=DEAD, fault=fault)
-
-    def lead(self) -> bool:
-        """May this process act and post? Of several on one PostgreSQL, one may, until it ends."""
-        if self._engine.dialect.name != "postgresql":
-            return True
-        with self._leading:
-            if self._held is not None:
-                return self._holds()
-            held = self._engine.connect()
-            if held.execute(sql.select(sql.func.pg_try_advisory_lock(LEADER))).scalar():
-                held.commit()
-                self._held = held
-                return True
-            held.close()
-            return False
-
-    def resign(self) -> None:
-        """Let another lead."""
-        with self._leading:
-            if self._held is not None:
-                self._held.invalidate()
-                self._held.close()
-                self._held = None
-
-    def _holds(self) -> bool:
-        """The lock is the connection's: with the connection it is gone."""
-        if self._held is None:
-            return False
-        try:
-            self._held.execute(sql.select(1))
-            self._held.commit()
-        except SQLAlchemyError:
-            self._held.invalidate()
-            self._held.close()
-            self._held = None
-        return self._held is not None
 
     def unsent(self) -> None:
         """What a dead process was posting goes out again: a card twice is better than none."""
@@ -367,24 +286,3 @@ class SlackBook:
 
 def _card(case_id: int) -> sql.Select[Any]:
     return sql.select(slack_card).where(slack_card.c.escalation_id == case_id)
-
-
-def _of_card(row: Any) -> Card:
-    return Card(
-        case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp,
-        followed=row.followed,
-    )  # fmt: skip
-
-
-def _event(row: Any) -> Event:
-    return Event(
-        id=row.id, key=row.event_key, lane=row.lane, payload=json.loads(row.payload),
-        attempts=row.attempts, received_at=row.received_at, result=row.result,
-    )  # fmt: skip
-
-
-def _of_post(row: Any) -> Post:
-    return Post(
-        id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
-        method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
-    )  # fmt: skip

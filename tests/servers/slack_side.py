@@ -92,6 +92,7 @@ class SlackSide:
         ] = []  # what the real Slack would have refused, or a person regretted
         self.per_second = 0.0  # so many seconds between posts, else 429
         self.down = False
+        self.response_status = 200
         self.lock = threading.RLock()
         self.lines: list[Line] = []
         self.acks: dict[str, Any] = {}
@@ -428,7 +429,7 @@ def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
                     if wrong:
                         side.problems.append(wrong)
                     side.responses.append(body)
-                self._send(200, b"ok", {})
+                self._send(side.response_status, b"ok", {})
                 return
             self._api()
 

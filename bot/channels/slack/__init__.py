@@ -29,7 +29,7 @@ from bot.channels.slack.windows import Windows
 from bot.channels.slack.words import read_words
 from bot.desk import Desk
 from bot.errors import DeliveryError
-from bot.journal.slack import DEAD, FAILED, READY, Event
+from bot.journal.slack_records import DEAD, FAILED, READY, Event
 
 if TYPE_CHECKING:
     from bot.http import Page
@@ -70,7 +70,7 @@ class Pace:
 class Slack:
     """The channel of one desk; start it, close it, ask it how it is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - each part once
         self, access: Access, desk: Desk, *, home: Path, pace: Pace | None = None,
         work: "Work | None" = None,
     ) -> None:  # fmt: skip
@@ -143,7 +143,7 @@ class Slack:
         self._threads.clear()
         if self.socket:
             self.socket.close()
-        self.journal.slack.resign()
+        self.journal.slack.leader.resign()
 
     def wake(self) -> None:
         """There is something to do."""
@@ -200,7 +200,7 @@ class Slack:
 
     def _leads(self) -> bool:
         """Of several processes one acts; what the last one was posting goes out again."""
-        leads = self.journal.slack.lead()
+        leads = self.journal.slack.leader.leads()
         with self._leading:
             if leads and not self._led:
                 self.journal.slack.unsent()

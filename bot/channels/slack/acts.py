@@ -13,7 +13,7 @@ from bot.channels.slack.incoming import LOST
 from bot.channels.slack.room import Payload, Room, actor
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, Change, Stage
-from bot.journal.slack import Event
+from bot.journal.slack_records import Event
 from bot.journal.today import today
 
 LATE = "That took too long for Slack. Please press the button again."

@@ -12,7 +12,7 @@ from bot.channels.slack.answers import HELP, WAIT
 from bot.channels.slack.room import Payload, Room
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
-from bot.journal.slack import Event
+from bot.journal.slack_records import Event
 
 
 class Asks:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bot.journal.slack import Event
+from bot.journal.slack_records import Event
 
 
 def candidate(path: Path, asked: Event, *, kind: str, note: str, by: str) -> None:

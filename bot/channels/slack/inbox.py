@@ -8,7 +8,8 @@ import threading
 from dataclasses import dataclass
 
 from bot.channels.slack.incoming import Incoming
-from bot.journal.slack import Fresh, SlackBook
+from bot.journal.slack import SlackBook
+from bot.journal.slack_records import Fresh
 
 
 @dataclass(slots=True)

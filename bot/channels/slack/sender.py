@@ -13,7 +13,7 @@ from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.staff import Places
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import Journal
-from bot.journal.slack import Post
+from bot.journal.slack_records import Post
 
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)

@@ -14,7 +14,7 @@ from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
 from bot.domain import Priority
 from bot.journal import Case, Change, Journal, Stage
-from bot.journal.slack import Card, Later
+from bot.journal.slack_records import Card, Later
 
 LATER = 1_500
 

@@ -1,0 +1,87 @@
+"""What goes into the tables of Slack and what comes out of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NEW, DONE, FAILED = "new", "done", "failed"
+READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """An event that is to be stored."""
+
+    key: str
+    lane: str
+    payload: Mapping[str, Any]
+    place: str | None = None  # of its message: one that comes under two ids is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that came from Slack, masked."""
+
+    id: int
+    key: str
+    lane: str
+    payload: dict[str, Any]
+    attempts: int
+    received_at: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A call that waits to be made."""
+
+    id: int
+    key: str
+    channel: str
+    case_id: int | None
+    method: str
+    payload: dict[str, Any]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Where the card of a case lies, and what it was drawn from."""
+
+    case_id: int
+    channel: str
+    ts: str
+    stamp: str
+    followed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """A message that came into the conversation of a case."""
+
+    id: int
+    text: str
+    verdict: str
+    state: str
+
+
+def card_of(row: Any) -> Card:
+    return Card(
+        case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp,
+        followed=row.followed,
+    )  # fmt: skip
+
+
+def event_of(row: Any) -> Event:
+    return Event(
+        id=row.id, key=row.event_key, lane=row.lane, payload=json.loads(row.payload),
+        attempts=row.attempts, received_at=row.received_at, result=row.result,
+    )  # fmt: skip
+
+
+def post_of(row: Any) -> Post:
+    return Post(
+        id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
+        method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
+    )  # fmt: skip
