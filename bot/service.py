@@ -87,6 +87,7 @@ class Service:
         self._showing = threading.Lock()
         self._failures = 0
         self.metrics.watch("desk_model_open", "A model is asked", self._model_open)
+        self.metrics.watch("desk_slack_up", "Slack is used, and nothing is wrong", self._slack_up)
 
     def start(self) -> None:
         """Accept mail and begin to work; MissingError when a port or the database is taken.
@@ -169,6 +170,9 @@ class Service:
             self.mailbox.settle(mail.ref, Place.FAILED)
             self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
             log.exception("a mail broke the intake", extra={"message_id": message_id})
+
+    def _slack_up(self) -> float:
+        return float(self.slack is not None and all(line.good for line in self.slack.health()))
 
     def _model_open(self) -> float:
         return float(bool(self.app.settings.model) and self.app.budget.state == "open")

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from bot.demo import send
 from bot.journal import Journal
 from bot.settings import Settings
-from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
+from tests.servers.slack_side import ALICE, BOB, TEAM, TRIAGE, SlackSide
 from tests.slack_stand import UNSURE, filled
 from tests.test_service import free_port
 
@@ -211,6 +212,36 @@ def test_the_whole_way_in_a_real_process(process: Process) -> None:
     through(process)
     assert process.human_mails() == 1
     assert len(process.side.cards()) == 1
+
+
+def test_acks_stay_quick_under_fifty_at_once(process: Process) -> None:
+    """Four times fifty; each is stored on disk before its ack."""
+
+    def deliver(number: int) -> float:
+        side, began = process.side, time.perf_counter()
+        event = {
+            "type": "message", "channel_type": "im", "channel": "DALICE", "user": ALICE,
+            "text": f"Were my keys exposed? {number}", "ts": f"1.{number}",
+        }  # fmt: skip
+        if process.mode == "http":
+            return side.event(event)[2]
+        body = {
+            "type": "event_callback",
+            "team_id": TEAM,
+            "event_id": f"Ev{number}",
+            "event": event,
+        }
+        side.send("events_api", body)
+        return time.perf_counter() - began
+
+    took: list[float] = [deliver(0)]
+    with ThreadPoolExecutor(50) as pool:
+        for burst in range(4):
+            took += pool.map(deliver, range(1 + 50 * burst, 51 + 50 * burst))
+            time.sleep(0.5)
+    took.sort()
+    assert took[198] < (0.5 if sys.gettrace() is None else 1.5), took[-5:]
+    assert process.journal.counts()["slack_event"] == 201
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ __all__ = ["Access", "Pace", "Slack"]
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 HOUR = 3600.0
+GIVE_WAY_SECONDS = 0.5
 AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
 
@@ -191,9 +192,16 @@ class Slack:
             for event in found:
                 if self.stopping.is_set():
                     return
+                self._give_way()
                 self._act(event, act)
             if not found:
                 self._woken[lane].wait(self.pace.look)
+
+    def _give_way(self) -> None:
+        """Slack waits three seconds for an ack, a person longer for what it brings about."""
+        patience = time.monotonic() + GIVE_WAY_SECONDS
+        while self.entry.inbox.busy() and time.monotonic() < patience:
+            self.stopping.wait(0.005)
 
     def _waiting(self, lane: str) -> list[Event]:
         return self.journal.slack.waiting(lane) if self._leads() else []

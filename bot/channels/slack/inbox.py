@@ -39,6 +39,10 @@ class Inbox:
         if ticket.error:
             raise ticket.error
 
+    def busy(self) -> bool:
+        """Does somebody wait for an ack?"""
+        return self._turn.locked()
+
     def _commit(self) -> None:
         with self._list:
             batch, self._waiting = self._waiting, []
