@@ -13,7 +13,7 @@ from bot.channels.slack.words import Quiet, read_words
 from bot.errors import InputError, KnowledgeError
 from evals.add import add
 from tests.evals_tiny import cases_in, desk_in
-from tests.servers.slack_side import ALICE, BOB, EVE, TEAM, TRIAGE, SlackSide
+from tests.servers.slack_side import ALICE, BOB, EVE, TEAM, TRIAGE, Fault, SlackSide
 from tests.slack_stand import QUOTED, UNSURE, Stand, standing
 
 
@@ -44,6 +44,31 @@ def test_a_direct_message_is_answered_in_place_of_the_first_word(stand: Stand) -
     assert "feedback" in shown
     assert message["text"] == "Incident Desk has an answer for you"
     assert [c["text"] for c in stand.side.called("chat.postMessage")] == ["Looking it up …"]
+
+
+def test_an_answer_that_died_half_way_takes_its_place_again(stand: Stand) -> None:
+    book, put = stand.desk.journal.slack, stand.desk.journal.slack.put
+    died: list[str] = []
+
+    def once(key: str, **more: Any) -> bool:
+        if not died:
+            died.append(key)
+            raise KeyError(key)
+        return put(key, **more)
+
+    book.put = once  # type: ignore[method-assign]
+    stand.side.dm(ALICE, QUOTED)
+    stand.until(lambda: "The post answers this" in json.dumps(said(stand.side, "DALICE")))
+    assert died == ["answer:1"]
+    assert len(said(stand.side, "DALICE")) == 1
+
+
+def test_an_answer_without_its_first_word_comes_all_the_same(stand: Stand) -> None:
+    stand.side.faults.append(Fault("chat.postMessage", 503))
+    stand.side.dm(ALICE, QUOTED)
+    stand.until(lambda: "The post answers this" in json.dumps(said(stand.side, "DALICE")))
+    stand.side.dm(ALICE, "   ")
+    stand.until(lambda: "Slash commands" in json.dumps(said(stand.side, ALICE)))
 
 
 def test_a_secret_is_gone_before_anything_is_stored(stand: Stand, tmp_path: Path) -> None:

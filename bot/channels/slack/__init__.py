@@ -226,8 +226,11 @@ class Slack:
             self.stopping.wait(self.pace.socket)
             return
         except Exception as error:  # noqa: BLE001 - the lane goes on
-            self.room.failed(event.payload, error)
-            self.journal.slack.attempt(event.id)
+            log.warning(
+                "an event broke", extra={"event_id": event.id, "fault": type(error).__name__}
+            )
+            if not self.journal.slack.attempt(event.id):
+                self.room.failed(event.payload, error)
             return
         self.troubles.pop("act", None)
         self.journal.slack.acted(event.id)

@@ -34,7 +34,7 @@ class Asks:
         public = self._too_public(payload)
         place = {"ts": ""} if public else self._status(event)
         response = self.room.desk.responder.respond(_message(payload))
-        made = self._stored(event, response)
+        made = self._stored(event, response, place["ts"])
         if public:
             made["text"] = f"I do not answer in that channel: {public}. Here is what I found."
         self._post(event, made, place, private=bool(public))
@@ -59,11 +59,12 @@ class Asks:
             return {"ts": ts}
         return {"ts": ""}
 
-    def _stored(self, event: Event, response: Response) -> dict[str, Any]:
+    def _stored(self, event: Event, response: Response, status: str) -> dict[str, Any]:
         can_share = event.payload["kind"] == "command"
         drawn = self.room.answers.answer(response, event.id, can_share=can_share)
         made: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
-        self.book.remember(event.id, json.dumps(made | {"about": _about(response)}))
+        kept = made | {"about": _about(response), "status": status}
+        self.book.remember(event.id, json.dumps(kept))
         return made
 
     def _post(

@@ -65,7 +65,9 @@ class Room:
     def failed(self, payload: Payload, error: Exception) -> None:
         """Something broke: the person gets an id, the log gets the rest."""
         number = secrets.token_hex(3)
-        log.error("an event broke", extra={"event_id": number, "fault": type(error).__name__})
+        log.error(
+            "an event was given up", extra={"event_id": number, "fault": type(error).__name__}
+        )
         self.tell(payload, wrong(number))
 
 
