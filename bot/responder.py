@@ -103,7 +103,9 @@ class Responder:
         if len(text) > MAX_CHARACTERS:
             return [_escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)]
         history = [t.text for t in message.history if t.role is Role.USER]
-        readings = [self._read(q) for q in segments.questions(text)]
+        # A message of nothing but greetings still gets an outcome.
+        found = segments.questions(text) or (Question(text=segments.whole(text)),)
+        readings = [self._read(q) for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         whole = screen(text, history=history)

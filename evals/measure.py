@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from bot.app import App
 from bot.corpus import Knowledge
@@ -24,7 +25,7 @@ from bot.domain import (
 from bot.outbound import Outbound
 from bot.redact import redact
 from bot.rendering import decision, kind
-from bot.settings import read_settings
+from bot.settings import Settings, read_settings
 from bot.wording import word
 from evals.grade import Decision, Part, Seen
 from evals.schema import Case
@@ -51,6 +52,7 @@ class Desk:
     responder: Responds
     threshold: float = 0.0
     fitted: bool = False
+    model: str = ""  # that selects; empty: offline
 
     @cached_property
     def outbound(self) -> Outbound:
@@ -65,13 +67,21 @@ class Desk:
 
 def desk_of_settings() -> Desk:
     """The desk as it is set up here."""
-    app = App(read_settings())
+    settings = read_settings()
+    app = App(settings)
     return Desk(
         knowledge=app.knowledge,
         responder=app.responder,
         threshold=app.responder.judge.threshold_for("en"),
         fitted=app.fit is not None,
+        model=_model(settings),
     )
+
+
+def _model(settings: Settings) -> str:
+    """The model's name; figures of a server on this machine are no figures of a model."""
+    near = urlsplit(settings.openai_base_url).hostname in ("127.0.0.1", "localhost")
+    return f"{settings.model}, scripted: no quality" if settings.model and near else settings.model
 
 
 def watch(

@@ -82,9 +82,10 @@ class Run:
 
 def stamp_of(desk: Desk, cases: Path, gates: Path) -> dict[str, str]:
     """What the figures rest on."""
+    decision = "fitted" if desk.fitted else "strict rules (no fit for these questions)"
     return {
-        "backend": "offline",
-        "decision": "fitted" if desk.fitted else "strict rules (no fit for these questions)",
+        "backend": desk.model or "offline",
+        "decision": f"{decision}, with {desk.model}" if desk.model else decision,
         "threshold": f"{desk.threshold:.4f}",
         "knowledge": desk.knowledge.version,
         "questions": desk.knowledge.question_version,

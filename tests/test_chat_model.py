@@ -18,6 +18,10 @@ from bot.errors import SettingsError
 from bot.redact import redact
 from bot.responder import Responder
 from bot.settings import Settings
+from evals.gates import GATES
+from evals.measure import Desk, desk_of_settings
+from evals.results import stamp_of
+from evals.schema import CASES
 from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, completion, model_server
 
@@ -203,3 +207,14 @@ def test_a_model_that_cannot_be_used_is_named(settings: Settings, says: str) -> 
     with pytest.raises(SettingsError, match=says):
         _ = App(settings).selector
     assert App(Settings()).selector is None
+
+
+def test_the_reports_say_which_model_selected(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_MODEL", "openai:scripted")
+    monkeypatch.setenv("OPENAI_API_KEY", "no key")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    desk = desk_of_settings()
+    assert desk.model == "openai:scripted, scripted: no quality"
+    assert stamp_of(desk, CASES, GATES)["backend"] == desk.model
+    offline = Desk(knowledge=app.knowledge, responder=app.responder)
+    assert stamp_of(offline, CASES, GATES)["backend"] == "offline"

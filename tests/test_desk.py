@@ -224,3 +224,12 @@ def test_counts_name_every_table(desk: Desk) -> None:
     counts = desk.journal.counts()
     assert counts["message"] == counts["outbox"] == 1
     assert counts["audit"] == 3  # received, decided, sent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Thanks!", "Hello,", "Hi there\n\nBest regards\nTom", "Kind regards", "-- \nTom", "..."],
+)
+def test_a_mail_of_nothing_but_greetings_goes_to_a_person(desk: Desk, text: str) -> None:
+    handle(desk, received(text))
+    assert len(desk.journal.cases.queue()) == 1

@@ -233,6 +233,8 @@ def _login(access: Access) -> IMAPClient:
     try:
         client.login(access.user, access.password)
     except LoginError as error:
+        with suppress(Exception):
+            client.shutdown()
         if any(mark in str(error) for mark in FOR_NOW):
             raise MailboxError(f"{access.host} takes no login now") from None
         raise SettingsError(
