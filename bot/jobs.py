@@ -9,6 +9,7 @@ id of its own, a heartbeat, and takes over from those that fell silent.
 """
 
 import fcntl
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -35,6 +36,10 @@ POLL_SECONDS = 0.05
 AT_ONCE = 8
 BATCH = 200
 FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+# DBOS brings a handler that writes what it likes to the stderr of the hour unless there is one.
+logging.getLogger("dbos").handlers[:] = [logging.NullHandler()]
+logging.getLogger("dbos").propagate = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

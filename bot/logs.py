@@ -54,7 +54,3 @@ def start_logging(level: str, stream: IO[str] | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("bot").setLevel(number)
-    # It brings a handler of its own, which writes what it likes.
-    dbos = logging.getLogger("dbos")
-    dbos.handlers[:] = [logging.NullHandler()]
-    dbos.propagate = True

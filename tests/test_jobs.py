@@ -1,5 +1,6 @@
 """Durable jobs on both databases, and what other processes find of them."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -21,6 +22,11 @@ Started = Callable[..., Jobs]
 
 def nothing(_about: int) -> None:
     return
+
+
+def test_dbos_has_no_handler_of_its_own() -> None:
+    # Its own would hold the stderr of the moment, and fail when that is closed.
+    assert [type(h) for h in logging.getLogger("dbos").handlers] == [logging.NullHandler]
 
 
 @pytest.fixture
