@@ -30,7 +30,8 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
 
     settings = Settings(
         home=Path(order["home"]), knowledge=KNOWLEDGE, database_url=order["url"],
-        http_port=order["http"], smtp_port=order["port"],
+        http_port=order["http"], smtp_port=order["port"], address=order["address"],
+        **order.get("mail", {}),
     )  # fmt: skip
     app = App(settings)
     app.__dict__["knowledge"] = responder.knowledge

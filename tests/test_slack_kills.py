@@ -4,6 +4,7 @@ nothing acknowledged is lost, nobody gets two mails."""
 import json
 import mailbox
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from imapclient import IMAPClient
 
 from bot.demo import send
 from bot.journal import Journal
 from bot.settings import Settings
+from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.slack_side import ALICE, BOB, TEAM, TRIAGE, SlackSide
 from tests.slack_stand import UNSURE, filled
 from tests.test_service import free_port
@@ -56,14 +59,15 @@ class Process:
     """One desk that can be killed and started again on the same files."""
 
     def __init__(
-        self, forks: Callable[[dict[str, Any]], int], side: SlackSide, home: Path, mode: str
-    ) -> None:
+        self, forks: Callable[[dict[str, Any]], int], side: SlackSide, home: Path, mode: str,
+        **mail: object,
+    ) -> None:  # fmt: skip
         self.forks, self.side, self.home = forks, side, home
         self.order = {
             "home": str(home), "url": f"sqlite:///{home}/desk.sqlite3", "port": free_port(),
             "http": free_port(), "base": side.base_url, "bot": side.bot_token,
             "app": side.app_token if mode == "socket" else "", "secret": side.secret,
-            "channel": TRIAGE, "staff": [ALICE, BOB],
+            "channel": TRIAGE, "staff": [ALICE, BOB], "address": DESK, **mail,
         }  # fmt: skip
         self.mode = mode
         self.deaths = 0
@@ -104,8 +108,8 @@ class Process:
         self.journal.close()
 
     def mail(self) -> None:
-        settings = Settings(smtp_port=int(str(self.order["port"])))
-        send(settings, UNSURE, sender="ana@example.org")
+        settings = Settings(smtp_port=int(str(self.order["port"])), address=DESK)
+        send(settings, UNSURE, sender=USER)
 
     def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds
@@ -212,6 +216,43 @@ def test_the_whole_way_in_a_real_process(process: Process) -> None:
     through(process)
     assert process.human_mails() == 1
     assert len(process.side.cards()) == 1
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+@pytest.mark.parametrize("mode", ["http", "socket"])
+def test_from_the_users_mailbox_to_the_users_mailbox(
+    forks: Callable[[dict[str, Any]], int], side: SlackSide, tmp_path: Path, mode: str
+) -> None:
+    """Postfix and Dovecot at both ends, and Slack in between."""
+    password = secrets.token_hex(8)
+    with servers(password) as real:
+        mail = {
+            "mail": "imap", "imap_host": "127.0.0.1", "imap_port": real.imap,
+            "imap_user": DESK, "imap_password": password, "imap_tls": False,
+            "smtp_host": "127.0.0.1", "smtp_tls": False,
+        }  # fmt: skip
+        process = Process(forks, side, tmp_path, mode, mail=mail, port=real.smtp)
+        try:
+            process.mail()
+            process.until(side.cards)
+            process.does(lambda: side.click(ALICE, "claim", "1:"))
+            process.until(lambda: process.shows(f"by <@{ALICE}>"))
+            check = side.submit(ALICE, opened(process), filled(REPLY))["view"]
+            assert "on its way" in json.dumps(side.submit(ALICE, check, {}))
+            process.until(lambda: arrived(real, REPLY))
+            process.until(lambda: process.shows("handed over to the mail server"))
+            assert len(arrived(real, REPLY)) == 1
+        finally:
+            process.stop()
+
+
+def arrived(real: Servers, text: str) -> list[bytes]:
+    """The user's mails with these words."""
+    with IMAPClient("127.0.0.1", real.imap, ssl=False) as client:
+        client.login(USER, real.password)
+        client.select_folder("INBOX", readonly=True)
+        mails = client.fetch(client.search(), ["BODY.PEEK[]"]).values()
+        return [m[b"BODY[]"] for m in mails if text.encode() in m[b"BODY[]"]]
 
 
 def test_acks_stay_quick_under_fifty_at_once(process: Process) -> None:
