@@ -18,6 +18,7 @@ from bot.responder import Responder
 from bot.settings import MailKind
 
 if TYPE_CHECKING:
+    from bot.adapters.chat_draft import ChatDrafter
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.records import Record
     from bot.channels.mail.imap import ImapMailbox
@@ -193,7 +194,7 @@ class App:
         """The channel of staff, where a token is set; SettingsError names what is wrong."""
         if not self.settings.slack:
             return None
-        from bot.channels.slack import Access, Slack
+        from bot.channels.slack import Access, Model, Slack
 
         self.settings.check_slack()
         access = Access(
@@ -204,7 +205,21 @@ class App:
             staff=frozenset(self.settings.slack_people("slack_staff")),
             oncall=self.settings.slack_people("slack_oncall"),
         )
-        return Slack(access, self.desk, home=self.settings.home, work=self.jobs.decided)
+        drafter = self._drafter()
+        model = Model(draft=drafter.draft, state=lambda: self.budget.state) if drafter else None
+        return Slack(
+            access, self.desk, home=self.settings.home, work=self.jobs.decided, model=model
+        )
+
+    def _drafter(self) -> "ChatDrafter | None":
+        if not self.settings.model:
+            return None
+        from bot.adapters.chat_draft import ChatDrafter
+
+        return ChatDrafter(
+            self.settings.model, knowledge=self.knowledge, budget=self.budget,
+            options=self.settings.model_options,
+        )  # fmt: skip
 
     def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
         """Where replies go, and how to find out whether one went."""

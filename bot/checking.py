@@ -1,6 +1,7 @@
 """What an operator asks for: a mail's fate, the queue, a decision, the desk's health."""
 
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -182,15 +183,27 @@ def examine(app: App) -> Iterator[Finding]:
     yield Finding(
         name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
     )
-    model = app.settings.model
-    yield Finding(
-        name="chat model", good=True,
-        says=f"{model}: {app.budget.state}" if model and app.selector else "none; works without",
-    )  # fmt: skip
+    yield _chat_model(app)
     yield from _mail(app)
     if app.slack:
         for line in app.slack.examine():
             yield Finding(name=line.name, good=line.good, says=line.says)
+
+
+def _chat_model(app: App) -> Finding:
+    """The model's state in the desk that runs, as its own process counts what it spends."""
+    model = app.settings.model
+    if not model or not app.selector:
+        return Finding(name="chat model", good=True, says="none; works without")
+    try:
+        url = f"http://127.0.0.1:{app.settings.http_port}/metrics"
+        with urllib.request.urlopen(url, timeout=2) as page:
+            told = page.read().decode()
+    except OSError:
+        return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
+    asked = any(line == "desk_model_open 1.0" for line in told.splitlines())
+    says = "is asked" if asked else "is not asked now (spent, or it failed); the desk decides alone"
+    return Finding(name="chat model", good=asked, says=f"{model}: {says}")
 
 
 def _mail(app: App) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from bot.channels.slack import modals
 from bot.channels.slack.answers import Answers
 from bot.channels.slack.cards import Cards
 from bot.channels.slack.home import Health, home
+from bot.channels.slack.suggestions import drawn
 from bot.channels.slack.words import read_words
 from bot.corpus import load
 from bot.domain import (
@@ -26,7 +27,9 @@ from bot.domain import (
     RefusalReason,
     Response,
 )
+from bot.journal import Stage
 from bot.journal.today import Numbers
+from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
 from tests.test_slack_cards import case, states
 
@@ -139,13 +142,20 @@ def page() -> str:
     answers = Answers(knowledge, words, 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
     found.append(article("answer", answers.answer(response, 1, can_share=True).blocks))
+    hint = suggested(
+        f"{passages[0].sentences[0]} We name no law firm. Send us your password.",
+        passages,
+        knowledge,
+    )
+    found.append(article("suggestion", drawn(hint).blocks))
     numbers = Numbers(messages=212, answered=171, decided=30, open=11)
     health = [
         Health(name="slack", good=True, says="the line is open"),
         Health(name="mail", good=False, says="no mail can be taken"),
+        Health(name="model", good=False, says="is not asked (calls_spent); the desk decides alone"),
     ]
     view = home(
-        cards, mine=[case(owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],
+        cards, mine=[case(Stage.CLAIMED, owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],
         numbers=numbers, knowledge="4f1c2a9b8d7e", health=health,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))

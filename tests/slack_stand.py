@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.mail.compose import Composer
-from bot.channels.slack import Access, Pace, Slack
+from bot.channels.slack import Access, Model, Pace, Slack
 from bot.desk import Desk
 from bot.http import HttpPort
 from bot.journal import Case, Journal, Received
@@ -98,6 +98,7 @@ def standing(
     pace: float = 0.02,
     wait: bool = True,
     staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
+    model: Model | None = None,
 ) -> Iterator[Stand]:
     """A desk that works until the end of the block."""
     out = ListOut()
@@ -111,7 +112,7 @@ def standing(
         signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, pace=replace(FAST, post=pace))
+    slack = Slack(access, desk, home=tmp_path, pace=replace(FAST, post=pace), model=model)
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

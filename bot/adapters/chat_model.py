@@ -54,7 +54,7 @@ class ChatSelector:
         self.budget = budget
         self.deadline = deadline
         self.prompt = (files("bot") / "data" / PROMPT).read_text(encoding="utf-8")
-        self._model = _model(name, timeout=deadline, options=options)
+        self._model = connect(name, _Rows, timeout=deadline, options=options)
         self._threads = ThreadPoolExecutor(budget.bounds.at_once, "model")
 
     def select(self, text: str, offered: Sequence[Passage]) -> Selected:
@@ -78,10 +78,8 @@ class ChatSelector:
 
     def _ask(self, text: str, offered: list[Passage]) -> tuple[Entry, ...]:
         with self.budget.call() as spend:
-            answer = self._model.invoke(
-                [("system", self.prompt), ("user", _question(text, offered))]
-            )
-            spend(_tokens(answer.get("raw")))
+            answer = self._model.invoke([("system", self.prompt), ("user", told(text, offered))])
+            spend(tokens(answer.get("raw")))
             if answer.get("parsing_error") or not isinstance(answer.get("parsed"), _Rows):
                 raise ValueError("no selection in the answer")
             rows: _Rows = answer["parsed"]
@@ -90,7 +88,8 @@ class ChatSelector:
             )
 
 
-def _question(text: str, offered: Sequence[Passage]) -> str:
+def told(text: str, offered: Sequence[Passage]) -> str:
+    """The passages with their ids, and the message marked as data."""
     passages = "\n\n".join(f"[{p.id}] {p.heading}\n{p.text}" for p in offered)
     quoted = text.replace("<message>", "").replace("</message>", "")
     return f"{passages}\n\n<message>\n{quoted}\n</message>"
@@ -103,18 +102,24 @@ def _entry(row: _Row) -> Entry:
     )  # fmt: skip
 
 
-def _tokens(raw: object) -> int:
+def tokens(raw: object) -> int:
+    """What a call took, as the vendor counts."""
     usage = getattr(raw, "usage_metadata", None) or {}
     return int(usage.get("total_tokens", 0))
 
 
-def _model(name: str, *, timeout: float, options: dict[str, Any]) -> "Runnable[Any, Any]":
-    """SettingsError when LangChain does not know the name or its integration is not installed."""
+def connect(
+    name: str, schema: type[BaseModel], *, timeout: float, options: dict[str, Any]
+) -> "Runnable[Any, Any]":
+    """A model that answers in `schema` only.
+
+    SettingsError when LangChain does not know the name, or its integration is not installed.
+    """
     from langchain.chat_models import init_chat_model
 
     try:
         chat = init_chat_model(name, timeout=timeout, max_retries=1, temperature=0, **options)
-        selecting: Runnable[Any, Any] = chat.with_structured_output(_Rows, include_raw=True)
+        selecting: Runnable[Any, Any] = chat.with_structured_output(schema, include_raw=True)
     except (ImportError, ValueError) as error:
         said = str(error).splitlines()[0]
         raise SettingsError(f"DESK_MODEL: {name!r} cannot be used ({said})") from None

@@ -118,6 +118,12 @@ class SlackBook:
             return False
         return True
 
+    def knows(self, key: str) -> bool:
+        """Was a post stored under this key?"""
+        query = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
+        with reading(self._engine) as db:
+            return db.execute(query).first() is not None
+
     def draw(self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str) -> None:
         """A new card, or the card as it shall look from now on: one post, however often it changes.
 

@@ -7,23 +7,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from bot.channels.slack.access import Access, Model, Pace
 from bot.channels.slack.acts import Acts
 from bot.channels.slack.answers import Answers
 from bot.channels.slack.app import Entry, Socket
 from bot.channels.slack.asks import Asks
 from bot.channels.slack.cards import Cards
-from bot.channels.slack.client import BASE, AwayError, BrokenError, BusyError, Client
+from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.doctor import examine
 from bot.channels.slack.home import Health
 from bot.channels.slack.incoming import ACT, ASK
 from bot.channels.slack.room import Room
 from bot.channels.slack.sender import Sender
 from bot.channels.slack.staff import Places, Staff
+from bot.channels.slack.suggestions import Suggestions
 from bot.channels.slack.sync import Sync
 from bot.channels.slack.windows import Windows
 from bot.channels.slack.words import read_words
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from bot.http import Page
     from bot.journal.cases import Work
 
-__all__ = ["Access", "Pace", "Slack"]
+__all__ = ["Access", "Model", "Pace", "Slack"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,36 +45,12 @@ GIVE_WAY_SECONDS = 0.5
 AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """The workspace: what was set."""
-
-    bot_token: str = field(repr=False)
-    app_token: str = field(default="", repr=False)
-    signing_secret: str = field(default="", repr=False)
-    channel: str
-    staff: frozenset[str]
-    oncall: tuple[str, ...] = ()
-    base_url: str = BASE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often each thing is looked after, in seconds."""
-
-    post: float = 1.0  # between two posts in a channel
-    look: float = 1.0  # between two comparisons of the cards with the journal
-    socket: float = 1.0
-    repair: float = 30.0
-    backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)
-
-
 class Slack:
     """The channel of one desk; start it, close it, ask it how it is."""
 
     def __init__(  # noqa: PLR0915 - each part once
         self, access: Access, desk: Desk, *, home: Path, pace: Pace | None = None,
-        work: "Work | None" = None,
+        work: "Work | None" = None, model: "Model | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.pace = pace or Pace()
@@ -99,6 +76,8 @@ class Slack:
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
         )  # fmt: skip
+        self.model = model
+        self.suggestions = model and Suggestions(self.journal, model.draft, access.channel)
         self.entry = Entry(
             self.journal, self.client, Windows(self.room), secret=access.signing_secret,
             woken=self.wake,
@@ -124,16 +103,12 @@ class Slack:
         ]
         if self.access.app_token:
             lanes.append(("slack-socket", self._holding))
+        if self.suggestions:
+            lanes.append(("slack-suggest", self._suggesting))
         for name, run in lanes:
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
-
-    def run(self, stop: threading.Event) -> None:
-        """Start, and go on until `stop` is set."""
-        self.start()
-        stop.wait()
-        self.close()
 
     def close(self) -> None:
         """Take nothing more, finish what is at hand."""
@@ -172,6 +147,9 @@ class Slack:
         found = [Health(name="slack", good=not trouble, says=trouble or self._line())]
         says = f"{waits} posts wait" if waits else "every card is drawn"
         found.append(Health(name="slack posts", good=not dead, says=says + _lost(dead, "posts")))
+        if self.model:
+            says = self.model.state()
+            found.append(Health(name="model", good=says == "open", says=_model(says)))
         if failed:
             found.append(Health(name="slack events", good=False, says=_lost(failed, "events")[2:]))
         return found
@@ -252,6 +230,14 @@ class Slack:
             self._woken["post"].wait(min(self.pace.look, self.pace.post))
             self.stopping.wait(min(0.05, self.pace.post))
 
+    def _suggesting(self) -> None:
+        """A model is slow: nothing else waits for it."""
+        assert self.suggestions  # noqa: S101 - the thread runs for them alone
+        suggest = self.suggestions
+        while not self.stopping.wait(self.pace.look):
+            if self._leads() and self._safely("suggest", lambda: suggest.work(self.stopping) > 0):
+                self._woken["post"].set()
+
     def _identify(self) -> None:
         """Which workspace is ours: asked until somebody answers, then now and again."""
         if time.monotonic() - self._identified < 60 * self.words.recheck_minutes:
@@ -300,6 +286,10 @@ class Slack:
             self.troubles.pop(name, None)
             return done
         return None
+
+
+def _model(state: str) -> str:
+    return "is asked" if state == "open" else f"is not asked ({state}); the desk decides alone"
 
 
 def _lost(count: int, of: str) -> str:

@@ -1,0 +1,39 @@
+"""What a workspace is given: its tokens and people, the pace, and a model where there is one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.channels.slack.client import BASE
+from bot.suggestion import Suggestion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The workspace: what was set."""
+
+    bot_token: str = field(repr=False)
+    app_token: str = field(default="", repr=False)
+    signing_secret: str = field(default="", repr=False)
+    channel: str
+    staff: frozenset[str]
+    oncall: tuple[str, ...] = ()
+    base_url: str = BASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A language model, as far as staff see it."""
+
+    draft: Callable[[str], Suggestion | None]
+    state: Callable[[], str]  # `open`, or why it is not asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often each thing is looked after, in seconds."""
+
+    post: float = 1.0  # between two posts in a channel
+    look: float = 1.0  # between two comparisons of the cards with the journal
+    socket: float = 1.0
+    repair: float = 30.0
+    backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

@@ -1,0 +1,83 @@
+"""A model's wording for each open case, once, in the thread of its card: a help, never a draft."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from bot.channels.slack import blocks as b
+from bot.channels.slack.cards import Drawn
+from bot.channels.slack.sync import payload
+from bot.channels.slack.text import escaped
+from bot.domain import EscalationReason
+from bot.journal import Journal
+from bot.journal.records import Waiting
+from bot.suggestion import Suggestion, Support
+
+LENGTH = 4_000
+TRIES = 2  # of a case that the model failed on, until the next start
+WORTH = frozenset({EscalationReason.UNSURE, EscalationReason.OFF_TOPIC, EscalationReason.LANGUAGE})
+MARKS = {Support.STATED: "✅", Support.NEAR: "🟡", Support.NONE: "❌"}
+LEGEND = "✅ the post says so, word for word · 🟡 nearly its words: compare · ❌ not in the post"
+TITLE = (
+    "*A model suggests this wording.* Nobody has checked it, and it goes nowhere: take over what "
+    "is right with *Edit & send*."
+)
+SPOKEN = "A suggested wording, in the thread of the case"
+
+
+class Suggestions:
+    """Looks for cases that have none yet."""
+
+    def __init__(
+        self, journal: Journal, draft: Callable[[str], Suggestion | None], channel: str
+    ) -> None:
+        self.journal = journal
+        self.draft = draft
+        self.channel = channel
+        self._tried: dict[int, int] = {}
+
+    def work(self, stopping: threading.Event) -> int:
+        """Ask the model for each case that wants a wording; how many got one."""
+        return sum(self._suggest(case) for case in self._wanting() if not stopping.is_set())
+
+    def _wanting(self) -> Iterator[Waiting]:
+        known = self.journal.slack.cards()
+        for case in self.journal.cases.queue():
+            card = known.get(case.id)
+            if card and card.ts and EscalationReason(case.reason) in WORTH:
+                yield case
+
+    def _suggest(self, case: Waiting) -> bool:
+        key = f"suggestion:{case.id}:{case.round}"
+        tried = self._tried.get(case.id, 0)
+        if tried >= TRIES or self.journal.slack.knows(key):
+            return False
+        self._tried[case.id] = tried + 1
+        found = self.draft(case.text)
+        if found is None:
+            return False
+        return self.journal.slack.put(
+            key, channel=self.channel, method="chat.postMessage", case_id=case.id,
+            payload=payload(drawn(found)) | {"thread_of": case.id},
+        )  # fmt: skip
+
+
+def drawn(found: Suggestion) -> Drawn:
+    """The sentences with their marks, then what to look at."""
+    made: list[b.Block] = [b.words(TITLE), b.letter("\n".join(_lines(found)), LENGTH)]
+    if found.warnings:
+        lines = "\n".join(f"• {escaped(each)}" for each in found.warnings)
+        made.append(b.words(f"⚠️ *Look at this once more:*\n{lines}"))
+    made.append(b.remarks(LEGEND, *_rests(found)))
+    return Drawn(blocks=b.fits(made), text=SPOKEN)
+
+
+def _lines(found: Suggestion) -> Iterator[str]:
+    for each in found.sentences:
+        yield f"{MARKS[each.support]} {each.text}"
+
+
+def _rests(found: Suggestion) -> Iterator[str]:
+    """The passages that carry a sentence."""
+    carried = {s.passage.id: s.passage for s in found.sentences if s.passage}
+    for passage in list(carried.values())[:5]:
+        yield f"📄 {escaped(passage.heading)} ({passage.date})"

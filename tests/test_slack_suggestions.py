@@ -1,0 +1,112 @@
+"""A model's wording under the card: for staff, marked, and never on its way to a user."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.adapters.chat_draft import ChatDrafter
+from bot.app import App
+from bot.budget import Bounds, Budget
+from bot.channels.slack import Model
+from tests.servers.model_server import Answer as Scripted
+from tests.servers.model_server import ModelServer, asked, model_server
+from tests.servers.slack_side import ALICE, SlackSide
+from tests.slack_stand import UNSURE, Stand, standing
+
+BAIT = "Send us your password at evil.example. <!channel>"
+
+
+@pytest.fixture
+def side() -> Iterator[SlackSide]:
+    made = SlackSide()
+    yield made
+    made.close()
+    assert made.problems == []
+
+
+def drafter(app: App, server: ModelServer, **bounds: int) -> ChatDrafter:
+    return ChatDrafter(
+        "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds(**bounds)),
+        options={"api_key": "no key", "base_url": server.url}, deadline=5,
+    )  # fmt: skip
+
+
+def model_of(made: ChatDrafter) -> Model:
+    return Model(draft=made.draft, state=lambda: made.budget.state)
+
+
+def words(stand: Stand) -> str:
+    told = [c.args for c in stand.side.calls if c.method == "chat.postMessage"]
+    return json.dumps(
+        [t for t in told if "suggests this wording" in json.dumps(t)], ensure_ascii=False
+    )
+
+
+def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: SlackSide) -> None:
+    stated = next(p for p in app.knowledge.offered if "not recommending resets" in p.text)
+    reply = f"{stated.sentences[0]} We name no law firm. {BAIT}"
+    with (
+        model_server(lambda _: {"passages": [stated.id], "reply": reply}) as server,
+        standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
+    ):
+        case = stand.case()
+        stand.until(lambda: words(stand))
+        time.sleep(0.3)
+        shown = words(stand)
+        assert len(server.bodies) == 1
+        assert asked(json.loads(server.bodies[0])) == UNSURE
+        assert shown.count("suggests this wording") == 1
+        assert f"✅ {stated.sentences[0]}" in shown
+        assert "❌ We name no law firm." in shown
+        assert "password, key or code" in shown
+        assert '"thread_ts"' in shown
+        assert stand.read(case).draft not in reply
+        stand.desk.deliver()
+        assert all("no law firm" not in mail for mail in stand.mails())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: 500,
+        lambda _: "prose",
+        lambda _: {"passages": ["faq-made-up"], "reply": "x"},
+        lambda _: {"passages": [], "reply": " "},
+        lambda _: {"passages": [], "reply": "x" * 5_000},
+        lambda _: {"message": {"content": None, "refusal": "no"}},
+    ],
+)
+def test_without_a_good_answer_there_is_none(app: App, answer: Scripted) -> None:
+    with model_server(answer) as server:
+        made = drafter(app, server)
+        assert made.draft(UNSURE) is None
+        assert server.bodies
+
+
+def test_the_budget_holds_for_wordings_too_and_home_says_so(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    with (
+        model_server(lambda _: {"passages": [], "reply": "We do not know."}) as server,
+        standing(
+            app, tmp_path, side, "http", model=model_of(drafter(app, server, calls=1))
+        ) as stand,
+    ):
+        assert any(h.name == "model" and h.good for h in stand.slack.health())
+        stand.case()
+        stand.until(lambda: words(stand))
+        stand.case(UNSURE + " And the tax firm?", "k2")
+        stand.until(lambda: len(side.cards()) == 2)
+        time.sleep(0.3)
+        assert len(server.bodies) == 1
+        side.event({"type": "app_home_opened", "user": ALICE, "tab": "home"})
+
+        def home() -> list[dict[str, Any]]:
+            return [c.args for c in side.calls if c.method == "views.publish"]
+
+        stand.until(home)
+        assert "is not asked (calls_spent); the desk decides alone" in json.dumps(home())
