@@ -20,6 +20,7 @@ from bot.settings import MailKind
 if TYPE_CHECKING:
     from bot.adapters.chat_draft import ChatDrafter
     from bot.adapters.chroma import Changed, Chroma
+    from bot.adapters.encoder import Encoder
     from bot.adapters.records import Record
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, Intake, LocalMailbox
@@ -49,6 +50,9 @@ class App:
     @cached_property
     def fit(self) -> Fit | None:
         """The fit of this very knowledge; another's is never used silently."""
+        if self.settings.embeddings:
+            self.say("warning: the fit belongs to the desk's own encoder; strict rules decide")
+            return None
         fit = read_fit(self._fitted)
         if fit and fit.question_version != self.knowledge.question_version:
             self.say(
@@ -59,7 +63,13 @@ class App:
         return fit
 
     @cached_property
-    def encoder(self) -> MiniLM:
+    def encoder(self) -> "Encoder":
+        """What the vectors are made by; SettingsError for a name that there is not."""
+        if self.settings.embeddings:
+            from bot.adapters.openai_encoder import OpenAIEncoder
+
+            model, key = self.settings.openai_embeddings
+            return OpenAIEncoder(model, key=key, base_url=self.settings.openai_base_url)
         delta = self._fitted / "encoder.npz"
         tuned = delta if self.fit and delta.exists() else None
         return MiniLM(self.settings.models, tuned, self.say)
@@ -148,15 +158,9 @@ class App:
 
     def records(self) -> list["Record"]:
         """Every representation: the wordings, and each passage's heading and sentences."""
-        from bot.adapters.records import Record
+        from bot.adapters.records import records_of
 
-        found = [
-            Record(text=w.text, label=w.label, answers=w.answers) for w in self.knowledge.wordings
-        ]
-        for passage in self.knowledge.post.passages:
-            texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])
-            found += [Record(text=t, label=passage.id, answers=True) for t in texts]
-        return found
+        return records_of(self.knowledge)
 
     def index(self) -> "Changed":
         """Bring the index up to date with the knowledge and the encoder."""
@@ -258,7 +262,7 @@ class App:
         return ImapMailbox(self.settings.imap)
 
     def _dense(self) -> Responder:
-        self.encoder.vector("ready")
+        self.encoder.check()
         stamp = self.settings.home / STAMP
         if not stamp.exists() or stamp.read_text(encoding="utf-8") != self._index_version:
             self.index()

@@ -241,7 +241,7 @@ def _journal(journal: Journal) -> Iterator[Finding]:
 
 def _model(app: App) -> Finding:
     try:
-        app.encoder.vector("ready")
+        app.encoder.check()
         return Finding(
             name="model",
             good=True,

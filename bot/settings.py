@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     model: str = ""  # LangChain's name, openai:…; empty: no model
     model_calls: int = Field(default=600, ge=1)  # an hour
     model_tokens: int = Field(default=2_000_000, ge=1)  # an hour
+    embeddings: str = ""  # openai:…; empty: our own encoder, which the fit belongs to
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
     slack_bot_token: SecretStr = SecretStr("")
@@ -121,12 +122,27 @@ class Settings(BaseSettings):
         """What the model's vendor needs beside its name; SettingsError without a key."""
         if not self.model.startswith("openai:"):
             return {}
-        key = self.openai_api_key.get_secret_value()
-        if not key:
-            raise SettingsError(f"OPENAI_API_KEY is not set; DESK_MODEL={self.model} needs it")
+        key = self._openai_key("DESK_MODEL", self.model)
         return {"api_key": key} | (
             {"base_url": self.openai_base_url} if self.openai_base_url else {}
         )
+
+    @property
+    def openai_embeddings(self) -> tuple[str, str]:
+        """OpenAI's embedding model and the key for it; SettingsError for another vendor's."""
+        vendor, _, model = self.embeddings.partition(":")
+        if vendor != "openai" or not model:
+            raise SettingsError(
+                f"DESK_EMBEDDINGS: {self.embeddings!r} is not known; leave it empty or name a "
+                "model of OpenAI, such as openai:text-embedding-3-small"
+            )
+        return model, self._openai_key("DESK_EMBEDDINGS", self.embeddings)
+
+    def _openai_key(self, name: str, value: str) -> str:
+        key = self.openai_api_key.get_secret_value()
+        if not key:
+            raise SettingsError(f"OPENAI_API_KEY is not set; {name}={value} needs it")
+        return key
 
     @property
     def slack(self) -> bool:

@@ -152,7 +152,11 @@ def page() -> str:
     health = [
         Health(name="slack", good=True, says="the line is open"),
         Health(name="mail", good=False, says="no mail can be taken"),
-        Health(name="model", good=False, says="is not asked (calls_spent); the desk decides alone"),
+        Health(
+            name="model",
+            good=False,
+            says="is not asked, its calls of this hour are spent; the desk decides alone",
+        ),
     ]
     view = home(
         cards, mine=[case(Stage.CLAIMED, owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],

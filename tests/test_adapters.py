@@ -77,13 +77,13 @@ def test_indexing_again_changes_nothing_and_follows_edits(base: MiniLM, tmp_path
 
 
 def test_a_new_encoder_gets_its_own_collection(base: MiniLM, tmp_path: Path) -> None:
-    class Renamed:
+    class Renamed(MiniLM):
         name = "other"
-        embed_query = staticmethod(base.embed_query)
-        embed_documents = staticmethod(base.embed_documents)
 
     Chroma(encoder=base, folder=tmp_path).index(RECORDS, silent)
-    other = Chroma(encoder=Renamed(), folder=tmp_path)
+    renamed = Renamed(base.folder)
+    renamed.__dict__["_session"] = base._session
+    other = Chroma(encoder=renamed, folder=tmp_path)
     assert other.index(RECORDS[:1], silent).added == 1
     assert other.count() == 1
 

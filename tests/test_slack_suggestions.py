@@ -109,4 +109,7 @@ def test_the_budget_holds_for_wordings_too_and_home_says_so(
             return [c.args for c in side.calls if c.method == "views.publish"]
 
         stand.until(home)
-        assert "is not asked (calls_spent); the desk decides alone" in json.dumps(home())
+        assert (
+            "is not asked, its calls of this hour are spent; the desk decides alone"
+            in json.dumps(home())
+        )

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from bot.adapters.encoder import Encoder
 from bot.adapters.records import Record
 from bot.domain import Hit
 from bot.errors import MissingError
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 BATCH = 500
-
-
-class Encoder(Protocol):
-    """What turns a text into a vector, and the name that its vectors carry."""
-
-    @property
-    def name(self) -> str: ...
-    def embed_query(self, text: str) -> list[float]: ...
-    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.minilm import MiniLM
+from bot.adapters.encoder import Encoder
 from bot.adapters.records import Record
 from bot.domain import Hit
 
@@ -18,7 +18,7 @@ class Exact:
     """All records of one encoder in memory, half precision."""
 
     def __init__(
-        self, encoder: MiniLM, records: list[Record], vectors: npt.NDArray[np.float16]
+        self, encoder: Encoder, records: list[Record], vectors: npt.NDArray[np.float16]
     ) -> None:
         self.encoder = encoder
         self.records = records
@@ -48,7 +48,7 @@ def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.flo
     part.replace(path)
 
 
-def read_vectors(path: Path, encoder: MiniLM) -> Exact:
+def read_vectors(path: Path, encoder: Encoder) -> Exact:
     """The retriever over a written copy."""
     with np.load(path) as stored:
         rows = zip(stored["texts"], stored["labels"], stored["answers"], strict=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from langchain_core.embeddings import Embeddings
 from typing_extensions import override
 
+from bot.adapters.encoder import Encoder, Vector
 from bot.errors import MissingError
 
 if TYPE_CHECKING:
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MAX_TOKENS = 96
-Vector = npt.NDArray[np.float32]
 
 
 def silent(_line: str) -> None:
     """No progress wanted."""
 
 
-class MiniLM(Embeddings):
+class MiniLM(Encoder):
     """384-dimensional unit vectors; the model is fetched and exported on first use.
 
     `folder` keeps the model files; `delta` is our tuning (knowledge/fitted/encoder.npz) or None.
@@ -42,8 +40,8 @@ class MiniLM(Embeddings):
         self.say = say
 
     @cached_property
+    @override
     def name(self) -> str:
-        """Identifies the vectors: base weights and tuning."""
         if self.delta is None:
             return "minilm-base"
         return f"minilm-{hashlib.sha256(self.delta.read_bytes()).hexdigest()[:12]}"
@@ -58,6 +56,11 @@ class MiniLM(Embeddings):
         with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
             return [vector.tolist() for vector in threads.map(self._encode, texts)]
 
+    @override
+    def check(self) -> None:
+        self.vector("ready")
+
+    @override
     def vector(self, text: str) -> Vector:
         """The unit vector of `text`; shape (384,). One decision asks twice: kept."""
         return self._cached(text)

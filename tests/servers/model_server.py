@@ -1,5 +1,7 @@
 """A chat-completions server on 127.0.0.1 that answers as a test scripts it, and keeps a journal."""
 
+import base64
+import hashlib
 import json
 import threading
 import time
@@ -9,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
 from typing_extensions import override
 
 Answer = Callable[[dict[str, Any]], Any]
@@ -40,6 +43,8 @@ def model_server(answer: Answer, *, seconds: float = 0.0) -> Iterator[ModelServe
             time.sleep(made.seconds)
             found = made.answer(json.loads(body))
             status, raw = 200, b""
+            if self.path.endswith("/embeddings") and not isinstance(found, int):
+                found = json.dumps(embeddings(json.loads(body))).encode()
             if isinstance(found, int):
                 status, raw = found, b'{"error": {"message": "scripted", "type": "scripted"}}'
             elif isinstance(found, bytes):
@@ -85,6 +90,25 @@ def completion(content: Any) -> dict[str, Any]:
         "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     }  # fmt: skip
+
+
+def embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    """A vector for each text: the same for the same text, without meaning."""
+    data = [
+        {"object": "embedding", "index": n, "embedding": _vector(text, body["encoding_format"])}
+        for n, text in enumerate(body["input"])
+    ]
+    usage = {"prompt_tokens": 1, "total_tokens": 1}
+    return {"object": "list", "data": data, "model": body["model"], "usage": usage}
+
+
+def _vector(text: str, form: str) -> object:
+    assert isinstance(text, str), "tokens were sent in place of text"
+    made = (
+        np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8).astype(np.float32) - 127.5
+    )
+    unit = (made / np.linalg.norm(made)).astype(np.float32)
+    return base64.b64encode(unit.tobytes()).decode() if form == "base64" else unit.tolist()
 
 
 def asked(body: dict[str, Any]) -> str:

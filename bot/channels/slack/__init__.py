@@ -148,8 +148,7 @@ class Slack:
         says = f"{waits} posts wait" if waits else "every card is drawn"
         found.append(Health(name="slack posts", good=not dead, says=says + _lost(dead, "posts")))
         if self.model:
-            says = self.model.state()
-            found.append(Health(name="model", good=says == "open", says=_model(says)))
+            found.append(self.model.health())
         if failed:
             found.append(Health(name="slack events", good=False, says=_lost(failed, "events")[2:]))
         return found
@@ -286,10 +285,6 @@ class Slack:
             self.troubles.pop(name, None)
             return done
         return None
-
-
-def _model(state: str) -> str:
-    return "is asked" if state == "open" else f"is not asked ({state}); the desk decides alone"
 
 
 def _lost(count: int, of: str) -> str:

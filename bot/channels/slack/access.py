@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.channels.slack.client import BASE
+from bot.channels.slack.home import Health
 from bot.suggestion import Suggestion
+
+NOT_ASKED = {
+    "calls_spent": "its calls of this hour are spent",
+    "tokens_spent": "its tokens of this hour are spent",
+    "resting": "it failed and is left alone for a minute",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,14 @@ class Model:
 
     draft: Callable[[str], Suggestion | None]
     state: Callable[[], str]  # `open`, or why it is not asked
+
+    def health(self) -> Health:
+        """Its line in App Home."""
+        state = self.state()
+        if state == "open":
+            return Health(name="model", good=True, says="is asked")
+        why = NOT_ASKED.get(state, state)
+        return Health(name="model", good=False, says=f"is not asked, {why}; the desk decides alone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

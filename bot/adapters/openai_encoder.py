@@ -1,0 +1,77 @@
+"""Sentence vectors by OpenAI, where DESK_EMBEDDINGS names a model of theirs.
+
+The fit rests on our own encoder, so the strict rules decide with these vectors. A query that fails
+is a message that could not be decided: it is tried again and then given to a person.
+"""
+
+import re
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import SecretStr
+from typing_extensions import override
+
+from bot.adapters.encoder import Encoder, Vector
+from bot.errors import MissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_openai import OpenAIEmbeddings
+
+BATCH = 256  # texts in a request
+TIMEOUT = 20.0  # seconds
+
+
+class OpenAIEncoder(Encoder):
+    """Unit vectors of `model`, as wide as it makes them."""
+
+    def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
+        self.model = model
+        self.key = key
+        self.base_url = base_url
+
+    @property
+    @override
+    def name(self) -> str:
+        return "openai-" + re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
+
+    @override
+    def check(self) -> None:
+        try:
+            self.vector("ready")
+        except Exception as error:  # noqa: BLE001 - unrelated families; whatever it is, there are no vectors
+            raise MissingError(
+                f"DESK_EMBEDDINGS: openai:{self.model} gives no vectors ({type(error).__name__}); "
+                "check OPENAI_API_KEY and the line"
+            ) from None
+
+    @override
+    def vector(self, text: str) -> Vector:
+        return self._cached(text)
+
+    @override
+    def embed_query(self, text: str) -> list[float]:
+        return self.vector(text).tolist()  # type: ignore[no-any-return]
+
+    @override
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self._client.embed_documents(texts)
+
+    def _embed(self, text: str) -> Vector:
+        return np.asarray(self._client.embed_query(text), dtype=np.float32)
+
+    @cached_property
+    def _cached(self) -> "Callable[[str], Vector]":
+        return lru_cache(maxsize=256)(self._embed)
+
+    @cached_property
+    def _client(self) -> "OpenAIEmbeddings":
+        from langchain_openai import OpenAIEmbeddings
+
+        return OpenAIEmbeddings(
+            model=self.model, api_key=SecretStr(self.key), base_url=self.base_url or None,
+            check_embedding_ctx_length=False,  # else it fetches a tokenizer from elsewhere
+            chunk_size=BATCH, timeout=TIMEOUT, max_retries=2,
+        )  # fmt: skip
