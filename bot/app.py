@@ -97,7 +97,7 @@ class App:
     def budget(self) -> Budget:
         """What the model may cost."""
         settings = self.settings
-        return Budget(Bounds(calls=settings.model_calls, tokens=settings.model_tokens))
+        return Budget(Bounds(calls=settings.model_calls, tokens=settings.model_tokens_paid))
 
     @cached_property
     def selector(self) -> Selector | None:

@@ -32,6 +32,7 @@ class Budget:
         self.bounds = bounds
         self.clock = clock
         self.faults = Counter[str]()  # by class, for metrics and doctor
+        self.spent = Counter[str]()  # calls and tokens since the start
         self._calls: deque[tuple[float, int]] = deque()
         self._running = 0
         self._in_a_row = 0
@@ -55,6 +56,7 @@ class Budget:
             with self._lock:
                 self._running -= 1
                 self._calls.append((self.clock(), spent[0]))
+                self.spent.update(calls=1, tokens=spent[0])
 
     @property
     def state(self) -> str:

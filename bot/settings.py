@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     model: str = ""  # LangChain's name, openai:…; empty: no model
     model_calls: int = Field(default=600, ge=1)  # an hour
     model_tokens: int = Field(default=2_000_000, ge=1)  # an hour
+    model_price: float = Field(default=0.0, ge=0)  # for a million tokens, in any money
+    model_money: float = Field(default=0.0, ge=0)  # an hour, in the same; 0: no such bound
     embeddings: str = ""  # openai:…; empty: our own encoder, which the fit belongs to
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
@@ -126,6 +128,17 @@ class Settings(BaseSettings):
         return {"api_key": key} | (
             {"base_url": self.openai_base_url} if self.openai_base_url else {}
         )
+
+    @property
+    def model_tokens_paid(self) -> int:
+        """Tokens an hour within both bounds; SettingsError for money without a price."""
+        if not self.model_money:
+            return self.model_tokens
+        if not self.model_price:
+            raise SettingsError(
+                "DESK_MODEL_MONEY needs DESK_MODEL_PRICE, what a million tokens cost"
+            )
+        return max(1, min(self.model_tokens, int(1e6 * self.model_money / self.model_price)))
 
     @property
     def openai_embeddings(self) -> tuple[str, str]:

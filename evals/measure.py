@@ -10,6 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from bot.app import App
+from bot.budget import Budget
 from bot.corpus import Knowledge
 from bot.corpus.post import clean
 from bot.domain import (
@@ -53,6 +54,8 @@ class Desk:
     threshold: float = 0.0
     fitted: bool = False
     model: str = ""  # that selects; empty: offline
+    budget: Budget | None = None
+    price: float = 0.0  # for a million tokens of the model
 
     @cached_property
     def outbound(self) -> Outbound:
@@ -75,6 +78,8 @@ def desk_of_settings() -> Desk:
         threshold=app.responder.judge.threshold_for("en"),
         fitted=app.fit is not None,
         model=_model(settings),
+        budget=app.budget if settings.model else None,
+        price=settings.model_price,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from evals import junit, report_console, report_html, report_markdown
 from evals.gates import GATES, Checked, apply, read_gates
 from evals.grade import grade
+from evals.live import live
 from evals.measure import Desk, desk_of_settings, watch
 from evals.metrics import latency
 from evals.results import Run, stamp_of, write_json
@@ -29,6 +30,7 @@ class Choice:
     authors: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     jobs: int = 1
+    model: bool = False
     out: Path = REPORTS
 
     @property
@@ -53,14 +55,20 @@ def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
     desk = make()
     check_passages(placed, frozenset(desk.knowledge.passages))
     cases = [p.case for p in placed]
-    seen = watch(cases, desk, make, jobs=choice.jobs, say=progress(len(cases)))
+    stamp, say = stamp_of(desk, choice.cases, choice.gates), progress(len(cases))
+    if choice.model:
+        lived = live(cases, desk, threads=choice.jobs, say=say)
+        seen = list(lived.runs[0])
+        stamp["decision"] += f", {lived.told}"
+    else:
+        seen = watch(cases, desk, make, jobs=choice.jobs, say=say)
     graded = tuple(grade(case, done) for case, done in zip(cases, seen, strict=True))
     checked: list[Checked] = apply(gates, graded, latency(graded)) if choice.whole else []
     return Run(
         graded=graded,
         checked=tuple(checked),
         threshold=desk.threshold,
-        stamp=stamp_of(desk, choice.cases, choice.gates),
+        stamp=stamp,
         seconds=time.perf_counter() - began,
     )
 
@@ -119,11 +127,14 @@ def _parse(argv: Sequence[str]) -> Choice:
     parser.add_argument("--author", action="append", default=[], help="only this author's cases")
     parser.add_argument("--slice", action="append", default=[], help="only this slice's cases")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--model", action="store_true", help="with DESK_MODEL: three runs, flips and cost"
+    )
     parser.add_argument("--out", type=Path, default=REPORTS)
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--gates", type=Path, default=GATES)
     told = parser.parse_args(argv)
     return Choice(
         cases=told.cases, gates=told.gates, split=told.split, authors=tuple(told.author),
-        slices=tuple(told.slice), jobs=told.jobs, out=told.out,
+        slices=tuple(told.slice), jobs=told.jobs, model=told.model, out=told.out,
     )  # fmt: skip

@@ -1,6 +1,8 @@
 import pytest
 
 from bot.budget import Bounds, Budget, SpentError
+from bot.errors import SettingsError
+from bot.settings import Settings
 
 
 def spend(budget: Budget, tokens: int = 10) -> None:
@@ -40,3 +42,11 @@ def test_failures_in_a_row_open_the_circuit_for_a_while() -> None:
     now[0] = 61
     assert budget.state == "open"
     assert budget.faults == {"ValueError": 3}
+
+
+def test_money_is_a_bound_on_tokens() -> None:
+    settings = Settings(model_money=0.5, model_price=2.0)
+    assert settings.model_tokens_paid == 250_000
+    assert Settings(model_tokens=9).model_tokens_paid == 9
+    with pytest.raises(SettingsError, match="DESK_MODEL_PRICE"):
+        _ = Settings(model_money=1).model_tokens_paid

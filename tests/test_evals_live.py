@@ -1,0 +1,72 @@
+"""Measuring with a model: repeated, with flips and cost; here on a scripted server."""
+
+from typing import Any
+
+import pytest
+
+from bot.adapters.chat_model import ChatSelector
+from bot.app import App
+from bot.budget import Bounds, Budget
+from bot.errors import InputError
+from bot.responder import Responder
+from evals.live import REPEATS, live
+from evals.measure import Desk
+from evals.run import run
+from evals.schema import Case, read_cases
+from tests.servers.model_server import asked, model_server
+from tests.test_chat_model import GOLD, KNOWN, entry
+
+CASES = 6
+
+
+@pytest.fixture
+def cases() -> list[Case]:
+    found = [p.case for p in read_cases() if p.case.split == "test" and p.case.lang == "en"]
+    return [found[0].model_copy(update={"text": KNOWN, "turns": ()}) for _ in range(CASES)]
+
+
+def desk_of(app: App, url: str) -> Desk:
+    budget = Budget(Bounds())
+    selector = ChatSelector(
+        "openai:scripted", budget=budget, options={"api_key": "no key", "base_url": url}
+    )
+    made = app.responder
+    responder = Responder(
+        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+    )
+    return Desk(
+        knowledge=app.knowledge, responder=responder, model="openai:scripted", budget=budget, price=2.0
+    )  # fmt: skip
+
+
+def test_a_steady_model_flips_nothing_and_its_cost_is_told(app: App, cases: list[Case]) -> None:
+    def script(body: dict[str, Any]) -> Any:
+        return {"questions": [entry(asked(body))]}
+
+    with model_server(script) as server:
+        found = live(cases, desk_of(app, server.url), threads=3, say=lambda _: None)
+        assert len(server.bodies) == 2 * REPEATS * CASES
+    assert (found.flips.hits, found.flips.of) == (0, CASES)
+    assert [len(each) for each in found.runs] == [CASES] * REPEATS
+    assert {seen.parts[0].quoted[0] for each in found.runs for seen in each} == {GOLD}
+    assert "36 calls, 0 faults, 3960 tokens, cost 0.0079" in found.told
+
+
+def test_a_moody_model_flips(app: App, cases: list[Case]) -> None:
+    def script(body: dict[str, Any]) -> Any:
+        moody = len(server.bodies) > 2 * CASES
+        return {
+            "questions": [entry(asked(body), "not_in_post", ()) if moody else entry(asked(body))]
+        }
+
+    with model_server(script) as server:
+        found = live(cases, desk_of(app, server.url), threads=1, say=lambda _: None)
+    assert (found.flips.hits, found.flips.of) == (CASES, CASES)
+
+
+def test_without_a_model_there_is_nothing_to_measure(app: App, cases: list[Case]) -> None:
+    desk = Desk(knowledge=app.knowledge, responder=app.responder)
+    with pytest.raises(InputError, match="DESK_MODEL"):
+        live(cases, desk, threads=1, say=lambda _: None)
+    with pytest.raises(InputError, match="DESK_MODEL"):
+        run(["--model", "--slice", cases[0].slice], make=lambda: desk)
