@@ -30,7 +30,7 @@ GROUPS = (
 )
 # Wrong among answered, one error more than seen counted. The folds lack a third of the labelled
 # messages; what ships is trained on all, and the gates hold it to 3 % on the held-out author.
-TARGETS = {"threshold": 0.04, "threshold_strict": 0.01}
+TARGETS = {"threshold": 0.035, "threshold_strict": 0.01}
 SCORES = Path("evals/reports/left_out.jsonl")
 Row = dict[str, object]
 
