@@ -35,7 +35,7 @@ $(VENV)/.done: requirements.lock pyproject.toml
 
 # Needs uv; only for whoever changes the dependencies.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 	  --extra test --extra build --output-file requirements.lock pyproject.toml
 
 clean:
