@@ -3,12 +3,16 @@
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.app import App
 from bot.corpus import Knowledge, load
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.servers.slack_side import SlackSide
 
 ROOT = Path(__file__).parents[1]
 KNOWLEDGE = ROOT / "knowledge"
@@ -53,6 +57,17 @@ def home_of(path: Path) -> Path:
         if made.exists() and not (path / name).exists():
             (path / name).symlink_to(made)
     return path
+
+
+@pytest.fixture
+def side() -> Iterator["SlackSide"]:
+    """Slack's side; it must have had nothing to object to."""
+    from tests.servers.slack_side import SlackSide
+
+    made = SlackSide()
+    yield made
+    made.close()
+    assert made.problems == []
 
 
 @pytest.fixture(scope="session")

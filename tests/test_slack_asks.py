@@ -18,14 +18,6 @@ from tests.slack_stand import QUOTED, UNSURE, Stand, standing
 
 
 @pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-    assert made.problems == []
-
-
-@pytest.fixture
 def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
     with standing(app, tmp_path, side, "http") as made:
         yield made

@@ -15,14 +15,6 @@ from tests.test_service import free_port
 
 
 @pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-    assert made.problems == []
-
-
-@pytest.fixture
 def slack(side: SlackSide) -> Iterator[Emulator]:
     if why := missing():
         pytest.skip(why)

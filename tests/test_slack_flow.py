@@ -13,14 +13,6 @@ from tests.slack_stand import UNSURE, Stand, filled, standing
 from tests.test_desk import handle, received
 
 
-@pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-    assert made.problems == []
-
-
 @pytest.fixture(params=["http", "socket"])
 def both(
     request: pytest.FixtureRequest, app: App, tmp_path: Path, side: SlackSide

@@ -139,14 +139,6 @@ class Process:
                 self.again()
 
 
-@pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-    assert made.problems == []
-
-
 @pytest.fixture(params=["http", "socket"])
 def process(
     request: pytest.FixtureRequest,

@@ -23,13 +23,6 @@ from tests.test_journal import mail
 
 
 @pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def client(side: SlackSide) -> Client:
     return Client(side.bot_token, base_url=side.base_url)
 

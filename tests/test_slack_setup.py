@@ -27,13 +27,6 @@ NEEDED = {
 
 
 @pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
     with standing(app, tmp_path, side, "http") as made:
         yield made

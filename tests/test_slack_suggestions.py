@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from tests.servers.slack_side import ALICE, SlackSide
 from tests.slack_stand import UNSURE, Stand, standing
 
 BAIT = "Send us your password at evil.example. <!channel>"
-
-
-@pytest.fixture
-def side() -> Iterator[SlackSide]:
-    made = SlackSide()
-    yield made
-    made.close()
-    assert made.problems == []
 
 
 def drafter(app: App, server: ModelServer, **bounds: int) -> ChatDrafter:
