@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bot.budget import Budget
 from bot.errors import InputError
 from evals.grade import Seen
 from evals.measure import Desk, Say, see
@@ -18,12 +19,8 @@ class Live:
     """Several runs: the first is graded, the others tell how steady it is."""
 
     runs: tuple[tuple[Seen, ...], ...]
+    flips: Rate
     told: str
-
-    @property
-    def flips(self) -> Rate:
-        """Cases that were not decided alike every time."""
-        return flips(self.runs)
 
 
 def live(cases: Sequence[Case], desk: Desk, *, threads: int, say: Say) -> Live:
@@ -31,10 +28,11 @@ def live(cases: Sequence[Case], desk: Desk, *, threads: int, say: Say) -> Live:
     if not desk.model or desk.budget is None:
         raise InputError("DESK_MODEL is not set: --model measures the model that it names")
     runs = tuple(_once(cases, desk, threads, say) for _ in range(REPEATS))
-    return Live(runs=runs, told=_told(flips(runs), desk))
+    rate = _flips(runs)
+    return Live(runs=runs, flips=rate, told=_told(rate, desk.budget, desk.price))
 
 
-def flips(runs: Sequence[Sequence[Seen]]) -> Rate:
+def _flips(runs: Sequence[Sequence[Seen]]) -> Rate:
     """Cases whose decision or first quoted passage differs between two runs."""
     found = [len({_decided(seen) for seen in each}) > 1 for each in zip(*runs, strict=True)]
     return Rate(hits=sum(found), of=len(found))
@@ -53,11 +51,10 @@ def _once(cases: Sequence[Case], desk: Desk, threads: int, say: Say) -> tuple[Se
     return tuple(found)
 
 
-def _told(rate: Rate, desk: Desk) -> str:
-    assert desk.budget  # noqa: S101 - looked at before
-    calls, tokens = desk.budget.spent["calls"], desk.budget.spent["tokens"]
-    money = f", cost {tokens * desk.price / 1e6:.4f}" if desk.price else ""
-    faults = sum(desk.budget.faults.values())
+def _told(rate: Rate, budget: Budget, price: float) -> str:
+    calls, tokens = budget.spent["calls"], budget.spent["tokens"]
+    money = f", cost {tokens * price / 1e6:.4f}" if price else ""
+    faults = budget.faults.total()
     return (
         f"{REPEATS} runs, {rate.hits} of {rate.of} cases flipped (at most {rate.upper:.1%}), "
         f"{calls} calls, {faults} faults, {tokens} tokens{money}"

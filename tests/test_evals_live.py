@@ -6,15 +6,13 @@ import pytest
 
 from bot.adapters.chat_model import ChatSelector
 from bot.app import App
-from bot.budget import Bounds, Budget
 from bot.errors import InputError
-from bot.responder import Responder
 from evals.live import REPEATS, live
 from evals.measure import Desk
 from evals.run import run
 from evals.schema import Case, read_cases
-from tests.servers.model_server import asked, model_server
-from tests.test_chat_model import GOLD, KNOWN, entry
+from tests.servers.model_server import ModelServer, asked, model_server
+from tests.test_chat_model import GOLD, KNOWN, asking, entry
 
 CASES = 6
 
@@ -25,17 +23,12 @@ def cases() -> list[Case]:
     return [found[0].model_copy(update={"text": KNOWN, "turns": ()}) for _ in range(CASES)]
 
 
-def desk_of(app: App, url: str) -> Desk:
-    budget = Budget(Bounds())
-    selector = ChatSelector(
-        "openai:scripted", budget=budget, options={"api_key": "no key", "base_url": url}
-    )
-    made = app.responder
-    responder = Responder(
-        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
-    )
+def desk_of(app: App, server: ModelServer) -> Desk:
+    responder = asking(app, server)
+    assert isinstance(responder.selector, ChatSelector)
     return Desk(
-        knowledge=app.knowledge, responder=responder, model="openai:scripted", budget=budget, price=2.0
+        knowledge=app.knowledge, responder=responder, model="openai:scripted",
+        budget=responder.selector.budget, price=2.0,
     )  # fmt: skip
 
 
@@ -44,7 +37,7 @@ def test_a_steady_model_flips_nothing_and_its_cost_is_told(app: App, cases: list
         return {"questions": [entry(asked(body))]}
 
     with model_server(script) as server:
-        found = live(cases, desk_of(app, server.url), threads=3, say=lambda _: None)
+        found = live(cases, desk_of(app, server), threads=3, say=lambda _: None)
         assert len(server.bodies) == 2 * REPEATS * CASES
     assert (found.flips.hits, found.flips.of) == (0, CASES)
     assert [len(each) for each in found.runs] == [CASES] * REPEATS
@@ -60,7 +53,7 @@ def test_a_moody_model_flips(app: App, cases: list[Case]) -> None:
         }
 
     with model_server(script) as server:
-        found = live(cases, desk_of(app, server.url), threads=1, say=lambda _: None)
+        found = live(cases, desk_of(app, server), threads=1, say=lambda _: None)
     assert (found.flips.hits, found.flips.of) == (CASES, CASES)
 
 

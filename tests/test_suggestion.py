@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from bot.corpus import Knowledge
 from bot.suggestion import MOST_SENTENCES, Support, suggested, supported
 
-RESET = "faq-need-reset-password-rotate-api"
-
 
 @pytest.mark.parametrize(
     ("text", "support"),

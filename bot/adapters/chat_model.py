@@ -7,11 +7,11 @@ the desk decides as if there were no model.
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PROMPT = "select_prompt.txt"
+Schema = TypeVar("Schema", bound=BaseModel)
+Taken = TypeVar("Taken")
 MAX_MESSAGE = 12_000  # characters of the message that are sent
 
 
@@ -44,6 +46,29 @@ class _Rows(BaseModel):
     questions: list[_Row] = Field(max_length=MAX_ENTRIES)
 
 
+class Chat(Generic[Schema]):
+    """A model that answers in `schema` only, under one prompt and within the budget."""
+
+    def __init__(
+        self, name: str, schema: type[Schema], prompt: str, *, budget: Budget, deadline: float,
+        options: dict[str, Any],
+    ) -> None:  # fmt: skip
+        self.schema = schema
+        self.budget = budget
+        self.prompt = (files("bot") / "data" / prompt).read_text(encoding="utf-8")
+        self._model = _connect(name, schema, timeout=deadline, options=options)
+
+    def ask(self, text: str, offered: Sequence[Passage], take: Callable[[Schema], Taken]) -> Taken:
+        """What `take` makes of the answer; whatever it or the model raises counts as a fault."""
+        with self.budget.call() as spend:
+            answer = self._model.invoke([("system", self.prompt), ("user", _told(text, offered))])
+            spend(_tokens(answer.get("raw")))
+            parsed = answer.get("parsed")
+            if answer.get("parsing_error") or not isinstance(parsed, self.schema):
+                raise ValueError("the answer does not fit the schema")
+            return take(parsed)
+
+
 class ChatSelector:
     """Asks a chat model twice, with the passages in two orders; gives back what is in order."""
 
@@ -53,8 +78,7 @@ class ChatSelector:
         self.name = name
         self.budget = budget
         self.deadline = deadline
-        self.prompt = (files("bot") / "data" / PROMPT).read_text(encoding="utf-8")
-        self._model = connect(name, _Rows, timeout=deadline, options=options)
+        self._chat = Chat(name, _Rows, PROMPT, budget=budget, deadline=deadline, options=options)
         self._threads = ThreadPoolExecutor(budget.bounds.at_once, "model")
 
     def select(self, text: str, offered: Sequence[Passage]) -> Selected:
@@ -77,18 +101,14 @@ class ChatSelector:
         return Selected(one=one, other=other)
 
     def _ask(self, text: str, offered: list[Passage]) -> tuple[Entry, ...]:
-        with self.budget.call() as spend:
-            answer = self._model.invoke([("system", self.prompt), ("user", told(text, offered))])
-            spend(tokens(answer.get("raw")))
-            if answer.get("parsing_error") or not isinstance(answer.get("parsed"), _Rows):
-                raise ValueError("no selection in the answer")
-            rows: _Rows = answer["parsed"]
-            return checked(
-                [_entry(row) for row in rows.questions], text=text, offered=[p.id for p in offered]
-            )
+        def take(rows: _Rows) -> tuple[Entry, ...]:
+            entries = [_entry(row) for row in rows.questions]
+            return checked(entries, text=text, offered=[p.id for p in offered])
+
+        return self._chat.ask(text, offered, take)
 
 
-def told(text: str, offered: Sequence[Passage]) -> str:
+def _told(text: str, offered: Sequence[Passage]) -> str:
     """The passages with their ids, and the message marked as data."""
     passages = "\n\n".join(f"[{p.id}] {p.heading}\n{p.text}" for p in offered)
     quoted = text.replace("<message>", "").replace("</message>", "")
@@ -102,13 +122,13 @@ def _entry(row: _Row) -> Entry:
     )  # fmt: skip
 
 
-def tokens(raw: object) -> int:
+def _tokens(raw: object) -> int:
     """What a call took, as the vendor counts."""
     usage = getattr(raw, "usage_metadata", None) or {}
     return int(usage.get("total_tokens", 0))
 
 
-def connect(
+def _connect(
     name: str, schema: type[BaseModel], *, timeout: float, options: dict[str, Any]
 ) -> "Runnable[Any, Any]":
     """A model that answers in `schema` only.
