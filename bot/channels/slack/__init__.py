@@ -77,7 +77,7 @@ class Slack:
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
         )  # fmt: skip
         self.model = model
-        self.suggestions = model and Suggestions(self.journal, model.draft, access.channel)
+        self.suggestions = model and Suggestions(self.journal, model, access.channel)
         self.entry = Entry(
             self.journal, self.client, Windows(self.room), secret=access.signing_secret,
             woken=self.wake,

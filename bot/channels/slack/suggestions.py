@@ -1,9 +1,11 @@
 """A model's wording for each open case, once, in the thread of its card: a help, never a draft."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 
 from bot.channels.slack import blocks as b
+from bot.channels.slack.access import Model
 from bot.channels.slack.cards import Drawn
 from bot.channels.slack.sync import payload
 from bot.channels.slack.text import escaped
@@ -27,38 +29,44 @@ SPOKEN = "A suggested wording, in the thread of the case"
 class Suggestions:
     """Looks for cases that have none yet."""
 
-    def __init__(
-        self, journal: Journal, draft: Callable[[str], Suggestion | None], channel: str
-    ) -> None:
+    def __init__(self, journal: Journal, model: Model, channel: str) -> None:
         self.journal = journal
-        self.draft = draft
+        self.model = model
         self.channel = channel
-        self._tried: dict[int, int] = {}
+        self._tried = Counter[str]()  # by key; TRIES of it: nothing more to do
 
     def work(self, stopping: threading.Event) -> int:
         """Ask the model for each case that wants a wording; how many got one."""
-        return sum(self._suggest(case) for case in self._wanting() if not stopping.is_set())
+        return sum(self._suggest(case) for case in self._wanting() if self._may(stopping))
+
+    def _may(self, stopping: threading.Event) -> bool:
+        """A case that comes while the budget is spent has lost no try."""
+        return self.model.state() == "open" and not stopping.is_set()
 
     def _wanting(self) -> Iterator[Waiting]:
-        known = self.journal.slack.cards()
         for case in self.journal.cases.queue():
-            card = known.get(case.id)
-            if card and card.ts and EscalationReason(case.reason) in WORTH:
-                yield case
+            if EscalationReason(case.reason) in WORTH and self._tried[_key(case)] < TRIES:
+                card = self.journal.slack.card(case.id)
+                if card and card.ts:
+                    yield case
 
     def _suggest(self, case: Waiting) -> bool:
-        key = f"suggestion:{case.id}:{case.round}"
-        tried = self._tried.get(case.id, 0)
-        if tried >= TRIES or self.journal.slack.knows(key):
+        key = _key(case)
+        if self.journal.slack.knows(key):
+            self._tried[key] = TRIES
             return False
-        self._tried[case.id] = tried + 1
-        found = self.draft(case.text)
+        self._tried[key] += 1
+        found = self.model.draft(case.text)
         if found is None:
             return False
         return self.journal.slack.put(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
             payload=payload(drawn(found)) | {"thread_of": case.id},
         )  # fmt: skip
+
+
+def _key(case: Waiting) -> str:
+    return f"suggestion:{case.id}:{case.round}"
 
 
 def drawn(found: Suggestion) -> Drawn:
