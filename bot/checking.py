@@ -1,10 +1,11 @@
 """What an operator asks for: a mail's fate, the queue, a decision, the desk's health."""
 
 import shutil
-import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,7 @@ from bot.wording import word
 
 SPOKEN = frozenset({Verdict.ANSWER, Verdict.HOLD})
 NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"
+NOT_OUR_VECTORS = "not used with DESK_EMBEDDINGS: strict rules decide"
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
 FREE_BYTES = 500 * 1024 * 1024
 CLOCK_SECONDS = 60
@@ -169,7 +171,7 @@ def examine(app: App) -> Iterator[Finding]:
     fit = app.fit
     yield Finding(
         name="fit", good=fit is not None,
-        says=f"threshold {fit.threshold:.3f}" if fit else NO_FIT,
+        says=f"threshold {fit.threshold:.3f}" if fit else _no_fit(app),
     )  # fmt: skip
     yield _model(app)
     counts = app.journal.counts()
@@ -190,20 +192,29 @@ def examine(app: App) -> Iterator[Finding]:
             yield Finding(name=line.name, good=line.good, says=line.says)
 
 
+def _no_fit(app: App) -> str:
+    return NOT_OUR_VECTORS if app.settings.embeddings else NO_FIT
+
+
 def _chat_model(app: App) -> Finding:
     """The model's state in the desk that runs, as its own process counts what it spends."""
     model = app.settings.model
     if not model or not app.selector:
         return Finding(name="chat model", good=True, says="none; works without")
     try:
-        url = f"http://127.0.0.1:{app.settings.http_port}/metrics"
-        with urllib.request.urlopen(url, timeout=2) as page:
-            told = page.read().decode()
-    except OSError:
+        told = _metrics(app.settings.http_port)
+    except (OSError, HTTPException):
         return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
     asked = any(line == "desk_model_open 1.0" for line in told.splitlines())
     says = "is asked" if asked else "is not asked now (spent, or it failed); the desk decides alone"
     return Finding(name="chat model", good=asked, says=f"{model}: {says}")
+
+
+def _metrics(port: int) -> str:
+    """What the desk on this machine counts; asked directly, for a proxy does not reach it."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
+        line.request("GET", "/metrics")
+        return line.getresponse().read().decode("utf-8", "replace")
 
 
 def _mail(app: App) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from email.message import EmailMessage
 
 import pytest
 import sqlalchemy as sql
+from pydantic import SecretStr
 from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
@@ -26,6 +27,7 @@ from bot.confidence import Answers, StrictJudge
 from bot.corpus import Knowledge
 from bot.desk import Desk
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
+from bot.http import HttpPort, Page
 from bot.journal import Decided, Journal, OutboxState, Received
 from bot.journal.engine import writing
 from bot.ports import Mail, Place
@@ -406,6 +408,36 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
     assert not finding("jobs").good
     assert not finding("sends").good
     assert not finding("clock").good
+
+
+@pytest.mark.parametrize(
+    ("page", "good", "says"),
+    [
+        ("desk_model_open 1.0\n", True, "is asked"),
+        ("desk_model_open 0.0\n", False, "the desk decides alone"),
+        (None, True, "no desk runs here"),
+    ],
+)
+def test_doctor_tells_whether_the_running_desk_asks_its_model(
+    app: App,
+    page: str | None,
+    good: bool,
+    says: str,  # noqa: FBT001 - a table
+) -> None:
+    port = HttpPort(0)
+    port.get("/metrics", lambda: Page(body=(page or "").encode(), kind="text/plain"))
+    port.start()
+    if page is None:
+        port.stop()
+    app.settings = app.settings.model_copy(
+        update={"model": "openai:x", "openai_api_key": SecretStr("no key"), "http_port": port.port}
+    )
+    try:
+        (found,) = [f for f in examine(app) if f.name == "chat model"]
+        assert (found.good, says in found.says) == (good, True), found
+    finally:
+        if page is not None:
+            port.stop()
 
 
 def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
