@@ -50,7 +50,7 @@ class App:
     @cached_property
     def fit(self) -> Fit | None:
         """The fit of this very knowledge; another's is never used silently."""
-        if self.settings.embeddings:
+        if not self.settings.own_embeddings:
             self.say("warning: the fit belongs to the desk's own encoder; strict rules decide")
             return None
         fit = read_fit(self._fitted)
@@ -65,7 +65,7 @@ class App:
     @cached_property
     def encoder(self) -> "Encoder":
         """What the vectors are made by; SettingsError for a name that there is not."""
-        if self.settings.embeddings:
+        if not self.settings.own_embeddings:
             from bot.adapters.openai_encoder import OpenAIEncoder
 
             model, key = self.settings.openai_embeddings

@@ -193,7 +193,7 @@ def examine(app: App) -> Iterator[Finding]:
 
 
 def _no_fit(app: App) -> str:
-    return NOT_OUR_VECTORS if app.settings.embeddings else NO_FIT
+    return NO_FIT if app.settings.own_embeddings else NOT_OUR_VECTORS
 
 
 def _chat_model(app: App) -> Finding:

@@ -13,6 +13,7 @@ from bot.errors import SettingsError
 SUBMISSION = 587
 SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
+LOCAL = "local"
 IMAP_NEEDS = ("imap_host", "imap_user", "imap_password")
 
 
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     model_tokens: int = Field(default=2_000_000, ge=1)  # an hour
     model_price: float = Field(default=0.0, ge=0)  # for a million tokens, in any money
     model_money: float = Field(default=0.0, ge=0)  # an hour, in the same; 0: no such bound
-    embeddings: str = ""  # openai:…; empty: our own encoder, which the fit belongs to
+    embeddings: str = LOCAL  # openai:…; local: our own encoder, which the fit belongs to
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
     slack_bot_token: SecretStr = SecretStr("")
@@ -141,12 +142,17 @@ class Settings(BaseSettings):
         return max(1, min(self.model_tokens, int(1e6 * self.model_money / self.model_price)))
 
     @property
+    def own_embeddings(self) -> bool:
+        """Are the vectors made on this machine, by the encoder that the fit belongs to?"""
+        return self.embeddings == LOCAL
+
+    @property
     def openai_embeddings(self) -> tuple[str, str]:
         """OpenAI's embedding model and the key for it; SettingsError for another vendor's."""
         vendor, _, model = self.embeddings.partition(":")
         if vendor != "openai" or not model:
             raise SettingsError(
-                f"DESK_EMBEDDINGS: {self.embeddings!r} is not known; leave it empty or name a "
+                f"DESK_EMBEDDINGS: {self.embeddings!r} is not known; say {LOCAL} or name a "
                 "model of OpenAI, such as openai:text-embedding-3-small"
             )
         return model, self._openai_key("DESK_EMBEDDINGS", self.embeddings)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from bot.adapters.minilm import MiniLM
 from bot.adapters.openai_encoder import OpenAIEncoder
 from bot.app import App
 from bot.confidence import StrictJudge
@@ -87,3 +88,8 @@ def test_a_setting_that_cannot_be_used_is_named(embeddings: str, key: str, says:
     made = Settings(embeddings=embeddings, openai_api_key=SecretStr(key))
     with pytest.raises(SettingsError, match=says):
         _ = App(made).encoder
+
+
+def test_local_is_the_encoder_that_the_fit_belongs_to(tmp_path: Path) -> None:
+    for made in (Settings(home=tmp_path), Settings(home=tmp_path, embeddings="local")):
+        assert isinstance(App(made).encoder, MiniLM)
