@@ -421,8 +421,8 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
 def test_doctor_tells_whether_the_running_desk_asks_its_model(
     app: App,
     page: str | None,
-    good: bool,
-    says: str,  # noqa: FBT001 - a table
+    good: bool,  # noqa: FBT001 - a table
+    says: str,
 ) -> None:
     port = HttpPort(0)
     port.get("/metrics", lambda: Page(body=(page or "").encode(), kind="text/plain"))
