@@ -164,22 +164,23 @@ def through(process: Process) -> None:
     """The whole way, by somebody who tries again whatever is not acknowledged."""
     side = process.side
     process.mail()
-    process.until(lambda: process.dead() or side.cards())
-    alive(process)
-    process.until(side.cards)
+    comes(process, side.cards)
     process.does(lambda: side.click(ALICE, "claim", "1:"))
-    alive(process)
-    process.until(lambda: process.case().owner)
+    comes(process, lambda: process.case().owner)
     window = opened(process)
     check = process.does(lambda: side.submit(ALICE, window, filled(REPLY)))["view"]
     alive(process)
     end = json.dumps(process.does(lambda: side.submit(ALICE, check, {})))
     assert "on its way" in end or "already" in end, end
-    process.until(lambda: process.dead() or process.human_mails())
+    comes(process, process.human_mails)
+    comes(process, lambda: process.shows("handed over to the mail server"))
+
+
+def comes(process: Process, holds: Callable[[], object]) -> None:
+    """Wait for what an act leads to, over the death that may come at any time before it."""
+    process.until(lambda: process.dead() or holds())
     alive(process)
-    process.until(lambda: process.dead() or process.shows("handed over to the mail server"))
-    alive(process)
-    process.until(lambda: process.shows("handed over to the mail server"))
+    process.until(holds)
 
 
 def alive(process: Process) -> None:
