@@ -2,9 +2,11 @@
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -201,6 +203,28 @@ def test_a_database_that_is_gone_makes_slack_try_again(stand: Stand) -> None:
 def test_an_app_that_was_removed_is_said(stand: Stand, kind: str) -> None:
     stand.side.event({"type": kind})
     stand.until(lambda: kind in stand.slack.health()[0].says)
+
+
+def test_a_removal_that_overtakes_the_check_of_the_token_stands(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    real, asked, told = side.api, threading.Event(), threading.Event()
+
+    def slow(called: str, token: str, args: dict[str, Any]) -> Any:
+        answer = real(called, token, args)
+        if called == "auth.test":
+            asked.set()
+            told.wait(10)
+        return answer
+
+    side.api = slow  # type: ignore[method-assign,assignment]
+    with standing(app, tmp_path, side, "http") as stand:
+        assert asked.wait(10)
+        side.event({"type": "app_uninstalled"})
+        stand.until(lambda: "app_uninstalled" in stand.slack.health()[0].says)
+        told.set()
+        stand.until(lambda: stand.slack.staff.team)
+        assert "app_uninstalled" in stand.slack.health()[0].says
 
 
 def test_everything_else_is_acknowledged(stand: Stand) -> None:

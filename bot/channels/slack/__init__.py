@@ -241,9 +241,11 @@ class Slack:
         """Which workspace is ours: asked until somebody answers, then now and again."""
         if time.monotonic() - self._identified < 60 * self.words.recheck_minutes:
             return
+        known = self.acts.lost
         answer = self.client.call("auth.test", {})
+        if self.acts.lost == known:  # a removal that came meanwhile is newer than this answer
+            self.acts.lost = ""
         self.staff.team = str(answer["team_id"])
-        self.acts.lost = ""
         self._identified = time.monotonic()
 
     def _tidy(self) -> None:
