@@ -19,6 +19,8 @@ from bot.journal.tables import audit, decision, escalation, message, outbox
 Work = Callable[[sql.Connection, int], None]
 """Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
 
+RANKS = {"page": 0, "high": 1, "normal": 2}
+
 
 class Cases:
     """Each function is one transaction."""
@@ -30,7 +32,6 @@ class Cases:
 
     def queue(self) -> list[Waiting]:
         """Open escalations: the most urgent first, then the oldest."""
-        order = {"page": 0, "high": 1, "normal": 2}
         query = sql.select(escalation, message.c.sender, message.c.text).join(message)
         with reading(self._engine) as db:
             rows = db.execute(query.where(escalation.c.state == "open")).all()
@@ -42,7 +43,17 @@ class Cases:
             )
             for r in rows
         ]  # fmt: skip
-        return sorted(found, key=lambda w: (order.get(w.priority, 3), w.opened_at, w.id))
+        return sorted(found, key=lambda w: (RANKS.get(w.priority, len(RANKS)), w.opened_at, w.id))
+
+    def ranked(self, owner: str | None = None) -> list[int]:
+        """Open cases, of all or of one owner: the most urgent first, then the oldest."""
+        rank = sql.case(RANKS, value=escalation.c.priority, else_=len(RANKS))
+        query = sql.select(escalation.c.id).where(escalation.c.state == "open")
+        if owner is not None:
+            query = query.where(escalation.c.owner == owner)
+        with reading(self._engine) as db:
+            found = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
+            return [row.id for row in found]
 
     def remind(self, limit: int = 100) -> list[tuple[int, int]]:
         """Open cases past their due time, each with its number of reminders; due again later."""
@@ -105,16 +116,25 @@ class Cases:
         with reading(self._engine) as db:
             return stamps(db, since=after(self._clock, -86_400 * days))
 
-    def change(self, case_id: int, *, actor: str, change: Change, owner: str) -> bool:
-        """Take, give back, put off: done only while `owner` still has it and it is open."""
+    def change(
+        self, case_id: int, *, actor: str, change: Change, owner: str, version: str = ""
+    ) -> bool:
+        """Take, give back, put off: done only while `owner` still has it and it is open.
+
+        With a `version` it must still be that one.
+        """
         with writing(self._engine) as db:
             row = self._locked(db, case_id)
             if row is None or row.state != "open" or row.owner != owner:
                 return False
-            values: dict[str, Any] = {"stage": change.stage, "owner": change.owner}
-            if change.due_at is not None:
-                values["due_at"] = change.due_at
-            self._set(db, row, **values)
+            if version and version_of(row) != version:
+                return False
+            # Earlier reminders were for those who had it; who takes it has the whole time.
+            due = change.due_at
+            if due is None and change.owner not in ("", row.owner):
+                due = self._opener.due(Priority(row.priority))
+            values: dict[str, Any] = {} if due is None else {"due_at": due}
+            self._set(db, row, stage=change.stage, owner=change.owner, reminders=0, **values)
             noted(db, self._now(), actor, change.verb, row.message_id)
         return True
 
@@ -128,7 +148,7 @@ class Cases:
                 if row is None or row.state != "open" or not _fits(row, actor, version):
                     return False
                 due = self._opener.due(Priority.NORMAL)
-                self._set(db, row, stage=Stage.WAITING, owner=actor, due_at=due)
+                self._set(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
                 self._send(db, row, f"details:{case_id}:{row.version}", reply)
                 if work:
                     work(db, case_id)
@@ -137,16 +157,19 @@ class Cases:
             return False
         return True
 
-    def reopen(self, case_id: int, *, actor: str) -> bool:
-        """Open a decided case again, for the one who opens it; what was decided is in the audit."""
+    def reopen(self, case_id: int, *, actor: str, version: str = "") -> bool:
+        """Open a decided case again, for the one who opens it; what was decided is in the audit.
+
+        With a `version` it must still be that one.
+        """
         with writing(self._engine) as db:
             row = self._locked(db, case_id)
-            if row is None or row.state == "open":
+            if row is None or row.state == "open" or (version and version_of(row) != version):
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
             due = self._opener.due(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
-            self._set(db, row, round=row.round + 1, **values)
+            self._set(db, row, round=row.round + 1, reminders=0, **values)
             noted(db, self._now(), actor, "reopened", row.message_id)
         return True
 
