@@ -46,6 +46,15 @@ KNOWN = [
 ENGLISH = frozenset({
     "the", "my", "your", "you", "were", "did", "does", "what", "how", "why", "should", "been",
 })  # fmt: skip
+# Hindi in Latin letters, which the detector does not know: words that no other language here has.
+HINDI_WORDS = """
+hai hain kya kyu kyun kyon nahi nahin mera mere meri mujhe humein hamare hamara hamari aap
+aapka aapke aapki kaise kaun kab kahan kitne kitna kitni gaya gayi gaye hua hui tha thi raha
+rahe rahi karna karo karein aur ke ka ki ko se wala wale wali bhi toh agar lekin kuch koi
+sab apna apne
+"""
+ROMAN_HINDI = frozenset(HINDI_WORDS.split())
+ROMAN_SHARE = 0.2
 PLAIN_SHARE = 0.15
 CERTAIN = 0.9
 MAX_CHARACTERS = 2000
@@ -54,6 +63,10 @@ MAX_CHARACTERS = 2000
 def detect(text: str) -> str:
     """ISO 639-1 code of the text's language."""
     words = text[:MAX_CHARACTERS].lower().split()
+    if text.isascii() and sum(w.strip(".,?!") in ROMAN_HINDI for w in words) > ROMAN_SHARE * len(
+        words
+    ):
+        return "hi"
     if text.isascii() and sum(w in ENGLISH for w in words) >= max(1, PLAIN_SHARE * len(words)):
         return "en"
     sample = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()

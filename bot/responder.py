@@ -105,28 +105,32 @@ class Responder:
         history = [t.text for t in message.history if t.role is Role.USER]
         # A message of nothing but greetings still gets an outcome.
         found = segments.questions(text) or (Question(text=segments.whole(text)),)
-        readings = [self._read(q) for q in found]
+        readings = [self._read(q, language) for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         whole = screen(text, history=history)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
-        verdicts = [screen(r.view, history=history) for r in readings]
+        views = (r.view for r in readings)
+        verdicts = [whole if v == text else screen(v, history=history) for v in views]
         if whole and not any(verdicts):
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
         if not any(verdicts):
-            asked = [(r, None) for r in self._selected(text, [r for r, _ in asked], notes)]
+            waiting = [r for r, _ in asked]
+            asked = [(r, None) for r in self._selected(text, waiting, language, notes)]
         return [self._decide(r, v, language) for r, v in asked]
 
-    def _selected(self, text: str, readings: list[Reading], notes: list[str]) -> list[Reading]:
+    def _selected(
+        self, text: str, readings: list[Reading], language: str, notes: list[str]
+    ) -> list[Reading]:
         """The readings with a model's word on each; as they are without a model or on its fault."""
         if not self.selector:
             return readings
         selected = self.selector.select(text, self.knowledge.offered)
         notes.append(f"model: {selected.fault or 'asked'}")
         missed = [e for e in selected.one if not any(overlaps(e, r.view) for r in readings)]
-        more = [self._read(Question(text=e.span)) for e in missed if screen(e.span) is None]
+        more = [self._read(Question(text=e.span), language) for e in missed if not screen(e.span)]
         return [self._weighed(r, selected) for r in [*readings, *more]]
 
     def _weighed(self, reading: Reading, selected: Selected) -> Reading:
@@ -135,16 +139,17 @@ class Responder:
         judged = weighed(replace(reading.judgement, passages=ours), entry, agreed=agreed)
         return replace(reading, judgement=judged, confirmed=agreed)
 
-    def _read(self, question: Question) -> Reading:
+    def _read(self, question: Question, language: str) -> Reading:
         """The view of the question with the highest probability."""
         found = [
-            Reading(question=question, view=view, judgement=self._judge(view))
+            Reading(question=question, view=view, judgement=self._judge(view, language))
             for view in segments.views(question)
         ]
         return max(found, key=lambda r: r.judgement.probability)
 
-    def _judge(self, view: str) -> Judgement:
-        return self.judge.judge(view, self.retriever.search(view, limit=HITS))
+    def _judge(self, view: str, language: str) -> Judgement:
+        text = self.knowledge.plain(view, language)
+        return self.judge.judge(text, self.retriever.search(text, limit=HITS))
 
     def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
         if verdict:

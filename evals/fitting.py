@@ -21,7 +21,7 @@ from bot.errors import MissingError
 from bot.settings import read_settings
 from evals.labelled import Classes, Example, Trained, classes_of, examples_of
 from evals.left_out import GROUPS, TARGETS, Scored, calibration, keep, markdown, score
-from evals.schema import Case, load_cases
+from evals.schema import CASES, TRAINING, Case, load_cases
 
 FITTED = "fitted"
 CALIBRATION = "calibration.json"
@@ -34,7 +34,7 @@ def fit(argv: Sequence[str]) -> int:
     train = _train()
     knowledge, cases, weights = _inputs()
     classes = classes_of(knowledge)
-    examples = examples_of(knowledge.wordings, cases, classes)
+    examples = examples_of(knowledge, cases, classes)
     trained = _trained(train, examples, classes, weights)
     write(knowledge, classes, trained, count=len(examples), cases=cases)
     return 0
@@ -50,7 +50,7 @@ def calibrate(argv: Sequence[str]) -> int:
     for group in GROUPS:
         _say(f"leaving out {', '.join(group)}")
         seen = [c for c in cases if c.author not in group]
-        examples = examples_of(knowledge.wordings, seen, classes)
+        examples = examples_of(knowledge, seen, classes)
         trained = _trained(train, examples, classes, weights)
         scored += score([c for c in cases if c.author in group], trained, knowledge, classes)
         keep(scored)
@@ -132,7 +132,7 @@ def _train() -> Callable[..., Trained]:
 
 def _inputs() -> tuple[Knowledge, list[Case], Path]:
     app = App(read_settings(), _say)
-    cases = [c for c in load_cases(Path("evals/cases")) if c.split == "fit"]
+    cases = [c for c in (*load_cases(CASES), *load_cases(TRAINING)) if c.split == "fit"]
     return app.knowledge, cases, fetch(app.settings.models, _say)
 
 

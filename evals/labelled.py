@@ -76,24 +76,24 @@ def classes_of(knowledge: Knowledge) -> Classes:
     return Classes(labels=tuple(labels), answers=answers)
 
 
-def examples_of(
-    wordings: Iterable[Wording], cases: Iterable[Case], classes: Classes
-) -> list[Example]:
-    """Every wording, and every message whole and by its question."""
-    made = [Example(text=w.text, meanings=_of_wording(w, classes)) for w in wordings]
+def examples_of(knowledge: Knowledge, cases: Iterable[Case], classes: Classes) -> list[Example]:
+    """Every wording, and every message whole and by its question, as the encoder will read them."""
+    made = [Example(text=w.text, meanings=_of_wording(w, classes)) for w in knowledge.looked_up]
     for case in cases:
         if not (meanings := _of_case(case, classes)):
             continue
-        message = whole(case.text)
+        message, *asked = (knowledge.plain(text, case.lang) for text in _texts(case))
         made.append(Example(text=message, meanings=meanings, pair=case.pair))
-        asked = questions(case.text)
-        if (
-            len(asked) == 1
-            and asked[0].text != message
-            and len(asked[0].text.split()) >= LONG_ENOUGH
-        ):
-            made.append(Example(text=asked[0].text, meanings=meanings))
+        made += [Example(text=text, meanings=meanings) for text in asked]
     return made
+
+
+def _texts(case: Case) -> list[str]:
+    """The message whole, and its question where it has one that says enough alone."""
+    message = whole(case.text)
+    asked = [q.text for q in questions(case.text)]
+    alone = len(asked) == 1 and asked[0] != message and len(asked[0].split()) >= LONG_ENOUGH
+    return [message, *asked] if alone else [message]
 
 
 def _of_wording(wording: Wording, classes: Classes) -> frozenset[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.confidence import FEATURES, SCALE, Choice, choose, features
-from bot.corpus import Knowledge
+from bot.corpus import Knowledge, Wording
 from bot.domain import Hit
 from bot.policy import screen
 from bot.segments import questions, views
@@ -28,9 +28,8 @@ GROUPS = (
     ("enterprise", "pairs_professional"),
     ("staff_odd_multilingual",),
 )
-# Wrong among answered, one error more than seen counted. The folds lack a third of the labelled
-# messages; what ships is trained on all, and the gates hold it to 3 % on the held-out author.
-TARGETS = {"threshold": 0.035, "threshold_strict": 0.01}
+# Wrong among answered, one error more than seen counted.
+TARGETS = {"threshold": 0.03, "threshold_strict": 0.01}
 SCORES = Path("evals/reports/left_out.jsonl")
 Row = dict[str, object]
 
@@ -62,22 +61,33 @@ def score(
     cases: Sequence[Case], trained: Trained, knowledge: Knowledge, classes: Classes
 ) -> list[Scored]:
     """The evidence for each case under the view that fits best, as the desk will gather it."""
-    base = trained.vectors([w.text for w in knowledge.wordings])
-    seen = {c.id: [v for q in questions(c.text) for v in views(q)] or [c.text] for c in cases}
+    wordings = knowledge.looked_up
+    base = trained.vectors([w.text for w in wordings])
+    seen = {c.id: _views(c, knowledge) for c in cases}
     texts = sorted({v for found in seen.values() for v in found})
     vectors = dict(zip(texts, trained.vectors(texts), strict=True))
     made = []
     for case in cases:
-        found = [_view(base, vectors[v], trained, knowledge, classes) for v in seen[case.id]]
+        found = [_view(base, vectors[v], trained, wordings, classes) for v in seen[case.id]]
         best = max(found, key=lambda view: view.choice.pair)
         made.append(_scored(case, best, knowledge, classes))
     return made
 
 
+def _views(case: Case, knowledge: Knowledge) -> list[str]:
+    """What the desk would look up: each question under its views."""
+    plain = [v for q in questions(case.text) for v in views(q)] or [case.text]
+    return [knowledge.plain(v, case.lang) for v in plain]
+
+
 def _view(
-    base: np.ndarray, vector: np.ndarray, trained: Trained, knowledge: Knowledge, classes: Classes
+    base: np.ndarray,
+    vector: np.ndarray,
+    trained: Trained,
+    wordings: Sequence[Wording],
+    classes: Classes,
 ) -> _View:
-    near, wordings = base @ vector, knowledge.wordings
+    near = base @ vector
     hits = [
         Hit(
             label=wordings[i].label, text="", cosine=float(near[i]), answers=wordings[i].answers

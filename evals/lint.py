@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.corpus import Knowledge, Wording
 from evals.grade import occurs
-from evals.schema import CANARY, CASES, Case, check_passages, read_cases
+from evals.schema import CANARY, CASES, TRAINING, Case, check_passages, read_cases
 
 LIKE = 0.9
 FEW_NEAR = 5
@@ -21,13 +21,15 @@ def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> in
         prog="python -m evals lint", description="Check cases and question knowledge."
     )
     parser.add_argument("--cases", type=Path, default=CASES)
-    folder = parser.parse_args(argv).cases
+    told = parser.parse_args(argv)
     knowledge = (load or _knowledge)()
-    placed = read_cases(folder)
+    beside = told.cases.with_name(TRAINING.name)
+    folders = [told.cases, *([beside] if beside.is_dir() else [])]
+    placed = [p for folder in folders for p in read_cases(folder)]
     check_passages(placed, frozenset(knowledge.passages))
     cases = [p.case for p in placed]
     found = [
-        *canaries(folder, knowledge.folder),
+        *canaries(folders, knowledge.folder),
         *duplicates(cases),
         *copied(cases, knowledge.wordings),
         *vital(cases, knowledge),
@@ -39,9 +41,9 @@ def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> in
     return 1 if found else 0
 
 
-def canaries(folder: Path, knowledge: Path) -> Iterator[str]:
+def canaries(folders: Sequence[Path], knowledge: Path) -> Iterator[str]:
     """Every case file carries the canary, nothing of the knowledge does."""
-    for path in sorted(folder.glob("*.yaml")):
+    for path in (p for folder in folders for p in sorted(folder.glob("*.yaml"))):
         if CANARY not in path.read_text(encoding="utf-8")[:2000]:
             yield f"{path}:1: the canary line is missing: canary {CANARY}"
     for path in sorted(knowledge.rglob("*.yaml")):

@@ -68,7 +68,8 @@ class Net(nn.Module):  # type: ignore[misc]
         self.spots = nn.Embedding(*self.tensors["embeddings.position_embeddings.weight"].shape)
         self.kind = nn.Parameter(torch.zeros(WIDTH))
         self.norm = nn.LayerNorm(WIDTH, eps=EPSILON)
-        self.layers = nn.ModuleList([Layer(dropout) for _ in range(LAYERS)])
+        rates = [0.0 if number < frozen else dropout for number in range(LAYERS)]
+        self.layers = nn.ModuleList([Layer(rate) for rate in rates])
         self._load()
         self.requires_grad_(requires_grad=False)
         for layer in self.layers[frozen:]:

@@ -15,6 +15,7 @@ from bot.errors import InputError
 
 CANARY = "6f1d2c1e-3b52-4c5a-9a47-1f0e8d7b5a90"
 CASES = Path("evals/cases")
+TRAINING = Path("evals/training")  # learned from as the split `fit` is, and never measured
 Name = Field(min_length=1)
 
 

@@ -20,6 +20,7 @@ from evals.labelled import Example, Trained
 from evals.minilm_torch import Net
 
 EPOCHS, BATCH, FROZEN, RANK = 3, 64, 3, 16
+NEAR = 16  # batches that are cut from one stretch sorted by length: little padding, still chance
 RATE, CLASS_RATE = 6e-5, 2e-3
 CONTRAST, SMOOTH = 0.2, 0.02
 FEW = 3  # a text with more right meanings says too little about any one
@@ -133,10 +134,10 @@ def _batches(examples: Sequence[Example], chance: random.Random) -> Iterator[lis
             pairs[example.pair] = groups[-1]
     chance.shuffle(groups)
     batches: list[list[int]] = []
-    for start in range(0, len(groups), BATCH * 6):
+    for start in range(0, len(groups), BATCH * NEAR):
         chunk = sorted(
-            groups[start : start + BATCH * 6],
-            key=lambda g: len(examples[g[0]].text) + chance.random() * 15,
+            groups[start : start + BATCH * NEAR],
+            key=lambda g: len(examples[g[0]].text) + chance.random() * 8,
         )
         flat = [place for group in chunk for place in group]
         batches += [flat[i : i + BATCH] for i in range(0, len(flat), BATCH)]

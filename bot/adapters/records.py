@@ -22,7 +22,8 @@ class Record:
 
 def records_of(knowledge: Knowledge) -> list[Record]:
     """The wordings, and each passage's heading and sentences."""
-    found = [Record(text=w.text, label=w.label, answers=w.answers) for w in knowledge.wordings]
+    asked = knowledge.looked_up
+    found = [Record(text=w.text, label=w.label, answers=w.answers) for w in asked]
     for passage in knowledge.post.passages:
         texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])
         found += [Record(text=t, label=passage.id, answers=True) for t in texts]
