@@ -8,6 +8,7 @@ import re
 from bot.domain import Question
 
 MAX_QUESTIONS = 8
+FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
 MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
 
 GREETING = re.compile(
@@ -68,6 +69,7 @@ def questions(text: str) -> tuple[Question, ...]:
     if len(spoken) == 1:
         return (Question(text=_shortened(spoken[0])),)
     asking = [i for i, s in enumerate(spoken) if asks(s)]
+    asking = [i for i in asking if "?" in spoken[i] or len(spoken[i].split()) > FEW] or asking
     if not asking:
         asking = [i for i, s in enumerate(spoken) if ASKS_INSIDE.search(s)]
     if not asking:

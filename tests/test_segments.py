@@ -11,6 +11,7 @@ from bot.segments import MAX_QUESTIONS, MAX_WORDS, asks, questions, views, whole
         ("Were keys exposed?", ["Were keys exposed?"]),
         ("Hi,\n\nWere keys exposed?\n\nThanks,\nJoe", ["Were keys exposed?"]),
         ("Hello team, was my name in it?", ["was my name in it?"]),
+        ("Is this mail yours? Just confirm.", ["Is this mail yours?"]),
         (
             "I read the post. Were keys exposed? Do I need MFA?",
             ["Were keys exposed?", "Do I need MFA?"],
