@@ -69,7 +69,9 @@ class MailCheck:
         }
 
     def _response(self, found: Read) -> dict[str, Any]:
-        message = Message(text=found.redaction.text, redactions=found.redaction.spans)
+        message = Message(
+            text=found.redaction.text, redactions=found.redaction.spans, subject=found.heading
+        )
         response = self.app.responder.respond(message)
         return as_json(response, word(response, self.app.knowledge))
 

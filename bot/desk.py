@@ -222,8 +222,9 @@ class Desk:
             Span(**{**span, "kind": SecretKind(span["kind"])}) for span in stored.redactions
         )
         return Message(
-            text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans
-        )
+            text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans,
+            subject=stored.headers.get("subject", ""),
+        )  # fmt: skip
 
     def _draft(self, response: Response) -> str:
         """What a person may approve: the desk's reply with the candidates of its open questions."""

@@ -25,7 +25,7 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Verdict, screen
+from bot.policy import Escalate, Refuse, Verdict, headed, screen, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
 from bot.selection import joined, overlaps, weighed
 
@@ -100,19 +100,22 @@ class Responder:
         text = message.text
         if not text.strip():
             return [_escalation(text, EscalationReason.NO_QUESTION)]
-        if len(text) > MAX_CHARACTERS:
-            return [_escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)]
         history = [t.text for t in message.history if t.role is Role.USER]
+        screened = headed(message.subject, text)
+        if len(text) > MAX_CHARACTERS:
+            return [_too_long(text, screened)]
+        whole = screen(screened, history=history)
+        if message.subject:
+            history.append(message.subject)
         # A message of nothing but greetings still gets an outcome.
         found = segments.questions(text) or (Question(text=segments.whole(text)),)
         readings = [self._read(q, language) for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
-        whole = screen(text, history=history)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
-        verdicts = [whole if v == text else screen(v, history=history) for v in views]
+        verdicts = [whole if v == screened else screen(v, history=history) for v in views]
         if whole and not any(verdicts):
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
@@ -211,6 +214,13 @@ def _without_chatter(
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
+
+
+def _too_long(text: str, screened: str) -> Escalation:
+    """For a person to read; at once where the text says that it cannot wait."""
+    held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
+    verdict = urgent(screened)
+    return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
 
 
 def _escalation(
