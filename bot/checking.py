@@ -61,9 +61,9 @@ class MailCheck:
             "file": name,
             "verdict": verdict.value,
             "rule": found.ruling.rule,
-            "visible": found.redaction.text if verdict in SPOKEN else found.mail.visible,
+            "visible": found.visible,
             "subject": found.subject,
-            "from": found.mail.sender,
+            "from": found.sender,
             "lang": detect(found.redaction.text),
             "response": self._response(found) if verdict in SPOKEN else None,
         }

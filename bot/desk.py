@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 HOLD = "hold"
 RETRY_SECONDS = 60
 PAGE_AGAIN_SECONDS = 3600
+NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
 
 class Step(StrEnum):
@@ -179,6 +180,11 @@ class Desk:
         if not self.journal.sends.claim(send.id, self.worker):
             return False
         self.at(Step.CLAIMED)
+        # Once more, on the very bytes: the journal may have been changed since they were stored.
+        if not self.outbound.check_mail(send.body, automatic=send.automatic).allowed:
+            self.journal.sends.failed(send.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": send.id})
+            return False
         try:
             self.out.send(send.body, recipient=send.recipient)
         except UncertainError as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import re2
 
 from bot.corpus import Knowledge
-from bot.corpus.checks import domains
+from bot.corpus.carried import domains
 from bot.domain import SecretKind
 from bot.policy.views import fold
 from bot.redact import redact

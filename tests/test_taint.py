@@ -91,6 +91,30 @@ def test_no_secret_in_what_a_check_prints(
     assert secrets["body"] not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("head", "verdict"),
+    [
+        ("Auto-Submitted: auto-replied", "drop"),
+        ("Return-Path: <>", "bounce"),
+        ("List-Id: <news.x.example>", "drop"),
+    ],
+)
+def test_a_check_masks_mails_that_nobody_answers(
+    tmp_path: Path, app: App, head: str, verdict: str
+) -> None:
+    secret = planted()["body"]
+    file = tmp_path / "a.eml"
+    file.write_bytes(
+        f"{head}\r\nFrom: {secret} <{secret.lower()}@x.example>\r\nSubject: {secret}\r\n\r\n"
+        f"Away. My key is {secret}.\r\n".encode()
+    )
+    with MailCheck(app) as check:
+        found = check.file(str(file))
+    assert found["verdict"] == verdict
+    assert "Away. My key is [removed: API key]" in found["visible"]
+    assert secret.lower() not in json.dumps(found).lower()
+
+
 def _settings(tmp_path: Path, url: str) -> Settings:
     return Settings(
         home=home_of(tmp_path / "home"), knowledge=KNOWLEDGE, smtp_port=free_port(), http_port=0,

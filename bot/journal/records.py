@@ -103,6 +103,7 @@ class Send:
     recipient: str
     header: str  # the Message-ID that the mail carries
     body: bytes
+    automatic: bool  # nobody has read it: the outbound check does, before it goes
     state: OutboxState
     attempts: int
     changed_at: str

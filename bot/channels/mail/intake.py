@@ -32,6 +32,17 @@ class Read:
         """The subject beside a text; empty where the subject is the text."""
         return "" if self.redaction.text == self.subject else self.subject
 
+    @property
+    def sender(self) -> str:
+        """The address without its display name; masked too, for anybody may write it."""
+        return redact(self.mail.sender).text
+
+    @property
+    def visible(self) -> str:
+        """What the person wrote, without quotes; masked also where no question is read."""
+        spoken = self.ruling.verdict not in FINAL
+        return self.redaction.text if spoken else redact(self.mail.visible).text
+
 
 def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
     """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""

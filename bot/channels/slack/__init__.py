@@ -63,7 +63,7 @@ class Slack:
         self.cards = Cards(desk.knowledge, self.words, threshold)
         self.room = Room(
             desk=desk, client=self.client, staff=self.staff, places=self.places, cards=self.cards,
-            answers=Answers(desk.knowledge, self.words, threshold), words=self.words,
+            answers=Answers(desk.outbound, self.words, threshold), words=self.words,
             channel=access.channel, candidates=home / "candidates.jsonl", work=work,
             wake=self.wake,
         )  # fmt: skip
