@@ -78,6 +78,7 @@ class Slack:
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
+            oncall=access.oncall,
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
@@ -92,7 +93,7 @@ class Slack:
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
         self._homes = 0.0
-        self._tidied = 0.0
+        self._tidied = -HOUR
         self._identified = -1e9
         self._leading = threading.Lock()
         self._led = False
@@ -244,10 +245,11 @@ class Slack:
             raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
 
     def _tidy(self) -> None:
-        """Once an hour: forget what was handled long ago."""
+        """Once an hour: forget what was handled long ago, try again what was given up."""
         if time.monotonic() - self._tidied > HOUR:
             self._tidied = time.monotonic()
             self.journal.slack.forget(days=self.words.keep_days)
+            self.journal.slack.revive()
 
     def _redraw(self) -> None:
         """App Home of those who have it open."""
