@@ -24,14 +24,14 @@ from bot.channels.slack.incoming import ACT, ASK
 from bot.channels.slack.room import Room
 from bot.channels.slack.sender import Sender
 from bot.channels.slack.staff import Places, Staff
-from bot.channels.slack.standing import standing
+from bot.channels.slack.standing import clock, standing
 from bot.channels.slack.suggestions import Suggestions
 from bot.channels.slack.sync import Sync
 from bot.channels.slack.windows import Windows
 from bot.channels.slack.words import read_words
 from bot.desk import Desk
 from bot.errors import DeliveryError
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import DEAD, Event
 
 if TYPE_CHECKING:
     from bot.http import Page
@@ -89,6 +89,7 @@ class Slack:
         self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
         self.socket: Socket | None = None
         self.stopping = threading.Event()
+        self.clock: Health | None = None
         self.troubles: dict[str, str] = {}  # by what found it
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
@@ -145,6 +146,16 @@ class Slack:
     def health(self) -> list[Health]:
         """Each thing that can be wrong, in plain words."""
         return standing(self)
+
+    def remarks(self) -> list[str]:
+        """What is wrong; mail goes on without it."""
+        return [f"{line.name}: {line.says}" for line in self.health() if not line.good]
+
+    def measured(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
+        """The numbers that `/metrics` shows of it."""
+        refused, book = self.entry.refusals.counted, self.journal.slack
+        watch("desk_slack_refused", "Requests that Slack did not sign", refused.total)
+        watch("desk_slack_dead", "Posts that Slack refused", lambda: book.counts().get(DEAD, 0))
 
     def examine(self) -> Iterator[Health]:
         """What `doctor` says."""
@@ -235,7 +246,7 @@ class Slack:
         answer = self.client.call("auth.test", {})
         if self.acts.lost == known:  # a removal that came meanwhile is newer than this answer
             self.acts.lost = ""
-        self.staff.team = str(answer["team_id"])
+        self.staff.team, self.clock = str(answer["team_id"]), clock(answer)
         self._identified = time.monotonic()
 
     def _look_around(self) -> None:
