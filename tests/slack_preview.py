@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.channels.slack import modals
+from bot.channels.slack import modals, reading
 from bot.channels.slack.answers import Answers
 from bot.channels.slack.cards import Cards
-from bot.channels.slack.home import Health, home
+from bot.channels.slack.home import Health, Page, home
 from bot.channels.slack.suggestions import drawn
 from bot.channels.slack.words import read_words
 from bot.corpus import load
@@ -28,6 +28,7 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
+from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
 from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
@@ -129,8 +130,15 @@ def page() -> str:
         ),
         "details": modals.edit(one, kind="details", text=modals.DETAILS),
         "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
-        "conflict": modals.conflict(one, "Dear Ana, …"), "snooze": modals.snooze(one, words.snooze_minutes),
-        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": modals.full(one), "wrong": modals.wrong(1),
+        "conflict": reading.conflict(
+            states()[-5], "Dear Ana, …", later=[], actions=words.actions
+        ),
+        "conflict, still mine": reading.conflict(
+            one, "Dear Ana, …", later=[Later(id=1, text="I meant sales.", verdict="answer", state="decided")],
+            actions=words.actions, kind="edit",
+        ),
+        "snooze": modals.snooze(one, words.snooze_minutes),
+        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": reading.full(one, []), "wrong": modals.wrong(1),
     }  # fmt: skip
     found += [article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -159,7 +167,8 @@ def page() -> str:
         ),
     ]
     view = home(
-        cards, mine=[case(Stage.CLAIMED, owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],
+        cards, mine=Page(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
+        unclaimed=Page(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
         numbers=numbers, knowledge="4f1c2a9b8d7e", health=health,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))
