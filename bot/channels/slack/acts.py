@@ -19,7 +19,7 @@ from bot.journal.today import today
 
 LATE = "That took too long for Slack. Please press the button again."
 GONE = "There is no such case."
-CHANGED = (
+STALE = (
     "Case {case} has changed since this card was drawn: they may have written again. "
     "Nothing was {done}. Look at the card again."
 )
@@ -182,7 +182,7 @@ class Acts:
             work=self.room.work,
         )  # fmt: skip
         if not done:
-            self.room.tell(payload, CHANGED.format(case=case.id, done="sent or closed"))
+            self.room.tell(payload, STALE.format(case=case.id, done="sent or closed"))
 
     def _reopen(self, case: Case, version: str, payload: Payload) -> None:
         me = actor(payload)
@@ -196,7 +196,7 @@ class Acts:
                 payload, f"Case {case.id} is already open again. {who(now.owner)} has it."
             )
             return
-        self.room.tell(payload, CHANGED.format(case=case.id, done="reopened"))
+        self.room.tell(payload, STALE.format(case=case.id, done="reopened"))
 
     def _write(self, action: str, case: Case, payload: Payload) -> None:
         if not case.open or (case.owner and case.owner != actor(payload)):
