@@ -10,7 +10,7 @@ from bot.channels.slack.answers import HELP
 from bot.channels.slack.candidates import rated
 from bot.channels.slack.cards import who
 from bot.channels.slack.home import EACH, Page
-from bot.channels.slack.incoming import LOST
+from bot.channels.slack.incoming import CHANGED, LOST
 from bot.channels.slack.room import Payload, Room, actor
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, Change, Stage
@@ -41,7 +41,11 @@ class Acts:
         """Do what one event asks for; what it may not is refused where it was asked."""
         payload = event.payload
         if payload["kind"] in LOST:
-            self.lost = payload["kind"]
+            if self.room.staff.team in ("", payload["team"]):
+                self.lost = payload["kind"]
+            return
+        if payload["kind"] in CHANGED:
+            self.room.places.forget()
             return
         if why := self.room.objection(payload):
             if payload["kind"] != "app_home_opened":

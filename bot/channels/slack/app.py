@@ -15,9 +15,8 @@ from typing import Any
 from slack_bolt import App as Bolt
 from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_sdk import WebClient
 
-from bot.channels.slack.client import SECONDS, Client
+from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.inbox import Inbox
 from bot.channels.slack.incoming import incoming
 from bot.channels.slack.windows import Windows, broken
@@ -106,7 +105,7 @@ class Socket:
     """The connection of Socket Mode: opened again whenever it is gone."""
 
     def __init__(self, entry: Entry, token: str, base_url: str) -> None:
-        web = WebClient(token=token, base_url=base_url, timeout=SECONDS)
+        web = Web(token=token, base_url=base_url, timeout=SECONDS)
         self.handler = SocketModeHandler(
             entry.bolt, token, web_client=web, concurrency=20, ping_interval=PING
         )

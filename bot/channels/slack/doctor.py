@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
 from bot.channels.slack.app import UNSIGNED
-from bot.channels.slack.client import SECONDS
+from bot.channels.slack.client import SECONDS, Web
 from bot.channels.slack.home import Health
 from bot.channels.slack.manifest import scopes
 from bot.errors import DeliveryError
@@ -66,7 +65,7 @@ def _clock(date: str) -> Health:
 
 
 def _line(slack: "Slack") -> Health:
-    web = WebClient(base_url=slack.access.base_url, timeout=SECONDS)
+    web = Web(base_url=slack.access.base_url, timeout=SECONDS)
     try:
         web.apps_connections_open(app_token=slack.access.app_token)
     except (SlackClientError, OSError) as error:
@@ -106,7 +105,7 @@ def _staff(slack: "Slack") -> Iterator[Health]:
     wrong = []
     for user in sorted({*slack.access.staff, *slack.access.oncall}):
         try:
-            why = slack.staff.objection(user, None)
+            why = slack.staff.objection(user, slack.staff.team)
         except DeliveryError as error:
             why = str(error)
         if why:

@@ -13,7 +13,7 @@ from bot.channels.slack.answers import refused
 from bot.channels.slack.blocks import words
 from bot.channels.slack.candidates import candidate
 from bot.channels.slack.cards import who
-from bot.channels.slack.incoming import told
+from bot.channels.slack.incoming import team_of, told
 from bot.channels.slack.room import Room, actor
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, Change, Stage
@@ -49,11 +49,10 @@ class Windows:
     def submitted(self, body: Mapping[str, Any]) -> Ack:
         """The body of the ack."""
         view, user = body.get("view") or {}, body.get("user") or {}
-        team = (body.get("team") or {}).get("id")
         remembered, way = told(view), self.ways.get(view.get("callback_id", ""))
         if way is None:
             return {}
-        if why := self.room.staff.objection(user.get("id"), team, user.get("team_id")):
+        if why := self.room.staff.objection(user.get("id"), team_of(body), user.get("team_id")):
             return _next(modals.done(_number(remembered), refused(why)))
         made = way(view, remembered, actor({"user": user["id"]}))
         self.room.wake()

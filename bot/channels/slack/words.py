@@ -57,6 +57,7 @@ class Words(BaseModel):
     delivery: dict[OutboxState, str]
     snooze_minutes: list[int] = Field(min_length=1, max_length=5)
     recheck_minutes: int = Field(gt=0)
+    channel_seconds: float = Field(ge=0)
     staff_minutes: float = Field(gt=0)
     home_seconds: float = Field(ge=0)
     keep_days: int = Field(gt=0)
