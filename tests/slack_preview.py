@@ -32,7 +32,7 @@ from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
 from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
-from tests.test_slack_cards import case, states
+from tests.test_slack_cards import AT, case, states
 
 STYLE = """
 body{font:15px/1.46 Lato,'Helvetica Neue',Arial,sans-serif;color:#1d1c1d;margin:16px;background:#f4f4f4;
@@ -156,10 +156,11 @@ def page() -> str:
         knowledge,
     )
     found.append(article("suggestion", drawn(hint).blocks))
-    numbers = Numbers(messages=212, answered=171, decided=30, open=11)
+    numbers = Numbers(
+        messages=212, answered=171, decided=30, open=11, last_in=AT, last_out=AT, waiting=2, failed=1
+    )  # fmt: skip
     health = [
         Health(name="slack", good=True, says="the line is open"),
-        Health(name="mail", good=False, says="no mail can be taken"),
         Health(
             name="model",
             good=False,
@@ -169,7 +170,7 @@ def page() -> str:
     view = home(
         cards, mine=Page(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
         unclaimed=Page(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
-        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health,
+        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))
     body = "\n".join(found)

@@ -174,7 +174,15 @@ def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
         Health(name="slack", good=True, says="the line is open"),
         Health(name="posts", good=False, says="2 <lost>"),
     ]
-    view = home(cards, mine=page, unclaimed=page, numbers=NUMBERS, knowledge="abc", health=health)
+    view = home(
+        cards,
+        mine=page,
+        unclaimed=page,
+        numbers=NUMBERS,
+        knowledge="abc",
+        health=health,
+        taking=True,
+    )
     assert view_limits(view) == ""
     hostile(view["blocks"])
     blocks = listed(cards, page, "The queue", "Nothing waits", "/incident queue")
@@ -193,12 +201,18 @@ def test_home_tells_of_mail_and_model(cards: Cards) -> None:
         messages=9, answered=5, decided=2, open=6, last_in=AT, last_out=AT, waiting=2, failed=1
     )
     told: dict[str, Any] = {"mine": none, "unclaimed": none, "knowledge": "abc"}
-    well = json.dumps(home(cards, **told, numbers=NUMBERS, health=[]), ensure_ascii=False)
+    well = json.dumps(
+        home(cards, **told, numbers=NUMBERS, health=[], taking=True), ensure_ascii=False
+    )
+    assert "🟢 *mail in*: mail is taken" in well
     assert "🟢 *mail out*" in well
     assert "*model*: off" in well
     assert "Last mail" not in well
     model = Health(name="model", good=False, says="is not asked")
-    ill = json.dumps(home(cards, **told, numbers=bad, health=[model]), ensure_ascii=False)
+    ill = json.dumps(
+        home(cards, **told, numbers=bad, health=[model], taking=False), ensure_ascii=False
+    )
+    assert "🔴 *mail in*: no mail can be taken" in ill
     assert "🔴 *mail out*: 2 wait for the mail server, 1 of today did not go out" in ill
     assert "Last mail came <!date" in ill
     assert ill.count("*model*") == 1

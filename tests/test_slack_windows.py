@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 
 from bot.app import App
 from bot.journal import Stage
+from bot.redact import redact
 from tests.servers.slack_limits import texts, walk
 from tests.servers.slack_side import ALICE, BOB, SlackSide
-from tests.slack_stand import Stand, filled, standing
+from tests.slack_stand import QUOTED, Stand, filled, standing
 from tests.test_desk import handle, received
 
 HALF_AN_HOUR = {"minutes": {"choice": {"selected_option": {"value": "30"}}}}
@@ -177,6 +179,23 @@ def test_lists_go_on_page_by_page(stand: Stand) -> None:
         assert shown.count("Show all") == 2
     stand.side.event({"type": "app_home_opened", "user": ALICE, "tab": "home"})
     stand.until(lambda: "2 more: `/incident queue`" in json.dumps(stand.side.homes))
+
+
+def test_a_pasted_secret_is_told_once_and_without_its_value(stand: Stand) -> None:
+    key = "sk-" + "proj-" + "a1b2c3d4e5f6g7h8i9j0" * 2
+    masked = redact(f"{QUOTED} My key is {key}, is it safe?")
+    spans = tuple(asdict(span) for span in masked.spans)
+    handle(stand.desk, replace(received(masked.text), redactions=spans))
+    assert stand.desk.journal.cases.queue() == []
+    for _ in range(3):
+        stand.slack.notes._looked = -1e9
+        stand.slack.post()
+    stand.until(stand.side.cards)
+    (note,) = stand.side.cards()
+    shown = json.dumps(note)
+    assert "pasted a secret into a mail* (api key)" in shown
+    assert key not in shown
+    assert "ana@" not in shown
 
 
 def command(stand: Stand, text: str) -> str:

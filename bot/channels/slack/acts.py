@@ -34,6 +34,7 @@ class Acts:
         self.cases = room.desk.journal.cases
         self.book = room.desk.journal.slack
         self.health = health
+        self.taking: Callable[[], bool] = lambda: True  # can mail be taken?
         self.watching: dict[str, str] = {}  # who has App Home open, and what they see
         self.lost = ""  # Slack said that the app was removed, or its tokens
 
@@ -78,6 +79,7 @@ class Acts:
             numbers=today(self.desk.journal.engine, self.desk.journal.clock),
             knowledge=self.desk.knowledge.version,
             health=self.health(),
+            taking=self.taking(),
         )
 
     def _page(self, owner: str | None, asked: str = "") -> Page:

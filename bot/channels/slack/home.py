@@ -46,6 +46,7 @@ def home(
     numbers: Numbers,
     knowledge: str,
     health: Sequence[Health],
+    taking: bool,
 ) -> dict[str, Any]:
     """The view for one person."""
     rest = "`/incident queue` shows every open case"
@@ -56,7 +57,7 @@ def home(
         b.header("Today"),
         b.words("\n".join(_today(numbers))),
         b.header("Health"),
-        b.words("\n".join(_line(each) for each in [*health, *_told(numbers, health)])),
+        b.words("\n".join(map(_line, [*_mail(numbers, taking=taking), *health, *_model(health)]))),
         b.remarks(f"Knowledge {escaped(knowledge)} · `/incident help` says what you can do"),
     ]
     return {"type": "home", "blocks": b.fits_view(blocks)}
@@ -88,12 +89,18 @@ def _today(numbers: Numbers) -> Iterator[str]:
         yield f"Last mail came {b.ago(numbers.last_in)}{sent}"
 
 
-def _told(numbers: Numbers, health: Sequence[Health]) -> Iterator[Health]:
-    """What the journal knows of the mail that goes out, and whether there is a model."""
+def _mail(numbers: Numbers, *, taking: bool) -> Iterator[Health]:
+    """Does it come in, and does it go out?"""
+    says = "mail is taken" if taking else "no mail can be taken; the desk tries again and again"
+    yield Health(name="mail in", good=taking, says=says)
     wrong = [f"{numbers.waiting} wait for the mail server"] * bool(numbers.waiting)
     wrong += [f"{numbers.failed} of today did not go out"] * bool(numbers.failed)
     says = ", ".join(wrong) or "every mail was taken by the mail server"
     yield Health(name="mail out", good=not wrong, says=says)
+
+
+def _model(health: Sequence[Health]) -> Iterator[Health]:
+    """Where there is one, the health tells of it."""
     if all(each.name != "model" for each in health):
         yield Health(name="model", good=True, says=MODEL_OFF)
 
