@@ -105,6 +105,7 @@ class Service:
         if self.slack:
             self.http.post("/slack/events", self.slack.http_adapter)
             self.slack.measured(self.metrics.watch)
+            self.slack.acts.taking = lambda: not self._failures
             self.slack.start()
         self.http.start()
         if self.app.intake:

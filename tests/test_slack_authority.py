@@ -207,7 +207,7 @@ def slow(side: SlackSide, method: str, seconds: float) -> None:
             time.sleep(seconds)
         return real(called, token, args)
 
-    side.api = api  # type: ignore[method-assign]
+    side.api = api  # type: ignore[method-assign,assignment]
 
 
 def test_the_ack_of_a_window_waits_for_no_word_on_who_is_at_work(stand: Stand) -> None:

@@ -73,7 +73,7 @@ def test_warnings_must_be_read_before_a_reply_goes_on(stand: Stand) -> None:
     warned = stand.side.submit(ALICE, window, filled(text))["view"]
     shown = json.dumps(warned)
     assert "ask for a password" in shown
-    assert "evil.example" in shown
+    assert "evil[.]example" in shown
     assert stand.side.view(warned) == ""
     unread = stand.side.submit(ALICE, warned, filled(text))["view"]
     assert unread["callback_id"] == "edit"

@@ -18,7 +18,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from tests.servers.slack_limits import limits
+from tests.servers.slack_limits import limits, view_limits
 from tests.servers.slack_line import Line, greeting
 
 TEAM = "T0DESK"
@@ -265,11 +265,8 @@ class SlackSide:
         return self._blocks(args.get("blocks") or [], 50)
 
     def view(self, view: dict[str, Any]) -> str:
-        if len(view.get("private_metadata", "")) > 3000:
-            return self._wrong("private_metadata is too long")
-        if view["type"] == "modal" and len(view["title"]["text"]) > 24:
-            return self._wrong("the title is too long")
-        return self._blocks(view["blocks"], 100)
+        wrong = view_limits(view)
+        return self._wrong(wrong) if wrong else ""
 
     def _blocks(self, blocks: list[dict[str, Any]], most: int) -> str:
         wrong = limits(blocks, most)

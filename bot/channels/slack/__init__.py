@@ -21,6 +21,7 @@ from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.doctor import examine
 from bot.channels.slack.home import Health
 from bot.channels.slack.incoming import ACT, ASK
+from bot.channels.slack.pasted import Notes
 from bot.channels.slack.room import Room
 from bot.channels.slack.sender import Sender
 from bot.channels.slack.staff import Places, Staff
@@ -75,6 +76,7 @@ class Slack:
         self.sync = Sync(
             self.journal, self.cards, self.words, channel=access.channel, oncall=access.oncall
         )
+        self.notes = Notes(self.journal, access.channel, self.words.home_seconds)
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
@@ -141,6 +143,7 @@ class Slack:
     def post(self) -> None:
         """Bring cards in line with the journal, then make the posts that are due."""
         self.sync.sync()
+        self.notes.tell()
         self.sender.drain()
 
     def health(self) -> list[Health]:

@@ -146,6 +146,8 @@ class Cards:
     def _asked(self, case: Case) -> Iterator[Block]:
         yield b.words("*They write:*")
         yield b.said(case.text, QUESTION)
+        if len(case.text) > QUESTION:
+            yield b.remarks("✂️ This is only the beginning: *Show all* has the whole mail.")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
@@ -155,6 +157,8 @@ class Cards:
             return
         yield b.words("*Draft*, in the words of the published post:")
         yield b.letter(case.draft, DRAFT)
+        if len(case.draft) > DRAFT:
+            yield b.remarks("✂️ Cut here: *Review & send* shows every word before it goes.")
         yield b.remarks(*self._quotes(case))
 
     def _quotes(self, case: Case) -> Iterator[str]:
@@ -178,7 +182,7 @@ class Cards:
             return
         button = b.button("Approve & send", "approve", value, style="primary")
         if len(case.draft) > DRAFT:
-            yield b.button("Review & send", "edit", value, style="primary")
+            yield b.button("Review & send", "review", value, style="primary")
             return
         yield b.sure(
             button,

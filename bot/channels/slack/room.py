@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bot.channels.slack.answers import Answers, refused
 from bot.channels.slack.cards import Cards
 from bot.channels.slack.client import Client
+from bot.channels.slack.sender import QUIET
 from bot.channels.slack.staff import Places, Staff
 from bot.channels.slack.words import Words
 from bot.desk import Desk
@@ -59,7 +60,7 @@ class Room:
 
     def tell(self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None) -> None:
         """A word to one person, where they are: not kept, so never a reminder."""
-        body: dict[str, Any] = {"text": text} | ({"blocks": blocks} if blocks else {})
+        body: dict[str, Any] = {"text": text, **QUIET} | ({"blocks": blocks} if blocks else {})
         with suppress(DeliveryError):
             if url := payload.get("url"):
                 quiet = {"response_type": "ephemeral", "replace_original": False}
