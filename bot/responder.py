@@ -27,7 +27,7 @@ from bot.domain import (
 from bot.language import detect
 from bot.policy import Escalate, Refuse, Verdict, headed, screen, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
-from bot.selection import joined, overlaps, weighed
+from bot.selection.asking import Asking
 
 CANDIDATES = 3
 QUOTED = 2
@@ -45,7 +45,7 @@ class Reading:
     question: Question
     view: str
     judgement: Judgement
-    confirmed: bool = False  # by a model, twice
+    confirmed: bool = False  # by a model, twice, whose yes counts
 
 
 class Responder:
@@ -63,6 +63,7 @@ class Responder:
         self.retriever = retriever
         self.judge = judge
         self.selector = selector
+        self.asking = Asking(selector, knowledge) if selector else None
 
     def respond(
         self, message: Message, explain: Callable[[Reading], None] | None = None
@@ -128,19 +129,23 @@ class Responder:
         self, text: str, readings: list[Reading], language: str, notes: list[str]
     ) -> list[Reading]:
         """The readings with a model's word on each; as they are without a model or on its fault."""
-        if not self.selector:
+        if not self.asking or any(_like_refused(r.judgement) for r in readings):
             return readings
-        selected = self.selector.select(text, self.knowledge.offered)
+        selected = self.asking.ask(text)
         notes.append(f"model: {selected.fault or 'asked'}")
-        missed = [e for e in selected.one if not any(overlaps(e, r.view) for r in readings)]
-        more = [self._read(Question(text=e.span), language) for e in missed if not screen(e.span)]
-        return [self._weighed(r, selected) for r in [*readings, *more]]
+        missed = self.asking.unread(selected, [r.view for r in readings])
+        more = [self._read(Question(text=span), language) for span in missed if not screen(span)]
+        return [self._weighed(r, selected, language) for r in [*readings, *more]]
 
-    def _weighed(self, reading: Reading, selected: Selected) -> Reading:
-        entry, agreed = joined(reading.view, selected)
+    def _weighed(self, reading: Reading, selected: Selected, language: str) -> Reading:
+        if not self.asking:
+            return reading
         ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
-        judged = weighed(replace(reading.judgement, passages=ours), entry, agreed=agreed)
-        return replace(reading, judgement=judged, confirmed=agreed)
+        judged, confirmed = self.asking.weigh(
+            reading.view, replace(reading.judgement, passages=ours), selected,
+            threshold=self.judge.threshold_for(language),
+        )  # fmt: skip
+        return replace(reading, judgement=judged, confirmed=confirmed)
 
     def _read(self, question: Question, language: str) -> Reading:
         """The view of the question with the highest probability."""
@@ -158,7 +163,7 @@ class Responder:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED:
+        if _like_refused(judged):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -205,6 +210,11 @@ class Responder:
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+
+
+def _like_refused(judged: Judgement) -> bool:
+    """Reads like what is refused, though no rule names it."""
+    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED
 
 
 def _without_chatter(
