@@ -25,7 +25,7 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Verdict, headed, screen, urgent
+from bot.policy import Escalate, Refuse, Talk, Verdict, headed, screen, talk, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
 from bot.selection import joined, overlaps, weighed
 
@@ -33,7 +33,8 @@ CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
-LIKE_REFUSED = 0.6  # of the classifier, where no rule of the policy hit
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 # What a label says about a question that is not answered.
 SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
 
@@ -158,7 +159,7 @@ class Responder:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED:
+        if judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]:
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
