@@ -25,7 +25,7 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Verdict, headed, screen, urgent
+from bot.policy import Escalate, Refuse, Talk, Verdict, headed, screen, talk, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
 from bot.selection.asking import Asking
 
@@ -33,7 +33,8 @@ CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
-LIKE_REFUSED = 0.6  # of the classifier, where no rule of the policy hit
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 # What a label says about a question that is not answered.
 SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
 
@@ -129,7 +130,7 @@ class Responder:
         self, text: str, readings: list[Reading], language: str, notes: list[str]
     ) -> list[Reading]:
         """The readings with a model's word on each; as they are without a model or on its fault."""
-        if not self.asking or any(_like_refused(r.judgement) for r in readings):
+        if not self.asking or any(map(_like_refused, readings)):
             return readings
         selected = self.asking.ask(text)
         notes.append(f"model: {selected.fault or 'asked'}")
@@ -163,7 +164,7 @@ class Responder:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if _like_refused(judged):
+        if _like_refused(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -212,9 +213,10 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
 
 
-def _like_refused(judged: Judgement) -> bool:
+def _like_refused(reading: Reading) -> bool:
     """Reads like what is refused, though no rule names it."""
-    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED
+    judged = reading.judgement
+    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
 
 
 def _without_chatter(
