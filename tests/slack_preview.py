@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.channels.slack import modals
+from bot.channels.slack import modals, reading
 from bot.channels.slack.answers import Answers
 from bot.channels.slack.cards import Cards
-from bot.channels.slack.home import Health, home
+from bot.channels.slack.home import Health, Page, home
 from bot.channels.slack.suggestions import drawn
 from bot.channels.slack.words import read_words
 from bot.corpus import load
@@ -28,11 +28,12 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
+from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
 from bot.outbound import Outbound
 from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
-from tests.test_slack_cards import case, states
+from tests.test_slack_cards import AT, case, states
 
 STYLE = """
 body{font:15px/1.46 Lato,'Helvetica Neue',Arial,sans-serif;color:#1d1c1d;margin:16px;background:#f4f4f4;
@@ -130,8 +131,15 @@ def page() -> str:
         ),
         "details": modals.edit(one, kind="details", text=modals.DETAILS),
         "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
-        "conflict": modals.conflict(one, "Dear Ana, …"), "snooze": modals.snooze(one, words.snooze_minutes),
-        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": modals.full(one), "wrong": modals.wrong(1),
+        "conflict": reading.conflict(
+            states()[-5], "Dear Ana, …", later=[], actions=words.actions
+        ),
+        "conflict, still mine": reading.conflict(
+            one, "Dear Ana, …", later=[Later(id=1, text="I meant sales.")],
+            actions=words.actions, kind="edit",
+        ),
+        "snooze": modals.snooze(one, words.snooze_minutes),
+        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": reading.full(one, []), "wrong": modals.wrong(1),
     }  # fmt: skip
     found += [article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -149,10 +157,11 @@ def page() -> str:
         knowledge,
     )
     found.append(article("suggestion", drawn(hint).blocks))
-    numbers = Numbers(messages=212, answered=171, decided=30, open=11)
+    numbers = Numbers(
+        messages=212, answered=171, decided=30, open=11, last_in=AT, last_out=AT, waiting=2, failed=1
+    )  # fmt: skip
     health = [
         Health(name="slack", good=True, says="the line is open"),
-        Health(name="mail", good=False, says="no mail can be taken"),
         Health(
             name="model",
             good=False,
@@ -160,8 +169,9 @@ def page() -> str:
         ),
     ]
     view = home(
-        cards, mine=[case(Stage.CLAIMED, owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],
-        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health,
+        cards, mine=Page(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
+        unclaimed=Page(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
+        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))
     body = "\n".join(found)

@@ -127,6 +127,14 @@ def standing(
         slack.close()
         port.stop()
         desk.journal.close()
+    assert loud(side) == []
+
+
+def loud(side: SlackSide) -> list[dict[str, Any]]:
+    """Posts in which Slack would fetch a link, or call somebody by a name in the text."""
+    posts = [c.args for c in side.calls if c.method in ("chat.postMessage", "chat.postEphemeral")]
+    wanted = ("unfurl_links", "unfurl_media", "link_names")
+    return [p for p in [*posts, *side.responses] if any(p.get(n) is not False for n in wanted)]
 
 
 def filled(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import ast
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from email import message_from_bytes
 from email.policy import SMTP
@@ -10,7 +11,10 @@ import pytest
 from typing_extensions import override
 
 from bot.app import App
+from bot.channels.mail import intake
 from bot.channels.mail.compose import Composer
+from bot.channels.mail.rules import Policy
+from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Passage, Response
 from bot.errors import BlockedError, InputError
@@ -133,6 +137,19 @@ def test_a_thread_keeps_its_history(desk: Desk) -> None:
     handle(desk, first)
     stored = handle(desk, second)
     assert desk.journal.history(stored) == ["Were keys exposed?"]
+
+
+def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
+    raw = b"From: ana@example.org\nSubject: I will kill myself\n\nWere my API keys exposed?\n"
+    with closing(SafeParser()) as parser:
+        found = intake.read(raw, parser, Policy(own=frozenset(), authserv_id=""))
+    handle(desk, intake.received(found, "raw"))
+    (case,) = desk.journal.cases.queue()
+    assert (case.reason, case.priority) == ("danger", "page")
+    assert case.text == "I will kill myself\n\nWere my API keys exposed?"
+    shown = desk.journal.cases.read(case.id)
+    assert shown is not None
+    assert shown.text == case.text
 
 
 def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:

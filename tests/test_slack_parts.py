@@ -251,6 +251,7 @@ def test_who_may_is_asked_again_after_a_while(side: SlackSide, client: Client) -
     assert "another workspace" in staff.objection(ALICE, "T0OTHER")
     assert "another workspace" in staff.objection(ALICE, "T0DESK", "T0OTHER")
     assert "staff list" in staff.objection(None, "T0DESK")
+    assert "another workspace" in staff.objection(ALICE, None)
     side.users[ALICE]["deleted"] = True
     assert staff.objection(ALICE, "T0DESK") == ""
     now[0] = 61

@@ -23,6 +23,7 @@ from bot.policy.views import fold
 TABLE = Path(__file__).parent.parent / "data" / "policy_rules.yaml"
 ANY = "any"  # words and exceptions of every language
 EACH = "each"  # a pattern that is written once, for every language that has its words
+SET_ASIDE = " … ".encode()
 MEMORY = 256 << 20  # RE2 falls back to a slow path when its states do not fit
 MAX_HITS = 200  # lines of one text that a rule is tried on; attackers pad
 WORD = re.compile(r"\{([a-z_]+)\}")
@@ -45,6 +46,7 @@ class Row(BaseModel):
     patterns: dict[str, list[str]]
     also: dict[str, list[str]] = {}
     unless: dict[str, list[str]] = {}
+    topics: dict[str, list[str]] = {}
     given: dict[str, list[str]] = {}
     beside: dict[str, list[str]] = {}
 
@@ -66,14 +68,22 @@ class Reading:
     when: "re2._Regexp[bytes]"
     also: tuple["re2._Regexp[bytes]", ...]
     unless: "re2._Regexp[bytes] | None"
+    topics: "re2._Regexp[bytes] | None"
 
     def fits(self, lines: bytes) -> bool:
         """Is there a line that fits `when` and all of `also`, and not `unless`?"""
         return any(
             all(also.search(line) for also in self.also)
             and not (self.unless and self.unless.search(line))
+            and not (self.topics and self._is_topic(line))
             for line in self._hits(lines)
         )
+
+    def _is_topic(self, line: bytes) -> bool:
+        """Does the line fit only by what it speaks about?"""
+        assert self.topics is not None  # noqa: S101 - for the type checker
+        rest = self.topics.sub(SET_ASIDE, line)
+        return not (self.when.search(rest) and all(also.search(rest) for also in self.also))
 
     def _hits(self, lines: bytes) -> Iterator[bytes]:
         place = 0
@@ -143,6 +153,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
     spelled = {lang: ps for lang, ps in _spelled(row.id, row.patterns, words).items() if ps}
     also = _spelled(row.id, row.also, words)
     unless = _spelled(row.id, row.unless, words)
+    topics = _spelled(row.id, row.topics, words)
     given = [p for ps in _spelled(row.id, row.given, words).values() for p in ps]
     beside = [p for ps in _spelled(row.id, row.beside, words).values() for p in ps]
     if not spelled:
@@ -157,6 +168,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
                 if found
             ),
             unless=_optional(row.id, [*unless.get(language, []), *unless.get(ANY, [])]),
+            topics=_optional(row.id, topics.get(language, [])),
         )
         for language, patterns in spelled.items()
     )

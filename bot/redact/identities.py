@@ -64,7 +64,7 @@ def _standing_alone(held: Format, raw: bytes, start: int, end: int) -> Iterator[
 
 def _named_places(text: str, length: int) -> Iterator[tuple[Format, int, int]]:
     """Where each named number may stand; stretches that overlap are read once."""
-    low = lowered(text)
+    low = lowered(text).replace("_", " ")
     stretches: dict[str, list[tuple[int, int]]] = {}
     for start, end in found_words(_names(), low):
         stretches.setdefault(low[start:end], []).append(

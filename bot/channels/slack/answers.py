@@ -32,6 +32,7 @@ HELP = (
 NOT_SAFE = (
     "*The desk has no safe answer.* What it found is not what it may say; look at the post itself."
 )
+MORE = "✂️ There are {count} more questions in it: ask those by themselves."
 WAIT = "Looking it up …"
 SPOKEN = "Incident Desk has an answer for you"
 
@@ -51,6 +52,8 @@ class Answers:
             made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
         for outcome in response.outcomes[:SHOWN]:
             made += self._outcome(outcome, several=len(response.outcomes) > 1)
+        if (more := len(response.outcomes) - SHOWN) > 0:
+            made.append(b.remarks(MORE.format(count=more)))
         made = b.fits(made, b.MOST_BLOCKS - 3)
         made.append(b.remarks(f"Published post, knowledge {escaped(response.knowledge)}"))
         made.append(_feedback(event_id))

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.channels.slack.answers import HELP, WAIT
 from bot.channels.slack.room import Payload, Room
+from bot.channels.slack.sender import QUIET
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
 from bot.journal.slack_records import Event
@@ -53,7 +54,7 @@ class Asks:
             return {"ts": str(json.loads(event.result).get("status", ""))}
         where = {"channel": payload["channel"]} | _thread(payload)
         with suppress(DeliveryError):
-            answer = self.room.client.call("chat.postMessage", {**where, "text": WAIT})
+            answer = self.room.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
             ts = str(answer["ts"])
             self.book.remember(event.id, json.dumps({"status": ts}))
             return {"ts": ts}
@@ -72,7 +73,8 @@ class Asks:
     ) -> None:
         payload, key = event.payload, f"answer:{event.id}"
         if url := payload.get("url"):
-            body = made | {"url": url, "response_type": "ephemeral", "replace_original": True}
+            where = {"url": url, "response_type": "ephemeral", "replace_original": True}
+            body = made | where | QUIET
             self.book.put(key, channel=payload["user"], method="respond", payload=body)
         elif private:
             self.book.put(key, channel=payload["user"], method="chat.postMessage", payload=made)

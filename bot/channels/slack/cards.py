@@ -109,6 +109,9 @@ class Cards:
             lines = [f"*{who(case.made.actor)} {escaped(did)}*, {b.moment(case.made.at)}"]
         elif case.due_at:
             lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
+        if case.open and case.later:
+            mails = "another mail" if case.later == 1 else f"{case.later} more mails"
+            lines.append(f"✉️ *They wrote {mails}*, last {b.ago(case.later_at)}: see the thread.")
         if case.delivery:
             lines.append(f"{self._mail(case)}")
         return "\n".join(lines)
@@ -143,6 +146,8 @@ class Cards:
     def _asked(self, case: Case) -> Iterator[Block]:
         yield b.words("*They write:*")
         yield b.said(case.text, QUESTION)
+        if len(case.text) > QUESTION:
+            yield b.remarks("✂️ This is only the beginning: *Show all* has the whole mail.")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
@@ -152,6 +157,8 @@ class Cards:
             return
         yield b.words("*Draft*, in the words of the published post:")
         yield b.letter(case.draft, DRAFT)
+        if len(case.draft) > DRAFT:
+            yield b.remarks("✂️ Cut here: *Review & send* shows every word before it goes.")
         yield b.remarks(*self._quotes(case))
 
     def _quotes(self, case: Case) -> Iterator[str]:
@@ -175,7 +182,7 @@ class Cards:
             return
         button = b.button("Approve & send", "approve", value, style="primary")
         if len(case.draft) > DRAFT:
-            yield b.button("Review & send", "edit", value, style="primary")
+            yield b.button("Review & send", "review", value, style="primary")
             return
         yield b.sure(
             button,

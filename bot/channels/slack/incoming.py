@@ -12,6 +12,11 @@ ACT, ASK = "act", "ask"
 SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
 LONGEST = 40_000
 LOST = frozenset({"tokens_revoked", "app_uninstalled"})
+# Who can read a channel may have changed, or whether the desk is in it.
+CHANGED = frozenset({
+    "channel_shared", "channel_unshared", "group_archive", "group_deleted", "group_left",
+    "group_unarchive",
+})  # fmt: skip
 Body = Mapping[str, Any]
 
 
@@ -40,8 +45,10 @@ def incoming(body: Body) -> Incoming | None:
 def _event(body: Body) -> Incoming | None:
     event = body.get("event") or {}
     kind = event.get("type", "")
-    about = {"kind": kind, "team": body.get("team_id"), "user": event.get("user")}
+    about = {"kind": kind, "team": team_of(body), "user": event.get("user")}
     key = f"event:{body.get('event_id')}"
+    if kind in CHANGED:
+        return Incoming(key=key, lane=ACT, payload={"kind": kind})
     if body.get("is_ext_shared_channel"):
         return None
     if kind == "app_home_opened" or kind in LOST:
@@ -53,9 +60,24 @@ def _event(body: Body) -> Incoming | None:
     channel, ts = event.get("channel"), event.get("ts")
     payload = about | _masked(event.get("text") or "") | {
         "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
-        "home": event.get("user_team") or event.get("team"),
+        "home": _home(event, about["team"]),
     }  # fmt: skip
     return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+
+
+def _home(event: Body, ours: str | None) -> str | None:
+    """The workspace of who wrote it: of all that is said of it, whatever is not ours."""
+    said = [event.get(name) for name in ("user_team", "source_team", "team")]
+    return next((team for team in said if team and team != ours), None)
+
+
+def team_of(body: Body) -> str | None:
+    """The workspace that sent this; None when it came through a whole organisation's app."""
+    parts = [body, *(body.get("authorizations") or [])]
+    if any(str(part.get("is_enterprise_install")).lower() == "true" for part in parts):
+        return None
+    team = body.get("team_id") or (body.get("team") or {}).get("id")
+    return str(team) if team else None
 
 
 def _by_a_person(event: Body) -> bool:
@@ -89,7 +111,7 @@ def _command(body: Body) -> Incoming:
     verb, _, rest = typed(str(body.get("text") or "")).partition(" ")
     asks = verb.lower() == "ask"
     payload = {
-        "kind": "command", "team": body.get("team_id"), "user": body.get("user_id"),
+        "kind": "command", "team": team_of(body), "user": body.get("user_id"),
         "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb.lower(),
     } | _masked(rest)  # fmt: skip
     key = f"command:{body.get('trigger_id')}"
@@ -99,7 +121,7 @@ def _command(body: Body) -> Incoming:
 def _from(body: Body) -> dict[str, Any]:
     user, channel = body.get("user") or {}, body.get("channel") or {}
     return {
-        "team": (body.get("team") or {}).get("id"), "user": user.get("id"),
+        "team": team_of(body), "user": user.get("id"),
         "home": user.get("team_id"), "channel": channel.get("id"),
         "trigger": body.get("trigger_id"), "url": body.get("response_url"),
     }  # fmt: skip

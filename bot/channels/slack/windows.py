@@ -8,20 +8,22 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from bot.channels.slack import modals
+from bot.channels.slack import modals, reading
 from bot.channels.slack.answers import refused
 from bot.channels.slack.blocks import words
 from bot.channels.slack.candidates import candidate
 from bot.channels.slack.cards import who
-from bot.channels.slack.incoming import told
+from bot.channels.slack.incoming import team_of, told
 from bot.channels.slack.room import Room, actor
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, Change, Stage
 from bot.journal.clock import stamp
+from bot.journal.slack_records import Later
 from bot.redact import redact
 from bot.staff_text import MAX_CHARACTERS, warnings
 
 Ack = dict[str, Any]
+SENT = ("approved", "edited")
 HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
 EMPTY = "Write something, or cancel and use Resolve to close the case without a mail."
 LONG = "This is {count} characters; a reply may have {most}."
@@ -41,16 +43,16 @@ class Windows:
             "snooze": self._snooze,
             "owner": self._owner,
             "wrong": self._wrong,
+            "page": self._page,
         }
 
     def submitted(self, body: Mapping[str, Any]) -> Ack:
         """The body of the ack."""
         view, user = body.get("view") or {}, body.get("user") or {}
-        team = (body.get("team") or {}).get("id")
         remembered, way = told(view), self.ways.get(view.get("callback_id", ""))
         if way is None:
             return {}
-        if why := self.room.staff.objection(user.get("id"), team, user.get("team_id")):
+        if why := self.room.staff.objection(user.get("id"), team_of(body), user.get("team_id")):
             return _next(modals.done(_number(remembered), refused(why)))
         made = way(view, remembered, actor({"user": user["id"]}))
         self.room.wake()
@@ -61,7 +63,7 @@ class Windows:
         if wrong := _errors(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
         if case is None or not _still(case, remembered, me):
-            return _next(modals.conflict(case, text) if case else _gone(remembered))
+            return self._conflict(case, remembered, me, text)
         remarks = warnings(text, self.desk.knowledge)
         kind = str(remembered.get("kind"))
         read = modals.ticked(dict(view)) and remembered.get("warned") == modals.mark(remarks)
@@ -85,9 +87,9 @@ class Windows:
                 modals.done(case.id, "✅ *It is on its way.* The card shows when it went.")
             )
         now = self.cases.read(case.id) or case
-        if now.made and now.made.actor == me and now.made.action == "edited":
+        if now.made and now.made.actor == me and now.made.action in SENT:
             return _next(modals.done(case.id, "✅ *You have sent it already.* Once is enough."))
-        return _next(modals.conflict(now, text))
+        return self._conflict(now, remembered, me, text)
 
     def _sent(
         self, case: Case, remembered: dict[str, Any], me: str, *, text: str, version: str
@@ -95,8 +97,9 @@ class Windows:
         work = self.room.work
         if remembered.get("kind") == "details":
             return self.desk.ask(case.id, actor=me, text=text, version=version, work=work)
+        action = "approved" if remembered.get("kind") == "approve" else "edited"
         return self.desk.resolve(
-            case.id, actor=me, action="edited", text=text, version=version, work=work
+            case.id, actor=me, action=action, text=text, version=version, work=work
         )
 
     def _snooze(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
@@ -105,8 +108,8 @@ class Windows:
             return _next(_gone(remembered))
         until = stamp(self.desk.journal.clock() + timedelta(minutes=int(minutes)))
         change = Change(verb="snoozed", stage=Stage.SNOOZED, owner=case.owner, due_at=until)
-        if case.owner not in ("", me) or not self._changed(case, me, change):
-            return _next(modals.conflict(self.cases.read(case.id) or case, ""))
+        if case.owner not in ("", me) or not self._changed(case, remembered, me, change):
+            return self._conflict(self.cases.read(case.id), remembered, me)
         return {"response_action": "clear"}
 
     def _owner(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
@@ -119,7 +122,7 @@ class Windows:
         else:
             change = Change(verb="taken over", stage=Stage.CLAIMED, owner=me)
         if not self.cases.change(case.id, actor=me, change=change, owner=owner):
-            return _next(modals.conflict(self.cases.read(case.id) or case, ""))
+            return self._conflict(self.cases.read(case.id), remembered, me)
         self._tell(case, f"{who(me)} has {change.verb} this case, which {who(owner)} had.")
         return {"response_action": "clear"}
 
@@ -143,8 +146,41 @@ class Windows:
             },
         )  # fmt: skip
 
-    def _changed(self, case: Case, me: str, change: Change) -> bool:
-        return self.cases.change(case.id, actor=me, change=change, owner=case.owner)
+    def _page(self, _view: Mapping[str, Any], remembered: dict[str, Any], _me: str) -> Ack:
+        case = self._case(remembered)
+        if case is None:
+            return _next(_gone(remembered))
+        later = self.book.later(case.message_id)
+        return _next(reading.full(case, later, int(remembered.get("page") or 0)))
+
+    def _conflict(
+        self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""
+    ) -> Ack:
+        """What happened meanwhile; while the case can still be answered, the text goes on."""
+        if case is None:
+            return _next(_gone(remembered))
+        mine = text and case.open and case.owner in ("", me)
+        kind = "details" if remembered.get("kind") == "details" else "edit"
+        window = reading.conflict(
+            case, text, later=self._since(case, remembered), actions=self.room.words.actions,
+            kind=kind if mine else "",
+        )  # fmt: skip
+        return _next(window)
+
+    def _since(self, case: Case, remembered: Mapping[str, Any]) -> list[Later]:
+        """The mails that came after the window was opened: a version ends in their number."""
+        then, now = (
+            int(version.rpartition(".")[2] or 0)
+            for version in (str(remembered.get("v", "")), case.version)
+        )
+        later = self.book.later(case.message_id)
+        return later[len(later) - (now - then) :] if 0 < then < now else []
+
+    def _changed(self, case: Case, remembered: Mapping[str, Any], me: str, change: Change) -> bool:
+        version = str(remembered.get("v"))
+        return self.cases.change(
+            case.id, actor=me, change=change, owner=case.owner, version=version
+        )
 
     def _case(self, remembered: Mapping[str, Any]) -> Case | None:
         return self.cases.read(_number(remembered))
