@@ -167,12 +167,18 @@ class Finding:
 
 
 def examine(app: App) -> Iterator[Finding]:
-    """Knowledge, fit, model, index, journal, disk."""
+    """Knowledge, replies, fit, model, index, journal, disk."""
     knowledge = app.knowledge
     yield Finding(
         name="knowledge", good=True,
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
+    )  # fmt: skip
+    stopped = app.outbound.stopped
+    yield Finding(
+        name="replies", good=not stopped,
+        says=f"stopped for what they carry: {', '.join(stopped)}; list it in notes.yaml"
+        if stopped else "every approved text may leave",
     )  # fmt: skip
     fit = app.fit
     yield Finding(

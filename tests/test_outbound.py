@@ -18,7 +18,7 @@ from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
 from bot.corpus.carried import unlisted
 from bot.domain import Message
-from bot.outbound import Outbound
+from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import folded
 from bot.wording import about_line, quoted, source_line, word
 from evals.generators.tampering import reply
@@ -190,6 +190,11 @@ def test_the_desks_own_secrets_are_known_in_any_disguise(knowledge: Knowledge) -
         assert "secret" not in Outbound(knowledge).check(f"{plain}\n{text}").why
 
 
+def test_a_text_that_repeats_a_prompt_is_known(outbound: Outbound) -> None:
+    for text in (CANARY, CANARY[4:16], b64encode(b"x" + CANARY.encode()).decode()):
+        assert outbound.check(f"Hello,\n\n{text}").why == "it holds a secret of the desk"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -239,6 +244,8 @@ def test_an_approved_text_that_leads_elsewhere_is_stopped_and_warned_of(
     )
     check = Outbound(spoilt).check("Call +1 202 555 0143.")
     assert check.why == "an address, link or number is not listed: +1 202 555 0143"
+    assert "+1 202 555 0143" in Outbound(spoilt).stopped
+    assert Outbound(knowledge).stopped == ()
     assert any("replies/en.yaml names +1 202" in warning for warning in spoilt.warnings)
     assert any("own link https://openai.com/other" in warning for warning in spoilt.warnings)
 

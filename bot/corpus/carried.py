@@ -1,7 +1,5 @@
 """What a text leads its reader to: links, addresses, numbers, markup; and what is on no list."""
 
-from collections.abc import Iterator
-
 import re2
 
 from bot.corpus.notes import Notes
@@ -26,17 +24,19 @@ def domains(text: str) -> frozenset[str]:
 
 def unlisted(text: str, notes: Notes) -> tuple[str, ...]:
     """What in `text` is not exactly a listed link, address or host; any number and markup."""
-    return tuple(dict.fromkeys(_unlisted(text, notes)))
+    rest = _without_links(text)
+    numbers, marks = NUMBER.findall(DATE.sub(" ", rest)), MARKUP.findall(rest)
+    return tuple(dict.fromkeys([*unlisted_links(text, notes), *numbers, *marks]))
 
 
-def _unlisted(text: str, notes: Notes) -> Iterator[str]:
+def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
+    """The links, addresses and hosts that are not exactly on the list."""
     listed = {*notes.links, *(link.removeprefix("mailto:") for link in notes.links)}
-    rest = text
-    for pattern in (LINK, ADDRESS):
-        for found in pattern.findall(rest):
-            if found.rstrip(ENDS) not in listed:
-                yield found.rstrip(ENDS)
-        rest = pattern.sub(" ", rest)
-    yield from sorted(domains(rest) - notes.domains)
-    yield from NUMBER.findall(DATE.sub(" ", rest))
-    yield from MARKUP.findall(rest)
+    addresses = ADDRESS.findall(LINK.sub(" ", text))
+    found = (each.rstrip(ENDS) for each in [*LINK.findall(text), *addresses])
+    hosts = sorted(domains(_without_links(text)) - notes.domains)
+    return tuple(dict.fromkeys([*(each for each in found if each not in listed), *hosts]))
+
+
+def _without_links(text: str) -> str:
+    return str(ADDRESS.sub(" ", LINK.sub(" ", text)))

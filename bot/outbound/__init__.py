@@ -15,9 +15,11 @@ from email.utils import parseaddr
 
 from bot.corpus import Knowledge
 from bot.corpus.carried import unlisted
-from bot.outbound.echoes import Echoes
+from bot.outbound.echoes import CANARY, Echoes
 from bot.outbound.grammar import Grammar, folded
 from bot.wording import SUBJECT
+
+__all__ = ["CANARY", "Check", "Echoes", "Outbound"]
 
 BYTES = 12  # of a mail for each character of its text: what quoted-printable makes of one
 HEADERS = frozenset({
@@ -41,6 +43,11 @@ class Outbound:
         self.knowledge = knowledge
         self.grammar = Grammar(knowledge)
         self.echoes = Echoes(own_secrets, approved=self.grammar.units)
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """What approved texts carry and no reply may: such a text is stopped until it is listed."""
+        return unlisted("\n".join(self.grammar.units), self.knowledge.notes)
 
     def check(self, text: str) -> Check:
         """Allowed only if all of `text` is known units, each in its place."""

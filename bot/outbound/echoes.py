@@ -5,28 +5,34 @@ disguise once; a text is then searched for any eight characters in a row of any 
 """
 
 import codecs
+import re
+import secrets
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
 SHINGLE = 8  # letters and digits in a row; fewer would be found in innocent words
+BESIDE = re.compile(r"[\W_]+")
+# Another one in every process. It stands in each prompt to a model and nowhere else: a text that
+# holds it repeats the prompt.
+CANARY = secrets.token_hex(16)
 
 
 class Echoes:
-    """Knows the secrets only in pieces, without their order."""
+    """Knows the secrets, and the canary, only in pieces."""
 
-    def __init__(self, secrets: Iterable[str], *, approved: Iterable[str]) -> None:
+    def __init__(self, own_secrets: Iterable[str] = (), *, approved: Iterable[str] = ()) -> None:
         self._pieces = {
             piece
-            for secret in secrets
+            for secret in (CANARY, *own_secrets)
             for disguise in _disguises(secret)
             for piece in _shingles(_flat(disguise))
         }
-        if self._pieces:  # a password that is a word of the post must not silence the desk
-            self._pieces.difference_update(*(_shingles(_flat(text)) for text in approved))
+        # A password that is a word of the post must not silence the desk.
+        self._pieces.difference_update(*(_shingles(_flat(text)) for text in approved))
 
     def heard(self, text: str) -> bool:
         """Is there a piece of a secret in it?"""
-        return bool(self._pieces) and not self._pieces.isdisjoint(_shingles(_flat(text)))
+        return not self._pieces.isdisjoint(_shingles(_flat(text)))
 
 
 def _disguises(secret: str) -> Iterator[str]:
@@ -43,7 +49,7 @@ def _disguises(secret: str) -> Iterator[str]:
 
 def _flat(text: str) -> str:
     """Letters and digits alone, in lower case: spaces and dots hide nothing."""
-    return "".join(filter(str.isalnum, text.casefold()))
+    return BESIDE.sub("", text.casefold())
 
 
 def _shingles(flat: str) -> Iterator[str]:
