@@ -216,6 +216,31 @@ def test_what_is_left_out_is_said() -> None:
         assert "There is more than fits here" in json.dumps(made[-1])
 
 
+def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
+    made = Made(action="approved", actor="slack:U0ALICE", at=AT)
+    for state in OutboxState:
+        drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
+        lost = state in ("bounced", "failed", "held", "unknown")
+        assert drawn.blocks[0]["text"]["text"].startswith("⚠️" if lost else "✅")
+        assert ("may not have arrived" in drawn.text) == lost
+
+
+def test_green_is_what_comes_first(cards: Cards) -> None:
+    def green(each: Case) -> list[str]:
+        return [e["action_id"] for e in walk(cards.card(each).blocks) if e.get("style")]
+
+    assert green(case()) == ["approve"]
+    assert green(case(reason="danger", priority="page")) == ["claim"]
+    asks = json.dumps(cards.card(case(reason="danger")).blocks)
+    assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
+
+
+def test_a_probability_is_said_as_people_count(cards: Cards) -> None:
+    shown = json.dumps(cards.card(case()).blocks)
+    assert "About 6 in 10 drafts like this one answer the question (62%)" in shown
+    assert "sends from 90%" in shown
+
+
 def test_every_reason_and_state_has_words() -> None:
     assert set(WORDS.reasons) == set(EscalationReason)
     assert set(WORDS.delivery) == set(OutboxState)

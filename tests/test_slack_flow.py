@@ -106,7 +106,7 @@ def test_what_can_not_be_sent_is_said_at_the_field(stand: Stand, text: str, says
 def test_details_are_asked_for_and_the_case_stays(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "details", case)
-    text = window["blocks"][2]["element"]["initial_value"]
+    text = window["blocks"][-1]["element"]["initial_value"]
     check = stand.side.submit(ALICE, window, filled(text))["view"]
     stand.side.submit(ALICE, check, {})
     stand.until(lambda: stand.shows("Waits for details from the user"))

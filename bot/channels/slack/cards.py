@@ -15,13 +15,15 @@ from bot.channels.slack.text import escaped, hidden_address
 from bot.channels.slack.words import Words
 from bot.corpus import Knowledge
 from bot.domain import EscalationReason, Priority
-from bot.journal import Case, Stage
+from bot.journal import Case, OutboxState, Stage
 
 QUESTION = 1_500
 DRAFT = 5_000
 PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
 SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
-DONE, GONE = "✅", "⚪"
+DONE, GONE, AMISS = "✅", "⚪", "⚠️"
+LOST = frozenset({OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN})
+WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL = "somebody at the terminal"
 
 
@@ -61,11 +63,12 @@ class Cards:
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
     def line(self, case: Case) -> str:
-        """One line of a list."""
-        reason = self.words.reasons[EscalationReason(case.reason)].title
+        """A case in a list: what it is, who has it, by when."""
+        state = self._state(case)
+        due = f" · {_until(case)} {b.moment(case.due_at)}" if case.open and case.due_at else ""
         return (
-            f"{self._sign(case)} *Case {case.id}* · {b.ago(case.opened_at)} · "
-            f"{self._state(case)}{_by(case)}\n{escaped(reason)}"
+            f"{self._sign(case)} *{escaped(self.title(case))}*\n"
+            f"{state[:1].upper()}{state[1:]}{_by(case)} · came {b.ago(case.opened_at)}{due}"
         )
 
     def can_approve(self, case: Case) -> bool:
@@ -80,6 +83,8 @@ class Cards:
     def _sign(self, case: Case) -> str:
         if case.open:
             return SIGNS[Priority(case.priority)]
+        if _lost(case):
+            return AMISS
         return DONE if case.stage is Stage.DECIDED else GONE
 
     def _urgency(self, case: Case) -> str:
@@ -96,7 +101,7 @@ class Cards:
             case Stage.WAITING:
                 return "waits for details from the user"
             case Stage.DECIDED:
-                return "answered"
+                return "answered, but the mail may not have arrived" if _lost(case) else "answered"
             case Stage.CLOSED:
                 return "closed without a mail"
 
@@ -116,14 +121,14 @@ class Cards:
     def _mail(self, case: Case) -> str:
         assert case.delivery  # noqa: S101 - the caller has looked
         said = self.words.delivery[case.delivery.state]
-        bad = case.delivery.state in ("bounced", "failed", "held", "unknown")
-        return f"{'⚠️' if bad else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
+        return f"{AMISS if _lost(case) else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
 
     def _why(self, case: Case) -> str:
         reason = self.words.reasons[EscalationReason(case.reason)]
-        lines = [f"*Why it is here.* {escaped(reason.why)}{self._chance(case)}"]
+        lines = [f"*Why it is here.* {escaped(reason.why)}"]
         if case.open:
-            lines.append(f"*What to do.* {escaped(reason.do)}")
+            waits = case.stage is Stage.WAITING
+            lines.append(f"*What to do.* {WAIT if waits else escaped(reason.do)}")
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
             lines.append(f"🔒 Removed before anybody saw it: {escaped(kinds)}.")
@@ -136,8 +141,8 @@ class Cards:
             return ""
         sure = min(a.probability for a in open_)
         return (
-            f" The desk is {sure:.0%} sure that its draft answers them; "
-            f"on its own it sends from {self.threshold:.0%}."
+            f" About {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
+            f"by itself the desk sends from {self.threshold:.0%}."
         )
 
     def _asked(self, case: Case) -> Iterator[Block]:
@@ -152,7 +157,7 @@ class Cards:
         if not self.can_approve(case):
             yield b.words("*Draft:* none. The post has no passage that comes near.")
             return
-        yield b.words("*Draft*, in the words of the published post:")
+        yield b.words(f"*Draft*, in the words of the published post.{self._chance(case)}")
         yield b.letter(case.draft, DRAFT)
         if len(case.draft) > DRAFT:
             yield b.remarks("✂️ Cut here: *Review & send* shows every word before it goes.")
@@ -175,16 +180,18 @@ class Cards:
         yield b.row("handle", [_take(case), *_handling(value)])
 
     def _approve(self, case: Case, value: str) -> Iterator[Block]:
+        """Green only where the draft is all that is in doubt; else something comes first."""
         if not self.can_approve(case):
             return
-        button = b.button("Approve & send", "approve", value, style="primary")
+        style = "primary" if _in_doubt(case) else ""
         if len(case.draft) > DRAFT:
-            yield b.button("Review & send", "review", value, style="primary")
+            yield b.button("Review & send", "review", value, style=style)
             return
+        first = "" if _in_doubt(case) else self.words.reasons[EscalationReason(case.reason)].do
         yield b.sure(
-            button,
+            b.button("Approve & send", "approve", value, style=style),
             title="Send this draft?",
-            text=f"It goes to {hidden_address(case.sender)} as it stands above, once.",
+            text=f"It goes to {hidden_address(case.sender)} as it stands above, once. {first}",
             yes="Send it",
         )
 
@@ -196,9 +203,10 @@ def who(actor: str) -> str:
 
 
 def _by(case: Case) -> str:
-    if case.owner and case.open:
-        return f" by {who(case.owner)}"
-    return ""
+    if not (case.owner and case.open):
+        return ""
+    has = who(case.owner)
+    return f" · {has} has it" if case.stage is Stage.WAITING else f" by {has}"
 
 
 def _until(case: Case) -> str:
@@ -206,14 +214,31 @@ def _until(case: Case) -> str:
         case Stage.SNOOZED:
             return "until"
         case Stage.WAITING:
-            return "asked again"
+            return "look again by"
         case _:
-            return "answer by"
+            return "*answer by*"
+
+
+def _in_doubt(case: Case) -> bool:
+    """Is whether the draft answers all that there is to decide?"""
+    return case.reason == EscalationReason.UNSURE
+
+
+def _lost(case: Case) -> bool:
+    """Was a mail written that may not have arrived?"""
+    return case.delivery is not None and case.delivery.state in LOST
+
+
+def _tenths(probability: float) -> str:
+    """A probability as people count."""
+    return "no" if probability < 0.05 else f"{min(9, max(1, round(probability * 10)))} in 10"
 
 
 def _source(case: Case) -> str:
-    told = f"By e-mail from {hidden_address(case.sender)}"
-    return f"{told} · follows case {case.parent}" if case.parent else told
+    told = [f"By e-mail from {hidden_address(case.sender)}"]
+    told += [f"follows case {case.parent}"] * bool(case.parent)
+    told += ["nothing typed in this thread is sent"] * case.open
+    return " · ".join(told)
 
 
 def _take(case: Case) -> Block:
@@ -221,7 +246,8 @@ def _take(case: Case) -> Block:
     owner = f"{case.id}:{case.owner}"
     if case.owner:
         return b.button("Release / take over", "claim", owner, spoken="Give back or take over")
-    return b.button("Claim", "claim", owner, spoken="I take this case")
+    style = "" if _in_doubt(case) else "primary"
+    return b.button("Claim", "claim", owner, style=style, spoken="I take this case")
 
 
 def _writing(value: str) -> Iterator[Block]:
@@ -234,7 +260,7 @@ def _handling(value: str) -> Iterator[Block]:
     yield b.sure(
         _button("Not ours", "not_ours", value),
         title="Not ours?",
-        text="The case is closed and nobody gets a mail.",
+        text="The case is closed and nobody gets a mail. You can reopen it.",
         yes="Close it",
     )
     yield b.sure(

@@ -33,6 +33,7 @@ def edit(
         *news,
         *(b.warned(warnings) if warnings else ()),
         b.label(f"Goes to {hidden_address(case.sender)}. Nothing is sent before the next step."),
+        b.words("*They write:*"),
         b.said(case.text, QUESTION),
         *_fields("What do you need to know?" if asks else "Your reply", written),
     ]
@@ -51,7 +52,9 @@ def edit(
 def check(case: Case, *, kind: str, text: str, text_id: int) -> View:
     """The last look: to whom, and every word."""
     made = [
-        b.words("*This goes out as one mail, now. Read it once more.*"),
+        b.words(
+            "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
+        ),
         b.label(f"To: {case.sender}"),
         *b.letters(text),
     ]
@@ -82,7 +85,8 @@ def claimed(case: Case, *, mine: bool) -> View:
     )
     told = {"case": case.id, "owner": case.owner, "verb": verb}
     title = f"Case {case.id}: {verb}"
-    return view("owner", title, [b.words(says)], told, submit="Yes")
+    yes = "Give it back" if mine else "Take it over"
+    return view("owner", title, [b.words(says)], told, submit=yes)
 
 
 def wrong(event_id: int) -> View:

@@ -14,7 +14,7 @@ from bot.journal.slack_records import Later
 
 PAGE = 12_000  # characters
 ELSE = 3_000
-NO_TEXT = "This case has changed since its card was drawn. Look at it again."
+AGAIN = "They have written again since you began."
 
 
 def full(case: Case, later: Sequence[Later], page: int = 0) -> View:
@@ -84,12 +84,12 @@ def _happened(case: Case, actions: Mapping[str, str]) -> str:
         return f"{who(case.owner)} has asked the user for details."
     if case.owner:
         return f"{who(case.owner)} has this case now."
-    return NO_TEXT
+    return AGAIN
 
 
 def _since(later: Sequence[Later]) -> Iterator[Block]:
     for each in later:
-        yield b.words("✉️ *They have written again:*")
+        yield b.words("✉️ *They wrote again:*")
         yield b.said(each.text, ELSE)
 
 
