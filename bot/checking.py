@@ -78,7 +78,8 @@ def queue_lines(journal: Journal) -> Iterator[str]:
     """The open cases with their age, the most urgent first; then mails that did not go through."""
     waiting, now = journal.cases.queue(), datetime.now(UTC)
     stuck = journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN)
-    if not waiting and not stuck:
+    dead = journal.slack.dead()
+    if not waiting and not stuck and not dead:
         yield "nothing waits for a person"
         return
     for case in waiting:
@@ -90,6 +91,9 @@ def queue_lines(journal: Journal) -> Iterator[str]:
         yield f"      {text}"
     for send in stuck:
         yield f"mail {send.id} to {send.recipient} is {send.state}: {send.fault or 'a bounce came'}"
+    for post in dead:
+        about = f" of case {post.case_id}" if post.case_id else ""
+        yield f"post {post.id}{about} did not reach Slack: {post.fault}; it is tried every hour"
     yield "decide with: incident-desk decide ID --approve | --text TEXT | --dismiss"
 
 

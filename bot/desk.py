@@ -107,8 +107,9 @@ class Desk:
         response = self.responder.respond(self._message(message_id, stored))
         draft = self._draft(response)
         self.at(Step.RESPONDED)
-        if stored.verdict == HOLD or self.journal.cases.owned(message_id):
-            held = _all_held(response, Priority.NORMAL)
+        owned = self.journal.cases.owned(message_id)
+        if stored.verdict == HOLD or owned:
+            held = _for_its_owner(response) if owned else _all_held(response, Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         text = word(response, self.knowledge)
         reply = self._reply(stored, text, turn="desk", automatic=True)
@@ -245,6 +246,14 @@ class Desk:
 def _all_held(response: Response, priority: Priority) -> Response:
     """A mail that a rule holds is decided by a person, whatever the desk would have said."""
     return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
+
+
+def _for_its_owner(response: Response) -> Response:
+    """Nothing goes out by itself; what is urgent stays so."""
+    outcomes = (
+        o if isinstance(o, Escalation) else _held(o, Priority.NORMAL) for o in response.outcomes
+    )
+    return replace(response, outcomes=tuple(outcomes))
 
 
 def _held(outcome: Outcome, priority: Priority) -> Escalation:

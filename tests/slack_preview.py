@@ -144,7 +144,7 @@ def page() -> str:
             states()[-5], "Dear Ana, …", later=[], actions=words.actions
         ),
         "conflict, still mine": reading.conflict(
-            one, "Dear Ana, …", later=[Later(id=1, text="I meant sales.", verdict="answer", state="decided")],
+            one, "Dear Ana, …", later=[Later(id=1, text="I meant sales.")],
             actions=words.actions, kind="edit",
         ),
         "snooze": modals.snooze(one, words.snooze_minutes),

@@ -1,6 +1,7 @@
 """Who may, from where, and into which channel: whatever nobody can tell is a no."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,40 @@ def test_another_workspaces_removal_is_not_ours(stand: Stand) -> None:
     stand.side.event({"type": "app_uninstalled"}, team_id=OTHER)
     stand.slack.work()
     assert stand.slack.acts.lost == ""
+
+
+def slow(side: SlackSide, method: str, seconds: float) -> None:
+    """Slack takes its time over `method`."""
+    real = side.api
+
+    def api(called: str, token: str, args: dict[str, Any]) -> Any:
+        if called == method:
+            time.sleep(seconds)
+        return real(called, token, args)
+
+    side.api = api  # type: ignore[method-assign]
+
+
+def test_the_ack_of_a_window_waits_for_no_word_on_who_is_at_work(stand: Stand) -> None:
+    case = stand.case()
+    window = stand.window(ALICE, "edit", case)
+    stand.slack.staff.seconds = 1.0
+    asked = len(stand.side.called("users.info"))
+    stand.until(lambda: len(stand.side.called("users.info")) > asked)
+    slow(stand.side, "users.info", 4)
+    began = time.monotonic()
+    check = stand.side.submit(ALICE, window, filled("My words."))["view"]
+    assert "on its way" in json.dumps(stand.side.submit(ALICE, check, {}))
+    assert time.monotonic() - began < 3
+
+
+def test_a_slow_word_on_a_person_is_a_no_in_time_for_the_ack(stand: Stand) -> None:
+    case = stand.case()
+    check = stand.side.submit(ALICE, stand.window(ALICE, "edit", case), filled("My words."))["view"]
+    slow(stand.side, "users.info", 8)
+    stand.slack.staff._seen.clear()
+    began = time.monotonic()
+    told = json.dumps(stand.side.submit(ALICE, check, {}))
+    assert time.monotonic() - began < 6
+    assert "Nothing was sent" in told
+    assert stand.read(case).open

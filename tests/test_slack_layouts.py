@@ -53,9 +53,7 @@ def mail(text: str) -> bytes:
 
 
 def later(*texts: str) -> list[Later]:
-    return [
-        Later(id=n, text=text, verdict="answer", state="decided") for n, text in enumerate(texts)
-    ]
+    return [Later(id=n, text=text) for n, text in enumerate(texts)]
 
 
 def pages(case: Case, after: list[Later]) -> Iterator[modals.View]:

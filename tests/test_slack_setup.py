@@ -15,6 +15,7 @@ from bot.channels.slack import Slack
 from bot.channels.slack.client import LINE, METHODS, Client
 from bot.channels.slack.incoming import CHANGED, LOST, incoming
 from bot.channels.slack.manifest import manifest, scopes
+from bot.channels.slack.signatures import Flaw
 from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
 from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide
@@ -154,13 +155,13 @@ def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: S
         assert "ill" in found["slack channel"][1]
         assert "guests" in found["slack staff"][1]
         side.faults.append(Fault("auth.test", body={"ok": False, "error": "token_revoked"}))
-        assert lines(stand.slack) == {
-            "slack token": (
-                False,
-                "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
-            )
-        }
-        assert stand.desk.journal.seen_lately("slack: request without a right signature", 60) == 1
+        found = lines(stand.slack)
+        assert found["slack token"] == (
+            False,
+            "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
+        )
+        assert set(found) == {"slack token", "slack signed", "slack posts"}
+        assert stand.desk.journal.seen_lately("slack: request refused: key", 60) == 1
 
 
 def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: SlackSide) -> None:
@@ -177,12 +178,46 @@ def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: S
         assert "set the clock" in lines(stand.slack)["slack clock"][1]
 
 
-@pytest.mark.parametrize(("secret", "age"), [("wrong", 0), ("", 301), ("", -400)])
-def test_what_slack_did_not_sign_is_refused(stand: Stand, secret: str, age: float) -> None:
+@pytest.mark.parametrize(
+    ("secret", "age", "flaw", "says"),
+    [
+        ("wrong", 0, Flaw.KEY, "DESK_SLACK_SIGNING_SECRET is not the app's"),
+        ("", 302, Flaw.CLOCK, "set the clock"), ("", -400, Flaw.CLOCK, "set the clock"),
+        ("wrong", 302, Flaw.STRANGER, "a stranger knocks"),
+    ],
+)  # fmt: skip
+def test_what_slack_did_not_sign_is_refused_counted_and_named(
+    stand: Stand, secret: str, age: float, flaw: Flaw, says: str
+) -> None:
     body = json.dumps(event("app_mention"))
-    status, _, _ = stand.side.post(body, "application/json", secret=secret, at=time.time() - age)
-    assert status == 401
+    for _ in range(2):
+        at = time.time() - age
+        assert stand.side.post(body, "application/json", secret=secret, at=at)[0] == 401
     assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.slack.entry.refusals.counted == {flaw: 2}
+    assert stand.desk.journal.seen_lately(f"slack: request refused: {flaw}", 60) == 1
+    (line,) = [line for line in stand.slack.health() if line.name == "slack signed"]
+    assert says in line.says
+    assert not line.good
+    stand.case()
+    assert len(stand.out.sent) == 1, "mail goes on"
+    stand.until(stand.side.cards)
+
+
+def test_a_request_without_a_signature_is_a_strangers(stand: Stand) -> None:
+    page = stand.slack.http_adapter({"content-type": "application/json"}, b"{}")
+    assert page.status == 401
+    assert stand.slack.entry.refusals.counted == {Flaw.STRANGER: 1}
+
+
+def test_a_clock_that_is_wrong_is_said_without_any_request(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    told = {"ok": True, "team_id": "T0DESK"}
+    date = {"Date": "Wed, 01 Jan 2020 00:00:00 GMT"}
+    side.faults.append(Fault("auth.test", body=told, headers=date))
+    with standing(app, tmp_path, side, "http") as stand:
+        stand.until(lambda: any(line.name == "slack clock" for line in stand.slack.health()))
 
 
 def test_slacks_challenge_is_answered(stand: Stand) -> None:

@@ -164,6 +164,8 @@ class Case:
     parent: int | None = None  # the first case of the same conversation
     made: Made | None = None
     delivery: Delivery | None = None
+    later: int = 0  # mails that came since, and when the last one did
+    later_at: str = ""
 
     @property
     def open(self) -> bool:

@@ -101,6 +101,7 @@ class SlackSide:
         self.upstream = ""  # an emulator that answers what it can, under its own scopes
         self.team, self.triage = TEAM, TRIAGE
         self._ts = int(time.time())
+        self._known: dict[str, tuple[str, str]] = {}
         self._last: dict[str, float] = {}
         self.server = _Server(("127.0.0.1", 0), _asking(self))
         self.port = self.server.server_address[1]
@@ -203,9 +204,14 @@ class SlackSide:
     def _chat_postMessage(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
         if wrong := self._message(args):
             return {"ok": False, "error": wrong}
+        known = self._known.get(str(args.get("client_msg_id")))
+        if known:
+            return {"ok": True, "channel": known[0], "ts": known[1]}
         self._ts += 1
         ts = f"{self._ts}.000100"
         place = (args["channel"], ts)
+        if "client_msg_id" in args:
+            self._known[args["client_msg_id"]] = place
         self.messages[place] = dict(args) | {"ts": ts}
         self.order.append(place)
         self._last[args["channel"]] = time.monotonic()

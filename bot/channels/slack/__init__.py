@@ -25,14 +25,14 @@ from bot.channels.slack.pasted import Notes
 from bot.channels.slack.room import Room
 from bot.channels.slack.sender import Sender
 from bot.channels.slack.staff import Places, Staff
-from bot.channels.slack.standing import standing
+from bot.channels.slack.standing import clock, standing
 from bot.channels.slack.suggestions import Suggestions
 from bot.channels.slack.sync import Sync
 from bot.channels.slack.windows import Windows
 from bot.channels.slack.words import read_words
 from bot.desk import Desk
 from bot.errors import DeliveryError
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import DEAD, Event
 
 if TYPE_CHECKING:
     from bot.http import Page
@@ -80,6 +80,7 @@ class Slack:
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
+            oncall=access.oncall,
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
@@ -90,11 +91,12 @@ class Slack:
         self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
         self.socket: Socket | None = None
         self.stopping = threading.Event()
+        self.clock: Health | None = None
         self.troubles: dict[str, str] = {}  # by what found it
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
         self._homes = 0.0
-        self._tidied = 0.0
+        self._tidied = -HOUR
         self._identified = -1e9
         self._leading = threading.Lock()
         self._led = False
@@ -147,6 +149,16 @@ class Slack:
     def health(self) -> list[Health]:
         """Each thing that can be wrong, in plain words."""
         return standing(self)
+
+    def remarks(self) -> list[str]:
+        """What is wrong; mail goes on without it."""
+        return [f"{line.name}: {line.says}" for line in self.health() if not line.good]
+
+    def measured(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
+        """The numbers that `/metrics` shows of it."""
+        refused, book = self.entry.refusals.counted, self.journal.slack
+        watch("desk_slack_refused", "Requests that Slack did not sign", refused.total)
+        watch("desk_slack_dead", "Posts that Slack refused", lambda: book.counts().get(DEAD, 0))
 
     def examine(self) -> Iterator[Health]:
         """What `doctor` says."""
@@ -237,7 +249,7 @@ class Slack:
         answer = self.client.call("auth.test", {})
         if self.acts.lost == known:  # a removal that came meanwhile is newer than this answer
             self.acts.lost = ""
-        self.staff.team = str(answer["team_id"])
+        self.staff.team, self.clock = str(answer["team_id"]), clock(answer)
         self._identified = time.monotonic()
 
     def _look_around(self) -> None:
@@ -247,10 +259,11 @@ class Slack:
             raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
 
     def _tidy(self) -> None:
-        """Once an hour: forget what was handled long ago."""
+        """Once an hour: forget what was handled long ago, try again what was given up."""
         if time.monotonic() - self._tidied > HOUR:
             self._tidied = time.monotonic()
             self.journal.slack.forget(days=self.words.keep_days)
+            self.journal.slack.revive()
 
     def _redraw(self) -> None:
         """App Home of those who have it open."""

@@ -114,6 +114,9 @@ class Cards:
             lines = [f"*{who(case.made.actor)} {escaped(did)}*, {b.moment(case.made.at)}"]
         elif case.due_at:
             lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
+        if case.open and case.later:
+            mails = "another mail" if case.later == 1 else f"{case.later} more mails"
+            lines.append(f"✉️ *They wrote {mails}*, last {b.ago(case.later_at)}: see the thread.")
         if case.delivery:
             lines.append(f"{self._mail(case)}")
         return "\n".join(lines)

@@ -50,6 +50,9 @@ def _everything(case: Case, later: Sequence[Later]) -> Iterator[Block]:
     for each in later:
         yield b.words("*They wrote again:*")
         yield from b.sayings(each.text)
+        if each.draft and case.open:
+            yield b.words("*Draft* for this mail:")
+            yield from b.letters(each.draft)
     if case.delivery and case.delivery.body:
         yield b.words("*We wrote:*")
         yield from b.letters(_written(case.delivery.body))

@@ -1,6 +1,6 @@
 """bot/data/slack.yaml: what staff read, and when they are reminded; knowledge/ may replace it."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -45,6 +45,12 @@ class Quiet(BaseModel):
         if self.begin <= self.end:
             return self.begin <= now < self.end
         return now >= self.begin or now < self.end
+
+    def over(self, at: datetime) -> datetime:
+        """When the quiet that holds at this moment ends."""
+        here = at.astimezone(ZoneInfo(self.zone))
+        end = datetime.combine(here.date(), self.end, here.tzinfo)
+        return end if end > here else end + timedelta(days=1)
 
 
 class Words(BaseModel):
