@@ -59,8 +59,8 @@ def home(
         b.header("Health"),
         b.words("\n".join(map(_line, [*_mail(numbers, taking=taking), *health, *_model(health)]))),
         b.remarks(
-            f"Knowledge {escaped(knowledge)} · decide case 12 on its card in the channel, or with "
-            "`/incident case 12` · `/incident help` says more"
+            f"Knowledge {escaped(knowledge)} · a case is decided on its card in the channel; "
+            "`/incident case 12` shows case 12 with its buttons · `/incident help` says more"
         ),
     ]
     return {"type": "home", "blocks": b.fits_view(blocks)}

@@ -25,6 +25,8 @@ from bot.staff_text import MAX_CHARACTERS, warnings
 Ack = dict[str, Any]
 SENT = ("approved", "edited")
 HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
+KEPT = "Thank you. It is kept for the next round of tests."
+MASKED = " What looked like a secret in it was removed first."
 EMPTY = "Write something, or cancel and use Resolve to close the case without a mail."
 LONG = "This is {count} characters; a reply may have {most}."
 
@@ -130,10 +132,9 @@ class Windows:
         asked = self.book.event(int(remembered.get("event") or 0))
         if asked is None:
             return _next(modals.done(0, "That answer is too old. Please ask again."))
-        note = redact(modals.text_of(dict(view))).text
-        kind = modals.chosen(dict(view), "kind")
-        candidate(self.room.candidates, asked, kind=kind, note=note, by=me)
-        return _next(modals.done(0, "Thank you. It is kept for the next round of tests."))
+        note, kind = redact(modals.text_of(dict(view))), modals.chosen(dict(view), "kind")
+        candidate(self.room.candidates, asked, kind=kind, note=note.text, by=me)
+        return _next(modals.done(0, KEPT + MASKED * bool(note.spans)))
 
     def _tell(self, case: Case, says: str) -> None:
         """Into the thread of the card, for those who had it."""
