@@ -363,4 +363,4 @@ def test_mail_key_and_terminal_decisions_show_too(stand: Stand) -> None:
     stand.until(stand.side.cards)
     assert stand.desk.resolve(case, actor="terminal", action="dismissed", text="")
     stand.slack.wake()
-    stand.until(lambda: stand.shows("somebody at the terminal closed it without a mail"))
+    stand.until(lambda: stand.shows("Somebody at the terminal closed it without a mail"))

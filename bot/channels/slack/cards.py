@@ -11,6 +11,7 @@ import re2
 
 from bot.channels.slack import blocks as b
 from bot.channels.slack.blocks import Block
+from bot.channels.slack.buttons import Offer, closed, opened
 from bot.channels.slack.text import escaped, hidden_address
 from bot.channels.slack.words import Words
 from bot.corpus import Knowledge
@@ -21,6 +22,7 @@ QUESTION = 1_500
 DRAFT = 5_000
 PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
 SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
+NO_RULE = "R18"
 DONE, GONE, AMISS = "✅", "⚪", "⚠️"
 LOST = frozenset({OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN})
 WAIT = "Nothing now: what they answer comes into this thread."
@@ -111,7 +113,9 @@ class Cards:
         lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.ago(case.opened_at)}"]
         if case.made:
             did = self.words.actions.get(case.made.action, case.made.action)
-            lines = [f"*{who(case.made.actor)} {escaped(did)}*, {b.moment(case.made.at)}"]
+            whoever = who(case.made.actor)
+            whoever = whoever[:1].upper() + whoever[1:]
+            lines = [f"*{whoever} {escaped(did)}*, {b.moment(case.made.at)}"]
         elif case.due_at:
             lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
         if case.open and case.later:
@@ -128,7 +132,8 @@ class Cards:
 
     def _why(self, case: Case) -> str:
         reason = self.words.reasons[EscalationReason(case.reason)]
-        lines = [f"*Why it is here.* {escaped(reason.why)}"]
+        rule = f" Rule: {escaped(case.rule)}." if _held_by_rule(case) else ""
+        lines = [f"*Why it is here.* {escaped(reason.why)}{rule}"]
         if case.open:
             waits = case.stage is Stage.WAITING
             lines.append(f"*What to do.* {WAIT if waits else escaped(reason.do)}")
@@ -139,14 +144,18 @@ class Cards:
 
     def _chance(self, case: Case) -> str:
         """The probability in plain words, beside what the desk needs to send by itself."""
-        open_ = [a for a in case.asked if a.kind == "escalation" and a.passages]
-        if not open_:
+        sure = self._sure(case)
+        if sure is None:
             return ""
-        sure = min(a.probability for a in open_)
         return (
-            f" About {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
+            f" {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
             f"by itself the desk sends from {self.threshold:.0%}."
         )
+
+    def _sure(self, case: Case) -> float | None:
+        """How sure the desk is of the draft: of its weakest part."""
+        open_ = [a.probability for a in case.asked if a.kind == "escalation" and a.passages]
+        return min(open_, default=None)
 
     def _asked(self, case: Case) -> Iterator[Block]:
         yield b.words("*They write:*")
@@ -173,30 +182,20 @@ class Cards:
             yield f"📄 {escaped(passage.heading)} ({passage.date})"
 
     def _doing(self, case: Case) -> Iterator[Block]:
-        """Always two rows, each button in its place."""
-        value = f"{case.id}:{case.version}"
         if not case.open:
-            yield b.row("decide", [_button("Show all", "show", value)])
-            yield b.row("handle", [_reopen(value)])
+            yield from closed(case)
             return
-        yield b.row("decide", [*self._approve(case, value), *_writing(value)])
-        yield b.row("handle", [_take(case), *_handling(value)])
-
-    def _approve(self, case: Case, value: str) -> Iterator[Block]:
-        """Green only where the draft is all that is in doubt; else something comes first."""
-        if not self.can_approve(case):
-            return
-        style = "primary" if _in_doubt(case) else ""
-        if len(case.draft) > DRAFT:
-            yield b.button("Review & send", "review", value, style=style)
-            return
-        first = "" if _in_doubt(case) else self.words.reasons[EscalationReason(case.reason)].do
-        yield b.sure(
-            b.button("Approve & send", "approve", value, style=style),
-            title="Send this draft?",
-            text=f"It goes to {hidden_address(case.sender)} as it stands above, once. {first}",
-            yes="Send it",
+        green = self._green(case)
+        first = "" if green else self.words.reasons[EscalationReason(case.reason)].do
+        offer = (
+            Offer(whole=len(case.draft) <= DRAFT, first=first) if self.can_approve(case) else None
         )
+        yield from opened(case, offer, green=green)
+
+    def _green(self, case: Case) -> bool:
+        """Is whether the draft answers all that there is to decide, and does it look so?"""
+        sure = self._sure(case) if case.reason == EscalationReason.UNSURE else None
+        return sure is not None and sure >= self.words.green_from
 
 
 def who(actor: str) -> str:
@@ -222,9 +221,13 @@ def _until(case: Case) -> str:
             return "*answer by*"
 
 
-def _in_doubt(case: Case) -> bool:
-    """Is whether the draft answers all that there is to decide?"""
-    return case.reason == EscalationReason.UNSURE
+def _held_by_rule(case: Case) -> bool:
+    """Or because a person has the conversation, which no rule of the mail says."""
+    return (
+        case.reason == EscalationReason.HELD
+        and bool(case.rule)
+        and not case.rule.startswith(NO_RULE)
+    )
 
 
 def _lost(case: Case) -> bool:
@@ -234,7 +237,10 @@ def _lost(case: Case) -> bool:
 
 def _tenths(probability: float) -> str:
     """A probability as people count."""
-    return "no" if probability < 0.05 else f"{min(9, max(1, round(probability * 10)))} in 10"
+    tenths = round(probability * 10)
+    if 0 < tenths < 10:
+        return f"About {tenths} in 10"
+    return "More than 9 in 10" if tenths else "Fewer than 1 in 10"
 
 
 def _source(case: Case) -> str:
@@ -242,47 +248,3 @@ def _source(case: Case) -> str:
     told += [f"follows case {case.parent}"] * bool(case.parent)
     told += ["nothing typed in this thread is sent"] * case.open
     return " · ".join(told)
-
-
-def _take(case: Case) -> Block:
-    """One place on the card: take it, or give it back."""
-    owner = f"{case.id}:{case.owner}"
-    if case.owner:
-        return b.button("Release / take over", "claim", owner, spoken="Give back or take over")
-    style = "" if _in_doubt(case) else "primary"
-    return b.button("Claim", "claim", owner, style=style, spoken="I take this case")
-
-
-def _writing(value: str) -> Iterator[Block]:
-    yield _button("Edit & send", "edit", value)
-    yield _button("Ask for details", "details", value)
-
-
-def _handling(value: str) -> Iterator[Block]:
-    yield _button("Snooze", "snooze", value)
-    yield b.sure(
-        _button("Not ours", "not_ours", value),
-        title="Not ours?",
-        text="The case is closed and nobody gets a mail. You can reopen it.",
-        yes="Close it",
-    )
-    yield b.sure(
-        _button("Resolve", "resolve", value),
-        title="Resolve without a mail?",
-        text="The case is closed and nobody gets a mail. You can reopen it.",
-        yes="Close it",
-    )
-    yield _button("Show all", "show", value)
-
-
-def _reopen(value: str) -> Block:
-    return b.sure(
-        _button("Reopen", "reopen", value),
-        title="Reopen?",
-        text="You get the case. What was sent stays sent; a new mail can follow.",
-        yes="Reopen it",
-    )
-
-
-def _button(text: str, action: str, value: str) -> Block:
-    return b.button(text, action, value)
