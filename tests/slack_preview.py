@@ -133,12 +133,12 @@ def page() -> str:
     found = [article(c.stage + f" {c.priority} {c.reason}", cards.card(c).blocks) for c in states()]
     one = case()
     windows = {
-        "edit": modals.edit(one, kind="edit", text=one.draft),
+        "edit": modals.edit(one, kind="edit", text=one.draft, later=[]),
         "edit, warned": modals.edit(
-            one, kind="edit", text="Send us your password, see evil.example.",
+            one, kind="edit", text="Send us your password, see evil.example.", later=[],
             warnings=["it seems to ask for a password, key or code: we never do that", "it names evil.example, which is not on the list of our addresses"],
         ),
-        "details": modals.edit(one, kind="details", text=modals.DETAILS),
+        "details": modals.edit(one, kind="details", text=modals.DETAILS, later=[]),
         "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
         "conflict": reading.conflict(
             states()[-5], "Dear Ana, …", later=[], actions=words.actions

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.channels.slack import blocks as b
@@ -10,8 +10,10 @@ from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import who
 from bot.channels.slack.text import clip, hidden_address, parts
 from bot.journal import Case
+from bot.journal.slack_records import Later
 
-QUESTION = 700
+QUESTION = 1_500
+LATEST = 3
 View = dict[str, Any]
 DETAILS = (
     "Hello,\n\nThank you for your message. So that we can answer it, please tell us a little more: "
@@ -21,9 +23,15 @@ DETAILS = (
 
 
 def edit(
-    case: Case, *, kind: str, text: str, warnings: Sequence[str] = (), news: Sequence[Block] = ()
+    case: Case,
+    *,
+    kind: str,
+    text: str,
+    later: Sequence[Later],
+    warnings: Sequence[str] = (),
+    news: Sequence[Block] = (),
 ) -> View:
-    """Write the reply; with warnings, a box must be ticked before it goes on.
+    """Write the reply to a case and its later mails; with warnings, a box must be ticked first.
 
     `news` is what happened since it was begun.
     """
@@ -35,6 +43,7 @@ def edit(
         b.label(f"Goes to {hidden_address(case.sender)}. Nothing is sent before the next step."),
         b.words("*They write:*"),
         b.said(case.text, QUESTION),
+        *wrote_again(later),
         *_fields("What do you need to know?" if asks else "Your reply", written),
     ]
     if warnings:
@@ -47,6 +56,15 @@ def edit(
     }  # fmt: skip
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
     return view("edit", title, made, told, submit="Next: check")
+
+
+def wrote_again(later: Sequence[Later]) -> Iterator[Block]:
+    """The last mails that came after the first of a case."""
+    if len(later) > LATEST:
+        yield b.remarks(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
+    for each in later[-LATEST:]:
+        yield b.words("✉️ *They wrote again:*")
+        yield b.said(each.text, QUESTION)
 
 
 def check(case: Case, *, kind: str, text: str, text_id: int) -> View:

@@ -7,7 +7,7 @@ from email.policy import SMTP
 from bot.channels.slack import blocks as b
 from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import who
-from bot.channels.slack.modals import View, edit, view
+from bot.channels.slack.modals import View, edit, view, wrote_again
 from bot.channels.slack.text import escaped
 from bot.journal import Case, Stage
 from bot.journal.slack_records import Later
@@ -35,9 +35,10 @@ def conflict(
 
     With a `kind` one may go on from here: the text is in the fields, and looked at once more.
     """
-    news = [*_news(case, bool(text), actions), *_since(later)]
+    news = list(_news(case, bool(text), actions))
     if kind:
-        return edit(case, kind=kind, text=text, news=news)
+        return edit(case, kind=kind, text=text, later=later, news=news)
+    news += wrote_again(later)
     if text:
         news += [b.words("*Your text*, to copy:"), *b.letters(text)]
     return view("conflict", f"Case {case.id}: changed", news, {})
@@ -88,12 +89,6 @@ def _happened(case: Case, actions: Mapping[str, str]) -> str:
     if case.owner:
         return f"{who(case.owner)} has this case now."
     return AGAIN
-
-
-def _since(later: Sequence[Later]) -> Iterator[Block]:
-    for each in later:
-        yield b.words("✉️ *They wrote again:*")
-        yield b.said(each.text, ELSE)
 
 
 def _written(mail: bytes) -> str:
