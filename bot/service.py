@@ -104,8 +104,8 @@ class Service:
         self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
         if self.slack:
             self.http.post("/slack/events", self.slack.http_adapter)
-            self.slack.measured(self.metrics.watch)
             self.slack.acts.taking = lambda: not self._failures
+            self.slack.measured(self.metrics.watch)
             self.slack.start()
         self.http.start()
         if self.app.intake:
