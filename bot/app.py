@@ -11,7 +11,7 @@ from bot.budget import Bounds, Budget
 from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.corpus import Knowledge, load
 from bot.errors import DeliveryError, MissingError
-from bot.limits import read_limits
+from bot.limits import Limits, read_limits
 from bot.outbound import Outbound
 from bot.ports import Judge, MailOut, Retriever, Selector
 from bot.responder import Responder
@@ -94,10 +94,14 @@ class App:
             return self._responder(BM25(self.records()), self._strict())
 
     @cached_property
+    def limits(self) -> Limits:
+        return read_limits(self.settings.knowledge)
+
+    @cached_property
     def budget(self) -> Budget:
         """What the model may cost."""
-        settings = self.settings
-        return Budget(Bounds(calls=settings.model_calls, tokens=settings.model_tokens_paid))
+        calls, tokens = self.settings.model_calls, self.settings.model_tokens_paid
+        return Budget(Bounds.of(self.limits.model, calls=calls, tokens=tokens))
 
     @cached_property
     def selector(self) -> Selector | None:
@@ -107,8 +111,9 @@ class App:
         from bot.adapters.chat_model import ChatSelector
 
         return ChatSelector(
-            self.settings.model, budget=self.budget, options=self.settings.model_options
-        )
+            self.settings.model_name, budget=self.budget, options=self.settings.model_options,
+            deadline=self.limits.model.seconds,
+        )  # fmt: skip
 
     @cached_property
     def outbound(self) -> Outbound:
@@ -119,7 +124,7 @@ class App:
         from bot.journal import Journal
 
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        return Journal(self.settings.database, limits=read_limits(self.settings.knowledge))
+        return Journal(self.settings.database, limits=self.limits)
 
     @cached_property
     def jobs(self) -> "Jobs":
@@ -221,8 +226,8 @@ class App:
         from bot.adapters.chat_draft import ChatDrafter
 
         return ChatDrafter(
-            self.settings.model, knowledge=self.knowledge, budget=self.budget,
-            options=self.settings.model_options,
+            self.settings.model_name, knowledge=self.knowledge, budget=self.budget,
+            options=self.settings.model_options, deadline=self.limits.model.draft_seconds,
         )  # fmt: skip
 
     def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
