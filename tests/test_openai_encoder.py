@@ -1,6 +1,8 @@
 """OpenAI's vectors by the real client over a socket: wiring, never quality."""
 
 import json
+import random
+import string
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,21 @@ def test_texts_are_sent_as_they_are_and_to_nobody_else() -> None:
         assert np.allclose(encoder.embed_documents(["a", "b"]), [one, other])
         sent = [json.loads(body) for body in server.bodies]
     assert [s["input"] for s in sent] == [["a"], ["b"], ["a", "b"]]  # the third "a" was kept
-    assert encoder.name == "openai-text-embedding-3-small"
+    assert encoder.name.startswith("openai-text-embedding-3-small-")
+    assert OpenAIEncoder(MODEL, key="no key").name == "openai-text-embedding-3-small"
+
+
+def test_the_same_model_elsewhere_has_other_vectors() -> None:
+    names = {OpenAIEncoder(MODEL, key="no key", base_url=url).name for url in ("", "a", "b")}
+    assert len(names) == 3
+
+
+def test_who_asks_is_not_sent() -> None:
+    address = "".join(random.Random(6).choices(string.ascii_lowercase, k=9)) + "@mail.example"
+    with model_server(ok) as server:
+        OpenAIEncoder(MODEL, key="no key", base_url=server.url).vector(f"Was {address} hit?")
+        assert server.bodies
+        assert address not in server.bodies[0]
 
 
 @pytest.mark.parametrize("answer", [lambda _: 401, lambda _: 500])
@@ -73,7 +89,8 @@ def test_a_change_of_model_embeds_anew_and_strict_rules_decide(tmp_path: Path) -
         _ = other.responder
         assert len(server.bodies) > 2 * sent - 5
         (only,) = [c.name for c in other.chroma._client.list_collections()]
-        assert only == "wordings-openai-text-embedding-3-large"
+        assert only == f"wordings-{other.encoder.name}"
+        assert "3-large" in only
 
 
 @pytest.mark.parametrize(
