@@ -128,9 +128,10 @@ class App:
 
     @cached_property
     def jobs(self) -> "Jobs":
-        from bot.jobs import Jobs
+        from bot.jobs import AT_ONCE, Jobs
 
-        return Jobs(self.journal, self.settings.database)
+        at_once = self.limits.model.messages if self.settings.model else AT_ONCE
+        return Jobs(self.journal, self.settings.database, at_once=at_once)
 
     @cached_property
     def mailbox(self) -> "LocalMailbox | ImapMailbox":
