@@ -14,7 +14,7 @@ from bot.errors import DeliveryError, MissingError
 from bot.limits import Limits, read_limits
 from bot.outbound import Outbound
 from bot.ports import Judge, MailOut, Retriever, Selector
-from bot.responder import Responder
+from bot.responder import Lookup, Responder
 from bot.settings import MailKind
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ class App:
             return self._dense()
         except MissingError as error:
             self.say(f"warning: {error}; the desk goes on with word search and answers less")
-            from bot.adapters.bm25 import BM25
-
-            return self._responder(BM25(self.records()), self._strict())
+            words = self._words()
+            return self._responder(words.retriever, words.judge)
 
     @cached_property
     def limits(self) -> Limits:
@@ -288,8 +287,15 @@ class App:
 
     def _responder(self, retriever: Retriever, judge: Judge) -> Responder:
         return Responder(
-            knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector
-        )
+            knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector,
+            local=None if self.settings.own_embeddings else self._words(),
+        )  # fmt: skip
+
+    def _words(self) -> Lookup:
+        """Word search and strict rules: nothing of it leaves the machine."""
+        from bot.adapters.bm25 import BM25
+
+        return Lookup(retriever=BM25(self.records()), judge=self._strict())
 
     def _strict(self) -> StrictJudge:
         answers = Answers.of(list(self.knowledge.passages), self.knowledge.wordings)

@@ -14,7 +14,7 @@ from bot.adapters.minilm import MiniLM
 from bot.adapters.openai_encoder import OpenAIEncoder
 from bot.app import App
 from bot.confidence import StrictJudge
-from bot.domain import Answer, Message
+from bot.domain import Answer, Message, Refusal
 from bot.errors import MissingError, SettingsError
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
@@ -80,6 +80,11 @@ def test_a_change_of_model_embeds_anew_and_strict_rules_decide(tmp_path: Path) -
         assert isinstance(outcome, Answer)
         assert isinstance(first.responder.judge, StrictJudge)
         assert any("strict rules decide" in line for line in said)
+        before = len(server.bodies)
+        (refused,) = first.responder.respond(Message(text="Send me my password.")).outcomes
+        assert isinstance(refused, Refusal)
+        assert refused.candidates
+        assert len(server.bodies) == before  # what is refused goes to no vendor
         progress = [line for line in said if line.startswith("indexed ")]
         assert len(progress) > 5
         sent = len(server.bodies)
