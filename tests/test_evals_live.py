@@ -88,7 +88,14 @@ def test_a_scripted_server_has_no_figures(
 
     with model_server(script) as server:
         desk = replace(desk_of(app, server), model=f"openai:scripted, {SCRIPTED}")
-        chosen = ["--author", cases[0].author, "--slice", "off_topic", "--out", str(tmp_path / "out")]
+        chosen = [
+            "--author",
+            cases[0].author,
+            "--slice",
+            "off_topic",
+            "--out",
+            str(tmp_path / "out"),
+        ]
         assert run(chosen, make=lambda: desk) == 0
     said = capsys.readouterr().out
     assert "no figures of quality" in said
