@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 from bot.limits import ModelLimits, shipped_limits
 
 HOUR = 3600.0
+NOT_ASKED = {  # what each state means, for people
+    "calls_spent": "its calls of this hour are spent",
+    "tokens_spent": "its tokens of this hour are spent",
+    "resting": "it failed and is left alone for a while",
+    "busy": "none of its calls ends",
+}
 
 
 class SpentError(Exception):

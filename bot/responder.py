@@ -92,6 +92,11 @@ class Responder:
             notes=tuple(notes),
         )
 
+    @property
+    def believed(self) -> bool:
+        """Does a model's yes count? Without a model there is none to doubt."""
+        return self.asking is None or self.asking.trust.good
+
     def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
         """The nearest wordings, for --explain."""
         return self.retriever.search(view, limit=limit)

@@ -15,6 +15,8 @@ from bot.app import App
 from bot.budget import Bounds, Budget
 from bot.domain import Answer, Escalation, Message, Response
 from bot.errors import SettingsError
+from bot.metrics import Metrics
+from bot.rendering import told
 from bot.responder import Responder
 from bot.settings import Settings
 from evals.gates import GATES
@@ -238,7 +240,27 @@ def test_the_budget_ends_the_spending_exactly(app: App) -> None:
         assert len(server.bodies) == 6
     assert notes == [("model: asked",)] * 3 + [("model: calls_spent",)] * 2
     assert isinstance(responder.selector, ChatSelector)
-    assert responder.selector.budget.state == "calls_spent"
+    budget = responder.selector.budget
+    assert budget.state == "calls_spent"
+    metrics = Metrics()
+    metrics.watch_model(budget, believed=lambda: responder.believed)
+    shown = metrics.text().decode()
+    for line in ("open 0.0", "calls_spent 1.0", "resting 0.0", "calls 6.0", "believed 1.0"):
+        assert f"desk_model_{line}" in shown
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("asked", "its word was weighed"),
+        ("calls_spent", "its calls of this hour are spent; the desk decided alone"),
+        ("LateError", "nothing that can be used (LateError); the desk decided alone"),
+    ],
+)
+def test_what_came_of_it_is_told_in_words(note: str, words: str) -> None:
+    response = Response(outcomes=(), language="en", knowledge="", notes=(f"model: {note}",))
+    (line,) = told(response)
+    assert words in line
 
 
 @pytest.mark.parametrize(
