@@ -40,6 +40,14 @@ SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Where evidence comes from, and who weighs it."""
+
+    retriever: Retriever
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A question under the view that the evidence fits best."""
 
@@ -59,11 +67,13 @@ class Responder:
         retriever: Retriever,
         judge: Judge,
         selector: Selector | None = None,
+        local: Lookup | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.retriever = retriever
         self.judge = judge
         self.selector = selector
+        self.local = local  # for what is refused, where the usual one asks a vendor
         self.asking = Asking(selector, knowledge) if selector else None
 
     def respond(
@@ -82,6 +92,11 @@ class Responder:
             milliseconds=(time.perf_counter() - began) * 1000,
             notes=tuple(notes),
         )
+
+    @property
+    def believed(self) -> bool:
+        """Does a model's yes count? Without a model there is none to doubt."""
+        return self.asking is None or self.asking.trust.good
 
     def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
         """The nearest wordings, for --explain."""
@@ -158,7 +173,9 @@ class Responder:
 
     def _judge(self, view: str, language: str) -> Judgement:
         text = self.knowledge.plain(view, language)
-        return self.judge.judge(text, self.retriever.search(text, limit=HITS))
+        stays = self.local if self.local and isinstance(screen(view), Refuse) else None
+        used = stays or Lookup(retriever=self.retriever, judge=self.judge)
+        return used.judge.judge(text, used.retriever.search(text, limit=HITS))
 
     def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
         if verdict:
