@@ -38,9 +38,10 @@ def talk(text: str) -> Talk:
     """How `text` speaks of secrets; read in its plain view only."""
     lines = as_lines(fold(visible(clipped(text))))
     suspect = packaged_suspect()
-    if suspect.hits(lines, lines):
-        return Talk.SECRET
-    return Talk.FACTS if suspect.names(lines) else Talk.NOTHING
+    if not suspect.names(lines):
+        return Talk.NOTHING
+    bare = suspect.hits(lines, lines) and not suspect.spares(lines)
+    return Talk.SECRET if bare else Talk.FACTS
 
 
 def urgent(text: str) -> Escalate | None:
