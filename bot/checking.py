@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.app import App
+from bot.budget import NOT_ASKED
 from bot.channels.mail.intake import Read, read
 from bot.channels.mail.rules import Policy, Verdict
 from bot.channels.mail.sandbox import SafeParser
@@ -217,8 +218,16 @@ def _chat_model(app: App) -> Finding:
         told = _metrics(app.settings.http_port)
     except (OSError, HTTPException):
         return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
-    asked = any(line == "desk_model_open 1.0" for line in told.splitlines())
-    says = "is asked" if asked else "is not asked now (spent, or it failed); the desk decides alone"
+    numbers = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in ("#", ""))
+    asked = numbers.get("desk_model_open") == "1.0"
+    why = next((w for s, w in NOT_ASKED.items() if numbers.get(f"desk_model_{s}") == "1.0"), "")
+    says = "is asked" if asked else f"is not asked now ({why}); the desk decides alone"
+    if numbers.get("desk_model_believed") == "0.0":
+        says += "; its yes does not count, as it confirmed what the post does not say"
+    spent = [numbers.get(f"desk_model_{name}", "0") for name in ("calls", "tokens")]
+    calls, tokens = (int(float(number)) for number in spent)
+    budget = app.budget.bounds
+    says += f"; {calls} of {budget.calls} calls, {tokens} of {budget.tokens} tokens in this hour"
     return Finding(name="chat model", good=asked, says=f"{model}: {says}")
 
 

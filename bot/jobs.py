@@ -53,8 +53,9 @@ class Duties:
 class Jobs:
     """The queue of one process; start it once."""
 
-    def __init__(self, journal: "Journal", url: str) -> None:
+    def __init__(self, journal: "Journal", url: str, *, at_once: int = AT_ONCE) -> None:
         self.journal = journal
+        self.at_once = at_once  # more where jobs wait for a model
         self.url = url
         self.shared = journal.engine.dialect.name != "sqlite"
         self.worker = f"desk-{os.getpid()}-{secrets.token_hex(4)}" if self.shared else "desk"
@@ -74,7 +75,7 @@ class Jobs:
             serializer=DBOSPortableJSONSerializer(),
             log_level="ERROR",
             use_listen_notify=False,
-            max_executor_threads=AT_ONCE + 4,
+            max_executor_threads=self.at_once + 4,
         )
         DBOS(config=config)
         DBOS.workflow(name="drain", max_recovery_attempts=None)(_job(duties.drain))
@@ -82,7 +83,7 @@ class Jobs:
         DBOS.launch()
         DBOS.register_queue(
             QUEUE,
-            worker_concurrency=AT_ONCE,
+            worker_concurrency=self.at_once,
             partition_concurrency=1,
             polling_interval_sec=POLL_SECONDS,
             on_conflict="always_update",

@@ -37,6 +37,7 @@ class Cap:
 class ModelLimits:
     """How a language model is asked, and what its word may do."""
 
+    messages: int
     at_once: int
     tries: int
     seconds: int

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
+from bot.budget import NOT_ASKED
 from bot.domain import (
     Answer,
     Channel,
@@ -94,6 +95,18 @@ def rows(response: Response) -> Iterator[str]:
         yield f"{kind(outcome):<9}{outcome.reason.value:<17}p={outcome.probability:.2f}  {question}"
         if names:
             yield f"{'':<9}{'quotes' if isinstance(outcome, Answer) else 'nearest'}: {names}"
+
+
+def told(response: Response) -> Iterator[str]:
+    """What came of asking a model, in words."""
+    for note in response.notes:
+        result = note.removeprefix("model: ")
+        if result == "asked":
+            yield "a model was asked about it, and its word was weighed"
+        elif why := NOT_ASKED.get(result):
+            yield f"the model was not asked: {why}; the desk decided alone"
+        else:
+            yield f"the model gave nothing that can be used ({result}); the desk decided alone"
 
 
 def _part(outcome: Outcome) -> dict[str, Any]:

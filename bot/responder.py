@@ -25,7 +25,7 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Verdict, headed, screen, urgent
+from bot.policy import Escalate, Refuse, Talk, Verdict, headed, screen, talk, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
 from bot.selection.asking import Asking
 
@@ -33,9 +33,18 @@ CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
-LIKE_REFUSED = 0.6  # of the classifier, where no rule of the policy hit
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 # What a label says about a question that is not answered.
 SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Where evidence comes from, and who weighs it."""
+
+    retriever: Retriever
+    judge: Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +67,13 @@ class Responder:
         retriever: Retriever,
         judge: Judge,
         selector: Selector | None = None,
+        local: Lookup | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.retriever = retriever
         self.judge = judge
         self.selector = selector
+        self.local = local  # for what is refused, where the usual one asks a vendor
         self.asking = Asking(selector, knowledge) if selector else None
 
     def respond(
@@ -81,6 +92,11 @@ class Responder:
             milliseconds=(time.perf_counter() - began) * 1000,
             notes=tuple(notes),
         )
+
+    @property
+    def believed(self) -> bool:
+        """Does a model's yes count? Without a model there is none to doubt."""
+        return self.asking is None or self.asking.trust.good
 
     def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
         """The nearest wordings, for --explain."""
@@ -129,7 +145,7 @@ class Responder:
         self, text: str, readings: list[Reading], language: str, notes: list[str]
     ) -> list[Reading]:
         """The readings with a model's word on each; as they are without a model or on its fault."""
-        if not self.asking or any(_like_refused(r.judgement) for r in readings):
+        if not self.asking or any(map(_like_refused, readings)):
             return readings
         selected = self.asking.ask(text)
         notes.append(f"model: {selected.fault or 'asked'}")
@@ -157,13 +173,15 @@ class Responder:
 
     def _judge(self, view: str, language: str) -> Judgement:
         text = self.knowledge.plain(view, language)
-        return self.judge.judge(text, self.retriever.search(text, limit=HITS))
+        stays = self.local if self.local and isinstance(screen(view), Refuse) else None
+        used = stays or Lookup(retriever=self.retriever, judge=self.judge)
+        return used.judge.judge(text, used.retriever.search(text, limit=HITS))
 
     def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if _like_refused(judged):
+        if _like_refused(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -212,9 +230,10 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
 
 
-def _like_refused(judged: Judgement) -> bool:
+def _like_refused(reading: Reading) -> bool:
     """Reads like what is refused, though no rule names it."""
-    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED
+    judged = reading.judgement
+    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
 
 
 def _without_chatter(

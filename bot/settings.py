@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.errors import SettingsError
 
 SUBMISSION = 587
+OPENAI_NAME = re.compile(r"(?:gpt-|chatgpt-|o\d)[^:/]*$")
 SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 LOCAL = "local"
@@ -122,9 +123,14 @@ class Settings(BaseSettings):
         )  # fmt: skip
 
     @property
+    def model_name(self) -> str:
+        """With its vendor; LangChain knows the vendor of most bare names, we need OpenAI's."""
+        return f"openai:{self.model}" if OPENAI_NAME.match(self.model) else self.model
+
+    @property
     def model_options(self) -> dict[str, str]:
         """What the model's vendor needs beside its name; SettingsError without a key."""
-        if not self.model.startswith("openai:"):
+        if not self.model_name.startswith("openai:"):
             return {}
         key = self._openai_key("DESK_MODEL", self.model)
         return {"api_key": key} | (

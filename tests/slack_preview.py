@@ -13,7 +13,8 @@ from typing import Any
 from bot.channels.slack import modals, reading
 from bot.channels.slack.answers import Answers
 from bot.channels.slack.cards import Cards
-from bot.channels.slack.home import Health, Page, home
+from bot.channels.slack.home import Health, Page, home, listed
+from bot.channels.slack.pasted import drawn as pasted_note
 from bot.channels.slack.suggestions import drawn
 from bot.channels.slack.words import read_words
 from bot.corpus import load
@@ -28,6 +29,7 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
+from bot.journal.pasted import Pasted
 from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
 from bot.outbound import Outbound
@@ -81,7 +83,15 @@ def shown(block: dict[str, Any]) -> str:
         label = f"<label>{html.escape(block['label']['text'])}</label>"
         return label + _element(block["element"])
     inner = " ".join(_element(each) for each in block["elements"])
-    return f"<div class={kind}>{inner}</div>"
+    asks = "".join(_asks(each) for each in block["elements"] if "confirm" in each)
+    return f"<div class={kind}>{inner}</div>{asks}"
+
+
+def _asks(button: dict[str, Any]) -> str:
+    """What a button asks before it acts."""
+    asked = {name: html.escape(part["text"]) for name, part in button["confirm"].items()}
+    says = f"{asked['title']} {asked['text']} [{asked['confirm']}] [{asked['deny']}]"
+    return f"<div class=plain>↳ {html.escape(button['text']['text'])} asks: {says}</div>"
 
 
 def _rich(element: dict[str, Any]) -> str:
@@ -124,12 +134,12 @@ def page() -> str:
     found = [article(c.stage + f" {c.priority} {c.reason}", cards.card(c).blocks) for c in states()]
     one = case()
     windows = {
-        "edit": modals.edit(one, kind="edit", text=one.draft),
+        "edit": modals.edit(one, kind="edit", text=one.draft, later=[]),
         "edit, warned": modals.edit(
-            one, kind="edit", text="Send us your password, see evil.example.",
+            one, kind="edit", text="Send us your password, see evil.example.", later=[],
             warnings=["it seems to ask for a password, key or code: we never do that", "it names evil.example, which is not on the list of our addresses"],
         ),
-        "details": modals.edit(one, kind="details", text=modals.DETAILS),
+        "details": modals.edit(one, kind="details", text=modals.DETAILS, later=[]),
         "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
         "conflict": reading.conflict(
             states()[-5], "Dear Ana, …", later=[], actions=words.actions
@@ -174,6 +184,11 @@ def page() -> str:
         numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))
+    queue = Page(cases=[case(), case(reminders=1, priority="page", reason="danger")], total=40)
+    lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
+    found.append(article("queue", lists))
+    note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
+    found.append(article("a pasted secret", note.blocks))
     body = "\n".join(found)
     return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}</style>{body}"
 

@@ -127,14 +127,20 @@ def standing(
         slack.close()
         port.stop()
         desk.journal.close()
-    assert loud(side) == []
+    assert [post for post in posts(side) if wrong(post)] == []
 
 
-def loud(side: SlackSide) -> list[dict[str, Any]]:
-    """Posts in which Slack would fetch a link, or call somebody by a name in the text."""
-    posts = [c.args for c in side.calls if c.method in ("chat.postMessage", "chat.postEphemeral")]
-    wanted = ("unfurl_links", "unfurl_media", "link_names")
-    return [p for p in [*posts, *side.responses] if any(p.get(n) is not False for n in wanted)]
+def posts(side: SlackSide) -> list[dict[str, Any]]:
+    """Everything that was posted."""
+    methods = ("chat.postMessage", "chat.update", "chat.postEphemeral")
+    return [*(call.args for call in side.calls if call.method in methods), *side.responses]
+
+
+def wrong(post: dict[str, Any]) -> bool:
+    """A link would be fetched or a name called, or the text that phones show is amiss."""
+    quiet = ("unfurl_links", "unfurl_media", "link_names")
+    loud = "ts" not in post and any(post.get(name) is not False for name in quiet)
+    return loud or not post["text"] or "example.org" in post["text"]
 
 
 def filled(text: str) -> dict[str, Any]:

@@ -103,3 +103,24 @@ def test_no_long_text_takes_a_second(app: App, piece: str) -> None:
     began = time.process_time()
     respond(app, piece * (256 * 1024 // len(piece)))
     assert time.process_time() - began < 1
+
+
+# --- a likeness to refused requests ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Email me the FAQ about keys and passwords.",
+        "Give me peace of mind about my recovery codes.",
+        "Bitte schicken Sie mir Informationen zu den Passwörtern.",
+    ],
+)
+def test_a_likeness_refuses_nobody_who_asks_for_facts(app: App, text: str) -> None:
+    (outcome,) = respond(app, text).outcomes
+    assert not isinstance(outcome, Refusal)
+
+
+def test_a_likeness_refuses_what_no_rule_names(app: App) -> None:
+    (outcome,) = respond(app, "Kuruluşun yöneticisi kim, adını yazın lütfen").outcomes
+    assert isinstance(outcome, (Refusal, Escalation))

@@ -424,6 +424,9 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
     [
         ("desk_model_open 1.0\n", True, "is asked"),
         ("desk_model_open 0.0\n", False, "the desk decides alone"),
+        ("desk_model_open 0.0\ndesk_model_resting 1.0\n", False, "left alone for a while"),
+        ("desk_model_open 1.0\ndesk_model_believed 0.0\n", True, "does not count"),
+        ("desk_model_open 1.0\ndesk_model_calls 7.0\n", True, "7 of 600 calls"),
         (None, True, "no desk runs here"),
     ],
 )

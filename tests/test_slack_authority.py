@@ -213,7 +213,7 @@ def slow(side: SlackSide, method: str, seconds: float) -> None:
 def test_the_ack_of_a_window_waits_for_no_word_on_who_is_at_work(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "edit", case)
-    stand.slack.staff.seconds = 1.0
+    stand.slack.staff.seconds = 6.0
     asked = len(stand.side.called("users.info"))
     stand.until(lambda: len(stand.side.called("users.info")) > asked)
     slow(stand.side, "users.info", 4)

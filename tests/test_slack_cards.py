@@ -66,7 +66,7 @@ def states() -> list[Case]:
         case(), case(reminders=2, priority="page", reason="danger"), case(masked=("api_key",)),
         case(asked=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
-        case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held"),
+        case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
         case(Stage.CLOSED, made=Made(action="not_ours", actor=me, at=AT)),
         case(Stage.CLOSED, made=Made(action="dismissed", actor="terminal", at=AT)),
     ]  # fmt: skip
@@ -118,13 +118,23 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
 
 
 @LOADED
-@given(text=st.one_of(HOSTILE, LONG), sender=HOSTILE, stage=st.sampled_from(list(Stage)))
-def test_no_text_breaks_a_card(cards: Cards, text: str, sender: str, stage: Stage) -> None:
+@given(
+    text=st.one_of(HOSTILE, LONG), draft=st.one_of(HOSTILE, LONG), sender=HOSTILE,
+    stage=st.sampled_from(list(Stage)), reason=st.sampled_from(list(EscalationReason)),
+)  # fmt: skip
+def test_no_text_breaks_a_card(
+    cards: Cards, text: str, draft: str, sender: str, stage: Stage, reason: EscalationReason
+) -> None:
     made = Made(action="edited", actor="slack:U0ALICE", at=AT)
     each = case(
         stage,
         text=text,
+        draft=draft,
         sender=sender,
+        reason=reason.value,
+        owner="slack:U0ALICE",
+        later=3,
+        later_at=AT,
         made=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
     )
     drawn = cards.card(each)
@@ -214,6 +224,48 @@ def test_what_is_left_out_is_said() -> None:
     assert len(few) == 5
     for made in (many, few):
         assert "There is more than fits here" in json.dumps(made[-1])
+
+
+def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
+    made = Made(action="approved", actor="slack:U0ALICE", at=AT)
+    for state in OutboxState:
+        drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
+        lost = state in ("bounced", "failed", "held", "unknown")
+        assert drawn.blocks[0]["text"]["text"].startswith("⚠️" if lost else "✅")
+        assert ("may not have arrived" in drawn.text) == lost
+
+
+def test_green_is_what_comes_first(cards: Cards) -> None:
+    def green(each: Case) -> list[str]:
+        return [e["action_id"] for e in walk(cards.card(each).blocks) if e.get("style")]
+
+    assert green(case()) == ["approve"]
+    assert green(case(reason="danger", priority="page")) == ["claim"]
+    doubtful = Asked(
+        text="?", kind="escalation", reason="unsure", probability=0.04, passages=("x",)
+    )
+    assert green(case(asked=(doubtful,))) == ["claim"]
+    assert "Fewer than 1 in 10" in json.dumps(cards.card(case(asked=(doubtful,))).blocks)
+    assert green(case(asked=(), draft="")) == ["claim"]
+    assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
+    asks = json.dumps(cards.card(case(reason="danger")).blocks)
+    assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
+
+
+def test_a_probability_is_said_as_people_count(cards: Cards) -> None:
+    shown = json.dumps(cards.card(case()).blocks)
+    assert "About 6 in 10 drafts like this one answer the question (62%)" in shown
+    assert "sends from 90%" in shown
+
+
+def test_a_held_case_names_its_rule(cards: Cards) -> None:
+    def shown(rule: str, reason: str = "held") -> bool:
+        return "Rule:" in json.dumps(cards.card(case(reason=reason, rule=rule)).blocks)
+
+    assert shown("R10 forged sender")
+    assert not shown("R18 otherwise")
+    assert not shown("")
+    assert not shown("R10 forged sender", "unsure")
 
 
 def test_every_reason_and_state_has_words() -> None:

@@ -106,7 +106,7 @@ def test_what_can_not_be_sent_is_said_at_the_field(stand: Stand, text: str, says
 def test_details_are_asked_for_and_the_case_stays(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "details", case)
-    text = window["blocks"][2]["element"]["initial_value"]
+    text = window["blocks"][-1]["element"]["initial_value"]
     check = stand.side.submit(ALICE, window, filled(text))["view"]
     stand.side.submit(ALICE, check, {})
     stand.until(lambda: stand.shows("Waits for details from the user"))
@@ -363,4 +363,4 @@ def test_mail_key_and_terminal_decisions_show_too(stand: Stand) -> None:
     stand.until(stand.side.cards)
     assert stand.desk.resolve(case, actor="terminal", action="dismissed", text="")
     stand.slack.wake()
-    stand.until(lambda: stand.shows("somebody at the terminal closed it without a mail"))
+    stand.until(lambda: stand.shows("Somebody at the terminal closed it without a mail"))

@@ -95,8 +95,8 @@ def test_no_text_breaks_a_window(
     remarks = [f"it names {text[:80]}", "it names evil.example"] * 40
     told: dict[str, Any] = {"later": later(body, text), "actions": WORDS.actions}
     views = [
-        modals.edit(each, kind="edit", text=draft, warnings=remarks),
-        modals.edit(each, kind="details", text=modals.DETAILS),
+        modals.edit(each, kind="edit", text=draft, later=later(*[text, body] * 9), warnings=remarks),
+        modals.edit(each, kind="details", text=modals.DETAILS, later=[]),
         modals.check(each, kind="edit", text=draft, text_id=3),
         reading.conflict(each, draft, **told), reading.conflict(each, "", **told),
         reading.conflict(each, draft, **told, kind="edit"),
@@ -113,7 +113,7 @@ def test_no_text_breaks_a_window(
 @given(text=ANY, draft=ANY, body=ANY)
 def test_no_word_is_lost(text: str, draft: str, body: str) -> None:
     each = case(text=text, draft=draft)
-    typed = modals.edit(each, kind="edit", text=draft, warnings=["it names evil.example"])
+    typed = modals.edit(each, kind="edit", text=draft, later=[], warnings=["it names evil.example"])
     assert modals.text_of(filled_in(typed)).split() == draft.split()
     assert "warned" in [block.get("block_id") for block in typed["blocks"]]
     check = modals.check(each, kind="edit", text=draft, text_id=1)
@@ -128,7 +128,7 @@ def test_no_word_is_lost(text: str, draft: str, body: str) -> None:
 
 def test_parts_are_put_together_as_they_were_cut() -> None:
     text = "\n\n".join(f"Paragraph {n}. " + "word " * 300 for n in range(8)).strip()
-    view = modals.edit(case(), kind="edit", text=text)
+    view = modals.edit(case(), kind="edit", text=text, later=[])
     fields = [b for b in view["blocks"] if b["type"] == "input"]
     assert [b["label"]["text"] for b in fields[:2]] == ["Your reply", f"Part 2 of {len(fields)}"]
     assert modals.text_of(filled_in(view)) == text.replace(" \n\n", "\n\n")

@@ -86,6 +86,20 @@ def test_one_goes_on_where_the_user_wrote_again(stand: Stand) -> None:
     assert stand.mails()[-1].strip() == "My own words, better."
 
 
+def test_one_writes_with_the_later_mails_in_view(stand: Stand) -> None:
+    case = stand.case()
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    for n in range(2, 7):
+        again = received(f"And the budget of team {n}?", f"k{n}")
+        handle(stand.desk, stand.same_thread(again))
+    window = stand.window(ALICE, "edit", case)
+    assert [f"team {n}?" in quotes(window) for n in range(2, 7)] == [False, False, True, True, True]
+    assert "2 more mails in between" in json.dumps(window)
+    warned = stand.side.submit(ALICE, window, filled("See https://a.example"))["view"]
+    assert "team 6?" in quotes(warned)
+
+
 def test_one_sees_what_somebody_else_sent_beside_ones_own(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "edit", case)

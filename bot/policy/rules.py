@@ -58,6 +58,7 @@ class Table(BaseModel):
     words: dict[str, dict[str, str]]
     signs: dict[str, str] = {}
     rules: list[Row]
+    suspect: Row | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +73,18 @@ class Reading:
 
     def fits(self, lines: bytes) -> bool:
         """Is there a line that fits `when` and all of `also`, and not `unless`?"""
-        return any(
-            all(also.search(line) for also in self.also)
-            and not (self.unless and self.unless.search(line))
-            and not (self.topics and self._is_topic(line))
-            for line in self._hits(lines)
-        )
+        return any(self._means(line) and not self._excused(line) for line in self._hits(lines))
+
+    def _means(self, line: bytes) -> bool:
+        return all(also.search(line) for also in self.also)
+
+    def _excused(self, line: bytes) -> bool:
+        return bool(self.unless and self.unless.search(line)) or self._is_topic(line)
 
     def _is_topic(self, line: bytes) -> bool:
         """Does the line fit only by what it speaks about?"""
-        assert self.topics is not None  # noqa: S101 - for the type checker
-        rest = self.topics.sub(SET_ASIDE, line)
-        return not (self.when.search(rest) and all(also.search(rest) for also in self.also))
+        rest = self.topics.sub(SET_ASIDE, line) if self.topics else line
+        return rest != line and not (self.when.search(rest) and self._means(rest))
 
     def _hits(self, lines: bytes) -> Iterator[bytes]:
         place = 0
@@ -123,11 +124,24 @@ class Rule:
             return False
         return any(reading.fits(lines) for reading in self.readings)
 
+    def names(self, lines: bytes) -> bool:
+        """Does any line have the words, whatever else it says?"""
+        return bool(self.when.search(lines))
+
 
 @cache
 def packaged_rules() -> tuple[Rule, ...]:
     """The rules of the table that comes with the package."""
     return compiled(read_table(TABLE))
+
+
+@cache
+def packaged_suspect() -> Rule:
+    """The rule of that table which only weighs what the evidence says."""
+    table = read_table(TABLE)
+    if table.suspect is None:
+        raise KnowledgeError("policy_rules.yaml: there is no suspect")
+    return _rule(table.suspect, table.words, _signs(table))
 
 
 def read_table(path: Path) -> Table:
@@ -145,8 +159,12 @@ def compiled(table: Table) -> tuple[Rule, ...]:
     ids = [row.id for row in table.rules]
     if twice := {i for i in ids if ids.count(i) > 1}:
         raise KnowledgeError(f"policy_rules.yaml: rule id used twice: {', '.join(sorted(twice))}")
-    signs = {lang: _compiled("signs", [sign]) for lang, sign in table.signs.items()}
+    signs = _signs(table)
     return tuple(_rule(row, table.words, signs) for row in table.rules)
+
+
+def _signs(table: Table) -> dict[str, "re2._Regexp[bytes]"]:
+    return {lang: _compiled("signs", [sign]) for lang, sign in table.signs.items()}
 
 
 def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> Rule:

@@ -218,7 +218,8 @@ class Acts:
             return
         draft = case.draft if self.room.cards.can_approve(case) else ""
         text = modals.DETAILS if action == "details" else draft
-        self._window(payload, modals.edit(case, kind=action, text=text))
+        later = self.book.later(case.message_id)
+        self._window(payload, modals.edit(case, kind=action, text=text, later=later))
 
     def _window(self, payload: Payload, view: modals.View) -> None:
         try:

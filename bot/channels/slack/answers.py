@@ -20,10 +20,10 @@ REFUSED = (
 )
 HELP = (
     "*What you can do*\n"
-    "• `/incident ask <question>` what the published post says; only you see it\n"
-    "• `/incident queue` what waits for a person\n"
+    "• `/incident ask Were keys exposed?` what the published post says; only you see it\n"
+    "• `/incident queue` what waits for a person; `/incident queue 2` goes on\n"
     "• `/incident mine` the cases that you have\n"
-    "• `/incident case <number>` one case\n"
+    "• `/incident case 12` one case, with its buttons\n"
     "You can also write to me directly, mention me in a private channel, or use "
     "*Ask Incident Desk* on a message.\n"
     "Slash commands do not work in threads: there, use the buttons on the card.\n"

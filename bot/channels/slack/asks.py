@@ -9,11 +9,15 @@ from contextlib import suppress
 from typing import Any
 
 from bot.channels.slack.answers import HELP, WAIT
+from bot.channels.slack.blocks import words
 from bot.channels.slack.room import Payload, Room
 from bot.channels.slack.sender import QUIET
+from bot.channels.slack.text import escaped
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
 from bot.journal.slack_records import Event
+
+SILENT = "There is no text in that message to look up."
 
 
 class Asks:
@@ -30,7 +34,7 @@ class Asks:
             self.room.refuse(payload, why)
             return
         if not payload["text"].strip():
-            self.room.tell(payload, HELP)
+            self.room.tell(payload, SILENT if payload["kind"] == "shortcut" else HELP)
             return
         public = self._too_public(payload)
         place = {"ts": ""} if public else self._status(event)
@@ -38,6 +42,7 @@ class Asks:
         made = self._stored(event, response, place["ts"])
         if public:
             made["text"] = f"I do not answer in that channel: {public}. Here is what I found."
+            made["blocks"] = [words(escaped(made["text"])), *made["blocks"]]
         self._post(event, made, place, private=bool(public))
 
     def _too_public(self, payload: Payload) -> str:
@@ -49,6 +54,8 @@ class Asks:
         """Say at once that it is being looked up; the answer takes the place of that word."""
         payload = event.payload
         if payload.get("url"):
+            if payload["kind"] == "shortcut":  # the ack of a command has said it
+                self.room.tell(payload, WAIT)
             return {"ts": ""}
         if event.result:
             return {"ts": str(json.loads(event.result).get("status", ""))}

@@ -58,7 +58,10 @@ def home(
         b.words("\n".join(_today(numbers))),
         b.header("Health"),
         b.words("\n".join(map(_line, [*_mail(numbers, taking=taking), *health, *_model(health)]))),
-        b.remarks(f"Knowledge {escaped(knowledge)} · `/incident help` says what you can do"),
+        b.remarks(
+            f"Knowledge {escaped(knowledge)} · a case is decided on its card in the channel; "
+            "`/incident case 12` shows case 12 with its buttons · `/incident help` says more"
+        ),
     ]
     return {"type": "home", "blocks": b.fits_view(blocks)}
 

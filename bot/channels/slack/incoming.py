@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import re2
+
 from bot.channels.slack.text import typed
 from bot.redact import redact
 
 ACT, ASK = "act", "ask"
 SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
 LONGEST = 40_000
+VERBS = frozenset({"ask", "queue", "mine", "case"})
+CALLED = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
 LOST = frozenset({"tokens_revoked", "app_uninstalled"})
 # Who can read a channel may have changed, or whether the desk is in it.
 CHANGED = frozenset({
@@ -58,7 +62,10 @@ def _event(body: Body) -> Incoming | None:
     if kind == "message" and event.get("channel_type") != "im":
         return None
     channel, ts = event.get("channel"), event.get("ts")
-    payload = about | _masked(event.get("text") or "") | {
+    text = event.get("text") or ""
+    if kind == "app_mention":  # the mention itself is no part of the question
+        text = CALLED.sub("", text)
+    payload = about | _masked(text) | {
         "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
         "home": _home(event, about["team"]),
     }  # fmt: skip
@@ -108,14 +115,14 @@ def _shortcut(body: Body) -> Incoming:
 
 
 def _command(body: Body) -> Incoming:
-    verb, _, rest = typed(str(body.get("text") or "")).partition(" ")
-    asks = verb.lower() == "ask"
+    first, *rest = str(body.get("text") or "").split(None, 1) or [""]
+    verb = first.lower() if first.lower() in VERBS else "help"
     payload = {
         "kind": "command", "team": team_of(body), "user": body.get("user_id"),
-        "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb.lower(),
-    } | _masked(rest)  # fmt: skip
+        "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb,
+    } | _masked("".join(rest))  # fmt: skip
     key = f"command:{body.get('trigger_id')}"
-    return Incoming(key=key, lane=ASK if asks else ACT, payload=payload)
+    return Incoming(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
 
 
 def _from(body: Body) -> dict[str, Any]:

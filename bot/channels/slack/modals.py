@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.channels.slack import blocks as b
@@ -10,8 +10,10 @@ from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import who
 from bot.channels.slack.text import clip, hidden_address, parts
 from bot.journal import Case
+from bot.journal.slack_records import Later
 
-QUESTION = 700
+QUESTION = 1_500
+LATEST = 3
 View = dict[str, Any]
 DETAILS = (
     "Hello,\n\nThank you for your message. So that we can answer it, please tell us a little more: "
@@ -21,9 +23,15 @@ DETAILS = (
 
 
 def edit(
-    case: Case, *, kind: str, text: str, warnings: Sequence[str] = (), news: Sequence[Block] = ()
+    case: Case,
+    *,
+    kind: str,
+    text: str,
+    later: Sequence[Later],
+    warnings: Sequence[str] = (),
+    news: Sequence[Block] = (),
 ) -> View:
-    """Write the reply; with warnings, a box must be ticked before it goes on.
+    """Write the reply to a case and its later mails; with warnings, a box must be ticked first.
 
     `news` is what happened since it was begun.
     """
@@ -33,7 +41,9 @@ def edit(
         *news,
         *(b.warned(warnings) if warnings else ()),
         b.label(f"Goes to {hidden_address(case.sender)}. Nothing is sent before the next step."),
+        b.words("*They write:*"),
         b.said(case.text, QUESTION),
+        *wrote_again(later),
         *_fields("What do you need to know?" if asks else "Your reply", written),
     ]
     if warnings:
@@ -48,10 +58,21 @@ def edit(
     return view("edit", title, made, told, submit="Next: check")
 
 
+def wrote_again(later: Sequence[Later]) -> Iterator[Block]:
+    """The last mails that came after the first of a case."""
+    if len(later) > LATEST:
+        yield b.remarks(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
+    for each in later[-LATEST:]:
+        yield b.words("✉️ *They wrote again:*")
+        yield b.said(each.text, QUESTION)
+
+
 def check(case: Case, *, kind: str, text: str, text_id: int) -> View:
     """The last look: to whom, and every word."""
     made = [
-        b.words("*This goes out as one mail, now. Read it once more.*"),
+        b.words(
+            "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
+        ),
         b.label(f"To: {case.sender}"),
         *b.letters(text),
     ]
@@ -82,7 +103,8 @@ def claimed(case: Case, *, mine: bool) -> View:
     )
     told = {"case": case.id, "owner": case.owner, "verb": verb}
     title = f"Case {case.id}: {verb}"
-    return view("owner", title, [b.words(says)], told, submit="Yes")
+    yes = "Give it back" if mine else "Take it over"
+    return view("owner", title, [b.words(says)], told, submit=yes)
 
 
 def wrong(event_id: int) -> View:

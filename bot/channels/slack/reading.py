@@ -7,14 +7,14 @@ from email.policy import SMTP
 from bot.channels.slack import blocks as b
 from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import who
-from bot.channels.slack.modals import View, edit, view
+from bot.channels.slack.modals import View, edit, view, wrote_again
 from bot.channels.slack.text import escaped
 from bot.journal import Case, Stage
 from bot.journal.slack_records import Later
 
 PAGE = 12_000  # characters
 ELSE = 3_000
-NO_TEXT = "This case has changed since its card was drawn. Look at it again."
+AGAIN = "They have written again since you began."
 
 
 def full(case: Case, later: Sequence[Later], page: int = 0) -> View:
@@ -35,9 +35,10 @@ def conflict(
 
     With a `kind` one may go on from here: the text is in the fields, and looked at once more.
     """
-    news = [*_news(case, bool(text), actions), *_since(later)]
+    news = list(_news(case, bool(text), actions))
     if kind:
-        return edit(case, kind=kind, text=text, news=news)
+        return edit(case, kind=kind, text=text, later=later, news=news)
+    news += wrote_again(later)
     if text:
         news += [b.words("*Your text*, to copy:"), *b.letters(text)]
     return view("conflict", f"Case {case.id}: changed", news, {})
@@ -50,6 +51,9 @@ def _everything(case: Case, later: Sequence[Later]) -> Iterator[Block]:
     for each in later:
         yield b.words("*They wrote again:*")
         yield from b.sayings(each.text)
+        if each.draft and case.open:
+            yield b.words("*Draft* for this mail:")
+            yield from b.letters(each.draft)
     if case.delivery and case.delivery.body:
         yield b.words("*We wrote:*")
         yield from b.letters(_written(case.delivery.body))
@@ -84,13 +88,7 @@ def _happened(case: Case, actions: Mapping[str, str]) -> str:
         return f"{who(case.owner)} has asked the user for details."
     if case.owner:
         return f"{who(case.owner)} has this case now."
-    return NO_TEXT
-
-
-def _since(later: Sequence[Later]) -> Iterator[Block]:
-    for each in later:
-        yield b.words("✉️ *They have written again:*")
-        yield b.said(each.text, ELSE)
+    return AGAIN
 
 
 def _written(mail: bytes) -> str:

@@ -4,7 +4,7 @@ The answer to Slack is the next window, so a person sees at once whether their m
 why not. The mail itself is sent by a job.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,8 @@ from bot.staff_text import MAX_CHARACTERS, warnings
 Ack = dict[str, Any]
 SENT = ("approved", "edited")
 HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
+KEPT = "Thank you. It is kept for the next round of tests."
+MASKED = " What looked like a secret in it was removed first."
 EMPTY = "Write something, or cancel and use Resolve to close the case without a mail."
 LONG = "This is {count} characters; a reply may have {most}."
 
@@ -68,7 +70,8 @@ class Windows:
         kind = str(remembered.get("kind"))
         read = modals.ticked(dict(view)) and remembered.get("warned") == modals.mark(remarks)
         if remarks and not read:
-            return _next(modals.edit(case, kind=kind, text=text, warnings=remarks))
+            later = self.book.later(case.message_id)
+            return _next(modals.edit(case, kind=kind, text=text, later=later, warnings=remarks))
         text_id = self.book.keep(text)
         return _next(modals.check(case, kind=kind, text=text, text_id=text_id))
 
@@ -130,10 +133,9 @@ class Windows:
         asked = self.book.event(int(remembered.get("event") or 0))
         if asked is None:
             return _next(modals.done(0, "That answer is too old. Please ask again."))
-        note = redact(modals.text_of(dict(view))).text
-        kind = modals.chosen(dict(view), "kind")
-        candidate(self.room.candidates, asked, kind=kind, note=note, by=me)
-        return _next(modals.done(0, "Thank you. It is kept for the next round of tests."))
+        note, kind = redact(modals.text_of(dict(view))), modals.chosen(dict(view), "kind")
+        candidate(self.room.candidates, asked, kind=kind, note=note.text, by=me)
+        return _next(modals.done(0, KEPT + MASKED * bool(note.spans)))
 
     def _tell(self, case: Case, says: str) -> None:
         """Into the thread of the card, for those who had it."""
@@ -159,22 +161,14 @@ class Windows:
         """What happened meanwhile; while the case can still be answered, the text goes on."""
         if case is None:
             return _next(_gone(remembered))
+        later = self.book.later(case.message_id)
         mine = text and case.open and case.owner in ("", me)
         kind = "details" if remembered.get("kind") == "details" else "edit"
         window = reading.conflict(
-            case, text, later=self._since(case, remembered), actions=self.room.words.actions,
-            kind=kind if mine else "",
+            case, text, later=later if mine else _since(later, case, remembered),
+            actions=self.room.words.actions, kind=kind if mine else "",
         )  # fmt: skip
         return _next(window)
-
-    def _since(self, case: Case, remembered: Mapping[str, Any]) -> list[Later]:
-        """The mails that came after the window was opened: a version ends in their number."""
-        then, now = (
-            int(version.rpartition(".")[2] or 0)
-            for version in (str(remembered.get("v", "")), case.version)
-        )
-        later = self.book.later(case.message_id)
-        return later[len(later) - (now - then) :] if 0 < then < now else []
 
     def _changed(self, case: Case, remembered: Mapping[str, Any], me: str, change: Change) -> bool:
         version = str(remembered.get("v"))
@@ -199,6 +193,15 @@ def _errors(text: str) -> str:
         return LONG.format(count=len(text), most=MAX_CHARACTERS)
     kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
     return HOLDS.format(kind=kinds[0]) if kinds else ""
+
+
+def _since(later: Sequence[Later], case: Case, remembered: Mapping[str, Any]) -> Sequence[Later]:
+    """The mails that came after the window was opened: a version ends in their number."""
+    then, now = (
+        int(version.rpartition(".")[2] or 0)
+        for version in (str(remembered.get("v", "")), case.version)
+    )
+    return later[-(now - then) :] if 0 < then < now else ()
 
 
 def _still(case: Case, remembered: Mapping[str, Any], me: str) -> bool:

@@ -61,6 +61,7 @@ class Words(BaseModel):
     priorities: dict[Priority, str]
     actions: dict[str, str]
     delivery: dict[OutboxState, str]
+    green_from: float = Field(ge=0, le=1)
     snooze_minutes: list[int] = Field(min_length=1, max_length=5)
     recheck_minutes: int = Field(gt=0)
     channel_seconds: float = Field(ge=0)
