@@ -126,6 +126,32 @@ def test_no_secret_of_a_mail_reaches_a_sink(
     assert any("workflow" in name for name in sinks), list(sinks)
 
 
+def test_no_secret_of_an_error_reaches_a_sink(
+    tmp_path: Path, app: App, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever breaks, with a mail in its message: in the intake, and in the job that decides."""
+    secret = plant("token", "error")
+
+    def breaks(*_: object) -> bool:
+        raise ValueError(secret.sentence)
+
+    mine = App(_settings(tmp_path, "http://127.0.0.1:9/v1"))
+    mine.__dict__["responder"] = app.responder
+    service = Service(mine, lambda _: None)
+    assert isinstance(service.mailbox, LocalMailbox)
+    service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
+    service.policy = Policy(is_sent=breaks)
+    mine.desk.take(test_desk.received(f"Is {MARK} safe?"))
+    mine.desk.__dict__["work"] = breaks
+    with desk_log() as log:
+        sinks = _served(service, lambda: len(mine.journal.cases.queue()) == 2)
+    sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}
+    assert "a mail broke the intake" in sinks["desk log"]
+    assert "left for a person" in sinks["desk log"]
+    assert found("the job broke: ValueError", sinks["table workflow_output"])
+    assert leaks([secret], sinks) == []
+
+
 def test_a_leak_would_be_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The same sinks, with the mask left out: each that carries text gives it away."""
     caplog.set_level(logging.DEBUG)
