@@ -80,7 +80,7 @@ class Slack:
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
-            oncall=access.oncall,
+            oncall=access.oncall, quiet=lambda: self.words.quiet.over(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
