@@ -220,6 +220,16 @@ def command(stand: Stand, text: str) -> str:
     return json.dumps(stand.side.responses[-1])
 
 
+def test_a_mail_that_joined_a_case_is_found_there(stand: Stand) -> None:
+    case = stand.case()
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    wrote_again(stand)
+    shown = command(stand, f"case {case + 1}")
+    assert f"Case {case} " in shown
+    assert "Release / take over" in shown
+
+
 def _taken(stand: Stand, number: int) -> int:
     """A mail that is stored."""
     stored = stand.desk.take(received("Hello?", f"m{number}", sender=f"u{number}@example.org"))
