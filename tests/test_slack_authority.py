@@ -110,7 +110,7 @@ def test_nobody_may_until_slack_has_said_which_workspace_is_ours(
 def test_no_guest_no_bot_no_stranger(
     side: SlackSide, client: Client, account: dict[str, Any]
 ) -> None:
-    side.users[ALICE] |= account
+    side.users[ALICE] = {k: v for k, v in (side.users[ALICE] | account).items() if v is not None}
     assert Staff(client, frozenset({ALICE}), 60, team=TEAM).objection(ALICE, TEAM)
 
 
@@ -207,13 +207,13 @@ def slow(side: SlackSide, method: str, seconds: float) -> None:
             time.sleep(seconds)
         return real(called, token, args)
 
-    side.api = api  # type: ignore[method-assign]
+    side.api = api  # type: ignore[method-assign,assignment]
 
 
 def test_the_ack_of_a_window_waits_for_no_word_on_who_is_at_work(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "edit", case)
-    stand.slack.staff.seconds = 1.0
+    stand.slack.staff.seconds = 6.0
     asked = len(stand.side.called("users.info"))
     stand.until(lambda: len(stand.side.called("users.info")) > asked)
     slow(stand.side, "users.info", 4)

@@ -157,6 +157,15 @@ class SlackBook(Posts):
                     found[f"{prefix}{row.state}"] = row.found
         return found
 
+    def given_up(self, seconds: float) -> int:
+        """Events of the last `seconds` that broke too often."""
+        query = sql.select(sql.func.count()).select_from(slack_event)
+        query = query.where(
+            slack_event.c.state == FAILED, slack_event.c.received_at > after(self._clock, -seconds)
+        )
+        with reading(self._engine) as db:
+            return int(db.execute(query).scalar_one())
+
     def forget(self, *, days: int) -> None:
         """Drop what was handled long ago; its keys were kept for more than any retry."""
         then = after(self._clock, -86_400 * days)

@@ -8,12 +8,13 @@ from slack_sdk.web import SlackResponse
 
 from bot.channels.slack import signatures
 from bot.channels.slack.home import Health
-from bot.journal.slack_records import DEAD, FAILED, READY
+from bot.journal.slack_records import DEAD, READY
 
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
 
 SKEW_SECONDS = 60
+DAY = 86_400
 
 
 def standing(slack: "Slack") -> list[Health]:
@@ -26,8 +27,8 @@ def standing(slack: "Slack") -> list[Health]:
         found.append(slack.clock)
     if not (signs := signed(slack)).good:
         found.append(signs)
-    if failed := slack.journal.slack.counts().get(f"event {FAILED}", 0):
-        says = f"{failed} events were given up"
+    if failed := slack.journal.slack.given_up(DAY):
+        says = f"{failed} events of the last day were given up; who caused them was told"
         found.append(Health(name="slack events", good=False, says=says))
     return found
 
