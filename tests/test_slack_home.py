@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,8 +10,10 @@ import pytest
 
 from bot.app import App
 from bot.channels.slack import Access, Slack
+from bot.domain import Response
 from bot.errors import DeliveryError
-from bot.journal import OutboxState
+from bot.journal import Journal, OutboxState
+from bot.journal.pasted import pasted
 from bot.journal.today import Numbers, today
 from bot.service import Service
 from bot.settings import Settings
@@ -72,3 +75,22 @@ def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: Slac
         assert "🔴 *mail in*: no mail can be taken" in home(slack)
     finally:
         service.close()
+
+
+def test_each_database_counts_alike(database_url: str) -> None:
+    journal = Journal(database_url)
+    spans = ({"kind": "api_key", "start": 0, "end": 9, "certain": True},)
+    nothing = Response(outcomes=(), language="en", knowledge="x")
+    unsure = ({"kind": "code", "start": 0, "end": 9, "certain": False},)
+    for key, found in (("k1", spans), ("k2", unsure), ("k3", ())):
+        stored = journal.receive(replace(received("[masked]", key), redactions=found), None)
+        assert stored
+        journal.decide(stored, nothing, draft="", reply=None)
+    (note,) = pasted(journal.engine, journal.clock)
+    assert (note.key, note.kinds) == ("pasted:1", ("api_key",))
+    assert journal.slack.put(note.key, channel="C1", method="chat.postMessage", payload={})
+    assert pasted(journal.engine, journal.clock) == []
+    counted = today(journal.engine, journal.clock)
+    assert (counted.messages, counted.answered, counted.last_out) == (3, 0, "")
+    assert counted.last_in
+    journal.close()
