@@ -70,6 +70,17 @@ def test_an_old_window_puts_nothing_off(stand: Stand) -> None:
     assert stand.read(case).stage is Stage.OPEN
 
 
+@pytest.mark.parametrize("action", ["approve", "resolve", "not_ours", "reopen"])
+def test_a_button_without_a_version_does_nothing(stand: Stand, action: str) -> None:
+    case = stand.held()
+    if action == "reopen":
+        stand.side.click(ALICE, "resolve", stand.value(case))
+        stand.until(lambda: not stand.read(case).open)
+    stand.says(BOB, action, str(case), "Nothing was ")
+    assert stand.read(case).open != (action == "reopen")
+    assert stand.out.sent == []
+
+
 def test_one_goes_on_where_the_user_wrote_again(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "edit", case)

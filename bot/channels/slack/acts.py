@@ -133,7 +133,8 @@ class Acts:
             self.room.tell(payload, GONE)
             return
         try:
-            self._on_case(action, case, rest, payload)
+            # A value without a version is none that the desk made: it fits no case.
+            self._on_case(action, case, rest if action == "claim" else rest or "?", payload)
         except (InputError, BlockedError) as error:
             self.room.tell(payload, f"Nothing was sent: {error}")
         self.room.wake()
