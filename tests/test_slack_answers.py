@@ -52,6 +52,12 @@ def test_a_mention_is_no_part_of_the_question(stand: Stand) -> None:
     assert stored(stand)["text"] == QUOTED
 
 
+def test_a_mention_in_a_thread_is_answered_in_that_thread(stand: Stand) -> None:
+    event = {"type": "app_mention", "channel": TRIAGE, "user": ALICE, "ts": "8.2", "team": TEAM}
+    stand.side.event(event | {"text": f"<@U0BOT> {QUOTED}", "thread_ts": "8.1"})
+    stand.until(lambda: "The post answers this" in json.dumps(stand.side.thread("8.1")))
+
+
 def test_a_mention_alone_is_answered_with_help(stand: Stand) -> None:
     stand.side.mention(ALICE, "")
     stand.until(lambda: stand.side.ephemerals)

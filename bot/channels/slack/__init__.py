@@ -95,9 +95,7 @@ class Slack:
         self.troubles: dict[str, str] = {}  # by what found it
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
-        self._homes = 0.0
-        self._tidied = -HOUR
-        self._identified = -1e9
+        self._homes, self._tidied, self._identified = 0.0, -HOUR, -1e9  # when each was last done
         self._leading = threading.Lock()
         self._led = False
 
