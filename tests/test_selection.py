@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
+from bot.domain import Response
 from bot.limits import read_limits
 from bot.ports import Decided, Entry, Judgement, Selected
+from bot.rendering import told
 from bot.selection import Word, at_stake, checked, weighed, word_on
 from bot.selection.private import without_people
 from bot.selection.trust import LONGEST, Trust, silent_topics
@@ -201,3 +203,18 @@ def test_what_is_asked_stays_as_it_is(text: str) -> None:
 def test_masking_twice_is_masking_once(text: str) -> None:
     once = without_people(text)
     assert without_people(once) == once
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("asked", "its word was weighed"),
+        ("left_out", "the desk decided that one alone"),
+        ("calls_spent", "its calls of this hour are spent; the desk decided alone"),
+        ("LateError", "nothing that can be used (LateError); the desk decided alone"),
+    ],
+)
+def test_what_came_of_it_is_told_in_words(note: str, words: str) -> None:
+    response = Response(outcomes=(), language="en", knowledge="", notes=(f"model: {note}",))
+    (line,) = told(response)
+    assert words in line
