@@ -65,8 +65,8 @@ def test_an_entry_must_stand_in_the_message() -> None:
 OURS = tuple("abcde")
 
 
-def judged(probability: float) -> Judgement:
-    return Judgement(probability=probability, passages=OURS, label="x")
+def judged(probability: float, certainty: float = 0.5) -> Judgement:
+    return Judgement(probability=probability, passages=OURS, label="x", certainty=certainty)
 
 
 @given(st.floats(0, 1), st.lists(st.sampled_from("abcdefgh"), max_size=3, unique=True))
@@ -99,6 +99,8 @@ def test_a_yes_at_the_floor_is_worth_a_trial_and_reaches_the_threshold() -> None
     assert lifted.passages[0] == "e"
     assert not at_stake(judged(0.9), Word(passages=("b",)), threshold=0.67, limits=LIMITS)
     assert not at_stake(judged(0.5), Word(), threshold=0.67, limits=LIMITS)
+    strict = judged(0.5, certainty=0)  # of the strict rules: a likeness, no probability
+    assert not at_stake(strict, word, threshold=0.67, limits=LIMITS)
 
 
 TOPICS = [[f"Question {n}?"] for n in range(9)]
