@@ -19,6 +19,7 @@ from bot.domain import (
 )
 from bot.errors import InputError
 from bot.redact import redact
+from bot.selection.asking import ASKED, LEFT_OUT
 
 MAX_CHARACTERS = 262_144  # of a text with its history
 MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
@@ -101,8 +102,10 @@ def told(response: Response) -> Iterator[str]:
     """What came of asking a model, in words."""
     for note in response.notes:
         result = note.removeprefix("model: ")
-        if result == "asked":
+        if result == ASKED:
             yield "a model was asked about it, and its word was weighed"
+        elif result == LEFT_OUT:
+            yield "a model was asked, and left a question out; the desk decided that one alone"
         elif why := NOT_ASKED.get(result):
             yield f"the model was not asked: {why}; the desk decided alone"
         else:

@@ -148,7 +148,8 @@ class Responder:
         if not self.asking or any(map(_like_refused, readings)):
             return readings
         selected = self.asking.ask(text)
-        notes.append(f"model: {selected.fault or 'asked'}")
+        asked = [r.question.text for r in readings]
+        notes.append(f"model: {self.asking.came(selected, asked)}")
         missed = self.asking.unread(selected, [r.view for r in readings])
         more = [self._read(Question(text=span), language) for span in missed if not screen(span)]
         return [self._weighed(r, selected, language) for r in [*readings, *more]]
@@ -158,7 +159,7 @@ class Responder:
             return reading
         ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
         judged, confirmed = self.asking.weigh(
-            reading.view, replace(reading.judgement, passages=ours), selected,
+            reading.question.text, replace(reading.judgement, passages=ours), selected,
             threshold=self.judge.threshold_for(language),
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)

@@ -27,6 +27,7 @@ from bot.domain import (
 from bot.outbound import Outbound
 from bot.redact import redact
 from bot.rendering import decision, kind
+from bot.selection.asking import ASKED
 from bot.settings import Settings, read_settings
 from bot.wording import word
 from evals.grade import Decision, Part, Seen
@@ -34,7 +35,6 @@ from evals.schema import Case
 
 CHUNK = 25
 MODEL = "model: "  # a note begins with it
-ASKED = "asked"
 SCRIPTED = "scripted: no quality"
 # Hand-overs that another threshold would have answered; the other reasons are rules.
 OPEN = frozenset(

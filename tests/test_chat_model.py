@@ -16,7 +16,6 @@ from bot.budget import Bounds, Budget
 from bot.domain import Answer, Escalation, Message, Response
 from bot.errors import SettingsError
 from bot.metrics import Metrics
-from bot.rendering import told
 from bot.responder import Responder
 from bot.settings import Settings
 from evals.gates import GATES
@@ -81,6 +80,16 @@ def test_a_model_can_hold_an_answer_back(app: App, held_back: dict[str, Any]) ->
     (outcome,) = respond(app, says(held_back), KNOWN).outcomes
     assert isinstance(outcome, Escalation)
     assert outcome.candidates
+
+
+def test_a_question_that_it_leaves_out_is_the_desk_s_alone(app: App) -> None:
+    other = "Were passwords part of it?"
+    text = f"{KNOWN} {other}"
+    response = respond(app, says(entry(KNOWN, "not_in_post", ())), text)
+    assert response.notes == ("model: left_out",)
+    first, second = response.outcomes
+    assert isinstance(first, Escalation)
+    assert second == app.responder.respond(Message(text=text)).outcomes[1]
 
 
 def test_a_model_cannot_answer_what_the_desk_finds_nothing_for(app: App) -> None:
@@ -247,20 +256,6 @@ def test_the_budget_ends_the_spending_exactly(app: App) -> None:
     shown = metrics.text().decode()
     for line in ("open 0.0", "calls_spent 1.0", "resting 0.0", "calls 6.0", "believed 1.0"):
         assert f"desk_model_{line}" in shown
-
-
-@pytest.mark.parametrize(
-    ("note", "words"),
-    [
-        ("asked", "its word was weighed"),
-        ("calls_spent", "its calls of this hour are spent; the desk decided alone"),
-        ("LateError", "nothing that can be used (LateError); the desk decided alone"),
-    ],
-)
-def test_what_came_of_it_is_told_in_words(note: str, words: str) -> None:
-    response = Response(outcomes=(), language="en", knowledge="", notes=(f"model: {note}",))
-    (line,) = told(response)
-    assert words in line
 
 
 @pytest.mark.parametrize(
