@@ -34,7 +34,12 @@ from evals.schema import Case
 CHUNK = 25
 # Hand-overs that another threshold would have answered; the other reasons are rules.
 OPEN = frozenset(
-    {EscalationReason.UNSURE, EscalationReason.OFF_TOPIC, EscalationReason.NOT_IN_POST}
+    {
+        EscalationReason.UNSURE,
+        EscalationReason.OFF_TOPIC,
+        EscalationReason.NOT_IN_POST,
+        EscalationReason.PHISHING_SAMPLE,
+    }
 )
 Say = Callable[[int], None]
 

@@ -106,6 +106,14 @@ def spoken(text: str) -> str:
     return kept if len(kept.split()) > FEW else text
 
 
+def quoted(text: str) -> str:
+    """What `text` quotes or passes on of others."""
+    lines = QUOTED_LINE.findall(text)
+    passed_on = FORWARDED.search(text)
+    after = text[passed_on.end() :] if passed_on else ""
+    return "\n".join([*lines, *QUOTED.findall(QUOTED_LINE.sub("", text)), after]).strip()
+
+
 def _tag_characters(text: str) -> str:
     return "".join(chr(ord(c) - 0xE0000) for c in text if 0xE0020 <= ord(c) <= 0xE007E)
 
