@@ -109,6 +109,17 @@ password_confirmation=[[s3cr3tive]]
 the door code is [[A7K9Q2]]
 I changed my password from [[12345678]] to [[87654321]]
 my password: [[12345]]
+contraseña [[elgatito]] usuario kim
+пароль [[vesnushka]]
+I used [[walnut]] as my password
+my pass phrase reads "[[the quiet otter swims far]]"
+access code for the big meeting door [[7731]]
+the combination of the safe is [[24-17-88]]
+clave de API [[Zk3jR9sLq0Xw8]]
+Mein Passwort ist dann [[Pusteblume!]]
+my three digit code [[662]]
+Wi-Fi: Guest / [[welcome-guest-77]]
+my recovery phrase is: [[lemon hammer sunset velvet ocean tiger candle maple river stone cloud other]]
 the login is kim and then [[harbor2018!]]
 I use [[Copper!41]] everywhere
 they all have the same one: [[Lantern#7x]]
@@ -233,6 +244,12 @@ passport of my colleague, and my passport, are fine
 the password ""
 logged in with my phone, account settings / notifications
 my password is absolutely unforgettable
+"password": "<hidden>"
+"password": "********"
+seed=1234
+https://a.example/?q=password&lang=en2
+people use qwerty as a password and never use 123456 as a password
+the verification code never arrives on my Nokia 3310
 faq-need-reset-password-rotate-api and password-reset-2025.html
 the page password-reset-faq-2025 and staff-pw-exposed
 key fingerprint 3A:7B:22:90:1C:DE:44:F1:09:AB:CD:EF:12:34:56:78

@@ -1,7 +1,7 @@
 """Codes beside their word: one-time codes, PINs, the figures on a card, recovery codes."""
 
 from bot.redact.pieces import Shape
-from bot.redact.place import Candidate, figures
+from bot.redact.place import Candidate, ends_clause, figures
 
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
@@ -21,7 +21,9 @@ def code(at: Candidate) -> bool:
         return True
     if at.is_year:
         return False
-    return at.place.words <= (SENTENCE if at.digits >= SIX else NEAR - 1)
+    named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # my Nokia 3310
+    last = ends_clause(at.row, at.index) and not named
+    return at.place.words <= (SENTENCE if at.digits >= SIX else SIX if last else NEAR - 1)
 
 
 def bare_code(at: Candidate) -> bool:

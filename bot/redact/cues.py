@@ -71,7 +71,11 @@ def cues(low: str) -> Iterator[Cue]:
         role, language = _role(flat[start:end])
         if flat[start].isascii() or _whole_word(flat, start, end):
             before, behind = _neighbours(flat, start, end)
-            if _in_slug(low, end) or (flat[start:end] == "pass" and not _is_noun(flat, end)):
+            if (
+                _in_slug(low, end)
+                or _in_query(low, end)
+                or (flat[start:end] == "pass" and not _is_noun(flat, end))
+            ):
                 continue
             in_brackets = role is Role.BARE_CODE and flat[start - 1 : start] == "("
             if not in_brackets and not _of_another_kind(role, flat[start:end], before, behind):
@@ -85,6 +89,11 @@ def _in_slug(low: str, end: int) -> bool:
         return False
     slug = SLUG.match(low, end)
     return bool(slug and (slug[1].count("-") > 1 or slug[1][1:].isalpha()))
+
+
+def _in_query(low: str, end: int) -> bool:
+    """?q=password&lang=en: the word itself is a value."""
+    return low[end : end + 1] == "&" and low[end + 1 : end + 2].isalpha()
 
 
 def _is_noun(flat: str, end: int) -> bool:
