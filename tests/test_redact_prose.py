@@ -109,6 +109,13 @@ password_confirmation=[[s3cr3tive]]
 the door code is [[A7K9Q2]]
 I changed my password from [[12345678]] to [[87654321]]
 my password: [[12345]]
+pls check account kim@acme.example pwd [[Butterfly]]
+the current pass is: [[oldtrafford]]
+it used to be [[Arsenal99]] but not now
+Kennwort für den Router [[36281940571829304756]]
+the lock code is [[2468]]
+first pet: [[Scruffy]]
+mein Schlüssel ist [[sk-test-0000]] glaube ich
 contraseña [[elgatito]] usuario kim
 пароль [[vesnushka]]
 I used [[walnut]] as my password
@@ -250,6 +257,14 @@ seed=1234
 https://a.example/?q=password&lang=en2
 people use qwerty as a password and never use 123456 as a password
 the verification code never arrives on my Nokia 3310
+password hint: cat
+PASSWORD_RESET_TIMEOUT=259200 and code_challenge_method=S256
+pwd prints /home/kim/projects/app2
+pin=GPIO14, key=value1
+logged in using Edge119
+she forgot her pw, typical, but the pw wasnt in there
+muss ich mein pw aendern?
+12 words or 24 words, which is better?
 faq-need-reset-password-rotate-api and password-reset-2025.html
 the page password-reset-faq-2025 and staff-pw-exposed
 key fingerprint 3A:7B:22:90:1C:DE:44:F1:09:AB:CD:EF:12:34:56:78

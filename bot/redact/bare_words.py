@@ -23,7 +23,7 @@ def lone_word(at: Candidate) -> bool:
     """A bare word that nothing else explains: "my password is dragon"."""
     place, text = at.place, at.piece.text
     word = lowered(text)
-    if _before_account(at, word) or _alone_in_script(at, word):
+    if _before_account(at, word) or _alone_in_script(at, word) or _noted(at, word):
         return True
     if not _binds_words(place) or not (place.marked or _foreign_to(at.cue, word)):
         return False
@@ -50,6 +50,14 @@ def _alone_in_script(at: Candidate, word: str) -> bool:
     plain = latin and not is_told(word) and not is_name(word)
     foreign = at.cue.language in OTHER_ALPHABETS
     return plain and foreign and at.beside and ends_clause(at.row, at.index)
+
+
+def _noted(at: Candidate, word: str) -> bool:
+    """ "pwd butterfly"."""
+    last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
+    ends = last and not set(at.piece.trail) & {"?", ")"} and not at.place.loose
+    note = at.cue.word in words("notes") and at.beside and ends
+    return note and len(word) > LEAST_WORD and not says_about(word) and not is_name(word)
 
 
 def word_before(at: Candidate) -> bool:

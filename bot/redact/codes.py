@@ -2,6 +2,7 @@
 
 from bot.redact.pieces import Shape
 from bot.redact.place import Candidate, ends_clause, figures
+from bot.redact.speech import is_name
 
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
@@ -71,6 +72,8 @@ def recovery(at: Candidate) -> bool:
 def _one_time(at: Candidate) -> bool:
     """Codes of letters and figures, bound to their cue."""
     text = at.piece.text
+    if is_name(text.lower()):
+        return False
     if at.piece.shape is Shape.STRONG:
         return at.place.words <= NEAR
     plain = text.replace("-", "").isalnum() and len(text) in range(NEAR, LONGEST_LETTERED + 1)

@@ -14,6 +14,7 @@ from bot.redact.views import lowered
 
 YEAR_DIGITS = 4
 LEAST_KEY, LEAST_DRAWN, LEAST_LOOSE_KEY = 8, 10, 16
+LEAST_PRINTED = 16  # figures of a password that a router carries
 LEAST_FIGURES = 10  # of a key of figures alone
 LEAST_ANSWER = 3
 BEHIND, AHEAD, KEY_AHEAD = 10, 6, 8  # words between a cue and a mixture that is its value
@@ -86,7 +87,8 @@ def _number(at: Candidate) -> bool:
     """A password of figures alone."""
     if at.place.bound or at.beside:
         return at.digits >= CODE_DIGITS[0] and (at.place.marked or not at.is_year)
-    return at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+    changed = at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+    return changed or (at.digits >= LEAST_PRINTED and at.place.words <= AHEAD)
 
 
 def _answer(at: Candidate) -> bool:
@@ -103,7 +105,9 @@ def _key(at: Candidate) -> bool:
     if found is Shape.NUMBER:
         return place.bound and at.digits >= LEAST_FIGURES
     if place.bound and (at.mixed or (found is Shape.CASED and random(text))):
-        named = is_name(text.lower()) or (text.islower() and SPELT.match(text))
+        named = is_name(text.lower()) or (
+            text.islower() and SPELT.match(text) and not text.startswith("sk-")
+        )
         return len(text) >= (SIX if place.marked else LEAST_KEY) and not named
     drawn = at.beside and found is Shape.STRONG and case_changes(text) > 1 and random(text)
     if len(text) < (LEAST_DRAWN if drawn else LEAST_LOOSE_KEY):

@@ -38,6 +38,7 @@ USUAL = re2.compile(
     r"[a-z][\w.-]*=.*$|[a-z!-]+/[\d.]+$|[a-z]+;\d+$|[a-z]+/[a-z]+$|[a-z]&[a-z]$|@[a-z0-9_.]+$|#[a-z]+$|[a-z]+(?:_[a-z]+)+$|[a-z]+'?s?$",
 )
 SHOUTED_ID = re2.compile(r"[A-Z]{1,8}[-_#]?\d{3,}$|[A-Z0-9]{10,}$|[A-Z]{2,}\d*(?:-[A-Z0-9]+)+$")
+PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+){2,}$")
 NUMBER = re2.compile(r"\d+(?:[- ]\d+)*$")
 MARKS = frozenset("!@#$%^&*+=~|\\?")
 
@@ -126,6 +127,8 @@ def _cased(text: str) -> Shape:
 
 
 def _never(text: str) -> bool:
+    if text.islower() and PATH.match(text):
+        return True
     raw = text.encode()
     plain = text.isalnum() and not text[0].isdigit()
     if not plain and IDENTIFIER.match(raw) and not text.startswith("pk"):
