@@ -17,7 +17,7 @@ from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
 from bot.corpus.carried import unlisted
-from bot.domain import Message
+from bot.domain import Message, SecretKind
 from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import folded
 from bot.wording import about_line, quoted, source_line, word
@@ -135,6 +135,11 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
             [t.footer, t.greeting],
             [t.handover, t.handover_urgent],
             [t.refusal[0], t.answer_lead],
+            [said, t.greeting],
+            [said, t.answer_lead],
+            [t.secret_kinds[SecretKind.PASSWORD]],
+            [t.greeting, t.secret_kinds[SecretKind.PASSWORD]],
+            [t.secret_found, said, t.secret_kinds[SecretKind.PASSWORD]],
         ),
         "where none belongs": ([t.footer, said], [t.handover, said], [t.refusal[0], about, said]),
     }
