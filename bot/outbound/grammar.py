@@ -64,7 +64,7 @@ class Grammar:
 
     def strange(self, text: str) -> str:
         """A character that no approved text has: look-alikes, invisible ones, turned writing."""
-        return next((c for c in text if c not in self.characters), "")
+        return min(set(text) - self.characters, default="")
 
     def objection(self, text: str) -> str:
         """Why the folded `text` is no reply; empty when it is one, or a part of one."""
