@@ -45,7 +45,7 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
     ):
         case = stand.case()
-        stand.until(lambda: words(stand))
+        stand.until(lambda: "suggests this wording" in words(stand))
         time.sleep(0.3)
         shown = words(stand)
         assert len(server.bodies) == 1
@@ -89,7 +89,7 @@ def test_the_budget_holds_for_wordings_too_and_home_says_so(
     ):
         assert any(h.name == "model" and h.good for h in stand.slack.health())
         stand.case()
-        stand.until(lambda: words(stand))
+        stand.until(lambda: "suggests this wording" in words(stand))
         stand.case(UNSURE + " And the tax firm?", "k2")
         stand.until(lambda: len(side.cards()) == 2)
         time.sleep(0.3)
