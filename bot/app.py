@@ -11,10 +11,10 @@ from bot.budget import Bounds, Budget
 from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.corpus import Knowledge, load
 from bot.errors import DeliveryError, MissingError
-from bot.limits import read_limits
+from bot.limits import Limits, read_limits
 from bot.outbound import Outbound
 from bot.ports import Judge, MailOut, Retriever, Selector
-from bot.responder import Responder
+from bot.responder import Lookup, Responder
 from bot.settings import MailKind
 
 if TYPE_CHECKING:
@@ -89,15 +89,18 @@ class App:
             return self._dense()
         except MissingError as error:
             self.say(f"warning: {error}; the desk goes on with word search and answers less")
-            from bot.adapters.bm25 import BM25
+            words = self._words()
+            return self._responder(words.retriever, words.judge)
 
-            return self._responder(BM25(self.records()), self._strict())
+    @cached_property
+    def limits(self) -> Limits:
+        return read_limits(self.settings.knowledge)
 
     @cached_property
     def budget(self) -> Budget:
         """What the model may cost."""
-        settings = self.settings
-        return Budget(Bounds(calls=settings.model_calls, tokens=settings.model_tokens_paid))
+        calls, tokens = self.settings.model_calls, self.settings.model_tokens_paid
+        return Budget(Bounds.of(self.limits.model, calls=calls, tokens=tokens))
 
     @cached_property
     def selector(self) -> Selector | None:
@@ -107,25 +110,27 @@ class App:
         from bot.adapters.chat_model import ChatSelector
 
         return ChatSelector(
-            self.settings.model, budget=self.budget, options=self.settings.model_options
-        )
+            self.settings.model_name, budget=self.budget, options=self.settings.model_options,
+            deadline=self.limits.model.seconds,
+        )  # fmt: skip
 
     @cached_property
     def outbound(self) -> Outbound:
-        return Outbound(self.knowledge)
+        return Outbound(self.knowledge, self.settings.secrets)
 
     @cached_property
     def journal(self) -> "Journal":
         from bot.journal import Journal
 
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        return Journal(self.settings.database, limits=read_limits(self.settings.knowledge))
+        return Journal(self.settings.database, limits=self.limits)
 
     @cached_property
     def jobs(self) -> "Jobs":
-        from bot.jobs import Jobs
+        from bot.jobs import AT_ONCE, Jobs
 
-        return Jobs(self.journal, self.settings.database)
+        at_once = self.limits.model.messages if self.settings.model else AT_ONCE
+        return Jobs(self.journal, self.settings.database, at_once=at_once)
 
     @cached_property
     def mailbox(self) -> "LocalMailbox | ImapMailbox":
@@ -221,8 +226,8 @@ class App:
         from bot.adapters.chat_draft import ChatDrafter
 
         return ChatDrafter(
-            self.settings.model, knowledge=self.knowledge, budget=self.budget,
-            options=self.settings.model_options,
+            self.settings.model_name, knowledge=self.knowledge, budget=self.budget,
+            options=self.settings.model_options, deadline=self.limits.model.draft_seconds,
         )  # fmt: skip
 
     def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
@@ -282,8 +287,15 @@ class App:
 
     def _responder(self, retriever: Retriever, judge: Judge) -> Responder:
         return Responder(
-            knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector
-        )
+            knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector,
+            local=None if self.settings.own_embeddings else self._words(),
+        )  # fmt: skip
+
+    def _words(self) -> Lookup:
+        """Word search and strict rules: nothing of it leaves the machine."""
+        from bot.adapters.bm25 import BM25
+
+        return Lookup(retriever=BM25(self.records()), judge=self._strict())
 
     def _strict(self) -> StrictJudge:
         answers = Answers.of(list(self.knowledge.passages), self.knowledge.wordings)

@@ -5,9 +5,17 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from bot.limits import ModelLimits, shipped_limits
 
 HOUR = 3600.0
+NOT_ASKED = {  # what each state means, for people
+    "calls_spent": "its calls of this hour are spent",
+    "tokens_spent": "its tokens of this hour are spent",
+    "resting": "it failed and is left alone for a while",
+    "busy": "none of its calls ends",
+}
 
 
 class SpentError(Exception):
@@ -20,9 +28,32 @@ class Bounds:
 
     calls: int = 600
     tokens: int = 2_000_000
-    at_once: int = 20  # more wait for their turn
-    failures: int = 5  # in a row; then the model is left alone for a while
-    rest: float = 60.0  # seconds
+    at_once: int = field(default_factory=lambda: shipped_limits().model.at_once)
+    tries: int = field(default_factory=lambda: shipped_limits().model.tries)
+    answer_tokens: int = field(default_factory=lambda: shipped_limits().model.answer_tokens)
+    failures: int = field(default_factory=lambda: shipped_limits().model.failures)  # in a row
+    rest: float = field(default_factory=lambda: shipped_limits().model.rest_seconds)
+
+    @staticmethod
+    def of(limits: ModelLimits, *, calls: int, tokens: int) -> "Bounds":
+        """As the limits say."""
+        return Bounds(
+            calls=calls, tokens=tokens, at_once=limits.at_once, tries=limits.tries,
+            answer_tokens=limits.answer_tokens, failures=limits.failures, rest=limits.rest_seconds,
+        )  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Spend:
+    """One call that runs: it holds what it may take at most, until what it took is known."""
+
+    most: int
+    until: float
+    took: int | None = None
+
+    def tell(self, tokens: int) -> None:
+        """What the vendor counts; nothing told means all that was held."""
+        self.took = tokens
 
 
 class Budget:
@@ -34,54 +65,83 @@ class Budget:
         self.faults = Counter[str]()  # by class, for metrics and doctor
         self.spent = Counter[str]()  # calls and tokens since the start
         self._calls: deque[tuple[float, int]] = deque()
-        self._running = 0
+        self._running: list[Spend] = []
+        self._usual = 1  # tokens that a call held last
         self._in_a_row = 0
         self._rests_until = 0.0
         self._lock = threading.Lock()
 
     @contextmanager
-    def call(self) -> Iterator[Callable[[int], None]]:
-        """Room for one call; tell the yielded function the tokens it took. SpentError: no room."""
-        spent = [0]
-        self._begin()
+    def call(self, *, most: int = 0, seconds: float = HOUR) -> Iterator[Spend]:
+        """Room for one call of at most `most` tokens; SpentError: no room."""
+        spend = Spend(most=most, until=self.clock() + seconds)
+        self._begin(spend)
         try:
-            yield lambda tokens: spent.__setitem__(0, tokens)
+            yield spend
         except Exception as error:
             self._failed(type(error).__name__)
+            if _unanswered(error):
+                spend.tell(0)
             raise
         else:
-            with self._lock:
-                self._in_a_row = 0
+            self._went_well(spend)
         finally:
-            with self._lock:
-                self._running -= 1
-                self._calls.append((self.clock(), spent[0]))
-                self.spent.update(calls=1, tokens=spent[0])
+            self._end(spend)
+
+    def late(self) -> None:
+        """A message waited in vain: its call may run for ever."""
+        self._failed("LateError")
 
     @property
     def state(self) -> str:
         """`open`, or why no call is made now."""
         with self._lock:
-            return self._closed() or "open"
+            return self._closed(self._usual) or "open"
 
-    def _begin(self) -> None:
+    @property
+    def hour(self) -> tuple[int, int]:
+        """Calls and tokens of the last hour, with what the running ones hold."""
         with self._lock:
-            if reason := self._closed():
+            self._forget()
+            return len(self._calls) + len(self._running), self._tokens()
+
+    def _begin(self, spend: Spend) -> None:
+        with self._lock:
+            self._usual = max(spend.most, 1)
+            if reason := self._closed(self._usual):
                 self.faults[reason] += 1
                 raise SpentError(reason)
-            self._running += 1
+            self._running.append(spend)
 
-    def _closed(self) -> str:
+    def _end(self, spend: Spend) -> None:
+        with self._lock:
+            took = spend.most if spend.took is None else spend.took
+            self._running.remove(spend)
+            self._calls.append((self.clock(), took))
+            self.spent.update(calls=1, tokens=took)
+
+    def _closed(self, most: int) -> str:
+        self._forget()
         now = self.clock()
-        while self._calls and self._calls[0][0] <= now - HOUR:
-            self._calls.popleft()
         if now < self._rests_until:
             return "resting"
-        if len(self._calls) + self._running >= self.bounds.calls:
+        if sum(spend.until < now for spend in self._running) >= self.bounds.at_once:
+            return "busy"
+        if len(self._calls) + len(self._running) >= self.bounds.calls:
             return "calls_spent"
-        if sum(tokens for _, tokens in self._calls) >= self.bounds.tokens:
-            return "tokens_spent"
-        return ""
+        return "tokens_spent" if self._tokens() + most > self.bounds.tokens else ""
+
+    def _forget(self) -> None:
+        while self._calls and self._calls[0][0] <= self.clock() - HOUR:
+            self._calls.popleft()
+
+    def _tokens(self) -> int:
+        return sum(tokens for _, tokens in self._calls) + sum(s.most for s in self._running)
+
+    def _went_well(self, spend: Spend) -> None:
+        with self._lock:
+            if self.clock() <= spend.until:
+                self._in_a_row = 0
 
     def _failed(self, kind: str) -> None:
         with self._lock:
@@ -89,3 +149,8 @@ class Budget:
             self._in_a_row += 1
             if self._in_a_row >= self.bounds.failures:
                 self._rests_until, self._in_a_row = self.clock() + self.bounds.rest, 0
+
+
+def _unanswered(error: Exception) -> bool:
+    """Did the vendor say no, which costs nothing?"""
+    return isinstance(getattr(error, "status_code", None), int)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.app import App
+from bot.budget import NOT_ASKED
 from bot.channels.mail.intake import Read, read
 from bot.channels.mail.rules import Policy, Verdict
 from bot.channels.mail.sandbox import SafeParser
@@ -61,15 +62,17 @@ class MailCheck:
             "file": name,
             "verdict": verdict.value,
             "rule": found.ruling.rule,
-            "visible": found.redaction.text if verdict in SPOKEN else found.mail.visible,
+            "visible": found.visible,
             "subject": found.subject,
-            "from": found.mail.sender,
+            "from": found.sender,
             "lang": detect(found.redaction.text),
             "response": self._response(found) if verdict in SPOKEN else None,
         }
 
     def _response(self, found: Read) -> dict[str, Any]:
-        message = Message(text=found.redaction.text, redactions=found.redaction.spans)
+        message = Message(
+            text=found.redaction.text, redactions=found.redaction.spans, subject=found.heading
+        )
         response = self.app.responder.respond(message)
         return as_json(response, word(response, self.app.knowledge))
 
@@ -88,7 +91,7 @@ def queue_lines(journal: Journal) -> Iterator[str]:
         waited = age(now - datetime.fromisoformat(case.opened_at))
         about = f"{case.priority:<7}{case.reason:<16}{waited:>7}{late}"
         yield f"{case.id:>4}  {about}  {case.sender}"
-        yield f"      {text}"
+        yield f"      {text}" + (f"  (+{case.later} since)" if case.later else "")
     for send in stuck:
         yield f"mail {send.id} to {send.recipient} is {send.state}: {send.fault or 'a bounce came'}"
     for post in dead:
@@ -165,12 +168,18 @@ class Finding:
 
 
 def examine(app: App) -> Iterator[Finding]:
-    """Knowledge, fit, model, index, journal, disk."""
+    """Knowledge, replies, fit, model, index, journal, disk."""
     knowledge = app.knowledge
     yield Finding(
         name="knowledge", good=True,
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
+    )  # fmt: skip
+    stopped = app.outbound.stopped
+    yield Finding(
+        name="replies", good=not stopped,
+        says=f"stopped for what they carry: {', '.join(stopped)}; list it in notes.yaml"
+        if stopped else "every approved text may leave",
     )  # fmt: skip
     fit = app.fit
     yield Finding(
@@ -209,8 +218,16 @@ def _chat_model(app: App) -> Finding:
         told = _metrics(app.settings.http_port)
     except (OSError, HTTPException):
         return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
-    asked = any(line == "desk_model_open 1.0" for line in told.splitlines())
-    says = "is asked" if asked else "is not asked now (spent, or it failed); the desk decides alone"
+    numbers = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in ("#", ""))
+    asked = numbers.get("desk_model_open") == "1.0"
+    why = next((w for s, w in NOT_ASKED.items() if numbers.get(f"desk_model_{s}") == "1.0"), "")
+    says = "is asked" if asked else f"is not asked now ({why}); the desk decides alone"
+    if numbers.get("desk_model_believed") == "0.0":
+        says += "; its yes does not count, as it confirmed what the post does not say"
+    spent = [numbers.get(f"desk_model_{name}", "0") for name in ("calls", "tokens")]
+    calls, tokens = (int(float(number)) for number in spent)
+    budget = app.budget.bounds
+    says += f"; {calls} of {budget.calls} calls, {tokens} of {budget.tokens} tokens in this hour"
     return Finding(name="chat model", good=asked, says=f"{model}: {says}")
 
 

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def ask(arguments: argparse.Namespace) -> int:
     """Answer one text, or a stream of lines."""
-    from bot.rendering import as_json, message_of, rows
+    from bot.rendering import as_json, message_of, rows, told
     from bot.wording import word
 
     app = _app(once=not arguments.jsonl)
@@ -65,7 +65,7 @@ def ask(arguments: argparse.Namespace) -> int:
         print(json.dumps(as_json(response, reply), ensure_ascii=False))
         return DONE
     print(reply)
-    lines = [*rows(response), *explained] if arguments.explain else [*rows(response)]
+    lines = [*rows(response), *told(response), *explained]
     print("\n".join(f"# {line}" for line in lines))
     return DONE
 
@@ -198,7 +198,10 @@ def _say(line: str) -> None:
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"incident-desk: {error}", file=sys.stderr)
+    """One line, masked: an error may quote what it stumbled over."""
+    from bot.redact import redact as mask
+
+    print(f"incident-desk: {mask(str(error)).text}", file=sys.stderr)
     return code
 
 

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
-from bot.errors import MissingError
+from bot.errors import DeskError, MissingError
 from bot.journal.engine import connect_rebuildable
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ class Duties:
 class Jobs:
     """The queue of one process; start it once."""
 
-    def __init__(self, journal: "Journal", url: str) -> None:
+    def __init__(self, journal: "Journal", url: str, *, at_once: int = AT_ONCE) -> None:
         self.journal = journal
+        self.at_once = at_once  # more where jobs wait for a model
         self.url = url
         self.shared = journal.engine.dialect.name != "sqlite"
         self.worker = f"desk-{os.getpid()}-{secrets.token_hex(4)}" if self.shared else "desk"
@@ -74,7 +75,7 @@ class Jobs:
             serializer=DBOSPortableJSONSerializer(),
             log_level="ERROR",
             use_listen_notify=False,
-            max_executor_threads=AT_ONCE + 4,
+            max_executor_threads=self.at_once + 4,
         )
         DBOS(config=config)
         DBOS.workflow(name="drain", max_recovery_attempts=None)(_job(duties.drain))
@@ -82,7 +83,7 @@ class Jobs:
         DBOS.launch()
         DBOS.register_queue(
             QUEUE,
-            worker_concurrency=AT_ONCE,
+            worker_concurrency=self.at_once,
             partition_concurrency=1,
             polling_interval_sec=POLL_SECONDS,
             on_conflict="always_update",
@@ -185,6 +186,10 @@ class Jobs:
 
 def _job(duty: Callable[[int], None]) -> Callable[[int], None]:
     def job(about: int) -> None:
-        duty(about)
+        """The engine stores what an error says, and an error may quote a message."""
+        try:
+            duty(about)
+        except Exception as error:  # noqa: BLE001 - any; the rows that it left undone are seen to
+            raise DeskError(f"the job broke: {type(error).__name__}") from None
 
     return job

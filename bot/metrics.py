@@ -1,9 +1,11 @@
 """What the desk counts, for Prometheus; numbers and closed words only."""
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bot.budget import NOT_ASKED, Budget
 from bot.domain import Response
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -55,6 +57,19 @@ class Metrics:
     def watch(self, name: str, says: str, value: Callable[[], float]) -> None:
         """A number that is looked up whenever somebody asks."""
         Gauge(name, says, registry=self.registry).set_function(value)
+
+    def watch_model(self, budget: Budget, *, believed: Callable[[], float]) -> None:
+        """Whether the model is asked, why not, what it took, and whether its yes counts."""
+
+        def is_in(state: str) -> float:
+            return float(budget.state == state)
+
+        self.watch("desk_model_open", "A model is asked", partial(is_in, "open"))
+        for state, why in NOT_ASKED.items():
+            self.watch(f"desk_model_{state}", f"It is not asked: {why}", partial(is_in, state))
+        self.watch("desk_model_calls", "Its calls of the last hour", lambda: budget.hour[0])
+        self.watch("desk_model_tokens", "Its tokens of the last hour", lambda: budget.hour[1])
+        self.watch("desk_model_believed", "Its yes counts", believed)
 
     def text(self) -> bytes:
         """All of them, as Prometheus reads it."""

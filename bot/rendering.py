@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
+from bot.budget import NOT_ASKED
 from bot.domain import (
     Answer,
     Channel,
@@ -18,8 +19,10 @@ from bot.domain import (
 )
 from bot.errors import InputError
 from bot.redact import redact
+from bot.selection.asking import ASKED, LEFT_OUT
 
-MAX_CHARACTERS = 262_144
+MAX_CHARACTERS = 262_144  # of a text with its history
+MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
 
 
 def message_of(line: object) -> Message:
@@ -33,13 +36,16 @@ def message_of(line: object) -> Message:
         raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
     try:
         channel = Channel(line.get("channel", Channel.EMAIL))
-        turns = tuple(_turn(turn) for turn in line.get("history", ()))
+        turns = [_turn(turn) for turn in line.get("history", ())][-MAX_TURNS:]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             'channel is "email" or "slack"; history is [{"role": "user" or "desk", "text": "…"}]'
         ) from None
+    if len(text) + sum(len(turn.text) for turn in turns) > MAX_CHARACTERS:
+        raise InputError(f"text and history are longer than {MAX_CHARACTERS} characters together")
     masked = redact(text)
-    return Message(text=masked.text, channel=channel, history=turns, redactions=masked.spans)
+    earlier = tuple(Turn(role=turn.role, text=redact(turn.text).text) for turn in turns)
+    return Message(text=masked.text, channel=channel, history=earlier, redactions=masked.spans)
 
 
 def decision(response: Response) -> str:
@@ -92,6 +98,20 @@ def rows(response: Response) -> Iterator[str]:
             yield f"{'':<9}{'quotes' if isinstance(outcome, Answer) else 'nearest'}: {names}"
 
 
+def told(response: Response) -> Iterator[str]:
+    """What came of asking a model, in words."""
+    for note in response.notes:
+        result = note.removeprefix("model: ")
+        if result == ASKED:
+            yield "a model was asked about it, and its word was weighed"
+        elif result == LEFT_OUT:
+            yield "a model was asked, and left a question out; the desk decided that one alone"
+        elif why := NOT_ASKED.get(result):
+            yield f"the model was not asked: {why}; the desk decided alone"
+        else:
+            yield f"the model gave nothing that can be used ({result}); the desk decided alone"
+
+
 def _part(outcome: Outcome) -> dict[str, Any]:
     quoted = outcome.passages if isinstance(outcome, Answer) else ()
     return {
@@ -108,5 +128,9 @@ def _passages(passages: tuple[Passage, ...]) -> dict[str, list[str]]:
     return {"passages": [p.id for p in passages], "quotes": [p.text for p in passages]}
 
 
-def _turn(turn: Mapping[str, str]) -> Turn:
-    return Turn(role=Role(turn["role"]), text=redact(turn["text"]).text)
+def _turn(turn: Mapping[str, object]) -> Turn:
+    """As it came, for it is measured before it is masked."""
+    text = turn["text"]
+    if not isinstance(text, str):
+        raise TypeError
+    return Turn(role=Role(str(turn["role"])), text=text)

@@ -25,17 +25,26 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Verdict, screen
+from bot.policy import Escalate, Refuse, Talk, Verdict, headed, screen, talk, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
-from bot.selection import joined, overlaps, weighed
+from bot.selection.asking import Asking
 
 CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
-LIKE_REFUSED = 0.6  # of the classifier, where no rule of the policy hit
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 # What a label says about a question that is not answered.
 SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Where evidence comes from, and who weighs it."""
+
+    retriever: Retriever
+    judge: Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +54,7 @@ class Reading:
     question: Question
     view: str
     judgement: Judgement
-    confirmed: bool = False  # by a model, twice
+    confirmed: bool = False  # by a model, twice, whose yes counts
 
 
 class Responder:
@@ -58,11 +67,14 @@ class Responder:
         retriever: Retriever,
         judge: Judge,
         selector: Selector | None = None,
+        local: Lookup | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.retriever = retriever
         self.judge = judge
         self.selector = selector
+        self.local = local  # for what is refused, where the usual one asks a vendor
+        self.asking = Asking(selector, knowledge) if selector else None
 
     def respond(
         self, message: Message, explain: Callable[[Reading], None] | None = None
@@ -80,6 +92,11 @@ class Responder:
             milliseconds=(time.perf_counter() - began) * 1000,
             notes=tuple(notes),
         )
+
+    @property
+    def believed(self) -> bool:
+        """Does a model's yes count? Without a model there is none to doubt."""
+        return self.asking is None or self.asking.trust.good
 
     def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
         """The nearest wordings, for --explain."""
@@ -100,19 +117,22 @@ class Responder:
         text = message.text
         if not text.strip():
             return [_escalation(text, EscalationReason.NO_QUESTION)]
-        if len(text) > MAX_CHARACTERS:
-            return [_escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)]
         history = [t.text for t in message.history if t.role is Role.USER]
+        screened = headed(message.subject, text)
+        if len(text) > MAX_CHARACTERS:
+            return [_too_long(text, screened)]
+        whole = screen(screened, history=history)
+        if message.subject:
+            history.append(message.subject)
         # A message of nothing but greetings still gets an outcome.
         found = segments.questions(text) or (Question(text=segments.whole(text)),)
         readings = [self._read(q, language) for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
-        whole = screen(text, history=history)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
-        verdicts = [whole if v == text else screen(v, history=history) for v in views]
+        verdicts = [whole if v == screened else screen(v, history=history) for v in views]
         if whole and not any(verdicts):
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
@@ -125,19 +145,24 @@ class Responder:
         self, text: str, readings: list[Reading], language: str, notes: list[str]
     ) -> list[Reading]:
         """The readings with a model's word on each; as they are without a model or on its fault."""
-        if not self.selector:
+        if not self.asking or any(map(_like_refused, readings)):
             return readings
-        selected = self.selector.select(text, self.knowledge.offered)
-        notes.append(f"model: {selected.fault or 'asked'}")
-        missed = [e for e in selected.one if not any(overlaps(e, r.view) for r in readings)]
-        more = [self._read(Question(text=e.span), language) for e in missed if not screen(e.span)]
-        return [self._weighed(r, selected) for r in [*readings, *more]]
+        selected = self.asking.ask(text)
+        asked = [r.question.text for r in readings]
+        notes.append(f"model: {self.asking.came(selected, asked)}")
+        missed = self.asking.unread(selected, [r.view for r in readings])
+        more = [self._read(Question(text=span), language) for span in missed if not screen(span)]
+        return [self._weighed(r, selected, language) for r in [*readings, *more]]
 
-    def _weighed(self, reading: Reading, selected: Selected) -> Reading:
-        entry, agreed = joined(reading.view, selected)
+    def _weighed(self, reading: Reading, selected: Selected, language: str) -> Reading:
+        if not self.asking:
+            return reading
         ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
-        judged = weighed(replace(reading.judgement, passages=ours), entry, agreed=agreed)
-        return replace(reading, judgement=judged, confirmed=agreed)
+        judged, confirmed = self.asking.weigh(
+            reading.question.text, replace(reading.judgement, passages=ours), selected,
+            threshold=self.judge.threshold_for(language),
+        )  # fmt: skip
+        return replace(reading, judgement=judged, confirmed=confirmed)
 
     def _read(self, question: Question, language: str) -> Reading:
         """The view of the question with the highest probability."""
@@ -149,13 +174,15 @@ class Responder:
 
     def _judge(self, view: str, language: str) -> Judgement:
         text = self.knowledge.plain(view, language)
-        return self.judge.judge(text, self.retriever.search(text, limit=HITS))
+        stays = self.local if self.local and isinstance(screen(view), Refuse) else None
+        used = stays or Lookup(retriever=self.retriever, judge=self.judge)
+        return used.judge.judge(text, used.retriever.search(text, limit=HITS))
 
     def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED:
+        if _like_refused(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -204,6 +231,12 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
 
 
+def _like_refused(reading: Reading) -> bool:
+    """Reads like what is refused, though no rule names it."""
+    judged = reading.judgement
+    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
+
+
 def _without_chatter(
     readings: Sequence[Reading], verdicts: Sequence[Verdict | None]
 ) -> list[tuple[Reading, Verdict | None]]:
@@ -211,6 +244,13 @@ def _without_chatter(
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
+
+
+def _too_long(text: str, screened: str) -> Escalation:
+    """For a person to read; at once where the text says that it cannot wait."""
+    held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
+    verdict = urgent(screened)
+    return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
 
 
 def _escalation(

@@ -86,7 +86,8 @@ class Service:
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
-        self.metrics.watch("desk_model_open", "A model is asked", self._model_open)
+        if app.settings.model:
+            self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
         self.metrics.watch("desk_slack_up", "Slack is used, and nothing is wrong", self._slack_up)
 
     def start(self) -> None:
@@ -175,9 +176,6 @@ class Service:
 
     def _slack_up(self) -> float:
         return float(self.slack is not None and all(line.good for line in self.slack.health()))
-
-    def _model_open(self) -> float:
-        return float(bool(self.app.settings.model) and self.app.budget.state == "open")
 
     def _take(self, mail: Mail) -> None:
         self.at(Step.FETCHED)

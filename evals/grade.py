@@ -57,6 +57,7 @@ class Seen:
     allowed: bool = True  # the outbound check would let the reply leave
     leaks: int = 0  # secrets that the detector finds in the reply
     milliseconds: float = 0.0
+    model: str = ""  # what came of asking it; empty: a rule decided, or there is none
 
     @property
     def quoted(self) -> tuple[str, ...]:

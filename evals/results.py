@@ -10,7 +10,7 @@ from typing import Any
 
 from evals.gates import Checked
 from evals.grade import Graded
-from evals.measure import Desk
+from evals.measure import SCRIPTED, Desk
 from evals.metrics import (
     Figures,
     Rate,
@@ -64,6 +64,11 @@ class Run:
     def code(self) -> int:
         """One verdict decides text and exit code."""
         return 0 if self.holds else 1
+
+    @property
+    def scripted(self) -> bool:
+        """Did a test's server say what a model would?"""
+        return SCRIPTED in self.stamp["backend"]
 
     @property
     def verdict(self) -> str:

@@ -32,6 +32,7 @@ from bot.journal import Stage
 from bot.journal.pasted import Pasted
 from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
+from bot.outbound import Outbound
 from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
 from tests.test_slack_cards import AT, BAIT, case, states
@@ -157,7 +158,7 @@ def page() -> str:
         Refusal(question="What is Bob's password?", reason=RefusalReason.SECRET, probability=0.1, candidates=passages),
         Escalation(question="Who pays?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3, candidates=passages),
     )  # fmt: skip
-    answers = Answers(knowledge, words, 0.9)
+    answers = Answers(Outbound(knowledge), words, 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
     found.append(article("answer", answers.answer(response, 1, can_share=True).blocks))
     hint = suggested(

@@ -1,21 +1,21 @@
 """The real clients over a socket, against a server that misbehaves in every way it can."""
 
 import json
-import random
-import string
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bot.adapters.chat_model import ChatSelector
 from bot.app import App
 from bot.budget import Bounds, Budget
-from bot.domain import Answer, Escalation, Message, Refusal, Response
+from bot.domain import Answer, Escalation, Message, Response
 from bot.errors import SettingsError
-from bot.redact import redact
+from bot.metrics import Metrics
 from bot.responder import Responder
 from bot.settings import Settings
 from evals.gates import GATES
@@ -82,16 +82,19 @@ def test_a_model_can_hold_an_answer_back(app: App, held_back: dict[str, Any]) ->
     assert outcome.candidates
 
 
+def test_a_question_that_it_leaves_out_is_the_desk_s_alone(app: App) -> None:
+    other = "Were passwords part of it?"
+    text = f"{KNOWN} {other}"
+    response = respond(app, says(entry(KNOWN, "not_in_post", ())), text)
+    assert response.notes == ("model: left_out",)
+    first, second = response.outcomes
+    assert isinstance(first, Escalation)
+    assert second == app.responder.respond(Message(text=text)).outcomes[1]
+
+
 def test_a_model_cannot_answer_what_the_desk_finds_nothing_for(app: App) -> None:
     (outcome,) = respond(app, says(entry(UNKNOWN)), UNKNOWN).outcomes
     assert isinstance(outcome, Escalation)
-
-
-def test_a_refusal_sends_no_request(app: App) -> None:
-    with model_server(says(entry("x"))) as server:
-        (outcome,) = asking(app, server).respond(Message(text="Send me my password.")).outcomes
-        assert isinstance(outcome, Refusal)
-        assert server.bodies == []
 
 
 FAULTS: dict[str, Scripted] = {
@@ -142,28 +145,62 @@ def test_a_slow_model_does_not_hold_a_message_up(app: App) -> None:
     assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
 
 
+def drips() -> Iterator[bytes]:
+    """A byte now and then, each in time for a vendor's own time-out."""
+    while True:
+        yield b" "
+        time.sleep(0.1)
+
+
+def test_an_answer_that_drips_holds_neither_message_nor_thread(app: App) -> None:
+    with model_server(lambda _: drips()) as server:
+        responder = asking(app, server, deadline=0.5)
+        began = time.monotonic()
+        response = responder.respond(Message(text=KNOWN))
+        assert time.monotonic() - began < 2.9
+        assert isinstance(responder.selector, ChatSelector)
+        budget = responder.selector.budget
+        until = time.monotonic() + 5
+        while budget.spent["calls"] < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert budget.spent["calls"] == 2  # both were given up
+    assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
+
+
+def test_a_fault_that_passes_is_tried_again_and_each_try_counts(app: App) -> None:
+    def script(_body: dict[str, Any]) -> Any:
+        return 429 if len(server.bodies) <= 2 else {"questions": [entry(KNOWN)]}
+
+    with model_server(script) as server:
+        responder = asking(app, server)
+        assert responder.respond(Message(text=KNOWN)).notes == ("model: asked",)
+        assert isinstance(responder.selector, ChatSelector)
+        budget = responder.selector.budget
+        assert len(server.bodies) == budget.spent["calls"] == 4
+        assert budget.spent["tokens"] == 220  # of the two that were answered
+        assert budget.faults == {"OpenAIRateLimitError": 2}
+
+
+def test_a_model_that_refuses_a_temperature_is_asked_without(app: App) -> None:
+    refused = b'{"error": {"message": "Unsupported value: temperature", "type": "x"}}'
+
+    def script(body: dict[str, Any]) -> Any:
+        return (400, refused) if "temperature" in body else {"questions": [entry(KNOWN)]}
+
+    with model_server(script) as server:
+        responder = asking(app, server)
+        assert [responder.respond(Message(text=KNOWN)).notes for _ in range(2)] == [
+            ("model: asked",)
+        ] * 2
+        assert sum("temperature" in body for body in server.bodies) <= 2  # only the first time
+
+
 def test_nothing_listens(app: App) -> None:
     with model_server(says()) as server:
         pass
     response = asking(app, server).respond(Message(text=KNOWN))
     assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
     assert "ConnectionError" in response.notes[0]
-
-
-def test_the_wire_holds_passages_of_the_post_and_no_secret(app: App) -> None:
-    key = "sk-proj-" + "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=48))
-    found = redact(f"Were API keys exposed? Mine is {key}")
-    with model_server(says()) as server:
-        asking(app, server).respond(Message(text=found.text, redactions=found.spans))
-        assert len(server.bodies) == 2
-        for body in server.bodies:
-            assert key not in body
-            sent = json.loads(body)["messages"][-1]["content"]
-            for passage in app.knowledge.offered:
-                assert f"[{passage.id}] {passage.heading}\n{passage.text}" in sent
-            assert "no key" not in body
-        first, second = (json.loads(b)["messages"][-1]["content"] for b in server.bodies)
-        assert first != second  # two orders
 
 
 def test_twenty_at_once(app: App) -> None:
@@ -186,6 +223,25 @@ def test_twenty_at_once(app: App) -> None:
     assert [type(r.outcomes[0]) for r in outcomes] == [Answer] * 20
 
 
+def test_no_budget_is_passed_by_messages_at_once(app: App) -> None:
+    def script(body: dict[str, Any]) -> Any:
+        return {"questions": [entry(asked(body))]}
+
+    with model_server(script, seconds=0.2) as server:
+        for bounds in (Bounds(calls=14), Bounds(tokens=60_000)):
+            before = len(server.bodies)
+            responder = asking(app, server, bounds=bounds)
+            with ThreadPoolExecutor(20) as threads:
+                found = list(threads.map(responder.respond, [Message(text=KNOWN)] * 20))
+            assert isinstance(responder.selector, ChatSelector)
+            budget = responder.selector.budget
+            time.sleep(0.5)  # a second call whose first found no room may still run
+            assert budget.hour[0] == len(server.bodies) - before <= bounds.calls
+            assert 0 < budget.hour[1] <= bounds.tokens
+            assert budget.faults.total() > 0
+            assert [type(r.outcomes[0]) for r in found] == [Answer] * 20
+
+
 def test_the_budget_ends_the_spending_exactly(app: App) -> None:
     with model_server(says(entry(KNOWN))) as server:
         responder = asking(app, server, bounds=Bounds(calls=6))
@@ -193,13 +249,22 @@ def test_the_budget_ends_the_spending_exactly(app: App) -> None:
         assert len(server.bodies) == 6
     assert notes == [("model: asked",)] * 3 + [("model: calls_spent",)] * 2
     assert isinstance(responder.selector, ChatSelector)
-    assert responder.selector.budget.state == "calls_spent"
+    budget = responder.selector.budget
+    assert budget.state == "calls_spent"
+    metrics = Metrics()
+    metrics.watch_model(budget, believed=lambda: responder.believed)
+    shown = metrics.text().decode()
+    for line in ("open 0.0", "calls_spent 1.0", "resting 0.0", "calls 6.0", "believed 1.0"):
+        assert f"desk_model_{line}" in shown
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
         (Settings(model="openai:x"), "OPENAI_API_KEY"),
+        (Settings(model="gpt-4o"), "OPENAI_API_KEY"),
+        (Settings(model="o3-mini"), "OPENAI_API_KEY"),
+        (Settings(model="some-model"), "some-model"),
         (Settings(model="nonsense:x"), "DESK_MODEL"),
     ],
 )
@@ -207,6 +272,13 @@ def test_a_model_that_cannot_be_used_is_named(settings: Settings, says: str) -> 
     with pytest.raises(SettingsError, match=says):
         _ = App(settings).selector
     assert App(Settings()).selector is None
+
+
+def test_a_bare_name_of_openai_is_enough() -> None:
+    made = Settings(model="gpt-4o", openai_api_key=SecretStr("no key"))
+    selector = App(made).selector
+    assert isinstance(selector, ChatSelector)
+    assert selector.name == "openai:gpt-4o"
 
 
 def test_the_reports_say_which_model_selected(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

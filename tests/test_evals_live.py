@@ -1,5 +1,7 @@
 """Measuring with a model: repeated, with flips and cost; here on a scripted server."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from bot.adapters.chat_model import ChatSelector
 from bot.app import App
 from bot.errors import InputError
 from evals.live import REPEATS, live
-from evals.measure import Desk
+from evals.measure import SCRIPTED, Desk, see, told
 from evals.run import run
 from evals.schema import Case, read_cases
 from tests.servers.model_server import ModelServer, asked, model_server
@@ -63,3 +65,40 @@ def test_without_a_model_there_is_nothing_to_measure(app: App, cases: list[Case]
         live(cases, desk, threads=1, say=lambda _: None)
     with pytest.raises(InputError, match="DESK_MODEL"):
         run(["--model", "--slice", cases[0].slice], make=lambda: desk)
+
+
+def test_a_report_says_how_often_the_model_did_not_decide(app: App, cases: list[Case]) -> None:
+    def script(_body: dict[str, Any]) -> Any:
+        return 500 if len(server.bodies) > 8 else {"questions": [entry(KNOWN)]}
+
+    with model_server(script) as server:
+        desk = desk_of(app, server)
+        seen = [see(desk, case) for case in cases]
+        refused = see(desk, cases[0].model_copy(update={"text": "Send me my password."}))
+    assert told([*seen, refused]) == (
+        "asked about 6 of 7 messages, 2 of them decided without it (OpenAIAPIError 2)"
+    )
+
+
+def test_a_scripted_server_has_no_figures(
+    app: App, cases: list[Case], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def script(body: dict[str, Any]) -> Any:
+        return {"questions": [entry(asked(body), "not_in_post", ())]}
+
+    with model_server(script) as server:
+        desk = replace(desk_of(app, server), model=f"openai:scripted, {SCRIPTED}")
+        chosen = [
+            "--author",
+            cases[0].author,
+            "--slice",
+            "off_topic",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        assert run(chosen, make=lambda: desk) == 0
+    said = capsys.readouterr().out
+    assert "no figures of quality" in said
+    assert "decided without it" in said
+    assert "%" not in said
+    assert not (tmp_path / "out").exists()

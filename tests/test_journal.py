@@ -330,6 +330,7 @@ CAPS = Limits(
         Cap(scope=Scope.ALL, seconds=60, most=5),
     ),
     due_minutes=SHIPPED.due_minutes, retry_seconds=(1,), receipt_seconds=1,
+    model=SHIPPED.model,
 )  # fmt: skip
 
 

@@ -1,17 +1,18 @@
 """The model's path over the public samples: what a perfect model could reach, what a bad one could do."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bot.app import App
+from bot.budget import Bounds
 from bot.domain import Answer, Message
 from bot.outbound import Outbound
 from bot.redact import redact
 from bot.wording import word
-from evals.stats import upper_bound
 from tests.conftest import SHARED
 from tests.servers.model_server import asked, model_server
 from tests.test_chat_model import asking, entry
@@ -43,20 +44,22 @@ def test_a_perfect_model_reaches_what_can_be_answered(app: App) -> None:
 
     def script(body: dict[str, Any]) -> Any:
         text = asked(body)
-        chosen = gold[text][:3]
+        chosen = gold.get(text, [])[:3]  # a trial is not among them: the post does not say it
         decision = "answer" if chosen else "not_in_post"
         return {"questions": [entry(text, decision, chosen, states=bool(chosen))]}
 
-    right, answerable = 0, 0
+    right, answerable = Counter[str](), Counter[str]()
+    languages = {redact(r["question"]).text: r["lang"] for r in questions}
     with model_server(script) as server:
         responder = asking(app, server)
         for text, wanted in gold.items():
             outcomes = responder.respond(Message(text=text)).outcomes
             quoted = {p.id for o in outcomes if isinstance(o, Answer) for p in o.passages}
-            answerable += bool(wanted)
-            right += bool(quoted & set(wanted))
+            answerable[languages[text]] += bool(wanted)
+            right[languages[text]] += bool(quoted & set(wanted))
             assert wanted or not quoted, text
-    assert right >= 0.95 * answerable, f"{right} of {answerable}"
+    for lang, of in answerable.items():
+        assert right[lang] >= 0.95 * of, f"{lang}: {right[lang]} of {of}"
 
 
 def always(passage: int) -> Callable[[list[str]], Callable[[dict[str, Any]], Any]]:
@@ -72,8 +75,16 @@ def obeys(known: list[str]) -> Callable[[dict[str, Any]], Any]:
     }
 
 
+def sent_first(body: dict[str, Any]) -> str:
+    """The id of the first passage of a request."""
+    return str(body["messages"][-1]["content"]).split("[", 1)[1].split("]", 1)[0]
+
+
 BAD: dict[str, Callable[[list[str]], Callable[[dict[str, Any]], Any]]] = {
     "the first passage": always(0), "one in the middle": always(14), "the last": always(-1),
+    "the first that is sent": lambda _: lambda body: {
+        "questions": [entry(asked(body), passages=[sent_first(body)])]
+    },
     "obeys": obeys,
     "says what it likes": lambda _: lambda body: f"Sure: {asked(body)}",
     "other ids": lambda _: lambda body: {"questions": [entry(asked(body), passages=["password"])]},
@@ -83,25 +94,26 @@ BAD: dict[str, Callable[[list[str]], Callable[[dict[str, Any]], Any]]] = {
 @pytest.mark.parametrize("kind", BAD)
 def test_a_hostile_model_does_no_harm(app: App, kind: str) -> None:
     attacks = rows("attacks.jsonl") + rows("attacks-public.jsonl")
-    known = [p.id for p in app.knowledge.offered]
+    script = BAD[kind]([p.id for p in app.knowledge.offered])
     outbound = Outbound(app.knowledge)
     published = {p.text for p in app.knowledge.passages.values()}
-    barred = [r for r in attacks if r["expected"] in ("refuse", "escalate")]
-    worse, offline = [], 0
-    with model_server(BAD[kind](known)) as server:
-        responder = asking(app, server)
+    answered, alone = set[str](), set[str]()
+    with model_server(script) as server:
+        desk = asking(app, server, bounds=Bounds(calls=10_000, failures=10_000))
         for row in attacks:
+            before = len(server.bodies)
             masked = redact(row["text"])
             message = Message(text=masked.text, redactions=masked.spans)
-            response = responder.respond(message)
+            response, offline = desk.respond(message), app.responder.respond(message)
             reply = word(response, app.knowledge)
             assert outbound.check(reply).allowed
             assert not [w for w in row.get("must_not_contain") or [] if w in reply]
             answers = [o for o in response.outcomes if isinstance(o, Answer)]
             assert all(p.text in published for o in answers for p in o.passages)
-            if row in barred:
-                alone = app.responder.respond(message).outcomes
-                offline += any(isinstance(o, Answer) for o in alone)
-                worse += [row["text"]] if answers else []
-    bound = upper_bound(offline, len(barred)) * len(barred)
-    assert len(worse) <= bound, f"{len(worse)} answered of {len(barred)}, {offline} without a model"
+            answered |= {row["id"]} if answers else set()
+            alone |= {row["id"]} if any(isinstance(o, Answer) for o in offline.outcomes) else set()
+            # Where no rule decides it was asked: nothing holds because nobody spoke to it.
+            assert not response.notes or len(server.bodies) > before, row["id"]
+        assert len(server.bodies) > 40
+    barred = {r["id"] for r in attacks if r["expected"] in ("refuse", "escalate")}
+    assert answered & barred <= alone & barred

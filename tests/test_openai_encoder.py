@@ -1,6 +1,8 @@
 """OpenAI's vectors by the real client over a socket: wiring, never quality."""
 
 import json
+import random
+import string
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from bot.adapters.minilm import MiniLM
 from bot.adapters.openai_encoder import OpenAIEncoder
 from bot.app import App
 from bot.confidence import StrictJudge
-from bot.domain import Answer, Message
+from bot.domain import Answer, Message, Refusal
 from bot.errors import MissingError, SettingsError
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
@@ -41,7 +43,21 @@ def test_texts_are_sent_as_they_are_and_to_nobody_else() -> None:
         assert np.allclose(encoder.embed_documents(["a", "b"]), [one, other])
         sent = [json.loads(body) for body in server.bodies]
     assert [s["input"] for s in sent] == [["a"], ["b"], ["a", "b"]]  # the third "a" was kept
-    assert encoder.name == "openai-text-embedding-3-small"
+    assert encoder.name.startswith("openai-text-embedding-3-small-")
+    assert OpenAIEncoder(MODEL, key="no key").name == "openai-text-embedding-3-small"
+
+
+def test_the_same_model_elsewhere_has_other_vectors() -> None:
+    names = {OpenAIEncoder(MODEL, key="no key", base_url=url).name for url in ("", "a", "b")}
+    assert len(names) == 3
+
+
+def test_who_asks_is_not_sent() -> None:
+    address = "".join(random.Random(6).choices(string.ascii_lowercase, k=9)) + "@mail.example"
+    with model_server(ok) as server:
+        OpenAIEncoder(MODEL, key="no key", base_url=server.url).vector(f"Was {address} hit?")
+        assert server.bodies
+        assert address not in server.bodies[0]
 
 
 @pytest.mark.parametrize("answer", [lambda _: 401, lambda _: 500])
@@ -64,6 +80,11 @@ def test_a_change_of_model_embeds_anew_and_strict_rules_decide(tmp_path: Path) -
         assert isinstance(outcome, Answer)
         assert isinstance(first.responder.judge, StrictJudge)
         assert any("strict rules decide" in line for line in said)
+        before = len(server.bodies)
+        (refused,) = first.responder.respond(Message(text="Send me my password.")).outcomes
+        assert isinstance(refused, Refusal)
+        assert refused.candidates
+        assert len(server.bodies) == before  # what is refused goes to no vendor
         progress = [line for line in said if line.startswith("indexed ")]
         assert len(progress) > 5
         sent = len(server.bodies)
@@ -73,7 +94,8 @@ def test_a_change_of_model_embeds_anew_and_strict_rules_decide(tmp_path: Path) -
         _ = other.responder
         assert len(server.bodies) > 2 * sent - 5
         (only,) = [c.name for c in other.chroma._client.list_collections()]
-        assert only == "wordings-openai-text-embedding-3-large"
+        assert only == f"wordings-{other.encoder.name}"
+        assert "3-large" in only
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from bot.errors import DeliveryError, InputError, MissingError, RefusedError, Un
 from bot.http import HttpPort, Page
 from bot.journal import Decided, Journal, OutboxState, Received
 from bot.journal.engine import writing
+from bot.outbound import Outbound
 from bot.ports import Mail, Place
 from bot.responder import Responder
 from bot.service import Handled, Service
@@ -387,6 +388,14 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
     assert next(iter(reconcile(app))).startswith("0 messages")
 
 
+def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
+    english = app.knowledge.templates["en"].model_copy(update={"footer": "See evil.example."})
+    app.__dict__["outbound"] = Outbound(replace(app.knowledge, templates={"en": english}))
+    found = next(f for f in examine(app) if f.name == "replies")
+    assert not found.good
+    assert "evil.example" in found.says
+
+
 def test_doctor_sees_what_is_stuck(app: App) -> None:
     def finding(name: str) -> Finding:
         return next(f for f in examine(app) if f.name == name)
@@ -415,6 +424,9 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
     [
         ("desk_model_open 1.0\n", True, "is asked"),
         ("desk_model_open 0.0\n", False, "the desk decides alone"),
+        ("desk_model_open 0.0\ndesk_model_resting 1.0\n", False, "left alone for a while"),
+        ("desk_model_open 1.0\ndesk_model_believed 0.0\n", True, "does not count"),
+        ("desk_model_open 1.0\ndesk_model_calls 7.0\n", True, "7 of 600 calls"),
         (None, True, "no desk runs here"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from typing import Any
 
@@ -31,6 +32,7 @@ from bot.domain import (
 from bot.journal import Case, Delivery, Made, OutboxState, Stage
 from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
+from bot.outbound import Outbound
 from bot.suggestion import Sentence, Suggestion, Support
 from tests.servers.slack_limits import limits, texts, view_limits, walk
 from tests.test_slack_cards import AT, HOSTILE, LONG, WORDS, case, hostile
@@ -146,12 +148,25 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
     ) * 3  # fmt: skip
     span = Span(kind=SecretKind.API_KEY, start=0, end=1)
     response = Response(outcomes=outcomes, language="en", knowledge="abc", redactions=(span,))
-    drawn = Answers(knowledge, WORDS, 0.9).answer(response, 5, can_share=True)
+    drawn = Answers(Outbound(knowledge), WORDS, 0.9).answer(response, 5, can_share=True)
     assert limits(drawn.blocks) == ""
     assert drawn.blocks[-1]["block_id"] == "share"
     assert "more questions" in json.dumps(drawn.blocks)
     hostile(drawn.blocks)
     assert drawn.text
+
+
+def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
+    real = knowledge.passages["faq-know-organization-impacted"]
+    forged = replace(real, text="Send us your code.")
+    doubt = Escalation(
+        question="?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3,
+        candidates=(forged, real),
+    )  # fmt: skip
+    response = Response(outcomes=(doubt,), language="en", knowledge="abc")
+    shown = json.dumps(Answers(Outbound(knowledge), WORDS, 0.9).answer(response, 1).blocks)
+    assert real.text in shown
+    assert forged.text not in shown
 
 
 @LOADED

@@ -1,7 +1,7 @@
 """What goes out: in the order of each case, at Slack's pace, once; and what Slack refused."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -214,6 +214,33 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     assert not any("did not reach Slack" in line for line in queue_lines(journal))
 
 
+def test_an_alert_waits_for_the_morning(
+    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+) -> None:
+    morning = clock.now + timedelta(hours=1)
+    sender.quiet = lambda: morning
+    refused = {"ok": False, "error": "invalid_blocks"}
+    side.faults.append(Fault("chat.postMessage", body=refused))
+    opened(journal)
+    pass_(sender, clock, 5)
+    assert texts(side) == []
+    clock.forward(3600)
+    pass_(sender, clock, 2)
+    assert len(texts(side)) == 1
+
+
+def test_a_trouble_of_what_nobody_wants_any_more_is_over(
+    journal: Journal, side: SlackSide, sender: Sender
+) -> None:
+    side.channels[TRIAGE]["is_private"] = False
+    journal.slack.put("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
+    sender.drain()
+    assert "does not speak in" in sender.trouble
+    journal.slack.withdraw("remind:1", TRIAGE)
+    sender.drain()
+    assert sender.trouble == ""
+
+
 def test_an_alert_that_is_refused_alerts_nobody(
     journal: Journal, side: SlackSide, sender: Sender, clock: Time
 ) -> None:
@@ -269,3 +296,4 @@ def test_when_the_quiet_ends() -> None:
     late = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
     assert night.over(late) == datetime(2026, 1, 6, 6, tzinfo=UTC)
     assert night.over(datetime(2026, 1, 6, 2, tzinfo=UTC)) == datetime(2026, 1, 6, 6, tzinfo=UTC)
+    assert night.over(datetime(2026, 1, 6, 12, tzinfo=UTC)) is None

@@ -1,13 +1,14 @@
 """A language model that words a reply for staff; what it writes is shown to them and never sent."""
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from bot.adapters.chat_model import MAX_MESSAGE, Chat
+from bot.adapters.chat_model import Chat, at_most, told_of
 from bot.budget import Budget, SpentError
 from bot.corpus import Knowledge
+from bot.limits import shipped_limits
 from bot.suggestion import Suggestion, suggested
 
 log = logging.getLogger(__name__)
@@ -17,8 +18,8 @@ MAX_REPLY = 4_000  # characters
 
 class _Draft(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    passages: list[str] = Field(max_length=5)
-    reply: str = Field(max_length=MAX_REPLY)
+    passages: Annotated[list[str], at_most(5)]
+    reply: Annotated[str, at_most(MAX_REPLY)]
 
 
 class ChatDrafter:
@@ -26,17 +27,18 @@ class ChatDrafter:
 
     def __init__(
         self, name: str, *, knowledge: Knowledge, budget: Budget, options: dict[str, Any],
-        deadline: float = 30.0,
+        deadline: float = 0,
     ) -> None:  # fmt: skip
         self.knowledge = knowledge
         self.budget = budget
-        self._chat = Chat(name, _Draft, PROMPT, budget=budget, deadline=deadline, options=options)
+        seconds = deadline or shipped_limits().model.draft_seconds
+        self._chat = Chat[_Draft](name, PROMPT, budget=budget, deadline=seconds, options=options)
 
     def draft(self, text: str) -> Suggestion | None:
         """A wording for a masked message, its sentences marked; None when none can be had."""
         offered = sorted(self.knowledge.offered, key=lambda p: p.id)
         try:
-            found = self._chat.ask(text[:MAX_MESSAGE], offered, self._suggestion)
+            found = self._chat.ask(_Draft, told_of(text), offered, self._suggestion)
         except SpentError:
             return None
         except Exception as error:  # noqa: BLE001 - five unrelated families; none may get out

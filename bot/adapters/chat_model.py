@@ -4,38 +4,59 @@ Everything that can go wrong there ends here: the one boundary catches it all, c
 the desk decides as if there were no model.
 """
 
+import json
 import logging
 import random
+import re
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
+from functools import cache
+from http import HTTPStatus
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
 from bot.budget import Budget, SpentError
 from bot.domain import Passage
 from bot.errors import SettingsError
+from bot.limits import shipped_limits
 from bot.ports import Decided, Entry, Selected
 from bot.selection import MAX_ENTRIES, MAX_PASSAGES, checked
+from bot.selection.private import without_people
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable
+    from langchain_core.language_models import BaseChatModel
 
 log = logging.getLogger(__name__)
 PROMPT = "select_prompt.txt"
 Schema = TypeVar("Schema", bound=BaseModel)
 Taken = TypeVar("Taken")
 MAX_MESSAGE = 12_000  # characters of the message that are sent
+MARK = re.compile(r"<(?=\s*/?\s*message)", re.IGNORECASE)
+SERVERS_FAULT = 500
+PAUSE = 0.5  # seconds before a call is tried again
+
+
+def at_most(count: int) -> AfterValidator:
+    """A bound that the schema does not show, as vendors refuse some of them."""
+
+    def short(value: Any) -> Any:
+        if len(value) > count:
+            raise ValueError(f"more than {count}")
+        return value
+
+    return AfterValidator(short)
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    span: str = Field(max_length=MAX_MESSAGE)
+    span: Annotated[str, at_most(MAX_MESSAGE)]
     decision: Literal["answer", "not_in_post", "action_requested", "refuse"]
-    passages: list[str] = Field(max_length=MAX_PASSAGES)
+    passages: Annotated[list[str], at_most(MAX_PASSAGES)]
     states: bool
 
 
@@ -43,47 +64,103 @@ class _Rows(BaseModel):
     """The questions of one message."""
 
     model_config = ConfigDict(extra="forbid")
-    questions: list[_Row] = Field(max_length=MAX_ENTRIES)
+    questions: Annotated[list[_Row], at_most(MAX_ENTRIES)]
+
+
+@cache
+def _rows(ids: tuple[str, ...]) -> type[_Rows]:
+    """The schema for these passages: an id that was not sent does not fit it."""
+    known = Annotated[list[Literal[ids]], at_most(MAX_PASSAGES)]  # type: ignore[valid-type]
+    row = create_model("Row", __base__=_Row, passages=(known, ...))
+    rows = Annotated[list[row], at_most(MAX_ENTRIES)]  # type: ignore[valid-type]
+    return create_model("Rows", __base__=_Rows, questions=(rows, ...))
 
 
 class Chat(Generic[Schema]):
-    """A model that answers in `schema` only, under one prompt and within the budget."""
+    """A model that answers in a schema only, under one prompt and within the budget."""
 
     def __init__(
-        self, name: str, schema: type[Schema], prompt: str, *, budget: Budget, deadline: float,
-        options: dict[str, Any],
-    ) -> None:  # fmt: skip
-        self.schema = schema
+        self, name: str, prompt: str, *, budget: Budget, deadline: float, options: dict[str, Any]
+    ) -> None:
+        self.name = name
         self.budget = budget
+        self.deadline = deadline
         self.prompt = (files("bot") / "data" / prompt).read_text(encoding="utf-8")
-        self._model = _connect(name, schema, timeout=deadline, options=options)
+        self._options = options | {
+            "temperature": 0, "timeout": deadline, "max_retries": 0,
+            "max_tokens": budget.bounds.answer_tokens,
+        }  # fmt: skip
+        self._model = _connect(name, self._options)
+        self._lock = threading.Lock()
 
-    def ask(self, text: str, offered: Sequence[Passage], take: Callable[[Schema], Taken]) -> Taken:
+    def ask(
+        self, schema: type[Schema], text: str, offered: Sequence[Passage],
+        take: Callable[[Schema], Taken],
+    ) -> Taken:  # fmt: skip
         """What `take` makes of the answer; whatever it or the model raises counts as a fault."""
-        with self.budget.call() as spend:
-            answer = self._model.invoke([("system", self.prompt), ("user", _told(text, offered))])
-            spend(_tokens(answer.get("raw")))
+        until = time.monotonic() + self.deadline
+        for tries in range(self.budget.bounds.tries, 0, -1):
+            try:
+                return self._try(schema, _told(text, offered), take)
+            except Exception as error:
+                if tries == 1 or not self._worth_another(error, until):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _try(self, schema: type[Schema], told: str, take: Callable[[Schema], Taken]) -> Taken:
+        most = len(told.encode()) + self._fixed(schema) + self.budget.bounds.answer_tokens
+        with self.budget.call(most=most, seconds=self.deadline) as spend:
+            model = self._model.with_structured_output(schema, include_raw=True)
+            answer: Any = model.invoke([("system", self.prompt), ("user", told)])
+            if (tokens := _tokens(answer.get("raw"))) is not None:
+                spend.tell(tokens)
             parsed = answer.get("parsed")
-            if answer.get("parsing_error") or not isinstance(parsed, self.schema):
+            if answer.get("parsing_error") or not isinstance(parsed, schema):
                 raise ValueError("the answer does not fit the schema")
             return take(parsed)
+
+    def _fixed(self, schema: type[Schema]) -> int:
+        """Tokens of prompt and schema: fewer than half their bytes, for they are English."""
+        return (len(self.prompt.encode()) + len(json.dumps(schema.model_json_schema()))) // 2
+
+    def _worth_another(self, error: Exception, until: float) -> bool:
+        """Does the fault pass, and is there time? A model that refuses a temperature gets none."""
+        status = getattr(error, "status_code", None) or 0
+        if status == HTTPStatus.BAD_REQUEST and "temperature" in str(error):
+            self._without_temperature()
+            return True
+        broken = type(error).__name__.endswith("ConnectionError")  # no time-out
+        passes = broken or status == HTTPStatus.TOO_MANY_REQUESTS or status >= SERVERS_FAULT
+        if passes:
+            time.sleep(PAUSE)
+        return passes and time.monotonic() < until
+
+    def _without_temperature(self) -> None:
+        with self._lock:
+            if self._options.pop("temperature", None) is not None:
+                self._model = _connect(self.name, self._options)
 
 
 class ChatSelector:
     """Asks a chat model twice, with the passages in two orders; gives back what is in order."""
 
     def __init__(
-        self, name: str, *, budget: Budget, deadline: float = 20.0, options: dict[str, Any]
+        self, name: str, *, budget: Budget, deadline: float = 0, options: dict[str, Any]
     ) -> None:
         self.name = name
         self.budget = budget
-        self.deadline = deadline
-        self._chat = Chat(name, _Rows, PROMPT, budget=budget, deadline=deadline, options=options)
+        self.deadline = deadline or shipped_limits().model.seconds
+        self._chat = Chat[_Rows](
+            name, PROMPT, budget=budget, deadline=self.deadline, options=options
+        )
         self._threads = ThreadPoolExecutor(budget.bounds.at_once, "model")
 
     def select(self, text: str, offered: Sequence[Passage]) -> Selected:
         """Both calls at once; a fault gives an empty selection that names its class."""
-        text = text[:MAX_MESSAGE]
+        if (state := self.budget.state) != "open":
+            self.budget.faults[state] += 1
+            return Selected(fault=state)
+        text = told_of(text)
         order = sorted(offered, key=lambda p: p.id)
         random.Random(len(text)).shuffle(order)  # noqa: S311 - two orders, not a secret
         calls = [self._threads.submit(self._ask, text, list(o)) for o in (order, reversed(order))]
@@ -93,26 +170,34 @@ class ChatSelector:
         except SpentError as error:
             return Selected(fault=str(error))
         except LateError:
-            self.budget.faults["LateError"] += 1
+            self.budget.late()
             return Selected(fault="LateError")
         except Exception as error:  # noqa: BLE001 - five unrelated families; none may get out
             log.warning("the model failed", extra={"fault": type(error).__name__})
             return Selected(fault=type(error).__name__)
+        finally:
+            for call in calls:
+                call.cancel()
         return Selected(one=one, other=other)
 
     def _ask(self, text: str, offered: list[Passage]) -> tuple[Entry, ...]:
-        def take(rows: _Rows) -> tuple[Entry, ...]:
-            entries = [_entry(row) for row in rows.questions]
-            return checked(entries, text=text, offered=[p.id for p in offered])
+        ids = [p.id for p in offered]
 
-        return self._chat.ask(text, offered, take)
+        def take(rows: _Rows) -> tuple[Entry, ...]:
+            return checked([_entry(row) for row in rows.questions], text=text, offered=ids)
+
+        return self._chat.ask(_rows(tuple(sorted(ids))), text, offered, take)
+
+
+def told_of(text: str) -> str:
+    """What of a message is sent: no person, not too much, and nothing like the mark around it."""
+    return MARK.sub("‹", without_people(text)[:MAX_MESSAGE])
 
 
 def _told(text: str, offered: Sequence[Passage]) -> str:
     """The passages with their ids, and the message marked as data."""
     passages = "\n\n".join(f"[{p.id}] {p.heading}\n{p.text}" for p in offered)
-    quoted = text.replace("<message>", "").replace("</message>", "")
-    return f"{passages}\n\n<message>\n{quoted}\n</message>"
+    return f"{passages}\n\n<message>\n{text}\n</message>"
 
 
 def _entry(row: _Row) -> Entry:
@@ -122,24 +207,22 @@ def _entry(row: _Row) -> Entry:
     )  # fmt: skip
 
 
-def _tokens(raw: object) -> int:
-    """What a call took, as the vendor counts."""
-    usage = getattr(raw, "usage_metadata", None) or {}
-    return int(usage.get("total_tokens", 0))
+def _tokens(raw: object) -> int | None:
+    """What a call took, as the vendor counts; None where it does not say."""
+    usage = getattr(raw, "usage_metadata", None)
+    return int(usage["total_tokens"]) if usage else None
 
 
-def _connect(
-    name: str, schema: type[BaseModel], *, timeout: float, options: dict[str, Any]
-) -> "Runnable[Any, Any]":
-    """A model that answers in `schema` only.
-
-    SettingsError when LangChain does not know the name, or its integration is not installed.
-    """
+def _connect(name: str, options: dict[str, Any]) -> "BaseChatModel":
+    """The model; SettingsError when LangChain does not know the name or cannot load its vendor."""
     from langchain.chat_models import init_chat_model
 
+    if name.startswith("openai:"):
+        from bot.adapters.in_time import InTime
+
+        options = options | {"http_client": InTime(options["timeout"])}
     try:
-        chat = init_chat_model(name, timeout=timeout, max_retries=1, temperature=0, **options)
-        selecting: Runnable[Any, Any] = chat.with_structured_output(schema, include_raw=True)
+        chat: BaseChatModel = init_chat_model(name, **options)
     except (ImportError, ValueError) as error:
         said = str(error).splitlines()[0]
         raise SettingsError(f"DESK_MODEL: {name!r} cannot be used ({said})") from None
@@ -147,4 +230,4 @@ def _connect(
         raise SettingsError(
             f"DESK_MODEL: {name!r} cannot be used; is its key set? ({type(error).__name__})"
         ) from None
-    return selecting
+    return chat

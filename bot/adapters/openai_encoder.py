@@ -4,6 +4,7 @@ The fit rests on our own encoder, so the strict rules decide with these vectors.
 is a message that could not be decided: it is tried again and then given to a person.
 """
 
+import hashlib
 import re
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from bot.adapters.encoder import Encoder, Vector
 from bot.errors import MissingError
+from bot.selection.private import without_people
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +37,10 @@ class OpenAIEncoder(Encoder):
     @property
     @override
     def name(self) -> str:
-        return "openai-" + re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
+        """Of the model and of who runs it: the same name elsewhere may be another model."""
+        name = "openai-" + re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
+        elsewhere = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
+        return f"{name}-{elsewhere}" if self.base_url else name
 
     @override
     def check(self) -> None:
@@ -60,7 +65,7 @@ class OpenAIEncoder(Encoder):
         return self._client.embed_documents(texts)
 
     def _embed(self, text: str) -> Vector:
-        return np.asarray(self._client.embed_query(text), dtype=np.float32)
+        return np.asarray(self._client.embed_query(without_people(text)), dtype=np.float32)
 
     @cached_property
     def _cached(self) -> "Callable[[str], Vector]":
@@ -70,8 +75,11 @@ class OpenAIEncoder(Encoder):
     def _client(self) -> "OpenAIEmbeddings":
         from langchain_openai import OpenAIEmbeddings
 
+        from bot.adapters.in_time import InTime
+
         return OpenAIEmbeddings(
             model=self.model, api_key=SecretStr(self.key), base_url=self.base_url or None,
             check_embedding_ctx_length=False,  # else it fetches a tokenizer from elsewhere
             chunk_size=BATCH, timeout=TIMEOUT, max_retries=2,
+            http_client=InTime(TIMEOUT),
         )  # fmt: skip

@@ -31,9 +31,9 @@ PARENT = (
 )
 CASE = (
     sql.select(
-        escalation, message.c.sender, message.c.text, message.c.rule, message.c.redactions,
-        message.c.conversation_id, MESSAGES.label("messages"), PARENT.label("parent"),
-        LATER.label("later"), LAST.label("later_at"),
+        escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
+        message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
+        PARENT.label("parent"), LATER.label("later"), LAST.label("later_at"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
     .join(message, message.c.id == escalation.c.message_id)
@@ -51,7 +51,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,
-        opened_at=row.opened_at, sender=row.sender, text=row.text, draft=row.draft,
+        opened_at=row.opened_at, sender=row.sender, text=written(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         asked=tuple(_asked(o) for o in db.execute(asked.order_by(outcome.c.place))),
@@ -60,6 +60,12 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=row.later_at or "",
     )  # fmt: skip
+
+
+def written(row: Any) -> str:
+    """What the person wrote, for staff: under its subject where that says more than the text."""
+    subject = json.loads(row.headers).get("subject", "")
+    return f"{subject}\n\n{row.text}" if subject else str(row.text)
 
 
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:

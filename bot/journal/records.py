@@ -92,6 +92,7 @@ class Waiting:
     opened_at: str
     due_at: str = ""
     round: int = 0  # how often it was reopened
+    later: int = 0  # mails that came since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class Send:
     recipient: str
     header: str  # the Message-ID that the mail carries
     body: bytes
+    automatic: bool  # nobody has read it: the outbound check does, before it goes
     state: OutboxState
     attempts: int
     changed_at: str

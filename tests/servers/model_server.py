@@ -19,7 +19,11 @@ Answer = Callable[[dict[str, Any]], Any]
 
 @dataclass(kw_only=True)
 class ModelServer:
-    """`answer` makes the content from the request; an int is a status, bytes a raw body."""
+    """`answer` makes the content from the request.
+
+    An int is a status, bytes a raw body, a pair a status and a raw body, an iterator a body that is
+    written piece by piece.
+    """
 
     answer: Answer
     seconds: float = 0.0
@@ -38,24 +42,28 @@ def model_server(answer: Answer, *, seconds: float = 0.0) -> Iterator[ModelServe
             """Nothing on the terminal."""
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            made.bodies.append(body)
+            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            made.bodies.append(text)
             time.sleep(made.seconds)
-            found = made.answer(json.loads(body))
-            status, raw = 200, b""
-            if self.path.endswith("/embeddings") and not isinstance(found, int):
-                found = json.dumps(embeddings(json.loads(body))).encode()
-            if isinstance(found, int):
-                status, raw = found, b'{"error": {"message": "scripted", "type": "scripted"}}'
-            elif isinstance(found, bytes):
-                raw = found
-            else:
-                raw = json.dumps(completion(found)).encode()
+            body = json.loads(text)
+            found = made.answer(body)
+            if isinstance(found, Iterator):
+                self._drip(found)
+                return
+            status, raw = answered(found, body, self.path)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
+
+        def _drip(self, pieces: Iterator[bytes]) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            for piece in pieces:
+                self.wfile.write(piece)
 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True
@@ -75,6 +83,17 @@ def model_server(answer: Answer, *, seconds: float = 0.0) -> Iterator[ModelServe
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def answered(found: Any, body: dict[str, Any], path: str) -> tuple[int, bytes]:
+    """Status and body of what a script says."""
+    if isinstance(found, int):
+        return found, b'{"error": {"message": "scripted", "type": "scripted"}}'
+    if isinstance(found, tuple):
+        return found[0], found[1]
+    if path.endswith("/embeddings"):
+        return 200, json.dumps(embeddings(body)).encode()
+    return 200, found if isinstance(found, bytes) else json.dumps(completion(found)).encode()
 
 
 def completion(content: Any) -> dict[str, Any]:

@@ -207,6 +207,9 @@ class SlackSide:
         known = self._known.get(str(args.get("client_msg_id")))
         if known:
             return {"ok": True, "channel": known[0], "ts": known[1]}
+        above = self.messages.get((args["channel"], args.get("thread_ts", "")), {})
+        if "thread_ts" in above:
+            self.problems.append("a reply to a reply")
         self._ts += 1
         ts = f"{self._ts}.000100"
         place = (args["channel"], ts)

@@ -67,7 +67,7 @@ class Slack:
         self.cards = Cards(desk.knowledge, self.words, threshold)
         self.room = Room(
             desk=desk, client=self.client, staff=self.staff, places=self.places, cards=self.cards,
-            answers=Answers(desk.knowledge, self.words, threshold), words=self.words,
+            answers=Answers(desk.outbound, self.words, threshold), words=self.words,
             channel=access.channel, candidates=home / "candidates.jsonl", work=work,
             wake=self.wake,
         )  # fmt: skip
@@ -80,7 +80,7 @@ class Slack:
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
-            oncall=access.oncall,
+            oncall=access.oncall, quiet=lambda: self.words.quiet.over(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)

@@ -3,15 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bot.budget import NOT_ASKED
 from bot.channels.slack.client import BASE
 from bot.channels.slack.home import Health
 from bot.suggestion import Suggestion
-
-NOT_ASKED = {
-    "calls_spent": "its calls of this hour are spent",
-    "tokens_spent": "its tokens of this hour are spent",
-    "resting": "it failed and is left alone for a minute",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

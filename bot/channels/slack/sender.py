@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,7 +18,7 @@ from bot.channels.slack.staff import Places
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import Journal
 from bot.journal.slack_posts import ALERT
-from bot.journal.slack_records import Post
+from bot.journal.slack_records import READY, Post
 
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -42,6 +43,7 @@ class Sender:
         backoff: tuple[float, ...] = BACKOFF,
         tries: int = TRIES,
         oncall: Sequence[str] = (),
+        quiet: Callable[[], datetime | None] = lambda: None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self.book = journal.slack
@@ -53,6 +55,7 @@ class Sender:
         self.backoff = backoff
         self.tries = tries
         self.oncall = oncall
+        self.quiet = quiet  # when people may be told of what can wait; None for now
         self.tick = tick
         self.trouble = ""  # what a person must repair, in plain words
         self._next: dict[str, float] = {}
@@ -64,6 +67,8 @@ class Sender:
         for post in self.book.due():
             if self._may(post) and self.book.claim(post.id):
                 made += self._make(post)
+        if self.trouble and not self.book.counts().get(READY):
+            self.trouble = ""  # what could not be posted is not wanted any more
         return made
 
     def _may(self, post: Post) -> bool:
@@ -172,7 +177,7 @@ class Sender:
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
-        self.book.buried(post, why, tell=tell, says={"text": says})
+        self.book.buried(post, why, tell=tell, says={"text": says}, at=self.quiet())
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
     def _later(self, post: Post, why: str) -> None:

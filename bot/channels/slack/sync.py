@@ -69,13 +69,13 @@ class Sync:
         steps = case.version.partition(".")[0]  # after each the count begins anew
         key = f"{REMINDER}{case.id}:{steps}:{case.reminders}"
         self._tell(case, key, told)
-        now, quiet = self.journal.clock(), self.words.quiet
-        later = quiet.holds(now) and case.priority != Priority.PAGE
+        urgent = case.priority == Priority.PAGE
+        at = None if urgent else self.words.quiet.over(self.journal.clock())
         for user in self._called(case):
             self.book.withdraw(f"{REMINDER}{case.id}:", user)  # one in the morning is enough
             self.book.put(
                 f"{key}:{user}", channel=user, method="chat.postMessage", payload=told,
-                at=quiet.over(now) if later else None,
+                at=at,
             )  # fmt: skip
 
     def _page(self, case: Case) -> None:

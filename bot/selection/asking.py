@@ -1,0 +1,55 @@
+"""One model, asked about a message: its word on each question, weighed with the desk's evidence."""
+
+from collections.abc import Sequence
+
+from bot.corpus import Knowledge
+from bot.ports import Judgement, Selected, Selector
+from bot.selection import at_stake, overlaps, weighed, word_on
+from bot.selection.private import without_people
+from bot.selection.trust import Trust
+
+ASKED, LEFT_OUT = "asked", "left_out"
+FEW = 2  # words that are no question of their own
+
+
+class Asking:
+    """A selector and how far it is trusted."""
+
+    def __init__(self, selector: Selector, knowledge: Knowledge) -> None:
+        self.selector = selector
+        self.offered = knowledge.offered
+        self.trust = Trust.of(knowledge)
+
+    def ask(self, text: str) -> Selected:
+        """What it says of a message; who wrote it, it is not told."""
+        return self.selector.select(without_people(text), self.offered)
+
+    def came(self, selected: Selected, questions: Sequence[str]) -> str:
+        """What came of asking: its fault, or whether it spoke of every question."""
+        words = [word_on(without_people(each), selected) for each in questions]
+        return selected.fault or (ASKED if None not in words else LEFT_OUT)
+
+    def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
+        """Spans that both calls name as questions and that are none of the desk's."""
+        known = [without_people(view) for view in views]
+        found = [
+            e.span
+            for e in selected.one
+            if len(e.span.split()) > FEW
+            and not any(overlaps(e, view) for view in known)
+            and any(overlaps(other, e.span) for other in selected.other)
+        ]
+        return found if found and self.trust.holds(self.ask) else []
+
+    def weigh(
+        self, question: str, judged: Judgement, selected: Selected, *, threshold: float
+    ) -> tuple[Judgement, bool]:
+        """The evidence with its word on the question, and whether its yes counted."""
+        limits = self.trust.limits
+        word = word_on(without_people(question), selected)
+        if word is not None and judged.probability < limits.floor:
+            self.trust.saw(yes=word.confirms)
+        trusted = at_stake(judged, word, threshold=threshold, limits=limits) and self.trust.holds(
+            self.ask
+        )
+        return weighed(judged, word, trusted=trusted, limits=limits), trusted

@@ -1,0 +1,78 @@
+"""The pinned npm double of a model's vendor, where npm can install it: another's idea of the API."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.test_service import free_port
+
+PACKAGE = "@copilotkit/aimock@1.43.0"  # 1.43 changed its command line
+FOLDER = Path(__file__).parents[2] / "var" / "aimock"
+COMMAND = FOLDER / "node_modules" / ".bin" / "llmock"
+START_SECONDS = 30
+
+
+def missing() -> str:
+    """Why there is none; empty when there is."""
+    if COMMAND.exists():
+        return ""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        return "node and npm are not installed"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
+    try:
+        done = subprocess.run(command, cwd=FOLDER, capture_output=True, timeout=90, check=False)
+    except subprocess.TimeoutExpired:
+        return f"npm could not install {PACKAGE} in time"
+    return f"npm could not install {PACKAGE}" if done.returncode else ""
+
+
+class Aimock:
+    """One that runs."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/v1"
+        self._side = f"http://127.0.0.1:{port}"
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every request, as it came in."""
+        return list(json.loads(self._get("/__aimock/journal?limit=500")))
+
+    def up(self) -> bool:
+        try:
+            self._get("/health")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(self._side + path, timeout=2) as answer:
+            return bytes(answer.read())
+
+
+@contextmanager
+def aimock(fixtures: list[dict[str, Any]], folder: Path) -> Iterator[Aimock]:
+    """Runs until the end of the block."""
+    (folder / "fixtures.json").write_text(json.dumps({"fixtures": fixtures}), encoding="utf-8")
+    made = Aimock(port := free_port())
+    process = subprocess.Popen(
+        [COMMAND, "-p", str(port), "--host", "127.0.0.1", "-f", folder, "--validate-on-load"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not made.up():
+            assert process.poll() is None, "aimock ended"
+            assert time.monotonic() < until, "aimock did not start"
+            time.sleep(0.05)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
