@@ -159,3 +159,17 @@ def test_what_breaks_is_told_with_the_id_that_stands_in_the_log(
         assert number
         assert number in ids
     assert "Copy your text" in end
+
+
+def test_a_question_that_breaks_is_told_where_the_answer_would_stand(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand.desk.responder, "respond", lambda _message: 1 / 0)
+    stand.side.dm(ALICE, QUOTED)
+    ts = stand.side.mention(ALICE, QUOTED)
+    stand.until(lambda: "error" in json.dumps(said(stand)))
+    stand.until(lambda: "error" in json.dumps(stand.side.thread(ts)))
+    assert [WAIT in json.dumps(said(stand)), WAIT in json.dumps(stand.side.thread(ts))] == [
+        False
+    ] * 2
+    assert stand.side.ephemerals == []
