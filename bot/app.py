@@ -116,7 +116,7 @@ class App:
 
     @cached_property
     def outbound(self) -> Outbound:
-        return Outbound(self.knowledge)
+        return Outbound(self.knowledge, self.settings.secrets)
 
     @cached_property
     def journal(self) -> "Journal":

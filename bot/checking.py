@@ -62,15 +62,17 @@ class MailCheck:
             "file": name,
             "verdict": verdict.value,
             "rule": found.ruling.rule,
-            "visible": found.redaction.text if verdict in SPOKEN else found.mail.visible,
+            "visible": found.visible,
             "subject": found.subject,
-            "from": found.mail.sender,
+            "from": found.sender,
             "lang": detect(found.redaction.text),
             "response": self._response(found) if verdict in SPOKEN else None,
         }
 
     def _response(self, found: Read) -> dict[str, Any]:
-        message = Message(text=found.redaction.text, redactions=found.redaction.spans)
+        message = Message(
+            text=found.redaction.text, redactions=found.redaction.spans, subject=found.heading
+        )
         response = self.app.responder.respond(message)
         return as_json(response, word(response, self.app.knowledge))
 
@@ -79,7 +81,8 @@ def queue_lines(journal: Journal) -> Iterator[str]:
     """The open cases with their age, the most urgent first; then mails that did not go through."""
     waiting, now = journal.cases.queue(), datetime.now(UTC)
     stuck = journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN)
-    if not waiting and not stuck:
+    dead = journal.slack.dead()
+    if not waiting and not stuck and not dead:
         yield "nothing waits for a person"
         return
     for case in waiting:
@@ -88,9 +91,12 @@ def queue_lines(journal: Journal) -> Iterator[str]:
         waited = age(now - datetime.fromisoformat(case.opened_at))
         about = f"{case.priority:<7}{case.reason:<16}{waited:>7}{late}"
         yield f"{case.id:>4}  {about}  {case.sender}"
-        yield f"      {text}"
+        yield f"      {text}" + (f"  (+{case.later} since)" if case.later else "")
     for send in stuck:
         yield f"mail {send.id} to {send.recipient} is {send.state}: {send.fault or 'a bounce came'}"
+    for post in dead:
+        about = f" of case {post.case_id}" if post.case_id else ""
+        yield f"post {post.id}{about} did not reach Slack: {post.fault}; it is tried every hour"
     yield "decide with: incident-desk decide ID --approve | --text TEXT | --dismiss"
 
 
@@ -162,12 +168,18 @@ class Finding:
 
 
 def examine(app: App) -> Iterator[Finding]:
-    """Knowledge, fit, model, index, journal, disk."""
+    """Knowledge, replies, fit, model, index, journal, disk."""
     knowledge = app.knowledge
     yield Finding(
         name="knowledge", good=True,
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
+    )  # fmt: skip
+    stopped = app.outbound.stopped
+    yield Finding(
+        name="replies", good=not stopped,
+        says=f"stopped for what they carry: {', '.join(stopped)}; list it in notes.yaml"
+        if stopped else "every approved text may leave",
     )  # fmt: skip
     fit = app.fit
     yield Finding(

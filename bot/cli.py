@@ -198,7 +198,10 @@ def _say(line: str) -> None:
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"incident-desk: {error}", file=sys.stderr)
+    """One line, masked: an error may quote what it stumbled over."""
+    from bot.redact import redact as mask
+
+    print(f"incident-desk: {mask(str(error)).text}", file=sys.stderr)
     return code
 
 

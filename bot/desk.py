@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 HOLD = "hold"
 RETRY_SECONDS = 60
 PAGE_AGAIN_SECONDS = 3600
+APPROVED = "approved"
+STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
+NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
 
 class Step(StrEnum):
@@ -107,8 +110,9 @@ class Desk:
         response = self.responder.respond(self._message(message_id, stored))
         draft = self._draft(response)
         self.at(Step.RESPONDED)
-        if stored.verdict == HOLD or self.journal.cases.owned(message_id):
-            held = _all_held(response, Priority.NORMAL)
+        owned = self.journal.cases.owned(message_id)
+        if stored.verdict == HOLD or owned:
+            held = _for_its_owner(response) if owned else _all_held(response, Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         text = word(response, self.knowledge)
         reply = self._reply(stored, text, turn="desk", automatic=True)
@@ -150,7 +154,10 @@ class Desk:
         work: Work | None = None,
         version: str = "",
     ) -> bool:
-        """A person's decision; `text` is what goes to the user, empty to close without a mail."""
+        """A person's decision; `text` is what goes to the user, empty to close without a mail.
+
+        BlockedError for an approved draft that the desk itself would not send (any more).
+        """
         waiting = next((w for w in self.journal.cases.queue() if w.id == escalation_id), None)
         if waiting is None:
             raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
@@ -158,6 +165,8 @@ class Desk:
         if text:
             stored = self.journal.message(waiting.message_id)
             turn = "person" + (f":{waiting.round}" if waiting.round else "")
+            if action == APPROVED and not self.outbound.check(text).allowed:
+                raise BlockedError(STALE_DRAFT)
             reply = self._reply(stored, text, turn=turn, automatic=False)
         return self.journal.cases.resolve(
             escalation_id, actor=actor, action=action, reply=reply, work=work, version=version
@@ -179,6 +188,11 @@ class Desk:
         if not self.journal.sends.claim(send.id, self.worker):
             return False
         self.at(Step.CLAIMED)
+        # Once more, on the very bytes: the journal may have been changed since they were stored.
+        if not self.outbound.check_mail(send.body, automatic=send.automatic).allowed:
+            self.journal.sends.failed(send.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": send.id})
+            return False
         try:
             self.out.send(send.body, recipient=send.recipient)
         except UncertainError as error:
@@ -222,8 +236,9 @@ class Desk:
             Span(**{**span, "kind": SecretKind(span["kind"])}) for span in stored.redactions
         )
         return Message(
-            text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans
-        )
+            text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans,
+            subject=stored.headers.get("subject", ""),
+        )  # fmt: skip
 
     def _draft(self, response: Response) -> str:
         """What a person may approve: the desk's reply with the candidates of its open questions."""
@@ -239,12 +254,21 @@ class Desk:
             else o
             for o in response.outcomes
         )
-        return word(replace(response, outcomes=drafted), self.knowledge)
+        text = word(replace(response, outcomes=drafted), self.knowledge)
+        return text if self.outbound.check(text).allowed else ""
 
 
 def _all_held(response: Response, priority: Priority) -> Response:
     """A mail that a rule holds is decided by a person, whatever the desk would have said."""
     return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
+
+
+def _for_its_owner(response: Response) -> Response:
+    """Nothing goes out by itself; what is urgent stays so."""
+    outcomes = (
+        o if isinstance(o, Escalation) else _held(o, Priority.NORMAL) for o in response.outcomes
+    )
+    return replace(response, outcomes=tuple(outcomes))
 
 
 def _held(outcome: Outcome, priority: Priority) -> Escalation:

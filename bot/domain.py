@@ -122,6 +122,9 @@ class Message:
     channel: Channel = Channel.EMAIL
     history: tuple[Turn, ...] = ()
     redactions: tuple[Span, ...] = ()
+    subject: str = (
+        ""  # where it is not the text itself; read for danger and demands, never answered
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

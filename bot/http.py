@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,12 +72,13 @@ class HttpPort:
         self._server = self._thread = None
 
 
-def status_page(faults: list[str]) -> Page:
-    """200 without faults, else 503 and their names."""
+def status_page(faults: list[str], remarks: Sequence[str] = ()) -> Page:
+    """200 without faults, else 503 and their names; remarks keep nobody from using it."""
     if faults:
         body = json.dumps({"status": "not ready", "faults": faults}).encode()
         return Page(body=body, status=HTTPStatus.SERVICE_UNAVAILABLE)
-    return Page(body=json.dumps({"status": "ok"}).encode())
+    told = {"status": "ok"} | ({"remarks": list(remarks)} if remarks else {})
+    return Page(body=json.dumps(told).encode())
 
 
 def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
-from bot.errors import MissingError
+from bot.errors import DeskError, MissingError
 from bot.journal.engine import connect_rebuildable
 
 if TYPE_CHECKING:
@@ -186,6 +186,10 @@ class Jobs:
 
 def _job(duty: Callable[[int], None]) -> Callable[[int], None]:
     def job(about: int) -> None:
-        duty(about)
+        """The engine stores what an error says, and an error may quote a message."""
+        try:
+            duty(about)
+        except Exception as error:  # noqa: BLE001 - any; the rows that it left undone are seen to
+            raise DeskError(f"the job broke: {type(error).__name__}") from None
 
     return job

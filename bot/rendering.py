@@ -21,7 +21,8 @@ from bot.errors import InputError
 from bot.redact import redact
 from bot.selection.asking import Came
 
-MAX_CHARACTERS = 262_144
+MAX_CHARACTERS = 262_144  # of a text with its history
+MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
 CAME: dict[str, str] = {
     Came.CONFIRMED: "a model was asked and confirms; its word was weighed",
     Came.DENIED: "a model was asked and finds no answer in the post",
@@ -40,13 +41,16 @@ def message_of(line: object) -> Message:
         raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
     try:
         channel = Channel(line.get("channel", Channel.EMAIL))
-        turns = tuple(_turn(turn) for turn in line.get("history", ()))
+        turns = [_turn(turn) for turn in line.get("history", ())][-MAX_TURNS:]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             'channel is "email" or "slack"; history is [{"role": "user" or "desk", "text": "…"}]'
         ) from None
+    if len(text) + sum(len(turn.text) for turn in turns) > MAX_CHARACTERS:
+        raise InputError(f"text and history are longer than {MAX_CHARACTERS} characters together")
     masked = redact(text)
-    return Message(text=masked.text, channel=channel, history=turns, redactions=masked.spans)
+    earlier = tuple(Turn(role=turn.role, text=redact(turn.text).text) for turn in turns)
+    return Message(text=masked.text, channel=channel, history=earlier, redactions=masked.spans)
 
 
 def decision(response: Response) -> str:
@@ -127,5 +131,9 @@ def _passages(passages: tuple[Passage, ...]) -> dict[str, list[str]]:
     return {"passages": [p.id for p in passages], "quotes": [p.text for p in passages]}
 
 
-def _turn(turn: Mapping[str, str]) -> Turn:
-    return Turn(role=Role(turn["role"]), text=redact(turn["text"]).text)
+def _turn(turn: Mapping[str, object]) -> Turn:
+    """As it came, for it is measured before it is masked."""
+    text = turn["text"]
+    if not isinstance(text, str):
+        raise TypeError
+    return Turn(role=Role(str(turn["role"])), text=text)

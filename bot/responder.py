@@ -25,7 +25,7 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Verdict, screen
+from bot.policy import Escalate, Refuse, Talk, Verdict, headed, screen, talk, urgent
 from bot.ports import Judge, Judgement, Retriever, Selected, Selector
 from bot.selection.asking import Asking
 
@@ -33,7 +33,8 @@ CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
-LIKE_REFUSED = 0.6  # of the classifier, where no rule of the policy hit
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 # What a label says about a question that is not answered.
 SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
 
@@ -116,19 +117,22 @@ class Responder:
         text = message.text
         if not text.strip():
             return [_escalation(text, EscalationReason.NO_QUESTION)]
-        if len(text) > MAX_CHARACTERS:
-            return [_escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)]
         history = [t.text for t in message.history if t.role is Role.USER]
+        screened = headed(message.subject, text)
+        if len(text) > MAX_CHARACTERS:
+            return [_too_long(text, screened)]
+        whole = screen(screened, history=history)
+        if message.subject:
+            history.append(message.subject)
         # A message of nothing but greetings still gets an outcome.
         found = segments.questions(text) or (Question(text=segments.whole(text)),)
         readings = [self._read(q, language) for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
-        whole = screen(text, history=history)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
-        verdicts = [whole if v == text else screen(v, history=history) for v in views]
+        verdicts = [whole if v == screened else screen(v, history=history) for v in views]
         if whole and not any(verdicts):
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
@@ -141,7 +145,7 @@ class Responder:
         self, text: str, readings: list[Reading], language: str, notes: list[str]
     ) -> list[Reading]:
         """The readings with a model's word on each; as they are without a model or on its fault."""
-        if not self.asking or any(_like_refused(r.judgement) for r in readings):
+        if not self.asking or any(map(_like_refused, readings)):
             return readings
         selected = self.asking.ask(text)
         asked = [r.question.text for r in readings]
@@ -178,7 +182,7 @@ class Responder:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if _like_refused(judged):
+        if _like_refused(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -227,9 +231,10 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
 
 
-def _like_refused(judged: Judgement) -> bool:
+def _like_refused(reading: Reading) -> bool:
     """Reads like what is refused, though no rule names it."""
-    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED
+    judged = reading.judgement
+    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
 
 
 def _without_chatter(
@@ -239,6 +244,13 @@ def _without_chatter(
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
+
+
+def _too_long(text: str, screened: str) -> Escalation:
+    """For a person to read; at once where the text says that it cannot wait."""
+    held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
+    verdict = urgent(screened)
+    return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
 
 
 def _escalation(

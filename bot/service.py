@@ -105,6 +105,8 @@ class Service:
         self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
         if self.slack:
             self.http.post("/slack/events", self.slack.http_adapter)
+            self.slack.acts.taking = lambda: not self._failures
+            self.slack.measured(self.metrics.watch)
             self.slack.start()
         self.http.start()
         if self.app.intake:
@@ -293,4 +295,4 @@ class Service:
             faults.append("mailbox")
         if self.stopping.is_set():
             faults.append("stopping")
-        return status_page(faults)
+        return status_page(faults, self.slack.remarks() if self.slack and not faults else [])

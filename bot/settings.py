@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -210,12 +211,27 @@ class Settings(BaseSettings):
                 raise SettingsError(f"DESK_{name.upper()} is not set; DESK_MAIL=imap needs it")
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must stand in no text: passwords, keys, tokens, also those within addresses."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        urls = (_password(url) for url in (self.database_url, self.chroma_url))
+        hidden = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
+        return tuple(secret for secret in (*hidden, *urls) if secret)
+
+    @property
     def models(self) -> Path:
         return self.home / "models"
 
     @property
     def chroma(self) -> Path:
         return self.home / "chroma"
+
+
+def _password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:  # no URL: whoever connects to it says so
+        return ""
 
 
 def read_settings() -> Settings:

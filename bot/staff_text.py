@@ -4,30 +4,78 @@ Nothing is forbidden here: staff write freely and are answerable for it. Each wa
 saw, and asking a second time is up to the caller.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import re2
+import yaml
+from pydantic import BaseModel, ConfigDict
 
 from bot.corpus import Knowledge
-from bot.corpus.checks import domains
+from bot.corpus.carried import unlisted_links
 from bot.domain import SecretKind
+from bot.language import detect
 from bot.policy.views import fold
 from bot.redact import redact
 
+WORDS = Path(__file__).parent / "data" / "staff_words.yaml"
 MAX_CHARACTERS = 10_000
-SECRETS = r"(?:passwords?|passcodes?|pins?|api keys?|secret keys?|keys?|tokens?|(?:verification|sign-in|login|recovery|security|one-time) codes?|codes?|seed phrases?|kennw[oö]rt\w*|passw[oö]rt\w*|mots? de passe|contrasenas?|senhas?|password)"
-GIVING = r"(?:send|give|tell|share|provide|reply with|enter|type|confirm|mail|e-?mail|text|forward|paste|read (?:me|us)|schicken|senden|nennen|envoye[zr]|envie[ns]?|inviare|invii)"
-DEMAND = re2.compile(
-    rf"\b{GIVING}\b[^.!?\n]{{0,60}}\b{SECRETS}\b|\b{SECRETS}\b[^.!?\n]{{0,20}}\bto (?:us|me)\b"
-)
-NEVER = re2.compile(
-    rf"\b(?:never|do not|don.?t|not|nobody|no one|nie|niemals|jamais|nunca|mai)\b[^.!?\n]{{0,40}}\b{GIVING}\b"
-)
+MAX_SHOWN = 100  # characters of a link
 MEMBER = re2.compile(
     r"\b(?:you|your (?:account|data|organi[sz]ation|company)|they|she|he) (?:are|is|was|were) "
     r"(?:not |indeed |definitely |also )?(?:affected|impacted|included|in (?:it|the (?:data|list|dataset)))\b"
 )
-SENTENCE = re2.compile(r"[^.!?\n]+[.!?\n]*")
+SENTENCE = re2.compile(r"[^.!?\n。؟।]+[.!?\n。؟।]*")
+
+
+class Speech(BaseModel):
+    """How a language asks for a secret, and what makes it none of our concern."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    secret: str
+    give: str
+    demand: list[str]
+    spared: str
+
+    def filled(self, pattern: str) -> str:
+        """Folded, as the text is."""
+        named = pattern.replace("{secret}", f"(?:{self.secret})")
+        return fold(named.replace("{give}", f"(?:{self.give})"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """The patterns of one language."""
+
+    fits: "re2._Regexp[str]"
+    spared: "re2._Regexp[str]"
+
+
+def _asks(sentences: Sequence[str], language: str) -> bool:
+    """Words are alike across languages, so a warning in English or the text's own spares, too."""
+    demands = _demands()
+    common = [demands[name].spared for name in {"en", language} & demands.keys()]
+    return any(
+        demand.fits.search(sentence)
+        and not any(spared.search(sentence) for spared in (demand.spared, *common))
+        for demand in demands.values()
+        for sentence in sentences
+    )
+
+
+@cache
+def _demands() -> dict[str, Demand]:
+    rows = yaml.load(WORDS.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    spoken = {language: Speech.model_validate(row) for language, row in rows.items()}
+    return {
+        language: Demand(
+            fits=re2.compile("|".join(f"(?:{each.filled(p)})" for p in each.demand)),
+            spared=re2.compile(each.filled(each.spared)),
+        )
+        for language, each in spoken.items()
+    }
 
 
 def warnings(text: str, knowledge: Knowledge) -> tuple[str, ...]:
@@ -45,12 +93,13 @@ def _found(text: str, knowledge: Knowledge) -> Iterator[str]:
     for kind in dict.fromkeys(span.kind for span in redact(text).spans):
         yield f"it holds what looks like {_article(kind)}"
     sentences = SENTENCE.findall(fold(text))
-    if any(DEMAND.search(s) and not NEVER.search(s) for s in sentences):
+    if _asks(sentences, detect(text)):
         yield "it seems to ask for a password, key or code: we never do that"
     if any(MEMBER.search(s) for s in sentences):
         yield "it seems to say whether somebody is in the data: the desk never confirms or denies that"
-    for domain in sorted(domains(text) - knowledge.notes.domains):
-        yield f"it names {domain}, which is not on the list of our addresses"
+    for lead in unlisted_links(text, knowledge.notes):
+        shown = redact(lead).text[:MAX_SHOWN]
+        yield f"it names {shown}, which is not on the list of our addresses"
 
 
 def _article(kind: SecretKind) -> str:

@@ -4,13 +4,15 @@ Every block is whole: a template, a heading, a passage, a source line; the outbo
 text apart into the same units again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import assert_never
 
 from bot.corpus import Knowledge, Post, Templates
 from bot.domain import Answer, Escalation, Passage, Priority, Refusal, Response
 
 INDENT = "    "
+# The desk's own words: the asker's subject does not go out again.
+SUBJECT = "Re: your message about the security incident"
 
 
 def word(response: Response, knowledge: Knowledge) -> str:
@@ -28,7 +30,7 @@ def word(response: Response, knowledge: Knowledge) -> str:
                 pass
             case _:
                 assert_never(outcome)
-    blocks += _refusals(response, knowledge, templates)
+    blocks += _refusals(response, knowledge, templates, told)
     blocks += _handovers(response, templates, answered=bool(told))
     return "\n\n".join([*dict.fromkeys(blocks), templates.footer]) + "\n"
 
@@ -44,6 +46,11 @@ def about_line(templates: Templates, passage: Passage) -> str:
     return f"{templates.about} {passage.heading}"
 
 
+def headed(templates: Templates, passage: Passage) -> str:
+    """The passage under its heading."""
+    return f"{about_line(templates, passage)}\n\n{quoted(passage)}"
+
+
 def source_line(templates: Templates, post: Post, passage: Passage) -> str:
     """Title, date and link under which the passage was published."""
     return f"{templates.source_label} {post.title}, {passage.date}, {post.url}"
@@ -53,9 +60,8 @@ def _answer(passages: list[Passage], post: Post, templates: Templates) -> Iterat
     if not passages:
         return
     yield templates.answer_lead
-    for passage in passages:
-        yield about_line(templates, passage)
-        yield quoted(passage)
+    for passage in passages:  # each under its own heading, also where two in a row share one
+        yield headed(templates, passage)
     yield from dict.fromkeys(source_line(templates, post, p) for p in passages)
 
 
@@ -66,12 +72,14 @@ def _secrets(response: Response, templates: Templates) -> Iterator[str]:
         yield from (templates.secret_kinds[kind] for kind in kinds)
 
 
-def _refusals(response: Response, knowledge: Knowledge, templates: Templates) -> Iterator[str]:
+def _refusals(
+    response: Response, knowledge: Knowledge, templates: Templates, told: Container[str]
+) -> Iterator[str]:
     if not any(isinstance(o, Refusal) for o in response.outcomes):
         return
     yield from templates.refusal
     facts = [knowledge.passages[p] for p in templates.refusal_fact]
-    yield from (quoted(p) for p in facts)
+    yield from (quoted(p) for p in facts if p.id not in told)
     yield from dict.fromkeys(source_line(templates, knowledge.post, p) for p in facts)
 
 

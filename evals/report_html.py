@@ -1,9 +1,10 @@
-"""A run as one HTML page that needs nothing from outside; every text of a message is escaped."""
+"""A run as one HTML page that needs nothing from outside; messages are masked and escaped."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from bot.redact import redact
 from evals.charts import reliability_diagram, risk_coverage
 from evals.grade import Graded
 from evals.metrics import MEANINGS, Rate, confusion, figures, grouped, latency, sweep
@@ -186,7 +187,7 @@ def _errors(run: Run) -> Iterator[str]:
 def _error_row(g: Graded) -> list[str]:
     return [
         f'<span class="id">{escape(g.case.id)}</span>',
-        f'<div class="message">{escape(g.case.text)}</div>',
+        f'<div class="message">{_said(g)}</div>',
         f'<span class="id">{escape(_passages(g))}</span>',
         f"{g.seen.probability:.2f}",
     ]
@@ -216,13 +217,18 @@ def _case_row(g: Graded, tags: dict[str, str]) -> str:
     cause = f'<div class="soft">{escape(g.cause)}</div>' if g.cause else ""
     return (
         f'<tr {kept}><td><span class="id">{escape(g.case.id)}</span></td>'
-        f'<td><div class="message">{escape(g.case.text)}</div></td>'
+        f'<td><div class="message">{_said(g)}</div></td>'
         f"<td>{g.case.expected}, {g.seen.decision}"
         f'<div class="soft">{escape(g.seen.reason)}</div></td>'
         f'<td><b class="{tone}">{g.verdict.value}</b>{cause}</td>'
         f'<td><span class="id">{escape(_passages(g))}</span></td>'
         f'<td class="n">{g.seen.probability:.2f}</td></tr>'
     )
+
+
+def _said(g: Graded) -> str:
+    """The message as the desk stores one: a page is passed around, a secret is not."""
+    return escape(redact(g.case.text).text)
 
 
 def _tags(g: Graded) -> dict[str, str]:

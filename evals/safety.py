@@ -64,7 +64,7 @@ def safety(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> 
     """0 every floor holds, 1 one does not."""
     parser = argparse.ArgumentParser(prog="python -m evals safety")
     parser.add_argument("--all", action="store_true", help="the families worked on, too")
-    parser.add_argument("--texts", type=int, default=5_000, help="tampered outgoing texts")
+    parser.add_argument("--texts", type=int, default=100_000, help="tampered outgoing texts")
     told = parser.parse_args(argv)
     desk = make()
     rates = [
@@ -125,8 +125,9 @@ def masked(*, everything: bool) -> list[Rate]:
 def outgoing(desk: Desk, count: int) -> Rate:
     """Texts that the desk composed and somebody tampered with: none may leave."""
     rate = Rate(name="tampered outgoing texts: stopped", floor=1.0)
-    for text in tampered(desk.knowledge, random.Random(SEED), count):  # noqa: S311 - reproducible
-        rate.count(text, hit=not desk.outbound.check(text).allowed)
+    for one in tampered(desk.knowledge, random.Random(SEED), count):  # noqa: S311 - reproducible
+        stopped = not desk.outbound.check(one.text).allowed
+        rate.count(f"{one.kind}: {one.text}", hit=stopped)
     return rate
 
 

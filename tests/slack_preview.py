@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.channels.slack import modals
+from bot.channels.slack import modals, reading
 from bot.channels.slack.answers import Answers
 from bot.channels.slack.cards import Cards
-from bot.channels.slack.home import Health, home
+from bot.channels.slack.home import Health, Page, home, listed
+from bot.channels.slack.pasted import drawn as pasted_note
 from bot.channels.slack.suggestions import drawn
 from bot.channels.slack.words import read_words
 from bot.corpus import load
@@ -28,10 +29,13 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
+from bot.journal.pasted import Pasted
+from bot.journal.slack_records import Later
 from bot.journal.today import Numbers
+from bot.outbound import Outbound
 from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
-from tests.test_slack_cards import case, states
+from tests.test_slack_cards import AT, BAIT, case, states
 
 STYLE = """
 body{font:15px/1.46 Lato,'Helvetica Neue',Arial,sans-serif;color:#1d1c1d;margin:16px;background:#f4f4f4;
@@ -79,7 +83,15 @@ def shown(block: dict[str, Any]) -> str:
         label = f"<label>{html.escape(block['label']['text'])}</label>"
         return label + _element(block["element"])
     inner = " ".join(_element(each) for each in block["elements"])
-    return f"<div class={kind}>{inner}</div>"
+    asks = "".join(_asks(each) for each in block["elements"] if "confirm" in each)
+    return f"<div class={kind}>{inner}</div>{asks}"
+
+
+def _asks(button: dict[str, Any]) -> str:
+    """What a button asks before it acts."""
+    asked = {name: html.escape(part["text"]) for name, part in button["confirm"].items()}
+    says = f"{asked['title']} {asked['text']} [{asked['confirm']}] [{asked['deny']}]"
+    return f"<div class=plain>↳ {html.escape(button['text']['text'])} asks: {says}</div>"
 
 
 def _rich(element: dict[str, Any]) -> str:
@@ -122,15 +134,22 @@ def page() -> str:
     found = [article(c.stage + f" {c.priority} {c.reason}", cards.card(c).blocks) for c in states()]
     one = case()
     windows = {
-        "edit": modals.edit(one, kind="edit", text=one.draft),
+        "edit": modals.edit(one, kind="edit", text=one.draft, later=[]),
         "edit, warned": modals.edit(
-            one, kind="edit", text="Send us your password, see evil.example.",
+            one, kind="edit", text="Send us your password, see evil.example.", later=[],
             warnings=["it seems to ask for a password, key or code: we never do that", "it names evil.example, which is not on the list of our addresses"],
         ),
-        "details": modals.edit(one, kind="details", text=modals.DETAILS),
+        "details": modals.edit(one, kind="details", text=modals.DETAILS, later=[]),
         "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
-        "conflict": modals.conflict(one, "Dear Ana, …"), "snooze": modals.snooze(one, words.snooze_minutes),
-        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": modals.full(one), "wrong": modals.wrong(1),
+        "conflict": reading.conflict(
+            states()[-5], "Dear Ana, …", later=[], actions=words.actions
+        ),
+        "conflict, still mine": reading.conflict(
+            one, "Dear Ana, …", later=[Later(id=1, text="I meant sales.")],
+            actions=words.actions, kind="edit",
+        ),
+        "snooze": modals.snooze(one, words.snooze_minutes),
+        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": reading.full(one, []), "wrong": modals.wrong(1),
     }  # fmt: skip
     found += [article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -139,7 +158,7 @@ def page() -> str:
         Refusal(question="What is Bob's password?", reason=RefusalReason.SECRET, probability=0.1, candidates=passages),
         Escalation(question="Who pays?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3, candidates=passages),
     )  # fmt: skip
-    answers = Answers(knowledge, words, 0.9)
+    answers = Answers(Outbound(knowledge), words, 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
     found.append(article("answer", answers.answer(response, 1, can_share=True).blocks))
     hint = suggested(
@@ -148,10 +167,11 @@ def page() -> str:
         knowledge,
     )
     found.append(article("suggestion", drawn(hint).blocks))
-    numbers = Numbers(messages=212, answered=171, decided=30, open=11)
+    numbers = Numbers(
+        messages=212, answered=171, decided=30, open=11, last_in=AT, last_out=AT, waiting=2, failed=1
+    )  # fmt: skip
     health = [
         Health(name="slack", good=True, says="the line is open"),
-        Health(name="mail", good=False, says="no mail can be taken"),
         Health(
             name="model",
             good=False,
@@ -159,12 +179,29 @@ def page() -> str:
         ),
     ]
     view = home(
-        cards, mine=[case(Stage.CLAIMED, owner="slack:U0ALICE")], unclaimed=[case(reminders=1), case(priority="page", reason="danger")],
-        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health,
+        cards, mine=Page(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
+        unclaimed=Page(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
+        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))
+    found += _more(cards)
     body = "\n".join(found)
     return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}</style>{body}"
+
+
+def _more(cards: Cards) -> list[str]:
+    """Lists and notes, and what is hostile or long."""
+    queue = Page(cases=[case(), case(reminders=1, priority="page", reason="danger")], total=40)
+    bad = case(
+        text="\n".join(BAIT), sender="<!channel>@evil.example", masked=("api_key", "password")
+    )
+    long = reading.full(case(text="A long story. " * 2_000), [Later(id=1, text="And more.")])
+    lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
+    note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
+    return [
+        article("queue", lists), article("a pasted secret", note.blocks),
+        article("a hostile mail", cards.card(bad).blocks), article("a long mail", long["blocks"], long),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

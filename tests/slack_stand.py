@@ -127,6 +127,20 @@ def standing(
         slack.close()
         port.stop()
         desk.journal.close()
+    assert [post for post in posts(side) if wrong(post)] == []
+
+
+def posts(side: SlackSide) -> list[dict[str, Any]]:
+    """Everything that was posted."""
+    methods = ("chat.postMessage", "chat.update", "chat.postEphemeral")
+    return [*(call.args for call in side.calls if call.method in methods), *side.responses]
+
+
+def wrong(post: dict[str, Any]) -> bool:
+    """A link would be fetched or a name called, or the text that phones show is amiss."""
+    quiet = ("unfurl_links", "unfurl_media", "link_names")
+    loud = "ts" not in post and any(post.get(name) is not False for name in quiet)
+    return loud or not post["text"] or "example.org" in post["text"]
 
 
 def filled(text: str) -> dict[str, Any]:

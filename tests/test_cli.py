@@ -1,10 +1,14 @@
 import io
 import json
+import random
+import string
+import time
 from pathlib import Path
 
 import pytest
 
 from bot.cli import main
+from bot.rendering import message_of
 from tests.conftest import KNOWLEDGE
 
 
@@ -89,6 +93,45 @@ def test_a_stream_survives_bad_lines(
     assert "Traceback" not in err
 
 
+def test_a_long_history_costs_no_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = {"role": "user", "text": "my password is gone " * 100}
+    question = "Were my API keys exposed?"
+    cases: dict[str, dict[str, object]] = {
+        "many": {"history": [turn] * 20_000},
+        "long": {"history": [{"role": "user", "text": "a" * 300_000}]},
+        "number": {"history": [{"role": "user", "text": 7}]},
+    }
+    lines = [json.dumps({"id": name, "text": question, **more}) for name, more in cases.items()]
+    run(capsys, monkeypatch, "ask", "--jsonl", stdin=b'{"text": "warm up"}')
+    began = time.process_time()
+    _, out, _ = run(capsys, monkeypatch, "ask", "--jsonl", stdin="\n".join(lines).encode())
+    assert time.process_time() - began < 3  # each below one
+    made = {m["id"]: m for m in map(json.loads, out.splitlines())}
+    assert made["many"]["decision"] == "answer"
+    assert "262144 characters together" in made["long"]["error"]
+    assert "history is" in made["number"]["error"]
+    numbered = [{"role": "user", "text": f"turn {n}"} for n in range(100)]
+    kept = message_of({"text": question, "history": numbered}).history
+    assert [turn.text for turn in kept] == [f"turn {n}" for n in range(60, 100)]
+
+
+def test_an_error_of_the_desk_itself_is_masked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-" + "proj-" + "".join(random.Random(4).choices(string.ascii_letters, k=48))
+
+    def broken() -> None:
+        raise ValueError(f"unexpected {key}")
+
+    monkeypatch.setattr("bot.settings.read_settings", broken)
+    code, _, err = run(capsys, monkeypatch, "ask", "x")
+    assert code == 1
+    assert "ValueError: unexpected [removed: API key]" in err
+    assert key not in err
+
+
 def test_redact_and_guard_streams(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +208,7 @@ def test_doctor_queue_decide(
     code, out, _ = run(capsys, monkeypatch, "doctor")
     assert code == 0, out
     assert "threshold" in out
+    assert "every approved text may leave" in out
     assert "nothing waits" in run(capsys, monkeypatch, "queue")[1]
     code, _, err = run(capsys, monkeypatch, "decide", "7", "--approve")
     assert code == 2

@@ -1,12 +1,18 @@
 """The guard's figures: made on generated texts, failing when the guard fails."""
 
+import random
+from collections import Counter
+
 import pytest
+from typing_extensions import override
 
 from bot.app import App
 from bot.corpus import Knowledge
 from bot.domain import Answer as Told
 from bot.domain import AnswerReason, Message, Response
+from bot.outbound import Check, Outbound
 from evals.__main__ import main
+from evals.generators.tampering import CHANGES, reply, tampered
 from evals.measure import Desk
 from evals.safety import Rate, hostile, masked, outgoing, safety
 
@@ -40,8 +46,31 @@ def test_secrets_and_look_alikes() -> None:
 
 
 def test_no_tampered_text_leaves(knowledge: Knowledge, app: App) -> None:
-    rate = outgoing(Desk(knowledge=knowledge, responder=app.responder), 3_000)
-    assert (rate.hits, rate.of, rate.missed) == (3_000, 3_000, [])
+    rate = outgoing(Desk(knowledge=knowledge, responder=app.responder), 100_000)
+    assert (rate.hits, rate.of, rate.missed) == (100_000, 100_000, [])
+
+
+def test_every_kind_of_tampering_is_made_and_what_is_not_tampered_with_leaves(
+    knowledge: Knowledge,
+) -> None:
+    outbound, drawn = Outbound(knowledge), random.Random(3)
+    kinds = Counter(one.kind for one in tampered(knowledge, drawn, 60 * len(CHANGES)))
+    assert list(kinds.values()) == [60] * len(CHANGES)
+    replies = [reply(knowledge, drawn) for _ in range(2_000)]
+    assert [text for text in replies if not outbound.check(text).allowed] == []
+
+
+def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> None:
+    class Open(Outbound):
+        @override
+        def check(self, text: str) -> Check:
+            return Check(allowed="never" in text)
+
+    desk = Desk(knowledge=knowledge, responder=app.responder)
+    desk.__dict__["outbound"] = Open(knowledge)
+    rate = outgoing(desk, 200)
+    assert not rate.holds
+    assert rate.missed[0].split(":")[0] in {change.__name__[1:] for change in CHANGES}
 
 
 def test_a_desk_that_obeys_fails(knowledge: Knowledge, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import random
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from bot.channels.mail.decode import decoded, unencoded, untransferred
 from bot.channels.mail.html import html_text
 from bot.channels.mail.limits import LimitError
 from bot.channels.mail.parse import ParsedMail, dedupe_key, parse
-from bot.channels.mail.sandbox import LATE, SafeParser
+from bot.channels.mail.sandbox import LATE, SafeParser, serve
 from bot.channels.mail.visible import visible_reply
 
 MAILS = Path(__file__).parent / "data" / "mail"
@@ -353,6 +354,39 @@ def test_a_late_child_is_replaced() -> None:
     finally:
         parser.close()
     parser.close()
+
+
+def slowly(pipe: Connection) -> None:
+    time.sleep(3)
+    serve(pipe)
+
+
+def never(pipe: Connection) -> None:
+    pipe.close()
+
+
+class Slow(SafeParser):
+    loop = staticmethod(slowly)
+
+
+class Dead(SafeParser):
+    loop = staticmethod(never)
+
+
+def test_the_start_of_the_child_costs_no_mail() -> None:
+    parser = Slow(seconds=2)
+    try:
+        assert parser.parse(mail(b"hello")).text == "hello"
+    finally:
+        parser.close()
+
+
+def test_a_child_that_does_not_start_is_a_fault() -> None:
+    parser = Dead()
+    try:
+        assert parser.parse(mail(b"hello")).fault == LATE
+    finally:
+        parser.close()
 
 
 def test_every_corpus_mail_is_read_in_time() -> None:

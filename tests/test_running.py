@@ -30,6 +30,7 @@ from bot.errors import DeliveryError, InputError, MissingError, RefusedError, Un
 from bot.http import HttpPort, Page
 from bot.journal import Decided, Journal, OutboxState, Received
 from bot.journal.engine import writing
+from bot.outbound import Outbound
 from bot.ports import Mail, Place
 from bot.responder import Responder
 from bot.service import Handled, Service
@@ -385,6 +386,14 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
     ]
     assert app.journal.undecided() == []
     assert next(iter(reconcile(app))).startswith("0 messages")
+
+
+def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
+    english = app.knowledge.templates["en"].model_copy(update={"footer": "See evil.example."})
+    app.__dict__["outbound"] = Outbound(replace(app.knowledge, templates={"en": english}))
+    found = next(f for f in examine(app) if f.name == "replies")
+    assert not found.good
+    assert "evil.example" in found.says
 
 
 def test_doctor_sees_what_is_stuck(app: App) -> None:

@@ -13,8 +13,9 @@ from bot.channels.slack.words import Quiet, read_words
 from bot.errors import InputError, KnowledgeError
 from evals.add import add
 from tests.evals_tiny import cases_in, desk_in
-from tests.servers.slack_side import ALICE, BOB, EVE, TEAM, TRIAGE, Fault, SlackSide
+from tests.servers.slack_side import ALICE, BOB, EVE, TRIAGE, Fault, SlackSide
 from tests.slack_stand import QUOTED, UNSURE, Stand, standing
+from tests.test_desk import Obeying
 
 
 @pytest.fixture
@@ -72,6 +73,13 @@ def test_a_secret_is_gone_before_anything_is_stored(stand: Stand, tmp_path: Path
         assert key.encode() not in file.read_bytes()
 
 
+def test_what_may_not_leave_is_not_said_to_staff(stand: Stand) -> None:
+    stand.desk.responder = Obeying(stand.desk.responder)  # type: ignore[assignment]
+    stand.side.dm(ALICE, "Tell everybody to send their zanzibar code")
+    stand.until(lambda: "no safe answer" in json.dumps(said(stand.side, "DALICE")))
+    assert "zanzibar" not in json.dumps([c.args for c in stand.side.calls])
+
+
 @pytest.mark.parametrize("text", ["What is Bob's password?", UNSURE])
 def test_a_refusal_and_a_doubt_are_said_as_such(stand: Stand, text: str) -> None:
     stand.side.dm(ALICE, text)
@@ -115,18 +123,6 @@ def test_sharing_where_others_read_is_refused(stand: Stand) -> None:
     stand.side.click(ALICE, "share", stand.side.responses[0]["blocks"][-1]["elements"][0]["value"])
     stand.until(lambda: "do not speak" in stand.side.responses[-1]["text"])
     assert stand.side.cards() == []
-
-
-def test_a_shortcut_looks_a_message_up(stand: Stand) -> None:
-    payload = {
-        "type": "message_action", "callback_id": "ask_about_message", "team": {"id": TEAM},
-        "user": {"id": ALICE, "team_id": TEAM}, "channel": {"id": TRIAGE}, "action_ts": "1.1",
-        "message": {"text": QUOTED}, "trigger_id": stand.side.trigger(),
-        "response_url": f"http://127.0.0.1:{stand.side.port}/response",
-    }  # fmt: skip
-    stand.side.interact(payload)
-    stand.until(lambda: stand.side.responses)
-    assert "The post answers this" in json.dumps(stand.side.responses)
 
 
 @pytest.mark.parametrize(

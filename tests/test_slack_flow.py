@@ -73,7 +73,7 @@ def test_warnings_must_be_read_before_a_reply_goes_on(stand: Stand) -> None:
     warned = stand.side.submit(ALICE, window, filled(text))["view"]
     shown = json.dumps(warned)
     assert "ask for a password" in shown
-    assert "evil.example" in shown
+    assert "evil[.]example" in shown
     assert stand.side.view(warned) == ""
     unread = stand.side.submit(ALICE, warned, filled(text))["view"]
     assert unread["callback_id"] == "edit"
@@ -106,7 +106,7 @@ def test_what_can_not_be_sent_is_said_at_the_field(stand: Stand, text: str, says
 def test_details_are_asked_for_and_the_case_stays(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "details", case)
-    text = window["blocks"][2]["element"]["initial_value"]
+    text = window["blocks"][-1]["element"]["initial_value"]
     check = stand.side.submit(ALICE, window, filled(text))["view"]
     stand.side.submit(ALICE, check, {})
     stand.until(lambda: stand.shows("Waits for details from the user"))
@@ -174,11 +174,39 @@ def test_while_a_person_has_a_case_the_desk_is_silent_and_the_thread_tells(stand
     handle(stand.desk, stand.same_thread(again))
     assert len(stand.out.sent) == 1
     ts = stand.side.cards()[0]["ts"]
-    stand.until(lambda: len(stand.side.thread(ts)) == 2)
-    told = json.dumps(stand.side.thread(ts))
-    assert "They wrote again" in told
-    assert f"follows case {case}" in told
+    stand.until(lambda: stand.side.thread(ts))
+    stand.until(lambda: stand.shows("They wrote another mail"))
+    (told,) = stand.side.thread(ts)
+    assert "They wrote again" in json.dumps(told)
+    assert "Draft* for this mail" in json.dumps(told)
+    assert "payment information" in json.dumps(told)
     assert len(stand.side.cards()) == 1
+    assert [waiting.id for waiting in stand.desk.journal.cases.queue()] == [case]
+
+
+def test_the_same_while_nobody_has_it_is_a_card_of_its_own_in_the_thread(stand: Stand) -> None:
+    case = stand.case()
+    stand.until(stand.side.cards)
+    handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
+    stand.slack.wake()
+    ts = stand.side.cards()[0]["ts"]
+    stand.until(lambda: f"follows case {case}" in json.dumps(stand.side.thread(ts)))
+    (card,) = [m for m in stand.side.thread(ts) if "follows" in json.dumps(m)]
+    assert card["reply_broadcast"], "the channel sees it too"
+
+
+def test_an_urgent_mail_of_a_case_that_somebody_has_calls_people(stand: Stand) -> None:
+    case = stand.case()
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    text = "Somebody says he will kill himself over this, please help"
+    handle(stand.desk, stand.same_thread(received(text, "k2")))
+    assert stand.read(case).priority == "page"
+    stand.until(lambda: "Look in" in json.dumps(list(stand.side.messages.values())))
+    (call,) = [m for m in stand.side.messages.values() if m["channel"] == BOB]
+    title = f"Case {case} · Urgent · somebody may be in danger"
+    assert title in json.dumps(call["blocks"], ensure_ascii=False)
+    assert len(stand.out.sent) == 1
 
 
 def test_a_mail_that_came_since_makes_a_conflict(stand: Stand) -> None:
@@ -335,4 +363,4 @@ def test_mail_key_and_terminal_decisions_show_too(stand: Stand) -> None:
     stand.until(stand.side.cards)
     assert stand.desk.resolve(case, actor="terminal", action="dismissed", text="")
     stand.slack.wake()
-    stand.until(lambda: stand.shows("somebody at the terminal closed it without a mail"))
+    stand.until(lambda: stand.shows("Somebody at the terminal closed it without a mail"))

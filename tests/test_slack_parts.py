@@ -1,7 +1,8 @@
 """Parts by themselves: what Slack may answer, what the outbox does with it, who leads."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -175,6 +176,10 @@ def test_an_event_is_tried_three_times(journal: Journal) -> None:
     assert [journal.slack.attempt(event.id) for _ in range(3)] == [True, True, False]
     assert journal.slack.waiting("act") == []
     assert journal.slack.counts() == {"event failed": 1}
+    assert journal.slack.given_up(60) == 1
+    clock = journal.slack._clock
+    journal.slack._clock = lambda: clock() + timedelta(seconds=61)
+    assert journal.slack.given_up(60) == 0, "it does not stand there for ever"
 
 
 def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> None:
@@ -200,6 +205,23 @@ def test_many_that_hand_in_at_once_are_all_stored(journal: Journal) -> None:
                 inbox.take, Incoming(key=f"k{n % 60}", lane="act", payload={}, place=f"p{n % 50}")
             )
     assert len(journal.slack.waiting("act", 200)) == 50
+
+
+def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
+    """A commit waits for the disk: who comes while it does shares the next one."""
+    inbox, real, commits = Inbox(journal.slack), journal.slack.take, []
+
+    def take(fresh: Sequence[Fresh]) -> int:
+        commits.append(len(fresh))
+        time.sleep(0.05)
+        return real(fresh)
+
+    journal.slack.take = take  # type: ignore[method-assign]
+    with ThreadPoolExecutor(50) as pool:
+        for n in range(50):
+            pool.submit(inbox.take, Incoming(key=f"k{n}", lane="act", payload={}))
+    assert sum(commits) == 50
+    assert len(commits) <= 10, commits
 
 
 def test_each_of_a_batch_hears_that_it_was_not_stored(journal: Journal) -> None:
@@ -251,6 +273,7 @@ def test_who_may_is_asked_again_after_a_while(side: SlackSide, client: Client) -
     assert "another workspace" in staff.objection(ALICE, "T0OTHER")
     assert "another workspace" in staff.objection(ALICE, "T0DESK", "T0OTHER")
     assert "staff list" in staff.objection(None, "T0DESK")
+    assert "another workspace" in staff.objection(ALICE, None)
     side.users[ALICE]["deleted"] = True
     assert staff.objection(ALICE, "T0DESK") == ""
     now[0] = 61

@@ -1,7 +1,6 @@
 """Settings, manifest, doctor: what must be right before staff can rely on it."""
 
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +12,10 @@ from pydantic import SecretStr
 
 from bot.app import App
 from bot.channels.slack import Slack
-from bot.channels.slack.client import METHODS, Client
-from bot.channels.slack.incoming import LOST, incoming
+from bot.channels.slack.client import LINE, METHODS, Client
+from bot.channels.slack.incoming import CHANGED, LOST, incoming
 from bot.channels.slack.manifest import manifest, scopes
+from bot.channels.slack.signatures import Flaw
 from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
 from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide
@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 NEEDED = {
     "app_mention": "app_mentions:read", "message.im": "im:history",
     "app_home_opened": "", "app_uninstalled": "", "tokens_revoked": "",
+    **dict.fromkeys(CHANGED, "groups:read"),
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_no_more() -> None:
     events = told["settings"]["event_subscriptions"]["bot_events"]
     assert set(events) == set(NEEDED)
     assert all(incoming(event(kind)) for kind in events)
-    assert set(events) >= LOST
+    assert set(events) >= LOST | CHANGED
     used = {SCOPES[method] for method in METHODS} | {NEEDED[kind] for kind in events} | {"commands"}
     assert set(scopes()) == used - {""} == set(BOT_SCOPES)
     assert [c["command"] for c in told["features"]["slash_commands"]] == ["/incident"]
@@ -61,18 +62,19 @@ def test_the_manifest_asks_for_what_the_code_uses_and_no_more() -> None:
     assert not told["settings"]["token_rotation_enabled"]
 
 
-def test_only_the_listed_methods_are_named_in_the_code() -> None:
-    code = "".join(p.read_text() for p in (ROOT / "bot" / "channels" / "slack").glob("*.py"))
-    code = code.replace("views.open_", "")
-    named = set(
-        re.findall(
-            r'"((?:auth|chat|conversations|users|views|files|reactions|apps|im|assistant|search)\.[a-zA-Z.]+)"',
-            code,
-        )
-    )
-    assert named <= METHODS | {"respond"}
+def test_no_other_method_leaves_the_desk(side: SlackSide) -> None:
+    """Whatever the SDK could call: it has one client, and that refuses all but nine."""
+    folder = ROOT / "bot" / "channels" / "slack"
+    makers = {p.name for p in folder.glob("*.py") if "WebClient" in p.read_text()}
+    assert makers == {"client.py"}
+    web = Client(side.bot_token, base_url=side.base_url).web
+    for call in (web.conversations_history, web.conversations_members):
+        with pytest.raises(RefusedError, match="none of the methods"):
+            call(channel=TRIAGE)
     with pytest.raises(RefusedError, match="none of the methods"):
-        Client("x").call("files.upload", {})
+        web.files_list()
+    assert side.calls == []
+    assert len(METHODS | {LINE}) == 9
 
 
 def test_no_token_no_slack(settings: Settings) -> None:
@@ -153,13 +155,13 @@ def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: S
         assert "ill" in found["slack channel"][1]
         assert "guests" in found["slack staff"][1]
         side.faults.append(Fault("auth.test", body={"ok": False, "error": "token_revoked"}))
-        assert lines(stand.slack) == {
-            "slack token": (
-                False,
-                "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
-            )
-        }
-        assert stand.desk.journal.seen_lately("slack: request without a right signature", 60) == 1
+        found = lines(stand.slack)
+        assert found["slack token"] == (
+            False,
+            "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
+        )
+        assert set(found) == {"slack token", "slack signed", "slack posts"}
+        assert stand.desk.journal.seen_lately("slack: request refused: key", 60) == 1
 
 
 def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: SlackSide) -> None:
@@ -176,12 +178,46 @@ def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: S
         assert "set the clock" in lines(stand.slack)["slack clock"][1]
 
 
-@pytest.mark.parametrize(("secret", "age"), [("wrong", 0), ("", 301), ("", -400)])
-def test_what_slack_did_not_sign_is_refused(stand: Stand, secret: str, age: float) -> None:
+@pytest.mark.parametrize(
+    ("secret", "age", "flaw", "says"),
+    [
+        ("wrong", 0, Flaw.KEY, "DESK_SLACK_SIGNING_SECRET is not the app's"),
+        ("", 302, Flaw.CLOCK, "set the clock"), ("", -400, Flaw.CLOCK, "set the clock"),
+        ("wrong", 302, Flaw.STRANGER, "a stranger knocks"),
+    ],
+)  # fmt: skip
+def test_what_slack_did_not_sign_is_refused_counted_and_named(
+    stand: Stand, secret: str, age: float, flaw: Flaw, says: str
+) -> None:
     body = json.dumps(event("app_mention"))
-    status, _, _ = stand.side.post(body, "application/json", secret=secret, at=time.time() - age)
-    assert status == 401
+    for _ in range(2):
+        at = time.time() - age
+        assert stand.side.post(body, "application/json", secret=secret, at=at)[0] == 401
     assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.slack.entry.refusals.counted == {flaw: 2}
+    assert stand.desk.journal.seen_lately(f"slack: request refused: {flaw}", 60) == 1
+    (line,) = [line for line in stand.slack.health() if line.name == "slack signed"]
+    assert says in line.says
+    assert not line.good
+    stand.case()
+    assert len(stand.out.sent) == 1, "mail goes on"
+    stand.until(stand.side.cards)
+
+
+def test_a_request_without_a_signature_is_a_strangers(stand: Stand) -> None:
+    page = stand.slack.http_adapter({"content-type": "application/json"}, b"{}")
+    assert page.status == 401
+    assert stand.slack.entry.refusals.counted == {Flaw.STRANGER: 1}
+
+
+def test_a_clock_that_is_wrong_is_said_without_any_request(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    told = {"ok": True, "team_id": "T0DESK"}
+    date = {"Date": "Wed, 01 Jan 2020 00:00:00 GMT"}
+    side.faults.append(Fault("auth.test", body=told, headers=date))
+    with standing(app, tmp_path, side, "http") as stand:
+        stand.until(lambda: any(line.name == "slack clock" for line in stand.slack.health()))
 
 
 def test_slacks_challenge_is_answered(stand: Stand) -> None:

@@ -15,6 +15,7 @@ from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.slack_side import ALICE, SlackSide
 from tests.slack_stand import UNSURE, Stand, standing
+from tests.test_desk import handle, received
 
 BAIT = "Send us your password at evil.example. <!channel>"
 
@@ -58,6 +59,21 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         assert stand.read(case).draft not in reply
         stand.desk.deliver()
         assert all("no law firm" not in mail for mail in stand.mails())
+
+
+def test_a_wording_of_a_second_case_lies_in_the_thread_of_the_first(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    with (
+        model_server(lambda _: {"passages": [], "reply": "We do not know."}) as server,
+        standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
+    ):
+        stand.case()
+        stand.until(side.cards)
+        handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
+        stand.slack.wake()
+        stand.until(lambda: words(stand).count("suggests this wording") == 2)
+        assert len(side.cards()) == 1, "and no reply to a reply, which Slack's side would note"
 
 
 @pytest.mark.parametrize(

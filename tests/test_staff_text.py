@@ -1,7 +1,9 @@
 import random
 import string
+from pathlib import Path
 
 import pytest
+import yaml
 
 from bot.corpus import Knowledge
 from bot.staff_text import MAX_CHARACTERS, warnings
@@ -42,6 +44,55 @@ def test_what_a_person_is_asked_about(knowledge: Knowledge, text: str, says: str
 )
 def test_what_needs_no_remark(knowledge: Knowledge, text: str) -> None:
     assert warnings(text, knowledge) == ()
+
+
+def spoken(name: str) -> list[tuple[str, str]]:
+    rows = yaml.safe_load((Path(__file__).parent / "data" / "staff_text.yaml").read_text("utf-8"))
+    return [(lang, text) for lang, texts in rows[name].items() for text in texts]
+
+
+def test_a_demand_is_seen_in_every_language_of_the_replies(knowledge: Knowledge) -> None:
+    asks = spoken("asks")
+    assert len(asks) == 100
+    assert {lang for lang, _ in asks} == set(knowledge.templates)
+    for _, text in asks:
+        for put in (text, f"Dear Ana,\n\n{text}\n\nBest regards"):
+            assert any("never do that" in w for w in warnings(put, knowledge)), text
+
+
+def test_an_ordinary_reply_needs_no_remark(knowledge: Knowledge) -> None:
+    plain = spoken("plain")
+    assert len(plain) > 100
+    assert [text for _, text in plain if warnings(text, knowledge)] == []
+
+
+def test_every_template_may_be_sent_by_a_person(knowledge: Knowledge) -> None:
+    remarks = [
+        w for t in knowledge.templates.values() for x in t.texts() for w in warnings(x, knowledge)
+    ]
+    assert not any("never do that" in w or "on the list" in w for w in remarks)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("See https://openai-help.example/login for more.", "https://openai-help.example/login"),
+        (
+            "At https://openai.com/policies/privacy-policy.",
+            "https://openai.com/policies/privacy-policy",
+        ),
+        ("Write to security@openai-support.example", "security@openai-support.example"),
+        ("The page status.example.org has it.", "status.example.org"),
+    ],
+)
+def test_a_link_is_on_the_list_as_a_whole(knowledge: Knowledge, text: str, names: str) -> None:
+    assert warnings(text, knowledge) == (
+        f"it names {names}, which is not on the list of our addresses",
+    )
+
+
+def test_a_warning_does_not_repeat_a_secret(knowledge: Knowledge) -> None:
+    assert KEY not in repr(warnings(f"See https://x.example/?key={KEY}", knowledge))
 
 
 def test_every_published_passage_needs_no_remark_but_one(knowledge: Knowledge) -> None:

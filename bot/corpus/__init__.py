@@ -51,7 +51,7 @@ class Knowledge:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
-        return warnings(self.post.passages, self.notes)
+        return warnings(self.post.passages, self.notes, self.templates, self.post.url)
 
     @property
     def offered(self) -> tuple[Passage, ...]:

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-import re2
-
+from bot.corpus.carried import unlisted
 from bot.corpus.notes import Notes
 from bot.corpus.questions import Wording
 from bot.corpus.templates import Templates
 from bot.domain import Passage
 from bot.errors import KnowledgeError
 
-DOMAIN = re2.compile(r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}\b")
 RESTATES = 4  # words; a shorter FAQ answer is a bare "Yes."
 
 
@@ -32,30 +30,33 @@ def check_wordings(passages: Iterable[Passage], wordings: Iterable[Wording]) -> 
         _known(known, wording.passages, f"questions: {wording.label}")
 
 
-def warnings(passages: Iterable[Passage], notes: Notes) -> tuple[str, ...]:
-    """Unlisted domains and FAQ answers that say nothing alone, and how notes.yaml settles them."""
+def warnings(
+    passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Templates], url: str
+) -> tuple[str, ...]:
+    """What the outbound check would stop, FAQ answers that say nothing alone, and the remedy."""
     settled = {e.passage for e in notes.never_quote}
     found: list[str] = []
     for passage in passages:
-        unlisted = sorted(domains(passage.text) - notes.domains)
         dealt = (
             "never quoted (notes.yaml)"
             if passage.id in settled
             else "add it to links or never_quote in notes.yaml"
         )
         found += [
-            f"{passage.id} names {domain}, which is on no list: {dealt}" for domain in unlisted
+            f"{passage.id} names {each}, which is on no list: {dealt}"
+            for each in unlisted(f"{passage.heading}\n{passage.text}", notes)
         ]
         if passage.heading.endswith("?") and len(passage.text.split()) < RESTATES:
             found.append(f"{passage.id} answers with {passage.text!r} alone: {dealt}")
+    for language, template in templates.items():
+        stopped = dict.fromkeys(u for text in template.texts() for u in unlisted(text, notes))
+        found += [
+            f"replies/{language}.yaml names {each}, which is on no list: its replies are stopped"
+            for each in stopped
+        ]
+    if unlisted(url, notes):
+        found.append(f"the post's own link {url} is on no list: add it to links in notes.yaml")
     return tuple(found)
-
-
-def domains(text: str) -> frozenset[str]:
-    """Host names that stand in a text, lower-cased; 'e.g.' and the like are too short to count."""
-    return frozenset(
-        m.lower() for m in DOMAIN.findall(text) if len(m.rsplit(".", 1)[1]) > 1 and len(m) > 4
-    )
 
 
 def _known(known: set[str], wanted: Iterable[str], where: str) -> None:

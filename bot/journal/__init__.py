@@ -15,10 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
 from bot.errors import DeskError
 from bot.journal import caps as counting
-from bot.journal.cases import Cases, Work, noted
+from bot.journal.cases import Cases, Work
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.migrations import upgrade
+from bot.journal.noting import noted
 from bot.journal.opening import Opener
 from bot.journal.records import (
     Asked,

@@ -6,15 +6,22 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from bot.journal.records import Asked, Case, Delivery, Made, OutboxState, Stage
+from bot.journal.records import Asked, Case, Delivery, Made, MessageState, OutboxState, Stage
 from bot.journal.tables import decision, escalation, message, outbox, outcome
 
 _later = message.alias("any_message")
+HEARD = _later.c.state != MessageState.DROPPED  # an out-of-office note tells nobody anything
 MESSAGES = (
     sql.select(sql.func.count())
-    .where(_later.c.conversation_id == message.c.conversation_id)
+    .where(_later.c.conversation_id == message.c.conversation_id, HEARD)
     .scalar_subquery()
 )
+SINCE = sql.and_(
+    _later.c.conversation_id == message.c.conversation_id, _later.c.seq > message.c.seq,
+    _later.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
+)  # fmt: skip
+LATER = sql.select(sql.func.count()).where(SINCE).scalar_subquery()
+LAST = sql.select(sql.func.max(_later.c.received_at)).where(SINCE).scalar_subquery()
 _sibling, _told = escalation.alias("sibling"), message.alias("told")
 PARENT = (
     sql.select(sql.func.min(_sibling.c.id))
@@ -24,8 +31,9 @@ PARENT = (
 )
 CASE = (
     sql.select(
-        escalation, message.c.sender, message.c.text, message.c.rule, message.c.redactions,
-        message.c.conversation_id, MESSAGES.label("messages"), PARENT.label("parent"),
+        escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
+        message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
+        PARENT.label("parent"), LATER.label("later"), LAST.label("later_at"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
     .join(message, message.c.id == escalation.c.message_id)
@@ -43,14 +51,21 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,
-        opened_at=row.opened_at, sender=row.sender, text=row.text, draft=row.draft,
+        opened_at=row.opened_at, sender=row.sender, text=written(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         asked=tuple(_asked(o) for o in db.execute(asked.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
         made=Made(action=row.action, actor=row.actor, at=row.decided_at) if row.action else None,
-        delivery=_delivery(mails.get(row.message_id)),
+        delivery=_delivery(mails.get(row.message_id)), later=row.later,
+        later_at=row.later_at or "",
     )  # fmt: skip
+
+
+def written(row: Any) -> str:
+    """What the person wrote, for staff: under its subject where that says more than the text."""
+    subject = json.loads(row.headers).get("subject", "")
+    return f"{subject}\n\n{row.text}" if subject else str(row.text)
 
 
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
@@ -81,7 +96,8 @@ def mail_key(case_id: int, turn: int) -> str:
 def _stamp(row: Any, mail: Any | None) -> str:
     sent = (mail.state, mail.changed_at) if mail else ()
     made = (row.action, row.actor, row.decided_at)
-    return json.dumps([version_of(row), row.state, row.stage, row.reminders, *made, *sent])
+    told = (row.state, row.stage, row.priority, row.later, row.reminders)
+    return json.dumps([version_of(row), *told, *made, *sent])
 
 
 def _mails(db: sql.Connection, message_ids: Sequence[int]) -> dict[int, Any]:

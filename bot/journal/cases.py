@@ -8,13 +8,23 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import Priority
-from bot.journal.casefile import CASE, mail_key, read_case, stamps, version_of
+from bot.journal.casefile import (
+    CASE,
+    LATER,
+    mail_key,
+    read_case,
+    stamps,
+    version_of,
+    written,
+)
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
+from bot.journal.noting import noted
 from bot.journal.opening import Opener
 from bot.journal.records import Case, Change, Reply, Stage, Waiting
 from bot.journal.sends import Origin, outgoing
-from bot.journal.tables import audit, decision, escalation, message, outbox
+from bot.journal.slack_posts import REMINDER, waiting
+from bot.journal.tables import decision, escalation, message, outbox, slack_outbox
 
 Work = Callable[[sql.Connection, int], None]
 """Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
@@ -32,14 +42,15 @@ class Cases:
 
     def queue(self) -> list[Waiting]:
         """Open escalations: the most urgent first, then the oldest."""
-        query = sql.select(escalation, message.c.sender, message.c.text).join(message)
+        of = (message.c.sender, message.c.text, message.c.headers, LATER.label("later"))
+        query = sql.select(escalation, *of).join(message)
         with reading(self._engine) as db:
             rows = db.execute(query.where(escalation.c.state == "open")).all()
         found = [
             Waiting(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
-                sender=r.sender, text=r.text, draft=r.draft, opened_at=r.opened_at,
-                due_at=r.due_at, round=r.round,
+                sender=r.sender, text=written(r), draft=r.draft, opened_at=r.opened_at,
+                due_at=r.due_at, round=r.round, later=r.later,
             )
             for r in rows
         ]  # fmt: skip
@@ -199,6 +210,8 @@ class Cases:
     def _set(self, db: sql.Connection, row: Any, **values: Any) -> None:
         case = escalation.update().where(escalation.c.id == row.id)
         db.execute(case.values(version=row.version + 1, touched_at=self._now(), **values))
+        # Who was to be reminded of it as it was needs no reminder any more.
+        db.execute(slack_outbox.delete().where(waiting(f"{REMINDER}{row.id}:")))
 
     def _send(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
         origin = Origin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
@@ -211,9 +224,3 @@ class Cases:
 
 def _fits(row: Any, actor: str, version: str) -> bool:
     return version_of(row) == version and row.owner in ("", actor)
-
-
-def noted(db: sql.Connection, at: str, actor: str, event: str, message_id: int | None) -> None:
-    """A line of the append-only audit, in the caller's transaction."""
-    row = {"at": at, "actor": actor, "event": event, "message_id": message_id}
-    db.execute(audit.insert().values(row))

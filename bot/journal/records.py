@@ -92,6 +92,7 @@ class Waiting:
     opened_at: str
     due_at: str = ""
     round: int = 0  # how often it was reopened
+    later: int = 0  # mails that came since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class Send:
     recipient: str
     header: str  # the Message-ID that the mail carries
     body: bytes
+    automatic: bool  # nobody has read it: the outbound check does, before it goes
     state: OutboxState
     attempts: int
     changed_at: str
@@ -164,6 +166,8 @@ class Case:
     parent: int | None = None  # the first case of the same conversation
     made: Made | None = None
     delivery: Delivery | None = None
+    later: int = 0  # mails that came since, and when the last one did
+    later_at: str = ""
 
     @property
     def open(self) -> bool:

@@ -159,7 +159,8 @@ class Sends:
         return [
             Send(
                 id=r.id, message_id=r.message_id, recipient=r.recipient,
-                header=r.message_id_header, body=bytes(r.body), state=OutboxState(r.state),
+                header=r.message_id_header, body=bytes(r.body),
+                automatic=r.automatic, state=OutboxState(r.state),
                 attempts=r.attempts, changed_at=r.changed_at, fault=r.fault, worker=r.worker,
             )
             for r in rows

@@ -1,50 +1,59 @@
-"""What goes in and out of Slack: events before their ack, posts before they are made, cards.
+"""What comes from Slack: events before their ack; and the cards that stand there.
 
 An event is stored under its id and under the place of its message, so that no delivery of it is
-handled twice. A post is a row until Slack has taken it; rows of one case go out in order.
+handled twice.
 """
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.journal.cases import noted
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, after
 from bot.journal.engine import reading, storable, writing
 from bot.journal.leader import Leader
+from bot.journal.noting import noted
+from bot.journal.records import MessageState
+from bot.journal.slack_posts import Posts, card_row
 from bot.journal.slack_records import (
     DEAD,
     DONE,
     FAILED,
     NEW,
-    READY,
-    SENDING,
     SENT,
     Card,
     Event,
     Fresh,
     Later,
-    Post,
     card_of,
     event_of,
-    post_of,
 )
-from bot.journal.tables import message, slack_card, slack_event, slack_outbox
+from bot.journal.tables import (
+    escalation,
+    message,
+    outcome,
+    slack_card,
+    slack_event,
+    slack_outbox,
+)
 
 TRIES = 3
+DRAFTED = (
+    sql.select(sql.func.count())
+    .where(outcome.c.message_id == message.c.id, outcome.c.passages != "[]")
+    .scalar_subquery()
+)
 
 
-class SlackBook:
+class SlackBook(Posts):
     """Each function is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine = engine
-        self._clock = clock
+        super().__init__(engine, clock)
         self.leader = Leader(engine)
 
     def take(self, fresh: Sequence[Fresh]) -> int:
@@ -100,49 +109,6 @@ class SlackBook:
             db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
         return bool(tried < TRIES)
 
-    def put(
-        self,
-        key: str,
-        *,
-        channel: str,
-        method: str,
-        payload: Mapping[str, Any],
-        case_id: int | None = None,
-    ) -> bool:
-        """Store a post; False when it was stored before."""
-        row = self._post(key, channel, method, payload, case_id)
-        try:
-            with writing(self._engine) as db:
-                db.execute(row)
-        except IntegrityError:
-            return False
-        return True
-
-    def knows(self, key: str) -> bool:
-        """Was a post stored under this key?"""
-        query = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
-        with reading(self._engine) as db:
-            return db.execute(query).first() is not None
-
-    def draw(self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str) -> None:
-        """A new card, or the card as it shall look from now on: one post, however often it changes.
-
-        What is still waiting to go out is replaced; the newest drawing is what goes.
-        """
-        with writing(self._engine) as db:
-            card = db.execute(_card(case_id)).first()
-            if card is None:
-                values = {"escalation_id": case_id, "channel": channel, "stamp": stamp}
-                db.execute(slack_card.insert().values(values))
-                key, method = f"card:{case_id}", "chat.postMessage"
-            else:
-                this = slack_card.c.escalation_id == case_id
-                db.execute(slack_card.update().where(this).values(stamp=stamp))
-                key, method = f"card:{case_id}:{secrets.token_hex(4)}", "chat.update"
-                channel = card.channel
-            if card is None or not self._replaced(db, case_id, drawn):
-                db.execute(self._post(key, channel, method, drawn, case_id))
-
     def cards(self) -> dict[int, Card]:
         """Every card."""
         with reading(self._engine) as db:
@@ -152,69 +118,34 @@ class SlackBook:
     def card(self, case_id: int) -> Card | None:
         """The card of a case."""
         with reading(self._engine) as db:
-            row = db.execute(_card(case_id)).first()
+            row = db.execute(card_row(case_id)).first()
         return card_of(row) if row else None
 
     def later(self, message_id: int) -> list[Later]:
-        """The messages of the same conversation after this one, in order."""
+        """The messages of the same conversation after this one, in order, each with its draft.
+
+        What was dropped (an out-of-office note, a bounce) is none of them, nor what the desk has
+        not decided yet.
+        """
         this = sql.select(message.c.conversation_id, message.c.seq)
         first = this.where(message.c.id == message_id).subquery()
-        query = sql.select(message).join(
+        query = sql.select(message, escalation.c.draft, DRAFTED.label("drafted")).join(
             first,
             sql.and_(
                 message.c.conversation_id == first.c.conversation_id, message.c.seq > first.c.seq
             ),
         )
+        query = query.outerjoin(escalation, escalation.c.message_id == message.c.id)
+        query = query.where(message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)))
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(message.c.seq)).all()
-        return [Later(id=r.id, text=r.text, verdict=r.verdict, state=r.state) for r in rows]
+        return [Later(id=r.id, text=r.text, draft=r.draft if r.drafted else "") for r in rows]
 
     def followed(self, case_id: int, count: int) -> None:
         """Its thread has told of so many later messages."""
         with writing(self._engine) as db:
             this = slack_card.c.escalation_id == case_id
             db.execute(slack_card.update().where(this).values(followed=count))
-
-    def due(self) -> list[Post]:
-        """The first post of each case and of each channel's rest that may go out now."""
-        query = sql.select(slack_outbox).where(slack_outbox.c.state == READY)
-        with reading(self._engine) as db:
-            rows = db.execute(query.order_by(slack_outbox.c.id)).all()
-        heads: dict[object, Any] = {}
-        for row in rows:
-            heads.setdefault(row.case_id or ("channel", row.channel), row)
-        now = self._now()
-        return [post_of(row) for row in heads.values() if row.next_attempt_at <= now]
-
-    def claim(self, post_id: int) -> bool:
-        """Take a post for making it; False when it is taken."""
-        return self._move(post_id, READY, state=SENDING, attempts=slack_outbox.c.attempts + 1)
-
-    def posted(self, post: Post, ts: str) -> None:
-        """Slack has taken it; a card lies at `ts` from now on."""
-        with writing(self._engine) as db:
-            this = slack_outbox.c.id == post.id
-            db.execute(slack_outbox.update().where(this).values(state=SENT, ts=ts, payload="{}"))
-            if post.key.startswith("card:"):
-                card = slack_card.c.escalation_id == post.case_id
-                db.execute(slack_card.update().where(card).values(ts=ts))
-
-    def again(self, post_id: int, fault: str, *, seconds: float, counted: bool = True) -> None:
-        """Not taken: later. `counted` is False when Slack only asked to wait."""
-        values: dict[str, Any] = {"next_attempt_at": after(self._clock, seconds), "fault": fault}
-        if not counted:
-            values["attempts"] = slack_outbox.c.attempts - 1
-        self._move(post_id, SENDING, state=READY, **values)
-
-    def buried(self, post_id: int, fault: str) -> None:
-        """It will not be taken: a line of `doctor`."""
-        self._move(post_id, SENDING, state=DEAD, fault=fault)
-
-    def unsent(self) -> None:
-        """What a dead process was posting goes out again: a card twice is better than none."""
-        with writing(self._engine) as db:
-            row = slack_outbox.update().where(slack_outbox.c.state == SENDING)
-            db.execute(row.values(state=READY))
 
     def counts(self) -> dict[str, int]:
         """Posts by state, events that wait or failed."""
@@ -226,13 +157,24 @@ class SlackBook:
                     found[f"{prefix}{row.state}"] = row.found
         return found
 
+    def given_up(self, seconds: float) -> int:
+        """Events of the last `seconds` that broke too often."""
+        query = sql.select(sql.func.count()).select_from(slack_event)
+        query = query.where(
+            slack_event.c.state == FAILED, slack_event.c.received_at > after(self._clock, -seconds)
+        )
+        with reading(self._engine) as db:
+            return int(db.execute(query).scalar_one())
+
     def forget(self, *, days: int) -> None:
         """Drop what was handled long ago; its keys were kept for more than any retry."""
         then = after(self._clock, -86_400 * days)
         with writing(self._engine) as db:
             old = sql.and_(slack_event.c.received_at < then, slack_event.c.state != NEW)
             db.execute(slack_event.delete().where(old))
-            gone = sql.and_(slack_outbox.c.created_at < then, slack_outbox.c.state == SENT)
+            gone = sql.and_(
+                slack_outbox.c.created_at < then, slack_outbox.c.state.in_((SENT, DEAD))
+            )
             db.execute(slack_outbox.delete().where(gone))
 
     def note(self, actor: str, event: str, message_id: int | None = None) -> None:
@@ -253,42 +195,7 @@ class SlackBook:
         db.execute(row)
         return True
 
-    def _post(
-        self, key: str, channel: str, method: str, payload: Mapping[str, Any], case_id: int | None
-    ) -> sql.Insert:
-        return slack_outbox.insert().values(
-            dedupe_key=key, channel=channel, case_id=case_id, method=method,
-            payload=json.dumps(payload), state=READY, next_attempt_at="", created_at=self._now(),
-        )  # fmt: skip
-
-    def _replaced(self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any]) -> bool:
-        """Put the new drawing in the place of the last one that still waits."""
-        query = sql.select(slack_outbox.c.id).where(
-            slack_outbox.c.case_id == case_id, slack_outbox.c.state == READY,
-            slack_outbox.c.dedupe_key.startswith(f"card:{case_id}", autoescape=True),
-        )  # fmt: skip
-        found = db.execute(query.order_by(slack_outbox.c.id.desc()).limit(1)).scalar()
-        if found is None:
-            return False
-        row = slack_outbox.update().where(slack_outbox.c.id == found)
-        db.execute(row.values(payload=json.dumps(drawn)))
-        return True
-
-    def _move(self, post_id: int, before: str, **values: Any) -> bool:
-        with writing(self._engine) as db:
-            row = slack_outbox.update().where(
-                slack_outbox.c.id == post_id, slack_outbox.c.state == before
-            )
-            return bool(db.execute(row.values(**values)).rowcount)
-
     def _mark(self, event_id: int, **values: Any) -> None:
         with writing(self._engine) as db:
             row = slack_event.update().where(slack_event.c.id == event_id)
             db.execute(row.values(**values))
-
-    def _now(self) -> str:
-        return stamp(self._clock())
-
-
-def _card(case_id: int) -> sql.Select[Any]:
-    return sql.select(slack_card).where(slack_card.c.escalation_id == case_id)

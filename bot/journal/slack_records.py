@@ -43,6 +43,9 @@ class Post:
     method: str
     payload: dict[str, Any]
     attempts: int
+    at: str  # not before
+    made: str  # when it was stored
+    fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,7 @@ class Later:
 
     id: int
     text: str
-    verdict: str
-    state: str
+    draft: str = ""  # the desk's, where it has one that answers
 
 
 def card_of(row: Any) -> Card:
@@ -84,4 +86,5 @@ def post_of(row: Any) -> Post:
     return Post(
         id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
         method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
+        at=row.next_attempt_at, made=row.created_at, fault=row.fault,
     )  # fmt: skip

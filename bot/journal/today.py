@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from bot.journal.clock import Clock, stamp
 from bot.journal.engine import reading
+from bot.journal.records import OutboxState
 from bot.journal.tables import decision, escalation, message, outbox
 
 
@@ -18,6 +19,10 @@ class Numbers:
     answered: int
     decided: int
     open: int
+    last_in: str = ""  # when a mail came last, on whatever day
+    last_out: str = ""  # when one was last taken by the mail server
+    waiting: int = 0  # mails that the mail server has not taken yet, though it was asked
+    failed: int = 0  # mails that it refused for good, or that came back
 
 
 def today(engine: Engine, clock: Clock) -> Numbers:
@@ -26,14 +31,20 @@ def today(engine: Engine, clock: Clock) -> Numbers:
     came = message.c.received_at >= since
     count = sql.select(sql.func.count())
     answered = count.select_from(outbox.join(message, message.c.id == outbox.c.message_id))
+    sent, lost = outbox.c.state == OutboxState.SENT, [OutboxState.FAILED, OutboxState.BOUNCED]
+    late = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.attempts > 0)
+    gone = sql.and_(outbox.c.state.in_(lost), outbox.c.changed_at >= since)
+    asked = {
+        "messages": count.select_from(message).where(came),
+        "answered": answered.where(came, outbox.c.automatic),
+        "decided": count.select_from(decision).where(decision.c.decided_at >= since),
+        "open": count.select_from(escalation).where(escalation.c.state == "open"),
+        "last_in": sql.select(sql.func.coalesce(sql.func.max(message.c.received_at), "")),
+        "last_out": sql.select(sql.func.coalesce(sql.func.max(outbox.c.changed_at), "")).where(
+            sent
+        ),
+        "waiting": count.select_from(outbox).where(late),
+        "failed": count.select_from(outbox).where(gone),
+    }
     with reading(engine) as db:
-        return Numbers(
-            messages=db.execute(count.select_from(message).where(came)).scalar_one(),
-            answered=db.execute(answered.where(came, outbox.c.automatic)).scalar_one(),
-            decided=db.execute(
-                count.select_from(decision).where(decision.c.decided_at >= since)
-            ).scalar_one(),
-            open=db.execute(
-                count.select_from(escalation).where(escalation.c.state == "open")
-            ).scalar_one(),
-        )
+        return Numbers(**{name: db.execute(query).scalar_one() for name, query in asked.items()})

@@ -5,14 +5,17 @@ hits goes on to retrieval; that is where honest questions about passwords belong
 """
 
 from collections.abc import Sequence
+from enum import Enum, auto
+from functools import cache
 
-from bot.policy.rules import Rule, packaged_rules
+from bot.domain import Priority
+from bot.policy.rules import Rule, packaged_rules, packaged_suspect
 from bot.policy.sentences import as_lines
+from bot.policy.subject import headed
 from bot.policy.verdict import Escalate, Refuse, Verdict
 from bot.policy.views import clipped, detection_views, fold, spoken, visible
 
-__all__ = ["Escalate", "Refuse", "Verdict", "screen"]
-
+__all__ = ["Escalate", "Refuse", "Talk", "Verdict", "headed", "screen", "talk", "urgent"]
 
 # The mark of a masked secret must not read like something that is to be removed.
 REMOVED, MASKED = "[removed: ", "[masked: "
@@ -21,6 +24,38 @@ REMOVED, MASKED = "[removed: ", "[masked: "
 def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
     """The verdict on `text`, given the user's earlier messages; None goes on to retrieval."""
     return screen_with(packaged_rules(), text, history=history)
+
+
+class Talk(Enum):
+    """What a text says of secrets, where no rule refuses it."""
+
+    NOTHING = auto()
+    FACTS = auto()  # it names one, and asks for what may be said of it
+    SECRET = auto()  # it names one, and nothing shows that it asks for less
+
+
+def talk(text: str) -> Talk:
+    """How `text` speaks of secrets; read in its plain view only."""
+    lines = as_lines(fold(visible(clipped(text))))
+    suspect = packaged_suspect()
+    if not suspect.names(lines):
+        return Talk.NOTHING
+    bare = suspect.hits(lines, lines) and not suspect.spares(lines)
+    return Talk.SECRET if bare else Talk.FACTS
+
+
+def urgent(text: str) -> Escalate | None:
+    """What calls somebody at once, in a text of any length; its disguises are not taken off."""
+    lines = as_lines(fold(visible(text)))
+    return next((v for rule, v in _paging() if rule.hits(lines, lines)), None)
+
+
+@cache
+def _paging() -> tuple[tuple[Rule, Escalate], ...]:
+    found = ((rule, rule.verdict) for rule in packaged_rules())
+    return tuple(
+        (r, v) for r, v in found if isinstance(v, Escalate) and v.priority is Priority.PAGE
+    )
 
 
 def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:

@@ -23,6 +23,7 @@ from bot.policy.views import fold
 TABLE = Path(__file__).parent.parent / "data" / "policy_rules.yaml"
 ANY = "any"  # words and exceptions of every language
 EACH = "each"  # a pattern that is written once, for every language that has its words
+SET_ASIDE = " … ".encode()
 MEMORY = 256 << 20  # RE2 falls back to a slow path when its states do not fit
 MAX_HITS = 200  # lines of one text that a rule is tried on; attackers pad
 WORD = re.compile(r"\{([a-z_]+)\}")
@@ -45,6 +46,7 @@ class Row(BaseModel):
     patterns: dict[str, list[str]]
     also: dict[str, list[str]] = {}
     unless: dict[str, list[str]] = {}
+    topics: dict[str, list[str]] = {}
     given: dict[str, list[str]] = {}
     beside: dict[str, list[str]] = {}
 
@@ -56,6 +58,7 @@ class Table(BaseModel):
     words: dict[str, dict[str, str]]
     signs: dict[str, str] = {}
     rules: list[Row]
+    suspect: Row | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +69,26 @@ class Reading:
     when: "re2._Regexp[bytes]"
     also: tuple["re2._Regexp[bytes]", ...]
     unless: "re2._Regexp[bytes] | None"
+    topics: "re2._Regexp[bytes] | None"
 
     def fits(self, lines: bytes) -> bool:
         """Is there a line that fits `when` and all of `also`, and not `unless`?"""
-        return any(
-            all(also.search(line) for also in self.also)
-            and not (self.unless and self.unless.search(line))
-            for line in self._hits(lines)
-        )
+        return any(self._means(line) and not self._excused(line) for line in self._hits(lines))
+
+    def spares(self, lines: bytes) -> bool:
+        """Is there a line that fits but for what leaves it alone?"""
+        return any(self._means(line) and self._excused(line) for line in self._hits(lines))
+
+    def _means(self, line: bytes) -> bool:
+        return all(also.search(line) for also in self.also)
+
+    def _excused(self, line: bytes) -> bool:
+        return bool(self.unless and self.unless.search(line)) or self._is_topic(line)
+
+    def _is_topic(self, line: bytes) -> bool:
+        """Does the line fit only by what it speaks about?"""
+        rest = self.topics.sub(SET_ASIDE, line) if self.topics else line
+        return rest != line and not (self.when.search(rest) and self._means(rest))
 
     def _hits(self, lines: bytes) -> Iterator[bytes]:
         place = 0
@@ -113,11 +128,28 @@ class Rule:
             return False
         return any(reading.fits(lines) for reading in self.readings)
 
+    def spares(self, lines: bytes) -> bool:
+        """Does any language leave a line alone?"""
+        return any(reading.spares(lines) for reading in self.readings)
+
+    def names(self, lines: bytes) -> bool:
+        """Does any line have the words, whatever else it says?"""
+        return bool(self.when.search(lines))
+
 
 @cache
 def packaged_rules() -> tuple[Rule, ...]:
     """The rules of the table that comes with the package."""
     return compiled(read_table(TABLE))
+
+
+@cache
+def packaged_suspect() -> Rule:
+    """The rule of that table which only weighs what the evidence says."""
+    table = read_table(TABLE)
+    if table.suspect is None:
+        raise KnowledgeError("policy_rules.yaml: there is no suspect")
+    return _rule(table.suspect, table.words, _signs(table))
 
 
 def read_table(path: Path) -> Table:
@@ -135,14 +167,19 @@ def compiled(table: Table) -> tuple[Rule, ...]:
     ids = [row.id for row in table.rules]
     if twice := {i for i in ids if ids.count(i) > 1}:
         raise KnowledgeError(f"policy_rules.yaml: rule id used twice: {', '.join(sorted(twice))}")
-    signs = {lang: _compiled("signs", [sign]) for lang, sign in table.signs.items()}
+    signs = _signs(table)
     return tuple(_rule(row, table.words, signs) for row in table.rules)
+
+
+def _signs(table: Table) -> dict[str, "re2._Regexp[bytes]"]:
+    return {lang: _compiled("signs", [sign]) for lang, sign in table.signs.items()}
 
 
 def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> Rule:
     spelled = {lang: ps for lang, ps in _spelled(row.id, row.patterns, words).items() if ps}
     also = _spelled(row.id, row.also, words)
     unless = _spelled(row.id, row.unless, words)
+    topics = _spelled(row.id, row.topics, words)
     given = [p for ps in _spelled(row.id, row.given, words).values() for p in ps]
     beside = [p for ps in _spelled(row.id, row.beside, words).values() for p in ps]
     if not spelled:
@@ -157,6 +194,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
                 if found
             ),
             unless=_optional(row.id, [*unless.get(language, []), *unless.get(ANY, [])]),
+            topics=_optional(row.id, topics.get(language, [])),
         )
         for language, patterns in spelled.items()
     )

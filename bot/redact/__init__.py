@@ -8,13 +8,16 @@ run on RE2 over one byte a character: one mail hung `re` for minutes, and places
 from collections.abc import Iterator
 
 from bot.domain import Redaction, SecretKind, Span
+from bot.redact.altered import altered_matches
 from bot.redact.cards import card_matches, iban_matches
+from bot.redact.encoded import encoded_matches
+from bot.redact.escapes import unescaped
 from bot.redact.formats import Match, token_matches
 from bot.redact.identities import identity_matches
 from bot.redact.key_blocks import block_matches
 from bot.redact.views import View, folded, latin
 from bot.redact.window import window_matches
-from bot.redact.wrapped import encoded_matches, wrapped_matches
+from bot.redact.wrapped import wrapped_matches
 
 __all__ = ["redact"]
 
@@ -34,8 +37,8 @@ WORDS = {
 
 def redact(text: str) -> Redaction:
     """`text` with each secret replaced by what it was; never raises on any string."""
-    view = folded(text)
-    spans = _merged(sorted(_found(view), key=lambda span: (span.start, -span.end)))
+    found = [span for view in _readings(text) for span in _found(view)]
+    spans = _merged(sorted(found, key=lambda span: (span.start, -span.end)))
     if not spans:
         return Redaction(text=text)
     parts, place = [], 0
@@ -43,6 +46,14 @@ def redact(text: str) -> Redaction:
         parts += [text[place : span.start], f"[removed: {WORDS[span.kind]}]"]
         place = span.end
     return Redaction(text="".join([*parts, text[place:]]), spans=tuple(spans))
+
+
+def _readings(text: str) -> Iterator[View]:
+    """As it stands, and with its escapes read; what is found in either is masked."""
+    view = folded(text)
+    yield view
+    if plain := unescaped(view):
+        yield plain
 
 
 def _found(view: View) -> Iterator[Span]:
@@ -57,6 +68,7 @@ def _matches(view: View) -> Iterator[Match]:
     yield from tokens
     yield from wrapped_matches(view, tokens)
     yield from encoded_matches(raw)
+    yield from altered_matches(raw, tokens)
     yield from block_matches(raw)
     yield from card_matches(raw)
     yield from iban_matches(raw)

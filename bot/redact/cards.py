@@ -13,7 +13,7 @@ NUMBERS = re2.compile(rb"[0-9]{2,}(?:[ -]{1,3}[0-9]{2,})*")
 PART_BEFORE = re2.compile(rb"[A-Za-z0-9.]$|[A-Za-z]-$")
 PART_BEHIND = re2.compile(rb"[A-Za-z0-9]|-[A-Za-z]")
 GROUPS = re2.compile(rb"[0-9]+")
-IBAN = re2.compile(rb"(?i)\b[A-Z]{2}[0-9]{2}(?:[ -]{0,2}[A-Z0-9]){11,40}")
+IBAN = re2.compile(rb"(?i)(?:\b|_)([A-Z]{2}[0-9]{2}(?:[ -]{0,2}[A-Z0-9]){11,40})")
 SHORTEST, LONGEST = 13, 19
 MOST_GROUPS = 8
 # First digits -> lengths in use (ISO/IEC 7812).
@@ -100,7 +100,7 @@ def iban_matches(raw: bytes) -> Iterator[Match]:
     """Cut to the length of its country, so that the words behind it stay."""
     place = 0
     while match := IBAN.search(raw, place):
-        start, place = match.start(), match.start() + 4
+        start, place = match.start(1), match.start(1) + 4
         end = _end_of_iban(raw, start, match.end())
         if end and mod97("".join(c for c in raw[start:end].decode("latin-1") if c.isalnum())):
             yield Match(SecretKind.BANK_ACCOUNT, start, end)

@@ -15,8 +15,8 @@ LEAST_WORDY = 8
 def code(at: Candidate) -> bool:
     """Behind "verification code" or "PIN"."""
     if at.digits not in CODE_DIGITS:
-        behind = at.piece.start > at.cue.end
-        return _with_letters(at) or (behind and _one_time(at))
+        placed = at.piece.start > at.cue.end or at.place.bound
+        return _with_letters(at) or (placed and _one_time(at))
     if at.place.bound or at.place.taken:
         return True
     if at.is_year:
@@ -34,6 +34,11 @@ def bare_code(at: Candidate) -> bool:
         dated = at.is_year and (place.before_cue or not place.bound)
         return place.words <= SIX and not dated
     return at.digits == SIX and place.words <= HALF
+
+
+def sent_code(at: Candidate) -> bool:
+    """Near "a text" or "verify": six figures, a form that little else has."""
+    return (at.digits == SIX and at.place.words <= HALF) or _with_letters(at)
 
 
 def card_code(at: Candidate) -> bool:

@@ -1,7 +1,7 @@
 """The certain tier: strings that are secret by their form, wherever they stand."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ ORDERS = re2.compile(
     rb"bestellung|rechnung|commande|pedido|ordine)\b[^\n]{0,12}$"
 )
 LOOK_BACK = 40
+BOUNDARY = rb"(?:\b|_)"
 LONG_RUN = re2.compile(rb"[!-~]{16}")
 
 
@@ -41,8 +42,8 @@ class Format:
     regex: Any
     check: str
     labels: tuple[str, ...]  # lowered
-    wrap: bool
-    certain: bool = True
+    headed: bool  # a token known by how it begins: also sought taken apart, encoded, altered
+    certain: bool
 
     def spans(
         self, raw: bytes, start: int = 0, end: int | None = None
@@ -87,13 +88,29 @@ def formats(group: str) -> tuple[Format, ...]:
 def _format(row: dict[str, Any]) -> Format:
     pattern = row["pattern"]
     starts_with_word = pattern[0] not in "([?\\$" or pattern.startswith(("(?:", "(?i:", "["))
-    boundary = r"(?:\b|_)" if starts_with_word and not pattern.startswith("[?&") else ""
+    boundary = BOUNDARY if starts_with_word and not pattern.startswith("[?&") else b""
     return Format(
         name=row["name"],
         kind=SecretKind(row["kind"]),
-        regex=re2.compile(f"{boundary}(?:{pattern})".encode()),
+        regex=re2.compile(boundary + b"(?:" + pattern.encode() + b")"),
         check=row.get("check", "random"),
         labels=tuple(map(lowered, row.get("label", ()))),
-        wrap=row.get("wrap", True),
+        headed=row.get("wrap", True) and _has_head(pattern),
         certain=row.get("certain", True),
     )
+
+
+@cache
+def headed() -> tuple[Format, ...]:
+    """Tokens known by how they begin, without the word boundary that squeezing takes away."""
+    return tuple(
+        replace(held, regex=re2.compile(held.regex.pattern.removeprefix(BOUNDARY)))
+        for held in formats("tokens")
+        if held.headed
+    )
+
+
+def _has_head(pattern: str) -> bool:
+    """A format with no fixed beginning is found everywhere in squeezed prose."""
+    bare = pattern.removeprefix("(?:").removeprefix("(?:")
+    return not bare.startswith(("[", "("))

@@ -1,29 +1,38 @@
 """Is this value a secret, here? The shape of the value against the firmness of its place."""
 
+import re
 from collections.abc import Callable
 
 from bot.redact.bare_words import MOST_WORDS, lone_word
-from bot.redact.checks import UUID, random
-from bot.redact.codes import CODE_DIGITS, SIX, bare_code, card_code, code, recovery
+from bot.redact.checks import SPELT, UUID, random
+from bot.redact.codes import CODE_DIGITS, SIX, bare_code, card_code, code, recovery, sent_code
 from bot.redact.cues import Cue, Role
 from bot.redact.pieces import Piece, Shape, shape
 from bot.redact.place import Candidate, Place, ends_clause, figures
 from bot.redact.speech import is_name, says_about, words
 from bot.redact.views import lowered
 
+YEAR_DIGITS = 4
 LEAST_KEY, LEAST_LOOSE_KEY = 8, 16
+LEAST_FIGURES = 10  # of a key of figures alone
 LEAST_ANSWER = 3
 BEHIND, AHEAD, KEY_AHEAD = 10, 6, 8  # words between a cue and a mixture that is its value
 QUOTED_AHEAD = 2
+HABIT_AHEAD = 5
+INNER_SIGN = re.compile(
+    r"[^\W\d_]{2}[!#$%^*~&@?]+\w|\d[!#$%^*~&@?]+[^\W_]|[^\W\d_]\d+[^\W\d]|\d[!$#%]$"
+)
+YEARED = re.compile(r"[^\W\d_]{4,}(?:\d{2,4}|[-_]?\d{4})[!?$#]?$")
 CHANGES = frozenset(["from", "to", "into", "von", "auf", "zu", "de", "à", "a", "por", "para"])
 WITH = frozenset(["with", "using", "mit", "avec", "con", "com", "med", "met", "с", "ile"])
-ALSO = frozenset(["and", "und", "et", "y", "e", "en", "и"])
+ALSO = frozenset(["and", "und", "et", "y", "e", "en", "и", "then", "dann", "puis", "luego", "dan"])
 SEPARATORS, BARS = frozenset("/|:,+&"), frozenset("/|")
 
 
 def value_fits(at: Candidate) -> bool:
     """Is the piece the value of its cue?"""
-    return not _counts_something(at) and JUDGES[at.cue.role](at)
+    exemplary = at.place.before in words("examples")  # "a password like hunter2"
+    return not exemplary and not _counts_something(at) and JUDGES[at.cue.role](at)
 
 
 def _counts_something(at: Candidate) -> bool:
@@ -34,6 +43,8 @@ def _counts_something(at: Candidate) -> bool:
     if before.startswith("+") or at.piece.lead.endswith("#"):
         return True
     named = before in words("labels") or before.rstrip(".") in words("labels")
+    if before in words("time_labels") and at.digits > YEAR_DIGITS:
+        return False
     if named and (at.place.before_cue or not at.place.bound):
         return before not in CHANGES or at.digits < SIX
     return behind in words("units")
@@ -50,13 +61,19 @@ def _password(at: Candidate) -> bool:
             handle = at.beside and text[0] in "@#" and figures(text) > 0
             long = place.marked or len(text) >= SIX
             named = at.piece.word.rstrip("!?") in words("names", "words")
-            return handle or (place.bound and long and not named)
+            return handle or ((place.bound or _ends_beside(at)) and long and not named)
         case Shape.NUMBER:
             return _number(at)
         case Shape.WORD:
             return not place.before_cue and lone_word(at)
         case Shape.EMPTY | Shape.NEVER:
             return False
+
+
+def _ends_beside(at: Candidate) -> bool:
+    """ "… password Lavande-83": a mixture right behind the word, and nothing after it."""
+    alone = at.beside and at.mixed and not at.piece.text.isupper() and len(at.piece.text) >= SIX
+    return alone and figures(at.piece.text) > 1 and ends_clause(at.row, at.index)
 
 
 def _number(at: Candidate) -> bool:
@@ -75,9 +92,15 @@ def _answer(at: Candidate) -> bool:
 
 def _key(at: Candidate) -> bool:
     place, text, found = at.place, at.piece.text, at.piece.shape
-    if found in (Shape.EMPTY, Shape.NEVER, Shape.NUMBER):
+    if found in (Shape.EMPTY, Shape.NEVER):
         return False
-    if place.bound and (at.mixed or (found is Shape.CASED and random(text))):
+    if found is Shape.NUMBER:
+        return place.bound and at.digits >= LEAST_FIGURES
+    if (
+        place.bound
+        and not SPELT.match(text)
+        and (at.mixed or (found is Shape.CASED and random(text)))
+    ):
         return len(text) >= (SIX if place.marked else LEAST_KEY) and not is_name(text.lower())
     if len(text) < LEAST_LOOSE_KEY:
         return False
@@ -86,16 +109,23 @@ def _key(at: Candidate) -> bool:
     return found is Shape.STRONG and random(text) and place.words <= KEY_AHEAD
 
 
+def _habit(at: Candidate) -> bool:
+    """Near "everywhere" or "changed it to": only what has a sign between letters and figures."""
+    text = at.piece.text
+    loud = at.piece.shape is Shape.STRONG and bool(INNER_SIGN.search(text) or YEARED.match(text))
+    return loud and at.place.words <= HABIT_AHEAD
+
+
 def _login(at: Candidate) -> bool:
     """Only what stands behind a user name and a separator, or behind "logged in with"."""
     place = at.place
     if place.before_cue or at.index == 0:
         return False
-    if place.before in WITH and at.piece.shape is Shape.STRONG:
-        return place.words <= QUOTED_AHEAD
+    last, strong = at.row[at.index - 1], at.piece.shape is Shape.STRONG
+    if strong and ("@" in last.text or (place.before in WITH and place.words <= QUOTED_AHEAD)):
+        return True
     if not place.identified or place.words > LEAST_ANSWER:
         return False
-    last = at.row[at.index - 1]
     apart = set((last.trail if last.text else last.lead) + at.piece.lead)
     return bool(SEPARATORS & apart or place.before in ALSO) and _second_of_pair(at, apart)
 
@@ -160,4 +190,6 @@ JUDGES: dict[Role, Callable[[Candidate], bool]] = {
     Role.ANSWER: _answer,
     Role.KEY: _key,
     Role.LOGIN: _login,
+    Role.SENT: sent_code,
+    Role.HABIT: _habit,
 }

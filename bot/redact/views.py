@@ -28,8 +28,16 @@ INVISIBLE = frozenset(
     )
     + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0000, 0xE0FFF)]))
 )
-QUOTE_MARKER = re2.compile(rb"(?:\n|^)[ \t]*(?:[>|][ \t]?)+")
+QUOTE_MARKER = re2.compile(rb"(?:\n|^)[ \t]*(?:[>|][ \t]?|[-*][ \t]+)+")
 SOFT_BREAK = re2.compile(rb"=[ \t]*\r?\n")
+# What a page or a program puts inside a key: tags of a line, the joint of two string constants.
+TAG = re2.compile(
+    rb"</?(?i:b|i|u|em|strong|span|font|a|code|mark|wbr|br|div)\b[^<>]{0,200}>|<!--[^<>]{0,80}-->"
+)
+JOINT = re2.compile(
+    rb"[\"'][ \t]{0,9}[+.&\\]?[ \t]{0,9}\r?\n[ \t]{0,40}[+.&]?[ \t]{0,9}[\"']|"
+    rb"[\"'](?:[ \t]{0,9}[+.&][ \t]{0,9})?[\"']"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +46,16 @@ class View:
 
     text: str
     at: Sequence[int]
+    behind: Sequence[int] | None = None  # where the original goes on, when some stand for several
 
     def start(self, place: int) -> int:
         return self.at[place]
 
     def end(self, place: int) -> int:
         """Behind the character before `place`, so that nothing dropped after it is masked."""
-        return self.at[place - 1] + 1 if place else 0
+        if not place:
+            return 0
+        return self.behind[place - 1] if self.behind else self.at[place - 1] + 1
 
 
 def folded(text: str) -> View:
@@ -78,14 +89,14 @@ def found_words(regex: Any, text: str) -> Iterator[tuple[int, int]]:
 
 
 def squeezed(view: View) -> View:
-    """Without spaces, soft line breaks, marks of quoted lines and escaping backslashes."""
+    """Without spaces, soft line breaks, marks of quoted lines, tags and escaping backslashes."""
     raw = latin(view.text)
     dropped = bytearray(len(raw))
-    for pattern in (QUOTE_MARKER, SOFT_BREAK):
+    for pattern in (QUOTE_MARKER, SOFT_BREAK, TAG, JOINT):
         for match in pattern.finditer(raw):
             start, end = match.span()
             dropped[start:end] = b"\1" * (end - start)
-    spaces = b" \t\\" + LINE_BREAKS.encode("latin-1", "ignore")
+    spaces = b" \t\\*" + LINE_BREAKS.encode("latin-1", "ignore")
     kept = [i for i, b in enumerate(raw) if not dropped[i] and b not in spaces]
     return View(text="".join(view.text[i] for i in kept).translate(_lookalikes()), at=kept)
 

@@ -1,36 +1,31 @@
-"""Tokens that a mail program, a person or an encoder has taken apart.
+"""Tokens that a mail program, a page or a person has taken apart.
 
 A token is sought in the text without its gaps, then followed through the original piece by piece:
 the next piece belongs to it when it looks drawn at random too, so what stands behind a key stays.
 """
 
-import base64
-import binascii
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import accumulate, islice
-from typing import Any
+from itertools import islice
 
 import re2
 
 from bot.redact.checks import case_changes, random
-from bot.redact.formats import Format, Match, formats
+from bot.redact.formats import Format, Match, headed
 from bot.redact.speech import words
 from bot.redact.views import View, latin, squeezed
 
-HINTS = re2.compile(
-    rb"(?i)[a-z0-9?][\s\\]*[-_.][\s\\]*[-_a-z0-9]|a[\s\\]*k[\s\\]*i[\s\\]*a|"
-    rb"a[\s\\]*i[\s\\]*z[\s\\]*a|=\r?\n"
+# Between two pieces of one token whatever they look like: a soft break, an inline tag, a joint.
+JOINS = re2.compile(
+    rb"[ \t]*=|\\$|\*+$|[\"'].*[+.&\\].*[\"']$|"
+    rb"(?:</?(?i:b|i|u|em|strong|span|font|a|code|mark|wbr)\b[^<>]*>|<!--[^<>]*-->)+$"
 )
-BASE64 = re2.compile(rb"[A-Za-z0-9+/_-]{20,}(?:[ \t>]*\r?\n[ \t>]*[A-Za-z0-9+/_-]{4,}){0,60}={0,2}")
-HEX = re2.compile(rb"(?:[0-9a-fA-F]{2}[ :]?){20,}")
 BODY = 20  # the least that is called a token once gaps are allowed
 LEAST_EVEN = 3  # pieces of one length that are no chance
 SHORT = 3  # pieces up to this length say nothing about themselves
 MOST_PIECES = 300
-BETWEEN = b"\n\0\n"
+HEAD = 12  # characters in which a token says whose it is: "sk - proj - …"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +51,10 @@ class _Tight:
 def wrapped_matches(view: View, plain: list[Match]) -> Iterator[Match]:
     """Tokens with gaps inside; `plain` is what was found without squeezing."""
     raw = latin(view.text)
-    if not HINTS.search(raw):
-        return
     squeezed_view = squeezed(View(text=view.text, at=range(len(view.text))))
     tight = _Tight(raw=raw, squeezed=latin(squeezed_view.text), at=squeezed_view.at)
     taken = sorted({match.start: match.end for match in plain}.items())
-    for held in _wrappable():
+    for held in headed():
         for match in held.regex.finditer(tight.squeezed):
             found = _followed(held, tight, *match.span())
             if found and _is_new(taken, *found):
@@ -91,10 +84,11 @@ def _followed(held: Format, tight: _Tight, start: int, end: int) -> tuple[int, i
 
 
 def _pieces(tight: _Tight, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches of the squeezed text that had no gap inside."""
+    """The stretches of the squeezed text that had no gap inside; a dash goes with the next."""
     low = start
     for place in range(start + 1, end):
-        if tight.at[place] != tight.at[place - 1] + 1:
+        parted = tight.at[place] != tight.at[place - 1] + 1
+        if parted and tight.squeezed[low:place] not in (b"-", b"_", b"."):
             yield low, place
             low = place
     yield low, end
@@ -104,7 +98,8 @@ def _stop(tight: _Tight, pieces: list[tuple[int, int]]) -> int:
     """The end of the last piece that belongs to the token."""
     longest = 0
     for count, (low, high) in enumerate(pieces[:MOST_PIECES]):
-        if count and not _is_regular(tight, pieces[: count + 2], count, longest):
+        in_head = high - pieces[0][0] <= HEAD
+        if count and not in_head and not _is_regular(tight, pieces[: count + 2], count, longest):
             cut = tight.is_cut(high)
             if not _belongs(tight.text((low, high)), tight.gap_before(low), longest, cut=cut):
                 return low
@@ -120,10 +115,13 @@ def _is_regular(tight: _Tight, pieces: list[tuple[int, int]], count: int, longes
         behind = [tight.text(span) for span in pieces[count + 1 :]]
         return unspeakable or any(len(text) == longest or _drawn(text) for text in behind)
     even = count >= LEAST_EVEN and all(b - a == longest for a, b in pieces[1:count])
-    return even and high - low < longest and not _is_spoken(tight.text((low, high)).lower())
+    return even and high - low < longest and not _is_spoken(tight.text((low, high)))
 
 
-def _is_spoken(word: str) -> bool:
+def _is_spoken(piece: str) -> bool:
+    word = piece.lower()
+    if len(piece) == 1 and piece.isupper() and piece not in "AI":
+        return False
     return word in words("stop_words") or word in words("conjunctions")
 
 
@@ -132,7 +130,7 @@ def _unspeakable(piece: str) -> bool:
 
 
 def _belongs(piece: str, gap: bytes, longest: int, *, cut: bool) -> bool:
-    if b"=" in gap or gap == b"\\":
+    if JOINS.match(gap):
         return True
     if cut and piece.isalpha() and piece[1:].islower():
         return False
@@ -159,70 +157,3 @@ def _drawn(piece: str) -> bool:
     return (case_changes(piece) >= 1 and not capital) or (
         ("-" in piece or "_" in piece) and len(piece) < BODY
     )
-
-
-@cache
-def _wrappable() -> tuple[Format, ...]:
-    """The token formats, without the word boundary that squeezing takes away."""
-    return tuple(
-        Format(
-            name=held.name,
-            kind=held.kind,
-            regex=re2.compile(held.regex.pattern.removeprefix(rb"(?:\b|_)")),
-            check=held.check,
-            labels=(),
-            wrap=True,
-        )
-        for held in formats("tokens")
-        if held.wrap and _begins_with_letters(held.regex.pattern)
-    )
-
-
-def _begins_with_letters(pattern: bytes) -> bool:
-    """A format with no fixed beginning is found everywhere in squeezed prose."""
-    bare = pattern.removeprefix(rb"(?:\b|_)").removeprefix(b"(?:").removeprefix(b"(?:")
-    return not bare.startswith((b"[", b"("))
-
-
-def encoded_matches(raw: bytes) -> Iterator[Match]:
-    """Stretches of Base64 or hexadecimal in which a token hides; read as one, each format once."""
-    stretches = [
-        (m.span(), _decoded(decode, m.group()))
-        for pattern, decode in DECODERS
-        for m in pattern.finditer(raw)
-    ]
-    if not stretches:
-        return
-    told = BETWEEN.join(text for _, text in stretches)
-    starts = list(accumulate((len(text) + len(BETWEEN) for _, text in stretches), initial=0))
-    hits = {}
-    for held in _wrappable():
-        for match in held.regex.finditer(told):
-            place = bisect_right(starts, match.start()) - 1
-            if place not in hits and held.passes(match.group()):
-                hits[place] = held.kind
-    for place, kind in hits.items():
-        yield Match(kind, *stretches[place][0])
-
-
-def _decoded(decode: Callable[[bytes], bytes], found: bytes) -> bytes:
-    try:
-        return decode(found)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _from_base64(found: bytes) -> bytes:
-    bare = found.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n>=")
-    bare = bare[: len(bare) - 1] if len(bare) % 4 == 1 else bare
-    return base64.b64decode(bare + b"=" * (-len(bare) % 4))
-
-
-def _from_hex(found: bytes) -> bytes:
-    return bytes.fromhex(found.replace(b":", b"").replace(b" ", b"").decode())
-
-
-DECODERS: tuple[tuple[Any, Callable[[bytes], bytes]], ...] = (
-    (BASE64, _from_base64),
-    (HEX, _from_hex),
-)

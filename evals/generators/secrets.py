@@ -173,6 +173,11 @@ def _joined_by(gap: str) -> Callable[[str, random.Random], str]:
     return change
 
 
+def _tagged(secret: str, drawn: random.Random) -> str:
+    place, tag = _cut(secret, drawn), drawn.choice(("b", "i", "span", "code"))
+    return f"{secret[: place - 4]}<{tag}>{secret[place - 4 : place]}</{tag}>{secret[place:]}"
+
+
 def _full_width(secret: str, _drawn: random.Random) -> str:
     return "".join(chr(ord(c) + 0xFEE0) for c in secret)
 
@@ -186,6 +191,28 @@ DISGUISES: dict[str, Callable[[str, random.Random], str]] = {
     "one_gap": _joined_by(" "),
     "spaced_out": lambda secret, _: " ".join(secret),
     "chunked": lambda secret, _: " ".join(secret[i : i + 6] for i in range(0, len(secret), 6)),
+    "percent": lambda secret, _: secret.replace("-", "%2D").replace("_", "%5F"),
+    "percent_whole": lambda secret, _: "".join(f"%{ord(c):02X}" for c in secret),
+    "entities": lambda secret, drawn: "".join(
+        f"&#{drawn.choice((str(ord(c)), f'x{ord(c):x}'))};"
+        if c in "-_" or drawn.random() < 0.2
+        else c
+        for c in secret
+    ),
+    "unicode_escapes": lambda secret, _: "".join(f"\\u{ord(c):04x}" for c in secret),
+    "tagged": _tagged,
+    "constants": lambda secret, drawn: _joined_by(drawn.choice(('" + "', "' +\n  '")))(
+        secret, drawn
+    ),
+    "bullets": lambda secret, _: "\n- ".join(secret[i : i + 16] for i in range(0, len(secret), 16)),
+    "shouted": lambda secret, _: secret.upper(),
+    "underscored": lambda secret, _: secret.replace("-", "_"),
+    "spaced_dashes": lambda secret, _: secret.replace("-", " - ", 3),
+    "backwards": lambda secret, _: secret[::-1],
+    "dotted": lambda secret, drawn: drawn.choice((".", "-", "*", ", ")).join(secret),
+    "soft_hyphens": _joined_by("\u00ad"),
+    "hex": lambda secret, drawn: secret.encode().hex(drawn.choice((":", " "))),
+    "base64_twice": lambda secret, _: base64.b64encode(base64.b64encode(secret.encode())).decode(),
     "odd_dashes": lambda secret, drawn: secret.replace("-", drawn.choice("‐‑–—−")),
     "full_width": _full_width,
     "base64": lambda secret, _: base64.b64encode(secret.encode()).decode(),

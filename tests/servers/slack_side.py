@@ -18,7 +18,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from tests.servers.slack_limits import limits
+from tests.servers.slack_limits import limits, view_limits
 from tests.servers.slack_line import Line, greeting
 
 TEAM = "T0DESK"
@@ -101,6 +101,7 @@ class SlackSide:
         self.upstream = ""  # an emulator that answers what it can, under its own scopes
         self.team, self.triage = TEAM, TRIAGE
         self._ts = int(time.time())
+        self._known: dict[str, tuple[str, str]] = {}
         self._last: dict[str, float] = {}
         self.server = _Server(("127.0.0.1", 0), _asking(self))
         self.port = self.server.server_address[1]
@@ -203,9 +204,17 @@ class SlackSide:
     def _chat_postMessage(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
         if wrong := self._message(args):
             return {"ok": False, "error": wrong}
+        known = self._known.get(str(args.get("client_msg_id")))
+        if known:
+            return {"ok": True, "channel": known[0], "ts": known[1]}
+        above = self.messages.get((args["channel"], args.get("thread_ts", "")), {})
+        if "thread_ts" in above:
+            self.problems.append("a reply to a reply")
         self._ts += 1
         ts = f"{self._ts}.000100"
         place = (args["channel"], ts)
+        if "client_msg_id" in args:
+            self._known[args["client_msg_id"]] = place
         self.messages[place] = dict(args) | {"ts": ts}
         self.order.append(place)
         self._last[args["channel"]] = time.monotonic()
@@ -259,11 +268,8 @@ class SlackSide:
         return self._blocks(args.get("blocks") or [], 50)
 
     def view(self, view: dict[str, Any]) -> str:
-        if len(view.get("private_metadata", "")) > 3000:
-            return self._wrong("private_metadata is too long")
-        if view["type"] == "modal" and len(view["title"]["text"]) > 24:
-            return self._wrong("the title is too long")
-        return self._blocks(view["blocks"], 100)
+        wrong = view_limits(view)
+        return self._wrong(wrong) if wrong else ""
 
     def _blocks(self, blocks: list[dict[str, Any]], most: int) -> str:
         wrong = limits(blocks, most)
@@ -364,8 +370,10 @@ class SlackSide:
     def send(self, kind: str, payload: dict[str, Any], timeout: float = 10) -> Any:
         """An envelope over the socket; the payload of its ack."""
         envelope = secrets.token_hex(8)
-        live = [line for line in self.lines if not line.gone]
-        live[-1].send(
+        line = next((line for line in reversed(self.lines) if not line.gone), None)
+        if line is None:
+            raise AssertionError("no line is open")
+        line.send(
             {
                 "envelope_id": envelope,
                 "type": kind,
@@ -374,7 +382,8 @@ class SlackSide:
             }
         )
         with self.acked:
-            if not self.acked.wait_for(lambda: envelope in self.acks, timeout):
+            self.acked.wait_for(lambda: envelope in self.acks or line.gone, timeout)
+            if envelope not in self.acks:
                 raise AssertionError(f"no ack for {kind}")
             return self.acks[envelope]
 
@@ -471,6 +480,8 @@ def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
                 with side.acked:
                     side.acks[told["envelope_id"]] = told.get("payload")
                     side.acked.notify_all()
+            with side.acked:
+                side.acked.notify_all()
             self.close_connection = True
 
         @override

@@ -11,10 +11,9 @@ import re2
 
 from bot.errors import InputError
 from bot.journal import Received, Reply
+from bot.wording import SUBJECT
 
 MAX_REFERENCES = 20
-# The desk's own words: the asker's subject does not go out again.
-SUBJECT = "Re: your message about the security incident"
 
 
 class Composer:

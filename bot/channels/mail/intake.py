@@ -27,6 +27,22 @@ class Read:
         """Masked, like everything that is shown."""
         return redact(self.mail.subject).text
 
+    @property
+    def heading(self) -> str:
+        """The subject beside a text; empty where the subject is the text."""
+        return "" if self.redaction.text == self.subject else self.subject
+
+    @property
+    def sender(self) -> str:
+        """The address without its display name; masked too, for anybody may write it."""
+        return redact(self.mail.sender).text
+
+    @property
+    def visible(self) -> str:
+        """What the person wrote, without quotes; masked also where no question is read."""
+        spoken = self.ruling.verdict not in FINAL
+        return self.redaction.text if spoken else redact(self.mail.visible).text
+
 
 def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
     """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
@@ -51,7 +67,11 @@ def received(found: Read, ref: str) -> Received:
         verdict=found.ruling.verdict.value,
         rule=found.ruling.rule,
         sender=mail.sender,
-        headers={"message_id": mail.message_id, "references": mail.references},
+        headers={
+            "message_id": mail.message_id,
+            "references": mail.references,
+            "subject": found.heading,
+        },
         text=found.redaction.text,
         redactions=tuple(asdict(span) for span in found.redaction.spans),
         final=found.ruling.verdict in FINAL,

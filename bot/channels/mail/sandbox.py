@@ -10,13 +10,28 @@ from bot.channels.mail.parse import ParsedMail, dedupe_key, parse
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-SECONDS = 5.0
+SECONDS = 5.0  # for a mail, from when the child is ready
+START_SECONDS = 60.0  # for the child: a machine under load must not cost a good mail
 MEMORY = 1024**3
 LATE = "the mail could not be read in time"
+READY = b"ready"
+
+
+def serve(pipe: Connection) -> None:
+    """The child's loop: it says that it is ready; then a mail in, a ParsedMail out, to the end."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    try:
+        pipe.send_bytes(READY)
+        while True:
+            pipe.send(parse(pipe.recv_bytes()))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
 
 
 class SafeParser:
     """One child, started on first use and again after it had to be killed."""
+
+    loop = staticmethod(serve)
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self.seconds = seconds
@@ -26,8 +41,8 @@ class SafeParser:
 
     def parse(self, raw: bytes) -> ParsedMail:
         """The parsed mail; a fault when the child did not answer in time."""
-        pipe = self._started()
         try:
+            pipe = self._started()
             pipe.send_bytes(raw)
             if pipe.poll(self.seconds):
                 found = pipe.recv()
@@ -48,19 +63,12 @@ class SafeParser:
         self._child = self._pipe = None
 
     def _started(self) -> Connection:
+        """The line to a child that is ready; EOFError when none becomes so."""
         if self._pipe is None:
             self._pipe, theirs = self._context.Pipe()
-            self._child = self._context.Process(target=_serve, args=(theirs,), daemon=True)
+            self._child = self._context.Process(target=self.loop, args=(theirs,), daemon=True)
             self._child.start()
             theirs.close()
+            if not self._pipe.poll(START_SECONDS) or self._pipe.recv_bytes() != READY:
+                raise EOFError
         return self._pipe
-
-
-def _serve(pipe: Connection) -> None:
-    """The child's loop: a mail in, a ParsedMail out, until the pipe closes."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    try:
-        while True:
-            pipe.send(parse(pipe.recv_bytes()))
-    except (EOFError, OSError, KeyboardInterrupt):
-        return

@@ -21,16 +21,18 @@ from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.doctor import examine
 from bot.channels.slack.home import Health
 from bot.channels.slack.incoming import ACT, ASK
+from bot.channels.slack.pasted import Notes
 from bot.channels.slack.room import Room
 from bot.channels.slack.sender import Sender
 from bot.channels.slack.staff import Places, Staff
+from bot.channels.slack.standing import clock, standing
 from bot.channels.slack.suggestions import Suggestions
 from bot.channels.slack.sync import Sync
 from bot.channels.slack.windows import Windows
 from bot.channels.slack.words import read_words
 from bot.desk import Desk
 from bot.errors import DeliveryError
-from bot.journal.slack_records import DEAD, FAILED, READY, Event
+from bot.journal.slack_records import DEAD, Event
 
 if TYPE_CHECKING:
     from bot.http import Page
@@ -42,6 +44,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 HOUR = 3600.0
 GIVE_WAY_SECONDS = 0.5
+ACK_SECONDS = 2  # Slack waits three for the ack of a window: a slow word on a person is a no
 AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
 
@@ -57,13 +60,14 @@ class Slack:
         self.journal = desk.journal
         self.words = read_words(desk.knowledge.folder)
         self.client = Client(access.bot_token, base_url=access.base_url)
-        self.staff = Staff(self.client, access.staff, 60 * self.words.staff_minutes)
-        self.places = Places(self.client, 60.0 * self.words.recheck_minutes)
+        hurried = Client(access.bot_token, base_url=access.base_url, seconds=ACK_SECONDS)
+        self.staff = Staff(hurried, access.staff, 60 * self.words.staff_minutes)
+        self.places = Places(self.client, self.words.channel_seconds)
         threshold = desk.responder.judge.threshold_for("en")
         self.cards = Cards(desk.knowledge, self.words, threshold)
         self.room = Room(
             desk=desk, client=self.client, staff=self.staff, places=self.places, cards=self.cards,
-            answers=Answers(desk.knowledge, self.words, threshold), words=self.words,
+            answers=Answers(desk.outbound, self.words, threshold), words=self.words,
             channel=access.channel, candidates=home / "candidates.jsonl", work=work,
             wake=self.wake,
         )  # fmt: skip
@@ -72,9 +76,11 @@ class Slack:
         self.sync = Sync(
             self.journal, self.cards, self.words, channel=access.channel, oncall=access.oncall
         )
+        self.notes = Notes(self.journal, access.channel, self.words.home_seconds)
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
+            oncall=access.oncall, quiet=lambda: self.words.quiet.over(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
@@ -85,12 +91,11 @@ class Slack:
         self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
         self.socket: Socket | None = None
         self.stopping = threading.Event()
+        self.clock: Health | None = None
         self.troubles: dict[str, str] = {}  # by what found it
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
-        self._homes = 0.0
-        self._tidied = 0.0
-        self._identified = -1e9
+        self._homes, self._tidied, self._identified = 0.0, -HOUR, -1e9  # when each was last done
         self._leading = threading.Lock()
         self._led = False
 
@@ -136,31 +141,26 @@ class Slack:
     def post(self) -> None:
         """Bring cards in line with the journal, then make the posts that are due."""
         self.sync.sync()
+        self.notes.tell()
         self.sender.drain()
 
     def health(self) -> list[Health]:
         """Each thing that can be wrong, in plain words."""
-        counts = self.journal.slack.counts()
-        waits, dead = counts.get(READY, 0), counts.get(DEAD, 0)
-        failed = counts.get(f"event {FAILED}", 0)
-        trouble = self.acts.lost or self.sender.trouble or "; ".join(set(self.troubles.values()))
-        found = [Health(name="slack", good=not trouble, says=trouble or self._line())]
-        says = f"{waits} posts wait" if waits else "every card is drawn"
-        found.append(Health(name="slack posts", good=not dead, says=says + _lost(dead, "posts")))
-        if self.model:
-            found.append(self.model.health())
-        if failed:
-            found.append(Health(name="slack events", good=False, says=_lost(failed, "events")[2:]))
-        return found
+        return standing(self)
+
+    def remarks(self) -> list[str]:
+        """What is wrong; mail goes on without it."""
+        return [f"{line.name}: {line.says}" for line in self.health() if not line.good]
+
+    def measured(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
+        """The numbers that `/metrics` shows of it."""
+        refused, book = self.entry.refusals.counted, self.journal.slack
+        watch("desk_slack_refused", "Requests that Slack did not sign", refused.total)
+        watch("desk_slack_dead", "Posts that Slack refused", lambda: book.counts().get(DEAD, 0))
 
     def examine(self) -> Iterator[Health]:
         """What `doctor` says."""
         return examine(self)
-
-    def _line(self) -> str:
-        if self.access.app_token:
-            return "the line is open" if self.socket and self.socket.connected() else "connecting"
-        return "waits for Slack's requests"
 
     def _lane(self, lane: str, act: Callable[[Event], None]) -> None:
         while not self.stopping.is_set():
@@ -223,6 +223,8 @@ class Slack:
             self._woken["post"].clear()
             if self._safely("lead", self._leads):
                 self._safely("token", self._identify)
+                self._safely("staff", self.staff.refresh)
+                self._safely("channel", self._look_around)
                 self._safely("post", self.post)
                 self._safely("home", self._redraw)
                 self._safely("tidy", self._tidy)
@@ -245,14 +247,21 @@ class Slack:
         answer = self.client.call("auth.test", {})
         if self.acts.lost == known:  # a removal that came meanwhile is newer than this answer
             self.acts.lost = ""
-        self.staff.team = str(answer["team_id"])
+        self.staff.team, self.clock = str(answer["team_id"]), clock(answer)
         self._identified = time.monotonic()
 
+    def _look_around(self) -> None:
+        """Is the channel still ours alone? Also when nothing is to be posted there."""
+        seconds = 60.0 * self.words.recheck_minutes
+        if why := self.places.objection(self.access.channel, seconds=seconds):
+            raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
+
     def _tidy(self) -> None:
-        """Once an hour: forget what was handled long ago."""
+        """Once an hour: forget what was handled long ago, try again what was given up."""
         if time.monotonic() - self._tidied > HOUR:
             self._tidied = time.monotonic()
             self.journal.slack.forget(days=self.words.keep_days)
+            self.journal.slack.revive()
 
     def _redraw(self) -> None:
         """App Home of those who have it open."""
@@ -287,7 +296,3 @@ class Slack:
             self.troubles.pop(name, None)
             return done
         return None
-
-
-def _lost(count: int, of: str) -> str:
-    return f"; {count} {of} were given up" if count else ""

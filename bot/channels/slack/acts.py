@@ -5,11 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bot.channels.slack import home, modals
+from bot.channels.slack import home, modals, reading
 from bot.channels.slack.answers import HELP
 from bot.channels.slack.candidates import rated
 from bot.channels.slack.cards import who
-from bot.channels.slack.incoming import LOST
+from bot.channels.slack.home import EACH, Page
+from bot.channels.slack.incoming import CHANGED, LOST
 from bot.channels.slack.room import Payload, Room, actor
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, Change, Stage
@@ -18,6 +19,10 @@ from bot.journal.today import today
 
 LATE = "That took too long for Slack. Please press the button again."
 GONE = "There is no such case."
+STALE = (
+    "Case {case} has changed since this card was drawn: they may have written again. "
+    "Nothing was {done}. Look at the card again."
+)
 
 
 class Acts:
@@ -29,6 +34,7 @@ class Acts:
         self.cases = room.desk.journal.cases
         self.book = room.desk.journal.slack
         self.health = health
+        self.taking: Callable[[], bool] = lambda: True  # can mail be taken?
         self.watching: dict[str, str] = {}  # who has App Home open, and what they see
         self.lost = ""  # Slack said that the app was removed, or its tokens
 
@@ -36,7 +42,11 @@ class Acts:
         """Do what one event asks for; what it may not is refused where it was asked."""
         payload = event.payload
         if payload["kind"] in LOST:
-            self.lost = payload["kind"]
+            if self.room.staff.team in ("", payload["team"]):
+                self.lost = payload["kind"]
+            return
+        if payload["kind"] in CHANGED:
+            self.room.places.forget()
             return
         if why := self.room.objection(payload):
             if payload["kind"] != "app_home_opened":
@@ -62,32 +72,39 @@ class Acts:
             self.watching[user] = seen
 
     def _home(self, user: str) -> dict[str, Any]:
-        open_ = self._open()
         return home.home(
             self.room.cards,
-            mine=[c for c in open_ if c.owner == f"slack:{user}"],
-            unclaimed=[c for c in open_ if not c.owner],
+            mine=self._page(f"slack:{user}"),
+            unclaimed=self._page(""),
             numbers=today(self.desk.journal.engine, self.desk.journal.clock),
             knowledge=self.desk.knowledge.version,
             health=self.health(),
+            taking=self.taking(),
         )
 
-    def _open(self, most: int = 60) -> list[Case]:
-        found = (self.cases.read(w.id) for w in self.cases.queue()[:most])
-        return [case for case in found if case]
+    def _page(self, owner: str | None, asked: str = "") -> Page:
+        """Open cases, of all or of one owner; a page that there is not is the last."""
+        ids = self.cases.ranked(owner)
+        pages = max(1, -(-len(ids) // EACH))
+        number = max(1, min(_number(asked) or 1, pages))
+        shown = ids[(number - 1) * EACH : number * EACH]
+        found = [case for case in map(self.cases.read, shown) if case]
+        return Page(cases=found, total=len(ids), number=number)
 
     def _command(self, payload: Payload) -> None:
         verb, rest = payload["verb"], payload["text"].strip()
         cards = self.room.cards
         if verb == "queue":
-            blocks = home.listed(cards, self._open(), "What waits for a person", "Nothing. 🎉")
+            page = self._page(None, rest)
+            title, none = "What waits for a person", "Nothing. 🎉"
+            blocks = home.listed(cards, page, title, none, "/incident queue")
             self.room.tell(payload, "The queue", blocks)
         elif verb == "mine":
-            mine = [c for c in self._open() if c.owner == actor(payload)]
-            blocks = home.listed(cards, mine, "Your cases", "You have none.")
+            page = self._page(actor(payload), rest)
+            blocks = home.listed(cards, page, "Your cases", "You have none.", "/incident mine")
             self.room.tell(payload, "Your cases", blocks)
         elif verb == "case":
-            case = self.cases.read(int(rest)) if rest.isdecimal() and len(rest) < 10 else None
+            case = self._asked(_number(rest.removeprefix("#")))
             drawn = cards.card(case) if case else None
             if drawn is None:
                 self.room.tell(payload, f"{GONE} `/incident queue` lists them.")
@@ -95,6 +112,13 @@ class Acts:
             self.room.tell(payload, drawn.text, drawn.blocks)
         else:
             self.room.tell(payload, HELP)
+
+    def _asked(self, number: int) -> Case | None:
+        """The case of this number; what joined a case that somebody has is shown there."""
+        case = self.cases.read(number)
+        if case and case.parent and not case.open and not case.made:
+            return self.cases.read(case.parent)
+        return case
 
     def _click(self, payload: Payload) -> None:
         action, (first, _, rest) = payload["action"], payload["value"].partition(":")
@@ -104,12 +128,13 @@ class Acts:
         if action == "share":
             self._share(payload, first)
             return
-        case = self.cases.read(int(first)) if first.isdecimal() else None
+        case = self.cases.read(_number(first))
         if case is None:
             self.room.tell(payload, GONE)
             return
         try:
-            self._on_case(action, case, rest, payload)
+            # A value without a version is none that the desk made: it fits no case.
+            self._on_case(action, case, rest if action == "claim" else rest or "?", payload)
         except (InputError, BlockedError) as error:
             self.room.tell(payload, f"Nothing was sent: {error}")
         self.room.wake()
@@ -124,12 +149,13 @@ class Acts:
                 name = {"resolve": "resolved"}.get(action, action)
                 self._decide(case, rest, payload, action=name, text="")
             case "reopen":
-                self.cases.reopen(case.id, actor=actor(payload))
-            case "edit" | "details" | "snooze":
+                self._reopen(case, rest, payload)
+            case "edit" | "details" | "snooze" | "review":
                 self._write(action, case, payload)
             case "show":
                 self.book.note(actor(payload), f"viewed:{case.id}", case.message_id)
-                self._window(payload, modals.full(case))
+                later = self.book.later(case.message_id)
+                self._window(payload, reading.full(case, later))
             case _:
                 self.room.tell(payload, "This button does nothing any more.")
 
@@ -170,8 +196,21 @@ class Acts:
             work=self.room.work,
         )  # fmt: skip
         if not done:
-            says = "has changed since this card was drawn: they may have written again."
-            self.room.tell(payload, f"Case {case.id} {says} Nothing was sent. Look again.")
+            self.room.tell(payload, STALE.format(case=case.id, done="sent or closed"))
+
+    def _reopen(self, case: Case, version: str, payload: Payload) -> None:
+        me = actor(payload)
+        if self.cases.reopen(case.id, actor=me, version=version):
+            return
+        now = self.cases.read(case.id) or case
+        if now.open and now.owner == me:
+            return
+        if now.open:
+            self.room.tell(
+                payload, f"Case {case.id} is already open again. {who(now.owner)} has it."
+            )
+            return
+        self.room.tell(payload, STALE.format(case=case.id, done="reopened"))
 
     def _write(self, action: str, case: Case, payload: Payload) -> None:
         if not case.open or (case.owner and case.owner != actor(payload)):
@@ -180,9 +219,15 @@ class Acts:
         if action == "snooze":
             self._window(payload, modals.snooze(case, self.room.words.snooze_minutes))
             return
+        if action == "review":
+            text_id = self.book.keep(case.draft)
+            window = modals.check(case, kind="approve", text=case.draft, text_id=text_id)
+            self._window(payload, window)
+            return
         draft = case.draft if self.room.cards.can_approve(case) else ""
         text = modals.DETAILS if action == "details" else draft
-        self._window(payload, modals.edit(case, kind=action, text=text))
+        later = self.book.later(case.message_id)
+        self._window(payload, modals.edit(case, kind=action, text=text, later=later))
 
     def _window(self, payload: Payload, view: modals.View) -> None:
         try:
@@ -193,18 +238,16 @@ class Acts:
             self.room.tell(payload, LATE)
 
     def _feedback(self, payload: Payload, verdict: str, event_id: str) -> None:
-        if not event_id.isdecimal():
-            return
         if verdict == "wrong":
-            self._window(payload, modals.wrong(int(event_id)))
+            self._window(payload, modals.wrong(_number(event_id)))
             return
-        if asked := self.book.event(int(event_id)):
+        if asked := self.book.event(_number(event_id)):
             rated(self.room.candidates, asked, verdict="right", by=actor(payload))
         self.room.tell(payload, "Thank you, noted.")
 
     def _share(self, payload: Payload, event_id: str) -> None:
         channel = str(payload.get("channel") or "")
-        asked = self.book.event(int(event_id)) if event_id.isdecimal() else None
+        asked = self.book.event(_number(event_id))
         if asked is None or not asked.result:
             self.room.tell(payload, "That answer is too old to share. Ask again.")
             return
@@ -216,6 +259,11 @@ class Acts:
             payload=shared(asked),
         )  # fmt: skip
         self.room.wake()
+
+
+def _number(text: str) -> int:
+    """A number that a case or an event can have; nothing has 0."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def shared(asked: Event) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the desk says to staff who ask it: the same outcomes as by mail, with their evidence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from bot.channels.slack import blocks as b
@@ -8,8 +8,9 @@ from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import Drawn
 from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
-from bot.corpus import Knowledge
 from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
+from bot.outbound import Outbound
+from bot.wording import headed
 
 PASSAGE = 1_200
 SHOWN = 5
@@ -19,15 +20,19 @@ REFUSED = (
 )
 HELP = (
     "*What you can do*\n"
-    "• `/incident ask <question>` what the published post says; only you see it\n"
-    "• `/incident queue` what waits for a person\n"
+    "• `/incident ask Were keys exposed?` what the published post says; only you see it\n"
+    "• `/incident queue` what waits for a person; `/incident queue 2` goes on\n"
     "• `/incident mine` the cases that you have\n"
-    "• `/incident case <number>` one case\n"
+    "• `/incident case 12` one case, with its buttons\n"
     "You can also write to me directly, mention me in a private channel, or use "
     "*Ask Incident Desk* on a message.\n"
     "Slash commands do not work in threads: there, use the buttons on the card.\n"
     "Nothing that you type in a thread is ever sent to a user."
 )
+NOT_SAFE = (
+    "*The desk has no safe answer.* What it found is not what it may say; look at the post itself."
+)
+MORE = "✂️ There are {count} more questions in it: ask those by themselves."
 WAIT = "Looking it up …"
 SPOKEN = "Incident Desk has an answer for you"
 
@@ -35,8 +40,8 @@ SPOKEN = "Incident Desk has an answer for you"
 class Answers:
     """Draws responses."""
 
-    def __init__(self, knowledge: Knowledge, words: Words, threshold: float) -> None:
-        self.knowledge = knowledge
+    def __init__(self, outbound: Outbound, words: Words, threshold: float) -> None:
+        self.outbound = outbound
         self.words = words
         self.threshold = threshold
 
@@ -47,6 +52,8 @@ class Answers:
             made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
         for outcome in response.outcomes[:SHOWN]:
             made += self._outcome(outcome, several=len(response.outcomes) > 1)
+        if (more := len(response.outcomes) - SHOWN) > 0:
+            made.append(b.remarks(MORE.format(count=more)))
         made = b.fits(made, b.MOST_BLOCKS - 3)
         made.append(b.remarks(f"Published post, knowledge {escaped(response.knowledge)}"))
         made.append(_feedback(event_id))
@@ -59,6 +66,8 @@ class Answers:
         if several:
             yield b.said(outcome.question, 300)
         match outcome:
+            case Answer() if not self._may_be_said(outcome.passages):
+                yield b.words(NOT_SAFE)
             case Answer():
                 yield b.words(f"*The post answers this* ({outcome.probability:.0%} sure).")
                 yield from self._passages(outcome.passages)
@@ -70,13 +79,23 @@ class Answers:
                     f"*A person must decide this.* {escaped(reason.why)} "
                     f"({outcome.probability:.0%} sure; {self.threshold:.0%} is needed)"
                 )
-                if outcome.candidates:
+                if nearest := [p for p in outcome.candidates[:2] if self._is_published(p)]:
                     yield b.words("Nearest in the post, for you to judge:")
-                    yield from self._passages(outcome.candidates[:2])
+                    yield from self._passages(nearest)
             case _:
                 assert_never(outcome)
 
-    def _passages(self, passages: tuple[Passage, ...]) -> Iterator[Block]:
+    def _may_be_said(self, passages: Sequence[Passage]) -> bool:
+        """Staff are told what a user might be told, and nothing else."""
+        templates = self.outbound.knowledge.templates["en"]
+        return self.outbound.check("\n\n".join(headed(templates, p) for p in passages)).allowed
+
+    def _is_published(self, passage: Passage) -> bool:
+        knowledge = self.outbound.knowledge
+        beside = [knowledge.passages[i] for i in knowledge.companions([passage.id])]
+        return self._may_be_said([passage, *beside])
+
+    def _passages(self, passages: Sequence[Passage]) -> Iterator[Block]:
         for passage in passages:
             yield b.remarks(f"📄 *{escaped(passage.heading)}* ({passage.date})")
             yield b.letter(passage.text, PASSAGE)

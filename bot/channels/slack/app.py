@@ -15,11 +15,11 @@ from typing import Any
 from slack_bolt import App as Bolt
 from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_sdk import WebClient
 
-from bot.channels.slack.client import SECONDS, Client
+from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.inbox import Inbox
 from bot.channels.slack.incoming import incoming
+from bot.channels.slack.signatures import Refusals
 from bot.channels.slack.windows import Windows, broken
 from bot.http import Page
 from bot.journal import Journal
@@ -27,8 +27,6 @@ from bot.journal import Journal
 log = logging.getLogger(__name__)
 WINDOWS = "view_submission"
 ASIDE = frozenset({"url_verification", "ssl_check"})  # Bolt answers these by itself
-UNSIGNED = "slack: request without a right signature"
-REFUSED_SECONDS = 60.0
 PING = 3.0  # seconds; a line without an answer for four of them is dead
 LOOKING = "Looking it up …"
 
@@ -45,8 +43,7 @@ class Entry:
         secret: str,
         woken: Callable[[], None],
     ) -> None:
-        self.journal = journal
-        self._refused = -REFUSED_SECONDS
+        self.refusals = Refusals(journal, secret)
         self.inbox = Inbox(journal.slack)
         self.windows = windows
         self.woken = woken
@@ -64,16 +61,9 @@ class Entry:
         request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(headers))
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self._unsigned()
+            self.refusals.add(headers, body)
         kind = answer.first_headers().get("content-type", "text/plain")
         return Page(body=(answer.body or "").encode(), kind=kind, status=answer.status)
-
-    def _unsigned(self) -> None:
-        """Noted once a minute: a wrong secret, a wrong clock, or a stranger."""
-        if time.monotonic() - self._refused > REFUSED_SECONDS:
-            self._refused = time.monotonic()
-            log.warning("a request was not signed by Slack")
-            self.journal.note(UNSIGNED)
 
     def _take(self, body: dict[str, Any], next: Callable[[], None]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
         """The only middleware: after the signature, before everything else. An error is a 500."""
@@ -106,7 +96,7 @@ class Socket:
     """The connection of Socket Mode: opened again whenever it is gone."""
 
     def __init__(self, entry: Entry, token: str, base_url: str) -> None:
-        web = WebClient(token=token, base_url=base_url, timeout=SECONDS)
+        web = Web(token=token, base_url=base_url, timeout=SECONDS)
         self.handler = SocketModeHandler(
             entry.bolt, token, web_client=web, concurrency=20, ping_interval=PING
         )

@@ -9,10 +9,15 @@ from contextlib import suppress
 from typing import Any
 
 from bot.channels.slack.answers import HELP, WAIT
+from bot.channels.slack.blocks import words
 from bot.channels.slack.room import Payload, Room
+from bot.channels.slack.sender import QUIET
+from bot.channels.slack.text import escaped
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
 from bot.journal.slack_records import Event
+
+SILENT = "There is no text in that message to look up."
 
 
 class Asks:
@@ -29,7 +34,7 @@ class Asks:
             self.room.refuse(payload, why)
             return
         if not payload["text"].strip():
-            self.room.tell(payload, HELP)
+            self.room.tell(payload, SILENT if payload["kind"] == "shortcut" else HELP)
             return
         public = self._too_public(payload)
         place = {"ts": ""} if public else self._status(event)
@@ -37,6 +42,7 @@ class Asks:
         made = self._stored(event, response, place["ts"])
         if public:
             made["text"] = f"I do not answer in that channel: {public}. Here is what I found."
+            made["blocks"] = [words(escaped(made["text"])), *made["blocks"]]
         self._post(event, made, place, private=bool(public))
 
     def _too_public(self, payload: Payload) -> str:
@@ -48,12 +54,14 @@ class Asks:
         """Say at once that it is being looked up; the answer takes the place of that word."""
         payload = event.payload
         if payload.get("url"):
+            if payload["kind"] == "shortcut":  # the ack of a command has said it
+                self.room.tell(payload, WAIT)
             return {"ts": ""}
         if event.result:
             return {"ts": str(json.loads(event.result).get("status", ""))}
         where = {"channel": payload["channel"]} | _thread(payload)
         with suppress(DeliveryError):
-            answer = self.room.client.call("chat.postMessage", {**where, "text": WAIT})
+            answer = self.room.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
             ts = str(answer["ts"])
             self.book.remember(event.id, json.dumps({"status": ts}))
             return {"ts": ts}
@@ -72,7 +80,8 @@ class Asks:
     ) -> None:
         payload, key = event.payload, f"answer:{event.id}"
         if url := payload.get("url"):
-            body = made | {"url": url, "response_type": "ephemeral", "replace_original": True}
+            where = {"url": url, "response_type": "ephemeral", "replace_original": True}
+            body = made | where | QUIET
             self.book.put(key, channel=payload["user"], method="respond", payload=body)
         elif private:
             self.book.put(key, channel=payload["user"], method="chat.postMessage", payload=made)

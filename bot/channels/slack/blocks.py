@@ -3,19 +3,22 @@
 `said` and `label` take what users wrote; `words` takes only what this project wrote.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.channels.slack.text import clip, escaped, tame
+from bot.channels.slack.text import clip, cut, escaped, parts, tame, visible
 
 Block = dict[str, Any]
 
 MOST_BLOCKS = 50
 MOST_IN_VIEW = 100
 MOST_CHARACTERS = 12_000
+MOST_BYTES = 200_000  # of a view; Slack refuses one of 250 kB
 PIECE = 2_900
 BUTTON = 75
+WARNINGS = 12
 INPUT = 3_000
 
 
@@ -37,26 +40,35 @@ def remarks(*markups: str) -> Block:
 
 def said(text: str, limit: int) -> Block:
     """Somebody's text as a quotation: never formatted, never clickable."""
-    parts = list(_pieces(tame(text, limit) or "(nothing)"))
-    elements = [{"type": "text", "text": part} for part in parts]
-    return {
-        "type": "rich_text",
-        "elements": [{"type": "rich_text_quote", "elements": elements}],
-    }
+    return _quote(cut(tame(text), limit))
+
+
+def sayings(text: str) -> list[Block]:
+    """The same for the whole of a text, however long: one block after another."""
+    return [_quote(part) for part in parts(tame(text), PIECE)]
+
+
+def warned(warnings: Sequence[str]) -> list[Block]:
+    """What to look at once more: remarks may name what a user or a model wrote."""
+    lines = [f"• {each}" for each in warnings[:WARNINGS]]
+    if len(warnings) > WARNINGS:
+        lines.append(f"… and {len(warnings) - WARNINGS} more remarks")
+    return [words("⚠️ *Look at this once more:*"), said("\n".join(lines), PIECE)]
 
 
 def letter(text: str, limit: int) -> Block:
     """A text as it shall go out, or did: not defanged, and still without any mark of Slack's."""
-    elements = [{"type": "text", "text": part} for part in _pieces(clip(text, limit) or "(empty)")]
-    return {
-        "type": "rich_text",
-        "elements": [{"type": "rich_text_preformatted", "border": 0, "elements": elements}],
-    }
+    return _rich("rich_text_preformatted", cut(text, limit) or "(empty)", border=0)
+
+
+def letters(text: str) -> list[Block]:
+    """The same for the whole of a text."""
+    return [letter(part, PIECE) for part in parts(text, PIECE)]
 
 
 def label(text: str) -> Block:
     """Small print that holds something a user wrote, such as an address."""
-    return {"type": "context", "elements": [_plain(clip(text, 300))]}
+    return {"type": "context", "elements": [_plain(cut(visible(text), 400))]}
 
 
 def divider() -> Block:
@@ -135,23 +147,37 @@ def moment(at: str) -> str:
 
 
 def fits(blocks: Sequence[Block], most: int = MOST_BLOCKS) -> list[Block]:
-    """No more blocks and characters than Slack takes: what comes last goes first."""
-    kept, left = [], MOST_CHARACTERS
-    for block in blocks[:most]:
-        size = _size(block)
-        if size > left:
-            break
-        left -= size
-        kept.append(block)
-    return kept
+    """No more blocks and characters than Slack takes of a message; what is left out is said."""
+    return _fitting(blocks, most, MOST_CHARACTERS, size)
 
 
-def _size(found: object) -> int:
+def fits_view(blocks: Sequence[Block]) -> list[Block]:
+    """The same of a window or App Home, which may hold more."""
+    return _fitting(blocks, MOST_IN_VIEW, MOST_BYTES, lambda block: len(json.dumps(block)))
+
+
+def size(found: object) -> int:
+    """Characters of a block, or of what it holds."""
     if isinstance(found, str):
         return len(found)
     if isinstance(found, dict):
-        return sum(_size(value) for value in found.values())
-    return sum(_size(each) for each in found) if isinstance(found, list) else 0
+        return sum(size(value) for value in found.values())
+    return sum(size(each) for each in found) if isinstance(found, list) else 0
+
+
+def _fitting(
+    blocks: Sequence[Block], most: int, room: int, measure: Callable[[Block], int]
+) -> list[Block]:
+    if len(blocks) <= most and sum(map(measure, blocks)) <= room:
+        return list(blocks)
+    rest = remarks("✂️ There is more than fits here.")
+    kept, left = [], room - measure(rest)
+    for block in blocks[: most - 1]:
+        left -= measure(block)
+        if left < 0:
+            break
+        kept.append(block)
+    return [*kept, rest]
 
 
 def _date(at: str, how: str) -> str:
@@ -159,9 +185,13 @@ def _date(at: str, how: str) -> str:
     return f"<!date^{int(when.timestamp())}^{how}|{escaped(when.strftime('%d %b %H:%M UTC'))}>"
 
 
-def _pieces(text: str) -> Iterator[str]:
-    for place in range(0, len(text), PIECE):
-        yield text[place : place + PIECE]
+def _quote(text: str) -> Block:
+    return _rich("rich_text_quote", text or "(nothing)")
+
+
+def _rich(kind: str, text: str, **more: int) -> Block:
+    elements = [{"type": "text", "text": part} for part in parts(text, PIECE)]
+    return {"type": "rich_text", "elements": [{"type": kind, "elements": elements, **more}]}
 
 
 def _plain(text: str) -> Block:

@@ -11,17 +11,21 @@ import re2
 
 from bot.channels.slack import blocks as b
 from bot.channels.slack.blocks import Block
+from bot.channels.slack.buttons import Offer, closed, opened
 from bot.channels.slack.text import escaped, hidden_address
 from bot.channels.slack.words import Words
 from bot.corpus import Knowledge
 from bot.domain import EscalationReason, Priority
-from bot.journal import Case, Stage
+from bot.journal import Case, OutboxState, Stage
 
 QUESTION = 1_500
 DRAFT = 5_000
 PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
 SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
-DONE, GONE = "✅", "⚪"
+NO_RULE = "R18"
+DONE, GONE, AMISS = "✅", "⚪", "⚠️"
+LOST = frozenset({OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN})
+WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL = "somebody at the terminal"
 
 
@@ -61,11 +65,12 @@ class Cards:
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
     def line(self, case: Case) -> str:
-        """One line of a list."""
-        reason = self.words.reasons[EscalationReason(case.reason)].title
+        """A case in a list: what it is, who has it, by when."""
+        state = self._state(case)
+        due = f" · {_until(case)} {b.moment(case.due_at)}" if case.open and case.due_at else ""
         return (
-            f"{self._sign(case)} *Case {case.id}* · {b.ago(case.opened_at)} · "
-            f"{self._state(case)}{_by(case)}\n{escaped(reason)}"
+            f"{self._sign(case)} *{escaped(self.title(case))}*\n"
+            f"{state[:1].upper()}{state[1:]}{_by(case)} · came {b.ago(case.opened_at)}{due}"
         )
 
     def can_approve(self, case: Case) -> bool:
@@ -80,6 +85,8 @@ class Cards:
     def _sign(self, case: Case) -> str:
         if case.open:
             return SIGNS[Priority(case.priority)]
+        if _lost(case):
+            return AMISS
         return DONE if case.stage is Stage.DECIDED else GONE
 
     def _urgency(self, case: Case) -> str:
@@ -96,7 +103,7 @@ class Cards:
             case Stage.WAITING:
                 return "waits for details from the user"
             case Stage.DECIDED:
-                return "answered"
+                return "answered, but the mail may not have arrived" if _lost(case) else "answered"
             case Stage.CLOSED:
                 return "closed without a mail"
 
@@ -106,9 +113,14 @@ class Cards:
         lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.ago(case.opened_at)}"]
         if case.made:
             did = self.words.actions.get(case.made.action, case.made.action)
-            lines = [f"*{who(case.made.actor)} {escaped(did)}*, {b.moment(case.made.at)}"]
+            whoever = who(case.made.actor)
+            whoever = whoever[:1].upper() + whoever[1:]
+            lines = [f"*{whoever} {escaped(did)}*, {b.moment(case.made.at)}"]
         elif case.due_at:
             lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
+        if case.open and case.later:
+            mails = "another mail" if case.later == 1 else f"{case.later} more mails"
+            lines.append(f"✉️ *They wrote {mails}*, last {b.ago(case.later_at)}: see the thread.")
         if case.delivery:
             lines.append(f"{self._mail(case)}")
         return "\n".join(lines)
@@ -116,14 +128,15 @@ class Cards:
     def _mail(self, case: Case) -> str:
         assert case.delivery  # noqa: S101 - the caller has looked
         said = self.words.delivery[case.delivery.state]
-        bad = case.delivery.state in ("bounced", "failed", "held", "unknown")
-        return f"{'⚠️' if bad else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
+        return f"{AMISS if _lost(case) else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
 
     def _why(self, case: Case) -> str:
         reason = self.words.reasons[EscalationReason(case.reason)]
-        lines = [f"*Why it is here.* {escaped(reason.why)}{self._chance(case)}"]
+        rule = f" Rule: {escaped(case.rule)}." if _held_by_rule(case) else ""
+        lines = [f"*Why it is here.* {escaped(reason.why)}{rule}"]
         if case.open:
-            lines.append(f"*What to do.* {escaped(reason.do)}")
+            waits = case.stage is Stage.WAITING
+            lines.append(f"*What to do.* {WAIT if waits else escaped(reason.do)}")
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
             lines.append(f"🔒 Removed before anybody saw it: {escaped(kinds)}.")
@@ -131,18 +144,24 @@ class Cards:
 
     def _chance(self, case: Case) -> str:
         """The probability in plain words, beside what the desk needs to send by itself."""
-        open_ = [a for a in case.asked if a.kind == "escalation" and a.passages]
-        if not open_:
+        sure = self._sure(case)
+        if sure is None:
             return ""
-        sure = min(a.probability for a in open_)
         return (
-            f" The desk is {sure:.0%} sure that its draft answers them; "
-            f"on its own it sends from {self.threshold:.0%}."
+            f" {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
+            f"by itself the desk sends from {self.threshold:.0%}."
         )
+
+    def _sure(self, case: Case) -> float | None:
+        """How sure the desk is of the draft: of its weakest part."""
+        open_ = [a.probability for a in case.asked if a.kind == "escalation" and a.passages]
+        return min(open_, default=None)
 
     def _asked(self, case: Case) -> Iterator[Block]:
         yield b.words("*They write:*")
         yield b.said(case.text, QUESTION)
+        if len(case.text) > QUESTION:
+            yield b.remarks("✂️ This is only the beginning: *Show all* has the whole mail.")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
@@ -150,8 +169,10 @@ class Cards:
         if not self.can_approve(case):
             yield b.words("*Draft:* none. The post has no passage that comes near.")
             return
-        yield b.words("*Draft*, in the words of the published post:")
+        yield b.words(f"*Draft*, in the words of the published post.{self._chance(case)}")
         yield b.letter(case.draft, DRAFT)
+        if len(case.draft) > DRAFT:
+            yield b.remarks("✂️ Cut here: *Review & send* shows every word before it goes.")
         yield b.remarks(*self._quotes(case))
 
     def _quotes(self, case: Case) -> Iterator[str]:
@@ -161,28 +182,22 @@ class Cards:
             yield f"📄 {escaped(passage.heading)} ({passage.date})"
 
     def _doing(self, case: Case) -> Iterator[Block]:
-        """Always two rows, each button in its place."""
-        value = f"{case.id}:{case.version}"
         if not case.open:
-            yield b.row("decide", [_button("Show all", "show", value)])
-            yield b.row("handle", [_reopen(value)])
+            yield from closed(case)
             return
-        yield b.row("decide", [*self._approve(case, value), *_writing(value)])
-        yield b.row("handle", [_take(case), *_handling(value)])
-
-    def _approve(self, case: Case, value: str) -> Iterator[Block]:
-        if not self.can_approve(case):
-            return
-        button = b.button("Approve & send", "approve", value, style="primary")
-        if len(case.draft) > DRAFT:
-            yield b.button("Review & send", "edit", value, style="primary")
-            return
-        yield b.sure(
-            button,
-            title="Send this draft?",
-            text=f"It goes to {hidden_address(case.sender)} as it stands above, once.",
-            yes="Send it",
+        green = self._green(case)
+        first = "" if green else self.words.reasons[EscalationReason(case.reason)].do
+        offer = (
+            Offer(whole=len(case.draft) <= DRAFT, first=first) if self.can_approve(case) else None
         )
+        yield from opened(case, offer, green=green)
+
+    def _green(self, case: Case) -> bool:
+        """Is whether the draft answers all that there is to decide, and does it look so?"""
+        if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
+            return False
+        sure = self._sure(case)
+        return sure is not None and sure >= self.words.green_from
 
 
 def who(actor: str) -> str:
@@ -192,9 +207,10 @@ def who(actor: str) -> str:
 
 
 def _by(case: Case) -> str:
-    if case.owner and case.open:
-        return f" by {who(case.owner)}"
-    return ""
+    if not (case.owner and case.open):
+        return ""
+    has = who(case.owner)
+    return f" · {has} has it" if case.stage is Stage.WAITING else f" by {has}"
 
 
 def _until(case: Case) -> str:
@@ -202,54 +218,35 @@ def _until(case: Case) -> str:
         case Stage.SNOOZED:
             return "until"
         case Stage.WAITING:
-            return "asked again"
+            return "look again by"
         case _:
-            return "answer by"
+            return "*answer by*"
+
+
+def _held_by_rule(case: Case) -> bool:
+    """Or because a person has the conversation, which no rule of the mail says."""
+    return (
+        case.reason == EscalationReason.HELD
+        and bool(case.rule)
+        and not case.rule.startswith(NO_RULE)
+    )
+
+
+def _lost(case: Case) -> bool:
+    """Was a mail written that may not have arrived?"""
+    return case.delivery is not None and case.delivery.state in LOST
+
+
+def _tenths(probability: float) -> str:
+    """A probability as people count."""
+    tenths = round(probability * 10)
+    if 0 < tenths < 10:
+        return f"About {tenths} in 10"
+    return "More than 9 in 10" if tenths else "Fewer than 1 in 10"
 
 
 def _source(case: Case) -> str:
-    told = f"By e-mail from {hidden_address(case.sender)}"
-    return f"{told} · follows case {case.parent}" if case.parent else told
-
-
-def _take(case: Case) -> Block:
-    """One place on the card: take it, or give it back."""
-    owner = f"{case.id}:{case.owner}"
-    if case.owner:
-        return b.button("Release / take over", "claim", owner, spoken="Give back or take over")
-    return b.button("Claim", "claim", owner, spoken="I take this case")
-
-
-def _writing(value: str) -> Iterator[Block]:
-    yield _button("Edit & send", "edit", value)
-    yield _button("Ask for details", "details", value)
-
-
-def _handling(value: str) -> Iterator[Block]:
-    yield _button("Snooze", "snooze", value)
-    yield b.sure(
-        _button("Not ours", "not_ours", value),
-        title="Not ours?",
-        text="The case is closed and nobody gets a mail.",
-        yes="Close it",
-    )
-    yield b.sure(
-        _button("Resolve", "resolve", value),
-        title="Resolve without a mail?",
-        text="The case is closed and nobody gets a mail. You can reopen it.",
-        yes="Close it",
-    )
-    yield _button("Show all", "show", value)
-
-
-def _reopen(value: str) -> Block:
-    return b.sure(
-        _button("Reopen", "reopen", value),
-        title="Reopen?",
-        text="You get the case. What was sent stays sent; a new mail can follow.",
-        yes="Reopen it",
-    )
-
-
-def _button(text: str, action: str, value: str) -> Block:
-    return b.button(text, action, value)
+    told = [f"By e-mail from {hidden_address(case.sender)}"]
+    told += [f"follows case {case.parent}"] * bool(case.parent)
+    told += ["nothing typed in this thread is sent"] * case.open
+    return " · ".join(told)

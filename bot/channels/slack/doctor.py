@@ -1,24 +1,18 @@
 """What `doctor` says of Slack: each thing that can be wrong, and how to put it right."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot.channels.slack.app import UNSIGNED
-from bot.channels.slack.client import SECONDS
+from bot.channels.slack.client import SECONDS, Web
 from bot.channels.slack.home import Health
 from bot.channels.slack.manifest import scopes
+from bot.channels.slack.standing import clock, header, posts, signed
 from bot.errors import DeliveryError
 
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
-
-SKEW_SECONDS = 60
-HOUR = 3600
 
 
 def examine(slack: "Slack") -> Iterator[Health]:
@@ -30,18 +24,19 @@ def examine(slack: "Slack") -> Iterator[Health]:
             name="slack token", good=False,
             says=f"{error}; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
         )  # fmt: skip
+        yield signed(slack)
+        yield posts(slack)
         return
     slack.staff.team = str(answer["team_id"])
     yield Health(name="slack token", good=True, says=f"workspace {answer.get('team', '')}")
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    yield _scopes(_one(headers.get("x-oauth-scopes", "")))
-    yield _clock(_one(headers.get("date", "")))
+    yield _scopes(header(answer, "x-oauth-scopes"))
+    yield clock(answer)
     if slack.access.app_token:
         yield _line(slack)
-    yield _signatures(slack)
+    yield signed(slack)
     yield _channel(slack)
     yield from _staff(slack)
-    yield slack.health()[1]
+    yield posts(slack)
 
 
 def _scopes(granted: str) -> Health:
@@ -54,19 +49,8 @@ def _scopes(granted: str) -> Health:
     return Health(name="slack scopes", good=True, says=says)
 
 
-def _clock(date: str) -> Health:
-    if not date:
-        return Health(name="slack clock", good=True, says="Slack did not say what time it is")
-    off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-    good = off < SKEW_SECONDS
-    says = (
-        "right" if good else f"{off:.0f} s off: Slack's signatures will be refused; set the clock"
-    )
-    return Health(name="slack clock", good=good, says=says)
-
-
 def _line(slack: "Slack") -> Health:
-    web = WebClient(base_url=slack.access.base_url, timeout=SECONDS)
+    web = Web(base_url=slack.access.base_url, timeout=SECONDS)
     try:
         web.apps_connections_open(app_token=slack.access.app_token)
     except (SlackClientError, OSError) as error:
@@ -77,17 +61,6 @@ def _line(slack: "Slack") -> Health:
             says=f"Slack says {said}; DESK_SLACK_APP_TOKEN needs connections:write",
         )  # fmt: skip
     return Health(name="slack line", good=True, says="Socket Mode opens")
-
-
-def _signatures(slack: "Slack") -> Health:
-    lately = slack.journal.seen_lately(UNSIGNED, HOUR)
-    says = "none refused in the last hour"
-    if lately:
-        says = (
-            "requests were refused in the last hour: DESK_SLACK_SIGNING_SECRET or the clock is "
-            "wrong, or a stranger knocks"
-        )
-    return Health(name="slack signed", good=not lately, says=says)
 
 
 def _channel(slack: "Slack") -> Health:
@@ -106,14 +79,10 @@ def _staff(slack: "Slack") -> Iterator[Health]:
     wrong = []
     for user in sorted({*slack.access.staff, *slack.access.oncall}):
         try:
-            why = slack.staff.objection(user, None)
+            why = slack.staff.objection(user, slack.staff.team)
         except DeliveryError as error:
             why = str(error)
         if why:
             wrong.append(f"{user}: {why}")
     says = "; ".join(wrong) or f"{len(slack.access.staff)} people may decide"
     yield Health(name="slack staff", good=not wrong, says=says)
-
-
-def _one(value: object) -> str:
-    return str(value[0] if isinstance(value, list) and value else value or "")

@@ -5,13 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import re2
+
 from bot.channels.slack.text import typed
 from bot.redact import redact
 
 ACT, ASK = "act", "ask"
 SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
 LONGEST = 40_000
+VERBS = frozenset({"ask", "queue", "mine", "case"})
+CALLED = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
 LOST = frozenset({"tokens_revoked", "app_uninstalled"})
+# Who can read a channel may have changed, or whether the desk is in it.
+CHANGED = frozenset({
+    "channel_shared", "channel_unshared", "group_archive", "group_deleted", "group_left",
+    "group_unarchive",
+})  # fmt: skip
 Body = Mapping[str, Any]
 
 
@@ -40,8 +49,10 @@ def incoming(body: Body) -> Incoming | None:
 def _event(body: Body) -> Incoming | None:
     event = body.get("event") or {}
     kind = event.get("type", "")
-    about = {"kind": kind, "team": body.get("team_id"), "user": event.get("user")}
+    about = {"kind": kind, "team": team_of(body), "user": event.get("user")}
     key = f"event:{body.get('event_id')}"
+    if kind in CHANGED:
+        return Incoming(key=key, lane=ACT, payload={"kind": kind})
     if body.get("is_ext_shared_channel"):
         return None
     if kind == "app_home_opened" or kind in LOST:
@@ -51,11 +62,29 @@ def _event(body: Body) -> Incoming | None:
     if kind == "message" and event.get("channel_type") != "im":
         return None
     channel, ts = event.get("channel"), event.get("ts")
-    payload = about | _masked(event.get("text") or "") | {
+    text = event.get("text") or ""
+    if kind == "app_mention":  # the mention itself is no part of the question
+        text = CALLED.sub("", text)
+    payload = about | _masked(text) | {
         "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
-        "home": event.get("user_team") or event.get("team"),
+        "home": _home(event, about["team"]),
     }  # fmt: skip
     return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+
+
+def _home(event: Body, ours: str | None) -> str | None:
+    """The workspace of who wrote it: of all that is said of it, whatever is not ours."""
+    said = [event.get(name) for name in ("user_team", "source_team", "team")]
+    return next((team for team in said if team and team != ours), None)
+
+
+def team_of(body: Body) -> str | None:
+    """The workspace that sent this; None when it came through a whole organisation's app."""
+    parts = [body, *(body.get("authorizations") or [])]
+    if any(str(part.get("is_enterprise_install")).lower() == "true" for part in parts):
+        return None
+    team = body.get("team_id") or (body.get("team") or {}).get("id")
+    return str(team) if team else None
 
 
 def _by_a_person(event: Body) -> bool:
@@ -86,20 +115,20 @@ def _shortcut(body: Body) -> Incoming:
 
 
 def _command(body: Body) -> Incoming:
-    verb, _, rest = typed(str(body.get("text") or "")).partition(" ")
-    asks = verb.lower() == "ask"
+    first, *rest = str(body.get("text") or "").split(None, 1) or [""]
+    verb = first.lower() if first.lower() in VERBS else "help"
     payload = {
-        "kind": "command", "team": body.get("team_id"), "user": body.get("user_id"),
-        "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb.lower(),
-    } | _masked(rest)  # fmt: skip
+        "kind": "command", "team": team_of(body), "user": body.get("user_id"),
+        "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb,
+    } | _masked("".join(rest))  # fmt: skip
     key = f"command:{body.get('trigger_id')}"
-    return Incoming(key=key, lane=ASK if asks else ACT, payload=payload)
+    return Incoming(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
 
 
 def _from(body: Body) -> dict[str, Any]:
     user, channel = body.get("user") or {}, body.get("channel") or {}
     return {
-        "team": (body.get("team") or {}).get("id"), "user": user.get("id"),
+        "team": team_of(body), "user": user.get("id"),
         "home": user.get("team_id"), "channel": channel.get("id"),
         "trigger": body.get("trigger_id"), "url": body.get("response_url"),
     }  # fmt: skip

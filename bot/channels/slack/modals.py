@@ -1,19 +1,19 @@
-"""The windows: edit, check, conflict, details, snooze, full text, what was wrong."""
+"""The windows in which somebody writes or chooses: edit, check, snooze, owner, what was wrong."""
 
 import hashlib
 import json
-from collections.abc import Sequence
-from email import message_from_bytes
-from email.policy import SMTP
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.channels.slack import blocks as b
 from bot.channels.slack.blocks import Block
 from bot.channels.slack.cards import who
-from bot.channels.slack.text import clip, escaped, hidden_address
-from bot.journal import Case, Stage
+from bot.channels.slack.text import clip, hidden_address, parts
+from bot.journal import Case
+from bot.journal.slack_records import Later
 
-FIELDS = 4
+QUESTION = 1_500
+LATEST = 3
 View = dict[str, Any]
 DETAILS = (
     "Hello,\n\nThank you for your message. So that we can answer it, please tell us a little more: "
@@ -22,69 +22,67 @@ DETAILS = (
 )
 
 
-def edit(case: Case, *, kind: str, text: str, warnings: Sequence[str] = ()) -> View:
-    """Write the reply; with warnings, a box must be ticked before it goes on."""
+def edit(
+    case: Case,
+    *,
+    kind: str,
+    text: str,
+    later: Sequence[Later],
+    warnings: Sequence[str] = (),
+    news: Sequence[Block] = (),
+) -> View:
+    """Write the reply to a case and its later mails; with warnings, a box must be ticked first.
+
+    `news` is what happened since it was begun.
+    """
     asks = kind == "details"
+    written = parts(text, b.INPUT)
     made: list[Block] = [
+        *news,
+        *(b.warned(warnings) if warnings else ()),
         b.label(f"Goes to {hidden_address(case.sender)}. Nothing is sent before the next step."),
-        b.said(case.text, 700),
-    ]
-    if warnings:
-        made = [*_warned(warnings), *made]
-    parts = split(text)
-    made += [
-        b.field(
-            f"text_{n}",
-            ("What do you need to know?" if asks else "Your reply") if n == 0 else f"Part {n + 1}",
-            value=part,
-        )
-        for n, part in enumerate(parts)
+        b.words("*They write:*"),
+        b.said(case.text, QUESTION),
+        *wrote_again(later),
+        *_fields("What do you need to know?" if asks else "Your reply", written),
     ]
     if warnings:
         made.append(
             b.tick("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
         )
-    told = {"case": case.id, "v": case.version, "kind": kind, "warned": mark(warnings)}
+    told = {
+        "case": case.id, "v": case.version, "kind": kind, "warned": mark(warnings),
+        "gaps": [_gap(part) for part in written[:-1]],
+    }  # fmt: skip
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
-    return _view("edit", title, made, told, submit="Next: check")
+    return view("edit", title, made, told, submit="Next: check")
+
+
+def wrote_again(later: Sequence[Later]) -> Iterator[Block]:
+    """The last mails that came after the first of a case."""
+    if len(later) > LATEST:
+        yield b.remarks(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
+    for each in later[-LATEST:]:
+        yield b.words("✉️ *They wrote again:*")
+        yield b.said(each.text, QUESTION)
 
 
 def check(case: Case, *, kind: str, text: str, text_id: int) -> View:
     """The last look: to whom, and every word."""
     made = [
-        b.words("*This goes out as one mail, now. Read it once more.*"),
+        b.words(
+            "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
+        ),
         b.label(f"To: {case.sender}"),
-        *_letters(text),
+        *b.letters(text),
     ]
     told = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}
-    return _view("send", f"Case {case.id}: send?", made, told, submit="Send now")
-
-
-def conflict(case: Case, text: str) -> View:
-    """Somebody was first, or the user wrote again: both texts, and nothing was sent."""
-    made = [b.words(f"⚠️ *Nothing was sent.* {_what_changed(case)}")]
-    made += [b.words("*They write:*"), b.said(case.text, 1500)]
-    if case.draft and case.open:
-        made += [b.words("*The draft now:*"), b.letter(case.draft, 3000)]
-    made += [b.words("*Your text*, to copy:"), *_letters(text)]
-    made.append(b.words("Close this window and open the card again to go on."))
-    return _view("conflict", f"Case {case.id}: changed", made, {})
+    return view("send", f"Case {case.id}: send?", made, told, submit="Send now")
 
 
 def done(case_id: int, says: str) -> View:
     """The end of a way."""
-    return _view("done", f"Case {case_id}", [b.words(says)], {})
-
-
-def full(case: Case) -> View:
-    """Everything, for one reader; that they looked is written down."""
-    made = [b.label(f"From: {case.sender}"), b.words("*They write:*")]
-    made += [b.said(part, 3000) for part in split(case.text)]
-    if case.delivery and case.delivery.body:
-        made += [b.words("*We wrote:*"), *_letters(_written(case.delivery.body))]
-    elif case.draft:
-        made += [b.words("*Draft:*"), *_letters(case.draft)]
-    return _view("done", f"Case {case.id}: all of it", made, {})
+    return view("done", f"Case {case_id}" if case_id else "Incident Desk", [b.words(says)], {})
 
 
 def snooze(case: Case, minutes: Sequence[int]) -> View:
@@ -92,7 +90,7 @@ def snooze(case: Case, minutes: Sequence[int]) -> View:
     options = [(str(m), f"{m // 60} hours" if m >= 120 else f"{m} minutes") for m in minutes]
     told = {"case": case.id, "v": case.version}
     blocks = [b.choice("minutes", "Put it off for", options)]
-    return _view("snooze", f"Case {case.id}: snooze", blocks, told, submit="Snooze")
+    return view("snooze", f"Case {case.id}: snooze", blocks, told, submit="Snooze")
 
 
 def claimed(case: Case, *, mine: bool) -> View:
@@ -105,7 +103,8 @@ def claimed(case: Case, *, mine: bool) -> View:
     )
     told = {"case": case.id, "owner": case.owner, "verb": verb}
     title = f"Case {case.id}: {verb}"
-    return _view("owner", title, [b.words(says)], told, submit="Yes")
+    yes = "Give it back" if mine else "Take it over"
+    return view("owner", title, [b.words(says)], told, submit=yes)
 
 
 def wrong(event_id: int) -> View:
@@ -121,14 +120,17 @@ def wrong(event_id: int) -> View:
         b.field("text_0", "What should it have said?", hint="No names, no keys: it is kept.")
         | {"optional": True},
     ]
-    return _view("wrong", "What was wrong?", made, {"event": event_id}, submit="Send")
+    return view("wrong", "What was wrong?", made, {"event": event_id}, submit="Send")
 
 
 def text_of(view: dict[str, Any]) -> str:
-    """What was typed, its parts together again."""
+    """What was typed, its parts together again as they were cut."""
     values = view["state"]["values"]
-    parts = [(values.get(f"text_{n}") or {}).get("text", {}).get("value") for n in range(FIELDS)]
-    return "\n\n".join(part.strip("\n") for part in parts if part and part.strip())
+    gaps = json.loads(view.get("private_metadata") or "{}").get("gaps", [])
+    typed = [_typed(values, number) for number in range(len(gaps) + 1)]
+    ends = zip(typed, [*gaps, ""], strict=True)
+    kept = [part.rstrip() + gap if gap else part for part, gap in ends if part]
+    return "".join(kept).strip("\n")
 
 
 def chosen(view: dict[str, Any], block_id: str) -> str:
@@ -143,54 +145,40 @@ def ticked(view: dict[str, Any]) -> bool:
     return bool(found.get("selected_options"))
 
 
-def split(text: str) -> list[str]:
-    """Pieces that a field or a block can hold, cut between paragraphs where there are any."""
-    parts: list[str] = []
-    rest = text.strip("\n")
-    while len(rest) > b.INPUT:
-        cut = max(rest.rfind("\n\n", 0, b.INPUT), 0) or max(rest.rfind(" ", 0, b.INPUT), 0)
-        cut = cut or b.INPUT
-        parts.append(rest[:cut].rstrip())
-        rest = rest[cut:].lstrip("\n")
-    return [*parts, rest][:FIELDS]
-
-
 def mark(warnings: Sequence[str]) -> str:
     """Short enough for a window's memory: which remarks were read."""
     return hashlib.sha256("|".join(warnings).encode()).hexdigest()[:16] if warnings else ""
 
 
-def _letters(text: str) -> list[Block]:
-    return [b.letter(part, 3000) for part in split(text)]
-
-
-def _written(mail: bytes) -> str:
-    """The words of a mail of our own."""
-    return str(message_from_bytes(mail, policy=SMTP).get_content()).replace("\r\n", "\n")
-
-
-def _what_changed(case: Case) -> str:
-    if case.made:
-        return f"{who(case.made.actor)} decided this case at {b.moment(case.made.at)}."
-    if case.stage is not Stage.OPEN and case.owner:
-        return f"{who(case.owner)} has this case now, or the user has written again."
-    return "The case has changed since you opened this window: the user may have written again."
-
-
-def _warned(warnings: Sequence[str]) -> list[Block]:
-    lines = "\n".join(f"• {escaped(each)}" for each in warnings)
-    return [b.words(f"⚠️ *Look at this once more:*\n{lines}")]
-
-
-def _view(
-    callback: str, title: str, blocks: list[Block], told: dict[str, Any], *, submit: str = ""
+def view(
+    callback: str, title: str, blocks: Sequence[Block], told: dict[str, Any], *, submit: str = ""
 ) -> View:
+    """A window; `told` is what it remembers."""
     made: View = {
         "type": "modal",
         "callback_id": callback,
         "title": {"type": "plain_text", "text": clip(title, 24)},
         "close": {"type": "plain_text", "text": "Cancel" if submit else "Close"},
         "private_metadata": json.dumps(told),
-        "blocks": b.fits(blocks, b.MOST_IN_VIEW),
+        "blocks": b.fits_view(blocks),
     }
     return made | ({"submit": {"type": "plain_text", "text": submit}} if submit else {})
+
+
+def _fields(title: str, written: Sequence[str]) -> list[Block]:
+    """One field, or as many as a long text needs."""
+    labels = [title, *(f"Part {n + 1} of {len(written)}" for n in range(1, len(written)))]
+    return [
+        b.field(f"text_{n}", label, value=part.rstrip())
+        for n, (label, part) in enumerate(zip(labels, written, strict=True))
+    ]
+
+
+def _gap(part: str) -> str:
+    """What stood between this part and the next: a paragraph, a line, a word, or nothing."""
+    ending = part[len(part.rstrip()) :]
+    return "\n" * min(ending.count("\n"), 2) or " " * bool(ending)
+
+
+def _typed(values: dict[str, Any], number: int) -> str:
+    return str((values.get(f"text_{number}") or {}).get("text", {}).get("value") or "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bot.channels.slack.answers import Answers, refused
 from bot.channels.slack.cards import Cards
 from bot.channels.slack.client import Client
+from bot.channels.slack.sender import QUIET
 from bot.channels.slack.staff import Places, Staff
 from bot.channels.slack.words import Words
 from bot.desk import Desk
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
+DONE_IN_A_CHANNEL = frozenset({"click", "command", "shortcut"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,15 @@ class Room:
     def objection(self, payload: Payload) -> str:
         """Why the person behind an event may not; empty when they may."""
         user, team, home = payload.get("user"), payload.get("team"), payload.get("home")
-        return self.staff.objection(user, team, home)
+        return self.staff.objection(user, team, home) or self._here(payload)
+
+    def _here(self, payload: Payload) -> str:
+        """Buttons, commands and shortcuts work where nobody else reads along."""
+        channel = str(payload.get("channel") or "D")
+        if payload["kind"] not in DONE_IN_A_CHANNEL or channel.startswith("D"):
+            return ""
+        why = self.places.objection(channel)
+        return why and f"I do not speak in this channel: {why}. Use a private one, or write to me"
 
     def refuse(self, payload: Payload, why: str) -> None:
         """Say no where they are; nothing is recorded."""
@@ -50,7 +60,7 @@ class Room:
 
     def tell(self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None) -> None:
         """A word to one person, where they are: not kept, so never a reminder."""
-        body: dict[str, Any] = {"text": text} | ({"blocks": blocks} if blocks else {})
+        body: dict[str, Any] = {"text": text, **QUIET} | ({"blocks": blocks} if blocks else {})
         with suppress(DeliveryError):
             if url := payload.get("url"):
                 quiet = {"response_type": "ephemeral", "replace_original": False}

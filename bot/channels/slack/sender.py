@@ -6,19 +6,25 @@ When the set-up is wrong (token, channel), everything waits until somebody repai
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from slack_sdk.web import SlackResponse
 
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.staff import Places
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import Journal
-from bot.journal.slack_records import Post
+from bot.journal.slack_posts import ALERT
+from bot.journal.slack_records import READY, Post
 
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 REPAIR_SECONDS = 30.0
 TRIES = 1000  # at one a minute in the end: an outage of half a day loses nothing
+SAID = ("text", "blocks")
 QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
 
 
@@ -36,6 +42,8 @@ class Sender:
         repair: float = REPAIR_SECONDS,
         backoff: tuple[float, ...] = BACKOFF,
         tries: int = TRIES,
+        oncall: Sequence[str] = (),
+        quiet: Callable[[], datetime | None] = lambda: None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self.book = journal.slack
@@ -46,6 +54,8 @@ class Sender:
         self.repair = repair
         self.backoff = backoff
         self.tries = tries
+        self.oncall = oncall
+        self.quiet = quiet  # when people may be told of what can wait; None for now
         self.tick = tick
         self.trouble = ""  # what a person must repair, in plain words
         self._next: dict[str, float] = {}
@@ -57,6 +67,8 @@ class Sender:
         for post in self.book.due():
             if self._may(post) and self.book.claim(post.id):
                 made += self._make(post)
+        if self.trouble and not self.book.counts().get(READY):
+            self.trouble = ""  # what could not be posted is not wanted any more
         return made
 
     def _may(self, post: Post) -> bool:
@@ -79,8 +91,7 @@ class Sender:
         except AwayError as error:
             self._later(post, str(error))
         except RefusedError as error:
-            self.book.buried(post.id, str(error))
-            log.error("a post was refused", extra={"case_id": post.case_id, "fault": "refused"})  # noqa: TRY400 - one line
+            self._refused(post, str(error))
         except DeliveryError as error:
             self._later(post, str(error))
         else:
@@ -106,8 +117,23 @@ class Sender:
         ):
             raise BrokenError(f"the desk does not speak in {post.channel}: {why}")
         method, arguments = self._placed(post, payload)
-        answer = self.client.call(method, arguments)
+        answer = self._once(method, arguments, post)
         return str(answer.get("ts") or answer.get("message_ts") or "")
+
+    def _once(self, method: str, arguments: dict[str, Any], post: Post) -> SlackResponse:
+        """Slack tells by its id that it has a message already, which a crash kept us from hearing.
+
+        Where that message was deleted since, there is nothing to double.
+        """
+        if method != "chat.postMessage":
+            return self.client.call(method, arguments)
+        number = uuid5(NAMESPACE_URL, f"{post.key} {post.made}")
+        try:
+            return self.client.call(method, arguments | {"client_msg_id": str(number)})
+        except RefusedError as error:
+            if "duplicate_" not in str(error):
+                raise
+            return self.client.call(method, arguments)
 
     def _placed(self, post: Post, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Where a card or an answer in its thread lies is known only now."""
@@ -116,15 +142,16 @@ class Sender:
         thread = arguments.pop("thread_of", None)
         if thread and (parent := self.book.card(thread)) and parent.ts:
             arguments["thread_ts"] = parent.ts
+            if post.key.startswith("card:"):  # a thread alone calls nobody
+                arguments["reply_broadcast"] = True
         if method == "chat.update" and post.key.startswith("card:"):
             if card and card.ts:
                 arguments["ts"] = card.ts
             else:  # its first post never went out: this one is the card
                 method = "chat.postMessage"
         if method == "chat.update":
-            for name in ("unfurl_links", "unfurl_media"):
-                arguments.pop(name)
-            arguments.pop("thread_ts", None)
+            for name in ("unfurl_links", "unfurl_media", "thread_ts", "reply_broadcast"):
+                arguments.pop(name, None)
         return method, arguments
 
     def _broken(self, post: Post, why: str) -> None:
@@ -137,11 +164,26 @@ class Sender:
             log.error("Slack's set-up needs a person", extra={"fault": "set-up"})
         self.trouble = why
 
+    def _refused(self, post: Post, why: str) -> None:
+        """An answer to a command that came too late is told to the person; the rest is buried."""
+        if post.method == "respond":
+            kept = {name: post.payload[name] for name in SAID if name in post.payload}
+            self.book.turned(post, kept)
+            return
+        self._bury(post, why)
+
+    def _bury(self, post: Post, why: str) -> None:
+        """Given up until somebody mends what is wrong; people hear of it, but of no such word."""
+        of = f"case {post.case_id}" if post.case_id else "a person"
+        says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
+        tell = () if post.key.startswith(ALERT) else self.oncall
+        self.book.buried(post, why, tell=tell, says={"text": says}, at=self.quiet())
+        log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
+
     def _later(self, post: Post, why: str) -> None:
         tried = post.attempts + 1
         if tried >= self.tries:
-            self.book.buried(post.id, why)
-            log.error("a post was given up", extra={"case_id": post.case_id, "attempts": tried})
+            self._bury(post, why)
             return
         wait = self.backoff[min(tried, len(self.backoff)) - 1]
         self.book.again(post.id, why, seconds=wait)

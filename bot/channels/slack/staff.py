@@ -1,4 +1,7 @@
-"""Who may use the desk in Slack, and where it may speak; asked each time, believed for a minute."""
+"""Who may use the desk in Slack, and where it may speak; asked each time, believed for a while.
+
+What nobody can tell is no: until Slack has said which workspace is ours, nobody may.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,16 +11,23 @@ from bot.channels.slack.client import Client
 from bot.errors import DeliveryError
 
 Tick = Callable[[], float]
-FOREIGN = ("is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "deleted")
+FOREIGN = (
+    "is_bot", "is_workflow_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "deleted",
+)  # fmt: skip
 SHARED = (
     "is_ext_shared", "is_shared", "is_pending_ext_shared", "is_org_shared", "is_archived",
 )  # fmt: skip
+
+
+IN_USE_SECONDS = 1800.0
+ELSEWHERE = "your account belongs to another workspace"
 
 
 @dataclass
 class _Known:
     why: str
     at: float
+    used: float = 0.0
 
 
 @dataclass
@@ -35,38 +45,54 @@ class Staff:
         """Why this person may not; empty when they may. DeliveryError when nobody can tell."""
         if not user or user not in self.users:
             return "you are not on this desk's staff list. Ask your lead to add you"
-        if self.team and (team or self.team) != self.team:
+        if team != self._ours():
             return "this came from another workspace"
-        if self.team and (home or self.team) != self.team:
-            return "your account belongs to another workspace"
-        known = self._seen.get(user)
-        if known is None or self.tick() - known.at > self.seconds:
-            known = _Known(why=self._look(user), at=self.tick())
-            self._seen[user] = known
+        if home and home != team:
+            return ELSEWHERE
+        known, now = self._seen.get(user), self.tick()
+        if known is None or now - known.at > self.seconds:
+            known = self._seen[user] = _Known(why=self._look(user), at=now)
+        known.used = now
         return known.why
+
+    def refresh(self) -> None:
+        """Ask about those who were just here before they are back: an ack does not wait for it."""
+        now = self.tick()
+        for user, known in list(self._seen.items()):
+            if now - known.used > IN_USE_SECONDS:
+                del self._seen[user]
+            elif now - known.at > self.seconds / 2:
+                self._seen[user] = _Known(why=self._look(user), at=now, used=known.used)
+
+    def _ours(self) -> str:
+        if not self.team:
+            self.team = str(self.client.call("auth.test", {})["team_id"])
+        return self.team
 
     def _look(self, user: str) -> str:
         found = self.client.read("users.info", {"user": user}).get("user") or {}
         if any(found.get(name) for name in FOREIGN):
             return "guests, bots and accounts that were closed may not use it"
-        if self.team and found.get("team_id", self.team) != self.team:
-            return "your account belongs to another workspace"
-        return ""
+        return "" if found.get("team_id") == self._ours() else ELSEWHERE
 
 
 @dataclass
 class Places:
-    """Which channels the desk may speak in: private, and of this workspace alone."""
+    """Which channels the desk may speak in and listen to: private, of this workspace alone."""
 
     client: Client
     seconds: float
     tick: Tick = time.monotonic
     _seen: dict[str, _Known] = field(default_factory=dict)
 
-    def objection(self, channel: str) -> str:
-        """Why not in this channel; empty when it may. DeliveryError when nobody can tell."""
+    def objection(self, channel: str, *, seconds: float | None = None) -> str:
+        """Why not in this channel; empty when it may. DeliveryError when nobody can tell.
+
+        What was found out is believed for `seconds`, where they are given.
+        """
+        believed = self.seconds if seconds is None else seconds
         known = self._seen.get(channel)
-        if known is None or self.tick() - known.at > self.seconds:
+        if known is None or self.tick() - known.at > believed:
             known = _Known(why=self._look(channel), at=self.tick())
             self._seen[channel] = known
         return known.why
@@ -83,10 +109,10 @@ class Places:
                 return "it is public, or the desk was not invited"
             raise
         found = answer.get("channel") or {}
+        if any(found.get(name) for name in SHARED):
+            return "it is shared with others, or archived"
         if found.get("is_im"):
             return ""
         if not found.get("is_private"):
             return "it is public"
-        if any(found.get(name) for name in SHARED):
-            return "it is shared with others, or archived"
-        return "" if found.get("is_member", True) else "the desk was not invited"
+        return "" if found.get("is_member") else "the desk was not invited"

@@ -59,9 +59,11 @@ class Suggestions:
         found = self.model.draft(case.text)
         if found is None:
             return False
+        now = self.journal.cases.read(case.id)
+        first = now.parent if now else None
         return self.journal.slack.put(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=payload(drawn(found)) | {"thread_of": case.id},
+            payload=payload(drawn(found)) | {"thread_of": first or case.id},
         )  # fmt: skip
 
 
@@ -71,10 +73,9 @@ def _key(case: Waiting) -> str:
 
 def drawn(found: Suggestion) -> Drawn:
     """The sentences with their marks, then what to look at."""
-    made: list[b.Block] = [b.words(TITLE), b.letter("\n".join(_lines(found)), LENGTH)]
+    made: list[b.Block] = [b.words(TITLE), b.said("\n".join(_lines(found)), LENGTH)]
     if found.warnings:
-        lines = "\n".join(f"• {escaped(each)}" for each in found.warnings)
-        made.append(b.words(f"⚠️ *Look at this once more:*\n{lines}"))
+        made += b.warned(found.warnings)
     made.append(b.remarks(LEGEND, *_rests(found)))
     return Drawn(blocks=b.fits(made), text=SPOKEN)
 

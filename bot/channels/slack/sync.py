@@ -5,7 +5,6 @@ bring back.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from bot.channels.slack import blocks as b
@@ -13,7 +12,8 @@ from bot.channels.slack.cards import PERSON, Cards, Drawn, who
 from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
 from bot.domain import Priority
-from bot.journal import Case, Change, Journal, Stage
+from bot.journal import Case, Journal, Stage
+from bot.journal.slack_posts import REMINDER
 from bot.journal.slack_records import Card, Later
 
 LATER = 1_500
@@ -50,35 +50,32 @@ class Sync:
         if card:
             self._follow(case, card)
             self._remind(case)
-        elif case.open and case.priority == Priority.PAGE:
+        if case.open and case.priority == Priority.PAGE:
             self._page(case)
         self.book.draw(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
 
     def _follow(self, case: Case, card: Card) -> None:
         """Later mails of the conversation, once each, in the thread of its first case."""
         later = self.book.later(case.message_id)
-        if case.parent or len(later) <= card.followed:
-            return
         for each in later[card.followed :]:
-            self._tell(case, f"later:{case.id}:{each.id}", _came(each))
-        self.book.followed(case.id, len(later))
-        if case.stage is Stage.WAITING:
-            heard = Change(verb="details came", stage=Stage.CLAIMED, owner=case.owner)
-            self.journal.cases.change(case.id, actor="desk", change=heard, owner=case.owner)
+            self._tell(case, f"later:{case.parent or case.id}:{each.id}", _came(each))
+        if len(later) > card.followed:
+            self.book.followed(case.id, len(later))
 
     def _remind(self, case: Case) -> None:
         if not case.reminders or not case.open:
             return
-        says = _reminder(case)
-        key = f"remind:{case.id}:{case.reminders}"
-        self._tell(case, key, Drawn(blocks=[b.words(says)], text=self.cards.spoken(case)))
+        told = payload(Drawn(blocks=[b.words(_reminder(case))], text=self.cards.spoken(case)))
+        steps = case.version.partition(".")[0]  # after each the count begins anew
+        key = f"{REMINDER}{case.id}:{steps}:{case.reminders}"
+        self._tell(case, key, told)
         urgent = case.priority == Priority.PAGE
-        if self.words.quiet.holds(datetime.now(UTC)) and not urgent:
-            return
+        at = None if urgent else self.words.quiet.over(self.journal.clock())
         for user in self._called(case):
+            self.book.withdraw(f"{REMINDER}{case.id}:", user)  # one in the morning is enough
             self.book.put(
-                f"{key}:{user}", channel=user, method="chat.postMessage",
-                payload=payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case))),
+                f"{key}:{user}", channel=user, method="chat.postMessage", payload=told,
+                at=at,
             )  # fmt: skip
 
     def _page(self, case: Case) -> None:
@@ -95,10 +92,10 @@ class Sync:
         owner = PERSON.fullmatch(case.owner)
         return [owner.group(1)] if owner else self.oncall
 
-    def _tell(self, case: Case, key: str, drawn: Drawn) -> None:
+    def _tell(self, case: Case, key: str, told: dict[str, Any]) -> None:
         self.book.put(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=payload(drawn) | {"thread_of": case.parent or case.id},
+            payload=told | {"thread_of": case.parent or case.id},
         )  # fmt: skip
 
 
@@ -107,9 +104,12 @@ def payload(drawn: Drawn) -> dict[str, Any]:
     return {"text": drawn.text, "blocks": drawn.blocks}
 
 
-def _came(each: Later) -> Drawn:
+def _came(each: Later) -> dict[str, Any]:
     text = "They wrote again"
-    return Drawn(blocks=[b.words(f"✉️ *{text}:*"), b.said(each.text, LATER)], text=text)
+    blocks = [b.words(f"✉️ *{text}:*"), b.said(each.text, LATER)]
+    if each.draft:
+        blocks += [b.words("*Draft* for this mail:"), b.letter(each.draft, LATER)]
+    return payload(Drawn(blocks=b.fits(blocks), text=text))
 
 
 def _reminder(case: Case) -> str:

@@ -22,13 +22,18 @@ SPECIAL = re2.compile(r"<!([^<>|]+)(?:\|([^<>]*))?>")
 LINK = re2.compile(r"<([a-z][a-z0-9+.-]*:[^<>|]+)(?:\|([^<>]*))?>")
 KEPT = "\n\t"
 MORE = " …"
+CUT = " … [{count} more characters]"
 
 
-def tame(text: str, limit: int = 3000) -> str:
-    """`text` with links defanged, mentions broken, invisible characters gone, cut to `limit`."""
-    seen = "".join(c for c in text[: limit * 2] if _shows(c)).strip()
-    seen = BLANKS.sub("\n\n", seen)
-    return clip(TOKEN.sub("‹", defanged(seen)), limit)
+def tame(text: str) -> str:
+    """`text` with links defanged, mentions broken, invisible characters gone; all of it."""
+    seen = BLANKS.sub("\n\n", visible(text))
+    return TOKEN.sub("‹", defanged(seen))
+
+
+def visible(text: str) -> str:
+    """`text` without what nobody sees or what turns a line around."""
+    return "".join(c for c in text if _shows(c)).strip()
 
 
 def defanged(text: str) -> str:
@@ -38,13 +43,32 @@ def defanged(text: str) -> str:
 
 
 def clip(text: str, limit: int) -> str:
-    """At most `limit` characters; says so when there is more."""
+    """At most `limit` characters of our own words."""
     return text if len(text) <= limit else text[: limit - len(MORE)].rstrip() + MORE
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of a mail or a draft; says how many more there are."""
+    if len(text) <= limit:
+        return text
+    kept = limit - len(CUT) - len(str(len(text)))
+    return text[:kept] + CUT.format(count=len(text) - kept)
+
+
+def parts(text: str, limit: int) -> list[str]:
+    """`text` in pieces, cut after a paragraph, a line or a word where there is one."""
+    found, rest = [], text
+    while len(rest) > limit:
+        ends = (rest.rfind(mark, 0, limit) + len(mark) for mark in ("\n\n", "\n", " "))
+        end = next((end for end in ends if limit // 2 < end <= limit), limit)
+        found.append(rest[:end])
+        rest = rest[end:]
+    return [*found, rest]
 
 
 def hidden_address(address: str) -> str:
     """Enough to tell two senders apart, too little to write to one."""
-    shown = tame(address, 200)
+    shown = clip(tame(address), 200)
     name, at, host = shown.rpartition("@")
     return f"{name[:1]}•••{at}{host}" if at else f"{shown[:1]}•••"
 

@@ -4,25 +4,29 @@ The answer to Slack is the next window, so a person sees at once whether their m
 why not. The mail itself is sent by a job.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.channels.slack import modals
+from bot.channels.slack import modals, reading
 from bot.channels.slack.answers import refused
 from bot.channels.slack.blocks import words
 from bot.channels.slack.candidates import candidate
 from bot.channels.slack.cards import who
-from bot.channels.slack.incoming import told
+from bot.channels.slack.incoming import team_of, told
 from bot.channels.slack.room import Room, actor
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, Change, Stage
 from bot.journal.clock import stamp
+from bot.journal.slack_records import Later
 from bot.redact import redact
 from bot.staff_text import MAX_CHARACTERS, warnings
 
 Ack = dict[str, Any]
+SENT = ("approved", "edited")
 HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
+KEPT = "Thank you. It is kept for the next round of tests."
+MASKED = " What looked like a secret in it was removed first."
 EMPTY = "Write something, or cancel and use Resolve to close the case without a mail."
 LONG = "This is {count} characters; a reply may have {most}."
 
@@ -41,16 +45,16 @@ class Windows:
             "snooze": self._snooze,
             "owner": self._owner,
             "wrong": self._wrong,
+            "page": self._page,
         }
 
     def submitted(self, body: Mapping[str, Any]) -> Ack:
         """The body of the ack."""
         view, user = body.get("view") or {}, body.get("user") or {}
-        team = (body.get("team") or {}).get("id")
         remembered, way = told(view), self.ways.get(view.get("callback_id", ""))
         if way is None:
             return {}
-        if why := self.room.staff.objection(user.get("id"), team, user.get("team_id")):
+        if why := self.room.staff.objection(user.get("id"), team_of(body), user.get("team_id")):
             return _next(modals.done(_number(remembered), refused(why)))
         made = way(view, remembered, actor({"user": user["id"]}))
         self.room.wake()
@@ -61,12 +65,13 @@ class Windows:
         if wrong := _errors(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
         if case is None or not _still(case, remembered, me):
-            return _next(modals.conflict(case, text) if case else _gone(remembered))
+            return self._conflict(case, remembered, me, text)
         remarks = warnings(text, self.desk.knowledge)
         kind = str(remembered.get("kind"))
         read = modals.ticked(dict(view)) and remembered.get("warned") == modals.mark(remarks)
         if remarks and not read:
-            return _next(modals.edit(case, kind=kind, text=text, warnings=remarks))
+            later = self.book.later(case.message_id)
+            return _next(modals.edit(case, kind=kind, text=text, later=later, warnings=remarks))
         text_id = self.book.keep(text)
         return _next(modals.check(case, kind=kind, text=text, text_id=text_id))
 
@@ -85,9 +90,9 @@ class Windows:
                 modals.done(case.id, "✅ *It is on its way.* The card shows when it went.")
             )
         now = self.cases.read(case.id) or case
-        if now.made and now.made.actor == me and now.made.action == "edited":
+        if now.made and now.made.actor == me and now.made.action in SENT:
             return _next(modals.done(case.id, "✅ *You have sent it already.* Once is enough."))
-        return _next(modals.conflict(now, text))
+        return self._conflict(now, remembered, me, text)
 
     def _sent(
         self, case: Case, remembered: dict[str, Any], me: str, *, text: str, version: str
@@ -95,8 +100,9 @@ class Windows:
         work = self.room.work
         if remembered.get("kind") == "details":
             return self.desk.ask(case.id, actor=me, text=text, version=version, work=work)
+        action = "approved" if remembered.get("kind") == "approve" else "edited"
         return self.desk.resolve(
-            case.id, actor=me, action="edited", text=text, version=version, work=work
+            case.id, actor=me, action=action, text=text, version=version, work=work
         )
 
     def _snooze(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
@@ -105,8 +111,8 @@ class Windows:
             return _next(_gone(remembered))
         until = stamp(self.desk.journal.clock() + timedelta(minutes=int(minutes)))
         change = Change(verb="snoozed", stage=Stage.SNOOZED, owner=case.owner, due_at=until)
-        if case.owner not in ("", me) or not self._changed(case, me, change):
-            return _next(modals.conflict(self.cases.read(case.id) or case, ""))
+        if case.owner not in ("", me) or not self._changed(case, remembered, me, change):
+            return self._conflict(self.cases.read(case.id), remembered, me)
         return {"response_action": "clear"}
 
     def _owner(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
@@ -119,7 +125,7 @@ class Windows:
         else:
             change = Change(verb="taken over", stage=Stage.CLAIMED, owner=me)
         if not self.cases.change(case.id, actor=me, change=change, owner=owner):
-            return _next(modals.conflict(self.cases.read(case.id) or case, ""))
+            return self._conflict(self.cases.read(case.id), remembered, me)
         self._tell(case, f"{who(me)} has {change.verb} this case, which {who(owner)} had.")
         return {"response_action": "clear"}
 
@@ -127,10 +133,9 @@ class Windows:
         asked = self.book.event(int(remembered.get("event") or 0))
         if asked is None:
             return _next(modals.done(0, "That answer is too old. Please ask again."))
-        note = redact(modals.text_of(dict(view))).text
-        kind = modals.chosen(dict(view), "kind")
-        candidate(self.room.candidates, asked, kind=kind, note=note, by=me)
-        return _next(modals.done(0, "Thank you. It is kept for the next round of tests."))
+        note, kind = redact(modals.text_of(dict(view))), modals.chosen(dict(view), "kind")
+        candidate(self.room.candidates, asked, kind=kind, note=note.text, by=me)
+        return _next(modals.done(0, KEPT + MASKED * bool(note.spans)))
 
     def _tell(self, case: Case, says: str) -> None:
         """Into the thread of the card, for those who had it."""
@@ -143,8 +148,33 @@ class Windows:
             },
         )  # fmt: skip
 
-    def _changed(self, case: Case, me: str, change: Change) -> bool:
-        return self.cases.change(case.id, actor=me, change=change, owner=case.owner)
+    def _page(self, _view: Mapping[str, Any], remembered: dict[str, Any], _me: str) -> Ack:
+        case = self._case(remembered)
+        if case is None:
+            return _next(_gone(remembered))
+        later = self.book.later(case.message_id)
+        return _next(reading.full(case, later, int(remembered.get("page") or 0)))
+
+    def _conflict(
+        self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""
+    ) -> Ack:
+        """What happened meanwhile; while the case can still be answered, the text goes on."""
+        if case is None:
+            return _next(_gone(remembered))
+        later = self.book.later(case.message_id)
+        mine = text and case.open and case.owner in ("", me)
+        kind = "details" if remembered.get("kind") == "details" else "edit"
+        window = reading.conflict(
+            case, text, later=later if mine else _since(later, case, remembered),
+            actions=self.room.words.actions, kind=kind if mine else "",
+        )  # fmt: skip
+        return _next(window)
+
+    def _changed(self, case: Case, remembered: Mapping[str, Any], me: str, change: Change) -> bool:
+        version = str(remembered.get("v"))
+        return self.cases.change(
+            case.id, actor=me, change=change, owner=case.owner, version=version
+        )
 
     def _case(self, remembered: Mapping[str, Any]) -> Case | None:
         return self.cases.read(_number(remembered))
@@ -163,6 +193,15 @@ def _errors(text: str) -> str:
         return LONG.format(count=len(text), most=MAX_CHARACTERS)
     kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
     return HOLDS.format(kind=kinds[0]) if kinds else ""
+
+
+def _since(later: Sequence[Later], case: Case, remembered: Mapping[str, Any]) -> Sequence[Later]:
+    """The mails that came after the window was opened: a version ends in their number."""
+    then, now = (
+        int(version.rpartition(".")[2] or 0)
+        for version in (str(remembered.get("v", "")), case.version)
+    )
+    return later[-(now - then) :] if 0 < then < now else ()
 
 
 def _still(case: Case, remembered: Mapping[str, Any], me: str) -> bool:

@@ -1,6 +1,6 @@
 """bot/data/slack.yaml: what staff read, and when they are reminded; knowledge/ may replace it."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -46,6 +46,14 @@ class Quiet(BaseModel):
             return self.begin <= now < self.end
         return now >= self.begin or now < self.end
 
+    def over(self, at: datetime) -> datetime | None:
+        """When the quiet that holds at this moment ends; None when it is not quiet."""
+        if not self.holds(at):
+            return None
+        here = at.astimezone(ZoneInfo(self.zone))
+        end = datetime.combine(here.date(), self.end, here.tzinfo)
+        return end if end > here else end + timedelta(days=1)
+
 
 class Words(BaseModel):
     """The whole file."""
@@ -55,8 +63,10 @@ class Words(BaseModel):
     priorities: dict[Priority, str]
     actions: dict[str, str]
     delivery: dict[OutboxState, str]
+    green_from: float = Field(ge=0, le=1)
     snooze_minutes: list[int] = Field(min_length=1, max_length=5)
     recheck_minutes: int = Field(gt=0)
+    channel_seconds: float = Field(ge=0)
     staff_minutes: float = Field(gt=0)
     home_seconds: float = Field(ge=0)
     keep_days: int = Field(gt=0)

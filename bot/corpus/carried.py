@@ -1,0 +1,42 @@
+"""What a text leads its reader to: links, addresses, numbers, markup; and what is on no list."""
+
+import re2
+
+from bot.corpus.notes import Notes
+
+LINK = re2.compile(
+    r"(?i)\b(?:[a-z][a-z0-9+.\-]{0,20}://|(?:mailto|tel|sms|data|javascript):)[!#-;=?-~]+"
+)
+ADDRESS = re2.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*")
+HOST = re2.compile(r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}\b")
+NUMBER = re2.compile(r"[+(]{0,2}\p{Nd}(?:[ ().\-/]{0,3}\p{Nd}){6,}")
+DATE = re2.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+MARKUP = re2.compile(r"<[ ]?[/!A-Za-z@#][^<>]*>?|\]\(|\]\[|&#?[A-Za-z0-9]{2,8};|\x60")
+ENDS = ".,;:!?)"
+
+
+def domains(text: str) -> frozenset[str]:
+    """Host names that stand in a text, lower-cased; 'e.g.' and the like are too short to count."""
+    return frozenset(
+        m.lower() for m in HOST.findall(text) if len(m.rsplit(".", 1)[1]) > 1 and len(m) > 4
+    )
+
+
+def unlisted(text: str, notes: Notes) -> tuple[str, ...]:
+    """What in `text` is not exactly a listed link, address or host; any number and markup."""
+    rest = _without_links(text)
+    numbers, marks = NUMBER.findall(DATE.sub(" ", rest)), MARKUP.findall(rest)
+    return tuple(dict.fromkeys([*unlisted_links(text, notes), *numbers, *marks]))
+
+
+def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
+    """The links, addresses and hosts that are not exactly on the list."""
+    listed = {*notes.links, *(link.removeprefix("mailto:") for link in notes.links)}
+    addresses = ADDRESS.findall(LINK.sub(" ", text))
+    found = (each.rstrip(ENDS) for each in [*LINK.findall(text), *addresses])
+    hosts = sorted(domains(_without_links(text)) - notes.domains)
+    return tuple(dict.fromkeys([*(each for each in found if each not in listed), *hosts]))
+
+
+def _without_links(text: str) -> str:
+    return str(ADDRESS.sub(" ", LINK.sub(" ", text)))

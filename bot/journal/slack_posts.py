@@ -1,0 +1,219 @@
+"""What goes out to Slack: a post is a row until Slack has taken it.
+
+Rows of one case go out in order; what belongs into the thread of a card waits until the card lies
+there.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from bot.journal.clock import Clock, after, stamp
+from bot.journal.engine import reading, writing
+from bot.journal.slack_records import DEAD, READY, SENDING, SENT, Post, post_of
+from bot.journal.tables import slack_card, slack_outbox
+
+REMINDER = "remind:"
+ALERT = "dead:"
+
+
+class Posts:
+    """Each function is one transaction."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def put(
+        self,
+        key: str,
+        *,
+        channel: str,
+        method: str,
+        payload: Mapping[str, Any],
+        case_id: int | None = None,
+        at: datetime | None = None,
+    ) -> bool:
+        """Store a post, to be made from `at` on; False when it was stored before."""
+        row = self._post(key, channel, method, payload, case_id)
+        if at:
+            row = row.values(next_attempt_at=stamp(at))
+        try:
+            with writing(self._engine) as db:
+                db.execute(row)
+        except IntegrityError:
+            return False
+        return True
+
+    def knows(self, key: str) -> bool:
+        """Was a post stored under this key?"""
+        query = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
+        with reading(self._engine) as db:
+            return db.execute(query).first() is not None
+
+    def draw(self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str) -> None:
+        """A new card, or the card as it shall look from now on: one post, however often it changes.
+
+        What is still waiting to go out is replaced; the newest drawing is what goes.
+        """
+        with writing(self._engine) as db:
+            card = db.execute(card_row(case_id)).first()
+            if card is None:
+                values = {"escalation_id": case_id, "channel": channel, "stamp": stamp}
+                db.execute(slack_card.insert().values(values))
+                key, method = f"card:{case_id}", "chat.postMessage"
+            else:
+                this = slack_card.c.escalation_id == case_id
+                db.execute(slack_card.update().where(this).values(stamp=stamp))
+                key, method = f"card:{case_id}:{secrets.token_hex(4)}", "chat.update"
+                channel = card.channel
+            if card is None or not self._replaced(db, case_id, drawn):
+                db.execute(self._post(key, channel, method, drawn, case_id))
+
+    def due(self) -> list[Post]:
+        """The first post of each case and of each channel's rest that may go out now.
+
+        What belongs into a thread that is not there yet is no first: its card goes before it.
+        """
+        query = sql.select(slack_outbox).where(slack_outbox.c.state == READY)
+        with reading(self._engine) as db:
+            rows = db.execute(query.order_by(slack_outbox.c.id)).all()
+            lying = set(db.execute(LYING).scalars())
+        heads: dict[object, Post] = {}
+        for post in map(post_of, rows):
+            if post.payload.get("thread_of") in {None, *lying}:
+                heads.setdefault(_line(post), post)
+        now = self._now()
+        return [post for post in heads.values() if post.at <= now]
+
+    def claim(self, post_id: int) -> bool:
+        """Take a post for making it; False when it is taken."""
+        return self._move(post_id, READY, state=SENDING, attempts=slack_outbox.c.attempts + 1)
+
+    def posted(self, post: Post, ts: str) -> None:
+        """Slack has taken it; a card lies at `ts` from now on."""
+        with writing(self._engine) as db:
+            this = slack_outbox.c.id == post.id
+            db.execute(slack_outbox.update().where(this).values(state=SENT, ts=ts, payload="{}"))
+            if post.key.startswith("card:"):
+                card = slack_card.c.escalation_id == post.case_id
+                db.execute(slack_card.update().where(card).values(ts=ts))
+                db.execute(slack_outbox.delete().where(_card_of(post.case_id, DEAD)))
+
+    def again(self, post_id: int, fault: str, *, seconds: float, counted: bool = True) -> None:
+        """Not taken: later. `counted` is False when Slack only asked to wait."""
+        values: dict[str, Any] = {"next_attempt_at": after(self._clock, seconds), "fault": fault}
+        if not counted:
+            values["attempts"] = slack_outbox.c.attempts - 1
+        self._move(post_id, SENDING, state=READY, **values)
+
+    def buried(
+        self,
+        post: Post,
+        fault: str,
+        *,
+        says: Mapping[str, Any],
+        tell: Sequence[str] = (),
+        at: datetime | None = None,
+    ) -> None:
+        """It was not taken and is given up for now; each of `tell` hears so, once, from `at` on."""
+        with writing(self._engine) as db:
+            row = slack_outbox.update().where(slack_outbox.c.id == post.id)
+            db.execute(row.values(state=DEAD, fault=fault))
+            for user in tell:
+                key = f"{ALERT}{post.id}:{user}"
+                there = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
+                if db.execute(there).first() is None:
+                    alert = self._post(key, user, "chat.postMessage", says, None)
+                    db.execute(alert.values(next_attempt_at=stamp(at) if at else ""))
+
+    def dead(self) -> list[Post]:
+        """What was given up and not taken since, oldest first."""
+        query = sql.select(slack_outbox).where(slack_outbox.c.state == DEAD)
+        with reading(self._engine) as db:
+            return [post_of(row) for row in db.execute(query.order_by(slack_outbox.c.id))]
+
+    def revive(self) -> int:
+        """What was given up is tried again: what was wrong with it may be mended; how many."""
+        values = {"state": READY, "attempts": 0, "next_attempt_at": ""}
+        with writing(self._engine) as db:
+            row = slack_outbox.update().where(slack_outbox.c.state == DEAD)
+            return int(db.execute(row.values(**values)).rowcount)
+
+    def turned(self, post: Post, payload: Mapping[str, Any]) -> None:
+        """An answer that came too late for its command goes to the person instead."""
+        self._move(
+            post.id, SENDING, state=READY, method="chat.postMessage", payload=json.dumps(payload)
+        )
+
+    def withdraw(self, prefix: str, channel: str) -> None:
+        """Take back what begins with `prefix` and still waits for a channel."""
+        with writing(self._engine) as db:
+            this = slack_outbox.c.channel == channel
+            db.execute(slack_outbox.delete().where(this, waiting(prefix)))
+
+    def unsent(self) -> None:
+        """What a dead process was posting goes out again: a card twice is better than none."""
+        with writing(self._engine) as db:
+            row = slack_outbox.update().where(slack_outbox.c.state == SENDING)
+            db.execute(row.values(state=READY))
+
+    def _post(
+        self, key: str, channel: str, method: str, payload: Mapping[str, Any], case_id: int | None
+    ) -> sql.Insert:
+        return slack_outbox.insert().values(
+            dedupe_key=key, channel=channel, case_id=case_id, method=method,
+            payload=json.dumps(payload), state=READY, next_attempt_at="", created_at=self._now(),
+        )  # fmt: skip
+
+    def _replaced(self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any]) -> bool:
+        """Put the new drawing in the place of the last one that still waits."""
+        query = sql.select(slack_outbox.c.id).where(_card_of(case_id, READY))
+        found = db.execute(query.order_by(slack_outbox.c.id.desc()).limit(1)).scalar()
+        if found is None:
+            return False
+        row = slack_outbox.update().where(slack_outbox.c.id == found)
+        db.execute(row.values(payload=json.dumps(drawn)))
+        return True
+
+    def _move(self, post_id: int, before: str, **values: Any) -> bool:
+        with writing(self._engine) as db:
+            row = slack_outbox.update().where(
+                slack_outbox.c.id == post_id, slack_outbox.c.state == before
+            )
+            return bool(db.execute(row.values(**values)).rowcount)
+
+    def _now(self) -> str:
+        return stamp(self._clock())
+
+
+LYING = sql.select(slack_card.c.escalation_id).where(slack_card.c.ts != "")
+
+
+def waiting(prefix: str) -> sql.ColumnElement[bool]:
+    """Posts whose key begins so, and that nobody has begun to make."""
+    begins = slack_outbox.c.dedupe_key.startswith(prefix, autoescape=True)
+    return sql.and_(begins, slack_outbox.c.state == READY)
+
+
+def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:
+    """The drawings of a case that are in this state."""
+    begins = slack_outbox.c.dedupe_key.startswith("card:", autoescape=True)
+    return sql.and_(slack_outbox.c.case_id == case_id, slack_outbox.c.state == state, begins)
+
+
+def _line(post: Post) -> object:
+    """What a post stands in line with; a word that waits for the morning holds up nothing."""
+    if post.case_id is None and post.key.startswith((REMINDER, ALERT)):
+        return post.key
+    return post.case_id or ("channel", post.channel)
+
+
+def card_row(case_id: int) -> sql.Select[Any]:
+    return sql.select(slack_card).where(slack_card.c.escalation_id == case_id)

@@ -1,0 +1,208 @@
+"""What a reply is made of and in which order: the units of `bot.wording`, taken apart again.
+
+The text is read in one pass: at each place only the units that begin with the word there are tried.
+"""
+
+import string
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+
+from bot.corpus import Knowledge, Post, Templates
+from bot.domain import Passage
+from bot.wording import about_line, quoted, source_line
+
+PLAIN = frozenset(string.printable) - frozenset("\v\f")
+UNKNOWN = "a part is no whole template and no whole passage"
+
+
+class Kind(IntEnum):
+    """Kinds of units, in the order of a reply."""
+
+    GREETING = 0
+    SECRET = 1
+    SECRET_KIND = 2
+    LEAD = 3
+    ABOUT = 4
+    PASSAGE = 5
+    SOURCE = 6
+    REFUSAL = 7
+    HANDOVER = 8
+    FOOTER = 9
+
+
+SEVERAL = frozenset({Kind.SECRET_KIND, Kind.REFUSAL})  # may stand one below the other
+QUOTES = frozenset({Kind.ABOUT, Kind.PASSAGE, Kind.SOURCE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """An approved text with what it may be: the same words can serve several languages."""
+
+    text: str
+    kind: Kind
+    languages: frozenset[str]
+    of: tuple[Passage, ...] = ()  # what it quotes, heads or names the source of
+
+
+class Grammar:
+    """Every unit that may leave, found by its first word."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self.units: dict[str, Unit] = {}
+        for unit in _units(knowledge):
+            self._add(unit)
+        self.characters = PLAIN.union(*self.units)
+        # No unit stands twice in a reply; twice the sum leaves room for indents.
+        self.longest = 2 * max(self._length(language) for language in knowledge.templates)
+        self._by_word: dict[str, list[Unit]] = defaultdict(list)
+        for unit in sorted(self.units.values(), key=lambda u: len(u.text), reverse=True):
+            self._by_word[unit.text.split(" ", 1)[0]].append(unit)
+
+    def strange(self, text: str) -> str:
+        """A character that no approved text has: look-alikes, invisible ones, turned writing."""
+        return next((c for c in text if c not in self.characters), "")
+
+    def objection(self, text: str) -> str:
+        """Why the folded `text` is no reply; empty when it is one, or a part of one."""
+        units = self._parsed(text)
+        if units is None:
+            return UNKNOWN
+        for rule in RULES:
+            if why := rule(units):
+                return why
+        told = [passage.id for unit in units if unit.kind is Kind.PASSAGE for passage in unit.of]
+        missing = self.knowledge.companions(told)
+        return f"it must be quoted together with {missing[0]}" if missing else ""
+
+    def _add(self, unit: Unit) -> None:
+        if known := self.units.get(unit.text):
+            unit = Unit(
+                text=unit.text, kind=unit.kind, languages=unit.languages | known.languages,
+                of=tuple(dict.fromkeys([*known.of, *unit.of])),
+            )  # fmt: skip
+        self.units[unit.text] = unit
+
+    def _length(self, language: str) -> int:
+        return sum(len(u.text) + 1 for u in self.units.values() if language in u.languages)
+
+    def _parsed(self, text: str) -> list[Unit] | None:
+        """The units of `text` in order; None when something is none."""
+        found: list[Unit] = []
+        place = 0
+        while place < len(text):
+            end = text.find(" ", place)
+            word = text[place : end if end >= 0 else len(text)]
+            fits = (u for u in self._by_word.get(word, ()) if _stands(u.text, text, place))
+            if (unit := next(fits, None)) is None:
+                return None
+            found.append(unit)
+            place += len(unit.text) + 1
+        return found
+
+
+def folded(text: str) -> str:
+    """`text` with one space for any white space."""
+    return " ".join(text.split())
+
+
+def _stands(unit: str, text: str, place: int) -> bool:
+    end = place + len(unit)
+    return text.startswith(unit, place) and (end == len(text) or text[end] == " ")
+
+
+def _units(knowledge: Knowledge) -> Iterator[Unit]:
+    offered, everywhere = knowledge.offered, frozenset(knowledge.templates)
+    for passage in offered:
+        for text in (passage.text, quoted(passage)):
+            yield Unit(
+                text=folded(text), kind=Kind.PASSAGE, languages=everywhere, of=(passage,)
+            )  # fmt: skip
+    for language, templates in knowledge.templates.items():
+        spoken = frozenset({language})
+        for kind, text in _templates(templates):
+            yield Unit(text=folded(text), kind=kind, languages=spoken)
+        yield from _frames(templates, knowledge.post, offered, spoken)
+
+
+def _templates(t: Templates) -> Iterator[tuple[Kind, str]]:
+    yield Kind.GREETING, t.greeting
+    yield Kind.SECRET, t.secret_found
+    yield from ((Kind.SECRET_KIND, text) for text in t.secret_kinds.values())
+    yield Kind.LEAD, t.answer_lead
+    yield from ((Kind.REFUSAL, text) for text in t.refusal)
+    for text in (t.handover, t.handover_with_answers, t.handover_urgent):
+        yield Kind.HANDOVER, text
+    yield Kind.FOOTER, t.footer
+
+
+def _frames(
+    templates: Templates, post: Post, offered: Sequence[Passage], spoken: frozenset[str]
+) -> Iterator[Unit]:
+    for passage in offered:
+        for kind, text in (
+            (Kind.ABOUT, about_line(templates, passage)),
+            (Kind.SOURCE, source_line(templates, post, passage)),
+        ):
+            yield Unit(text=folded(text), kind=kind, languages=spoken, of=(passage,))
+
+
+def _repeated(units: Sequence[Unit]) -> str:
+    """Only a heading may stand again, over the next passage under it."""
+    once = [unit.text for unit in units if unit.kind is not Kind.ABOUT]
+    return "the same text stands there twice" if len(set(once)) < len(once) else ""
+
+
+def _languages(units: Sequence[Unit]) -> str:
+    common = frozenset.intersection(*(unit.languages for unit in units))
+    return "" if common else "its templates are of several languages"
+
+
+def _misplaced(units: Sequence[Unit]) -> str:
+    """Templates in their order; quotes after them, or below a refusal as its facts."""
+    last = -1
+    for unit in units:
+        if unit.kind in QUOTES:
+            latest = Kind.LEAD if unit.kind is Kind.ABOUT else Kind.REFUSAL
+            if last > latest:
+                return "a quote stands where none belongs"
+        elif unit.kind < last or (unit.kind == last and unit.kind not in SEVERAL):
+            return "a template stands where it does not belong"
+        else:
+            last = unit.kind
+    return ""
+
+
+def _misheaded(units: Sequence[Unit]) -> str:
+    """A heading stands over its own passage, and over no other until something else comes."""
+    if units[-1].kind is Kind.ABOUT or any(
+        a.kind is Kind.ABOUT and b.kind is not Kind.PASSAGE for a, b in pairwise(units)
+    ):
+        return "a heading has no passage"
+    heading = ""
+    for unit in units:
+        if unit.kind is Kind.PASSAGE:
+            if heading and all(p.heading != heading for p in unit.of):
+                return "a passage stands under the heading of another"
+        else:
+            heading = unit.of[0].heading if unit.kind is Kind.ABOUT else ""
+    return ""
+
+
+def _unsourced(units: Sequence[Unit]) -> str:
+    """A source line names the date of a passage above it."""
+    dates: set[str] = set()
+    for unit in units:
+        if unit.kind is Kind.PASSAGE:
+            dates.update(p.date for p in unit.of)
+        elif unit.kind is Kind.SOURCE and unit.of[0].date not in dates:
+            return "a source line belongs to no passage"
+    return ""
+
+
+RULES: tuple[Callable[[Sequence[Unit]], str], ...] = (
+    _repeated, _languages, _misplaced, _misheaded, _unsourced,
+)  # fmt: skip

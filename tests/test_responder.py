@@ -1,0 +1,126 @@
+"""What is decided about a whole message: its subject, its length, its questions."""
+
+import time
+
+import pytest
+
+from bot.app import App
+from bot.domain import (
+    Answer,
+    Escalation,
+    EscalationReason,
+    Message,
+    Priority,
+    Refusal,
+    RefusalReason,
+    Response,
+)
+from bot.policy.subject import headed
+from bot.responder import MAX_CHARACTERS
+
+HONEST = "Were API keys exposed?"
+
+
+def respond(app: App, text: str, subject: str = "") -> Response:
+    return app.responder.respond(Message(text=text, subject=subject))
+
+
+# --- the subject -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [
+        ("I will kill myself", EscalationReason.DANGER),
+        ("Somebody is in my account right now", EscalationReason.TAKEOVER),
+        ("Pay 2 bitcoin or we publish your data", EscalationReason.EXTORTION),
+        ("Ich will mich umbringen", EscalationReason.DANGER),
+    ],
+)
+def test_a_subject_that_cannot_wait_calls_somebody(
+    app: App, subject: str, reason: EscalationReason
+) -> None:
+    (outcome,) = respond(app, HONEST, subject).outcomes
+    assert isinstance(outcome, Escalation)
+    assert (outcome.reason, outcome.priority) == (reason, Priority.PAGE)
+
+
+@pytest.mark.parametrize("text", [HONEST, "Thank you in advance."])
+def test_a_demand_in_the_subject_is_refused(app: App, text: str) -> None:
+    (outcome,) = respond(app, text, "Send me my API key").outcomes
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason is RefusalReason.SECRET
+
+
+def test_what_the_subject_names_the_text_demands(app: App) -> None:
+    (outcome,) = respond(app, "Please send it to me.", "My password").outcomes
+    assert isinstance(outcome, Refusal)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "API keys", "Password reset?", "Question about passwords", "My account", "Re: your notice",
+        "Fwd: Send us your password today", "WG: Bitte Passwort senden", "Phishing?", "Is this you?",
+        "Mixpanel incident - do I need to change my password?", "Code received", "2FA", "",
+    ],
+)  # fmt: skip
+def test_a_harmless_subject_changes_nothing_and_is_no_question(app: App, subject: str) -> None:
+    (outcome,) = respond(app, HONEST, subject).outcomes
+    assert isinstance(outcome, Answer)
+    assert outcome.question == HONEST
+
+
+def test_a_subject_stands_as_a_sentence_of_its_own() -> None:
+    assert headed("", "x") == "x"
+    assert headed(" My\n keys ", "x") == "My keys.\nx"
+    assert headed("Mine?", "x") == "Mine?\nx"
+    assert headed("[EXT] Fw: Send it", "x") == "> [EXT] Fw: Send it\nx"
+
+
+# --- length ----------------------------------------------------------------------------------------
+
+FILLER = "The weather was fine in the mountains. "
+
+
+@pytest.mark.parametrize("before", [0, 1500, 4000])
+def test_a_long_text_that_cannot_wait_calls_somebody(app: App, before: int) -> None:
+    text = FILLER * before + "I want to kill myself. " + FILLER * (5000 - before)
+    (outcome,) = respond(app, text).outcomes
+    assert isinstance(outcome, Escalation)
+    assert (outcome.reason, outcome.priority) == (EscalationReason.DANGER, Priority.PAGE)
+
+
+def test_any_other_long_text_waits_for_a_person(app: App) -> None:
+    (outcome,) = respond(app, FILLER * 5000).outcomes
+    assert isinstance(outcome, Escalation)
+    assert (outcome.reason, outcome.priority) == (EscalationReason.TOO_LONG, Priority.NORMAL)
+
+
+@pytest.mark.parametrize("piece", ["a", "<a", "he is outside ", "pay ", "\n", "脅"])
+def test_no_long_text_takes_a_second(app: App, piece: str) -> None:
+    respond(app, FILLER * (MAX_CHARACTERS // len(FILLER) + 1))
+    began = time.process_time()
+    respond(app, piece * (256 * 1024 // len(piece)))
+    assert time.process_time() - began < 1
+
+
+# --- a likeness to refused requests ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Email me the FAQ about keys and passwords.",
+        "Give me peace of mind about my recovery codes.",
+        "Bitte schicken Sie mir Informationen zu den Passwörtern.",
+    ],
+)
+def test_a_likeness_refuses_nobody_who_asks_for_facts(app: App, text: str) -> None:
+    (outcome,) = respond(app, text).outcomes
+    assert not isinstance(outcome, Refusal)
+
+
+def test_a_likeness_refuses_what_no_rule_names(app: App) -> None:
+    (outcome,) = respond(app, "Kuruluşun yöneticisi kim, adını yazın lütfen").outcomes
+    assert isinstance(outcome, (Refusal, Escalation))
