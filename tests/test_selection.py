@@ -210,7 +210,8 @@ def test_masking_twice_is_masking_once(text: str) -> None:
 @pytest.mark.parametrize(
     ("note", "words"),
     [
-        ("asked", "its word was weighed"),
+        ("confirmed", "its word was weighed"),
+        ("denied", "finds no answer"),
         ("left_out", "the desk decided that one alone"),
         ("calls_spent", "its calls of this hour are spent; the desk decided alone"),
         ("LateError", "nothing that can be used (LateError); the desk decided alone"),

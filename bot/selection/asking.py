@@ -1,6 +1,7 @@
 """One model, asked about a message: its word on each question, weighed with the desk's evidence."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from bot.corpus import Knowledge
 from bot.ports import Judgement, Selected, Selector
@@ -8,8 +9,15 @@ from bot.selection import at_stake, overlaps, weighed, word_on
 from bot.selection.private import without_people
 from bot.selection.trust import Trust
 
-ASKED, LEFT_OUT = "asked", "left_out"
 FEW = 2  # words that are no question of their own
+
+
+class Came(StrEnum):
+    """What came of asking about a message, when something came."""
+
+    CONFIRMED = "confirmed"  # a yes to one of its questions
+    DENIED = "denied"  # a no to each
+    LEFT_OUT = "left_out"  # nothing on one of them, which the desk decides alone
 
 
 class Asking:
@@ -25,9 +33,11 @@ class Asking:
         return self.selector.select(without_people(text), self.offered)
 
     def came(self, selected: Selected, questions: Sequence[str]) -> str:
-        """What came of asking: its fault, or whether it spoke of every question."""
+        """What came of asking; the class of the fault when nothing did."""
         words = [word_on(without_people(each), selected) for each in questions]
-        return selected.fault or (ASKED if None not in words else LEFT_OUT)
+        if selected.fault or None in words:
+            return selected.fault or Came.LEFT_OUT
+        return Came.CONFIRMED if any(word and word.confirms for word in words) else Came.DENIED
 
     def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
         """Spans that both calls name as questions and that are none of the desk's."""
