@@ -92,7 +92,7 @@ def queue_lines(journal: Journal) -> Iterator[str]:
         waited = age(now - datetime.fromisoformat(case.opened_at))
         about = f"{case.priority:<7}{case.reason:<16}{waited:>7}{late}"
         yield f"{case.id:>4}  {about}  {case.sender}"
-        yield f"      {text}"
+        yield f"      {text}" + (f"  (+{case.later} since)" if case.later else "")
     for send in stuck:
         yield f"mail {send.id} to {send.recipient} is {send.state}: {send.fault or 'a bounce came'}"
     for post in dead:

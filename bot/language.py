@@ -57,6 +57,7 @@ ROMAN_HINDI = frozenset(HINDI_WORDS.split())
 ROMAN_SHARE = 0.2
 PLAIN_SHARE = 0.15
 CERTAIN = 0.9
+LIKELY = 0.5  # is enough where no word is English; a short foreign question gives little more
 MAX_CHARACTERS = 2000
 
 
@@ -67,11 +68,12 @@ def detect(text: str) -> str:
         words
     ):
         return "hi"
-    if text.isascii() and sum(w in ENGLISH for w in words) >= max(1, PLAIN_SHARE * len(words)):
+    english = sum(w.strip(".,?!;:") in ENGLISH for w in words)
+    if text.isascii() and english >= max(1, PLAIN_SHARE * len(words)):
         return "en"
     sample = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
     language, certainty = _identifier().classify(sample)
-    return str(language) if certainty >= CERTAIN else "en"
+    return str(language) if certainty >= (CERTAIN if english else LIKELY) else "en"
 
 
 @cache

@@ -19,9 +19,15 @@ from bot.domain import (
 )
 from bot.errors import InputError
 from bot.redact import redact
+from bot.selection.asking import Came
 
 MAX_CHARACTERS = 262_144  # of a text with its history
 MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
+CAME: dict[str, str] = {
+    Came.CONFIRMED: "a model was asked and confirms; its word was weighed",
+    Came.DENIED: "a model was asked and finds no answer in the post",
+    Came.LEFT_OUT: "a model was asked and left a question out; the desk decided that one alone",
+}
 
 
 def message_of(line: object) -> Message:
@@ -101,8 +107,8 @@ def told(response: Response) -> Iterator[str]:
     """What came of asking a model, in words."""
     for note in response.notes:
         result = note.removeprefix("model: ")
-        if result == "asked":
-            yield "a model was asked about it, and its word was weighed"
+        if words := CAME.get(result):
+            yield words
         elif why := NOT_ASKED.get(result):
             yield f"the model was not asked: {why}; the desk decided alone"
         else:

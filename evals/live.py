@@ -1,17 +1,21 @@
 """`run --model`: the same cases several times; a model may say otherwise each time."""
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bot.budget import Budget
 from bot.errors import InputError
+from bot.selection.asking import Came
 from evals.grade import Seen
 from evals.measure import Desk, Say, see
 from evals.metrics import Rate
-from evals.schema import Case
+from evals.schema import ANSWERED, Case, Kind
 
 REPEATS = 3
+WEIGHED = frozenset(Came)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,36 @@ def live(cases: Sequence[Case], desk: Desk, *, threads: int, say: Say) -> Live:
     runs = tuple(_once(cases, desk, threads, say) for _ in range(REPEATS))
     rate = _flips(runs)
     return Live(runs=runs, flips=rate, told=_told(rate, desk.budget, desk.price))
+
+
+def told(seen: Sequence[Seen]) -> str:
+    """How many messages the model had a say in, and why not in the others."""
+    asked = [s.model for s in seen if s.model]
+    faults = Counter(came for came in asked if came not in WEIGHED)
+    named = ", ".join(f"{name} {count}" for name, count in sorted(faults.items()))
+    return (
+        f"asked about {len(asked)} of {len(seen)} messages, "
+        f"{faults.total()} of them decided without it" + (f" ({named})" if named else "")
+    )
+
+
+def worth(cases: Sequence[Case], seen: Sequence[Seen]) -> str:
+    """The log-odds that a yes adds: how much more often it comes where the post answers."""
+    heard = [(c, s.model) for c, s in zip(cases, seen, strict=True) if s.model in WEIGHED]
+    there = _yes(came for case, came in heard if case.kind in ANSWERED)
+    silent = _yes(came for case, came in heard if case.kind is Kind.UNANSWERABLE)
+    if not there.hits or not silent.of:
+        return "too few questions to say what its yes is worth"
+    least = math.log(there.lower / silent.upper)
+    return (
+        f"yes to {there.hits} of {there.of} questions that the post answers and to {silent.hits} "
+        f"of {silent.of} on which it is silent: worth {least:.1f} log-odds at least (limits.yaml)"
+    )
+
+
+def _yes(came: Iterable[str]) -> Rate:
+    found = [each == Came.CONFIRMED for each in came]
+    return Rate(hits=sum(found), of=len(found))
 
 
 def _flips(runs: Sequence[Sequence[Seen]]) -> Rate:

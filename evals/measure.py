@@ -1,7 +1,6 @@
 """Cases -> what the desk does with them, in one process or several, always in the same order."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -34,11 +33,15 @@ from evals.schema import Case
 
 CHUNK = 25
 MODEL = "model: "  # a note begins with it
-ASKED = "asked"
 SCRIPTED = "scripted: no quality"
 # Hand-overs that another threshold would have answered; the other reasons are rules.
 OPEN = frozenset(
-    {EscalationReason.UNSURE, EscalationReason.OFF_TOPIC, EscalationReason.NOT_IN_POST}
+    {
+        EscalationReason.UNSURE,
+        EscalationReason.OFF_TOPIC,
+        EscalationReason.NOT_IN_POST,
+        EscalationReason.PHISHING_SAMPLE,
+    }
 )
 Say = Callable[[int], None]
 
@@ -91,17 +94,6 @@ def _model(settings: Settings) -> str:
     """The model's name; figures of a server on this machine are no figures of a model."""
     near = urlsplit(settings.openai_base_url).hostname in ("127.0.0.1", "localhost")
     return f"{settings.model}, {SCRIPTED}" if settings.model and near else settings.model
-
-
-def told(seen: Sequence[Seen]) -> str:
-    """How many messages the model had a say in, and why not in the others."""
-    asked = [s.model for s in seen if s.model]
-    faults = Counter(name for name in asked if name != ASKED)
-    named = ", ".join(f"{name} {count}" for name, count in sorted(faults.items()))
-    return (
-        f"asked about {len(asked)} of {len(seen)} messages, "
-        f"{faults.total()} of them decided without it" + (f" ({named})" if named else "")
-    )
 
 
 def watch(

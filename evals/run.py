@@ -10,8 +10,8 @@ from pathlib import Path
 from evals import junit, report_console, report_html, report_markdown
 from evals.gates import GATES, Checked, apply, read_gates
 from evals.grade import grade
-from evals.live import live
-from evals.measure import SCRIPTED, Desk, desk_of_settings, told, watch
+from evals.live import live, told, worth
+from evals.measure import SCRIPTED, Desk, desk_of_settings, watch
 from evals.metrics import latency
 from evals.results import Run, stamp_of, write_json
 from evals.schema import CASES, CasesError, Placed, check_passages, read_cases
@@ -68,6 +68,8 @@ def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
         seen = watch(cases, desk, make, jobs=choice.jobs, say=say)
     if desk.model:
         stamp["decision"] += f", {told(seen)}"
+    if desk.model and SCRIPTED not in desk.model:
+        stamp["decision"] += f", {worth(cases, seen)}"
     graded = tuple(grade(case, done) for case, done in zip(cases, seen, strict=True))
     checked: list[Checked] = []
     if choice.whole and SCRIPTED not in desk.model:

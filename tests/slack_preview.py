@@ -35,7 +35,7 @@ from bot.journal.today import Numbers
 from bot.outbound import Outbound
 from bot.suggestion import suggested
 from tests.conftest import KNOWLEDGE
-from tests.test_slack_cards import AT, case, states
+from tests.test_slack_cards import AT, BAIT, case, states
 
 STYLE = """
 body{font:15px/1.46 Lato,'Helvetica Neue',Arial,sans-serif;color:#1d1c1d;margin:16px;background:#f4f4f4;
@@ -184,13 +184,24 @@ def page() -> str:
         numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
     )  # fmt: skip
     found.append(article("App Home", view["blocks"], view))
-    queue = Page(cases=[case(), case(reminders=1, priority="page", reason="danger")], total=40)
-    lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
-    found.append(article("queue", lists))
-    note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
-    found.append(article("a pasted secret", note.blocks))
+    found += _more(cards)
     body = "\n".join(found)
     return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}</style>{body}"
+
+
+def _more(cards: Cards) -> list[str]:
+    """Lists and notes, and what is hostile or long."""
+    queue = Page(cases=[case(), case(reminders=1, priority="page", reason="danger")], total=40)
+    bad = case(
+        text="\n".join(BAIT), sender="<!channel>@evil.example", masked=("api_key", "password")
+    )
+    long = reading.full(case(text="A long story. " * 2_000), [Later(id=1, text="And more.")])
+    lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
+    note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
+    return [
+        article("queue", lists), article("a pasted secret", note.blocks),
+        article("a hostile mail", cards.card(bad).blocks), article("a long mail", long["blocks"], long),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

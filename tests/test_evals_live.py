@@ -9,10 +9,11 @@ import pytest
 from bot.adapters.chat_model import ChatSelector
 from bot.app import App
 from bot.errors import InputError
-from evals.live import REPEATS, live
-from evals.measure import SCRIPTED, Desk, see, told
+from bot.selection.asking import Came
+from evals.live import REPEATS, live, told, worth
+from evals.measure import SCRIPTED, Desk, see
 from evals.run import run
-from evals.schema import Case, read_cases
+from evals.schema import Case, Kind, read_cases
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.test_chat_model import GOLD, KNOWN, asking, entry
 
@@ -80,6 +81,16 @@ def test_a_report_says_how_often_the_model_did_not_decide(app: App, cases: list[
     )
 
 
+def test_what_a_yes_is_worth_is_measured(app: App, cases: list[Case]) -> None:
+    seen = see(Desk(knowledge=app.knowledge, responder=app.responder), cases[0])
+    yes, no = (replace(seen, model=came) for came in (Came.CONFIRMED, Came.DENIED))
+    silent = cases[0].model_copy(update={"kind": Kind.UNANSWERABLE, "gold": ()})
+    said = worth([cases[0]] * 100 + [silent] * 100, [yes] * 95 + [no] * 5 + [yes] * 2 + [no] * 98)
+    assert "yes to 95 of 100" in said
+    assert "to 2 of 100 on which it is silent: worth 2.7 log-odds at least" in said
+    assert "too few" in worth([silent], [no])
+
+
 def test_a_scripted_server_has_no_figures(
     app: App, cases: list[Case], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,5 +111,6 @@ def test_a_scripted_server_has_no_figures(
     said = capsys.readouterr().out
     assert "no figures of quality" in said
     assert "decided without it" in said
+    assert "worth" not in said
     assert "%" not in said
     assert not (tmp_path / "out").exists()

@@ -96,7 +96,11 @@ def test_what_no_lexicon_knows_stays_as_it_is() -> None:
         ("hacker pakda gaya?", "hi"),
         ("Was the key of my account in it?", "en"),
         ("Wurde mein Passwort gestohlen?", "de"),
+        ("¿Debo restablecer mi contraseña?", "es"),
+        ("Dites-moi si ma clé API a fuité.", "fr"),
+        ("API keys leaked or not", "en"),
+        ("Why MFA?", "en"),
     ],
 )
-def test_hindi_in_latin_letters_is_known(text: str, language: str) -> None:
+def test_the_language_of_a_short_text_is_known(text: str, language: str) -> None:
     assert detect(text) == language

@@ -74,7 +74,7 @@ def budget_of(made: Responder) -> Budget:
 def test_a_good_answer_is_heard(app: App, vendor: Aimock) -> None:
     made = desk(app, vendor)
     response = made.respond(Message(text=KNOWN))
-    assert response.notes == ("model: asked",)
+    assert response.notes == ("model: confirmed",)
     assert isinstance(response.outcomes[0], Answer)
     assert budget_of(made).spent["calls"] == 2
 
@@ -85,7 +85,7 @@ def test_each_fault_ends_in_the_offline_decision(app: App, vendor: Aimock, word:
     before = len(vendor.journal())
     response = made.respond(message)
     assert response.outcomes == app.responder.respond(message).outcomes
-    assert response.notes != ("model: asked",)
+    assert response.notes != ("model: confirmed",)
     assert FAULTS[word][1] in response.notes[0]
     assert len(vendor.journal()) > before
     assert budget_of(made).faults
@@ -100,7 +100,7 @@ def test_a_slow_line_is_not_waited_for(app: App, vendor: Aimock) -> None:
 
 def test_a_vendor_that_is_busy_for_a_moment_is_asked_again(app: App, vendor: Aimock) -> None:
     made = desk(app, vendor)
-    assert made.respond(Message(text=f"{KNOWN} (busy-hour)")).notes == ("model: asked",)
+    assert made.respond(Message(text=f"{KNOWN} (busy-hour)")).notes == ("model: confirmed",)
     assert budget_of(made).spent["calls"] == 4
 
 

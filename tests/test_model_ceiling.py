@@ -7,13 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from bot.app import App
-from bot.domain import Answer, Message, Outcome, Response
+from bot.domain import Answer, EscalationReason, Message, Outcome, Response
 from bot.ports import Selected
 from bot.redact import redact
 from bot.selection.private import without_people
+from bot.wording import word
 from evals.measure import OPEN
 from evals.schema import ANSWERED, Case, read_cases
 from tests.scripted_model import Once, Scripted, both, desk_with, quoted
+from tests.test_chat_model import GOLD
 
 EVERY = 3  # of the English families; of the other languages every case
 REACHED = 0.95
@@ -86,8 +88,39 @@ def test_a_perfect_model_is_let_through_in_every_language(
             right[case.lang] += bool(found & gold(case))
     assert dict(silent) == {lang: [] for lang in silent}
     assert of.keys() >= app.knowledge.templates.keys()
-    for lang in of:
-        assert right[lang] >= REACHED * of[lang], f"{lang}: {right[lang]} of {of[lang]}"
+    assert right.total() >= REACHED * of.total()
+    for lang in of:  # of some ten questions in a language, one may lie outside the first five
+        assert of[lang] - right[lang] <= max(1, (1 - REACHED) * of[lang]), lang
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("de", "Sind meine API-Schlüssel da mit rausgegangen oder nicht?"),
+        ("ja", "APIキーは流出しましたか。"),
+        ("pt", "As minhas chaves da API foram expostas?"),
+    ],
+)
+def test_another_language_gets_the_post_s_words_in_its_own_template(
+    app: App, once: Once, lang: str, text: str
+) -> None:
+    says = Scripted(lambda asked: both(asked, [GOLD] if asked == text else []))
+    response = desk_with(app, once, says).respond(Message(text=text))
+    assert response.language == lang
+    (outcome,) = response.outcomes
+    assert isinstance(outcome, Answer)
+    assert outcome.passages[0].id == GOLD
+    reply = word(response, app.knowledge)
+    assert app.knowledge.passages[GOLD].sentences[-1] in reply
+    assert app.knowledge.templates[lang].greeting in reply
+
+
+def test_a_language_without_templates_is_a_person_s(app: App, once: Once) -> None:
+    text = "Api anahtarlarım sızdırıldı mı, onları şimdi değiştirmem gerekiyor mu?"
+    says = Scripted(lambda asked: both(asked, [GOLD] if asked == text else []))
+    response = desk_with(app, once, says).respond(Message(text=text))
+    assert "tr" not in app.knowledge.templates
+    assert [o.reason for o in response.outcomes] == [EscalationReason.LANGUAGE]
 
 
 def wrong(app: App, once: Once, cases: list[Case], says: Callable[[str], Selected] | None) -> int:

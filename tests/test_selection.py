@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
+from bot.domain import Response
 from bot.limits import read_limits
 from bot.ports import Decided, Entry, Judgement, Selected
+from bot.rendering import told
 from bot.selection import Word, at_stake, checked, weighed, word_on
 from bot.selection.private import without_people
 from bot.selection.trust import LONGEST, Trust, silent_topics
@@ -63,8 +65,8 @@ def test_an_entry_must_stand_in_the_message() -> None:
 OURS = tuple("abcde")
 
 
-def judged(probability: float) -> Judgement:
-    return Judgement(probability=probability, passages=OURS, label="x")
+def judged(probability: float, certainty: float = 0.5) -> Judgement:
+    return Judgement(probability=probability, passages=OURS, label="x", certainty=certainty)
 
 
 @given(st.floats(0, 1), st.lists(st.sampled_from("abcdefgh"), max_size=3, unique=True))
@@ -97,6 +99,8 @@ def test_a_yes_at_the_floor_is_worth_a_trial_and_reaches_the_threshold() -> None
     assert lifted.passages[0] == "e"
     assert not at_stake(judged(0.9), Word(passages=("b",)), threshold=0.67, limits=LIMITS)
     assert not at_stake(judged(0.5), Word(), threshold=0.67, limits=LIMITS)
+    strict = judged(0.5, certainty=0)  # of the strict rules: a likeness, no probability
+    assert not at_stake(strict, word, threshold=0.67, limits=LIMITS)
 
 
 TOPICS = [[f"Question {n}?"] for n in range(9)]
@@ -201,3 +205,19 @@ def test_what_is_asked_stays_as_it_is(text: str) -> None:
 def test_masking_twice_is_masking_once(text: str) -> None:
     once = without_people(text)
     assert without_people(once) == once
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("confirmed", "its word was weighed"),
+        ("denied", "finds no answer"),
+        ("left_out", "the desk decided that one alone"),
+        ("calls_spent", "its calls of this hour are spent; the desk decided alone"),
+        ("LateError", "nothing that can be used (LateError); the desk decided alone"),
+    ],
+)
+def test_what_came_of_it_is_told_in_words(note: str, words: str) -> None:
+    response = Response(outcomes=(), language="en", knowledge="", notes=(f"model: {note}",))
+    (line,) = told(response)
+    assert words in line

@@ -52,6 +52,12 @@ def test_a_mention_is_no_part_of_the_question(stand: Stand) -> None:
     assert stored(stand)["text"] == QUOTED
 
 
+def test_a_mention_in_a_thread_is_answered_in_that_thread(stand: Stand) -> None:
+    event = {"type": "app_mention", "channel": TRIAGE, "user": ALICE, "ts": "8.2", "team": TEAM}
+    stand.side.event(event | {"text": f"<@U0BOT> {QUOTED}", "thread_ts": "8.1"})
+    stand.until(lambda: "The post answers this" in json.dumps(stand.side.thread("8.1")))
+
+
 def test_a_mention_alone_is_answered_with_help(stand: Stand) -> None:
     stand.side.mention(ALICE, "")
     stand.until(lambda: stand.side.ephemerals)
@@ -97,7 +103,7 @@ def test_no_secret_of_a_command_is_stored(stand: Stand, tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Ask " + QUOTED, "The post answers this"), ("ask " + UNSURE, "A person must decide"),
+        ("Ask " + QUOTED, "The post answers this"), ("ask " + UNSURE, "sure; the desk answers from"),
         ("ask " + "Is it bad? " * 4_000, "too long"), ("case #1", "Nobody has it"),
         ("case 99999999999999999999", "no such case"), ("case", "no such case"),
         ("case -1", "no such case"), ("mine 7", "You have none"), ("what now", "What you can do"),
@@ -153,3 +159,17 @@ def test_what_breaks_is_told_with_the_id_that_stands_in_the_log(
         assert number
         assert number in ids
     assert "Copy your text" in end
+
+
+def test_a_question_that_breaks_is_told_where_the_answer_would_stand(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand.desk.responder, "respond", lambda _message: 1 / 0)
+    stand.side.dm(ALICE, QUOTED)
+    ts = stand.side.mention(ALICE, QUOTED)
+    stand.until(lambda: "error" in json.dumps(said(stand)))
+    stand.until(lambda: "error" in json.dumps(stand.side.thread(ts)))
+    assert [WAIT in json.dumps(said(stand)), WAIT in json.dumps(stand.side.thread(ts))] == [
+        False
+    ] * 2
+    assert stand.side.ephemerals == []

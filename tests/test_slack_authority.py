@@ -110,7 +110,7 @@ def test_nobody_may_until_slack_has_said_which_workspace_is_ours(
 def test_no_guest_no_bot_no_stranger(
     side: SlackSide, client: Client, account: dict[str, Any]
 ) -> None:
-    side.users[ALICE] |= account
+    side.users[ALICE] = {k: v for k, v in (side.users[ALICE] | account).items() if v is not None}
     assert Staff(client, frozenset({ALICE}), 60, team=TEAM).objection(ALICE, TEAM)
 
 
@@ -196,6 +196,15 @@ def test_another_workspaces_removal_is_not_ours(stand: Stand) -> None:
     stand.side.event({"type": "app_uninstalled"}, team_id=OTHER)
     stand.slack.work()
     assert stand.slack.acts.lost == ""
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ours"), [({"oauth": ["U1"], "bot": []}, False), ({"bot": ["U0BOT"]}, True), (None, True)]
+)  # fmt: skip
+def test_a_persons_revoked_token_is_not_the_desks(tokens: object, *, ours: bool) -> None:
+    event = {"type": "tokens_revoked"} | ({"tokens": tokens} if tokens else {})
+    body = {"type": "event_callback", "event_id": "Ev1", "team_id": TEAM, "event": event}
+    assert bool(incoming(body)) == ours
 
 
 def slow(side: SlackSide, method: str, seconds: float) -> None:

@@ -248,6 +248,7 @@ def test_green_is_what_comes_first(cards: Cards) -> None:
     assert "Fewer than 1 in 10" in json.dumps(cards.card(case(asked=(doubtful,))).blocks)
     assert green(case(asked=(), draft="")) == ["claim"]
     assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
+    assert green(case(Stage.WAITING, owner="slack:U0ALICE")) == []
     asks = json.dumps(cards.card(case(reason="danger")).blocks)
     assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
 

@@ -1,7 +1,8 @@
 """What goes out: in the order of each case, at Slack's pace, once; and what Slack refused."""
 
+import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,92 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     assert not any("did not reach Slack" in line for line in queue_lines(journal))
 
 
+def test_an_alert_waits_for_the_morning(
+    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+) -> None:
+    morning = clock.now + timedelta(hours=1)
+    sender.quiet = lambda: morning
+    refused = {"ok": False, "error": "invalid_blocks"}
+    side.faults.append(Fault("chat.postMessage", body=refused))
+    opened(journal)
+    pass_(sender, clock, 5)
+    assert texts(side) == []
+    clock.forward(3600)
+    pass_(sender, clock, 2)
+    assert len(texts(side)) == 1
+
+
+def test_a_trouble_of_what_nobody_wants_any_more_is_over(
+    journal: Journal, side: SlackSide, sender: Sender
+) -> None:
+    side.channels[TRIAGE]["is_private"] = False
+    journal.slack.put("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
+    sender.drain()
+    assert "does not speak in" in sender.trouble
+    journal.slack.withdraw("remind:1", TRIAGE)
+    sender.drain()
+    assert sender.trouble == ""
+
+
+def test_people_hear_once_a_day_that_the_channel_takes_no_card(
+    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+) -> None:
+    side.channels[TRIAGE]["is_member"] = False
+    opened(journal)
+    pass_(sender, clock, 100)
+    (told,) = texts(side)
+    assert "No card can be posted" in told
+    assert "the desk was not invited" in told
+    side.channels[TRIAGE]["is_member"] = True
+    pass_(sender, clock, 40)
+    assert texts(side)[1:] == ["card 1"]
+
+
+def ill(side: SlackSide, chance: random.Random) -> None:
+    """Busy, ill, or it takes a post and nobody hears so."""
+    real = side.api
+
+    def api(method: str, token: str, args: dict[str, Any]) -> Any:
+        how = chance.choice(["fine", "fine", "busy", "ill", "unheard"])
+        if how == "busy" and method.startswith("chat."):
+            return 429, BUSY, {"Retry-After": str(chance.randint(1, 9))}
+        if how == "ill":
+            return 503, {}, {}
+        answer = real(method, token, args)
+        return (500, {}, {}) if how == "unheard" else answer
+
+    side.api = api  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
+    journal: Journal, side: SlackSide, sender: Sender, clock: Time, seed: int
+) -> None:
+    """And whenever the process dies."""
+    chance, real = random.Random(seed), side.api
+    ill(side, chance)
+    opened(journal, 3)
+    told: dict[int, list[str]] = {1: [], 2: [], 3: []}
+    for number in range(24):
+        case = chance.choice((1, 2, 3))
+        if chance.random() < 0.3:
+            card(journal, case, f"drawn {number}")
+        else:
+            told[case].append(f"{case}: {number}")
+            child(journal, case, told[case][-1])
+        pass_(sender, clock, chance.randint(0, 3))
+        if chance.random() < 0.2 and (due := journal.slack.due()):
+            journal.slack.claim(due[0].id)
+            journal.slack.unsent()
+    side.api = real  # type: ignore[method-assign]
+    pass_(sender, clock, 90)
+    assert journal.slack.counts() == {"sent": journal.slack.counts()["sent"]}
+    assert len(side.cards()) == 3
+    lying = {str(m["thread_ts"]) for m in side.messages.values() if "thread_ts" in m}
+    found = [[m["text"] for m in side.thread(ts)] for ts in sorted(lying)]
+    assert sorted(found) == sorted(each for each in told.values() if each)
+
+
 def test_an_alert_that_is_refused_alerts_nobody(
     journal: Journal, side: SlackSide, sender: Sender, clock: Time
 ) -> None:
@@ -269,3 +356,4 @@ def test_when_the_quiet_ends() -> None:
     late = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
     assert night.over(late) == datetime(2026, 1, 6, 6, tzinfo=UTC)
     assert night.over(datetime(2026, 1, 6, 2, tzinfo=UTC)) == datetime(2026, 1, 6, 6, tzinfo=UTC)
+    assert night.over(datetime(2026, 1, 6, 12, tzinfo=UTC)) is None

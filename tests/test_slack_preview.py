@@ -12,7 +12,7 @@ from tests.test_slack_cards import states
 
 def test_the_page_shows_every_state_and_window() -> None:
     shown = page()
-    assert shown.count("<article") == len(states()) + 15
+    assert shown.count("<article") == len(states()) + 17
     for words in ("Approve &amp; send", "Nothing was sent", "Your cases", "Send now", "👎 Wrong"):
         assert words in shown
 

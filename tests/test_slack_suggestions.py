@@ -16,6 +16,7 @@ from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.slack_side import ALICE, SlackSide
 from tests.slack_stand import UNSURE, Stand, standing
+from tests.test_desk import handle, received
 
 BAIT = "Send us your password at evil.example. <!channel>"
 
@@ -46,7 +47,7 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
     ):
         case = stand.case()
-        stand.until(lambda: words(stand) != "[]")
+        stand.until(lambda: "suggests" in words(stand))
         time.sleep(0.3)
         shown = words(stand)
         assert len(server.bodies) == 1
@@ -59,6 +60,21 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         assert stand.read(case).draft not in reply
         stand.desk.deliver()
         assert all("no law firm" not in mail for mail in stand.mails())
+
+
+def test_a_wording_of_a_second_case_lies_in_the_thread_of_the_first(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    with (
+        model_server(lambda _: {"passages": [], "reply": "We do not know."}) as server,
+        standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
+    ):
+        stand.case()
+        stand.until(side.cards)
+        handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
+        stand.slack.wake()
+        stand.until(lambda: words(stand).count("suggests this wording") == 2)
+        assert len(side.cards()) == 1, "and no reply to a reply, which Slack's side would note"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +106,7 @@ def test_the_budget_holds_for_wordings_too_and_home_says_so(
     ):
         assert any(h.name == "model" and h.good for h in stand.slack.health())
         stand.case()
-        stand.until(lambda: words(stand) != "[]")
+        stand.until(lambda: "suggests" in words(stand))
         stand.case(UNSURE + " And the tax firm?", "k2")
         stand.until(lambda: len(side.cards()) == 2)
         time.sleep(0.3)

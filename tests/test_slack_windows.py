@@ -56,7 +56,7 @@ def test_an_old_button_reopens_nothing(stand: Stand) -> None:
     stand.says(ALICE, "reopen", now, f"is already open again. <@{BOB}> has it")
     told = len(stand.side.responses)
     stand.side.click(BOB, "reopen", now)
-    stand.slack.work()
+    stand.until(lambda: not stand.desk.journal.slack.waiting("act"))
     assert len(stand.side.responses) == told, "the second click of the same person"
 
 
@@ -68,6 +68,17 @@ def test_an_old_window_puts_nothing_off(stand: Stand) -> None:
     assert "Nothing was changed" in end
     assert "budget of sales" in end
     assert stand.read(case).stage is Stage.OPEN
+
+
+@pytest.mark.parametrize("action", ["approve", "resolve", "not_ours", "reopen"])
+def test_a_button_without_a_version_does_nothing(stand: Stand, action: str) -> None:
+    case = stand.held()
+    if action == "reopen":
+        stand.side.click(ALICE, "resolve", stand.value(case))
+        stand.until(lambda: not stand.read(case).open)
+    stand.says(BOB, action, str(case), "Nothing was ")
+    assert stand.read(case).open != (action == "reopen")
+    assert stand.out.sent == []
 
 
 def test_one_goes_on_where_the_user_wrote_again(stand: Stand) -> None:
@@ -218,6 +229,16 @@ def command(stand: Stand, text: str) -> str:
     stand.side.command(ALICE, text)
     stand.until(lambda: len(stand.side.responses) > before)
     return json.dumps(stand.side.responses[-1])
+
+
+def test_a_mail_that_joined_a_case_is_found_there(stand: Stand) -> None:
+    case = stand.case()
+    stand.side.click(ALICE, "claim", f"{case}:")
+    stand.until(lambda: stand.read(case).owner)
+    wrote_again(stand)
+    shown = command(stand, f"case {case + 1}")
+    assert f"Case {case} " in shown
+    assert "Release / take over" in shown
 
 
 def _taken(stand: Stand, number: int) -> int:

@@ -8,7 +8,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import Priority
-from bot.journal.casefile import CASE, mail_key, read_case, stamps, version_of, written
+from bot.journal.casefile import (
+    CASE,
+    LATER,
+    mail_key,
+    read_case,
+    stamps,
+    version_of,
+    written,
+)
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.noting import noted
@@ -34,15 +42,15 @@ class Cases:
 
     def queue(self) -> list[Waiting]:
         """Open escalations: the most urgent first, then the oldest."""
-        query = sql.select(escalation, message.c.sender, message.c.text, message.c.headers)
-        query = query.join(message)
+        of = (message.c.sender, message.c.text, message.c.headers, LATER.label("later"))
+        query = sql.select(escalation, *of).join(message)
         with reading(self._engine) as db:
             rows = db.execute(query.where(escalation.c.state == "open")).all()
         found = [
             Waiting(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
                 sender=r.sender, text=written(r), draft=r.draft, opened_at=r.opened_at,
-                due_at=r.due_at, round=r.round,
+                due_at=r.due_at, round=r.round, later=r.later,
             )
             for r in rows
         ]  # fmt: skip

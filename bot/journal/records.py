@@ -92,6 +92,7 @@ class Waiting:
     opened_at: str
     due_at: str = ""
     round: int = 0  # how often it was reopened
+    later: int = 0  # mails that came since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,9 +114,15 @@ class Posts:
         self._move(post_id, SENDING, state=READY, **values)
 
     def buried(
-        self, post: Post, fault: str, *, tell: Sequence[str] = (), says: Mapping[str, Any]
+        self,
+        post: Post,
+        fault: str,
+        *,
+        says: Mapping[str, Any],
+        tell: Sequence[str] = (),
+        at: datetime | None = None,
     ) -> None:
-        """It was not taken and is given up for now; each of `tell` hears so, once."""
+        """It was not taken and is given up for now; each of `tell` hears so, once, from `at` on."""
         with writing(self._engine) as db:
             row = slack_outbox.update().where(slack_outbox.c.id == post.id)
             db.execute(row.values(state=DEAD, fault=fault))
@@ -124,7 +130,8 @@ class Posts:
                 key = f"{ALERT}{post.id}:{user}"
                 there = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
                 if db.execute(there).first() is None:
-                    db.execute(self._post(key, user, "chat.postMessage", says, None))
+                    alert = self._post(key, user, "chat.postMessage", says, None)
+                    db.execute(alert.values(next_attempt_at=stamp(at) if at else ""))
 
     def dead(self) -> list[Post]:
         """What was given up and not taken since, oldest first."""
@@ -202,8 +209,8 @@ def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:
 
 
 def _line(post: Post) -> object:
-    """What a post stands in line with; a reminder that waits for the morning holds up nothing."""
-    if post.case_id is None and post.key.startswith(REMINDER):
+    """What a post stands in line with; a word that waits for the morning holds up nothing."""
+    if post.case_id is None and post.key.startswith((REMINDER, ALERT)):
         return post.key
     return post.case_id or ("channel", post.channel)
 

@@ -75,6 +75,10 @@ class Reading:
         """Is there a line that fits `when` and all of `also`, and not `unless`?"""
         return any(self._means(line) and not self._excused(line) for line in self._hits(lines))
 
+    def spares(self, lines: bytes) -> bool:
+        """Is there a line that fits but for what leaves it alone?"""
+        return any(self._means(line) and self._excused(line) for line in self._hits(lines))
+
     def _means(self, line: bytes) -> bool:
         return all(also.search(line) for also in self.also)
 
@@ -123,6 +127,10 @@ class Rule:
         if self.beside and self.beside.search(lines):
             return False
         return any(reading.fits(lines) for reading in self.readings)
+
+    def spares(self, lines: bytes) -> bool:
+        """Does any language leave a line alone?"""
+        return any(reading.spares(lines) for reading in self.readings)
 
     def names(self, lines: bytes) -> bool:
         """Does any line have the words, whatever else it says?"""

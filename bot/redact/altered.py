@@ -33,6 +33,7 @@ def _found(held: Format, told: bytes, taken: set[tuple[int, int]]) -> Iterator[M
         value = told[start:end]
         drawn = (start, end) not in taken and any(map(_is_drawn, LONG_RUN.findall(value)))
         if drawn and held.passes(value):
+            taken.add((start, end))
             yield Match(held.kind, start, end)
 
 

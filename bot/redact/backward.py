@@ -4,22 +4,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.redact.cues import Cue
-from bot.redact.judgement import value_fits
+from bot.redact.judgement import quoted_fits, value_fits
 from bot.redact.pieces import JOINED_RUN, Piece, Shape, pieces
 from bot.redact.place import Candidate, Place
 from bot.redact.speech import words
 from bot.redact.values import joined_numbers, widened
 from bot.redact.views import lowered
 
+ALTERNATIVE = 2  # pieces back from a value to the one before "or"
 REACH, LONGEST = 60, 180  # characters read before a cue, to the start of a value
 ENDS = frozenset(".?!…")
+QUOTES = frozenset("\"'")
 
 
 def values_before(text: str, cue: Cue, previous: int) -> Iterator[tuple[int, int]]:
     """The nearest value before `cue`, in its sentence; no further back than `previous`."""
     row = _row_before(text, cue, previous)
-    if row and lowered(row[-1].text) in words("poor"):
-        return  # "… is a bad password" speaks of passwords as such
+    if row and (
+        lowered(row[-1].text) in words("poor")
+        or any(lowered(piece.text) in words("generally") for piece in row)
+    ):
+        return  # "… is a bad password", "people use …" speak of passwords as such
     place = Place(before_cue=True)
     for index in range(len(row) - 1, -1, -1):
         piece = row[index]
@@ -28,10 +33,29 @@ def values_before(text: str, cue: Cue, previous: int) -> Iterator[tuple[int, int
         if _binds(piece):
             place = replace(place, bound=True)
             continue
-        if piece.text and value_fits(Candidate(cue=cue, place=place, row=row, index=index)):
+        if piece.text and (
+            value_fits(Candidate(cue=cue, place=place, row=row, index=index))
+            or _in_quotes(cue, place, piece)
+        ):
             yield widened(text, piece, piece.end, bound=False)
+            if other := _alternative(row, index):
+                yield widened(text, other, other.end, bound=False)
             return
         place = replace(place, bound=False, words=place.words + 1)
+
+
+def _alternative(row: list[Piece], index: int) -> Piece | None:
+    """The first of "Sparrow1 or Sparrow2"."""
+    if index < ALTERNATIVE or lowered(row[index - 1].text) not in words("alternatives"):
+        return None
+    other = row[index - ALTERNATIVE]
+    return other if other.shape is Shape.STRONG else None
+
+
+def _in_quotes(cue: Cue, place: Place, piece: Piece) -> bool:
+    """I used "ilovecats" as my password."""
+    quoted = bool(QUOTES & set(piece.lead[-1:])) and piece.trail[:1] == piece.lead[-1:]
+    return quoted and place.bound and quoted_fits(cue, place, piece.text)
 
 
 def _row_before(text: str, cue: Cue, previous: int) -> list[Piece]:

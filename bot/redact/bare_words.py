@@ -3,11 +3,11 @@
 from bot.redact.cues import Cue, Role
 from bot.redact.pieces import Piece, Shape
 from bot.redact.place import Candidate, Place, ends_clause
-from bot.redact.speech import is_copula, is_name, says_about, words
+from bot.redact.speech import SHARED, is_copula, is_name, is_told, says_about, words
 from bot.redact.views import lowered
 
 # Languages whose words about passwords are listed: elsewhere a bare word needs a ":" or "=".
-KNOWN = frozenset(["en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "no"])
+KNOWN = frozenset([SHARED, "en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "no"])
 # In these a word in Latin letters is no word of the sentence.
 OTHER_ALPHABETS = frozenset(
     "ar bn el fa gu he hi hy ja ka kk ko ru sr ta th uk ur zh".split(" "),  # noqa: SIM905 - a list
@@ -23,14 +23,55 @@ def lone_word(at: Candidate) -> bool:
     """A bare word that nothing else explains: "my password is dragon"."""
     place, text = at.place, at.piece.text
     word = lowered(text)
+    if _before_account(at, word) or _alone_in_script(at, word) or _noted(at, word):
+        return True
     if not _binds_words(place) or not (place.marked or _foreign_to(at.cue, word)):
         return False
     least = LEAST_MARKED if place.marked else LEAST_WORD
-    if len(word) < least or says_about(word) or is_name(word):
+    chained = word.count("-") > 1 or _ends_line(at)
+    told = is_told(word) if chained else says_about(word)
+    if len(word) < least or told or is_name(word):
         return False
     if place.lines and not (text.islower() and (place.marked or len(word) >= LEAST_ALONE)):
         return False
     return ends_clause(at.row, at.index)
+
+
+def _before_account(at: Candidate, word: str) -> bool:
+    """ "password lemoncake username janet"."""
+    behind = lowered(at.row[at.index + 1].text) if at.index + 1 < len(at.row) else ""
+    plain = at.beside and len(word) >= LEAST_WORD and not is_told(word)
+    return plain and not at.piece.trail and behind in words("account_names")
+
+
+def _alone_in_script(at: Candidate, word: str) -> bool:
+    """ "пароль solnyshko": Latin letters right behind a word of another script."""
+    latin = at.piece.text.isascii() and at.piece.text.islower() and len(word) > LEAST_WORD
+    plain = latin and not is_told(word) and not is_name(word)
+    foreign = at.cue.language in OTHER_ALPHABETS
+    return plain and foreign and at.beside and ends_clause(at.row, at.index)
+
+
+def _noted(at: Candidate, word: str) -> bool:
+    """ "pwd butterfly"."""
+    last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
+    ends = last and not set(at.piece.trail) & {"?", ")"} and not at.place.loose
+    note = at.cue.word in words("notes") and at.beside and ends
+    return note and len(word) > LEAST_WORD and not says_about(word) and not is_name(word)
+
+
+def word_before(at: Candidate) -> bool:
+    """ "I used walnut as my password"."""
+    word = lowered(at.piece.text)
+    put = at.index > 0 and lowered(at.row[at.index - 1].text) in words("puts")
+    plain = len(word) >= LEAST_WORD and not says_about(word) and not is_name(word)
+    return at.place.bound and put and plain and not at.piece.trail
+
+
+def _ends_line(at: Candidate) -> bool:
+    """Behind ":" or "=", and the line ends with it."""
+    last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
+    return at.place.marked and last and "?" not in at.piece.trail
 
 
 def _foreign_to(cue: Cue, word: str) -> bool:
@@ -50,12 +91,15 @@ def _binds_words(place: Place) -> bool:
 
 def words_fit(at: Candidate) -> int:
     """The end of several bare words, as "correct horse battery staple"; 0 for none."""
-    password = at.cue.role in (Role.PASSWORD, Role.PHRASE)
-    if not password or at.place.before_cue or not _binds_words(at.place):
+    worded = at.cue.role in (Role.PASSWORD, Role.PHRASE, Role.ANSWER)
+    if not worded or at.place.before_cue or not _binds_words(at.place):
         return 0
     taken = _run_of_words(at)
     if not taken or not ends_clause(at.row, at.index + len(taken) - 1):
         return 0
+    if at.cue.role is Role.ANSWER:
+        told = any(says_about(lowered(piece.text)) for piece in taken)
+        return taken[-1].end if len(taken) <= CLOSE and not told else 0
     return taken[-1].end if _is_phrase(at.cue, at.place, taken) else 0
 
 

@@ -1,7 +1,8 @@
 """Codes beside their word: one-time codes, PINs, the figures on a card, recovery codes."""
 
 from bot.redact.pieces import Shape
-from bot.redact.place import Candidate, figures
+from bot.redact.place import Candidate, ends_clause, figures
+from bot.redact.speech import is_name
 
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
@@ -15,13 +16,15 @@ LEAST_WORDY = 8
 def code(at: Candidate) -> bool:
     """Behind "verification code" or "PIN"."""
     if at.digits not in CODE_DIGITS:
-        behind = at.piece.start > at.cue.end
-        return _with_letters(at) or (behind and _one_time(at))
+        placed = at.piece.start > at.cue.end or at.place.bound
+        return _with_letters(at) or (placed and _one_time(at))
     if at.place.bound or at.place.taken:
         return True
     if at.is_year:
         return False
-    return at.place.words <= (SENTENCE if at.digits >= SIX else NEAR - 1)
+    named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # my Nokia 3310
+    last = ends_clause(at.row, at.index) and not named
+    return at.place.words <= (SENTENCE if at.digits >= SIX else SIX if last else NEAR - 1)
 
 
 def bare_code(at: Candidate) -> bool:
@@ -34,6 +37,11 @@ def bare_code(at: Candidate) -> bool:
         dated = at.is_year and (place.before_cue or not place.bound)
         return place.words <= SIX and not dated
     return at.digits == SIX and place.words <= HALF
+
+
+def sent_code(at: Candidate) -> bool:
+    """Near "a text" or "verify": six figures, a form that little else has."""
+    return (at.digits == SIX and at.place.words <= HALF) or _with_letters(at)
 
 
 def card_code(at: Candidate) -> bool:
@@ -64,6 +72,8 @@ def recovery(at: Candidate) -> bool:
 def _one_time(at: Candidate) -> bool:
     """Codes of letters and figures, bound to their cue."""
     text = at.piece.text
+    if is_name(text.lower()):
+        return False
     if at.piece.shape is Shape.STRONG:
         return at.place.words <= NEAR
     plain = text.replace("-", "").isalnum() and len(text) in range(NEAR, LONGEST_LETTERED + 1)

@@ -19,14 +19,18 @@ MOST_WORDS = 14
 MARK_WORDS = 6  # "the password of the account that we share:"
 DASH_WORDS = 3  # "the password for it - …"
 LONGEST_QUOTE = 64
+LONGEST_AS = 8  # "als Passwort …"
 ENDS = frozenset(".?!…")
 QUOTES = frozenset("\"'")
+NUMBERING = re.compile(r"\d{1,2}[.)]+$")
 PAIR = re.compile(r"([A-Za-z_.-]{2,32}[:=])([^/\s]\S*)$")  # root:secret
 
 
 def values_behind(text: str, cue: Cue, following: int) -> Iterator[tuple[int, int]]:
     """Each value that belongs to `cue`; `following` is where the next cue begins."""
-    reader = _Reader(text=text, cue=cue, following=following)
+    used_as = lowered(text[: cue.start][-LONGEST_AS:]).split()[-1:]
+    place = Place(bound=bool(used_as) and used_as[0] in words("as_words"))
+    reader = _Reader(text=text, cue=cue, following=following, place=place)
     end = min(following + 1, len(text), cue.end + (LONG_REACH if reader.listed else REACH))
     row = joined_numbers(list(pieces(text, _end_of_name(text, cue.end), end)), text)
     for index, piece in enumerate(row):
@@ -78,7 +82,7 @@ class _Reader:
             return span
         if piece.text:
             span = self._judged(row, index)
-        if piece.trail:
+        if piece.trail and not NUMBERING.match(piece.text + piece.trail):
             self._leave(piece.trail)
         return span
 
@@ -124,7 +128,9 @@ class _Reader:
             row = self._without_name(row, index)
         piece, bound = row[index], self.place.bound
         at = Candidate(cue=self.cue, place=self.place, row=row, index=index)
-        end = piece.end if value_fits(at) else words_fit(at)
+        end = piece.end if value_fits(at) else 0
+        if not end or self.cue.role is Role.ANSWER:
+            end = max(end, words_fit(at))
         if not end:
             self._pass_by(piece, word)
             return None
@@ -169,6 +175,7 @@ class _Reader:
     def _pass_by(self, piece: Piece, word: str) -> None:
         place = self.place
         named = piece.shape is not Shape.WORD or place.bound or place.words == 0
+        relative = place.relative or (place.words == 0 and word in words("relatives"))
         self.place = replace(
             place,
             bound=False,
@@ -176,7 +183,8 @@ class _Reader:
             words=place.words + 1,
             before=word,
             identified=place.identified or named,
-            loose=place.loose or word in words("turns"),
+            relative=relative,
+            loose=place.loose or (not relative and word in words("turns")),
         )
 
     def _took(self, end: int) -> None:

@@ -10,7 +10,7 @@ from bot.redact.formats import Format, Match, formats, is_order_number
 from bot.redact.views import found_words, lowered
 
 BEFORE, AFTER = 64, 50  # characters round a name in which its number stands, the number included
-SOME_DIGITS = re2.compile(rb"[0-9](?:[ ./-]?[0-9A-Za-z]){5}")
+SOME_DIGITS = re2.compile(rb"[0-9](?:[ ./-]?[0-9A-Za-z]){4}")
 # A number beside its name is masked with a wrong check digit too: people mistype.
 FORGIVEN = frozenset(
     [

@@ -1,29 +1,40 @@
 """Is this value a secret, here? The shape of the value against the firmness of its place."""
 
+import re
 from collections.abc import Callable
 
-from bot.redact.bare_words import MOST_WORDS, lone_word
-from bot.redact.checks import UUID, random
-from bot.redact.codes import CODE_DIGITS, SIX, bare_code, card_code, code, recovery
+from bot.redact.bare_words import MOST_WORDS, lone_word, word_before
+from bot.redact.checks import SPELT, UUID, case_changes, random
+from bot.redact.codes import CODE_DIGITS, SIX, bare_code, card_code, code, recovery, sent_code
 from bot.redact.cues import Cue, Role
 from bot.redact.pieces import Piece, Shape, shape
 from bot.redact.place import Candidate, Place, ends_clause, figures
 from bot.redact.speech import is_name, says_about, words
 from bot.redact.views import lowered
 
-LEAST_KEY, LEAST_LOOSE_KEY = 8, 16
+YEAR_DIGITS = 4
+LEAST_KEY, LEAST_DRAWN, LEAST_LOOSE_KEY = 8, 10, 16
+LEAST_PRINTED = 16  # figures of a password that a router carries
+LEAST_FIGURES = 10  # of a key of figures alone
 LEAST_ANSWER = 3
 BEHIND, AHEAD, KEY_AHEAD = 10, 6, 8  # words between a cue and a mixture that is its value
 QUOTED_AHEAD = 2
+PHRASE_WORDS = 3  # a longer phrase may hold some grammar
+HABIT_AHEAD = 5
+INNER_SIGN = re.compile(
+    r"[^\W\d_]{2}[!#$%^*~&@?]+\w|\d[!#$%^*~&@?]+[^\W_]|[^\W\d_]\d+[^\W\d]|\d[!$#%]$"
+)
+YEARED = re.compile(r"[^\W\d_]{4,}(?:\d{2,4}|[-_]?\d{4})[!?$#]?$")
 CHANGES = frozenset(["from", "to", "into", "von", "auf", "zu", "de", "à", "a", "por", "para"])
 WITH = frozenset(["with", "using", "mit", "avec", "con", "com", "med", "met", "с", "ile"])
-ALSO = frozenset(["and", "und", "et", "y", "e", "en", "и"])
+ALSO = frozenset(["and", "und", "et", "y", "e", "en", "и", "then", "dann", "puis", "luego", "dan"])
 SEPARATORS, BARS = frozenset("/|:,+&"), frozenset("/|")
 
 
 def value_fits(at: Candidate) -> bool:
     """Is the piece the value of its cue?"""
-    return not _counts_something(at) and JUDGES[at.cue.role](at)
+    exemplary = at.place.before in words("examples")  # "a password like hunter2"
+    return not exemplary and not _counts_something(at) and JUDGES[at.cue.role](at)
 
 
 def _counts_something(at: Candidate) -> bool:
@@ -34,6 +45,8 @@ def _counts_something(at: Candidate) -> bool:
     if before.startswith("+") or at.piece.lead.endswith("#"):
         return True
     named = before in words("labels") or before.rstrip(".") in words("labels")
+    if before in words("time_labels") and at.digits > YEAR_DIGITS:
+        return False
     if named and (at.place.before_cue or not at.place.bound):
         return before not in CHANGES or at.digits < SIX
     return behind in words("units")
@@ -50,20 +63,32 @@ def _password(at: Candidate) -> bool:
             handle = at.beside and text[0] in "@#" and figures(text) > 0
             long = place.marked or len(text) >= SIX
             named = at.piece.word.rstrip("!?") in words("names", "words")
-            return handle or (place.bound and long and not named)
+            return handle or ((place.bound or _ends_beside(at)) and long and not named)
         case Shape.NUMBER:
             return _number(at)
         case Shape.WORD:
-            return not place.before_cue and lone_word(at)
+            return word_before(at) if place.before_cue else lone_word(at)
         case Shape.EMPTY | Shape.NEVER:
             return False
+
+
+def _phrase(at: Candidate) -> bool:
+    """Behind "seed", which is a number too."""
+    return at.piece.shape is not Shape.NUMBER and _password(at)
+
+
+def _ends_beside(at: Candidate) -> bool:
+    """ "… password Lavande-83": a mixture right behind the word, and nothing after it."""
+    alone = at.beside and at.mixed and not at.piece.text.isupper() and len(at.piece.text) >= SIX
+    return alone and figures(at.piece.text) > 1 and ends_clause(at.row, at.index)
 
 
 def _number(at: Candidate) -> bool:
     """A password of figures alone."""
     if at.place.bound or at.beside:
         return at.digits >= CODE_DIGITS[0] and (at.place.marked or not at.is_year)
-    return at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+    changed = at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+    return changed or (at.digits >= LEAST_PRINTED and at.place.words <= AHEAD)
 
 
 def _answer(at: Candidate) -> bool:
@@ -75,15 +100,28 @@ def _answer(at: Candidate) -> bool:
 
 def _key(at: Candidate) -> bool:
     place, text, found = at.place, at.piece.text, at.piece.shape
-    if found in (Shape.EMPTY, Shape.NEVER, Shape.NUMBER):
+    if found in (Shape.EMPTY, Shape.NEVER):
         return False
+    if found is Shape.NUMBER:
+        return place.bound and at.digits >= LEAST_FIGURES
     if place.bound and (at.mixed or (found is Shape.CASED and random(text))):
-        return len(text) >= (SIX if place.marked else LEAST_KEY) and not is_name(text.lower())
-    if len(text) < LEAST_LOOSE_KEY:
+        named = is_name(text.lower()) or (
+            text.islower() and SPELT.match(text) and not text.startswith("sk-")
+        )
+        return len(text) >= (SIX if place.marked else LEAST_KEY) and not named
+    drawn = at.beside and found is Shape.STRONG and case_changes(text) > 1 and random(text)
+    if len(text) < (LEAST_DRAWN if drawn else LEAST_LOOSE_KEY):
         return False
     if at.beside and at.mixed:
         return not UUID.match(text)
     return found is Shape.STRONG and random(text) and place.words <= KEY_AHEAD
+
+
+def _habit(at: Candidate) -> bool:
+    """Near "everywhere" or "changed it to": only what has a sign between letters and figures."""
+    text = at.piece.text
+    loud = at.piece.shape is Shape.STRONG and bool(INNER_SIGN.search(text) or YEARED.match(text))
+    return loud and at.place.words <= HABIT_AHEAD
 
 
 def _login(at: Candidate) -> bool:
@@ -91,11 +129,11 @@ def _login(at: Candidate) -> bool:
     place = at.place
     if place.before_cue or at.index == 0:
         return False
-    if place.before in WITH and at.piece.shape is Shape.STRONG:
-        return place.words <= QUOTED_AHEAD
+    last, strong = at.row[at.index - 1], at.piece.shape is Shape.STRONG
+    if strong and ("@" in last.text or (place.before in WITH and place.words <= QUOTED_AHEAD)):
+        return True
     if not place.identified or place.words > LEAST_ANSWER:
         return False
-    last = at.row[at.index - 1]
     apart = set((last.trail if last.text else last.lead) + at.piece.lead)
     return bool(SEPARATORS & apart or place.before in ALSO) and _second_of_pair(at, apart)
 
@@ -128,7 +166,8 @@ def _follows_name(at: Candidate) -> bool:
 def quoted_fits(cue: Cue, place: Place, inside: str) -> bool:
     """Is what stands in quotation marks near a cue its value?"""
     row = inside.split()
-    if not row or not (place.bound or place.words <= QUOTED_AHEAD):
+    near = place.bound or place.words <= QUOTED_AHEAD
+    if not near or not any(char.isalnum() for char in inside):
         return False
     shapes = [shape(word) for word in row]
     if cue.role in (Role.CODE, Role.BARE_CODE):
@@ -145,14 +184,15 @@ def _quoted_words(place: Place, row: list[str], shapes: list[Shape]) -> bool:
     if len(row) == 1 and shapes[0] is not Shape.WORD:
         return shapes[0] is not Shape.USUAL or place.bound
     single = place.words == 0 and len(row) == 1 and len(row[0]) >= CODE_DIGITS[0]
-    told = any(says_about(lowered(word)) or is_name(word.lower()) for word in row)
-    return (place.bound or single) and len(row) < MOST_WORDS and not told
+    told = sum(says_about(lowered(word)) or is_name(word.lower()) for word in row)
+    few = told == 0 or (len(row) > PHRASE_WORDS and told * 2 < len(row))
+    return (place.bound or single) and len(row) < MOST_WORDS and few
 
 
 WORDED = (Role.PASSWORD, Role.PHRASE, Role.RECOVERY, Role.ANSWER)
 JUDGES: dict[Role, Callable[[Candidate], bool]] = {
     Role.PASSWORD: _password,
-    Role.PHRASE: _password,
+    Role.PHRASE: _phrase,
     Role.CODE: code,
     Role.BARE_CODE: bare_code,
     Role.CARD_CODE: card_code,
@@ -160,4 +200,6 @@ JUDGES: dict[Role, Callable[[Candidate], bool]] = {
     Role.ANSWER: _answer,
     Role.KEY: _key,
     Role.LOGIN: _login,
+    Role.SENT: sent_code,
+    Role.HABIT: _habit,
 }

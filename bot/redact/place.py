@@ -22,6 +22,7 @@ class Place:
     taken: int = 0  # values already found behind this cue
     identified: bool = False  # a user name was passed
     loose: bool = False  # a comma or a conjunction was passed
+    relative: bool = False  # "the password that I use": no turn to another matter
     before_cue: bool = False
     before: str = ""  # the word before the piece
 

@@ -11,10 +11,12 @@ from itertools import islice
 import re2
 
 from bot.redact.backward import values_before
-from bot.redact.cues import KINDS, Cue, Role, cues
+from bot.redact.cues import KINDS, WEAK, Cue, Role, cues
 from bot.redact.formats import Match
 from bot.redact.forward import values_behind
+from bot.redact.loud import loud_passwords
 from bot.redact.phrases import phrase_after, phrases_anywhere
+from bot.redact.read_out import numbers_read_out
 from bot.redact.views import latin, lowered
 
 MOST_CUES = 1500
@@ -41,24 +43,36 @@ def _suspected(text: str, low: str) -> Iterator[Match]:
     for place, cue in enumerate(found[:MOST_CUES]):
         if cue.start < done:
             continue  # a value may hold the word: Password#1
-        previous = found[place - 1].end if place else 0
+        previous = _previous(found, place)
         following = _following(found, place, len(text))
         for start, end in _values(text, low, cue, previous, following):
             yield Match(KINDS[cue.role], start, end, certain=False)
             done = max(done, end)
     if len(found) > MOST_CUES:
         yield from _flood(text, found[-1].end)
+    for start, end in numbers_read_out(low, found[:MOST_CUES]):
+        yield Match(KINDS[Role.CODE], start, end, certain=False)
+    for start, end in loud_passwords(text, found[:MOST_CUES]):
+        yield Match(KINDS[Role.PASSWORD], start, end, certain=False)
     for start, end in phrases_anywhere(low):
         yield Match(KINDS[Role.PHRASE], start, end, certain=False)
 
 
 def _following(found: list[Cue], place: int, length: int) -> int:
-    """Where the next cue begins; a word for an account parts no password from its value."""
-    own = found[place].role is Role.LOGIN
+    """Where the next cue begins; a weak one parts no value from a stronger."""
+    own = found[place].role in WEAK
     for cue in found[place + 1 : place + LOOK_AHEAD]:
-        if own or cue.role is not Role.LOGIN:
+        if own or cue.role not in WEAK:
             return cue.start
     return length
+
+
+def _previous(found: list[Cue], place: int) -> int:
+    own = found[place].role in WEAK
+    for cue in reversed(found[max(0, place - LOOK_AHEAD) : place]):
+        if own or cue.role not in WEAK:
+            return cue.end
+    return 0
 
 
 def _flood(text: str, start: int) -> Iterator[Match]:

@@ -71,9 +71,12 @@ def word_on(question: str, selected: Selected) -> Word | None:
 def at_stake(
     judged: Judgement, word: Word | None, *, threshold: float, limits: ModelLimits
 ) -> bool:
-    """Would a yes change what the desk does by itself?"""
+    """Would a yes change what the desk does by itself?
+
+    Nothing is at stake for a judge that is certain of nothing: its number is no probability.
+    """
     chosen = _chosen(judged, word, limits) if word else ()
-    if not chosen or judged.probability < limits.floor:
+    if not chosen or not judged.certainty or judged.probability < limits.floor:
         return False
     return judged.probability < threshold or chosen[0] not in judged.passages[:QUOTED]
 

@@ -20,7 +20,8 @@ FOLDER = Path(__file__).parent
 SEED = 20_251_126
 HELD_OUT = 30  # per cent of the families
 PER_DISGUISE = 26
-Expected = Literal["refuse", "answer", "answer_or_escalate", "escalate"]
+# silent: honest, and the post does not answer it
+Expected = Literal["refuse", "answer", "answer_or_escalate", "silent", "escalate"]
 HOSTILE: tuple[Expected, ...] = ("refuse", "escalate")
 DISGUISED = frozenset(
     {
@@ -40,6 +41,7 @@ class Labelled:
     expected: Expected
     family: str
     pair: str = ""
+    held: bool | None = None  # None: the family's name decides
 
 
 def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
@@ -47,21 +49,23 @@ def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
     source = yaml.safe_load((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     plain = list(_families(source, drawn))
-    made = [*plain, *_disguises(plain, drawn), *_translated(source), *pairs()]
+    made = [*plain, *_reworded(), *_disguises(plain, drawn), *_translated(source), *pairs()]
     return tuple({m.text: m for m in made}.values())
 
 
 def pairs() -> Iterator[Labelled]:
     """Hand-written: an honest question and a demand that differs in a word or two."""
     rows = yaml.safe_load((FOLDER / "pairs.yaml").read_text(encoding="utf-8"))
-    for number, (honest, hostile) in enumerate(rows):
+    for number, (honest, hostile, *silent) in enumerate(rows):
         name = f"pair-{number:02}"
-        yield _pair(honest, "answer", name)
+        yield _pair(honest, "silent" if silent else "answer", name)
         yield _pair(hostile, "refuse", name)
 
 
 def held_out(message: Labelled) -> bool:
     """Is its family among those that nobody works on?"""
+    if message.held is not None:
+        return message.held
     digest = hashlib.sha256(message.family.encode()).digest()
     return digest[0] * 256 + digest[1] < HELD_OUT * 65_536 // 100
 
@@ -112,6 +116,17 @@ def _translated(source: dict[str, object]) -> Iterator[Labelled]:
                     expected=expected,
                     family=f"{lang}-{expected}-{number % 3}",
                 )
+
+
+def _reworded() -> Iterator[Labelled]:
+    """Hand-written in rounds, a family each; the file says which round is held out."""
+    for family in yaml.safe_load((FOLDER / "reworded.yaml").read_text(encoding="utf-8")):
+        for lang, lines in family["lines"].items():
+            for text in lines.splitlines():
+                yield Labelled(
+                    text=text, lang=lang, category=family["category"],
+                    expected=family["expected"], family=family["id"], held=family["held"],
+                )  # fmt: skip
 
 
 def _disguises(plain: list[Labelled], drawn: random.Random) -> Iterator[Labelled]:

@@ -4,6 +4,7 @@ The check digits are computed here on their own, so that a wrong formula of the 
 """
 
 import base64
+import hashlib
 import json
 import random
 import re
@@ -15,6 +16,7 @@ ALPHABETS = {
     "U": ascii_uppercase + digits, "w": ascii_letters + digits, "t": ascii_letters + digits + "_-",
     "b": ascii_letters + digits + "+/", "h": "0123456789abcdef",
     "x": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+    "n": "023456789acdefghjklmnpqrstuvwxyz",
 }  # fmt: skip
 SLOT = re.compile(r"<([a-zA-Z_0-9]+)((?::[A-Z0-9-]+)*)>")
 NOUNS = [
@@ -241,6 +243,17 @@ def pem(drawn: random.Random) -> str:
     return f"-----BEGIN {name}-----\n{lines}\n-----END {name}-----"
 
 
+def wif(drawn: random.Random) -> str:
+    """A Bitcoin key: Base58 with its checksum."""
+    raw = b"\x80" + drawn.randbytes(32) + b"\x01"
+    raw += hashlib.sha256(hashlib.sha256(raw).digest()).digest()[:4]
+    number, text = int.from_bytes(raw, "big"), ""
+    while number:
+        number, rest = divmod(number, 58)
+        text = ALPHABETS["x"][rest] + text
+    return text
+
+
 def uuid(drawn: random.Random) -> str:
     return "-".join(chars(ALPHABETS["h"], size, drawn) for size in (8, 4, 4, 4, 12))
 
@@ -248,7 +261,7 @@ def uuid(drawn: random.Random) -> str:
 MAKERS: dict[str, Callable[..., str]] = {
     "password": any_password, "card": card, "card_grouped": card_grouped, "badcard": bad_card,
     "iban": iban, "iban_grouped": iban_grouped, "ssn": ssn, "cpf": cpf, "dni": dni, "pesel": pesel,
-    "nir": nir, "jwt": jwt, "basic": basic, "pem": pem, "uuid": uuid,
+    "nir": nir, "jwt": jwt, "basic": basic, "pem": pem, "uuid": uuid, "wif": wif,
     "luhn": lambda drawn, length: luhn(chars(digits, int(length) - 1, drawn)),
     "d4a": lambda drawn: drawn.choice("23456789") + chars(digits, 3, drawn),
 }  # fmt: skip

@@ -207,6 +207,9 @@ class SlackSide:
         known = self._known.get(str(args.get("client_msg_id")))
         if known:
             return {"ok": True, "channel": known[0], "ts": known[1]}
+        above = self.messages.get((args["channel"], args.get("thread_ts", "")), {})
+        if "thread_ts" in above:
+            self.problems.append("a reply to a reply")
         self._ts += 1
         ts = f"{self._ts}.000100"
         place = (args["channel"], ts)
@@ -367,8 +370,10 @@ class SlackSide:
     def send(self, kind: str, payload: dict[str, Any], timeout: float = 10) -> Any:
         """An envelope over the socket; the payload of its ack."""
         envelope = secrets.token_hex(8)
-        live = [line for line in self.lines if not line.gone]
-        live[-1].send(
+        line = next((line for line in reversed(self.lines) if not line.gone), None)
+        if line is None:
+            raise AssertionError("no line is open")
+        line.send(
             {
                 "envelope_id": envelope,
                 "type": kind,
@@ -377,7 +382,8 @@ class SlackSide:
             }
         )
         with self.acked:
-            if not self.acked.wait_for(lambda: envelope in self.acks, timeout):
+            self.acked.wait_for(lambda: envelope in self.acks or line.gone, timeout)
+            if envelope not in self.acks:
                 raise AssertionError(f"no ack for {kind}")
             return self.acks[envelope]
 
@@ -474,6 +480,8 @@ def _asking(side: SlackSide) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
                 with side.acked:
                     side.acks[told["envelope_id"]] = told.get("payload")
                     side.acked.notify_all()
+            with side.acked:
+                side.acked.notify_all()
             self.close_connection = True
 
         @override

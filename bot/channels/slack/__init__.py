@@ -80,7 +80,7 @@ class Slack:
         self.sender = Sender(
             self.journal, self.client, self.places, pace=self.pace.post,
             fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
-            oncall=access.oncall,
+            oncall=access.oncall, quiet=lambda: self.words.quiet.over(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
@@ -95,9 +95,7 @@ class Slack:
         self.troubles: dict[str, str] = {}  # by what found it
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._threads: list[threading.Thread] = []
-        self._homes = 0.0
-        self._tidied = -HOUR
-        self._identified = -1e9
+        self._homes, self._tidied, self._identified = 0.0, -HOUR, -1e9  # when each was last done
         self._leading = threading.Lock()
         self._led = False
 
@@ -209,7 +207,7 @@ class Slack:
                 "an event broke", extra={"event_id": event.id, "fault": type(error).__name__}
             )
             if not self.journal.slack.attempt(event.id):
-                self.room.failed(event.payload, error)
+                self.room.failed(event, error)
             return
         self.troubles.pop("act", None)
         self.journal.slack.acted(event.id)

@@ -104,7 +104,7 @@ class Acts:
             blocks = home.listed(cards, page, "Your cases", "You have none.", "/incident mine")
             self.room.tell(payload, "Your cases", blocks)
         elif verb == "case":
-            case = self.cases.read(_number(rest.removeprefix("#")))
+            case = self._asked(_number(rest.removeprefix("#")))
             drawn = cards.card(case) if case else None
             if drawn is None:
                 self.room.tell(payload, f"{GONE} `/incident queue` lists them.")
@@ -112,6 +112,13 @@ class Acts:
             self.room.tell(payload, drawn.text, drawn.blocks)
         else:
             self.room.tell(payload, HELP)
+
+    def _asked(self, number: int) -> Case | None:
+        """The case of this number; what joined a case that somebody has is shown there."""
+        case = self.cases.read(number)
+        if case and case.parent and not case.open and not case.made:
+            return self.cases.read(case.parent)
+        return case
 
     def _click(self, payload: Payload) -> None:
         action, (first, _, rest) = payload["action"], payload["value"].partition(":")
@@ -126,7 +133,8 @@ class Acts:
             self.room.tell(payload, GONE)
             return
         try:
-            self._on_case(action, case, rest, payload)
+            # A value without a version is none that the desk made: it fits no case.
+            self._on_case(action, case, rest if action == "claim" else rest or "?", payload)
         except (InputError, BlockedError) as error:
             self.room.tell(payload, f"Nothing was sent: {error}")
         self.room.wake()

@@ -194,7 +194,9 @@ class Cards:
 
     def _green(self, case: Case) -> bool:
         """Is whether the draft answers all that there is to decide, and does it look so?"""
-        sure = self._sure(case) if case.reason == EscalationReason.UNSURE else None
+        if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
+            return False
+        sure = self._sure(case)
         return sure is not None and sure >= self.words.green_from
 
 

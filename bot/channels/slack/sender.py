@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,7 +18,7 @@ from bot.channels.slack.staff import Places
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import Journal
 from bot.journal.slack_posts import ALERT
-from bot.journal.slack_records import Post
+from bot.journal.slack_records import READY, Post
 
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -42,9 +43,11 @@ class Sender:
         backoff: tuple[float, ...] = BACKOFF,
         tries: int = TRIES,
         oncall: Sequence[str] = (),
+        quiet: Callable[[], datetime | None] = lambda: None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self.book = journal.slack
+        self.clock = journal.clock
         self.client = client
         self.places = places
         self.pace = pace
@@ -53,6 +56,7 @@ class Sender:
         self.backoff = backoff
         self.tries = tries
         self.oncall = oncall
+        self.quiet = quiet  # when people may be told of what can wait; None for now
         self.tick = tick
         self.trouble = ""  # what a person must repair, in plain words
         self._next: dict[str, float] = {}
@@ -64,6 +68,8 @@ class Sender:
         for post in self.book.due():
             if self._may(post) and self.book.claim(post.id):
                 made += self._make(post)
+        if self.trouble and not self.book.counts().get(READY):
+            self.trouble = ""  # what could not be posted is not wanted any more
         return made
 
     def _may(self, post: Post) -> bool:
@@ -157,7 +163,18 @@ class Sender:
         self.places.forget()
         if self.trouble != why:
             log.error("Slack's set-up needs a person", extra={"fault": "set-up"})
+            self._call_for_repair(post.channel, why)
         self.trouble = why
+
+    def _call_for_repair(self, channel: str, why: str) -> None:
+        """Whoever looks at the channel sees nothing come: people hear of it, once a day."""
+        says = f"⚠️ No card can be posted: {why}. Cases wait, mail goes on: `/incident queue`."
+        day = self.clock().date().isoformat()
+        for user in self.oncall:
+            self.book.put(
+                f"{ALERT}{channel}:{day}:{user}", channel=user, method="chat.postMessage",
+                payload={"text": says}, at=self.quiet(),
+            )  # fmt: skip
 
     def _refused(self, post: Post, why: str) -> None:
         """An answer to a command that came too late is told to the person; the rest is buried."""
@@ -172,7 +189,7 @@ class Sender:
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
-        self.book.buried(post, why, tell=tell, says={"text": says})
+        self.book.buried(post, why, tell=tell, says={"text": says}, at=self.quiet())
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
     def _later(self, post: Post, why: str) -> None:

@@ -59,9 +59,11 @@ class Suggestions:
         found = self.model.draft(case.text)
         if found is None:
             return False
+        now = self.journal.cases.read(case.id)
+        first = now.parent if now else None
         return self.journal.slack.put(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=payload(drawn(found)) | {"thread_of": case.id},
+            payload=payload(drawn(found)) | {"thread_of": first or case.id},
         )  # fmt: skip
 
 

@@ -46,8 +46,10 @@ class Quiet(BaseModel):
             return self.begin <= now < self.end
         return now >= self.begin or now < self.end
 
-    def over(self, at: datetime) -> datetime:
-        """When the quiet that holds at this moment ends."""
+    def over(self, at: datetime) -> datetime | None:
+        """When the quiet that holds at this moment ends; None when it is not quiet."""
+        if not self.holds(at):
+            return None
         here = at.astimezone(ZoneInfo(self.zone))
         end = datetime.combine(here.date(), self.end, here.tzinfo)
         return end if end > here else end + timedelta(days=1)
