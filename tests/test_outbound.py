@@ -134,6 +134,10 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     wrong = {
         "no passage": ([about], [about, source], [said, about], [t.answer_lead, about, t.footer]),
         "heading of another": ([about, quoted(other)], [about, said, quoted(other)]),
+        "without its question": (
+            [t.greeting, quoted(other)],
+            [about, said, source, quoted(other), t.footer],
+        ),
         "source line": (
             [source],
             [source, said],
@@ -156,6 +160,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
         ),
         "where none belongs": ([t.footer, said], [t.handover, said], [t.refusal[0], about, said]),
     }
+    assert outbound.check(f"{t.greeting} {about_line(t, other)} {quoted(other)}").allowed
     for why, texts in wrong.items():
         for text in texts:
             check = outbound.check("\n\n".join(text))
