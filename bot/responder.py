@@ -137,22 +137,22 @@ class Responder:
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
         if not any(verdicts):
-            waiting = [r for r, _ in asked]
-            asked = [(r, None) for r in self._selected(text, waiting, language, notes)]
+            asked = self._selected(text, [r for r, _ in asked], language, notes)
         return [self._decide(r, v, language) for r, v in asked]
 
     def _selected(
         self, text: str, readings: list[Reading], language: str, notes: list[str]
-    ) -> list[Reading]:
-        """The readings with a model's word on each; as they are without a model or on its fault."""
+    ) -> list[tuple[Reading, Verdict | None]]:
+        """The readings with a model's word on each, and on questions that only it has seen."""
         if not self.asking or any(map(_like_refused, readings)):
-            return readings
+            return [(r, None) for r in readings]
         selected = self.asking.ask(text)
         asked = [r.question.text for r in readings]
         notes.append(f"model: {self.asking.came(selected, asked)}")
         missed = self.asking.unread(selected, [r.view for r in readings])
-        more = [self._read(Question(text=span), language) for span in missed if not screen(span)]
-        return [self._weighed(r, selected, language) for r in [*readings, *more]]
+        more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
+        every = [*((r, None) for r in readings), *more]
+        return [(self._weighed(r, selected, language), verdict) for r, verdict in every]
 
     def _weighed(self, reading: Reading, selected: Selected, language: str) -> Reading:
         if not self.asking:
