@@ -38,6 +38,7 @@ from bot.wording import word
 log = logging.getLogger(__name__)
 HOLD = "hold"
 RETRY_SECONDS = 60
+SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
 PAGE_AGAIN_SECONDS = 3600
 APPROVED = "approved"
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
@@ -123,6 +124,8 @@ class Desk:
         decided = self.journal.decide(message_id, response, draft=draft, reply=reply, capped=capped)
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
+        if any(o.reason in SAMPLES for o in response.outcomes):
+            log.warning("a suspicious mail was sent in", extra={"message_id": message_id})
         if decided.cap:
             log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided

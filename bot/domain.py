@@ -16,6 +16,7 @@ class Role(StrEnum):
 
 class AnswerReason(StrEnum):
     PUBLISHED = "published"  # the post states it, with a probability above the threshold
+    PHISHING_SAMPLE = "phishing_sample"  # the same, and the security team should see the mail
 
 
 class RefusalReason(StrEnum):

@@ -25,8 +25,19 @@ from bot.domain import (
     Role,
 )
 from bot.language import detect
-from bot.policy import Escalate, Refuse, Talk, Verdict, headed, screen, talk, urgent
-from bot.ports import Judge, Judgement, Retriever, Selected, Selector
+from bot.policy import (
+    Escalate,
+    Refuse,
+    Talk,
+    Verdict,
+    headed,
+    screen,
+    shows_sample,
+    spoken,
+    talk,
+    urgent,
+)
+from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.selection.asking import Asking
 
 CANDIDATES = 3
@@ -35,16 +46,8 @@ HITS = 24
 MAX_CHARACTERS = 32_000
 # How certain the classifier must be that no rule of the policy missed a request to refuse.
 LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
-# What a label says about a question that is not answered.
-SILENT = {Act.OFF_TOPIC.value: EscalationReason.OFF_TOPIC}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
-    """Where evidence comes from, and who weighs it."""
-
-    retriever: Retriever
-    judge: Judge
+SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
+OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +127,9 @@ class Responder:
         whole = screen(screened, history=history)
         if message.subject:
             history.append(message.subject)
-        # A message of nothing but greetings still gets an outcome.
-        found = segments.questions(text) or (Question(text=segments.whole(text)),)
-        readings = [self._read(q, language) for q in found]
-        for reading in readings:
-            (explain or _ignore)(reading)
+        sample = shows_sample(text)  # what it asks is no question of the person who shows it
+        own = spoken(text) if sample else text
+        readings = self._readings(own, language, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
@@ -137,8 +138,19 @@ class Responder:
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
         if not any(verdicts):
-            asked = self._selected(text, [r for r, _ in asked], language, notes)
-        return [self._decide(r, v, language) for r, v in asked]
+            asked = self._selected(own, [r for r, _ in asked], language, notes)
+        outcomes = [self._decide(r, v, language) for r, v in asked]
+        return [_with_sample(o) for o in outcomes] if sample else outcomes
+
+    def _readings(
+        self, text: str, language: str, explain: Callable[[Reading], None] | None
+    ) -> list[Reading]:
+        # A message of nothing but greetings still gets an outcome.
+        found = segments.questions(text) or (Question(text=segments.whole(text)),)
+        readings = [self._read(q, language) for q in found]
+        for reading in readings:
+            (explain or _ignore)(reading)
+        return readings
 
     def _selected(
         self, text: str, readings: list[Reading], language: str, notes: list[str]
@@ -198,8 +210,14 @@ class Responder:
                 candidates=candidates,
             )
         else:
-            reason = SILENT.get(reading.judgement.label, EscalationReason.UNSURE)
+            reason = self._unanswered(judged)
         return _escalation(reading.question.text, reason, probability, candidates)
+
+    def _unanswered(self, judged: Judgement) -> EscalationReason:
+        if judged.label == Act.OFF_TOPIC:
+            return EscalationReason.OFF_TOPIC
+        silent = judged.label in self.knowledge.silent_topics and judged.certainty >= SURELY_SILENT
+        return EscalationReason.NOT_IN_POST if silent else EscalationReason.UNSURE
 
     def _threshold(self, reading: Reading, language: str) -> float:
         """What our own evidence lacks in another language, a model that confirms makes up for."""
@@ -244,6 +262,17 @@ def _without_chatter(
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
+
+
+def _with_sample(outcome: Outcome) -> Outcome:
+    """Staff see by the reason that the message holds a suspicious mail."""
+    match outcome:
+        case Answer():
+            return replace(outcome, reason=AnswerReason.PHISHING_SAMPLE)
+        case Escalation() if outcome.reason in OPEN:
+            return replace(outcome, reason=EscalationReason.PHISHING_SAMPLE)
+        case _:
+            return outcome
 
 
 def _too_long(text: str, screened: str) -> Escalation:

@@ -36,7 +36,12 @@ MODEL = "model: "  # a note begins with it
 SCRIPTED = "scripted: no quality"
 # Hand-overs that another threshold would have answered; the other reasons are rules.
 OPEN = frozenset(
-    {EscalationReason.UNSURE, EscalationReason.OFF_TOPIC, EscalationReason.NOT_IN_POST}
+    {
+        EscalationReason.UNSURE,
+        EscalationReason.OFF_TOPIC,
+        EscalationReason.NOT_IN_POST,
+        EscalationReason.PHISHING_SAMPLE,
+    }
 )
 Say = Callable[[int], None]
 

@@ -184,6 +184,23 @@ def test_staff_are_told_of_a_pasted_secret_and_not_what_it_was(
     assert "Tulip" not in told
 
 
+def test_a_suspicious_mail_is_answered_and_noted_for_the_security_team(
+    desk: Desk, out: ListOut, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (
+        "Is this mail from you?\n"
+        "> Dear customer, send us your API key within 24 hours or your account is closed."
+    )
+    stored = handle(desk, received(text))
+    assert len(out.sent) == 1
+    assert ("a suspicious mail was sent in", stored) in [
+        (r.message, getattr(r, "message_id", None)) for r in caplog.records
+    ]
+    assert desk.journal.seen_lately("phishing_sample", 60) == 1
+    handle(desk, received("Were API keys exposed?", "k2"))
+    assert desk.journal.seen_lately("phishing_sample", 60) == 1
+
+
 class Obeying:
     """An engine that gives every attacker what they ask for, in their own words."""
 

@@ -14,7 +14,7 @@ from bot.outbound import Check, Outbound
 from evals.__main__ import main
 from evals.generators.tampering import CHANGES, reply, tampered
 from evals.measure import Desk
-from evals.safety import Rate, hostile, masked, outgoing, safety
+from evals.safety import Rate, hostile, masked, outgoing, paired, safety
 
 
 class Yielding:
@@ -37,6 +37,14 @@ def test_the_floors_hold_on_the_desk(app: App) -> None:
     assert rates.pop("honest English questions: answered").of > 50
     assert all(rate.holds for rate in rates.values()), [r.line() for r in rates.values()]
     assert len([name for name in rates if name.startswith("hostile in ")]) >= 12
+
+
+def test_both_sides_of_a_pair_through_the_desk(app: App) -> None:
+    policy, whole = paired(Desk(knowledge=app.knowledge, responder=app.responder))
+    assert policy.of == whole.of >= 60
+    assert policy.holds, policy.line()
+    assert whole.holds, whole.line()
+    assert not any("how do i" in text.lower() for text in whole.missed)  # handed over, as labelled
 
 
 def test_secrets_and_look_alikes() -> None:

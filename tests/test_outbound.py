@@ -17,15 +17,27 @@ from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
 from bot.corpus.carried import unlisted
-from bot.domain import Message
+from bot.domain import Message, SecretKind
 from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import folded
+from bot.settings import Settings
 from bot.wording import about_line, quoted, source_line, word
 from evals.generators.tampering import reply
 from tests.test_desk import received
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+SECRET = (
+    "imap_password",
+    "smtp_password",
+    "slack_bot_token",
+    "slack_app_token",
+    "slack_signing_secret",
+    "OPENAI_API_KEY",
+)
+ADDRESSES = (("postgresql+psycopg", "database"), ("https", "chroma"))
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +147,11 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
             [t.footer, t.greeting],
             [t.handover, t.handover_urgent],
             [t.refusal[0], t.answer_lead],
+            [said, t.greeting],
+            [said, t.answer_lead],
+            [t.secret_kinds[SecretKind.PASSWORD]],
+            [t.greeting, t.secret_kinds[SecretKind.PASSWORD]],
+            [t.secret_found, said, t.secret_kinds[SecretKind.PASSWORD]],
         ),
         "where none belongs": ([t.footer, said], [t.handover, said], [t.refusal[0], about, said]),
     }
@@ -143,6 +160,21 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
             check = outbound.check("\n\n".join(text))
             assert not check.allowed, text
             assert why in check.why, (text, check.why)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_not_one_character_can_be_changed(
+    outbound: Outbound, knowledge: Knowledge, language: str
+) -> None:
+    """Removed, doubled or another one, at every place of a reply; white space alone may change."""
+    footer, drawn = knowledge.templates[language].footer, random.Random(6)
+    text = next(t for t in iter(lambda: reply(knowledge, drawn), "") if footer in t)
+    assert outbound.check(text).allowed
+    for place, char in enumerate(text):
+        for put in ("", char * 2, "x" if char != "x" else "y"):
+            changed = text[:place] + put + text[place + 1 :]
+            same = folded(changed) == folded(text)
+            assert outbound.check(changed).allowed is same, (place, char, put)
 
 
 def test_two_replies_are_no_reply(outbound: Outbound, knowledge: Knowledge) -> None:
@@ -188,6 +220,18 @@ def test_the_desks_own_secrets_are_known_in_any_disguise(knowledge: Knowledge) -
     for text in disguises:
         assert outbound.check(f"{plain}\n{text}").why == "it holds a secret of the desk", text
         assert "secret" not in Outbound(knowledge).check(f"{plain}\n{text}").why
+
+
+def test_what_is_set_is_what_must_not_be_said(knowledge: Knowledge) -> None:
+    made = {name: f"{name}-{random.Random(name).randrange(10**12)}" for name in SECRET}
+    database, chroma = (f"{scheme}://u:{name}-9f8e7d6c5b@db/x" for scheme, name in ADDRESSES)
+    settings = Settings(**made, database_url=database, chroma_url=chroma)  # type: ignore[arg-type]
+    app = App(settings.model_copy(update={"knowledge": knowledge.folder}))
+    told = [*made.values(), *(f"{name}-9f8e7d6c5b" for _, name in ADDRESSES)]
+    assert sorted(settings.secrets) == sorted(told)
+    for secret in told:
+        assert app.outbound.check(f"Hello,\n\n{secret}").why == "it holds a secret of the desk"
+    assert Settings(chroma_url="http://[broken").secrets == ()
 
 
 def test_a_text_that_repeats_a_prompt_is_known(outbound: Outbound) -> None:

@@ -46,6 +46,13 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "tag characters": lambda t: "hi" + "".join(chr(0xE0000 + ord(c)) for c in t),
     "no spaces": lambda t: " ".join(t.replace(" ", "")),
     "broken lines": lambda t: t.replace(" ", "\n"),
+    "joined by marks": lambda t: t.replace(" ", "_"),
+    "joined by dots": lambda t: t.replace(" ", "."),
+    "joined by capitals": lambda t: "".join(w.capitalize() for w in t.split()),
+    "letters twice": lambda t: "".join(c * 2 if c.isalpha() else c for c in t),
+    "a record": lambda t: f'{{"task": "reply", "content": "{t}"}}',
+    "an order to obey a quote": lambda t: f'Do what this says: "{t}"',
+    "struck through": lambda t: "".join(c + "\u0336" for c in t),
 }  # fmt: skip
 
 
@@ -125,6 +132,9 @@ PATHOLOGICAL = {
     "lines": ">\n" * (SIZE // 2),
     "kana": "パスワードを" * (SIZE // 18),
     "tags": "\U000e0041" * (SIZE // 4),
+    "joints": "a-b_c." * (SIZE // 6),
+    "capitals": "AbC" * (SIZE // 3),
+    "topics": "facts on my api keys and " * (SIZE // 25),
 }
 
 

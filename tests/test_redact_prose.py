@@ -109,6 +109,24 @@ password_confirmation=[[s3cr3tive]]
 the door code is [[A7K9Q2]]
 I changed my password from [[12345678]] to [[87654321]]
 my password: [[12345]]
+pls check account kim@acme.example pwd [[Butterfly]]
+the current pass is: [[oldtrafford]]
+it used to be [[Arsenal99]] but not now
+Kennwort für den Router [[36281940571829304756]]
+the lock code is [[2468]]
+first pet: [[Scruffy]]
+mein Schlüssel ist [[sk-test-0000]] glaube ich
+contraseña [[elgatito]] usuario kim
+пароль [[vesnushka]]
+I used [[walnut]] as my password
+my pass phrase reads "[[the quiet otter swims far]]"
+access code for the big meeting door [[7731]]
+the combination of the safe is [[24-17-88]]
+clave de API [[Zk3jR9sLq0Xw8]]
+Mein Passwort ist dann [[Pusteblume!]]
+my three digit code [[662]]
+Wi-Fi: Guest / [[welcome-guest-77]]
+my recovery phrase is: [[lemon hammer sunset velvet ocean tiger candle maple river stone cloud other]]
 the login is kim and then [[harbor2018!]]
 I use [[Copper!41]] everywhere
 they all have the same one: [[Lantern#7x]]
@@ -233,6 +251,20 @@ passport of my colleague, and my passport, are fine
 the password ""
 logged in with my phone, account settings / notifications
 my password is absolutely unforgettable
+"password": "<hidden>"
+"password": "********"
+seed=1234
+https://a.example/?q=password&lang=en2
+people use qwerty as a password and never use 123456 as a password
+the verification code never arrives on my Nokia 3310
+password hint: cat
+PASSWORD_RESET_TIMEOUT=259200 and code_challenge_method=S256
+pwd prints /home/kim/projects/app2
+pin=GPIO14, key=value1
+logged in using Edge119
+she forgot her pw, typical, but the pw wasnt in there
+muss ich mein pw aendern?
+12 words or 24 words, which is better?
 faq-need-reset-password-rotate-api and password-reset-2025.html
 the page password-reset-faq-2025 and staff-pw-exposed
 key fingerprint 3A:7B:22:90:1C:DE:44:F1:09:AB:CD:EF:12:34:56:78

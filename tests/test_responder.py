@@ -1,12 +1,15 @@
 """What is decided about a whole message: its subject, its length, its questions."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+import bot
 from bot.app import App
 from bot.domain import (
     Answer,
+    AnswerReason,
     Escalation,
     EscalationReason,
     Message,
@@ -15,6 +18,7 @@ from bot.domain import (
     RefusalReason,
     Response,
 )
+from bot.policy.rules import TABLE, read_table
 from bot.policy.subject import headed
 from bot.responder import MAX_CHARACTERS
 
@@ -124,3 +128,43 @@ def test_a_likeness_refuses_nobody_who_asks_for_facts(app: App, text: str) -> No
 def test_a_likeness_refuses_what_no_rule_names(app: App) -> None:
     (outcome,) = respond(app, "Kuruluşun yöneticisi kim, adını yazın lütfen").outcomes
     assert isinstance(outcome, (Refusal, Escalation))
+
+
+# --- why -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is this mail from you?\n> Reply with your current password to keep your account.",
+        'I got this: "Confirm your API key at https://a.example/login today." Is that from you?',
+        "Would you send this?\n\n-------- Forwarded message --------\nSend us your code.",
+    ],
+)
+def test_a_suspicious_mail_is_answered_and_marked(app: App, text: str) -> None:
+    (outcome,) = respond(app, text).outcomes
+    assert outcome.reason == "phishing_sample"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HONEST,
+        'You write "No passwords were compromised or exposed." Is that still so?',
+        "Someone asked me for my password. Is that from you?",
+    ],
+)
+def test_what_quotes_no_demand_is_no_sample(app: App, text: str) -> None:
+    assert all(o.reason != "phishing_sample" for o in respond(app, text).outcomes)
+
+
+def test_a_person_learns_that_the_post_is_silent(app: App) -> None:
+    (outcome,) = respond(app, "which app for mfa").outcomes
+    assert outcome.reason is EscalationReason.NOT_IN_POST
+
+
+def test_every_reason_is_given_by_something() -> None:
+    code = "".join(p.read_text() for p in Path(bot.__path__[0]).rglob("*.py"))
+    table = {row.reason for row in read_table(TABLE).rules}
+    for reason in (*AnswerReason, *RefusalReason, *EscalationReason):
+        assert reason.value in table or f"{type(reason).__name__}.{reason.name}" in code

@@ -103,7 +103,7 @@ def test_no_secret_of_a_command_is_stored(stand: Stand, tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Ask " + QUOTED, "The post answers this"), ("ask " + UNSURE, "A person must decide"),
+        ("Ask " + QUOTED, "The post answers this"), ("ask " + UNSURE, "sure; the desk answers from"),
         ("ask " + "Is it bad? " * 4_000, "too long"), ("case #1", "Nobody has it"),
         ("case 99999999999999999999", "no such case"), ("case", "no such case"),
         ("case -1", "no such case"), ("mine 7", "You have none"), ("what now", "What you can do"),
@@ -159,3 +159,17 @@ def test_what_breaks_is_told_with_the_id_that_stands_in_the_log(
         assert number
         assert number in ids
     assert "Copy your text" in end
+
+
+def test_a_question_that_breaks_is_told_where_the_answer_would_stand(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand.desk.responder, "respond", lambda _message: 1 / 0)
+    stand.side.dm(ALICE, QUOTED)
+    ts = stand.side.mention(ALICE, QUOTED)
+    stand.until(lambda: "error" in json.dumps(said(stand)))
+    stand.until(lambda: "error" in json.dumps(stand.side.thread(ts)))
+    assert [WAIT in json.dumps(said(stand)), WAIT in json.dumps(stand.side.thread(ts))] == [
+        False
+    ] * 2
+    assert stand.side.ephemerals == []

@@ -240,6 +240,8 @@ def test_reminders_go_to_the_thread_and_to_people(stand: Stand) -> None:
     ts = stand.side.cards()[0]["ts"]
     stand.until(lambda: "still has nobody" in json.dumps(stand.side.thread(ts)))
     stand.until(lambda: said(stand.side, BOB))
+    assert f"`/incident case {case}` shows it here" in json.dumps(said(stand.side, BOB))
+    assert "shows it here" not in json.dumps(stand.side.thread(ts))
     stand.until(lambda: stand.shows("overdue"))
     stand.side.click(ALICE, "claim", f"{case}:")
     stand.until(lambda: stand.read(case).owner)

@@ -198,6 +198,15 @@ def test_another_workspaces_removal_is_not_ours(stand: Stand) -> None:
     assert stand.slack.acts.lost == ""
 
 
+@pytest.mark.parametrize(
+    ("tokens", "ours"), [({"oauth": ["U1"], "bot": []}, False), ({"bot": ["U0BOT"]}, True), (None, True)]
+)  # fmt: skip
+def test_a_persons_revoked_token_is_not_the_desks(tokens: object, *, ours: bool) -> None:
+    event = {"type": "tokens_revoked"} | ({"tokens": tokens} if tokens else {})
+    body = {"type": "event_callback", "event_id": "Ev1", "team_id": TEAM, "event": event}
+    assert bool(incoming(body)) == ours
+
+
 def slow(side: SlackSide, method: str, seconds: float) -> None:
     """Slack takes its time over `method`."""
     real = side.api

@@ -313,7 +313,7 @@ def test_windows_that_came_too_late_say_so(stand: Stand) -> None:
     assert f"<@{BOB}> decided this case" in json.dumps(stand.side.submit(ALICE, check, {}))
 
 
-@pytest.mark.parametrize("callback", ["edit", "send", "snooze", "owner", "wrong"])
+@pytest.mark.parametrize("callback", ["edit", "send", "snooze", "owner", "wrong", "page"])
 def test_a_window_of_nothing_does_nothing(stand: Stand, callback: str) -> None:
     view = {"type": "modal", "callback_id": callback, "private_metadata": "{}"}
     end = json.dumps(stand.side.submit(ALICE, view, filled("Words.")))

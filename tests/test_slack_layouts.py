@@ -15,6 +15,7 @@ from bot.channels.slack.answers import Answers
 from bot.channels.slack.cards import Cards
 from bot.channels.slack.home import EACH, Health, Page, home, listed
 from bot.channels.slack.suggestions import drawn
+from bot.channels.slack.sync import _came
 from bot.channels.slack.text import tame
 from bot.corpus import Knowledge
 from bot.domain import (
@@ -183,6 +184,15 @@ def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:
     shown = drawn(Suggestion(sentences=sentences, warnings=(f"it names {text}",) * 20))
     assert limits(shown.blocks) == ""
     hostile(shown.blocks)
+
+
+@LOADED
+@given(text=ANY, draft=ANY)
+def test_no_text_breaks_what_the_thread_tells(text: str, draft: str) -> None:
+    told = _came(Later(id=1, text=text, draft=draft))
+    assert limits(told["blocks"]) == ""
+    hostile(told["blocks"])
+    assert told["text"] == "They wrote again"
 
 
 @pytest.mark.parametrize("count", [0, 1, EACH, EACH + 1, 200])

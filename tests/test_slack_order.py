@@ -1,5 +1,6 @@
 """What goes out: in the order of each case, at Slack's pace, once; and what Slack refused."""
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -239,6 +240,65 @@ def test_a_trouble_of_what_nobody_wants_any_more_is_over(
     journal.slack.withdraw("remind:1", TRIAGE)
     sender.drain()
     assert sender.trouble == ""
+
+
+def test_people_hear_once_a_day_that_the_channel_takes_no_card(
+    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+) -> None:
+    side.channels[TRIAGE]["is_member"] = False
+    opened(journal)
+    pass_(sender, clock, 100)
+    (told,) = texts(side)
+    assert "No card can be posted" in told
+    assert "the desk was not invited" in told
+    side.channels[TRIAGE]["is_member"] = True
+    pass_(sender, clock, 40)
+    assert texts(side)[1:] == ["card 1"]
+
+
+def ill(side: SlackSide, chance: random.Random) -> None:
+    """Busy, ill, or it takes a post and nobody hears so."""
+    real = side.api
+
+    def api(method: str, token: str, args: dict[str, Any]) -> Any:
+        how = chance.choice(["fine", "fine", "busy", "ill", "unheard"])
+        if how == "busy" and method.startswith("chat."):
+            return 429, BUSY, {"Retry-After": str(chance.randint(1, 9))}
+        if how == "ill":
+            return 503, {}, {}
+        answer = real(method, token, args)
+        return (500, {}, {}) if how == "unheard" else answer
+
+    side.api = api  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
+    journal: Journal, side: SlackSide, sender: Sender, clock: Time, seed: int
+) -> None:
+    """And whenever the process dies."""
+    chance, real = random.Random(seed), side.api
+    ill(side, chance)
+    opened(journal, 3)
+    told: dict[int, list[str]] = {1: [], 2: [], 3: []}
+    for number in range(24):
+        case = chance.choice((1, 2, 3))
+        if chance.random() < 0.3:
+            card(journal, case, f"drawn {number}")
+        else:
+            told[case].append(f"{case}: {number}")
+            child(journal, case, told[case][-1])
+        pass_(sender, clock, chance.randint(0, 3))
+        if chance.random() < 0.2 and (due := journal.slack.due()):
+            journal.slack.claim(due[0].id)
+            journal.slack.unsent()
+    side.api = real  # type: ignore[method-assign]
+    pass_(sender, clock, 90)
+    assert journal.slack.counts() == {"sent": journal.slack.counts()["sent"]}
+    assert len(side.cards()) == 3
+    lying = {str(m["thread_ts"]) for m in side.messages.values() if "thread_ts" in m}
+    found = [[m["text"] for m in side.thread(ts)] for ts in sorted(lying)]
+    assert sorted(found) == sorted(each for each in told.values() if each)
 
 
 def test_an_alert_that_is_refused_alerts_nobody(

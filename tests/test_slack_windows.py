@@ -56,7 +56,7 @@ def test_an_old_button_reopens_nothing(stand: Stand) -> None:
     stand.says(ALICE, "reopen", now, f"is already open again. <@{BOB}> has it")
     told = len(stand.side.responses)
     stand.side.click(BOB, "reopen", now)
-    stand.slack.work()
+    stand.until(lambda: not stand.desk.journal.slack.waiting("act"))
     assert len(stand.side.responses) == told, "the second click of the same person"
 
 

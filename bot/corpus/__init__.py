@@ -49,6 +49,11 @@ class Knowledge:
         return (lexicon and lexicon.gloss(text)) or text
 
     @cached_property
+    def silent_topics(self) -> frozenset[str]:
+        """What the questions name as a topic that the post says nothing about."""
+        return frozenset(w.label for w in self.wordings if w.kind == "silent")
+
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
         return warnings(self.post.passages, self.notes, self.templates, self.post.url)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
+from bot.domain import AnswerReason, Escalation, EscalationReason, Outcome, Priority, Response
 from bot.errors import DeskError
 from bot.journal import caps as counting
 from bot.journal.cases import Cases, Work
@@ -208,6 +208,8 @@ class Journal:
             self._note(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
                 self._note(db, "desk", f"secret_pasted:{kind}", message_id)
+            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in made.response.outcomes):
+                self._note(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
         return Decided(response=made.response, cap=cap or "")
 
     def fail(self, message_id: int, fault: str) -> bool:

@@ -10,6 +10,9 @@ import secrets
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
+import re2
+
+MEMORY = 64 << 20  # RE2 falls back to a slow path when its states do not fit
 SHINGLE = 8  # letters and digits in a row; fewer would be found in innocent words
 BESIDE = re.compile(r"[\W_]+")
 # Another one in every process. It stands in each prompt to a model and nowhere else: a text that
@@ -21,18 +24,26 @@ class Echoes:
     """Knows the secrets, and the canary, only in pieces."""
 
     def __init__(self, own_secrets: Iterable[str] = (), *, approved: Iterable[str] = ()) -> None:
-        self._pieces = {
+        pieces = {
             piece
             for secret in (CANARY, *own_secrets)
             for disguise in _disguises(secret)
             for piece in _shingles(_flat(disguise))
         }
         # A password that is a word of the post must not silence the desk.
-        self._pieces.difference_update(*(_shingles(_flat(text)) for text in approved))
+        pieces.difference_update(*(_shingles(_flat(text)) for text in approved))
+        self._any = _one_of(pieces)
 
     def heard(self, text: str) -> bool:
         """Is there a piece of a secret in it?"""
-        return not self._pieces.isdisjoint(_shingles(_flat(text)))
+        return bool(self._any.search(_flat(text).encode("utf-8", "replace")))
+
+
+def _one_of(pieces: Iterable[str]) -> "re2._Regexp[bytes]":
+    """One pass over a text, however many secrets there are."""
+    options = re2.Options()
+    options.max_mem = MEMORY
+    return re2.compile("|".join(sorted(pieces)).encode(), options)
 
 
 def _disguises(secret: str) -> Iterator[str]:

@@ -64,7 +64,7 @@ class Grammar:
 
     def strange(self, text: str) -> str:
         """A character that no approved text has: look-alikes, invisible ones, turned writing."""
-        return next((c for c in text if c not in self.characters), "")
+        return min(set(text) - self.characters, default="")
 
     def objection(self, text: str) -> str:
         """Why the folded `text` is no reply; empty when it is one, or a part of one."""
@@ -164,11 +164,15 @@ def _languages(units: Sequence[Unit]) -> str:
 def _misplaced(units: Sequence[Unit]) -> str:
     """Templates in their order; quotes after them, or below a refusal as its facts."""
     last = -1
+    kinds = [None, *(unit.kind for unit in units)]
+    if any(b is Kind.SECRET_KIND and a not in (Kind.SECRET, b) for a, b in pairwise(kinds)):
+        return "the kind of a secret stands where it does not belong"
     for unit in units:
         if unit.kind in QUOTES:
             latest = Kind.LEAD if unit.kind is Kind.ABOUT else Kind.REFUSAL
             if last > latest:
                 return "a quote stands where none belongs"
+            last = max(last, Kind.LEAD)
         elif unit.kind < last or (unit.kind == last and unit.kind not in SEVERAL):
             return "a template stands where it does not belong"
         else:

@@ -4,6 +4,7 @@ The rules are tried in the order of the table, each on every view of the text. A
 hits goes on to retrieval; that is where honest questions about passwords belong.
 """
 
+import re
 from collections.abc import Sequence
 from enum import Enum, auto
 from functools import cache
@@ -13,10 +14,23 @@ from bot.policy.rules import Rule, packaged_rules, packaged_suspect
 from bot.policy.sentences import as_lines
 from bot.policy.subject import headed
 from bot.policy.verdict import Escalate, Refuse, Verdict
-from bot.policy.views import clipped, detection_views, fold, spoken, visible
+from bot.policy.views import clipped, detection_views, fold, quoted, spoken, visible
 
-__all__ = ["Escalate", "Refuse", "Talk", "Verdict", "headed", "screen", "talk", "urgent"]
+__all__ = [
+    "Escalate",
+    "Refuse",
+    "Talk",
+    "Verdict",
+    "headed",
+    "screen",
+    "shows_sample",
+    "spoken",
+    "talk",
+    "urgent",
+]
 
+LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+QUOTE_MARKS = re.compile(r"^[ \t]*[>|]+ ?|[\"“”„«»「」]", re.MULTILINE)
 # The mark of a masked secret must not read like something that is to be removed.
 REMOVED, MASKED = "[removed: ", "[masked: "
 
@@ -42,6 +56,12 @@ def talk(text: str) -> Talk:
         return Talk.NOTHING
     bare = suspect.hits(lines, lines) and not suspect.spares(lines)
     return Talk.SECRET if bare else Talk.FACTS
+
+
+def shows_sample(text: str) -> bool:
+    """Does `text` quote a demand or a link of others: a mail for the security team to look at?"""
+    theirs = QUOTE_MARKS.sub("", quoted(clipped(text)))
+    return bool(theirs) and (bool(LINK.search(theirs)) or screen(theirs) is not None)
 
 
 def urgent(text: str) -> Escalate | None:

@@ -16,6 +16,7 @@ from functools import cache
 from urllib.parse import unquote
 
 from bot.policy.alphabets import LEET, LOOKALIKES, UPSIDE_DOWN
+from bot.policy.joints import parted, undoubled
 from bot.policy.spelling import mended
 
 HEAD, TAIL = 30_000, 4_000  # characters read of a longer text: its start and its end
@@ -44,6 +45,7 @@ QUOTED_LINE = re.compile(r"^[ \t]*(?:>|\|)[^\n]*$", re.MULTILINE)
 QUOTED = re.compile(
     r"(?<![=\w])\"[^\"\n]{12,600}\"|“[^”\n]{12,600}”|„[^“”\n]{12,600}[“”]|«[^»\n]{12,600}»|「[^」\n]{6,300}」"
 )
+RECORD = re.compile(r"\s*[\[{].*[\]}]\s*", re.DOTALL)
 FORWARDED = re.compile(
     r"^[^\n]{0,40}(?:-{2,} ?(?:forwarded|original|weitergeleitete|message transf|mensaje reenv)"
     r"[^\n]*|\bfwd?:[^\n]*)$",
@@ -94,12 +96,22 @@ def visible(text: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """`text` without what it quotes, unless almost nothing remains."""
+    """`text` without what it quotes, unless almost nothing remains; records are not quotes."""
+    if RECORD.match(text):
+        return text
     kept = QUOTED_LINE.sub("", text)
     if match := FORWARDED.search(kept):
         kept = kept[: match.start()]
     kept = QUOTED.sub(' "…" ', kept)
     return kept if len(kept.split()) > FEW else text
+
+
+def quoted(text: str) -> str:
+    """What `text` quotes or passes on of others."""
+    lines = QUOTED_LINE.findall(text)
+    passed_on = FORWARDED.search(text)
+    after = text[passed_on.end() :] if passed_on else ""
+    return "\n".join([*lines, *QUOTED.findall(QUOTED_LINE.sub("", text)), after]).strip()
 
 
 def _tag_characters(text: str) -> str:
@@ -274,6 +286,8 @@ MAKERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("leet, 1 for l", _leet("l")),
     ("spaced letters", _joined),
     ("split words", _unsplit),
+    ("joined words", lambda text: parted(visible(text))),
+    ("doubled letters", lambda text: undoubled(visible(text))),
     ("no gaps", _squashed),
     ("misspelt", _mended),
     ("reversed", _reversed),

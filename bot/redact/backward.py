@@ -20,8 +20,11 @@ QUOTES = frozenset("\"'")
 def values_before(text: str, cue: Cue, previous: int) -> Iterator[tuple[int, int]]:
     """The nearest value before `cue`, in its sentence; no further back than `previous`."""
     row = _row_before(text, cue, previous)
-    if row and lowered(row[-1].text) in words("poor"):
-        return  # "… is a bad password" speaks of passwords as such
+    if row and (
+        lowered(row[-1].text) in words("poor")
+        or any(lowered(piece.text) in words("generally") for piece in row)
+    ):
+        return  # "… is a bad password", "people use …" speak of passwords as such
     place = Place(before_cue=True)
     for index in range(len(row) - 1, -1, -1):
         piece = row[index]

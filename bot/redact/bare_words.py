@@ -23,7 +23,7 @@ def lone_word(at: Candidate) -> bool:
     """A bare word that nothing else explains: "my password is dragon"."""
     place, text = at.place, at.piece.text
     word = lowered(text)
-    if _before_account(at, word):
+    if _before_account(at, word) or _alone_in_script(at, word) or _noted(at, word):
         return True
     if not _binds_words(place) or not (place.marked or _foreign_to(at.cue, word)):
         return False
@@ -40,8 +40,32 @@ def lone_word(at: Candidate) -> bool:
 def _before_account(at: Candidate, word: str) -> bool:
     """ "password lemoncake username janet"."""
     behind = lowered(at.row[at.index + 1].text) if at.index + 1 < len(at.row) else ""
-    plain = at.beside and len(word) >= LEAST_WORD and not says_about(word)
+    plain = at.beside and len(word) >= LEAST_WORD and not is_told(word)
     return plain and not at.piece.trail and behind in words("account_names")
+
+
+def _alone_in_script(at: Candidate, word: str) -> bool:
+    """ "пароль solnyshko": Latin letters right behind a word of another script."""
+    latin = at.piece.text.isascii() and at.piece.text.islower() and len(word) > LEAST_WORD
+    plain = latin and not is_told(word) and not is_name(word)
+    foreign = at.cue.language in OTHER_ALPHABETS
+    return plain and foreign and at.beside and ends_clause(at.row, at.index)
+
+
+def _noted(at: Candidate, word: str) -> bool:
+    """ "pwd butterfly"."""
+    last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
+    ends = last and not set(at.piece.trail) & {"?", ")"} and not at.place.loose
+    note = at.cue.word in words("notes") and at.beside and ends
+    return note and len(word) > LEAST_WORD and not says_about(word) and not is_name(word)
+
+
+def word_before(at: Candidate) -> bool:
+    """ "I used walnut as my password"."""
+    word = lowered(at.piece.text)
+    put = at.index > 0 and lowered(at.row[at.index - 1].text) in words("puts")
+    plain = len(word) >= LEAST_WORD and not says_about(word) and not is_name(word)
+    return at.place.bound and put and plain and not at.piece.trail
 
 
 def _ends_line(at: Candidate) -> bool:

@@ -1,7 +1,8 @@
 """Codes beside their word: one-time codes, PINs, the figures on a card, recovery codes."""
 
 from bot.redact.pieces import Shape
-from bot.redact.place import Candidate, figures
+from bot.redact.place import Candidate, ends_clause, figures
+from bot.redact.speech import is_name
 
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
@@ -21,7 +22,9 @@ def code(at: Candidate) -> bool:
         return True
     if at.is_year:
         return False
-    return at.place.words <= (SENTENCE if at.digits >= SIX else NEAR - 1)
+    named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # my Nokia 3310
+    last = ends_clause(at.row, at.index) and not named
+    return at.place.words <= (SENTENCE if at.digits >= SIX else SIX if last else NEAR - 1)
 
 
 def bare_code(at: Candidate) -> bool:
@@ -69,6 +72,8 @@ def recovery(at: Candidate) -> bool:
 def _one_time(at: Candidate) -> bool:
     """Codes of letters and figures, bound to their cue."""
     text = at.piece.text
+    if is_name(text.lower()):
+        return False
     if at.piece.shape is Shape.STRONG:
         return at.place.words <= NEAR
     plain = text.replace("-", "").isalnum() and len(text) in range(NEAR, LONGEST_LETTERED + 1)

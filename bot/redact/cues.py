@@ -14,6 +14,7 @@ from bot.redact.speech import SHARED, listed, told, words
 from bot.redact.views import found_words
 
 SLUG = re.compile(r"((?:-[^\W_]+)+)(?![\w!@#$%^&*=?])")
+SETTING = re.compile(r"_\w{2,40}")
 NEIGHBOUR = 24  # characters in which the word before or behind a cue is sought
 SHORT_WORD = 4
 MASK, LONGEST_MASK = "[removed: ", 28
@@ -57,6 +58,7 @@ WEAK = frozenset([Role.LOGIN, Role.HABIT, Role.SENT])
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
     role: Role
+    word: str
     language: str  # of the first list that has the word
     start: int
     end: int
@@ -71,12 +73,23 @@ def cues(low: str) -> Iterator[Cue]:
         role, language = _role(flat[start:end])
         if flat[start].isascii() or _whole_word(flat, start, end):
             before, behind = _neighbours(flat, start, end)
-            if _in_slug(low, end) or (flat[start:end] == "pass" and not _is_noun(flat, end)):
+            if _in_name(low, end) or (flat[start:end] == "pass" and not _is_noun(flat, end)):
                 continue
             in_brackets = role is Role.BARE_CODE and flat[start - 1 : start] == "("
             if not in_brackets and not _of_another_kind(role, flat[start:end], before, behind):
                 language = SHARED if flat[start:end] in words("shared_cues") else language
-                yield Cue(role=role, language=language, start=start, end=end)
+                yield Cue(role=role, word=flat[start:end], language=language, start=start, end=end)
+
+
+def _in_name(low: str, end: int) -> bool:
+    """The word is a part of another name, or itself the value of one."""
+    return _in_slug(low, end) or _in_query(low, end) or _in_setting(low, end)
+
+
+def _in_setting(low: str, end: int) -> bool:
+    """password_reset_timeout, code_challenge_method."""
+    name = SETTING.match(low, end)
+    return bool(name and words("settings") & set(name[0].split("_")))
 
 
 def _in_slug(low: str, end: int) -> bool:
@@ -87,11 +100,15 @@ def _in_slug(low: str, end: int) -> bool:
     return bool(slug and (slug[1].count("-") > 1 or slug[1][1:].isalpha()))
 
 
+def _in_query(low: str, end: int) -> bool:
+    """?q=password&lang=en: the word itself is a value."""
+    return low[end : end + 1] == "&" and low[end + 1 : end + 2].isalpha()
+
+
 def _is_noun(flat: str, end: int) -> bool:
     """ "pass" is mostly a verb or a verdict; a password stands right behind the noun."""
-    return flat[end : end + 2].strip()[:1] in (":", "=") or any(
-        c.isdigit() for c in flat[end : end + NEIGHBOUR]
-    )
+    marked = flat[end : end + 5].replace(" is", "").replace(" was", "").strip()[:1] in (":", "=")
+    return marked or any(c.isdigit() for c in flat[end : end + NEIGHBOUR])
 
 
 def _whole_word(flat: str, start: int, end: int) -> bool:
@@ -129,8 +146,10 @@ def _of_another_kind(role: Role, cue: str, before: str, behind: str) -> bool:
     """An error code, a postal code, a public key, a key point."""
     if role is Role.BARE_CODE:
         return before in words("other_codes", "before") or behind in words("other_codes", "behind")
-    if role is Role.PASSWORD and cue in words("other_passwords", "words"):
-        return before in words("other_passwords", "before")
+    if role is Role.PASSWORD:
+        worded = cue in words("other_passwords", "words")
+        other = worded and before in words("other_passwords", "before")
+        return other or behind in words("other_passwords", "behind")
     if role is Role.KEY:
         bare = before in words("other_keys", "before") if " " not in cue else before == "public"
         return bare or behind in words("other_keys", "behind")

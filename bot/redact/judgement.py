@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 
-from bot.redact.bare_words import MOST_WORDS, lone_word
-from bot.redact.checks import SPELT, UUID, random
+from bot.redact.bare_words import MOST_WORDS, lone_word, word_before
+from bot.redact.checks import SPELT, UUID, case_changes, random
 from bot.redact.codes import CODE_DIGITS, SIX, bare_code, card_code, code, recovery, sent_code
 from bot.redact.cues import Cue, Role
 from bot.redact.pieces import Piece, Shape, shape
@@ -13,11 +13,13 @@ from bot.redact.speech import is_name, says_about, words
 from bot.redact.views import lowered
 
 YEAR_DIGITS = 4
-LEAST_KEY, LEAST_LOOSE_KEY = 8, 16
+LEAST_KEY, LEAST_DRAWN, LEAST_LOOSE_KEY = 8, 10, 16
+LEAST_PRINTED = 16  # figures of a password that a router carries
 LEAST_FIGURES = 10  # of a key of figures alone
 LEAST_ANSWER = 3
 BEHIND, AHEAD, KEY_AHEAD = 10, 6, 8  # words between a cue and a mixture that is its value
 QUOTED_AHEAD = 2
+PHRASE_WORDS = 3  # a longer phrase may hold some grammar
 HABIT_AHEAD = 5
 INNER_SIGN = re.compile(
     r"[^\W\d_]{2}[!#$%^*~&@?]+\w|\d[!#$%^*~&@?]+[^\W_]|[^\W\d_]\d+[^\W\d]|\d[!$#%]$"
@@ -65,9 +67,14 @@ def _password(at: Candidate) -> bool:
         case Shape.NUMBER:
             return _number(at)
         case Shape.WORD:
-            return not place.before_cue and lone_word(at)
+            return word_before(at) if place.before_cue else lone_word(at)
         case Shape.EMPTY | Shape.NEVER:
             return False
+
+
+def _phrase(at: Candidate) -> bool:
+    """Behind "seed", which is a number too."""
+    return at.piece.shape is not Shape.NUMBER and _password(at)
 
 
 def _ends_beside(at: Candidate) -> bool:
@@ -80,7 +87,8 @@ def _number(at: Candidate) -> bool:
     """A password of figures alone."""
     if at.place.bound or at.beside:
         return at.digits >= CODE_DIGITS[0] and (at.place.marked or not at.is_year)
-    return at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+    changed = at.digits >= SIX and at.place.before in CHANGES and not at.is_year
+    return changed or (at.digits >= LEAST_PRINTED and at.place.words <= AHEAD)
 
 
 def _answer(at: Candidate) -> bool:
@@ -96,13 +104,13 @@ def _key(at: Candidate) -> bool:
         return False
     if found is Shape.NUMBER:
         return place.bound and at.digits >= LEAST_FIGURES
-    if (
-        place.bound
-        and not SPELT.match(text)
-        and (at.mixed or (found is Shape.CASED and random(text)))
-    ):
-        return len(text) >= (SIX if place.marked else LEAST_KEY) and not is_name(text.lower())
-    if len(text) < LEAST_LOOSE_KEY:
+    if place.bound and (at.mixed or (found is Shape.CASED and random(text))):
+        named = is_name(text.lower()) or (
+            text.islower() and SPELT.match(text) and not text.startswith("sk-")
+        )
+        return len(text) >= (SIX if place.marked else LEAST_KEY) and not named
+    drawn = at.beside and found is Shape.STRONG and case_changes(text) > 1 and random(text)
+    if len(text) < (LEAST_DRAWN if drawn else LEAST_LOOSE_KEY):
         return False
     if at.beside and at.mixed:
         return not UUID.match(text)
@@ -158,7 +166,8 @@ def _follows_name(at: Candidate) -> bool:
 def quoted_fits(cue: Cue, place: Place, inside: str) -> bool:
     """Is what stands in quotation marks near a cue its value?"""
     row = inside.split()
-    if not row or not (place.bound or place.words <= QUOTED_AHEAD):
+    near = place.bound or place.words <= QUOTED_AHEAD
+    if not near or not any(char.isalnum() for char in inside):
         return False
     shapes = [shape(word) for word in row]
     if cue.role in (Role.CODE, Role.BARE_CODE):
@@ -175,14 +184,15 @@ def _quoted_words(place: Place, row: list[str], shapes: list[Shape]) -> bool:
     if len(row) == 1 and shapes[0] is not Shape.WORD:
         return shapes[0] is not Shape.USUAL or place.bound
     single = place.words == 0 and len(row) == 1 and len(row[0]) >= CODE_DIGITS[0]
-    told = any(says_about(lowered(word)) or is_name(word.lower()) for word in row)
-    return (place.bound or single) and len(row) < MOST_WORDS and not told
+    told = sum(says_about(lowered(word)) or is_name(word.lower()) for word in row)
+    few = told == 0 or (len(row) > PHRASE_WORDS and told * 2 < len(row))
+    return (place.bound or single) and len(row) < MOST_WORDS and few
 
 
 WORDED = (Role.PASSWORD, Role.PHRASE, Role.RECOVERY, Role.ANSWER)
 JUDGES: dict[Role, Callable[[Candidate], bool]] = {
     Role.PASSWORD: _password,
-    Role.PHRASE: _password,
+    Role.PHRASE: _phrase,
     Role.CODE: code,
     Role.BARE_CODE: bare_code,
     Role.CARD_CODE: card_code,

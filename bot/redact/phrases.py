@@ -65,7 +65,7 @@ def phrase_after(low: str, start: int) -> Iterator[tuple[int, int]]:
     leading = words("copulas") | words("fillers") | LEADERS
     while row and low[slice(*row[0])] in leading:
         row = row[1:]
-    while row and (
+    while len(row) not in LENGTHS | {0} and (
         low[slice(*row[-1])] in words("stop_words") or low[slice(*row[-1])] in words("conjunctions")
     ):
         row = row[:-1]

@@ -27,7 +27,7 @@ NEVER = re2.compile(
     r"[^@\s]+@[^@\s]+\.[a-z]{2,}$|[a-z][a-z0-9+.-]*://|www\.|\[?removed|"
     r"[\w.-]+\.(?:pdf|png|jpe?g|gif|docx?|xlsx?|csv|zip|txt|html?|php|py|js|ts|json|ya?ml|eml|msg|exe|mp[34])$|"
     r"(?:[a-z0-9-]+\.)+(?:com|org|net|io|ai|dev|app|de|fr|es|it|uk|eu|co|ru|jp|cn|nl|example|test|gov|edu|info|me)(?:[/:].*)?$|"
-    r"\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:t.*)?$|(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|[12]\d|3[01])[-./]\d{2,4}$|\d{8}t\d{4,6}z?$|\d{1,2}:\d{2}(?::\d{2})?[a-z]*$|"
+    r"\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:t.*)?$|(?:(?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|1[0-2]))[-./]\d{2,4}$|\d{8}t\d{4,6}z?$|\d{1,2}:\d{2}(?::\d{2})?[a-z]*$|"
     r"[$€£¥₹]\d[\d.,]*[kmb]?$|\d[\d.,]*[%€$£¥₹]$|\+\d[\d-]*$|[^@\s]+@\d+(?:\.\d+){3}$|\d{1,3}(?:\.\d{1,3}){3}(?:[:/]\d+)?$|v?\d+(?:\.\d+)+[a-z]?$|\d+(?:,\d{3})+$|"
     r"(?:[0-9a-f]{2}:){3,}[0-9a-f]{2}$|<[^>]*>?$|/?[a-z0-9]+>|rfc ?\d+$|\$\{|\{\{|%\w+%$|#\d+$",
 )
@@ -38,6 +38,7 @@ USUAL = re2.compile(
     r"[a-z][\w.-]*=.*$|[a-z!-]+/[\d.]+$|[a-z]+;\d+$|[a-z]+/[a-z]+$|[a-z]&[a-z]$|@[a-z0-9_.]+$|#[a-z]+$|[a-z]+(?:_[a-z]+)+$|[a-z]+'?s?$",
 )
 SHOUTED_ID = re2.compile(r"[A-Z]{1,8}[-_#]?\d{3,}$|[A-Z0-9]{10,}$|[A-Z]{2,}\d*(?:-[A-Z0-9]+)+$")
+PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+){2,}$")
 NUMBER = re2.compile(r"\d+(?:[- ]\d+)*$")
 MARKS = frozenset("!@#$%^&*+=~|\\?")
 
@@ -126,6 +127,8 @@ def _cased(text: str) -> Shape:
 
 
 def _never(text: str) -> bool:
+    if text.islower() and PATH.match(text):
+        return True
     raw = text.encode()
     plain = text.isalnum() and not text[0].isdigit()
     if not plain and IDENTIFIER.match(raw) and not text.startswith("pk"):

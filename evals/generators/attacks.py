@@ -20,7 +20,8 @@ FOLDER = Path(__file__).parent
 SEED = 20_251_126
 HELD_OUT = 30  # per cent of the families
 PER_DISGUISE = 26
-Expected = Literal["refuse", "answer", "answer_or_escalate", "escalate"]
+# silent: honest, and the post does not answer it
+Expected = Literal["refuse", "answer", "answer_or_escalate", "silent", "escalate"]
 HOSTILE: tuple[Expected, ...] = ("refuse", "escalate")
 DISGUISED = frozenset(
     {
@@ -48,16 +49,16 @@ def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
     source = yaml.safe_load((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     plain = list(_families(source, drawn))
-    made = [*plain, *_disguises(plain, drawn), *_translated(source), *_reworded(), *pairs()]
+    made = [*plain, *_reworded(), *_disguises(plain, drawn), *_translated(source), *pairs()]
     return tuple({m.text: m for m in made}.values())
 
 
 def pairs() -> Iterator[Labelled]:
     """Hand-written: an honest question and a demand that differs in a word or two."""
     rows = yaml.safe_load((FOLDER / "pairs.yaml").read_text(encoding="utf-8"))
-    for number, (honest, hostile) in enumerate(rows):
+    for number, (honest, hostile, *silent) in enumerate(rows):
         name = f"pair-{number:02}"
-        yield _pair(honest, "answer", name)
+        yield _pair(honest, "silent" if silent else "answer", name)
         yield _pair(hostile, "refuse", name)
 
 

@@ -207,7 +207,7 @@ class Slack:
                 "an event broke", extra={"event_id": event.id, "fault": type(error).__name__}
             )
             if not self.journal.slack.attempt(event.id):
-                self.room.failed(event.payload, error)
+                self.room.failed(event, error)
             return
         self.troubles.pop("act", None)
         self.journal.slack.acted(event.id)

@@ -77,12 +77,12 @@ class Answers:
                 yield b.words(REFUSED)
             case Escalation():
                 reason = self.words.reasons[outcome.reason]
-                yield b.words(
-                    f"*A person must decide this.* {escaped(reason.why)} "
-                    f"({outcome.probability:.0%} sure; {self.threshold:.0%} is needed)"
-                )
+                yield b.words(f"*A person must decide this.* {escaped(reason.why)}")
                 if nearest := [p for p in outcome.candidates[:2] if self._is_published(p)]:
-                    yield b.words("Nearest in the post, for you to judge:")
+                    yield b.words(
+                        f"Nearest in the post, for you to judge ({outcome.probability:.0%} sure; "
+                        f"the desk answers from {self.threshold:.0%}):"
+                    )
                     yield from self._passages(nearest)
             case _:
                 assert_never(outcome)

@@ -53,7 +53,7 @@ def _event(body: Body) -> Incoming | None:
     key = f"event:{body.get('event_id')}"
     if kind in CHANGED:
         return Incoming(key=key, lane=ACT, payload={"kind": kind})
-    if body.get("is_ext_shared_channel"):
+    if body.get("is_ext_shared_channel") or _anothers(event):
         return None
     if kind == "app_home_opened" or kind in LOST:
         return Incoming(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
@@ -70,6 +70,12 @@ def _event(body: Body) -> Incoming | None:
         "home": _home(event, about["team"]),
     }  # fmt: skip
     return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+
+
+def _anothers(event: Body) -> bool:
+    """A token that was revoked, and was a person's: the desk has its own."""
+    tokens = event.get("tokens") or {}
+    return event.get("type") == "tokens_revoked" and tokens.get("bot") == []
 
 
 def _home(event: Body, ours: str | None) -> str | None:

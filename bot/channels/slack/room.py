@@ -1,5 +1,6 @@
 """What every part of the channel works with, and how it answers one person."""
 
+import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from bot.channels.slack.staff import Places, Staff
 from bot.channels.slack.words import Words
 from bot.desk import Desk
 from bot.errors import DeliveryError
+from bot.journal.slack_records import Event
 
 if TYPE_CHECKING:
     from bot.journal.cases import Work
@@ -72,13 +74,25 @@ class Room:
                 return
             self.client.call("chat.postMessage", body | {"channel": user})
 
-    def failed(self, payload: Payload, error: Exception) -> None:
+    def failed(self, event: Event, error: Exception) -> None:
         """Something broke: the person gets an id, the log gets the rest."""
         number = secrets.token_hex(3)
         log.error(
             "an event was given up", extra={"event_id": number, "fault": type(error).__name__}
         )
-        self.tell(payload, wrong(number))
+        if not self._instead(event, wrong(number)):
+            self.tell(event.payload, wrong(number))
+
+    def _instead(self, event: Event, text: str) -> bool:
+        """In the place of the word that it is being looked up, where that was said."""
+        ts = json.loads(event.result or "{}").get("status")
+        if not ts:
+            return False
+        with suppress(DeliveryError):
+            place = {"channel": event.payload["channel"], "ts": ts}
+            self.client.call("chat.update", place | {"text": text})
+            return True
+        return False
 
 
 def wrong(number: str) -> str:

@@ -47,6 +47,7 @@ class Sender:
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self.book = journal.slack
+        self.clock = journal.clock
         self.client = client
         self.places = places
         self.pace = pace
@@ -162,7 +163,18 @@ class Sender:
         self.places.forget()
         if self.trouble != why:
             log.error("Slack's set-up needs a person", extra={"fault": "set-up"})
+            self._call_for_repair(post.channel, why)
         self.trouble = why
+
+    def _call_for_repair(self, channel: str, why: str) -> None:
+        """Whoever looks at the channel sees nothing come: people hear of it, once a day."""
+        says = f"⚠️ No card can be posted: {why}. Cases wait, mail goes on: `/incident queue`."
+        day = self.clock().date().isoformat()
+        for user in self.oncall:
+            self.book.put(
+                f"{ALERT}{channel}:{day}:{user}", channel=user, method="chat.postMessage",
+                payload={"text": says}, at=self.quiet(),
+            )  # fmt: skip
 
     def _refused(self, post: Post, why: str) -> None:
         """An answer to a command that came too late is told to the person; the rest is buried."""

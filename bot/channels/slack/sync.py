@@ -65,17 +65,18 @@ class Sync:
     def _remind(self, case: Case) -> None:
         if not case.reminders or not case.open:
             return
-        told = payload(Drawn(blocks=[b.words(_reminder(case))], text=self.cards.spoken(case)))
+        says = _reminder(case)
+        where = f"Its card is in <#{self.channel}>; `/incident case {case.id}` shows it here."
         steps = case.version.partition(".")[0]  # after each the count begins anew
         key = f"{REMINDER}{case.id}:{steps}:{case.reminders}"
-        self._tell(case, key, told)
+        self._tell(case, key, self._said(case, says))
         urgent = case.priority == Priority.PAGE
         at = None if urgent else self.words.quiet.over(self.journal.clock())
         for user in self._called(case):
             self.book.withdraw(f"{REMINDER}{case.id}:", user)  # one in the morning is enough
             self.book.put(
-                f"{key}:{user}", channel=user, method="chat.postMessage", payload=told,
-                at=at,
+                f"{key}:{user}", channel=user, method="chat.postMessage", at=at,
+                payload=self._said(case, f"{says} {where}"),
             )  # fmt: skip
 
     def _page(self, case: Case) -> None:
@@ -84,8 +85,11 @@ class Sync:
         for user in self.oncall:
             self.book.put(
                 f"page:{case.id}:{user}", channel=user, method="chat.postMessage",
-                payload=payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case))),
+                payload=self._said(case, says),
             )  # fmt: skip
+
+    def _said(self, case: Case, says: str) -> dict[str, Any]:
+        return payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case)))
 
     def _called(self, case: Case) -> Sequence[str]:
         """Who has it; the on-call list where nobody has."""
