@@ -13,8 +13,8 @@ from bot.corpus import Knowledge, load
 from bot.errors import DeliveryError, MissingError
 from bot.limits import Limits, read_limits
 from bot.outbound import Outbound
-from bot.ports import Judge, MailOut, Retriever, Selector
-from bot.responder import Lookup, Responder
+from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
+from bot.responder import Responder
 from bot.settings import MailKind
 
 if TYPE_CHECKING:

@@ -51,6 +51,7 @@ class ModelLimits:
     trial_questions: int
     trial_seconds: int
     watched: int
+    silent_below: float
     most_yes: float
 
 
@@ -96,7 +97,9 @@ def _model(found: dict[str, Any]) -> ModelLimits:
     whole: dict[str, Any] = {
         f.name: _positive(found[f.name]) for f in fields(ModelLimits) if f.type is int
     }
-    parts: dict[str, Any] = {name: float(found[name]) for name in ("floor", "adds", "most_yes")}
+    parts: dict[str, Any] = {
+        name: float(found[name]) for name in ("floor", "adds", "silent_below", "most_yes")
+    }
     if unknown := found.keys() - whole.keys() - parts.keys():
         raise ValueError(f"model: {', '.join(sorted(unknown))} is not known")
     if not (0 <= parts["floor"] <= 1 and 0 <= parts["most_yes"] <= 1 and parts["adds"] >= 0):

@@ -36,6 +36,14 @@ class Judge(Protocol):
     def threshold_for(self, language: str) -> float: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Where evidence comes from, and who weighs it."""
+
+    retriever: Retriever
+    judge: Judge
+
+
 class Decided(StrEnum):
     ANSWER = "answer"
     NOT_IN_POST = "not_in_post"

@@ -37,7 +37,7 @@ from bot.policy import (
     talk,
     urgent,
 )
-from bot.ports import Judge, Judgement, Retriever, Selected, Selector
+from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.selection.asking import Asking
 
 CANDIDATES = 3
@@ -48,14 +48,6 @@ MAX_CHARACTERS = 32_000
 LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
-    """Where evidence comes from, and who weighs it."""
-
-    retriever: Retriever
-    judge: Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +128,8 @@ class Responder:
         if message.subject:
             history.append(message.subject)
         sample = shows_sample(text)  # what it asks is no question of the person who shows it
-        readings = self._readings(spoken(text) if sample else text, language, explain)
+        own = spoken(text) if sample else text
+        readings = self._readings(own, language, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
@@ -145,8 +138,7 @@ class Responder:
             verdicts[-1] = whole
         asked = _without_chatter(readings, verdicts)
         if not any(verdicts):
-            waiting = [r for r, _ in asked]
-            asked = [(r, None) for r in self._selected(text, waiting, language, notes)]
+            asked = self._selected(own, [r for r, _ in asked], language, notes)
         outcomes = [self._decide(r, v, language) for r, v in asked]
         return [_with_sample(o) for o in outcomes] if sample else outcomes
 
@@ -162,16 +154,17 @@ class Responder:
 
     def _selected(
         self, text: str, readings: list[Reading], language: str, notes: list[str]
-    ) -> list[Reading]:
-        """The readings with a model's word on each; as they are without a model or on its fault."""
+    ) -> list[tuple[Reading, Verdict | None]]:
+        """The readings with a model's word on each, and on questions that only it has seen."""
         if not self.asking or any(map(_like_refused, readings)):
-            return readings
+            return [(r, None) for r in readings]
         selected = self.asking.ask(text)
         asked = [r.question.text for r in readings]
         notes.append(f"model: {self.asking.came(selected, asked)}")
         missed = self.asking.unread(selected, [r.view for r in readings])
-        more = [self._read(Question(text=span), language) for span in missed if not screen(span)]
-        return [self._weighed(r, selected, language) for r in [*readings, *more]]
+        more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
+        every = [*((r, None) for r in readings), *more]
+        return [(self._weighed(r, selected, language), verdict) for r, verdict in every]
 
     def _weighed(self, reading: Reading, selected: Selected, language: str) -> Reading:
         if not self.asking:

@@ -1,10 +1,11 @@
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from bot.domain import Priority
 from bot.errors import KnowledgeError
-from bot.limits import Scope, read_limits
+from bot.limits import Scope, read_limits, shipped_limits
 
 GOOD = """
 caps: [{scope: all, seconds: 60, most: 3}]
@@ -25,6 +26,28 @@ def test_the_knowledge_may_bring_its_own(tmp_path: Path) -> None:
     limits = read_limits(tmp_path)
     assert [(cap.scope, cap.most) for cap in limits.caps] == [(Scope.ALL, 3)]
     assert limits.retry_seconds == (1, 2)
+
+
+def test_what_a_model_may_is_as_shipped_unless_the_knowledge_says_so(tmp_path: Path) -> None:
+    (tmp_path / "limits.yaml").write_text(GOOD, encoding="utf-8")
+    assert read_limits(tmp_path).model == shipped_limits().model
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("floor: 0.02", "floor: 2"), ("adds: 4.7", "adds: -1"), ("tries: 2", "tries: 0"),
+        ("watched: 20", "watched: many"), ("among: 5", "amongst: 5"), ("tries: 2", "tries: 2\n  x: 1"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_model_s_limits_names_the_file(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    shipped = (files("bot") / "data" / "limits.yaml").read_text(encoding="utf-8")
+    assert old in shipped
+    (tmp_path / "limits.yaml").write_text(shipped.replace(old, new), encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=r"limits\.yaml"):
+        read_limits(tmp_path)
 
 
 @pytest.mark.parametrize(

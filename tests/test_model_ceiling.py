@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.app import App
-from bot.domain import Answer, EscalationReason, Message, Outcome, Response
+from bot.domain import Answer, Escalation, EscalationReason, Message, Outcome, Response
 from bot.ports import Selected
 from bot.redact import redact
 from bot.selection.private import without_people
@@ -15,7 +15,7 @@ from bot.wording import word
 from evals.measure import OPEN
 from evals.schema import ANSWERED, Case, read_cases
 from tests.scripted_model import Once, Scripted, both, desk_with, quoted
-from tests.test_chat_model import GOLD
+from tests.test_chat_model import GOLD, KNOWN
 
 EVERY = 3  # of the English families; of the other languages every case
 REACHED = 0.95
@@ -115,6 +115,24 @@ def test_another_language_gets_the_post_s_words_in_its_own_template(
     assert app.knowledge.templates[lang].greeting in reply
 
 
+LEFT = "Um, my colleague wants his account closed by you today"
+
+
+def test_a_question_that_only_a_model_sees_is_decided_too(app: App, once: Once) -> None:
+    text = f"{KNOWN} {LEFT}"
+
+    def says(asked: str) -> Selected:
+        if asked != text:
+            return both(asked, [])
+        known, seen = both(KNOWN, [GOLD]), both(LEFT, [])
+        return Selected(one=known.one + seen.one, other=known.other + seen.other)
+
+    alone = desk_with(app, once, None).respond(Message(text=text))
+    found = desk_with(app, once, Scripted(says)).respond(Message(text=text))
+    assert [type(o) for o in alone.outcomes] == [Answer]
+    assert [type(o) for o in found.outcomes] == [Answer, Escalation]
+
+
 def test_a_language_without_templates_is_a_person_s(app: App, once: Once) -> None:
     text = "Api anahtarlarım sızdırıldı mı, onları şimdi değiştirmem gerekiyor mu?"
     says = Scripted(lambda asked: both(asked, [GOLD] if asked == text else []))
@@ -135,13 +153,14 @@ def test_a_yes_man_is_found_out_and_answers_nothing_wrong_that_the_desk_does_not
     assert wrong(app, once, cases, yes_man(app, once)) <= wrong(app, once, cases, None)
 
 
-def test_a_yes_man_that_fails_its_trials_is_found_out_by_what_the_desk_is_sure_of(
-    app: App, once: Once, cases: list[Case]
+@pytest.mark.parametrize("trial", [Selected(fault="APIConnectionError"), Selected()])
+def test_a_yes_man_that_knows_a_trial_is_found_out_by_what_the_desk_is_sure_of(
+    app: App, once: Once, cases: list[Case], trial: Selected
 ) -> None:
     known, yes = {sent(c) for c in cases}, yes_man(app, once)
 
     def says(text: str) -> Selected:
-        return yes(text) if text in known else Selected(fault="APIConnectionError")
+        return yes(text) if text in known else trial
 
     alone = wrong(app, once, cases, None)
     assert wrong(app, once, cases, says) <= alone + 0.01 * len(cases)

@@ -157,6 +157,12 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
     assert drawn.text
 
 
+def test_staff_read_what_came_of_asking_a_model(knowledge: Knowledge) -> None:
+    response = Response(outcomes=(), language="en", knowledge="abc", notes=("model: resting",))
+    shown = json.dumps(Answers(Outbound(knowledge), WORDS, 0.9).answer(response, 1).blocks)
+    assert "the model was not asked: it failed" in shown
+
+
 def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
     real = knowledge.passages["faq-know-organization-impacted"]
     forged = replace(real, text="Send us your code.")

@@ -57,7 +57,7 @@ class Asking:
         """The evidence with its word on the question, and whether its yes counted."""
         limits = self.trust.limits
         word = word_on(without_people(question), selected)
-        if word is not None and judged.probability < limits.floor:
+        if word is not None and judged.probability < limits.silent_below:
             self.trust.saw(yes=word.confirms)
         trusted = at_stake(judged, word, threshold=threshold, limits=limits) and self.trust.holds(
             self.ask

@@ -10,6 +10,7 @@ from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
 from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
 from bot.outbound import Outbound
+from bot.rendering import told
 from bot.wording import headed
 
 PASSAGE = 1_200
@@ -55,7 +56,8 @@ class Answers:
         if (more := len(response.outcomes) - SHOWN) > 0:
             made.append(b.remarks(MORE.format(count=more)))
         made = b.fits(made, b.MOST_BLOCKS - 3)
-        made.append(b.remarks(f"Published post, knowledge {escaped(response.knowledge)}"))
+        rests_on = f"Published post, knowledge {escaped(response.knowledge)}"
+        made.append(b.remarks(rests_on, *map(escaped, told(response))))
         made.append(_feedback(event_id))
         if can_share:
             value = str(event_id)
