@@ -206,7 +206,7 @@ def test_a_character_that_no_approved_text_has(
 
 def test_the_desks_own_secrets_are_known_in_any_disguise(knowledge: Knowledge) -> None:
     secret = "".join(random.Random(8).choices(string.ascii_letters + string.digits, k=32))
-    outbound = Outbound(knowledge, [secret, "passwords", "abc", ""])
+    outbound = Outbound(knowledge, [secret, "passwords", "abc", "", "\udcff" * 9])
     plain = reply(knowledge, random.Random(1))
     assert outbound.check(plain).allowed  # "passwords" and "abc" are no secrets
     raw = secret.encode()
