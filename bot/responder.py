@@ -164,14 +164,12 @@ class Responder:
         missed = self.asking.unread(selected, [r.view for r in readings])
         more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
         every = [*((r, None) for r in readings), *more]
-        return [(self._weighed(r, selected, language), verdict) for r, verdict in every]
+        return [(self._weighed(self.asking, r, selected, language), v) for r, v in every]
 
-    def _weighed(self, reading: Reading, selected: Selected, language: str) -> Reading:
-        if not self.asking:
-            return reading
+    def _weighed(self, asking: Asking, reading: Reading, said: Selected, language: str) -> Reading:
         ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
-        judged, confirmed = self.asking.weigh(
-            reading.question.text, replace(reading.judgement, passages=ours), selected,
+        judged, confirmed = asking.weigh(
+            reading.question.text, replace(reading.judgement, passages=ours), said,
             threshold=self.judge.threshold_for(language),
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)
