@@ -20,6 +20,7 @@ from bot.errors import DeskError, InputError, MissingError
 from bot.journal import Journal, OutboxState
 from bot.journal.sends import NEEDS_PEOPLE
 from bot.language import detect
+from bot.outbound.rehearsal import stopped
 from bot.rendering import as_json
 from bot.settings import MailKind
 from bot.staff_text import warnings
@@ -175,11 +176,10 @@ def examine(app: App) -> Iterator[Finding]:
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
     )  # fmt: skip
-    stopped = app.outbound.stopped
+    stays = next(stopped(app.outbound), "")
     yield Finding(
-        name="replies", good=not stopped,
-        says=f"stopped for what they carry: {', '.join(stopped)}; list it in notes.yaml"
-        if stopped else "every approved text may leave",
+        name="replies", good=not stays,
+        says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
     fit = app.fit
     yield Finding(

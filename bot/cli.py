@@ -3,8 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import DeskError, InputError, MissingError
 
@@ -82,10 +82,10 @@ def mail_check(arguments: argparse.Namespace) -> int:
 def redact(arguments: argparse.Namespace) -> int:
     """Mask secrets."""
     from bot.redact import redact as mask
-    from bot.rendering import span_json
+    from bot.rendering import span_json, text_of
 
     def one(line: object) -> dict[str, Any]:
-        masked = mask(_text(line))
+        masked = mask(text_of(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
     return _stream(one) if arguments.jsonl else _single(arguments, lambda text: mask(text).text)
@@ -93,15 +93,17 @@ def redact(arguments: argparse.Namespace) -> int:
 
 def guard(arguments: argparse.Namespace) -> int:
     """Say whether a text may leave as an automatic reply."""
+    from bot.rendering import sized, text_of
+
     outbound = _app().outbound
 
     def one(line: object) -> dict[str, Any]:
-        check = outbound.check(_text(line))
+        check = outbound.check(text_of(line))
         return {"allowed": check.allowed, "why": check.why}
 
     if arguments.jsonl:
         return _stream(one)
-    check = outbound.check(_sized(" ".join(arguments.text) or sys.stdin.read()))
+    check = outbound.check(sized(" ".join(arguments.text) or sys.stdin.read()))
     print("allowed" if check.allowed else f"stopped: {check.why}")
     return DONE if check.allowed else FAILED
 
@@ -206,47 +208,20 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def _stream(one: Callable[[object], dict[str, Any]]) -> int:
-    """Answer line by line, in order; a bad line gets an error and the run goes on."""
+    """Answer line by line, in order."""
+    from bot.rendering import answered
+
     code = DONE
-    for number, raw in enumerate(_lines(sys.stdin.buffer), 1):
-        line: Any = None
-        try:
-            line = json.loads(raw)
-            made = {"id": _id(line), **one(line)}
-        except (ValueError, RecursionError):
-            made, code = {"id": None, "error": f"line {number} is no JSON object"}, BAD
-        except InputError as error:
-            made, code = {"id": _id(line), "error": str(error)}, BAD
+    for made, good in answered(sys.stdin.buffer, one):
+        code = code if good else BAD
         print(json.dumps(made, ensure_ascii=True), flush=True)
     return code
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
-    for raw in stream:
-        if raw.strip():
-            yield raw.decode("utf-8", "replace")
-
-
-def _id(line: object) -> object:
-    return line.get("id") if isinstance(line, dict) else None
-
-
-def _text(line: object) -> str:
-    if not isinstance(line, dict) or not isinstance(line.get("text"), str):
-        raise InputError('a line needs {"id": …, "text": "…"}')
-    return _sized(str(line["text"]))
-
-
-def _sized(text: str) -> str:
-    from bot.rendering import MAX_CHARACTERS
-
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
-    return text
-
-
 def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
-    print(make(_sized(" ".join(arguments.text) or sys.stdin.read())))
+    from bot.rendering import sized
+
+    print(make(sized(" ".join(arguments.text) or sys.stdin.read())))
     return DONE
 
 

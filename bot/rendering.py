@@ -1,6 +1,7 @@
 """Response -> the public JSON of `ask --jsonl` and the lines a terminal shows."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from bot.budget import NOT_ASKED
@@ -30,18 +31,41 @@ CAME: dict[str, str] = {
 }
 
 
-def message_of(line: object) -> Message:
-    """A line of `ask --jsonl` as a redacted message; InputError says what is wrong with it."""
-    if not isinstance(line, Mapping) or not isinstance(line.get("text"), str):
-        raise InputError('a line needs {"id": …, "text": "…"}')
-    text = line["text"]
-    if not text.strip():
-        raise InputError("the text is empty")
+def answered(
+    lines: Iterable[bytes], one: Callable[[object], dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Each line's answer, and whether the line was good; after a bad one it goes on."""
+    for number, raw in enumerate((each for each in lines if each.strip()), 1):
+        line: object = None
+        try:
+            line = json.loads(raw.decode("utf-8", "replace"))
+            yield {"id": _id(line), **one(line)}, True
+        except (ValueError, RecursionError):
+            yield {"id": None, "error": f"line {number} is no JSON object"}, False
+        except InputError as error:
+            yield {"id": _id(line), "error": str(error)}, False
+
+
+def text_of(line: object) -> str:
+    """The text of a line of `redact` or `guard`; InputError says what is wrong with it."""
+    return sized(str(_fields(line)["text"]))
+
+
+def sized(text: str) -> str:
+    """`text`, or InputError when it is longer than any that is read."""
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
+    return text
+
+
+def message_of(line: object) -> Message:
+    """A line of `ask --jsonl` as a redacted message; InputError says what is wrong with it."""
+    fields, text = _fields(line), text_of(line)
+    if not text.strip():
+        raise InputError("the text is empty")
     try:
-        channel = Channel(line.get("channel", Channel.EMAIL))
-        turns = [_turn(turn) for turn in line.get("history", ())][-MAX_TURNS:]
+        channel = Channel(fields.get("channel", Channel.EMAIL))
+        turns = [_turn(turn) for turn in fields.get("history", ())][-MAX_TURNS:]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             'channel is "email" or "slack"; history is [{"role": "user" or "desk", "text": "…"}]'
@@ -129,6 +153,16 @@ def _part(outcome: Outcome) -> dict[str, Any]:
 
 def _passages(passages: tuple[Passage, ...]) -> dict[str, list[str]]:
     return {"passages": [p.id for p in passages], "quotes": [p.text for p in passages]}
+
+
+def _fields(line: object) -> Mapping[str, Any]:
+    if not isinstance(line, Mapping) or not isinstance(line.get("text"), str):
+        raise InputError('a line needs {"id": …, "text": "…"}')
+    return line
+
+
+def _id(line: object) -> object:
+    return line.get("id") if isinstance(line, Mapping) else None
 
 
 def _turn(turn: Mapping[str, object]) -> Turn:

@@ -20,6 +20,7 @@ from bot.corpus.carried import unlisted
 from bot.domain import Message, SecretKind
 from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import folded
+from bot.outbound.rehearsal import stopped
 from bot.settings import Settings
 from bot.wording import about_line, quoted, source_line, word
 from evals.generators.tampering import reply
@@ -133,6 +134,10 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     wrong = {
         "no passage": ([about], [about, source], [said, about], [t.answer_lead, about, t.footer]),
         "heading of another": ([about, quoted(other)], [about, said, quoted(other)]),
+        "without its question": (
+            [t.greeting, quoted(other)],
+            [about, said, source, quoted(other), t.footer],
+        ),
         "source line": (
             [source],
             [source, said],
@@ -155,6 +160,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
         ),
         "where none belongs": ([t.footer, said], [t.handover, said], [t.refusal[0], about, said]),
     }
+    assert outbound.check(f"{t.greeting} {about_line(t, other)} {quoted(other)}").allowed
     for why, texts in wrong.items():
         for text in texts:
             check = outbound.check("\n\n".join(text))
@@ -200,7 +206,7 @@ def test_a_character_that_no_approved_text_has(
 
 def test_the_desks_own_secrets_are_known_in_any_disguise(knowledge: Knowledge) -> None:
     secret = "".join(random.Random(8).choices(string.ascii_letters + string.digits, k=32))
-    outbound = Outbound(knowledge, [secret, "passwords", "abc", ""])
+    outbound = Outbound(knowledge, [secret, "passwords", "abc", "", "\udcff" * 9])
     plain = reply(knowledge, random.Random(1))
     assert outbound.check(plain).allowed  # "passwords" and "abc" are no secrets
     raw = secret.encode()
@@ -288,10 +294,21 @@ def test_an_approved_text_that_leads_elsewhere_is_stopped_and_warned_of(
     )
     check = Outbound(spoilt).check("Call +1 202 555 0143.")
     assert check.why == "an address, link or number is not listed: +1 202 555 0143"
-    assert "+1 202 555 0143" in Outbound(spoilt).stopped
-    assert Outbound(knowledge).stopped == ()
+    assert "en: an address, link or number is not listed" in next(stopped(Outbound(spoilt)))
     assert any("replies/en.yaml names +1 202" in warning for warning in spoilt.warnings)
     assert any("own link https://openai.com/other" in warning for warning in spoilt.warnings)
+
+
+def test_every_kind_of_reply_may_leave_and_templates_that_do_not_fit_are_named(
+    knowledge: Knowledge,
+) -> None:
+    assert list(stopped(Outbound(knowledge))) == []
+    english = knowledge.templates["en"]
+    for name in ("greeting", "answer_lead", "handover"):
+        alike = english.model_copy(update={name: english.footer})
+        spoilt = replace(knowledge, templates={"en": alike})
+        assert all(line.startswith("en: ") for line in stopped(Outbound(spoilt)))
+        assert next(stopped(Outbound(spoilt))), name
 
 
 def mail(knowledge: Knowledge, text: str = "") -> EmailMessage:

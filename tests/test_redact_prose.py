@@ -109,6 +109,10 @@ password_confirmation=[[s3cr3tive]]
 the door code is [[A7K9Q2]]
 I changed my password from [[12345678]] to [[87654321]]
 my password: [[12345]]
+[[walnutcake]] is my password
+der Türcode ist [[3584]]
+my real one is [[Peach44x]], my actual password, I mean
+[[Lantern41x]], same as my other password
 pls check account kim@acme.example pwd [[Butterfly]]
 the current pass is: [[oldtrafford]]
 it used to be [[Arsenal99]] but not now
@@ -265,6 +269,13 @@ logged in using Edge119
 she forgot her pw, typical, but the pw wasnt in there
 muss ich mein pw aendern?
 12 words or 24 words, which is better?
+9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c was in the notice, is my api key affected?
+00QOMMDA30hABCfx9r was in the mail, is my password affected?
+I changed my password. Ref ft:gpt-4o-mini:acme::KbFz3Cvi
+I changed my password. Ref fYR09kpU7pleRJbhFy0u3M
+I forgot the password. The log had arn:aws:iam::501405861683:role/app
+I changed my password, order A77kQ2xP9
+EAN 4006381333931 and the barcode 4624098449625
 faq-need-reset-password-rotate-api and password-reset-2025.html
 the page password-reset-faq-2025 and staff-pw-exposed
 key fingerprint 3A:7B:22:90:1C:DE:44:F1:09:AB:CD:EF:12:34:56:78

@@ -44,11 +44,6 @@ class Outbound:
         self.grammar = Grammar(knowledge)
         self.echoes = Echoes(own_secrets, approved=self.grammar.units)
 
-    @property
-    def stopped(self) -> tuple[str, ...]:
-        """What approved texts carry and no reply may: such a text is stopped until it is listed."""
-        return unlisted("\n".join(self.grammar.units), self.knowledge.notes)
-
     def check(self, text: str) -> Check:
         """Allowed only if all of `text` is known units, each in its place."""
         why = self._objection(text)

@@ -47,7 +47,7 @@ def _one_of(pieces: Iterable[str]) -> "re2._Regexp[bytes]":
 
 
 def _disguises(secret: str) -> Iterator[str]:
-    raw = secret.encode()
+    raw = secret.encode("utf-8", "replace")  # the environment may hold any bytes
     yield secret
     yield secret[::-1]
     yield codecs.encode(secret, "rot13")

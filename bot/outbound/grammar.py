@@ -11,6 +11,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from bot.corpus import Knowledge, Post, Templates
+from bot.corpus.checks import RESTATES
 from bot.domain import Passage
 from bot.wording import about_line, quoted, source_line
 
@@ -196,6 +197,18 @@ def _misheaded(units: Sequence[Unit]) -> str:
     return ""
 
 
+def _unasked(units: Sequence[Unit]) -> str:
+    """In a reply, a passage that opens with a bare "Yes." stands under the question it answers."""
+    asked = all(unit.kind in QUOTES for unit in units)  # a quote alone is no reply
+    for unit in units:
+        if unit.kind is Kind.PASSAGE:
+            if not asked and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
+                return "a bare yes or no stands without its question"
+        else:
+            asked = unit.kind is Kind.ABOUT
+    return ""
+
+
 def _unsourced(units: Sequence[Unit]) -> str:
     """A source line names the date of a passage above it."""
     dates: set[str] = set()
@@ -208,5 +221,5 @@ def _unsourced(units: Sequence[Unit]) -> str:
 
 
 RULES: tuple[Callable[[Sequence[Unit]], str], ...] = (
-    _repeated, _languages, _misplaced, _misheaded, _unsourced,
+    _repeated, _languages, _misplaced, _misheaded, _unasked, _unsourced,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from bot.redact.values import joined_numbers, widened
 from bot.redact.views import lowered
 
 ALTERNATIVE = 2  # pieces back from a value to the one before "or"
+CLOSE = 3  # words from a copula to its cue: "… is my old bank password"
 REACH, LONGEST = 60, 180  # characters read before a cue, to the start of a value
 ENDS = frozenset(".?!…")
 QUOTES = frozenset("\"'")
@@ -30,7 +31,7 @@ def values_before(text: str, cue: Cue, previous: int) -> Iterator[tuple[int, int
         piece = row[index]
         if _parts(piece, last=index == len(row) - 1):
             return
-        if _binds(piece):
+        if place.words <= CLOSE and not place.loose and _binds(piece):
             place = replace(place, bound=True)
             continue
         if piece.text and (
@@ -41,7 +42,8 @@ def values_before(text: str, cue: Cue, previous: int) -> Iterator[tuple[int, int
             if other := _alternative(row, index):
                 yield widened(text, other, other.end, bound=False)
             return
-        place = replace(place, bound=False, words=place.words + 1)
+        apart = place.bound and bool({",", ";"} & set(piece.trail))  # "…, is my password safe"
+        place = replace(place, bound=False, words=place.words + 1, loose=place.loose or apart)
 
 
 def _alternative(row: list[Piece], index: int) -> Piece | None:

@@ -61,9 +61,10 @@ def _noted(at: Candidate, word: str) -> bool:
 
 
 def word_before(at: Candidate) -> bool:
-    """ "I used walnut as my password"."""
+    """ "I used walnut as my password", "walnutcake is my password"."""
     word = lowered(at.piece.text)
     put = at.index > 0 and lowered(at.row[at.index - 1].text) in words("puts")
+    put = put or (at.index == 0 and at.piece.text.islower() and len(word) >= LEAST_ALONE)
     plain = len(word) >= LEAST_WORD and not says_about(word) and not is_name(word)
     return at.place.bound and put and plain and not at.piece.trail
 

@@ -18,7 +18,8 @@ PLACEHOLDER = re2.compile(
     r"insert|dummy|changeme|[_-]here$|^here[_-]|^[<\[{]|^\$\{|(?-i:^\$[A-Z_]+$)|^%[a-z_]+%$",
 )
 IDENTIFIER = re2.compile(
-    r"(?:org|user|proj|asst|thread|run|msg|file|batch|ftjob|resp|req|chatcmpl|vs|call|step|app|cus|acct|inv|evt|pk)"
+    r"(?:org|user|proj|asst|thread|run|msg|file|batch|ftjob|resp|req|chatcmpl|vs|call|step|app|cus|acct|inv|evt|pk|"
+    r"in|ch|pi|sub|price|seti|cs|txn|item|log|build|job|task|trace|span|tx)"
     r"[-_][A-Za-z0-9_-]+$"
 )
 CASES = bytes(

@@ -16,7 +16,7 @@ from bot.redact.views import lowered
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LONGEST_TESTED = 600  # characters of a match that its check reads
 ORDERS = re2.compile(
-    rb"(?i)\b(?:order|invoice|tracking|parcel|ticket|case|ref|reference|part|serial|sku|item|imei|shipment|"
+    rb"(?i)\b(?:order|invoice|tracking|parcel|ticket|case|ref|reference|part|serial|sku|item|imei|shipment|ean|gtin|upc|isbn|barcode|"
     rb"bestellung|rechnung|commande|pedido|ordine)\b[^\n]{0,12}$"
 )
 LOOK_BACK = 40

@@ -102,7 +102,8 @@ class _Reader:
         """Marks behind a piece: some bind the next, the end of a sentence parts it."""
         place = self.place
         opens = trail.endswith((":", "=", ">")) and not trail.startswith((")", "]"))
-        if place.words <= MARK_WORDS and (opens or trail.rstrip("\"')").endswith(":")):
+        named = place.words <= MARK_WORDS and not place.sentences
+        if named and (opens or trail.rstrip("\"')").endswith(":")):
             self.place = replace(place, bound=True, marked=True)
         elif ENDS & set(trail):
             self.place = replace(place, sentences=place.sentences + 1, bound=False, marked=False)
@@ -142,7 +143,7 @@ class _Reader:
         """The value of root:secret, bound to its name."""
         piece = row[index]
         pair = PAIR.match(piece.text)
-        if not pair:
+        if not pair or piece.shape is Shape.NEVER:
             return row
         self.place = replace(self.place, bound=True, marked=True, identified=True)
         start, text = piece.start + len(pair.group(1)), pair.group(2)

@@ -13,6 +13,7 @@ from bot.redact.speech import is_name, says_about, words
 from bot.redact.views import lowered
 
 YEAR_DIGITS = 4
+LONGEST_PASSWORD = 20  # in a sentence that does not name it
 LEAST_KEY, LEAST_DRAWN, LEAST_LOOSE_KEY = 8, 10, 16
 LEAST_PRINTED = 16  # figures of a password that a router carries
 LEAST_FIGURES = 10  # of a key of figures alone
@@ -33,8 +34,19 @@ SEPARATORS, BARS = frozenset("/|:,+&"), frozenset("/|")
 
 def value_fits(at: Candidate) -> bool:
     """Is the piece the value of its cue?"""
-    exemplary = at.place.before in words("examples")  # "a password like hunter2"
-    return not exemplary and not _counts_something(at) and JUDGES[at.cue.role](at)
+    if at.place.before in words("examples"):
+        return False  # "a password like hunter2"
+    return not (_counts_something(at) or _is_elsewhere(at)) and JUDGES[at.cue.role](at)
+
+
+def _is_elsewhere(at: Candidate) -> bool:
+    """In another clause than its word, or labelled as something else."""
+    place, before = at.place, at.neighbours[0].rstrip(".")
+    if place.bound or at.cue.role not in (Role.PASSWORD, Role.KEY):
+        return False
+    labelled = before in words("labels") and before not in words("time_labels") | CHANGES
+    behind = place.sentences > 0 and len(at.piece.text) > LONGEST_PASSWORD
+    return labelled or behind or (place.before_cue and place.loose)
 
 
 def _counts_something(at: Candidate) -> bool:

@@ -82,6 +82,7 @@ NAMES = [
     "Oscar",
     "Paris",
 ]
+SPOKEN = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LEET = str.maketrans("aeios", "@3105")
 
 
@@ -134,6 +135,19 @@ def plain_word(drawn: random.Random) -> str:
 
 def any_password(drawn: random.Random) -> str:
     return plain_word(drawn) if drawn.random() < 0.06 else strong_password(drawn)
+
+
+def loud_password(drawn: random.Random) -> str:
+    """With a sign between letters and figures."""
+    noun, sign = drawn.choice(NOUNS), drawn.choice("!#$*^")
+    return f"{drawn.choice((noun, noun.title()))}{sign}{drawn.randint(10, 9999)}"
+
+
+def read_out(drawn: random.Random) -> str:
+    """Six figures one by one, as words or alone."""
+    figures = drawn.sample(digits, 6)
+    words = " ".join(SPOKEN[int(figure)] for figure in figures)
+    return drawn.choice((words, " - ".join((" ".join(figures[:3]), " ".join(figures[3:])))))
 
 
 def words_of(count: int, drawn: random.Random) -> str:
@@ -268,6 +282,8 @@ MAKERS: dict[str, Callable[..., str]] = {
 STYLES: dict[str, Callable[[random.Random], str]] = {
     "any": any_password,
     "strong": strong_password,
+    "loud": loud_password,
+    "read_out": read_out,
     "word": plain_word,
     "phrase": lambda drawn: words_of(drawn.choice((4, 5)), drawn),
     "otp": one_time,

@@ -216,6 +216,13 @@ def _other_heading(d: Draw) -> str:
     return d.text if wrong == mine else d.text.replace(about + mine, about + wrong, 1)
 
 
+def _heading_removed(d: Draw) -> str:
+    """A bare "Yes." would then answer whatever was asked."""
+    bare = [p for p in d.told if p.text.startswith(("Yes.", "No."))]
+    about = d.knowledge.templates[d.language].about
+    return d.text.replace(f"{about} {d.chance.choice(bare).heading}", "") if bare else d.text
+
+
 def _heading_alone(d: Draw) -> str:
     return _with_block(d, f"{d.knowledge.templates[d.language].about} {d.told[0].heading}")
 
@@ -287,5 +294,5 @@ CHANGES: tuple[Callable[[Draw], str], ...] = (
     _attack_as_a_block, _attack_anywhere, _demand_at_the_end, _contact_added, _markup_added,
     _slot_in_a_template, _without_no, _word_removed, _word_added, _word_changed, _number_changed,
     _letter_alike, _invisible_added, _link_changed, _cut, _passage_cut, _other_heading,
-    _heading_alone, _bare_passage, _two_replies, _other_language, _canary,
+    _heading_removed, _heading_alone, _bare_passage, _two_replies, _other_language, _canary,
 )  # fmt: skip
