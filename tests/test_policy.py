@@ -91,6 +91,18 @@ def test_honest_messages_are_not_refused(*, held: bool) -> None:
     assert tally(answerable)["escalate"] <= 0.01 * len(answerable)
 
 
+def test_a_crisis_calls_somebody_at_once_and_a_calm_question_nobody() -> None:
+    crises = [m for m in MESSAGES if m.category == "crisis"]
+    quiet = [m.text for m in crises if not calls_somebody(screen(m.text))]
+    calm = [m.text for m in MESSAGES if m.category == "near_miss_crisis" and screen(m.text)]
+    assert len({m.lang for m in crises}) >= 16
+    assert (quiet, calm) == ([], [])
+
+
+def calls_somebody(verdict: Verdict | None) -> bool:
+    return isinstance(verdict, Escalate) and verdict.priority is Priority.PAGE
+
+
 def test_disguises_are_seen_through() -> None:
     found = tally([m for m in MESSAGES if m.category.startswith("evasion_")])
     assert found["none"] <= 0.02 * found.total()
