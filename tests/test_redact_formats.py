@@ -128,11 +128,20 @@ def test_a_wrong_check_digit_is_noticed(name: str) -> None:
     assert not CHECKSUMS[name](bad), bad
 
 
+@pytest.mark.parametrize("gap", ["", " ", "  ", "-", " - ", ".", "_", "/"])
+def test_a_card_is_found_however_its_groups_are_parted(gap: str) -> None:
+    number = fill("<card:4:16>", random.Random(SEED))
+    parted = gap.join(number[place : place + 4] for place in range(0, 16, 4))
+    assert redact(f"I paid with {parted}.").text == "I paid with [removed: card number]."
+
+
 def test_private_keys_are_masked_and_public_ones_are_not() -> None:
     block = fill("<pem>", random.Random(SEED))
     cut = block.rsplit("\n", 2)[0]
+    short = f"{cut}\n{fill('<b:12>aB3', random.Random(SEED))}"
+    headless = block.split("\n", 1)[1]
     quoted = block.replace("\n", "\n> ")
-    for told in (block, cut, quoted, block.replace("\n", "\\n")):
+    for told in (block, cut, short, headless, quoted, block.replace("\n", "\\n")):
         masked = redact(f"see\n{told}\n\nregards")
         assert masked.text == "see\n[removed: private key]\n\nregards", masked.text
     public = re.sub(r"(?:RSA |EC |OPENSSH )?PRIVATE", "PUBLIC", block)

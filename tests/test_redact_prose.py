@@ -8,6 +8,7 @@ from bot.domain import Redaction
 from bot.redact import redact
 from bot.redact.cues import KINDS, Role, cues
 from bot.redact.judgement import JUDGES
+from bot.redact.speech import listed, told
 from tests.masking import covered, marked
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
@@ -46,6 +47,15 @@ def test_honest_talk_stays_as_it_is(line: str) -> None:
 def test_nothing_that_the_desk_knows_is_masked(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert redact(text).spans == ()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_value_is_masked_beside_each_word_that_is_listed(role: Role) -> None:
+    figures = {Role.CODE: "482913", Role.BARE_CODE: "482913", Role.SENT: "482913"}
+    value = {**figures, Role.CARD_CODE: "417"}.get(role, "Kettle!77x")
+    for text in told()["cues"][role].values():
+        for word in listed(text):
+            assert redact(f"x on {word.strip('*')}: {value}").text.endswith("]"), word
 
 
 def test_every_role_has_its_words_its_kind_and_its_judge() -> None:

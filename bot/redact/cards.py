@@ -8,12 +8,12 @@ from bot.domain import SecretKind
 from bot.redact.checksums import luhn, mod97
 from bot.redact.formats import Match, is_order_number
 
-NUMBERS = re2.compile(rb"[0-9]{2,}(?:[ -]{1,3}[0-9]{2,})*")
+NUMBERS = re2.compile(rb"[0-9]{4}(?:[._/][0-9]{4}){3}|[0-9]{2,}(?:[ -]{1,3}[0-9]{2,})*")
 # A part of a longer word: of an id, of a version.
 PART_BEFORE = re2.compile(rb"[A-Za-z0-9.]$|[A-Za-z]-$")
 PART_BEHIND = re2.compile(rb"[A-Za-z0-9]|-[A-Za-z]")
 GROUPS = re2.compile(rb"[0-9]+")
-IBAN = re2.compile(rb"(?i)(?:\b|_)([A-Z]{2}[0-9]{2}(?:[ -]{0,2}[A-Z0-9]){11,40})")
+IBAN = re2.compile(rb"(?i)(?:\b|_)([A-Z]{2}[0-9]{2}(?:[ .-]{0,2}[A-Z0-9]){11,40})")
 SHORTEST, LONGEST = 13, 19
 MOST_GROUPS = 8
 # First digits -> lengths in use (ISO/IEC 7812).
@@ -88,7 +88,7 @@ def _card_from(raw: bytes, groups: list[tuple[int, int]]) -> int:
 
 
 def _is_card(digits: str) -> bool:
-    if len(set(digits)) < 3:
+    if len(set(digits)) == 1:
         return False
     fits = any(
         int(digits[:size]) in first and len(digits) in lengths for first, size, lengths in ISSUERS

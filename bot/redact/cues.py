@@ -211,5 +211,6 @@ def _pattern(word: str) -> str:
         return bare
     front = r"\b[a-z]{0,24}" if word.startswith("*") else r"\b"
     if word.endswith("*"):
-        return rf"{front}{bare}[a-z]{{0,9}}\b"
+        tail = r"[a-z]{0,9}\b" if stem[-1].isascii() else r"(?:[a-z]{1,9}\b)?"
+        return front + bare + tail
     return rf"{front}{bare}\b" if stem[-1].isascii() else front + bare

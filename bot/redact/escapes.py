@@ -1,7 +1,7 @@
 """A text with its escapes read: %2D, &#45;, \\u002d and =2D are all a dash.
 
-What a browser, a form or a program writes in place of a character is put back, so that every
-finder reads a key in a link or in the source of a page as its owner does.
+What a browser, a form or a program writes in place of a character is put back, and a tag is a
+blank, so that every finder reads a key in a link or in the source of a page as its owner does.
 """
 
 import re
@@ -15,7 +15,7 @@ from bot.redact.views import View, folded
 ESCAPE = re.compile(
     r"%25(?:2[DdEe]|5[Ff])|%[0-9A-Fa-f]{2}|&#[0-9]{1,6};?|&#[xX][0-9A-Fa-f]{1,5};?|"
     r"&[A-Za-z]{2,8};|\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,5}\}|\\x[0-9A-Fa-f]{2}|"
-    r"=(?:2[DdEe]|5[Ff]|20|3[DdAa])"
+    r"=(?:2[DdEe]|5[Ff]|20|3[DdAa])|</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,200})?/?>"
 )
 
 
@@ -43,7 +43,8 @@ def unescaped(view: View) -> View | None:
 
 def _escapes(text: str) -> Iterator[tuple[int, int, str]]:
     for match in ESCAPE.finditer(text):
-        char = _character(match.group())
+        told = match.group()
+        char = " " if told[0] == "<" else _character(told)  # a tag may be long, and is not kept
         if char is not None:
             yield *match.span(), char
 

@@ -10,7 +10,7 @@ from bot.redact.judgement import quoted_fits, value_fits
 from bot.redact.pieces import JOINED_RUN, Piece, Shape, pieces, shape
 from bot.redact.place import Candidate, Place
 from bot.redact.speech import is_copula, words
-from bot.redact.values import joined_numbers, widened
+from bot.redact.values import joined_letters, joined_numbers, widened
 from bot.redact.views import lowered
 
 REACH, LONG_REACH = 90, 600  # characters read behind a cue; recovery codes come in lists
@@ -32,7 +32,8 @@ def values_behind(text: str, cue: Cue, following: int) -> Iterator[tuple[int, in
     place = Place(bound=bool(used_as) and used_as[0] in words("as_words"))
     reader = _Reader(text=text, cue=cue, following=following, place=place)
     end = min(following + 1, len(text), cue.end + (LONG_REACH if reader.listed else REACH))
-    row = joined_numbers(list(pieces(text, _end_of_name(text, cue.end), end)), text)
+    found = list(pieces(text, _end_of_name(text, cue.end), end))
+    row = joined_numbers(joined_letters(found, text), text)
     for index, piece in enumerate(row):
         if piece.start < reader.taken_to:
             continue

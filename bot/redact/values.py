@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from bot.redact.pieces import Piece, Shape
+from bot.redact.pieces import Piece, Shape, shape
 
 OWN_SIGNS = "*~"
+LEAST_LETTERS = 5  # one by one: fewer are initials
 LONG = 200  # a value that long may have been cut by the window it was read in
 
 
@@ -23,6 +24,23 @@ def widened(text: str, piece: Piece, end: int, *, bound: bool) -> tuple[int, int
 
 def _belongs(char: str, length: int) -> bool:
     return char in OWN_SIGNS or (length > LONG and "!" <= char <= "~")
+
+
+def joined_letters(row: list[Piece], text: str) -> list[Piece]:
+    """Letters and figures with a space behind each are one value: F l u f f y 9 9."""
+    made: list[Piece] = []
+    run: list[Piece] = []
+    for piece in [*row, None]:
+        if piece and len(piece.text) == 1 and not piece.lead and not (run and run[-1].trail):
+            run.append(piece)
+            continue
+        if len(run) >= LEAST_LETTERS:
+            told = text[run[0].start : run[-1].end]
+            compact = "".join(each.text for each in run)
+            run = [replace(run[0], text=told, shape=shape(compact), trail=run[-1].trail)]
+        made += [*run, piece] if piece else run
+        run = []
+    return made
 
 
 def joined_numbers(row: list[Piece], text: str) -> list[Piece]:
