@@ -54,3 +54,5 @@ def start_logging(level: str, stream: IO[str] | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("bot").setLevel(number)
+    # A line that cannot be written is lost: to tell of it would quote the error that it was about.
+    logging.raiseExceptions = False

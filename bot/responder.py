@@ -31,8 +31,8 @@ from bot.policy import (
     Talk,
     Verdict,
     headed,
+    sample,
     screen,
-    shows_sample,
     spoken,
     talk,
     urgent,
@@ -127,26 +127,27 @@ class Responder:
         whole = screen(screened, history=history)
         if message.subject:
             history.append(message.subject)
-        sample = shows_sample(text)  # what it asks is no question of the person who shows it
-        own = spoken(text) if sample else text
-        readings = self._readings(own, language, explain)
+        shown = sample(text)
+        own = spoken(text) if shown else text
+        readings = self._readings(_questions(own, shown), language, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
         verdicts = [whole if v == screened else screen(v, history=history) for v in views]
         if whole and not any(verdicts):
             verdicts[-1] = whole
-        asked = _without_chatter(readings, verdicts)
+        asked = _without_announcements(_without_chatter(readings, verdicts))
         if not any(verdicts):
             asked = self._selected(own, [r for r, _ in asked], language, notes)
         outcomes = [self._decide(r, v, language) for r, v in asked]
-        return [_with_sample(o) for o in outcomes] if sample else outcomes
+        return [_with_sample(o) for o in outcomes] if shown else outcomes
 
     def _readings(
-        self, text: str, language: str, explain: Callable[[Reading], None] | None
+        self,
+        found: list[Question],
+        language: str,
+        explain: Callable[[Reading], None] | None,
     ) -> list[Reading]:
-        # A message of nothing but greetings still gets an outcome.
-        found = segments.questions(text) or (Question(text=segments.whole(text)),)
         readings = [self._read(q, language) for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
@@ -164,14 +165,12 @@ class Responder:
         missed = self.asking.unread(selected, [r.view for r in readings])
         more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
         every = [*((r, None) for r in readings), *more]
-        return [(self._weighed(r, selected, language), verdict) for r, verdict in every]
+        return [(self._weighed(self.asking, r, selected, language), v) for r, v in every]
 
-    def _weighed(self, reading: Reading, selected: Selected, language: str) -> Reading:
-        if not self.asking:
-            return reading
+    def _weighed(self, asking: Asking, reading: Reading, said: Selected, language: str) -> Reading:
         ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
-        judged, confirmed = self.asking.weigh(
-            reading.question.text, replace(reading.judgement, passages=ours), selected,
+        judged, confirmed = asking.weigh(
+            reading.question.text, replace(reading.judgement, passages=ours), said,
             threshold=self.judge.threshold_for(language),
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)
@@ -249,6 +248,15 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
 
 
+def _questions(own: str, shown: str) -> list[Question]:
+    """Those of the person; what a suspicious mail asks that they show is none of them."""
+    # A message of nothing but greetings still gets an outcome.
+    found = segments.questions(own) or (Question(text=segments.whole(own)),)
+    return [
+        replace(q, context=shown) if shown and segments.needs_context(q.text) else q for q in found
+    ]
+
+
 def _like_refused(reading: Reading) -> bool:
     """Reads like what is refused, though no rule names it."""
     judged = reading.judgement
@@ -262,6 +270,28 @@ def _without_chatter(
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
+
+
+def _without_announcements(
+    asked: Sequence[tuple[Reading, Verdict | None]],
+) -> list[tuple[Reading, Verdict | None]]:
+    """A sentence that only says what the next question is about is answered with it."""
+    following = [*asked[1:], None]
+    return [
+        (r, v)
+        for (r, v), then in zip(asked, following, strict=True)
+        if v or not then or not _announces(r, then[0])
+    ]
+
+
+def _announces(reading: Reading, then: Reading) -> bool:
+    ours, theirs = reading.judgement, then.judgement
+    return (
+        then.question.context == reading.question.text
+        and segments.announces(reading.question.text)
+        and ours.passages[:1] == theirs.passages[:1]
+        and ours.probability < theirs.probability
+    )
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

@@ -42,6 +42,12 @@ ASKS = re.compile(
     r"the question is|i (?:can't|cannot|couldn't) (?:tell|figure|find))\b",
     re.IGNORECASE,
 )
+ANNOUNCES = re.compile(
+    r"^\W*(?:(?:and|so|but|ok|okay|well|please|pls|just|now)\b[,: ]*)*(?:give|tell|answer|explain|say|clarify|confirm|advise|"
+    r"let (?:me|us) know|(?:i|we)(?: would|'d)? (?:want|need|like|love|have) to (?:know|ask|understand)|"
+    r"(?:i|we)(?: am|'m| are|'re) (?:asking|wondering|writing)|wondering|asking|my question|a question|question|one question)\b",
+    re.IGNORECASE,
+)
 ASKS_INSIDE = re.compile(
     r"\b(?:(?:need|want|wants|like|love) to know|asks? (?:me |us )?(?:if|whether|what|how|who|why|when|which)|"
     r"asking (?:if|whether|what|how)|wonder(?:s|ing)? (?:if|whether|what|how|who|why)|tell me|let me know|figure out|"
@@ -93,6 +99,11 @@ def asks(sentence: str) -> bool:
     """Does the form of the sentence ask something?"""
     bare = sentence.rstrip(" \"')”’")
     return bare.endswith(ENDS_ASKING) or bool(ASKS.match(sentence))
+
+
+def announces(sentence: str) -> bool:
+    """Does it only say that a question follows: I want to know about my key."""
+    return "?" not in sentence and bool(ANNOUNCES.match(sentence))
 
 
 def needs_context(question: str) -> bool:

@@ -87,6 +87,7 @@ class Run:
 
 def stamp_of(desk: Desk, cases: Path, gates: Path) -> dict[str, str]:
     """What the figures rest on."""
+    root = Path(__file__).parents[1]  # of prompts, rules and limits as well as of code
     decision = "fitted" if desk.fitted else "strict rules (no fit for these questions)"
     return {
         "backend": desk.model or "offline",
@@ -96,7 +97,7 @@ def stamp_of(desk: Desk, cases: Path, gates: Path) -> dict[str, str]:
         "questions": desk.knowledge.question_version,
         "cases": digest(sorted(cases.glob("*.yaml"))),
         "gates": digest([gates]),
-        "code": digest(sorted(Path(__file__).parents[1].glob("bot/**/*.py"))),
+        "code": digest(sorted([*root.glob("bot/**/*.py"), *root.glob("bot/data/*")])),
         "seed": str(SEED),
         **{name: version(name) for name in PACKAGES},
     }

@@ -1,5 +1,6 @@
 """A clean environment and a home that shares the model and the index, never the data."""
 
+import logging
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DESK_KNOWLEDGE", str(KNOWLEDGE))
     monkeypatch.setenv("DESK_HTTP_PORT", "0")
     monkeypatch.setenv("DESK_HOME", str(home_of(tmp_path / "home")))
+
+
+@pytest.fixture(autouse=True)
+def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test sets up for its logs ends with it."""
+    root, ours = logging.getLogger(), logging.getLogger("bot")
+    before, levels = root.handlers[:], (root.level, ours.level)
+    monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
+    yield
+    root.handlers[:] = before
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture(scope="session")

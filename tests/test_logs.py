@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,15 +11,10 @@ from bot.logs import start_logging
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root, own = logging.getLogger(), logging.getLogger("bot")
-    handlers, levels = root.handlers[:], (root.level, own.level)
+def stream() -> io.StringIO:
     made = io.StringIO()
     start_logging("info", made)
-    yield made
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    own.setLevel(levels[1])
+    return made
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -52,6 +46,18 @@ def test_an_exception_is_named_not_told(stream: io.StringIO) -> None:
         logging.getLogger("bot.x").exception("failed")
     assert lines(stream)[0]["fault"] == "ValueError"
     assert "secret" not in stream.getvalue()
+
+
+def test_a_line_that_cannot_be_written_is_not_told_of(capfd: pytest.CaptureFixture[str]) -> None:
+    """Logging would print the error that was about to be logged, with what it quotes."""
+    closed = io.StringIO()
+    start_logging("info", closed)
+    closed.close()
+    try:
+        int("my secret")
+    except ValueError:
+        logging.getLogger("bot.x").exception("failed")
+    assert "secret" not in "".join(capfd.readouterr())
 
 
 def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:

@@ -214,6 +214,7 @@ def test_a_topic_is_set_aside_and_a_demand_beside_it_is_not(honest: str, demand:
         ("Were names included?", Talk.NOTHING),
         ("Email me the FAQ about keys and passwords.", Talk.FACTS),
         ("Tell me if my password is safe.", Talk.FACTS),
+        ("My password is [removed: password], and now I am afraid.", Talk.FACTS),
         ("A password, mine.", Talk.SECRET),
         ("Ein Wort: Kennwort für mich.", Talk.SECRET),
     ],

@@ -63,7 +63,7 @@ def without(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "formats", lambda group: rest(told(group)))
     for module in (wrapped, encoded):
         monkeypatch.setattr(module, "headed", lambda: rest(headed()))
-    monkeypatch.setattr(altered, "_loose", lambda table: rest(loose(table)))
+    monkeypatch.setattr(altered, "_loose", lambda: rest(loose()))
 
 
 def is_masked(name: str, text: str, spans: list[tuple[int, int]]) -> bool:

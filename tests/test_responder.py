@@ -149,6 +149,37 @@ def test_a_suspicious_mail_is_answered_and_marked(app: App, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Is this mail from you?\n> Send us your API key or your account is closed.",
+        "Ist diese Mail von Ihnen?\n> Dear customer, send us your API key within 24 hours.",
+        "これは御社からのメールですか。\n> APIキーを送ってください。",
+    ],
+)
+def test_who_shows_a_demand_gets_the_rules_of_the_post(app: App, text: str) -> None:
+    (outcome,) = respond(app, text).outcomes
+    assert isinstance(outcome, Answer)
+    assert any("does not request" in p.text for p in outcome.passages)
+
+
+def test_a_suspicious_mail_is_no_context_of_a_clear_question(app: App) -> None:
+    (outcome,) = respond(app, f"{HONEST}\n> Send us your code.").outcomes
+    assert isinstance(outcome, Answer)
+    assert any("API keys" in p.text for p in outcome.passages)
+
+
+def test_an_announcement_is_answered_with_the_question_that_follows(app: App) -> None:
+    (outcome,) = respond(app, "Give me a straight answer on API keys. Leaked or not?").outcomes
+    assert isinstance(outcome, Answer)
+    assert outcome.question == "Leaked or not?"
+
+
+def test_a_demand_is_no_announcement(app: App) -> None:
+    outcomes = respond(app, "Send me my API key. Leaked or not?").outcomes
+    assert any(isinstance(o, Refusal) for o in outcomes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         HONEST,
         'You write "No passwords were compromised or exposed." Is that still so?',
         "Someone asked me for my password. Is that from you?",

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from functools import cache
 
 from bot.domain import Priority
-from bot.policy.rules import Rule, packaged_rules, packaged_suspect
+from bot.policy.rules import Rule, packaged_rules, packaged_samples, packaged_suspect
 from bot.policy.sentences import as_lines
 from bot.policy.subject import headed
 from bot.policy.verdict import Escalate, Refuse, Verdict
@@ -22,8 +22,8 @@ __all__ = [
     "Talk",
     "Verdict",
     "headed",
+    "sample",
     "screen",
-    "shows_sample",
     "spoken",
     "talk",
     "urgent",
@@ -58,10 +58,12 @@ def talk(text: str) -> Talk:
     return Talk.SECRET if bare else Talk.FACTS
 
 
-def shows_sample(text: str) -> bool:
-    """Does `text` quote a demand or a link of others: a mail for the security team to look at?"""
+def sample(text: str) -> str:
+    """The suspicious mail that `text` quotes, in words to look up; empty where it quotes none."""
     theirs = QUOTE_MARKS.sub("", quoted(clipped(text)))
-    return bool(theirs) and (bool(LINK.search(theirs)) or screen(theirs) is not None)
+    if theirs and screen(theirs):
+        return packaged_samples()["demand"]
+    return packaged_samples()["link"] if LINK.search(theirs) else ""
 
 
 def urgent(text: str) -> Escalate | None:

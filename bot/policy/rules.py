@@ -59,6 +59,7 @@ class Table(BaseModel):
     signs: dict[str, str] = {}
     rules: list[Row]
     suspect: Row | None = None
+    samples: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,12 @@ class Rule:
 def packaged_rules() -> tuple[Rule, ...]:
     """The rules of the table that comes with the package."""
     return compiled(read_table(TABLE))
+
+
+@cache
+def packaged_samples() -> dict[str, str]:
+    """What a quoted mail does -> the words in which it is looked up."""
+    return read_table(TABLE).samples
 
 
 @cache

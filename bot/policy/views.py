@@ -24,6 +24,7 @@ MAX_DECODED = 6  # encoded stretches that are decoded
 MIN_TEXT = 0.85  # share of letters and spaces that makes decoded bytes a text
 MIN_LETTERS = 6
 FEW = 3  # words that say nothing by themselves
+WIDE_LETTERS = "\u3040"  # from here on letters stand for words, and no gaps part them
 MIN_MIXED = 2  # words of letters and digits that make a text a disguised one
 DISGUISED = 0.6  # share of single letters that makes a text a spaced one
 
@@ -103,7 +104,8 @@ def spoken(text: str) -> str:
     if match := FORWARDED.search(kept):
         kept = kept[: match.start()]
     kept = QUOTED.sub(' "…" ', kept)
-    return kept if len(kept.split()) > FEW else text
+    wide = sum(c >= WIDE_LETTERS for c in kept)
+    return kept if len(kept.split()) > FEW or wide > 2 * FEW else text
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,6 @@ import re2
 from bot.redact.formats import Format, Match, formats
 
 LONG_RUN = re2.compile(rb"[A-Za-z0-9]{8,}")
-DASHED, LINED = bytes.maketrans(b"_", b"-"), bytes.maketrans(b"-", b"_")
 
 
 def altered_matches(raw: bytes, plain: list[Match]) -> Iterator[Match]:
@@ -17,10 +16,9 @@ def altered_matches(raw: bytes, plain: list[Match]) -> Iterator[Match]:
     if not LONG_RUN.search(raw):
         return
     taken = {(match.start, match.end) for match in plain}
-    for table in (DASHED, LINED):
-        told = raw.translate(table)
-        for held in _loose(table):
-            yield from _found(held, told, taken)
+    told = raw.replace(b"_", b"-")
+    for held in _loose():
+        yield from _found(held, told, taken)
     told, length = raw[::-1], len(raw)
     for held in formats("tokens"):
         for match in _found(held, told, set()) if held.headed else ():
@@ -42,16 +40,21 @@ def _is_drawn(run: bytes) -> bool:
 
 
 @cache
-def _loose(table: bytes) -> tuple[Format, ...]:
-    """The formats in any case, with one kind of dash."""
+def _loose() -> tuple[Format, ...]:
+    """The formats in any case, for a text with one kind of dash."""
     return tuple(
-        replace(held, regex=re2.compile(b"(?i)" + _with_dashes(held.regex.pattern, table)))
+        replace(held, regex=re2.compile(b"(?i)" + _with_dashes(held.regex.pattern)))
         for held in formats("tokens")
         if held.headed
     )
 
 
-def _with_dashes(pattern: bytes, table: bytes) -> bytes:
-    """Dashes outside of classes; inside, both are allowed already or neither is."""
+def _with_dashes(pattern: bytes) -> bytes:
+    """Each line under is a dash; in a class it stands last, where it is no range."""
     parts = re2.split(rb"(\[[^\]]*\])", pattern)
-    return b"".join(p if p.startswith(b"[") else p.translate(table) for p in parts)
+    return b"".join(
+        part[:-1].replace(b"_", b"").removesuffix(b"-") + b"-]"
+        if part.startswith(b"[") and b"_" in part
+        else part.replace(b"_", b"-")
+        for part in parts
+    )

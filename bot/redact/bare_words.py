@@ -12,6 +12,8 @@ KNOWN = frozenset([SHARED, "en", "de", "fr", "es", "pt", "it", "nl", "sv", "da",
 OTHER_ALPHABETS = frozenset(
     "ar bn el fa gu he hi hy ja ka kk ko ru sr ta th uk ur zh".split(" "),  # noqa: SIM905 - a list
 )
+# Here other words begin with a capital too: nouns in German, titles in English.
+CAPITALS = frozenset([SHARED, "en", "de"])
 LONG_PAIR = 10
 LEAST_ALONE = 8  # letters of a word that stands alone on the line below
 LEAST_WORD, LEAST_MARKED = 4, 3
@@ -23,7 +25,7 @@ def lone_word(at: Candidate) -> bool:
     """A bare word that nothing else explains: "my password is dragon"."""
     place, text = at.place, at.piece.text
     word = lowered(text)
-    if _before_account(at, word) or _alone_in_script(at, word) or _noted(at, word):
+    if any(rule(at, word) for rule in (_before_account, _alone_in_script, _noted, _named)):
         return True
     if not _binds_words(place) or not (place.marked or _foreign_to(at.cue, word)):
         return False
@@ -50,6 +52,15 @@ def _alone_in_script(at: Candidate, word: str) -> bool:
     plain = latin and not is_told(word) and not is_name(word)
     foreign = at.cue.language in OTHER_ALPHABETS
     return plain and foreign and at.beside and ends_clause(at.row, at.index)
+
+
+def _named(at: Candidate, word: str) -> bool:
+    """ "şifrem Kapadokya": a name where the language writes only names with a capital."""
+    capital = at.piece.text.isalpha() and at.piece.text[0].isupper() and len(word) > LEAST_WORD
+    near = at.beside or (at.place.bound and not at.place.loose and at.place.words <= 1)
+    other = at.cue.language not in CAPITALS and not at.place.sentences and not at.place.lines
+    plain = not (is_told(word) or is_name(word))
+    return capital and near and other and plain and ends_clause(at.row, at.index)
 
 
 def _noted(at: Candidate, word: str) -> bool:

@@ -13,6 +13,7 @@ from bot.redact.speech import is_name, says_about, words
 from bot.redact.views import lowered
 
 YEAR_DIGITS = 4
+SLUG_PARTS = 3
 LONGEST_PASSWORD = 20  # in a sentence that does not name it
 LEAST_KEY, LEAST_DRAWN, LEAST_LOOSE_KEY = 8, 10, 16
 LEAST_PRINTED = 16  # figures of a password that a router carries
@@ -36,7 +37,14 @@ def value_fits(at: Candidate) -> bool:
     """Is the piece the value of its cue?"""
     if at.place.before in words("examples"):
         return False  # "a password like hunter2"
-    return not (_counts_something(at) or _is_elsewhere(at)) and JUDGES[at.cue.role](at)
+    other = _counts_something(at) or _is_elsewhere(at) or _is_slug(at.piece.text)
+    return not other and JUDGES[at.cue.role](at)
+
+
+def _is_slug(text: str) -> bool:
+    """faq-openai-passwords-api-keys: words of the matter, joined for a name."""
+    parts = text.split("-")
+    return len(parts) > SLUG_PARTS and text.islower() and sum(map(says_about, parts)) > 1
 
 
 def _is_elsewhere(at: Candidate) -> bool:

@@ -35,7 +35,7 @@ NEVER = re2.compile(
 )
 USUAL = re2.compile(
     r"\d+(?:st|nd|rd|th|s|x|h|hrs?|min|sec|ms|am|pm|kb|mb|gb|tb|k|m|d|w|y|er|eme|nd|er|de|te|ste|o|a|px|km|kg|usd|eur|uhr)$|"
-    r"\d+'[a-z]+$|\d+-(?:[a-z]+)(?:-[a-z]+)*$|[a-z]+-\d{1,2}$|[a-z]{1,3}\d{1,3}$|[a-z]{1,3}\d{1,2}[a-z]?$|\d{1,2}[a-z]{3,9}\d{0,4}$|"
+    r"\d+'[a-z]+$|\d+-(?:[a-z]+)(?:-[a-z]+)*$|[a-z]+-\d{1,2}$|[a-z]{1,3}\d{1,3}$|[a-z]{1,3}\d{1,2}[a-z]?$|\d{1,2}[a-z]{3,9}$|\d{1,2}(?:jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]{0,6}\d{0,4}$|"
     r"[0-9a-f]{7,}$|\d+\+$|[a-z]{1,10}[-_]?\d+-\d+$|(?:user|admin|account|test|team|group|case|ticket|order)[-_]?\d*$|"
     r"[a-z][\w.-]*=.*$|[a-z!-]+/[\d.]+$|[a-z]+;\d+$|[a-z]+/[a-z]+$|[a-z]&[a-z]$|@[a-z0-9_.]+$|#[a-z]+$|[a-z]+(?:_[a-z]+)+$|[a-z]+'?s?$",
 )

@@ -88,7 +88,7 @@ def _pieces(tight: _Tight, start: int, end: int) -> Iterator[tuple[int, int]]:
     low = start
     for place in range(start + 1, end):
         parted = tight.at[place] != tight.at[place - 1] + 1
-        if parted and tight.squeezed[low:place] not in (b"-", b"_", b"."):
+        if parted and tight.squeezed[low:place] not in (b"-", b"_"):
             yield low, place
             low = place
     yield low, end
@@ -103,7 +103,7 @@ def _stop(tight: _Tight, pieces: list[tuple[int, int]]) -> int:
             cut = tight.is_cut(high)
             if not _belongs(tight.text((low, high)), tight.gap_before(low), longest, cut=cut):
                 return low
-        longest = max(longest, high - low)
+        longest = max(longest, len(tight.squeezed[low:high].strip(b"-_.")))
     return pieces[:MOST_PIECES][-1][1]
 
 
