@@ -4,7 +4,7 @@ Nothing is forbidden here: staff write freely and are answerable for it. Each wa
 saw, and asking a second time is up to the caller.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,21 +23,19 @@ from bot.redact import redact
 WORDS = Path(__file__).parent / "data" / "staff_words.yaml"
 MAX_CHARACTERS = 10_000
 MAX_SHOWN = 100  # characters of a link
-MEMBER = re2.compile(
-    r"\b(?:you|your (?:account|data|organi[sz]ation|company)|they|she|he) (?:are|is|was|were) "
-    r"(?:not |indeed |definitely |also )?(?:affected|impacted|included|in (?:it|the (?:data|list|dataset)))\b"
-)
 SENTENCE = re2.compile(r"[^.!?\n。؟।]+[.!?\n。؟।]*")
 
 
 class Speech(BaseModel):
-    """How a language asks for a secret, and what makes it none of our concern."""
+    """How a language asks for a secret or tells who is in the data, and what makes it neither."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     secret: str
     give: str
     demand: list[str]
     spared: str
+    member: str
+    unsure: str
 
     def filled(self, pattern: str) -> str:
         """Folded, as the text is."""
@@ -46,35 +44,48 @@ class Speech(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """The patterns of one language."""
+class Remark:
+    """The patterns of one language for one thing to look at."""
 
     fits: "re2._Regexp[str]"
     spared: "re2._Regexp[str]"
 
 
-def _asks(sentences: Sequence[str], language: str) -> bool:
+def _says(remarks: Mapping[str, Remark], sentences: Sequence[str], language: str) -> bool:
     """Words are alike across languages, so a warning in English or the text's own spares, too."""
-    demands = _demands()
-    common = [demands[name].spared for name in {"en", language} & demands.keys()]
+    common = [remarks[name].spared for name in {"en", language} & remarks.keys()]
     return any(
-        demand.fits.search(sentence)
-        and not any(spared.search(sentence) for spared in (demand.spared, *common))
-        for demand in demands.values()
+        remark.fits.search(sentence)
+        and not any(spared.search(sentence) for spared in (remark.spared, *common))
+        for remark in remarks.values()
         for sentence in sentences
     )
 
 
 @cache
-def _demands() -> dict[str, Demand]:
+def _spoken() -> dict[str, Speech]:
     rows = yaml.load(WORDS.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    spoken = {language: Speech.model_validate(row) for language, row in rows.items()}
+    return {language: Speech.model_validate(row) for language, row in rows.items()}
+
+
+@cache
+def _demands() -> dict[str, Remark]:
     return {
-        language: Demand(
+        language: Remark(
             fits=re2.compile("|".join(f"(?:{each.filled(p)})" for p in each.demand)),
             spared=re2.compile(each.filled(each.spared)),
         )
-        for language, each in spoken.items()
+        for language, each in _spoken().items()
+    }
+
+
+@cache
+def _members() -> dict[str, Remark]:
+    return {
+        language: Remark(
+            fits=re2.compile(each.filled(each.member)), spared=re2.compile(each.filled(each.unsure))
+        )
+        for language, each in _spoken().items()
     }
 
 
@@ -93,9 +104,10 @@ def _found(text: str, knowledge: Knowledge) -> Iterator[str]:
     for kind in dict.fromkeys(span.kind for span in redact(text).spans):
         yield f"it holds what looks like {_article(kind)}"
     sentences = SENTENCE.findall(fold(text))
-    if _asks(sentences, detect(text)):
+    language = detect(text)
+    if _says(_demands(), sentences, language):
         yield "it seems to ask for a password, key or code: we never do that"
-    if any(MEMBER.search(s) for s in sentences):
+    if _says(_members(), sentences, language):
         yield "it seems to say whether somebody is in the data: the desk never confirms or denies that"
     for lead in unlisted_links(text, knowledge.notes):
         shown = redact(lead).text[:MAX_SHOWN]

@@ -60,6 +60,16 @@ def test_a_demand_is_seen_in_every_language_of_the_replies(knowledge: Knowledge)
             assert any("never do that" in w for w in warnings(put, knowledge)), text
 
 
+def test_a_word_on_who_is_in_the_data_is_seen_in_every_language(knowledge: Knowledge) -> None:
+    members, uncertain = spoken("members"), spoken("uncertain")
+    assert {lang for lang, _ in members} == {lang for lang, _ in uncertain}
+    assert {lang for lang, _ in members} == set(knowledge.templates)
+    for _, text in members:
+        assert any("confirms or denies" in w for w in warnings(text, knowledge)), text
+    for _, text in uncertain:
+        assert not any("confirms or denies" in w for w in warnings(text, knowledge)), text
+
+
 def test_a_secret_that_is_handed_out_is_seen_in_every_language(knowledge: Knowledge) -> None:
     drawn = random.Random(12)
     pastes = spoken("pastes")
