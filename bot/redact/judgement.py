@@ -116,7 +116,9 @@ def _answer(at: Candidate) -> bool:
     word = lowered(at.piece.text)
     if at.is_year:
         return False
-    named = at.place.bound and not at.place.before_cue and at.piece.shape is not Shape.NEVER
+    apposed = at.beside and at.piece.text[:1].isupper() and at.piece.trail.startswith(",")
+    bound = (at.place.bound or apposed) and not at.place.before_cue
+    named = bound and at.piece.shape is not Shape.NEVER
     return named and len(word) >= LEAST_ANSWER and not says_about(word)
 
 
