@@ -110,7 +110,7 @@ def words_fit(at: Candidate) -> int:
     if not taken or not ends_clause(at.row, at.index + len(taken) - 1):
         return 0
     if at.cue.role is Role.ANSWER:
-        told = any(says_about(lowered(piece.text)) for piece in taken)
+        told = at.is_year or any(says_about(lowered(piece.text)) for piece in taken)
         return taken[-1].end if len(taken) <= CLOSE and not told else 0
     return taken[-1].end if _is_phrase(at.cue, at.place, taken) else 0
 

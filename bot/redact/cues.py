@@ -147,6 +147,8 @@ def _of_another_kind(role: Role, cue: str, before: str, behind: str) -> bool:
     if role is Role.BARE_CODE:
         return before in words("other_codes", "before") or behind in words("other_codes", "behind")
     if role is Role.PASSWORD:
+        if cue in ("pass", "passes") and before in words("other_passwords", "passes"):
+            return True
         worded = cue in words("other_passwords", "words")
         other = worded and before in words("other_passwords", "before")
         return other or behind in words("other_passwords", "behind")

@@ -168,7 +168,7 @@ class _Reader:
         """Scripts without gaps: a particle anywhere in the run binds."""
         self.place = replace(
             self.place,
-            bound=any(char in text for char in words("cjk_copulas")),
+            bound="。" not in text and any(char in text for char in words("cjk_copulas")),
             marked=False,
             words=self.place.words + 1,
             sentences=self.place.sentences + ("。" in text),

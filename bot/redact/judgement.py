@@ -114,7 +114,11 @@ def _number(at: Candidate) -> bool:
 def _answer(at: Candidate) -> bool:
     """What somebody answers to a security question."""
     word = lowered(at.piece.text)
-    named = at.place.bound and not at.place.before_cue and at.piece.shape is not Shape.NEVER
+    if at.is_year:
+        return False
+    apposed = at.beside and at.piece.text[:1].isupper() and at.piece.trail.startswith(",")
+    bound = (at.place.bound or apposed) and not at.place.before_cue
+    named = bound and at.piece.shape is not Shape.NEVER
     return named and len(word) >= LEAST_ANSWER and not says_about(word)
 
 
@@ -140,7 +144,11 @@ def _key(at: Candidate) -> bool:
 def _habit(at: Candidate) -> bool:
     """Near "everywhere" or "changed it to": only what has a sign between letters and figures."""
     text = at.piece.text
-    loud = at.piece.shape is Shape.STRONG and bool(INNER_SIGN.search(text) or YEARED.match(text))
+    loud = (
+        len(text) >= LEAST_KEY
+        and at.piece.shape is Shape.STRONG
+        and bool(INNER_SIGN.search(text) or YEARED.match(text))
+    )
     return loud and at.place.words <= HABIT_AHEAD
 
 
