@@ -42,6 +42,8 @@ MARKED = re.compile(r"[._*·/|+~-]")
 SPLIT_WORD = re.compile(r"(?<=[^\W\d_])[._*·|~+-](?=[^\W\d_])")
 WORDS = re.compile(r"\S+")
 MIXED = frozenset("0123456789@$!|€£")
+# Without one of these a text does not stand on its head: o, s, x and the like look alike both ways.
+TURNED = frozenset(chr(sign) for sign in UPSIDE_DOWN if sign > 127)
 QUOTED_LINE = re.compile(r"^[ \t]*(?:>|\|)[^\n]*$", re.MULTILINE)
 QUOTED = re.compile(
     r"(?<![=\w])\"[^\"\n]{12,600}\"|“[^”\n]{12,600}”|„[^“”\n]{12,600}[“”]|«[^»\n]{12,600}»|「[^」\n]{6,300}」"
@@ -186,8 +188,9 @@ def _words_reversed(text: str) -> str:
 
 
 def _upside_down(text: str) -> str:
-    turned = text.translate(UPSIDE_DOWN)
-    return "\n".join(line[::-1] for line in turned.split("\n")) if turned != text else ""
+    if TURNED.isdisjoint(text):
+        return ""
+    return "\n".join(line[::-1] for line in text.translate(UPSIDE_DOWN).split("\n"))
 
 
 def _rot13(text: str) -> str:
