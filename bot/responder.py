@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from bot import segments
@@ -28,36 +28,30 @@ from bot.language import detect
 from bot.policy import (
     Escalate,
     Refuse,
-    Talk,
     Verdict,
     headed,
     sample,
     screen,
     spoken,
-    talk,
     urgent,
 )
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
+from bot.readings import (
+    Asked,
+    Reading,
+    like_refused,
+    questions_of,
+    without_announcements,
+    without_chatter,
+)
 from bot.selection.asking import Asking
 
 CANDIDATES = 3
 QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
-# How certain the classifier must be that no rule of the policy missed a request to refuse.
-LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A question under the view that the evidence fits best."""
-
-    question: Question
-    view: str
-    judgement: Judgement
-    confirmed: bool = False  # by a model, twice, whose yes counts
 
 
 class Responder:
@@ -129,18 +123,24 @@ class Responder:
             history.append(message.subject)
         shown = sample(text)
         own = spoken(text) if shown else text
-        readings = self._readings(_questions(own, shown), language, explain)
+        readings = self._readings(questions_of(own, shown), language, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
         verdicts = [whole if v == screened else screen(v, history=history) for v in views]
         if whole and not any(verdicts):
             verdicts[-1] = whole
-        asked = _without_announcements(_without_chatter(readings, verdicts))
+        outcomes = self._decided(own, readings, verdicts, language, notes)
+        return [_with_sample(o) for o in outcomes] if shown else outcomes
+
+    def _decided(
+        self, own: str, readings: list[Reading], verdicts: list[Verdict | None],
+        language: str, notes: list[str],
+    ) -> list[Outcome]:  # fmt: skip
+        asked = without_announcements(without_chatter(readings, verdicts))
         if not any(verdicts):
             asked = self._selected(own, [r for r, _ in asked], language, notes)
-        outcomes = [self._decide(r, v, language) for r, v in asked]
-        return [_with_sample(o) for o in outcomes] if shown else outcomes
+        return [self._decide(r, v, language) for r, v in asked]
 
     def _readings(
         self,
@@ -155,9 +155,9 @@ class Responder:
 
     def _selected(
         self, text: str, readings: list[Reading], language: str, notes: list[str]
-    ) -> list[tuple[Reading, Verdict | None]]:
+    ) -> list[Asked]:
         """The readings with a model's word on each, and on questions that only it has seen."""
-        if not self.asking or any(map(_like_refused, readings)):
+        if not self.asking or any(map(like_refused, readings)):
             return [(r, None) for r in readings]
         selected = self.asking.ask(text)
         asked = [r.question.text for r in readings]
@@ -193,7 +193,7 @@ class Responder:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if _like_refused(reading):
+        if like_refused(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -246,52 +246,6 @@ class Responder:
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
-
-
-def _questions(own: str, shown: str) -> list[Question]:
-    """Those of the person; what a suspicious mail asks that they show is none of them."""
-    # A message of nothing but greetings still gets an outcome.
-    found = segments.questions(own) or (Question(text=segments.whole(own)),)
-    return [
-        replace(q, context=shown) if shown and segments.needs_context(q.text) else q for q in found
-    ]
-
-
-def _like_refused(reading: Reading) -> bool:
-    """Reads like what is refused, though no rule names it."""
-    judged = reading.judgement
-    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
-
-
-def _without_chatter(
-    readings: Sequence[Reading], verdicts: Sequence[Verdict | None]
-) -> list[tuple[Reading, Verdict | None]]:
-    """Sentences that only look like questions are left out while a real one remains."""
-    pairs = list(zip(readings, verdicts, strict=True))
-    real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
-    return real or pairs[:1]
-
-
-def _without_announcements(
-    asked: Sequence[tuple[Reading, Verdict | None]],
-) -> list[tuple[Reading, Verdict | None]]:
-    """A sentence that only says what the next question is about is answered with it."""
-    following = [*asked[1:], None]
-    return [
-        (r, v)
-        for (r, v), then in zip(asked, following, strict=True)
-        if v or not then or not _announces(r, then[0])
-    ]
-
-
-def _announces(reading: Reading, then: Reading) -> bool:
-    ours, theirs = reading.judgement, then.judgement
-    return (
-        then.question.context == reading.question.text
-        and segments.announces(reading.question.text)
-        and ours.passages[:1] == theirs.passages[:1]
-        and ours.probability < theirs.probability
-    )
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

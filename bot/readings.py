@@ -1,0 +1,68 @@
+"""What the desk makes of each question of a message before it decides, and which of them count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot import segments
+from bot.corpus.questions import Act
+from bot.domain import Question
+from bot.policy import Talk, Verdict, talk
+from bot.ports import Judgement
+
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A question under the view that the evidence fits best."""
+
+    question: Question
+    view: str
+    judgement: Judgement
+    confirmed: bool = False  # by a model, twice, whose yes counts
+
+
+Asked = tuple[Reading, Verdict | None]
+
+
+def questions_of(own: str, shown: str) -> list[Question]:
+    """Those of the person; what a suspicious mail asks that they show is none of them."""
+    # A message of nothing but greetings still gets an outcome.
+    found = segments.questions(own) or (Question(text=segments.whole(own)),)
+    return [
+        replace(q, context=shown) if shown and segments.needs_context(q.text) else q for q in found
+    ]
+
+
+def like_refused(reading: Reading) -> bool:
+    """Reads like what is refused, though no rule names it."""
+    judged = reading.judgement
+    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
+
+
+def without_chatter(readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> list[Asked]:
+    """Sentences that only look like questions are left out while a real one remains."""
+    pairs = list(zip(readings, verdicts, strict=True))
+    real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
+    return real or pairs[:1]
+
+
+def without_announcements(asked: Sequence[Asked]) -> list[Asked]:
+    """A sentence that only says what the next question is about is answered with it."""
+    following = [*asked[1:], None]
+    return [
+        (r, v)
+        for (r, v), then in zip(asked, following, strict=True)
+        if v or not then or not _announces(r, then[0])
+    ]
+
+
+def _announces(reading: Reading, then: Reading) -> bool:
+    ours, theirs = reading.judgement, then.judgement
+    return (
+        then.question.context == reading.question.text
+        and segments.announces(reading.question.text)
+        and ours.passages[:1] == theirs.passages[:1]
+        and ours.probability < theirs.probability
+    )
