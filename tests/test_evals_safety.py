@@ -72,7 +72,7 @@ def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> No
     class Open(Outbound):
         @override
         def check(self, text: str) -> Check:
-            return Check(allowed="never" in text)
+            return Check(allowed=len(text) % 2 == 0)
 
     desk = Desk(knowledge=knowledge, responder=app.responder)
     desk.__dict__["outbound"] = Open(knowledge)
