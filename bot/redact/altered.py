@@ -13,7 +13,8 @@ LONG_RUN = re2.compile(rb"[A-Za-z0-9]{8,}")
 
 def altered_matches(raw: bytes, plain: list[Match]) -> Iterator[Match]:
     """`raw` is latin(view.text); `plain` is what was found in it unaltered."""
-    if not LONG_RUN.search(raw):
+    # Whatever is found below holds such a run: most texts have none, and are done here.
+    if not any(map(_is_drawn, LONG_RUN.findall(raw))):
         return
     taken = {(match.start, match.end) for match in plain}
     told = raw.replace(b"_", b"-")

@@ -1,7 +1,8 @@
 """Where a text speaks of a password, a code, a key or a recovery phrase, in any language."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -79,6 +80,21 @@ def cues(low: str) -> Iterator[Cue]:
             if not in_brackets and not _of_another_kind(role, flat[start:end], before, behind):
                 language = SHARED if flat[start:end] in words("shared_cues") else language
                 yield Cue(role=role, word=flat[start:end], language=language, start=start, end=end)
+
+
+class Nearby:
+    """The cues of some roles, asked whether a place stands near one."""
+
+    def __init__(self, found: Sequence[Cue], roles: Container[Role]) -> None:
+        self._starts = [cue.start for cue in found if cue.role in roles]
+
+    def __bool__(self) -> bool:
+        return bool(self._starts)
+
+    def to(self, start: int, end: int, *, behind: int, before: int) -> bool:
+        """Does a cue begin within `behind` before `start`, or `before` behind `end`?"""
+        place = bisect_left(self._starts, start - behind)
+        return place < len(self._starts) and self._starts[place] <= end + before
 
 
 def _in_name(low: str, end: int) -> bool:

@@ -1,12 +1,11 @@
 """Passwords by their form alone, in a text that speaks of passwords: Fluffy!99, letme1n$now."""
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 
 import re2
 
-from bot.redact.cues import Cue, Role
+from bot.redact.cues import Cue, Nearby, Role
 from bot.redact.pieces import Shape, piece
 from bot.redact.place import figures
 from bot.redact.speech import words
@@ -25,15 +24,14 @@ LEAST_LETTERS = 3
 
 def loud_passwords(text: str, found: list[Cue]) -> Iterator[tuple[int, int]]:
     """`text` is that of a folded view, `found` its cues."""
-    starts = [cue.start for cue in found if cue.role in ROLES]
-    if not starts:
+    near = Nearby(found, ROLES)
+    if not near:
         return
     for match in SIGNED.finditer(latin(text)):
         start, end = match.span()
         told = text[start:end].rstrip(".-")
-        place = bisect_left(starts, start - NEAR)
-        near = place < len(starts) and starts[place] <= end + NEAR
-        if near and _stands_alone(text, start, end) and _is_loud(told):
+        beside = near.to(start, end, behind=NEAR, before=NEAR)
+        if beside and _stands_alone(text, start, end) and _is_loud(told):
             yield start, start + len(told)
 
 

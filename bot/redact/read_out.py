@@ -1,6 +1,5 @@
 """Numbers read out figure by figure: "four eight two nine", "4 8 2 - 9 1 3"."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -8,7 +7,7 @@ from typing import Any
 
 import re2
 
-from bot.redact.cues import Cue, Role
+from bot.redact.cues import Cue, Nearby, Role
 from bot.redact.speech import words
 from bot.redact.views import found_words
 
@@ -22,13 +21,12 @@ ROLES = frozenset(
 
 def numbers_read_out(low: str, found: list[Cue]) -> Iterator[tuple[int, int]]:
     """`low` is lowered(view.text), `found` its cues; a number counts beside one of them."""
-    starts = [cue.start for cue in found if cue.role in ROLES]
-    if not starts:
+    near = Nearby(found, ROLES)
+    if not near:
         return
     for start, end in found_words(_read_out(), low):
-        place = bisect_left(starts, start - BEHIND)
-        near = place < len(starts) and starts[place] <= end + BEFORE
-        if near and not _counts_up(low[start:end]):
+        beside = near.to(start, end, behind=BEHIND, before=BEFORE)
+        if beside and not _counts_up(low[start:end]):
             yield start, end
 
 
