@@ -178,6 +178,9 @@ class Escalation:
 Outcome = Answer | Refusal | Escalation
 
 
+MODEL_NOTE = "model: "  # begins the note on what came of asking one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """The outcomes of one message, stamped with the knowledge that they rest on."""
@@ -188,3 +191,8 @@ class Response:
     redactions: tuple[Span, ...] = ()
     milliseconds: float = 0.0
     notes: tuple[str, ...] = field(default=())  # what fired, for staff and --explain
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What came of asking a model, or why nothing did; empty when none was to be asked."""
+        return tuple(n.removeprefix(MODEL_NOTE) for n in self.notes if n.startswith(MODEL_NOTE))

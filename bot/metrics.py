@@ -51,8 +51,8 @@ class Metrics:
             self.probability.observe(each.probability)
         for secret in dict.fromkeys(span.kind for span in response.redactions):
             self.secrets.labels(kind=secret.value).inc()
-        for note in response.notes:
-            self.model.labels(result=note.removeprefix("model: ")).inc()
+        for result in response.asked:
+            self.model.labels(result=result).inc()
 
     def watch(self, name: str, says: str, value: Callable[[], float]) -> None:
         """A number that is looked up whenever somebody asks."""

@@ -129,8 +129,7 @@ def rows(response: Response) -> Iterator[str]:
 
 def told(response: Response) -> Iterator[str]:
     """What came of asking a model, in words."""
-    for note in response.notes:
-        result = note.removeprefix("model: ")
+    for result in response.asked:
         if words := CAME.get(result):
             yield words
         elif why := NOT_ASKED.get(result):

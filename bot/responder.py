@@ -9,6 +9,7 @@ from bot import segments
 from bot.corpus import Knowledge
 from bot.corpus.questions import Act
 from bot.domain import (
+    MODEL_NOTE,
     Answer,
     AnswerReason,
     Escalation,
@@ -161,7 +162,7 @@ class Responder:
             return [(r, None) for r in readings]
         selected = self.asking.ask(text)
         asked = [r.question.text for r in readings]
-        notes.append(f"model: {self.asking.came(selected, asked)}")
+        notes.append(f"{MODEL_NOTE}{self.asking.came(selected, asked)}")
         missed = self.asking.unread(selected, [r.view for r in readings])
         more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
         every = [*((r, None) for r in readings), *more]

@@ -32,7 +32,6 @@ from evals.grade import Decision, Part, Seen
 from evals.schema import Case
 
 CHUNK = 25
-MODEL = "model: "  # a note begins with it
 SCRIPTED = "scripted: no quality"
 # Hand-overs that another threshold would have answered; the other reasons are rules.
 OPEN = frozenset(
@@ -126,7 +125,7 @@ def see(desk: Desk, case: Case) -> Seen:
         allowed=desk.outbound.check(reply).allowed,
         leaks=sum(span.certain for span in redact(reply).spans),
         milliseconds=taken,
-        model="".join(note.removeprefix(MODEL) for note in response.notes if MODEL in note),
+        model="".join(response.asked),
     )
 
 
