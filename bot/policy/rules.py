@@ -139,21 +139,26 @@ class Rule:
 
 
 @cache
-def packaged_rules() -> tuple[Rule, ...]:
-    """The rules of the table that comes with the package."""
-    return compiled(read_table(TABLE))
+def _packaged() -> Table:
+    """The table that comes with the package."""
+    return read_table(TABLE)
 
 
 @cache
+def packaged_rules() -> tuple[Rule, ...]:
+    """The rules of that table."""
+    return compiled(_packaged())
+
+
 def packaged_samples() -> dict[str, str]:
     """What a quoted mail does -> the words in which it is looked up."""
-    return read_table(TABLE).samples
+    return _packaged().samples
 
 
 @cache
 def packaged_suspect() -> Rule:
     """The rule of that table which only weighs what the evidence says."""
-    table = read_table(TABLE)
+    table = _packaged()
     if table.suspect is None:
         raise KnowledgeError("policy_rules.yaml: there is no suspect")
     return _rule(table.suspect, table.words, _signs(table))

@@ -30,7 +30,8 @@ class Read:
     @property
     def heading(self) -> str:
         """The subject beside a text; empty where the subject is the text."""
-        return "" if self.redaction.text == self.subject else self.subject
+        subject = self.subject
+        return "" if self.redaction.text == subject else subject
 
     @property
     def sender(self) -> str:
