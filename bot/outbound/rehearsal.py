@@ -44,30 +44,33 @@ def _answers(knowledge: Knowledge) -> Iterator[tuple[tuple[Outcome, ...], tuple[
     """Each passage with what must stand beside it; then with all that can stand in one reply."""
     for passage in knowledge.offered:
         beside = (knowledge.passages[i] for i in knowledge.companions([passage.id]))
-        yield (_answer(passage, *beside),), ()
-    whole = _answer(*knowledge.offered)
-    yield (whole, _refusal(), _handover(Priority.NORMAL)), SECRETS
+        yield (answer(passage, *beside),), ()
+    whole = answer(*knowledge.offered)
+    yield (whole, refusal(), handover(Priority.NORMAL)), SECRETS
 
 
 def _others() -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
-    yield (_refusal(),), ()
+    yield (refusal(),), ()
     for priority in Priority:
-        yield (_handover(priority),), ()
-        yield (_refusal(), _handover(priority)), ()
+        yield (handover(priority),), ()
+        yield (refusal(), handover(priority)), ()
 
 
-def _answer(*passages: Passage) -> Answer:
+def answer(*passages: Passage) -> Answer:
+    """An outcome as a reply shows it; what was asked is in none."""
     return Answer(
         question="", reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
         candidates=passages,
     )  # fmt: skip
 
 
-def _refusal() -> Refusal:
+def refusal() -> Refusal:
+    """The same of what is refused."""
     return Refusal(question="", reason=RefusalReason.SECRET, probability=0.0, candidates=())
 
 
-def _handover(priority: Priority) -> Escalation:
+def handover(priority: Priority) -> Escalation:
+    """The same of what a person decides."""
     return Escalation(
         question="", reason=EscalationReason.UNSURE, priority=priority, probability=0.0,
         candidates=(),

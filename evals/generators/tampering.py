@@ -9,20 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.corpus import Knowledge
-from bot.domain import (
-    Answer,
-    AnswerReason,
-    Escalation,
-    EscalationReason,
-    Outcome,
-    Passage,
-    Priority,
-    Refusal,
-    RefusalReason,
-    Response,
-    SecretKind,
-    Span,
-)
+from bot.domain import Outcome, Passage, Priority, Response, SecretKind, Span
+from bot.outbound.rehearsal import answer, handover, refusal
 from bot.wording import INDENT, word
 from evals.generators.attacks import HOSTILE, labelled
 
@@ -109,16 +97,11 @@ def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
 
 
 def _outcomes(told: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
-    yield Answer(
-        question="", reason=AnswerReason.PUBLISHED, probability=1.0, passages=told, candidates=told
-    )
+    yield answer(*told)
     if drawn.random() < 0.2:
-        yield Refusal(question="", reason=RefusalReason.SECRET, probability=0.0, candidates=())
+        yield refusal()
     if drawn.random() < 0.3:
-        yield Escalation(
-            question="", reason=EscalationReason.UNSURE,
-            priority=drawn.choice([Priority.NORMAL, Priority.PAGE]), probability=0.0, candidates=(),
-        )  # fmt: skip
+        yield handover(drawn.choice([Priority.NORMAL, Priority.PAGE]))
 
 
 @cache
