@@ -14,6 +14,7 @@ from bot.settings import Settings
 
 if TYPE_CHECKING:
     from tests.servers.slack_side import SlackSide
+    from tests.slack_desk import Fork, Process
 
 ROOT = Path(__file__).parents[1]
 KNOWLEDGE = ROOT / "knowledge"
@@ -81,6 +82,27 @@ def side() -> Iterator["SlackSide"]:
     yield made
     made.close()
     assert made.problems == []
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator["Fork"]:
+    """Starts whole desks in processes of their own."""
+    from tests.slack_desk import forking
+
+    with forking() as fork:
+        yield fork
+
+
+@pytest.fixture(params=["http", "socket"])
+def process(
+    request: pytest.FixtureRequest, forks: "Fork", side: "SlackSide", tmp_path: Path
+) -> Iterator["Process"]:
+    """One that runs, reached either way."""
+    from tests.slack_desk import Process
+
+    made = Process(forks, side, tmp_path, request.param)
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

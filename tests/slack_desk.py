@@ -20,7 +20,7 @@ from bot.journal import Case, Journal
 from bot.settings import Settings
 from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
-from tests.slack_stand import UNSURE, filled
+from tests.slack_stand import UNSURE, Watching, filled
 from tests.test_service import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -51,8 +51,10 @@ def forking() -> Iterator[Fork]:
     parent.wait(timeout=20)
 
 
-class Process:
+class Process(Watching):
     """One desk that can be killed and started again on the same files."""
+
+    patience = 20.0
 
     def __init__(
         self, forks: Fork, side: SlackSide, home: Path, mode: str,
@@ -108,16 +110,6 @@ class Process:
         """A user writes."""
         settings = Settings(smtp_port=int(str(self.order["port"])), address=DESK)
         self.does(lambda: send(settings, UNSURE, sender=USER))
-
-    def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > deadline:
-                raise AssertionError([(c.method, c.answer) for c in self.side.calls][-5:])
-            time.sleep(0.01)
-
-    def shows(self, words: str) -> bool:
-        return words in json.dumps([c["blocks"] for c in self.side.cards()], ensure_ascii=False)
 
     def sent(self) -> list[str]:
         """The mails that went out."""

@@ -27,7 +27,24 @@ QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 
 
-class Stand:
+class Watching:
+    """Looks at Slack's side until something holds."""
+
+    side: SlackSide
+    patience = 10.0
+
+    def shows(self, words: str) -> bool:
+        return words in json.dumps([c["blocks"] for c in self.side.cards()], ensure_ascii=False)
+
+    def until(self, holds: Callable[[], object], seconds: float = 0) -> None:
+        deadline = time.monotonic() + (seconds or self.patience)
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError([(c.method, c.answer) for c in self.side.calls][-5:])
+            time.sleep(0.01)
+
+
+class Stand(Watching):
     """A desk, its Slack, and Slack's side."""
 
     def __init__(self, desk: Desk, out: ListOut, side: SlackSide, slack: Slack, home: Path) -> None:
@@ -63,16 +80,6 @@ class Stand:
 
     def value(self, case_id: int) -> str:
         return f"{case_id}:{self.read(case_id).version}"
-
-    def shows(self, words: str) -> bool:
-        return words in json.dumps([c["blocks"] for c in self.side.cards()], ensure_ascii=False)
-
-    def until(self, holds: Callable[[], object], seconds: float = 10) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > deadline:
-                raise AssertionError([(c.method, c.answer) for c in self.side.calls][-5:])
-            time.sleep(0.01)
 
     def says(self, user: str, action: str, value: str, words: str) -> None:
         """A click that is answered with a word to the one who clicked."""

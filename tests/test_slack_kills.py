@@ -15,26 +15,8 @@ from imapclient import IMAPClient
 
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.slack_side import ALICE, TEAM, SlackSide
-from tests.slack_desk import REPLY, Fork, Process, forking, opened, through
+from tests.slack_desk import REPLY, Fork, Process, opened, through
 from tests.slack_stand import filled
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Fork]:
-    with forking() as fork:
-        yield fork
-
-
-@pytest.fixture(params=["http", "socket"])
-def process(
-    request: pytest.FixtureRequest,
-    forks: Fork,
-    side: SlackSide,
-    tmp_path: Path,
-) -> Iterator[Process]:
-    made = Process(forks, side, tmp_path, request.param)
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -3,34 +3,18 @@ goes out twice, whatever Slack or the person repeats."""
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bot.journal import OutboxState, Stage
-from tests.servers.slack_side import ALICE, SlackSide
-from tests.slack_desk import Fork, Process, forking, opened
+from tests.servers.slack_side import ALICE
+from tests.slack_desk import Process, opened
 from tests.slack_stand import filled
 
 DETAILS = "Which team do you mean?"
 HALF_AN_HOUR = {"minutes": {"choice": {"selected_option": {"value": "30"}}}}
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Fork]:
-    with forking() as fork:
-        yield fork
-
-
-@pytest.fixture(params=["http", "socket"])
-def process(
-    request: pytest.FixtureRequest, forks: Fork, side: SlackSide, tmp_path: Path
-) -> Iterator[Process]:
-    made = Process(forks, side, tmp_path, request.param)
-    yield made
-    made.stop()
 
 
 def killed(process: Process, act: Callable[[], Any], delay: float) -> Any:

@@ -1,7 +1,6 @@
 """The pinned npm double of a model's vendor, where npm can install it: another's idea of the API."""
 
 import json
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -10,28 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.servers import npm
 from tests.test_service import free_port
 
 PACKAGE = "@copilotkit/aimock@1.43.0"  # 1.43 changed its command line
-FOLDER = Path(__file__).parents[2] / "var" / "aimock"
+FOLDER = npm.VAR / "aimock"
 COMMAND = FOLDER / "node_modules" / ".bin" / "llmock"
 START_SECONDS = 30
 
 
 def missing() -> str:
     """Why there is none; empty when there is."""
-    if COMMAND.exists():
-        return ""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        return "node and npm are not installed"
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
-    try:
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, timeout=90, check=False)
-    except subprocess.TimeoutExpired:
-        return f"npm could not install {PACKAGE} in time"
-    return f"npm could not install {PACKAGE}" if done.returncode else ""
+    return npm.missing(PACKAGE, FOLDER, COMMAND)
 
 
 class Aimock:

@@ -11,25 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.servers import npm
+
 PACKAGE = "emulate@0.12.2"  # unpinned it is another package
 HERE = Path(__file__).parent
-FOLDER = HERE.parents[1] / "var" / "emulate"
+FOLDER = npm.VAR / "emulate"
 
 
 def missing() -> str:
     """Why there is none; empty when there is."""
-    if (FOLDER / "node_modules" / "emulate").exists():
-        return ""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        return "node and npm are not installed"
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
-    try:
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, timeout=90, check=False)
-    except subprocess.TimeoutExpired:
-        return f"npm could not install {PACKAGE} in time"
-    return f"npm could not install {PACKAGE}" if done.returncode else ""
+    return npm.missing(PACKAGE, FOLDER, FOLDER / "node_modules" / "emulate")
 
 
 class Emulator:
