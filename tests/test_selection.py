@@ -15,7 +15,7 @@ from bot.ports import Decided, Entry, Judgement, Selected
 from bot.rendering import told
 from bot.selection import Word, at_stake, checked, weighed, word_on
 from bot.selection.private import without_people
-from bot.selection.trust import LONGEST, Trust, silent_topics
+from bot.selection.trust import LONGEST, Trust, silent_questions
 from tests.conftest import KNOWLEDGE
 from tests.scripted_model import both
 
@@ -160,7 +160,7 @@ def test_what_the_desk_is_sure_of_counts_as_a_trial() -> None:
 
 
 def test_there_are_silent_topics_enough(knowledge: Knowledge) -> None:
-    topics = silent_topics(knowledge)
+    topics = silent_questions(knowledge)
     assert len(topics) > 5 * LIMITS.trial_questions
     answered = {w.text for w in knowledge.wordings if w.answers}
     for each in topics:

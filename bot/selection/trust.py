@@ -39,7 +39,7 @@ class Trust:
     @staticmethod
     def of(knowledge: Knowledge) -> "Trust":
         """Tried with the silent topics of this knowledge."""
-        return Trust(read_limits(knowledge.folder).model, lambda: silent_topics(knowledge))
+        return Trust(read_limits(knowledge.folder).model, lambda: silent_questions(knowledge))
 
     def holds(self, select: Select) -> bool:
         """May a yes count now? The trial comes first when it is due."""
@@ -82,7 +82,7 @@ class Trust:
         return [drawn.choice(wordings) for wordings in chosen]
 
 
-def silent_topics(knowledge: Knowledge) -> list[list[str]]:
+def silent_questions(knowledge: Knowledge) -> list[list[str]]:
     """English questions by topic that the post says nothing about; short ones."""
     found: dict[str, list[str]] = {}
     for wording in knowledge.wordings:

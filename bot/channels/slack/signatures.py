@@ -59,10 +59,10 @@ class Refusals:
             return Flaw.STRANGER
         right = SignatureVerifier(self.secret).generate_signature(timestamp=made, body=body) or ""
         fits = hmac.compare_digest(right, headers.get("x-slack-signature", ""))
-        lately = abs(time.time() - float(made)) <= WINDOW_SECONDS
         if fits:
             return Flaw.CLOCK
-        return Flaw.KEY if lately else Flaw.STRANGER
+        fresh = abs(time.time() - float(made)) <= WINDOW_SECONDS
+        return Flaw.KEY if fresh else Flaw.STRANGER
 
 
 def lately(journal: Journal) -> list[str]:
