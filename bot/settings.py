@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     def _openai_key(self, name: str, value: str) -> str:
         key = self.openai_api_key.get_secret_value()
         if not key:
-            raise SettingsError(f"OPENAI_API_KEY is not set; {name}={value} needs it")
+            raise SettingsError(f"{name}={value} needs OPENAI_API_KEY, which is not set")
         return key
 
     @property

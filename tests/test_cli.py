@@ -132,6 +132,16 @@ def test_an_error_of_the_desk_itself_is_masked(
     assert key not in err
 
 
+def test_the_mask_leaves_what_is_wrong_with_a_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_MODEL", "openai:gpt-4o")
+    code, _, err = run(capsys, monkeypatch, "ask", "x")
+    assert code == 2
+    assert "DESK_MODEL=openai:gpt-4o" in err
+    assert "OPENAI_API_KEY" in err
+
+
 def test_redact_and_guard_streams(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
