@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import sqlalchemy as sql
 
 from bot.journal.clock import Clock, after, stamp
-from bot.journal.engine import lock
+from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.tables import sender_count
 from bot.limits import Cap, Scope
 
-LOCK = 7_301_443
 # The longest window but the thread's: older rows of the others can go.
 KEEP_SECONDS = 7 * 86_400
 
@@ -19,7 +18,7 @@ def exceeded(
     db: sql.Connection, caps: Sequence[Cap], who: dict[Scope, str], clock: Clock
 ) -> Scope | None:
     """The first cap that one more answer would break; counts the answer when there is none."""
-    lock(db, LOCK)
+    lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
     for cap in caps:
         query = sql.select(sql.func.count()).select_from(sender_count)
         query = query.where(

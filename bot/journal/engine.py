@@ -21,6 +21,8 @@ def connect(url: str, *, pool_size: int = 8) -> Engine:
     engine = _engine(url, pool_size)
     if engine.dialect.name == "sqlite":
         sql.event.listen(engine, "connect", _durable)
+    else:
+        sql.event.listen(engine, "connect", _impatient)
     return engine
 
 
@@ -59,12 +61,6 @@ def _answering() -> Iterator[None]:
         ) from None
 
 
-def lock(db: sql.Connection, number: int) -> None:
-    """Until the commit nobody else holds `number`; on SQLite the transaction itself excludes."""
-    if db.dialect.name == "postgresql":
-        db.execute(sql.select(sql.func.pg_advisory_xact_lock(number)))
-
-
 def storable(text: str) -> str:
     """PostgreSQL stores neither NUL nor half a character; both can come in a mail."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
@@ -83,6 +79,13 @@ def _engine(url: str, pool_size: int) -> Engine:
             f"DESK_DATABASE_URL: {engine.dialect.name} is not supported; use sqlite or postgresql"
         )
     return engine
+
+
+def _impatient(connection: Any, _record: object) -> None:
+    """On PostgreSQL, too, nobody waits for a lock for ever: it becomes an error that is seen."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {BUSY_MILLISECONDS}")
+    connection.commit()
 
 
 def _durable(connection: Any, _record: object) -> None:

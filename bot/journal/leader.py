@@ -7,8 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.journal.engine import reading
-
-LEADER = 7_301_443
+from bot.journal.locks import AdvisoryLock, try_lock_for_session
 
 
 class Leader:
@@ -44,16 +43,22 @@ class Leader:
     def _takes(self) -> bool:
         with reading(self._engine):  # MissingError when nobody answers
             held = self._engine.connect()
-        if not held.execute(sql.select(sql.func.pg_try_advisory_lock(LEADER))).scalar():
+        try:
+            if not try_lock_for_session(held, AdvisoryLock.SLACK_LEADER):
+                held.close()
+                return False
+            held.commit()
+        except BaseException:
+            # The server may have given the lock: it ends with the connection, not with a pool.
+            held.invalidate()
             held.close()
-            return False
-        held.commit()
+            raise
         self._held = held
         return True
 
     def _drop(self) -> None:
         """The connection is not given back to the pool: the lock would go with it."""
-        if self._held is not None:
-            self._held.invalidate()
-            self._held.close()
-        self._held = None
+        held, self._held = self._held, None
+        if held is not None:
+            held.invalidate()
+            held.close()

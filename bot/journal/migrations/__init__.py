@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
-from bot.journal.engine import lock, reading, writing
+from bot.journal.engine import reading, writing
+from bot.journal.locks import AdvisoryLock, lock_until_commit
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 HEAD = "0003"
-LOCK = 7_301_442
 
 
 def upgrade(engine: "Engine") -> None:
@@ -19,7 +19,7 @@ def upgrade(engine: "Engine") -> None:
         if _version(db) == HEAD:
             return
     with writing(engine) as db:
-        lock(db, LOCK)
+        lock_until_commit(db, AdvisoryLock.MIGRATION)
         if _version(db) != HEAD:
             run(db, HEAD)
 

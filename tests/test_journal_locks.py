@@ -1,0 +1,120 @@
+"""The advisory locks of PostgreSQL: one number for each purpose, and no wait without an end."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.domain import Response
+from bot.errors import MissingError
+from bot.journal import Decision, Journal, Received, Reply, engine
+from bot.journal.engine import writing
+from bot.journal.locks import AdvisoryLock, lock_until_commit, try_lock_for_session
+from bot.limits import Scope, shipped_limits
+from tests.conftest import ROOT
+from tests.servers.postgres import database
+
+DBOS_MIGRATION = 1_234_567_890  # dbos/_sys_db_postgres.py, on the same database
+TAKEN_BY = (lock_until_commit.__name__, try_lock_for_session.__name__)
+
+
+def test_each_advisory_lock_has_a_number_of_its_own() -> None:
+    numbers = [lock.value for lock in AdvisoryLock.__members__.values()]
+    assert len(numbers) == len(set(numbers))
+    assert DBOS_MIGRATION not in numbers
+
+
+def sources() -> Iterator[tuple[Path, ast.AST]]:
+    for path in sorted((ROOT / "bot").rglob("*.py")):
+        if path.name != "locks.py":
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_other_module_asks_for_an_advisory_lock_by_itself() -> None:
+    """Neither as a function of SQLAlchemy's nor in a text of SQL."""
+    named = [
+        path
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and "advisory" in node.attr)
+        or (isinstance(node, ast.Constant) and "advisory_" in str(node.value))
+    ]
+    assert named == []
+
+
+def test_every_advisory_lock_is_taken_under_its_name_and_for_one_purpose() -> None:
+    taken = [
+        ast.unparse(node.args[1])
+        for _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in TAKEN_BY
+    ]
+    assert Counter(taken) == Counter(f"AdvisoryLock.{name}" for name in AdvisoryLock.__members__)
+
+
+@contextmanager
+def two_journals(server: str, name: str) -> Iterator[tuple[Journal, Journal]]:
+    with database(server, name) as url:
+        one, other = (Journal(url, limits=shipped_limits()) for _ in range(2))
+        try:
+            yield one, other
+        finally:
+            one.slack.leader.resign()
+            one.close()
+            other.close()
+
+
+def decide(journal: Journal, n: int) -> bool:
+    """Store a message and decide it with an automatic reply, which the caps count."""
+    message_id = journal.receive(
+        Received(
+            channel="email",
+            thread_key=f"t{n}",
+            key=f"k{n}",
+            raw_ref="r",
+            verdict="answer",
+            rule="R18",
+            sender="ana@x.example",
+            headers={},
+            text="?",
+        )  # fmt: skip
+    )
+    assert message_id
+    response = Response(outcomes=(), language="en", knowledge="k")
+    reply = Reply(recipient="ana@x.example", message_id=f"<r{n}@x.example>", body=b"x")
+
+    def capped(_scope: Scope) -> Decision:
+        return Decision(response=response)
+
+    return journal.decide(message_id, response, draft="", reply=reply, capped=capped).first
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for a lock that nobody gives back is told so after a moment."""
+    monkeypatch.setattr(engine, "BUSY_MILLISECONDS", 500)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_replies_are_counted_while_a_process_leads_slack_for_its_whole_life(postgres: str) -> None:
+    with two_journals(postgres, "locks_leader") as (one, other):
+        assert one.slack.leader.leads()
+        for n, journal in enumerate((one, other)):
+            assert decide(journal, n)
+        assert one.sends.counts() == {"ready": 2}
+        assert one.slack.leader.leads()
+        assert not other.slack.leader.leads()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_lock_that_nobody_gives_back_is_an_error_and_no_endless_wait(postgres: str) -> None:
+    with two_journals(postgres, "locks_wait") as (one, other):
+        with writing(one.engine) as db:
+            lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
+            with pytest.raises(MissingError, match="lock timeout"):
+                decide(other, 1)
+        assert other.undecided()
+        assert decide(other, 2), "and the desk goes on when it was given back"
