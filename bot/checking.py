@@ -1,5 +1,6 @@
 """What an operator asks for: a mail's fate, the queue, a decision, the desk's health."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -131,7 +132,7 @@ def _worked(app: App, message_id: int) -> bool:
         app.desk.work(message_id)
     except MissingError:
         raise
-    except DeskError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets the case
         app.journal.fail(message_id, type(error).__name__)
         return False
     return True
@@ -194,6 +195,7 @@ def examine(app: App) -> Iterator[Finding]:
         f"{counts['outbox']} replies, {len(app.journal.workers.alive())} at work",
     )  # fmt: skip
     yield from _journal(app.journal)
+    yield _running(app)
     free = shutil.disk_usage(app.settings.home).free
     yield Finding(
         name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
@@ -215,7 +217,7 @@ def _chat_model(app: App) -> Finding:
     if not model or not app.selector:
         return Finding(name="chat model", good=True, says="none; works without")
     try:
-        told = _metrics(app.settings.http_port)
+        told = _page(app.settings.http_port, "/metrics")
     except (OSError, HTTPException):
         return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
     numbers = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in ("#", ""))
@@ -231,11 +233,23 @@ def _chat_model(app: App) -> Finding:
     return Finding(name="chat model", good=asked, says=f"{model}: {says}")
 
 
-def _metrics(port: int) -> str:
-    """What the desk on this machine counts; asked directly, for a proxy does not reach it."""
+def _page(port: int, path: str) -> str:
+    """A page of the desk on this machine; asked directly, for a proxy does not reach it."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
-        line.request("GET", "/metrics")
+        line.request("GET", path)
         return line.getresponse().read().decode("utf-8", "replace")
+
+
+def _running(app: App) -> Finding:
+    """What the desk that runs on this machine says of its threads and tasks."""
+    try:
+        told = json.loads(_page(app.settings.http_port, "/readyz"))
+        wrong = [*told.get("faults", ()), *told.get("remarks", ())]
+    except (OSError, HTTPException):
+        return Finding(name="desk", good=True, says="no desk runs here")
+    except (ValueError, AttributeError):
+        wrong = ["/readyz is not the desk's; is DESK_HTTP_PORT another program's?"]
+    return Finding(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
 
 
 def _mail(app: App) -> Iterator[Finding]:
@@ -265,10 +279,11 @@ def _journal(journal: Journal) -> Iterator[Finding]:
         if forgotten else "nothing waits that should not",
     )  # fmt: skip
     stuck = len(journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN))
-    yield Finding(
-        name="sends", good=not stuck,
-        says=f"{stuck} did not go through; `incident-desk queue` shows them" if stuck else "fine",
-    )  # fmt: skip
+    waits = journal.sends.overdue(STUCK_SECONDS)
+    wrong = [f"{stuck} did not go through; `incident-desk queue` shows them"] if stuck else []
+    if waits:
+        wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")
+    yield Finding(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
 
 
 def _model(app: App) -> Finding:

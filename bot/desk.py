@@ -27,7 +27,14 @@ from bot.domain import (
     Span,
     Turn,
 )
-from bot.errors import BlockedError, DeliveryError, InputError, RefusedError, UncertainError
+from bot.errors import (
+    BlockedError,
+    DeliveryError,
+    InputError,
+    MissingError,
+    RefusedError,
+    UncertainError,
+)
 from bot.journal import Decided, Decision, Journal, Received, Reply, Send, Work
 from bot.limits import Scope
 from bot.outbound import Outbound
@@ -38,6 +45,8 @@ from bot.wording import word
 log = logging.getLogger(__name__)
 HOLD = "hold"
 RETRY_SECONDS = 60
+BREAKS = 3  # hand-overs of one mail that may end in an error which nobody foresaw
+DIED = "the process died while handing it over"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
 PAGE_AGAIN_SECONDS = 3600
 APPROVED = "approved"
@@ -100,6 +109,7 @@ class Desk:
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
         self.at: Callable[[Step], None] = _on
+        self._in_hand: list[int] = []  # ids of the sends that a thread of this process works on
 
     def take(self, received: Received, work: Work | None = None) -> int | None:
         """Store a masked message with its job; None for a duplicate."""
@@ -131,21 +141,35 @@ class Desk:
         return decided
 
     def deliver(self, conversation_id: int | None = None) -> int:
-        """Hand over everything that is due; returns how many went out."""
+        """Hand over everything that is due; returns how many went out.
+
+        An error in one hand-over stops no other. MissingError when the journal does not answer.
+        """
         due = self.journal.sends.due(conversation_id=conversation_id)
-        return sum(self._hand_over(send) for send in due)
+        return sum(self._hand_over_safely(send) for send in due)
 
     def settle(self, left: Iterable[Send]) -> None:
-        """Mails that a dead process was handing over: look, and never send blindly."""
+        """Mails whose hand-over ended without a result: look each up, and never send blindly."""
         for send in left:
-            found = self.was_sent(send.header)
+            found = self._look_up(send)
             if found:
                 self.journal.sends.sent(send.id)
             elif found is None:
-                self.journal.sends.uncertain(send.id, "the process died while handing it over")
+                self.journal.sends.uncertain(send.id, DIED)
                 log.error("a send is uncertain", extra={"outbox_id": send.id})
+            elif send.attempts > len(self._waits):
+                self.journal.sends.failed(send.id, DIED)
             else:
                 self.journal.sends.again(send.id, "never handed over", seconds=0)
+
+    def abandoned(self, seconds: float) -> list[Send]:
+        """Mails that this process claimed more than `seconds` ago and that no thread works on.
+
+        The journal was away when their result was to be stored; `settle` finds out what it was.
+        """
+        in_hand = set(self._in_hand)
+        found = self.journal.sends.left_behind([self.worker], seconds=seconds)
+        return [send for send in found if send.id not in in_hand.union(self._in_hand)]
 
     def resolve(
         self,
@@ -186,13 +210,56 @@ class Desk:
         reply = self._reply(stored, text, turn=f"details:{version}", automatic=False)
         return self.journal.cases.ask(case_id, actor=actor, reply=reply, version=version, work=work)
 
+    def _hand_over_safely(self, send: Send) -> bool:
+        """Hand one mail over; whatever is raised on the way becomes a state that somebody sees."""
+        self._in_hand.append(send.id)
+        try:
+            return self._hand_over(send)
+        except MissingError:
+            raise  # the journal is away: the upkeep settles the mail when it is back
+        except Exception as error:
+            log.exception(
+                "a hand-over broke", extra={"outbox_id": send.id, "fault": type(error).__name__}
+            )
+            self._broken(send, f"the hand-over broke ({type(error).__name__})")
+            return False
+        finally:
+            self._in_hand.remove(send.id)
+
+    def _broken(self, send: Send, fault: str) -> None:
+        """Nobody foresaw this error, so the mail may have been taken or not: look it up."""
+        found = self._look_up(send)
+        if found:
+            self.journal.sends.sent(send.id)
+        elif found is None:
+            self.journal.sends.uncertain(send.id, fault)
+        else:
+            self._later(send, fault, tries=BREAKS)
+
+    def _look_up(self, send: Send) -> bool | None:
+        """Was it taken? None when nobody can tell, also because the look-up itself broke."""
+        try:
+            return self.was_sent(send.header)
+        except Exception as error:
+            log.exception(
+                "a send could not be looked up",
+                extra={"outbox_id": send.id, "fault": type(error).__name__},
+            )
+            return None
+
     def _hand_over(self, send: Send) -> bool:
         self.at(Step.CLAIMING)
         if not self.journal.sends.claim(send.id, self.worker):
             return False
         self.at(Step.CLAIMED)
         # Once more, on the very bytes: the journal may have been changed since they were stored.
-        if not self.outbound.check_mail(send.body, automatic=send.automatic).allowed:
+        try:
+            allowed = self.outbound.check_mail(send.body, automatic=send.automatic).allowed
+        except Exception as error:
+            log.exception("a check broke", extra={"outbox_id": send.id})
+            self._later(send, f"the outbound check broke ({type(error).__name__})", tries=BREAKS)
+            return False
+        if not allowed:
             self.journal.sends.failed(send.id, NOT_OURS)
             log.error("a stored reply was stopped", extra={"outbox_id": send.id})
             return False
@@ -212,12 +279,18 @@ class Desk:
         log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
         return False
 
-    def _later(self, send: Send, fault: str) -> None:
-        waits = self.journal.limits.retry_seconds if self.journal.limits else (RETRY_SECONDS,)
+    def _later(self, send: Send, fault: str, *, tries: int | None = None) -> None:
+        """Not taken: try again later, at most `tries` times, then a person gets the case."""
+        waits = self._waits[:tries]
         if send.attempts >= len(waits):
             self.journal.sends.failed(send.id, fault)
             return
         self.journal.sends.again(send.id, fault, seconds=waits[send.attempts])
+
+    @property
+    def _waits(self) -> tuple[int, ...]:
+        """Seconds before each further try to hand a mail over."""
+        return self.journal.limits.retry_seconds if self.journal.limits else (RETRY_SECONDS,)
 
     def _urgency(self, scope: Scope) -> Priority:
         """The cap on everything pages, once an hour; one sender's pages nobody."""

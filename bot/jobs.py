@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from bot.journal import Journal
 
+log = logging.getLogger(__name__)
 # Raised on purpose when a job's steps change; DBOS's own version changes with every comment.
 VERSION = "incident-desk-1"
 NAME = "incident-desk"
@@ -62,6 +64,8 @@ class Jobs:
         self._lock: IO[bytes] | None = None
         self._engine = connect_rebuildable(url)
         self._client: DBOSClient | None = None
+        self._running = _Running()
+        self._idle: dict[str, float] = {}  # since when a job counts as running and does not
 
     def start(self, duties: Duties) -> None:
         """Begin to work, first on what a crash left; MissingError when it may not."""
@@ -78,8 +82,8 @@ class Jobs:
             max_executor_threads=self.at_once + 4,
         )
         DBOS(config=config)
-        DBOS.workflow(name="drain", max_recovery_attempts=None)(_job(duties.drain))
-        DBOS.workflow(name="decided", max_recovery_attempts=None)(_job(duties.decided))
+        for name, duty in (("drain", duties.drain), ("decided", duties.decided)):
+            DBOS.workflow(name=name, max_recovery_attempts=None)(_job(duty, self._running))
         DBOS.launch()
         DBOS.register_queue(
             QUEUE,
@@ -125,6 +129,24 @@ class Jobs:
     def take_over(self, workers: list[str]) -> None:
         """Run the jobs of workers that fell silent."""
         DBOS._recover_pending_workflows(workers)  # noqa: SLF001 - no public way checks the owner
+
+    def release(self, seconds: float) -> int:
+        """End jobs that count as this worker's running ones for longer than `seconds`, but that no
+        thread works on; how many.
+
+        DBOS leaves a job so when an error keeps it from storing that the job began or ended, and
+        such a job would hold up its conversation until the next start.
+        """
+        found = DBOS.list_workflows(
+            status="PENDING", executor_id=self.worker, load_output=False, load_input=False
+        )
+        idle = {each.workflow_id for each in found} - self._running.ids()
+        now = time.monotonic()
+        self._idle = {job_id: self._idle.get(job_id, now) for job_id in idle}
+        stuck = [job_id for job_id, since in self._idle.items() if now - since > seconds]
+        if stuck:
+            DBOS.cancel_workflows(stuck)
+        return len(stuck)
 
     def waiting(self) -> set[int]:
         """Conversations that a job is queued or running for."""
@@ -184,12 +206,34 @@ class Jobs:
         return url.render_as_string(hide_password=False)
 
 
-def _job(duty: Callable[[int], None]) -> Callable[[int], None]:
+class _Running:
+    """Ids of the jobs that a thread of this process works on; one can run twice at a time."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+
+    def ids(self) -> set[str]:
+        return set(self._ids)
+
+    @contextmanager
+    def job(self) -> Iterator[None]:
+        job_id = DBOS.workflow_id or ""
+        self._ids.append(job_id)
+        try:
+            yield
+        finally:
+            self._ids.remove(job_id)
+
+
+def _job(duty: Callable[[int], None], running: _Running) -> Callable[[int], None]:
     def job(about: int) -> None:
         """The engine stores what an error says, and an error may quote a message."""
         try:
-            duty(about)
-        except Exception as error:  # noqa: BLE001 - any; the rows that it left undone are seen to
-            raise DeskError(f"the job broke: {type(error).__name__}") from None
+            with running.job():
+                duty(about)
+        except Exception as error:
+            fault = type(error).__name__
+            log.exception("a job broke", extra={"fault": fault})
+            raise DeskError(f"the job broke: {fault}") from None
 
     return job

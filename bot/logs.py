@@ -15,7 +15,7 @@ from typing_extensions import override
 from bot.errors import SettingsError
 
 FIELDS = (
-    "kind",
+    "kind", "task",
     "message_id", "conversation_id", "outbox_id", "case_id", "event_id", "verdict", "rule", "cap",
     "state", "worker", "attempts", "count", "seconds", "fault", "port",
 )  # fmt: skip

@@ -7,6 +7,7 @@ it from the journal and hands its reply over from the outbox. Each step can run 
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,6 +87,9 @@ class Service:
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
+        self._tries = Counter[str]()  # of mails that broke the intake, by where they lie
+        self._left = 0  # mails that the last pass left where they lie, because of an error
+        self._leaving = 0  # passes in a row that left some
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
         self.metrics.watch("desk_slack_up", "Slack is used, and nothing is wrong", self._slack_up)
@@ -120,10 +124,7 @@ class Service:
                 self._failures = 0
             if until and until():
                 return
-            if not self._failures:
-                self.mailbox.wait(seconds)
-            else:
-                self.stopping.wait(OUTAGE_SECONDS[min(self._failures, len(OUTAGE_SECONDS)) - 1])
+            self._rest(seconds)
 
     def stop(self) -> None:
         """Accept no more, finish the mail at hand."""
@@ -143,50 +144,96 @@ class Service:
         self.parser.close()
         self.upkeep.leave()
 
+    def _rest(self, seconds: float) -> None:
+        """Wait for new mail; after a failure a while, the longer the more there were."""
+        if self._failures:
+            self.stopping.wait(_outage(self._failures))
+            return
+        try:
+            self.mailbox.wait(min(seconds, _outage(self._leaving)) if self._leaving else seconds)
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            self._failed(error)
+
     def _pass(self) -> bool:
         """Take what waits; an outage of mailbox or database is one line, and tried again."""
+        left = 0
         try:
             for mail in self.mailbox.waiting():
                 if self.stopping.is_set():
                     break
-                self._take_safely(mail)
-        except DeskError as error:
-            self._failures += 1
-            if self._failures == 1:
-                log.error("no mail can be taken", extra={"fault": type(error).__name__})  # noqa: TRY400 - one line
+                left += not self._take_safely(mail)
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            self._failed(error)
             return False
         if self._failures:
             log.warning("mail is taken again", extra={"attempts": self._failures})
+        self._left, self._leaving = left, self._leaving + 1 if left else 0
         return True
 
-    def _take_safely(self, mail: Mail) -> None:
-        """A mail that breaks the intake is a person's, and holds up no other."""
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            foreseen = isinstance(error, DeskError)
+            extra = {"fault": type(error).__name__}
+            log.error("no mail can be taken", extra=extra, exc_info=None if foreseen else error)
+
+    def _take_safely(self, mail: Mail) -> bool:
+        """A mail that breaks the intake is a person's, and holds up no other.
+
+        False when it is left where it lies, for the next pass: had it been stored before the error,
+        it is known then.
+        """
         try:
-            self._take(mail)
+            found = self._read(mail)
         except DeskError:
             raise
         except Exception as error:
-            fault = type(error).__name__
+            log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
+            return self._hand_to_person(mail, error)
+        try:
+            self._take(found, mail)
+        except DeskError:
+            raise
+        except Exception as error:
+            log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
+            self._tries[mail.ref] += 1
+            return self._tries[mail.ref] >= TRIES and self._hand_to_person(mail, error)
+        self._tries.pop(mail.ref, None)
+        return True
+
+    def _hand_to_person(self, mail: Mail, error: Exception) -> bool:
+        """Store that there is a mail which nothing can be made of, with a case."""
+        try:
             message_id = self.desk.take(unreadable(mail))
             if message_id is not None:
-                self.journal.fail(message_id, fault)
+                self.journal.fail(message_id, type(error).__name__)
             self.mailbox.settle(mail.ref, Place.FAILED)
-            self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
-            log.exception("a mail broke the intake", extra={"message_id": message_id})
+        except DeskError:
+            raise
+        except Exception as second:
+            fault = type(second).__name__
+            log.exception("a mail could not be left for a person", extra={"fault": fault})
+            return False
+        self._tries.pop(mail.ref, None)
+        self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
+        return True
 
     def _slack_up(self) -> float:
         return float(self.slack is not None and all(line.good for line in self.slack.health()))
 
-    def _take(self, mail: Mail) -> None:
+    def _read(self, mail: Mail) -> Read:
         self.at(Step.FETCHED)
-        found = read(mail.raw, self.parser, self.policy)
+        return read(mail.raw, self.parser, self.policy)
+
+    def _take(self, found: Read, mail: Mail) -> None:
+        """Store what was read together with its job, then move the mail out of the way."""
         stored = received(found, mail.ref)
         self.at(Step.READ)
         began = time.monotonic()
         message_id = self.desk.take(stored, self._work)
         self.at(Step.STORED)
         if message_id is None:
-            self._again(stored, mail)
+            self._again(found, stored, mail)
             return
         self._taken[message_id] = _Taken(subject=found.subject, began=began)
         self._attach(found, mail)
@@ -204,12 +251,13 @@ class Service:
         self.jobs.drain(db, conversation_id)
         self.at(Step.STORING)
 
-    def _again(self, stored: Received, mail: Mail) -> None:
+    def _again(self, found: Read, stored: Received, mail: Mail) -> None:
         """A mail that is in the journal: a duplicate, or this one before a crash."""
         known = self.journal.known(stored.key)
         place = Place.DROPPED
         if known and known[1] == mail.ref:
             place = PLACES[Verdict(known[0])]
+            self._attach(found, mail)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
@@ -282,6 +330,13 @@ class Service:
     def _up(self) -> float:
         return float(not self._failures)
 
+    def _remarks(self) -> list[str]:
+        """What is wrong although mail is taken and answered."""
+        found = self.upkeep.supervisor.faults()
+        if self._left:
+            found.append(f"intake: {self._left} mails broke it and are tried again")
+        return [*found, *(self.slack.remarks() if self.slack else [])]
+
     def _health(self) -> Page:
         return status_page(self.upkeep.faults())
 
@@ -295,4 +350,9 @@ class Service:
             faults.append("mailbox")
         if self.stopping.is_set():
             faults.append("stopping")
-        return status_page(faults, self.slack.remarks() if self.slack and not faults else [])
+        return status_page(faults, [] if faults else self._remarks())
+
+
+def _outage(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return OUTAGE_SECONDS[min(failures, len(OUTAGE_SECONDS)) - 1]

@@ -1,9 +1,7 @@
 """What runs beside the mail: heartbeat, taking over from the dead, sends that wait, reminders."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from bot.errors import DeskError
 from bot.jobs import VERSION
 from bot.journal import OutboxState
+from bot.supervision import Supervisor
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -43,8 +42,7 @@ class Upkeep:
         self.journal = app.journal
         self.jobs = app.jobs
         self.metrics = metrics
-        self.stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self.supervisor = Supervisor()
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
         self._watch()
@@ -57,22 +55,14 @@ class Upkeep:
             self.desk.settle(self.journal.sends.left_behind([self.jobs.worker]))
         self.sweep()
         self.rebuild(0)
-        for name, seconds, task in (
-            ("beat", self.pace.beat, self._beat),
-            ("send", self.pace.send, self._send),
-        ):
-            thread = threading.Thread(
-                target=self._repeat, args=(seconds, task), name=name, daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
+        # A heartbeat that failed is due at once: a worker that is silent for the lease is dead.
+        beat, send = self.pace.beat, self.pace.send
+        self.supervisor.start("heartbeat", self._beat, pause=beat, unit=beat, backoff=(1,))
+        self.supervisor.start("sending", self.desk.deliver, pause=send, unit=send)
 
     def stop(self) -> None:
         """End both threads; what they are doing is finished first."""
-        self.stopping.set()
-        for thread in self._threads:
-            thread.join(timeout=30)
-        self._threads.clear()
+        self.supervisor.stop(30)
 
     def leave(self) -> None:
         """Take this worker off the list: nobody needs to wait for its lease."""
@@ -82,9 +72,9 @@ class Upkeep:
             log.warning("the worker could not say that it stops")
 
     def faults(self) -> list[str]:
-        """What is wrong with the process itself."""
+        """What is wrong with the process itself, so that only a new one helps."""
         stalled = time.monotonic() - self._beaten > STALLED_SECONDS
-        return ["heartbeat"] if stalled else []
+        return [*(["heartbeat"] if stalled else []), *self.supervisor.dead()]
 
     def sweep(self) -> None:
         """Take over from workers that fell silent."""
@@ -97,6 +87,7 @@ class Upkeep:
                 self.metrics.taken_over.inc()
                 log.warning("took over from a silent worker", extra={"worker": each})
         self.desk.settle(self.journal.sends.orphans(self.pace.lease))
+        self.desk.settle(self.desk.abandoned(self.pace.lease))
 
     def rebuild(self, seconds: float) -> int:
         """Put a job for every conversation that waits and has none; how many."""
@@ -111,21 +102,33 @@ class Upkeep:
         return len(missing)
 
     def _beat(self) -> None:
+        """Say that this worker lives, then look after everything; what fails stops nothing else."""
         self.journal.workers.beat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
-        self.sweep()
-        self.rebuild(self.pace.forgotten)
+        for name, task in (
+            ("taking over from silent workers", self.sweep),
+            ("releasing stuck jobs", self._release),
+            ("putting lost jobs again", lambda: self.rebuild(self.pace.forgotten)),
+            ("reminding of cases", self._remind),
+            ("settling mails of unknown fate", self._uncertain),
+            ("forgetting what is done", self._tidy),
+        ):
+            self.supervisor.attempt(name, task)
+
+    def _release(self) -> None:
+        if released := self.jobs.release(self.pace.lease):
+            log.warning("jobs were stuck and were released", extra={"count": released})
+
+    def _remind(self) -> None:
         for case, count in self.journal.cases.remind():
             self.metrics.reminders.inc()
             log.warning("a case is past its due time", extra={"case_id": case, "count": count})
-        self._uncertain()
+
+    def _tidy(self) -> None:
         if time.monotonic() - self._tidied > self.pace.tidy:
             self._tidied = time.monotonic()
             self.jobs.tidy()
             self.journal.tidy()
-
-    def _send(self) -> None:
-        self.desk.deliver()
 
     def _uncertain(self) -> None:
         """A mail whose receipt did not come in time is a person's."""
@@ -134,18 +137,6 @@ class Upkeep:
         for send in self.journal.sends.unsure(self.journal.limits.receipt_seconds):
             if self.journal.sends.held(send.id, NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
-
-    def _repeat(self, seconds: float, task: Callable[[], None]) -> None:
-        failing = False
-        while not self.stopping.wait(seconds):
-            try:
-                task()
-            except Exception as error:
-                if not failing:
-                    log.exception("upkeep failed", extra={"fault": type(error).__name__})
-                failing = True
-            else:
-                failing = False
 
     def _watch(self) -> None:
         sends = self.journal.sends

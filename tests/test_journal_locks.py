@@ -80,7 +80,7 @@ def decide(journal: Journal, n: int) -> bool:
             sender="ana@x.example",
             headers={},
             text="?",
-        )  # fmt: skip
+        )
     )
     assert message_id
     response = Response(outcomes=(), language="en", knowledge="k")

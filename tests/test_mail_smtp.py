@@ -133,8 +133,8 @@ def test_a_line_that_breaks_is_uncertain_only_after_the_last_dot(
     assert type(raised.value) is error
 
 
-def _breaking(listener: socket.socket, until: str) -> None:
-    """Speaks SMTP as far as the word `until`, and hangs up on it."""
+def _breaking(listener: socket.socket, until: str, times: int = 1) -> None:
+    """Speaks SMTP as far as the word `until`, and hangs up when it comes for the nth time."""
     line, _ = listener.accept()
     with line, line.makefile("rb") as read:
         if not until:
@@ -143,7 +143,8 @@ def _breaking(listener: socket.socket, until: str) -> None:
         in_data = False
         for told in read:
             word = told.strip().decode()[:4].upper()
-            if word == until or (in_data and told == b".\r\n"):
+            times -= word == until
+            if not times or (in_data and told == b".\r\n"):
                 return
             if in_data:
                 continue
@@ -207,3 +208,58 @@ def test_starttls_and_login(certificate: tuple[Path, Path]) -> None:
             out(found.port, tls=True).check()
         with pytest.raises(SettingsError, match="DESK_SMTP_CA"):
             out(found.port, tls=True, certificates=Path("/nowhere.pem")).check()
+
+
+@pytest.mark.parametrize(
+    ("written", "travels"),
+    [
+        ("ana@bücher.example", "ana@xn--bcher-kva.example"),
+        ("ana@BÜCHER.example", "ana@xn--bcher-kva.example"),
+        ("ana@例え.テスト", "ana@xn--r8jz45g.xn--zckzah"),
+        ("ana@faß.example", "ana@xn--fa-hia.example"),
+        ("ana@under_score.example", "ana@under_score.example"),
+        ("ana@[192.0.2.1]", "ana@[192.0.2.1]"),
+    ],
+)
+def test_an_international_domain_travels_in_its_ascii_form(written: str, travels: str) -> None:
+    for found in running(Script(), enable_SMTPUTF8=False):
+        out(found.port).send(MAIL, recipient=written)
+        assert found.script.got[0].rcpt_tos[0] == travels
+
+
+def test_letters_before_the_at_go_out_as_utf8_where_the_server_offers_it() -> None:
+    for found in running(Script(), enable_SMTPUTF8=True):
+        out(found.port).send(MAIL, recipient="jörg@bücher.example")
+        out(found.port).send(MAIL, recipient="ana@x.example")
+        international, plain = found.script.got
+        assert international.rcpt_tos[0] == "jörg@xn--bcher-kva.example"
+        assert "SMTPUTF8" in international.mail_options
+        assert plain.mail_options == []
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "jörg@x.example",
+        "ana@☃☃☃.example",
+        "ana@ü..example",
+        "a\udcfcna@x.example",
+        "a\r\nb@x.example",
+    ],
+)
+def test_an_address_that_this_server_cannot_be_told_is_refused_for_good(recipient: str) -> None:
+    """So that a person gets the case at once; nothing was handed over."""
+    for found in running(Script(), enable_SMTPUTF8=False):
+        with pytest.raises(RefusedError):
+            out(found.port).send(MAIL, recipient=recipient)
+        assert found.script.got == []
+
+
+def test_a_line_that_breaks_on_our_own_copy_is_safe_to_repeat() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_breaking, args=(listener, "RCPT", 2), daemon=True)
+        thread.start()
+        with pytest.raises(DeliveryError) as raised:
+            out(listener.getsockname()[1]).send(MAIL, recipient="ana@x.example")
+        thread.join(5)
+    assert type(raised.value) is DeliveryError

@@ -359,17 +359,23 @@ def test_upkeep_that_fails_is_one_line_and_goes_on(
 ) -> None:
     service = Service(app, lambda _handled: None)
     calls = 0
+    supervisor = service.upkeep.supervisor
 
     def fails() -> None:
         nonlocal calls
         calls += 1
         if calls < 4:
             raise ValueError("x")
-        if calls > 6:
-            service.upkeep.stopping.set()
 
-    service.upkeep._repeat(0.01, fails)
-    assert caplog.text.count("upkeep failed") == 1
+    supervisor.start("tidying", fails, pause=0.01, unit=0.01)
+    try:
+        until(supervisor.faults)
+        until(lambda: calls > 6)
+        assert supervisor.faults() == []
+    finally:
+        supervisor.stop(5)
+    assert caplog.text.count("a task fails and is tried again") == 1
+    assert caplog.text.count("a task works again") == 1
     assert service.upkeep.faults() == []
     service.upkeep._beaten -= 100
     assert service.upkeep.faults() == ["heartbeat"]

@@ -94,10 +94,22 @@ class Sends:
         )
         return self._read(query.order_by(outbox.c.id))
 
-    def left_behind(self, by: Sequence[str]) -> list[Send]:
-        """Mails that these were handing over when they died."""
-        query = sql.select(outbox).where(outbox.c.state == OutboxState.SENDING)
+    def left_behind(self, by: Sequence[str], *, seconds: float = 0) -> list[Send]:
+        """Mails that one of the workers `by` claimed more than `seconds` ago and did not settle."""
+        query = sql.select(outbox).where(
+            outbox.c.state == OutboxState.SENDING,
+            outbox.c.changed_at <= after(self._clock, -seconds),
+        )
         return self._read(query.where(outbox.c.worker.in_(by)).order_by(outbox.c.id))
+
+    def overdue(self, seconds: float) -> int:
+        """How many mails should have gone out and were not touched for `seconds`."""
+        before = after(self._clock, -seconds)
+        sending = sql.and_(outbox.c.state == OutboxState.SENDING, outbox.c.changed_at < before)
+        ready = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.next_attempt_at < before)
+        query = sql.select(sql.func.count()).select_from(outbox).where(sql.or_(sending, ready))
+        with reading(self._engine) as db:
+            return db.execute(query).scalar_one()
 
     def orphans(self, lease_seconds: float) -> list[Send]:
         """Mails in `sending` for longer than the lease by somebody who is not on the list."""

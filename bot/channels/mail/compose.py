@@ -4,11 +4,12 @@ import hashlib
 import hmac
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 
 import re2
 
+from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.errors import InputError
 from bot.journal import Received, Reply
 from bot.wording import SUBJECT
@@ -25,13 +26,19 @@ class Composer:
     def reply(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply:
         """The reply to a stored message; the same Message-ID whenever it is made again."""
         message_id = self._message_id(f"{turn}:{stored.key}")
-        body = self._bytes(stored, text, message_id=message_id, automatic=automatic)
-        return Reply(recipient=stored.sender, message_id=message_id, body=body)
+        recipient = _address(stored.sender)
+        body = self._bytes(
+            stored, text, recipient=recipient, message_id=message_id, automatic=automatic
+        )
+        return Reply(recipient=recipient, message_id=message_id, body=body)
 
-    def _bytes(self, stored: Received, text: str, *, message_id: str, automatic: bool) -> bytes:
-        mail = EmailMessage(policy=SMTP)
+    def _bytes(
+        self, stored: Received, text: str, *, recipient: str, message_id: str, automatic: bool
+    ) -> bytes:
+        # An address in UTF-8 goes only to servers that offer SMTPUTF8, so its header may be UTF-8.
+        mail = EmailMessage(policy=SMTPUTF8 if needs_utf8(recipient) else SMTP)
         mail["From"] = self.address
-        mail["To"] = _address(stored.sender)
+        mail["To"] = recipient
         mail["Subject"] = SUBJECT
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id
@@ -61,7 +68,7 @@ def _address(sender: str) -> str:
     address = parseaddr(sender)[1]
     if "@" not in address or any(c.isspace() or not c.isprintable() for c in address):
         raise InputError(f"{sender!r} is no address that a reply can go to")
-    return address
+    return envelope_address(address)
 
 
 def _ids(header: str) -> list[str]:

@@ -9,10 +9,12 @@ import ssl
 from contextlib import suppress
 from email.parser import BytesHeaderParser
 
-from bot.errors import DeliveryError, RefusedError, SettingsError, UncertainError
+from bot.channels.mail.envelope import envelope_address, needs_utf8
+from bot.errors import DeliveryError, InputError, RefusedError, SettingsError, UncertainError
 from bot.settings import Relay
 
 PERMANENT = 500
+SMTPUTF8 = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
 
 
 class SmtpOut:
@@ -28,13 +30,15 @@ class SmtpOut:
         """See bot.ports.MailOut; an automatic mail gets the null envelope sender."""
         sender = "" if _is_automatic(mail) else self.address
         try:
+            to = envelope_address(recipient)
             with _Line(self.relay) as server:
-                _envelope(server, sender, recipient)
-                # Our own copy may fail: the reply matters more than its receipt.
-                server.rcpt(self.receipts)
+                _envelope(server, sender, to)
+                _copy(server, self.receipts)
                 _content(server, mail)
         except SettingsError as error:
             raise DeliveryError(str(error)) from None  # right once, and again when it is mended
+        except InputError as error:
+            raise RefusedError(str(error)) from None
 
     def check(self) -> None:
         """Connect and log in; SettingsError or DeliveryError says what is wrong."""
@@ -62,7 +66,7 @@ class _Line:
     def __exit__(self, kind: object, error: object, _trace: object) -> None:
         if self.server is None:
             return
-        with suppress(OSError, smtplib.SMTPException):
+        with suppress(Exception):  # the mail is taken or not: how the talk ends changes nothing
             if error is None:
                 self.server.quit()
         self.server.close()
@@ -122,11 +126,36 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
     """Sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
     try:
         server.ehlo_or_helo_if_needed()
-        for code, said in (server.mail(sender), server.rcpt(recipient)):
+        options = _options(server, sender, recipient)
+        for code, said in (server.mail(sender, options), server.rcpt(recipient)):
             if code >= PERMANENT:
                 raise RefusedError(f"the server refuses it for good: {code} {_told(said)}")
             if code not in (250, 251):
                 raise DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
+    except ValueError:  # half a character: no server ever sees it
+        raise RefusedError("the address cannot be written in an SMTP command") from None
+
+
+def _options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
+    """What MAIL FROM has to ask for; RefusedError where the server does not offer it."""
+    if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # it would be told another address
+        raise RefusedError("the address cannot be written in an SMTP command")
+    if not (needs_utf8(sender) or needs_utf8(recipient)):
+        return ()
+    if not server.has_extn("smtputf8"):
+        raise RefusedError(
+            "the address has letters outside ASCII before its @, and the server of DESK_SMTP_HOST "
+            "does not offer SMTPUTF8; write to this person in another way"
+        )
+    return SMTPUTF8
+
+
+def _copy(server: smtplib.SMTP, receipts: str) -> None:
+    """Our own copy may be refused: the reply matters more than its receipt."""
+    try:
+        server.rcpt(receipts)
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,6 +34,7 @@ from bot.channels.slack.words import read_words
 from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal.slack_records import DEAD, Event
+from bot.supervision import Supervisor
 
 if TYPE_CHECKING:
     from bot.http import Page
@@ -90,38 +92,35 @@ class Slack:
         )  # fmt: skip
         self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
         self.socket: Socket | None = None
-        self.stopping = threading.Event()
+        self.supervisor = Supervisor()
+        self.stopping = self.supervisor.stopping
         self.clock: Health | None = None
         self.troubles: dict[str, str] = {}  # by what found it
         self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
-        self._threads: list[threading.Thread] = []
+        self._holds = 0  # attempts in a row that opened no line
         self._homes, self._tidied, self._identified = 0.0, -HOUR, -1e9  # when each was last done
         self._leading = threading.Lock()
         self._led = False
 
     def start(self) -> None:
         """Begin; returns at once, whether Slack answers or not."""
-        lanes: list[tuple[str, Callable[[], None]]] = [
-            ("slack-act", lambda: self._lane(ACT, self.acts.act)),
-            ("slack-ask", lambda: self._lane(ASK, self.asks.ask)),
-            ("slack-post", self._posting),
-        ]
+        steps: dict[str, Callable[[], None]] = {
+            "slack-act": lambda: self._lane(ACT, self.acts.act),
+            "slack-ask": lambda: self._lane(ASK, self.asks.ask),
+            "slack-post": self._posting,
+        }
         if self.access.app_token:
-            lanes.append(("slack-socket", self._holding))
+            steps["slack-socket"] = self._holding
         if self.suggestions:
-            lanes.append(("slack-suggest", self._suggesting))
-        for name, run in lanes:
-            thread = threading.Thread(target=run, name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            steps["slack-suggest"] = self._suggesting
+        for name, step in steps.items():
+            self.supervisor.start(name, step, unit=self.pace.socket)
 
     def close(self) -> None:
         """Take nothing more, finish what is at hand."""
         self.stopping.set()
         self.wake()
-        for thread in self._threads:
-            thread.join(timeout=15)
-        self._threads.clear()
+        self.supervisor.stop(15)
         if self.socket:
             self.socket.close()
         self.journal.slack.leader.resign()
@@ -163,16 +162,17 @@ class Slack:
         return examine(self)
 
     def _lane(self, lane: str, act: Callable[[Event], None]) -> None:
-        while not self.stopping.is_set():
-            self._woken[lane].clear()
-            found = self._safely(lane, lambda: self._waiting(lane)) or []
-            for event in found:
-                if self.stopping.is_set():
-                    return
-                self._give_way()
-                self._act(event, act)
-            if not found:
-                self._woken[lane].wait(self.pace.look)
+        """Act on what waits in a lane, each event by itself; then wait until something comes."""
+        self._woken[lane].clear()
+        found = self._safely(lane, lambda: self._waiting(lane)) or []
+        for event in found:
+            if self.stopping.is_set():
+                return
+            self._give_way()
+            self._safely(f"{lane} event", partial(self._act, event, act))
+        if not found:
+            self.troubles.pop(f"{lane} event", None)
+            self._woken[lane].wait(self.pace.look)
 
     def _give_way(self) -> None:
         """Slack waits three seconds for an ack, a person longer for what it brings about."""
@@ -219,25 +219,28 @@ class Slack:
         return waited > timedelta(minutes=self.words.recheck_minutes)
 
     def _posting(self) -> None:
-        while not self.stopping.is_set():
-            self._woken["post"].clear()
-            if self._safely("lead", self._leads):
-                self._safely("token", self._identify)
-                self._safely("staff", self.staff.refresh)
-                self._safely("channel", self._look_around)
-                self._safely("post", self.post)
-                self._safely("home", self._redraw)
-                self._safely("tidy", self._tidy)
-            self._woken["post"].wait(min(self.pace.look, self.pace.post))
-            self.stopping.wait(min(0.05, self.pace.post))
+        """Everything that goes to Slack, once through; what breaks stops nothing else."""
+        self._woken["post"].clear()
+        if self._safely("lead", self._leads):
+            self._safely("token", self._identify)
+            self._safely("staff", self.staff.refresh)
+            self._safely("channel", self._look_around)
+            self._safely("cards", self.sync.sync)
+            self._safely("notes", self.notes.tell)
+            self._safely("post", self.sender.drain)
+            self._safely("home", self._redraw)
+            self._safely("tidy", self._tidy)
+        self._woken["post"].wait(min(self.pace.look, self.pace.post))
+        self.stopping.wait(min(0.05, self.pace.post))
 
     def _suggesting(self) -> None:
         """A model is slow: nothing else waits for it."""
         assert self.suggestions  # noqa: S101 - the thread runs for them alone
         suggest = self.suggestions
-        while not self.stopping.wait(self.pace.look):
-            if self._leads() and self._safely("suggest", lambda: suggest.work(self.stopping) > 0):
-                self._woken["post"].set()
+        if self.stopping.wait(self.pace.look):
+            return
+        if self._leads() and self._safely("suggest", lambda: suggest.work(self.stopping) > 0):
+            self._woken["post"].set()
 
     def _identify(self) -> None:
         """Which workspace is ours: asked until somebody answers, then now and again."""
@@ -273,24 +276,28 @@ class Slack:
 
     def _holding(self) -> None:
         """Keep the socket; while Slack is away, ask less and less often."""
-        self.socket, failures = Socket(self.entry, self.access.app_token, self.access.base_url), 0
-        while not self.stopping.is_set():
-            if self.socket.hold():
-                failures = 0
-                self.troubles.pop("socket", None)
-                self.stopping.wait(self.pace.socket)
-                continue
-            self.troubles["socket"] = self.socket.trouble
-            self.stopping.wait(self.pace.socket * AWAY[min(failures, len(AWAY) - 1)])
-            failures += 1
+        if self.socket is None:
+            self.socket = Socket(self.entry, self.access.app_token, self.access.base_url)
+        if self.socket.hold():
+            self._holds = 0
+            self.troubles.pop("socket", None)
+            self.stopping.wait(self.pace.socket)
+            return
+        self.troubles["socket"] = self.socket.trouble
+        self.stopping.wait(self.pace.socket * AWAY[min(self._holds, len(AWAY) - 1)])
+        self._holds += 1
 
     def _safely(self, name: str, task: Callable[[], T]) -> T | None:
+        """Do a task of a thread; what breaks is said once, and in plain words until it works."""
         try:
             done = task()
         except DeliveryError as error:
             self.troubles[name] = str(error)
         except Exception as error:
-            log.exception("slack's work broke", extra={"fault": type(error).__name__})
+            fault = type(error).__name__
+            if name not in self.troubles:
+                log.exception("slack's work broke", extra={"task": name, "fault": fault})
+            self.troubles[name] = f"{name} breaks ({fault}) and is tried again"
             self.stopping.wait(self.pace.socket)
         else:
             self.troubles.pop(name, None)

@@ -15,7 +15,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.staff import Places
-from bot.errors import DeliveryError, RefusedError
+from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import Journal
 from bot.journal.slack_posts import ALERT
 from bot.journal.slack_records import READY, Post
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 REPAIR_SECONDS = 30.0
 TRIES = 1000  # at one a minute in the end: an outage of half a day loses nothing
+BREAKS = 5  # of one post, in an error that nobody foresaw
 SAID = ("text", "blocks")
 QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
 
@@ -59,15 +60,26 @@ class Sender:
         self.quiet = quiet  # when people may be told of what can wait; None for now
         self.tick = tick
         self.trouble = ""  # what a person must repair, in plain words
+        self._left = False  # did an error keep the result of a post from being stored?
         self._next: dict[str, float] = {}
         self._made: dict[object, deque[float]] = {}
 
     def drain(self) -> int:
         """Make every post that may be made now; how many were taken."""
-        made = 0
+        if self._left:
+            self.book.unsent()
+            self._left = False
+        made, broken = 0, None
         for post in self.book.due():
-            if self._may(post) and self.book.claim(post.id):
-                made += self._make(post)
+            try:
+                if self._may(post) and self.book.claim(post.id):
+                    made += self._make(post)
+            except Exception as error:  # noqa: BLE001 - raised when the others were made
+                self._left, broken = True, error  # it may have been claimed: made again next time
+                if isinstance(error, MissingError):
+                    break
+        if broken:
+            raise broken
         if self.trouble and not self.book.counts().get(READY):
             self.trouble = ""  # what could not be posted is not wanted any more
         return made
@@ -95,6 +107,10 @@ class Sender:
             self._refused(post, str(error))
         except DeliveryError as error:
             self._later(post, str(error))
+        except Exception as error:
+            fault = type(error).__name__
+            log.exception("a post broke", extra={"case_id": post.case_id, "fault": fault})
+            self._later(post, f"making it broke ({fault})", tries=BREAKS)
         else:
             self._took(post, ts)
             return True
@@ -192,9 +208,9 @@ class Sender:
         self.book.buried(post, why, tell=tell, says={"text": says}, at=self.quiet())
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
-    def _later(self, post: Post, why: str) -> None:
+    def _later(self, post: Post, why: str, tries: int | None = None) -> None:
         tried = post.attempts + 1
-        if tried >= self.tries:
+        if tried >= (tries or self.tries):
             self._bury(post, why)
             return
         wait = self.backoff[min(tried, len(self.backoff)) - 1]

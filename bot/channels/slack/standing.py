@@ -19,7 +19,8 @@ DAY = 86_400
 
 def standing(slack: "Slack") -> list[Health]:
     """Each thing that can be wrong in the process that runs, in plain words."""
-    trouble = slack.acts.lost or slack.sender.trouble or "; ".join(set(slack.troubles.values()))
+    broken = [*set(dict(slack.troubles).values()), *slack.supervisor.faults()]
+    trouble = slack.acts.lost or slack.sender.trouble or "; ".join(broken)
     found = [Health(name="slack", good=not trouble, says=trouble or _line(slack)), posts(slack)]
     if slack.model:
         found.append(slack.model.health())

@@ -4,6 +4,7 @@ Everything here is derived: losing Slack, or this process, loses nothing that th
 bring back.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,17 @@ from bot.channels.slack.cards import PERSON, Cards, Drawn, who
 from bot.channels.slack.text import escaped
 from bot.channels.slack.words import Words
 from bot.domain import Priority
+from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
 from bot.journal.slack_posts import REMINDER
 from bot.journal.slack_records import Card, Later
 
+log = logging.getLogger(__name__)
 LATER = 1_500
+
+
+class CardError(DeliveryError):
+    """A card could not be drawn; the next pass tries it again."""
 
 
 class Sync:
@@ -31,15 +38,32 @@ class Sync:
         self.words = words
         self.channel = channel
         self.oncall = oncall
+        self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn
 
     def sync(self) -> int:
-        """Store a post for every card that is not as it should be; how many."""
+        """Store a post for every card that is not as it should be; how many.
+
+        CardError when one could not be drawn, after all the others were.
+        """
         known = self.book.cards()
         wanted = self.journal.cases.stamps(days=self.words.keep_days)
         changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
+        broken = ""
         for case_id in changed:
-            if case := self.journal.cases.read(case_id):
-                self._draw(case, known.get(case_id), wanted[case_id])
+            try:
+                if case := self.journal.cases.read(case_id):
+                    self._draw(case, known.get(case_id), wanted[case_id])
+            except MissingError:
+                raise
+            except Exception as error:
+                broken = f"the card of case {case_id} cannot be drawn ({type(error).__name__})"
+                if case_id not in self._undrawn:
+                    log.exception("a card cannot be drawn", extra={"case_id": case_id})
+                self._undrawn.add(case_id)
+            else:
+                self._undrawn.discard(case_id)
+        if broken:
+            raise CardError(f"{broken}; `incident-desk queue` shows it")
         return len(changed)
 
     def _draw(self, case: Case, card: Card | None, stamp: str) -> None:

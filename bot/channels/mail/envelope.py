@@ -1,0 +1,25 @@
+"""Addresses as an SMTP envelope and a header can carry them.
+
+The domain of an internationalised address travels in its ASCII form (IDNA, RFC 5891); what stands
+before the @ has no such form and needs a server that offers SMTPUTF8 (RFC 6531).
+"""
+
+import idna
+
+from bot.errors import InputError
+
+
+def envelope_address(address: str) -> str:
+    """The address with its domain in ASCII; InputError when the domain has no such form."""
+    local, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}{at}{idna.encode(domain, uts46=True).decode('ascii')}"
+    except (idna.IDNAError, UnicodeError):
+        raise InputError(f"{domain!r} is no domain that a mail can be sent to") from None
+
+
+def needs_utf8(address: str) -> bool:
+    """Does this address, its domain being in ASCII, need a server that offers SMTPUTF8?"""
+    return not address.isascii()

@@ -1,0 +1,86 @@
+"""Threads that must not end while the desk runs, and tasks whose failure must stop nothing else."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+log = logging.getLogger(__name__)
+BACKOFF = (1, 2, 5, 15, 30)
+
+
+class Supervisor:
+    """The threads and tasks of one part of the desk; it knows at any time which of them fail.
+
+    An error of any kind is one line in the log when it first comes, and one when it is over;
+    in between the thread or task is tried again. `faults` is what `/readyz` and `doctor` show.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._failing: dict[str, str] = {}
+
+    def start(
+        self,
+        name: str,
+        step: Callable[[], object],
+        *,
+        pause: float = 0.0,
+        unit: float = 1.0,
+        backoff: Sequence[float] = BACKOFF,
+    ) -> None:
+        """Repeat `step` in a thread of its own until `stop`, with `pause` seconds in between.
+
+        After the nth failure in a row it waits `unit` times the nth number of `backoff`.
+        """
+        thread = threading.Thread(
+            target=self._repeat, args=(name, step, pause, [unit * each for each in backoff]),
+            name=name, daemon=True,
+        )  # fmt: skip
+        self._threads.append(thread)
+        thread.start()
+
+    def attempt(self, name: str, task: Callable[[], object]) -> bool:
+        """Do `task`; False when it raised, which is remembered under its name until it works."""
+        try:
+            task()
+        except Exception as error:
+            fault = type(error).__name__
+            if name not in self._failing:
+                log.exception(
+                    "a task fails and is tried again", extra={"task": name, "fault": fault}
+                )
+            self._failing[name] = fault
+            return False
+        if self._failing.pop(name, None):
+            log.warning("a task works again", extra={"task": name})
+        return True
+
+    def stop(self, seconds: float) -> None:
+        """End every thread; what each of them is doing is finished first, within `seconds`."""
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=seconds)
+        self._threads.clear()
+
+    def dead(self) -> list[str]:
+        """Threads that have ended although nobody stopped them."""
+        if self.stopping.is_set():
+            return []
+        return [f"{t.name}: its thread has ended" for t in self._threads if not t.is_alive()]
+
+    def faults(self) -> list[str]:
+        """Every thread that has ended, every thread and task that failed when it was last tried."""
+        failing = [f"{name}: fails ({fault})" for name, fault in dict(self._failing).items()]
+        return [*self.dead(), *failing]
+
+    def _repeat(
+        self, name: str, step: Callable[[], object], pause: float, waits: Sequence[float]
+    ) -> None:
+        failures, wait = 0, pause
+        while not self.stopping.wait(wait):
+            if self.attempt(name, step):
+                failures, wait = 0, pause
+            else:
+                wait = waits[min(failures, len(waits) - 1)]
+                failures += 1
