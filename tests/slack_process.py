@@ -7,6 +7,7 @@ Says the process id of each; not a test by itself.
 
 import json
 import os
+import secrets
 import signal
 import sys
 import warnings
@@ -17,15 +18,14 @@ from tests.kills import ready, say
 
 if TYPE_CHECKING:
     from bot.responder import Responder
-
-
-def serve(responder: "Responder", order: dict[str, Any]) -> None:
-    """Serve until a signal ends it."""
-    from bot.app import App
-    from bot.channels.slack import Access, Pace, Slack
-    from bot.service import Service
     from bot.settings import Settings
-    from bot.upkeep import Pace as Beat
+
+
+def settings_of(order: dict[str, Any]) -> "Settings":
+    """The settings of a desk; with a `model`, one that a scripted server at that address plays."""
+    from pydantic import SecretStr
+
+    from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
 
     settings = Settings(
@@ -33,17 +33,35 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
         http_port=order["http"], smtp_port=order["port"], address=order["address"],
         **order.get("mail", {}),
     )  # fmt: skip
+    if order.get("model"):
+        key = SecretStr(secrets.token_hex(8))
+        model = {"model": "openai:scripted", "openai_base_url": order["model"]}
+        settings = settings.model_copy(update={**model, "openai_api_key": key})
+    return settings
+
+
+def serve(responder: "Responder", order: dict[str, Any]) -> None:
+    """Serve until a signal ends it."""
+    from bot.app import App
+    from bot.channels.slack import Access, Model, Pace, Slack
+    from bot.service import Service
+    from bot.upkeep import Pace as Beat
+
+    settings = settings_of(order)
     app = App(settings)
-    app.__dict__["knowledge"] = responder.knowledge
-    app.__dict__["responder"] = responder
+    if not order.get("own_index"):
+        app.__dict__["knowledge"] = responder.knowledge
+        app.__dict__["responder"] = responder
     access = Access(
         bot_token=order["bot"], app_token=order["app"], signing_secret=order["secret"],
         channel=order["channel"], staff=frozenset(order["staff"]), base_url=order["base"],
     )  # fmt: skip
     pace = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
+    drafter = app._drafter()
     app.__dict__["slack"] = Slack(
-        access, app.desk, home=settings.home, pace=pace, work=app.jobs.decided
-    )
+        access, app.desk, home=settings.home, pace=pace, work=app.jobs.decided,
+        model=Model(draft=drafter.draft, state=lambda: app.budget.state) if drafter else None,
+    )  # fmt: skip
     service = Service(app, lambda _handled: None)
     service.upkeep.pace = Beat(beat=0.3, lease=1.5, send=0.3)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())

@@ -1,0 +1,122 @@
+"""Errors on demand: a running desk whose every call can be made to raise, in each of its threads.
+
+A point is a call as one thread makes it, before it is made or after it was. What a desk reaches is
+found out by running it; then one point after the other is armed and raises once.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sql
+from dbos import DBOS
+from sqlalchemy.exc import InvalidRequestError, OperationalError
+
+from bot.errors import MissingError
+
+BEFORE, AFTER = "before", "after"
+OURS = ("heartbeat", "sending", "slack-", "intake", "queue-worker")
+
+ERRORS: tuple[Callable[[], Exception], ...] = (
+    lambda: RuntimeError("scripted"),
+    lambda: UnicodeEncodeError("ascii", "\u00fc", 0, 1, "scripted"),
+    lambda: OSError(5, "scripted"),
+    lambda: OperationalError("SELECT 1", {}, Exception("scripted")),
+    lambda: MemoryError(),
+    lambda: InvalidRequestError("scripted"),
+    lambda: MissingError("scripted"),
+    lambda: RecursionError("scripted"),
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """A call, as one thread makes it."""
+
+    thread: str
+    call: str
+    when: str
+
+
+class Faults:
+    """Watches calls, and raises at the one that is armed."""
+
+    def __init__(self) -> None:
+        self.reached = Counter[Point]()
+        self.fired = threading.Event()
+        self._armed: tuple[Point, Callable[[], Exception]] | None = None
+        self._lock = threading.Lock()
+
+    def arm(self, point: Point, error: Callable[[], Exception]) -> None:
+        """The next time that `point` is reached, it raises; once."""
+        self.fired.clear()
+        with self._lock:
+            self._armed = (point, error)
+
+    def disarm(self) -> None:
+        with self._lock:
+            self._armed = None
+
+    def hit(self, call: str, when: str) -> None:
+        point = Point(_thread(), call, when)
+        with self._lock:
+            self.reached[point] += 1
+            if self._armed is None or self._armed[0] != point:
+                return
+            error, self._armed = self._armed[1], None
+        self.fired.set()
+        raise error()
+
+    def watch(self, owner: object, *left_out: str) -> None:
+        """Every public method of `owner` becomes two points."""
+        for name in dir(type(owner)):
+            method = getattr(owner, name, None)
+            if not name.startswith("_") and name not in left_out and callable(method):
+                self.replace(owner, name, f"{type(owner).__name__}.{name}")
+
+    def replace(self, owner: object, name: str, call: str) -> None:
+        """One callable attribute of `owner` becomes two points."""
+        made = getattr(owner, name)
+
+        def watched(*args: Any, **more: Any) -> Any:
+            self.hit(call, BEFORE)
+            result = made(*args, **more)
+            self.hit(call, AFTER)
+            return result
+
+        setattr(owner, name, watched)
+
+    def watch_sql(self, engine: sql.Engine, label: str) -> None:
+        """Every kind of statement on `engine` becomes a point, and every commit."""
+
+        @sql.event.listens_for(engine, "before_cursor_execute")
+        def statement(_c: object, _cur: object, text: str, *_more: object) -> None:
+            words = text.split()
+            tables = [w for before, w in zip(words, words[1:], strict=False) if before in INTO]
+            self.hit(f"{label} {words[0]} {' '.join(tables[:1])}", BEFORE)
+
+        @sql.event.listens_for(engine, "commit")
+        def commit(_c: object) -> None:
+            self.hit(f"{label} COMMIT", BEFORE)
+
+
+INTO = ("FROM", "INTO", "UPDATE")
+
+
+def _thread() -> str:
+    name = threading.current_thread().name
+    if name.startswith(OURS):
+        return name
+    if DBOS.workflow_id:
+        return "job"
+    if "process_request_thread" in name:
+        return "http"
+    return "main" if name == "MainThread" else "other"
+
+
+def errors() -> Iterator[Callable[[], Exception]]:
+    """Every kind of error in turn, for ever."""
+    while True:
+        yield from ERRORS
