@@ -162,6 +162,17 @@ class Desk:
             else:
                 self.journal.sends.again(send.id, "never handed over", seconds=0)
 
+    def leave_unknown(self, send: Send, fault: str) -> bool:
+        """Look once more for a mail of unknown fate; True when only a person can find out."""
+        found = self._look_up(send)
+        if found:
+            self.journal.sends.sent(send.id)
+        elif found is None:
+            return self.journal.sends.held(send.id, fault)
+        else:
+            self._later(send, fault)
+        return False
+
     def abandoned(self, seconds: float) -> list[Send]:
         """Mails that this process claimed more than `seconds` ago and that no thread works on.
 

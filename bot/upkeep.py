@@ -135,7 +135,7 @@ class Upkeep:
         if self.journal.limits is None:
             return
         for send in self.journal.sends.unsure(self.journal.limits.receipt_seconds):
-            if self.journal.sends.held(send.id, NO_RECEIPT):
+            if self.desk.leave_unknown(send, send.fault or NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 
     def _watch(self) -> None:

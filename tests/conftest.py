@@ -133,7 +133,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mails", type=int, default=1500, help="mails of the flood")
     parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
 
+    parser.addoption("--fault-runs", type=int, default=1, help="kinds of error at each call")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fault_run" in metafunc.fixturenames:
+        metafunc.parametrize("fault_run", range(metafunc.config.getoption("--fault-runs")))
     if "kill_run" in metafunc.fixturenames:
         metafunc.parametrize("kill_run", range(metafunc.config.getoption("--kill-runs")))

@@ -6,8 +6,9 @@ found out by running it; then one point after the other is armed and raises once
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sql
@@ -17,6 +18,8 @@ from sqlalchemy.exc import InvalidRequestError, OperationalError
 from bot.errors import MissingError
 
 BEFORE, AFTER = "before", "after"
+INTO = ("FROM", "INTO", "UPDATE")
+WRITES = ("INSERT", "UPDATE", "DELETE")
 OURS = ("heartbeat", "sending", "slack-", "intake", "queue-worker")
 
 ERRORS: tuple[Callable[[], Exception], ...] = (
@@ -24,7 +27,7 @@ ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: UnicodeEncodeError("ascii", "\u00fc", 0, 1, "scripted"),
     lambda: OSError(5, "scripted"),
     lambda: OperationalError("SELECT 1", {}, Exception("scripted")),
-    lambda: MemoryError(),
+    MemoryError,
     lambda: InvalidRequestError("scripted"),
     lambda: MissingError("scripted"),
     lambda: RecursionError("scripted"),
@@ -48,6 +51,7 @@ class Faults:
         self.fired = threading.Event()
         self._armed: tuple[Point, Callable[[], Exception]] | None = None
         self._lock = threading.Lock()
+        self._writes = Counter[int]()  # by thread
 
     def arm(self, point: Point, error: Callable[[], Exception]) -> None:
         """The next time that `point` is reached, it raises; once."""
@@ -70,20 +74,27 @@ class Faults:
         raise error()
 
     def watch(self, owner: object, *left_out: str) -> None:
-        """Every public method of `owner` becomes two points."""
+        """Every public method of `owner` becomes a point, and one more where it writes."""
         for name in dir(type(owner)):
             method = getattr(owner, name, None)
             if not name.startswith("_") and name not in left_out and callable(method):
-                self.replace(owner, name, f"{type(owner).__name__}.{name}")
+                self.replace(owner, name, effect=False)
 
-    def replace(self, owner: object, name: str, call: str) -> None:
-        """One callable attribute of `owner` becomes two points."""
-        made = getattr(owner, name)
+    def replace(self, owner: object, name: str, *, effect: bool) -> None:
+        """One callable attribute of `owner` becomes a point before it is called.
+
+        And one afterwards where it has an effect outside of the desk, or wrote into the database:
+        after a look, an error is the same as before it.
+        """
+        call, made = f"{type(owner).__name__}.{name}", getattr(owner, name)
 
         def watched(*args: Any, **more: Any) -> Any:
             self.hit(call, BEFORE)
+            thread = threading.get_ident()
+            written = self._writes[thread]
             result = made(*args, **more)
-            self.hit(call, AFTER)
+            if effect or self._writes[thread] > written:
+                self.hit(call, AFTER)
             return result
 
         setattr(owner, name, watched)
@@ -94,7 +105,8 @@ class Faults:
         @sql.event.listens_for(engine, "before_cursor_execute")
         def statement(_c: object, _cur: object, text: str, *_more: object) -> None:
             words = text.split()
-            tables = [w for before, w in zip(words, words[1:], strict=False) if before in INTO]
+            self._writes[threading.get_ident()] += words[0] in WRITES
+            tables = [w for before, w in pairwise(words) if before in INTO]
             self.hit(f"{label} {words[0]} {' '.join(tables[:1])}", BEFORE)
 
         @sql.event.listens_for(engine, "commit")
@@ -102,10 +114,8 @@ class Faults:
             self.hit(f"{label} COMMIT", BEFORE)
 
 
-INTO = ("FROM", "INTO", "UPDATE")
-
-
 def _thread() -> str:
+    """Which of the desk's threads this is; `library`: one that DBOS or Slack's SDK keeps."""
     name = threading.current_thread().name
     if name.startswith(OURS):
         return name
@@ -113,10 +123,4 @@ def _thread() -> str:
         return "job"
     if "process_request_thread" in name:
         return "http"
-    return "main" if name == "MainThread" else "other"
-
-
-def errors() -> Iterator[Callable[[], Exception]]:
-    """Every kind of error in turn, for ever."""
-    while True:
-        yield from ERRORS
+    return "main" if name == "MainThread" else "library"

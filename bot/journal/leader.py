@@ -1,5 +1,6 @@
 """Of several processes on one PostgreSQL, one leads: the lock lives as long as its connection."""
 
+import logging
 import threading
 
 import sqlalchemy as sql
@@ -8,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.journal.engine import reading
 from bot.journal.locks import AdvisoryLock, try_lock_for_session
+
+log = logging.getLogger(__name__)
 
 
 class Leader:
@@ -36,7 +39,8 @@ class Leader:
         try:
             self._held.execute(sql.select(1))
             self._held.commit()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            log.warning("the lock to lead was lost", extra={"fault": type(error).__name__})
             self._drop()
         return self._held is not None
 

@@ -65,10 +65,11 @@ class SafeParser:
     def _started(self) -> Connection:
         """The line to a child that is ready; EOFError when none becomes so."""
         if self._pipe is None:
-            self._pipe, theirs = self._context.Pipe()
-            self._child = self._context.Process(target=self.loop, args=(theirs,), daemon=True)
-            self._child.start()
-            theirs.close()
+            ours, theirs = self._context.Pipe()
+            with theirs:
+                child = self._context.Process(target=self.loop, args=(theirs,), daemon=True)
+                child.start()
+            self._pipe, self._child = ours, child
             if not self._pipe.poll(START_SECONDS) or self._pipe.recv_bytes() != READY:
                 raise EOFError
         return self._pipe
