@@ -78,9 +78,13 @@ class Supervisor:
         self, name: str, step: Callable[[], object], pause: float, waits: Sequence[float]
     ) -> None:
         failures, wait = 0, pause
-        while not self.stopping.wait(wait):
-            if self.attempt(name, step):
-                failures, wait = 0, pause
-            else:
-                wait = waits[min(failures, len(waits) - 1)]
-                failures += 1
+        try:
+            while not self.stopping.wait(wait):
+                if self.attempt(name, step):
+                    failures, wait = 0, pause
+                else:
+                    wait = waits[min(failures, len(waits) - 1)]
+                    failures += 1
+        except BaseException as error:  # a library that means to end the process, from here
+            log.critical("a thread has ended", extra={"task": name, "fault": type(error).__name__})
+            raise

@@ -191,3 +191,37 @@ def test_workers_on_postgresql_have_names_of_their_own(postgres: str) -> None:
     with Jobs(journal, postgres).alone(), Jobs(journal, postgres).alone():
         pass
     journal.close()
+
+
+def test_a_job_that_an_error_left_pending_does_not_hold_up_its_conversation(
+    journal: Journal, started: Started
+) -> None:
+    """DBOS says of such a job that this living worker runs it, and waits for its end for ever."""
+    done: list[int] = []
+    goes_on = threading.Event()
+
+    def drain(conversation_id: int) -> None:
+        if conversation_id == 8:
+            goes_on.wait(20)
+        done.append(conversation_id)
+
+    jobs = started(drain)
+    with writing(journal.engine) as db:
+        jobs.drain(db, 7)
+        schema = "" if db.dialect.name == "sqlite" else "dbos."
+        db.execute(
+            sql.text(f"UPDATE {schema}workflow_status SET status = 'PENDING', executor_id = :me"),
+            {"me": jobs.worker},
+        )
+    with writing(journal.engine) as db:
+        jobs.drain(db, 7)
+        jobs.drain(db, 8)
+    until(lambda: jobs._running.ids() != set())
+    assert jobs.release(0) == 0, "seen for the first time"
+    assert done == []
+    until(lambda: jobs.release(0) == 1)
+    until(lambda: done == [7])
+    assert jobs.release(0) == 0, "a job that a thread works on is none"
+    goes_on.set()
+    until(lambda: jobs.waiting() == set())
+    assert done == [7, 8]
