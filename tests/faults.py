@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sql
-from dbos import DBOS
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 
 from bot.errors import MissingError
@@ -52,6 +51,7 @@ class Faults:
         self._armed: tuple[Point, Callable[[], Exception]] | None = None
         self._lock = threading.Lock()
         self._writes = Counter[int]()  # by thread
+        self._role = threading.local()  # what a library's thread does for the desk at the moment
 
     def arm(self, point: Point, error: Callable[[], Exception]) -> None:
         """The next time that `point` is reached, it raises; once."""
@@ -64,7 +64,7 @@ class Faults:
             self._armed = None
 
     def hit(self, call: str, when: str) -> None:
-        point = Point(_thread(), call, when)
+        point = Point(getattr(self._role, "name", "") or _thread(), call, when)
         with self._lock:
             self.reached[point] += 1
             if self._armed is None or self._armed[0] != point:
@@ -99,6 +99,19 @@ class Faults:
 
         setattr(owner, name, watched)
 
+    def name(self, owner: object, name: str, role: str) -> None:
+        """Whichever thread calls this attribute of `owner` is called `role` meanwhile."""
+        made = getattr(owner, name)
+
+        def named(*args: Any) -> Any:
+            self._role.name = role
+            try:
+                return made(*args)
+            finally:
+                self._role.name = ""
+
+        setattr(owner, name, named)
+
     def watch_sql(self, engine: sql.Engine, label: str) -> None:
         """Every kind of statement on `engine` becomes a point, and every commit."""
 
@@ -119,8 +132,6 @@ def _thread() -> str:
     name = threading.current_thread().name
     if name.startswith(OURS):
         return name
-    if DBOS.workflow_id:
-        return "job"
     if "process_request_thread" in name:
         return "http"
     return "main" if name == "MainThread" else "library"

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sql
-from dbos import DBOS, WorkflowStatus
 from typing_extensions import override
 
 from bot import service
@@ -100,6 +99,8 @@ class Running:
         )  # fmt: skip
         for owner, name in (*effects, *looks):
             faults.replace(owner, name, effect=(owner, name) in effects)
+        for name in ("_drain", "_decided"):
+            faults.name(self.service, name, "job")
         faults.watch_sql(journal.engine, "journal")
         faults.watch_sql(self.app.jobs._engine, "jobs")
 
@@ -129,7 +130,7 @@ class Running:
         found += self.rows(slack_outbox.c.state, SENDING, "post in sending")
         found += self.rows(slack_outbox.c.state, READY, "post not made")
         found += self.rows(slack_event.c.state, NEW, "event not acted on")
-        found += [f"job {job.workflow_id} is {job.status}" for job in unfinished_jobs()]
+        found += [f"a job of conversation {each} waits" for each in self.app.jobs.waiting()]
         box = self.app.settings.home / "mail" / "new" / "new"
         found += [f"mail not taken: {each.name}" for each in box.iterdir()]
         found += self.unseen()
@@ -178,10 +179,6 @@ class Running:
         while found := [*self.unsettled(), *self.ended()]:
             assert time.monotonic() < deadline, (found, about)
             time.sleep(0.1)
-
-
-def unfinished_jobs() -> list[WorkflowStatus]:
-    return DBOS.list_workflows(status=["PENDING", "ENQUEUED"], load_input=False, load_output=False)
 
 
 @contextmanager
