@@ -137,7 +137,7 @@ def test_addresses(value: str, found: tuple[str, ...]) -> None:
     [
         ("plain  words", "plain words"),
         ("=?utf-8?q?caf=C3=A9_au?= lait", "café au lait"),
-        ("=?utf-8?b?w4M=?= =?utf-8?b?wqk=?=", "Ã©"),
+        ("=?utf-8?b?w4M=?= =?utf-8?b?wqk=?=", "é"),
         ("=?utf-8?b?4oI=?= =?utf-8?b?rA==?=", "€"),
         ("a =?klingon?q?b?= =?iso-8859-1*de?q?=E9?= c", "a bé c"),
         ("=?utf-8?b?%%%?= x", "x"),

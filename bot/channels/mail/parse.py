@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.channels.mail.addresses import addresses
 from bot.channels.mail.bodies import body_text
-from bot.channels.mail.decode import unencoded
+from bot.channels.mail.decode import is_garbled, unencoded
 from bot.channels.mail.limits import LimitError
 from bot.channels.mail.parts import (
     MAX_HEAD,
@@ -54,6 +54,7 @@ class ParsedMail:
     headers: tuple[Header, ...] = ()
     content_types: tuple[str, ...] = ()
     hidden: bool = False
+    garbled: bool = False  # letters of the text or the subject are lost: nobody may decide on them
     fault: str = ""
     key: str = ""
 
@@ -106,9 +107,10 @@ def _parsed(
     path = _values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = body_text(tree) if tree else ("", False)
+    subject = unencoded(first(headers, "subject"))
     return ParsedMail(
         message_id=first(headers, "message-id"),
-        subject=unencoded(first(headers, "subject")),
+        subject=subject,
         sender=senders[0] if senders else "",
         senders=senders,
         return_path=path[0].strip().strip("<>").strip().lower() if path else None,
@@ -120,6 +122,7 @@ def _parsed(
         headers=headers,
         content_types=tuple(part.content_type for part in parts),
         hidden=hidden,
+        garbled=is_garbled(text) or is_garbled(subject),
         fault=fault,
         key=key,
     )

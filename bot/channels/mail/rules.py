@@ -201,8 +201,7 @@ def _unreadable(mail: ParsedMail, _policy: Policy) -> bool:
         name.lower() == "winmail.dat" for name in mail.attachments
     )
     sealed = any(t in SEALED for t in mail.content_types) and len(text.split()) < 3
-    spoilt = text.count("\ufffd") > 0.05 * len(text)
-    return sealed or spoilt or text.startswith(ARMOUR) or (packed and len(text.split()) < 3)
+    return sealed or mail.garbled or text.startswith(ARMOUR) or (packed and len(text.split()) < 3)
 
 
 def _empty(mail: ParsedMail, _policy: Policy) -> bool:
