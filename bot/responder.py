@@ -112,10 +112,12 @@ class Responder:
         explain: Callable[[Reading], None] | None,
         notes: list[str],
     ) -> list[Outcome]:
-        text = message.text
+        # A reply of ours that comes back is neither a question nor a demand of the asker.
+        text = self.knowledge.own_words.without(message.text)
         if not text.strip():
             return [_escalation(text, EscalationReason.NO_QUESTION)]
-        history = [t.text for t in message.history if t.role is Role.USER]
+        own_words = self.knowledge.own_words
+        history = [own_words.without(t.text) for t in message.history if t.role is Role.USER]
         screened = headed(message.subject, text)
         if len(text) > MAX_CHARACTERS:
             return [_too_long(text, screened)]

@@ -22,7 +22,9 @@ UNSPOKEN = re2.compile(
     r"[\p{Cf}\x{034f}\x{115f}\x{1160}\x{3164}\x{ffa0}\x{fffc}\x{2800}]"
 )
 # A note that only HTML can be read names HTML in every language, or a browser.
-POINTS_ELSEWHERE = re2.compile(r"(?i)html|browser|navigat|webseite|web version|mime|ブラウザ|浏览器|瀏覽器|브라우저")
+POINTS_ELSEWHERE = re2.compile(
+    r"(?i)html|browser|navigat|webseite|web version|mime|ブラウザ|浏览器|瀏覽器|브라우저"
+)
 ASKS = re2.compile(r"[?？؟]\s*(?:$|[\s\"')”»])")
 QUOTES = re2.compile(r"^>+")
 SIGNATURE_MARK = "-- "

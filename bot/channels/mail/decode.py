@@ -41,9 +41,9 @@ def untransferred(body: bytes, encoding: str) -> bytes:
 def decoded(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> str:
     """The text of a part.
 
-    `charset` is what the part's header declares, `hints` what other places say (the page itself, the
-    subject). A set that gives no plausible text is not believed, and the bytes decide. Where they
-    are open to doubt, each byte that is not ASCII becomes U+FFFD, which `is_garbled` finds.
+    `charset` is what the part's header declares, `hints` what other places say (the page itself,
+    the subject). A set that gives no plausible text is not believed, and the bytes decide. Where
+    they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled` finds.
     """
     if content.isascii():
         return whole(_ascii(content, charset))

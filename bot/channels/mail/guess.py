@@ -21,7 +21,9 @@ FOREIGN = 0.7  # more letters beyond ASCII than this in a Latin word belong to n
 VARIED = 4  # different letters that are enough to know a script by
 KANA = 0.15  # the least share of kana in a Japanese text
 WORDS = re2.compile(r"[\pL\pM]+")
-INSIDE = re2.compile(r"\pL[¹²³¼½¾§¶¤¦¢£¥¬¯ƒ†‡ˆ˜‰Ÿ‚¸¨×÷¿¡®©±±ªº<>|\x{2500}-\x{25ff}]\p{Ll}|\p{Ll}[À-ÞŠŒŽŸЀ-Я]\p{Ll}")
+INSIDE = re2.compile(
+    r"\pL[¹²³¼½¾§¶¤¦¢£¥¬¯ƒ†‡ˆ˜‰Ÿ‚¸¨×÷¿¡®©±±ªº<>|\x{2500}-\x{25ff}]\p{Ll}|\p{Ll}[À-ÞŠŒŽŸЀ-Я]\p{Ll}"
+)
 RAISED = re2.compile(r"\p{Ll}\p{Lu}(?:\PL|$)")
 WIDE = frozenset({"cp932", "euc_jp", "cp949", "gb18030", "cp950"})
 SCRIPTS = ("CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI")

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
 from bot.channels.mail.sandbox import SafeParser
+from bot.channels.mail.subject import adds_nothing, asked_in, is_marked_empty
 from bot.domain import Redaction
 from bot.journal import Received
 from bot.ports import Mail
 from bot.redact import redact
 
+MAX_ATTACHMENTS = 30
 FINAL = frozenset({Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT})
 
 
@@ -30,8 +32,18 @@ class Read:
     @property
     def heading(self) -> str:
         """The subject beside a text; empty where the subject is the text."""
-        subject = self.subject
-        return "" if self.redaction.text == subject else subject
+        asked = redact(asked_in(self.mail.subject)).text
+        return "" if asked and self.redaction.text == asked else self.subject
+
+    @property
+    def shown(self) -> str:
+        """What the person passes on of others, masked."""
+        return redact(self.mail.shown).text
+
+    @property
+    def attachments(self) -> str:
+        """A line for each file that came along: name, type and size, masked."""
+        return redact("\n".join(map(str, self.mail.attachments[:MAX_ATTACHMENTS]))).text
 
     @property
     def sender(self) -> str:
@@ -52,8 +64,17 @@ def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
 
 
 def question_text(mail: ParsedMail) -> str:
-    """What the person wrote: the visible part, the subject where the body is empty."""
-    return mail.visible.strip() or mail.text.strip() or mail.subject
+    """What the person wrote: their own text, or a question in the subject where that adds nothing.
+
+    Empty when they sent back nothing but our own reply.
+    """
+    said = mail.visible.strip()
+    asked = asked_in(mail.subject)
+    if asked and (is_marked_empty(mail.subject) or adds_nothing(said)):
+        return asked
+    if said or mail.quotes_us:
+        return said
+    return mail.text.strip() or mail.subject
 
 
 def received(found: Read, ref: str) -> Received:
@@ -72,6 +93,7 @@ def received(found: Read, ref: str) -> Received:
             "message_id": mail.message_id,
             "references": mail.references,
             "subject": found.heading,
+            **{name: said for name in ("shown", "attachments") if (said := getattr(found, name))},
         },
         text=found.redaction.text,
         redactions=tuple(asdict(span) for span in found.redaction.spans),

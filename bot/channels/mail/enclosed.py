@@ -1,0 +1,91 @@
+"""What a person passes on: mails forwarded inline or attached, and which files come with a mail."""
+
+from dataclasses import dataclass
+
+import re2
+from typing_extensions import override
+
+from bot.channels.mail.bodies import body_text
+from bot.channels.mail.decode import unencoded
+from bot.channels.mail.limits import LimitError
+from bot.channels.mail.parts import Budget, Part, first, part_of
+from bot.channels.mail.visible import opens_forward
+from bot.policy.subject import PASSED_ON
+
+MAX_NAME = 120
+MAX_ENCLOSED = 20_000  # characters of one attached mail
+MESSAGES = ("message/rfc822", "message/global")
+SHOWN_HEADERS = ("from", "reply-to", "date", "subject")
+INLINE_TEXT = ("text/plain", "text/html", "text/markdown", "text/enriched")
+LINE_ENDS = re2.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a mail: its name, its type as declared, and its size in bytes."""
+
+    name: str
+    type: str
+    size: int
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name or 'without a name'} ({self.type}, {_size(self.size)})"
+
+
+def is_attached(part: Part) -> bool:
+    """Is the part a file for a person, and no text of the mail itself?"""
+    if part.children or part.content_type.startswith("multipart/"):
+        return False
+    named = bool(part.filename) or part.disposition == "attachment"
+    return named or part.content_type not in INLINE_TEXT
+
+
+def attached(part: Part) -> Attachment:
+    """The record of an attached part; a mail without a file name goes by its subject."""
+    name = part.filename
+    if not name and part.content_type in MESSAGES and (inside := _opened(part)):
+        name = unencoded(first(inside.headers, "subject"))
+    return Attachment(
+        name=str(LINE_ENDS.sub(" ", name))[:MAX_NAME],
+        type=part.content_type[:MAX_NAME],
+        size=len(part.content()),
+    )
+
+
+def enclosed_text(part: Part) -> str:
+    """The text of an attached mail under its From, Date and Subject; empty for any other part."""
+    if part.content_type not in MESSAGES or part.children:
+        return ""
+    inside = _opened(part)
+    if inside is None:
+        return ""
+    try:
+        text, _ = body_text(inside)
+    except LimitError:
+        text = ""
+    named = ((name, unencoded(first(inside.headers, name))) for name in SHOWN_HEADERS)
+    head = "\n".join(f"{name.capitalize()}: {value}" for name, value in named if value)
+    return f"{head}\n\n{text.strip()}".strip()[:MAX_ENCLOSED]
+
+
+def passes_on(subject: str, below: str, *, answers: bool) -> bool:
+    """Is the mail below somebody else's that is forwarded, and not the history of this thread?
+
+    It is when its mark or the subject says so, or when this mail is no answer to any.
+    """
+    return bool(below) and (
+        opens_forward(below) or bool(PASSED_ON.match(" ".join(subject.split()))) or not answers
+    )
+
+
+def _opened(part: Part) -> Part | None:
+    """The mail within; None when it is too much to read."""
+    try:
+        return part_of(part.content(), Budget())
+    except LimitError:
+        return None
+
+
+def _size(size: int) -> str:
+    return f"{size} bytes" if size < 2000 else f"{size / 1000:.0f} kB"
