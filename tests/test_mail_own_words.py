@@ -2,11 +2,13 @@
 
 import html
 import textwrap
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from bot.app import App
 from bot.channels.mail.intake import question_text
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.corpus import Knowledge, load
@@ -15,6 +17,7 @@ from bot.domain import (
     AnswerReason,
     Escalation,
     EscalationReason,
+    Message,
     Outcome,
     Priority,
     Refusal,
@@ -89,7 +92,7 @@ ATTRIBUTIONS = [
     f"-----{DESK} schrieb: -----",
     "",
 ]
-STYLES = {
+STYLES: dict[str, Callable[[str], str]] = {
     "marked": lambda text: "\n".join(f"> {line}" for line in text.split("\n")),
     "twice marked": lambda text: "\n".join(f">> {line}" for line in text.split("\n")),
     "initials": lambda text: "\n".join(f"ID> {line}" for line in text.split("\n")),
@@ -208,6 +211,24 @@ def test_paragraphs_of_the_post_that_are_pasted_are_not_the_askers() -> None:
     assert knowledge().own_words.without("\n\n".join([*passages, asked])) == asked
     # Without a question beside them they are all that the asker says.
     assert knowledge().own_words.without("\n\n".join(passages)) == "\n\n".join(passages)
+
+
+@pytest.mark.parametrize(
+    "style", [name for name in STYLES if name != "initials"], ids=lambda name: name
+)
+def test_a_reply_of_ours_pasted_into_a_message_of_any_channel_is_never_refused(
+    app: App, style: str
+) -> None:
+    asked = "Your bot sent me this. Were my API keys exposed?"
+    for text in (f"{asked}\n\n{STYLES[style](reply())}", f"{STYLES[style](reply())}\n\n{asked}"):
+        response = app.responder.respond(Message(text=text))
+        assert [type(o) for o in response.outcomes] == [Answer], text
+        assert "keys exposed" in response.outcomes[0].question
+
+
+def test_a_message_of_nothing_but_our_reply_goes_to_a_person(app: App) -> None:
+    response = app.responder.respond(Message(text=reply()))
+    assert [o.reason for o in response.outcomes] == [EscalationReason.NO_QUESTION]
 
 
 def test_nothing_but_our_reply_asks_nothing() -> None:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Self
 
 import re2
@@ -61,7 +62,7 @@ class OwnWords:
         cls, *, replies: Iterable[str], lines: Iterable[str], published: Iterable[str],
         labels: Iterable[str],
     ) -> Self:  # fmt: skip
-        """From templates, lines that a reply makes of a label and a heading, passages, and labels."""
+        """From templates, lines that a reply makes of label and heading, passages, and labels."""
         replies, labels = list(replies), list(labels)
         ours = [*_pieces(replies), *map(_letters, lines)]
         theirs = _pieces(published)
@@ -256,7 +257,7 @@ def _left(text: str, cuts: list[Stretch]) -> Iterator[str]:
 
 
 def _located(text: str, links: tuple[str, ...]) -> _Letters:
-    """Links are read only where they are ours, which may be broken over lines; others come between."""
+    """Only links of ours are read, which may be broken over lines; others come in between."""
     skipped = bytearray(len(text))
     for pattern in (QUOTE_MARKS, LINK):
         for match in pattern.finditer(text):
@@ -281,8 +282,7 @@ def _pieces(texts: Iterable[str]) -> list[str]:
             sentences = [letters for s in SENTENCE.split(part) if (letters := _letters(s))]
             found += sentences
             # "No." and the like are only known as the beginning of what follows.
-            pairs = zip(sentences, sentences[1:], strict=False)
-            found += [a + b for a, b in pairs if _weight(a) < MIN_WEIGHT]
+            found += [a + b for a, b in pairwise(sentences) if _weight(a) < MIN_WEIGHT]
     return found
 
 

@@ -12,6 +12,7 @@ from bot.channels.mail.guess import WIDE, fits, guessed, is_plausible
 
 MAX_ENCODED = 20_000
 ENCODED = re2.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
+SOFT_END = re2.compile(rb"=[ \t]+\r?\n")  # relays add spaces that the decoder does not expect
 SPOILT = 0.02  # more than this share of replaced characters: the declared set was wrong
 # What UTF-8 looks like that was taken for Latin or Cyrillic and encoded once more.
 TWICE = re2.compile(
@@ -33,7 +34,7 @@ def untransferred(body: bytes, encoding: str) -> bytes:
         case "base64":
             return _base64(body)
         case "quoted-printable":
-            return quopri.decodestring(body)
+            return quopri.decodestring(SOFT_END.sub(b"=\n", body))
         case _:
             return body
 

@@ -68,6 +68,9 @@ class ParsedMail:
     visible: str = ""
     shown: str = ""
     quotes_us: bool = False  # a reply of ours stood in the text
+    only_shows: bool = (
+        False  # `visible` is the forwarded mail: there is no word of the person's own
+    )
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
     content_types: tuple[str, ...] = ()
@@ -148,6 +151,7 @@ def _parsed(
             :MAX_TEXT
         ],
         quotes_us=theirs != text,
+        only_shows=bool(inline) and said.is_bare,
         attachments=tuple(attached(part) for part in parts if is_attached(part)),
         headers=headers,
         content_types=tuple(part.content_type for part in parts),

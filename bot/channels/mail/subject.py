@@ -17,18 +17,29 @@ ANSWERED = re2.compile(
     r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ynt|ha|r|rif|ref|回复|答复|回覆|返信|답장)\s?(?:\[\d+\]|\(\d+\))?\s?[:：]"
 )
 LABELS = re2.compile(r"^\s*(?:\[[^\]\n]{1,30}\]\s*)+")
+# A line with a telephone number, a link or an address, as it stands under a name.
+NAMED = re2.compile(
+    r"(?:\+|\b00)\d[\d ()/.-]{6,}|\b\d{2,5}[ /-]\d[\d -]{4,}|https?://|www\.|\S@\S+\.\pL"
+)
+PICTURE = re2.compile(r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|\x{fffc}")
+WIDE = "\u2e80"
+SENTENCE_WORDS, SENTENCE_LETTERS = 4, 8  # of a subject that is more than a heading
+CARD_LINES, CARD_WORDS = 8, 7
+ENDED = ("?", "？", "؟", "!", "！", "。", "...", "…")
 PROBE = "What is it about?"  # stands for the subject when the text below is looked at
 
 
-def asked_in(subject: str) -> str:
-    """The subject as a text, when it asks something of its own; empty otherwise.
+def subject_text(subject: str) -> str:
+    """The subject as a text of its own; empty where it only names what the mail is about.
 
     An answer's subject repeats an earlier one, and a forwarded mail's is another person's.
     """
     bare = ENDS_HERE.sub("", LABELS.sub("", " ".join(subject.split()))).strip()
     if not bare or ANSWERED.match(bare) or PASSED_ON.match(bare):
         return ""
-    return bare if segments.asks(bare) else ""
+    wide = sum(c >= WIDE for c in bare)
+    is_sentence = len(bare.split()) >= SENTENCE_WORDS or wide >= SENTENCE_LETTERS
+    return bare if is_sentence or segments.asks(bare) else ""
 
 
 def is_marked_empty(subject: str) -> bool:
@@ -38,11 +49,18 @@ def is_marked_empty(subject: str) -> bool:
 
 def adds_nothing(text: str) -> bool:
     """Is `text` only a greeting, a close, a signature, or words that point to the subject?"""
-    left = without_signature(text).strip()
+    left = PICTURE.sub(" ", without_signature(text)).strip()
     words = " ".join(left.casefold().split()).strip(" .!()[]-–—:")
     if not any(c.isalnum() for c in words) or words in _pointers():
         return True
-    return segments.whole(f"{PROBE}\n{left}") == PROBE
+    return segments.whole(f"{PROBE}\n{left}") == PROBE or _is_card(left)
+
+
+def _is_card(text: str) -> bool:
+    """A greeting and a signature without its mark: a few short lines, none of them a sentence."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    short = all(len(line.split()) <= CARD_WORDS and not line.endswith(ENDED) for line in lines)
+    return short and len(lines) <= CARD_LINES and any(map(NAMED.search, lines))
 
 
 @cache

@@ -36,6 +36,7 @@ class Parted:
 
     own: str
     below: str = ""  # from the mark on; empty where there is none
+    is_bare: bool = False  # nothing stands above the mark, so that own is what stands below it
 
 
 def visible_reply(text: str) -> str:
@@ -52,7 +53,12 @@ def parted(text: str) -> Parted:
         return Parted(own=text.strip())
     kept = _unsigned(_untrailed(_unsigned(_untrailed(kept))))
     kept = _untrailed(kept)
-    return Parted(own="\n".join(kept).strip(), below="\n".join(lines[below:]).strip())
+    below = min(below, len(_untrailed(lines)))
+    return Parted(
+        own="\n".join(kept).strip(),
+        below="\n".join(lines[below:]).strip(),
+        is_bare=not _said(lines[:below]),
+    )
 
 
 def _own_lines(lines: list[str]) -> tuple[list[str], int]:
