@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import re2
-from typing_extensions import override
 
 from bot.channels.mail.bodies import body_text
 from bot.channels.mail.decode import unencoded
@@ -17,6 +16,7 @@ MAX_ENCLOSED = 20_000  # characters of one attached mail
 MESSAGES = ("message/rfc822", "message/global")
 SHOWN_HEADERS = ("from", "reply-to", "date", "subject")
 INLINE_TEXT = ("text/plain", "text/html", "text/markdown", "text/enriched")
+ENDING = re2.compile(r"\.[A-Za-z0-9]{1,5}$")
 LINE_ENDS = re2.compile(r"\s+")
 
 
@@ -28,9 +28,22 @@ class Attachment:
     type: str
     size: int
 
-    @override
-    def __str__(self) -> str:
-        return f"{self.name or 'without a name'} ({self.type}, {_size(self.size)})"
+    @property
+    def ending(self) -> str:
+        """What tells the kind of file at the end of its name: `.png`; empty without one."""
+        found = ENDING.search(self.name)
+        return found.group() if found else ""
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return self.name.removesuffix(self.ending) or "without a name"
+
+    @property
+    def told(self) -> str:
+        """Type and size, for a person."""
+        size = f"{self.size} bytes" if self.size < 2000 else f"{self.size / 1000:.0f} kB"
+        return f"{self.type}, {size}"
 
 
 def is_attached(part: Part) -> bool:
@@ -85,7 +98,3 @@ def _opened(part: Part) -> Part | None:
         return part_of(part.content(), Budget())
     except LimitError:
         return None
-
-
-def _size(size: int) -> str:
-    return f"{size} bytes" if size < 2000 else f"{size / 1000:.0f} kB"

@@ -45,7 +45,12 @@ class Read:
     @property
     def attachments(self) -> str:
         """A line for each file that came along: name, type and size, masked."""
-        return redact("\n".join(map(str, self.mail.attachments[:MAX_ATTACHMENTS]))).text
+        # Masked without its ending, which would hide from the redactor where a word ends.
+        told = (
+            f"{redact(each.stem).text}{each.ending} ({each.told})"
+            for each in self.mail.attachments[:MAX_ATTACHMENTS]
+        )
+        return redact("\n".join(told)).text
 
     @property
     def sender(self) -> str:

@@ -7,6 +7,7 @@ import re2
 from bot import segments
 from bot.channels.mail.visible import phrases_of, without_signature
 from bot.policy.subject import PASSED_ON
+from bot.redact import redact
 
 # "(EOM)": there is no text below; also in the short forms of other countries.
 ENDS_HERE = re2.compile(
@@ -32,14 +33,15 @@ PROBE = "What is it about?"  # stands for the subject when the text below is loo
 def subject_text(subject: str) -> str:
     """The subject as a text of its own; empty where it only names what the mail is about.
 
-    An answer's subject repeats an earlier one, and a forwarded mail's is another person's.
+    An answer's subject repeats an earlier one, and a forwarded mail's is another person's. One that
+    gives a secret away and asks nothing is left for a person.
     """
     bare = ENDS_HERE.sub("", LABELS.sub("", " ".join(subject.split()))).strip()
     if not bare or ANSWERED.match(bare) or PASSED_ON.match(bare):
         return ""
     wide = sum(c >= WIDE for c in bare)
     is_sentence = len(bare.split()) >= SENTENCE_WORDS or wide >= SENTENCE_LETTERS
-    return bare if is_sentence or segments.asks(bare) else ""
+    return bare if segments.asks(bare) or (is_sentence and not redact(bare).spans) else ""
 
 
 def is_marked_empty(subject: str) -> bool:
