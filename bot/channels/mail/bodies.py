@@ -11,6 +11,7 @@ from bot.channels.mail.limits import LimitError
 from bot.channels.mail.parts import Flow, Part, first
 
 MAX_TEXT = 200_000
+MAX_CONTENT = 4 * MAX_TEXT  # bytes of a plain part
 PLAIN = ("text/plain", "text/markdown", "text/enriched")
 PLACEHOLDER_WORDS = 80  # a longer text is no note that another part should be read
 SHARED = 0.5  # the least share of words that two ways to say the same have in common
@@ -61,7 +62,7 @@ class _Reader:
             return [self._page(self._text(content, part.charset, sniffed(content)))]
         # A multipart without its delimiters is read as the plain text that it looks like.
         if part.content_type in PLAIN or part.content_type.startswith("multipart/"):
-            text = _clean(self._text(part.content(), part.charset, ""))
+            text = _clean(self._text(part.content()[:MAX_CONTENT], part.charset, ""))
             return [(_unflowed(text, part.flow), False)]
         return []
 
@@ -122,20 +123,19 @@ def _unflowed(text: str, flow: Flow) -> str:
     """`text` with the lines joined that a program broke and marked so, those of quotes as well."""
     if flow is Flow.FIXED:
         return text
-    found: list[str] = []
+    found: list[list[str]] = []  # the pieces of each line
     goes_on = ""  # the quote marks of the line that goes on; "-" for none
     for line in text.split("\n"):
         marks = _marks(line)
         said = line[len(marks) :].removeprefix(" ")  # a space that only protects what follows
-        if goes_on == (marks or "-") and said != SIGNATURE_MARK:
-            found[-1] += said
-        else:
-            found.append(f"{marks} {said}" if marks else said)
         flows = said.endswith(" ") and said != SIGNATURE_MARK
+        piece = said[:-1] if flows and flow is Flow.DELETED else said
+        if goes_on == (marks or "-") and said != SIGNATURE_MARK:
+            found[-1].append(piece)
+        else:
+            found.append([f"{marks} " if marks else "", piece])
         goes_on = (marks or "-") if flows else ""
-        if flows and flow is Flow.DELETED:
-            found[-1] = found[-1][:-1]
-    return "\n".join(found)
+    return "\n".join("".join(pieces) for pieces in found)
 
 
 def _marks(line: str) -> str:

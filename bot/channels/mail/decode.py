@@ -82,7 +82,10 @@ def _line_undoubled(line: str) -> str:
 
 def _once(line: str, name: str) -> str:
     """The line with one encoding less; empty where a letter does not fit."""
-    raw = bytearray()
+    try:
+        return strictly(line.encode(name), "utf-8") or ""
+    except UnicodeError:
+        raw = bytearray()
     for char in line:
         try:
             raw += char.encode(name)
@@ -157,9 +160,18 @@ def whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def plain(value: bytes, charset: str = "") -> str:
-    """A raw header value as text; `charset` is the set of the body, where headers name none."""
-    text = value.decode("ascii") if value.isascii() else decoded(value, charset)
+def plain(value: bytes, charset: str | None = None) -> str:
+    """A raw header value as text.
+
+    `charset` is the set of the body, where headers name none; without one, bytes beyond ASCII are
+    UTF-8 or else Latin, which is quick and good enough for what nobody reads.
+    """
+    if value.isascii():
+        text = value.decode("ascii")
+    elif charset is None:
+        text = strictly(value, "utf-8") or value.decode("cp1252", "replace")
+    else:
+        text = decoded(value, charset)
     return text.replace("\0", "").strip()
 
 

@@ -1,21 +1,25 @@
 """What a person passes on: mails forwarded inline or attached, and which files come with a mail."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import re2
 
 from bot.channels.mail.bodies import body_text
 from bot.channels.mail.decode import unencoded
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.parts import Budget, Part, first, part_of
+from bot.channels.mail.parts import Budget, Part, first, head_and_body, headers_of, part_of
 from bot.channels.mail.visible import opens_forward
 from bot.policy.subject import PASSED_ON
 
+MAX_MAILS = 3  # that are opened
 MAX_NAME = 120
 MAX_ENCLOSED = 20_000  # characters of one attached mail
 MESSAGES = ("message/rfc822", "message/global")
 SHOWN_HEADERS = ("from", "reply-to", "date", "subject")
 INLINE_TEXT = ("text/plain", "text/html", "text/markdown", "text/enriched")
+MAX_LOOKED = 20_000  # bytes of an attached mail in which its subject is looked for
 ENDING = re2.compile(r"\.[A-Za-z0-9]{1,5}$")
 LINE_ENDS = re2.compile(r"\s+")
 
@@ -57,8 +61,9 @@ def is_attached(part: Part) -> bool:
 def attached(part: Part) -> Attachment:
     """The record of an attached part; a mail without a file name goes by its subject."""
     name = part.filename
-    if not name and part.content_type in MESSAGES and (inside := _opened(part)):
-        name = unencoded(first(inside.headers, "subject"))
+    if not name and part.content_type in MESSAGES:
+        head = headers_of(head_and_body(part.content()[:MAX_LOOKED])[0])[0]
+        name = unencoded(first(head, "subject"))
     return Attachment(
         name=str(LINE_ENDS.sub(" ", name))[:MAX_NAME],
         type=part.content_type[:MAX_NAME],
@@ -66,10 +71,13 @@ def attached(part: Part) -> Attachment:
     )
 
 
-def enclosed_text(part: Part) -> str:
-    """The text of an attached mail under its From, Date and Subject; empty for any other part."""
-    if part.content_type not in MESSAGES or part.children:
-        return ""
+def enclosed_texts(parts: Iterable[Part]) -> list[str]:
+    """The texts of the first attached mails, each under its From, Date and Subject."""
+    mails = (part for part in parts if part.content_type in MESSAGES and not part.children)
+    return [text for part in islice(mails, MAX_MAILS) if (text := _enclosed_text(part))]
+
+
+def _enclosed_text(part: Part) -> str:
     inside = _opened(part)
     if inside is None:
         return ""

@@ -6,13 +6,13 @@ General detectors are made for whole pages; most mails hold a handful of letters
 import unicodedata
 from codecs import getincrementaldecoder
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import re2
 
 from bot.channels.mail.charsets import strictly, table
 
-SAMPLE = 20_000  # bytes that are judged
+SAMPLE = 4_000  # bytes that are judged
 LIKELY = 0.75  # the least share of fitting letters that is believed
 CLEAR = 0.08  # by which the best must lead others that read differently
 FITTING = 0.85  # the least fit of a declared set that no guess is made beside
@@ -46,7 +46,11 @@ class Guess:
 
 def guessed(content: bytes) -> str:
     """The name of the set that fits best; empty where two fit that read differently, or none."""
-    sample = content[:SAMPLE]
+    return _best(_sample(content))
+
+
+@lru_cache(maxsize=16)
+def _best(sample: bytes) -> str:
     found = [guess for name in table()["tried"] if (guess := _guess(sample, name))]
     best = max((g.fit for g in found), default=0.0)
     if best < LIKELY:
@@ -66,8 +70,16 @@ def is_plausible(text: str) -> bool:
 
 def fits(content: bytes, name: str) -> bool:
     """Does the declared set `name` give a text that some language has?"""
-    found = _guess(content[:SAMPLE], name)
+    found = _guess(_sample(content), name)
     return found is not None and found.fit >= FITTING
+
+
+def _sample(content: bytes) -> bytes:
+    """The first lines that hold other bytes than ASCII; all of a text that has no such lines."""
+    if len(content) < SAMPLE:
+        return content
+    lines = content[: 50 * SAMPLE].splitlines(keepends=True)
+    return (b"".join(line for line in lines if not line.isascii()) or content)[:SAMPLE]
 
 
 def _guess(sample: bytes, name: str) -> Guess | None:

@@ -13,7 +13,7 @@ from bot.channels.mail.decode import is_garbled, unencoded
 from bot.channels.mail.enclosed import (
     Attachment,
     attached,
-    enclosed_text,
+    enclosed_texts,
     is_attached,
     passes_on,
 )
@@ -147,9 +147,7 @@ def _parsed(
         recipients=addresses(_values(headers, *ADDRESSEES), limit=MAX_ADDRESSES),
         text=text,
         visible=said.own,
-        shown="\n\n".join(filter(None, [inline, *(enclosed_text(part) for part in parts)]))[
-            :MAX_TEXT
-        ],
+        shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT],
         quotes_us=theirs != text,
         only_shows=bool(inline) and said.is_bare,
         attachments=tuple(attached(part) for part in parts if is_attached(part)),

@@ -25,6 +25,9 @@ BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 CHARSET = re.compile(rb"(?i)charset\s*=\s*\"?([\w.:=-]{2,40})")
 NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 
+# Headers that people read, so that the right letters matter; and how many of them at most.
+READ, MAX_READ = frozenset({b"subject", b"from", b"reply-to", b"content-disposition"}), 10
+
 Header = tuple[str, str]
 
 
@@ -128,13 +131,13 @@ def _built(
     for name in ("content-type", "content-disposition"):
         if value := first(headers, name):
             fields[name] = value[:MAX_PARAMETERS]
-    kind = fields.get_content_type() if "content-type" in fields else default
+    kind = _kind(fields) if "content-type" in fields else default
     boundary = _parameter(fields, "boundary") if kind.startswith("multipart/") else ""
     below = "message/rfc822" if kind == "multipart/digest" else "text/plain"
     return Part(
         headers=headers,
         content_type=kind,
-        charset=_parameter(fields, "charset"),
+        charset=_parameter(fields, "charset") or _charset(first(headers, "content-type")),
         flow=_flow(fields),
         disposition=(fields.get_content_disposition() or "").strip(),
         filename=_filename(fields),
@@ -186,12 +189,28 @@ def _joined(found: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
     kind = next((value for name, value in whole if name == b"content-type"), b"")
     named = CHARSET.search(kind[:MAX_PARAMETERS])
     charset = named.group(1).decode("ascii") if named else ""
-    return tuple((name.decode("ascii", "replace"), plain(value, charset)) for name, value in whole)
+    read = [place for place, (name, _) in enumerate(whole) if name in READ][:MAX_READ]
+    return tuple(
+        (name.decode("ascii", "replace"), plain(value, charset if place in read else None))
+        for place, (name, value) in enumerate(whole)
+    )
 
 
 def _parameter(fields: Message, name: str) -> str:
     value = fields.get_param(name)
     return _collapsed(value).strip()
+
+
+def _kind(fields: Message) -> str:
+    """The declared type, also where its semicolon is missing or its halves are exchanged."""
+    kind = next(iter(fields.get_content_type().split()), "text/plain")
+    return {"plain/text": "text/plain", "html/text": "text/html"}.get(kind, kind)
+
+
+def _charset(value: str) -> str:
+    """The set that a Content-Type names outside of well-formed parameters."""
+    found = CHARSET.search(value[:MAX_PARAMETERS].encode("ascii", "replace"))
+    return found.group(1).decode("ascii") if found else ""
 
 
 def _flow(fields: Message) -> Flow:

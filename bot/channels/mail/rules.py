@@ -9,7 +9,7 @@ import re2
 from bot.channels.mail.addresses import addresses
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
 from bot.channels.mail.proof import aligned, results
-from bot.channels.mail.subject import subject_text
+from bot.channels.mail.subject import asks_alone
 from bot.channels.mail.words import bare, fails, local_in, phrases, told
 
 REPORTS = (
@@ -206,7 +206,7 @@ def _unreadable(mail: ParsedMail, _policy: Policy) -> bool:
 
 
 def _empty(mail: ParsedMail, _policy: Policy) -> bool:
-    return not mail.text.strip() and not subject_text(mail.subject)
+    return not mail.text.strip() and not asks_alone(mail.subject)
 
 
 def _is_named_system(mail: ParsedMail) -> bool:

@@ -44,6 +44,11 @@ def subject_text(subject: str) -> str:
     return bare if segments.asks(bare) or (is_sentence and not redact(bare).spans) else ""
 
 
+def asks_alone(subject: str) -> bool:
+    """Does the subject ask something, with no text at all below it?"""
+    return segments.asks(subject_text(subject))
+
+
 def is_marked_empty(subject: str) -> bool:
     """Does the subject itself say that nothing stands below it?"""
     return bool(ENDS_HERE.search(subject))
