@@ -253,7 +253,7 @@ def test_our_reply_is_known_in_a_ticket_systems_copy(above: str) -> None:
     assert found.visible.count("?") == 1
 
 
-def test_recognition_takes_time_in_proportion_to_the_text() -> None:
+def test_our_reply_is_known_as_often_as_it_stands_in_a_long_text() -> None:
     own = knowledge().own_words
     text = STYLES["half marked"](reply())
     assert own.without(text * 60) == ""
