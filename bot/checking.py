@@ -42,7 +42,7 @@ class MailCheck:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.parser = SafeParser()
+        self.parser = SafeParser(app.knowledge.own_words)
         self.policy = Policy(own=frozenset(), authserv_id=app.settings.authserv_id)
 
     def __enter__(self) -> Self:
@@ -73,8 +73,9 @@ class MailCheck:
 
     def _response(self, found: Read) -> dict[str, Any]:
         message = Message(
-            text=found.redaction.text, redactions=found.redaction.spans, subject=found.heading
-        )
+            text=found.redaction.text, redactions=found.redaction.spans,
+            subject=found.heading, shown=found.shown,
+        )  # fmt: skip
         response = self.app.responder.respond(message)
         return as_json(response, word(response, self.app.knowledge))
 

@@ -324,7 +324,7 @@ class Desk:
         )
         return Message(
             text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans,
-            subject=stored.headers.get("subject", ""),
+            subject=stored.headers.get("subject", ""), shown=stored.headers.get("shown", ""),
         )  # fmt: skip
 
     def _draft(self, response: Response) -> str:

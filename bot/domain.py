@@ -126,6 +126,7 @@ class Message:
     subject: str = (
         ""  # where it is not the text itself; read for danger and demands, never answered
     )
+    shown: str = ""  # what the asker passes on of others: a forwarded mail; none of their own words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
+PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
 
 
@@ -112,18 +113,21 @@ class Responder:
         explain: Callable[[Reading], None] | None,
         notes: list[str],
     ) -> list[Outcome]:
-        text = message.text
-        if not text.strip():
+        # A reply of ours that comes back is neither a question nor a demand of the asker.
+        text = self.knowledge.own_words.without(message.text)
+        if not text.strip() and not message.shown:
             return [_escalation(text, EscalationReason.NO_QUESTION)]
-        history = [t.text for t in message.history if t.role is Role.USER]
+        own_words = self.knowledge.own_words
+        history = [own_words.without(t.text) for t in message.history if t.role is Role.USER]
         screened = headed(message.subject, text)
         if len(text) > MAX_CHARACTERS:
             return [_too_long(text, screened)]
         whole = screen(screened, history=history)
         if message.subject:
             history.append(message.subject)
-        shown = sample(text)
-        own = spoken(text) if shown else text
+        quoted = sample(text)
+        shown = quoted or (sample(f"{PASSED_ON}\n{message.shown}") if message.shown else "")
+        own = spoken(text) if quoted else text
         readings = self._readings(questions_of(own, shown), language, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]

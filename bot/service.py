@@ -72,7 +72,7 @@ class Service:
         self.mailbox = app.mailbox
         self.jobs = app.jobs
         self.slack = app.slack
-        self.parser = SafeParser()
+        self.parser = SafeParser(app.knowledge.own_words)
         self.policy = Policy(
             own=frozenset({app.settings.address}),
             authserv_id=app.settings.authserv_id,

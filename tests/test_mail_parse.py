@@ -17,6 +17,7 @@ from bot.channels.mail.limits import LimitError
 from bot.channels.mail.parse import ParsedMail, dedupe_key, parse
 from bot.channels.mail.sandbox import LATE, SafeParser, serve
 from bot.channels.mail.visible import visible_reply
+from bot.text.own_words import OwnWords
 
 MAILS = Path(__file__).parent / "data" / "mail"
 CORPUS = Path(__file__).parents[2] / "shared" / "mail-corpus"
@@ -55,7 +56,7 @@ def test_all_inline_text_is_read_and_each_thing_once() -> None:
         "café",
         "last words",
     ]
-    assert found.attachments == ("scréen.png",)
+    assert [each.name for each in found.attachments] == ["scréen.png"]
     assert found.hidden
     assert found.content_types == (
         "multipart/mixed",
@@ -137,7 +138,7 @@ def test_addresses(value: str, found: tuple[str, ...]) -> None:
     [
         ("plain  words", "plain words"),
         ("=?utf-8?q?caf=C3=A9_au?= lait", "café au lait"),
-        ("=?utf-8?b?w4M=?= =?utf-8?b?wqk=?=", "Ã©"),
+        ("=?utf-8?b?w4M=?= =?utf-8?b?wqk=?=", "é"),
         ("=?utf-8?b?4oI=?= =?utf-8?b?rA==?=", "€"),
         ("a =?klingon?q?b?= =?iso-8859-1*de?q?=E9?= c", "a bé c"),
         ("=?utf-8?b?%%%?= x", "x"),
@@ -356,12 +357,12 @@ def test_a_late_child_is_replaced() -> None:
     parser.close()
 
 
-def slowly(pipe: Connection) -> None:
+def slowly(pipe: Connection, own: OwnWords) -> None:
     time.sleep(3)
-    serve(pipe)
+    serve(pipe, own)
 
 
-def never(pipe: Connection) -> None:
+def never(pipe: Connection, own: OwnWords) -> None:  # noqa: ARG001
     pipe.close()
 
 

@@ -12,6 +12,7 @@ from bot.corpus.post import Post, read_post
 from bot.corpus.questions import Wording, read_questions
 from bot.corpus.templates import Templates, read_templates
 from bot.domain import Passage
+from bot.text.own_words import OwnWords
 
 __all__ = ["Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
 
@@ -52,6 +53,25 @@ class Knowledge:
     def silent_topics(self) -> frozenset[str]:
         """What the questions name as a topic that the post says nothing about."""
         return frozenset(w.label for w in self.wordings if w.kind == "silent")
+
+    @cached_property
+    def own_words(self) -> OwnWords:
+        """What a reply of ours may hold, to know it again when it comes back."""
+        languages, passages = tuple(self.templates.values()), self.post.passages
+        headings = {p.heading for p in passages}
+        return OwnWords.of(
+            replies=[text for t in languages for text in t.texts()],
+            lines=[
+                *(f"{t.about} {heading}" for t in languages for heading in headings),
+                *(f"{t.source_label} {self.post.title}" for t in languages),
+            ],
+            published=[p.text for p in passages],
+            labels=[
+                *(label for t in languages for label in (t.greeting, t.about, t.source_label)),
+                *(kind for t in languages for kind in t.secret_kinds.values()),
+                self.post.title, self.post.url,
+            ],
+        )  # fmt: skip
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -63,9 +63,19 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
 
 
 def written(row: Any) -> str:
-    """What the person wrote, for staff: under its subject where that says more than the text."""
-    subject = json.loads(row.headers).get("subject", "")
-    return f"{subject}\n\n{row.text}" if subject else str(row.text)
+    """What the person wrote, for staff: under its subject where that says more than the text.
+
+    Below it stand the mail of others that they show us and the files that came along.
+    """
+    headers: dict[str, str] = json.loads(row.headers)
+    shown, attached = headers.get("shown", ""), headers.get("attachments", "")
+    pieces = (
+        headers.get("subject", ""),
+        str(row.text),
+        f"They show us:\n{shown}" if shown else "",
+        f"Attached:\n{attached}" if attached else "",
+    )
+    return "\n\n".join(piece for piece in pieces if piece)
 
 
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:

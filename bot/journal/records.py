@@ -46,7 +46,7 @@ class Received:
     verdict: str
     rule: str
     sender: str
-    headers: dict[str, str]  # what a reply needs: subject, message id, references
+    headers: dict[str, str]  # subject, message id, references; shown and attachments for staff
     text: str
     redactions: tuple[dict[str, Any], ...] = ()
     final: bool = False  # dropped: nothing is to be decided

@@ -2,20 +2,41 @@
 
 from dataclasses import dataclass
 
-from bot.channels.mail.decode import decoded
+import re2
+
+from bot.channels.mail.charsets import sniffed
+from bot.channels.mail.decode import charsets_named, decoded, undoubled
 from bot.channels.mail.html import MAX_SOURCE, MAX_STEPS, html_text
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.parts import Part
+from bot.channels.mail.parts import Flow, Part, first
 
 MAX_TEXT = 200_000
+MAX_CONTENT = 4 * MAX_TEXT  # bytes of a plain part
 PLAIN = ("text/plain", "text/markdown", "text/enriched")
+PLACEHOLDER_WORDS = 80  # a longer text is no note that another part should be read
+SHARED = 0.5  # the least share of words that two ways to say the same have in common
+MORE = 3  # times as many words say more
+WORD = re2.compile(r"[\pL\pM\pN]+")
+# What stands for a picture or a link, and letters that show nothing.
+UNSPOKEN = re2.compile(
+    r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|<?(?:https?://|cid:|mailto:)[^\s>\]]+>?|"
+    r"[\p{Cf}\x{034f}\x{115f}\x{1160}\x{3164}\x{ffa0}\x{fffc}\x{2800}]"
+)
+# A note that only HTML can be read names HTML in every language, or a browser.
+POINTS_ELSEWHERE = re2.compile(
+    r"(?i)html|browser|navigat|webseite|web version|mime|ブラウザ|浏览器|瀏覽器|브라우저"
+)
+ASKS = re2.compile(r"[?？؟]\s*(?:$|[\s\"')”»])")
+QUOTES = re2.compile(r"^>+")
+SIGNATURE_MARK = "-- "
 
 Piece = tuple[str, bool]
 
 
 def body_text(tree: Part) -> tuple[str, bool]:
     """All inline text, plain before HTML where both say the same; and whether some was hidden."""
-    found = _Reader().shown(tree)
+    reader = _Reader(hints=charsets_named(first(tree.headers, "subject")))
+    found = reader.shown(tree)
     text = "\n".join(text for text, _ in found if text.strip())
     return text[:MAX_TEXT], any(hidden for _, hidden in found)
 
@@ -24,6 +45,7 @@ def body_text(tree: Part) -> tuple[str, bool]:
 class _Reader:
     """Reads the parts of one mail, with one allowance of HTML for all of them."""
 
+    hints: tuple[str, ...] = ()  # character sets that the subject names
     steps: int = MAX_STEPS
     characters: int = MAX_SOURCE
 
@@ -36,19 +58,27 @@ class _Reader:
         if part.disposition == "attachment":
             return []
         if part.content_type == "text/html":
-            return [self._page(decoded(part.content(), part.charset))]
+            content = part.content()
+            return [self._page(self._text(content, part.charset, sniffed(content)))]
         # A multipart without its delimiters is read as the plain text that it looks like.
         if part.content_type in PLAIN or part.content_type.startswith("multipart/"):
-            return [(_clean(decoded(part.content(), part.charset)), False)]
+            text = _clean(self._text(part.content()[:MAX_CONTENT], part.charset, ""))
+            return [(_unflowed(text, part.flow), False)]
         return []
 
+    def _text(self, content: bytes, charset: str, named: str) -> str:
+        return decoded(content, charset, hints=(named, *self.hints))
+
     def _chosen(self, part: Part) -> list[Piece]:
-        """The first way to say it that says anything."""
-        for child in part.children:
-            way = self.shown(child)
-            if any(text.strip() for text, _ in way):
-                return way
-        return []
+        """The first way to say it that says anything, unless it only stands for a later one."""
+        ways = [way for child in part.children if _said(way := self.shown(child))]
+        if not ways:
+            return []
+        chosen = ways[0]
+        for way in ways[1:]:
+            if _is_placeholder(_said(chosen), _said(way)):
+                chosen = way
+        return chosen
 
     def _page(self, source: str) -> Piece:
         self.characters -= len(source)
@@ -56,8 +86,58 @@ class _Reader:
             raise LimitError("more than a million characters of HTML")
         page = html_text(source, steps=self.steps)
         self.steps -= page.steps
-        return page.text, page.hidden
+        return undoubled(page.text), page.hidden
+
+
+def _said(way: list[Piece]) -> str:
+    """What the pieces say, without signs for pictures, links and what shows nothing."""
+    text = UNSPOKEN.sub(" ", "\n".join(text for text, _ in way))
+    return text if WORD.search(text) else ""
+
+
+def _is_placeholder(text: str, other: str) -> bool:
+    """Does `text` only say that `other` should be read, or much less than it?"""
+    words, others = _words(text), _words(other)
+    if len(words) > PLACEHOLDER_WORDS or not others:
+        return False
+    if sum(word in others for word in words) >= SHARED * len(words):
+        return False
+    if POINTS_ELSEWHERE.search(text) and not POINTS_ELSEWHERE.search(other):
+        return True
+    asked, asks = bool(ASKS.search(text)), bool(ASKS.search(other))
+    return asks > asked or (asks == asked and len(others) >= MORE * len(words))
+
+
+def _words(text: str) -> frozenset[str]:
+    """The different words, in small letters; of a text without gaps, its characters."""
+    words = WORD.findall(text.casefold())
+    wide = any(char > "\u3040" for char in text)
+    return frozenset("".join(words)) if wide else frozenset(words)
 
 
 def _clean(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+
+
+def _unflowed(text: str, flow: Flow) -> str:
+    """`text` with the lines joined that a program broke and marked so, those of quotes as well."""
+    if flow is Flow.FIXED:
+        return text
+    found: list[list[str]] = []  # the pieces of each line
+    goes_on = ""  # the quote marks of the line that goes on; "-" for none
+    for line in text.split("\n"):
+        marks = _marks(line)
+        said = line[len(marks) :].removeprefix(" ")  # a space that only protects what follows
+        flows = said.endswith(" ") and said != SIGNATURE_MARK
+        piece = said[:-1] if flows and flow is Flow.DELETED else said
+        if goes_on == (marks or "-") and said != SIGNATURE_MARK:
+            found[-1].append(piece)
+        else:
+            found.append([f"{marks} " if marks else "", piece])
+        goes_on = (marks or "-") if flows else ""
+    return "\n".join("".join(pieces) for pieces in found)
+
+
+def _marks(line: str) -> str:
+    found = QUOTES.match(line)
+    return found.group() if found else ""

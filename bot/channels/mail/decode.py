@@ -2,38 +2,30 @@
 
 import base64
 import binascii
-import codecs
 import quopri
-from functools import cache
+from collections.abc import Sequence
 
 import re2
 
+from bot.channels.mail.charsets import JAPANESE, codec, japanese, marked, strictly
+from bot.channels.mail.guess import WIDE, fits, guessed, is_plausible
+
 MAX_ENCODED = 20_000
-# Senders' names for a set -> the superset that they really write.
-REAL = {
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "iso-8859-8-i": "iso-8859-8",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "shift_jis": "cp932",
-    "shift-jis": "cp932",
-    "iso-2022-jp": "iso2022_jp_ext",
-    "unicode-1-1-utf-7": "utf-7",
-    "windows-874": "cp874",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "ansi_x3.4-1968": "utf-8",
-    "utf8mb4": "utf-8",
-    "": "utf-8",
-}
-# Python's own transformations: quadratic, or no character sets at all.
-UNFIT = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 ENCODED = re2.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
+SOFT_END = re2.compile(rb"=[ \t]+\r?\n")  # relays add spaces that the decoder does not expect
 SPOILT = 0.02  # more than this share of replaced characters: the declared set was wrong
+# What UTF-8 looks like that was taken for Latin or Cyrillic and encoded once more.
+TWICE = re2.compile(
+    r"[\x{c2}-\x{f4}][\x{80}-\x{bf}\x{152}\x{153}\x{160}\x{161}\x{178}\x{17d}\x{17e}\x{192}\x{2c6}\x{2dc}"
+    r"\x{2013}-\x{203a}\x{20ac}\x{2122}]|[РС][\x{80}-\x{bf}Ђ-Џђ-џ‚-›€™Ґґ]"
+)
+# What remains of letters that a program has thrown away, and of UTF-8 that cannot be restored.
+LOST = re2.compile(r"\x{fffd}|锟斤拷|ï¿½|[ÃÂ][\x{80}-\x{bf}]|â€|Ã[ƒ‚„†‡œŸšžŠŽ]")
+MANY_LOST = 0.003  # share of such places in a text that nobody may decide on
+SURELY = 3  # so many letters of UTF-8 are none by chance
+# A gateway that takes the escapes out of ISO-2022-JP leaves their tails.
+STRIPPED = re2.compile(rb"(\$[B@])((?:[!-~][!-~])+?)(\([BJ])")
+SEVEN_BIT = frozenset({"utf-7", "hz", "iso2022_kr", "utf-16"})
 
 
 def untransferred(body: bytes, encoding: str) -> bytes:
@@ -42,23 +34,125 @@ def untransferred(body: bytes, encoding: str) -> bytes:
         case "base64":
             return _base64(body)
         case "quoted-printable":
-            return quopri.decodestring(body)
+            return quopri.decodestring(SOFT_END.sub(b"=\n", body))
         case _:
             return body
 
 
-def decoded(content: bytes, charset: str) -> str:
-    """Text of a part; a wrong or unknown charset costs single characters, not the text."""
-    name = _codec(charset)
-    found = content.decode(name, "replace") if name else ""
-    if name and found.count("\ufffd") <= SPOILT * len(found):
-        return whole(found)
-    for other in ("utf-8", "cp1252"):
+def decoded(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> str:
+    """The text of a part.
+
+    `charset` is what the part's header declares, `hints` what other places say (the page itself,
+    the subject). A set that gives no plausible text is not believed, and the bytes decide. Where
+    they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled` finds.
+    """
+    if content.isascii():
+        return whole(_ascii(content, charset))
+    name = _named(content, (charset, *hints))
+    text = strictly(content, name) if name else None
+    if text is None:
+        text = _line_by_line(content, charset)
+    return undoubled(whole(text))
+
+
+def is_garbled(text: str) -> bool:
+    """Has the text lost letters, so that nobody should decide on what is left?"""
+    if "\ufffd" not in text and not LOST.search(text):
+        return False
+    return len(LOST.findall(text)) > MANY_LOST * len(text)
+
+
+def undoubled(text: str) -> str:
+    """`text` with UTF-8 that was encoded twice read right; only lines where all of it can be."""
+    if not TWICE.search(text):
+        return text
+    return "".join(_line_undoubled(line) for line in text.splitlines(keepends=True))
+
+
+def _line_undoubled(line: str) -> str:
+    for _ in range(2):
+        if not TWICE.search(line):
+            break
+        again = _once(line, "cp1252") or _once(line, "cp1251") or _once(line, "mac_roman")
+        if not again or not is_plausible(again):
+            break
+        line = again
+    return line
+
+
+def _once(line: str, name: str) -> str:
+    """The line with one encoding less; empty where a letter does not fit."""
+    try:
+        return strictly(line.encode(name), "utf-8") or ""
+    except UnicodeError:
+        raw = bytearray()
+    for char in line:
         try:
-            return content.decode(other)
+            raw += char.encode(name)
         except UnicodeError:
-            continue
-    return found or content.decode("utf-8", "replace")
+            if ord(char) > 0xFF:
+                return ""
+            raw.append(ord(char))
+    return strictly(bytes(raw), "utf-8") or ""
+
+
+def _ascii(content: bytes, charset: str) -> str:
+    """Text of seven-bit bytes: plain, or one of the sets that switch by escapes."""
+    name = codec(charset)
+    if b"\x1b$" in content or b"\x1b(I" in content:
+        korean = b"\x1b$)C" in content
+        return (strictly(content, "iso2022_kr") if korean else None) or japanese(content)
+    if name == JAPANESE and STRIPPED.search(content):
+        return japanese(STRIPPED.sub(rb"\x1b\1\2\x1b\3", content))
+    wide = name if name in SEVEN_BIT else "utf-16" if _has_zeros(content) else "ascii"
+    return strictly(content, wide) or content.decode("ascii")
+
+
+def _named(content: bytes, declared: Sequence[str]) -> str:
+    """The set of `content`, from a mark, from what is declared, or from the bytes; else empty."""
+    if mark := marked(content):
+        return mark
+    names = [name for charset in declared if (name := codec(charset))]
+    utf8 = strictly(content, "utf-8")
+    # A few letters of two bytes may happen to be UTF-8 as well.
+    wide = bool(names) and names[0] in WIDE and fits(content, names[0])
+    if utf8 is not None and not (wide and sum(not c.isascii() for c in utf8) < SURELY):
+        return "utf-8"
+    if _has_zeros(content):
+        return "utf-16"
+    return next((name for name in names if _reads(content, name)), "") or guessed(content)
+
+
+def _reads(content: bytes, name: str) -> bool:
+    """Does the set give a text? One byte a letter fits anything, so its letters are looked at."""
+    text = strictly(content, name)
+    if text is None or not is_plausible(text):
+        return False
+    return name.startswith("utf") or fits(content, name) or guessed(content) in ("", name)
+
+
+def _has_zeros(content: bytes) -> bool:
+    return content[:4000].count(0) > 0.2 * len(content[:4000])
+
+
+def _line_by_line(content: bytes, charset: str) -> str:
+    """For a body that two programs wrote, or with a few broken letters."""
+    name = codec(charset) or "utf-8"
+    found = japanese(content) if name == JAPANESE else content.decode(name, "replace")
+    if found.count("\ufffd") <= SPOILT * len(found) and is_plausible(found.replace("\ufffd", "")):
+        return found
+    lines = [(line, strictly(line, "utf-8")) for line in content.splitlines(keepends=True)]
+    if any(text and not text.isascii() for _, text in lines):
+        odd = guessed(b"".join(line for line, text in lines if text is None))
+        return "".join(
+            text if text is not None else (odd and strictly(line, odd)) or _replaced(line)
+            for line, text in lines
+        )
+    return _replaced(content)
+
+
+def _replaced(content: bytes) -> str:
+    return content.decode("ascii", "replace")
 
 
 def whole(text: str) -> str:
@@ -66,9 +160,18 @@ def whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def plain(value: bytes) -> str:
-    """A raw header value as text; 8-bit bytes are UTF-8 or, if not, Latin."""
-    text = value.decode("ascii") if value.isascii() else decoded(value, "")
+def plain(value: bytes, charset: str | None = None) -> str:
+    """A raw header value as text.
+
+    `charset` is the set of the body, where headers name none; without one, bytes beyond ASCII are
+    UTF-8 or else Latin, which is quick and good enough for what nobody reads.
+    """
+    if value.isascii():
+        text = value.decode("ascii")
+    elif charset is None:
+        text = strictly(value, "utf-8") or value.decode("cp1252", "replace")
+    else:
+        text = decoded(value, charset)
     return text.replace("\0", "").strip()
 
 
@@ -76,7 +179,7 @@ def unencoded(value: str) -> str:
     """Encoded words resolved, for text that is shown; never for what a rule parses."""
     value = value[:MAX_ENCODED]
     if "=?" not in value:
-        return " ".join(value.split())
+        return " ".join(undoubled(value).split())
     pieces: list[str] = []
     run, charset, last = b"", "", 0
     for found in ENCODED.finditer(value):
@@ -91,7 +194,12 @@ def unencoded(value: str) -> str:
         charset, last = name, found.end()
         run += _word(found.group(2), found.group(3))
     pieces += [decoded(run, charset), value[last:]]
-    return " ".join("".join(pieces).replace("\0", "").split())
+    return " ".join(undoubled("".join(pieces)).replace("\0", "").split())
+
+
+def charsets_named(value: str) -> tuple[str, ...]:
+    """The sets that the encoded words of a header name."""
+    return tuple(dict.fromkeys(name.lower() for name, _, _ in ENCODED.findall(value[:2000])))
 
 
 def _word(kind: str, text: str) -> bytes:
@@ -108,16 +216,3 @@ def _base64(body: bytes) -> bytes:
         except (binascii.Error, ValueError):
             continue
     return body
-
-
-@cache
-def _codec(charset: str) -> str:
-    """Python's name of a charset; nothing when there is none for it."""
-    wanted = charset.strip().strip("'\"").lower()[:60]
-    wanted = REAL.get(wanted, wanted)
-    try:
-        found = codecs.lookup(wanted)
-        b"a".decode(found.name)
-    except (LookupError, ValueError, TypeError):
-        return ""
-    return "" if found.name.replace("-", "_") in UNFIT else found.name

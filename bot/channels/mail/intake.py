@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
 from bot.channels.mail.sandbox import SafeParser
+from bot.channels.mail.subject import adds_nothing, is_marked_empty, subject_text
 from bot.domain import Redaction
 from bot.journal import Received
+from bot.policy import sample
 from bot.ports import Mail
 from bot.redact import redact
 
+MAX_ATTACHMENTS = 30
 FINAL = frozenset({Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT})
 
 
@@ -30,8 +33,24 @@ class Read:
     @property
     def heading(self) -> str:
         """The subject beside a text; empty where the subject is the text."""
-        subject = self.subject
-        return "" if self.redaction.text == subject else subject
+        asked = redact(subject_text(self.mail.subject)).text
+        return "" if asked and self.redaction.text == asked else self.subject
+
+    @property
+    def shown(self) -> str:
+        """What the person passes on of others, masked; empty where that is read as the text."""
+        is_text = self.mail.only_shows and not is_suspicious(self.mail)
+        return "" if is_text else redact(self.mail.shown).text
+
+    @property
+    def attachments(self) -> str:
+        """A line for each file that came along: name, type and size, masked."""
+        # Masked without its ending, which would hide from the redactor where a word ends.
+        told = (
+            f"{redact(each.stem).text}{each.ending} ({each.told})"
+            for each in self.mail.attachments[:MAX_ATTACHMENTS]
+        )
+        return redact("\n".join(told)).text
 
     @property
     def sender(self) -> str:
@@ -52,8 +71,24 @@ def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
 
 
 def question_text(mail: ParsedMail) -> str:
-    """What the person wrote: the visible part, the subject where the body is empty."""
-    return mail.visible.strip() or mail.text.strip() or mail.subject
+    """What the person wrote: their own text, or a question in the subject where that adds nothing.
+
+    Empty when they sent back nothing but our own reply, or only show us a suspicious mail.
+    """
+    if mail.only_shows and is_suspicious(mail):
+        return ""
+    said = mail.visible.strip()
+    asked = subject_text(mail.subject)
+    if asked and (is_marked_empty(mail.subject) or adds_nothing(said)):
+        return asked
+    if said or mail.quotes_us:
+        return said
+    return mail.text.strip() or mail.subject
+
+
+def is_suspicious(mail: ParsedMail) -> bool:
+    """Is the mail that is passed on one that asks for secrets or carries links?"""
+    return bool(sample("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
 def received(found: Read, ref: str) -> Received:
@@ -72,6 +107,7 @@ def received(found: Read, ref: str) -> Received:
             "message_id": mail.message_id,
             "references": mail.references,
             "subject": found.heading,
+            **{name: said for name in ("shown", "attachments") if (said := getattr(found, name))},
         },
         text=found.redaction.text,
         redactions=tuple(asdict(span) for span in found.redaction.spans),

@@ -1,14 +1,22 @@
 """Bytes -> ParsedMail: never raises; what is wrong with a mail is in its `fault`.
 
-The pieces: parts (MIME tree and limits), decode (bytes -> text), addresses, html, visible.
+The pieces: parts (MIME tree and limits), decode (bytes -> text), bodies, html, addresses, visible
+(the person's own words), enclosed (what they pass on).
 """
 
 import hashlib
 from dataclasses import dataclass
 
 from bot.channels.mail.addresses import addresses
-from bot.channels.mail.bodies import body_text
-from bot.channels.mail.decode import unencoded
+from bot.channels.mail.bodies import MAX_TEXT, body_text
+from bot.channels.mail.decode import is_garbled, unencoded
+from bot.channels.mail.enclosed import (
+    Attachment,
+    attached,
+    enclosed_texts,
+    is_attached,
+    passes_on,
+)
 from bot.channels.mail.limits import LimitError
 from bot.channels.mail.parts import (
     MAX_HEAD,
@@ -20,7 +28,8 @@ from bot.channels.mail.parts import (
     headers_of,
     part_of,
 )
-from bot.channels.mail.visible import visible_reply
+from bot.channels.mail.visible import parted
+from bot.text.own_words import OwnWords
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ADDRESSES = 50
@@ -37,9 +46,16 @@ ADDRESSEES = (
 )
 
 
+NONE_OF_OURS = OwnWords()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedMail:
-    """A mail as the rules and the responder see it."""
+    """A mail as the rules and the responder see it.
+
+    `text` is all that a mail program would show, `visible` what the person wrote of it: without
+    history, signature and our own reply. `shown` is what they pass on of others.
+    """
 
     message_id: str = ""
     subject: str = ""
@@ -50,10 +66,16 @@ class ParsedMail:
     recipients: tuple[str, ...] = ()
     text: str = ""
     visible: str = ""
-    attachments: tuple[str, ...] = ()
+    shown: str = ""
+    quotes_us: bool = False  # a reply of ours stood in the text
+    only_shows: bool = (
+        False  # `visible` is the forwarded mail: there is no word of the person's own
+    )
+    attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
     content_types: tuple[str, ...] = ()
     hidden: bool = False
+    garbled: bool = False  # letters of the text or the subject are lost: nobody may decide on them
     fault: str = ""
     key: str = ""
 
@@ -62,12 +84,15 @@ class ParsedMail:
         return tuple(value for header, value in self.headers if header == name)
 
 
-def parse(raw: bytes) -> ParsedMail:
-    """The mail; with `fault` set, and only its headers, when it cannot be read safely."""
+def parse(raw: bytes, own: OwnWords = NONE_OF_OURS) -> ParsedMail:
+    """The mail; with `fault` set, and only its headers, when it cannot be read safely.
+
+    `own` recognises our own replies in the text.
+    """
     headers = headers_of(head_and_body(raw)[0][:MAX_HEAD])[0]
     try:
         tree = _tree(raw)
-        return _parsed(tree.headers, key=dedupe_key(raw), tree=tree)
+        return _parsed(tree.headers, key=dedupe_key(raw), tree=tree, own=own)
     except LimitError as error:
         fault = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a mail provokes, a person gets it
@@ -100,26 +125,36 @@ def dedupe_key(raw: bytes) -> str:
 
 
 def _parsed(
-    headers: tuple[Header, ...], *, key: str, tree: Part | None = None, fault: str = ""
-) -> ParsedMail:
+    headers: tuple[Header, ...], *, key: str, tree: Part | None = None, fault: str = "",
+    own: OwnWords = NONE_OF_OURS,
+) -> ParsedMail:  # fmt: skip
     senders = addresses(_values(headers, "from"), limit=MAX_ADDRESSES)
     path = _values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = body_text(tree) if tree else ("", False)
+    subject = unencoded(first(headers, "subject"))
+    references = " ".join(" ".join(_values(headers, "references", "in-reply-to")).split())
+    theirs = own.without(text)
+    said = parted(theirs)
+    inline = said.below if passes_on(subject, said.below, answers=bool(references)) else ""
     return ParsedMail(
         message_id=first(headers, "message-id"),
-        subject=unencoded(first(headers, "subject")),
+        subject=subject,
         sender=senders[0] if senders else "",
         senders=senders,
         return_path=path[0].strip().strip("<>").strip().lower() if path else None,
-        references=" ".join(" ".join(_values(headers, "references", "in-reply-to")).split()),
+        references=references,
         recipients=addresses(_values(headers, *ADDRESSEES), limit=MAX_ADDRESSES),
         text=text,
-        visible=visible_reply(text),
-        attachments=tuple(part.filename for part in parts if part.filename),
+        visible=said.own,
+        shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT],
+        quotes_us=theirs != text,
+        only_shows=bool(inline) and said.is_bare,
+        attachments=tuple(attached(part) for part in parts if is_attached(part)),
         headers=headers,
         content_types=tuple(part.content_type for part in parts),
         hidden=hidden,
+        garbled=is_garbled(text) or is_garbled(subject),
         fault=fault,
         key=key,
     )

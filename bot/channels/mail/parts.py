@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import collapse_rfc2231_value
+from enum import Enum, auto
 
 from bot.channels.mail.decode import plain, unencoded, untransferred, whole
 from bot.channels.mail.limits import LimitError
@@ -21,9 +22,21 @@ MAX_LIKE = 5000  # lines that begin like a delimiter
 MAX_PARAMETERS = 4000  # the standard parameter parser is quadratic in the length of a value
 # Bytes, not user text in the sense of a pattern that backtracks: one literal choice at each place.
 BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
+CHARSET = re.compile(rb"(?i)charset\s*=\s*\"?([\w.:=-]{2,40})")
 NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 
+# Headers that people read, so that the right letters matter; and how many of them at most.
+READ, MAX_READ = frozenset({b"subject", b"from", b"reply-to", b"content-disposition"}), 10
+
 Header = tuple[str, str]
+
+
+class Flow(Enum):
+    """How the lines of a text were broken (RFC 3676)."""
+
+    FIXED = auto()
+    FLOWED = auto()  # a space at the end says that the line goes on
+    DELETED = auto()  # the same, and that space is no part of the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,7 @@ class Part:
     headers: tuple[Header, ...]
     content_type: str
     charset: str
+    flow: Flow
     disposition: str
     filename: str
     body: bytes
@@ -117,13 +131,14 @@ def _built(
     for name in ("content-type", "content-disposition"):
         if value := first(headers, name):
             fields[name] = value[:MAX_PARAMETERS]
-    kind = fields.get_content_type() if "content-type" in fields else default
+    kind = _kind(fields) if "content-type" in fields else default
     boundary = _parameter(fields, "boundary") if kind.startswith("multipart/") else ""
     below = "message/rfc822" if kind == "multipart/digest" else "text/plain"
     return Part(
         headers=headers,
         content_type=kind,
-        charset=_parameter(fields, "charset"),
+        charset=_parameter(fields, "charset") or _charset(first(headers, "content-type")),
+        flow=_flow(fields),
         disposition=(fields.get_content_disposition() or "").strip(),
         filename=_filename(fields),
         body=body,
@@ -170,15 +185,38 @@ def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
 
 
 def _joined(found: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
+    whole = [(name.lower(), b" ".join(v.strip() for v in values)) for name, values in found]
+    kind = next((value for name, value in whole if name == b"content-type"), b"")
+    named = CHARSET.search(kind[:MAX_PARAMETERS])
+    charset = named.group(1).decode("ascii") if named else ""
+    read = [place for place, (name, _) in enumerate(whole) if name in READ][:MAX_READ]
     return tuple(
-        (name.decode("ascii", "replace").lower(), plain(b" ".join(v.strip() for v in values)))
-        for name, values in found
+        (name.decode("ascii", "replace"), plain(value, charset if place in read else None))
+        for place, (name, value) in enumerate(whole)
     )
 
 
 def _parameter(fields: Message, name: str) -> str:
     value = fields.get_param(name)
     return _collapsed(value).strip()
+
+
+def _kind(fields: Message) -> str:
+    """The declared type, also where its semicolon is missing or its halves are exchanged."""
+    kind = next(iter(fields.get_content_type().split()), "text/plain")
+    return {"plain/text": "text/plain", "html/text": "text/html"}.get(kind, kind)
+
+
+def _charset(value: str) -> str:
+    """The set that a Content-Type names outside of well-formed parameters."""
+    found = CHARSET.search(value[:MAX_PARAMETERS].encode("ascii", "replace"))
+    return found.group(1).decode("ascii") if found else ""
+
+
+def _flow(fields: Message) -> Flow:
+    if _parameter(fields, "format").lower() != "flowed":
+        return Flow.FIXED
+    return Flow.DELETED if _parameter(fields, "delsp").lower() == "yes" else Flow.FLOWED
 
 
 def _filename(fields: Message) -> str:

@@ -9,6 +9,7 @@ import re2
 from bot.channels.mail.addresses import addresses
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
 from bot.channels.mail.proof import aligned, results
+from bot.channels.mail.subject import asks_alone
 from bot.channels.mail.words import bare, fails, local_in, phrases, told
 
 REPORTS = (
@@ -198,15 +199,14 @@ def _elsewhere(mail: ParsedMail, policy: Policy) -> bool:
 def _unreadable(mail: ParsedMail, _policy: Policy) -> bool:
     text = mail.text.strip()
     packed = any(t in PACKED for t in mail.content_types) or any(
-        name.lower() == "winmail.dat" for name in mail.attachments
+        each.name.lower() == "winmail.dat" for each in mail.attachments
     )
     sealed = any(t in SEALED for t in mail.content_types) and len(text.split()) < 3
-    spoilt = text.count("\ufffd") > 0.05 * len(text)
-    return sealed or spoilt or text.startswith(ARMOUR) or (packed and len(text.split()) < 3)
+    return sealed or mail.garbled or text.startswith(ARMOUR) or (packed and len(text.split()) < 3)
 
 
 def _empty(mail: ParsedMail, _policy: Policy) -> bool:
-    return not mail.text.strip()
+    return not mail.text.strip() and not asks_alone(mail.subject)
 
 
 def _is_named_system(mail: ParsedMail) -> bool:

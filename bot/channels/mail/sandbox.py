@@ -5,7 +5,8 @@ import resource
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from bot.channels.mail.parse import ParsedMail, dedupe_key, parse
+from bot.channels.mail.parse import NONE_OF_OURS, ParsedMail, dedupe_key, parse
+from bot.text.own_words import OwnWords
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -17,13 +18,13 @@ LATE = "the mail could not be read in time"
 READY = b"ready"
 
 
-def serve(pipe: Connection) -> None:
+def serve(pipe: Connection, own: OwnWords) -> None:
     """The child's loop: it says that it is ready; then a mail in, a ParsedMail out, to the end."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
         pipe.send_bytes(READY)
         while True:
-            pipe.send(parse(pipe.recv_bytes()))
+            pipe.send(parse(pipe.recv_bytes(), own))
     except (EOFError, OSError, KeyboardInterrupt):
         return
 
@@ -33,7 +34,8 @@ class SafeParser:
 
     loop = staticmethod(serve)
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, own: OwnWords = NONE_OF_OURS, *, seconds: float = SECONDS) -> None:
+        self.own = own  # by which our replies are known when they come back
         self.seconds = seconds
         self._context = multiprocessing.get_context("spawn")
         self._child: BaseProcess | None = None
@@ -67,7 +69,9 @@ class SafeParser:
         if self._pipe is None:
             ours, theirs = self._context.Pipe()
             with theirs:
-                child = self._context.Process(target=self.loop, args=(theirs,), daemon=True)
+                child = self._context.Process(
+                    target=self.loop, args=(theirs, self.own), daemon=True
+                )
                 child.start()
             self._pipe, self._child = ours, child
             if not self._pipe.poll(START_SECONDS) or self._pipe.recv_bytes() != READY:

@@ -4,6 +4,7 @@ A hint for retrieval only; secrets are looked for and rules are applied on the f
 lines stay where the person wrote below them: there they say what the answer is about.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -22,40 +23,65 @@ STARTS_DATED = re2.compile(
     r"^\W{0,4}(?:\w{2,10}[,.]\s+)?(?:(?:19|20)\d\d[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,2}|"
     r"\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d\d|\d{1,2}\.? \pL{3,10}\.? (?:19|20)\d\d)"
 )
-RULE_LINE = re2.compile(r"^\s*(?:_{20,}|-{30,}|={20,}|\*{20,})\s*$")
+RULE_LINE = re2.compile(r"^\s*(?:_{20,}|-{30,}|={20,}|\*{20,}|-{3,}[^-].{0,80}-{3,})\s*$")
+ANY_HEADER = re2.compile(r"^\W{0,4}\pL[\pL\pM .'’()\-]{0,30}?\W{0,3}\s?[:：|]\s*\S")
 QUOTED = re2.compile(r"^\s{0,3}(?:>|\|\s|[A-Z]{1,3}> ?)")
 SIGNATURE = re2.compile(r"^(?:--|––|—|——|__|-- ?|_{5,24})\s*$")
 HEADER = re2.compile(r"^\W{0,4}([\pL][\pL' \-]{0,24}?)\W{0,3}\s?[:：]")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """A text as its writer's own words and what follows a mark of a quoted or forwarded mail."""
+
+    own: str
+    below: str = ""  # from the mark on; empty where there is none
+    is_bare: bool = False  # nothing stands above the mark, so that own is what stands below it
+
+
 def visible_reply(text: str) -> str:
     """The part above the quoted history, without signature; everything where nothing is above."""
+    return parted(text).own
+
+
+def parted(text: str) -> Parted:
+    """`text` without history and signature, and the history; own is all where nothing is above."""
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
-    if len(lines) > MAX_LINES:
-        return text.strip()
-    kept = _own_lines([line.rstrip() for line in lines])
+    lines = [line.rstrip() for line in lines]
+    kept, below = _own_lines(lines[:MAX_LINES])
+    if len(lines) > MAX_LINES and below >= MAX_LINES:
+        return Parted(own=text.strip())
     kept = _unsigned(_untrailed(_unsigned(_untrailed(kept))))
     kept = _untrailed(kept)
-    return "\n".join(kept).strip()
+    below = min(below, len(_untrailed(lines)))
+    return Parted(
+        own="\n".join(kept).strip(),
+        below="\n".join(lines[below:]).strip(),
+        is_bare=not _said(lines[:below]),
+    )
 
 
-def _own_lines(lines: list[str]) -> list[str]:
+def _own_lines(lines: list[str]) -> tuple[list[str], int]:
+    """The lines of the writer's own, and where the first mark of another mail stands."""
     kept: list[str] = []
     place = tried = 0
+    below = len(lines)
     while place < len(lines):
         if tried < MAX_TRIES and (after := _attribution(lines, place)):
             tried += 1
+            below = min(below, place)
             if _rest_is_history(lines, after) and _said(kept):
                 break
             place = after if _said(kept) else _past_quotes(lines, after)
         elif after := _marker(lines, place):
+            below = min(below, place)
             if _said(kept):
                 break
             place = after
         else:
             kept.append(lines[place])
             place += 1
-    return kept
+    return kept, below
 
 
 def _said(lines: list[str]) -> bool:
@@ -123,7 +149,7 @@ def _marker(lines: list[str], place: int) -> int:
     if line.strip(EDGES).casefold() in _phrases("delimiters"):
         return max(place + 1, _past_headers(lines, place + 1))
     if RULE_LINE.search(line):
-        return _past_headers(lines, place + 1)
+        return _past_headers(lines, place + 1) or _past_any_headers(lines, place + 1)
     return _past_headers(lines, place)
 
 
@@ -146,6 +172,19 @@ def _past_headers(lines: list[str], place: int) -> int:
     return here if origin or len(set(names)) > 2 else 0
 
 
+def _past_any_headers(lines: list[str], place: int) -> int:
+    """Past "Word: value" lines of any language under a rule, when they tell an address and a date."""
+    here = place
+    while here < len(lines) and not lines[here].strip() and here < place + 2:
+        here += 1
+    begin = here
+    while here < min(len(lines), begin + 12) and ANY_HEADER.search(lines[here][:MAX_LINE]):
+        here += 1
+    block = " ".join(lines[begin:here])[: 12 * MAX_LINE]
+    told = ADDRESS.search(block) and DATED.search(block)
+    return here if here - begin > 2 and told else 0
+
+
 def _header_name(line: str) -> str:
     found = HEADER.search(line[:MAX_LINE])
     name = found.group(1).strip().casefold() if found else ""
@@ -158,6 +197,28 @@ def _untrailed(lines: list[str]) -> list[str]:
     while end and (not lines[end - 1].strip() or QUOTED.search(lines[end - 1])):
         end -= 1
     return lines[:end] if end else lines
+
+
+def opens_forward(below: str) -> bool:
+    """Does the mark at the start of `below` say that a mail is forwarded?"""
+    head = " ".join(line.strip(EDGES).casefold() for line in below.split("\n", 3)[:3])
+    return any(phrase in head for phrase in _phrases("forwards"))
+
+
+def phrases_of(name: str) -> frozenset[str]:
+    """A list of bot/data/mail_quotes.yaml, in small letters."""
+    return _phrases(name)
+
+
+def without_signature(text: str) -> str:
+    """`text` up to a signature mark, even where nothing stands above it, and without device lines."""
+    kept: list[str] = []
+    for line in text.translate(INVISIBLE).split("\n"):
+        if SIGNATURE.search(line):
+            break
+        if not _is_device(line):
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _unsigned(lines: list[str]) -> list[str]:

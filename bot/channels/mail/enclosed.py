@@ -1,0 +1,108 @@
+"""What a person passes on: mails forwarded inline or attached, and which files come with a mail."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+import re2
+
+from bot.channels.mail.bodies import body_text
+from bot.channels.mail.decode import unencoded
+from bot.channels.mail.limits import LimitError
+from bot.channels.mail.parts import Budget, Part, first, head_and_body, headers_of, part_of
+from bot.channels.mail.visible import opens_forward
+from bot.policy.subject import PASSED_ON
+
+MAX_MAILS = 3  # that are opened
+MAX_NAME = 120
+MAX_ENCLOSED = 20_000  # characters of one attached mail
+MESSAGES = ("message/rfc822", "message/global")
+SHOWN_HEADERS = ("from", "reply-to", "date", "subject")
+INLINE_TEXT = ("text/plain", "text/html", "text/markdown", "text/enriched")
+MAX_LOOKED = 20_000  # bytes of an attached mail in which its subject is looked for
+ENDING = re2.compile(r"\.[A-Za-z0-9]{1,5}$")
+LINE_ENDS = re2.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a mail: its name, its type as declared, and its size in bytes."""
+
+    name: str
+    type: str
+    size: int
+
+    @property
+    def ending(self) -> str:
+        """What tells the kind of file at the end of its name: `.png`; empty without one."""
+        found = ENDING.search(self.name)
+        return found.group() if found else ""
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return self.name.removesuffix(self.ending) or "without a name"
+
+    @property
+    def told(self) -> str:
+        """Type and size, for a person."""
+        size = f"{self.size} bytes" if self.size < 2000 else f"{self.size / 1000:.0f} kB"
+        return f"{self.type}, {size}"
+
+
+def is_attached(part: Part) -> bool:
+    """Is the part a file for a person, and no text of the mail itself?"""
+    if part.children or part.content_type.startswith("multipart/"):
+        return False
+    named = bool(part.filename) or part.disposition == "attachment"
+    return named or part.content_type not in INLINE_TEXT
+
+
+def attached(part: Part) -> Attachment:
+    """The record of an attached part; a mail without a file name goes by its subject."""
+    name = part.filename
+    if not name and part.content_type in MESSAGES:
+        head = headers_of(head_and_body(part.content()[:MAX_LOOKED])[0])[0]
+        name = unencoded(first(head, "subject"))
+    return Attachment(
+        name=str(LINE_ENDS.sub(" ", name))[:MAX_NAME],
+        type=part.content_type[:MAX_NAME],
+        size=len(part.content()),
+    )
+
+
+def enclosed_texts(parts: Iterable[Part]) -> list[str]:
+    """The texts of the first attached mails, each under its From, Date and Subject."""
+    mails = (part for part in parts if part.content_type in MESSAGES and not part.children)
+    return [text for part in islice(mails, MAX_MAILS) if (text := _enclosed_text(part))]
+
+
+def _enclosed_text(part: Part) -> str:
+    inside = _opened(part)
+    if inside is None:
+        return ""
+    try:
+        text, _ = body_text(inside)
+    except LimitError:
+        text = ""
+    named = ((name, unencoded(first(inside.headers, name))) for name in SHOWN_HEADERS)
+    head = "\n".join(f"{name.capitalize()}: {value}" for name, value in named if value)
+    return f"{head}\n\n{text.strip()}".strip()[:MAX_ENCLOSED]
+
+
+def passes_on(subject: str, below: str, *, answers: bool) -> bool:
+    """Is the mail below somebody else's that is forwarded, and not the history of this thread?
+
+    It is when its mark or the subject says so, or when this mail is no answer to any.
+    """
+    return bool(below) and (
+        opens_forward(below) or bool(PASSED_ON.match(" ".join(subject.split()))) or not answers
+    )
+
+
+def _opened(part: Part) -> Part | None:
+    """The mail within; None when it is too much to read."""
+    try:
+        return part_of(part.content(), Budget())
+    except LimitError:
+        return None

@@ -1,0 +1,214 @@
+"""Which character set some bytes are in, by how likely the text is that each of them gives.
+
+General detectors are made for whole pages; most mails hold a handful of letters beyond ASCII.
+"""
+
+import unicodedata
+from codecs import getincrementaldecoder
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import re2
+
+from bot.channels.mail.charsets import strictly, table
+
+SAMPLE = 4_000  # bytes that are judged
+LIKELY = 0.75  # the least share of fitting letters that is believed
+CLEAR = 0.08  # by which the best must lead others that read differently
+FITTING = 0.85  # the least fit of a declared set that no guess is made beside
+PLAUSIBLE = 0.1  # the largest share of strange characters in a text of a declared set
+FOREIGN = 0.7  # more letters beyond ASCII than this in a Latin word belong to no language
+VARIED = 4  # different letters that are enough to know a script by
+KANA = 0.15  # the least share of kana in a Japanese text
+WORDS = re2.compile(r"[\pL\pM]+")
+INSIDE = re2.compile(
+    r"\pL[¹²³¼½¾§¶¤¦¢£¥¬¯ƒ†‡ˆ˜‰Ÿ‚¸¨×÷¿¡®©±±ªº<>|\x{2500}-\x{25ff}]\p{Ll}|\p{Ll}[À-ÞŠŒŽŸЀ-Я]\p{Ll}"
+)
+RAISED = re2.compile(r"\p{Ll}\p{Lu}(?:\PL|$)")
+WIDE = frozenset({"cp932", "euc_jp", "cp949", "gb18030", "cp950"})
+SCRIPTS = ("CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """A set, how well the text that it gives fits a language (0 to 1), and which ones it fits."""
+
+    name: str
+    text: str
+    fit: float
+    languages: frozenset[str] = frozenset()
+
+    @property
+    def confirmed(self) -> bool:
+        """Do the words without such letters speak the same language?"""
+        return not self.languages or bool(self.languages & _spoken(self.text))
+
+
+def guessed(content: bytes) -> str:
+    """The name of the set that fits best; empty where two fit that read differently, or none."""
+    return _best(_sample(content))
+
+
+@lru_cache(maxsize=16)
+def _best(sample: bytes) -> str:
+    found = [guess for name in table()["tried"] if (guess := _guess(sample, name))]
+    best = max((g.fit for g in found), default=0.0)
+    if best < LIKELY:
+        return ""
+    near = sorted((g for g in found if g.fit > best - CLEAR), key=lambda g: -g.fit)
+    if len({g.text for g in near}) == 1:
+        return near[0].name
+    return next((g.name for g in near if g.confirmed), "")
+
+
+def is_plausible(text: str) -> bool:
+    """May somebody have written this, or was it read with the wrong set?"""
+    sample = text[:SAMPLE]
+    beyond = sum(not c.isascii() for c in sample)
+    return _strange(sample) <= PLAUSIBLE * beyond
+
+
+def fits(content: bytes, name: str) -> bool:
+    """Does the declared set `name` give a text that some language has?"""
+    found = _guess(_sample(content), name)
+    return found is not None and found.fit >= FITTING
+
+
+def _sample(content: bytes) -> bytes:
+    """The first lines that hold other bytes than ASCII; all of a text that has no such lines."""
+    if len(content) < SAMPLE:
+        return content
+    lines = content[: 50 * SAMPLE].splitlines(keepends=True)
+    return (b"".join(line for line in lines if not line.isascii()) or content)[:SAMPLE]
+
+
+def _guess(sample: bytes, name: str) -> Guess | None:
+    text = _started(sample, name)
+    if text is None:
+        return None
+    beyond = [c for c in text if not c.isascii()]
+    fit, languages = _fit(beyond, name)
+    share = 1 - min(1.0, _strange(text) / max(1, len(beyond)))
+    return Guess(name=name, text=text, fit=fit * share, languages=frozenset(languages))
+
+
+def _started(sample: bytes, name: str) -> str | None:
+    """The text of a sample that may end within a letter."""
+    if len(sample) < SAMPLE:
+        return strictly(sample, name)
+    try:
+        return getincrementaldecoder(name)().decode(sample)
+    except UnicodeError:
+        return None
+
+
+def _fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
+    """The share of characters beyond ASCII that a language uses, and the languages that do best."""
+    found = [c.lower()[:1] for c in beyond if c not in table()["signs"]]
+    if not found:
+        return 0.5, []
+    kinds = [_kind(c) for c in found]
+    if name in WIDE:
+        fit, language = _fit_wide(found, kinds, name)
+        return fit, [language]
+    for script in SCRIPTS:
+        if kinds.count(script) > 0.8 * len(kinds):
+            return _fit_script(found, kinds, script)
+    letters: dict[str, str] = table()["letters"]
+    shares = {code: sum(c in own for c in found) / len(found) for code, own in letters.items()}
+    best = max(shares.values())
+    return best, [code for code, share in shares.items() if share == best]
+
+
+def _fit_script(found: list[str], kinds: list[str], script: str) -> tuple[float, list[str]]:
+    """How far the commonest letters of the script make up what a usual text has of them."""
+    common = sum(c in table()["scripts"][script] for c in found) / len(found)
+    varied = 1.0 if len(set(found)) >= VARIED else 0.5
+    return varied * kinds.count(script) / len(kinds) * min(1.0, common / 0.5), []
+
+
+def _fit_wide(found: list[str], kinds: list[str], name: str) -> tuple[float, str]:
+    """The share of the letters that Chinese, Japanese or Korean is mostly written in."""
+    total = len(found)
+    kana = kinds.count("KANA") / total
+    punctuation = kinds.count("PUNCTUATION") / total
+    if name in ("cp932", "euc_jp"):
+        level = sum(_is_first_level(c, "euc_jp", 0xB0, 0xCF) for c in found) / total
+        return (kana + level + punctuation if kana >= KANA else 0.3), "ja"
+    if name == "cp949":
+        share = kinds.count("HANGUL") / total
+        return 0.6 * (share + punctuation) + 0.4 * _common(found, "ko"), "ko"
+    if kana >= KANA:
+        return 0.3, ""
+    codec, low, high = ("gb2312", 0xB0, 0xD7) if name == "gb18030" else ("big5", 0xA4, 0xC6)
+    level = sum(_is_first_level(c, codec, low, high) for c in found) / total
+    return 0.6 * (level + punctuation) + 0.4 * _common(found, "zh"), "zh"
+
+
+def _common(found: list[str], language: str) -> float:
+    """How near the share of the commonest characters comes to that of a usual text."""
+    common = table()["common"][language]
+    return min(1.0, sum(c in common for c in found) / (0.35 * len(found)))
+
+
+@cache
+def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
+    """Is it among the few thousand characters that a national set lists first?"""
+    try:
+        code = char.encode(codec)
+    except UnicodeError:
+        return False
+    return len(code) == 2 and low <= code[0] <= high
+
+
+@cache
+def _kind(char: str) -> str:
+    """The script of a character, as far as it matters here."""
+    name = unicodedata.name(char, "")
+    if name.startswith(("HIRAGANA", "KATAKANA")):
+        return "KANA"
+    if name.startswith("HANGUL SYLLABLE"):
+        return "HANGUL"
+    if name.startswith(("IDEOGRAPHIC", "FULLWIDTH", "LEFT CORNER", "RIGHT CORNER")):
+        return "PUNCTUATION"
+    first = name.split(" ")[0]
+    return first if first in SCRIPTS or first == "LATIN" else "CJK" if first == "CJK" else ""
+
+
+def _spoken(text: str) -> frozenset[str]:
+    """The languages whose commonest words the text has most of; none where it has none."""
+    said = [word for word in text.lower().split() if word.isascii()]
+    words: dict[str, str] = table()["words"]
+    counts = {code: sum(word in own.split() for word in said) for code, own in words.items()}
+    best = max(counts.values())
+    return frozenset(code for code, count in counts.items() if count == best > 0)
+
+
+def _strange(text: str) -> int:
+    """How many characters stand where no language has them."""
+    found = sum(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text if c > "\x7e")
+    found += text.count("\ufffd") + len(INSIDE.findall(text))
+    found += sum(not run.isascii() for run in RAISED.findall(text))
+    return found + sum(_strange_letters(word) for word in WORDS.findall(text))
+
+
+def _strange_letters(word: str) -> int:
+    """The letters of a word that mixes scripts, or of a Latin one with hardly a plain letter."""
+    if word.isascii():
+        return 0
+    kinds = [_kind(c) for c in word if not c.isascii()]
+    plain = len(word) - len(kinds)
+    scripts = set(kinds) & {*SCRIPTS}
+    if len(scripts) > 1 or (scripts and (plain or "LATIN" in kinds or _is_raised(word))):
+        return len(kinds)
+    half = sum("\uff61" <= c <= "\uff9f" for c in word) if plain else 0
+    latin = kinds.count("LATIN")
+    if latin > 2 and latin > FOREIGN * len(word):
+        return latin
+    wide = len(kinds) - latin
+    return half + (wide if latin and wide else 0)
+
+
+def _is_raised(word: str) -> bool:
+    """Capital letters after the first one, among small ones?"""
+    return any(c.isupper() for c in word[1:]) and any(c.islower() for c in word)
