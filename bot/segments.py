@@ -11,6 +11,7 @@ from bot.text.words import points_back
 
 MAX_QUESTIONS = 8
 FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
+ASIDE = 3  # words of a statement that may stand between a rumour and the question about it
 MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
 
 GREETING = re.compile(
@@ -118,8 +119,23 @@ def needs_context(question: str) -> bool:
 
 def _question(spoken: list[str], place: int) -> Question:
     text = _shortened(spoken[place])
-    context = spoken[place - 1] if place and needs_context(text) else ""
-    return Question(text=text, context=context)
+    if not place or not needs_context(text):
+        return Question(text=text)
+    first = place - 1
+    # "I am worried." says nothing of what the question points back to.
+    while first and points_back(text) and _is_aside(spoken[first]):
+        first -= 1
+    return Question(text=text, context=" ".join(spoken[first:place]))
+
+
+def _is_aside(sentence: str) -> bool:
+    """Is the sentence a short statement, whose subject more likely stands before it?"""
+    return len(sentence.split()) <= ASIDE and not asks(sentence) and not _is_dense(sentence)
+
+
+def _is_dense(sentence: str) -> bool:
+    """Is it in a script without spaces, where words cannot be counted?"""
+    return any(c >= "\u3040" for c in sentence)
 
 
 def _spoken(text: str) -> list[str]:

@@ -9,7 +9,9 @@ import re
 import re2
 
 # A mask such as "[removed: token]" may stand within a link.
-LINK = re2.compile(r"(?i)(?:https?://|hxxps?://|www\.)(?:\[(?:removed|masked): [^\]\n]*\]|[^\s<>\"\[\]\x{80}-\x{10ffff}])+"
+LINK = re2.compile(
+    r"(?i:https?://|hxxps?://|www\.)"
+    r"(?:\[(?:removed|masked): [^\]\n]*\]|[^\s<>\"\[\]\x{80}-\x{10ffff}])+"
 )
 MARKDOWN = re2.compile(r"\[([^\]\[\n]{1,300})\]\((?:https?://|mailto:|www\.)[^\s()]*\)")
 SLACK = re2.compile(r"<(?:https?://|mailto:)[^\s<>|]*\|([^<>\n]{1,300})>")
@@ -17,6 +19,7 @@ BESIDE = re2.compile(r"(?i)([^\s<>])[ \t]?<(?:https?://|mailto:|www\.)[^<>\s]*>"
 BRACKETED = re2.compile(r"(?i)<((?:https?://|mailto:|www\.)[^<>\s]*)>")
 TRAILING = ".,;:!?)]}'’”»、。？！"
 QUERY = re.compile(r"[?#;&%].*", re.DOTALL)
+ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_\u0000-\u2e7f]")
 MAX_LINK = 120  # characters of a link that are kept
 

@@ -20,11 +20,14 @@ MAX_LINES = 4000  # of a text that is unwrapped; a longer one is returned as it 
 LEAST_WIDTHS = (56, 44, 30)
 LEAST_LINK = 60  # length of a line that ends in the first part of a link
 LEAST_OPEN = 25  # length of a line whose sentence plainly goes on in the next line
+LEAST_UNSPACED = 10  # the same in a script without spaces
 ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", ":", "：", ";", "；", "…")
 AFTER_END = "\"'”’»)］]】」』*_ "
 CONJUNCTIONS = frozenset({
     "und", "oder", "bzw.", "sowie", "en", "of", "et", "ou", "y", "o", "e", "i", "lub", "and", "or", "to", "bis", "och", "og",
 })  # fmt: skip
+
+
 
 LISTED = re.compile(
     r"^\s*(?:[-*+•‣◦▪●○–—·]|\(?\d{1,3}[.):]|\(?[A-Za-z][.)]|\(?[ivx]{1,4}\)|[①-⑳]|[０-９]{1,2}[.．)）]|"
@@ -150,7 +153,7 @@ def _continued(
     kept = full if reach > least else []
     if len(kept) == 1:  # one break is no proof of a margin where a sentence ends with the line
         kept = [i for i in kept if not _is_ended(lines[i])]
-    kept += [i for i, length, _ in breaks if length >= LEAST_OPEN and _goes_on(lines, i)]
+    kept += [i for i in run[:-1] if _goes_on(lines, i)]
     return {i + 1 for i in kept if not _stands_alone(lines[i], lines[i + 1])}
 
 
@@ -169,11 +172,20 @@ def _with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) 
 def _goes_on(lines: Sequence[str], place: int) -> bool:
     """Does the sentence of a line plainly go on in the next: no mark, then a small letter?"""
     line, following = lines[place].rstrip(), lines[place + 1].strip()
-    if _is_ended(line) or line.endswith(","):
+    if _is_ended(line):
+        return False
+    if _is_unspaced(following[:1]):  # people who write so break their lines within sentences
+        return len(line) >= LEAST_UNSPACED and _is_unspaced(line[-1]) and _holds_end(following)
+    if len(line) < LEAST_OPEN or line.endswith(","):
         return False
     if line.split()[-1].lower() in listed_words("lead_on"):
         return True
     return following[:1].islower() and not OPENS_QUESTION.match(following)
+
+
+def _holds_end(line: str) -> bool:
+    """Does a sentence end in the line?"""
+    return any(mark in line for mark in "。！？!?")
 
 
 def _is_ended(line: str) -> bool:

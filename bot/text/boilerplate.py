@@ -1,0 +1,321 @@
+"""Takes out of a message what no person wrote in it: banners, disclaimers, footers, device lines.
+
+Mail gateways, companies and mail programs put sentences around a person's text. `part_boilerplate`
+recognizes them by what they say, not by their exact wording: bot/data/boilerplate.yaml lists, by
+language, phrases for the things that such texts speak of (mail from outside, links, the intended
+recipient, a mistake, printing), each with a weight. A stretch of sentences whose weights add up to
+ENOUGH is boilerplate, unless its writer speaks of himself or asks something in it. Lines at the end
+that name only a device, or a mail that is quoted below, are recognized by their form.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+ENOUGH = 3  # weights of a stretch that is boilerplate
+PLAIN = 4  # of one above which nothing stands: it might be all that the person wrote
+NEAR = 40  # characters between two parts of a phrase
+OPENS = 2  # of the sentence that begins a disclaimer
+FOLLOWS = 2  # of a line below one that is boilerplate
+MAX_LINE = 6000  # characters of a line that is looked at
+MAX_DEVICE_LINE = 90
+MAX_ATTRIBUTION = 300
+GROUPS = ("banner", "footer")
+COUNTED = "register"  # each further phrase of it weighs one more: companies list their numbers
+UNSPACED = "\u0590"  # from here on scripts have prefixes, or no spaces: phrases match anywhere
+
+SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])(?:[\"'”’»)*\]]*\s+|(?<=[。！？]))(?=\S)")
+ACCENTS = re.compile("[\u0300-\u036f\u064b-\u0652\u0640]")
+DIRECTION = {ord(c): None for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad"}
+FIRST_PERSON = re.compile(r"\bI\b(?!\.)")  # with a small letter it is a word of other languages
+ASKING = ("?", "？", "؟")
+ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
+DATED = re.compile(r"\b(?:19|20)\d\d\b|\d{4}年|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b")
+TIMED = re.compile(r"\d{1,2}\s?[:.h時시点]\s?\d{2}")
+QUOTED = re.compile(r"^\s{0,3}[>|]")
+FRAME = " \t*_-–—=~#<>|[](){}!⚠️:：.,"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """A text in two: what the person wrote, and the boilerplate that was around it."""
+
+    own: str
+    removed: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """Folded phrases; a phrase with a * in the table has two parts that stand near each other."""
+
+    parts: tuple[tuple[str, ...], ...]
+
+    def count(self, folded: str) -> int:
+        """How many of the phrases a folded text holds."""
+        return sum(_holds(folded, parts) for parts in self.parts)
+
+    def occur(self, folded: str) -> bool:
+        """Does a folded text hold any of the phrases?"""
+        return any(_holds(folded, parts) for parts in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sentence:
+    """A sentence with what it speaks of, and whether a person speaks in it."""
+
+    text: str
+    weights: Mapping[str, Mapping[str, int]]  # group -> thing it speaks of -> weight
+    is_personal: bool
+
+    def weight(self, group: str) -> int:
+        return sum(self.weights[group].values())
+
+
+def part_boilerplate(text: str) -> Parted:
+    """The person's own lines of `text`, and the lines and sentences that are boilerplate.
+
+    `text` is unwrapped: each paragraph is one line. Nothing is lost: every sentence is in one of
+    the two results. `own` is empty where the whole text is boilerplate.
+    """
+    kept: list[str] = []
+    removed: list[str] = []
+    follows = dict.fromkeys(GROUPS, False)
+    for line in text.split("\n"):
+        if not line.strip():
+            kept.append(line)
+            continue
+        own, taken = _part_line(line, is_first=not _said(kept), follows=follows)
+        removed += taken
+        follows = {g: bool(taken) and not own and (follows[g] or g == _kind(taken)) for g in GROUPS}
+        if own:
+            kept.append(own)
+    own_lines, trailing = _without_trailer(kept)
+    return Parted(own="\n".join(own_lines).strip(), removed="\n".join([*removed, *trailing]))
+
+
+def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tuple[str, list[str]]:
+    """The person's part of a line, and the sentences of it that are boilerplate."""
+    if QUOTED.match(line) or len(line) > MAX_LINE:
+        return line, []
+    label, rest = _label(line)
+    if not rest:
+        return "", [label]
+    sentences = [_read(sentence) for sentence in SENTENCE_END.split(rest) if sentence.strip()]
+    for group in GROUPS:
+        enough = PLAIN if is_first and group == "footer" else ENOUGH
+        enough = FOLLOWS if follows[group] else enough - (1 if label and group == "banner" else 0)
+        stretch = next(_stretches(sentences, group, enough), None)
+        if stretch:
+            taken = [s.text for s in sentences[stretch]]
+            others = (*sentences[: stretch.start], *sentences[stretch.stop :])
+            own = " ".join(s.text for s in others if any(c.isalnum() for c in s.text))
+            return own, [label, *taken] if label else taken
+    return (rest, [label]) if label else (line, [])
+
+
+def _stretches(sentences: Sequence[_Sentence], group: str, enough: int) -> Iterator[slice]:
+    """The longest stretches of neighbouring sentences that are boilerplate of one group."""
+    place = 0
+    while place < len(sentences):
+        end = place
+        while end < len(sentences) and not sentences[end].is_personal:
+            end += 1
+        last = end
+        while end < len(sentences) and last > place and not sentences[last - 1].weight(group):
+            last -= 1  # a person's sentence follows: what says nothing of the kind is the person's
+        for first in range(place, last):
+            begins = sentences[first].weight(group) >= min(OPENS, enough) or (
+                group == "banner" and sentences[first].weight(group) and first == 0
+            )
+            if begins and _weight(sentences[first:last], group) >= enough:
+                yield _whole(sentences, first, last, group)
+                break
+        place = end + 1
+
+
+def _whole(sentences: Sequence[_Sentence], first: int, last: int, group: str) -> slice:
+    """The stretch from `first`; a banner ends where a sentence says nothing of its kind."""
+    if group == "banner":
+        end = first
+        while end < last and sentences[end].weight(group):
+            end += 1
+        return slice(first, end)
+    return slice(first, last)
+
+
+def _weight(sentences: Iterable[_Sentence], group: str) -> int:
+    """The weight of all that the sentences speak of, each thing counted once."""
+    found: dict[str, int] = {}
+    for sentence in sentences:
+        for name, weight in sentence.weights[group].items():
+            found[name] = max(weight, found.get(name, 0))
+    return sum(found.values())
+
+
+def _kind(taken: Sequence[str]) -> str:
+    """The group that the taken sentences fit better."""
+    sentences = [_read(text) for text in taken]
+    return max(GROUPS, key=lambda group: _weight(sentences, group))
+
+
+def _read(sentence: str) -> _Sentence:
+    folded = _fold(sentence)
+    weights = {
+        group: {
+            name: _weight_of(name, weight, phrases, folded)
+            for name, (weight, phrases) in concepts.items()
+            if phrases.occur(folded)
+        }
+        for group, concepts in _concepts().items()
+    }
+    asks = sentence.rstrip(FRAME + "\"'”’»").endswith(ASKING)
+    prints = "printing" in weights["footer"] and _weight([_Sentence(text="", weights=weights, is_personal=False)], "footer") >= ENOUGH
+    return _Sentence(
+        text=sentence.strip(),
+        weights=weights,
+        is_personal=_speaks_of_oneself(sentence, folded) or (asks and not prints),
+    )
+
+
+def _weight_of(name: str, weight: int, phrases: _Phrases, folded: str) -> int:
+    return weight + phrases.count(folded) - 1 if name == COUNTED else weight
+
+
+def _speaks_of_oneself(sentence: str, folded: str) -> bool:
+    """Does the writer say I or my?"""
+    if FIRST_PERSON.search(sentence) and sentence != sentence.upper():
+        return True
+    if not _own_words().isdisjoint(word.strip(".,;:!?¿¡\"'()") for word in folded.split()):
+        return True
+    return any(word in folded for word in _table()["own_voice_within"].split())
+
+
+def _label(line: str) -> tuple[str, str]:
+    """A mark such as [EXTERNAL] at the beginning of a line, and the rest of the line."""
+    bare = line.strip()
+    if _fold(bare.strip(FRAME)) in _labels():
+        return bare, ""
+    match = re.match(r"^[*\s]*[\[(【]{1,2}([^\]\)】\[]{2,30})[\])】]{1,2}[*:\s]*", bare)
+    if match and _fold(match.group(1).strip(FRAME)) in _labels():
+        return match.group().strip(), bare[match.end() :]
+    return "", line
+
+
+def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The lines without those of devices and attributions at the end, and those taken out."""
+    kept, taken = list(lines), list[str]()
+    place = len(kept) - 1
+    while place > 0:
+        line = kept[place]
+        if line.strip() and not QUOTED.match(line):
+            found = _trailer(kept, place)
+            if not found or not _said(kept[: place + 1 - found]):
+                break
+            taken += kept[place + 1 - found : place + 1]
+            del kept[place + 1 - found : place + 1]
+            place -= found - 1
+        place -= 1
+    return kept, taken
+
+
+def _trailer(lines: Sequence[str], place: int) -> int:
+    """How many lines, up to the one at `place`, are one line of a device or an attribution."""
+    line = lines[place].translate(DIRECTION).strip()
+    if _is_device_line(line) or _is_attribution(line):
+        return 1
+    before = lines[place - 1].translate(DIRECTION).strip()
+    return 2 if before and _is_attribution(f"{before} {line}") and not _is_ended(before) else 0
+
+
+def _is_device_line(line: str) -> bool:
+    """Is the line a device's or a mail program's, such as `Sent from my iPhone`, in any language?"""
+    if len(line) > MAX_DEVICE_LINE or line.rstrip().endswith(ASKING):
+        return False
+    folded = _fold(line)
+    return bool(_listed("sent").occur(folded) and _listed("devices").occur(folded))
+
+
+def _is_attribution(line: str) -> bool:
+    """Does the line say who wrote the mail below, and when, in whatever language?"""
+    bare = line.rstrip(" *_\u00a0")
+    if len(bare) > MAX_ATTRIBUTION or not bare.endswith((":", "：")) or any(c in bare for c in ASKING):
+        return False
+    dated, timed = bool(DATED.search(bare)), bool(TIMED.search(bare))
+    if ADDRESS.search(bare):
+        return dated or timed
+    return dated and timed and not _speaks_of_oneself(line, _fold(line))
+
+
+def _is_ended(line: str) -> bool:
+    return line.rstrip(FRAME.replace(".", "")).endswith((".", "!", *ASKING, "。"))
+
+
+def _said(lines: Iterable[str]) -> bool:
+    """Does any of the lines hold words of the person's?"""
+    return any(line.strip(FRAME) and not QUOTED.match(line) for line in lines)
+
+
+def _fold(text: str) -> str:
+    """Compatibility forms, case, accents and apostrophes levelled."""
+    level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    bare = ACCENTS.sub("", level.translate(DIRECTION)).replace("’", "'")
+    return " ".join(unicodedata.normalize("NFC", bare).split())
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = (files("bot") / "data" / "boilerplate.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(text, Loader=yaml.CSafeLoader))
+
+
+@cache
+def _concepts() -> dict[str, dict[str, tuple[int, _Phrases]]]:
+    """Group -> thing that its texts speak of -> weight, and the pattern of its phrases."""
+    return {
+        group: {
+            name: (int(row["weight"]), _phrases(row["phrases"]))
+            for name, row in _table()[group].items()
+        }
+        for group in GROUPS
+    }
+
+
+@cache
+def _listed(name: str) -> _Phrases:
+    rows = _table()[name]
+    return _phrases([rows] if isinstance(rows, str) else rows)
+
+
+@cache
+def _labels() -> frozenset[str]:
+    return frozenset(_fold(label) for label in _table()["labels"].split(","))
+
+
+@cache
+def _own_words() -> frozenset[str]:
+    return frozenset(_fold(word) for row in _table()["own_voice"] for word in row.split())
+
+
+def _phrases(rows: Iterable[str]) -> _Phrases:
+    """The phrases of some rows, in which commas part them."""
+    phrases = sorted({_fold(phrase) for row in rows for phrase in row.split(",")} - {""})
+    return _Phrases(tuple(tuple(phrase.split("*")) for phrase in phrases))
+
+
+def _holds(folded: str, parts: Sequence[str]) -> bool:
+    """Does the text hold the first part at the beginning of a word, and the second soon after it?"""
+    first = parts[0]
+    place = folded.find(first)
+    while place >= 0:
+        begins = first[0] >= UNSPACED or not first[0].isalnum() or not folded[place - 1 : place].isalnum()
+        end = place + len(first)
+        if begins and (len(parts) == 1 or parts[1] in folded[end : end + NEAR]):
+            return True
+        place = folded.find(first, place + 1)
+    return False
