@@ -49,7 +49,12 @@ def questions_of(own: str, shown: str, earlier: str = "") -> list[Question]:
     if shown:
         return [replace(q, context=shown) if segments.needs_context(q.text) else q for q in found]
     first, *others = found
-    if earlier and not first.context and segments.needs_context(first.text) and points_back(first.text):
+    if (
+        earlier
+        and not first.context
+        and segments.needs_context(first.text)
+        and points_back(first.text)
+    ):
         first = replace(first, context=segments.whole(earlier))
     return [first, *others]
 

@@ -48,8 +48,7 @@ from bot.readings import (
     without_chatter,
 )
 from bot.selection.asking import Asking
-from bot.text.boilerplate import Parted
-from bot.text.clean import clean_message
+from bot.text.clean import CleanText, clean_message
 
 CANDIDATES = 3
 QUOTED = 2
@@ -115,12 +114,12 @@ class Responder:
     def _outcomes(
         self,
         message: Message,
-        said: Parted,
+        said: CleanText,
         language: str,
         explain: Callable[[Reading], None] | None,
         notes: list[str],
     ) -> list[Outcome]:
-        text = message.text
+        text = said.whole
         if not text.strip():
             return [_escalation(text, EscalationReason.NO_QUESTION)]
         history = [t.text for t in message.history if t.role is Role.USER]
@@ -261,14 +260,14 @@ class Responder:
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
 
 
-def _verdict_on_whole(message: Message, said: Parted, history: Sequence[str]) -> Verdict | None:
+def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:
     """What the policy says of the whole message, boilerplate included.
 
     Of a sentence that was taken for boilerplate, a demand or a cry for help counts as anywhere
     else, so that neither can be hidden in a disclaimer. That a disclaimer speaks of the law is no
     matter for a lawyer.
     """
-    verdict = screen(headed(message.subject, message.text), history=history)
+    verdict = screen(headed(message.subject, said.whole), history=history)
     if not said.removed or not isinstance(verdict, Escalate):
         return verdict
     if verdict.priority is not Priority.NORMAL:

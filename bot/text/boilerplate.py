@@ -32,7 +32,10 @@ UNSPACED = "\u0590"  # from here on scripts have prefixes, or no spaces: phrases
 
 SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])(?:[\"'”’»)*\]]*\s+|(?<=[。！？]))(?=\S)")
 ACCENTS = re.compile("[\u0300-\u036f\u064b-\u0652\u0640]")
-DIRECTION = {ord(c): None for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad"}
+DIRECTION = {
+    ord(c): None
+    for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad"
+}
 FIRST_PERSON = re.compile(r"\bI\b(?!\.)")  # with a small letter it is a word of other languages
 ASKING = ("?", "？", "؟")
 ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
@@ -175,7 +178,10 @@ def _read(sentence: str) -> _Sentence:
         for group, concepts in _concepts().items()
     }
     asks = sentence.rstrip(FRAME + "\"'”’»").endswith(ASKING)
-    prints = "printing" in weights["footer"] and _weight([_Sentence(text="", weights=weights, is_personal=False)], "footer") >= ENOUGH
+    prints = (
+        "printing" in weights["footer"]
+        and _weight([_Sentence(text="", weights=weights, is_personal=False)], "footer") >= ENOUGH
+    )
     return _Sentence(
         text=sentence.strip(),
         weights=weights,
@@ -244,7 +250,11 @@ def _is_device_line(line: str) -> bool:
 def _is_attribution(line: str) -> bool:
     """Does the line say who wrote the mail below, and when, in whatever language?"""
     bare = line.rstrip(" *_\u00a0")
-    if len(bare) > MAX_ATTRIBUTION or not bare.endswith((":", "：")) or any(c in bare for c in ASKING):
+    if (
+        len(bare) > MAX_ATTRIBUTION
+        or not bare.endswith((":", "："))
+        or any(c in bare for c in ASKING)
+    ):
         return False
     dated, timed = bool(DATED.search(bare)), bool(TIMED.search(bare))
     if ADDRESS.search(bare):
@@ -313,7 +323,11 @@ def _holds(folded: str, parts: Sequence[str]) -> bool:
     first = parts[0]
     place = folded.find(first)
     while place >= 0:
-        begins = first[0] >= UNSPACED or not first[0].isalnum() or not folded[place - 1 : place].isalnum()
+        begins = (
+            first[0] >= UNSPACED
+            or not first[0].isalnum()
+            or not folded[place - 1 : place].isalnum()
+        )
         end = place + len(first)
         if begins and (len(parts) == 1 or parts[1] in folded[end : end + NEAR]):
             return True

@@ -4,15 +4,29 @@ The order matters: lines are joined first, so that a disclaimer is read as the p
 links are shortened next, so that their marks end no sentence.
 """
 
-from bot.text.boilerplate import Parted, part_boilerplate
+from dataclasses import dataclass
+
+from bot.text.boilerplate import part_boilerplate
 from bot.text.links import shorten_links
 from bot.text.unwrap import unwrap
 
 
-def clean_message(text: str) -> Parted:
-    """The person's own words in `text`, and the boilerplate around them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanText:
+    """A text in which each paragraph is one line.
 
-    A person who reads the message still sees `text` as it came; this is for splitting it into
-    questions, finding its language and looking it up.
+    `whole` is all of it; the policy reads that. `own` is what the person wrote, with links cut to
+    host and path; questions and language are found in that. `removed` is the boilerplate that
+    `own` lacks.
     """
-    return part_boilerplate(shorten_links(unwrap(text)))
+
+    whole: str
+    own: str
+    removed: str
+
+
+def clean_message(text: str) -> CleanText:
+    """The text of a message as it is decided on; a person who reads it sees it as it came."""
+    whole = unwrap(text)
+    parted = part_boilerplate(shorten_links(whole))
+    return CleanText(whole=whole, own=parted.own, removed=parted.removed)

@@ -28,7 +28,6 @@ CONJUNCTIONS = frozenset({
 })  # fmt: skip
 
 
-
 LISTED = re.compile(
     r"^\s*(?:[-*+•‣◦▪●○–—·]|\(?\d{1,3}[.):]|\(?[A-Za-z][.)]|\(?[ivx]{1,4}\)|[①-⑳]|[０-９]{1,2}[.．)）]|"
     r"\[[ xX]\])\s+\S|^\s*[・●①-⑳]"
@@ -73,7 +72,7 @@ def _with_whole_links(lines: Sequence[str]) -> list[str]:
     joined = [lines[0]]
     for line in lines[1:]:
         before, first = joined[-1], (line.split(maxsplit=1) or [""])[0]
-        full = LEAST_LINK <= len(before) and LINK_AT_END.search(before)
+        full = len(before) >= LEAST_LINK and LINK_AT_END.search(before)
         if full and not line[:1].isspace() and LINK_GOES_ON.match(first) and "://" not in first:
             joined[-1] = before + line
         else:
@@ -166,7 +165,9 @@ def _with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) 
         return measure(line) + 2 * measure(word[:1])
     # Programs break after a hyphen too, so that only a part of the word had to fit.
     part = re.match(r"\w+-(?=\w)", word)
-    return measure(line) + (0 if line.endswith("-") else 1) + measure(part.group() if part else word)
+    return (
+        measure(line) + (0 if line.endswith("-") else 1) + measure(part.group() if part else word)
+    )
 
 
 def _goes_on(lines: Sequence[str], place: int) -> bool:
@@ -202,8 +203,10 @@ def _starts_within(line: str) -> bool:
 def _stands_alone(line: str, following: str) -> bool:
     """Two sentences without an end mark, each on its line: `were keys exposed` `Is MFA needed`."""
     unended = not _is_ended(line) and not line.rstrip().endswith(",")
-    return unended and line != line.upper() and bool(
-        following[:1].isupper() and OPENS_QUESTION.match(following)
+    return (
+        unended
+        and line != line.upper()
+        and bool(following[:1].isupper() and OPENS_QUESTION.match(following))
     )
 
 
@@ -221,7 +224,7 @@ def _join(line: str, following: str) -> str:
 
 def _splits_word(line: str, following: str) -> bool:
     """Was the line broken within a word of a script without spaces?"""
-    last = line.split()[-1] if line.split() else ""
+    last = line.rsplit(maxsplit=1)[-1] if line.split() else ""
     return any(map(_is_unspaced, last)) and any(map(_is_unspaced, following))
 
 
