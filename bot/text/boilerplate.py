@@ -240,7 +240,7 @@ def _trailer(lines: Sequence[str], place: int) -> int:
 
 
 def _is_device_line(line: str) -> bool:
-    """Is the line a device's or a mail program's, such as `Sent from my iPhone`, in any language?"""
+    """Is it a line such as `Sent from my iPhone`, of a device or mail program, in any language?"""
     if len(line) > MAX_DEVICE_LINE or line.rstrip().endswith(ASKING):
         return False
     folded = _fold(line)
@@ -319,7 +319,7 @@ def _phrases(rows: Iterable[str]) -> _Phrases:
 
 
 def _holds(folded: str, parts: Sequence[str]) -> bool:
-    """Does the text hold the first part at the beginning of a word, and the second soon after it?"""
+    """Does the text hold the first part where a word begins, and the second soon after it?"""
     first = parts[0]
     place = folded.find(first)
     while place >= 0:
