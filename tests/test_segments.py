@@ -78,7 +78,9 @@ def test_a_question_that_points_back_is_decided_with_its_context_only(text: str)
     assert views(found) == (f"{rumour} {text}",)
 
 
-@pytest.mark.parametrize("text", ["??", "?", "4711-0815", "+49 30 1234567", "https://e.example/a?b"])
+@pytest.mark.parametrize(
+    "text", ["??", "?", "4711-0815", "+49 30 1234567", "https://e.example/a?b"]
+)
 def test_marks_numbers_and_links_are_no_questions(text: str) -> None:
     assert [q.text for q in questions(f"Were keys exposed?\n{text}")] == ["Were keys exposed?"]
 

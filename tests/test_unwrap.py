@@ -41,7 +41,9 @@ def test_japanese_lines_are_joined_without_spaces(width: int) -> None:
 
 
 def test_half_a_sentence_is_no_question_of_its_own() -> None:
-    text = "how long will somebody look for misuse of what was taken after\nwhat happened in autumn?"
+    text = (
+        "how long will somebody look for misuse of what was taken after\nwhat happened in autumn?"
+    )
     assert [q.text for q in questions(unwrap(text))] == [text.replace("\n", " ")]
 
 

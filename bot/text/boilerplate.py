@@ -25,6 +25,8 @@ OPENS = 2  # of the sentence that begins a disclaimer
 FOLLOWS = 2  # of a line below one that is boilerplate
 MAX_LINE = 6000  # characters of a line that is looked at
 MAX_DEVICE_LINE = 90
+MAX_DEVICE_WORDS = 10
+FIRST, LAST = 5, 10  # characters from either end of a device's line within which its verb stands
 MAX_ATTRIBUTION = 300
 GROUPS = ("banner", "footer")
 COUNTED = "register"  # each further phrase of it weighs one more: companies list their numbers
@@ -114,12 +116,18 @@ def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tup
         enough = PLAIN if is_first and group == "footer" else ENOUGH
         enough = FOLLOWS if follows[group] else enough - (1 if label and group == "banner" else 0)
         stretch = next(_stretches(sentences, group, enough), None)
-        if stretch:
+        if stretch and (follows[group] or not _is_report(sentences, stretch, group)):
             taken = [s.text for s in sentences[stretch]]
             others = (*sentences[: stretch.start], *sentences[stretch.stop :])
             own = " ".join(s.text for s in others if any(c.isalnum() for c in s.text))
             return own, [label, *taken] if label else taken
     return (rest, [label]) if label else (line, [])
+
+
+def _is_report(sentences: Sequence[_Sentence], stretch: slice, group: str) -> bool:
+    """Does a person only tell that a mail came from outside, beside something of his own?"""
+    spoken = {name for s in sentences[stretch] for name in s.weights[group]}
+    return spoken <= {"outside", "message"} and len(sentences[stretch]) < len(sentences)
 
 
 def _stretches(sentences: Sequence[_Sentence], group: str, enough: int) -> Iterator[slice]:
@@ -197,7 +205,8 @@ def _speaks_of_oneself(sentence: str, folded: str) -> bool:
     """Does the writer say I or my?"""
     if FIRST_PERSON.search(sentence) and sentence != sentence.upper():
         return True
-    if not _own_words().isdisjoint(word.strip(".,;:!?¿¡\"'()") for word in folded.split()):
+    words = sentence.casefold().replace("’", "'").split()  # with accents: ją is not ja
+    if not _own_words().isdisjoint(word.strip(".,;:!?¿¡\"'()") for word in words):
         return True
     return any(word in folded for word in _table()["own_voice_within"].split())
 
@@ -243,8 +252,12 @@ def _is_device_line(line: str) -> bool:
     """Is it a line such as `Sent from my iPhone`, of a device or mail program, in any language?"""
     if len(line) > MAX_DEVICE_LINE or line.rstrip().endswith(ASKING):
         return False
-    folded = _fold(line)
-    return bool(_listed("sent").occur(folded) and _listed("devices").occur(folded))
+    folded = _fold(line).strip(FRAME)
+    if len(folded.split()) > MAX_DEVICE_WORDS or not _listed("devices").occur(folded):
+        return False
+    # The verb is the first or the last word: a person's "My iPhone sent …" has it in the middle.
+    places = [place for parts in _listed("sent").parts for place in _places(folded, parts[0])]
+    return any(start <= FIRST or end >= len(folded) - LAST for start, end in places)
 
 
 def _is_attribution(line: str) -> bool:
@@ -309,7 +322,7 @@ def _labels() -> frozenset[str]:
 
 @cache
 def _own_words() -> frozenset[str]:
-    return frozenset(_fold(word) for row in _table()["own_voice"] for word in row.split())
+    return frozenset(word for row in _table()["own_voice"] for word in row.split())
 
 
 def _phrases(rows: Iterable[str]) -> _Phrases:
@@ -320,16 +333,18 @@ def _phrases(rows: Iterable[str]) -> _Phrases:
 
 def _holds(folded: str, parts: Sequence[str]) -> bool:
     """Does the text hold the first part where a word begins, and the second soon after it?"""
-    first = parts[0]
-    place = folded.find(first)
+    return any(
+        len(parts) == 1 or parts[1] in folded[end : end + NEAR]
+        for _, end in _places(folded, parts[0])
+    )
+
+
+def _places(folded: str, phrase: str) -> Iterator[tuple[int, int]]:
+    """Where the phrase begins and ends in the text, at the beginning of a word."""
+    place = folded.find(phrase)
     while place >= 0:
-        begins = (
-            first[0] >= UNSPACED
-            or not first[0].isalnum()
-            or not folded[place - 1 : place].isalnum()
-        )
-        end = place + len(first)
-        if begins and (len(parts) == 1 or parts[1] in folded[end : end + NEAR]):
-            return True
-        place = folded.find(first, place + 1)
-    return False
+        before = folded[place - 1 : place]
+        within = before.isalnum() and before < UNSPACED
+        if not within or phrase[0] >= UNSPACED or not phrase[0].isalnum():
+            yield place, place + len(phrase)
+        place = folded.find(phrase, place + 1)

@@ -24,8 +24,8 @@ LEAST_UNSPACED = 10  # the same in a script without spaces
 ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", ":", "：", ";", "；", "…")
 AFTER_END = "\"'”’»)］]】」』*_ "
 CONJUNCTIONS = frozenset({
-    "und", "oder", "bzw.", "sowie", "en", "of", "et", "ou", "y", "o", "e", "i", "lub", "and", "or", "to",
-    "bis", "och", "og",
+    "und", "oder", "bzw.", "sowie", "en", "of", "et", "ou", "y", "o", "e", "i", "lub", "and", "or",
+    "to", "bis", "och", "og",
 })  # fmt: skip
 
 
