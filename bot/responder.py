@@ -270,7 +270,7 @@ def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str])
     verdict = screen(headed(message.subject, said.whole), history=history)
     if not said.removed or not isinstance(verdict, Escalate):
         return verdict
-    if verdict.priority is not Priority.NORMAL:
+    if verdict.priority is Priority.PAGE:
         return verdict
     return screen(headed(message.subject, said.own), history=history)
 
