@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.segments import questions
+from bot.text.clean import clean_message
 from bot.text.unwrap import unwrap
 
 LONG = (
@@ -91,3 +92,7 @@ def test_a_word_broken_at_its_hyphen_is_whole_again(word: str) -> None:
 @given(st.text(alphabet="ab é日ー.?-\n\t>", max_size=300))
 def test_no_character_is_lost_or_moved(text: str) -> None:
     assert "".join(unwrap(text).split()) == "".join(text.split())
+
+
+def test_half_a_character_stops_nothing() -> None:
+    assert "\ud800" not in clean_message("Were keys exposed \ud800?").whole

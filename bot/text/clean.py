@@ -4,11 +4,14 @@ The order matters: lines are joined first, so that a disclaimer is read as the p
 links are shortened next, so that their marks end no sentence.
 """
 
+import re
 from dataclasses import dataclass
 
 from bot.text.boilerplate import part_boilerplate
 from bot.text.links import shorten_links
 from bot.text.unwrap import unwrap
+
+HALF = re.compile("[\ud800-\udfff]")  # of a character, which no encoder takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,6 @@ class CleanText:
 
 def clean_message(text: str) -> CleanText:
     """The text of a message as it is decided on; a person who reads it sees it as it came."""
-    whole = unwrap(text)
+    whole = unwrap(HALF.sub("\ufffd", text))
     parted = part_boilerplate(shorten_links(whole))
     return CleanText(whole=whole, own=parted.own, removed=parted.removed)
