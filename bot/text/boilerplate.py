@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 import yaml
@@ -76,7 +77,8 @@ class _Sentence:
 
     text: str
     weights: Mapping[str, Mapping[str, int]]  # group -> thing it speaks of -> weight
-    is_personal: bool
+    is_personal: bool  # its writer speaks of himself
+    asks: bool  # and not whether the mail need be printed
 
     def weight(self, group: str) -> int:
         return sum(self.weights[group].values())
@@ -91,22 +93,50 @@ def part_boilerplate(text: str) -> Parted:
     kept: list[str] = []
     removed: list[str] = []
     follows = dict.fromkeys(GROUPS, False)
-    for line in text.split("\n"):
-        if not line.strip():
-            kept.append(line)
+    for block in _blocks(text.split("\n")):
+        if _is_boilerplate(block, is_first=not _said(kept)):
+            removed += block
             continue
-        own, taken = _part_line(line, is_first=not _said(kept), follows=follows)
-        removed += taken
-        follows = {g: bool(taken) and not own and (follows[g] or g == _kind(taken)) for g in GROUPS}
-        if own:
-            kept.append(own)
+        for line in block:
+            own, taken = _part_line(line, is_first=not _said(kept), follows=follows)
+            removed += taken
+            if line.strip():
+                follows = {g: not own and (follows[g] or g == _kind(taken)) for g in GROUPS}
+            if own or not line.strip():
+                kept.append(own)
     own_lines, trailing = _without_trailer(kept)
     return Parted(own="\n".join(own_lines).strip(), removed="\n".join([*removed, *trailing]))
 
 
+def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Neighbouring lines with words, and blank lines each alone."""
+    for _, group in groupby(lines, key=lambda line: bool(line.strip())):
+        block = list(group)
+        if block[0].strip():
+            yield block
+        else:
+            yield from ([line] for line in block)
+
+
+def _is_boilerplate(block: Sequence[str], *, is_first: bool) -> bool:
+    """Is a paragraph whose lines its writer broke boilerplate as a whole?"""
+    if len(block) < 2 or any(QUOTED.match(line) or len(line) > MAX_LINE for line in block):
+        return False
+    sentences = [_read(line) for line in block]
+    if any(s.is_personal or s.asks for s in sentences):
+        return False
+    for group in GROUPS:
+        names = {name for s in sentences for name in s.weights[group]}
+        telling = sum(s.weight(group) > 0 for s in sentences)
+        plain = _weight(sentences, group) >= (PLAIN + is_first) and "message" in names
+        if (plain or "unknown" in names) and telling * 2 >= len(block):
+            return True
+    return False
+
+
 def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tuple[str, list[str]]:
     """The person's part of a line, and the sentences of it that are boilerplate."""
-    if QUOTED.match(line) or len(line) > MAX_LINE:
+    if not line.strip() or QUOTED.match(line) or len(line) > MAX_LINE:
         return line, []
     label, rest = _label(line)
     if not rest:
@@ -115,7 +145,7 @@ def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tup
     for group in GROUPS:
         enough = PLAIN if is_first and group == "footer" else ENOUGH
         enough = FOLLOWS if follows[group] else enough - (1 if label and group == "banner" else 0)
-        stretch = next(_stretches(sentences, group, enough), None)
+        stretch = next(_stretches(sentences, group, enough, may_ask=not is_first), None)
         if stretch and (follows[group] or not _is_report(sentences, stretch, group)):
             taken = [s.text for s in sentences[stretch]]
             others = (*sentences[: stretch.start], *sentences[stretch.stop :])
@@ -130,24 +160,46 @@ def _is_report(sentences: Sequence[_Sentence], stretch: slice, group: str) -> bo
     return spoken <= {"outside", "message"} and len(sentences[stretch]) < len(sentences)
 
 
-def _stretches(sentences: Sequence[_Sentence], group: str, enough: int) -> Iterator[slice]:
-    """The longest stretches of neighbouring sentences that are boilerplate of one group."""
+def _stretches(
+    sentences: Sequence[_Sentence], group: str, enough: int, *, may_ask: bool
+) -> Iterator[slice]:
+    """The longest stretches of neighbouring sentences that are boilerplate of one group.
+
+    With `may_ask`, a sentence that asks may be among them where it speaks of the same things:
+    "Do not want these emails? Unsubscribe here."
+    """
     place = 0
     while place < len(sentences):
         end = place
-        while end < len(sentences) and not sentences[end].is_personal:
+        while end < len(sentences) and _may_belong(sentences[end], group, may_ask=may_ask):
             end += 1
         last = end
         while end < len(sentences) and last > place and not sentences[last - 1].weight(group):
             last -= 1  # a person's sentence follows: what says nothing of the kind is the person's
         for first in range(place, last):
-            begins = sentences[first].weight(group) >= min(OPENS, enough) or (
-                group == "banner" and sentences[first].weight(group) and first == 0
-            )
-            if begins and _weight(sentences[first:last], group) >= enough:
+            if _begins(sentences, first, last, group, enough):
                 yield _whole(sentences, first, last, group)
                 break
         place = end + 1
+
+
+def _may_belong(sentence: _Sentence, group: str, *, may_ask: bool) -> bool:
+    """May the sentence be part of boilerplate?"""
+    if sentence.is_personal:
+        return False
+    return not sentence.asks or (may_ask and sentence.weight(group) > 0)
+
+
+def _begins(sentences: Sequence[_Sentence], first: int, last: int, group: str, enough: int) -> bool:
+    """Does a stretch of boilerplate begin with sentence `first`?"""
+    stretch = sentences[first:last]
+    if _weight(stretch, group) < enough:
+        return False
+    opens = min(OPENS, enough)
+    if not any(s.weight(group) >= opens and not s.asks for s in stretch):
+        return False
+    leads = first == 0 and sentences[0].weight(group) > 0  # what begins a line may say less
+    return stretch[0].weight(group) >= opens or leads
 
 
 def _whole(sentences: Sequence[_Sentence], first: int, last: int, group: str) -> slice:
@@ -186,15 +238,26 @@ def _read(sentence: str) -> _Sentence:
         for group, concepts in _concepts().items()
     }
     asks = sentence.rstrip(FRAME + "\"'”’»").endswith(ASKING)
-    prints = (
-        "printing" in weights["footer"]
-        and _weight([_Sentence(text="", weights=weights, is_personal=False)], "footer") >= ENOUGH
-    )
+    footer = weights["footer"]
+    prints = "printing" in footer and sum(footer.values()) >= ENOUGH
+    ours = asks and not footer.keys() & {"marketing", "application"} and _is_ours(sentence)
     return _Sentence(
         text=sentence.strip(),
         weights=weights,
-        is_personal=_speaks_of_oneself(sentence, folded) or (asks and not prints),
+        is_personal=ours or _speaks_of_oneself(sentence, folded),
+        asks=asks and not prints,
     )
+
+
+def _is_ours(sentence: str) -> bool:
+    """Does the sentence speak of we or our?"""
+    return not _words("our_voice").isdisjoint(_spoken_words(sentence))
+
+
+def _spoken_words(sentence: str) -> list[str]:
+    """The words with their accents, for ją is not ja, in small letters."""
+    words = sentence.casefold().replace("’", "'").split()
+    return [word.strip(".,;:!?¿¡\"'()") for word in words]
 
 
 def _weight_of(name: str, weight: int, phrases: _Phrases, folded: str) -> int:
@@ -205,8 +268,7 @@ def _speaks_of_oneself(sentence: str, folded: str) -> bool:
     """Does the writer say I or my?"""
     if FIRST_PERSON.search(sentence) and sentence != sentence.upper():
         return True
-    words = sentence.casefold().replace("’", "'").split()  # with accents: ją is not ja
-    if not _own_words().isdisjoint(word.strip(".,;:!?¿¡\"'()") for word in words):
+    if not _words("own_voice").isdisjoint(_spoken_words(sentence)):
         return True
     return any(word in folded for word in _table()["own_voice_within"].split())
 
@@ -255,9 +317,14 @@ def _is_device_line(line: str) -> bool:
     folded = _fold(line).strip(FRAME)
     if len(folded.split()) > MAX_DEVICE_WORDS or not _listed("devices").occur(folded):
         return False
-    # The verb is the first or the last word: a person's "My iPhone sent …" has it in the middle.
-    places = [place for parts in _listed("sent").parts for place in _places(folded, parts[0])]
-    return any(start <= FIRST or end >= len(folded) - LAST for start, end in places)
+    return any(map(_is_sending, folded.split(",")))
+
+
+def _is_sending(clause: str) -> bool:
+    """Does a verb of sending stand first or last? In "my iPhone sent it" it stands between."""
+    bare = clause.strip(FRAME)
+    places = [place for parts in _listed("sent").parts for place in _places(bare, parts[0])]
+    return any(start <= FIRST or end >= len(bare) - LAST for start, end in places)
 
 
 def _is_attribution(line: str) -> bool:
@@ -321,8 +388,9 @@ def _labels() -> frozenset[str]:
 
 
 @cache
-def _own_words() -> frozenset[str]:
-    return frozenset(word for row in _table()["own_voice"] for word in row.split())
+def _words(name: str) -> frozenset[str]:
+    rows = _table()[name]
+    return frozenset(w for row in ([rows] if isinstance(rows, str) else rows) for w in row.split())
 
 
 def _phrases(rows: Iterable[str]) -> _Phrases:
