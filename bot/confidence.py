@@ -201,6 +201,7 @@ class FittedJudge:
             passages=tuple(self.fit.answers.passages[i] for i in choice.order),
             label=self.fit.labels[int(np.argmax(distribution))],
             certainty=float(distribution.max()),
+            pair=choice.pair,
             features=tuple(zip(FEATURES, found, strict=True)),
         )
 
@@ -235,6 +236,7 @@ class StrictJudge:
             probability=max(0.0, best.cosine) if clear else 0.0,
             passages=tuple(self.answers.passages[i] for i in order),
             label=best.label,
+            pair=best.cosine,
             features=(("likeness", best.cosine), ("against", against)),
         )
 

@@ -13,13 +13,15 @@ class Judgement:
     """What the evidence says: passages best first and the probability that the first two answer.
 
     `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
-    probability.
+    probability. `pair` is how much the classifier alone gives to the first two passages: by it the
+    view of a question is chosen, in service and in calibration.
     """
 
     probability: float
     passages: tuple[str, ...]
     label: str
     certainty: float = 0.0
+    pair: float = 0.0
     features: tuple[tuple[str, float], ...] = ()
 
 

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from bot import segments
 from bot.corpus.questions import Act
-from bot.domain import Question
+from bot.domain import Question, Role, Turn
+from bot.language import reply_language
 from bot.policy import Talk, Verdict, talk
 from bot.ports import Judgement
+from bot.text.clean import clean_message
+from bot.text.words import points_back
 
+TURNS = 3  # of a conversation that are read for its language
+OPENING = 200  # characters of a reply of ours: greeting and introduction, before any quote
 # How certain the classifier must be that no rule of the policy missed a request to refuse.
 LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
 
@@ -22,17 +28,65 @@ class Reading:
     judgement: Judgement
     confirmed: bool = False  # by a model, twice, whose yes counts
 
+    @property
+    def pair(self) -> float:
+        """What the classifier gives to the first two passages under this view."""
+        return self.judgement.pair
+
 
 Asked = tuple[Reading, Verdict | None]
 
 
-def questions_of(own: str, shown: str) -> list[Question]:
-    """Those of the person; what a suspicious mail asks that they show is none of them."""
+def questions_of(own: str, shown: str, earlier: str = "") -> list[Question]:
+    """The questions of a person's own text, each with the context that it needs.
+
+    `shown` describes a suspicious mail that the text quotes: what that mail asks is none of them.
+    `earlier` is what was told before the text, in the subject: a question that points back, with
+    nothing before it in the text, speaks of that.
+    """
     # A message of nothing but greetings still gets an outcome.
     found = segments.questions(own) or (Question(text=segments.whole(own)),)
-    return [
-        replace(q, context=shown) if shown and segments.needs_context(q.text) else q for q in found
-    ]
+    if shown:
+        return [replace(q, context=shown) if segments.needs_context(q.text) else q for q in found]
+    first, *others = found
+    if (
+        earlier
+        and not first.context
+        and segments.needs_context(first.text)
+        and points_back(first.text)
+    ):
+        first = replace(first, context=segments.whole(earlier))
+    return [first, *others]
+
+
+def language_of(own: str, history: Sequence[Turn]) -> str:
+    """The language of the reply: that of the sentences that ask, or of the conversation."""
+    users = [turn.text for turn in reversed(history) if turn.role is Role.USER]
+    desk = [turn.text[:OPENING] for turn in reversed(history) if turn.role is Role.DESK]
+    earlier = [_asking(clean_message(text).own) for text in users[:TURNS]]
+    return reply_language(_asking(own), segments.whole(own), [*earlier, *desk[:1]])
+
+
+def _asking(own: str) -> str:
+    return " ".join(q.text for q in segments.questions(own))
+
+
+class Viewed(Protocol):
+    """A question under one of its views, with the evidence for it."""
+
+    @property
+    def pair(self) -> float: ...
+
+
+AnyViewed = TypeVar("AnyViewed", bound=Viewed)
+
+
+def best_view(found: Sequence[AnyViewed]) -> AnyViewed:
+    """The view of a question by which it is decided: the one that fits two passages best.
+
+    Calibration chooses by it too, so that the thresholds hold for the views that are served.
+    """
+    return max(found, key=lambda viewed: viewed.pair)
 
 
 def like_refused(reading: Reading) -> bool:
@@ -61,7 +115,7 @@ def without_announcements(asked: Sequence[Asked]) -> list[Asked]:
 def _announces(reading: Reading, then: Reading) -> bool:
     ours, theirs = reading.judgement, then.judgement
     return (
-        then.question.context == reading.question.text
+        then.question.context.endswith(reading.question.text)
         and segments.announces(reading.question.text)
         and ours.passages[:1] == theirs.passages[:1]
         and ours.probability < theirs.probability

@@ -1,5 +1,6 @@
 """respond(message) -> Response: decides, without side effects; this is what the evals measure."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +26,6 @@ from bot.domain import (
     Response,
     Role,
 )
-from bot.language import detect
 from bot.policy import (
     Escalate,
     Refuse,
@@ -40,12 +40,15 @@ from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.readings import (
     Asked,
     Reading,
+    best_view,
+    language_of,
     like_refused,
     questions_of,
     without_announcements,
     without_chatter,
 )
 from bot.selection.asking import Asking
+from bot.text.clean import CleanText, clean_message
 
 CANDIDATES = 3
 QUOTED = 2
@@ -53,6 +56,8 @@ HITS = 24
 MAX_CHARACTERS = 32_000
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
 PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
+PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
+TELLING = 6  # words of a subject that says more than what the mail is about
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
 
 
@@ -80,9 +85,11 @@ class Responder:
     ) -> Response:
         """The outcomes of one message, in the order of its questions."""
         began = time.perf_counter()
-        language = detect(message.text)
+        # A reply of ours that comes back is neither a question nor a demand of the asker.
+        said = clean_message(self.knowledge.own_words.without(message.text))
+        language = language_of(said.own, message.history)
         notes: list[str] = []
-        outcomes = self._outcomes(message, language, explain, notes)
+        outcomes = self._outcomes(message, said, language, explain, notes)
         return Response(
             outcomes=tuple(outcomes),
             language=language if language in self.knowledge.templates else "en",
@@ -109,12 +116,12 @@ class Responder:
     def _outcomes(
         self,
         message: Message,
+        said: CleanText,
         language: str,
         explain: Callable[[Reading], None] | None,
         notes: list[str],
     ) -> list[Outcome]:
-        # A reply of ours that comes back is neither a question nor a demand of the asker.
-        text = self.knowledge.own_words.without(message.text)
+        text = said.whole
         if not text.strip() and not message.shown:
             return [_escalation(text, EscalationReason.NO_QUESTION)]
         own_words = self.knowledge.own_words
@@ -122,13 +129,17 @@ class Responder:
         screened = headed(message.subject, text)
         if len(text) > MAX_CHARACTERS:
             return [_too_long(text, screened)]
-        whole = screen(screened, history=history)
+        whole = _verdict_on_whole(message, said, history)
         if message.subject:
             history.append(message.subject)
-        quoted = sample(text)
+        if not (said.own or whole or message.shown):
+            return [_escalation(text, EscalationReason.NO_QUESTION)]
+        own = said.own or text
+        quoted = sample(own)
         shown = quoted or (sample(f"{PASSED_ON}\n{message.shown}") if message.shown else "")
-        own = spoken(text) if quoted else text
-        readings = self._readings(questions_of(own, shown), language, explain)
+        own = spoken(own) if quoted else own
+        found = questions_of(own, shown, earlier=_told_in_subject(message))
+        readings = self._readings(found, language, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
@@ -181,12 +192,12 @@ class Responder:
         return replace(reading, judgement=judged, confirmed=confirmed)
 
     def _read(self, question: Question, language: str) -> Reading:
-        """The view of the question with the highest probability."""
+        """The question under the view that decides it."""
         found = [
             Reading(question=question, view=view, judgement=self._judge(view, language))
             for view in segments.views(question)
         ]
-        return max(found, key=lambda r: r.judgement.probability)
+        return best_view(found)
 
     def _judge(self, view: str, language: str) -> Judgement:
         text = self.knowledge.plain(view, language)
@@ -251,6 +262,28 @@ class Responder:
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+
+
+def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:
+    """What the policy says of the whole message, boilerplate included.
+
+    Of a sentence that was taken for boilerplate, a demand or a cry for help counts as anywhere
+    else, so that neither can be hidden in a disclaimer. That a disclaimer speaks of the law is no
+    matter for a lawyer.
+    """
+    verdict = screen(headed(message.subject, said.whole), history=history)
+    if not said.removed or not isinstance(verdict, Escalate):
+        return verdict
+    if verdict.priority is Priority.PAGE:
+        return verdict
+    return screen(headed(message.subject, said.own), history=history)
+
+
+def _told_in_subject(message: Message) -> str:
+    """The subject where it tells something that a question of the text may point back to."""
+    if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
+        return ""
+    return message.subject
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

@@ -6,9 +6,12 @@ Rules of form only (punctuation, openings, greetings): what a question is about 
 import re
 
 from bot.domain import Question
+from bot.text.links import says_nothing
+from bot.text.words import points_back
 
 MAX_QUESTIONS = 8
 FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
+ASIDE = 3  # words of a statement that may stand between a rumour and the question about it
 MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
 
 GREETING = re.compile(
@@ -55,10 +58,6 @@ ASKS_INSIDE = re.compile(
     r"please (?:confirm|explain|clarify|advise|tell|list|send|delete|check)|(?:could|can|would|do) you|should (?:i|we))\b",
     re.IGNORECASE,
 )
-POINTS_BACK = re.compile(
-    r"\b(?:it|its|that|this|them|they|these|those|ones?|both|so|he|she|him|her|there|then|same|either)\b",
-    re.IGNORECASE,
-)
 ENUMERATED = re.compile(r"(?:^|(?<=\s))\(?(?:[a-h]|[1-9]|i{1,3}|iv)\)\s+(?=\S)")
 LISTED = re.compile(r"^(?:[-*•]|\d+[.)])\s+")
 SENTENCE_END = re.compile(
@@ -69,7 +68,7 @@ ENDS_ASKING = ("?", "？", "؟", "か。", "吗。", "吗", "까", "까요.", "�
 
 def questions(text: str) -> tuple[Question, ...]:
     """The questions of `text` in order; the whole message where no sentence stands out."""
-    spoken = _spoken(text)
+    spoken = [s for s in _spoken(text) if not says_nothing(s)]
     if not spoken:
         return ()
     if len(spoken) == 1:
@@ -84,10 +83,16 @@ def questions(text: str) -> tuple[Question, ...]:
 
 
 def views(question: Question) -> tuple[str, ...]:
-    """The wordings under which to look a question up, the plainest first."""
+    """The wordings under which a question is looked up, the plainest first.
+
+    A question without context has one: itself. A question that points back to its context is looked
+    up with it only, for alone it asks something else: "Is that what happened?" after a rumour. Any
+    other short question has both.
+    """
     if not question.context:
         return (question.text,)
-    return (question.text, _shortened(f"{question.context} {question.text}"))
+    with_context = _shortened(f"{question.context} {question.text}")
+    return (with_context,) if points_back(question.text) else (question.text, with_context)
 
 
 def whole(text: str) -> str:
@@ -109,13 +114,28 @@ def announces(sentence: str) -> bool:
 def needs_context(question: str) -> bool:
     """Too short, or pointing back, to be understood alone."""
     words = question.split()
-    return len(words) <= 5 or (len(words) <= 12 and bool(POINTS_BACK.search(question)))
+    return len(words) <= 5 or (len(words) <= 12 and points_back(question))
 
 
 def _question(spoken: list[str], place: int) -> Question:
     text = _shortened(spoken[place])
-    context = spoken[place - 1] if place and needs_context(text) else ""
-    return Question(text=text, context=context)
+    if not place or not needs_context(text):
+        return Question(text=text)
+    first = place - 1
+    # "I am worried." says nothing of what the question points back to.
+    while first and points_back(text) and _is_aside(spoken[first]):
+        first -= 1
+    return Question(text=text, context=" ".join(spoken[first:place]))
+
+
+def _is_aside(sentence: str) -> bool:
+    """Is the sentence a short statement, whose subject more likely stands before it?"""
+    return len(sentence.split()) <= ASIDE and not asks(sentence) and not _is_dense(sentence)
+
+
+def _is_dense(sentence: str) -> bool:
+    """Is it in a script without spaces, where words cannot be counted?"""
+    return any(c >= "\u3040" for c in sentence)
 
 
 def _spoken(text: str) -> list[str]:

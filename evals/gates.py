@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import InputError
 from evals.grade import Graded
-from evals.metrics import MEANINGS, figures, flat, grouped
+from evals.metrics import MEANINGS, Rate, figures, flat, grouped
+from evals.perturbations import PERTURBATIONS
 
 GATES = Path("evals/gates.yaml")
 BOUNDS = ("_upper95", "_lower95")
+
+KEPT = "same outcome under"  # scope of the gates of perturbations
 
 NEVER = ("critical_failed", "forbidden", "leaks", "citation_valid")
 
@@ -49,6 +52,7 @@ class Gates(BaseModel):
     max_regressions: int = Field(ge=0)
     gates: dict[str, Limit] = Field(min_length=1)
     per_slice: dict[str, dict[str, Limit]] = {}
+    kept: dict[str, Limit] = {}  # a perturbation -> how many keep their outcome under it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,10 @@ def read_gates(path: Path = GATES) -> Gates:
         raise GatesError(f"{path}: {where}: {first['msg']}") from None
     for name, limit in _all_limits(gates):
         _check(path, name, limit)
+    if unknown := next((name for name in gates.kept if name not in PERTURBATIONS), None):
+        raise GatesError(
+            f"{path}: kept: no perturbation {unknown!r}; there are {', '.join(PERTURBATIONS)}"
+        )
     return gates
 
 
@@ -102,6 +110,14 @@ def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) 
         here = flat(figures(slices[name]))
         checked += [_checked(n, name, limit, here) for n, limit in limits.items()]
     return checked
+
+
+def apply_kept(gates: Gates, kept: Mapping[str, Rate]) -> list[Checked]:
+    """The gates of the perturbations; GatesError where one changed no case at all."""
+    if unmeasured := next((name for name, rate in kept.items() if rate.value is None), None):
+        raise GatesError(f"gates.yaml: kept {unmeasured}: no case of split test measures it")
+    measured = {name: rate.value for name, rate in kept.items() if rate.value is not None}
+    return [_checked(name, KEPT, limit, measured) for name, limit in gates.kept.items()]
 
 
 def regressions(gates: Gates, broken: int) -> Checked:

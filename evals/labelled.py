@@ -9,6 +9,7 @@ from bot.confidence import Answers
 from bot.corpus import Knowledge, Wording
 from bot.corpus.questions import Act
 from bot.segments import questions, whole
+from bot.text.clean import clean_message
 from evals.schema import Case
 
 LONG_ENOUGH = 4  # words of a question that is also learned without its message
@@ -90,8 +91,8 @@ def examples_of(knowledge: Knowledge, cases: Iterable[Case], classes: Classes) -
 
 def _texts(case: Case) -> list[str]:
     """The message whole, and its question where it has one that says enough alone."""
-    message = whole(case.text)
-    asked = [q.text for q in questions(case.text)]
+    message = whole(clean_message(case.text).own)
+    asked = [q.text for q in questions(clean_message(case.text).own)]
     alone = len(asked) == 1 and asked[0] != message and len(asked[0].split()) >= LONG_ENOUGH
     return [message, *asked] if alone else [message]
 

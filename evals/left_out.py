@@ -15,7 +15,9 @@ from bot.confidence import FEATURES, SCALE, Choice, choose, features
 from bot.corpus import Knowledge, Wording
 from bot.domain import Hit
 from bot.policy import screen
+from bot.readings import best_view
 from bot.segments import questions, views
+from bot.text.clean import clean_message
 from evals.labelled import Classes, Trained
 from evals.schema import Case
 from evals.stats import upper_bound
@@ -56,6 +58,10 @@ class _View:
     choice: Choice
     evidence: tuple[float, ...]
 
+    @property
+    def pair(self) -> float:
+        return self.choice.pair
+
 
 def score(
     cases: Sequence[Case], trained: Trained, knowledge: Knowledge, classes: Classes
@@ -69,14 +75,14 @@ def score(
     made = []
     for case in cases:
         found = [_view(base, vectors[v], trained, wordings, classes) for v in seen[case.id]]
-        best = max(found, key=lambda view: view.choice.pair)
+        best = best_view(found)
         made.append(_scored(case, best, knowledge, classes))
     return made
 
 
 def _views(case: Case, knowledge: Knowledge) -> list[str]:
     """What the desk would look up: each question under its views."""
-    plain = [v for q in questions(case.text) for v in views(q)] or [case.text]
+    plain = [v for q in questions(clean_message(case.text).own) for v in views(q)] or [case.text]
     return [knowledge.plain(v, case.lang) for v in plain]
 
 

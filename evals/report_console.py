@@ -16,6 +16,7 @@ def table(run: Run) -> str:
         *_figures(run),
         "",
         *_slices(run),
+        *_kept(run),
         *_timing(run),
         *_gap(run),
         *_compared(run),
@@ -67,6 +68,16 @@ def _slices(run: Run) -> list[str]:
             f"{shown(found['wrong'])}"
         )
     return rows
+
+
+def _kept(run: Run) -> list[str]:
+    """How many cases keep their outcome when the same is written another way."""
+    if not run.kept:
+        return []
+    rows = ["", f"  {'written another way':<22}{'same outcome':<20}95 % bounds"]
+    return rows + [
+        f"  {name:<22}{shown(rate):<20}{bounds(rate)}" for name, rate in run.kept.items()
+    ]
 
 
 def _timing(run: Run) -> list[str]:

@@ -41,6 +41,8 @@ def page(run: Run) -> str:
         *(f"| {n} | {shown(found[n])} | {bounds(found[n])} | {MEANINGS[n]} |" for n in HEADLINES),
         "",
         *_confusion(run.held),
+        "",
+        *_kept(run),
     ]
     left = ROWS - sum(line.startswith("|") for line in tables) - 2
     return "\n".join([*head, "", *tables, "", *_errors(run.held, left)]) + "\n"
@@ -68,6 +70,15 @@ def _confusion(held: Sequence[Graded]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for expected, row in confusion(held).items():
         yield f"| {expected} | {row['answer']} | {row['refuse']} | {row['escalate']} |"
+
+
+def _kept(run: Run) -> Iterator[str]:
+    if not run.kept:
+        return
+    yield "| written another way | same outcome | 95 % bounds |"
+    yield "|---|---|---|"
+    for name, rate in run.kept.items():
+        yield f"| {name} | {shown(rate)} | {bounds(rate)} |"
 
 
 def _errors(held: Sequence[Graded], rows: int) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class Run:
     stamp: dict[str, str]
     seconds: float
     comparison: Comparison | None = None
+    kept: Mapping[str, Rate] = field(default_factory=dict)  # by perturbation; see there
 
     @property
     def held(self) -> list[Graded]:
@@ -123,6 +124,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "slices": {n: _figures(figures(g)) for n, g in by(run.graded, "slice").items()},
         "authors": {n: _figures(figures(g)) for n, g in by(run.graded, "author").items()},
         "languages": {n: _figures(figures(g)) for n, g in by(run.graded, "lang").items()},
+        "kept": _figures(run.kept),
         "confusion": confusion(run.held),
         "thresholds": sweep(run.held),
         "comparison": asdict(run.comparison) if run.comparison else None,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals import junit, report_console, report_html, report_markdown
-from evals.gates import GATES, Checked, apply, read_gates
-from evals.grade import grade
+from evals.gates import GATES, Checked, Gates, apply, apply_kept, read_gates
+from evals.grade import Graded, grade
 from evals.live import live, told, worth
 from evals.measure import SCRIPTED, Desk, desk_of_settings, watch
-from evals.metrics import latency
+from evals.metrics import Rate, latency
+from evals.perturbations import kept_outcomes
 from evals.results import Run, stamp_of, write_json
 from evals.schema import CASES, CasesError, Placed, check_passages, read_cases
 
@@ -71,16 +72,30 @@ def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
     if desk.model and SCRIPTED not in desk.model:
         stamp["decision"] += f", {worth(cases, seen)}"
     graded = tuple(grade(case, done) for case, done in zip(cases, seen, strict=True))
-    checked: list[Checked] = []
-    if choice.whole and SCRIPTED not in desk.model:
-        checked = apply(gates, graded, latency(graded))
+    checked, kept = _gated(choice, gates, graded, desk)
     return Run(
         graded=graded,
-        checked=tuple(checked),
+        checked=checked,
+        kept=kept,
         threshold=desk.threshold,
         stamp=stamp,
         seconds=time.perf_counter() - began,
     )
+
+
+def _gated(
+    choice: Choice, gates: Gates, graded: Sequence[Graded], desk: Desk
+) -> tuple[tuple[Checked, ...], dict[str, Rate]]:
+    """Every gate that speaks of this run, and what the perturbations gave; nothing for a part."""
+    if not choice.whole or SCRIPTED in desk.model:
+        return (), {}
+    checked = apply(gates, graded, latency(graded))
+    if desk.model:  # it would be paid for each perturbed message
+        return tuple(checked), {}
+    held = [g for g in graded if g.case.split == "test"]
+    cases, seen = [g.case for g in held], [g.seen for g in held]
+    kept = kept_outcomes(cases, seen, desk, list(gates.kept))
+    return (*checked, *apply_kept(gates, kept)), kept
 
 
 def report(made: Run, out: Path) -> None:

@@ -50,7 +50,39 @@ def test_questions(text: str, expected: list[str]) -> None:
 def test_a_question_that_points_back_gets_its_context() -> None:
     (found,) = questions("My key is in twenty apps. Is it safe?")
     assert found.context == "My key is in twenty apps."
-    assert views(found) == ("Is it safe?", "My key is in twenty apps. Is it safe?")
+    assert views(found) == ("My key is in twenty apps. Is it safe?",)
+
+
+def test_a_short_question_that_points_nowhere_is_read_alone_too() -> None:
+    (found,) = questions("We are a bakery. Were keys exposed?")
+    assert views(found) == ("Were keys exposed?", "We are a bakery. Were keys exposed?")
+
+
+def test_an_aside_between_a_rumour_and_the_question_does_not_hide_the_rumour() -> None:
+    (found,) = questions("They say that a spy did it. I am worried. Is that what happened?")
+    assert found.context == "They say that a spy did it. I am worried."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is that so?", "Is this because of what happened?", "Stimmt das?", "Ist das wahr?",
+        "Est-ce vrai ?", "C'est bien ça ?", "¿Es eso lo que pasó?", "¿Es cierto?", "È vero?",
+        "Isso é verdade?", "Klopt dat?", "Czy to prawda?", "それは本当ですか？", "这是真的吗？",
+        "그게 사실인가요?", "هل هذا صحيح؟", "क्या यह सच है?",
+    ],
+)  # fmt: skip
+def test_a_question_that_points_back_is_decided_with_its_context_only(text: str) -> None:
+    rumour = "A paper says that the thieves sold the file."
+    (found,) = questions(f"{rumour} {text}")[-1:]
+    assert views(found) == (f"{rumour} {text}",)
+
+
+@pytest.mark.parametrize(
+    "text", ["??", "?", "4711-0815", "+49 30 1234567", "https://e.example/a?b"]
+)
+def test_marks_numbers_and_links_are_no_questions(text: str) -> None:
+    assert [q.text for q in questions(f"Were keys exposed?\n{text}")] == ["Were keys exposed?"]
 
 
 def test_a_full_question_needs_no_context() -> None:

@@ -8,6 +8,7 @@ from bot import segments
 from bot.channels.mail.visible import phrases_of, without_signature
 from bot.policy.subject import PASSED_ON
 from bot.redact import redact
+from bot.text.clean import clean_message
 
 # "(EOM)": there is no text below; also in the short forms of other countries.
 ENDS_HERE = re2.compile(
@@ -56,7 +57,7 @@ def is_marked_empty(subject: str) -> bool:
 
 def adds_nothing(text: str) -> bool:
     """Is `text` only a greeting, a close, a signature, or words that point to the subject?"""
-    left = PICTURE.sub(" ", without_signature(text)).strip()
+    left = clean_message(PICTURE.sub(" ", without_signature(text)).strip()).own
     words = " ".join(left.casefold().split()).strip(" .!()[]-–—:")
     if not any(c.isalnum() for c in words) or words in _pointers():
         return True

@@ -1,0 +1,35 @@
+"""What a message says, for whoever decides on it: one paragraph a line, without boilerplate.
+
+The order matters: lines are joined first, so that a disclaimer is read as the paragraph it is, and
+links are shortened next, so that their marks end no sentence.
+"""
+
+import re
+from dataclasses import dataclass
+
+from bot.text.boilerplate import part_boilerplate
+from bot.text.links import shorten_links
+from bot.text.unwrap import unwrap
+
+HALF = re.compile("[\ud800-\udfff]")  # of a character, which no encoder takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanText:
+    """A text in which each paragraph is one line.
+
+    `whole` is all of it; the policy reads that. `own` is what the person wrote, with links cut to
+    host and path; questions and language are found in that. `removed` is the boilerplate that
+    `own` lacks.
+    """
+
+    whole: str
+    own: str
+    removed: str
+
+
+def clean_message(text: str) -> CleanText:
+    """The text of a message as it is decided on; a person who reads it sees it as it came."""
+    whole = unwrap(HALF.sub("\ufffd", text))
+    parted = part_boilerplate(shorten_links(whole))
+    return CleanText(whole=whole, own=parted.own, removed=parted.removed)

@@ -1,0 +1,42 @@
+"""The words of bot/data/message_words.yaml, by which lines and sentences of a message are read."""
+
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+MARKS = ".,;:!?…\"'()[]¿¡«»“”„؟،।।、。？！"
+
+
+@cache
+def listed_words(name: str) -> frozenset[str]:
+    """The words under `name` in the table, of all languages together."""
+    return frozenset(word for row in _rows(name) for word in row.split())
+
+
+@cache
+def listed_phrases(name: str) -> tuple[str, ...]:
+    """The phrases under `name` in the table, which are parted by commas."""
+    return tuple(phrase.strip() for row in _rows(name) for phrase in row.split(","))
+
+
+@cache
+def _rows(name: str) -> tuple[str, ...]:
+    text = (files("bot") / "data" / "message_words.yaml").read_text(encoding="utf-8")
+    rows = yaml.load(text, Loader=yaml.CSafeLoader)[name]
+    return (rows,) if isinstance(rows, str) else tuple(rows)
+
+
+def points_back(sentence: str) -> bool:
+    """Does the sentence speak of something that only an earlier sentence names: `Is that so?`
+
+    It does when it holds a pronoun or a pointing word or phrase of any language in the table.
+    """
+    low = sentence.casefold().replace("’", "'")
+    words = [word.strip(MARKS) for word in low.split()]
+    if not listed_words("points_back").isdisjoint(words):
+        return True
+    spoken = f" {' '.join(words)} "
+    if any(f" {phrase} " in spoken for phrase in listed_phrases("points_back_phrases")):
+        return True
+    return not low.isascii() and any(word in low for word in listed_words("points_back_within"))
