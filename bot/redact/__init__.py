@@ -15,7 +15,7 @@ from bot.redact.escapes import unescaped
 from bot.redact.formats import Match, token_matches
 from bot.redact.identities import identity_matches
 from bot.redact.key_blocks import block_matches
-from bot.redact.views import View, folded, latin
+from bot.redact.views import View, folded, latin, look_alike_readings
 from bot.redact.window import window_matches
 from bot.redact.wrapped import wrapped_matches
 
@@ -49,11 +49,15 @@ def redact(text: str) -> Redaction:
 
 
 def _readings(text: str) -> Iterator[View]:
-    """As it stands, and with its escapes read; what is found in either is masked."""
+    """As it stands, with its escapes read, and with look-alike letters read as ASCII ones.
+
+    What is found in any of them is masked.
+    """
     view = folded(text)
-    yield view
-    if plain := unescaped(view):
-        yield plain
+    views = [view, plain] if (plain := unescaped(view)) else [view]
+    for each in views:
+        yield each
+        yield from look_alike_readings(each)
 
 
 def _found(view: View) -> Iterator[Span]:
