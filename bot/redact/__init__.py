@@ -15,7 +15,7 @@ from bot.redact.escapes import unescaped
 from bot.redact.formats import Match, token_matches
 from bot.redact.identities import identity_matches
 from bot.redact.key_blocks import block_matches
-from bot.redact.views import View, folded, latin, look_alike_readings
+from bot.redact.views import View, folded, latin, look_alike_readings, shown
 from bot.redact.window import window_matches
 from bot.redact.wrapped import wrapped_matches
 
@@ -54,10 +54,11 @@ def _readings(text: str) -> Iterator[View]:
     What is found in any of them is masked.
     """
     view = folded(text)
-    views = [view, plain] if (plain := unescaped(view)) else [view]
-    for each in views:
-        yield each
-        yield from look_alike_readings(each)
+    yield view
+    yield from look_alike_readings(shown(text))
+    if plain := unescaped(view):
+        yield plain
+        yield from look_alike_readings(plain)
 
 
 def _found(view: View) -> Iterator[Span]:

@@ -7,7 +7,7 @@ original by one look-up, and never more than that: no diffing, no search.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
@@ -26,9 +26,9 @@ from bot.text.unicode import (
 
 RUN = re.compile(r"\S+")
 WORD = re.compile(r"[^\W_]+")
-LEAST_RUN = 12  # characters of a run that may hold a token
-# A token holds figures, or letters that change case: a long word with an umlaut does not.
-DRAWN = re.compile(r"[0-9]|[a-z][A-Z]")
+LEAST_RUN = 5  # characters of a run that may hold a part of a token
+# A token holds figures, letters that change case, or marks: a word with an umlaut does not.
+DRAWN = re.compile(r"[0-9=/_:]|[a-z][A-Z]")
 QUOTE_MARKER = re2.compile(rb"(?:\n|^)[ \t]*(?:[>|][ \t]?|[-*][ \t]+)+")
 SOFT_BREAK = re2.compile(rb"=[ \t]*\r?\n")
 # What a page or a program puts inside a key: tags of a line, the joint of two string constants.
@@ -60,16 +60,25 @@ class View:
 
 
 def folded(text: str) -> View:
-    """What is read: nothing invisible; full-width forms, digits, dashes and quotes made plain.
+    """What is read: nothing invisible; full-width forms, digits, dashes and quotes made plain."""
+    return _plain(shown(text))
+
+
+def shown(text: str) -> View:
+    """`text` without what shows nothing, every other character as it stands.
 
     Marks on letters are dropped: those of no script anywhere, those of another script behind an
     ASCII character, which no language writes.
     """
     odd = {c for c in set(text) if c in INVISIBLE or unicodedata.category(c) in ("Mn", "Me")}
     if not odd:
-        return View(text=text.translate(plain_forms()), at=range(len(text)))
+        return View(text=text, at=range(len(text)))
     at = [i for i, kept in enumerate(_kept(text, odd)) if kept]
-    return View(text="".join(text[i] for i in at).translate(plain_forms()), at=at)
+    return View(text="".join(text[i] for i in at), at=at)
+
+
+def _plain(view: View) -> View:
+    return replace(view, text=view.text.translate(plain_forms()))
 
 
 def _kept(text: str, odd: set[str]) -> Iterator[bool]:
@@ -84,8 +93,9 @@ def _kept(text: str, odd: set[str]) -> Iterator[bool]:
 
 
 def look_alike_readings(view: View) -> Iterator[View]:
-    """A folded view with the letters that pass for ASCII ones read as such, likeliest first.
+    """Folded views with the letters that pass for ASCII ones read as such, likeliest first.
 
+    `view` is a shown or an unescaped one, for a digit of another script may pass for a letter.
     Only what mixes them with ASCII characters is read so, so that an honest text in another script
     has no such reading: words of letters, and runs that may hold a token. A character that passes
     for several, as Ι for I and l, gives several readings; nothing else makes more than one.
@@ -116,12 +126,14 @@ def _read_as_ascii(view: View, parts: list[tuple[int, int]], place: int) -> View
     for low, high in parts:
         for i in range(low, high):
             char = view.text[i]
-            read[i] = ligatures().get(char) or char.translate(letters_for(place))
+            read[i] = letters_for(place).get(ord(char)) or ligatures().get(char, char)
     kept = [i for i, letters in read.items() for _ in letters]
-    return View(
-        text="".join(read.values()),
-        at=[view.at[i] for i in kept],
-        behind=[view.end(i + 1) for i in kept],
+    return _plain(
+        View(
+            text="".join(read.values()),
+            at=[view.at[i] for i in kept],
+            behind=[view.end(i + 1) for i in kept],
+        )
     )
 
 

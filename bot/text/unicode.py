@@ -32,7 +32,7 @@ MARKS = frozenset(
 INVISIBLE = frozenset(
     chr(code)
     for block in (
-        range(0x00, 0x09), range(0x0E, 0x1C), range(0x7F, 0x85), range(0x86, 0xA0),
+        range(0x09), range(0x0E, 0x1C), range(0x7F, 0x85), range(0x86, 0xA0),
         (0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
         range(0x180B, 0x1810), range(0x200B, 0x2010), range(0x202A, 0x202F), range(0x2060, 0x2070),
         range(0xFE00, 0xFE10), range(0xFFF0, 0xFFFC), range(0x1BCA0, 0x1BCA4),
@@ -44,6 +44,9 @@ INVISIBLE = frozenset(
 JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 QUOTES, APOSTROPHES = "“”„‟«»「」『』《》″〝〞＂", "‘’‚‛‹›`´′ʼ"
 DASHES = "\u2212\u2043\u02d7"  # signs that are no dashes by their category and look like one
+HYPHENS = "‐‑‒–—―"
+ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign that only widens a word
+DIGRAPHS = {"æ": "ae", "œ": "oe"}
 LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 OTHER_SPACES = "\x1c\x1d\x1e\x1f"
 HALVES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
@@ -159,6 +162,19 @@ def bare_letters() -> dict[int, str]:
         if bare.isascii():
             table[code] = bare
     return table
+
+
+@cache
+def level_forms() -> dict[int, str]:
+    """A table for str.translate: a decomposed text in lower case without accents, quotes plain.
+
+    Marks of no script of their own go, and Arabic vowels; the vowel signs of Indic scripts stay,
+    for they are letters.
+    """
+    table = dict.fromkeys((*map(ord, MARKS), *ARABIC_VOWELS), "")
+    table |= {ord(char): bare for char, bare in (STROKED | DIGRAPHS).items()}
+    table |= dict.fromkeys(map(ord, APOSTROPHES), "'")
+    return table | dict.fromkeys(map(ord, HYPHENS + DASHES), "-")
 
 
 def _listed() -> dict[str, str]:
