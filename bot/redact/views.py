@@ -20,6 +20,7 @@ from bot.text.unicode import (
     candidates,
     letters_for,
     ligatures,
+    look_alikes,
     plain_forms,
     scripted,
 )
@@ -28,6 +29,7 @@ RUN = re.compile(r"\S+")
 WORD = re.compile(r"[^\W_]+")
 LEAST_RUN = 5  # characters of a run that may hold a part of a token
 # A token holds figures, letters that change case, or marks: a word with an umlaut does not.
+AROUND = 120  # characters beside such a run in which its word may stand
 DRAWN = re.compile(r"[0-9=/_:]|[a-z][A-Z]")
 QUOTE_MARKER = re2.compile(rb"(?:\n|^)[ \t]*(?:[>|][ \t]?|[-*][ \t]+)+")
 SOFT_BREAK = re2.compile(rb"=[ \t]*\r?\n")
@@ -85,9 +87,7 @@ def _kept(text: str, odd: set[str]) -> Iterator[bool]:
     """Is each character read?"""
     last = ""
     for char in text:
-        kept = char not in odd or not (
-            char in INVISIBLE or char in MARKS or (last.isascii() and last.isalnum())
-        )
+        kept = char not in odd or not (char in INVISIBLE or char in MARKS or ("!" <= last <= "~"))
         last = char if kept else last
         yield kept
 
@@ -100,19 +100,21 @@ def look_alike_readings(view: View) -> Iterator[View]:
     has no such reading: words of letters, and runs that may hold a token. A character that passes
     for several, as Ι for I and l, gives several readings; nothing else makes more than one.
     """
-    if view.text.isascii():
+    if view.text.isascii() or look_alikes().isdisjoint(view.text):
         return
     parts = [match.span() for match in RUN.finditer(view.text) if _is_mixed_run(match.group())]
     parts += [match.span() for match in WORD.finditer(view.text) if _is_mixed_word(match.group())]
-    read = {c for low, high in parts for c in set(view.text[low:high]) if c in candidates()}
-    for place in range(max((len(candidates()[c]) for c in read), default=bool(parts))):
+    place = 0
+    while parts:
         yield _read_as_ascii(view, sorted(parts), place)
+        place += 1
+        parts = [part for part in parts if _has_reading(view.text[slice(*part)], place)]
 
 
 def _is_mixed_run(run: str) -> bool:
     if len(run) < LEAST_RUN or run.isascii() or not DRAWN.search(run):
         return False
-    return any(c in candidates() or c in ligatures() for c in set(run))
+    return not look_alikes().isdisjoint(run)
 
 
 def _is_mixed_word(word: str) -> bool:
@@ -120,13 +122,21 @@ def _is_mixed_word(word: str) -> bool:
     return not (word.isascii() or scripted().isdisjoint(word)) and any(c.isascii() for c in word)
 
 
+def _has_reading(part: str, place: int) -> bool:
+    return any(len(candidates().get(char, "")) > place for char in set(part))
+
+
 def _read_as_ascii(view: View, parts: list[tuple[int, int]], place: int) -> View:
-    """`parts` read by their candidate number `place`; a ligature becomes its letters."""
-    read = dict(enumerate(view.text))
-    for low, high in parts:
-        for i in range(low, high):
-            char = view.text[i]
-            read[i] = letters_for(place).get(ord(char)) or ligatures().get(char, char)
+    """`parts` read by their candidate number `place`, and no more of the text than lies near them.
+
+    A ligature becomes its letters.
+    """
+    low = view.text.rfind(" ", 0, max(0, parts[0][0] - AROUND)) + 1
+    high = view.text.find(" ", max(end for _, end in parts) + AROUND)
+    read = {i: view.text[i] for i in range(low, high if high >= 0 else len(view.text))}
+    for i in (i for part in parts for i in range(*part)):
+        char = view.text[i]
+        read[i] = letters_for(place).get(ord(char)) or ligatures().get(char, char)
     kept = [i for i, letters in read.items() for _ in letters]
     return _plain(
         View(

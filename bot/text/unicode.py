@@ -50,6 +50,7 @@ DIGRAPHS = {"æ": "ae", "œ": "oe"}
 LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 OTHER_SPACES = "\x1c\x1d\x1e\x1f"
 HALVES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
+LETTERS = frozenset(["Lu", "Ll", "Lt", "Nl"])  # Nl: Roman numerals
 LATIN = "LATIN "
 STROKED = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters whose stroke is no mark
 
@@ -107,9 +108,18 @@ def ligatures() -> dict[str, str]:
     found = {}
     for code in (code for block in COMPATIBLE for code in block):
         plain = unicodedata.normalize("NFKC", chr(code))
-        if 1 < len(plain) <= WIDEST and plain.isascii() and plain.isalnum():
+        letters = unicodedata.category(chr(code)) in LETTERS
+        if letters and 1 < len(plain) <= WIDEST and plain.isascii() and plain.isalnum():
             found[chr(code)] = plain
     return found
+
+
+@cache
+def look_alikes() -> frozenset[str]:
+    """The characters that a plain form does not make ASCII, and some reading does."""
+    plain = plain_forms()
+    read = {c for c, alike in candidates().items() if plain.get(ord(c)) != alike}
+    return frozenset(read | ligatures().keys())
 
 
 @cache
