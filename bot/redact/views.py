@@ -131,19 +131,35 @@ def _read_as_ascii(view: View, parts: list[tuple[int, int]], place: int) -> View
 
     A ligature becomes its letters.
     """
-    low = view.text.rfind(" ", 0, max(0, parts[0][0] - AROUND)) + 1
-    high = view.text.find(" ", max(end for _, end in parts) + AROUND)
-    read = {i: view.text[i] for i in range(low, high if high >= 0 else len(view.text))}
-    for i in (i for part in parts for i in range(*part)):
-        char = view.text[i]
-        read[i] = letters_for(place).get(ord(char)) or ligatures().get(char, char)
-    kept = [i for i, letters in read.items() for _ in letters]
-    return _plain(
-        View(
-            text="".join(read.values()),
-            at=[view.at[i] for i in kept],
-            behind=[view.end(i + 1) for i in kept],
-        )
+    start = view.text.rfind(" ", 0, max(0, parts[0][0] - AROUND)) + 1
+    stop = view.text.find(" ", max(end for _, end in parts) + AROUND)
+    stop = len(view.text) if stop < 0 else stop
+    read: list[str] = []
+    done = start
+    for low, high in parts:
+        read += [
+            view.text[done:low],
+            view.text[max(low, done) : high].translate(letters_for(place)),
+        ]
+        done = max(done, high)
+    near = View(
+        text="".join([*read, view.text[done:stop]]),
+        at=view.at[start:stop],
+        behind=view.behind and view.behind[start:stop],
+    )
+    return _plain(_without_ligatures(near))
+
+
+def _without_ligatures(view: View) -> View:
+    """Each ligature as its letters, which stand for one character of the original."""
+    if ligatures().keys().isdisjoint(view.text):
+        return view
+    read = [ligatures().get(char, char) for char in view.text]
+    kept = [i for i, letters in enumerate(read) for _ in letters]
+    return View(
+        text="".join(read),
+        at=[view.at[i] for i in kept],
+        behind=[view.end(i + 1) for i in kept],
     )
 
 
