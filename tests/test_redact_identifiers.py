@@ -57,6 +57,9 @@ SECRETS = (
     "kim@site.example:[[<u:1><l:6>!<d:2>]]",
     "my password for order 4711 is [[<u:1><l:6>!<d:2>]]",
     "case number 4711 verification code: [[<d:6>]]",
+    "PIN for the order: [[<d:4>]]",
+    "password of the ticket system: [[<u:1><l:6>!<d:2>]]",
+    "serial [[<l:6><d:2>]] is my password",
     "id: kim, password: [[<u:1><l:6>!<d:2>]]",
 )
 

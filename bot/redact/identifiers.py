@@ -36,6 +36,10 @@ NUMBERED = re2.compile(
 NUMBER = r"[a-z0-9_.-]*[0-9](?:[a-z0-9_.-]|/[0-9])*"
 # No part of another word: "parola d'ordine" is a password.
 BEFORE = r"(?:^|[^\w'’])"
+# Right behind its word, with no mark and no "number" between, it begins like one: AB12, 4711.
+BARE_NUMBER = r"\s[a-z]{0,4}[_.-]?[0-9](?:[a-z0-9_.-]|/[0-9])*"
+MARK = r"[.:#=(\[\"-]"
+NEAR_WORDS = 24  # characters before such a word that say what it is for
 GAP = r"[ \t]{0,2}[.:#=*(\[<\"-]{0,3}\s{0,2}"
 
 
@@ -65,7 +69,16 @@ def _stretches(view: View) -> Iterator[tuple[int, int]]:
     for pattern in (ADDRESS, NUMBERED):
         for match in pattern.finditer(raw):
             yield match.span()
-    yield from found_words(_reference(), lowered(view.text))
+    low = lowered(view.text)
+    for start, end in found_words(_reference(), low):
+        if not _is_purpose(low[max(0, start - NEAR_WORDS) : start + 1].split()[-2:]):
+            yield start, end
+
+
+def _is_purpose(before: list[str]) -> bool:
+    """ "PIN for the order", but not "número de pedido": that is the order's number."""
+    numbered = any(word.strip(".") in words("reference_joints") for word in before)
+    return not numbered and not words("reference_purposes").isdisjoint(before)
 
 
 @cache
@@ -73,7 +86,10 @@ def _reference() -> Any:
     """A word for a thing, what may stand between, and its number."""
     named = {word for text in told()["references"].values() for word in listed(text)}
     joint = rf"(?:{_any(words('reference_joints'))})"
-    return re2.compile(f"(?:{_any(named)}){GAP}(?:{joint}{GAP}){{0,2}}{NUMBER}".encode())
+    marked = (
+        rf"{GAP}(?:{joint}{GAP}){{1,2}}{NUMBER}|[ \t]{{0,2}}{MARK}{GAP}(?:{joint}{GAP})?{NUMBER}"
+    )
+    return re2.compile(f"(?:{_any(named)})(?:{marked}|{BARE_NUMBER})".encode())
 
 
 def _any(names: set[str] | frozenset[str]) -> str:
