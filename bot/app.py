@@ -11,6 +11,7 @@ from bot.budget import Bounds, Budget
 from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.corpus import Knowledge, load
 from bot.errors import DeliveryError, MissingError
+from bot.files import close_home
 from bot.limits import Limits, read_limits
 from bot.outbound import Outbound
 from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
@@ -122,7 +123,7 @@ class App:
     def journal(self) -> "Journal":
         from bot.journal import Journal
 
-        self.settings.home.mkdir(parents=True, exist_ok=True)
+        close_home(self.settings.home)
         return Journal(self.settings.database, limits=self.limits)
 
     @cached_property
@@ -171,6 +172,7 @@ class App:
         """Bring the index up to date with the knowledge and the encoder."""
         from bot.adapters.exact import write_vectors
 
+        close_home(self.settings.home)
         changed = self.chroma.index(self.records(), self.say)
         write_vectors(self._vectors, *self.chroma.everything())
         (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")

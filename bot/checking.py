@@ -1,12 +1,14 @@
 """What an operator asks for: a mail's fate, the queue, a decision, the desk's health."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +20,7 @@ from bot.channels.mail.rules import Policy, Verdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.domain import Message
 from bot.errors import DeskError, InputError, MissingError
+from bot.files import open_to_others
 from bot.journal import Journal, OutboxState
 from bot.journal.sends import NEEDS_PEOPLE
 from bot.language import detect
@@ -31,6 +34,7 @@ SPOKEN = frozenset({Verdict.ANSWER, Verdict.HOLD})
 NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"
 NOT_OUR_VECTORS = "not used with DESK_EMBEDDINGS: strict rules decide"
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
+MOST_OPEN = 100  # files open to others that are counted
 FREE_BYTES = 500 * 1024 * 1024
 CLOCK_SECONDS = 60
 STUCK_SECONDS = 120
@@ -201,11 +205,25 @@ def examine(app: App) -> Iterator[Finding]:
     yield Finding(
         name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
     )
+    yield _files(app.settings.home)
     yield _chat_model(app)
     yield from _mail(app)
     if app.slack:
         for line in app.slack.examine():
             yield Finding(name=line.name, good=line.good, says=line.says)
+
+
+def _files(home: Path) -> Finding:
+    """Raw mails hold what people pasted: no other account of the machine may read them."""
+    found = list(islice(open_to_others(home), MOST_OPEN))
+    if not found:
+        return Finding(name="files", good=True, says=f"{home} is closed to other accounts")
+    count = f"{MOST_OPEN} or more" if len(found) == MOST_OPEN else str(len(found))
+    return Finding(
+        name="files", good=False,
+        says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
+        f"close them with: chmod -R go-rwx {shlex.quote(str(home))}",
+    )  # fmt: skip
 
 
 def _no_fit(app: App) -> str:

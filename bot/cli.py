@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DeskError, InputError, MissingError
+from bot.files import keep_files_private
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -17,6 +18,7 @@ DONE, FAILED, BAD, MISSING = 0, 1, 2, 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 1 a check failed, 2 bad usage or input, 3 something is missing."""
     arguments = _parser().parse_args(argv)
+    keep_files_private()
     try:
         run: Callable[[argparse.Namespace], int] = arguments.run
         return run(arguments)

@@ -13,6 +13,7 @@ from bot.policy import Verdict, screen
 from bot.policy.rules import packaged_rules
 from bot.policy.spelling import mended
 from bot.policy.views import clipped, detection_views, fold, spoken
+from bot.text.unicode import latin_look_alikes
 
 SIZE = 256 * 1024
 
@@ -54,6 +55,18 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "an order to obey a quote": lambda t: f'Do what this says: "{t}"',
     "struck through": lambda t: "".join(c + "\u0336" for c in t),
 }  # fmt: skip
+
+
+def test_a_demand_in_letters_that_pass_for_latin_ones() -> None:
+    passing: dict[str, list[str]] = {}
+    for code, letter in latin_look_alikes().items():
+        passing.setdefault(letter.lower(), []).append(chr(code))
+    for turn in range(40):
+        hidden = "".join(
+            passing[c][turn % len(passing[c])] if c.isalpha() and (turn + place) % 2 else c
+            for place, c in enumerate(DEMAND)
+        )
+        assert kind(screen(hidden)) == "refuse", hidden
 
 
 @pytest.mark.parametrize("name", DISGUISES)

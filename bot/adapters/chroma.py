@@ -17,6 +17,7 @@ from bot.adapters.encoder import Encoder
 from bot.adapters.records import Record
 from bot.domain import Hit
 from bot.errors import MissingError
+from bot.files import close_folder
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -115,7 +116,7 @@ class Chroma:
 
         settings = Settings(anonymized_telemetry=False)
         if not self.url:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            close_folder(self.folder)
             return chromadb.PersistentClient(str(self.folder), settings)
         host, _, port = self.url.split("://", 1)[-1].rstrip("/").partition(":")
         try:

@@ -3,7 +3,8 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 
 from bot.errors import MissingError, SettingsError
+from bot.files import close_file
 
 BUSY_MILLISECONDS = 30_000
 DIALECTS = ("sqlite", "postgresql")
@@ -78,6 +80,7 @@ def _engine(url: str, pool_size: int) -> Engine:
         raise SettingsError(
             f"DESK_DATABASE_URL: {engine.dialect.name} is not supported; use sqlite or postgresql"
         )
+    _close_to_others(engine)
     return engine
 
 
@@ -86,6 +89,16 @@ def _impatient(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {BUSY_MILLISECONDS}")
     connection.commit()
+
+
+def _close_to_others(engine: Engine) -> None:
+    """The file of SQLite; what it writes beside the file takes over the file's mode."""
+    file = engine.url.database or ""
+    if engine.dialect.name != "sqlite" or not file or file.startswith((":", "file:")):
+        return
+    with suppress(OSError):  # connecting says better what is wrong
+        for path in (Path(file), *Path(file).parent.glob(f"{Path(file).name}-*")):
+            close_file(path)
 
 
 def _durable(connection: Any, _record: object) -> None:

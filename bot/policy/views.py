@@ -12,12 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from urllib.parse import unquote
 
-from bot.policy.alphabets import LEET, LOOKALIKES, UPSIDE_DOWN
+from bot.policy.alphabets import LEET, UPSIDE_DOWN
 from bot.policy.joints import parted, undoubled
 from bot.policy.spelling import mended
+from bot.text.unicode import latin_look_alikes, level_forms, without_invisible
 
 HEAD, TAIL = 30_000, 4_000  # characters read of a longer text: its start and its end
 MAX_DECODED = 6  # encoded stretches that are decoded
@@ -86,7 +86,7 @@ def clipped(text: str) -> str:
 def fold(text: str) -> str:
     """Compatibility forms, case and Latin accents levelled; patterns are folded the same way."""
     level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    bare = level.translate(ACCENTS)
+    bare = level.translate(level_forms())
     return SPACES.sub(" ", unicodedata.normalize("NFC", bare))
 
 
@@ -95,7 +95,7 @@ def visible(text: str) -> str:
     shown = TAGS.sub("", BLOCKS.sub("\n", text)) if "<" in text else text
     if "&" in shown:
         shown = html.unescape(shown)
-    return shown.translate(INVISIBLE)
+    return without_invisible(shown)
 
 
 def spoken(text: str) -> str:
@@ -124,11 +124,11 @@ def _tag_characters(text: str) -> str:
 
 def _unmarked(text: str) -> str:
     """Markup stays text: what hides in attributes and comments is read as well."""
-    return text.translate(INVISIBLE) if "<" in text else ""
+    return without_invisible(text) if "<" in text else ""
 
 
 def _homoglyphs(text: str) -> str:
-    return visible(text).translate(LOOKALIKES)
+    return visible(text).translate(latin_look_alikes())
 
 
 def _leet(letter_for_one: str) -> Callable[[str], str]:
@@ -202,7 +202,7 @@ def _mended(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return "\n".join(_decodings(text.translate(INVISIBLE)))
+    return "\n".join(_decodings(without_invisible(text)))
 
 
 def _decodings(text: str) -> Iterator[str]:
@@ -251,27 +251,6 @@ def _percent(found: str) -> bytes:
     return unquote(found).encode() if "%" in found else b""
 
 
-@cache
-def _invisible() -> dict[int, None]:
-    shows_nothing = {0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFFA0}
-    spans = (
-        (0x200B, 0x200F),
-        (0x202A, 0x202E),
-        (0x2060, 0x206F),
-        (0xFE00, 0xFE0F),
-        (0xE0000, 0xE0FFF),
-    )
-    return dict.fromkeys([*shows_nothing, 0xFEFF, *(c for a, b in spans for c in range(a, b + 1))])
-
-
-INVISIBLE = _invisible()
-# Latin and Cyrillic accents, and the vowel marks of Arabic; not the vowel signs of Indic scripts.
-ACCENTS: dict[int, str | None] = {
-    **dict.fromkeys(range(0x0300, 0x0370)), **dict.fromkeys(range(0x064B, 0x0653)), 0x0640: None,
-    ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("æ"): "ae", ord("œ"): "oe",
-    ord("’"): "'", ord("‘"): "'", ord("´"): "'", ord("`"): "'", ord("ʼ"): "'",
-    ord("‐"): "-", ord("‑"): "-", ord("–"): "-", ord("—"): "-", ord("−"): "-",
-}  # fmt: skip
 BACKWARDS = re.compile(
     r"backward|revers|back to front|rückwärts|à l'envers|al revés", re.IGNORECASE
 )

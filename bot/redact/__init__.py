@@ -13,9 +13,10 @@ from bot.redact.cards import card_matches, iban_matches
 from bot.redact.encoded import encoded_matches
 from bot.redact.escapes import unescaped
 from bot.redact.formats import Match, token_matches
+from bot.redact.identifiers import Identifiers
 from bot.redact.identities import identity_matches
 from bot.redact.key_blocks import block_matches
-from bot.redact.views import View, folded, latin
+from bot.redact.views import View, folded, latin, look_alike_readings, shown
 from bot.redact.window import window_matches
 from bot.redact.wrapped import wrapped_matches
 
@@ -37,7 +38,13 @@ WORDS = {
 
 def redact(text: str) -> Redaction:
     """`text` with each secret replaced by what it was; never raises on any string."""
-    found = [span for view in _readings(text) for span in _found(view)]
+    open_ids = Identifiers(text)
+    found = [
+        span
+        for view in _readings(text)
+        for span in _found(view, open_ids)
+        if span.certain or not open_ids.hold(span.start)
+    ]
     spans = _merged(sorted(found, key=lambda span: (span.start, -span.end)))
     if not spans:
         return Redaction(text=text)
@@ -49,20 +56,25 @@ def redact(text: str) -> Redaction:
 
 
 def _readings(text: str) -> Iterator[View]:
-    """As it stands, and with its escapes read; what is found in either is masked."""
+    """As it stands, with its escapes read, and with look-alike letters read as ASCII ones.
+
+    What is found in any of them is masked.
+    """
     view = folded(text)
     yield view
+    yield from look_alike_readings(shown(text))
     if plain := unescaped(view):
         yield plain
+        yield from look_alike_readings(plain)
 
 
-def _found(view: View) -> Iterator[Span]:
-    for kind, start, end, certain in _matches(view):
+def _found(view: View, open_ids: Identifiers) -> Iterator[Span]:
+    for kind, start, end, certain in _matches(view, open_ids):
         if end > start:
             yield Span(kind=kind, start=view.start(start), end=view.end(end), certain=certain)
 
 
-def _matches(view: View) -> Iterator[Match]:
+def _matches(view: View, open_ids: Identifiers) -> Iterator[Match]:
     raw = latin(view.text)
     tokens = list(token_matches(raw))
     yield from tokens
@@ -73,7 +85,7 @@ def _matches(view: View) -> Iterator[Match]:
     yield from card_matches(raw)
     yield from iban_matches(raw)
     yield from identity_matches(view.text, raw)
-    yield from window_matches(view.text)
+    yield from window_matches(view, open_ids)
 
 
 def _merged(spans: list[Span]) -> list[Span]:

@@ -74,7 +74,7 @@ def cues(low: str) -> Iterator[Cue]:
         role, language = _role(flat[start:end])
         if flat[start].isascii() or _whole_word(flat, start, end):
             before, behind = _neighbours(flat, start, end)
-            if _in_name(low, end) or (flat[start:end] == "pass" and not _is_noun(flat, end)):
+            if _in_name(low, end) or (flat[start:end] == "pass" and not _is_noun(flat, start, end)):
                 continue
             in_brackets = role is Role.BARE_CODE and flat[start - 1 : start] == "("
             if not in_brackets and not _of_another_kind(role, flat[start:end], before, behind):
@@ -121,8 +121,10 @@ def _in_query(low: str, end: int) -> bool:
     return low[end : end + 1] == "&" and low[end + 1 : end + 2].isalpha()
 
 
-def _is_noun(flat: str, end: int) -> bool:
-    """ "pass" is mostly a verb or a verdict; a password stands right behind the noun."""
+def _is_noun(flat: str, start: int, end: int) -> bool:
+    """ "pass" is mostly a verb or a verdict (spf=pass); a password stands right behind the noun."""
+    if flat[start - 1 : start] == "=":
+        return False
     marked = flat[end : end + 5].replace(" is", "").replace(" was", "").strip()[:1] in (":", "=")
     return marked or any(c.isdigit() for c in flat[end : end + NEIGHBOUR])
 

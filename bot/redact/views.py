@@ -4,30 +4,33 @@ A view holds one character for each character that it kept, so a place in a view
 original by one look-up, and never more than that: no diffing, no search.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
 
-LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
-INVISIBLE = frozenset(
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u3164\ufeff\uffa0"
-    + "".join(
-        map(
-            chr,
-            [
-                *range(0x200B, 0x2010),
-                *range(0x202A, 0x202F),
-                *range(0x2060, 0x2070),
-                *range(0x300, 0x370),
-            ],
-        )
-    )
-    + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0000, 0xE0FFF)]))
+from bot.text.unicode import (
+    INVISIBLE,
+    LINE_BREAKS,
+    MARKS,
+    bare_letters,
+    candidates,
+    letters_for,
+    ligatures,
+    look_alikes,
+    plain_forms,
+    scripted,
 )
+
+RUN = re.compile(r"\S+")
+WORD = re.compile(r"[^\W_]+")
+LEAST_RUN = 5  # characters of a run that may hold a part of a token
+# A token holds figures, letters that change case, or marks: a word with an umlaut does not.
+AROUND = 120  # characters beside such a run in which its word may stand
+DRAWN = re.compile(r"[0-9=/_:]|[a-z][A-Z]")
 QUOTE_MARKER = re2.compile(rb"(?:\n|^)[ \t]*(?:[>|][ \t]?|[-*][ \t]+)+")
 SOFT_BREAK = re2.compile(rb"=[ \t]*\r?\n")
 # What a page or a program puts inside a key: tags of a line, the joint of two string constants.
@@ -60,10 +63,104 @@ class View:
 
 def folded(text: str) -> View:
     """What is read: nothing invisible; full-width forms, digits, dashes and quotes made plain."""
-    if not any(c in INVISIBLE for c in set(text)):
-        return View(text=text.translate(_plain_forms()), at=range(len(text)))
-    at = [i for i, c in enumerate(text) if c not in INVISIBLE]
-    return View(text="".join(text[i] for i in at).translate(_plain_forms()), at=at)
+    return _plain(shown(text))
+
+
+def shown(text: str) -> View:
+    """`text` without what shows nothing, every other character as it stands.
+
+    Marks on letters are dropped: those of no script anywhere, those of another script behind an
+    ASCII character, which no language writes.
+    """
+    odd = {c for c in set(text) if c in INVISIBLE or unicodedata.category(c) in ("Mn", "Me")}
+    if not odd:
+        return View(text=text, at=range(len(text)))
+    at = [i for i, kept in enumerate(_kept(text, odd)) if kept]
+    return View(text="".join(text[i] for i in at), at=at)
+
+
+def _plain(view: View) -> View:
+    return replace(view, text=view.text.translate(plain_forms()))
+
+
+def _kept(text: str, odd: set[str]) -> Iterator[bool]:
+    """Is each character read?"""
+    last = ""
+    for char in text:
+        kept = char not in odd or not (char in INVISIBLE or char in MARKS or ("!" <= last <= "~"))
+        last = char if kept else last
+        yield kept
+
+
+def look_alike_readings(view: View) -> Iterator[View]:
+    """Folded views with the letters that pass for ASCII ones read as such, likeliest first.
+
+    `view` is a shown or an unescaped one, for a digit of another script may pass for a letter.
+    Only what mixes them with ASCII characters is read so, so that an honest text in another script
+    has no such reading: words of letters, and runs that may hold a token. A character that passes
+    for several, as Ι for I and l, gives several readings; nothing else makes more than one.
+    """
+    if view.text.isascii() or look_alikes().isdisjoint(view.text):
+        return
+    parts = [match.span() for match in RUN.finditer(view.text) if _is_mixed_run(match.group())]
+    parts += [match.span() for match in WORD.finditer(view.text) if _is_mixed_word(match.group())]
+    place = 0
+    while parts:
+        yield _read_as_ascii(view, sorted(parts), place)
+        place += 1
+        parts = [part for part in parts if _has_reading(view.text[slice(*part)], place)]
+
+
+def _is_mixed_run(run: str) -> bool:
+    if len(run) < LEAST_RUN or run.isascii() or not DRAWN.search(run):
+        return False
+    return not look_alikes().isdisjoint(run)
+
+
+def _is_mixed_word(word: str) -> bool:
+    """Letters of two scripts in one word: pаssword with a Cyrillic а."""
+    return not (word.isascii() or scripted().isdisjoint(word)) and any(c.isascii() for c in word)
+
+
+def _has_reading(part: str, place: int) -> bool:
+    return any(len(candidates().get(char, "")) > place for char in set(part))
+
+
+def _read_as_ascii(view: View, parts: list[tuple[int, int]], place: int) -> View:
+    """`parts` read by their candidate number `place`, and no more of the text than lies near them.
+
+    A ligature becomes its letters.
+    """
+    start = view.text.rfind(" ", 0, max(0, parts[0][0] - AROUND)) + 1
+    stop = view.text.find(" ", max(end for _, end in parts) + AROUND)
+    stop = len(view.text) if stop < 0 else stop
+    read: list[str] = []
+    done = start
+    for low, high in parts:
+        read += [
+            view.text[done:low],
+            view.text[max(low, done) : high].translate(letters_for(place)),
+        ]
+        done = max(done, high)
+    near = View(
+        text="".join([*read, view.text[done:stop]]),
+        at=view.at[start:stop],
+        behind=view.behind and view.behind[start:stop],
+    )
+    return _plain(_without_ligatures(near))
+
+
+def _without_ligatures(view: View) -> View:
+    """Each ligature as its letters, which stand for one character of the original."""
+    if ligatures().keys().isdisjoint(view.text):
+        return view
+    read = [ligatures().get(char, char) for char in view.text]
+    kept = [i for i, letters in enumerate(read) for _ in letters]
+    return View(
+        text="".join(read),
+        at=[view.at[i] for i in kept],
+        behind=[view.end(i + 1) for i in kept],
+    )
 
 
 def latin(text: str) -> bytes:
@@ -73,7 +170,7 @@ def latin(text: str) -> bytes:
 
 def lowered(text: str) -> str:
     """Lower case and bare letters, still one character for each."""
-    return text.translate(_bare_letters()).lower()
+    return text.translate(bare_letters()).lower()
 
 
 def found_words(regex: Any, text: str) -> Iterator[tuple[int, int]]:
@@ -98,63 +195,4 @@ def squeezed(view: View) -> View:
             dropped[start:end] = b"\1" * (end - start)
     spaces = b" \t\\*" + LINE_BREAKS.encode("latin-1", "ignore")
     kept = [i for i, b in enumerate(raw) if not dropped[i] and b not in spaces]
-    return View(text="".join(view.text[i] for i in kept).translate(_lookalikes()), at=kept)
-
-
-@cache
-def _plain_forms() -> dict[int, str]:
-    """A table for one-to-one compatibility forms; surrogates become a mark that UTF-8 can carry."""
-    table: dict[int, str] = {}
-    ranges = (
-        (0x80, 0x3400),
-        (0xA600, 0xAC00),
-        (0xF900, 0x10000),
-        (0x1D400, 0x1D800),
-        (0x1F100, 0x1F190),
-    )
-    for code in (c for low, high in ranges for c in range(low, high)):
-        char = chr(code)
-        plain = unicodedata.normalize("NFKC", char)
-        if len(plain) == 1 and plain != char and plain.isascii():
-            table[code] = plain
-        elif unicodedata.category(char) == "Nd":
-            table[code] = str(unicodedata.digit(char))
-        elif unicodedata.category(char) == "Pd" or code in (0x2212, 0x2043, 0x02D7):
-            table[code] = "-"
-        elif unicodedata.category(char) == "Zs":
-            table[code] = " "
-    table |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-    table |= dict.fromkeys(map(ord, "“”„‟«»「」『』《》″〝〞＂"), '"')
-    table |= dict.fromkeys(map(ord, "‘’‚‛‹›`´′ʼ"), "'")
-    table |= {0x2028: "\n", 0x2029: "\n", 0x85: "\n", 0x2192: ">", 0x21D2: ">", 0x27A1: ">"}
-    return table
-
-
-@cache
-def _bare_letters() -> dict[int, str]:
-    """Latin letters without accents; the dotted capital I, whose lower case is two characters."""
-    table = {
-        0x130: "i",
-        0x131: "i",
-        0xF8: "o",
-        0xD8: "o",
-        0x142: "l",
-        0x141: "l",
-        0x111: "d",
-        0x110: "d",
-    }
-    table |= {0xDF: "s", 0x451: "е", 0x401: "е"}
-    for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)):
-        bare = unicodedata.normalize("NFD", chr(code))[0]
-        if bare.isascii():
-            table[code] = bare
-    return table
-
-
-@cache
-def _lookalikes() -> dict[int, int]:
-    """Letters of other alphabets that pass for Latin ones in a key."""
-    return str.maketrans(
-        "асеорхуѕіјкһԁԛԝвмнтАВСЕНІЈКМОРЅТХоαεικνορτυχ",
-        "aceopxysijkhdqwbmhtABCEHIJKMOPSTXoaeiknoptux",
-    )
+    return View(text="".join(view.text[i] for i in kept).translate(letters_for()), at=kept)

@@ -14,10 +14,11 @@ from bot.redact.backward import values_before
 from bot.redact.cues import KINDS, WEAK, Cue, Role, cues
 from bot.redact.formats import Match
 from bot.redact.forward import values_behind
+from bot.redact.identifiers import Identifiers
 from bot.redact.loud import loud_passwords
 from bot.redact.phrases import phrase_after, phrases_anywhere
 from bot.redact.read_out import numbers_read_out
-from bot.redact.views import latin, lowered
+from bot.redact.views import View, latin, lowered
 
 MOST_CUES = 1500
 LOOK_AHEAD = 4
@@ -25,10 +26,13 @@ KEPT = re2.compile(rb"\b(?:org|user)-[A-Za-z0-9]{6,}")
 FIGURED = re2.compile(rb"[!-~]*[0-9][!-~]*(?:\s+[!-~]*[0-9][!-~]*)*")
 
 
-def window_matches(text: str) -> Iterator[Match]:
-    """`text` is that of a folded view."""
+def window_matches(view: View, open_ids: Identifiers) -> Iterator[Match]:
+    """What a folded view holds beside its cues; a word in a link or an address is none."""
+    text, low = view.text, lowered(view.text)
+    found = (cue for cue in cues(low) if not open_ids.hold(view.start(cue.start)))
     kept = [match.span() for match in KEPT.finditer(latin(text))]
-    yield from (match for match in _suspected(text, lowered(text)) if not _overlaps(kept, match))
+    suspected = _suspected(text, low, list(islice(found, MOST_CUES + 1)))
+    yield from (match for match in suspected if not _overlaps(kept, match))
 
 
 def _overlaps(kept: list[tuple[int, int]], match: Match) -> bool:
@@ -37,8 +41,7 @@ def _overlaps(kept: list[tuple[int, int]], match: Match) -> bool:
     return place > 0 and kept[place - 1][1] > match.start
 
 
-def _suspected(text: str, low: str) -> Iterator[Match]:
-    found = list(islice(cues(low), MOST_CUES + 1))
+def _suspected(text: str, low: str, found: list[Cue]) -> Iterator[Match]:
     done = 0
     for place, cue in enumerate(found[:MOST_CUES]):
         if cue.start < done:

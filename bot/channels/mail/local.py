@@ -1,7 +1,8 @@
 """The local mailbox: an SMTP intake that stores before it says 250, and Maildirs for servers.
 
 `mail/new` is what was accepted and not yet taken; `mail/Processed`, `Held`, `Dropped` and `Failed`
-keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders.
+keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders, which are
+closed to other accounts of the machine.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bot.errors import DeliveryError, MissingError
+from bot.files import close_folder, private_opener
 from bot.ports import Mail, Place
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -30,14 +32,14 @@ class Folder:
         self.path = path
         self.serial = 0
         for name in ("tmp", "new", "cur"):
-            (path / name).mkdir(parents=True, exist_ok=True)
+            close_folder(path / name)
 
     def add(self, raw: bytes, name: str = "") -> Path:
         """Store `raw`; when this returns it survives a crash. The same name is stored once."""
         self.serial += 1
         unique = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
         part = self.path / "tmp" / unique
-        with part.open("wb") as file:
+        with open(part, "wb", opener=private_opener) as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from bot.files import make_private_folder, private_opener
 from bot.journal.slack_records import Event
 
 
@@ -22,8 +23,8 @@ def _append(path: Path, asked: Event, row: dict[str, Any]) -> None:
     told = json.loads(asked.result) if asked.result else {}
     turns = [{"role": "user", "text": asked.payload["text"]}]
     line = {"turns": turns, "channel": "slack", **row, **told.get("about", {})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    make_private_folder(path.parent)
+    with open(path, "a", encoding="utf-8", opener=private_opener) as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())

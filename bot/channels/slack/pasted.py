@@ -45,7 +45,8 @@ def drawn(found: Pasted) -> Drawn:
     """What was found, what was done, what is left to do."""
     kinds = ", ".join(kind.replace("_", " ") for kind in found.kinds)
     says = (
-        f"🔒 *{SPOKEN}* ({escaped(kinds)}). It was removed before anything was stored; the desk "
-        "answered by itself and asked them to revoke it. Nothing is to be done here."
+        f"🔒 *{SPOKEN}* ({escaped(kinds)}). In what the desk stores and shows it is masked. The "
+        "mail itself, with the secret in it, stays in the mailbox under *Processed* until somebody "
+        "deletes it there. The desk answered by itself and asked them to revoke the secret."
     )
     return Drawn(blocks=[b.words(says)], text=SPOKEN)

@@ -1,0 +1,226 @@
+"""The one table of letters: what a character passes for, what shows nothing, what people are shown.
+
+The guard, the redactor and everything that shows a text to people read their characters here, so
+that none of them knows a disguise that another one misses. The data is bot/data/confusables.yaml.
+"""
+
+import unicodedata
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Blocks that hold characters with a compatibility form of one ASCII character, or digits.
+COMPATIBLE = (
+    range(0x80, 0x3400), range(0xA600, 0xAC00), range(0xF900, 0x10000), range(0x10480, 0x10500),
+    range(0x11000, 0x12000), range(0x1D400, 0x1D800), range(0x1F100, 0x1F200),
+    range(0x1FBF0, 0x1FBFA),
+)  # fmt: skip
+WIDEST = 4  # the most letters that one character stands for: a ligature, a Roman numeral
+# Marks of no script of their own, which may stand on any letter.
+MARKS = frozenset(
+    chr(code)
+    for block in (
+        range(0x0300, 0x0370), range(0x0483, 0x048A), range(0x1AB0, 0x1B00), range(0x1DC0, 0x1E00),
+        range(0x20D0, 0x2100), range(0xFE20, 0xFE30),
+    )
+    for code in block
+)  # fmt: skip
+# Unicode's Default_Ignorable_Code_Point, annotation signs, and control characters that are no
+# white space. The escape character is among them: without it a terminal obeys nothing.
+INVISIBLE = frozenset(
+    chr(code)
+    for block in (
+        range(0x09), range(0x0E, 0x1C), range(0x7F, 0x85), range(0x86, 0xA0),
+        (0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
+        range(0x180B, 0x1810), range(0x200B, 0x2010), range(0x202A, 0x202F), range(0x2060, 0x2070),
+        range(0xFE00, 0xFE10), range(0xFFF0, 0xFFFC), range(0x1BCA0, 0x1BCA4),
+        range(0x1D173, 0x1D17B), range(0xE0000, 0xE1000),
+    )
+    for code in block
+)  # fmt: skip
+# Shown by themselves they are nothing, but Persian, Hindi and emoji are misspelt without them.
+JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
+QUOTES, APOSTROPHES = "“”„‟«»「」『』《》″〝〞＂", "‘’‚‛‹›`´′ʼ"
+DASHES = "\u2212\u2043\u02d7"  # signs that are no dashes by their category and look like one
+HYPHENS = "‐‑‒–—―"
+ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign that only widens a word
+DIGRAPHS = {"æ": "ae", "œ": "oe"}
+LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
+OTHER_SPACES = "\x1c\x1d\x1e\x1f"
+HALVES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
+LETTERS = frozenset(["Lu", "Ll", "Lt", "Nl"])  # Nl: Roman numerals
+LATIN = "LATIN "
+STROKED = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters whose stroke is no mark
+
+
+def visible_text(text: str) -> str:
+    """`text` for people to read: without control characters, and without what shows nothing.
+
+    Tabs stay, every kind of line break becomes a line feed, and the joiners that Persian, Hindi
+    and emoji are spelt with stay. Marks that turn the direction of writing go, so that nothing is
+    read in another order than it is stored in; half a character becomes a replacement mark.
+    """
+    return text.replace("\r\n", "\n").translate(_shown_to_people())
+
+
+def without_invisible(text: str) -> str:
+    """`text` without anything that shows nothing, joiners included: to search in, not to show."""
+    return text.translate(_hidden())
+
+
+@cache
+def candidates() -> dict[str, str]:
+    """Each character that passes for an ASCII one -> the ASCII characters, the likeliest first.
+
+    A digit of another script is read by its value first. Compatibility forms and letters with
+    accents are read as the character that they are made of.
+    """
+    found = _listed()
+    for code in (code for block in COMPATIBLE for code in block):
+        char = chr(code)
+        read = _digit(char) + (found.get(char) or _of_parts(char, found))
+        if read:
+            found[char] = "".join(dict.fromkeys(read))
+    return found
+
+
+@cache
+def letters_for(place: int = 0) -> dict[int, str]:
+    """A table for str.translate: each character as its candidate number `place`, if it has one."""
+    return {ord(char): read[min(place, len(read) - 1)] for char, read in candidates().items()}
+
+
+@cache
+def latin_look_alikes() -> dict[int, str]:
+    """A table for str.translate: letters of other scripts as the Latin letter they pass for."""
+    return {
+        ord(char): read[0]
+        for char, read in candidates().items()
+        if read[0].isalpha() and not _digit(char) and not _is_accented_latin(char)
+    }
+
+
+@cache
+def ligatures() -> dict[str, str]:
+    """Characters that stand for several ASCII letters or digits: ﬁ for fi."""
+    found = {}
+    for code in (code for block in COMPATIBLE for code in block):
+        plain = unicodedata.normalize("NFKC", chr(code))
+        letters = unicodedata.category(chr(code)) in LETTERS
+        if letters and 1 < len(plain) <= WIDEST and plain.isascii() and plain.isalnum():
+            found[chr(code)] = plain
+    return found
+
+
+@cache
+def look_alikes() -> frozenset[str]:
+    """The characters that a plain form does not make ASCII, and some reading does."""
+    plain = plain_forms()
+    read = {c for c, alike in candidates().items() if plain.get(ord(c)) != alike}
+    return frozenset(read | ligatures().keys())
+
+
+@cache
+def scripted() -> frozenset[str]:
+    """The characters that pass for an ASCII letter or digit and belong to another script."""
+    return frozenset(
+        char
+        for char, read in candidates().items()
+        if read[0].isalnum() and not unicodedata.name(char, "").startswith(LATIN)
+    )
+
+
+@cache
+def plain_forms() -> dict[int, str]:
+    """A table for str.translate, one character for one: what a reader takes for the same.
+
+    Full width and other compatibility forms, digits of all scripts, dashes, spaces and quotes
+    become plain; surrogates become a mark that UTF-8 can carry.
+    """
+    table: dict[int, str] = {}
+    for code in (code for block in COMPATIBLE for code in block):
+        char = chr(code)
+        plain = unicodedata.normalize("NFKC", char)
+        if len(plain) == 1 and plain != char and plain.isascii():
+            table[code] = plain
+        elif unicodedata.category(char) == "Nd":
+            table[code] = _digit(char)
+        elif unicodedata.category(char) == "Pd" or char in DASHES:
+            table[code] = "-"
+        elif unicodedata.category(char) == "Zs":
+            table[code] = " "
+    table |= dict.fromkeys(HALVES, "\ufffd")
+    table |= dict.fromkeys(map(ord, QUOTES), '"')
+    table |= dict.fromkeys(map(ord, APOSTROPHES), "'")
+    table |= {0x2028: "\n", 0x2029: "\n", 0x85: "\n", 0x2192: ">", 0x21D2: ">", 0x27A1: ">"}
+    return table
+
+
+@cache
+def bare_letters() -> dict[int, str]:
+    """A table for str.translate: Latin letters without accents, one character for one.
+
+    The dotted capital I is among them, whose lower case is two characters, and the Russian ё.
+    """
+    table = {ord(char): bare for char, bare in STROKED.items()}
+    table |= {ord(char.upper()): bare for char, bare in STROKED.items() if char != "ı"}
+    table |= {0x130: "i", 0xDF: "s", 0x451: "е", 0x401: "е"}
+    for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)):
+        bare = unicodedata.normalize("NFD", chr(code))[0]
+        if bare.isascii():
+            table[code] = bare
+    return table
+
+
+@cache
+def level_forms() -> dict[int, str]:
+    """A table for str.translate: a decomposed text in lower case without accents, quotes plain.
+
+    Marks of no script of their own go, and Arabic vowels; the vowel signs of Indic scripts stay,
+    for they are letters.
+    """
+    table = dict.fromkeys((*map(ord, MARKS), *ARABIC_VOWELS), "")
+    table |= {ord(char): bare for char, bare in (STROKED | DIGRAPHS).items()}
+    table |= dict.fromkeys(map(ord, APOSTROPHES), "'")
+    return table | dict.fromkeys(map(ord, HYPHENS + DASHES), "-")
+
+
+def _listed() -> dict[str, str]:
+    text = (files("bot") / "data" / "confusables.yaml").read_text(encoding="utf-8")
+    told: dict[str, str] = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    return {char: read for read, alike in told.items() for char in alike}
+
+
+def _digit(char: str) -> str:
+    """The value of a digit, of any script or in a circle; "" for all else."""
+    value = unicodedata.digit(char, None)
+    return "" if value is None else str(value)
+
+
+def _of_parts(char: str, found: dict[str, str]) -> str:
+    """What a compatibility form or a letter with accents is made of, when that is one character."""
+    parts = unicodedata.normalize("NFKD", char)
+    bare = "".join(part for part in parts if part not in MARKS)
+    if len(bare) != 1 or bare == char:
+        return ""
+    return bare if "!" <= bare <= "~" else found.get(bare, "")
+
+
+def _is_accented_latin(char: str) -> bool:
+    """An accent is part of how a language spells; levelling it is not taking off a disguise."""
+    parts = unicodedata.normalize("NFD", char)
+    return len(parts) > 1 and parts[0].isascii()
+
+
+@cache
+def _hidden() -> dict[int, None]:
+    return dict.fromkeys(map(ord, INVISIBLE))
+
+
+@cache
+def _shown_to_people() -> dict[int, str]:
+    table = dict.fromkeys(map(ord, INVISIBLE - JOINERS), "")
+    table |= dict.fromkeys(map(ord, LINE_BREAKS), "\n") | dict.fromkeys(map(ord, OTHER_SPACES), " ")
+    return table | dict.fromkeys(HALVES, "\ufffd")
