@@ -45,7 +45,7 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
         access, app.desk, home=settings.home, pace=pace, work=app.jobs.decided
     )
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Beat(beat=0.3, lease=1.5, send=0.3)
+    service.upkeep.pace = Beat(beat=0.3, send=0.3)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
     try:
         service.start()

@@ -16,6 +16,7 @@ from bot.errors import MissingError
 from bot.jobs import Duties, Jobs
 from bot.journal import Journal
 from bot.journal.engine import reading, writing
+from tests.waiting import wait_until as until
 
 Started = Callable[..., Jobs]
 
@@ -51,13 +52,6 @@ def started(journal: Journal, database_url: str) -> Iterator[Started]:
     yield start
     for jobs in made:
         jobs.stop()
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_job_runs_when_its_transaction_is_committed_and_only_then(

@@ -33,6 +33,7 @@ from tests.servers.slack_side import ALICE, SlackSide
 from tests.slack_stand import UNSURE, Stand, filled, standing
 from tests.taint import KINDS, MARK, Plant, desk_log, files, found, leaks, plant, tables
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS
 
 PLACES = ("subject", "body", "html", "attachment", "quoted", "display")
 LINES = frozenset(KINDS) - {"pem"}  # what fits into a header
@@ -286,9 +287,9 @@ def test_no_secret_of_slack_reaches_a_sink(
             side.mention(ALICE, f"{MARK}: {plants[kind, 'mentioned'].sentence} Is it safe?")
             side.command(ALICE, f"ask {MARK}: {plants[kind, 'commanded'].sentence} Is it safe?")
             _edited(stand, plants[kind, "edited"])
-        stand.until(lambda: len(side.responses) >= len(KINDS), 60)
-        stand.until(lambda: len(stand.desk.journal.cases.queue()) <= len(side.cards()), 60)
-        stand.until(lambda: server.bodies, 60)
+        stand.until(lambda: len(side.responses) >= len(KINDS))
+        stand.until(lambda: len(stand.desk.journal.cases.queue()) <= len(side.cards()))
+        stand.until(lambda: server.bodies)
         stand.desk.deliver()
         stand.until(lambda: not stand.desk.journal.sends.due())
         sinks = tables(stand.desk.journal.engine, but=STAFF_MAY)
@@ -378,7 +379,7 @@ def _take(stand: Stand, raw: bytes) -> None:
 def _model(app: App, url: str) -> Model:
     made = ChatDrafter(
         "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds()),
-        options={"api_key": "no key", "base_url": url}, deadline=5,
+        options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
     return Model(draft=made.draft, state=lambda: made.budget.state)
 
