@@ -129,7 +129,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     one = knowledge.passages["faq-need-reset-password-rotate-api"]
     other = knowledge.passages["faq-enable-multi-factor-authentication-account"]
     update = knowledge.passages["introduction-december-19-2025-clarification-updating"]
-    about, said, source = about_line(t, one), quoted(one), source_line(t, knowledge.post, one)
+    about, said, source = about_line(t, one), quoted(one), source_line(t, knowledge.post, [one])
     good = [t.greeting, t.answer_lead, about, said, source, t.handover_with_answers, t.footer]
     assert outbound.check("\n\n".join(good)).allowed
     wrong = {
@@ -142,7 +142,12 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
         "source line": (
             [source],
             [source, said],
-            [said, source_line(t, knowledge.post, update)],
+            [said, source_line(t, knowledge.post, [update])],
+            [said, source, quoted(update)],
+            [said, quoted(update), source],
+            [said, source.removesuffix(knowledge.post.url)],
+            [said, knowledge.post.url],
+            [said, source.replace(",", ", 2025-12-19,", 1)],
         ),
         "twice": ([said, said], [said, one.text], [t.greeting, t.greeting], [t.footer, t.footer]),
         "several languages": (
