@@ -21,7 +21,10 @@ from bot.app import App
 from bot.channels.mail.local import Intake, LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.checking import Finding, age, decide, examine, queue_lines, reconcile
+from bot.channels.slack.words import read_words
+from bot.commands.cases import age, decide, queue_lines
+from bot.commands.doctor import Finding, examine
+from bot.commands.reconcile import reconcile
 from bot.confidence import Answers, StrictJudge
 from bot.corpus import Knowledge
 from bot.desk import Desk
@@ -167,7 +170,7 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
         until(lambda: len(shown) == 2)
         until(lambda: app.journal.sends.counts() == {"sent": 1, "bounced": 1})
     assert [case.reason for case in app.journal.cases.queue()] == ["held"]
-    assert any("bounced" in line for line in queue_lines(app.journal))
+    assert any("bounced" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE)))
 
 
 def sending(app: App, n: int) -> int:
@@ -289,7 +292,7 @@ def test_overdue_cases_are_reminded_of(app: App, caplog: pytest.LogCaptureFixtur
     app.desk.work(message_id)
     with writing(app.journal.engine) as db:
         db.execute(sql.text("UPDATE escalation SET due_at = '2026-01-01T00:00:00.000+00:00'"))
-    assert "OVERDUE" in "\n".join(queue_lines(app.journal))
+    assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE)))
     with running(app):
         until(lambda: "a case is past its due time" in caplog.text)
 
@@ -463,8 +466,10 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     app.journal.fail(message_id, "x")
     (case,) = app.journal.cases.queue()
     with pytest.raises(InputError, match="--text"):
-        decide(app, case.id, text=None, approve=True)
-    assert "edited, 1 mail sent" in decide(app, case.id, text="We have read it.", approve=False)
+        decide(app, case.id, text=None, approve=True, confirm=bool)
+    assert "edited, 1 mail sent" in decide(
+        app, case.id, text="We have read it.", approve=False, confirm=bool
+    )
 
 
 @pytest.mark.parametrize(

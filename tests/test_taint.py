@@ -18,8 +18,10 @@ from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.rules import Policy
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import Model
-from bot.checking import MailCheck, decide, queue_lines
+from bot.channels.slack.words import read_words
+from bot.checking import MailCheck
 from bot.cli import main
+from bot.commands.cases import decide, queue_lines
 from bot.errors import InputError
 from bot.redact import redact
 from bot.service import Handled, Service
@@ -113,7 +115,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
         after = {f"stopped {name}": data for name, data in files(app.settings.home).items()}
         sinks |= {name: data for name, data in after.items() if "sqlite" in name}
     sinks |= {
-        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal)),
+        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE))),
         "terminal": "".join(capsys.readouterr()),
     }  # fmt: skip
     assert leaks(list(plants.values()), sinks) == []
@@ -249,13 +251,23 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
             test_desk.handle(mine.desk, test_desk.received(UNSURE, each.kind))
             case = mine.journal.cases.queue()[-1].id
             with pytest.raises(InputError, match="holds what looks like") as remarks:
-                decide(mine, case, text=f"{MARK} {each.sentence}", approve=False)
+                decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, confirm=bool)
             told.append(str(remarks.value))
             told.append(
-                decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, anyway=True)
+                decide(
+                    mine,
+                    case,
+                    text=f"{MARK} {each.sentence}",
+                    approve=False,
+                    confirm=bool,
+                    anyway=True,
+                )
             )
         sinks = tables(mine.journal.engine, but=STAFF_MAY)
-        sinks |= {"queue": "\n".join(queue_lines(mine.journal)), "desk log": log.getvalue()}
+        sinks |= {
+            "queue": "\n".join(queue_lines(mine.journal, read_words(KNOWLEDGE))),
+            "desk log": log.getvalue(),
+        }
         whole = tables(mine.journal.engine)
     sinks |= {
         "logs": caplog.text,
