@@ -237,7 +237,7 @@ class Settings(BaseSettings):
         listed = ", ".join(variable(name) for name in names)
         if "slack_signing_secret" in names:
             listed += " (or DESK_SLACK_APP_TOKEN, for Socket Mode)"
-        return f"{listed} {'are' if len(names) > 1 else 'is'} not set; {wish} needs it"
+        return f"{wish} needs {listed}, which {'are' if len(names) > 1 else 'is'} not set"
 
     @property
     def secrets(self) -> tuple[str, ...]:

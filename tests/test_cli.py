@@ -229,7 +229,7 @@ def test_doctor_queue_decide(
     assert "nothing waits" in run(capsys, monkeypatch, "queue")[1]
     code, _, err = run(capsys, monkeypatch, "decide", "7", "--approve")
     assert code == 2
-    assert "no open case" in err
+    assert "no case 7" in err
 
 
 @pytest.mark.parametrize(

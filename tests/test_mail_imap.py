@@ -328,11 +328,11 @@ def test_doctor_says_what_is_wrong(real: Servers, mailbox: ImapMailbox) -> None:
     [
         ("IMAP_PASSWORD", "wrong", "DESK_IMAP_PASSWORD"),
         ("IMAP_FOLDER", "Nowhere", "DESK_IMAP_FOLDER"),
-        ("IMAP_USER", "", "DESK_IMAP_USER is not set"),
+        ("IMAP_USER", "", "DESK_MAIL=imap needs DESK_IMAP_USER, which is not set"),
         ("IMAP_TLS", "true", "DESK_IMAP_PORT"),
-        ("SMTP_HOST", "", "DESK_SMTP_HOST is not set"),
+        ("SMTP_HOST", "", "needs DESK_SMTP_HOST, which is not set"),
         ("SMTP_TLS", "true", "offers no TLS"),
-        ("ADDRESS", "", "DESK_ADDRESS is not set"),
+        ("ADDRESS", "", "needs DESK_ADDRESS, which is not set"),
         ("IMAP_PORT", "99999", "DESK_IMAP_PORT"),
     ],
 )
