@@ -309,7 +309,7 @@ class App:
 
     @property
     def _index_version(self) -> str:
-        return f"2 {self.encoder.name} {self.knowledge.question_version}"
+        return f"3 {self.encoder.name} {self.knowledge.question_version}"
 
     @property
     def _fitted(self) -> Path:

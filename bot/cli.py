@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DeskError, InputError, MissingError
@@ -64,11 +65,11 @@ def ask(arguments: argparse.Namespace) -> int:
     response = app.responder.respond(message, show)
     reply = word(response, app.knowledge)
     if arguments.json:
-        print(json.dumps(as_json(response, reply), ensure_ascii=False))
+        _print_json(as_json(response, reply))
         return DONE
-    print(reply)
+    _print(reply)
     lines = [*rows(response), *told(response), *explained]
-    print("\n".join(f"# {line}" for line in lines))
+    _print("\n".join(f"# {line}" for line in lines))
     return DONE
 
 
@@ -106,7 +107,7 @@ def guard(arguments: argparse.Namespace) -> int:
     if arguments.jsonl:
         return _stream(one)
     check = outbound.check(sized(" ".join(arguments.text) or sys.stdin.read()))
-    print("allowed" if check.allowed else f"stopped: {check.why}")
+    _print("allowed" if check.allowed else f"stopped: {check.why}")
     return DONE if check.allowed else FAILED
 
 
@@ -114,15 +115,15 @@ def index(_arguments: argparse.Namespace) -> int:
     """Bring the index up to date and say what changed."""
     app = _app()
     for warning in app.knowledge.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        _say(f"warning: {warning}")
     changed = app.index()
-    print(
+    _print(
         f"knowledge {app.knowledge.version}: {len(app.knowledge.passages)} passages, "
         f"{len(app.knowledge.wordings)} wordings; {changed.added} records added, "
         f"{changed.removed} removed, {changed.kept} unchanged"
     )
     if app.fit is None:
-        print("no fit for these questions: strict rules decide; `python -m evals fit` makes one")
+        _print("no fit for these questions: strict rules decide; `python -m evals fit` makes one")
     return DONE
 
 
@@ -145,47 +146,92 @@ def send(arguments: argparse.Namespace) -> int:
     from bot.demo import send as run
 
     run(_app().settings, " ".join(arguments.text) or sys.stdin.read(), sender=arguments.sender)
-    print("accepted; the reply goes to the folder mail/sent of the running desk")
+    _print("accepted; the reply goes to the folder mail/sent of the running desk")
     return DONE
 
 
-def queue(_arguments: argparse.Namespace) -> int:
-    """List what waits for a person."""
-    from bot.checking import queue_lines
+def queue(arguments: argparse.Namespace) -> int:
+    """List what waits for a person, the most urgent first."""
+    from bot.channels.slack.words import read_words
+    from bot.commands import cases
 
-    print("\n".join(queue_lines(_app().journal)))
+    app = _app()
+    words = read_words(app.settings.knowledge)
+    if arguments.json:
+        _print_json(cases.queue(app.journal, words))
+    else:
+        _print("\n".join(cases.queue_lines(app.journal, words)))
+    return DONE
+
+
+def case(arguments: argparse.Namespace) -> int:
+    """Show all of a case: conversation, reason, candidates, draft, what was done."""
+    from bot.commands.cases import case_lines
+
+    _print("\n".join(case_lines(_app(), arguments.id)))
     return DONE
 
 
 def reconcile(_arguments: argparse.Namespace) -> int:
     """Decide and send from the journal what a crash left behind."""
-    from bot.checking import reconcile as run
+    from bot.commands.reconcile import reconcile as run
 
-    print("\n".join(run(_app())))
+    _print("\n".join(run(_app())))
     return DONE
 
 
 def decide(arguments: argparse.Namespace) -> int:
     """Approve, rewrite or close a waiting case."""
-    from bot.checking import decide as run
+    from bot.commands import cases
 
-    print(
-        run(
-            _app(), arguments.id, text=arguments.text, approve=arguments.approve,
-            anyway=arguments.anyway,
-        )
+    text = arguments.text if arguments.file is None else cases.text_of_file(arguments.file)
+    done = cases.decide(
+        _app(), arguments.id, text=text, approve=arguments.approve, anyway=arguments.anyway,
+        confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
     )  # fmt: skip
+    _print(done)
     return DONE
 
 
-def doctor(_arguments: argparse.Namespace) -> int:
+def doctor(arguments: argparse.Namespace) -> int:
     """Check what the desk needs."""
-    from bot.checking import examine
+    from dataclasses import asdict
+
+    from bot.commands.doctor import examine
 
     findings = list(examine(_app()))
-    for finding in findings:
-        print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}")
-    return DONE if all(f.good for f in findings) else FAILED
+    good = all(f.good for f in findings)
+    if arguments.json:
+        _print_json({"good": good, "findings": [asdict(f) for f in findings]})
+    else:
+        for finding in findings:
+            _print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}")
+    return DONE if good else FAILED
+
+
+def _agreed(shown: str, *, unasked: bool) -> bool:
+    """Show what would go out, and ask; InputError where nobody can be asked."""
+    if not unasked and not sys.stdin.isatty():
+        raise InputError("nobody can be asked here; --yes sends the draft without asking")
+    _print(shown)
+    if unasked:
+        return True
+    try:
+        return input("send this? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _print(text: str) -> None:
+    """For a reader: nothing of a stranger's text does anything to the terminal."""
+    from bot.text.printable import printable
+
+    print(printable(text), flush=True)
+
+
+def _print_json(made: dict[str, Any]) -> None:
+    """For a program: one line of ASCII, which no text within can break."""
+    print(json.dumps(made, ensure_ascii=True), flush=True)
 
 
 def _app(*, once: bool = False) -> "App":
@@ -198,14 +244,16 @@ def _app(*, once: bool = False) -> "App":
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    from bot.text.printable import printable
+
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def _fail(error: Exception, code: int) -> int:
     """One line, masked: an error may quote what it stumbled over."""
     from bot.redact import redact as mask
 
-    print(f"incident-desk: {mask(str(error)).text}", file=sys.stderr)
+    _say(f"incident-desk: {mask(str(error)).text}")
     return code
 
 
@@ -216,14 +264,14 @@ def _stream(one: Callable[[object], dict[str, Any]]) -> int:
     code = DONE
     for made, good in answered(sys.stdin.buffer, one):
         code = code if good else BAD
-        print(json.dumps(made, ensure_ascii=True), flush=True)
+        _print_json(made)
     return code
 
 
 def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
     from bot.rendering import sized
 
-    print(make(sized(" ".join(arguments.text) or sys.stdin.read())))
+    _print(make(sized(" ".join(arguments.text) or sys.stdin.read())))
     return DONE
 
 
@@ -233,10 +281,10 @@ def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     except OSError as error:
         found = {"file": name, "error": error.strerror or "cannot be read"}
     if jsonl:
-        print(json.dumps(found, ensure_ascii=True), flush=True)
+        _print_json(found)
     else:
         said = found.get("error") or f"{found['verdict']:<8}{found['rule']}"
-        print(f"{name}: {said}")
+        _print(f"{name}: {said}")
     return BAD if "error" in found else DONE
 
 
@@ -260,6 +308,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="incident-desk",
         description="Answers people affected by an incident from the published post alone.",
     )
+    version = f"incident-desk {metadata.version('incident-desk')}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def add(
@@ -294,16 +344,25 @@ def _parser() -> argparse.ArgumentParser:
     sending = add("send", send, 'incident-desk send "Were my API keys exposed?"')
     sending.add_argument("text", nargs="*")
     sending.add_argument("--from", dest="sender", default="you@example.org")
-    add("queue", queue, "incident-desk queue")
-    deciding = add("decide", decide, "incident-desk decide 3 --approve")
+    add("queue", queue, "incident-desk queue").add_argument(
+        "--json", action="store_true", help="for programs"
+    )
+    add("case", case, "incident-desk case 3").add_argument("id", type=int)
+    deciding = add("decide", decide, "incident-desk decide 3 --approve --yes")
     deciding.add_argument("id", type=int)
     how = deciding.add_mutually_exclusive_group(required=True)
     how.add_argument("--approve", action="store_true", help="send the draft as it stands")
     how.add_argument("--text", help="send this instead")
+    how.add_argument("--file", help="send the text of this file instead")
     how.add_argument("--dismiss", action="store_true", help="close without a mail")
-    deciding.add_argument("--anyway", action="store_true", help="send --text in spite of remarks")
+    deciding.add_argument(
+        "--anyway", action="store_true", help="send your own text in spite of remarks"
+    )
+    deciding.add_argument("--yes", action="store_true", help="send the draft without asking")
     add("reconcile", reconcile, "incident-desk reconcile")
-    add("doctor", doctor, "incident-desk doctor")
+    add("doctor", doctor, "incident-desk doctor").add_argument(
+        "--json", action="store_true", help="for programs"
+    )
     return parser
 
 

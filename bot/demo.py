@@ -19,6 +19,7 @@ from bot.logs import start_logging
 from bot.rendering import decision, rows
 from bot.service import Handled, Service
 from bot.settings import Settings
+from bot.text.printable import printable
 
 
 def serve(app: App) -> int:
@@ -127,4 +128,4 @@ def _made_up_key() -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stdout, flush=True)
+    print(printable(line), file=sys.stdout, flush=True)

@@ -109,9 +109,11 @@ class Responder:
         return self.retriever.search(view, limit=limit)
 
     def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
-        """`passages` with those that must be quoted along with them."""
-        ids = [p.id for p in passages]
-        return tuple(self.knowledge.passages[i] for i in [*ids, *self.knowledge.companions(ids)])
+        """`passages` without repeats, and with those that must be quoted along with them."""
+        known = self.knowledge
+        ids = known.without_alternatives([p.id for p in passages])
+        whole = known.without_alternatives([*ids, *known.companions(ids)])
+        return tuple(known.passages[i] for i in whole)
 
     def _outcomes(
         self,

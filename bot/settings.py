@@ -1,22 +1,36 @@
 """The only reader of the environment; every setting is optional and begins with DESK_."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
 from bot.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SUBMISSION = 587
 OPENAI_NAME = re.compile(r"(?:gpt-|chatgpt-|o\d)[^:/]*$")
 SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 LOCAL = "local"
-IMAP_NEEDS = ("imap_host", "imap_user", "imap_password")
+PREFIX = "DESK_"
+ENV_FILE = ".env"
+MAIL_NEEDS = ("imap_host", "imap_user", "imap_password", "smtp_host", "address")
+NO_SETTING = frozenset({"DESK_CMD"})  # how scripts that run the desk are told its command
 
 
 class MailKind(StrEnum):
@@ -55,7 +69,7 @@ class Settings(BaseSettings):
     """What an operator may set; `.env` in the working directory is read too."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DESK_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     home: Path = Path("var")
@@ -104,7 +118,7 @@ class Settings(BaseSettings):
     @property
     def imap(self) -> Access:
         """SettingsError names what is missing for DESK_MAIL=imap."""
-        self._need(IMAP_NEEDS)
+        self._check_complete("DESK_MAIL")
         return Access(
             host=self.imap_host, port=self.imap_port, user=self.imap_user,
             password=self.imap_password.get_secret_value(), folder=self.imap_folder,
@@ -114,7 +128,7 @@ class Settings(BaseSettings):
     @property
     def relay(self) -> Relay:
         """The company's SMTP server; its port is 587 unless DESK_SMTP_PORT says otherwise."""
-        self._need(("smtp_host", "address"))
+        self._check_complete("DESK_MAIL")
         chosen = "smtp_port" in self.model_fields_set
         return Relay(
             host=self.smtp_host, port=self.smtp_port if chosen else SUBMISSION,
@@ -132,7 +146,8 @@ class Settings(BaseSettings):
         """What the model's vendor needs beside its name; SettingsError without a key."""
         if not self.model_name.startswith("openai:"):
             return {}
-        key = self._openai_key("DESK_MODEL", self.model)
+        self._check_complete("DESK_MODEL")
+        key = self.openai_api_key.get_secret_value()
         return {"api_key": key} | (
             {"base_url": self.openai_base_url} if self.openai_base_url else {}
         )
@@ -142,10 +157,7 @@ class Settings(BaseSettings):
         """Tokens an hour within both bounds; SettingsError for money without a price."""
         if not self.model_money:
             return self.model_tokens
-        if not self.model_price:
-            raise SettingsError(
-                "DESK_MODEL_MONEY needs DESK_MODEL_PRICE, what a million tokens cost"
-            )
+        self._check_complete("DESK_MODEL_MONEY")
         return max(1, min(self.model_tokens, int(1e6 * self.model_money / self.model_price)))
 
     @property
@@ -162,13 +174,8 @@ class Settings(BaseSettings):
                 f"DESK_EMBEDDINGS: {self.embeddings!r} is not known; say {LOCAL} or name a "
                 "model of OpenAI, such as openai:text-embedding-3-small"
             )
-        return model, self._openai_key("DESK_EMBEDDINGS", self.embeddings)
-
-    def _openai_key(self, name: str, value: str) -> str:
-        key = self.openai_api_key.get_secret_value()
-        if not key:
-            raise SettingsError(f"{name}={value} needs OPENAI_API_KEY, which is not set")
-        return key
+        self._check_complete("DESK_EMBEDDINGS")
+        return model, self.openai_api_key.get_secret_value()
 
     @property
     def slack(self) -> bool:
@@ -188,27 +195,49 @@ class Settings(BaseSettings):
 
     def check_slack(self) -> None:
         """SettingsError names what is missing or cannot be right."""
-        people = self.slack_people("slack_staff")
+        self._check_complete("DESK_SLACK_BOT_TOKEN")
+        self.slack_people("slack_staff")
         self.slack_people("slack_oncall")
         if not SLACK_CHANNEL.fullmatch(self.slack_channel):
             raise SettingsError(
                 f"DESK_SLACK_CHANNEL: {self.slack_channel!r} is no channel id; it begins with C or "
                 "G and stands at the end of the channel's details"
             )
-        if not people:
-            raise SettingsError("DESK_SLACK_STAFF is not set: nobody could decide a case")
-        entries = (self.slack_app_token, self.slack_signing_secret)
-        if not any(secret.get_secret_value() for secret in entries):
-            raise SettingsError(
-                "set DESK_SLACK_APP_TOKEN (Socket Mode) or DESK_SLACK_SIGNING_SECRET (HTTP)"
-            )
 
-    def _need(self, names: tuple[str, ...]) -> None:
-        for name in names:
-            value = getattr(self, name)
-            empty = not (value.get_secret_value() if isinstance(value, SecretStr) else value)
-            if empty or (name == "address" and name not in self.model_fields_set):
-                raise SettingsError(f"DESK_{name.upper()} is not set; DESK_MAIL=imap needs it")
+    @property
+    def missing(self) -> dict[str, tuple[str, ...]]:
+        """What is not set, by the setting that needs it; empty when nothing is missing."""
+        key = ("openai_api_key",)
+        entry = () if self._set("slack_app_token") else ("slack_signing_secret",)
+        needs = {
+            "DESK_MAIL": MAIL_NEEDS if self.mail is MailKind.IMAP else (),
+            "DESK_MODEL": key if self.model_name.startswith("openai:") else (),
+            "DESK_MODEL_MONEY": ("model_price",) if self.model_money else (),
+            "DESK_EMBEDDINGS": key if self.embeddings.startswith("openai:") else (),
+            "DESK_SLACK_BOT_TOKEN": ("slack_channel", "slack_staff", *entry) if self.slack else (),
+        }
+        found = {by: tuple(n for n in names if not self._set(n)) for by, names in needs.items()}
+        return {by: names for by, names in found.items() if names}
+
+    def _set(self, name: str) -> bool:
+        value = getattr(self, name)
+        given = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return bool(given) and (name != "address" or name in self.model_fields_set)
+
+    def _check_complete(self, wanted: str) -> None:
+        """SettingsError where `wanted` lacks something; it names all that anything lacks."""
+        missing = self.missing
+        if wanted in missing:
+            raise SettingsError(". ".join(self._told(by, n) for by, n in missing.items()))
+
+    def _told(self, by: str, names: tuple[str, ...]) -> str:
+        """In words; a secret is no part of them."""
+        value = getattr(self, by.removeprefix(PREFIX).lower())
+        wish = by if isinstance(value, SecretStr) else f"{by}={value}"
+        listed = ", ".join(variable(name) for name in names)
+        if "slack_signing_secret" in names:
+            listed += " (or DESK_SLACK_APP_TOKEN, for Socket Mode)"
+        return f"{wish} needs {listed}, which {'are' if len(names) > 1 else 'is'} not set"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -234,11 +263,35 @@ def _password(url: str) -> str:
         return ""
 
 
+def variable(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    return str(Settings.model_fields[field].validation_alias or f"{PREFIX}{field.upper()}")
+
+
+def unknown(names: Iterable[str]) -> Iterator[str]:
+    """What is wrong with each name that begins like a setting and is none, and the nearest one."""
+    known = {variable(field) for field in Settings.model_fields}
+    for name in dict.fromkeys(names):
+        if name.startswith(PREFIX) and name not in known | NO_SETTING:
+            nearest = get_close_matches(name, sorted(known), n=1, cutoff=0.0)
+            yield f"there is no setting {name}; the nearest is {nearest[0]}"
+
+
 def read_settings() -> Settings:
-    """SettingsError names the variable and what is wrong with it."""
+    """SettingsError names every variable that is wrong or does not exist, and what to do."""
+    sources = (EnvSettingsSource(Settings), DotEnvSettingsSource(Settings))
+    faults = list(unknown(name.upper() for source in sources for name in source.env_vars))
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"DESK_{name}: {first['msg']}, got {first['input']!r}") from None
+        faults += [_fault(detail) for detail in error.errors()]
+        raise SettingsError(". ".join(faults)) from None
+    if faults:
+        raise SettingsError(". ".join(faults))
+    return settings
+
+
+def _fault(detail: "ErrorDetails") -> str:
+    name = "_".join(str(part) for part in detail["loc"])
+    shown = variable(name) if name in Settings.model_fields else name.upper()
+    return f"{shown}: {detail['msg']}, got {detail['input']!r}"

@@ -4,7 +4,7 @@ Every block is whole: a template, a heading, a passage, a source line; the outbo
 text apart into the same units again.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from bot.corpus import Knowledge, Post, Templates
@@ -16,23 +16,25 @@ SUBJECT = "Re: your message about the security incident"
 
 
 def word(response: Response, knowledge: Knowledge) -> str:
-    """The reply to one message; never any of the asker's text."""
+    """The reply to one message; never any of the asker's text.
+
+    The source stands once, below the last quoted passage.
+    """
     templates = knowledge.templates.get(response.language, knowledge.templates["en"])
+    answers = _answers(response)
+    refused = any(isinstance(o, Refusal) for o in response.outcomes)
+    facts = [knowledge.passages[i] for i in templates.refusal_fact if i not in answers]
+    facts = facts if refused else []
+    source = [source_line(templates, knowledge.post, [*answers.values(), *facts])]
     blocks = [templates.greeting, *_secrets(response, templates)]
-    told: set[str] = set()
-    for outcome in response.outcomes:
-        match outcome:
-            case Answer():
-                fresh = [p for p in outcome.passages if p.id not in told]
-                told.update(p.id for p in fresh)
-                blocks += _answer(fresh, knowledge.post, templates)
-            case Refusal() | Escalation():
-                pass
-            case _:
-                assert_never(outcome)
-    blocks += _refusals(response, knowledge, templates, told)
-    blocks += _handovers(response, templates, answered=bool(told))
-    return "\n\n".join([*dict.fromkeys(blocks), templates.footer]) + "\n"
+    if answers:
+        blocks += [templates.answer_lead, *(headed(templates, p) for p in answers.values())]
+        blocks += source if not facts else []
+    if refused:
+        blocks += [*templates.refusal, *map(quoted, facts)]
+        blocks += source if facts else []
+    blocks += _handovers(response, templates, answered=bool(answers))
+    return "\n\n".join([*blocks, templates.footer]) + "\n"
 
 
 def quoted(passage: Passage) -> str:
@@ -51,18 +53,35 @@ def headed(templates: Templates, passage: Passage) -> str:
     return f"{about_line(templates, passage)}\n\n{quoted(passage)}"
 
 
-def source_line(templates: Templates, post: Post, passage: Passage) -> str:
-    """Title, date and link under which the passage was published."""
-    return f"{templates.source_label} {post.title}, {passage.date}, {post.url}"
+def source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -> str:
+    """Title and link of the post, and the days on which these passages were published."""
+    dates = (date_named(p.date) for p in passages)
+    named = [source_named(templates, post), *sorted(set(dates)), post.url]
+    return " ".join(named)
 
 
-def _answer(passages: list[Passage], post: Post, templates: Templates) -> Iterator[str]:
-    if not passages:
-        return
-    yield templates.answer_lead
-    for passage in passages:  # each under its own heading, also where two in a row share one
-        yield headed(templates, passage)
-    yield from dict.fromkeys(source_line(templates, post, p) for p in passages)
+def source_named(templates: Templates, post: Post) -> str:
+    """How a source line begins."""
+    return f"{templates.source_label} {post.title},"
+
+
+def date_named(date: str) -> str:
+    """A day in a source line."""
+    return f"{date},"
+
+
+def _answers(response: Response) -> dict[str, Passage]:
+    """The passages of all answers by their ids, each once, in the order of the questions."""
+    found: dict[str, Passage] = {}
+    for outcome in response.outcomes:
+        match outcome:
+            case Answer():
+                found |= {p.id: p for p in outcome.passages if p.id not in found}
+            case Refusal() | Escalation():
+                pass
+            case _:
+                assert_never(outcome)
+    return found
 
 
 def _secrets(response: Response, templates: Templates) -> Iterator[str]:
@@ -70,17 +89,6 @@ def _secrets(response: Response, templates: Templates) -> Iterator[str]:
     if kinds:
         yield templates.secret_found
         yield from (templates.secret_kinds[kind] for kind in kinds)
-
-
-def _refusals(
-    response: Response, knowledge: Knowledge, templates: Templates, told: Container[str]
-) -> Iterator[str]:
-    if not any(isinstance(o, Refusal) for o in response.outcomes):
-        return
-    yield from templates.refusal
-    facts = [knowledge.passages[p] for p in templates.refusal_fact]
-    yield from (quoted(p) for p in facts if p.id not in told)
-    yield from dict.fromkeys(source_line(templates, knowledge.post, p) for p in facts)
 
 
 def _handovers(response: Response, templates: Templates, *, answered: bool) -> Iterator[str]:

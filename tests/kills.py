@@ -10,15 +10,20 @@ import json
 import os
 import signal
 import sys
-import time
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from bot.app import App
     from bot.responder import Responder
+
+REACHED = "reached"  # a file: the desk that is to die has come to its step
 
 
 def ready() -> "Responder":
@@ -41,8 +46,9 @@ def ready() -> "Responder":
     return made
 
 
-def desk(responder: "Responder", order: dict[str, Any]) -> "App":
+def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> "App":
     from bot.app import App
+    from bot.journal import Journal
     from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
 
@@ -53,39 +59,61 @@ def desk(responder: "Responder", order: dict[str, Any]) -> "App":
     app = App(settings)
     app.__dict__["knowledge"] = responder.knowledge
     app.__dict__["responder"] = responder
+    app.__dict__["journal"] = Journal(
+        settings.database, limits=app.limits, clock=lambda: now(others)
+    )
     return app
 
 
-def dies(step: str, hit: int) -> Callable[[str], None]:
-    """A hook that ends this process, without a word, when `step` is reached for the nth time."""
+def now(others: Sequence[int]) -> "datetime":
+    """The clock of a desk: an hour ahead once one of `others` is dead, so that its lease is over."""
+    from bot.journal.clock import wall_clock
+
+    died = any(not Path(f"/proc/{process}").exists() for process in others)
+    return wall_clock() + timedelta(hours=died)
+
+
+def dies(app: "App", order: dict[str, Any]) -> Callable[[str], None]:
+    """A hook that ends this process, without a word, when the step is reached for the nth time.
+
+    With `together` it waits before that for another desk to be at work on the same journal.
+    """
     seen = 0
 
     def at(reached: str) -> None:
         nonlocal seen
-        seen += reached == step
-        if reached == step and seen == hit:
+        seen += reached == order["step"]
+        if reached == order["step"] and seen == order["hit"]:
+            if order.get("together"):
+                (Path(order["home"]) / REACHED).touch()
+                wait_until(lambda: len(app.journal.workers.alive()) > 1)
             os.kill(os.getpid(), signal.SIGKILL)
 
     return at
 
 
-def work(responder: "Responder", order: dict[str, Any]) -> int:
+def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
     """Serve until killed or until nothing is left to do."""
     from bot.service import Service
     from bot.upkeep import Pace
 
-    time.sleep(order.get("wait", 0))
-    app = desk(responder, order)
+    app = desk(responder, order, others)
+    if order.get("joins"):
+        wait_until((Path(order["home"]) / REACHED).exists)
     if not order.get("look", True):
         app.desk.was_sent = lambda _header: None
     if order.get("step"):
-        app.desk.at = dies(order["step"], order["hit"])
+        app.desk.at = dies(app, order)
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Pace(beat=0.3, lease=order.get("lease", 1.5), send=0.3)
+    service.upkeep.pace = Pace(beat=0.3, send=0.3)
     service.start()
-    began = time.monotonic()
-    least, most = began + order.get("linger", 0), began + order["seconds"]
-    service.run(until=lambda: (done(app) and time.monotonic() > least) or time.monotonic() > most)
+    if order.get("joins"):
+        wait_until(lambda: not Path(f"/proc/{others[-1]}").exists())
+    net = threading.Timer(SAFETY_NET_SECONDS, service.stop)
+    net.start()
+    service.run(until=lambda: done(app))
+    net.cancel()
+    service.stopping.wait(order.get("linger", 0))
     return 0 if done(app) else 3
 
 
@@ -103,20 +131,25 @@ def main() -> None:
     warnings.simplefilter("ignore")  # a fork beside the threads of numpy
     responder = ready()
     say("ready")
+    forked: dict[str, list[int]] = {}
     for line in sys.stdin:
-        children = [start(responder, order) for order in json.loads(line)]
+        children = []
+        for order in json.loads(line):
+            before = forked.setdefault(order["home"], [])
+            children.append(start(responder, order, tuple(before)))
+            before.append(children[-1])
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         say(json.dumps(codes))
 
 
-def start(responder: "Responder", order: dict[str, Any]) -> int:
+def start(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
     """A forked desk; its process id."""
     child = os.fork()
     if child:
         return child
     code = 4
     try:
-        code = work(responder, order)
+        code = work(responder, order, others)
     finally:
         os._exit(code)  # not closed: the end is one more kill
 

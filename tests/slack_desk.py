@@ -22,6 +22,7 @@ from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
 from tests.slack_stand import UNSURE, Watching, filled
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS
 
 ROOT = Path(__file__).parents[1]
 REPLY = "Dear Ana, we name no law firm."
@@ -48,13 +49,11 @@ def forking() -> Iterator[Fork]:
     yield fork
     give.close()
     take.close()
-    parent.wait(timeout=20)
+    parent.wait(timeout=SAFETY_NET_SECONDS)
 
 
 class Process(Watching):
     """One desk that can be killed and started again on the same files."""
-
-    patience = 20.0
 
     def __init__(
         self, forks: Fork, side: SlackSide, home: Path, mode: str,
@@ -79,7 +78,7 @@ class Process(Watching):
             line.close()
         self.side.lines.clear()
         self.pid = self.forks(self.order)
-        self.until(self._up, 30)
+        self.until(self._up)
 
     def _up(self) -> bool:
         with socket.socket() as probe:
@@ -103,7 +102,7 @@ class Process(Watching):
         """For good."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, how)
-        self.until(self.dead, 30)
+        self.until(self.dead)
         self.journal.close()
 
     def mail(self) -> None:
@@ -170,9 +169,10 @@ def opened(process: Process, action: str = "edit", case: int = 1) -> dict[str, A
         before = len(side.views)
         value = f"{case}:{process.case(case).version}"
         process.does(lambda: side.click(ALICE, action, value))  # noqa: B023 - called here
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and not process.dead():
-            if len(side.views) > before:
-                return side.views[-1]
-            time.sleep(0.01)
+        lost = len(side.responses)  # "that took too long for Slack": press it again
+        process.until(
+            lambda: len(side.views) > before or len(side.responses) > lost or process.dead()  # noqa: B023
+        )
+        if len(side.views) > before:
+            return side.views[-1]
         alive(process)

@@ -63,7 +63,7 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
         model=Model(draft=drafter.draft, state=lambda: app.budget.state) if drafter else None,
     )  # fmt: skip
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Beat(beat=0.3, lease=1.5, send=0.3)
+    service.upkeep.pace = Beat(beat=0.3, send=0.3)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
     try:
         service.start()

@@ -1,7 +1,6 @@
 """A desk on the real model, its Slack, and Slack's side, over loopback."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from tests.conftest import KNOWLEDGE
 from tests.fakes import ListOut
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.test_desk import handle, received
+from tests.waiting import wait_until
 
 FAST = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
@@ -31,17 +31,12 @@ class Watching:
     """Looks at Slack's side until something holds."""
 
     side: SlackSide
-    patience = 10.0
 
     def shows(self, words: str) -> bool:
         return words in json.dumps([c["blocks"] for c in self.side.cards()], ensure_ascii=False)
 
-    def until(self, holds: Callable[[], object], seconds: float = 0) -> None:
-        deadline = time.monotonic() + (seconds or self.patience)
-        while not holds():
-            if time.monotonic() > deadline:
-                raise AssertionError([(c.method, c.answer) for c in self.side.calls][-5:])
-            time.sleep(0.01)
+    def until(self, holds: Callable[[], object]) -> None:
+        wait_until(holds, lambda: [(c.method, c.answer) for c in self.side.calls][-5:])
 
 
 class Stand(Watching):
@@ -102,7 +97,6 @@ def standing(
     side: SlackSide,
     mode: str,
     *,
-    pace: float = 0.02,
     wait: bool = True,
     staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
     model: Model | None = None,
@@ -119,7 +113,7 @@ def standing(
         signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, pace=replace(FAST, post=pace), model=model)
+    slack = Slack(access, desk, home=tmp_path, pace=FAST, model=model)
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

@@ -8,6 +8,7 @@ from bot.budget import Bounds, Budget, SpentError
 from bot.errors import SettingsError
 from bot.limits import read_limits
 from bot.settings import Settings
+from tests.waiting import SAFETY_NET_SECONDS
 
 
 def spend(budget: Budget, tokens: int = 10) -> None:
@@ -90,7 +91,7 @@ def test_no_bound_is_passed_by_calls_at_once() -> None:
     def one(_: int) -> bool:
         try:
             with budget.call(most=most) as call:
-                inside.wait(5)
+                inside.wait(SAFETY_NET_SECONDS)
                 seen.append(budget.hour[1])
                 call.tell(most)
         except SpentError:

@@ -24,6 +24,7 @@ from evals.results import stamp_of
 from evals.schema import CASES
 from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, completion, model_server
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
 
 KNOWN = "Were my API keys exposed?"
 UNKNOWN = "Which browser extension do your engineers use for lunch orders?"
@@ -41,7 +42,11 @@ def says(*entries: dict[str, Any]) -> Scripted:
 
 
 def asking(
-    app: App, server: ModelServer, *, deadline: float = 5.0, bounds: Bounds | None = None
+    app: App,
+    server: ModelServer,
+    *,
+    deadline: float = SAFETY_NET_SECONDS,
+    bounds: Bounds | None = None,
 ) -> Responder:
     selector = ChatSelector(
         "openai:scripted", budget=Budget(bounds or Bounds()), deadline=deadline,
@@ -137,11 +142,15 @@ def test_each_fault_ends_in_the_offline_decision(app: App, fault: str) -> None:
 
 
 def test_a_slow_model_does_not_hold_a_message_up(app: App) -> None:
-    with model_server(says(entry(KNOWN)), seconds=3) as server:
-        responder = asking(app, server, deadline=0.5)
-        began = time.monotonic()
-        response = responder.respond(Message(text=KNOWN))
-        assert time.monotonic() - began < 2.9
+    decided = threading.Event()
+
+    def script(_body: dict[str, Any]) -> Any:
+        decided.wait(SAFETY_NET_SECONDS)
+        return {"questions": [entry(KNOWN)]}
+
+    with model_server(script) as server:
+        response = asking(app, server, deadline=0.5).respond(Message(text=KNOWN))
+        decided.set()  # the model had not answered until now
     assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
 
 
@@ -155,15 +164,12 @@ def drips() -> Iterator[bytes]:
 def test_an_answer_that_drips_holds_neither_message_nor_thread(app: App) -> None:
     with model_server(lambda _: drips()) as server:
         responder = asking(app, server, deadline=0.5)
-        began = time.monotonic()
-        response = responder.respond(Message(text=KNOWN))
-        assert time.monotonic() - began < 2.9
+        response = responder.respond(
+            Message(text=KNOWN)
+        )  # comes back, though the answer never ends
         assert isinstance(responder.selector, ChatSelector)
         budget = responder.selector.budget
-        until = time.monotonic() + 5
-        while budget.spent["calls"] < 2 and time.monotonic() < until:
-            time.sleep(0.02)
-        assert budget.spent["calls"] == 2  # both were given up
+        wait_until(lambda: budget.spent["calls"] == 2)  # both were given up
     assert response.outcomes == app.responder.respond(Message(text=KNOWN)).outcomes
 
 
@@ -204,22 +210,23 @@ def test_nothing_listens(app: App) -> None:
 
 
 def test_twenty_at_once(app: App) -> None:
+    together = threading.Barrier(20, timeout=SAFETY_NET_SECONDS)
+
     def script(body: dict[str, Any]) -> Any:
+        together.wait()  # for as many more: one after the other would wait for ever
         return {"questions": [entry(asked(body))]}
 
-    with model_server(script, seconds=2) as server:
-        responder = asking(app, server, deadline=10)
+    with model_server(script) as server:
+        responder = asking(app, server)
         outcomes: list[Response] = []
         threads = [
             threading.Thread(target=lambda: outcomes.append(responder.respond(Message(text=KNOWN))))
             for _ in range(20)
         ]
-        began = time.monotonic()
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
-        assert time.monotonic() - began < 8
+            thread.join(SAFETY_NET_SECONDS)
     assert [type(r.outcomes[0]) for r in outcomes] == [Answer] * 20
 
 
@@ -235,7 +242,8 @@ def test_no_budget_is_passed_by_messages_at_once(app: App) -> None:
                 found = list(threads.map(responder.respond, [Message(text=KNOWN)] * 20))
             assert isinstance(responder.selector, ChatSelector)
             budget = responder.selector.budget
-            time.sleep(0.5)  # a second call whose first found no room may still run
+            # A second call whose first found no room may still run.
+            responder.selector._threads.shutdown(wait=True)
             assert budget.hour[0] == len(server.bodies) - before <= bounds.calls
             assert 0 < budget.hour[1] <= bounds.tokens
             assert budget.faults.total() > 0

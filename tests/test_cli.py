@@ -2,13 +2,14 @@ import io
 import json
 import random
 import string
-import time
 from pathlib import Path
 
 import pytest
 
 from bot.cli import main
-from bot.rendering import message_of
+from bot.domain import Redaction
+from bot.redact import redact
+from bot.rendering import MAX_CHARACTERS, MAX_TURNS, message_of
 from tests.conftest import KNOWLEDGE
 
 
@@ -93,9 +94,16 @@ def test_a_stream_survives_bad_lines(
     assert "Traceback" not in err
 
 
-def test_a_long_history_costs_no_second(
+def test_of_a_long_history_only_the_newest_turns_are_worked_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    masked: list[int] = []
+
+    def counted(text: str) -> Redaction:
+        masked.append(len(text))
+        return redact(text)
+
+    monkeypatch.setattr("bot.rendering.redact", counted)
     turn = {"role": "user", "text": "my password is gone " * 100}
     question = "Were my API keys exposed?"
     cases: dict[str, dict[str, object]] = {
@@ -104,14 +112,13 @@ def test_a_long_history_costs_no_second(
         "number": {"history": [{"role": "user", "text": 7}]},
     }
     lines = [json.dumps({"id": name, "text": question, **more}) for name, more in cases.items()]
-    run(capsys, monkeypatch, "ask", "--jsonl", stdin=b'{"text": "warm up"}')
-    began = time.process_time()
     _, out, _ = run(capsys, monkeypatch, "ask", "--jsonl", stdin="\n".join(lines).encode())
-    assert time.process_time() - began < 3  # each below one
     made = {m["id"]: m for m in map(json.loads, out.splitlines())}
     assert made["many"]["decision"] == "answer"
     assert "262144 characters together" in made["long"]["error"]
     assert "history is" in made["number"]["error"]
+    assert len(masked) == 1 + MAX_TURNS, "the texts of the one good line"
+    assert sum(masked) <= MAX_CHARACTERS
     numbered = [{"role": "user", "text": f"turn {n}"} for n in range(100)]
     kept = message_of({"text": question, "history": numbered}).history
     assert [turn.text for turn in kept] == [f"turn {n}" for n in range(60, 100)]
@@ -222,7 +229,7 @@ def test_doctor_queue_decide(
     assert "nothing waits" in run(capsys, monkeypatch, "queue")[1]
     code, _, err = run(capsys, monkeypatch, "decide", "7", "--approve")
     assert code == 2
-    assert "no open case" in err
+    assert "no case 7" in err
 
 
 @pytest.mark.parametrize(

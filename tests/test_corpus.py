@@ -94,7 +94,6 @@ def test_another_post_is_read_the_same_way(tmp_path: Path) -> None:
     assert [p.text for p in found] == [
         "Hello world.",
         "Lead in:\nItem one\nItem two",
-        "Lead alone:",
         "More text.",
         "Yes, it is so.",
     ]

@@ -20,7 +20,8 @@ from bot import service
 from bot.app import App
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.slack import Access, Slack
-from bot.checking import queue_lines
+from bot.channels.slack.words import read_words
+from bot.commands.cases import queue_lines
 from bot.journal import Journal, MessageState, OutboxState
 from bot.journal.slack_records import NEW, READY, SENDING
 from bot.journal.tables import escalation, message, outbox, slack_event, slack_outbox
@@ -36,9 +37,10 @@ from tests.servers.slack_side import ALICE, BOB, SlackSide
 from tests.slack_stand import FAST, UNSURE
 from tests.test_running import EXPOSED, mail
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
 
 LEASE = 1.0  # seconds
-SAFETY_SECONDS = 120.0
+PAUSE_SECONDS = 0.3  # until the desk is given something to do again
 AT_ONCE = 40  # faults between two looks at whether everything has settled
 THREADS = {"heartbeat", "sending", "intake", "job", "http", "slack-act", "slack-ask", "slack-post"}
 # DBOS says nothing of what it tries again by itself; a job that it leaves is seen in the journal.
@@ -144,7 +146,7 @@ class Running:
 
     def unseen(self) -> list[str]:
         """Faults that ended, but where nobody looks."""
-        lines = "\n".join(queue_lines(self.reader))
+        lines = "\n".join(queue_lines(self.reader, read_words(KNOWLEDGE)))
         with self.reader.engine.connect() as db:
             failed = sql.select(message.c.id).where(
                 message.c.state == MessageState.FAILED,
@@ -168,17 +170,14 @@ class Running:
         return [*found, *(["intake"] if self.service._failures or self.service._left else [])]
 
     def until(self, holds: Callable[[], object], about: list[Any]) -> None:
-        deadline = time.monotonic() + SAFETY_SECONDS
-        while not holds():
-            assert time.monotonic() < deadline, (about, self.failing())
-            time.sleep(0.01)
+        wait_until(holds, lambda: (about, self.failing()))
 
     def settle(self, about: list[Any]) -> None:
         """Wait until nothing is in a half state; the desk has as long as the machine needs."""
-        deadline = time.monotonic() + SAFETY_SECONDS
-        while found := [*self.unsettled(), *self.ended()]:
-            assert time.monotonic() < deadline, (found, about)
-            time.sleep(0.1)
+        wait_until(
+            lambda: not [*self.unsettled(), *self.ended()],
+            lambda: ([*self.unsettled(), *self.ended()], about),
+        )
 
 
 @contextmanager
@@ -195,7 +194,7 @@ def running(app: App, side: SlackSide) -> Iterator[Running]:
     finally:
         made.faults.disarm()
         made.service.stop()
-        thread.join(20)
+        thread.join(SAFETY_NET_SECONDS)
         made.service.close()
         made.reader.close()
         app.journal.close()
@@ -254,11 +253,14 @@ def points_of(whole: Running) -> list[Point]:
 def break_at(whole: Running, point: Point, error: Callable[[], Exception]) -> None:
     """Let the desk live until this point has raised."""
     whole.faults.arm(point, error)
-    deadline = time.monotonic() + SAFETY_SECONDS
-    while not whole.faults.fired.wait(0.05):
-        assert time.monotonic() < deadline, f"{point} was not reached again"
+
+    def fired() -> bool:
+        if whole.faults.fired.is_set():
+            return True
         whole.live()
-        whole.faults.fired.wait(0.3)
+        return whole.faults.fired.wait(PAUSE_SECONDS)
+
+    wait_until(fired, lambda: f"{point} was not reached again")
 
 
 def is_said(whole: Running, caplog: pytest.LogCaptureFixture, records: int) -> bool:

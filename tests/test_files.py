@@ -12,8 +12,8 @@ import pytest
 
 from bot.app import App
 from bot.channels.mail.local import Folder, LocalMailbox, MaildirOut
-from bot.checking import examine
 from bot.cli import main
+from bot.commands.doctor import examine
 from bot.files import (
     close_file,
     close_folder,
@@ -26,6 +26,7 @@ from bot.journal.engine import connect, connect_rebuildable
 from bot.ports import Place
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
+from tests.waiting import SAFETY_NET_SECONDS
 
 UMASKS = (0o000, 0o002, 0o022, 0o077)
 MAIL = b"From: kim@site.example\r\nMessage-ID: <a@site.example>\r\n\r\nMy key\r\n"
@@ -104,7 +105,7 @@ def test_all_that_a_command_writes_is_closed(
     monkeypatch.setenv("DESK_HOME", str(home))
     done = subprocess.run(
         [sys.executable, "-c", told, "queue"], check=False, capture_output=True, text=True,
-        timeout=300,
+        timeout=SAFETY_NET_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (home / "desk.sqlite3").exists()

@@ -13,7 +13,9 @@ from typing_extensions import override
 from bot.adapters.bm25 import BM25
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.checking import examine, queue_lines
+from bot.channels.slack.words import read_words
+from bot.commands.cases import queue_lines
+from bot.commands.doctor import examine
 from bot.confidence import Answers, StrictJudge
 from bot.corpus import Knowledge
 from bot.errors import MissingError, RefusedError
@@ -26,8 +28,10 @@ from bot.upkeep import Pace
 from tests.conftest import KNOWLEDGE
 from tests.test_mail_smtp import Script
 from tests.test_mail_smtp import running as smtp_server
-from tests.test_running import EXPOSED, mail, page, received, running, until
+from tests.test_running import EXPOSED, mail, page, received, running
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS
+from tests.waiting import wait_until as until
 
 UNFORESEEN = [
     RuntimeError("x"),
@@ -102,7 +106,9 @@ def test_a_hand_over_that_always_breaks_is_retried_and_then_a_case(
     (send,) = app.journal.sends.in_state(OutboxState.FAILED)
     assert type(error).__name__ in send.fault
     assert [case.message_id for case in app.journal.cases.queue()] == [send.message_id]
-    assert any(f"mail {send.id} to" in line for line in queue_lines(app.journal))
+    assert any(
+        f"mail {send.id} to" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE))
+    )
     assert not next(line for line in examine(app) if line.name == "sends").good
 
 
@@ -206,7 +212,7 @@ def test_a_mail_that_kills_the_process_each_time_is_not_tried_for_ever(app: App)
 def test_an_address_outside_ascii_goes_out_in_the_form_that_the_server_takes(app: App) -> None:
     for offers in (True, False):
         for found in smtp_server(Script(), enable_SMTPUTF8=offers):
-            relay = Relay(host="127.0.0.1", port=found.port, tls=False, timeout=5)
+            relay = Relay(host="127.0.0.1", port=found.port, tls=False, timeout=SAFETY_NET_SECONDS)
             app.desk.out = SmtpOut(relay, address=app.settings.address)
             app.desk.was_sent = lambda _header: None
             n = 10 * offers

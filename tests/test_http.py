@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import MissingError
 from bot.http import MAX_BODY, HttpPort, Page, status_page
+from tests.waiting import SAFETY_NET_SECONDS
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def ask(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> tuple[int, str, bytes]:
-    line = http.client.HTTPConnection("127.0.0.1", port.port, timeout=5)
+    line = http.client.HTTPConnection("127.0.0.1", port.port, timeout=SAFETY_NET_SECONDS)
     try:
         line.request(method, path, body, headers or {})
         found = line.getresponse()
@@ -70,7 +71,7 @@ def test_a_mounted_channel_gets_headers_and_body(port: HttpPort) -> None:
 
 @pytest.mark.parametrize("length", ["", "-1", "many", str(MAX_BODY + 1)])
 def test_a_body_of_unknown_or_great_length_is_refused(port: HttpPort, length: str) -> None:
-    with socket.create_connection(("127.0.0.1", port.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", port.port), timeout=SAFETY_NET_SECONDS) as line:
         said = f"Content-Length: {length}\r\n" if length else ""
         line.sendall(f"POST /slack HTTP/1.1\r\nHost: x\r\n{said}\r\n".encode())
         assert b"413" in line.recv(100)

@@ -16,8 +16,9 @@ from bot.ports import Place
 from bot.responder import Responder
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
-from tests.test_running import EXPOSED, lying, mail, page, running, sending, until
+from tests.test_running import EXPOSED, lying, mail, page, running, sending
 from tests.test_service import free_port
+from tests.waiting import wait_until as until
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from bot.errors import MissingError
 from bot.jobs import Duties, Jobs
 from bot.journal import Journal
 from bot.journal.engine import reading, writing
+from tests.waiting import SAFETY_NET_SECONDS
+from tests.waiting import wait_until as until
 
 Started = Callable[..., Jobs]
 
@@ -51,13 +53,6 @@ def started(journal: Journal, database_url: str) -> Iterator[Started]:
     yield start
     for jobs in made:
         jobs.stop()
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_job_runs_when_its_transaction_is_committed_and_only_then(
@@ -202,7 +197,7 @@ def test_a_job_that_an_error_left_pending_does_not_hold_up_its_conversation(
 
     def drain(conversation_id: int) -> None:
         if conversation_id == 8:
-            goes_on.wait(20)
+            goes_on.wait(SAFETY_NET_SECONDS)
         done.append(conversation_id)
 
     jobs = started(drain)

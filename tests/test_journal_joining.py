@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.checking import queue_lines
+from bot.channels.slack.words import read_words
+from bot.commands.cases import queue_lines
 from bot.domain import Priority
 from bot.journal import Change, Journal, Stage
 from bot.limits import read_limits
@@ -72,7 +73,7 @@ def test_a_later_mail_joins_the_case_that_somebody_has(journal: Journal, clock: 
     again = journal.cases.read(1)
     assert again
     assert (again.priority, again.due_at) == ("high", now.due_at)
-    assert any("(+2 since)" in line for line in queue_lines(journal))
+    assert any("(+2 since)" in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
     assert journal.slack.later(1)[1].draft == "", "no passage comes near"
 
 

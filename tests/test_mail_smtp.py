@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from bot.channels.mail.smtp import SmtpOut
 from bot.errors import DeliveryError, RefusedError, SettingsError, UncertainError
 from bot.settings import Relay
+from tests.waiting import SAFETY_NET_SECONDS
 
 MAIL = b"From: d@x.example\r\nAuto-Submitted: auto-replied\r\nMessage-ID: <1@x.example>\r\n\r\nhello\r\n.dot\r\n"
 BY_HAND = MAIL.replace(b"Auto-Submitted: auto-replied\r\n", b"")
@@ -72,7 +73,7 @@ def running(script: Script, **options: object) -> Iterator[Running]:
 
 
 def out(port: int, **changes: object) -> SmtpOut:
-    relay = replace(Relay(host="127.0.0.1", port=port, tls=False, timeout=2), **changes)  # type: ignore[arg-type]
+    relay = replace(Relay(host="127.0.0.1", port=port, tls=False), **changes)  # type: ignore[arg-type]
     return SmtpOut(relay, address="d@x.example")
 
 
@@ -129,7 +130,7 @@ def test_a_line_that_breaks_is_uncertain_only_after_the_last_dot(
         thread.start()
         with pytest.raises(error) as raised:
             out(listener.getsockname()[1]).send(MAIL, recipient="ana@x.example")
-        thread.join(5)
+        thread.join(SAFETY_NET_SECONDS)
     assert type(raised.value) is error
 
 
@@ -261,5 +262,5 @@ def test_a_line_that_breaks_on_our_own_copy_is_safe_to_repeat() -> None:
         thread.start()
         with pytest.raises(DeliveryError) as raised:
             out(listener.getsockname()[1]).send(MAIL, recipient="ana@x.example")
-        thread.join(5)
+        thread.join(SAFETY_NET_SECONDS)
     assert type(raised.value) is DeliveryError

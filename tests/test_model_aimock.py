@@ -18,6 +18,7 @@ from bot.redact import redact
 from bot.responder import Responder
 from tests.servers.aimock import Aimock, aimock, missing
 from tests.test_chat_model import KNOWN, entry
+from tests.waiting import SAFETY_NET_SECONDS
 
 GOOD = json.dumps({"questions": [entry(KNOWN)]})
 ERROR = {"message": "scripted", "type": "scripted"}
@@ -35,7 +36,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "in-prose": ({"response": {"content": "I cannot help with that."}}, ""),
 }
 
-SLOW = {"response": {"content": GOOD}, "chaos": {"latencyMs": 3000}}
+SLOW = {"response": {"content": GOOD}, "chaos": {"latencyMs": 30_000}}
 
 
 def fixtures() -> list[dict[str, Any]]:
@@ -55,9 +56,9 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aimock]:
         yield made
 
 
-def desk(app: App, vendor: Aimock) -> Responder:
+def desk(app: App, vendor: Aimock, deadline: float = SAFETY_NET_SECONDS) -> Responder:
     selector = ChatSelector(
-        "openai:scripted", budget=Budget(Bounds()), deadline=2,
+        "openai:scripted", budget=Budget(Bounds()), deadline=deadline,
         options={"api_key": "no key", "base_url": vendor.url},
     )  # fmt: skip
     made = app.responder
@@ -92,7 +93,7 @@ def test_each_fault_ends_in_the_offline_decision(app: App, vendor: Aimock, word:
 
 
 def test_a_slow_line_is_not_waited_for(app: App, vendor: Aimock) -> None:
-    made, message = desk(app, vendor), Message(text=f"{KNOWN} (slow-line)")
+    made, message = desk(app, vendor, deadline=0.5), Message(text=f"{KNOWN} (slow-line)")
     (note,) = made.respond(message).notes
     assert "Late" in note or "Timeout" in note
     assert len(budget_of(made).faults) >= 1

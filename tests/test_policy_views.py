@@ -2,8 +2,8 @@
 
 import base64
 import codecs
-import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,7 @@ from bot.policy.rules import packaged_rules
 from bot.policy.spelling import mended
 from bot.policy.views import clipped, detection_views, fold, spoken
 from bot.text.unicode import latin_look_alikes
+from tests.growth import assert_in_proportion, repeated
 
 SIZE = 256 * 1024
 
@@ -124,42 +125,44 @@ def test_spelling(typed: str, meant: str) -> None:
 
 # --- size ------------------------------------------------------------------------------------------
 
-PATHOLOGICAL = {
-    "one letter": "a" * SIZE,
-    "sk-": "sk-" * (SIZE // 3),
-    "brackets": "[" * (SIZE // 2) + "]" * (SIZE // 2),
-    "angles": "<a" * (SIZE // 2),
-    "comments": "<!-" * (SIZE // 3),
-    "guillemets": "«" * SIZE,
-    "quotes": '"aaaaaaaaaaaaaa' * (SIZE // 15),
-    "dashes": "-" * SIZE,
-    "single letters": "a " * (SIZE // 2),
-    "digits": "1 " * (SIZE // 2),
-    "codes": "104 101 " * (SIZE // 8),
-    "base64": "QUJD" * (SIZE // 4),
-    "percent": "%41" * (SIZE // 3),
-    "entities": "&lt;" * (SIZE // 4),
-    "leet": "4p1 k3y " * (SIZE // 8),
-    "half demands": "send me the " * (SIZE // 12),
-    "excused demands": "he asked me to send my password. " * (SIZE // 33),
-    "lines": ">\n" * (SIZE // 2),
-    "kana": "パスワードを" * (SIZE // 18),
-    "tags": "\U000e0041" * (SIZE // 4),
-    "joints": "a-b_c." * (SIZE // 6),
-    "capitals": "AbC" * (SIZE // 3),
-    "topics": "facts on my api keys and " * (SIZE // 25),
+REPEATED = {
+    "one letter": "a",
+    "sk-": "sk-",
+    "angles": "<a",
+    "comments": "<!-",
+    "guillemets": "«",
+    "quotes": '"aaaaaaaaaaaaaa',
+    "dashes": "-",
+    "single letters": "a ",
+    "digits": "1 ",
+    "codes": "104 101 ",
+    "base64": "QUJD",
+    "percent": "%41",
+    "entities": "&lt;",
+    "leet": "4p1 k3y ",
+    "half demands": "send me the ",
+    "excused demands": "he asked me to send my password. ",
+    "lines": ">\n",
+    "kana": "パスワードを",
+    "tags": "\U000e0041",
+    "joints": "a-b_c.",
+    "capitals": "AbC",
+    "topics": "facts on my api keys and ",
 }
 
 
-@pytest.mark.parametrize("name", PATHOLOGICAL)
-def test_no_text_takes_a_second(name: str) -> None:
+@pytest.mark.parametrize("name", [*REPEATED, "brackets"])
+def test_no_text_costs_more_than_its_size(name: str) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        half = size // 2
+        text = "[" * half + "]" * half if name == "brackets" else repeated(REPEATED[name], size)
+        return partial(screen, text)
+
     packaged_rules()
-    began = time.process_time()
-    screen(PATHOLOGICAL[name])
-    assert time.process_time() - began < 1
+    assert_in_proportion(prepare, SIZE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=300))
 def test_any_text_gets_a_verdict(text: str) -> None:
     assert kind(screen(text)) in ("none", "refuse", "escalate")

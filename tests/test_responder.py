@@ -1,6 +1,7 @@
 """What is decided about a whole message: its subject, its length, its questions."""
 
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from bot.domain import (
 )
 from bot.policy.rules import TABLE, read_table
 from bot.policy.subject import headed
-from bot.responder import MAX_CHARACTERS
+from tests.growth import assert_in_proportion, repeated
 
 HONEST = "Were API keys exposed?"
 
@@ -102,11 +103,11 @@ def test_any_other_long_text_waits_for_a_person(app: App) -> None:
 
 
 @pytest.mark.parametrize("piece", ["a", "<a", "he is outside ", "pay ", "\n", "脅"])
-def test_no_long_text_takes_a_second(app: App, piece: str) -> None:
-    respond(app, FILLER * (MAX_CHARACTERS // len(FILLER) + 1))
-    began = time.process_time()
-    respond(app, piece * (256 * 1024 // len(piece)))
-    assert time.process_time() - began < 1
+def test_no_long_text_costs_more_than_its_size(app: App, piece: str) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        return partial(respond, app, repeated(piece, size))
+
+    assert_in_proportion(prepare, 256 * 1024)
 
 
 # --- a likeness to refused requests ----------------------------------------------------------------

@@ -5,8 +5,7 @@ import json
 import logging
 import smtplib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -22,13 +21,17 @@ from bot.app import App
 from bot.channels.mail.local import Intake, LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.checking import Finding, age, decide, examine, queue_lines, reconcile
+from bot.channels.slack.words import read_words
+from bot.commands.cases import age, decide, queue_lines
+from bot.commands.doctor import Finding, examine
+from bot.commands.reconcile import reconcile
 from bot.confidence import Answers, StrictJudge
 from bot.corpus import Knowledge
 from bot.desk import Desk
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.http import HttpPort, Page
 from bot.journal import Decided, Journal, OutboxState, Received
+from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
 from bot.ports import Mail, Place
@@ -37,7 +40,10 @@ from bot.service import Handled, Service
 from bot.settings import Settings
 from bot.upkeep import Pace
 from tests.conftest import KNOWLEDGE
+from tests.fakes import Time
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS
+from tests.waiting import wait_until as until
 
 EXPOSED = "What is the December 19 clarification?"
 LAWYERS = "Which law firm advises you about the budget of the marketing team?"
@@ -62,7 +68,7 @@ def app(settings: Settings, quick: Responder) -> Iterator[App]:
 def running(app: App, pace: Pace | None = None) -> Iterator[tuple[Service, list[Handled]]]:
     shown: list[Handled] = []
     service = Service(app, shown.append)
-    service.upkeep.pace = pace or Pace(beat=0.1, lease=1.0, send=0.1)
+    service.upkeep.pace = pace or Pace(beat=0.1, send=0.1)
     service.start()
     thread = threading.Thread(target=service.run)
     thread.start()
@@ -70,7 +76,7 @@ def running(app: App, pace: Pace | None = None) -> Iterator[tuple[Service, list[
         yield service, shown
     finally:
         service.stop()
-        thread.join(20)
+        thread.join(SAFETY_NET_SECONDS)
         service.close()
 
 
@@ -79,13 +85,6 @@ def local(app: App) -> LocalMailbox:
     box = app.mailbox
     assert isinstance(box, LocalMailbox)
     return box
-
-
-def until(true: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def mail(text: str, n: int = 1, **headers: str) -> bytes:
@@ -101,7 +100,7 @@ def mail(text: str, n: int = 1, **headers: str) -> bytes:
 
 
 def page(service: Service, path: str) -> tuple[int, str]:
-    line = http.client.HTTPConnection("127.0.0.1", service.http.port, timeout=5)
+    line = http.client.HTTPConnection("127.0.0.1", service.http.port, timeout=SAFETY_NET_SECONDS)
     try:
         line.request("GET", path)
         found = line.getresponse()
@@ -171,7 +170,7 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
         until(lambda: len(shown) == 2)
         until(lambda: app.journal.sends.counts() == {"sent": 1, "bounced": 1})
     assert [case.reason for case in app.journal.cases.queue()] == ["held"]
-    assert any("bounced" in line for line in queue_lines(app.journal))
+    assert any("bounced" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE)))
 
 
 def sending(app: App, n: int) -> int:
@@ -187,6 +186,14 @@ def received(text: str, n: int = 1, sender: str = "") -> Received:
         channel="email", thread_key=f"t{n}", key=f"k{n}", raw_ref="r", verdict="answer", rule="R18",
         sender=sender or f"ana{n}@x.example", headers={"message_id": f"<{n}@x>", "references": ""}, text=text,
     )  # fmt: skip
+
+
+def claimed_long_ago(app: App, send_id: int) -> None:
+    """By a terminal that is on no list, longer ago than any lease."""
+    sends = app.journal.sends
+    sends._clock = lambda: wall_clock() - timedelta(hours=1)
+    assert sends.claim(send_id, "terminal-1")
+    sends._clock = wall_clock
 
 
 class Way:
@@ -255,14 +262,14 @@ def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
 
 
 def test_what_a_dead_terminal_was_sending_is_looked_up(app: App) -> None:
-    app.journal.sends.claim(sending(app, 1), "terminal-1")
+    claimed_long_ago(app, sending(app, 1))
     with running(app):
         until(lambda: app.journal.sends.counts() == {"sent": 1})
 
 
 def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
     app.desk.was_sent = lambda _header: None
-    app.journal.sends.claim(sending(app, 1), "terminal-1")
+    claimed_long_ago(app, sending(app, 1))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
     with running(app):
@@ -274,7 +281,6 @@ def test_jobs_that_were_lost_are_put_again(app: App) -> None:
     message_id = app.desk.take(received(EXPOSED))
     with running(app, Pace(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
         until(lambda: app.journal.sends.counts() == {"sent": 1})
-        time.sleep(0.3)
         second = app.desk.take(received(EXPOSED, 2))
         until(lambda: app.journal.sends.counts() == {"sent": 2})
     assert message_id != second
@@ -286,7 +292,7 @@ def test_overdue_cases_are_reminded_of(app: App, caplog: pytest.LogCaptureFixtur
     app.desk.work(message_id)
     with writing(app.journal.engine) as db:
         db.execute(sql.text("UPDATE escalation SET due_at = '2026-01-01T00:00:00.000+00:00'"))
-    assert "OVERDUE" in "\n".join(queue_lines(app.journal))
+    assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE)))
     with running(app):
         until(lambda: "a case is past its due time" in caplog.text)
 
@@ -323,12 +329,14 @@ def test_an_outage_of_the_mailbox_is_one_line_and_ends(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = local(app)
+    tried: list[int] = []
     down = threading.Event()
     down.set()
 
     class Box:
         def waiting(self) -> Iterator[Mail]:
             if down.is_set():
+                tried.append(1)
                 raise MissingError("no line")
             return box.waiting()
 
@@ -346,7 +354,7 @@ def test_an_outage_of_the_mailbox_is_one_line_and_ends(
     with running(app) as (service, shown):
         until(lambda: "no mail can be taken" in caplog.text)
         assert "mailbox" in page(service, "/readyz")[1]
-        time.sleep(1.2)
+        until(lambda: len(tried) >= 2)
         down.clear()
         box.new.add(mail(EXPOSED))
         until(lambda: shown)
@@ -464,8 +472,10 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     app.journal.fail(message_id, "x")
     (case,) = app.journal.cases.queue()
     with pytest.raises(InputError, match="--text"):
-        decide(app, case.id, text=None, approve=True)
-    assert "edited, 1 mail sent" in decide(app, case.id, text="We have read it.", approve=False)
+        decide(app, case.id, text=None, approve=True, confirm=bool)
+    assert "edited, 1 mail sent" in decide(
+        app, case.id, text="We have read it.", approve=False, confirm=bool
+    )
 
 
 @pytest.mark.parametrize(
@@ -501,9 +511,17 @@ def test_another_worker_that_fell_silent_is_taken_over(
             )
         )
         mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
+        send_id, now = sending(mine, 1), Time()
+        now.now = wall_clock()  # and from here on it stands still
+        mine.journal.workers._clock = mine.journal.sends._clock = now
         mine.journal.workers.beat("desk-dead", "1")
-        mine.journal.sends.claim(sending(mine, 1), "desk-dead")
-        with running(mine, Pace(beat=0.2, lease=0.5, send=0.2)) as (service, _):
+        mine.journal.sends.claim(send_id, "desk-dead")
+        pace = Pace(beat=0.1, send=0.1)
+        now.forward(pace.lease - 1)
+        with running(mine, pace) as (service, _):
+            until(lambda: mine.jobs.worker in mine.journal.workers.alive())
+            assert mine.journal.sends.counts() == {"sending": 1}, "the lease holds to its end"
+            now.forward(2)
             until(lambda: mine.journal.sends.counts() == {"sent": 1})
             assert mine.journal.workers.alive() == [mine.jobs.worker]
             assert "desk_taken_over_total 1.0" in page(service, "/metrics")[1]

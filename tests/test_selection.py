@@ -5,7 +5,7 @@ import string
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
@@ -69,7 +69,6 @@ def judged(probability: float, certainty: float = 0.5) -> Judgement:
     return Judgement(probability=probability, passages=OURS, label="x", certainty=certainty)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1), st.lists(st.sampled_from("abcdefgh"), max_size=3, unique=True))
 def test_an_untrusted_word_never_answers_more(probability: float, named: list[str]) -> None:
     before = judged(probability)
@@ -78,7 +77,6 @@ def test_an_untrusted_word_never_answers_more(probability: float, named: list[st
     assert after.probability in (before.probability, 0.0)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1), st.lists(st.sampled_from("abcdefgh"), max_size=3, unique=True))
 def test_a_trusted_word_quotes_only_what_the_desk_ranks(
     probability: float, named: list[str]
@@ -203,7 +201,6 @@ def test_what_is_asked_stays_as_it_is(text: str) -> None:
     assert without_people(text) == text
 
 
-@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_masking_twice_is_masking_once(text: str) -> None:
     once = without_people(text)

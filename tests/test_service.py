@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from bot.errors import DeliveryError, MissingError
 from bot.journal import Journal
 from bot.service import Handled, Service
 from bot.settings import Settings
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
 
 
 def free_port() -> int:
@@ -122,11 +122,9 @@ def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     child.wait()
     child = started(mine)
     journal = Journal(settings.database)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (journal.counts()["message"] < 50 or journal.undecided()):
-        time.sleep(0.2)
+    wait_until(lambda: journal.counts()["message"] == 50 and not journal.undecided())
     child.send_signal(signal.SIGTERM)
-    assert child.wait(timeout=20) == 0
+    assert child.wait(timeout=SAFETY_NET_SECONDS) == 0
     assert journal.counts()["message"] == 50
     assert all(len(journal.outcomes(i)) == 1 for i in range(1, 51))
 
@@ -145,11 +143,16 @@ def started(settings: Settings) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and child.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", settings.smtp_port)) == 0:
-                return child
-        time.sleep(0.1)
-    child.kill()
-    raise AssertionError("the desk did not start")
+    try:
+        wait_until(lambda: taking(settings.smtp_port) or child.poll() is not None)
+        assert child.poll() is None, "the desk did not start"
+    except AssertionError:
+        child.kill()
+        raise
+    return child
+
+
+def taking(port: int) -> bool:
+    """Does somebody take connections there?"""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

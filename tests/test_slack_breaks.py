@@ -15,7 +15,7 @@ from bot.channels.slack.sender import BREAKS, Sender
 from bot.channels.slack.staff import Places
 from bot.channels.slack.sync import CardError, Sync
 from bot.channels.slack.words import read_words
-from bot.checking import queue_lines
+from bot.commands.cases import queue_lines
 from bot.journal import Case, Journal
 from bot.journal.slack_records import Event, Post
 from tests.conftest import KNOWLEDGE
@@ -72,7 +72,9 @@ def test_a_post_that_breaks_is_retried_then_shown_and_stops_no_other(
     assert [card["text"] for card in side.cards()] == ["card 2"]
     assert journal.slack.counts() == {"dead": 1, "sent": 1}
     assert "RuntimeError" in journal.slack.dead()[0].fault
-    assert any("did not reach Slack" in line for line in queue_lines(journal))
+    assert any(
+        "did not reach Slack" in line for line in queue_lines(journal, read_words(KNOWLEDGE))
+    )
     assert caplog.text.count("a post broke") == BREAKS
     client.text = ""
     journal.slack.revive()  # each hour, and at each start

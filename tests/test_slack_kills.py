@@ -70,33 +70,28 @@ def arrived(real: Servers, text: str) -> list[bytes]:
         return [m[b"BODY[]"] for m in mails if text.encode() in m[b"BODY[]"]]
 
 
-def test_acks_stay_quick_under_fifty_at_once(process: Process) -> None:
-    """Four times fifty; each is stored on disk before its ack."""
+def test_fifty_at_once_are_all_acknowledged_and_stored(process: Process) -> None:
+    """Each is on disk before its ack; that few commits do for all is tested in test_slack_parts."""
 
-    def deliver(number: int) -> float:
-        side, began = process.side, time.perf_counter()
+    def deliver(number: int) -> bool:
+        side = process.side
         event = {
             "type": "message", "channel_type": "im", "channel": "DALICE", "user": ALICE,
             "text": f"Were my keys exposed? {number}", "ts": f"1.{number}",
         }  # fmt: skip
         if process.mode == "http":
-            return side.event(event)[2]
+            return side.event(event)[0] == 200
         body = {
             "type": "event_callback",
             "team_id": TEAM,
             "event_id": f"Ev{number}",
             "event": event,
         }
-        side.send("events_api", body)
-        return time.perf_counter() - began
+        side.send("events_api", body)  # returns with its ack
+        return True
 
-    took: list[float] = [deliver(0)]
     with ThreadPoolExecutor(50) as pool:
-        for burst in range(4):
-            took += pool.map(deliver, range(1 + 50 * burst, 51 + 50 * burst))
-            time.sleep(0.5)
-    took.sort()
-    assert took[198] < 3, "Slack's own limit; how long it takes is measured elsewhere"
+        assert all(pool.map(deliver, range(201)))
     assert process.journal.counts()["slack_event"] == 201
 
 

@@ -40,7 +40,7 @@ from tests.test_slack_cards import AT, HOSTILE, LONG, WORDS, case, hostile
 
 ANY = st.one_of(HOSTILE, LONG, st.text(max_size=4_000))
 ME = "slack:U0ALICE"
-LOADED = settings(deadline=None, max_examples=40)  # other work may share the machine
+LOADED = settings(max_examples=40)
 NUMBERS = Numbers(messages=9, answered=5, decided=2, open=60)
 
 

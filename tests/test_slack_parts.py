@@ -1,7 +1,6 @@
 """Parts by themselves: what Slack may answer, what the outbox does with it, who leads."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +20,7 @@ from bot.journal import Change, Journal, Stage
 from bot.journal.slack_records import Fresh
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
 from tests.test_journal import mail
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -213,7 +213,8 @@ def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
 
     def take(fresh: Sequence[Fresh]) -> int:
         commits.append(len(fresh))
-        time.sleep(0.05)
+        if len(commits) == 1:  # the disk is slow: all the others come meanwhile
+            wait_until(lambda: len(inbox._waiting) == 50 - len(fresh))
         return real(fresh)
 
     journal.slack.take = take  # type: ignore[method-assign]
@@ -221,7 +222,7 @@ def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
         for n in range(50):
             pool.submit(inbox.take, Incoming(key=f"k{n}", lane="act", payload={}))
     assert sum(commits) == 50
-    assert len(commits) <= 10, commits
+    assert len(commits) == 2, commits
 
 
 def test_each_of_a_batch_hears_that_it_was_not_stored(journal: Journal) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.slack_preview import page
 from tests.test_slack_cards import states
+from tests.waiting import SAFETY_NET_SECONDS
 
 
 def test_the_page_shows_every_state_and_window() -> None:
@@ -26,5 +27,5 @@ def test_a_browser_draws_it(tmp_path: Path) -> None:
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1300,4000",
         f"--user-data-dir={tmp_path}/profile", f"--screenshot={tmp_path}/cards.png", f"file://{tmp_path}/cards.html",
     ]  # fmt: skip
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, capture_output=True, timeout=SAFETY_NET_SECONDS, check=True)
     assert (tmp_path / "cards.png").stat().st_size > 50_000

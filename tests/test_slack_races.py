@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -108,23 +107,11 @@ def test_a_slack_that_is_ill_loses_nothing_and_keeps_the_order(stand: Stand) -> 
     cases = [stand.case(f"{UNSURE} {n}", f"k{n}", sender=f"u{n}@example.org") for n in range(4)]
     for case in cases:
         stand.side.click(ALICE, "claim", f"{case}:")
-    stand.until(lambda: json.dumps(stand.side.cards()).count("*Taken*") == 4, 20)
+    stand.until(lambda: json.dumps(stand.side.cards()).count("*Taken*") == 4)
     heads = [card["blocks"][0]["text"]["text"] for card in stand.side.cards()]
     assert sorted(heads) == heads
     assert len(heads) == 4
     assert stand.desk.journal.slack.counts().get("dead") is None
-
-
-def test_a_channel_gets_one_post_a_second(app: App, tmp_path: Path, side: SlackSide) -> None:
-    side.per_second = 1.0
-    with standing(app, tmp_path, side, "http", pace=1.0) as stand:
-        for n in range(3):
-            stand.case(f"{UNSURE} {n}", f"k{n}", sender=f"u{n}@example.org")
-        stand.until(lambda: len(side.cards()) == 3, 15)
-        posts = [call for call in side.calls if call.method == "chat.postMessage"]
-        assert [call.status for call in posts] == [200, 200, 200]
-        gaps = [b.at - a.at for a, b in pairwise(posts)]
-        assert min(gaps) > 0.9
 
 
 def test_slack_away_at_the_start_and_back_later(app: App, tmp_path: Path, side: SlackSide) -> None:
@@ -136,13 +123,13 @@ def test_slack_away_at_the_start_and_back_later(app: App, tmp_path: Path, side: 
         assert len(stand.out.sent) == 1, "mail goes on"
         time.sleep(0.3)
         side.down = False
-        stand.until(stand.side.cards, 20)
-        stand.until(lambda: side.lines, 20)
+        stand.until(stand.side.cards)
+        stand.until(lambda: side.lines)
         side.click(ALICE, "claim", f"{case}:")
         stand.until(lambda: stand.shows("*Taken*"))
         stand.until(lambda: stand.slack.health()[0].good)
         side.lines[-1].close()
-        stand.until(lambda: len(side.lines) == 2, 20)
+        stand.until(lambda: len(side.lines) == 2)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
 from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide
 from tests.slack_stand import QUOTED, Stand, standing
+from tests.waiting import SAFETY_NET_SECONDS
 
 ROOT = Path(__file__).parents[1]
 NEEDED = {
@@ -222,7 +223,7 @@ def test_a_clock_that_is_wrong_is_said_without_any_request(
 
 def test_slacks_challenge_is_answered(stand: Stand) -> None:
     body = json.dumps({"type": "url_verification", "challenge": "abc"})
-    status, text, _ = stand.side.post(body, "application/json")
+    status, text = stand.side.post(body, "application/json")
     assert (status, json.loads(text)["challenge"]) == (200, "abc")
 
 
@@ -250,12 +251,12 @@ def test_a_removal_that_overtakes_the_check_of_the_token_stands(
         answer = real(called, token, args)
         if called == "auth.test":
             asked.set()
-            told.wait(10)
+            told.wait(SAFETY_NET_SECONDS)
         return answer
 
     side.api = slow  # type: ignore[method-assign,assignment]
     with standing(app, tmp_path, side, "http") as stand:
-        assert asked.wait(10)
+        assert asked.wait(SAFETY_NET_SECONDS)
         side.event({"type": "app_uninstalled"})
         stand.until(lambda: "app_uninstalled" in stand.slack.health()[0].says)
         told.set()

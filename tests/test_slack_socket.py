@@ -63,7 +63,7 @@ def test_slack_ill_while_it_replaces_the_line(stand: Stand) -> None:
     side.lines[-1].close()
     stand.until(lambda: not stand.slack.health()[0].good)
     side.down = False
-    stand.until(lambda: len(side.lines) == 2, 30)
+    stand.until(lambda: len(side.lines) == 2)
     side.lines[-1].send(sent := envelope(1))
     stand.until(lambda: sent["envelope_id"] in side.acks)
     stand.until(lambda: stand.slack.health()[0].good)

@@ -17,6 +17,7 @@ from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.slack_side import ALICE, SlackSide
 from tests.slack_stand import UNSURE, Stand, standing
 from tests.test_desk import handle, received
+from tests.waiting import SAFETY_NET_SECONDS
 
 BAIT = "Send us your password at evil.example. <!channel>"
 
@@ -24,7 +25,7 @@ BAIT = "Send us your password at evil.example. <!channel>"
 def drafter(app: App, server: ModelServer, **bounds: int) -> ChatDrafter:
     return ChatDrafter(
         "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds(**bounds)),
-        options={"api_key": "no key", "base_url": server.url}, deadline=5,
+        options={"api_key": "no key", "base_url": server.url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
 
 

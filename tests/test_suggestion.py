@@ -4,7 +4,7 @@ import random
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
@@ -56,7 +56,6 @@ def test_a_suggestion_is_masked_and_warned_of(knowledge: Knowledge) -> None:
     assert any("evil.example" in w for w in found.warnings)
 
 
-@settings(deadline=None)  # the first text waits for the secret formats
 @given(st.text(max_size=3_000))
 def test_no_text_breaks_it(knowledge: Knowledge, text: str) -> None:
     found = suggested(text, knowledge.offered, knowledge)

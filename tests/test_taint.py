@@ -18,8 +18,10 @@ from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.rules import Policy
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import Model
-from bot.checking import MailCheck, decide, queue_lines
+from bot.channels.slack.words import read_words
+from bot.checking import MailCheck
 from bot.cli import main
+from bot.commands.cases import decide, queue_lines
 from bot.errors import InputError
 from bot.redact import redact
 from bot.service import Handled, Service
@@ -33,6 +35,7 @@ from tests.servers.slack_side import ALICE, SlackSide
 from tests.slack_stand import UNSURE, Stand, filled, standing
 from tests.taint import KINDS, MARK, Plant, desk_log, files, found, leaks, plant, tables
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS
 
 PLACES = ("subject", "body", "html", "attachment", "quoted", "display")
 LINES = frozenset(KINDS) - {"pem"}  # what fits into a header
@@ -112,7 +115,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
         after = {f"stopped {name}": data for name, data in files(app.settings.home).items()}
         sinks |= {name: data for name, data in after.items() if "sqlite" in name}
     sinks |= {
-        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal)),
+        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE))),
         "terminal": "".join(capsys.readouterr()),
     }  # fmt: skip
     assert leaks(list(plants.values()), sinks) == []
@@ -248,13 +251,23 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
             test_desk.handle(mine.desk, test_desk.received(UNSURE, each.kind))
             case = mine.journal.cases.queue()[-1].id
             with pytest.raises(InputError, match="holds what looks like") as remarks:
-                decide(mine, case, text=f"{MARK} {each.sentence}", approve=False)
+                decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, confirm=bool)
             told.append(str(remarks.value))
             told.append(
-                decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, anyway=True)
+                decide(
+                    mine,
+                    case,
+                    text=f"{MARK} {each.sentence}",
+                    approve=False,
+                    confirm=bool,
+                    anyway=True,
+                )
             )
         sinks = tables(mine.journal.engine, but=STAFF_MAY)
-        sinks |= {"queue": "\n".join(queue_lines(mine.journal)), "desk log": log.getvalue()}
+        sinks |= {
+            "queue": "\n".join(queue_lines(mine.journal, read_words(KNOWLEDGE))),
+            "desk log": log.getvalue(),
+        }
         whole = tables(mine.journal.engine)
     sinks |= {
         "logs": caplog.text,
@@ -286,9 +299,9 @@ def test_no_secret_of_slack_reaches_a_sink(
             side.mention(ALICE, f"{MARK}: {plants[kind, 'mentioned'].sentence} Is it safe?")
             side.command(ALICE, f"ask {MARK}: {plants[kind, 'commanded'].sentence} Is it safe?")
             _edited(stand, plants[kind, "edited"])
-        stand.until(lambda: len(side.responses) >= len(KINDS), 60)
-        stand.until(lambda: len(stand.desk.journal.cases.queue()) <= len(side.cards()), 60)
-        stand.until(lambda: server.bodies, 60)
+        stand.until(lambda: len(side.responses) >= len(KINDS))
+        stand.until(lambda: len(stand.desk.journal.cases.queue()) <= len(side.cards()))
+        stand.until(lambda: server.bodies)
         stand.desk.deliver()
         stand.until(lambda: not stand.desk.journal.sends.due())
         sinks = tables(stand.desk.journal.engine, but=STAFF_MAY)
@@ -378,7 +391,7 @@ def _take(stand: Stand, raw: bytes) -> None:
 def _model(app: App, url: str) -> Model:
     made = ChatDrafter(
         "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds()),
-        options={"api_key": "no key", "base_url": url}, deadline=5,
+        options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
     return Model(draft=made.draft, state=lambda: made.budget.state)
 

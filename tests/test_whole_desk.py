@@ -9,7 +9,6 @@ import os
 import secrets
 import signal
 import smtplib
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -33,6 +32,7 @@ from tests.slack_desk import Fork, Process
 from tests.slack_stand import UNSURE, Watching, filled
 from tests.test_chat_model import KNOWN, entry
 from tests.test_service import free_port
+from tests.waiting import wait_until
 
 MAILS = 200
 SAFETY_SECONDS = 400.0
@@ -147,9 +147,8 @@ def stop(pids: list[int]) -> None:
     """End the workers as an operator does; SIGKILL after a while."""
     for pid in pids:
         _signal(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    with suppress(AssertionError):
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     for pid in pids:
         _signal(pid, signal.SIGKILL)
 
@@ -218,8 +217,8 @@ def on_postgres(forks: Fork, side: SlackSide, postgres: str, tmp_path: Path) -> 
 def test_whole_desk_on_postgresql_answers_mail_while_it_leads_slack(on_postgres: Process) -> None:
     """The process that posts to Slack holds its lock for life; no reply may wait for it."""
     process = on_postgres
-    process.until(lambda: process.side.called("conversations.info"), 60)  # only the leader looks
+    process.until(lambda: process.side.called("conversations.info"))  # only the leader looks
     process.mail()
-    process.until(process.sent, 60)
-    process.until(process.side.cards, 60)
+    process.until(process.sent)
+    process.until(process.side.cards)
     assert process.journal.undecided() == []

@@ -94,6 +94,19 @@ class Knowledge:
         wanted = [c.together for c in self.notes.quote_together if c.passage in passage_ids]
         return [w for w in dict.fromkeys(wanted) if w not in passage_ids]
 
+    def without_alternatives(self, passage_ids: list[str]) -> list[str]:
+        """`passage_ids` with one of each group that says the same, in the order that they have.
+
+        The first of a group stays, unless another passage must be quoted together with a later one.
+        """
+        needed = {c.together for c in self.notes.quote_together if c.passage in passage_ids}
+        kept = list(passage_ids)
+        for group in self.notes.quote_one_of:
+            there = [p for p in kept if p in group.passages]
+            stays = next((p for p in there if p in needed), next(iter(there), ""))
+            kept = [p for p in kept if p == stays or p not in group.passages]
+        return kept
+
 
 def load(folder: Path) -> Knowledge:
     """Read and check the knowledge folder; KnowledgeError says what is wrong where."""

@@ -19,6 +19,8 @@ def check(passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Tem
         _known(known, (erratum.passage, *erratum.instead), "notes.yaml: never_quote")
     for companion in notes.quote_together:
         _known(known, (companion.passage, companion.together), "notes.yaml: quote_together")
+    for alternatives in notes.quote_one_of:
+        _known(known, alternatives.passages, "notes.yaml: quote_one_of")
     for language, template in templates.items():
         _known(known, template.refusal_fact, f"replies/{language}.yaml: refusal_fact")
 

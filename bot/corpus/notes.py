@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import KnowledgeError
 
@@ -26,6 +26,14 @@ class Companion(BaseModel):
     why: str
 
 
+class Alternatives(BaseModel):
+    """Passages that say the same, one corrected or clearer than the other: an answer quotes one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    passages: list[str] = Field(min_length=2)
+    why: str
+
+
 class Notes(BaseModel):
     """The reviewed remarks on the post."""
 
@@ -33,6 +41,7 @@ class Notes(BaseModel):
     links: list[str]
     never_quote: list[Erratum] = []
     quote_together: list[Companion] = []
+    quote_one_of: list[Alternatives] = []
 
     @property
     def domains(self) -> frozenset[str]:

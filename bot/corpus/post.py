@@ -1,7 +1,8 @@
 """The published post (Markdown) -> Passages: one per FAQ pair, paragraph or full-sentence bullet.
 
 A bullet that is no sentence of its own (an item of a list) stays with its lead-in, because quoted
-alone it would say something else.
+alone it would say something else. A sentence that only introduces what stands below it ("As a
+reminder:") is left out where that is not quoted with it.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ BULLET = re.compile(r"^[-*]\s+")
 DATED = re.compile(r"^\W*([A-Z][a-z]+ \d{1,2}, \d{4}) clarification")
 SENTENCE = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z“\"])")
 WORD = re.compile(r"[A-Za-z0-9]+")
+LEADS = (":", "：")
 FAQ = "FAQ"
 INTRODUCTION = "Introduction"
 # Too frequent to tell two passages apart in an id.
@@ -144,6 +146,13 @@ def clean(text: str) -> str:
     return " ".join(MARK.sub("", text).split())
 
 
+def without_lead_in(text: str) -> str:
+    """`text` without a last sentence that ends in a colon; empty when it is nothing else."""
+    if not text.endswith(LEADS):
+        return text
+    return text.removesuffix(sentences(text)[-1]).strip()
+
+
 def sentences(text: str) -> tuple[str, ...]:
     """The sentences of a cleaned text; items of a list are units of their own."""
     return tuple(s.strip() for line in text.split("\n") for s in SENTENCE.split(line) if s.strip())
@@ -173,23 +182,28 @@ def _blocks(body: str) -> Iterator[Block]:
 def _passages(blocks: list[Block], published: str) -> Iterator[Passage]:
     faq_from = _faq_start(blocks)
     seen: set[str] = set()
+    for place, heading, text in _texts(blocks, faq_from):
+        if said := without_lead_in(text):
+            yield _passage(heading, said, published, seen, faq=place >= faq_from)
+
+
+def _texts(blocks: list[Block], faq_from: int) -> Iterator[tuple[int, str, str]]:
+    """Place, heading and text of each passage; a list of items stands with its lead-in."""
     lead: Block | None = None
     for place, block in enumerate(blocks):
-        faq = place >= faq_from
         if lead and block.bullets and not block.lines[0].endswith("."):
-            yield _passage(
-                lead.heading, "\n".join((*lead.lines, *block.lines)), published, seen, faq=False
-            )
+            yield place - 1, lead.heading, "\n".join((*lead.lines, *block.lines))
             lead = None
             continue
         if lead:
-            yield _passage(lead.heading, "\n".join(lead.lines), published, seen, faq=False)
+            yield place - 1, lead.heading, lead.lines[0]
         lead = None
-        if not block.bullets and not faq and block.lines[0].endswith(":"):
+        if not block.bullets and place < faq_from and block.lines[0].endswith(LEADS):
             lead = block
             continue
-        for line in block.lines if block.bullets else ("\n".join(block.lines),):
-            yield _passage(block.heading, line, published, seen, faq=faq)
+        yield from ((place, block.heading, line) for line in block.lines)
+    if lead:
+        yield len(blocks) - 1, lead.heading, lead.lines[0]
 
 
 def _faq_start(blocks: list[Block]) -> int:

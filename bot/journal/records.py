@@ -174,6 +174,11 @@ class Case:
         """Can it still be decided?"""
         return self.stage not in (Stage.DECIDED, Stage.CLOSED)
 
+    @property
+    def drafted(self) -> bool:
+        """Is there a draft that answers, rather than one that only says that a person will?"""
+        return bool(self.draft) and any(a.passages for a in self.asked)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:

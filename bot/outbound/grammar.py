@@ -13,7 +13,7 @@ from itertools import pairwise
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.checks import RESTATES
 from bot.domain import Passage
-from bot.wording import about_line, quoted, source_line
+from bot.wording import about_line, date_named, quoted, source_named
 
 PLAIN = frozenset(string.printable) - frozenset("\v\f")
 UNKNOWN = "a part is no whole template and no whole passage"
@@ -29,13 +29,16 @@ class Kind(IntEnum):
     ABOUT = 4
     PASSAGE = 5
     SOURCE = 6
-    REFUSAL = 7
-    HANDOVER = 8
-    FOOTER = 9
+    DATE = 7
+    LINK = 8
+    REFUSAL = 9
+    HANDOVER = 10
+    FOOTER = 11
 
 
 SEVERAL = frozenset({Kind.SECRET_KIND, Kind.REFUSAL})  # may stand one below the other
-QUOTES = frozenset({Kind.ABOUT, Kind.PASSAGE, Kind.SOURCE})
+SOURCES = frozenset({Kind.SOURCE, Kind.DATE, Kind.LINK})  # the pieces of a source line
+QUOTES = SOURCES | {Kind.ABOUT, Kind.PASSAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +149,13 @@ def _frames(
     for passage in offered:
         for kind, text in (
             (Kind.ABOUT, about_line(templates, passage)),
-            (Kind.SOURCE, source_line(templates, post, passage)),
+            (Kind.DATE, date_named(passage.date)),
         ):
             yield Unit(text=folded(text), kind=kind, languages=spoken, of=(passage,))
+    yield Unit(
+        text=folded(source_named(templates, post)), kind=Kind.SOURCE, languages=spoken
+    )  # fmt: skip
+    yield Unit(text=folded(post.url), kind=Kind.LINK, languages=spoken)
 
 
 def _repeated(units: Sequence[Unit]) -> str:
@@ -210,14 +217,27 @@ def _unasked(units: Sequence[Unit]) -> str:
 
 
 def _unsourced(units: Sequence[Unit]) -> str:
-    """A source line names the date of a passage above it."""
-    dates: set[str] = set()
-    for unit in units:
-        if unit.kind is Kind.PASSAGE:
-            dates.update(p.date for p in unit.of)
-        elif unit.kind is Kind.SOURCE and unit.of[0].date not in dates:
-            return "a source line belongs to no passage"
-    return ""
+    """One source line at most, whole, below the last passage, with the dates of those above it."""
+    kinds = [unit.kind for unit in units]
+    if not SOURCES.intersection(kinds):
+        return ""
+    line = [unit for unit in units if unit.kind in SOURCES]
+    begin, dates = kinds.index(line[0].kind), line[1:-1]
+    whole = [Kind.SOURCE, *(Kind.DATE for _ in dates), Kind.LINK]
+    if not dates or kinds[begin : begin + len(line)] != whole:
+        return "a source line is not whole"
+    quotes = [unit for unit in units[:begin] if unit.kind is Kind.PASSAGE]
+    if not quotes or Kind.PASSAGE in kinds[begin:]:
+        return "a source line stands elsewhere than below the passages"
+    named = [unit.of[0].date for unit in dates]
+    published = [{p.date for p in unit.of} for unit in quotes]
+    return "" if _match(named, published) else "a source line has not the dates of the passages"
+
+
+def _match(named: Sequence[str], published: Sequence[set[str]]) -> bool:
+    """Is each date that of a passage, has each passage a date, and are they in order?"""
+    each_belongs = set(named) <= set.union(*published)
+    return each_belongs and all(d & set(named) for d in published) and list(named) == sorted(named)
 
 
 RULES: tuple[Callable[[Sequence[Unit]], str], ...] = (

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +10,11 @@ from typing import Any
 
 from tests.servers import npm
 from tests.test_service import free_port
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
 
 PACKAGE = "@copilotkit/aimock@1.43.0"  # 1.43 changed its command line
 FOLDER = npm.VAR / "aimock"
 COMMAND = FOLDER / "node_modules" / ".bin" / "llmock"
-START_SECONDS = 30
 
 
 def missing() -> str:
@@ -42,7 +41,7 @@ class Aimock:
         return True
 
     def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self._side + path, timeout=2) as answer:
+        with urllib.request.urlopen(self._side + path, timeout=SAFETY_NET_SECONDS) as answer:
             return bytes(answer.read())
 
 
@@ -56,12 +55,9 @@ def aimock(fixtures: list[dict[str, Any]], folder: Path) -> Iterator[Aimock]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        until = time.monotonic() + START_SECONDS
-        while not made.up():
-            assert process.poll() is None, "aimock ended"
-            assert time.monotonic() < until, "aimock did not start"
-            time.sleep(0.05)
+        wait_until(lambda: made.up() or process.poll() is not None)
+        assert process.poll() is None, "aimock ended"
         yield made
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=SAFETY_NET_SECONDS)

@@ -5,15 +5,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
+
 DESK, USER = "incident@example.test", "user@customer.test"
-READY_SECONDS = 40
 HERE = Path(__file__).parent
 
 
@@ -121,21 +121,20 @@ def _free() -> int:
 
 
 def _await(port: int, greeting: bytes) -> None:
-    until = time.monotonic() + READY_SECONDS
-    while time.monotonic() < until:
+    def greets() -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as line:
             line.settimeout(2)
-            if line.recv(100).startswith(greeting):
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"port {port} is not ready")
+            return line.recv(100).startswith(greeting)
+        return False
+
+    wait_until(greets, lambda: f"port {port} is not ready")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(10)
+        process.wait(SAFETY_NET_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(5)
+        process.wait(SAFETY_NET_SECONDS)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
+from tests.waiting import SAFETY_NET_SECONDS
+
 Answer = Callable[[dict[str, Any]], Any]
 
 
@@ -82,7 +84,7 @@ def model_server(answer: Answer, *, seconds: float = 0.0) -> Iterator[ModelServe
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(SAFETY_NET_SECONDS)
 
 
 def answered(found: Any, body: dict[str, Any], path: str) -> tuple[int, bytes]:

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.waiting import SAFETY_NET_SECONDS
+
 VAR = Path(__file__).parents[2] / "var"
 
 
@@ -17,7 +19,9 @@ def missing(package: str, folder: Path, made: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", package]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=90, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, timeout=SAFETY_NET_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return f"npm could not install {package} in time"
     return f"npm could not install {package}" if done.returncode else ""

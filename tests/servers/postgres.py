@@ -6,16 +6,16 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sql
 
+from tests.waiting import SAFETY_NET_SECONDS, wait_until
+
 PROGRAMS = ("initdb", "postgres")
 ACCOUNTS = ("postgres", "nobody")
-START_SECONDS = 30
 # Nothing here needs to survive a power cut, and the tests should not wait for the disk.
 OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
@@ -49,7 +49,7 @@ def server() -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=START_SECONDS)
+        process.wait(timeout=SAFETY_NET_SECONDS)
         shutil.rmtree(root, ignore_errors=True)
 
 
@@ -126,12 +126,13 @@ def _program(name: str) -> str | None:
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     engine = sql.create_engine(url, poolclass=sql.NullPool)
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+
+    def answers() -> bool:
         try:
             engine.connect().close()
         except sql.exc.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("PostgreSQL did not start")
+            return False
+        return True
+
+    wait_until(lambda: answers() or process.poll() is not None)
+    assert process.poll() is None, "PostgreSQL did not start"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import npm
+from tests.waiting import SAFETY_NET_SECONDS
 
 PACKAGE = "emulate@0.12.2"  # unpinned it is another package
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ class Emulator:
         request = urllib.request.Request(
             f"{self.url}/api/{method}", json.dumps(args).encode(), headers
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=SAFETY_NET_SECONDS) as answer:
             return dict(json.loads(answer.read()))
 
 
@@ -66,5 +67,5 @@ def emulator(port: int, bot: str, scopes: list[str]) -> Iterator[Emulator]:
         yield Emulator(port, admin)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=SAFETY_NET_SECONDS)
         process.stdout.close()

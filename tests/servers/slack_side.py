@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from tests.servers.slack_limits import limits, view_limits
 from tests.servers.slack_line import Line, greeting
+from tests.waiting import SAFETY_NET_SECONDS
 
 TEAM = "T0DESK"
 TRIAGE = "C0TRIAGE"
@@ -56,7 +57,6 @@ class Fault:
 
 @dataclass
 class Call:
-    at: float
     method: str
     args: dict[str, Any]
     answer: dict[str, Any]
@@ -90,7 +90,6 @@ class SlackSide:
         self.problems: list[
             str
         ] = []  # what the real Slack would have refused, or a person regretted
-        self.per_second = 0.0  # so many seconds between posts, else 429
         self.down = False
         self.response_status = 200
         self.lock = threading.RLock()
@@ -102,7 +101,6 @@ class SlackSide:
         self.team, self.triage = TEAM, TRIAGE
         self._ts = int(time.time())
         self._known: dict[str, tuple[str, str]] = {}
-        self._last: dict[str, float] = {}
         self.server = _Server(("127.0.0.1", 0), _asking(self))
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -135,7 +133,7 @@ class SlackSide:
                 answer, status, headers = {"ok": False, "error": "service_unavailable"}, 503, {}
             else:
                 status, answer, headers = self._answer(method, token, args)
-            self.calls.append(Call(time.monotonic(), method, args, answer, status))
+            self.calls.append(Call(method, args, answer, status))
         return status, answer, headers
 
     def _answer(
@@ -162,10 +160,6 @@ class SlackSide:
         headers = {"x-oauth-scopes": ",".join(self.scopes)}
         if self.upstream and method in FORWARDED:
             return self._forward(method, token, args)
-        if method == "chat.postMessage" and self.per_second:
-            since = time.monotonic() - self._last.get(args["channel"], -1e9)
-            if since < self.per_second * 0.9:
-                return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "1"}
         handler = getattr(self, "_" + method.replace(".", "_"))
         answer = handler(args)
         return 200, answer, headers
@@ -180,7 +174,7 @@ class SlackSide:
         request = urllib.request.Request(
             f"{self.upstream}/api/{method}", json.dumps(args).encode(), headers
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=SAFETY_NET_SECONDS) as answer:
             return 200, json.loads(answer.read()), {}
 
     def _auth_test(self, _args: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +211,6 @@ class SlackSide:
             self._known[args["client_msg_id"]] = place
         self.messages[place] = dict(args) | {"ts": ts}
         self.order.append(place)
-        self._last[args["channel"]] = time.monotonic()
         return {"ok": True, "channel": args["channel"], "ts": ts}
 
     def _chat_update(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -281,16 +274,14 @@ class SlackSide:
 
     # ---- what Slack delivers
 
-    def event(
-        self, event: dict[str, Any], event_id: str = "", **more: Any
-    ) -> tuple[int, str, float]:
+    def event(self, event: dict[str, Any], event_id: str = "", **more: Any) -> tuple[int, str]:
         body = {
             "type": "event_callback", "team_id": self.team, "api_app_id": "A0DESK", "is_ext_shared_channel": False,
             "event_id": event_id or "Ev" + secrets.token_hex(5), "event": event, **more,
         }  # fmt: skip
         return self.post(json.dumps(body), "application/json")
 
-    def dm(self, user: str, text: str, ts: str = "", event_id: str = "") -> tuple[int, str, float]:
+    def dm(self, user: str, text: str, ts: str = "", event_id: str = "") -> tuple[int, str]:
         event = {"type": "message", "channel_type": "im", "channel": f"D{user[2:]}", "user": user, "text": text,
                  "ts": ts or self.new_ts(), "team": self.team}  # fmt: skip
         return self.event(event, event_id)
@@ -330,7 +321,7 @@ class SlackSide:
     def interact(self, payload: dict[str, Any]) -> dict[str, Any]:
         if self.lines:
             return self.send("interactive", payload) or {}
-        status, text, _ = self.post(
+        status, text = self.post(
             "payload=" + urllib.parse.quote_plus(json.dumps(payload)),
             "application/x-www-form-urlencoded",
         )
@@ -347,9 +338,7 @@ class SlackSide:
             return json.dumps(self.send("slash_commands", fields) or {})
         return self.post(urllib.parse.urlencode(fields), "application/x-www-form-urlencoded")[1]
 
-    def post(
-        self, body: str, kind: str, *, secret: str = "", at: float = 0
-    ) -> tuple[int, str, float]:
+    def post(self, body: str, kind: str, *, secret: str = "", at: float = 0) -> tuple[int, str]:
         stamp = str(int(at or time.time()))
         key = (secret or self.secret).encode()
         signature = "v0=" + hmac.new(key, f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
@@ -359,15 +348,14 @@ class SlackSide:
             "x-slack-signature": signature,
         }
         request = urllib.request.Request(self.request_url, body.encode(), headers)
-        began = time.perf_counter()
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read().decode(), time.perf_counter() - began
+            with urllib.request.urlopen(request, timeout=SAFETY_NET_SECONDS) as answer:
+                return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read().decode(), time.perf_counter() - began
+                return error.code, error.read().decode()
 
-    def send(self, kind: str, payload: dict[str, Any], timeout: float = 10) -> Any:
+    def send(self, kind: str, payload: dict[str, Any]) -> Any:
         """An envelope over the socket; the payload of its ack."""
         envelope = secrets.token_hex(8)
         line = next((line for line in reversed(self.lines) if not line.gone), None)
@@ -382,7 +370,7 @@ class SlackSide:
             }
         )
         with self.acked:
-            self.acked.wait_for(lambda: envelope in self.acks or line.gone, timeout)
+            self.acked.wait_for(lambda: envelope in self.acks or line.gone, SAFETY_NET_SECONDS)
             if envelope not in self.acks:
                 raise AssertionError(f"no ack for {kind}")
             return self.acks[envelope]

@@ -74,8 +74,8 @@ class Cards:
         )
 
     def can_approve(self, case: Case) -> bool:
-        """Is there a draft that answers, rather than one that only says that a person will?"""
-        return bool(case.draft) and any(a.passages for a in case.asked)
+        """Is there a draft that answers?"""
+        return case.drafted
 
     def title(self, case: Case) -> str:
         """What it is, in one line, without anybody's data."""

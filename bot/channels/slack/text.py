@@ -6,9 +6,10 @@ resolves; here it also loses what could be clicked, mention somebody or turn the
 
 import html
 import re
-import unicodedata
 
 import re2
+
+from bot.text.printable import printable
 
 SCHEME = re2.compile(r"(?i)([a-z][a-z0-9+.-]{1,20}):(//+)")
 OPENER = re2.compile(r"(?i)(mailto|tel|sms|slack|javascript|data):(\S)")
@@ -20,7 +21,6 @@ MENTION = re2.compile(r"<@[A-Z0-9]+(?:\|([^<>]*))?>")
 CHANNEL = re2.compile(r"<#[A-Z0-9]+(?:\|([^<>]*))?>")
 SPECIAL = re2.compile(r"<!([^<>|]+)(?:\|([^<>]*))?>")
 LINK = re2.compile(r"<([a-z][a-z0-9+.-]*:[^<>|]+)(?:\|([^<>]*))?>")
-KEPT = "\n\t"
 MORE = " …"
 CUT = " … [{count} more characters]"
 
@@ -33,7 +33,7 @@ def tame(text: str) -> str:
 
 def visible(text: str) -> str:
     """`text` without what nobody sees or what turns a line around."""
-    return "".join(c for c in text if _shows(c)).strip()
+    return printable(text).strip()
 
 
 def defanged(text: str) -> str:
@@ -100,7 +100,3 @@ def _dots(text: str) -> str:
         parts += [DOT.sub("[.]", text[place : number.start()]), number.group()]
         place = number.end()
     return "".join([*parts, DOT.sub("[.]", text[place:])])
-
-
-def _shows(character: str) -> bool:
-    return character in KEPT or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")

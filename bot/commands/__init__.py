@@ -1,0 +1,1 @@
+"""What the commands of the terminal do; `bot.cli` parses their arguments and prints."""

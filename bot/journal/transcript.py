@@ -1,0 +1,54 @@
+"""What was said and done in the conversation of a case, for one reader."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sql
+from sqlalchemy import Engine
+
+from bot.journal.engine import reading
+from bot.journal.records import MessageState
+from bot.journal.tables import audit, escalation, message, outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message that came, masked; or a mail of ours, as it was stored to go out."""
+
+    at: str
+    text: str = ""
+    mail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A line of the audit."""
+
+    at: str
+    actor: str
+    event: str
+
+
+def said_in(engine: Engine, case_id: int) -> list[Said]:
+    """What both sides wrote, in the order of time; without what was dropped unread."""
+    of = _conversation(case_id)
+    theirs = sql.select(message.c.received_at, message.c.text).where(
+        message.c.conversation_id == of, message.c.state != MessageState.DROPPED
+    )
+    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
+    with reading(engine) as db:
+        found = [Said(at=row.received_at, text=row.text) for row in db.execute(theirs)]
+        found += [Said(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)]
+    return sorted(found, key=lambda said: said.at)
+
+
+def noted_in(engine: Engine, case_id: int) -> list[Noted]:
+    """What the desk and people did, in order."""
+    messages = sql.select(message.c.id).where(message.c.conversation_id == _conversation(case_id))
+    query = sql.select(audit).where(audit.c.message_id.in_(messages)).order_by(audit.c.id)
+    with reading(engine) as db:
+        return [Noted(at=row.at, actor=row.actor, event=row.event) for row in db.execute(query)]
+
+
+def _conversation(case_id: int) -> "sql.ScalarSelect[int]":
+    query = sql.select(message.c.conversation_id).join(escalation)
+    return query.where(escalation.c.id == case_id).scalar_subquery()

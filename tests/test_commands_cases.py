@@ -1,0 +1,247 @@
+"""The terminal: what waits, all of a case, and what a person decides there."""
+
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+from typing_extensions import override
+
+from bot.app import App
+from bot.cli import main
+from bot.domain import EscalationReason
+from bot.journal import Received
+from bot.journal.engine import writing
+from bot.settings import Settings
+
+UNSURE = "Which law firm advises you about the budget of the marketing team?"
+ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eright to left\u202c\x7f\x08"
+
+
+class Terminal(io.StringIO):
+    """A keyboard with somebody at it."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def desk(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """A desk of its own on the shared model, which the commands find."""
+    made = App(settings)
+    made.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
+    monkeypatch.setattr("bot.cli._app", lambda **_: made)
+    yield made
+    made.journal.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    def command(*argv: str, typed: str | None = None) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Terminal(typed))
+        code = main(argv)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return command
+
+
+def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
+    """A case of a held mail, with the draft that the desk makes of it."""
+    message_id = desk.desk.take(
+        Received(
+            channel="email",
+            thread_key=f"t{n}",
+            key=f"k{n}",
+            raw_ref="r",
+            verdict="hold",
+            rule=rule,
+            sender=f"ana{n}@x.example",
+            headers={"message_id": f"<{n}@x>", "references": "", "subject": subject},
+            text=text,
+        )
+    )
+    assert message_id
+    desk.desk.work(message_id)
+    return next(w.id for w in desk.journal.cases.queue() if w.message_id == message_id)
+
+
+def for_reason(desk: App, case_id: int, reason: EscalationReason) -> None:
+    with writing(desk.journal.engine) as db:
+        row = sql.text("UPDATE escalation SET reason = :reason WHERE id = :id")
+        db.execute(row, {"reason": reason.value, "id": case_id})
+
+
+def test_the_queue_shows_topic_masked_sender_age_first_line_and_draft(desk: App, run: Run) -> None:
+    assert run("queue")[1] == "nothing waits for a person\n"
+    case(desk, f"{UNSURE}\nA second line.", subject="About lawyers")
+    desk.journal.fail(_taken(desk), "broken")
+    code, out, _ = run("queue")
+    assert code == 0
+    for words in ("held for a person", "unreadable mail", "0 min", "About lawyers", "no draft"):
+        assert words in out
+    assert "a•••@x[.]example  draft" in out
+    assert "ana1@" not in out
+    assert "A second line." not in out
+
+
+def _taken(desk: App) -> int:
+    message_id = desk.desk.take(
+        Received(
+            channel="email",
+            thread_key="t9",
+            key="k9",
+            raw_ref="r",
+            verdict="answer",
+            rule="R18",
+            sender="bo@x.example",
+            headers={"message_id": "<9@x>", "references": ""},
+            text="?",
+        )
+    )
+    assert message_id
+    return message_id
+
+
+def test_the_queue_is_json_for_programs(desk: App, run: Run) -> None:
+    number = case(desk)
+    _, out, _ = run("queue", "--json")
+    (found,) = json.loads(out)["cases"]
+    assert (found["id"], found["reason"], found["draft"], found["overdue"]) == (
+        number, "held", True, False,
+    )  # fmt: skip
+    assert found["from"] == "a•••@x[.]example"
+    assert out.isascii()
+
+
+def test_a_case_shows_all_of_it(desk: App, run: Run) -> None:
+    number = case(desk, f"{UNSURE}\nA second line.", subject="About lawyers", rule="R7 list")
+    code, out, _ = run("case", str(number))
+    assert code == 0
+    for words in (
+        "Normal, held for a person", "ana1@x.example", "A rule keeps this for a person", "R7 list",
+        "Look at the sender first", "they wrote", "About lawyers", "A second line.", "p=",
+        "--- draft", "This is what we have published", "received:hold", "decided",
+        f"decide {number} --approve",
+    ):  # fmt: skip
+        assert words in out, words
+    assert run("case", "99")[0] == 2
+
+
+def test_a_case_shows_what_we_wrote_and_who_decided(desk: App, run: Run) -> None:
+    number = case(desk)
+    run("decide", str(number), "--text", "We name no law firm.")
+    _, out, _ = run("case", str(number))
+    assert "--- we wrote" in out
+    assert "We name no law firm." in out
+    assert "edited by terminal" in out
+    assert "decide with" not in out
+
+
+def test_an_approval_shows_recipient_and_text_and_asks(desk: App, run: Run) -> None:
+    number = case(desk)
+    draft = desk.journal.cases.queue()[0].draft
+    for typed in ("\n", "n\n", "no way\n", ""):
+        code, out, err = run("decide", str(number), "--approve", typed=typed)
+        assert code == 1
+        assert "to: ana1@x.example" in out
+        assert draft.rstrip() in out
+        assert "stays open: nothing was sent" in err
+    code, out, _ = run("decide", str(number), "--approve", typed="y\n")
+    assert (code, desk.journal.cases.queue()) == (0, [])
+    assert "approved, 1 mail sent" in out
+
+
+def test_without_a_terminal_an_approval_needs_yes(desk: App, run: Run) -> None:
+    number = case(desk)
+    code, _, err = run("decide", str(number), "--approve")
+    assert code == 2
+    assert "--yes" in err
+    assert len(err.strip().splitlines()) == 1
+    assert len(desk.journal.cases.queue()) == 1
+    assert run("decide", str(number), "--approve", "--yes")[0] == 0
+    assert desk.journal.cases.queue() == []
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [EscalationReason.PRESS, EscalationReason.LEGAL, EscalationReason.REGULATOR, EscalationReason.DANGER],
+)  # fmt: skip
+def test_no_draft_answers_press_legal_regulator_or_danger(
+    desk: App, run: Run, reason: EscalationReason
+) -> None:
+    number = case(desk)
+    for_reason(desk, number, reason)
+    for more in ((), ("--yes",)):
+        code, _, err = run("decide", str(number), "--approve", *more, typed="y\n")
+        assert code == 2
+        assert "--text or --file" in err
+    assert "--approve" not in run("case", str(number))[1]
+    assert len(desk.journal.cases.queue()) == 1
+    assert run("decide", str(number), "--text", "We will call you.")[0] == 0
+
+
+def test_a_case_that_changed_while_somebody_was_asked_is_not_sent(
+    desk: App, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = case(desk)
+
+    def answers_late(_prompt: str) -> str:
+        again = Received(
+            channel="email", thread_key="t1", key="k2", raw_ref="r", verdict="answer", rule="R18",
+            sender="ana1@x.example", headers={"message_id": "<2@x>", "references": ""}, text="Wait!",
+        )  # fmt: skip
+        desk.desk.take(again)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", answers_late)
+    code, _, err = run("decide", str(number), "--approve", typed="")
+    assert code == 2
+    assert "has changed meanwhile" in err
+    assert len(desk.journal.cases.queue()) == 1
+
+
+def test_the_text_may_come_from_a_file(desk: App, run: Run, tmp_path: Path) -> None:
+    number = case(desk)
+    letter = tmp_path / "reply.txt"
+    assert run("decide", str(number), "--file", str(letter))[0] == 2
+    letter.write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in run("decide", str(number), "--file", str(letter))[2]
+    letter.write_text(" \n")
+    assert "empty" in run("decide", str(number), "--file", str(letter))[2]
+    letter.write_text("Dear Ana,\n\nwe name no law firm.\n", encoding="utf-8")
+    assert "edited, 1 mail sent" in run("decide", str(number), "--file", str(letter))[1]
+
+
+def test_nothing_that_is_printed_controls_the_terminal(desk: App, run: Run) -> None:
+    number = case(desk, f"{ESCAPES} {UNSURE}", subject=f"Help {ESCAPES}", rule=f"R7 {ESCAPES}")
+    printed = [
+        run("queue"), run("queue", "--json"), run("case", str(number)),
+        run("decide", str(number), "--approve", typed="n\n"), run("redact", f"x {ESCAPES}"),
+        run("decide", str(number), "--file", f"/{ESCAPES}"),
+    ]  # fmt: skip
+    shown = "".join(out + err for _, out, err in printed).replace("\n", "").replace("\t", "")
+    assert [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")] == []
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_doctor_is_json_for_programs(run: Run) -> None:
+    code, out, _ = run("doctor", "--json")
+    told = json.loads(out)
+    assert (code == 0) is told["good"]
+    assert {"knowledge", "model", "journal"} <= {f["name"] for f in told["findings"]}
+    assert all(set(f) == {"name", "good", "says"} for f in told["findings"])
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("incident-desk 0.")
