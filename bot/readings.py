@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from bot import segments
 from bot.corpus.questions import Act
 from bot.domain import Question
-from bot.policy import Talk, Verdict, talk
+from bot.policy import Talk, Verdict, asks_for_what_is_kept, asks_if_genuine, talk
 from bot.ports import Judgement
 
 # How certain the classifier must be that no rule of the policy missed a request to refuse.
@@ -21,6 +21,7 @@ class Reading:
     view: str
     judgement: Judgement
     confirmed: bool = False  # by a model, twice, whose yes counts
+    shown: bool = False  # about a mail or link that they show us
 
 
 Asked = tuple[Reading, Verdict | None]
@@ -35,10 +36,23 @@ def questions_of(own: str, shown: str) -> list[Question]:
     ]
 
 
+def is_about_sample(question: Question) -> bool:
+    """Asks about the mail that they show us, or asks nothing and only shows it."""
+    return asks_if_genuine(question.text) or not segments.asks(question.text)
+
+
 def like_refused(reading: Reading) -> bool:
-    """Reads like what is refused, though no rule names it."""
-    judged = reading.judgement
-    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
+    """Reads like what is refused, though no rule names it.
+
+    A text that names no secret must ask for something of the kinds that are refused: a case
+    number, a phone number or a request for a call is a person's to read.
+    """
+    judged, told = reading.judgement, talk(reading.view)
+    if reading.shown:
+        return False
+    if judged.label != Act.REFUSE or judged.certainty < LIKE_REFUSED[told]:
+        return False
+    return told is not Talk.NOTHING or asks_for_what_is_kept(reading.view)
 
 
 def without_chatter(readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> list[Asked]:

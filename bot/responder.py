@@ -30,16 +30,23 @@ from bot.policy import (
     Escalate,
     Refuse,
     Verdict,
+    asks_if_genuine,
+    closes_nothing,
+    demands_our_word,
     headed,
+    material,
+    only_thanks,
     sample,
     screen,
     spoken,
     urgent,
+    wants_person,
 )
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.readings import (
     Asked,
     Reading,
+    is_about_sample,
     like_refused,
     questions_of,
     without_announcements,
@@ -52,7 +59,11 @@ QUOTED = 2
 HITS = 24
 MAX_CHARACTERS = 32_000
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
-OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
+OPEN = frozenset(
+    {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
+)
+# What a victim who only asks about a mail is not refused for: the post's rules answer them.
+SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
 
 
 class Responder:
@@ -82,8 +93,12 @@ class Responder:
         language = detect(message.text)
         notes: list[str] = []
         outcomes = self._outcomes(message, language, explain, notes)
+        before = any(t.role is Role.USER and wants_person(spoken(t.text)) for t in message.history)
+        if before or wants_person(spoken(message.text)):
+            outcomes = _for_a_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
+            silenced=before,
             language=language if language in self.knowledge.templates else "en",
             knowledge=self.knowledge.version,
             redactions=message.redactions,
@@ -120,17 +135,21 @@ class Responder:
         if len(text) > MAX_CHARACTERS:
             return [_too_long(text, screened)]
         whole = screen(screened, history=history)
+        if whole is None and _closes(message):
+            return []
         if message.subject:
             history.append(message.subject)
         shown = sample(text)
         own = spoken(text) if shown else text
-        readings = self._readings(questions_of(own, shown), language, explain)
+        shown = shown or material(own)
+        readings = self._readings(questions_of(own, shown), language, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
-        verdicts = [whole if v == screened else screen(v, history=history) for v in views]
-        if whole and not any(verdicts):
-            verdicts[-1] = whole
+        found = [whole if v == screened else screen(v, history=history) for v in views]
+        verdicts = [_spared(v, own) for v in found]
+        if whole and not any(found):
+            verdicts[-1] = _spared(whole, own)
         outcomes = self._decided(own, readings, verdicts, language, notes)
         return [_with_sample(o) for o in outcomes] if shown else outcomes
 
@@ -147,9 +166,10 @@ class Responder:
         self,
         found: list[Question],
         language: str,
+        shown: str,
         explain: Callable[[Reading], None] | None,
     ) -> list[Reading]:
-        readings = [self._read(q, language) for q in found]
+        readings = [self._read(q, language, shown if is_about_sample(q) else "") for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings
@@ -176,12 +196,18 @@ class Responder:
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)
 
-    def _read(self, question: Question, language: str) -> Reading:
-        """The view of the question with the highest probability."""
+    def _read(self, question: Question, language: str, shown: str = "") -> Reading:
+        """The view of the question with the highest probability.
+
+        `shown` says in English what kind of mail it is about; that is a view of its own.
+        """
         found = [
             Reading(question=question, view=view, judgement=self._judge(view, language))
             for view in segments.views(question)
         ]
+        if shown:
+            judged = self._judge(shown, "en")
+            found.append(Reading(question=question, view=shown, judgement=judged, shown=True))
         return max(found, key=lambda r: r.judgement.probability)
 
     def _judge(self, view: str, language: str) -> Judgement:
@@ -221,7 +247,8 @@ class Responder:
 
     def _threshold(self, reading: Reading, language: str) -> float:
         """What our own evidence lacks in another language, a model that confirms makes up for."""
-        return self.judge.threshold_for("en" if reading.confirmed else language)
+        in_english = reading.confirmed or reading.shown
+        return self.judge.threshold_for("en" if in_english else language)
 
     def _screened(self, reading: Reading, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)
@@ -247,6 +274,37 @@ class Responder:
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+
+
+def _closes(message: Message) -> bool:
+    """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
+    said = only_thanks(message.text) and not message.redactions
+    return said and not closes_nothing(message.subject)
+
+
+def _spared(verdict: Verdict | None, own: str) -> Verdict | None:
+    """The verdict, unless it refuses somebody who only asks whether a mail is genuine."""
+    if not isinstance(verdict, Refuse) or verdict.reason not in SPARED:
+        return verdict
+    return None if asks_if_genuine(own) and not demands_our_word(own) else verdict
+
+
+def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Every outcome as one that a person decides; a refusal is given beside it."""
+    made: list[Outcome] = []
+    refused: list[Outcome] = []
+    for each in outcomes:
+        if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
+            made.append(each)
+            continue
+        if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
+            refused.append(each)
+        made.append(
+            _escalation(
+                each.question, EscalationReason.WANTS_PERSON, each.probability, each.candidates
+            )
+        )
+    return [*refused, *made]
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

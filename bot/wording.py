@@ -16,7 +16,9 @@ SUBJECT = "Re: your message about the security incident"
 
 
 def word(response: Response, knowledge: Knowledge) -> str:
-    """The reply to one message; never any of the asker's text."""
+    """The reply to one message, never any of the asker's text; empty where none is to be sent."""
+    if response.silenced or not response.outcomes:
+        return ""
     templates = knowledge.templates.get(response.language, knowledge.templates["en"])
     blocks = [templates.greeting, *_secrets(response, templates)]
     told: set[str] = set()

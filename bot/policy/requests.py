@@ -1,0 +1,91 @@
+"""What a message asks for beside an answer of the post, read from the rules of message_rules.yaml.
+
+Each function takes the asker's own words, without what they quote or pass on, and reads them in
+their plain view only: nobody disguises a request for a person.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from bot.errors import KnowledgeError
+from bot.policy.rules import Rule, compiled, packaged_kept, read_table
+from bot.policy.sentences import as_lines
+from bot.policy.views import clipped, fold, visible
+
+TABLE = Path(__file__).parent.parent / "data" / "message_rules.yaml"
+# The reply that the footer names, and the words by which people ask for the same.
+LONE_WORDS = frozenset(
+    fold(word)
+    for word in """
+    person human agent representative operator humans people rep staff supervisor manager
+    mensch mitarbeiter mitarbeiterin ansprechpartner personne humain conseiller persona humano
+    humana agente operador operadora persone umano operatore pessoa atendente persoon mens
+    medewerker osoba człowiek konsultant människa kişi insan temsilci человек оператор людина
+    人 人間 担当者 オペレーター 有人対応 人工 真人 人工客服 转人工 轉人工 人工服务 客服 사람 상담원
+    담당자 상담사 व्यक्ति इंसान प्रतिनिधि insaan شخص إنسان انسان موظف بشر
+    """.split()
+)
+ADDRESSED = re.compile(
+    r"^(?:a|an|real|live|the|please|pls|bitte|echte[rn]?|s'il (?:vous|te) plait|svp|por favor|per favore|"
+    r"alstublieft|aub|prosze|eine?n?|une?|una?|uma?|un|пожалуиста|请|請|कृपया|من فضلك)\s+|"
+    r"[\s,]+(?:please|pls|plz|thanks|thank you|bitte|s'il vous plait|svp|por favor|per favore|"
+    r"alstublieft|aub|prosze|now|only|пожалуиста|を?お願い(?:します|いたします)|で|부탁(?:드립니다|합니다)|कृपया|من فضلك)$"
+)  # fmt: skip
+GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
+EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
+
+
+def wants_person(text: str) -> bool:
+    """Does `text` ask that a person deals with it, or that no automatic answer comes?"""
+    shown = visible(clipped(text))
+    return _is_lone_word(shown) or _hits("wants-person", shown)
+
+
+def asks_if_genuine(text: str) -> bool:
+    """Does `text` ask whether something that was received is from us, or safe?"""
+    return _hits("asks-if-genuine", text)
+
+
+def demands_our_word(text: str) -> bool:
+    """Does `text` want us to say that something is genuine?"""
+    return _hits("demands-our-word", text)
+
+
+def shows_material(text: str) -> bool:
+    """Does `text` speak of something that came along with it, or hold a link?"""
+    return _hits("shows-material", text)
+
+
+def asks_for_what_is_kept(text: str) -> bool:
+    """Does `text` ask for anything of the kinds that are refused, by name?"""
+    lines = _lines(text)
+    return packaged_kept().hits(lines, lines)
+
+
+def _is_lone_word(text: str) -> bool:
+    """Is the first line that says something that one word, as the footer asks for it?"""
+    lines = [fold(line).strip() for line in text.split("\n") if line.strip(EDGES)]
+    greeted = len(lines) > 1 and lines[0].endswith(GREETS) and len(lines[0].split()) <= SHORT
+    first = lines[greeted].strip(EDGES) if lines else ""
+    while (bare := ADDRESSED.sub("", first).strip(EDGES)) != first:
+        first = bare
+    return first in LONE_WORDS
+
+
+def _hits(name: str, text: str) -> bool:
+    lines = _lines(text)
+    return _packaged()[name].hits(lines, lines)
+
+
+def _lines(text: str) -> bytes:
+    return as_lines(fold(visible(clipped(text))))
+
+
+@cache
+def _packaged() -> dict[str, Rule]:
+    rules = {rule.id: rule for rule in compiled(read_table(TABLE))}
+    names = ("wants-person", "asks-if-genuine", "demands-our-word", "shows-material")
+    if missing := [name for name in names if name not in rules]:
+        raise KnowledgeError(f"{TABLE.name}: there is no rule {missing[0]}")
+    return rules
