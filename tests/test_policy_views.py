@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.policy import Verdict, screen
+from bot.policy.quotes import spoken
 from bot.policy.rules import packaged_rules
 from bot.policy.spelling import mended
-from bot.policy.views import clipped, detection_views, fold, spoken
+from bot.policy.views import clipped, detection_views, fold
 
 SIZE = 256 * 1024
 

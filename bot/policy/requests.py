@@ -4,34 +4,16 @@ Each function takes the asker's own words, without what they quote or pass on, a
 their plain view only: nobody disguises a request for a person.
 """
 
-import re
 from functools import cache
 from pathlib import Path
 
 from bot.errors import KnowledgeError
 from bot.policy.rules import Rule, compiled, packaged_kept, read_table
 from bot.policy.sentences import as_lines
+from bot.policy.short_words import short_words
 from bot.policy.views import clipped, fold, visible
 
 TABLE = Path(__file__).parent.parent / "data" / "message_rules.yaml"
-# The reply that the footer names, and the words by which people ask for the same.
-LONE_WORDS = frozenset(
-    fold(word)
-    for word in """
-    person human agent representative operator humans people rep staff supervisor manager
-    mensch mitarbeiter mitarbeiterin ansprechpartner personne humain conseiller persona humano
-    humana agente operador operadora persone umano operatore pessoa atendente persoon mens
-    medewerker osoba człowiek konsultant människa kişi insan temsilci человек оператор людина
-    人 人間 担当者 オペレーター 有人対応 人工 真人 人工客服 转人工 轉人工 人工服务 客服 사람 상담원
-    담당자 상담사 व्यक्ति इंसान प्रतिनिधि insaan شخص إنسان انسان موظف بشر
-    """.split()
-)
-ADDRESSED = re.compile(
-    r"^(?:a|an|real|live|the|please|pls|bitte|echte[rn]?|s'il (?:vous|te) plait|svp|por favor|per favore|"
-    r"alstublieft|aub|prosze|eine?n?|une?|una?|uma?|un|пожалуиста|请|請|कृपया|من فضلك)\s+|"
-    r"[\s,]+(?:please|pls|plz|thanks|thank you|bitte|s'il vous plait|svp|por favor|per favore|"
-    r"alstublieft|aub|prosze|now|only|пожалуиста|を?お願い(?:します|いたします)|で|부탁(?:드립니다|합니다)|कृपया|من فضلك)$"
-)  # fmt: skip
 GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
 EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
 
@@ -68,9 +50,17 @@ def _is_lone_word(text: str) -> bool:
     lines = [fold(line).strip() for line in text.split("\n") if line.strip(EDGES)]
     greeted = len(lines) > 1 and lines[0].endswith(GREETS) and len(lines[0].split()) <= SHORT
     first = lines[greeted].strip(EDGES) if lines else ""
-    while (bare := ADDRESSED.sub("", first).strip(EDGES)) != first:
-        first = bare
-    return first in LONE_WORDS
+    spoken = _without_manners(first.split())
+    return " ".join(spoken) in short_words("person")
+
+
+def _without_manners(words: list[str]) -> list[str]:
+    """The words without an article and a please around them."""
+    while len(words) > 1 and words[0].strip(EDGES) in short_words("before"):
+        words = words[1:]
+    while len(words) > 1 and words[-1].strip(EDGES) in short_words("after"):
+        words = words[:-1]
+    return [word.strip(EDGES) for word in words]
 
 
 def _hits(name: str, text: str) -> bool:

@@ -5,24 +5,20 @@ An asker may put the demand, or the cry for help, into the subject and nothing i
 
 import re
 
+from bot.policy.short_words import short_words
+from bot.policy.views import fold
+
 PASSED_ON = re.compile(
     r"^(?:\[[^\]\n]{1,20}\] ?)?"
     r"(?:fwd?|wg|tr|rv|enc|i|doorst|vb|vs|pd|ilt|转发|轉寄|転送|전달) ?[:：]",
     re.IGNORECASE,
 )
 REPLIED = re.compile(
-    r"^(?:\[[^\]\n]{1,20}\] ?)?(?:re|aw|antw|antwort|sv|vs|odp|rif|res|resp|ynt|ref|atb|vá|回复|回覆|"
-    r"答复|答覆|返信|회신|답장|رد|отв)(?:\[\d+\])? ?[:：]",
+    r"^(?:\[[^\]\n]{1,20}\] ?)?(?:re|aw|antw|antwort|sv|vs|odp|rif|res|resp|ynt|ref|atb|vá|"
+    r"回复|回覆|答复|答覆|返信|회신|답장|رد|отв)(?:\[\d+\])? ?[:：]",
     re.IGNORECASE,
 )
-# Words of a subject that say no more than what the mail is about.
-PLAIN_SUBJECT = frozenset(
-    "thanks thank you your message mail email e-mail notice notification reply answer response "
-    "about regarding the a on of for security incident update information info mixpanel openai "
-    "danke dank vielen für ihre antwort nachricht merci gracias grazie obrigado obrigada bedankt "
-    "dziękuję tack ありがとうございました ありがとうございます 谢谢 감사합니다 धन्यवाद شكرا спасибо "
-    "question frage incidente vorfall no subject kein betreff".split()
-)
+MARKS = " \t\"'“”„«»()[]*_.,;:!。！،-–—#"
 ENDED = tuple(".?!？！。؟।")
 
 
@@ -33,8 +29,8 @@ def closes_nothing(subject: str) -> bool:
     """
     if REPLIED.match(subject):
         return False
-    words = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", subject.casefold())
-    return not PLAIN_SUBJECT.issuperset(words)
+    words = (word.strip(MARKS) for word in fold(subject).split())
+    return not short_words("plain_subject").issuperset(filter(None, words))
 
 
 def headed(subject: str, text: str) -> str:

@@ -32,9 +32,13 @@ FRIENDLY = re.compile(
     "[👍👌🙏🙂😊😀😃😄😁😇🤗🥰😍😉☺✅✔👏🎉🙌💪❤💛💚💙💜🧡🤝💯⭐🌟🌸🌹🌻✨🤩😌🙇🏻🏼🏽🏾🏿♀♂\ufe0f\u200d]"
     r"|(?<!\w)(?:[:;=]-?[)DPp]|<3|\^\^|m\(_ _\)m|\(y\))"
 )
-BETWEEN = re.compile(r"[.,;:!…~()\[\]*_|/\"“”„«»،؛।॥。！、，；：·•]+|\s[-–—]+\s|^[-–—]+\s|\s[-–—]+$")
+BETWEEN = re.compile(
+    r"[.,;:!…~()\[\]*_|/\"“”„«»،؛।॥。！、，；：·•]+|\s[-–—]+\s|^[-–—]+\s|\s[-–—]+$"
+)
 QUESTION = re.compile(r"[?？؟]")
-CONTACT = re.compile(r"@|\bwww\.|https?:|\+?\d[\d ()/.-]{5,}\d|\b[a-z0-9-]+\.(?:com|org|net|example)\b")
+CONTACT = re.compile(
+    r"@|\bwww\.|https?:|\+?\d[\d ()/.-]{5,}\d|\b[a-z0-9-]+\.(?:com|org|net|example)\b"
+)
 POSTSCRIPT = re.compile(r"^\s*p\.? ?p?\.?s\b", re.IGNORECASE)
 ARABIC = str.maketrans("أإآٱؤئى", "اااا" + "ويي")
 
@@ -74,6 +78,7 @@ class Reader:
             self.parted = self.closed or self.parted
             return True
         if not self.signed and all(self._phrase(stretch) for stretch in _stretches(line)):
+            self.parted = self.parted or (self.closed and line.endswith(","))
             return True
         self.signed.append(line)
         return self.closed and len(self.signed) <= MOST_SIGNED and self._signs(line)
@@ -119,7 +124,8 @@ def _stretches(line: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    return " ".join(fold(text).translate(ARABIC).split())
+    whole = text.encode("utf-8", "replace").decode()  # RE2 reads no half characters
+    return " ".join(fold(whole).translate(ARABIC).split())
 
 
 def _without_name(words: list[str]) -> Iterable[list[str]]:

@@ -43,6 +43,7 @@ MIXED = frozenset("0123456789@$!|€£")
 # Without one of these a text does not stand on its head: o, s, x and the like look alike both ways.
 TURNED = frozenset(chr(sign) for sign in UPSIDE_DOWN if sign > 127)
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """One reading of a text; `name` tells staff which disguise was taken off."""
