@@ -94,7 +94,7 @@ class Responder:
         notes: list[str] = []
         outcomes = self._outcomes(message, language, explain, notes)
         before = any(t.role is Role.USER and wants_person(spoken(t.text)) for t in message.history)
-        if before or wants_person(spoken(message.text)):
+        if before or any(map(wants_person, (message.subject, spoken(message.text)))):
             outcomes = _for_a_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
@@ -139,9 +139,8 @@ class Responder:
             return []
         if message.subject:
             history.append(message.subject)
-        shown = sample(text)
+        shown = sample(text) or material(text)
         own = spoken(text) if shown else text
-        shown = shown or material(own)
         readings = self._readings(questions_of(own, shown), language, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]

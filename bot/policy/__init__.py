@@ -88,12 +88,14 @@ def sample(text: str) -> str:
     return packaged_samples()["link"] if is_one else ""
 
 
-def material(own: str) -> str:
-    """What came along with the asker's own words, in words to look up: a picture, a link.
+def material(text: str) -> str:
+    """What came along with the question of `text`, in words to look up: a picture, a link, a quote.
 
-    Empty where they do not ask for our word on it, or nothing of the kind is spoken of.
+    Empty where it does not ask for our word on it, or nothing of the kind is spoken of.
     """
-    asked = asks_if_genuine(own) and shows_material(own)
+    shown = clipped(text)
+    own = spoken(shown)
+    asked = asks_if_genuine(own) and (shows_material(own) or bool(shown_mail(shown)))
     return packaged_samples()["link"] if asked else ""
 
 

@@ -26,7 +26,7 @@ def wants_person(text: str) -> bool:
 
 def asks_if_genuine(text: str) -> bool:
     """Does `text` ask whether something that was received is from us, or safe?"""
-    return _hits("asks-if-genuine", text)
+    return _hits("asks-if-genuine", text) or _hits("points-at-it", text)
 
 
 def demands_our_word(text: str) -> bool:
@@ -35,8 +35,8 @@ def demands_our_word(text: str) -> bool:
 
 
 def shows_material(text: str) -> bool:
-    """Does `text` speak of something that came along with it, or hold a link?"""
-    return _hits("shows-material", text)
+    """Does `text` speak of something that came along with it, hold a link, or point at "this"?"""
+    return _hits("shows-material", text) or _hits("points-at-it", text)
 
 
 def asks_for_what_is_kept(text: str) -> bool:
@@ -75,7 +75,9 @@ def _lines(text: str) -> bytes:
 @cache
 def _packaged() -> dict[str, Rule]:
     rules = {rule.id: rule for rule in compiled(read_table(TABLE))}
-    names = ("wants-person", "asks-if-genuine", "demands-our-word", "shows-material")
+    names = (
+        "wants-person", "asks-if-genuine", "demands-our-word", "shows-material", "points-at-it",
+    )  # fmt: skip
     if missing := [name for name in names if name not in rules]:
         raise KnowledgeError(f"{TABLE.name}: there is no rule {missing[0]}")
     return rules

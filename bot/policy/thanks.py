@@ -25,7 +25,7 @@ MEMORY = 128 << 20  # RE2 falls back to a slow path when its states do not fit
 MOST_SIGNED = 8  # lines of a signature
 MOST_WORDS = 8  # of a line of a signature
 NAME_WORDS = 3  # of a name that stands alone below the thanks
-NAME_LETTERS = 6  # of a name in a script without capitals
+CASELESS_WORDS, CASELESS_LETTERS = 2, 5  # of a name in a script without capitals
 
 # Signs that say no more than "good"; any other leaves the message open.
 FRIENDLY = re.compile(
@@ -33,9 +33,9 @@ FRIENDLY = re.compile(
     r"|(?<!\w)(?:[:;=]-?[)DPp]|<3|\^\^|m\(_ _\)m|\(y\))"
 )
 BETWEEN = re.compile(
-    r"[.,;:!…~()\[\]*_|/\"“”„«»،؛।॥。！、，；：·•]+|\s[-–—]+\s|^[-–—]+\s|\s[-–—]+$"
+    r"[.,;:!¡…~()\[\]*_|/\"“”„«»،؛।॥。！、，；：·•]+|\s[-–—]+\s|^[-–—]+\s|\s[-–—]+$"
 )
-QUESTION = re.compile(r"[?？؟]")
+QUESTION = re.compile(r"[?？؟¿]")
 CONTACT = re.compile(
     r"@|\bwww\.|https?:|\+?\d[\d ()/.-]{5,}\d|\b[a-z0-9-]+\.(?:com|org|net|example)\b"
 )
@@ -136,23 +136,19 @@ def _without_name(words: list[str]) -> Iterable[list[str]]:
 
 
 def _is_name(words: list[str]) -> bool:
-    """One to three words, each with a capital, or a few letters of a script without capitals."""
-    if not 0 < len(words) <= NAME_WORDS:
-        return False
-    return all(map(_capital, words)) or _is_short_caseless(words)
+    """One to three words, each with a capital."""
+    return 0 < len(words) <= NAME_WORDS and all(map(_capital, words))
 
 
 def _is_named(words: list[str]) -> bool:
-    """A line below a closing formula: a name, an office, a company."""
-    capitals = sum(map(_capital, words))
-    return 2 * capitals >= len(words) or _is_short_caseless(words)
+    """A line below a closing formula: a name, an office, a company.
 
-
-def _is_short_caseless(words: list[str]) -> bool:
+    Where a script has no capitals, only a word or two that are as short as names.
+    """
     joined = "".join(words)
-    return len(joined) <= NAME_LETTERS * len(words) and all(
-        c.isalpha() and c.lower() == c.upper() for c in joined
-    )
+    if any(c.lower() != c.upper() for c in joined):
+        return 2 * sum(map(_capital, words)) >= len(words)
+    return len(words) <= CASELESS_WORDS and len(joined) <= CASELESS_LETTERS * len(words)
 
 
 def _capital(word: str) -> bool:
