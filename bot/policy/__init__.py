@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+SHORTEST_QUOTE = 32  # characters of a text of others
 # The mark of a masked secret must not read like something that is to be removed.
 REMOVED, MASKED = "[removed: ", "[masked: "
 
@@ -95,7 +96,9 @@ def material(text: str) -> str:
     """
     shown = clipped(text)
     own = spoken(shown)
-    asked = asks_if_genuine(own) and (shows_material(own) or bool(shown_mail(shown)))
+    # A name or a title in quotation marks is no text that they show us.
+    quotes = len(shown_mail(shown)) >= SHORTEST_QUOTE
+    asked = asks_if_genuine(own) and (quotes or shows_material(own))
     return packaged_samples()["link"] if asked else ""
 
 

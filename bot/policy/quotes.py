@@ -27,7 +27,7 @@ FORWARDED = re.compile(
 )
 # The head of a mail in the words of the usual programs; two such lines in a row are one.
 HEAD = re.compile(
-    r"^[ \t*]{0,4}(?:from|sent|date|to|cc|subject|reply-to|received|dkim-signature|message-id|"
+    r"^[ \t>*|]{0,6}(?:from|sent|date|to|cc|subject|reply-to|received|dkim-signature|message-id|"
     r"return-path|von|gesendet|datum|an|betreff|de|envoyé|date|à|objet|enviado(?: el| em)?|fecha|"
     r"para|asunto|assunto|data|da|inviato|a|oggetto|van|verzonden|aan|onderwerp|od|wysłano|do|temat|"
     r"差出人|送信日時|日時|宛先|件名|发件人|寄件者|发送时间|寄件日期|日期|收件人|收件者|主题|主旨|"
@@ -81,7 +81,7 @@ def _first_head(text: str) -> int:
     starts: list[tuple[int, str]] = []
     for line in text.split("\n"):
         if HEAD.match(line):
-            starts.append((place, line.split(":", 1)[0].strip(" *\t").casefold()))
+            starts.append((place, line.split(":", 1)[0].strip(" *>|\t").casefold()))
             if len({name for _, name in starts}) >= HEADERS:
                 return starts[0][0]
         elif line.strip() and not line.startswith((" ", "\t")):
