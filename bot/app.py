@@ -46,7 +46,10 @@ class App:
 
     @cached_property
     def knowledge(self) -> Knowledge:
-        return load(self.settings.knowledge)
+        """KnowledgeError where it is wrong, or names our own mailbox as a person's."""
+        knowledge = load(self.settings.knowledge)
+        knowledge.incident.check_apart(self.settings.address)
+        return knowledge
 
     @cached_property
     def fit(self) -> Fit | None:

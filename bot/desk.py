@@ -121,12 +121,14 @@ class Desk:
         response = self.responder.respond(self._message(message_id, stored))
         draft = self._draft(response)
         self.at(Step.RESPONDED)
-        owned = self.journal.cases.owned(message_id)
+        owned = self.journal.cases.owned(message_id) or self._silenced(message_id, response)
         if stored.verdict == HOLD or owned:
             held = _for_its_owner(response) if owned else _all_held(response, Priority.NORMAL)
+            if stored.verdict == HOLD and not held.outcomes:
+                held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         text = word(response, self.knowledge)
-        reply = self._reply(stored, text, turn="desk", automatic=True)
+        reply = self._reply(stored, text, turn="desk", automatic=True) if text else None
 
         def capped(scope: Scope) -> Decision:
             return Decision(response=_all_held(response, self._urgency(scope)))
@@ -327,6 +329,10 @@ class Desk:
             subject=stored.headers.get("subject", ""), shown=stored.headers.get("shown", ""),
         )  # fmt: skip
 
+    def _silenced(self, message_id: int, response: Response) -> bool:
+        """Was a person asked for earlier in the conversation? Then nothing is sent by itself."""
+        return response.silenced or self.journal.cases.person_wanted(message_id)
+
     def _draft(self, response: Response) -> str:
         """What a person may approve: the desk's reply with the candidates of its open questions."""
         drafted = tuple(
@@ -341,8 +347,17 @@ class Desk:
             else o
             for o in response.outcomes
         )
-        text = word(replace(response, outcomes=drafted), self.knowledge)
+        text = word(replace(response, outcomes=drafted, silenced=False), self.knowledge)
         return text if self.outbound.check(text).allowed else ""
+
+
+def _read_by_person(response: Response, text: str) -> Response:
+    """A mail that a rule holds is seen by a person, also where it asks nothing."""
+    asked = Escalation(
+        question=text, reason=EscalationReason.NO_QUESTION, priority=Priority.NORMAL,
+        probability=0.0, candidates=(),
+    )  # fmt: skip
+    return replace(response, outcomes=(asked,))
 
 
 def _all_held(response: Response, priority: Priority) -> Response:

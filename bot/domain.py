@@ -49,6 +49,7 @@ class EscalationReason(StrEnum):
     OFF_TOPIC = "off_topic"
     INJECTION = "injection"  # instructions to the desk; nothing else to answer
     LANGUAGE = "language"  # no reviewed templates in this language
+    WANTS_PERSON = "wants_person"  # they ask for a person, or for no automatic answer
     NO_QUESTION = "no_question"
     TOO_LONG = "too_long"
     HELD = "held"  # a mail rule holds the mail for a person
@@ -184,13 +185,17 @@ MODEL_NOTE = "model: "  # begins the note on what came of asking one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """The outcomes of one message, stamped with the knowledge that they rest on."""
+    """The outcomes of one message, stamped with the knowledge that they rest on.
+
+    Without outcomes the message asks nothing and needs nobody: it only says thanks.
+    """
 
     outcomes: tuple[Outcome, ...]
     language: str
     knowledge: str
     redactions: tuple[Span, ...] = ()
     milliseconds: float = 0.0
+    silenced: bool = False  # a person was asked for earlier: nothing more is sent by itself
     notes: tuple[str, ...] = field(default=())  # what fired, for staff and --explain
 
     @property

@@ -45,7 +45,9 @@ class Metrics:
         self.sends = Gauge("desk_sends", "Outgoing mails by state", ["state"], registry=registry)
 
     def answered(self, response: Response) -> None:
-        """Count the outcomes of a message."""
+        """Count the outcomes of a message; one that asks nothing counts as silent."""
+        if not response.outcomes:
+            self.outcomes.labels(kind="silent", reason="thanks").inc()
         for each in response.outcomes:
             self.outcomes.labels(kind=type(each).__name__.lower(), reason=each.reason.value).inc()
             self.probability.observe(each.probability)

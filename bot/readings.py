@@ -8,7 +8,7 @@ from bot import segments
 from bot.corpus.questions import Act
 from bot.domain import Question, Role, Turn
 from bot.language import reply_language
-from bot.policy import Talk, Verdict, talk
+from bot.policy import Talk, Verdict, asks_for_what_is_kept, asks_if_genuine, talk
 from bot.ports import Judgement
 from bot.text.clean import clean_message
 from bot.text.words import points_back
@@ -27,6 +27,7 @@ class Reading:
     view: str
     judgement: Judgement
     confirmed: bool = False  # by a model, twice, whose yes counts
+    shown: bool = False  # about a mail or link that they show us
 
     @property
     def pair(self) -> float:
@@ -89,10 +90,23 @@ def best_view(found: Sequence[AnyViewed]) -> AnyViewed:
     return max(found, key=lambda viewed: viewed.pair)
 
 
+def is_about_sample(question: Question) -> bool:
+    """Asks about the mail that they show us, or asks nothing and only shows it."""
+    return asks_if_genuine(question.text) or not segments.asks(question.text)
+
+
 def like_refused(reading: Reading) -> bool:
-    """Reads like what is refused, though no rule names it."""
-    judged = reading.judgement
-    return judged.label == Act.REFUSE and judged.certainty >= LIKE_REFUSED[talk(reading.view)]
+    """Reads like what is refused, though no rule names it.
+
+    A text that names no secret must ask for something of the kinds that are refused: a case
+    number, a phone number or a request for a call is a person's to read.
+    """
+    judged, told = reading.judgement, talk(reading.view)
+    if reading.shown:
+        return False
+    if judged.label != Act.REFUSE or judged.certainty < LIKE_REFUSED[told]:
+        return False
+    return told is not Talk.NOTHING or asks_for_what_is_kept(reading.view)
 
 
 def without_chatter(readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> list[Asked]:

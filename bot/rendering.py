@@ -24,6 +24,7 @@ from bot.selection.asking import Came
 
 MAX_CHARACTERS = 262_144  # of a text with its history
 MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
+SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that asks nothing
 CAME: dict[str, str] = {
     Came.CONFIRMED: "a model was asked and confirms; its word was weighed",
     Came.DENIED: "a model was asked and finds no answer in the post",
@@ -78,9 +79,15 @@ def message_of(line: object) -> Message:
 
 
 def decision(response: Response) -> str:
-    """Of the whole message: escalate before refuse before answer."""
+    """Of the whole message: escalate before refuse before answer; silent where there is nothing."""
     kinds = {kind(o) for o in response.outcomes}
-    return next(k for k in ("escalate", "refuse", "answer") if k in kinds)
+    return next((k for k in ("escalate", "refuse", "answer") if k in kinds), SILENT)
+
+
+def reason(response: Response) -> str:
+    """Why it was decided so: the reason of the first outcome that decides."""
+    decided = decision(response)
+    return next((o.reason.value for o in response.outcomes if kind(o) == decided), THANKS)
 
 
 def kind(outcome: Outcome) -> str:
@@ -98,10 +105,9 @@ def kind(outcome: Outcome) -> str:
 
 def as_json(response: Response, reply: str) -> dict[str, Any]:
     """The public form of a response, design.md's `ask --jsonl` without its id."""
-    first = next(o for o in response.outcomes if kind(o) == decision(response))
     return {
         "decision": decision(response),
-        "reason": first.reason.value,
+        "reason": reason(response),
         "reply": reply,
         "lang": response.language,
         "parts": [_part(o) for o in response.outcomes],
@@ -117,7 +123,9 @@ def span_json(span: Span) -> dict[str, Any]:
 
 
 def rows(response: Response) -> Iterator[str]:
-    """One readable line for each question."""
+    """One readable line for each question; one for a message that asks nothing."""
+    if not response.outcomes:
+        yield f"{SILENT:<9}{THANKS}"
     for outcome in response.outcomes:
         passages = outcome.passages if isinstance(outcome, Answer) else outcome.candidates
         names = ", ".join(p.id for p in passages[:2])

@@ -30,17 +30,24 @@ from bot.policy import (
     Escalate,
     Refuse,
     Verdict,
+    asks_if_genuine,
+    closes_nothing,
+    demands_our_word,
     headed,
+    material,
+    only_thanks,
     sample,
     screen,
     spoken,
     urgent,
+    wants_person,
 )
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.readings import (
     Asked,
     Reading,
     best_view,
+    is_about_sample,
     language_of,
     like_refused,
     questions_of,
@@ -58,7 +65,11 @@ SURELY_SILENT = 0.4  # how certain the classifier must be that the post says not
 PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
 PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
 TELLING = 6  # words of a subject that says more than what the mail is about
-OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
+OPEN = frozenset(
+    {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
+)
+# What a victim who only asks about a mail is not refused for: the post's rules answer them.
+SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
 
 
 class Responder:
@@ -90,8 +101,12 @@ class Responder:
         language = language_of(said.own, message.history)
         notes: list[str] = []
         outcomes = self._outcomes(message, said, language, explain, notes)
+        before = any(map(wants_person, map(spoken, self._user_turns(message))))
+        if before or any(map(wants_person, (message.subject, spoken(said.own)))):
+            outcomes = _for_a_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
+            silenced=before,
             language=language if language in self.knowledge.templates else "en",
             knowledge=self.knowledge.version,
             redactions=message.redactions,
@@ -126,30 +141,37 @@ class Responder:
         text = said.whole
         if not text.strip() and not message.shown:
             return [_escalation(text, EscalationReason.NO_QUESTION)]
-        own_words = self.knowledge.own_words
-        history = [own_words.without(t.text) for t in message.history if t.role is Role.USER]
+        history = self._user_turns(message)
         screened = headed(message.subject, text)
         if len(text) > MAX_CHARACTERS:
             return [_too_long(text, screened)]
         whole = _verdict_on_whole(message, said, history)
+        if whole is None and _closes(message, said.own):
+            return []
         if message.subject:
             history.append(message.subject)
         if not (said.own or whole or message.shown):
             return [_escalation(text, EscalationReason.NO_QUESTION)]
         own = said.own or text
-        quoted = sample(own)
-        shown = quoted or (sample(f"{PASSED_ON}\n{message.shown}") if message.shown else "")
+        quoted = sample(own) or material(own)
+        shown = quoted or _passed_on(message)
         own = spoken(own) if quoted else own
-        found = questions_of(own, shown, earlier=_told_in_subject(message))
-        readings = self._readings(found, language, explain)
+        asked = questions_of(own, shown, earlier=_told_in_subject(message))
+        readings = self._readings(asked, language, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return [self._screened(readings[0], whole)]
         views = (r.view for r in readings)
-        verdicts = [whole if v == screened else screen(v, history=history) for v in views]
-        if whole and not any(verdicts):
-            verdicts[-1] = whole
+        found = [whole if v == screened else screen(v, history=history) for v in views]
+        verdicts = [_spared(v, own) for v in found]
+        if whole and not any(found):
+            verdicts[-1] = _spared(whole, own)
         outcomes = self._decided(own, readings, verdicts, language, notes)
         return [_with_sample(o) for o in outcomes] if shown else outcomes
+
+    def _user_turns(self, message: Message) -> list[str]:
+        """What the asker wrote before, without our replies that came back."""
+        own_words = self.knowledge.own_words
+        return [own_words.without(t.text) for t in message.history if t.role is Role.USER]
 
     def _decided(
         self, own: str, readings: list[Reading], verdicts: list[Verdict | None],
@@ -164,9 +186,10 @@ class Responder:
         self,
         found: list[Question],
         language: str,
+        shown: str,
         explain: Callable[[Reading], None] | None,
     ) -> list[Reading]:
-        readings = [self._read(q, language) for q in found]
+        readings = [self._read(q, language, shown if is_about_sample(q) else "") for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings
@@ -193,12 +216,18 @@ class Responder:
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)
 
-    def _read(self, question: Question, language: str) -> Reading:
-        """The question under the view that decides it."""
+    def _read(self, question: Question, language: str, shown: str = "") -> Reading:
+        """The question under the view that decides it.
+
+        `shown` says in English what kind of mail it is about; that is a view of its own.
+        """
         found = [
             Reading(question=question, view=view, judgement=self._judge(view, language))
             for view in segments.views(question)
         ]
+        if shown:
+            judged = self._judge(shown, "en")
+            found.append(Reading(question=question, view=shown, judgement=judged, shown=True))
         return best_view(found)
 
     def _judge(self, view: str, language: str) -> Judgement:
@@ -238,7 +267,8 @@ class Responder:
 
     def _threshold(self, reading: Reading, language: str) -> float:
         """What our own evidence lacks in another language, a model that confirms makes up for."""
-        return self.judge.threshold_for("en" if reading.confirmed else language)
+        in_english = reading.confirmed or reading.shown
+        return self.judge.threshold_for("en" if in_english else language)
 
     def _screened(self, reading: Reading, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)
@@ -286,6 +316,45 @@ def _told_in_subject(message: Message) -> str:
     if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
         return ""
     return message.subject
+
+
+def _passed_on(message: Message) -> str:
+    """In English what kind of mail the asker forwards or encloses; empty where none is."""
+    if not message.shown:
+        return ""
+    text = f"{PASSED_ON}\n{message.shown}"
+    return sample(text) or material(text)
+
+
+def _closes(message: Message, own: str) -> bool:
+    """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
+    said = only_thanks(own) and not message.redactions
+    return said and not closes_nothing(message.subject)
+
+
+def _spared(verdict: Verdict | None, own: str) -> Verdict | None:
+    """The verdict, unless it refuses somebody who only asks whether a mail is genuine."""
+    if not isinstance(verdict, Refuse) or verdict.reason not in SPARED:
+        return verdict
+    return None if asks_if_genuine(own) and not demands_our_word(own) else verdict
+
+
+def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Every outcome as one that a person decides; a refusal is given beside it."""
+    made: list[Outcome] = []
+    refused: list[Outcome] = []
+    for each in outcomes:
+        if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
+            made.append(each)
+            continue
+        if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
+            refused.append(each)
+        made.append(
+            _escalation(
+                each.question, EscalationReason.WANTS_PERSON, each.probability, each.candidates
+            )
+        )
+    return [*refused, *made]
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

@@ -16,10 +16,12 @@ SUBJECT = "Re: your message about the security incident"
 
 
 def word(response: Response, knowledge: Knowledge) -> str:
-    """The reply to one message; never any of the asker's text.
+    """The reply to one message, never any of the asker's text; empty where none is to be sent.
 
     The source stands once, below the last quoted passage.
     """
+    if response.silenced or not response.outcomes:
+        return ""
     templates = knowledge.templates.get(response.language, knowledge.templates["en"])
     answers = _answers(response)
     refused = any(isinstance(o, Refusal) for o in response.outcomes)

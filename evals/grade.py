@@ -18,7 +18,7 @@ import re2
 
 from evals.schema import ANSWERED, Case, Kind
 
-Decision = Literal["answer", "refuse", "escalate"]
+Decision = Literal["answer", "refuse", "escalate", "silent"]
 QUOTED = 2
 
 

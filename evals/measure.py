@@ -25,7 +25,7 @@ from bot.domain import (
 )
 from bot.outbound import Outbound
 from bot.redact import redact
-from bot.rendering import decision, kind
+from bot.rendering import decision, kind, reason
 from bot.settings import Settings, read_settings
 from bot.wording import word
 from evals.grade import Decision, Part, Seen
@@ -115,14 +115,13 @@ def see(desk: Desk, case: Case) -> Seen:
     taken = (time.perf_counter() - began) * 1000
     reply = word(response, desk.knowledge)
     got = decision(response)
-    first = next(o for o in response.outcomes if kind(o) == got)
     return Seen(
         decision=_decision(got),
-        reason=first.reason.value,
+        reason=reason(response),
         parts=tuple(_part(o) for o in response.outcomes),
         reply=reply,
         verbatim=all(_published(desk, o) for o in response.outcomes),
-        allowed=desk.outbound.check(reply).allowed,
+        allowed=not reply or desk.outbound.check(reply).allowed,
         leaks=sum(span.certain for span in redact(reply).spans),
         milliseconds=taken,
         model="".join(response.asked),
@@ -184,7 +183,7 @@ def _published(desk: Desk, outcome: Outcome) -> bool:
 
 def _decision(name: str) -> Decision:
     match name:
-        case "answer" | "refuse" | "escalate":
+        case "answer" | "refuse" | "escalate" | "silent":
             return name
         case _:
             raise ValueError(name)

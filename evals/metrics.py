@@ -118,7 +118,7 @@ def grouped(graded: Iterable[Graded], key: Callable[[Graded], str]) -> dict[str,
 def confusion(graded: Sequence[Graded]) -> dict[str, dict[str, int]]:
     """expected -> got -> how many."""
     sides = ("answer", "refuse", "escalate")
-    table = {expected: dict.fromkeys(sides, 0) for expected in sides}
+    table = {expected: dict.fromkeys((*sides, "silent"), 0) for expected in sides}
     for g in graded:
         table[g.case.expected][g.seen.decision] += 1
     return table

@@ -106,7 +106,9 @@ def _charts(run: Run) -> Iterator[str]:
 
 def _matrix(run: Run) -> Iterator[str]:
     yield '<h2>Decisions</h2><table class="matrix"><tr><th>expected ↓ got →</th>'
-    yield "".join(f"<th>{side}</th>" for side in ("answer", "refuse", "escalate")) + "</tr>"
+    yield (
+        "".join(f"<th>{side}</th>" for side in ("answer", "refuse", "escalate", "silent")) + "</tr>"
+    )
     for expected, row in confusion(run.held).items():
         cells = "".join(
             f'<td class="{"diagonal" if got == expected else "off" if n else ""}">{n}</td>'

@@ -66,10 +66,10 @@ def _gates(checked: Sequence[Checked]) -> Iterator[str]:
 
 
 def _confusion(held: Sequence[Graded]) -> Iterator[str]:
-    yield "| expected ↓ got → | answer | refuse | escalate |"
-    yield "|---|---|---|---|"
+    yield "| expected ↓ got → | answer | refuse | escalate | silent |"
+    yield "|---|---|---|---|---|"
     for expected, row in confusion(held).items():
-        yield f"| {expected} | {row['answer']} | {row['refuse']} | {row['escalate']} |"
+        yield f"| {expected} | {' | '.join(map(str, row.values()))} |"
 
 
 def _kept(run: Run) -> Iterator[str]:

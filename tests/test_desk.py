@@ -331,8 +331,76 @@ def test_counts_name_every_table(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Thanks!", "Hello,", "Hi there\n\nBest regards\nTom", "Kind regards", "-- \nTom", "..."],
+    ["Hello,", "Hi there\n\nBest regards\nTom", "Kind regards", "-- \nTom", "..."],
 )
 def test_a_mail_of_nothing_but_greetings_goes_to_a_person(desk: Desk, text: str) -> None:
     handle(desk, received(text))
     assert len(desk.journal.cases.queue()) == 1
+
+
+# --- thanks, and a person that was asked for -------------------------------------------------------
+
+
+def in_one_thread(text: str, key: str, verdict: str = "answer") -> Received:
+    return replace(received(text, key, verdict), thread_key="mail:one")
+
+
+def test_thanks_are_decided_and_neither_answered_nor_opened(desk: Desk, out: ListOut) -> None:
+    handle(desk, in_one_thread("Were OpenAI passwords, API keys, or payment information exposed?", "k1"))  # fmt: skip
+    stored = handle(desk, in_one_thread("Thank you, that answers it.\n\nAna", "k2"))
+    assert len(out.sent) == 1
+    assert desk.journal.cases.queue() == []
+    assert desk.journal.undecided() == []
+    assert desk.journal.outcomes(stored) == []
+
+
+def test_thanks_while_a_case_is_open_join_it_quietly(desk: Desk, out: ListOut) -> None:
+    handle(desk, in_one_thread("Which law firm advises you about the budget of the team?", "k1"))
+    before = len(out.sent)
+    handle(desk, in_one_thread("Thanks!", "k2"))
+    (case,) = desk.journal.cases.queue()
+    assert case.later == 1
+    assert len(out.sent) == before
+
+
+def test_held_thanks_are_seen_by_a_person(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Thanks!", verdict="hold"))
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "held"
+    assert out.sent == []
+
+
+def test_a_person_is_acknowledged_once_and_nothing_automatic_follows(
+    desk: Desk, out: ListOut
+) -> None:
+    handle(desk, in_one_thread("I want a real human to answer this, not a bot.", "k1"))
+    ((_, mail),) = out.sent
+    templates = desk.knowledge.templates["en"]
+    assert templates.handover in message_from_bytes(mail, policy=SMTP).get_content()
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "wants_person"
+    assert desk.resolve(case.id, actor="eve", action="edited", text="I call you at noon.")
+    desk.deliver()
+    handle(desk, in_one_thread("Were OpenAI passwords, API keys, or payment information exposed?", "k2"))  # fmt: skip
+    assert len(out.sent) == 2
+    (later,) = desk.journal.cases.queue()
+    assert later.reason in ("wants_person", "held")
+    assert "OpenAI passwords" in later.draft
+
+
+def test_the_journal_knows_of_the_person_long_after_the_texts_are_out_of_sight(desk: Desk) -> None:
+    first = handle(desk, in_one_thread("person", "k1"))
+    other = handle(desk, received("Were API keys exposed?", "k9"))
+    last = handle(desk, in_one_thread("Were API keys exposed?", "k2"))
+    assert desk.journal.cases.person_wanted(last)
+    assert not desk.journal.cases.person_wanted(first)
+    assert not desk.journal.cases.person_wanted(other)
+
+
+def test_staff_see_a_suspicious_mail_though_the_post_answers_it(desk: Desk, out: ListOut) -> None:
+    text = "Is this mail from you?\n> Dear customer, send us your API key today."
+    handle(desk, received(text))
+    assert len(out.sent) == 1
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "phishing_sample"
+    assert "send us your API key" in case.text

@@ -1,11 +1,12 @@
 """knowledge/ -> Passages, wordings, notes and templates, checked and versioned."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 from bot.corpus.checks import check, check_wordings, warnings
+from bot.corpus.incident import Incident, read_incident
 from bot.corpus.lexicon import Lexicon, read_lexicon
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.post import Post, read_post
@@ -14,7 +15,7 @@ from bot.corpus.templates import Templates, read_templates
 from bot.domain import Passage
 from bot.text.own_words import OwnWords
 
-__all__ = ["Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
+__all__ = ["Incident", "Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class Knowledge:
     templates: dict[str, Templates]
     version: str  # of all that can be sent
     question_version: str  # of what a fit rests on: passages and wordings
+    incident: Incident = field(default_factory=Incident)
 
     @cached_property
     def passages(self) -> dict[str, Passage]:
@@ -112,7 +114,8 @@ def load(folder: Path) -> Knowledge:
     """Read and check the knowledge folder; KnowledgeError says what is wrong where."""
     post = read_post(folder / "incident-post.md")
     notes = read_notes(folder / "notes.yaml")
-    templates = read_templates(folder / "replies")
+    incident = read_incident(folder / "incident.yaml", notes)
+    templates = read_templates(folder / "replies", incident.person_address)
     check(post.passages, notes, templates)
     return Knowledge(
         folder=folder,
@@ -120,9 +123,16 @@ def load(folder: Path) -> Knowledge:
         notes=notes,
         templates=templates,
         version=_digest(
-            folder, "incident-post.md", "notes.yaml", "lexicon", "questions", "replies"
+            folder,
+            "incident-post.md",
+            "incident.yaml",
+            "notes.yaml",
+            "lexicon",
+            "questions",
+            "replies",
         ),
         question_version=_digest(folder, "incident-post.md", "questions", "lexicon"),
+        incident=incident,
     )
 
 

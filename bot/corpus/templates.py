@@ -1,4 +1,8 @@
-"""knowledge/replies/<lang>.yaml: the reviewed sentences of a language, without any slot."""
+"""knowledge/replies/<lang>.yaml: the reviewed sentences of a language.
+
+None has a slot but `footer_write_to`, and what fills that is a setting of the incident: it is
+filled in when the templates are read, so that nothing is left to fill when a reply is made.
+"""
 
 from pathlib import Path
 
@@ -7,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
+
+ADDRESS_SLOT = "{person_address}"
 
 
 class Templates(BaseModel):
@@ -24,7 +30,8 @@ class Templates(BaseModel):
     handover_urgent: str  # danger, extortion, takeover: short and human
     secret_found: str  # a secret was removed; what to do about it
     secret_kinds: dict[SecretKind, str]
-    footer: str
+    footer: str  # how to reach a person
+    footer_write_to: str = ""  # the same where the incident names a mailbox that people read
 
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
@@ -35,21 +42,25 @@ class Templates(BaseModel):
         return (*fixed, *self.refusal, *self.secret_kinds.values())
 
 
-def read_templates(folder: Path) -> dict[str, Templates]:
-    """Language -> templates; KnowledgeError names the file and what is wrong in it."""
-    found = {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
+def read_templates(folder: Path, person_address: str = "") -> dict[str, Templates]:
+    """Language -> templates; KnowledgeError names the file and what is wrong in it.
+
+    With a `person_address` the footer of each language is the one that names it.
+    """
+    found = {path.stem: _read(path, person_address) for path in sorted(folder.glob("*.yaml"))}
     if "en" not in found:
         raise KnowledgeError(f"{folder}/en.yaml is missing; the desk needs English reply templates")
     return found
 
 
-def _read(path: Path) -> Templates:
+def _read(path: Path, person_address: str) -> Templates:
     try:
         templates = Templates.model_validate(
             yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         )
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    templates = _with_footer(templates, person_address, path)
     for text in templates.texts():
         if "{" in text or "%s" in text:
             raise KnowledgeError(
@@ -58,3 +69,13 @@ def _read(path: Path) -> Templates:
     if missing := set(SecretKind) - templates.secret_kinds.keys():
         raise KnowledgeError(f"{path}: secret_kinds lacks {', '.join(sorted(missing))}")
     return templates
+
+
+def _with_footer(templates: Templates, person_address: str, path: Path) -> Templates:
+    """The templates with the one footer that is sent, and no slot left."""
+    footer = templates.footer
+    if person_address:
+        if ADDRESS_SLOT not in templates.footer_write_to:
+            raise KnowledgeError(f"{path}: footer_write_to lacks {ADDRESS_SLOT}")
+        footer = templates.footer_write_to.replace(ADDRESS_SLOT, person_address)
+    return templates.model_copy(update={"footer": footer, "footer_write_to": ""})

@@ -302,6 +302,9 @@ class Journal:
         if waiting:
             first = min(waiting, key=lambda e: RANK.index(e.priority.value))
             self._opener.open(db, message_id, first.priority, first.reason.value, draft)
+        elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
+            # Answered by the post's rules; the security team sees what they sent us.
+            self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
 
     def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
         noted(db, self._now(), actor, event, message_id)

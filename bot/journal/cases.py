@@ -7,7 +7,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import Priority
+from bot.domain import EscalationReason, Priority
 from bot.journal.casefile import (
     CASE,
     LATER,
@@ -24,7 +24,7 @@ from bot.journal.opening import Opener
 from bot.journal.records import Case, Change, Reply, Stage, Waiting
 from bot.journal.sends import Origin, outgoing
 from bot.journal.slack_posts import REMINDER, waiting
-from bot.journal.tables import decision, escalation, message, outbox, slack_outbox
+from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 
 Work = Callable[[sql.Connection, int], None]
 """Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
@@ -191,6 +191,19 @@ class Cases:
             message.c.conversation_id == this.scalar_subquery(),
             escalation.c.state == "open", escalation.c.owner != "",
         )  # fmt: skip
+        with reading(self._engine) as db:
+            return db.execute(query.limit(1)).first() is not None
+
+    def person_wanted(self, message_id: int) -> bool:
+        """Did an earlier message of this message's conversation ask for a person?"""
+        this = sql.select(message.c.conversation_id, message.c.seq)
+        this_row = this.where(message.c.id == message_id).subquery()
+        earlier = sql.and_(
+            message.c.conversation_id == this_row.c.conversation_id,
+            message.c.seq < this_row.c.seq,
+        )
+        query = sql.select(outcome.c.id).join(message).join(this_row, earlier)
+        query = query.where(outcome.c.reason == EscalationReason.WANTS_PERSON.value)
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
 

@@ -10,27 +10,44 @@ from enum import Enum, auto
 from functools import cache
 
 from bot.domain import Priority
+from bot.policy.quotes import is_passed_on, shown_mail, spoken
+from bot.policy.requests import (
+    asks_for_what_is_kept,
+    asks_if_genuine,
+    demands_our_word,
+    shows_material,
+    wants_person,
+)
 from bot.policy.rules import Rule, packaged_rules, packaged_samples, packaged_suspect
 from bot.policy.sentences import as_lines
-from bot.policy.subject import headed
+from bot.policy.subject import closes_nothing, headed
+from bot.policy.thanks import only_thanks
 from bot.policy.verdict import Escalate, Refuse, Verdict
-from bot.policy.views import clipped, detection_views, fold, quoted, spoken, visible
+from bot.policy.views import clipped, detection_views, fold, visible
 
 __all__ = [
     "Escalate",
     "Refuse",
     "Talk",
     "Verdict",
+    "asks_for_what_is_kept",
+    "asks_if_genuine",
+    "closes_nothing",
+    "demands_our_word",
     "headed",
+    "is_passed_on",
+    "material",
+    "only_thanks",
     "sample",
     "screen",
     "spoken",
     "talk",
     "urgent",
+    "wants_person",
 ]
 
 LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
-QUOTE_MARKS = re.compile(r"^[ \t]*[>|]+ ?|[\"“”„«»「」]", re.MULTILINE)
+SHORTEST_QUOTE = 32  # characters of a text of others
 # The mark of a masked secret must not read like something that is to be removed.
 REMOVED, MASKED = "[removed: ", "[masked: "
 
@@ -59,11 +76,30 @@ def talk(text: str) -> Talk:
 
 
 def sample(text: str) -> str:
-    """The suspicious mail that `text` quotes, in words to look up; empty where it quotes none."""
-    theirs = QUOTE_MARKS.sub("", quoted(clipped(text)))
-    if theirs and screen(theirs):
+    """The suspicious mail that `text` shows, in words to look up; empty where it shows none.
+
+    A quote is one where it would be refused as a demand or holds a link; a mail that is passed on
+    with its head always is.
+    """
+    shown = clipped(text)
+    theirs = shown_mail(shown)
+    if theirs and isinstance(screen(theirs), Refuse):
         return packaged_samples()["demand"]
-    return packaged_samples()["link"] if LINK.search(theirs) else ""
+    is_one = LINK.search(theirs) or is_passed_on(shown)
+    return packaged_samples()["link"] if is_one else ""
+
+
+def material(text: str) -> str:
+    """What came along with the question of `text`, in words to look up: a picture, a link, a quote.
+
+    Empty where it does not ask for our word on it, or nothing of the kind is spoken of.
+    """
+    shown = clipped(text)
+    own = spoken(shown)
+    # A name or a title in quotation marks is no text that they show us.
+    quotes = len(shown_mail(shown)) >= SHORTEST_QUOTE
+    asked = asks_if_genuine(own) and (quotes or shows_material(own))
+    return packaged_samples()["link"] if asked else ""
 
 
 def urgent(text: str) -> Escalate | None:

@@ -5,12 +5,32 @@ An asker may put the demand, or the cry for help, into the subject and nothing i
 
 import re
 
+from bot.policy.short_words import short_words
+from bot.policy.views import fold
+
 PASSED_ON = re.compile(
     r"^(?:\[[^\]\n]{1,20}\] ?)?"
     r"(?:fwd?|wg|tr|rv|enc|i|doorst|vb|vs|pd|ilt|转发|轉寄|転送|전달) ?[:：]",
     re.IGNORECASE,
 )
+REPLIED = re.compile(
+    r"^(?:\[[^\]\n]{1,20}\] ?)?(?:re|aw|antw|antwort|sv|vs|odp|rif|res|resp|ynt|ref|atb|vá|"
+    r"回复|回覆|答复|答覆|返信|회신|답장|رد|отв)(?:\[\d+\])? ?[:：]",
+    re.IGNORECASE,
+)
+MARKS = " \t\"'“”„«»()[]*_.,;:!。！،-–—#"
 ENDED = tuple(".?!？！。؟।")
+
+
+def closes_nothing(subject: str) -> bool:
+    """Does the subject say something of its own, so that thanks below it close nothing?
+
+    A reply bears the subject of what it answers; any other may be the question itself.
+    """
+    if REPLIED.match(subject):
+        return False
+    words = (word.strip(MARKS) for word in fold(subject).split())
+    return not short_words("plain_subject").issuperset(filter(None, words))
 
 
 def headed(subject: str, text: str) -> str:

@@ -23,8 +23,6 @@ HEAD, TAIL = 30_000, 4_000  # characters read of a longer text: its start and it
 MAX_DECODED = 6  # encoded stretches that are decoded
 MIN_TEXT = 0.85  # share of letters and spaces that makes decoded bytes a text
 MIN_LETTERS = 6
-FEW = 3  # words that say nothing by themselves
-WIDE_LETTERS = "\u3040"  # from here on letters stand for words, and no gaps part them
 MIN_MIXED = 2  # words of letters and digits that make a text a disguised one
 DISGUISED = 0.6  # share of single letters that makes a text a spaced one
 
@@ -44,16 +42,6 @@ WORDS = re.compile(r"\S+")
 MIXED = frozenset("0123456789@$!|€£")
 # Without one of these a text does not stand on its head: o, s, x and the like look alike both ways.
 TURNED = frozenset(chr(sign) for sign in UPSIDE_DOWN if sign > 127)
-QUOTED_LINE = re.compile(r"^[ \t]*(?:>|\|)[^\n]*$", re.MULTILINE)
-QUOTED = re.compile(
-    r"(?<![=\w])\"[^\"\n]{12,600}\"|“[^”\n]{12,600}”|„[^“”\n]{12,600}[“”]|«[^»\n]{12,600}»|「[^」\n]{6,300}」"
-)
-RECORD = re.compile(r"\s*[\[{].*[\]}]\s*", re.DOTALL)
-FORWARDED = re.compile(
-    r"^[^\n]{0,40}(?:-{2,} ?(?:forwarded|original|weitergeleitete|message transf|mensaje reenv)"
-    r"[^\n]*|\bfwd?:[^\n]*)$",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,26 +84,6 @@ def visible(text: str) -> str:
     if "&" in shown:
         shown = html.unescape(shown)
     return without_invisible(shown)
-
-
-def spoken(text: str) -> str:
-    """`text` without what it quotes, unless almost nothing remains; records are not quotes."""
-    if RECORD.match(text):
-        return text
-    kept = QUOTED_LINE.sub("", text)
-    if match := FORWARDED.search(kept):
-        kept = kept[: match.start()]
-    kept = QUOTED.sub(' "…" ', kept)
-    wide = sum(c >= WIDE_LETTERS for c in kept)
-    return kept if len(kept.split()) > FEW or wide > 2 * FEW else text
-
-
-def quoted(text: str) -> str:
-    """What `text` quotes or passes on of others."""
-    lines = QUOTED_LINE.findall(text)
-    passed_on = FORWARDED.search(text)
-    after = text[passed_on.end() :] if passed_on else ""
-    return "\n".join([*lines, *QUOTED.findall(QUOTED_LINE.sub("", text)), after]).strip()
 
 
 def _tag_characters(text: str) -> str:

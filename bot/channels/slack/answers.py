@@ -33,6 +33,7 @@ HELP = (
 NOT_SAFE = (
     "*The desk has no safe answer.* What it found is not what it may say; look at the post itself."
 )
+NOTHING_ASKED = "*That asks nothing.* By mail, thanks like these close silently: no reply, no case."
 MORE = "✂️ There are {count} more questions in it: ask those by themselves."
 WAIT = "Looking it up …"
 SPOKEN = "Incident Desk has an answer for you"
@@ -51,6 +52,8 @@ class Answers:
         made: list[Block] = []
         if response.redactions:
             made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
+        if not response.outcomes:
+            made.append(b.words(NOTHING_ASKED))
         for outcome in response.outcomes[:SHOWN]:
             made += self._outcome(outcome, several=len(response.outcomes) > 1)
         if (more := len(response.outcomes) - SHOWN) > 0:

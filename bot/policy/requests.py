@@ -1,0 +1,83 @@
+"""What a message asks for beside an answer of the post, read from the rules of message_rules.yaml.
+
+Each function takes the asker's own words, without what they quote or pass on, and reads them in
+their plain view only: nobody disguises a request for a person.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from bot.errors import KnowledgeError
+from bot.policy.rules import Rule, compiled, packaged_kept, read_table
+from bot.policy.sentences import as_lines
+from bot.policy.short_words import short_words
+from bot.policy.views import clipped, fold, visible
+
+TABLE = Path(__file__).parent.parent / "data" / "message_rules.yaml"
+GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
+EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
+
+
+def wants_person(text: str) -> bool:
+    """Does `text` ask that a person deals with it, or that no automatic answer comes?"""
+    shown = visible(clipped(text))
+    return _is_lone_word(shown) or _hits("wants-person", shown)
+
+
+def asks_if_genuine(text: str) -> bool:
+    """Does `text` ask whether something that was received is from us, or safe?"""
+    return _hits("asks-if-genuine", text) or _hits("points-at-it", text)
+
+
+def demands_our_word(text: str) -> bool:
+    """Does `text` want us to say that something is genuine?"""
+    return _hits("demands-our-word", text)
+
+
+def shows_material(text: str) -> bool:
+    """Does `text` speak of something that came along with it, hold a link, or point at "this"?"""
+    return _hits("shows-material", text) or _hits("points-at-it", text)
+
+
+def asks_for_what_is_kept(text: str) -> bool:
+    """Does `text` ask for anything of the kinds that are refused, by name?"""
+    lines = _lines(text)
+    return packaged_kept().hits(lines, lines)
+
+
+def _is_lone_word(text: str) -> bool:
+    """Is the first line that says something that one word, as the footer asks for it?"""
+    lines = [fold(line).strip() for line in text.split("\n") if line.strip(EDGES)]
+    greeted = len(lines) > 1 and lines[0].endswith(GREETS) and len(lines[0].split()) <= SHORT
+    first = lines[greeted].strip(EDGES) if lines else ""
+    spoken = _without_manners(first.split())
+    return " ".join(spoken) in short_words("person")
+
+
+def _without_manners(words: list[str]) -> list[str]:
+    """The words without an article and a please around them."""
+    while len(words) > 1 and words[0].strip(EDGES) in short_words("before"):
+        words = words[1:]
+    while len(words) > 1 and words[-1].strip(EDGES) in short_words("after"):
+        words = words[:-1]
+    return [word.strip(EDGES) for word in words]
+
+
+def _hits(name: str, text: str) -> bool:
+    lines = _lines(text)
+    return _packaged()[name].hits(lines, lines)
+
+
+def _lines(text: str) -> bytes:
+    return as_lines(fold(visible(clipped(text))))
+
+
+@cache
+def _packaged() -> dict[str, Rule]:
+    rules = {rule.id: rule for rule in compiled(read_table(TABLE))}
+    names = (
+        "wants-person", "asks-if-genuine", "demands-our-word", "shows-material", "points-at-it",
+    )  # fmt: skip
+    if missing := [name for name in names if name not in rules]:
+        raise KnowledgeError(f"{TABLE.name}: there is no rule {missing[0]}")
+    return rules

@@ -1,0 +1,201 @@
+"""Recognises a message that only says thanks, or that the matter is settled.
+
+Such a message asks nothing: the desk neither replies to it nor opens a case. A message that is
+wrongly taken for one would be lost, so every stretch of it must be made of the phrases of
+bot/data/thanks.yaml from end to end; a signature below them, and nothing else, may follow.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import re2
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bot.errors import KnowledgeError
+from bot.policy.views import fold, visible
+
+TABLE = Path(__file__).parent.parent / "data" / "thanks.yaml"
+EVERY = "any"  # phrases that stand in texts of each language
+LONGEST = 700  # characters of a message that may be one; what is longer says more than thanks
+MEMORY = 128 << 20  # RE2 falls back to a slow path when its states do not fit
+MOST_SIGNED = 8  # lines of a signature
+MOST_WORDS = 8  # of a line of a signature
+NAME_WORDS = 3  # of a name that stands alone below the thanks
+CASELESS_WORDS, CASELESS_LETTERS = 2, 5  # of a name in a script without capitals
+
+# Signs that say no more than "good"; any other leaves the message open.
+FRIENDLY = re.compile(
+    "[👍👌🙏🙂😊😀😃😄😁😇🤗🥰😍😉☺✅✔👏🎉🙌💪❤💛💚💙💜🧡🤝💯⭐🌟🌸🌹🌻✨🤩😌🙇🏻🏼🏽🏾🏿♀♂\ufe0f\u200d]"
+    r"|(?<!\w)(?:[:;=]-?[)DPp]|<3|\^\^|m\(_ _\)m|\(y\))"
+)
+BETWEEN = re.compile(
+    r"[.,;:!¡…~()\[\]*_|/\"“”„«»،؛।॥。！、，；：·•]+|\s[-–—]+\s|^[-–—]+\s|\s[-–—]+$"
+)
+QUESTION = re.compile(r"[?？؟¿]")
+CONTACT = re.compile(
+    r"@|\bwww\.|https?:|\+?\d[\d ()/.-]{5,}\d|\b[a-z0-9-]+\.(?:com|org|net|example)\b"
+)
+POSTSCRIPT = re.compile(r"^\s*p\.? ?p?\.?s\b", re.IGNORECASE)
+ARABIC = str.maketrans("أإآٱؤئى", "اااا" + "ويي")
+
+
+class Words(BaseModel):
+    """The phrases of one language as they stand in the table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    closes: list[str]
+    beside: list[str] = []
+    what: str = ""
+    name: str = ""
+    parting: list[str] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """The compiled phrases of one language, together with those of every language."""
+
+    closes: "re2._Regexp[str]"
+    made_of: "re2._Regexp[str]"
+    parting: "re2._Regexp[str]"
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads a message line by line in one language; holds what was found so far."""
+
+    phrases: Phrases
+    closed: bool = False
+    parted: bool = False  # a closing formula came: what follows is a signature
+    signed: list[str] = field(default_factory=list)
+
+    def takes(self, line: str) -> bool:
+        """Is `line` made of phrases of the table, or part of a signature below them?"""
+        if self.phrases.parting.fullmatch(_folded(line).strip(" .,;:!-–—*")):
+            self.parted = self.closed or self.parted
+            return True
+        if not self.signed and all(self._phrase(stretch) for stretch in _stretches(line)):
+            self.parted = self.parted or (self.closed and line.endswith(","))
+            return True
+        self.signed.append(line)
+        return self.closed and len(self.signed) <= MOST_SIGNED and self._signs(line)
+
+    def _phrase(self, stretch: str) -> bool:
+        """Does the stretch consist of phrases? A name may stand at its end."""
+        words = stretch.split()
+        for kept in (words, *_without_name(words)):
+            folded = _folded(" ".join(kept))
+            if self.phrases.made_of.fullmatch(folded):
+                self.closed = self.closed or bool(self.phrases.closes.search(folded))
+                return True
+        return self.closed and _is_name(words)
+
+    def _signs(self, line: str) -> bool:
+        words = line.split()
+        if QUESTION.search(line) or POSTSCRIPT.match(line) or len(words) > MOST_WORDS:
+            return False
+        if self.parted:
+            return bool(CONTACT.search(line.lower())) or _is_named(words)
+        return len(self.signed) == 1 and _is_name(words)
+
+
+def only_thanks(text: str) -> bool:
+    """Does `text` say nothing but thanks, or that the matter is settled, in any language?"""
+    shown = visible(text).strip()
+    if not shown or len(shown) > LONGEST or QUESTION.search(shown):
+        return False
+    bare = FRIENDLY.sub(" ", shown)
+    if not bare.strip(" .,!\n"):
+        return bool(FRIENDLY.search(shown))
+    lines = [line.strip() for line in bare.split("\n") if line.strip(" .,!-–—")]
+    return any(_settles(lines, phrases) for phrases in _packaged().values())
+
+
+def _settles(lines: Iterable[str], phrases: Phrases) -> bool:
+    reader = Reader(phrases)
+    return all(reader.takes(line) for line in lines) and reader.closed
+
+
+def _stretches(line: str) -> list[str]:
+    return [part.strip() for part in BETWEEN.split(line) if part and part.strip(" '’")]
+
+
+def _folded(text: str) -> str:
+    whole = text.encode("utf-8", "replace").decode()  # RE2 reads no half characters
+    return " ".join(fold(whole).translate(ARABIC).split())
+
+
+def _without_name(words: list[str]) -> Iterable[list[str]]:
+    """The words without one, two or three at the end that may be somebody's name."""
+    for count in range(1, min(NAME_WORDS, len(words) - 1) + 1):
+        if all(_capital(word) for word in words[-count:]):
+            yield words[:-count]
+
+
+def _is_name(words: list[str]) -> bool:
+    """One to three words, each with a capital."""
+    return 0 < len(words) <= NAME_WORDS and all(map(_capital, words))
+
+
+def _is_named(words: list[str]) -> bool:
+    """A line below a closing formula: a name, an office, a company.
+
+    Where a script has no capitals, only a word or two that are as short as names.
+    """
+    joined = "".join(words)
+    if any(c.lower() != c.upper() for c in joined):
+        return 2 * sum(map(_capital, words)) >= len(words)
+    return len(words) <= CASELESS_WORDS and len(joined) <= CASELESS_LETTERS * len(words)
+
+
+def _capital(word: str) -> bool:
+    return word[:1].isupper() or word.strip(".,-&|") == ""
+
+
+@cache
+def _packaged() -> dict[str, Phrases]:
+    """Language -> its phrases, from the table that comes with the package."""
+    try:
+        read = yaml.load(TABLE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        table = {language: Words.model_validate(words) for language, words in read.items()}
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise KnowledgeError(f"{TABLE.name}: {' '.join(str(error).split())[:300]}") from None
+    every = table.pop(EVERY)
+    return {language: _compiled(words, every) for language, words in table.items()}
+
+
+def _compiled(words: Words, every: Words) -> Phrases:
+    closes = [_filled(p, words) for p in (*words.closes, *every.closes)]
+    beside = [_filled(p, words) for p in (*words.beside, *every.beside)]
+    if words.name:
+        beside.append(words.name)
+    return Phrases(
+        closes=_one_of(closes),
+        made_of=_pattern(f"(?:(?:{'|'.join(map(_group, [*closes, *beside]))}) *)+"),
+        parting=_one_of([_filled(p, words) for p in (*words.parting, *every.parting)]),
+    )
+
+
+def _filled(pattern: str, words: Words) -> str:
+    return pattern.replace("{what}", f"(?:{words.what})")
+
+
+def _group(pattern: str) -> str:
+    return f"(?:{pattern})"
+
+
+def _one_of(patterns: list[str]) -> "re2._Regexp[str]":
+    return _pattern("|".join(map(_group, patterns)))
+
+
+def _pattern(expression: str) -> "re2._Regexp[str]":
+    options = re2.Options()
+    options.max_mem = MEMORY
+    options.log_errors = False
+    try:
+        return re2.compile(fold(expression).translate(ARABIC), options)
+    except re2.error as error:
+        raise KnowledgeError(f"{TABLE.name}: RE2 cannot read a pattern: {error}") from None
