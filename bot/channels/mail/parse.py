@@ -6,7 +6,7 @@ The pieces: parts (MIME tree and limits), decode (bytes -> text), addresses, htm
 import hashlib
 from dataclasses import dataclass
 
-from bot.channels.mail.addresses import addresses
+from bot.channels.mail.addresses import addresses, authors
 from bot.channels.mail.bodies import body_text
 from bot.channels.mail.decode import unencoded
 from bot.channels.mail.limits import LimitError
@@ -102,7 +102,7 @@ def dedupe_key(raw: bytes) -> str:
 def _parsed(
     headers: tuple[Header, ...], *, key: str, tree: Part | None = None, fault: str = ""
 ) -> ParsedMail:
-    senders = addresses(_values(headers, "from"), limit=MAX_ADDRESSES)
+    senders = authors(_values(headers, "from"), limit=MAX_ADDRESSES)
     path = _values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = body_text(tree) if tree else ("", False)

@@ -1,0 +1,207 @@
+"""Did a program write this mail, and does somebody ask something in it?
+
+No single word decides. Phrases of a kind of program in the body, parts of the subject and the
+structure of the mail each add weight; a sentence in which a person asks something speaks against
+it. The words of all languages stand in bot/data/mail_programs.yaml.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import re2
+
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.phrasing import (
+    ADDRESS,
+    ADDRESS_WORD,
+    UNSPACED,
+    Sentence,
+    compiled,
+    form,
+    says,
+    sentences,
+)
+from bot.channels.mail.words import bare, is_reply
+
+PROGRAM = 3  # enough where nobody asks
+CERTAIN = 6  # enough whatever is asked
+QUOTED = 4  # taken off where a person speaks of such mail
+WHOLE = 0.6
+EXACT = 0.9
+EDGES = ".'!?…”’"
+FEW_WORDS, FEW_LETTERS = 2, 4
+WORD = re2.compile(r"[\pL\pN]")
+SPLIT = re2.compile(r"\s[-–—|/]\s|[:：|\[\]【】()（）「」「」«»\"]+")
+REPORT_FILE = re2.compile(
+    r"(?i)^[^!\s]+![^!\s]+!\d+!\d+(?:![^!\s]*)?\.(?:xml|json)?(?:\.?(?:gz|zip))?$"
+)
+REPORT_TYPES = ("application/tlsrpt+gzip", "application/tlsrpt+json")
+REACTION_TYPE = "text/vnd.google.email-reaction+json"
+FIELD = re2.compile(
+    r"(?im)^\s*(?:name|nom|nombre|nome|naam|imię|från|from|de|von|your name|full name|first name|"
+    r"e-?mail|email address|your e?-?mail|courriel|correo|telefon|phone|téléphone|teléfono|message|"
+    r"your message|nachricht|mensaje|mensagem|messaggio|bericht|wiadomość|question|your question|"
+    r"frage|subject|betreff|sujet|asunto|company|firma|comments?|お名前|氏名|メールアドレス|"
+    r"お問い合わせ内容|本文|姓名|邮箱|留言|内容|이름|이메일|내용|문의내용|имя|сообщение|"
+    r"الاسم|الرسالة|नाम|संदेश)\s?[:：]"
+)
+
+
+class Kind(StrEnum):
+    """What a program has to say; the names are the keys of the table of words."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    AUTOMATIC = "automatic"
+    ABSENCE = "absence"
+    CHALLENGE = "challenge"
+    RECEIPT = "receipt"
+    RECALL = "recall"
+    REACTION = "reaction"
+    CALENDAR = "calendar"
+    SURVEY = "survey"
+    REPORT = "report"
+    ALERT = "alert"
+    NEWSLETTER = "newsletter"
+    WRAPPER = "wrapper"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for a program, by kind, and whether somebody asks something."""
+
+    weights: dict[Kind, int] = field(default_factory=dict)
+    asks: bool = False
+    about: bool = False
+    structural: bool = False
+    wordless: bool = False
+    form: bool = False
+
+    @property
+    def weight(self) -> int:
+        """All kinds together; less where a person speaks of such mail."""
+        return sum(self.weights.values()) - (QUOTED if self.about else 0)
+
+    @property
+    def is_program(self) -> bool:
+        """Does the mail read as if a program had written it, and nobody asks beside it?"""
+        return self.weight >= CERTAIN or (self.weight >= PROGRAM and not self.asks)
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind that most speaks for; None when nothing does."""
+        return max(self.weights, key=self.weights.__getitem__, default=None)
+
+    @property
+    def nobody_asks(self) -> bool:
+        """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
+        if Kind.WRAPPER in self.weights or self.form:
+            return False
+        return not self.asks or self.weight >= CERTAIN
+
+
+def weigh(mail: ParsedMail) -> Evidence:
+    """The evidence in the visible text, the subject and the parts of a mail."""
+    text = mail.visible.strip() or mail.text.strip()
+    spoken = sentences(text)
+    weights = {kind: _said(kind, spoken) for kind in Kind}
+    structure = _structure(mail, weights)
+    for kind in Kind:
+        weights[kind] += _subject(kind, mail.subject) + structure.get(kind, 0)
+    return Evidence(
+        weights={kind: weight for kind, weight in weights.items() if weight},
+        asks=_asks(spoken or sentences(mail.subject)),
+        about=any(says("about_programs", sentence.form) for sentence in spoken),
+        structural=max(structure.values(), default=0) >= CERTAIN,
+        wordless=not WORD.search(text),
+        form=len(FIELD.findall(text[:3000])) > 1,
+    )
+
+
+def elsewhere(text: str, known: set[str]) -> bool:
+    """Does a sentence ask for the answer at an address that is none of the known ones?"""
+    for place in _stretches(text):
+        others = [a for a in ADDRESS.findall(place) if a.lower().strip(EDGES) not in known]
+        if not others or "?" in place or "？" in place or "·" in place or "|" in place:
+            continue
+        told = form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
+        if says("elsewhere", told) and not says("not_elsewhere", told):
+            return True
+    return False
+
+
+def _stretches(text: str) -> Iterator[str]:
+    """Sentences in which addresses stay whole: a colon ends none."""
+    for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
+        yield from re2.split(r"[.!?]\s|[。！？]", " ".join(paragraph.split()) + " ")
+
+
+def _said(kind: Kind, spoken: list[Sentence]) -> int:
+    """The weights that the sentences reach: each counts once."""
+    rows = [row for row in _rows(kind) if any(says(kind, s.form, row) for s in spoken)]
+    return sum(rows)
+
+
+def _rows(kind: Kind) -> tuple[int, ...]:
+    return tuple(row for row in (1, 2, 3, 6) if compiled(kind, row) is not None)
+
+
+def _subject(kind: Kind, subject: str) -> int:
+    """6 for a subject that says it of itself, 3 where a part of it is little else, 1 for a hint."""
+    found = compiled(kind, "subjects")
+    if found is None or not subject:
+        return 0
+    shares: list[float] = []
+    parts = [form(part) for part in SPLIT.split(bare(subject)) if part.strip()]
+    for part in filter(None, parts):
+        match = found.search(part)
+        shares.append((match.end() - match.start()) / len(part) if match else 0.0)
+    best = max(shares, default=0.0)
+    if not best:
+        return 0
+    if subject.rstrip().endswith(("?", "？", "؟")) or best < WHOLE:
+        return 1
+    claims = kind is Kind.AUTOMATIC and shares[0] >= EXACT and not is_reply(subject)
+    return CERTAIN if claims else PROGRAM
+
+
+def _structure(mail: ParsedMail, weights: dict[Kind, int]) -> dict[Kind, int]:
+    """What the parts of the mail say."""
+    found: dict[Kind, int] = {}
+    if REACTION_TYPE in mail.content_types:
+        found[Kind.REACTION] = CERTAIN
+    reported = any(REPORT_FILE.search(name) for name in mail.attachments)
+    if reported or set(REPORT_TYPES) & set(mail.content_types):
+        found[Kind.REPORT] = CERTAIN
+    if "text/calendar" in mail.content_types:
+        answered = weights[Kind.CALENDAR] or _subject(Kind.CALENDAR, mail.subject)
+        found[Kind.CALENDAR] = PROGRAM if answered else 0
+    return found
+
+
+def _asks(spoken: list[Sentence]) -> bool:
+    """Is there a sentence in which a person asks for something?"""
+    helping = False
+    for sentence in spoken:
+        if not helping and _is_asked(sentence):
+            return True
+        helping = helping or says("listing", sentence.form)
+    return False
+
+
+def _is_asked(sentence: Sentence) -> bool:
+    if not _is_long_enough(sentence.form) or says("service_questions", sentence.form):
+        return False
+    if sentence.question:
+        return True
+    return says("demands", sentence.form) and not _is_programs(sentence.form)
+
+
+def _is_programs(told: str) -> bool:
+    return any(says(kind, told, row) for kind in Kind for row in _rows(kind) if row > 1)
+
+
+def _is_long_enough(told: str) -> bool:
+    if UNSPACED.search(told):
+        return len(told.replace(" ", "")) >= FEW_LETTERS
+    return len(told.split()) >= FEW_WORDS
