@@ -29,6 +29,16 @@ CERTAIN = 6  # enough whatever is asked
 QUOTED = 4  # taken off where a person speaks of such mail
 WHOLE = 0.6
 EXACT = 0.9
+CLAUSE = re2.compile(r",|\b(?:and|und|et|y|och|og|en|oraz)\b")
+QUOTED_TEXT = re2.compile(r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」")
+SUBJECT_LINE = re2.compile(
+    r"(?im)^[^\n]*\b(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|temat|件名|主题|"
+    r"主旨|제목|тема|विषय|الموضوع)\s?[:：][^\n]*$"
+)
+MACHINE_SUBJECT = re2.compile(
+    r"(?i)^(?:cron <[^>]+>|\[(?:firing|resolved)[:\]]|\*\* ?(?:problem|recovery|acknowledgement)\b|"
+    r"(?:problem|recovery|resolved|ok|critical|warning)(?: (?:host|service) alert)?: .* is )"
+)
 EDGES = ".'!?…”’"
 FEW_WORDS, FEW_LETTERS = 2, 4
 WORD = re2.compile(r"[\pL\pN]")
@@ -66,12 +76,21 @@ class Kind(StrEnum):
     WRAPPER = "wrapper"
 
 
+# What a receipt or a recall quotes is the other mail's subject, and nobody asks it here.
+ABOUT_A_MAIL = (Kind.RECEIPT, Kind.RECALL, Kind.REACTION, Kind.CALENDAR)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What speaks for a program, by kind, and whether somebody asks something."""
+    """What speaks for a program, by kind, and whether somebody asks something.
+
+    `asks` leaves out what stands in quotes or in a list of help; `may_ask` leaves out nothing, so
+    that no mail is dropped in which somebody may ask.
+    """
 
     weights: dict[Kind, int] = field(default_factory=dict)
     asks: bool = False
+    may_ask: bool = False
     about: bool = False
     structural: bool = False
     wordless: bool = False
@@ -97,24 +116,28 @@ class Evidence:
         """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
         if Kind.WRAPPER in self.weights or self.form:
             return False
-        return not self.asks or self.weight >= CERTAIN
+        return not self.may_ask or self.weight >= CERTAIN
 
 
 def weigh(mail: ParsedMail) -> Evidence:
     """The evidence in the visible text, the subject and the parts of a mail."""
-    text = mail.visible.strip() or mail.text.strip()
-    spoken = sentences(text)
-    weights = {kind: _said(kind, spoken) for kind in Kind}
+    whole = mail.visible.strip() or mail.text.strip()
+    text = SUBJECT_LINE.sub("", whole)
+    unquoted = sentences(QUOTED_TEXT.sub(" ", text))
+    weights = {kind: _said(kind, unquoted) for kind in Kind}
+    about_a_mail = any(weights[kind] >= PROGRAM for kind in ABOUT_A_MAIL)
+    spoken = unquoted if about_a_mail else sentences(text)
     structure = _structure(mail, weights)
     for kind in Kind:
         weights[kind] += _subject(kind, mail.subject) + structure.get(kind, 0)
     return Evidence(
         weights={kind: weight for kind, weight in weights.items() if weight},
         asks=_asks(spoken or sentences(mail.subject)),
+        may_ask=any(_may_be_asked(sentence) for sentence in sentences(whole or mail.subject)),
         about=any(says("about_programs", sentence.form) for sentence in spoken),
         structural=max(structure.values(), default=0) >= CERTAIN,
-        wordless=not WORD.search(text),
-        form=len(FIELD.findall(text[:3000])) > 1,
+        wordless=not WORD.search(whole),
+        form=len(FIELD.findall(whole[:3000])) > 1,
     )
 
 
@@ -122,7 +145,7 @@ def elsewhere(text: str, known: set[str]) -> bool:
     """Does a sentence ask for the answer at an address that is none of the known ones?"""
     for place in _stretches(text):
         others = [a for a in ADDRESS.findall(place) if a.lower().strip(EDGES) not in known]
-        if not others or "?" in place or "？" in place or "·" in place or "|" in place:
+        if not others or "·" in place or "|" in place:
             continue
         told = form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
         if says("elsewhere", told) and not says("not_elsewhere", told):
@@ -131,9 +154,12 @@ def elsewhere(text: str, known: set[str]) -> bool:
 
 
 def _stretches(text: str) -> Iterator[str]:
-    """Sentences in which addresses stay whole: a colon ends none."""
+    """Sentences that are no questions, in which addresses stay whole: a colon ends none."""
     for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
-        yield from re2.split(r"[.!?]\s|[。！？]", " ".join(paragraph.split()) + " ")
+        pieces = re2.split(r"([.!]\s|[。！？?])", " ".join(paragraph.split()) + " ")
+        for place in range(0, len(pieces), 2):
+            if pieces[place + 1 : place + 2] not in (["?"], ["？"]):
+                yield pieces[place]
 
 
 def _said(kind: Kind, spoken: list[Sentence]) -> int:
@@ -151,6 +177,7 @@ def _subject(kind: Kind, subject: str) -> int:
     found = compiled(kind, "subjects")
     if found is None or not subject:
         return 0
+    hint = int(says(kind, form(subject), "hints"))
     shares: list[float] = []
     parts = [form(part) for part in SPLIT.split(bare(subject)) if part.strip()]
     for part in filter(None, parts):
@@ -158,7 +185,7 @@ def _subject(kind: Kind, subject: str) -> int:
         shares.append((match.end() - match.start()) / len(part) if match else 0.0)
     best = max(shares, default=0.0)
     if not best:
-        return 0
+        return hint
     if subject.rstrip().endswith(("?", "？", "؟")) or best < WHOLE:
         return 1
     claims = kind is Kind.AUTOMATIC and shares[0] >= EXACT and not is_reply(subject)
@@ -173,6 +200,8 @@ def _structure(mail: ParsedMail, weights: dict[Kind, int]) -> dict[Kind, int]:
     reported = any(REPORT_FILE.search(name) for name in mail.attachments)
     if reported or set(REPORT_TYPES) & set(mail.content_types):
         found[Kind.REPORT] = CERTAIN
+    if MACHINE_SUBJECT.search(bare(mail.subject)) or MACHINE_SUBJECT.search(mail.subject.strip()):
+        found[Kind.ALERT] = CERTAIN
     if "text/calendar" in mail.content_types:
         answered = weights[Kind.CALENDAR] or _subject(Kind.CALENDAR, mail.subject)
         found[Kind.CALENDAR] = PROGRAM if answered else 0
@@ -194,7 +223,12 @@ def _is_asked(sentence: Sentence) -> bool:
         return False
     if sentence.question:
         return True
-    return says("demands", sentence.form) and not _is_programs(sentence.form)
+    clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
+    return any(says("demands", told) and not _is_programs(told) for told in clauses)
+
+
+def _may_be_asked(sentence: Sentence) -> bool:
+    return sentence.question or says("demands", sentence.form)
 
 
 def _is_programs(told: str) -> bool:

@@ -9,7 +9,6 @@ import yaml
 from bot.channels.mail.parse import ParsedMail
 
 TAG = re2.compile(r"\+[^@]*@")
-SEGMENT = re2.compile(r"\s[-–—]\s|[:：(（|]")
 
 WHOLE_BODY = 4000
 PREFIX = (
@@ -36,9 +35,10 @@ def fails(subject: str) -> bool:
 
 
 def claims_failure(subject: str) -> bool:
-    """Is a phrase of a failure all that the subject begins with, and is it no answer to one?"""
-    first = SEGMENT.split(bare(subject))[0].strip(" .!")
-    return first in phrases("failure_subjects") and not is_reply(subject)
+    """Does the subject begin with a phrase of a failure and a colon, as no person's does?"""
+    first, colon, _ = bare(subject).replace("：", ":").partition(":")
+    known = first.strip(" .!") in phrases("failure_subjects")
+    return bool(colon) and known and not is_reply(subject)
 
 
 def told(mail: ParsedMail) -> int:
