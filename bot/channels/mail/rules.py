@@ -152,7 +152,8 @@ def _bounce(case: Case) -> bool:
     whole = case.mail.content_types[:1] == ("multipart/report",)
     if whole or case.mail.values("x-failed-recipients"):
         return True
-    return case.mail.return_path == "" and (case.evidence.nobody_asks or told(case.mail) > 0)
+    report = told(case.mail) > 0 or local_in(case.mail.sender, "daemon_senders")
+    return case.mail.return_path == "" and (report or case.evidence.nobody_asks)
 
 
 def _bounce_in_words(case: Case) -> bool:
