@@ -25,7 +25,7 @@ from bot.channels.mail.phrasing import (
 from bot.channels.mail.words import bare, is_reply
 
 PROGRAM = 3  # enough where nobody asks
-CERTAIN = 6  # enough whatever is asked
+CERTAIN = 7  # enough whatever is asked
 QUOTED = 4  # taken off where a person speaks of such mail
 WHOLE = 0.6
 EXACT = 0.9
@@ -47,15 +47,10 @@ REPORT_FILE = re2.compile(
     r"(?i)^[^!\s]+![^!\s]+!\d+!\d+(?:![^!\s]*)?\.(?:xml|json)?(?:\.?(?:gz|zip))?$"
 )
 REPORT_TYPES = ("application/tlsrpt+gzip", "application/tlsrpt+json")
+DATA = re2.compile(r"^\s*(?:\{\s*\"\w+\"\s*:|<\?xml )")
 REACTION_TYPE = "text/vnd.google.email-reaction+json"
-FIELD = re2.compile(
-    r"(?im)^\s*(?:name|nom|nombre|nome|naam|imię|från|from|de|von|your name|full name|first name|"
-    r"e-?mail|email address|your e?-?mail|courriel|correo|telefon|phone|téléphone|teléfono|message|"
-    r"your message|nachricht|mensaje|mensagem|messaggio|bericht|wiadomość|question|your question|"
-    r"frage|subject|betreff|sujet|asunto|company|firma|comments?|お名前|氏名|メールアドレス|"
-    r"お問い合わせ内容|本文|姓名|邮箱|留言|内容|이름|이메일|내용|문의내용|имя|сообщение|"
-    r"الاسم|الرسالة|नाम|संदेश)\s?[:：]"
-)
+FIELD = re2.compile(r"(?m)^[\s*_>|-]{0,6}[\pL][\pL\pM '’/()*.-]*\s?[:：]\s*\S")
+FIELD_LINE = 60  # characters of the name of a field
 
 
 class Kind(StrEnum):
@@ -137,7 +132,7 @@ def weigh(mail: ParsedMail) -> Evidence:
         about=any(says("about_programs", sentence.form) for sentence in spoken),
         structural=max(structure.values(), default=0) >= CERTAIN,
         wordless=not WORD.search(whole),
-        form=len(FIELD.findall(whole[:3000])) > 1,
+        form=sum(len(name) < FIELD_LINE for name in FIELD.findall(whole[:3000])) > 1,
     )
 
 
@@ -169,11 +164,11 @@ def _said(kind: Kind, spoken: list[Sentence]) -> int:
 
 
 def _rows(kind: Kind) -> tuple[int, ...]:
-    return tuple(row for row in (1, 2, 3, 6) if compiled(kind, row) is not None)
+    return tuple(row for row in (1, 2, PROGRAM, CERTAIN) if compiled(kind, row) is not None)
 
 
 def _subject(kind: Kind, subject: str) -> int:
-    """6 for a subject that says it of itself, 3 where a part of it is little else, 1 for a hint."""
+    """CERTAIN for a subject that says it of itself; else how much of a part of it says it."""
     found = compiled(kind, "subjects")
     if found is None or not subject:
         return 0
@@ -199,6 +194,8 @@ def _structure(mail: ParsedMail, weights: dict[Kind, int]) -> dict[Kind, int]:
         found[Kind.REACTION] = CERTAIN
     reported = any(REPORT_FILE.search(name) for name in mail.attachments)
     if reported or set(REPORT_TYPES) & set(mail.content_types):
+        found[Kind.REPORT] = CERTAIN
+    if DATA.search(mail.text):
         found[Kind.REPORT] = CERTAIN
     if MACHINE_SUBJECT.search(bare(mail.subject)) or MACHINE_SUBJECT.search(mail.subject.strip()):
         found[Kind.ALERT] = CERTAIN

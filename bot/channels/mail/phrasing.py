@@ -20,6 +20,7 @@ WHOLE_WORD = 3  # a piece of at most so many letters is a whole word
 ADDRESS = re2.compile(r"[^\s<>()\[\],;:\"|@]+@[^\s<>()\[\],;:\"|@/]+\.[^\s<>()\[\],;:\"|@/]+")
 ADDRESS_WORD = "zzaddress"  # stands for an address in a text, and for "@" in a pattern
 LINK = re2.compile(r"(?i)\b(?:https?://|www\.)[^\s<>]+")
+DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")  # "5. December" is no end of a sentence
 NO_WORD = re2.compile(r"[^\pL\pN\pM]+")
 # Scripts that put no space between words, or write particles on to them.
 UNSPACED = re2.compile(
@@ -55,7 +56,8 @@ def form(text: str) -> str:
 def sentences(text: str) -> list[Sentence]:
     """The sentences of the beginning of a text; lines of a paragraph are one line."""
     found: list[Sentence] = []
-    for paragraph, listed in _paragraphs(LINK.sub(" ", text[:MAX_TEXT])):
+    plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT]))
+    for paragraph, listed in _paragraphs(plain):
         pieces = END.split(paragraph)
         for place in range(0, len(pieces), 2):
             said = pieces[place].strip()
@@ -121,16 +123,18 @@ def _patterns(lines: Iterable[str]) -> Iterator[str]:
 
 def _expression(pattern: str) -> str:
     pieces = [
-        "".join(_choices(word) for word in piece.split() if word)
+        "".join(_choices(word, after=place > 0) for place, word in enumerate(piece.split()))
         for piece in pattern.split("…")
         if piece.strip()
     ]
     return f"(?:{'.*'.join(pieces)})"
 
 
-def _choices(word: str) -> str:
+def _choices(word: str, *, after: bool) -> str:
+    """One place of a pattern; `after` another one, an ending may stand between the two."""
     found = [_words(choice) for choice in word.split("|")]
-    return f"(?:{'|'.join(choice for choice in found if choice)})"
+    between = "[^ ]* *" if after and UNSPACED.search(word) else ""
+    return f"{between}(?:{'|'.join(choice for choice in found if choice)})"
 
 
 def _words(choice: str) -> str:
@@ -138,7 +142,7 @@ def _words(choice: str) -> str:
         return f" {ADDRESS_WORD} "
     words = form(choice.replace("_", " ")).split()
     if any(UNSPACED.search(word) for word in words):
-        return " *".join(re2.escape(word) for word in words)
+        return "[^ ]* *".join(re2.escape(word) for word in words)
     if not words:
         return ""
     last = words[-1]

@@ -111,6 +111,17 @@ class Case:
         values = [value for name in headers for value in self.mail.values(name)]
         return bool(self.ours & _untagged(addresses(values, limit=MAX_ADDRESSES)))
 
+    @property
+    def reports(self) -> bool:
+        """Does it speak of mail that did not arrive?"""
+        return told(self.mail) > 0 or fails(self.mail.subject)
+
+    @property
+    def nobody_asks(self) -> bool:
+        """Is there nothing in it for a person to answer? The fields of a report are no form."""
+        evidence = self.evidence
+        return evidence.nobody_asks or (not evidence.may_ask and self.reports)
+
 
 Test = Callable[[Case], bool]
 
@@ -153,7 +164,7 @@ def _bounce(case: Case) -> bool:
     if whole or case.mail.values("x-failed-recipients"):
         return True
     report = told(case.mail) > 0 or local_in(case.mail.sender, "daemon_senders")
-    return case.mail.return_path == "" and (report or case.evidence.nobody_asks)
+    return case.mail.return_path == "" and (report or case.nobody_asks)
 
 
 def _bounce_in_words(case: Case) -> bool:
@@ -192,9 +203,10 @@ def _contact_form(case: Case) -> bool:
         case.mail.sender, "form_senders"
     )
     ours = bool(case.ours & _untagged(case.mail.senders))
-    if ours or case.evidence.form:
+    if ours:
         return True
-    return local and not (case.evidence.is_program and case.evidence.nobody_asks)
+    passed_on = local or case.evidence.form
+    return passed_on and not (case.evidence.is_program and case.nobody_asks)
 
 
 def _reply_to_another(case: Case) -> bool:
@@ -213,23 +225,24 @@ def _auto_submitted(case: Case) -> bool:
 
 
 def _says_nothing(case: Case) -> bool:
-    """Marked as automatic, and nothing in it for a person.
+    """Marked as automatic, a program's words, and nothing in it for a person.
 
-    What answers a mail by itself (auto-replied) may be dropped when nobody asks; what else a
-    program sends may carry the comment of a person, so the text itself must be a program's.
+    The mark alone is not enough: ticket systems put it on the comments of people.
     """
-    if not _auto_submitted(case) or not case.evidence.nobody_asks:
-        return False
-    replied = all(word == "auto-replied" for word in _submitted(case.mail))
-    return replied or _is_programs(case)
+    return _auto_submitted(case) and _programs_own(case)
+
+
+def _programs_own(case: Case) -> bool:
+    return case.nobody_asks and _is_programs(case)
 
 
 def _is_programs(case: Case) -> bool:
-    """Do words, or a sender that is never a person, say so?"""
+    """Do words, or a sender that carries nothing else, say so?"""
     return (
         case.evidence.is_program
         or case.evidence.wordless
-        or local_in(case.mail.sender, "system_senders")
+        or case.reports
+        or local_in(case.mail.sender, "daemon_senders")
     )
 
 
@@ -240,12 +253,12 @@ def _marked(case: Case) -> bool:
 
 
 def _marked_and_silent(case: Case) -> bool:
-    return _marked(case) and case.evidence.nobody_asks
+    return _marked(case) and _programs_own(case)
 
 
 def _structural(case: Case) -> bool:
     """A reaction, or a report on our domain: its parts say so, and nobody asks."""
-    return case.evidence.structural and case.evidence.nobody_asks
+    return case.evidence.structural and case.nobody_asks
 
 
 def _suppressing(case: Case) -> bool:
@@ -279,12 +292,11 @@ def _has_list(mail: ParsedMail) -> bool:
 
 def _bulk(case: Case) -> bool:
     """Sent to many, and nothing in it for us; a list to which people post is looked at."""
-    if not _is_bulk(case.mail) or _our_list(case) or not case.evidence.nobody_asks:
+    if not _is_bulk(case.mail) or _our_list(case) or not case.nobody_asks:
         return False
-    reports = told(case.mail) > 0 or fails(case.mail.subject) or case.evidence.is_program
-    posting = not reports and any(case.mail.values(name) for name in POSTING)
-    to_us = case.names_us("to", "cc") and _has_list(case.mail)
-    return not posting and not to_us
+    reports = case.reports or case.evidence.is_program
+    posting = any(case.mail.values(name) for name in POSTING)
+    return reports or not (posting or case.names_us("to", "cc"))
 
 
 def _listed(case: Case) -> bool:
@@ -307,7 +319,7 @@ def _system(case: Case) -> bool:
 
 
 def _system_silent(case: Case) -> bool:
-    return _system(case) and case.evidence.nobody_asks
+    return _system(case) and _programs_own(case)
 
 
 def _role(case: Case) -> bool:
@@ -393,26 +405,26 @@ TABLE: tuple[tuple[str, Verdict, Test], ...] = (
     ("R6 contact form", Verdict.HOLD, _contact_form),
     ("R2 from our own address", Verdict.HOLD, _own),
     ("R4 bounce", Verdict.BOUNCE, _bounce_in_words),
-    ("R4 no return path, but somebody asks", Verdict.HOLD, _empty_path),
     ("R5 auto-submitted", Verdict.DROP, _says_nothing),
-    ("R5 marked automatic, may be a person", Verdict.HOLD, _auto_submitted),
     ("R6 mark of a program", Verdict.DROP, _marked_and_silent),
-    ("R6 marked automatic, but somebody asks", Verdict.HOLD, _marked),
     ("R6 report or reaction of a program", Verdict.DROP, _structural),
     ("R6 bulk or mailing list", Verdict.DROP, _bulk),
-    ("R6 list that we are on", Verdict.HOLD, _listed),
-    ("R6 wants no automatic answer", Verdict.HOLD, _suppressing),
-    ("R4 attached report", Verdict.HOLD, _attached),
-    ("R7 no single sender", Verdict.HOLD, _no_sender),
     ("R8 system sender", Verdict.DROP, _system_silent),
-    ("R8 system sender, but somebody asks", Verdict.HOLD, _system),
-    ("R6 mass mailer", Verdict.HOLD, _feedback),
-    ("R8 role sender", Verdict.HOLD, _role),
     *(
         (f"R9 reads like {SHAPES[kind]}", Verdict.HOLD, partial(_reads_like, kind))
         for kind in Kind
         if kind is not Kind.WRAPPER
     ),
+    ("R4 no return path, but somebody asks", Verdict.HOLD, _empty_path),
+    ("R5 marked automatic, may be a person", Verdict.HOLD, _auto_submitted),
+    ("R6 marked automatic, may be a person", Verdict.HOLD, _marked),
+    ("R6 list that we are on", Verdict.HOLD, _listed),
+    ("R6 wants no automatic answer", Verdict.HOLD, _suppressing),
+    ("R4 attached report", Verdict.HOLD, _attached),
+    ("R7 no single sender", Verdict.HOLD, _no_sender),
+    ("R8 system sender, may be a person", Verdict.HOLD, _system),
+    ("R6 mass mailer", Verdict.HOLD, _feedback),
+    ("R8 role sender", Verdict.HOLD, _role),
     ("R9 failure notice", Verdict.HOLD, _failing),
     ("R10 forged sender", Verdict.HOLD, _forged),
     ("R11 sender not proven", Verdict.HOLD, _unproven),
