@@ -87,7 +87,7 @@ def test_no_persons_mail_is_dropped_unseen(name: str) -> None:
 def test_programs_get_no_reply_in_any_language(name: str) -> None:
     robots = [case for case in judged(name) if case.row["want"] == "silent"]
     answered = [case.row for case in robots if not case.right]
-    assert len(answered) <= 0.02 * len(robots), answered
+    assert len(answered) <= 0.03 * len(robots), answered
 
 
 @pytest.mark.parametrize("name", SETS)
