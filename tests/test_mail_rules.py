@@ -128,6 +128,8 @@ CASES: list[tuple[str, bytes, Verdict]] = [
     ("R8 role sender", mail(sender=b"list-request@example.org", body=b"Welcome."), Verdict.HOLD),
     ("R8 role sender", mail(sender=b"legal@example.org"), Verdict.HOLD),
     *READS_LIKE,
+    ("R8 desk that asks nothing", mail(sender=b"info@example.org", body=b"Hello."), Verdict.HOLD),
+    ("R18 otherwise", mail(sender=b"info@example.org"), Verdict.ANSWER),
     ("R9 failure notice", mail(b"Subject: Undeliverable: hello"), Verdict.HOLD),
     ("R10 forged sender", proven("dmarc=fail header.from=example.org"), Verdict.HOLD),
     (

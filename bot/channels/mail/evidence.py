@@ -22,7 +22,7 @@ from bot.channels.mail.phrasing import (
     says,
     sentences,
 )
-from bot.channels.mail.words import bare, is_reply
+from bot.channels.mail.words import bare, is_reply, local_in
 
 PROGRAM = 3  # enough where nobody asks
 CERTAIN = 7  # enough whatever is asked
@@ -47,6 +47,12 @@ REPORT_FILE = re2.compile(
     r"(?i)^[^!\s]+![^!\s]+!\d+!\d+(?:![^!\s]*)?\.(?:xml|json)?(?:\.?(?:gz|zip))?$"
 )
 REPORT_TYPES = ("application/tlsrpt+gzip", "application/tlsrpt+json")
+# The number that a ticket system writes into a subject.
+REFERENCE = re2.compile(
+    r"(?i)[\[【(][^\])】]*\d{2,}[^\])】]*[\])】]|[#№]\s?\d{2,}|\b[A-Z]{2,6}-?\d{4,}|"
+    r"(?:case|ticket|request|incident|reference|ref|fall|vorgang|dossier|demande|caso|solicitud|"
+    r"chamado|protocolo|richiesta|zgłoszenie|工单|受付番号|접수번호|заявка|обращение)\W{1,3}\d{2,}"
+)
 DATA = re2.compile(r"^\s*(?:\{\s*\"\w+\"\s*:|<\?xml )")
 REACTION_TYPE = "text/vnd.google.email-reaction+json"
 FIELD = re2.compile(r"(?m)^[\s*_>|-]{0,6}[\pL][\pL\pM '’/()*.-]*\s?[:：]\s*\S")
@@ -79,11 +85,13 @@ ABOUT_A_MAIL = (Kind.RECEIPT, Kind.RECALL, Kind.REACTION, Kind.CALENDAR)
 class Evidence:
     """What speaks for a program, by kind, and whether somebody asks something.
 
+    `hints` counts what stands beside the words: a sender that is a desk, a ticket's number.
     `asks` leaves out what stands in quotes or in a list of help; `may_ask` leaves out nothing, so
     that no mail is dropped in which somebody may ask.
     """
 
     weights: dict[Kind, int] = field(default_factory=dict)
+    hints: int = 0
     asks: bool = False
     may_ask: bool = False
     about: bool = False
@@ -99,7 +107,9 @@ class Evidence:
     @property
     def is_program(self) -> bool:
         """Does the mail read as if a program had written it, and nobody asks beside it?"""
-        return self.weight >= CERTAIN or (self.weight >= PROGRAM and not self.asks)
+        if self.asks or self.weight <= 0:
+            return self.weight >= CERTAIN
+        return self.weight + self.hints >= PROGRAM
 
     @property
     def kind(self) -> Kind | None:
@@ -125,7 +135,9 @@ def weigh(mail: ParsedMail) -> Evidence:
     structure = _structure(mail, weights)
     for kind in Kind:
         weights[kind] += _subject(kind, mail.subject) + structure.get(kind, 0)
+    hints = local_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
     return Evidence(
+        hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
         asks=_asks(spoken or sentences(mail.subject)),
         may_ask=any(_may_be_asked(sentence) for sentence in sentences(whole or mail.subject)),

@@ -330,6 +330,11 @@ def _role(case: Case) -> bool:
     return local_in(case.mail.sender, "list_senders") and not asked
 
 
+def _desk_silent(case: Case) -> bool:
+    """A company's desk writes and asks nothing: whatever it acknowledges, it wants no reply."""
+    return local_in(case.mail.sender, "desk_senders") and not case.evidence.asks
+
+
 def _reads_like(kind: Kind, case: Case) -> bool:
     return case.evidence.is_program and case.evidence.kind is kind
 
@@ -425,6 +430,7 @@ TABLE: tuple[tuple[str, Verdict, Test], ...] = (
     ("R8 system sender, may be a person", Verdict.HOLD, _system),
     ("R6 mass mailer", Verdict.HOLD, _feedback),
     ("R8 role sender", Verdict.HOLD, _role),
+    ("R8 desk that asks nothing", Verdict.HOLD, _desk_silent),
     ("R9 failure notice", Verdict.HOLD, _failing),
     ("R10 forged sender", Verdict.HOLD, _forged),
     ("R11 sender not proven", Verdict.HOLD, _unproven),
