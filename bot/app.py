@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.adapters.records import Record
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, Intake, LocalMailbox
+    from bot.channels.mail.rules import Policy
     from bot.channels.slack import Slack
     from bot.desk import Desk
     from bot.jobs import Jobs
@@ -152,6 +153,21 @@ class App:
         if not isinstance(self.mailbox, LocalMailbox):
             return None
         return Intake(self.mailbox.new, self.settings.smtp_port, self.mailbox.wake)
+
+    @cached_property
+    def mail_policy(self) -> "Policy":
+        """What the rules know of the desk: the same for `serve` and for `mail check`."""
+        from bot.channels.mail.rules import Policy
+
+        return Policy(
+            own=self.settings.own_addresses,
+            authserv_id=self.settings.authserv_id,
+            is_sent=self._sent_by_us,
+        )
+
+    def _sent_by_us(self, header: str) -> bool:
+        """Is this the Message-ID of a mail of ours? Any other id needs no journal."""
+        return bool(self.own_ids(header.encode())) and self.journal.sends.knows(header)
 
     def was_sent(self, header: str) -> bool | None:
         """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read
-from bot.channels.mail.rules import Policy, Verdict
+from bot.channels.mail.rules import Verdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.domain import Message
 from bot.language import detect
@@ -22,7 +22,7 @@ class MailCheck:
     def __init__(self, app: App) -> None:
         self.app = app
         self.parser = SafeParser(app.knowledge.own_words)
-        self.policy = Policy(own=frozenset(), authserv_id=app.settings.authserv_id)
+        self.policy = app.mail_policy
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read, received, unreadable
-from bot.channels.mail.rules import Policy, Verdict
+from bot.channels.mail.rules import Verdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import HOLD, Step
 from bot.domain import Response
@@ -73,11 +73,7 @@ class Service:
         self.jobs = app.jobs
         self.slack = app.slack
         self.parser = SafeParser(app.knowledge.own_words)
-        self.policy = Policy(
-            own=frozenset({app.settings.address}),
-            authserv_id=app.settings.authserv_id,
-            is_sent=self.journal.sends.knows,
-        )
+        self.policy = app.mail_policy
         self.metrics = Metrics()
         self.http = HttpPort(app.settings.http_port)
         self.upkeep = Upkeep(app, self.metrics)

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=2525, ge=1, le=65535)
     http_port: int = Field(default=8025, ge=0, le=65535)  # 0: any that is free
     address: str = "incident@desk.example"
+    aliases: str = ""  # more addresses that the desk reads, with commas; it writes from address
     imap_host: str = ""
     imap_port: int = Field(default=993, ge=1, le=65535)
     imap_user: str = ""
@@ -114,6 +115,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL; SQLite in DESK_HOME by default."""
         return self.database_url or f"sqlite:///{self.home / 'desk.sqlite3'}"
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """Every address of the desk in lower case; SettingsError for one that is none."""
+        found = [each.strip().lower() for each in self.aliases.split(",") if each.strip()]
+        for each in found:
+            local, _, domain = each.rpartition("@")
+            if not local or not domain or " " in each:
+                raise SettingsError(f"DESK_ALIASES: {each!r} is no address")
+        return frozenset({self.address.lower(), *found})
 
     @property
     def imap(self) -> Access:

@@ -184,7 +184,7 @@ def test_mail_check(
 ) -> None:
     letter = tmp_path / "a.eml"
     letter.write_bytes(
-        b"From: ana@example.org\r\nTo: x@desk.example\r\nSubject: keys\r\n\r\nWere my API keys exposed?\r\n"
+        b"From: ana@example.org\r\nTo: incident@desk.example\r\nSubject: keys\r\n\r\nWere my API keys exposed?\r\n"
     )
     away = tmp_path / "b.eml"
     away.write_bytes(

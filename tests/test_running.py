@@ -121,7 +121,7 @@ def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -
     with running(app) as (service, shown):
         for raw in (
             mail(EXPOSED, 1), mail(EXPOSED, 1), mail(LAWYERS, 2), mail("", 3),
-            mail("away", 4, Auto_Submitted="auto-replied"),
+            mail("I am away.", 4, Auto_Submitted="auto-replied"),
         ):  # fmt: skip
             box.new.add(raw)
         box.wake()

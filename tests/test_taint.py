@@ -228,12 +228,12 @@ def test_a_check_masks_mails_that_nobody_answers(
     file = tmp_path / "a.eml"
     file.write_bytes(
         f"{head}\r\nFrom: {secret} <{secret.lower()}@x.example>\r\nSubject: {secret}\r\n\r\n"
-        f"Away. My key is {secret}.\r\n".encode()
+        f"I am away. My key is {secret}.\r\n".encode()
     )
     with MailCheck(app) as check:
         said = check.file(str(file))
     assert said["verdict"] == verdict
-    assert "Away. My key is [removed: API key]" in said["visible"]
+    assert "I am away. My key is [removed: API key]" in said["visible"]
     assert secret.lower() not in json.dumps(said).lower()
 
 

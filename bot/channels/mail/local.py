@@ -6,6 +6,7 @@ closed to other accounts of the machine.
 """
 
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,13 +16,16 @@ from pathlib import Path
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from typing_extensions import override
 
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_folder, private_opener
 from bot.ports import Mail, Place
 
+log = logging.getLogger(__name__)
 MAX_BYTES = 10 * 1024 * 1024
 ACCEPTED = "250 stored"
+NOT_STORED = "452 4.3.1 not stored, try again later"
 LOOPBACK = "127.0.0.1"
 
 
@@ -99,6 +103,21 @@ class LocalMailbox:
         self._arrived.set()
 
 
+class LongLines(SMTP):
+    """Takes lines of any length: real servers do, and only the size of a mail is limited."""
+
+    line_length_limit = MAX_BYTES
+
+
+class StoringController(Controller):
+    """Serves our SMTP."""
+
+    @override
+    def factory(self) -> SMTP:
+        """One conversation."""
+        return LongLines(self.handler, **self.SMTP_kwargs)
+
+
 class Intake:
     """The SMTP server on loopback: stores each mail, then says 250."""
 
@@ -112,7 +131,7 @@ class Intake:
 
     def start(self) -> None:
         """Begin to accept; MissingError when the port is taken."""
-        controller = Controller(
+        controller = StoringController(
             self, hostname=LOOPBACK, port=self.port, data_size_limit=MAX_BYTES, ready_timeout=10.0
         )
         try:
@@ -138,7 +157,11 @@ class Intake:
         head = [f"Return-Path: <{envelope.mail_from or ''}>"]
         head += [f"Delivered-To: {recipient}" for recipient in envelope.rcpt_tos]
         lines = "".join(f"{' '.join(line.split())}\r\n" for line in head)
-        self.folder.add(lines.encode("utf-8", "replace") + raw)
+        try:
+            self.folder.add(lines.encode("utf-8", "replace") + raw)
+        except OSError:  # the sender's server keeps it and tries again
+            log.exception("a mail could not be stored")
+            return NOT_STORED
         self.stored()
         return ACCEPTED
 

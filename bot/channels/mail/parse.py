@@ -7,7 +7,7 @@ The pieces: parts (MIME tree and limits), decode (bytes -> text), bodies, html, 
 import hashlib
 from dataclasses import dataclass
 
-from bot.channels.mail.addresses import addresses
+from bot.channels.mail.addresses import addresses, authors
 from bot.channels.mail.bodies import MAX_TEXT, body_text
 from bot.channels.mail.decode import is_garbled, unencoded
 from bot.channels.mail.enclosed import (
@@ -128,7 +128,7 @@ def _parsed(
     headers: tuple[Header, ...], *, key: str, tree: Part | None = None, fault: str = "",
     own: OwnWords = NONE_OF_OURS,
 ) -> ParsedMail:  # fmt: skip
-    senders = addresses(_values(headers, "from"), limit=MAX_ADDRESSES)
+    senders = authors(_values(headers, "from"), limit=MAX_ADDRESSES)
     path = _values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = body_text(tree) if tree else ("", False)

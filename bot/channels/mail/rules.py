@@ -1,16 +1,28 @@
-"""Answer, drop or hold a mail: an ordered table of small pure rules; the first hit decides."""
+"""Answer, drop or hold a mail: an ordered table of small pure rules; the first hit decides.
 
-from collections.abc import Callable
+A mail is dropped only when it is certainly a program's and certainly says nothing. What may be a
+person's is held: staff see it with the rule's name.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-
-import re2
+from functools import partial
 
 from bot.channels.mail.addresses import addresses
+from bot.channels.mail.evidence import PROGRAM, Evidence, Kind, elsewhere, weigh
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
 from bot.channels.mail.proof import aligned, results
 from bot.channels.mail.subject import asks_alone
-from bot.channels.mail.words import bare, fails, local_in, phrases, told
+from bot.channels.mail.words import (
+    TAG,
+    bare,
+    claims_failure,
+    fails,
+    local_in,
+    phrases,
+    told,
+)
 
 REPORTS = (
     "multipart/report",
@@ -27,18 +39,26 @@ SEALED = (
     "application/pgp-encrypted",
 )
 PACKED = ("application/ms-tnef", "application/vnd.ms-tnef", "text/calendar")
+SHAPES = {
+    Kind.ACKNOWLEDGEMENT: "an acknowledgement",
+    Kind.AUTOMATIC: "an automatic answer",
+    Kind.ABSENCE: "a note of absence",
+    Kind.CHALLENGE: "a mail filter's challenge",
+    Kind.RECEIPT: "a read receipt",
+    Kind.RECALL: "a recall",
+    Kind.REACTION: "a reaction",
+    Kind.CALENDAR: "a calendar's answer",
+    Kind.SURVEY: "a survey",
+    Kind.REPORT: "a report of a mail server",
+    Kind.ALERT: "an alert",
+    Kind.NEWSLETTER: "a newsletter",
+}
 ARMOUR = ("-----BEGIN PGP MESSAGE-----",)
+UNMARKED = frozenset({"no", "false"})
 BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 SUPPRESSED = ("all", "oof", "autoreply")
-# "Please answer to my other address …": the sender cannot prove that the other address is theirs.
-ELSEWHERE = re2.compile(
-    r"(?i)\b(?:(?:reply|write|respond|answer|get back) (?:back |please |only |instead )*"
-    r"(?:to )?(?:me|us|my|our)\b[^.!?\n]{0,40}?|"
-    r"(?:reply|respond|answer) (?:back |please |only |instead )*to )\b"
-    r"([a-z0-9._+-]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,20})"
-)
-ASKS = re2.compile(r"(?i)\b(?:should|can|may|do|must) (?:i|we)\b[^.!?\n]{0,80}@")
-TAG = re2.compile(r"\+[^@]*@")
+POSTING = ("list-post", "mailing-list", "x-beenthere", "x-mailing-list", "x-mailman-version")
+NAMED_LIST = ("list-id", "list-post", "mailing-list", "x-beenthere", "x-mailing-list")
 
 
 class Verdict(StrEnum):
@@ -63,42 +83,94 @@ def _never(_message_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the rules must know of the desk itself."""
+    """What the rules must know of the desk itself.
+
+    `own` holds every address that the desk answers for, `authserv_id` the name of our receiving
+    server, and `is_sent` says whether a Message-ID is of a mail that the desk sent.
+    """
 
     own: frozenset[str] = frozenset()
     authserv_id: str = ""
     is_sent: Callable[[str], bool] = _never
 
 
-Test = Callable[[ParsedMail, Policy], bool]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One mail before the table of rules: the mail, the desk and the evidence of a program."""
+
+    mail: ParsedMail
+    policy: Policy
+    evidence: Evidence
+
+    @property
+    def ours(self) -> set[str]:
+        """Our addresses in lower case."""
+        return {address.lower() for address in self.policy.own}
+
+    def names_us(self, *headers: str) -> bool:
+        """Does one of these headers hold an address of ours, with or without a tag?"""
+        values = [value for name in headers for value in self.mail.values(name)]
+        return bool(self.ours & _untagged(addresses(values, limit=MAX_ADDRESSES)))
+
+    @property
+    def reports(self) -> bool:
+        """Does it speak of mail that did not arrive?"""
+        return told(self.mail) > 0 or fails(self.mail.subject)
+
+    @property
+    def nobody_asks(self) -> bool:
+        """Is there nothing in it for a person to answer? The fields of a report are no form."""
+        evidence = self.evidence
+        return evidence.nobody_asks or (not evidence.may_ask and self.reports)
+
+
+Test = Callable[[Case], bool]
 
 
 def rule(mail: ParsedMail, policy: Policy) -> Ruling:
     """The first rule that hits; R18 when none does."""
+    evidence = Evidence() if mail.fault else weigh(mail)
+    case = Case(mail=mail, policy=policy, evidence=evidence)
     for name, verdict, test in TABLE:
-        if test(mail, policy):
+        if test(case):
             return Ruling(verdict=verdict, rule=name)
     return Ruling(verdict=Verdict.ANSWER, rule="R18 otherwise")
 
 
-def _fault(mail: ParsedMail, _policy: Policy) -> bool:
-    return bool(mail.fault)
+def _fault(case: Case) -> bool:
+    return bool(case.mail.fault)
 
 
-def _receipt(mail: ParsedMail, policy: Policy) -> bool:
-    return bool(mail.message_id) and policy.is_sent(mail.message_id)
+def _receipt(case: Case) -> bool:
+    return bool(case.mail.message_id) and case.policy.is_sent(case.mail.message_id)
 
 
-def _own(mail: ParsedMail, policy: Policy) -> bool:
-    from_us = {*mail.senders, *addresses(mail.values("sender"), limit=5), mail.return_path or ""}
-    return bool(_ours(policy) & from_us)
+def _own_copy(case: Case) -> bool:
+    """Our own mail that came back: it carries our marks, and never a Reply-To."""
+    marked = bool(case.mail.values("x-auto-response-suppress")) or _auto_submitted(case)
+    return marked and _own(case) and not _reply_to_another(case)
 
 
-def _bounce(mail: ParsedMail, _policy: Policy) -> bool:
-    """The empty return path, a report as the whole mail, or what only its words give away."""
-    whole = mail.content_types[:1] and mail.content_types[0] == "multipart/report"
-    if mail.return_path == "" or whole or mail.values("x-failed-recipients"):
+def _own(case: Case) -> bool:
+    """From us; or sent by us for somebody, where it is not our own group that passed it on."""
+    if case.ours & _untagged(case.mail.senders):
         return True
+    passed_on = {case.mail.return_path or ""} | set(addresses(case.mail.values("sender"), limit=5))
+    return bool(case.ours & _untagged(passed_on)) and not _our_list(case)
+
+
+def _bounce(case: Case) -> bool:
+    """A report as the whole mail, or the empty return path where nobody asks anything."""
+    whole = case.mail.content_types[:1] == ("multipart/report",)
+    if whole or case.mail.values("x-failed-recipients"):
+        return True
+    report = told(case.mail) > 0 or local_in(case.mail.sender, "daemon_senders")
+    return case.mail.return_path == "" and (report or case.nobody_asks)
+
+
+def _bounce_in_words(case: Case) -> bool:
+    """A report that only its sender and its words give away."""
+    mail = case.mail
     reported = bool(set(REPORTS) & set(mail.content_types))
     said = told(mail)
     if local_in(mail.sender, "system_senders"):
@@ -110,93 +182,198 @@ def _bounce(mail: ParsedMail, _policy: Policy) -> bool:
     return local_in(mail.sender, "role_senders") and begins and (carries or reported)
 
 
-def _attached(mail: ParsedMail, _policy: Policy) -> bool:
+def _empty_path(case: Case) -> bool:
+    return case.mail.return_path == ""
+
+
+def _attached(case: Case) -> bool:
     """Somebody may have forwarded a report with a question of their own."""
-    return bool(set(REPORTS) & set(mail.content_types))
+    return bool(set(REPORTS) & set(case.mail.content_types))
 
 
-def _automatic(mail: ParsedMail, _policy: Policy) -> bool:
-    said = [v.partition(";")[0].partition("(")[0] for v in mail.values("auto-submitted")]
-    return any(v.strip().lower() != "no" for v in said)
+def _wrapped(case: Case) -> bool:
+    """A filter's report around somebody's mail."""
+    return Kind.WRAPPER in case.evidence.weights
 
 
-def _marked(mail: ParsedMail, _policy: Policy) -> bool:
-    suppress = " ".join(mail.values("x-auto-response-suppress")).lower()
-    names = {name for name, value in mail.headers if value.strip().lower() not in {"no", "false"}}
-    to = " ".join(mail.values("delivered-to")).lower()
+def _contact_form(case: Case) -> bool:
+    """A program passes on what a person wrote, whose address stands only in Reply-To."""
+    if not _reply_to_another(case):
+        return False
+    local = local_in(case.mail.sender, "system_senders") or local_in(
+        case.mail.sender, "form_senders"
+    )
+    ours = bool(case.ours & _untagged(case.mail.senders))
+    if ours:
+        return True
+    passed_on = local or case.evidence.form
+    return passed_on and not (case.evidence.is_program and case.nobody_asks)
+
+
+def _reply_to_another(case: Case) -> bool:
+    """Does Reply-To, or what a group noted of the sender, name a person who is not From?"""
+    values = [
+        value
+        for name in ("reply-to", "x-original-from", "x-original-sender")
+        for value in case.mail.values(name)
+    ]
+    found = _untagged(addresses(values, limit=5)) - case.ours - _untagged(case.mail.senders)
+    return any(not local_in(address, "system_senders") for address in found)
+
+
+def _auto_submitted(case: Case) -> bool:
+    return any(word != "no" for word in _submitted(case.mail))
+
+
+def _says_nothing(case: Case) -> bool:
+    """Marked as automatic, a program's words, and nothing in it for a person.
+
+    The mark alone is not enough: ticket systems put it on the comments of people.
+    """
+    return _auto_submitted(case) and _programs_own(case)
+
+
+def _programs_own(case: Case) -> bool:
+    return case.nobody_asks and _is_programs(case)
+
+
+def _is_programs(case: Case) -> bool:
+    """Do words, or a sender that carries nothing else, say so?"""
     return (
-        bool(names & phrases("automatic_headers"))
-        or any(s in suppress for s in SUPPRESSED)
-        or to.startswith("autoresponder")
+        case.evidence.is_program
+        or case.evidence.wordless
+        or case.reports
+        or local_in(case.mail.sender, "daemon_senders")
     )
 
 
-def _is_listed(mail: ParsedMail) -> bool:
+def _marked(case: Case) -> bool:
+    names = {name for name, value in case.mail.headers if value.strip().lower() not in UNMARKED}
+    to = " ".join(case.mail.values("delivered-to")).lower()
+    return bool(names & phrases("automatic_headers")) or to.startswith("autoresponder")
+
+
+def _marked_and_silent(case: Case) -> bool:
+    return _marked(case) and _programs_own(case)
+
+
+def _structural(case: Case) -> bool:
+    """A reaction, or a report on our domain: its parts say so, and nobody asks."""
+    return case.evidence.structural and case.nobody_asks
+
+
+def _suppressing(case: Case) -> bool:
+    """Wants no automatic answer; Exchange writes that into people's mail as well."""
+    wanted = " ".join(case.mail.values("x-auto-response-suppress")).lower()
+    asked = case.evidence.asks and case.evidence.weight < PROGRAM
+    return any(word in wanted for word in SUPPRESSED) and not asked
+
+
+def _our_list(case: Case) -> bool:
+    """A group whose address is ours: its marks stand on everything that people write to us."""
+    if not case.names_us("to", "cc", "delivered-to", "x-original-to"):
+        return False
+    named = " ".join(v for name in NAMED_LIST for v in case.mail.values(name)).lower()
+    return any(
+        address in named or address.replace("@", ".") in named.split("<")[-1].rstrip("> ")
+        for address in case.ours
+    )
+
+
+def _is_bulk(mail: ParsedMail) -> bool:
     precedence = " ".join((*mail.values("precedence"), *mail.values("x-precedence"))).lower()
-    bulk = BULK & set(precedence.replace("(", " ").replace(",", " ").split())
-    return bool(bulk) or any(name.startswith("list-") for name, _ in mail.headers)
+    found = BULK & set(precedence.replace("(", " ").replace(",", " ").split())
+    names = {name for name, _ in mail.headers}
+    return bool(found or names & phrases("bulk_headers") or _has_list(mail))
 
 
-def _list_to_us(mail: ParsedMail, policy: Policy) -> bool:
-    to_us = _ours(policy) & _addressees(mail)
-    return bool(to_us) and any(name.startswith("list-") for name, _ in mail.headers)
+def _has_list(mail: ParsedMail) -> bool:
+    return any(name.startswith("list-") for name, _ in mail.headers)
 
 
-def _listed(mail: ParsedMail, _policy: Policy) -> bool:
-    return _is_listed(mail)
+def _bulk(case: Case) -> bool:
+    """Sent to many, and nothing in it for us; a list to which people post is looked at."""
+    if not _is_bulk(case.mail) or _our_list(case) or not case.nobody_asks:
+        return False
+    reports = case.reports or case.evidence.is_program
+    posting = any(case.mail.values(name) for name in POSTING)
+    return reports or not (posting or case.names_us("to", "cc"))
 
 
-def _feedback(mail: ParsedMail, _policy: Policy) -> bool:
+def _listed(case: Case) -> bool:
+    return _is_bulk(case.mail) and not _our_list(case)
+
+
+def _feedback(case: Case) -> bool:
     """A mass mailer's mark, that providers of personal mailboxes set as well."""
-    marks = [value.lower() for value in mail.values("feedback-id")]
+    marks = [value.lower() for value in case.mail.values("feedback-id")]
     return any(not any(p in mark for p in phrases("personal_feedback")) for mark in marks)
 
 
-def _no_sender(mail: ParsedMail, _policy: Policy) -> bool:
+def _no_sender(case: Case) -> bool:
+    mail = case.mail
     return len(mail.senders) != 1 or "." not in mail.sender.rpartition("@")[2].strip(".")
 
 
-def _role(mail: ParsedMail, _policy: Policy) -> bool:
-    return local_in(mail.sender, "role_senders")
+def _system(case: Case) -> bool:
+    return local_in(case.mail.sender, "system_senders")
 
 
-def _system(mail: ParsedMail, _policy: Policy) -> bool:
-    return local_in(mail.sender, "system_senders")
+def _system_silent(case: Case) -> bool:
+    return _system(case) and _programs_own(case)
 
 
-def _away(mail: ParsedMail, _policy: Policy) -> bool:
-    return bare(mail.subject).startswith(tuple(phrases("away_subjects")))
+def _role(case: Case) -> bool:
+    """An office; or what a list's program or a person may be called, unless a person asks."""
+    if local_in(case.mail.sender, "role_senders"):
+        return True
+    asked = case.evidence.asks and case.evidence.weight < PROGRAM
+    return local_in(case.mail.sender, "list_senders") and not asked
 
 
-def _failing(mail: ParsedMail, _policy: Policy) -> bool:
+def _desk_silent(case: Case) -> bool:
+    """A company's desk writes and asks nothing: whatever it acknowledges, it wants no reply."""
+    return local_in(case.mail.sender, "desk_senders") and not case.evidence.asks
+
+
+def _reads_like(kind: Kind, case: Case) -> bool:
+    return case.evidence.is_program and case.evidence.kind is kind
+
+
+def _failing(case: Case) -> bool:
     """Words of a report under a person's address: a person may ask about one."""
-    return fails(mail.subject) or told(mail) > 2
+    subject = case.mail.subject
+    if told(case.mail) > 2 or claims_failure(subject):
+        return True
+    return fails(subject) and not case.evidence.asks
 
 
-def _forged(mail: ParsedMail, policy: Policy) -> bool:
-    return bool(policy.authserv_id) and "fail" in results(mail, policy.authserv_id)
+def _forged(case: Case) -> bool:
+    server = case.policy.authserv_id
+    return bool(server) and "fail" in results(case.mail, server)
 
 
-def _unproven(mail: ParsedMail, policy: Policy) -> bool:
-    if not policy.authserv_id:
+def _unproven(case: Case) -> bool:
+    server = case.policy.authserv_id
+    if not server:
         return False
-    found = results(mail, policy.authserv_id)
-    return found != {"pass"} and not (not found and aligned(mail, policy.authserv_id))
+    found = results(case.mail, server)
+    return found != {"pass"} and not (not found and aligned(case.mail, server))
 
 
-def _not_addressed(mail: ParsedMail, policy: Policy) -> bool:
-    return bool(policy.own and mail.recipients) and not _ours(policy) & _addressees(mail)
+def _not_addressed(case: Case) -> bool:
+    """Not Delivered-To, which a blind copy carries as well."""
+    named = case.names_us("to", "cc", "resent-to", "resent-cc")
+    return bool(case.policy.own and case.mail.recipients) and not named
 
 
-def _elsewhere(mail: ParsedMail, policy: Policy) -> bool:
+def _elsewhere(case: Case) -> bool:
     """Asks for an answer at an address that is neither the sender's nor ours."""
-    theirs = {mail.sender.lower(), *_ours(policy)}
-    found = (match.group(1).lower() for match in ELSEWHERE.finditer(mail.visible))
-    asked = bool(ASKS.search(mail.visible))  # "Should I write to …?" is an honest question
-    return not asked and any(TAG.sub("@", address) not in theirs for address in found)
+    return elsewhere(case.mail.visible, {case.mail.sender.lower(), *case.ours})
 
 
-def _unreadable(mail: ParsedMail, _policy: Policy) -> bool:
+def _unreadable(case: Case) -> bool:
+    mail = case.mail
     text = mail.text.strip()
     packed = any(t in PACKED for t in mail.content_types) or any(
         each.name.lower() == "winmail.dat" for each in mail.attachments
@@ -205,8 +382,10 @@ def _unreadable(mail: ParsedMail, _policy: Policy) -> bool:
     return sealed or mail.garbled or text.startswith(ARMOUR) or (packed and len(text.split()) < 3)
 
 
-def _empty(mail: ParsedMail, _policy: Policy) -> bool:
-    return not mail.text.strip() and not asks_alone(mail.subject)
+def _empty(case: Case) -> bool:
+    """No word in it: nothing, or a picture of a thumb."""
+    asked = case.evidence.asks or asks_alone(case.mail.subject)
+    return case.evidence.wordless and not asked
 
 
 def _is_named_system(mail: ParsedMail) -> bool:
@@ -214,31 +393,45 @@ def _is_named_system(mail: ParsedMail) -> bool:
     return name.startswith(tuple(phrases("system_names")))
 
 
-def _ours(policy: Policy) -> set[str]:
-    return {address.lower() for address in policy.own}
+def _submitted(mail: ParsedMail) -> list[str]:
+    values = (v.partition(";")[0].partition("(")[0] for v in mail.values("auto-submitted"))
+    return [value.strip().lower() for value in values]
 
 
-def _addressees(mail: ParsedMail) -> set[str]:
-    """Who the sender wrote to: not Delivered-To, which a blind copy carries as well."""
-    values = [v for name in ("to", "cc", "resent-to", "resent-cc") for v in mail.values(name)]
-    return {TAG.sub("@", address) for address in addresses(values, limit=MAX_ADDRESSES)}
+def _untagged(found: Iterable[str]) -> set[str]:
+    return {TAG.sub("@", address.lower()) for address in found}
 
 
 TABLE: tuple[tuple[str, Verdict, Test], ...] = (
     ("R0 not readable", Verdict.HOLD, _fault),
     ("R1 own copy", Verdict.RECEIPT, _receipt),
-    ("R2 own mail", Verdict.DROP, _own),
+    ("R2 own mail", Verdict.DROP, _own_copy),
     ("R4 bounce", Verdict.BOUNCE, _bounce),
-    ("R5 auto-submitted", Verdict.DROP, _automatic),
-    ("R6 mark of a program", Verdict.DROP, _marked),
-    ("R6 list that we are on", Verdict.HOLD, _list_to_us),
-    ("R6 bulk or mailing list", Verdict.DROP, _listed),
+    ("R6 filter's report around a mail", Verdict.HOLD, _wrapped),
+    ("R6 contact form", Verdict.HOLD, _contact_form),
+    ("R2 from our own address", Verdict.HOLD, _own),
+    ("R4 bounce", Verdict.BOUNCE, _bounce_in_words),
+    ("R5 auto-submitted", Verdict.DROP, _says_nothing),
+    ("R6 mark of a program", Verdict.DROP, _marked_and_silent),
+    ("R6 report or reaction of a program", Verdict.DROP, _structural),
+    ("R6 bulk or mailing list", Verdict.DROP, _bulk),
+    ("R8 system sender", Verdict.DROP, _system_silent),
+    *(
+        (f"R9 reads like {SHAPES[kind]}", Verdict.HOLD, partial(_reads_like, kind))
+        for kind in Kind
+        if kind is not Kind.WRAPPER
+    ),
+    ("R4 no return path, but somebody asks", Verdict.HOLD, _empty_path),
+    ("R5 marked automatic, may be a person", Verdict.HOLD, _auto_submitted),
+    ("R6 marked automatic, may be a person", Verdict.HOLD, _marked),
+    ("R6 list that we are on", Verdict.HOLD, _listed),
+    ("R6 wants no automatic answer", Verdict.HOLD, _suppressing),
     ("R4 attached report", Verdict.HOLD, _attached),
     ("R7 no single sender", Verdict.HOLD, _no_sender),
-    ("R8 system sender", Verdict.DROP, _system),
+    ("R8 system sender, may be a person", Verdict.HOLD, _system),
     ("R6 mass mailer", Verdict.HOLD, _feedback),
     ("R8 role sender", Verdict.HOLD, _role),
-    ("R9 out of office", Verdict.HOLD, _away),
+    ("R8 desk that asks nothing", Verdict.HOLD, _desk_silent),
     ("R9 failure notice", Verdict.HOLD, _failing),
     ("R10 forged sender", Verdict.HOLD, _forged),
     ("R11 sender not proven", Verdict.HOLD, _unproven),

@@ -3,9 +3,12 @@
 from functools import cache
 from importlib.resources import files
 
+import re2
 import yaml
 
 from bot.channels.mail.parse import ParsedMail
+
+TAG = re2.compile(r"\+[^@]*@")
 
 WHOLE_BODY = 4000
 PREFIX = (
@@ -31,6 +34,13 @@ def fails(subject: str) -> bool:
     return any(phrase in left for phrase in phrases("failure_subjects"))
 
 
+def claims_failure(subject: str) -> bool:
+    """Does the subject begin with a phrase of a failure and a colon, as no person's does?"""
+    first, colon, _ = bare(subject).replace("：", ":").partition(":")
+    known = first.strip(" .!") in phrases("failure_subjects")
+    return bool(colon) and known and not is_reply(subject)
+
+
 def told(mail: ParsedMail) -> int:
     """How many different phrases of a failure report its beginning holds."""
     text = " ".join(mail.text[:WHOLE_BODY].lower().split()) + " "
@@ -47,6 +57,12 @@ def bare(subject: str) -> str:
         elif colon and mark.strip() in PREFIX:
             left = rest.strip()
     return left.lstrip("*-–—!.\"'<( ")
+
+
+def is_reply(subject: str) -> bool:
+    """Does the subject begin with Re: or the like, as a person's answer to a mail does?"""
+    mark, colon, _ = subject.lower().replace("：", ":").strip().partition(":")
+    return bool(colon) and mark.strip() in PREFIX
 
 
 def local_in(address: str, name: str) -> bool:

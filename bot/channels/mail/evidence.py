@@ -1,0 +1,250 @@
+"""Did a program write this mail, and does somebody ask something in it?
+
+No single word decides. Phrases of a kind of program in the body, parts of the subject and the
+structure of the mail each add weight; a sentence in which a person asks something speaks against
+it. The words of all languages stand in bot/data/mail_programs.yaml.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import re2
+
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.phrasing import (
+    ADDRESS,
+    ADDRESS_WORD,
+    UNSPACED,
+    Sentence,
+    compiled,
+    form,
+    says,
+    sentences,
+)
+from bot.channels.mail.words import bare, is_reply, local_in
+
+PROGRAM = 3  # enough where nobody asks
+CERTAIN = 7  # enough whatever is asked
+QUOTED = 4  # taken off where a person speaks of such mail
+WHOLE = 0.6
+EXACT = 0.9
+CLAUSE = re2.compile(r",|\b(?:and|und|et|y|och|og|en|oraz)\b")
+QUOTED_TEXT = re2.compile(r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」")
+SUBJECT_LINE = re2.compile(
+    r"(?im)^[^\n]*\b(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|temat|件名|主题|"
+    r"主旨|제목|тема|विषय|الموضوع)\s?[:：][^\n]*$"
+)
+MACHINE_SUBJECT = re2.compile(
+    r"(?i)^(?:cron <[^>]+>|\[(?:firing|resolved)[:\]]|\*\* ?(?:problem|recovery|acknowledgement)\b|"
+    r"(?:problem|recovery|resolved|ok|critical|warning)(?: (?:host|service) alert)?: .* is )"
+)
+EDGES = ".'!?…”’"
+FEW_WORDS, FEW_LETTERS = 2, 4
+WORD = re2.compile(r"[\pL\pN]")
+SPLIT = re2.compile(r"\s[-–—|/]\s|[:：|\[\]【】()（）「」「」«»\"]+")
+REPORT_FILE = re2.compile(
+    r"(?i)^[^!\s]+![^!\s]+!\d+!\d+(?:![^!\s]*)?\.(?:xml|json)?(?:\.?(?:gz|zip))?$"
+)
+REPORT_TYPES = ("application/tlsrpt+gzip", "application/tlsrpt+json")
+# The number that a ticket system writes into a subject.
+REFERENCE = re2.compile(
+    r"(?i)[\[【(][^\])】]*\d{2,}[^\])】]*[\])】]|[#№]\s?\d{2,}|\b[A-Z]{2,6}-?\d{4,}|"
+    r"(?:case|ticket|request|incident|reference|ref|fall|vorgang|dossier|demande|caso|solicitud|"
+    r"chamado|protocolo|richiesta|zgłoszenie|工单|受付番号|접수번호|заявка|обращение)\W{1,3}\d{2,}"
+)
+DATA = re2.compile(r"^\s*(?:\{\s*\"\w+\"\s*:|<\?xml )")
+REACTION_TYPE = "text/vnd.google.email-reaction+json"
+FIELD = re2.compile(r"(?m)^[\s*_>|-]{0,6}[\pL][\pL\pM '’/()*.-]*\s?[:：]\s*\S")
+FIELD_LINE = 60  # characters of the name of a field
+
+
+class Kind(StrEnum):
+    """What a program has to say; the names are the keys of the table of words."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    AUTOMATIC = "automatic"
+    ABSENCE = "absence"
+    CHALLENGE = "challenge"
+    RECEIPT = "receipt"
+    RECALL = "recall"
+    REACTION = "reaction"
+    CALENDAR = "calendar"
+    SURVEY = "survey"
+    REPORT = "report"
+    ALERT = "alert"
+    NEWSLETTER = "newsletter"
+    WRAPPER = "wrapper"
+
+
+# What a receipt or a recall quotes is the other mail's subject, and nobody asks it here.
+ABOUT_A_MAIL = (Kind.RECEIPT, Kind.RECALL, Kind.REACTION, Kind.CALENDAR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for a program, by kind, and whether somebody asks something.
+
+    `hints` counts what stands beside the words: a sender that is a desk, a ticket's number.
+    `asks` leaves out what stands in quotes or in a list of help; `may_ask` leaves out nothing, so
+    that no mail is dropped in which somebody may ask.
+    """
+
+    weights: dict[Kind, int] = field(default_factory=dict)
+    hints: int = 0
+    asks: bool = False
+    may_ask: bool = False
+    about: bool = False
+    structural: bool = False
+    wordless: bool = False
+    form: bool = False
+
+    @property
+    def weight(self) -> int:
+        """All kinds together; less where a person speaks of such mail."""
+        return sum(self.weights.values()) - (QUOTED if self.about else 0)
+
+    @property
+    def is_program(self) -> bool:
+        """Does the mail read as if a program had written it, and nobody asks beside it?"""
+        if self.asks or self.weight <= 0:
+            return self.weight >= CERTAIN
+        return self.weight + self.hints >= PROGRAM
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind that most speaks for; None when nothing does."""
+        return max(self.weights, key=self.weights.__getitem__, default=None)
+
+    @property
+    def nobody_asks(self) -> bool:
+        """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
+        if Kind.WRAPPER in self.weights or self.form:
+            return False
+        return not self.may_ask or self.weight >= CERTAIN
+
+
+def weigh(mail: ParsedMail) -> Evidence:
+    """The evidence in the visible text, the subject and the parts of a mail."""
+    whole = mail.visible.strip() or mail.text.strip()
+    text = SUBJECT_LINE.sub("", whole)
+    unquoted = sentences(QUOTED_TEXT.sub(" ", text))
+    weights = {kind: _said(kind, unquoted) for kind in Kind}
+    about_a_mail = any(weights[kind] >= PROGRAM for kind in ABOUT_A_MAIL)
+    spoken = unquoted if about_a_mail else sentences(text)
+    structure = _structure(mail, weights)
+    for kind in Kind:
+        weights[kind] += _subject(kind, mail.subject) + structure.get(kind, 0)
+    hints = local_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
+    return Evidence(
+        hints=hints,
+        weights={kind: weight for kind, weight in weights.items() if weight},
+        asks=_asks(spoken or sentences(mail.subject)),
+        may_ask=any(_may_be_asked(sentence) for sentence in sentences(whole or mail.subject)),
+        about=any(says("about_programs", sentence.form) for sentence in spoken),
+        structural=max(structure.values(), default=0) >= CERTAIN,
+        wordless=not WORD.search(whole),
+        form=sum(len(name) < FIELD_LINE for name in FIELD.findall(whole[:3000])) > 1,
+    )
+
+
+def elsewhere(text: str, known: set[str]) -> bool:
+    """Does a sentence ask for the answer at an address that is none of the known ones?"""
+    for place in _stretches(text):
+        others = [a for a in ADDRESS.findall(place) if a.lower().strip(EDGES) not in known]
+        if not others or "·" in place or "|" in place:
+            continue
+        told = form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
+        if says("elsewhere", told) and not says("not_elsewhere", told):
+            return True
+    return False
+
+
+def _stretches(text: str) -> Iterator[str]:
+    """Sentences that are no questions, in which addresses stay whole: a colon ends none."""
+    for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
+        pieces = re2.split(r"([.!]\s|[。！？?])", " ".join(paragraph.split()) + " ")
+        for place in range(0, len(pieces), 2):
+            if pieces[place + 1 : place + 2] not in (["?"], ["？"]):
+                yield pieces[place]
+
+
+def _said(kind: Kind, spoken: list[Sentence]) -> int:
+    """The weights that the sentences reach: each counts once."""
+    rows = [row for row in _rows(kind) if any(says(kind, s.form, row) for s in spoken)]
+    return sum(rows)
+
+
+def _rows(kind: Kind) -> tuple[int, ...]:
+    return tuple(row for row in (1, 2, PROGRAM, CERTAIN) if compiled(kind, row) is not None)
+
+
+def _subject(kind: Kind, subject: str) -> int:
+    """CERTAIN for a subject that says it of itself; else how much of a part of it says it."""
+    found = compiled(kind, "subjects")
+    if found is None or not subject:
+        return 0
+    hint = int(says(kind, form(subject), "hints"))
+    shares: list[float] = []
+    parts = [form(part) for part in SPLIT.split(bare(subject)) if part.strip()]
+    for part in filter(None, parts):
+        match = found.search(part)
+        shares.append((match.end() - match.start()) / len(part) if match else 0.0)
+    best = max(shares, default=0.0)
+    if not best:
+        return hint
+    if subject.rstrip().endswith(("?", "？", "؟")) or best < WHOLE:
+        return 1
+    claims = kind is Kind.AUTOMATIC and shares[0] >= EXACT and not is_reply(subject)
+    return CERTAIN if claims else PROGRAM
+
+
+def _structure(mail: ParsedMail, weights: dict[Kind, int]) -> dict[Kind, int]:
+    """What the parts of the mail say."""
+    found: dict[Kind, int] = {}
+    if REACTION_TYPE in mail.content_types:
+        found[Kind.REACTION] = CERTAIN
+    reported = any(REPORT_FILE.search(each.name) for each in mail.attachments)
+    if reported or set(REPORT_TYPES) & set(mail.content_types):
+        found[Kind.REPORT] = CERTAIN
+    if DATA.search(mail.text):
+        found[Kind.REPORT] = CERTAIN
+    if MACHINE_SUBJECT.search(bare(mail.subject)) or MACHINE_SUBJECT.search(mail.subject.strip()):
+        found[Kind.ALERT] = CERTAIN
+    if "text/calendar" in mail.content_types:
+        answered = weights[Kind.CALENDAR] or _subject(Kind.CALENDAR, mail.subject)
+        found[Kind.CALENDAR] = PROGRAM if answered else 0
+    return found
+
+
+def _asks(spoken: list[Sentence]) -> bool:
+    """Is there a sentence in which a person asks for something?"""
+    helping = False
+    for sentence in spoken:
+        if not helping and _is_asked(sentence):
+            return True
+        helping = helping or says("listing", sentence.form)
+    return False
+
+
+def _is_asked(sentence: Sentence) -> bool:
+    if not _is_long_enough(sentence.form) or says("service_questions", sentence.form):
+        return False
+    if sentence.question:
+        return True
+    clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
+    return any(says("demands", told) and not _is_programs(told) for told in clauses)
+
+
+def _may_be_asked(sentence: Sentence) -> bool:
+    return sentence.question or says("demands", sentence.form)
+
+
+def _is_programs(told: str) -> bool:
+    return any(says(kind, told, row) for kind in Kind for row in _rows(kind) if row > 1)
+
+
+def _is_long_enough(told: str) -> bool:
+    if UNSPACED.search(told):
+        return len(told.replace(" ", "")) >= FEW_LETTERS
+    return len(told.split()) >= FEW_WORDS

@@ -1,0 +1,151 @@
+"""Patterns of words in bot/data/mail_programs.yaml, and the text that they are looked for in.
+
+The syntax stands at the head of that file. A text is brought into one form first: no case, no
+accents, and a space on either side of each word, so that a pattern knows where words begin.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import re2
+import yaml
+
+MAX_TEXT = 6000
+MAX_SENTENCES = 150
+MAX_SENTENCE = 400
+WHOLE_WORD = 3  # a piece of at most so many letters is a whole word
+ADDRESS = re2.compile(r"[^\s<>()\[\],;:\"|@]+@[^\s<>()\[\],;:\"|@/]+\.[^\s<>()\[\],;:\"|@/]+")
+ADDRESS_WORD = "zzaddress"  # stands for an address in a text, and for "@" in a pattern
+LINK = re2.compile(r"(?i)\b(?:https?://|www\.)[^\s<>]+")
+DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")  # "5. December" is no end of a sentence
+NO_WORD = re2.compile(r"[^\pL\pN\pM]+")
+# Scripts that put no space between words, or write particles on to them.
+UNSPACED = re2.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Devanagari}\p{Arabic}\p{Hebrew}]"
+)
+END = re2.compile(r"([.!?:;؟।]+[)\"'»”’]*(?:\s|$)|[。！？：；]+[」』）]*)")
+LISTED = re2.compile(r"^\s*(?:[-*•·–▪●]|\d{1,2}[.)])\s+")
+ASKING = ("?", "？", "؟")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One sentence of a mail.
+
+    `text` is as written; `form` is what patterns are matched against; `question` says whether a
+    question mark ends it; `listed` whether it stands in a list.
+    """
+
+    text: str
+    form: str
+    question: bool
+    listed: bool
+
+
+def form(text: str) -> str:
+    """The text without case, accents and marks, with a space on either side of each word."""
+    plain = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
+    kept = "".join(c for c in plain if unicodedata.category(c) != "Mn")
+    words = NO_WORD.sub(" ", kept).split()
+    return "".join(f" {word} " for word in words)
+
+
+def sentences(text: str) -> list[Sentence]:
+    """The sentences of the beginning of a text; lines of a paragraph are one line."""
+    found: list[Sentence] = []
+    plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT]))
+    for paragraph, listed in _paragraphs(plain):
+        pieces = END.split(paragraph)
+        for place in range(0, len(pieces), 2):
+            said = pieces[place].strip()
+            end = pieces[place + 1] if place + 1 < len(pieces) else ""
+            if said and len(found) < MAX_SENTENCES:
+                found.append(
+                    Sentence(
+                        text=said,
+                        form=form(said[:MAX_SENTENCE]),
+                        question=any(mark in end for mark in ASKING),
+                        listed=listed,
+                    )
+                )
+    return found
+
+
+def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
+    """Each paragraph or list item in one line, and whether it is an item."""
+    lines: list[str] = []
+    listed = False
+    for line in [*text.splitlines(), ""]:
+        if line.lstrip().startswith(">"):  # quoted: not said by this sender
+            continue
+        item = LISTED.match(line)
+        if lines and (item or not line.strip()):
+            yield " ".join(lines), listed
+            lines, listed = [], False
+        if item:
+            line, listed = line[item.end() :], True  # noqa: PLW2901 - without its mark
+        if line.strip():
+            lines.append(line.strip())
+
+
+@cache
+def table() -> dict[str, dict[object, list[str]] | list[str]]:
+    """The whole file, as it is written."""
+    text = (files("bot") / "data" / "mail_programs.yaml").read_text(encoding="utf-8")
+    found = yaml.load(text, Loader=yaml.CSafeLoader)
+    return found if isinstance(found, dict) else {}
+
+
+@cache
+def compiled(name: str, row: object = None) -> "re2._Regexp[str] | None":
+    """All patterns of a name, or of one of its rows, as one expression; None without any."""
+    value = table()[name]
+    lines = value.get(row, []) if isinstance(value, dict) else value
+    patterns = [_expression(pattern) for pattern in _patterns(lines)]
+    options = re2.Options()
+    options.max_mem = 64 * 1024 * 1024
+    return re2.compile("|".join(patterns), options) if patterns else None
+
+
+def says(name: str, text: str, row: object = None) -> bool:
+    """Does a text in its `form` hold a pattern of this name?"""
+    found = compiled(name, row)
+    return bool(found and found.search(text))
+
+
+def _patterns(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield from (pattern.strip() for pattern in line.split(",") if pattern.strip())
+
+
+def _expression(pattern: str) -> str:
+    pieces = [
+        "".join(_choices(word, after=place > 0) for place, word in enumerate(piece.split()))
+        for piece in pattern.split("…")
+        if piece.strip()
+    ]
+    return f"(?:{'.*'.join(pieces)})"
+
+
+def _choices(word: str, *, after: bool) -> str:
+    """One place of a pattern; `after` another one, an ending may stand between the two."""
+    found = [_words(choice) for choice in word.split("|")]
+    between = "[^ ]* *" if after and UNSPACED.search(word) else ""
+    return f"{between}(?:{'|'.join(choice for choice in found if choice)})"
+
+
+def _words(choice: str) -> str:
+    if choice == "@":
+        return f" {ADDRESS_WORD} "
+    words = form(choice.replace("_", " ")).split()
+    if any(UNSPACED.search(word) for word in words):
+        return "[^ ]* *".join(re2.escape(word) for word in words)
+    if not words:
+        return ""
+    last = words[-1]
+    open_end = "" if len(last) <= WHOLE_WORD else "[^ ]*"
+    whole = "".join(f" {re2.escape(word)} " for word in words[:-1])
+    return f"{whole} {re2.escape(last)}{open_end} "
