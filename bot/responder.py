@@ -46,6 +46,7 @@ from bot.readings import (
     without_chatter,
 )
 from bot.selection.asking import Asking
+from bot.wording import stands_in
 
 CANDIDATES = 3
 QUOTED = 2
@@ -81,7 +82,7 @@ class Responder:
         began = time.perf_counter()
         language = detect(message.text)
         notes: list[str] = []
-        outcomes = self._outcomes(message, language, explain, notes)
+        outcomes = _without_repeats(self._outcomes(message, language, explain, notes), message)
         return Response(
             outcomes=tuple(outcomes),
             language=language if language in self.knowledge.templates else "en",
@@ -247,6 +248,22 @@ class Responder:
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))
         return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+
+
+def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
+    """An answer that the desk has sent in this conversation did not help: a person goes on."""
+    sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
+    return [_asked_again(o) if sent and _is_in(sent, o) else o for o in outcomes]
+
+
+def _is_in(sent: str, outcome: Outcome) -> bool:
+    return isinstance(outcome, Answer) and all(stands_in(p, sent) for p in outcome.passages)
+
+
+def _asked_again(outcome: Outcome) -> Escalation:
+    shown = outcome.reason is AnswerReason.PHISHING_SAMPLE
+    reason = EscalationReason.PHISHING_SAMPLE if shown else EscalationReason.ASKED_AGAIN
+    return _escalation(outcome.question, reason, outcome.probability, outcome.candidates)
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

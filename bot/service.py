@@ -23,6 +23,7 @@ from bot.jobs import Duties
 from bot.journal import Received
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.ports import Mail, Place
+from bot.settings import MailKind
 from bot.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Service:
         self.policy = Policy(
             own=frozenset({app.settings.address}),
             authserv_id=app.settings.authserv_id,
+            local=app.settings.mail is MailKind.LOCAL,
             is_sent=self.journal.sends.knows,
         )
         self.metrics = Metrics()

@@ -11,15 +11,24 @@ from bot.journal.tables import decision, escalation, message, outbox, outcome
 
 _later = message.alias("any_message")
 HEARD = _later.c.state != MessageState.DROPPED  # an out-of-office note tells nobody anything
+_joined = escalation.alias("joined")
+JOINED = _later.c.id.in_(
+    sql.select(_joined.c.message_id).where(_joined.c.case_id == escalation.c.id)
+)
 MESSAGES = (
     sql.select(sql.func.count())
-    .where(_later.c.conversation_id == message.c.conversation_id, HEARD)
+    .where(sql.or_(_later.c.conversation_id == message.c.conversation_id, JOINED), HEARD)
     .scalar_subquery()
 )
 SINCE = sql.and_(
-    _later.c.conversation_id == message.c.conversation_id, _later.c.seq > message.c.seq,
+    sql.or_(
+        sql.and_(
+            _later.c.conversation_id == message.c.conversation_id, _later.c.seq > message.c.seq
+        ),
+        JOINED,
+    ),
     _later.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
-)  # fmt: skip
+)
 LATER = sql.select(sql.func.count()).where(SINCE).scalar_subquery()
 LAST = sql.select(sql.func.max(_later.c.received_at)).where(SINCE).scalar_subquery()
 _sibling, _told = escalation.alias("sibling"), message.alias("told")

@@ -4,16 +4,39 @@ import hashlib
 import hmac
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 
 import re2
+from typing_extensions import override
 
+from bot.channels.mail.ids import is_legal
 from bot.errors import InputError
 from bot.journal import Received, Reply
-from bot.wording import SUBJECT
 
 MAX_REFERENCES = 20
+ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
+WIDTH = 78  # a longer header line is folded where it can be
+
+
+class BareIds(EmailPolicy):
+    """The SMTP policy, but Message-IDs are written as they are, one a line.
+
+    The standard policies turn an id that does not fit into a line into RFC 2047 encoded words,
+    in which no mail program finds the thread.
+    """
+
+    @override
+    def fold(self, name: str, value: Any) -> str:
+        return _bare(name, value) or str(super().fold(name, value))
+
+    @override
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return _bare(name, value).encode("ascii") or bytes(super().fold_binary(name, value))
+
+
+POLICY = BareIds(linesep="\r\n")
 
 
 class Composer:
@@ -22,28 +45,31 @@ class Composer:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def reply(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply:
-        """The reply to a stored message; the same Message-ID whenever it is made again."""
-        message_id = self._message_id(f"{turn}:{stored.key}")
-        body = self._bytes(stored, text, message_id=message_id, automatic=automatic)
-        return Reply(recipient=stored.sender, message_id=message_id, body=body)
+    def reply(
+        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+    ) -> Reply:
+        """The reply to a stored message; the same Message-ID whenever it is made again.
 
-    def _bytes(self, stored: Received, text: str, *, message_id: str, automatic: bool) -> bytes:
-        mail = EmailMessage(policy=SMTP)
+        `subject` is the desk's own. The asker's takes its place where the message carries one that
+        may go back to them.
+        """
+        message_id = self._message_id(f"{turn}:{stored.key}")
+        mail = EmailMessage(policy=POLICY)
         mail["From"] = self.address
         mail["To"] = _address(stored.sender)
-        mail["Subject"] = SUBJECT
+        mail["Subject"] = stored.headers.get("reply_subject") or subject
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id
-        if parent := _ids(stored.headers.get("message_id", ""))[:1]:
-            earlier = _ids(stored.headers.get("references", ""))[-MAX_REFERENCES:]
+        parent = _ids(stored.headers.get("message_id", ""))[:1]
+        if parent:
             mail["In-Reply-To"] = parent[0]
-            mail["References"] = " ".join(dict.fromkeys([*earlier, *parent]))
+        if named := _references(_ids(stored.headers.get("references", "")), parent):
+            mail["References"] = " ".join(named)
         if automatic:
             mail["Auto-Submitted"] = "auto-replied"
         mail["X-Auto-Response-Suppress"] = "All"
         mail.set_content(text, cte="quoted-printable")
-        return mail.as_bytes()
+        return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
 
     def _message_id(self, seed: str) -> str:
         digest = hmac.new(self.address.encode(), seed.encode(), hashlib.sha256).hexdigest()[:32]
@@ -65,5 +91,20 @@ def _address(sender: str) -> str:
 
 
 def _ids(header: str) -> list[str]:
-    """The message ids of a header; what is not shaped like one does not go out."""
-    return [i for i in header.split() if i.startswith("<") and i.endswith(">") and i.isascii()]
+    """The ids of a stored header; what is none by RFC 5322 does not go out."""
+    return [each for each in header.split() if is_legal(each)]
+
+
+def _references(earlier: list[str], parent: list[str]) -> list[str]:
+    """The thread up to the mail that is answered: its first mail, and the latest ones."""
+    named = list(dict.fromkeys(each for each in earlier if each not in parent)) + parent
+    return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
+
+
+def _bare(name: str, value: object) -> str:
+    """The header line of ids, one a line; nothing for another header."""
+    if name.lower() not in ID_HEADERS:
+        return ""
+    ids = str(value).split()
+    line = f"{name}: {' '.join(ids)}"
+    return (line if len(line) <= WIDTH else "\r\n ".join([f"{name}:", *ids])) + "\r\n"

@@ -8,7 +8,7 @@ import re2
 
 from bot.channels.mail.addresses import addresses
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
-from bot.channels.mail.proof import aligned, results
+from bot.channels.mail.proof import is_proven, results
 from bot.channels.mail.words import bare, fails, local_in, phrases, told
 
 REPORTS = (
@@ -66,10 +66,18 @@ class Policy:
 
     own: frozenset[str] = frozenset()
     authserv_id: str = ""
+    local: bool = False  # the mailbox takes mail from this machine alone
     is_sent: Callable[[str], bool] = _never
 
 
 Test = Callable[[ParsedMail, Policy], bool]
+
+
+def is_authenticated(mail: ParsedMail, policy: Policy) -> bool:
+    """Is the sender who the mail says? Our server found so, or only this machine can write."""
+    if policy.authserv_id:
+        return len(mail.senders) == 1 and is_proven(mail, policy.authserv_id)
+    return policy.local
 
 
 def rule(mail: ParsedMail, policy: Policy) -> Ruling:
@@ -177,10 +185,7 @@ def _forged(mail: ParsedMail, policy: Policy) -> bool:
 
 
 def _unproven(mail: ParsedMail, policy: Policy) -> bool:
-    if not policy.authserv_id:
-        return False
-    found = results(mail, policy.authserv_id)
-    return found != {"pass"} and not (not found and aligned(mail, policy.authserv_id))
+    return bool(policy.authserv_id) and not is_proven(mail, policy.authserv_id)
 
 
 def _not_addressed(mail: ParsedMail, policy: Policy) -> bool:

@@ -9,7 +9,7 @@ from bot.journal.engine import lock, reading, writing
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-HEAD = "0003"
+HEAD = "0004"
 LOCK = 7_301_442
 
 
