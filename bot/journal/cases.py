@@ -206,7 +206,7 @@ class Cases:
             sql.or_(part.c.id == escalation.c.id, part.c.case_id == escalation.c.id),
             part.c.message_id.in_(told),
         )
-        query = sql.select(escalation.c.priority).join(message).where(
+        query = sql.select(escalation.c.priority).select_from(escalation).join(message).where(
             message.c.conversation_id == this.scalar_subquery(),
             escalation.c.state == "open", about.exists(),
         )  # fmt: skip

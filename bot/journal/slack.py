@@ -127,20 +127,28 @@ class SlackBook(Posts):
         They are of the same conversation, or joined the case. What was dropped (an out-of-office
         note, a bounce) is none of them, nor what the desk has not decided yet.
         """
-        this = sql.select(message.c.conversation_id, message.c.seq, message.c.sender)
-        first = this.where(message.c.id == message_id).subquery()
+        first = sql.select(message).where(message.c.id == message_id).subquery()
         case = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
-        joined = escalation.c.case_id == case.scalar_subquery()
-        same = sql.and_(
-            message.c.conversation_id == first.c.conversation_id, message.c.seq > first.c.seq
+        same = sql.select(message.c.id).join(
+            first,
+            sql.and_(
+                message.c.conversation_id == first.c.conversation_id, message.c.seq > first.c.seq
+            ),
+        )
+        joined = sql.select(escalation.c.message_id).where(
+            escalation.c.case_id == case.scalar_subquery()
         )
         another = sql.case((message.c.sender == first.c.sender, ""), else_=message.c.sender)
         query = sql.select(
             message, escalation.c.draft, DRAFTED.label("drafted"), another.label("another")
         ).select_from(message)
-        query = query.outerjoin(escalation, escalation.c.message_id == message.c.id)
-        query = query.join(first, sql.or_(same, joined))
-        query = query.where(message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)))
+        query = query.join(first, sql.true()).outerjoin(
+            escalation, escalation.c.message_id == message.c.id
+        )
+        query = query.where(
+            message.c.id.in_(sql.union(same, joined)),
+            message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
+        )
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
         return [

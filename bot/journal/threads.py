@@ -46,13 +46,13 @@ def conversation_of(db: sql.Connection, received: Received) -> int:
 
 def thread_of(message_id: int) -> sql.ScalarSelect[str]:
     """The thread of a message, as a part of a query."""
-    query = sql.select(conversation.c.thread).join(message)
+    query = sql.select(conversation.c.thread).select_from(conversation).join(message)
     return query.where(message.c.id == message_id).scalar_subquery()
 
 
 def open_cases(thread: sql.ScalarSelect[str]) -> sql.Select[int]:
     """The open cases of a thread, the oldest first."""
-    query = sql.select(escalation.c.id).join(message).join(conversation)
+    query = sql.select(escalation.c.id).select_from(escalation).join(message).join(conversation)
     query = query.where(conversation.c.thread == thread, escalation.c.state == "open")
     return query.order_by(escalation.c.id)
 

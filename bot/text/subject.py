@@ -18,7 +18,9 @@ LINK = re2.compile(
     r"(?i)\b[a-z][a-z0-9+.\-]{0,20}[:：]//\S*|\b(?:mailto|tel|sms|data|javascript)[:：]\S+|\bwww\.\S+"
 )
 ADDRESS = re2.compile(r"[^\s@＠<>()\[\]\"',;:]+[@＠][^\s@＠<>()\[\]\"',;:]+")
-HOST = re2.compile(r"\b(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+\p{L}{2,}\b(?:[/:?#]\S*)?")
+HOST = re2.compile(
+    r"(?:[\p{L}\p{M}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{M}]{2,}(?:[/:?#]\S*)?"
+)
 NUMERIC_HOST = re2.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?:[/:]\S*)?")
 ENCODED = re2.compile(r"=\?|\?=|[<>]")
 TAKEN_OUT = (LINK, ADDRESS, NUMERIC_HOST, HOST, ENCODED)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
@@ -17,26 +18,29 @@ from bot.journal import Received, Reply
 
 MAX_REFERENCES = 20
 ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
+CRLF = "\r\n"
 WIDTH = 78  # a longer header line is folded where it can be
 
 
-class BareIds(EmailPolicy):
-    """The SMTP policy, but Message-IDs are written as they are, one a line.
+class StrictHeaders(EmailPolicy):
+    """The SMTP policy, but for headers that the standard policies write wrongly.
 
-    The standard policies turn an id that does not fit into a line into RFC 2047 encoded words,
-    in which no mail program finds the thread.
+    They turn a Message-ID that does not fit into a line into RFC 2047 encoded words, in which no
+    mail program finds the thread; and of a long subject they make words that are too long or lose
+    a space between two of them.
     """
 
     @override
     def fold(self, name: str, value: Any) -> str:
-        return _bare(name, value) or str(super().fold(name, value))
+        return _folded(name, str(value)) or str(super().fold(name, value))
 
     @override
     def fold_binary(self, name: str, value: Any) -> bytes:
-        return _bare(name, value).encode("ascii") or bytes(super().fold_binary(name, value))
+        folded = _folded(name, str(value)).encode("ascii")
+        return folded or bytes(super().fold_binary(name, value))
 
 
-POLICY = BareIds(linesep="\r\n")
+POLICY = StrictHeaders(linesep=CRLF)
 
 
 class Composer:
@@ -101,10 +105,14 @@ def _references(earlier: list[str], parent: list[str]) -> list[str]:
     return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
 
 
-def _bare(name: str, value: object) -> str:
-    """The header line of ids, one a line; nothing for another header."""
+def _folded(name: str, value: str) -> str:
+    """A header of ids or the subject, with its line ends; nothing for another header."""
+    if name.lower() == "subject":
+        charset = "us-ascii" if value.isascii() else "utf-8"
+        words = Header(value, charset, maxlinelen=WIDTH - 3, header_name=name)
+        return f"{name}: {words.encode(linesep=CRLF)}{CRLF}"
     if name.lower() not in ID_HEADERS:
         return ""
-    ids = str(value).split()
+    ids = value.split()
     line = f"{name}: {' '.join(ids)}"
-    return (line if len(line) <= WIDTH else "\r\n ".join([f"{name}:", *ids])) + "\r\n"
+    return (line if len(line) <= WIDTH else f"{CRLF} ".join([f"{name}:", *ids])) + CRLF
