@@ -78,7 +78,7 @@ class Outbound:
         """
         if any(subject == t.subject for t in self.knowledge.templates.values()):
             return ""
-        if reply_subject(subject) != subject or redact(subject).spans:
+        if not subject or reply_subject(subject) != subject or redact(subject).spans:
             return "the mail has a subject that is neither the desk's nor one of a reply"
         return "its subject holds a secret of the desk" if self.echoes.heard(subject) else ""
 
