@@ -46,7 +46,6 @@ class ParsedMail:
     sender: str = ""
     senders: tuple[str, ...] = ()
     return_path: str | None = None
-    references: str = ""
     recipients: tuple[str, ...] = ()
     text: str = ""
     visible: str = ""
@@ -112,7 +111,6 @@ def _parsed(
         sender=senders[0] if senders else "",
         senders=senders,
         return_path=path[0].strip().strip("<>").strip().lower() if path else None,
-        references=" ".join(" ".join(_values(headers, "references", "in-reply-to")).split()),
         recipients=addresses(_values(headers, *ADDRESSEES), limit=MAX_ADDRESSES),
         text=text,
         visible=visible_reply(text),
