@@ -257,7 +257,8 @@ def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outc
 
 
 def _is_in(sent: str, outcome: Outcome) -> bool:
-    return isinstance(outcome, Answer) and all(stands_in(p, sent) for p in outcome.passages)
+    quotes = outcome.passages if isinstance(outcome, Answer) else ()
+    return bool(quotes) and all(stands_in(each, sent) for each in quotes)
 
 
 def _asked_again(outcome: Outcome) -> Escalation:

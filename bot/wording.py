@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator
 from typing import assert_never
 
 from bot.corpus import Knowledge, Post, Templates
+from bot.corpus.checks import RESTATES
 from bot.domain import Answer, Escalation, Passage, Priority, Refusal, Response
 
 INDENT = "    "
@@ -40,8 +41,13 @@ def quoted(passage: Passage) -> str:
 
 
 def stands_in(passage: Passage, text: str) -> bool:
-    """Is the passage quoted in this text, with or without the dashes of its list?"""
+    """Is the passage quoted in this text, with or without the dashes of its list?
+
+    A bare "Yes." stands in many texts: such a passage is only there under its own heading.
+    """
     folded = " ".join(text.split())
+    if len(passage.text.split()) < RESTATES and passage.heading not in folded:
+        return False
     return any(" ".join(form.split()) in folded for form in (passage.text, quoted(passage)))
 
 
