@@ -162,6 +162,7 @@ class App:
         return Policy(
             own=self.settings.own_addresses,
             authserv_id=self.settings.authserv_id,
+            local=self.settings.mail is MailKind.LOCAL,
             is_sent=self._sent_by_us,
         )
 

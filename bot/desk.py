@@ -36,11 +36,12 @@ from bot.errors import (
     UncertainError,
 )
 from bot.journal import Decided, Decision, Journal, Received, Reply, Send, Work
+from bot.language import detect
 from bot.limits import Scope
-from bot.outbound import Outbound
+from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
 from bot.responder import Responder
-from bot.wording import word
+from bot.wording import subject_of, word
 
 log = logging.getLogger(__name__)
 HOLD = "hold"
@@ -83,7 +84,9 @@ def _cannot_tell(_header: str) -> bool | None:
 class Compose(Protocol):
     """Makes the bytes of a reply; the channel's, so that the desk knows no mail format."""
 
-    def __call__(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply: ...
+    def __call__(
+        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+    ) -> Reply: ...
 
 
 class Desk:
@@ -127,8 +130,8 @@ class Desk:
             if stored.verdict == HOLD and not held.outcomes:
                 held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
-        text = word(response, self.knowledge)
-        reply = self._reply(stored, text, turn="desk", automatic=True) if text else None
+        said = _unannounced(response, self.journal.cases.announced(message_id))
+        reply = self._automatic(stored, said) if said.outcomes else None
 
         def capped(scope: Scope) -> Decision:
             return Decision(response=_all_held(response, self._urgency(scope)))
@@ -207,7 +210,7 @@ class Desk:
             turn = "person" + (f":{waiting.round}" if waiting.round else "")
             if action == APPROVED and not self.outbound.check(text).allowed:
                 raise BlockedError(STALE_DRAFT)
-            reply = self._reply(stored, text, turn=turn, automatic=False)
+            reply = self._personal(stored, text, turn=turn)
         return self.journal.cases.resolve(
             escalation_id, actor=actor, action=action, reply=reply, work=work, version=version
         )
@@ -220,7 +223,7 @@ class Desk:
         if case is None:
             raise InputError(f"there is no case {case_id}")
         stored = self.journal.message(case.message_id)
-        reply = self._reply(stored, text, turn=f"details:{version}", automatic=False)
+        reply = self._personal(stored, text, turn=f"details:{version}")
         return self.journal.cases.ask(case_id, actor=actor, reply=reply, version=version, work=work)
 
     def _hand_over_safely(self, send: Send) -> bool:
@@ -312,15 +315,23 @@ class Desk:
         paged = self.journal.seen_lately(f"cap:{scope}", PAGE_AGAIN_SECONDS)
         return Priority.NORMAL if paged else Priority.PAGE
 
-    def _reply(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply:
-        if automatic:
-            check = self.outbound.check(text)
-            if not check.allowed:
-                raise BlockedError(f"an automatic reply was stopped: {check.why}")
-        return self.compose(stored, text, turn=turn, automatic=automatic)
+    def _automatic(self, stored: Received, response: Response) -> Reply:
+        text = word(response, self.knowledge)
+        check = self.outbound.check(text)
+        if not check.allowed:
+            raise BlockedError(f"an automatic reply was stopped: {check.why}")
+        subject = subject_of(response.language, self.knowledge)
+        return self.compose(stored, text, subject=subject, turn="desk", automatic=True)
+
+    def _personal(self, stored: Received, text: str, *, turn: str) -> Reply:
+        subject = subject_of(detect(stored.text), self.knowledge)
+        return self.compose(stored, text, subject=subject, turn=turn, automatic=False)
 
     def _message(self, message_id: int, stored: Received) -> Message:
-        earlier = tuple(Turn(role=Role.USER, text=t) for t in self.journal.history(message_id))
+        earlier = (
+            *(Turn(role=Role.USER, text=t) for t in self.journal.history(message_id)),
+            *(Turn(role=Role.DESK, text=text_of(m)) for m in self.journal.sent_before(message_id)),
+        )
         spans = tuple(
             Span(**{**span, "kind": SecretKind(span["kind"])}) for span in stored.redactions
         )
@@ -346,7 +357,10 @@ class Desk:
             if isinstance(o, Escalation) and o.candidates
             else o
             for o in response.outcomes
+            if o.reason is not EscalationReason.ASKED_AGAIN  # they have that text already
         )
+        if not drafted:
+            return ""
         text = word(replace(response, outcomes=drafted, silenced=False), self.knowledge)
         return text if self.outbound.check(text).allowed else ""
 
@@ -358,6 +372,18 @@ def _read_by_person(response: Response, text: str) -> Response:
         probability=0.0, candidates=(),
     )  # fmt: skip
     return replace(response, outcomes=(asked,))
+
+
+def _unannounced(response: Response, announced: Priority | None) -> Response:
+    """What a reply has to say beside what the asker knows: that their case is with a person.
+
+    They are told again only when this mail is urgent and the case was not.
+    """
+    page = any(isinstance(o, Escalation) and o.priority is Priority.PAGE for o in response.outcomes)
+    if announced is None or (page and announced is not Priority.PAGE):
+        return response
+    rest = tuple(o for o in response.outcomes if not isinstance(o, Escalation))
+    return replace(response, outcomes=rest)
 
 
 def _all_held(response: Response, priority: Priority) -> Response:

@@ -53,6 +53,7 @@ class EscalationReason(StrEnum):
     NO_QUESTION = "no_question"
     TOO_LONG = "too_long"
     HELD = "held"  # a mail rule holds the mail for a person
+    ASKED_AGAIN = "asked_again"  # what would be quoted was sent in this conversation before
     MAIL_FAULT = "mail_fault"  # the mail could not be read safely
 
 

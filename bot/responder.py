@@ -56,6 +56,7 @@ from bot.readings import (
 )
 from bot.selection.asking import Asking
 from bot.text.clean import CleanText, clean_message
+from bot.wording import stands_in
 
 CANDIDATES = 3
 QUOTED = 2
@@ -100,7 +101,8 @@ class Responder:
         said = clean_message(self.knowledge.own_words.without(message.text))
         language = language_of(said.own, message.history)
         notes: list[str] = []
-        outcomes = self._outcomes(message, said, language, explain, notes)
+        decided = self._outcomes(message, said, language, explain, notes)
+        outcomes = _without_repeats(decided, message)
         before = any(map(wants_person, map(spoken, self._user_turns(message))))
         if before or any(map(wants_person, (message.subject, spoken(said.own)))):
             outcomes = _for_a_person(outcomes)
@@ -355,6 +357,23 @@ def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
             )
         )
     return [*refused, *made]
+
+
+def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
+    """An answer that the desk has sent in this conversation did not help: a person goes on."""
+    sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
+    return [_asked_again(o) if sent and _is_in(sent, o) else o for o in outcomes]
+
+
+def _is_in(sent: str, outcome: Outcome) -> bool:
+    quotes = outcome.passages if isinstance(outcome, Answer) else ()
+    return bool(quotes) and all(stands_in(each, sent) for each in quotes)
+
+
+def _asked_again(outcome: Outcome) -> Escalation:
+    shown = outcome.reason is AnswerReason.PHISHING_SAMPLE
+    reason = EscalationReason.PHISHING_SAMPLE if shown else EscalationReason.ASKED_AGAIN
+    return _escalation(outcome.question, reason, outcome.probability, outcome.candidates)
 
 
 def _with_sample(outcome: Outcome) -> Outcome:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from bot.corpus import Knowledge, Post, Templates
+from bot.corpus.checks import RESTATES
 from bot.domain import Answer, Escalation, Passage, Priority, Refusal, Response
 
 INDENT = "    "
-# The desk's own words: the asker's subject does not go out again.
-SUBJECT = "Re: your message about the security incident"
 
 
 def word(response: Response, knowledge: Knowledge) -> str:
@@ -43,6 +42,22 @@ def quoted(passage: Passage) -> str:
     """The passage as it stands in a reply; items of a list get a dash."""
     first, *items = passage.text.split("\n")
     return "\n".join([INDENT + first, *(f"{INDENT}- {item}" for item in items)])
+
+
+def stands_in(passage: Passage, text: str) -> bool:
+    """Is the passage quoted in this text, with or without the dashes of its list?
+
+    A bare "Yes." stands in many texts: such a passage is only there under its own heading.
+    """
+    folded = " ".join(text.split())
+    if len(passage.text.split()) < RESTATES and passage.heading not in folded:
+        return False
+    return any(" ".join(form.split()) in folded for form in (passage.text, quoted(passage)))
+
+
+def subject_of(language: str, knowledge: Knowledge) -> str:
+    """The desk's own subject of a reply in a language; the English one where there is none."""
+    return knowledge.templates.get(language, knowledge.templates["en"]).subject
 
 
 def about_line(templates: Templates, passage: Passage) -> str:

@@ -47,6 +47,7 @@ PASSWORDS = "facts-passwords-export"
 ROTATE = "faq-rotate-keys"
 TEMPLATES: dict[str, Any] = {
     "greeting": "Hello,",
+    "subject": "Re: your question",
     "answer_lead": "The post says:",
     "source_label": "Source:",
     "about": "About:",

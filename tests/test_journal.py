@@ -193,7 +193,8 @@ def test_forgotten_conversations_are_found_and_put_again(journal: Journal, clock
 
 def test_the_queue_is_ordered_by_urgency_then_age(journal: Journal, clock: Time) -> None:
     for n, priority in enumerate((Priority.NORMAL, Priority.PAGE, Priority.HIGH, Priority.PAGE)):
-        journal.decide(stored(journal, mail(f"k{n}")), waiting(priority), draft=f"{n}", reply=None)
+        message_id = stored(journal, mail(f"k{n}", thread=f"t{n}"))
+        journal.decide(message_id, waiting(priority), draft=f"{n}", reply=None)
         clock.forward(1)
     assert [w.draft for w in journal.cases.queue()] == ["1", "3", "2", "0"]
 

@@ -1,4 +1,4 @@
-"""Later mails of a case that a person has, reminders of it, and what gets in their way."""
+"""Later mails of an open case, reminders of it, and what gets in their way."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,15 +77,29 @@ def test_a_later_mail_joins_the_case_that_somebody_has(journal: Journal, clock: 
     assert journal.slack.later(1)[1].draft == "", "no passage comes near"
 
 
-def test_what_nobody_has_or_was_decided_is_a_case_of_its_own(journal: Journal) -> None:
+def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock: Time) -> None:
     comes(journal, "k1")
-    comes(journal, "k2")
-    assert [case.id for case in journal.cases.queue()] == [1, 2]
+    before = journal.cases.read(1)
+    clock.forward(HOUR)
+    comes(journal, "k2", Priority.PAGE)
+    (case,) = journal.cases.queue()
+    assert (case.id, case.priority, case.later) == (1, "page", 1)
+    now = journal.cases.read(1)
+    assert before
+    assert now
+    assert (now.stage, now.owner) == (Stage.OPEN, ""), "it still waits for somebody"
+    assert now.version != before.version
+    assert now.due_at < before.due_at
+    assert [later.draft for later in journal.slack.later(1)] == [""]
+    assert journal.seen_lately("wrote again:1", 60) == 1
+
+
+def test_what_comes_after_the_decision_is_a_case_of_its_own(journal: Journal) -> None:
+    comes(journal, "k1")
     claim(journal)
-    for case in (1, 2):
-        assert journal.cases.resolve(case, actor=ALICE, action="resolved", reply=None)
-    comes(journal, "k3")
-    assert [case.id for case in journal.cases.queue()] == [3]
+    assert journal.cases.resolve(1, actor=ALICE, action="resolved", reply=None)
+    comes(journal, "k2")
+    assert [case.id for case in journal.cases.queue()] == [2]
 
 
 def test_details_wake_the_case_and_an_auto_reply_does_not(journal: Journal) -> None:

@@ -124,7 +124,9 @@ def check(home: Path, url: str, *, sure: bool) -> None:
     sent = list(mailbox.Maildir(home / "mail" / "sent", create=False))
     twice = [k for k, n in Counter(m["In-Reply-To"] for m in sent).items() if n > 1]
     assert twice == []
-    cases = {case.message_id for case in journal.cases.queue()}
+    cases = in_cases(journal)
+    open_in = journal.conversations([case.message_id for case in journal.cases.queue()])
+    assert len(set(open_in)) == len(journal.cases.queue()), "one open case a conversation"
     for each in messages(journal):
         message = journal.message(each)
         kinds = {row.kind for row in journal.outcomes(each)}
@@ -138,6 +140,12 @@ def check(home: Path, url: str, *, sure: bool) -> None:
     lying = {p.parent.parent.name for p in (home / "mail").glob("*/cur/*")}
     assert lying == {"Processed", "Held", "Dropped"}
     journal.close()
+
+
+def in_cases(journal: Journal) -> set[int]:
+    """Messages that a person sees: the first of a case, and those that joined one."""
+    with journal.engine.connect() as db:
+        return set(db.execute(sql.text("SELECT message_id FROM escalation")).scalars())
 
 
 def messages(journal: Journal) -> list[int]:

@@ -1,5 +1,6 @@
 """Loops in simulated time: whoever answers the desk by machine, it ends within the caps."""
 
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -185,6 +186,89 @@ def test_one_responder_that_says_the_same_for_ever(desk: Simulated) -> None:
 
     answering.n = 0  # type: ignore[attr-defined]
     assert loop(desk, question(sender="eve@x.example"), answering, days=1) <= CAP[Scope.SENDER]
+
+
+ODDITIES: tuple[Callable[[str], str], ...] = (
+    lambda ids: ids,
+    lambda ids: ids.replace(" ", "\r\n "),
+    lambda ids: ids.replace("> <", ">, <"),
+    lambda ids: ids.replace("<", "").replace(">", ""),
+    lambda ids: ids.replace("<", "< ").replace(">", " >"),
+    lambda ids: ids.upper() if ids.count("@") == 1 else ids,
+)
+
+
+class Robot:
+    """Answers each mail of the desk, and goes on when no answer comes.
+
+    Its senders, subjects, texts and ids change; the order and the form of its headers too. Each of
+    its mails names one that went before: one of the desk's, or the first of all, or its own last.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.drawn = random.Random(seed)
+        self.n = 0
+        self.first = self.last = "<first@robot.example>"
+        self.received: list[str] = []
+
+    def hears(self, mails: list[Mail]) -> None:
+        self.received += [mail["Message-ID"] for mail in mails]
+
+    def mail(self) -> bytes:
+        self.n += 1
+        drawn, n = self.drawn, self.n
+        sender = drawn.choice([f"r{n}@robot{n % 700}.example", f"r{n % 3}@robot.example"])
+        own = self.last if n == 1 else f"<m{n}@{drawn.choice(['a', 'b'])}.example>"
+        headers = [
+            f"From: {sender}", "To: incident@desk.example", f"Subject: {drawn.choice(['Re', 'AW', '回复'])}: {n}",
+            *([f"Message-ID: {own}"] if n == 1 or drawn.random() < 0.8 else []),
+            *self.naming(),
+        ]  # fmt: skip
+        drawn.shuffle(headers)
+        if any(line.startswith("Message-ID") for line in headers):
+            self.last = own
+        head = "\r\n".join([f"Return-Path: <{sender}>", *headers])
+        return f"{head}\r\n\r\nWas anything of mine exposed, number {n}?\r\n".encode()
+
+    def naming(self) -> list[str]:
+        if self.n == 1:
+            return []
+        drawn = self.drawn
+        known = [*self.received[-3:], *self.received[:1], self.first]
+        names = drawn.sample(known, k=min(len(known), drawn.randint(1, 3)))
+        if drawn.random() < 0.3:
+            names = [self.last]
+        if drawn.random() < 0.5:  # what nobody has seen, beside a known one
+            names.insert(drawn.randrange(1, len(names) + 1), f"<x{self.n}@nowhere.example>")
+        lines = [f"In-Reply-To: {drawn.choice(ODDITIES)(names[0])}"]
+        several = f"References: {drawn.choice(ODDITIES)(' '.join(names))}"
+        return drawn.choice([lines, [several], [*lines, several]])
+
+
+def test_a_robot_whose_headers_change_at_will_ends_within_the_cap_of_its_thread(
+    desk: Simulated, request: pytest.FixtureRequest
+) -> None:
+    mails = int(request.config.getoption("--mails"))
+    robot = Robot(14)
+    for _ in range(mails):
+        robot.hears(desk.take(robot.mail()))
+        desk.clock.forward(3600)
+    journal = desk.desk.journal
+    assert journal.counts()["message"] == mails
+    assert 1 < len(desk.out.sent) <= CAP[Scope.THREAD]
+    (case,) = journal.cases.queue()
+    assert case.later >= mails - 2 * CAP[Scope.THREAD], "staff find all of it in one case"
+    assert journal.seen_lately("cap:all", 10 * mails * 3600) == 0
+
+
+def test_a_robot_that_names_nothing_ends_at_the_cap_of_its_domain(desk: Simulated) -> None:
+    hour = next(cap for cap in LIMITS.caps if cap.scope is Scope.DOMAIN)
+    caps = tuple(replace(c, most=30) if c.scope is Scope.DOMAIN else c for c in LIMITS.caps)
+    desk.desk.journal.limits = replace(LIMITS, caps=caps)
+    for n in range(200):
+        desk.take(question(n, sender=f"r{n}@robot.example"))
+        desk.clock.forward(hour.seconds / 400)
+    assert len(desk.out.sent) == 30
 
 
 def test_a_storm_of_bounces_gets_no_answer(desk: Simulated) -> None:

@@ -52,7 +52,7 @@ def test_a_reply() -> None:
     found = of("plain_reply.eml")
     assert (found.sender, found.return_path) == ("ana@example.org", "ana@example.org")
     assert found.recipients == ("desk@desk.example",)
-    assert found.references == "<1@desk.example>"
+    assert found.values("in-reply-to") == ("<1@desk.example>",)
     assert found.visible == "Thanks. Was my phone number part of it?\n\nAna"
     assert "The notice lists" in found.text
     assert not found.fault

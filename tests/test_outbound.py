@@ -22,7 +22,7 @@ from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import folded
 from bot.outbound.rehearsal import stopped
 from bot.settings import Settings
-from bot.wording import about_line, quoted, source_line, word
+from bot.wording import about_line, quoted, source_line, subject_of, word
 from evals.generators.tampering import reply
 from tests.growth import assert_in_proportion, repeated
 from tests.test_desk import received
@@ -320,7 +320,9 @@ def test_every_kind_of_reply_may_leave_and_templates_that_do_not_fit_are_named(
 def mail(knowledge: Knowledge, text: str = "") -> EmailMessage:
     """A reply as the desk makes it."""
     text = text or reply(knowledge, random.Random(2))
-    made = Composer("incident@desk.example").reply(received("x"), text, turn="desk", automatic=True)
+    made = Composer("incident@desk.example").reply(
+        received("x"), text, subject=subject_of("en", knowledge), turn="desk", automatic=True
+    )
     return message_from_bytes(made.body, policy=SMTP)
 
 

@@ -184,9 +184,24 @@ def test_while_a_person_has_a_case_the_desk_is_silent_and_the_thread_tells(stand
     assert [waiting.id for waiting in stand.desk.journal.cases.queue()] == [case]
 
 
-def test_the_same_while_nobody_has_it_is_a_card_of_its_own_in_the_thread(stand: Stand) -> None:
+def test_the_same_while_nobody_has_it_joins_its_card_and_is_acknowledged_once(
+    stand: Stand,
+) -> None:
     case = stand.case()
     stand.until(stand.side.cards)
+    handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
+    stand.slack.wake()
+    ts = stand.side.cards()[0]["ts"]
+    stand.until(lambda: "They wrote again" in json.dumps(stand.side.thread(ts)))
+    assert len(stand.side.cards()) == 1
+    assert len(stand.out.sent) == 1
+    assert [waiting.id for waiting in stand.desk.journal.cases.queue()] == [case]
+
+
+def test_what_comes_after_the_decision_is_a_card_of_its_own_in_the_thread(stand: Stand) -> None:
+    case = stand.case()
+    stand.until(stand.side.cards)
+    assert stand.desk.resolve(case, actor="eve", action="dismissed", text="")
     handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
     stand.slack.wake()
     ts = stand.side.cards()[0]["ts"]

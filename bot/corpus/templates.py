@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
+from bot.text.subject import reply_subject
 
 ADDRESS_SLOT = "{person_address}"
 
@@ -20,6 +21,7 @@ class Templates(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     greeting: str
+    subject: str  # of a mail that does not keep the asker's own
     answer_lead: str  # before quoted passages
     source_label: str  # before title, date and link of the post
     about: str  # before the FAQ question or heading of a quoted passage
@@ -36,8 +38,8 @@ class Templates(BaseModel):
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
         fixed = (
-            self.greeting, self.answer_lead, self.handover, self.handover_with_answers,
-            self.handover_urgent, self.secret_found, self.footer,
+            self.greeting, self.subject, self.answer_lead, self.handover,
+            self.handover_with_answers, self.handover_urgent, self.secret_found, self.footer,
         )  # fmt: skip
         return (*fixed, *self.refusal, *self.secret_kinds.values())
 
@@ -66,6 +68,10 @@ def _read(path: Path, person_address: str) -> Templates:
             raise KnowledgeError(
                 f"{path}: a template has a slot, and nothing may be filled in: {text[:60]}"
             )
+    if reply_subject(templates.subject) != templates.subject:
+        raise KnowledgeError(
+            f"{path}: subject must be one short line that begins with 'Re: ', without any link"
+        )
     if missing := set(SecretKind) - templates.secret_kinds.keys():
         raise KnowledgeError(f"{path}: secret_kinds lacks {', '.join(sorted(missing))}")
     return templates

@@ -47,6 +47,7 @@ from bot.journal.tables import (
     outbox,
     outcome,
 )
+from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
@@ -88,7 +89,7 @@ class Journal:
         while True:
             try:
                 with writing(self.engine) as db:
-                    conversation_id = _conversation(db, received)
+                    conversation_id = conversation_of(db, received)
                     stored = self._store(db, received, conversation_id)
                     if work and not received.final:
                         work(db, conversation_id)
@@ -169,6 +170,12 @@ class Journal:
             texts = db.execute(query.order_by(message.c.seq.desc()).limit(HISTORY)).scalars()
             return list(texts)[::-1]
 
+    def sent_before(self, message_id: int) -> list[bytes]:
+        """The last mails of the same conversation that went out, oldest first."""
+        with reading(self.engine) as db:
+            found = db.execute(sent_before(message_id).limit(HISTORY)).scalars()
+            return [bytes(each) for each in found][::-1]
+
     def decide(
         self,
         message_id: int,
@@ -189,7 +196,7 @@ class Journal:
                 return Decided(response=response, first=False)
             made, cap = Decision(response=response, reply=reply), None
             if reply and capped and self.limits:
-                who = counting.counted(sender=row.sender, thread=_root(row), text=row.text)
+                who = counting.counted(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.exceeded(db, self.limits.caps, who, self.clock)
             if cap and capped:
                 made = capped(cap)
@@ -274,6 +281,7 @@ class Journal:
             verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
             headers=json.dumps(received.headers), text=storable(received.text),
             redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
+            message_id_header=storable(received.message_id),
         )  # fmt: skip
         stored = _inserted(db, row)
         self._note(db, "desk", f"received:{received.verdict}", stored)
@@ -290,7 +298,7 @@ class Journal:
         )
         if not done.rowcount:
             return None
-        query = sql.select(message, conversation.c.thread_key).join(conversation)
+        query = sql.select(message, conversation.c.thread).join(conversation)
         return db.execute(query.where(message.c.id == message_id)).one()
 
     def _outcomes(
@@ -311,23 +319,6 @@ class Journal:
 
     def _now(self) -> str:
         return stamp(self.clock())
-
-
-def _conversation(db: sql.Connection, received: Received) -> int:
-    """Its id, locked until the commit: the next message of it waits for its place."""
-    key = storable(received.thread_key)
-    query = sql.select(conversation.c.id).where(conversation.c.thread_key == key)
-    found = db.execute(query.with_for_update()).scalar()
-    if found is not None:
-        return int(found)
-    return _inserted(db, conversation.insert().values(channel=received.channel, thread_key=key))
-
-
-def _root(row: Any) -> str:
-    """The first mail of the thread, that every later one refers to; of any sender."""
-    headers: dict[str, str] = json.loads(row.headers)
-    first = next(iter(headers.get("references", "").split()), "")
-    return first or headers.get("message_id", "") or str(row.thread_key)
 
 
 def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:

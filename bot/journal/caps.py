@@ -20,13 +20,7 @@ def exceeded(
     """The first cap that one more answer would break; counts the answer when there is none."""
     lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
     for cap in caps:
-        query = sql.select(sql.func.count()).select_from(sender_count)
-        query = query.where(
-            sender_count.c.scope == cap.scope,
-            sender_count.c.who == who[cap.scope],
-            sender_count.c.at > after(clock, -cap.seconds),
-        )
-        if db.execute(query).scalar_one() >= cap.most:
+        if _given(db, cap, who[cap.scope], clock) >= cap.most:
             return cap.scope
     rows = [{"scope": scope, "who": key, "at": stamp(clock())} for scope, key in who.items()]
     db.execute(sender_count.insert(), rows)
@@ -40,10 +34,35 @@ def counted(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
     return {
         Scope.SENDER: _hash(address),
         Scope.TEXT: _hash(f"{address}\n{words}"),
-        Scope.THREAD: _hash(thread),
+        Scope.THREAD: thread_key(thread),
         Scope.DOMAIN: _hash(address.rpartition("@")[2]),
         Scope.ALL: "all",
     }
+
+
+def is_used_up(
+    db: sql.Connection, caps: Sequence[Cap], who: tuple[Scope, str], clock: Clock
+) -> bool:
+    """Would one more answer break a cap on this scope and key? Counts nothing."""
+    scope, key = who
+    mine = (cap for cap in caps if cap.scope is scope)
+    return any(_given(db, cap, key, clock) >= cap.most for cap in mine)
+
+
+def _given(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
+    """The answers under a key within the window of a cap."""
+    query = sql.select(sql.func.count()).select_from(sender_count)
+    query = query.where(
+        sender_count.c.scope == cap.scope,
+        sender_count.c.who == key,
+        sender_count.c.at > after(clock, -cap.seconds),
+    )
+    return int(db.execute(query).scalar_one())
+
+
+def thread_key(thread: str) -> str:
+    """The key that the answers in a thread count under."""
+    return _hash(thread)
 
 
 def forget(db: sql.Connection, clock: Clock) -> None:

@@ -11,17 +11,34 @@ from bot.journal.tables import decision, escalation, message, outbox, outcome
 
 _later = message.alias("any_message")
 HEARD = _later.c.state != MessageState.DROPPED  # an out-of-office note tells nobody anything
-MESSAGES = (
-    sql.select(sql.func.count())
-    .where(_later.c.conversation_id == message.c.conversation_id, HEARD)
-    .scalar_subquery()
-)
-SINCE = sql.and_(
+_joined, _others = escalation.alias("joined"), message.alias("others_message")
+
+
+def _counted(what: Any, *where: Any) -> Any:
+    return sql.select(what).where(*where).scalar_subquery()
+
+
+def _of_others(what: Any) -> Any:
+    """Messages of other senders in the thread that joined the case."""
+    theirs = (
+        sql.select(what).select_from(_others).join(_joined, _joined.c.message_id == _others.c.id)
+    )
+    return theirs.where(
+        _joined.c.case_id == escalation.c.id,
+        _others.c.conversation_id != message.c.conversation_id,
+    ).scalar_subquery()  # fmt: skip
+
+
+MESSAGES = _counted(
+    sql.func.count(_later.c.id), _later.c.conversation_id == message.c.conversation_id, HEARD
+) + _of_others(sql.func.count(_others.c.id))
+SINCE = (
     _later.c.conversation_id == message.c.conversation_id, _later.c.seq > message.c.seq,
     _later.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
 )  # fmt: skip
-LATER = sql.select(sql.func.count()).where(SINCE).scalar_subquery()
-LAST = sql.select(sql.func.max(_later.c.received_at)).where(SINCE).scalar_subquery()
+LATER = _counted(sql.func.count(_later.c.id), *SINCE) + _of_others(sql.func.count(_others.c.id))
+LAST = _counted(sql.func.max(_later.c.received_at), *SINCE)
+OTHERS_LAST = _of_others(sql.func.max(_others.c.received_at))
 _sibling, _told = escalation.alias("sibling"), message.alias("told")
 PARENT = (
     sql.select(sql.func.min(_sibling.c.id))
@@ -33,7 +50,8 @@ CASE = (
     sql.select(
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
         message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
-        PARENT.label("parent"), LATER.label("later"), LAST.label("later_at"),
+        PARENT.label("parent"), LATER.label("later"), LAST.label("last"),
+        OTHERS_LAST.label("others_last"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
     .join(message, message.c.id == escalation.c.message_id)
@@ -58,7 +76,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         parent=row.parent if row.parent != row.id else None,
         made=Made(action=row.action, actor=row.actor, at=row.decided_at) if row.action else None,
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
-        later_at=row.later_at or "",
+        later_at=max(row.last or "", row.others_last or ""),
     )  # fmt: skip
 
 

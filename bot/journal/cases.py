@@ -25,6 +25,7 @@ from bot.journal.records import Case, Change, Reply, Stage, Waiting
 from bot.journal.sends import Origin, outgoing
 from bot.journal.slack_posts import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
+from bot.journal.threads import NOT_SENT, open_cases, thread_of
 
 Work = Callable[[sql.Connection, int], None]
 """Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
@@ -185,12 +186,8 @@ class Cases:
         return True
 
     def owned(self, message_id: int) -> bool:
-        """Has a person taken a case of this message's conversation?"""
-        this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-        query = sql.select(escalation.c.id).join(message).where(
-            message.c.conversation_id == this.scalar_subquery(),
-            escalation.c.state == "open", escalation.c.owner != "",
-        )  # fmt: skip
+        """Has a person taken a case of this message's thread, whoever wrote in it?"""
+        query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
 
@@ -206,6 +203,29 @@ class Cases:
         query = query.where(outcome.c.reason == EscalationReason.WANTS_PERSON.value)
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
+
+    def announced(self, message_id: int) -> Priority | None:
+        """How urgent the open case is that the sender of this message was told of by a reply.
+
+        None where no case of this conversation is open, or no automatic reply went out about it.
+        """
+        this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
+        told = sql.select(outbox.c.message_id).where(
+            outbox.c.conversation_id == this.scalar_subquery(),
+            outbox.c.automatic, outbox.c.state.not_in(NOT_SENT),
+        )  # fmt: skip
+        part = escalation.alias("part")  # of the case: its first message, or one that joined it
+        about = sql.select(part.c.id).where(
+            sql.or_(part.c.id == escalation.c.id, part.c.case_id == escalation.c.id),
+            part.c.message_id.in_(told),
+        )
+        query = sql.select(escalation.c.priority).select_from(escalation).join(message).where(
+            message.c.conversation_id == this.scalar_subquery(),
+            escalation.c.state == "open", about.exists(),
+        )  # fmt: skip
+        with reading(self._engine) as db:
+            found = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
+        return Priority(found) if found else None
 
     def conversation(self, escalation_id: int) -> int:
         """The conversation that a case belongs to."""

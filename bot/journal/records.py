@@ -50,6 +50,9 @@ class Received:
     text: str
     redactions: tuple[dict[str, Any], ...] = ()
     final: bool = False  # dropped: nothing is to be decided
+    thread: str = ""  # what the mails of one thread share, whoever wrote them; empty: thread_key
+    message_id: str = ""  # by which later mails may name this one
+    named: tuple[str, ...] = ()  # Message-IDs that it names: a known one leads to its thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,24 +122,41 @@ class SlackBook(Posts):
         return card_of(row) if row else None
 
     def later(self, message_id: int) -> list[Later]:
-        """The messages of the same conversation after this one, in order, each with its draft.
+        """The later messages of the case of this one, as they were decided, each with its draft.
 
-        What was dropped (an out-of-office note, a bounce) is none of them, nor what the desk has
-        not decided yet.
+        They are of the same conversation, or joined the case. What was dropped (an out-of-office
+        note, a bounce) is none of them, nor what the desk has not decided yet.
         """
-        this = sql.select(message.c.conversation_id, message.c.seq)
-        first = this.where(message.c.id == message_id).subquery()
-        query = sql.select(message, escalation.c.draft, DRAFTED.label("drafted")).join(
+        first = sql.select(message).where(message.c.id == message_id).subquery()
+        case = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
+        same = sql.select(message.c.id).join(
             first,
             sql.and_(
                 message.c.conversation_id == first.c.conversation_id, message.c.seq > first.c.seq
             ),
         )
-        query = query.outerjoin(escalation, escalation.c.message_id == message.c.id)
-        query = query.where(message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)))
+        joined = sql.select(escalation.c.message_id).where(
+            escalation.c.case_id == case.scalar_subquery()
+        )
+        another = sql.case((message.c.sender == first.c.sender, ""), else_=message.c.sender)
+        query = sql.select(
+            message, escalation.c.draft, DRAFTED.label("drafted"), another.label("another")
+        ).select_from(message)
+        query = query.join(first, sql.true()).outerjoin(
+            escalation, escalation.c.message_id == message.c.id
+        )
+        query = query.where(
+            message.c.id.in_(sql.union(same, joined)),
+            message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
+        )
         with reading(self._engine) as db:
-            rows = db.execute(query.order_by(message.c.seq)).all()
-        return [Later(id=r.id, text=r.text, draft=r.draft if r.drafted else "") for r in rows]
+            rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
+        return [
+            Later(
+                id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another
+            )
+            for r in rows
+        ]  # fmt: skip
 
     def followed(self, case_id: int, count: int) -> None:
         """Its thread has told of so many later messages."""

@@ -61,11 +61,12 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """A message that came into the conversation of a case."""
+    """A message that came later and belongs to a case."""
 
     id: int
     text: str
     draft: str = ""  # the desk's, where it has one that answers
+    sender: str = ""  # where it is somebody else than who wrote the first one
 
 
 def card_of(row: Any) -> Card:

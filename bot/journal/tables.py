@@ -22,6 +22,7 @@ conversation = Table(
     "conversation", TABLES, _id(),
     Column("channel", String, nullable=False),
     Column("thread_key", String, nullable=False, unique=True),
+    Column("thread", String, nullable=False, server_default="", index=True),
 )  # fmt: skip
 message = Table(
     "message", TABLES, _id(),
@@ -39,6 +40,7 @@ message = Table(
     _count("seq"),
     _count("attempts"),
     _text("decided_at"),
+    Column("message_id_header", String, nullable=False, server_default="", index=True),
     Index("message_order", "conversation_id", "seq", unique=True),
 )  # fmt: skip
 outcome = Table(
@@ -68,6 +70,7 @@ escalation = Table(
     _count("version"),
     _count("round"),  # how often it was reopened
     _text("touched_at"),
+    Column("case_id", Integer, index=True),  # the open case that this one joined, where it did
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),

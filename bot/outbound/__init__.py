@@ -17,9 +17,10 @@ from bot.corpus import Knowledge
 from bot.corpus.carried import unlisted
 from bot.outbound.echoes import CANARY, Echoes
 from bot.outbound.grammar import Grammar, folded
-from bot.wording import SUBJECT
+from bot.redact import redact
+from bot.text.subject import reply_subject
 
-__all__ = ["CANARY", "Check", "Echoes", "Outbound"]
+__all__ = ["CANARY", "Check", "Echoes", "Outbound", "text_of"]
 
 BYTES = 12  # of a mail for each character of its text: what quoted-printable makes of one
 HEADERS = frozenset({
@@ -56,6 +57,8 @@ class Outbound:
         stored of it.
         """
         parsed = message_from_bytes(mail, policy=SMTP)
+        if why := self._subject(str(parsed["subject"] or "")):
+            return Check(allowed=False, why=why)
         if not automatic and "auto-submitted" not in parsed:
             return Check(allowed=True)
         if len(mail) > BYTES * self.grammar.longest:
@@ -66,6 +69,18 @@ class Outbound:
             return self.check(str(parsed.get_content()))
         except (LookupError, ValueError):
             return Check(allowed=False, why="the text of the mail cannot be read")
+
+    def _subject(self, subject: str) -> str:
+        """Why a mail may not have this subject; a person's neither, for people do not write it.
+
+        It is a template, or the asker's own, in which nothing is left but masked words: that it
+        was theirs to begin with, and that they proved who they are, the intake saw to.
+        """
+        if any(subject == t.subject for t in self.knowledge.templates.values()):
+            return ""
+        if not subject or reply_subject(subject) != subject or redact(subject).spans:
+            return "the mail has a subject that is neither the desk's nor one of a reply"
+        return "its subject holds a secret of the desk" if self.echoes.heard(subject) else ""
 
     def _objection(self, text: str) -> str:
         return self._unreadable(text) or self.grammar.objection(folded(text)) or self._led(text)
@@ -87,13 +102,21 @@ class Outbound:
         return f"an address, link or number is not listed: {found[0]}" if found else ""
 
 
+def text_of(mail: bytes) -> str:
+    """The text of a mail that the desk sent; nothing where it cannot be read any more."""
+    try:
+        return str(message_from_bytes(mail, policy=SMTP).get_content())
+    except (KeyError, LookupError, ValueError):
+        return ""
+
+
 def _odd(mail: EmailMessage) -> str:
-    """What the desk never makes: other parts, headers, names or subject."""
+    """What the desk never makes: other parts, headers or names."""
     if mail.get_content_type() != "text/plain" or mail.is_attachment():
         return "the mail is not one plain text"
     names = [name.lower() for name in mail]
     if not HEADERS.issuperset(names) or len(set(names)) < len(names):
         return "the mail has a header that the desk does not write"
-    if mail["subject"] != SUBJECT or any(parseaddr(str(mail[n]))[0] for n in ("from", "to")):
-        return "the mail has a subject or name that is not the desk's"
+    if any(parseaddr(str(mail[n]))[0] for n in ("from", "to")):
+        return "the mail has a name that is not the desk's"
     return ""

@@ -3,18 +3,45 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 
 import re2
+from typing_extensions import override
 
 from bot.channels.mail.envelope import envelope_address, needs_utf8
+from bot.channels.mail.ids import is_legal
 from bot.errors import InputError
 from bot.journal import Received, Reply
-from bot.wording import SUBJECT
 
 MAX_REFERENCES = 20
+ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
+CRLF = "\r\n"
+WIDTH = 78  # a longer header line is folded where it can be
+
+
+class StrictHeaders(EmailPolicy):
+    """The SMTP policy, but for headers that the standard policies write wrongly.
+
+    They turn a Message-ID that does not fit into a line into RFC 2047 encoded words, in which no
+    mail program finds the thread; and of a long subject they make words that are too long or lose
+    a space between two of them.
+    """
+
+    @override
+    def fold(self, name: str, value: Any) -> str:
+        return _folded(name, str(value)) or str(super().fold(name, value))
+
+    @override
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        folded = _folded(name, str(value)).encode("ascii")
+        return folded or bytes(super().fold_binary(name, value))
+
+
+POLICY = StrictHeaders(linesep=CRLF)
 
 
 class Composer:
@@ -23,34 +50,33 @@ class Composer:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def reply(self, stored: Received, text: str, *, turn: str, automatic: bool) -> Reply:
-        """The reply to a stored message; the same Message-ID whenever it is made again."""
+    def reply(
+        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+    ) -> Reply:
+        """The reply to a stored message; the same Message-ID whenever it is made again.
+
+        `subject` is the desk's own. The asker's takes its place where the message carries one that
+        may go back to them.
+        """
         message_id = self._message_id(f"{turn}:{stored.key}")
         recipient = _address(stored.sender)
-        body = self._bytes(
-            stored, text, recipient=recipient, message_id=message_id, automatic=automatic
-        )
-        return Reply(recipient=recipient, message_id=message_id, body=body)
-
-    def _bytes(
-        self, stored: Received, text: str, *, recipient: str, message_id: str, automatic: bool
-    ) -> bytes:
         # An address in UTF-8 goes only to servers that offer SMTPUTF8, so its header may be UTF-8.
-        mail = EmailMessage(policy=SMTPUTF8 if needs_utf8(recipient) else SMTP)
+        mail = EmailMessage(policy=POLICY.clone(utf8=needs_utf8(recipient)))
         mail["From"] = self.address
         mail["To"] = recipient
-        mail["Subject"] = SUBJECT
+        mail["Subject"] = stored.headers.get("reply_subject") or subject
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id
-        if parent := _ids(stored.headers.get("message_id", ""))[:1]:
-            earlier = _ids(stored.headers.get("references", ""))[-MAX_REFERENCES:]
+        parent = _ids(stored.headers.get("message_id", ""))[:1]
+        if parent:
             mail["In-Reply-To"] = parent[0]
-            mail["References"] = " ".join(dict.fromkeys([*earlier, *parent]))
+        if named := _references(_ids(stored.headers.get("references", "")), parent):
+            mail["References"] = " ".join(named)
         if automatic:
             mail["Auto-Submitted"] = "auto-replied"
         mail["X-Auto-Response-Suppress"] = "All"
         mail.set_content(text, cte="quoted-printable")
-        return mail.as_bytes()
+        return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
 
     def _message_id(self, seed: str) -> str:
         digest = hmac.new(self.address.encode(), seed.encode(), hashlib.sha256).hexdigest()[:32]
@@ -72,5 +98,24 @@ def _address(sender: str) -> str:
 
 
 def _ids(header: str) -> list[str]:
-    """The message ids of a header; what is not shaped like one does not go out."""
-    return [i for i in header.split() if i.startswith("<") and i.endswith(">") and i.isascii()]
+    """The ids of a stored header; what is none by RFC 5322 does not go out."""
+    return [each for each in header.split() if is_legal(each)]
+
+
+def _references(earlier: list[str], parent: list[str]) -> list[str]:
+    """The thread up to the mail that is answered: its first mail, and the latest ones."""
+    named = list(dict.fromkeys(each for each in earlier if each not in parent)) + parent
+    return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
+
+
+def _folded(name: str, value: str) -> str:
+    """A header of ids or the subject, with its line ends; nothing for another header."""
+    if name.lower() == "subject":
+        charset = "us-ascii" if value.isascii() else "utf-8"
+        words = Header(value, charset, maxlinelen=WIDTH - 3, header_name=name)
+        return f"{name}: {words.encode(linesep=CRLF)}{CRLF}"
+    if name.lower() not in ID_HEADERS:
+        return ""
+    ids = value.split()
+    line = f"{name}: {' '.join(ids)}"
+    return (line if len(line) <= WIDTH else f"{CRLF} ".join([f"{name}:", *ids])) + CRLF

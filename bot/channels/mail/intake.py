@@ -3,15 +3,18 @@
 import hashlib
 from dataclasses import asdict, dataclass
 
+from bot.channels.mail.ids import legal_id, legal_ids, named_ids
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
+from bot.channels.mail.rules import Policy, Ruling, Verdict, is_authenticated, rule
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.mail.subject import adds_nothing, is_marked_empty, subject_text
 from bot.domain import Redaction
 from bot.journal import Received
-from bot.policy import sample
+from bot.journal.threads import conversation_key
+from bot.policy import Refuse, sample, screen
 from bot.ports import Mail
 from bot.redact import redact
+from bot.text.subject import reply_subject
 
 MAX_ATTACHMENTS = 30
 FINAL = frozenset({Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT})
@@ -24,11 +27,22 @@ class Read:
     mail: ParsedMail
     ruling: Ruling
     redaction: Redaction
+    authenticated: bool  # the sender is who the mail says
 
     @property
     def subject(self) -> str:
         """Masked, like everything that is shown."""
         return redact(self.mail.subject).text
+
+    @property
+    def reply_subject(self) -> str:
+        """The subject with which a reply goes back; empty where the desk's own is to be used.
+
+        What somebody wrote under a false name must not go out from our address, and what asks for
+        a secret from nobody's.
+        """
+        kept = reply_subject(self.subject) if self.authenticated else ""
+        return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
 
     @property
     def heading(self) -> str:
@@ -67,7 +81,10 @@ class Read:
 def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
     """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
     mail = parser.parse(raw)
-    return Read(mail=mail, ruling=rule(mail, policy), redaction=redact(question_text(mail)))
+    return Read(
+        mail=mail, ruling=rule(mail, policy), redaction=redact(question_text(mail)),
+        authenticated=is_authenticated(mail, policy),
+    )  # fmt: skip
 
 
 def question_text(mail: ParsedMail) -> str:
@@ -92,22 +109,33 @@ def is_suspicious(mail: ParsedMail) -> bool:
 
 
 def received(found: Read, ref: str) -> Received:
-    """What is stored of it: masked text, headers that a reply needs, where the raw mail lies."""
+    """What is stored of it: masked text, headers that a reply needs, where the raw mail lies.
+
+    Its thread begins with the first mail that References names, else In-Reply-To, in whatever
+    order the headers stand; a mail that names none begins one.
+    """
     mail = found.mail
-    thread = next(iter(mail.references.split()), "") or mail.message_id or mail.key
+    headers = (*mail.values("references"), *mail.values("in-reply-to"))
+    named = named_ids(mail.values("references")) or named_ids(mail.values("in-reply-to"))
+    message_id = next(iter(named_ids([mail.message_id])), "")
+    thread = next(iter(named), "") or message_id or mail.key
     return Received(
         channel="email",
-        thread_key=f"mail:{mail.sender.lower()}:{thread}",
+        thread_key=conversation_key(mail.sender, thread),
+        thread=thread,
+        message_id=message_id,
+        named=named_ids(headers),
         key=mail.key,
         raw_ref=ref,
         verdict=found.ruling.verdict.value,
         rule=found.ruling.rule,
         sender=mail.sender,
         headers={
-            "message_id": mail.message_id,
-            "references": mail.references,
+            "message_id": legal_id(mail.message_id),
+            "references": " ".join(legal_ids(headers)),
             "subject": found.heading,
             **{name: said for name in ("shown", "attachments") if (said := getattr(found, name))},
+            "reply_subject": found.reply_subject,
         },
         text=found.redaction.text,
         redactions=tuple(asdict(span) for span in found.redaction.spans),

@@ -62,7 +62,6 @@ class ParsedMail:
     sender: str = ""
     senders: tuple[str, ...] = ()
     return_path: str | None = None
-    references: str = ""
     recipients: tuple[str, ...] = ()
     text: str = ""
     visible: str = ""
@@ -133,17 +132,16 @@ def _parsed(
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = body_text(tree) if tree else ("", False)
     subject = unencoded(first(headers, "subject"))
-    references = " ".join(" ".join(_values(headers, "references", "in-reply-to")).split())
+    is_answer = bool(_values(headers, "references", "in-reply-to"))
     theirs = own.without(text)
     said = parted(theirs)
-    inline = said.below if passes_on(subject, said.below, answers=bool(references)) else ""
+    inline = said.below if passes_on(subject, said.below, answers=is_answer) else ""
     return ParsedMail(
         message_id=first(headers, "message-id"),
         subject=subject,
         sender=senders[0] if senders else "",
         senders=senders,
         return_path=path[0].strip().strip("<>").strip().lower() if path else None,
-        references=references,
         recipients=addresses(_values(headers, *ADDRESSEES), limit=MAX_ADDRESSES),
         text=text,
         visible=said.own,

@@ -23,6 +23,12 @@ def results(mail: ParsedMail, authserv_id: str) -> set[str]:
     return found
 
 
+def is_proven(mail: ParsedMail, authserv_id: str) -> bool:
+    """Did our server find that the From address is the sender's own: DMARC, else DKIM or SPF?"""
+    found = results(mail, authserv_id)
+    return found == {"pass"} or (not found and aligned(mail, authserv_id))
+
+
 def aligned(mail: ParsedMail, authserv_id: str) -> bool:
     """Did DKIM or SPF pass for the domain of the From address, or for one above it?"""
     proven: set[str] = set()

@@ -12,7 +12,7 @@ from functools import partial
 from bot.channels.mail.addresses import addresses
 from bot.channels.mail.evidence import PROGRAM, Evidence, Kind, elsewhere, weigh
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
-from bot.channels.mail.proof import aligned, results
+from bot.channels.mail.proof import is_proven, results
 from bot.channels.mail.subject import asks_alone
 from bot.channels.mail.words import (
     TAG,
@@ -86,11 +86,13 @@ class Policy:
     """What the rules must know of the desk itself.
 
     `own` holds every address that the desk answers for, `authserv_id` the name of our receiving
-    server, and `is_sent` says whether a Message-ID is of a mail that the desk sent.
+    server, `local` says that the mailbox takes mail from this machine alone, and `is_sent` whether
+    a Message-ID is of a mail that the desk sent.
     """
 
     own: frozenset[str] = frozenset()
     authserv_id: str = ""
+    local: bool = False
     is_sent: Callable[[str], bool] = _never
 
 
@@ -125,6 +127,13 @@ class Case:
 
 
 Test = Callable[[Case], bool]
+
+
+def is_authenticated(mail: ParsedMail, policy: Policy) -> bool:
+    """Is the sender who the mail says? Our server found so, or only this machine can write."""
+    if policy.authserv_id:
+        return len(mail.senders) == 1 and is_proven(mail, policy.authserv_id)
+    return policy.local
 
 
 def rule(mail: ParsedMail, policy: Policy) -> Ruling:
@@ -355,10 +364,7 @@ def _forged(case: Case) -> bool:
 
 def _unproven(case: Case) -> bool:
     server = case.policy.authserv_id
-    if not server:
-        return False
-    found = results(case.mail, server)
-    return found != {"pass"} and not (not found and aligned(case.mail, server))
+    return bool(server) and not is_proven(case.mail, server)
 
 
 def _not_addressed(case: Case) -> bool:

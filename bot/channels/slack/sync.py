@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.channels.slack import blocks as b
 from bot.channels.slack.cards import PERSON, Cards, Drawn, who
-from bot.channels.slack.text import escaped
+from bot.channels.slack.text import escaped, hidden_address
 from bot.channels.slack.words import Words
 from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
@@ -133,8 +133,10 @@ def payload(drawn: Drawn) -> dict[str, Any]:
 
 
 def _came(each: Later) -> dict[str, Any]:
-    text = "They wrote again"
+    text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
     blocks = [b.words(f"✉️ *{text}:*"), b.said(each.text, LATER)]
+    if each.sender:
+        blocks.insert(1, b.label(f"By e-mail from {hidden_address(each.sender)}"))
     if each.draft:
         blocks += [b.words("*Draft* for this mail:"), b.letter(each.draft, LATER)]
     return payload(Drawn(blocks=b.fits(blocks), text=text))

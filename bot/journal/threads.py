@@ -1,0 +1,92 @@
+"""Which mails belong together.
+
+A thread is all mails that name each other, whoever wrote them: it has one cap, and its replies are
+counted together. A conversation is what one sender wrote in a thread: its texts are the history of
+that sender's next mail and of nobody else's.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import sqlalchemy as sql
+
+from bot.journal.engine import storable
+from bot.journal.records import OutboxState, Received
+from bot.journal.tables import conversation, escalation, message, outbox
+
+LONGEST_KEY = 2_000  # bytes; PostgreSQL's index takes no longer key than 2,704
+NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.HELD)
+
+
+def conversation_key(sender: str, thread: str) -> str:
+    """The key of what `sender` writes in `thread`."""
+    key = f"mail:{sender.lower()}:{thread}"
+    raw = key.encode("utf-8", "replace")
+    return key if len(raw) <= LONGEST_KEY else f"mail:{hashlib.sha256(raw).hexdigest()}"
+
+
+def conversation_of(db: sql.Connection, received: Received) -> int:
+    """The id of the conversation of a new message, which is begun where there is none.
+
+    It is locked until the commit: the next message of it waits for its place.
+    """
+    thread, key = received.thread or received.thread_key, received.thread_key
+    known = _known(db, received.named)
+    if known and known != thread:
+        thread, key = known, conversation_key(received.sender, known)
+    thread, key = storable(thread), storable(key)
+    query = sql.select(conversation.c.id).where(conversation.c.thread_key == key)
+    found = db.execute(query.with_for_update()).scalar()
+    if found is not None:
+        return int(found)
+    values = {"channel": received.channel, "thread_key": key, "thread": thread}
+    made = db.execute(conversation.insert().values(values)).inserted_primary_key
+    return int(made[0]) if made else 0
+
+
+def thread_of(message_id: int) -> sql.ScalarSelect[str]:
+    """The thread of a message, as a part of a query."""
+    query = sql.select(conversation.c.thread).select_from(conversation).join(message)
+    return query.where(message.c.id == message_id).scalar_subquery()
+
+
+def open_cases(thread: sql.ScalarSelect[str]) -> sql.Select[int]:
+    """The open cases of a thread, the oldest first."""
+    query = sql.select(escalation.c.id).select_from(escalation).join(message).join(conversation)
+    query = query.where(conversation.c.thread == thread, escalation.c.state == "open")
+    return query.order_by(escalation.c.id)
+
+
+def sent_before(message_id: int) -> sql.Select[bytes]:
+    """The mails of the same conversation that went out, or are about to, the newest first."""
+    this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
+    query = sql.select(outbox.c.body).where(
+        outbox.c.conversation_id == this.scalar_subquery(),
+        outbox.c.message_id != message_id,
+        outbox.c.state.not_in(NOT_SENT),
+    )
+    return query.order_by(outbox.c.id.desc())
+
+
+def _known(db: sql.Connection, named: Sequence[str]) -> str:
+    """The thread of the last of these ids that is known; one of ours goes before another's.
+
+    Where two stored mails carry one id, the older has it: the other may have borrowed it.
+    """
+    wanted = dict.fromkeys(storable(form) for each in named for form in (each, each.lower()))
+    if not wanted:
+        return ""
+    ours = sql.select(outbox.c.message_id_header, conversation.c.thread).join(
+        conversation, conversation.c.id == outbox.c.conversation_id
+    )
+    theirs = sql.select(message.c.message_id_header, conversation.c.thread).join(conversation)
+    for query, header, newest in (
+        (ours, outbox.c.message_id_header, outbox.c.id),
+        (theirs, message.c.message_id_header, message.c.id),
+    ):
+        rows = db.execute(query.where(header.in_(wanted)).order_by(newest.desc())).all()
+        threads = {row[0]: str(row[1]) for row in rows}
+        for each in reversed(list(wanted)):
+            if each in threads:
+                return threads[each]
+    return ""
