@@ -252,13 +252,13 @@ def test_a_robot_whose_headers_change_at_will_ends_within_the_cap_of_its_thread(
     robot = Robot(14)
     for _ in range(mails):
         robot.hears(desk.take(robot.mail()))
-        desk.clock.forward(3600)
+        desk.clock.forward(600)  # 10,000 mails take less than the year that the cap looks back
     journal = desk.desk.journal
     assert journal.counts()["message"] == mails
     assert 1 < len(desk.out.sent) <= CAP[Scope.THREAD]
     (case,) = journal.cases.queue()
     assert case.later >= mails - 2 * CAP[Scope.THREAD], "staff find all of it in one case"
-    assert journal.seen_lately("cap:all", 10 * mails * 3600) == 0
+    assert journal.seen_lately("cap:all", 600 * mails) == 0, "nobody was paged"
 
 
 def test_a_robot_that_names_nothing_ends_at_the_cap_of_its_domain(desk: Simulated) -> None:
