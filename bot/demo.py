@@ -9,14 +9,12 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import make_msgid
 from functools import partial
-from importlib.resources import files
-
-import yaml
 
 from bot.app import App
 from bot.errors import InputError, MissingError
 from bot.logs import start_logging
 from bot.rendering import decision, rows
+from bot.resources import read_yaml
 from bot.service import Handled, Service
 from bot.settings import Settings
 from bot.text.printable import printable
@@ -95,8 +93,7 @@ def _show(handled: Handled, seen: list[Handled]) -> None:
 
 
 def _samples() -> list[dict[str, str]]:
-    text = (files("bot") / "data" / "sample_mails.yaml").read_text(encoding="utf-8")
-    return list(yaml.load(text, Loader=yaml.CSafeLoader))
+    return list(read_yaml("sample_mails.yaml"))
 
 
 def _play(settings: Settings, sample: dict[str, str], run: str) -> None:

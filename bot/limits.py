@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from bot.domain import Priority
 from bot.errors import KnowledgeError
+from bot.resources import data_path, parse_yaml
 
 
 class Scope(StrEnum):
@@ -75,13 +75,13 @@ def read_limits(knowledge: Path) -> Limits:
 @cache
 def shipped_limits() -> Limits:
     """Those that come with the desk."""
-    shipped = files("bot") / "data" / "limits.yaml"
+    shipped = data_path("limits.yaml")
     return _limits(shipped.read_text(encoding="utf-8"), "limits.yaml")
 
 
 def _limits(text: str, name: str) -> Limits:
     try:
-        found = yaml.load(text, Loader=yaml.CSafeLoader)
+        found = parse_yaml(text)
         return Limits(
             caps=tuple(_cap(each) for each in found["caps"]),
             due_minutes={p: _positive(found["due_minutes"][p.value]) for p in Priority},

@@ -7,10 +7,8 @@ saw, and asking a second time is up to the caller.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import re2
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from bot.corpus import Knowledge
@@ -19,8 +17,9 @@ from bot.domain import SecretKind
 from bot.language import detect
 from bot.policy.views import fold
 from bot.redact import redact
+from bot.resources import data_path, parse_yaml
 
-WORDS = Path(__file__).parent / "data" / "staff_words.yaml"
+WORDS = data_path("staff_words.yaml")
 MAX_CHARACTERS = 10_000
 MAX_SHOWN = 100  # characters of a link
 SENTENCE = re2.compile(r"[^.!?\n。؟।]+[.!?\n。؟।]*")
@@ -64,7 +63,7 @@ def _says(remarks: Mapping[str, Remark], sentences: Sequence[str], language: str
 
 @cache
 def _spoken() -> dict[str, Speech]:
-    rows = yaml.load(WORDS.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    rows = parse_yaml(WORDS.read_text(encoding="utf-8"))
     return {language: Speech.model_validate(row) for language, row in rows.items()}
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import re2
-import yaml
 
 from bot.errors import InputError
 from bot.redact import redact
+from bot.resources import parse_yaml
 from evals.grade import Seen
 from evals.lint import likeness, normal
 from evals.measure import Desk, desk_of_settings, see
@@ -80,7 +80,7 @@ def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
 def masked(text: str) -> str:
     """Secrets first, then what points at people."""
     clean = redact(text).text
-    for row in yaml.safe_load(PERSONAL.read_text(encoding="utf-8")):
+    for row in parse_yaml(PERSONAL.read_text(encoding="utf-8")):
         clean = re2.sub(row["find"], row["put"], clean)
     return str(clean)
 

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import InputError
+from bot.resources import parse_yaml
 from evals.grade import Graded
 from evals.metrics import MEANINGS, Rate, figures, flat, grouped
 from evals.perturbations import PERTURBATIONS
@@ -75,7 +76,7 @@ class Checked:
 def read_gates(path: Path = GATES) -> Gates:
     """GatesError names what is wrong in the file."""
     try:
-        told = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        told = parse_yaml(path.read_text(encoding="utf-8"))
         gates = Gates.model_validate(told)
     except OSError as error:
         raise GatesError(f"{path}: {error.strerror}; the gates say what a run must reach") from None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bot.domain import Channel
 from bot.errors import InputError
+from bot.resources import parse_yaml
 
 CANARY = "6f1d2c1e-3b52-4c5a-9a47-1f0e8d7b5a90"
 CASES = Path("evals/cases")
@@ -152,7 +153,7 @@ def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
 
 def _read(path: Path) -> Iterator[Placed]:
     try:
-        told = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        told = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 from functools import cache
 from http import HTTPStatus
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
@@ -26,6 +25,7 @@ from bot.errors import SettingsError
 from bot.limits import shipped_limits
 from bot.outbound import CANARY, Echoes
 from bot.ports import Decided, Entry, Selected
+from bot.resources import read_text
 from bot.selection import MAX_ENTRIES, MAX_PASSAGES, checked
 from bot.selection.private import without_people
 
@@ -86,7 +86,7 @@ class Chat(Generic[Schema]):
         self.name = name
         self.budget = budget
         self.deadline = deadline
-        told = (files("bot") / "data" / prompt).read_text(encoding="utf-8")
+        told = read_text(prompt)
         self.prompt = f"{told}\nThe mark of this prompt, never to be written: {CANARY}\n"
         self._echoes = Echoes()
         self._options = options | {

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.corpus.notes import Notes
 from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
 
 ADDRESS = re.compile(r"[^\s@<>,;\"']+@[^\s@<>,;\"']+\.[^\s@<>,;\"']+")
 TAG = re.compile(r"\+[^@]*(?=@)")
@@ -33,7 +34,7 @@ def read_incident(path: Path, notes: Notes) -> Incident:
     if not path.exists():
         return Incident()
     try:
-        read = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        read = parse_yaml(path.read_text(encoding="utf-8"))
         incident = Incident.model_validate(read or {})
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
 
 LETTER = r"[\w\u0900-\u0963]"  # \w lacks the vowel signs of Devanagari
 WORD = re.compile(rf"{LETTER}+(?:['.@-]{LETTER}+)*")
@@ -157,7 +158,7 @@ def read_lexicon(path: Path) -> Lexicon:
 
 def _rows(path: Path) -> list[tuple[str, list[str]]]:
     try:
-        read = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        read = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(read, dict) or not all(

@@ -6,6 +6,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
 
 
 class Erratum(BaseModel):
@@ -54,9 +55,7 @@ def read_notes(path: Path) -> Notes:
     if not path.exists():
         return Notes(links=[])
     try:
-        return Notes.model_validate(
-            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
-        )
+        return Notes.model_validate(parse_yaml(path.read_text(encoding="utf-8")) or {})
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 

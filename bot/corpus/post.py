@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-import yaml
-
 from bot.domain import Passage
 from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
 
 LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
 OPENS = re.compile(r"\s*\(opens in a new window\)")
@@ -128,7 +127,7 @@ def read_post(path: Path) -> Post:
             f"{path}: the incident post is missing; put the published post there"
         ) from None
     front, _, body = raw.removeprefix("---\n").partition("\n---\n")
-    about = yaml.load(front, Loader=yaml.CSafeLoader) if body else None
+    about = parse_yaml(front) if body else None
     if not isinstance(about, dict) or not {"title", "url", "published"} <= about.keys():
         raise KnowledgeError(
             f"{path}: the front matter needs title, url and published between --- lines"

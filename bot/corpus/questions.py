@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
 
 Lines = dict[str, str]  # language or contrast -> wordings, one a line
 
@@ -99,9 +100,7 @@ def read_questions(folder: Path) -> tuple[Wording, ...]:
 
 def _entries(path: Path) -> list[IntentEntry | SilentEntry | ActEntry]:
     try:
-        return FILE.validate_python(
-            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or []
-        )
+        return FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or [])
     except yaml.YAMLError as error:
         raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     except ValidationError as error:

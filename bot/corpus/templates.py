@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
 from bot.text.subject import reply_subject
 
 ADDRESS_SLOT = "{person_address}"
@@ -57,9 +58,7 @@ def read_templates(folder: Path, person_address: str = "") -> dict[str, Template
 
 def _read(path: Path, person_address: str) -> Templates:
     try:
-        templates = Templates.model_validate(
-            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        )
+        templates = Templates.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
     templates = _with_footer(templates, person_address, path)

@@ -5,15 +5,15 @@ their plain view only: nobody disguises a request for a person.
 """
 
 from functools import cache
-from pathlib import Path
 
 from bot.errors import KnowledgeError
 from bot.policy.rules import Rule, compiled, packaged_kept, read_table
 from bot.policy.sentences import as_lines
 from bot.policy.short_words import short_words
 from bot.policy.views import clipped, fold, visible
+from bot.resources import data_path
 
-TABLE = Path(__file__).parent.parent / "data" / "message_rules.yaml"
+TABLE = data_path("message_rules.yaml")
 GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
 EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
 

@@ -19,8 +19,9 @@ from bot.domain import EscalationReason, Priority, RefusalReason
 from bot.errors import KnowledgeError
 from bot.policy.verdict import Escalate, Refuse, Verdict
 from bot.policy.views import fold
+from bot.resources import data_path, parse_yaml
 
-TABLE = Path(__file__).parent.parent / "data" / "policy_rules.yaml"
+TABLE = data_path("policy_rules.yaml")
 ANY = "any"  # words and exceptions of every language
 EACH = "each"  # a pattern that is written once, for every language that has its words
 SET_ASIDE = " … ".encode()
@@ -178,9 +179,7 @@ def _beside(row: Row | None, name: str) -> Rule:
 def read_table(path: Path) -> Table:
     """The table as written; KnowledgeError names what is wrong in it."""
     try:
-        return Table.model_validate(
-            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        )
+        return Table.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 

@@ -7,11 +7,10 @@ are near are listed and left alone: mending them would change what was asked.
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-import yaml
+from bot.resources import data_path, parse_yaml
 
-FILE = Path(__file__).parent.parent / "data" / "policy_spelling.yaml"
+FILE = data_path("policy_spelling.yaml")
 LETTERS = re.compile(r"[a-z]+")
 SHORTEST, LONGEST = 6, 18
 
@@ -44,7 +43,7 @@ def _cuts(word: str) -> list[str]:
 
 @cache
 def _vocabulary() -> Vocabulary:
-    read = yaml.load(FILE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    read = parse_yaml(FILE.read_text(encoding="utf-8"))
     mend = [word for word in read["mend"] if len(word) >= SHORTEST]
     return Vocabulary(
         known=frozenset([*read["mend"], *read["leave"]]),

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import re2
 import yaml
@@ -17,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.errors import KnowledgeError
 from bot.policy.views import fold, visible
+from bot.resources import data_path, parse_yaml
 
-TABLE = Path(__file__).parent.parent / "data" / "thanks.yaml"
+TABLE = data_path("thanks.yaml")
 EVERY = "any"  # phrases that stand in texts of each language
 LONGEST = 700  # characters of a message that may be one; what is longer says more than thanks
 MEMORY = 128 << 20  # RE2 falls back to a slow path when its states do not fit
@@ -159,7 +159,7 @@ def _capital(word: str) -> bool:
 def _packaged() -> dict[str, Phrases]:
     """Language -> its phrases, from the table that comes with the package."""
     try:
-        read = yaml.load(TABLE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        read = parse_yaml(TABLE.read_text(encoding="utf-8"))
         table = {language: Words.model_validate(words) for language, words in read.items()}
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{TABLE.name}: {' '.join(str(error).split())[:300]}") from None

@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import re2
-import yaml
 
 from bot.domain import SecretKind
 from bot.redact.checks import CHECKS, IDENTIFIER
 from bot.redact.views import lowered
+from bot.resources import read_yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LONGEST_TESTED = 600  # characters of a match that its check reads
 ORDERS = re2.compile(
     rb"(?i)\b(?:order|invoice|tracking|parcel|ticket|case|ref|reference|part|serial|sku|item|imei|shipment|ean|gtin|upc|isbn|barcode|"
@@ -78,10 +76,7 @@ def is_order_number(raw: bytes, start: int) -> bool:
 
 @cache
 def formats(group: str) -> tuple[Format, ...]:
-    told = yaml.load(
-        (files("bot") / "data" / "secret_formats.yaml").read_text(encoding="utf-8"),
-        Loader=yaml.CSafeLoader,
-    )
+    told = read_yaml("secret_formats.yaml")
     return tuple(_format(row) for row in told[group])
 
 

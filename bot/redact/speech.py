@@ -2,14 +2,11 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from bot.redact.views import lowered
+from bot.resources import read_yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHARED = "*"  # the language of a word that every language has taken over: PIN
 DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 SURE_ENDING = 6  # letters from which an English or Romance participle ending is believed
@@ -17,8 +14,7 @@ SURE_ENDING = 6  # letters from which an English or Romance participle ending is
 
 @cache
 def told() -> dict[str, Any]:
-    text = (files("bot") / "data" / "secret_words.yaml").read_text(encoding="utf-8")
-    words: dict[str, Any] = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    words: dict[str, Any] = read_yaml("secret_words.yaml")
     return words
 
 

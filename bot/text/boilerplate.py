@@ -13,11 +13,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-import yaml
+from bot.resources import read_yaml
 
 ENOUGH = 3  # weights of a stretch that is boilerplate
 PLAIN = 4  # of one above which nothing stands: it might be all that the person wrote
@@ -360,8 +359,7 @@ def _fold(text: str) -> str:
 
 @cache
 def _table() -> dict[str, Any]:
-    text = (files("bot") / "data" / "boilerplate.yaml").read_text(encoding="utf-8")
-    return dict(yaml.load(text, Loader=yaml.CSafeLoader))
+    return dict(read_yaml("boilerplate.yaml"))
 
 
 @cache

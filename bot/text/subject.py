@@ -6,10 +6,10 @@ it must be the same but for one `Re:`. What a subject may carry beside words doe
 
 import unicodedata
 from functools import cache
-from importlib.resources import files
 
 import re2
-import yaml
+
+from bot.resources import read_yaml
 
 RE = "Re: "
 LONGEST = 120  # characters; a header of a few lines, and enough for every ticket tag
@@ -96,8 +96,7 @@ def _cut(text: str, most: int) -> str:
 
 @cache
 def _prefix() -> "re2._Regexp[str]":
-    text = (files("bot") / "data" / "subjects.yaml").read_text(encoding="utf-8")
-    rows = yaml.load(text, Loader=yaml.CSafeLoader)["prefixes"]
+    rows = read_yaml("subjects.yaml")["prefixes"]
     words = {word for row in rows for word in row["words"]}
     words |= {_wide(word) for word in words if word.isascii()}
     either = "|".join(re2.escape(word) for word in sorted(words, key=len, reverse=True))

@@ -6,11 +6,9 @@ that none of them knows a disguise that another one misses. The data is bot/data
 
 import unicodedata
 from functools import cache
-from importlib.resources import files
 
-import yaml
+from bot.resources import read_yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Blocks that hold characters with a compatibility form of one ASCII character, or digits.
 COMPATIBLE = (
     range(0x80, 0x3400), range(0xA600, 0xAC00), range(0xF900, 0x10000), range(0x10480, 0x10500),
@@ -188,8 +186,7 @@ def level_forms() -> dict[int, str]:
 
 
 def _listed() -> dict[str, str]:
-    text = (files("bot") / "data" / "confusables.yaml").read_text(encoding="utf-8")
-    told: dict[str, str] = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    told: dict[str, str] = read_yaml("confusables.yaml")
     return {char: read for read, alike in told.items() for char in alike}
 
 

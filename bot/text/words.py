@@ -1,9 +1,8 @@
 """The words of bot/data/message_words.yaml, by which lines and sentences of a message are read."""
 
 from functools import cache
-from importlib.resources import files
 
-import yaml
+from bot.resources import read_yaml
 
 MARKS = ".,;:!?…\"'()[]¿¡«»“”„؟،।।、。？！"
 
@@ -22,8 +21,7 @@ def listed_phrases(name: str) -> tuple[str, ...]:
 
 @cache
 def _rows(name: str) -> tuple[str, ...]:
-    text = (files("bot") / "data" / "message_words.yaml").read_text(encoding="utf-8")
-    rows = yaml.load(text, Loader=yaml.CSafeLoader)[name]
+    rows = read_yaml("message_words.yaml")[name]
     return (rows,) if isinstance(rows, str) else tuple(rows)
 
 

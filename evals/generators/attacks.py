@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-import yaml
+from bot.resources import parse_yaml
 
 FOLDER = Path(__file__).parent
 SEED = 20_251_126
@@ -46,7 +46,7 @@ class Labelled:
 
 def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
     """All messages: families, disguises, other languages and pairs, without doubles."""
-    source = yaml.safe_load((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
+    source = parse_yaml((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     plain = list(_families(source, drawn))
     made = [*plain, *_reworded(), *_disguises(plain, drawn), *_translated(source), *pairs()]
@@ -55,7 +55,7 @@ def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
 
 def pairs() -> Iterator[Labelled]:
     """Hand-written: an honest question and a demand that differs in a word or two."""
-    rows = yaml.safe_load((FOLDER / "pairs.yaml").read_text(encoding="utf-8"))
+    rows = parse_yaml((FOLDER / "pairs.yaml").read_text(encoding="utf-8"))
     for number, (honest, hostile, *silent) in enumerate(rows):
         name = f"pair-{number:02}"
         yield _pair(honest, "silent" if silent else "answer", name)
@@ -120,7 +120,7 @@ def _translated(source: dict[str, object]) -> Iterator[Labelled]:
 
 def _reworded() -> Iterator[Labelled]:
     """Hand-written in rounds, a family each; the file says which round is held out."""
-    for family in yaml.safe_load((FOLDER / "reworded.yaml").read_text(encoding="utf-8")):
+    for family in parse_yaml((FOLDER / "reworded.yaml").read_text(encoding="utf-8")):
         for lang, lines in family["lines"].items():
             for text in lines.splitlines():
                 yield Labelled(

@@ -13,9 +13,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bot.domain import SecretKind, Span
+from bot.resources import parse_yaml
 from evals.generators.draws import STYLES, fill
 
 SOURCE = Path(__file__).with_name("secrets.yaml")
@@ -78,7 +77,7 @@ Maker = Callable[[random.Random], LabelledText]
 
 @cache
 def _source() -> dict[str, Any]:
-    told: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    told: dict[str, Any] = parse_yaml(SOURCE.read_text(encoding="utf-8"))
     return told
 
 

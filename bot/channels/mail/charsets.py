@@ -2,11 +2,11 @@
 
 import codecs
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import re2
-import yaml
+
+from bot.resources import read_yaml
 
 JAPANESE = "iso-2022-jp"
 # Python's own transformations: quadratic, or no character sets at all.
@@ -31,8 +31,7 @@ MARKS = (
 @cache
 def table() -> dict[str, Any]:
     """The package's table of character sets."""
-    text = (files("bot") / "data" / "charsets.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    found: dict[str, Any] = read_yaml("charsets.yaml")
     return found
 
 

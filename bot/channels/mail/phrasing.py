@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import re2
-import yaml
+
+from bot.resources import read_yaml
 
 MAX_TEXT = 6000
 MAX_SENTENCES = 150
@@ -94,8 +94,7 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
 @cache
 def table() -> dict[str, dict[object, list[str]] | list[str]]:
     """The whole file, as it is written."""
-    text = (files("bot") / "data" / "mail_programs.yaml").read_text(encoding="utf-8")
-    found = yaml.load(text, Loader=yaml.CSafeLoader)
+    found = read_yaml("mail_programs.yaml")
     return found if isinstance(found, dict) else {}
 
 

@@ -6,10 +6,10 @@ lines stay where the person wrote below them: there they say what the answer is 
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import re2
-import yaml
+
+from bot.resources import read_yaml
 
 MAX_LINES = 2000
 MAX_LINE = 1000
@@ -249,7 +249,6 @@ def _begins() -> re2._Regexp:
 
 @cache
 def _phrases(name: str) -> frozenset[str]:
-    text = (files("bot") / "data" / "mail_quotes.yaml").read_text(encoding="utf-8")
-    value = yaml.load(text, Loader=yaml.CSafeLoader)[name]
+    value = read_yaml("mail_quotes.yaml")[name]
     rows = value if isinstance(value, list) else [value]
     return frozenset(p.strip().casefold() for row in rows for p in str(row).split(","))

@@ -1,12 +1,11 @@
 """What a mail's words give away: senders, subjects and phrases of programs."""
 
 from functools import cache
-from importlib.resources import files
 
 import re2
-import yaml
 
 from bot.channels.mail.parse import ParsedMail
+from bot.resources import read_yaml
 
 TAG = re2.compile(r"\+[^@]*@")
 
@@ -85,8 +84,7 @@ def _fits(local: str, pattern: str) -> bool:
 
 @cache
 def phrases(name: str) -> frozenset[str]:
-    text = (files("bot") / "data" / "mail_rules.yaml").read_text(encoding="utf-8")
-    value = yaml.load(text, Loader=yaml.CSafeLoader)[name]
+    value = read_yaml("mail_rules.yaml")[name]
     rows = value if isinstance(value, list) else [value]
     found = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))
     return frozenset(phrase.replace("\0", " ").lower() for phrase in found if phrase)

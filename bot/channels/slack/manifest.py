@@ -2,14 +2,15 @@
 
 import json
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from bot.resources import read_text
 
 
 @cache
 def manifest() -> dict[str, Any]:
     """bot/data/slack_manifest.json, to paste into Slack's page for a new app."""
-    text = (files("bot") / "data" / "slack_manifest.json").read_text(encoding="utf-8")
+    text = read_text("slack_manifest.json")
     return dict(json.loads(text))
 
 

@@ -1,7 +1,6 @@
 """bot/data/slack.yaml: what staff read, and when they are reminded; knowledge/ may replace it."""
 
 from datetime import datetime, time, timedelta
-from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bot.domain import EscalationReason, Priority
 from bot.errors import KnowledgeError
 from bot.journal import OutboxState
+from bot.resources import data_path, parse_yaml
 
 
 class Reason(BaseModel):
@@ -84,9 +84,9 @@ class Words(BaseModel):
 def read_words(knowledge: Path) -> Words:
     """Those of this knowledge, else the shipped ones; KnowledgeError names file and fault."""
     own = knowledge / "slack.yaml"
-    shipped = files("bot") / "data" / "slack.yaml"
+    shipped = data_path("slack.yaml")
     text = (own if own.exists() else shipped).read_text(encoding="utf-8")
     try:
-        return Words.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
+        return Words.model_validate(parse_yaml(text))
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"slack.yaml: {' '.join(str(error).split())[:300]}") from None

@@ -1,0 +1,32 @@
+"""Reads the files that ship beside the code in bot/data, and YAML wherever it stands.
+
+No other module opens bot/data, so that the files can move, or travel in a package, by one change.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # without its C part where libyaml lacks
+
+
+def data_path(name: str) -> Path:
+    """The path of a shipped file, for whoever names it in an error or accepts another one."""
+    return Path(str(files("bot") / "data" / name))
+
+
+def read_text(name: str) -> str:
+    """The text of a shipped file; OSError when it is missing."""
+    return data_path(name).read_text(encoding="utf-8")
+
+
+def parse_yaml(text: str) -> Any:
+    """The value that YAML text stands for; yaml.YAMLError when it is none."""
+    return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+
+
+def read_yaml(name: str) -> Any:
+    """The value in a shipped YAML file; OSError or yaml.YAMLError when it cannot be read."""
+    return parse_yaml(read_text(name))
