@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.adapters.minilm import MiniLM, silent
-from bot.budget import Bounds, Budget
-from bot.confidence import Answers, Fit, FittedJudge, StrictJudge, read_fit
+from bot.answering.decision import Answers, Fit, FittedJudge, StrictJudge, read_fit
+from bot.answering.responder import Responder
 from bot.corpus import Knowledge, load
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_home
 from bot.limits import Limits, read_limits
+from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
 from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
-from bot.responder import Responder
 from bot.settings import MailKind
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bot.channels.mail.rules import Policy
     from bot.channels.slack import Slack
     from bot.desk import Desk
-    from bot.jobs import Jobs
+    from bot.infra.jobs import Jobs
     from bot.journal import Journal
     from bot.settings import Settings
 
@@ -132,7 +132,7 @@ class App:
 
     @cached_property
     def jobs(self) -> "Jobs":
-        from bot.jobs import AT_ONCE, Jobs
+        from bot.infra.jobs import AT_ONCE, Jobs
 
         at_once = self.limits.model.messages if self.settings.model else AT_ONCE
         return Jobs(self.journal, self.settings.database, at_once=at_once)

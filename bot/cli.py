@@ -47,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def ask(arguments: argparse.Namespace) -> int:
     """Answer one text, or a stream of lines."""
-    from bot.rendering import as_json, message_of, rows, told
-    from bot.wording import word
+    from bot.answering.reply import word
+    from bot.commands.public_json import as_json, message_of, rows
+    from bot.llm.consult import describe_consultation
 
     app = _app(once=not arguments.jsonl)
     if arguments.jsonl:
@@ -68,14 +69,14 @@ def ask(arguments: argparse.Namespace) -> int:
         _print_json(as_json(response, reply))
         return DONE
     _print(reply)
-    lines = [*rows(response), *told(response), *explained]
+    lines = [*rows(response), *describe_consultation(response), *explained]
     _print("\n".join(f"# {line}" for line in lines))
     return DONE
 
 
 def mail_check(arguments: argparse.Namespace) -> int:
     """Say what the desk would do with raw mails; sends nothing, stores nothing."""
-    from bot.checking import MailCheck
+    from bot.commands.mail_check import MailCheck
 
     with MailCheck(_app()) as check:
         codes = [_checked(check, name, jsonl=arguments.jsonl) for name in arguments.files]
@@ -84,8 +85,8 @@ def mail_check(arguments: argparse.Namespace) -> int:
 
 def redact(arguments: argparse.Namespace) -> int:
     """Mask secrets."""
+    from bot.commands.public_json import span_json, text_of
     from bot.redact import redact as mask
-    from bot.rendering import span_json, text_of
 
     def one(line: object) -> dict[str, Any]:
         masked = mask(text_of(line))
@@ -96,7 +97,7 @@ def redact(arguments: argparse.Namespace) -> int:
 
 def guard(arguments: argparse.Namespace) -> int:
     """Say whether a text may leave as an automatic reply."""
-    from bot.rendering import sized, text_of
+    from bot.commands.public_json import sized, text_of
 
     outbound = _app().outbound
 
@@ -129,21 +130,21 @@ def index(_arguments: argparse.Namespace) -> int:
 
 def serve(_arguments: argparse.Namespace) -> int:
     """Take mail and answer it until stopped."""
-    from bot.demo import serve as run
+    from bot.commands.demo import serve as run
 
     return run(_app())
 
 
 def demo(arguments: argparse.Namespace) -> int:
     """Serve, and play the sample mails through the SMTP port first."""
-    from bot.demo import demo as run
+    from bot.commands.demo import demo as run
 
     return run(_app(), once=arguments.once)
 
 
 def send(arguments: argparse.Namespace) -> int:
     """Send a mail to the local intake."""
-    from bot.demo import send as run
+    from bot.commands.demo import send as run
 
     run(_app().settings, " ".join(arguments.text) or sys.stdin.read(), sender=arguments.sender)
     _print("accepted; the reply goes to the folder mail/sent of the running desk")
@@ -152,7 +153,7 @@ def send(arguments: argparse.Namespace) -> int:
 
 def queue(arguments: argparse.Namespace) -> int:
     """List what waits for a person, the most urgent first."""
-    from bot.channels.slack.words import read_words
+    from bot.channels.slack.texts import read_words
     from bot.commands import cases
 
     app = _app()
@@ -236,8 +237,8 @@ def _print_json(made: dict[str, Any]) -> None:
 
 def _app(*, once: bool = False) -> "App":
     from bot.app import App
+    from bot.infra.telemetry import silence
     from bot.settings import read_settings
-    from bot.telemetry import silence
 
     silence()
     return App(read_settings(), _say, once=once)
@@ -259,7 +260,7 @@ def _fail(error: Exception, code: int) -> int:
 
 def _stream(one: Callable[[object], dict[str, Any]]) -> int:
     """Answer line by line, in order."""
-    from bot.rendering import answered
+    from bot.commands.public_json import answered
 
     code = DONE
     for made, good in answered(sys.stdin.buffer, one):
@@ -269,7 +270,7 @@ def _stream(one: Callable[[object], dict[str, Any]]) -> int:
 
 
 def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
-    from bot.rendering import sized
+    from bot.commands.public_json import sized
 
     _print(make(sized(" ".join(arguments.text) or sys.stdin.read())))
     return DONE

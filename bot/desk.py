@@ -11,6 +11,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
+from bot.answering.reply import subject_of, word
+from bot.answering.responder import Responder
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
@@ -36,12 +38,10 @@ from bot.errors import (
     UncertainError,
 )
 from bot.journal import Decided, Decision, Journal, Received, Reply, Send, Work
-from bot.language import detect
 from bot.limits import Scope
 from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
-from bot.responder import Responder
-from bot.wording import subject_of, word
+from bot.text.language import detect
 
 log = logging.getLogger(__name__)
 HOLD = "hold"

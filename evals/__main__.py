@@ -9,7 +9,7 @@ from bot.errors import DeskError, InputError
 Tool = Callable[[Sequence[str]], int]
 TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
-    "fit": "evals.fitting", "calibrate": "evals.fitting", "bench": "evals.bench",
+    "fit": "evals.fit", "calibrate": "evals.fit", "bench": "evals.bench",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 

@@ -17,10 +17,10 @@ import re2
 from bot.errors import InputError
 from bot.redact import redact
 from bot.resources import parse_yaml
-from evals.grade import Seen
 from evals.lint import likeness, normal
-from evals.measure import Desk, desk_of_settings, see
-from evals.schema import ANSWERED, CANARY, CASES, Case, Kind, Said, load_cases
+from evals.measuring.grade import Seen
+from evals.measuring.measure import Desk, desk_of_settings, see
+from evals.measuring.schema import ANSWERED, CANARY, CASES, Case, Kind, Said, load_cases
 
 REAL = "real.yaml"
 NEAR = 0.5  # from here on a case joins the family of its nearest

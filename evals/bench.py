@@ -22,15 +22,15 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 from bot.adapters.chroma import Chroma
 from bot.adapters.minilm import silent
 from bot.adapters.records import Record
+from bot.answering.decision import FittedJudge
+from bot.answering.reply import word
+from bot.answering.responder import Responder
 from bot.app import App
-from bot.confidence import FittedJudge
 from bot.domain import Message
-from bot.responder import Responder
 from bot.settings import read_settings
-from bot.wording import word
 from evals.bench_mail import bench_mail
-from evals.schema import CASES, load_cases
-from evals.stats import quantile
+from evals.measuring.schema import CASES, load_cases
+from evals.measuring.stats import quantile
 
 PROMPT = "Answer the question from the context alone.\n\n{context}\n\nQuestion: {question}"
 GROWTH = (1, 10, 100)

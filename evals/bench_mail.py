@@ -20,8 +20,8 @@ from bot.desk import Desk
 from bot.journal import Received
 from bot.limits import Limits, read_limits
 from bot.ports import MailOut
-from bot.service import Service
-from evals.stats import quantile
+from bot.serve.service import Service
+from evals.measuring.stats import quantile
 
 SMALL, LARGE = 1_000, 200_000
 WARM = 10

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import InputError
-from evals import report_markdown
 from evals.gates import GATES, Checked, read_gates, regressions
-from evals.measure import Desk, desk_of_settings
-from evals.results import Comparison, Run
+from evals.measuring.measure import Desk, desk_of_settings
+from evals.measuring.results import Comparison, Run
+from evals.measuring.schema import CASES
+from evals.measuring.stats import bootstrap_difference, mcnemar
+from evals.reporting import markdown
 from evals.run import REPORTS, Choice, measure, report
-from evals.schema import CASES
-from evals.stats import bootstrap_difference, mcnemar
 
 CORRECT = "correct"
 SUMMARY_BYTES = 900_000  # GitHub drops a larger one
@@ -56,7 +56,7 @@ def compare(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) ->
     made = replace(compared, checked=checked)
     report(made, told.out)
     if told.summary:
-        _append(told.summary, report_markdown.page(made))
+        _append(told.summary, markdown.page(made))
     return made.code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.corpus import Knowledge, Wording
 from evals.lint import _knowledge
-from evals.schema import CASES, Case, check_passages, read_cases
+from evals.measuring.schema import CASES, Case, check_passages, read_cases
 
 FEW_WORDINGS = 15
 COMMON = 0.4  # a contrast is common when so many intents have it

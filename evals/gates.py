@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import InputError
 from bot.resources import parse_yaml
-from evals.grade import Graded
-from evals.metrics import MEANINGS, Rate, figures, flat, grouped
+from evals.measuring.grade import Graded
+from evals.measuring.metrics import MEANINGS, Rate, figures, flat, grouped
 from evals.perturbations import PERTURBATIONS
 
 GATES = Path("evals/gates.yaml")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bot.corpus import Knowledge, Wording
-from evals.grade import occurs
-from evals.schema import CANARY, CASES, TRAINING, Case, check_passages, read_cases
+from evals.measuring.grade import occurs
+from evals.measuring.schema import CANARY, CASES, TRAINING, Case, check_passages, read_cases
 
 LIKE = 0.9
 FEW_NEAR = 5

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bot.budget import Budget
 from bot.errors import InputError
-from bot.selection.asking import Came
-from evals.grade import Seen
-from evals.measure import Desk, Say, see
-from evals.metrics import Rate
-from evals.schema import ANSWERED, Case, Kind
+from bot.llm.budget import Budget
+from bot.llm.consult import Came
+from evals.measuring.grade import Seen
+from evals.measuring.measure import Desk, Say, see
+from evals.measuring.metrics import Rate
+from evals.measuring.schema import ANSWERED, Case, Kind
 
 REPEATS = 3
 WEIGHED = frozenset(Came)

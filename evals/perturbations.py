@@ -10,11 +10,11 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-from evals.grade import Seen
-from evals.measure import Desk, see
-from evals.metrics import Rate
-from evals.schema import Case
-from evals.stats import SEED
+from evals.measuring.grade import Seen
+from evals.measuring.measure import Desk, see
+from evals.measuring.metrics import Rate
+from evals.measuring.schema import Case
+from evals.measuring.stats import SEED
 
 WRAPPED_SAMPLE = 250  # cases for each width; a second buys about eighty
 SAMPLE = 80  # cases for each other perturbation

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals import junit, report_console, report_html, report_markdown
 from evals.gates import GATES, Checked, Gates, apply, apply_kept, read_gates
-from evals.grade import Graded, grade
 from evals.live import live, told, worth
-from evals.measure import SCRIPTED, Desk, desk_of_settings, watch
-from evals.metrics import Rate, latency
+from evals.measuring.grade import Graded, grade
+from evals.measuring.measure import SCRIPTED, Desk, desk_of_settings, watch
+from evals.measuring.metrics import Rate, latency
+from evals.measuring.results import Run, stamp_of, write_json
+from evals.measuring.schema import CASES, CasesError, Placed, check_passages, read_cases
 from evals.perturbations import kept_outcomes
-from evals.results import Run, stamp_of, write_json
-from evals.schema import CASES, CasesError, Placed, check_passages, read_cases
+from evals.reporting import console, html, junit, markdown
 
 REPORTS = Path("evals/reports")
 GUARDED = ("test", "guard")  # a run of the first takes the second along
@@ -102,10 +102,10 @@ def report(made: Run, out: Path) -> None:
     """All reports into `out`, and the console table."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(made, out / "results.json")
-    (out / "summary.md").write_text(report_markdown.page(made), encoding="utf-8")
+    (out / "summary.md").write_text(markdown.page(made), encoding="utf-8")
     (out / "junit.xml").write_text(junit.page(made), encoding="utf-8")
-    (out / "report.html").write_text(report_html.page(made), encoding="utf-8")
-    print(report_console.table(made))
+    (out / "report.html").write_text(html.page(made), encoding="utf-8")
+    print(console.table(made))
     print(f"reports: {out}/report.html, summary.md, results.json, junit.xml")
 
 

@@ -9,17 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bot.answering.reply import word
+from bot.commands.public_json import decision
 from bot.domain import Message
 from bot.policy import Refuse, screen
 from bot.redact import redact
-from bot.rendering import decision
-from bot.wording import word
 from evals.generators.attacks import HOSTILE, Labelled, held_out, labelled, pairs
 from evals.generators.secrets import LabelledText, lookalikes, with_secret
 from evals.generators.secrets import held_out as secret_held_out
 from evals.generators.tampering import tampered
-from evals.measure import Desk, desk_of_settings
-from evals.stats import lower_bound, upper_bound
+from evals.measuring.measure import Desk, desk_of_settings
+from evals.measuring.stats import lower_bound, upper_bound
 
 CREDENTIALS = frozenset({"cred_own", "cred_other", "bot_secret", "solicit_credentials"})
 SECRETS = 3_000

@@ -15,7 +15,7 @@ from bot.settings import Settings
 
 if TYPE_CHECKING:
     from tests.servers.slack_side import SlackSide
-    from tests.slack_desk import Fork, Process
+    from tests.support.slack_desk import Fork, Process
 
 # How long an example takes says something about the machine, nothing about the code.
 hypothesis.settings.register_profile(
@@ -94,7 +94,7 @@ def side() -> Iterator["SlackSide"]:
 @pytest.fixture(scope="module")
 def forks() -> Iterator["Fork"]:
     """Starts whole desks in processes of their own."""
-    from tests.slack_desk import forking
+    from tests.support.slack_desk import forking
 
     with forking() as fork:
         yield fork
@@ -105,7 +105,7 @@ def process(
     request: pytest.FixtureRequest, forks: "Fork", side: "SlackSide", tmp_path: Path
 ) -> Iterator["Process"]:
     """One that runs, reached either way."""
-    from tests.slack_desk import Process
+    from tests.support.slack_desk import Process
 
     made = Process(forks, side, tmp_path, request.param)
     yield made

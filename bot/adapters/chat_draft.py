@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict
 
 from bot.adapters.chat_model import Chat, at_most, told_of
-from bot.budget import Budget, SpentError
 from bot.corpus import Knowledge
 from bot.limits import shipped_limits
-from bot.suggestion import Suggestion, suggested
+from bot.llm.budget import Budget, SpentError
+from bot.llm.suggestion import Suggestion, suggested
 
 log = logging.getLogger(__name__)
 PROMPT = "draft_prompt.txt"

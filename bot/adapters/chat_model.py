@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
-from bot.budget import Budget, SpentError
 from bot.domain import Passage
 from bot.errors import SettingsError
 from bot.limits import shipped_limits
+from bot.llm.anonymize import without_people
+from bot.llm.budget import Budget, SpentError
+from bot.llm.verdict import MAX_ENTRIES, MAX_PASSAGES, checked
 from bot.outbound import CANARY, Echoes
 from bot.ports import Decided, Entry, Selected
 from bot.resources import read_text
-from bot.selection import MAX_ENTRIES, MAX_PASSAGES, checked
-from bot.selection.private import without_people
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App
-from bot.channels.slack.text import hidden_address
-from bot.channels.slack.words import Words, read_words
+from bot.channels.slack.mrkdwn import hidden_address
+from bot.channels.slack.texts import Words, read_words
 from bot.domain import EscalationReason, Priority
 from bot.errors import DeskError, InputError
 from bot.journal import Case, Journal, OutboxState, Send
-from bot.journal.sends import NEEDS_PEOPLE
+from bot.journal.mail_outbox import NEEDS_PEOPLE
 from bot.journal.transcript import Said, noted_in, said_in
-from bot.staff_text import warnings
+from bot.policy.staff_remarks import warnings
 
 FIRST_LINE = 90  # characters
 CANDIDATES = 3

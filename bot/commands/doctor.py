@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 
 from bot.app import App
-from bot.budget import NOT_ASKED
 from bot.errors import DeskError
 from bot.files import open_to_others
 from bot.journal import Journal, OutboxState
-from bot.journal.sends import NEEDS_PEOPLE
-from bot.outbound.rehearsal import stopped
+from bot.journal.mail_outbox import NEEDS_PEOPLE
+from bot.llm.budget import NOT_ASKED
+from bot.outbound.self_check import stopped
 from bot.settings import MailKind
 
 NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"

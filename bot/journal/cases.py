@@ -8,7 +8,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import EscalationReason, Priority
-from bot.journal.casefile import (
+from bot.journal.audit import noted
+from bot.journal.case_opening import Opener
+from bot.journal.case_queries import (
     CASE,
     LATER,
     mail_key,
@@ -19,11 +21,9 @@ from bot.journal.casefile import (
 )
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.noting import noted
-from bot.journal.opening import Opener
+from bot.journal.mail_outbox import Origin, outgoing
 from bot.journal.records import Case, Change, Reply, Stage, Waiting
-from bot.journal.sends import Origin, outgoing
-from bot.journal.slack_posts import REMINDER, waiting
+from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
 

@@ -1,4 +1,4 @@
-"""What a reply is made of and in which order: the units of `bot.wording`, taken apart again.
+"""The units of a reply and their order, as `bot.answering.reply` writes it: taken apart again.
 
 The text is read in one pass: at each place only the units that begin with the word there are tried.
 """
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
+from bot.answering.reply import about_line, date_named, quoted, source_named
 from bot.corpus import Knowledge, Post, Templates
-from bot.corpus.checks import RESTATES
+from bot.corpus.validation import RESTATES
 from bot.domain import Passage
-from bot.wording import about_line, date_named, quoted, source_named
 
 PLAIN = frozenset(string.printable) - frozenset("\v\f")
 UNKNOWN = "a part is no whole template and no whole passage"

@@ -1,29 +1,25 @@
-"""Refuse or escalate before retrieval: what would the reply have to contain?
+"""Refuse or escalate before retrieval: what would the reply have to contain?"""
 
-The rules are tried in the order of the table, each on every view of the text. A text that no rule
-hits goes on to retrieval; that is where honest questions about passwords belong.
-"""
-
-import re
-from collections.abc import Sequence
-from enum import Enum, auto
-from functools import cache
-
-from bot.domain import Priority
-from bot.policy.quotes import is_passed_on, shown_mail, spoken
-from bot.policy.requests import (
+from bot.policy.screen import (
+    Escalate,
+    Refuse,
+    Talk,
+    Verdict,
     asks_for_what_is_kept,
     asks_if_genuine,
+    closes_nothing,
     demands_our_word,
-    shows_material,
+    headed,
+    material,
+    only_thanks,
+    sample,
+    screen,
+    screen_with,
+    spoken,
+    talk,
+    urgent,
     wants_person,
 )
-from bot.policy.rules import Rule, packaged_rules, packaged_samples, packaged_suspect
-from bot.policy.sentences import as_lines
-from bot.policy.subject import closes_nothing, headed
-from bot.policy.thanks import only_thanks
-from bot.policy.verdict import Escalate, Refuse, Verdict
-from bot.policy.views import clipped, detection_views, fold, visible
 
 __all__ = [
     "Escalate",
@@ -35,96 +31,13 @@ __all__ = [
     "closes_nothing",
     "demands_our_word",
     "headed",
-    "is_passed_on",
     "material",
     "only_thanks",
     "sample",
     "screen",
+    "screen_with",
     "spoken",
     "talk",
     "urgent",
     "wants_person",
 ]
-
-LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
-SHORTEST_QUOTE = 32  # characters of a text of others
-# The mark of a masked secret must not read like something that is to be removed.
-REMOVED, MASKED = "[removed: ", "[masked: "
-
-
-def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
-    """The verdict on `text`, given the user's earlier messages; None goes on to retrieval."""
-    return screen_with(packaged_rules(), text, history=history)
-
-
-class Talk(Enum):
-    """What a text says of secrets, where no rule refuses it."""
-
-    NOTHING = auto()
-    FACTS = auto()  # it names one, and asks for what may be said of it
-    SECRET = auto()  # it names one, and nothing shows that it asks for less
-
-
-def talk(text: str) -> Talk:
-    """How `text` speaks of secrets; read in its plain view only."""
-    lines = as_lines(fold(visible(clipped(text))))
-    suspect = packaged_suspect()
-    if not suspect.names(lines):
-        return Talk.NOTHING
-    bare = suspect.hits(lines, lines) and not suspect.spares(lines)
-    return Talk.SECRET if bare else Talk.FACTS
-
-
-def sample(text: str) -> str:
-    """The suspicious mail that `text` shows, in words to look up; empty where it shows none.
-
-    A quote is one where it would be refused as a demand or holds a link; a mail that is passed on
-    with its head always is.
-    """
-    shown = clipped(text)
-    theirs = shown_mail(shown)
-    if theirs and isinstance(screen(theirs), Refuse):
-        return packaged_samples()["demand"]
-    is_one = LINK.search(theirs) or is_passed_on(shown)
-    return packaged_samples()["link"] if is_one else ""
-
-
-def material(text: str) -> str:
-    """What came along with the question of `text`, in words to look up: a picture, a link, a quote.
-
-    Empty where it does not ask for our word on it, or nothing of the kind is spoken of.
-    """
-    shown = clipped(text)
-    own = spoken(shown)
-    # A name or a title in quotation marks is no text that they show us.
-    quotes = len(shown_mail(shown)) >= SHORTEST_QUOTE
-    asked = asks_if_genuine(own) and (quotes or shows_material(own))
-    return packaged_samples()["link"] if asked else ""
-
-
-def urgent(text: str) -> Escalate | None:
-    """What calls somebody at once, in a text of any length; its disguises are not taken off."""
-    lines = as_lines(fold(visible(text)))
-    return next((v for rule, v in _paging() if rule.hits(lines, lines)), None)
-
-
-@cache
-def _paging() -> tuple[tuple[Rule, Escalate], ...]:
-    found = ((rule, rule.verdict) for rule in packaged_rules())
-    return tuple(
-        (r, v) for r, v in found if isinstance(v, Escalate) and v.priority is Priority.PAGE
-    )
-
-
-def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:
-    """`screen` under other rules than those of the package."""
-    shown = clipped(text).replace(REMOVED, MASKED)
-    told = spoken(shown)
-    everything = [as_lines(v.text) for v in detection_views(shown)]
-    unquoted = everything if told == shown else [as_lines(v.text) for v in detection_views(told)]
-    thread = as_lines(fold(visible("\n".join([*(clipped(h) for h in history[-20:]), shown]))))
-    for rule in table:
-        read = everything if rule.reads_quotes else unquoted
-        if any(rule.hits(lines, thread) for lines in read):
-            return rule.verdict
-    return None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import re2
 
-from bot.redact.checksums import CHECKSUMS
+from bot.redact.validators import CHECKSUMS
 
 FEW_LETTERS = 5  # a tail of fewer different characters is a placeholder
 LONGEST = 512

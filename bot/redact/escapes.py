@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from html import unescape
 
-from bot.redact.views import View, folded
+from bot.redact.normalize import View, folded
 
 # `re` is as linear as RE2 here, every branch is a few characters, and faster for many matches.
 ESCAPE = re.compile(

@@ -11,8 +11,8 @@ from typing import Any
 
 import re2
 
-from bot.redact.speech import listed, told, words
-from bot.redact.views import View, folded, found_words, latin, lowered
+from bot.redact.lexicon import listed, told, words
+from bot.redact.normalize import View, folded, found_words, latin, lowered
 
 # A long link goes on behind a line break where a mail program has wrapped it: the next line holds
 # what only a link does, or nothing but one long run.

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from bot.answering.reply import INDENT, word
 from bot.corpus import Knowledge
 from bot.domain import Outcome, Passage, Priority, Response, SecretKind, Span
-from bot.outbound.rehearsal import answer, handover, refusal
-from bot.wording import INDENT, word
+from bot.outbound.self_check import answer, handover, refusal
 from evals.generators.attacks import HOSTILE, labelled
 
 DEMANDS = (

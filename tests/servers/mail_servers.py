@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.waiting import SAFETY_NET_SECONDS, wait_until
+from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 DESK, USER = "incident@example.test", "user@customer.test"
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from tests.waiting import SAFETY_NET_SECONDS
+from tests.support.waiting import SAFETY_NET_SECONDS
 
 Answer = Callable[[dict[str, Any]], Any]
 

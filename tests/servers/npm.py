@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.waiting import SAFETY_NET_SECONDS
+from tests.support.waiting import SAFETY_NET_SECONDS
 
 VAR = Path(__file__).parents[2] / "var"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sql
 
-from tests.waiting import SAFETY_NET_SECONDS, wait_until
+from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 PROGRAMS = ("initdb", "postgres")
 ACCOUNTS = ("postgres", "nobody")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import npm
-from tests.waiting import SAFETY_NET_SECONDS
+from tests.support.waiting import SAFETY_NET_SECONDS
 
 PACKAGE = "emulate@0.12.2"  # unpinned it is another package
 HERE = Path(__file__).parent

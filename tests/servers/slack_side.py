@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from tests.servers.slack_limits import limits, view_limits
 from tests.servers.slack_line import Line, greeting
-from tests.waiting import SAFETY_NET_SECONDS
+from tests.support.waiting import SAFETY_NET_SECONDS
 
 TEAM = "T0DESK"
 TRIAGE = "C0TRIAGE"

@@ -8,7 +8,7 @@ from bot.channels.mail.charsets import sniffed
 from bot.channels.mail.decode import charsets_named, decoded, undoubled
 from bot.channels.mail.html import MAX_SOURCE, MAX_STEPS, html_text
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.parts import Flow, Part, first
+from bot.channels.mail.mime import Flow, Part, first
 
 MAX_TEXT = 200_000
 MAX_CONTENT = 4 * MAX_TEXT  # bytes of a plain part

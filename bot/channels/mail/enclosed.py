@@ -9,8 +9,8 @@ import re2
 from bot.channels.mail.bodies import body_text
 from bot.channels.mail.decode import unencoded
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.parts import Budget, Part, first, head_and_body, headers_of, part_of
-from bot.channels.mail.visible import opens_forward
+from bot.channels.mail.mime import Budget, Part, first, head_and_body, headers_of, part_of
+from bot.channels.mail.visible_reply import opens_forward
 from bot.policy.subject import PASSED_ON
 
 MAX_MAILS = 3  # that are opened

@@ -12,6 +12,7 @@ from enum import StrEnum
 import re2
 
 from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.phrases import bare, is_reply, local_in
 from bot.channels.mail.phrasing import (
     ADDRESS,
     ADDRESS_WORD,
@@ -22,7 +23,6 @@ from bot.channels.mail.phrasing import (
     says,
     sentences,
 )
-from bot.channels.mail.words import bare, is_reply, local_in
 
 PROGRAM = 3  # enough where nobody asks
 CERTAIN = 7  # enough whatever is asked

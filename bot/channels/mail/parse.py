@@ -18,7 +18,7 @@ from bot.channels.mail.enclosed import (
     passes_on,
 )
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.parts import (
+from bot.channels.mail.mime import (
     MAX_HEAD,
     Budget,
     Header,
@@ -28,7 +28,7 @@ from bot.channels.mail.parts import (
     headers_of,
     part_of,
 )
-from bot.channels.mail.visible import parted
+from bot.channels.mail.visible_reply import parted
 from bot.text.own_words import OwnWords
 
 MAX_BYTES = 10 * 1024 * 1024

@@ -10,11 +10,10 @@ from enum import StrEnum
 from functools import partial
 
 from bot.channels.mail.addresses import addresses
+from bot.channels.mail.authentication import is_proven, results
 from bot.channels.mail.evidence import PROGRAM, Evidence, Kind, elsewhere, weigh
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
-from bot.channels.mail.proof import is_proven, results
-from bot.channels.mail.subject import asks_alone
-from bot.channels.mail.words import (
+from bot.channels.mail.phrases import (
     TAG,
     bare,
     claims_failure,
@@ -23,6 +22,7 @@ from bot.channels.mail.words import (
     phrases,
     told,
 )
+from bot.channels.mail.subject import asks_alone
 
 REPORTS = (
     "multipart/report",

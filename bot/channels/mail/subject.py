@@ -4,8 +4,8 @@ from functools import cache
 
 import re2
 
-from bot import segments
-from bot.channels.mail.visible import phrases_of, without_signature
+from bot.answering import segmentation
+from bot.channels.mail.visible_reply import phrases_of, without_signature
 from bot.policy.subject import PASSED_ON
 from bot.redact import redact
 from bot.text.clean import clean_message
@@ -42,12 +42,12 @@ def subject_text(subject: str) -> str:
         return ""
     wide = sum(c >= WIDE for c in bare)
     is_sentence = len(bare.split()) >= SENTENCE_WORDS or wide >= SENTENCE_LETTERS
-    return bare if segments.asks(bare) or (is_sentence and not redact(bare).spans) else ""
+    return bare if segmentation.asks(bare) or (is_sentence and not redact(bare).spans) else ""
 
 
 def asks_alone(subject: str) -> bool:
     """Does the subject ask something, with no text at all below it?"""
-    return segments.asks(subject_text(subject))
+    return segmentation.asks(subject_text(subject))
 
 
 def is_marked_empty(subject: str) -> bool:
@@ -61,7 +61,7 @@ def adds_nothing(text: str) -> bool:
     words = " ".join(left.casefold().split()).strip(" .!()[]-–—:")
     if not any(c.isalnum() for c in words) or words in _pointers():
         return True
-    return segments.whole(f"{PROBE}\n{left}") == PROBE or _is_card(left)
+    return segmentation.whole(f"{PROBE}\n{left}") == PROBE or _is_card(left)
 
 
 def _is_card(text: str) -> bool:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.budget import NOT_ASKED
 from bot.channels.slack.client import BASE
-from bot.channels.slack.home import Health
-from bot.suggestion import Suggestion
+from bot.channels.slack.views.home import Health
+from bot.llm.budget import NOT_ASKED
+from bot.llm.suggestion import Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

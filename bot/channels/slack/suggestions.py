@@ -4,15 +4,15 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.channels.slack import blocks as b
 from bot.channels.slack.access import Model
-from bot.channels.slack.cards import Drawn
-from bot.channels.slack.sync import payload
-from bot.channels.slack.text import escaped
+from bot.channels.slack.card_sync import payload
+from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.views import blocks as b
+from bot.channels.slack.views.cards import Drawn
 from bot.domain import EscalationReason
 from bot.journal import Journal
 from bot.journal.records import Waiting
-from bot.suggestion import Suggestion, Support
+from bot.llm.suggestion import Suggestion, Support
 
 LENGTH = 4_000
 TRIES = 2  # of a case that the model failed on, until the next start

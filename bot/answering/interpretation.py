@@ -1,0 +1,138 @@
+"""What the desk makes of each question of a message before it decides, and which of them count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from bot.answering import segmentation
+from bot.corpus.questions import Act
+from bot.domain import Question, Role, Turn
+from bot.policy import Talk, Verdict, asks_for_what_is_kept, asks_if_genuine, talk
+from bot.ports import Judgement
+from bot.text.clean import clean_message
+from bot.text.language import reply_language
+from bot.text.words import points_back
+
+TURNS = 3  # of a conversation that are read for its language
+OPENING = 200  # characters of a reply of ours: greeting and introduction, before any quote
+# How certain the classifier must be that no rule of the policy missed a request to refuse.
+LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A question under the view that the evidence fits best."""
+
+    question: Question
+    view: str
+    judgement: Judgement
+    confirmed: bool = False  # by a model, twice, whose yes counts
+    shown: bool = False  # about a mail or link that they show us
+
+    @property
+    def pair(self) -> float:
+        """What the classifier gives to the first two passages under this view."""
+        return self.judgement.pair
+
+
+Asked = tuple[Reading, Verdict | None]
+
+
+def questions_of(own: str, shown: str, earlier: str = "") -> list[Question]:
+    """The questions of a person's own text, each with the context that it needs.
+
+    `shown` describes a suspicious mail that the text quotes: what that mail asks is none of them.
+    `earlier` is what was told before the text, in the subject: a question that points back, with
+    nothing before it in the text, speaks of that.
+    """
+    # A message of nothing but greetings still gets an outcome.
+    found = segmentation.questions(own) or (Question(text=segmentation.whole(own)),)
+    if shown:
+        return [
+            replace(q, context=shown) if segmentation.needs_context(q.text) else q for q in found
+        ]
+    first, *others = found
+    if (
+        earlier
+        and not first.context
+        and segmentation.needs_context(first.text)
+        and points_back(first.text)
+    ):
+        first = replace(first, context=segmentation.whole(earlier))
+    return [first, *others]
+
+
+def language_of(own: str, history: Sequence[Turn]) -> str:
+    """The language of the reply: that of the sentences that ask, or of the conversation."""
+    users = [turn.text for turn in reversed(history) if turn.role is Role.USER]
+    desk = [turn.text[:OPENING] for turn in reversed(history) if turn.role is Role.DESK]
+    earlier = [_asking(clean_message(text).own) for text in users[:TURNS]]
+    return reply_language(_asking(own), segmentation.whole(own), [*earlier, *desk[:1]])
+
+
+def _asking(own: str) -> str:
+    return " ".join(q.text for q in segmentation.questions(own))
+
+
+class Viewed(Protocol):
+    """A question under one of its views, with the evidence for it."""
+
+    @property
+    def pair(self) -> float: ...
+
+
+AnyViewed = TypeVar("AnyViewed", bound=Viewed)
+
+
+def best_view(found: Sequence[AnyViewed]) -> AnyViewed:
+    """The view of a question by which it is decided: the one that fits two passages best.
+
+    Calibration chooses by it too, so that the thresholds hold for the views that are served.
+    """
+    return max(found, key=lambda viewed: viewed.pair)
+
+
+def is_about_sample(question: Question) -> bool:
+    """Asks about the mail that they show us, or asks nothing and only shows it."""
+    return asks_if_genuine(question.text) or not segmentation.asks(question.text)
+
+
+def like_refused(reading: Reading) -> bool:
+    """Reads like what is refused, though no rule names it.
+
+    A text that names no secret must ask for something of the kinds that are refused: a case
+    number, a phone number or a request for a call is a person's to read.
+    """
+    judged, told = reading.judgement, talk(reading.view)
+    if reading.shown:
+        return False
+    if judged.label != Act.REFUSE or judged.certainty < LIKE_REFUSED[told]:
+        return False
+    return told is not Talk.NOTHING or asks_for_what_is_kept(reading.view)
+
+
+def without_chatter(readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> list[Asked]:
+    """Sentences that only look like questions are left out while a real one remains."""
+    pairs = list(zip(readings, verdicts, strict=True))
+    real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
+    return real or pairs[:1]
+
+
+def without_announcements(asked: Sequence[Asked]) -> list[Asked]:
+    """A sentence that only says what the next question is about is answered with it."""
+    following = [*asked[1:], None]
+    return [
+        (r, v)
+        for (r, v), then in zip(asked, following, strict=True)
+        if v or not then or not _announces(r, then[0])
+    ]
+
+
+def _announces(reading: Reading, then: Reading) -> bool:
+    ours, theirs = reading.judgement, then.judgement
+    return (
+        then.question.context.endswith(reading.question.text)
+        and segmentation.announces(reading.question.text)
+        and ours.passages[:1] == theirs.passages[:1]
+        and ours.probability < theirs.probability
+    )

@@ -1,0 +1,413 @@
+"""respond(message) -> Response: decides, without side effects; this is what the evals measure."""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from bot.answering import segmentation
+from bot.answering.interpretation import (
+    Asked,
+    Reading,
+    best_view,
+    is_about_sample,
+    language_of,
+    like_refused,
+    questions_of,
+    without_announcements,
+    without_chatter,
+)
+from bot.answering.reply import stands_in
+from bot.corpus import Knowledge
+from bot.corpus.questions import Act
+from bot.domain import (
+    MODEL_NOTE,
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Hit,
+    Message,
+    Outcome,
+    Passage,
+    Priority,
+    Question,
+    Refusal,
+    RefusalReason,
+    Response,
+    Role,
+)
+from bot.llm.consult import Asking
+from bot.policy import (
+    Escalate,
+    Refuse,
+    Verdict,
+    asks_if_genuine,
+    closes_nothing,
+    demands_our_word,
+    headed,
+    material,
+    only_thanks,
+    sample,
+    screen,
+    spoken,
+    urgent,
+    wants_person,
+)
+from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
+from bot.text.clean import CleanText, clean_message
+
+CANDIDATES = 3
+QUOTED = 2
+HITS = 24
+MAX_CHARACTERS = 32_000
+SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
+PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
+PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
+TELLING = 6  # words of a subject that says more than what the mail is about
+OPEN = frozenset(
+    {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
+)
+# What a victim who only asks about a mail is not refused for: the post's rules answer them.
+SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
+
+
+class Responder:
+    """Selects published passages for each question, or says why it does not."""
+
+    def __init__(
+        self,
+        *,
+        knowledge: Knowledge,
+        retriever: Retriever,
+        judge: Judge,
+        selector: Selector | None = None,
+        local: Lookup | None = None,
+    ) -> None:
+        self.knowledge = knowledge
+        self.retriever = retriever
+        self.judge = judge
+        self.selector = selector
+        self.local = local  # for what is refused, where the usual one asks a vendor
+        self.asking = Asking(selector, knowledge) if selector else None
+
+    def respond(
+        self, message: Message, explain: Callable[[Reading], None] | None = None
+    ) -> Response:
+        """The outcomes of one message, in the order of its questions."""
+        began = time.perf_counter()
+        # A reply of ours that comes back is neither a question nor a demand of the asker.
+        said = clean_message(self.knowledge.own_words.without(message.text))
+        language = language_of(said.own, message.history)
+        notes: list[str] = []
+        decided = self._outcomes(message, said, language, explain, notes)
+        outcomes = _without_repeats(decided, message)
+        before = any(map(wants_person, map(spoken, self._user_turns(message))))
+        if before or any(map(wants_person, (message.subject, spoken(said.own)))):
+            outcomes = _for_a_person(outcomes)
+        return Response(
+            outcomes=tuple(outcomes),
+            silenced=before,
+            language=language if language in self.knowledge.templates else "en",
+            knowledge=self.knowledge.version,
+            redactions=message.redactions,
+            milliseconds=(time.perf_counter() - began) * 1000,
+            notes=tuple(notes),
+        )
+
+    @property
+    def believed(self) -> bool:
+        """Does a model's yes count? Without a model there is none to doubt."""
+        return self.asking is None or self.asking.trust.good
+
+    def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
+        """The nearest wordings, for --explain."""
+        return self.retriever.search(view, limit=limit)
+
+    def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """`passages` without repeats, and with those that must be quoted along with them."""
+        known = self.knowledge
+        ids = known.without_alternatives([p.id for p in passages])
+        whole = known.without_alternatives([*ids, *known.companions(ids)])
+        return tuple(known.passages[i] for i in whole)
+
+    def _outcomes(
+        self,
+        message: Message,
+        said: CleanText,
+        language: str,
+        explain: Callable[[Reading], None] | None,
+        notes: list[str],
+    ) -> list[Outcome]:
+        text = said.whole
+        if not text.strip() and not message.shown:
+            return [_escalation(text, EscalationReason.NO_QUESTION)]
+        history = self._user_turns(message)
+        screened = headed(message.subject, text)
+        if len(text) > MAX_CHARACTERS:
+            return [_too_long(text, screened)]
+        whole = _verdict_on_whole(message, said, history)
+        if whole is None and _closes(message, said.own):
+            return []
+        if message.subject:
+            history.append(message.subject)
+        if not (said.own or whole or message.shown):
+            return [_escalation(text, EscalationReason.NO_QUESTION)]
+        own = said.own or text
+        quoted = sample(own) or material(own)
+        shown = quoted or _passed_on(message)
+        own = spoken(own) if quoted else own
+        asked = questions_of(own, shown, earlier=_told_in_subject(message))
+        readings = self._readings(asked, language, shown, explain)
+        if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
+            return [self._screened(readings[0], whole)]
+        views = (r.view for r in readings)
+        found = [whole if v == screened else screen(v, history=history) for v in views]
+        verdicts = [_spared(v, own) for v in found]
+        if whole and not any(found):
+            verdicts[-1] = _spared(whole, own)
+        outcomes = self._decided(own, readings, verdicts, language, notes)
+        return [_with_sample(o) for o in outcomes] if shown else outcomes
+
+    def _user_turns(self, message: Message) -> list[str]:
+        """What the asker wrote before, without our replies that came back."""
+        own_words = self.knowledge.own_words
+        return [own_words.without(t.text) for t in message.history if t.role is Role.USER]
+
+    def _decided(
+        self, own: str, readings: list[Reading], verdicts: list[Verdict | None],
+        language: str, notes: list[str],
+    ) -> list[Outcome]:  # fmt: skip
+        asked = without_announcements(without_chatter(readings, verdicts))
+        if not any(verdicts):
+            asked = self._selected(own, [r for r, _ in asked], language, notes)
+        return [self._decide(r, v, language) for r, v in asked]
+
+    def _readings(
+        self,
+        found: list[Question],
+        language: str,
+        shown: str,
+        explain: Callable[[Reading], None] | None,
+    ) -> list[Reading]:
+        readings = [self._read(q, language, shown if is_about_sample(q) else "") for q in found]
+        for reading in readings:
+            (explain or _ignore)(reading)
+        return readings
+
+    def _selected(
+        self, text: str, readings: list[Reading], language: str, notes: list[str]
+    ) -> list[Asked]:
+        """The readings with a model's word on each, and on questions that only it has seen."""
+        if not self.asking or any(map(like_refused, readings)):
+            return [(r, None) for r in readings]
+        selected = self.asking.ask(text)
+        asked = [r.question.text for r in readings]
+        notes.append(f"{MODEL_NOTE}{self.asking.came(selected, asked)}")
+        missed = self.asking.unread(selected, [r.view for r in readings])
+        more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
+        every = [*((r, None) for r in readings), *more]
+        return [(self._weighed(self.asking, r, selected, language), v) for r, v in every]
+
+    def _weighed(self, asking: Asking, reading: Reading, said: Selected, language: str) -> Reading:
+        ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
+        judged, confirmed = asking.weigh(
+            reading.question.text, replace(reading.judgement, passages=ours), said,
+            threshold=self.judge.threshold_for(language),
+        )  # fmt: skip
+        return replace(reading, judgement=judged, confirmed=confirmed)
+
+    def _read(self, question: Question, language: str, shown: str = "") -> Reading:
+        """The question under the view that decides it.
+
+        `shown` says in English what kind of mail it is about; that is a view of its own.
+        """
+        found = [
+            Reading(question=question, view=view, judgement=self._judge(view, language))
+            for view in segmentation.views(question)
+        ]
+        if shown:
+            judged = self._judge(shown, "en")
+            found.append(Reading(question=question, view=shown, judgement=judged, shown=True))
+        return best_view(found)
+
+    def _judge(self, view: str, language: str) -> Judgement:
+        text = self.knowledge.plain(view, language)
+        stays = self.local if self.local and isinstance(screen(view), Refuse) else None
+        used = stays or Lookup(retriever=self.retriever, judge=self.judge)
+        return used.judge.judge(text, used.retriever.search(text, limit=HITS))
+
+    def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
+        if verdict:
+            return self._screened(reading, verdict)
+        judged = reading.judgement
+        if like_refused(reading):
+            verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
+            return self._screened(reading, verdict)
+        candidates = self._candidates(judged)
+        probability = judged.probability
+        if language not in self.knowledge.templates:
+            reason = EscalationReason.LANGUAGE
+        elif candidates and probability >= self._threshold(reading, language):
+            return Answer(
+                question=reading.question.text,
+                reason=AnswerReason.PUBLISHED,
+                probability=probability,
+                passages=self.complete(candidates[:QUOTED]),
+                candidates=candidates,
+            )
+        else:
+            reason = self._unanswered(judged)
+        return _escalation(reading.question.text, reason, probability, candidates)
+
+    def _unanswered(self, judged: Judgement) -> EscalationReason:
+        if judged.label == Act.OFF_TOPIC:
+            return EscalationReason.OFF_TOPIC
+        silent = judged.label in self.knowledge.silent_topics and judged.certainty >= SURELY_SILENT
+        return EscalationReason.NOT_IN_POST if silent else EscalationReason.UNSURE
+
+    def _threshold(self, reading: Reading, language: str) -> float:
+        """What our own evidence lacks in another language, a model that confirms makes up for."""
+        in_english = reading.confirmed or reading.shown
+        return self.judge.threshold_for("en" if in_english else language)
+
+    def _screened(self, reading: Reading, verdict: Verdict) -> Outcome:
+        candidates = self._candidates(reading.judgement)
+        match verdict:
+            case Refuse():
+                return Refusal(
+                    question=reading.question.text,
+                    reason=verdict.reason,
+                    probability=reading.judgement.probability,
+                    candidates=candidates,
+                )
+            case Escalate():
+                made = _escalation(
+                    reading.question.text,
+                    verdict.reason,
+                    reading.judgement.probability,
+                    candidates,
+                )
+                return replace(made, priority=verdict.priority)
+            case _:
+                assert_never(verdict)
+
+    def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
+        ids = self.knowledge.quotable(list(judgement.passages))
+        return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+
+
+def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:
+    """What the policy says of the whole message, boilerplate included.
+
+    Of a sentence that was taken for boilerplate, a demand or a cry for help counts as anywhere
+    else, so that neither can be hidden in a disclaimer. That a disclaimer speaks of the law is no
+    matter for a lawyer.
+    """
+    verdict = screen(headed(message.subject, said.whole), history=history)
+    if not said.removed or not isinstance(verdict, Escalate):
+        return verdict
+    if verdict.priority is Priority.PAGE:
+        return verdict
+    return screen(headed(message.subject, said.own), history=history)
+
+
+def _told_in_subject(message: Message) -> str:
+    """The subject where it tells something that a question of the text may point back to."""
+    if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
+        return ""
+    return message.subject
+
+
+def _passed_on(message: Message) -> str:
+    """In English what kind of mail the asker forwards or encloses; empty where none is."""
+    if not message.shown:
+        return ""
+    text = f"{PASSED_ON}\n{message.shown}"
+    return sample(text) or material(text)
+
+
+def _closes(message: Message, own: str) -> bool:
+    """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
+    said = only_thanks(own) and not message.redactions
+    return said and not closes_nothing(message.subject)
+
+
+def _spared(verdict: Verdict | None, own: str) -> Verdict | None:
+    """The verdict, unless it refuses somebody who only asks whether a mail is genuine."""
+    if not isinstance(verdict, Refuse) or verdict.reason not in SPARED:
+        return verdict
+    return None if asks_if_genuine(own) and not demands_our_word(own) else verdict
+
+
+def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Every outcome as one that a person decides; a refusal is given beside it."""
+    made: list[Outcome] = []
+    refused: list[Outcome] = []
+    for each in outcomes:
+        if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
+            made.append(each)
+            continue
+        if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
+            refused.append(each)
+        made.append(
+            _escalation(
+                each.question, EscalationReason.WANTS_PERSON, each.probability, each.candidates
+            )
+        )
+    return [*refused, *made]
+
+
+def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
+    """An answer that the desk has sent in this conversation did not help: a person goes on."""
+    sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
+    return [_asked_again(o) if sent and _is_in(sent, o) else o for o in outcomes]
+
+
+def _is_in(sent: str, outcome: Outcome) -> bool:
+    quotes = outcome.passages if isinstance(outcome, Answer) else ()
+    return bool(quotes) and all(stands_in(each, sent) for each in quotes)
+
+
+def _asked_again(outcome: Outcome) -> Escalation:
+    shown = outcome.reason is AnswerReason.PHISHING_SAMPLE
+    reason = EscalationReason.PHISHING_SAMPLE if shown else EscalationReason.ASKED_AGAIN
+    return _escalation(outcome.question, reason, outcome.probability, outcome.candidates)
+
+
+def _with_sample(outcome: Outcome) -> Outcome:
+    """Staff see by the reason that the message holds a suspicious mail."""
+    match outcome:
+        case Answer():
+            return replace(outcome, reason=AnswerReason.PHISHING_SAMPLE)
+        case Escalation() if outcome.reason in OPEN:
+            return replace(outcome, reason=EscalationReason.PHISHING_SAMPLE)
+        case _:
+            return outcome
+
+
+def _too_long(text: str, screened: str) -> Escalation:
+    """For a person to read; at once where the text says that it cannot wait."""
+    held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
+    verdict = urgent(screened)
+    return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
+
+
+def _escalation(
+    question: str,
+    reason: EscalationReason,
+    probability: float = 0.0,
+    candidates: tuple[Passage, ...] = (),
+) -> Escalation:
+    return Escalation(
+        question=question,
+        reason=reason,
+        priority=Priority.NORMAL,
+        probability=probability,
+        candidates=candidates,
+    )
+
+
+def _ignore(_reading: Reading) -> None:
+    """Nobody asked for an explanation."""

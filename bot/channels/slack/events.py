@@ -1,0 +1,156 @@
+"""What Slack delivers -> what is stored of it: masked, small, with a key under which it is once."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+from bot.channels.slack.mrkdwn import typed
+from bot.redact import redact
+
+ACT, ASK = "act", "ask"
+SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
+LONGEST = 40_000
+VERBS = frozenset({"ask", "queue", "mine", "case"})
+CALLED = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
+LOST = frozenset({"tokens_revoked", "app_uninstalled"})
+# Who can read a channel may have changed, or whether the desk is in it.
+CHANGED = frozenset({
+    "channel_shared", "channel_unshared", "group_archive", "group_deleted", "group_left",
+    "group_unarchive",
+})  # fmt: skip
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An event as it is stored."""
+
+    key: str
+    lane: str
+    payload: dict[str, Any]
+    place: str | None = None
+
+
+def incoming(body: Body) -> Incoming | None:
+    """None for what needs nothing but an ack."""
+    kind = body.get("type")
+    if kind == "event_callback":
+        return _event(body)
+    if kind == "block_actions":
+        return _click(body)
+    if kind == "message_action":
+        return _shortcut(body)
+    return _command(body) if body.get("command") else None
+
+
+def _event(body: Body) -> Incoming | None:
+    event = body.get("event") or {}
+    kind = event.get("type", "")
+    about = {"kind": kind, "team": team_of(body), "user": event.get("user")}
+    key = f"event:{body.get('event_id')}"
+    if kind in CHANGED:
+        return Incoming(key=key, lane=ACT, payload={"kind": kind})
+    if body.get("is_ext_shared_channel") or _anothers(event):
+        return None
+    if kind == "app_home_opened" or kind in LOST:
+        return Incoming(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
+    if kind not in ("message", "app_mention") or not _by_a_person(event):
+        return None
+    if kind == "message" and event.get("channel_type") != "im":
+        return None
+    channel, ts = event.get("channel"), event.get("ts")
+    text = event.get("text") or ""
+    if kind == "app_mention":  # the mention itself is no part of the question
+        text = CALLED.sub("", text)
+    payload = about | _masked(text) | {
+        "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
+        "home": _home(event, about["team"]),
+    }  # fmt: skip
+    return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+
+
+def _anothers(event: Body) -> bool:
+    """A token that was revoked, and was a person's: the desk has its own."""
+    tokens = event.get("tokens") or {}
+    return event.get("type") == "tokens_revoked" and tokens.get("bot") == []
+
+
+def _home(event: Body, ours: str | None) -> str | None:
+    """The workspace of who wrote it: of all that is said of it, whatever is not ours."""
+    said = [event.get(name) for name in ("user_team", "source_team", "team")]
+    return next((team for team in said if team and team != ours), None)
+
+
+def team_of(body: Body) -> str | None:
+    """The workspace that sent this; None when it came through a whole organisation's app."""
+    parts = [body, *(body.get("authorizations") or [])]
+    if any(str(part.get("is_enterprise_install")).lower() == "true" for part in parts):
+        return None
+    team = body.get("team_id") or (body.get("team") or {}).get("id")
+    return str(team) if team else None
+
+
+def _by_a_person(event: Body) -> bool:
+    """Neither a bot, nor an edit, nor something that nobody sees."""
+    if event.get("bot_id") or event.get("bot_profile") or event.get("hidden"):
+        return False
+    return event.get("subtype") in SPOKEN and event.get("user") not in (None, "", "USLACKBOT")
+
+
+def _click(body: Body) -> Incoming:
+    action = (body.get("actions") or [{}])[0]
+    chosen = action.get("selected_option") or {}
+    name, value = str(action.get("action_id", "")), str(action.get("value") or chosen.get("value"))
+    payload = _from(body) | {
+        "kind": "click", "action": name, "value": value[:2000],
+        "ts": (body.get("container") or {}).get("message_ts"),
+        "view": (body.get("view") or {}).get("id"),
+    }  # fmt: skip
+    key = f"click:{payload['user']}:{name}:{value[:200]}:{action.get('action_ts')}"
+    return Incoming(key=key, lane=ACT, payload=payload)
+
+
+def _shortcut(body: Body) -> Incoming:
+    message = body.get("message") or {}
+    payload = _from(body) | _masked(message.get("text") or "") | {"kind": "shortcut"}
+    key = f"shortcut:{body.get('trigger_id')}:{body.get('action_ts')}"
+    return Incoming(key=key, lane=ASK, payload=payload)
+
+
+def _command(body: Body) -> Incoming:
+    first, *rest = str(body.get("text") or "").split(None, 1) or [""]
+    verb = first.lower() if first.lower() in VERBS else "help"
+    payload = {
+        "kind": "command", "team": team_of(body), "user": body.get("user_id"),
+        "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb,
+    } | _masked("".join(rest))  # fmt: skip
+    key = f"command:{body.get('trigger_id')}"
+    return Incoming(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
+
+
+def _from(body: Body) -> dict[str, Any]:
+    user, channel = body.get("user") or {}, body.get("channel") or {}
+    return {
+        "team": team_of(body), "user": user.get("id"),
+        "home": user.get("team_id"), "channel": channel.get("id"),
+        "trigger": body.get("trigger_id"), "url": body.get("response_url"),
+    }  # fmt: skip
+
+
+def _masked(text: str) -> dict[str, Any]:
+    """Secrets are gone before anything is stored."""
+    found = redact(typed(text[:LONGEST]))
+    spans = [[span.kind.value, span.start, span.end, span.certain] for span in found.spans]
+    return {"text": found.text, "spans": spans}
+
+
+def told(view: Body) -> dict[str, Any]:
+    """What a window remembers; nothing for a broken one."""
+    try:
+        found = json.loads(view.get("private_metadata") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,1 @@
+"""What a click, a submitted window or a question in Slack does."""

@@ -1,0 +1,124 @@
+"""Staff ask the desk: by direct message, mention, command or shortcut; the responder is the mail's.
+
+The answer is stored before it is posted, so that a crash in between repeats neither the thinking
+nor the post.
+"""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from bot.channels.slack.context import Payload, Room
+from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.outbox_worker import QUIET
+from bot.channels.slack.views.answers import HELP, WAIT
+from bot.channels.slack.views.blocks import words
+from bot.domain import Channel, Message, Response, SecretKind, Span
+from bot.errors import DeliveryError
+from bot.journal.slack_records import Event
+
+SILENT = "There is no text in that message to look up."
+
+
+class Asks:
+    """The lane of questions: a model may take seconds, and no click waits for it."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.book = room.desk.journal.slack
+
+    def ask(self, event: Event) -> None:
+        """Answer where the question was put, or say why not."""
+        payload = event.payload
+        if why := self.room.objection(payload):
+            self.room.refuse(payload, why)
+            return
+        if not payload["text"].strip():
+            self.room.tell(payload, SILENT if payload["kind"] == "shortcut" else HELP)
+            return
+        public = self._too_public(payload)
+        place = {"ts": ""} if public else self._status(event)
+        response = self.room.desk.responder.respond(_message(payload))
+        made = self._stored(event, response, place["ts"])
+        if public:
+            made["text"] = f"I do not answer in that channel: {public}. Here is what I found."
+            made["blocks"] = [words(escaped(made["text"])), *made["blocks"]]
+        self._post(event, made, place, private=bool(public))
+
+    def _too_public(self, payload: Payload) -> str:
+        if payload["kind"] != "app_mention":
+            return ""
+        return self.room.places.objection(str(payload["channel"]))
+
+    def _status(self, event: Event) -> dict[str, str]:
+        """Say at once that it is being looked up; the answer takes the place of that word."""
+        payload = event.payload
+        if payload.get("url"):
+            if payload["kind"] == "shortcut":  # the ack of a command has said it
+                self.room.tell(payload, WAIT)
+            return {"ts": ""}
+        if event.result:
+            return {"ts": str(json.loads(event.result).get("status", ""))}
+        where = {"channel": payload["channel"]} | _thread(payload)
+        with suppress(DeliveryError):
+            answer = self.room.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
+            ts = str(answer["ts"])
+            self.book.remember(event.id, json.dumps({"status": ts}))
+            return {"ts": ts}
+        return {"ts": ""}
+
+    def _stored(self, event: Event, response: Response, status: str) -> dict[str, Any]:
+        can_share = event.payload["kind"] == "command"
+        drawn = self.room.answers.answer(response, event.id, can_share=can_share)
+        made: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
+        kept = made | {"about": _about(response), "status": status}
+        self.book.remember(event.id, json.dumps(kept))
+        return made
+
+    def _post(
+        self, event: Event, made: dict[str, Any], place: dict[str, str], *, private: bool
+    ) -> None:
+        payload, key = event.payload, f"answer:{event.id}"
+        if url := payload.get("url"):
+            where = {"url": url, "response_type": "ephemeral", "replace_original": True}
+            body = made | where | QUIET
+            self.book.put(key, channel=payload["user"], method="respond", payload=body)
+        elif private:
+            self.book.put(key, channel=payload["user"], method="chat.postMessage", payload=made)
+        elif place["ts"]:
+            body = made | {"ts": place["ts"]}
+            self.book.put(key, channel=payload["channel"], method="chat.update", payload=body)
+        else:
+            body = made | _thread(payload)
+            self.book.put(key, channel=payload["channel"], method="chat.postMessage", payload=body)
+        self.room.wake()
+
+
+def _thread(payload: Payload) -> dict[str, Any]:
+    """A mention is answered in its thread, a direct message beside it."""
+    ts = payload.get("thread") or (payload.get("ts") if payload["kind"] == "app_mention" else None)
+    return {"thread_ts": ts} if ts else {}
+
+
+def _message(payload: Payload) -> Message:
+    spans = tuple(
+        Span(kind=SecretKind(kind), start=start, end=end, certain=certain)
+        for kind, start, end, certain in payload["spans"]
+    )
+    return Message(text=payload["text"], channel=Channel.SLACK, redactions=spans)
+
+
+def _about(response: Response) -> dict[str, Any]:
+    """What an eval case needs to know of the answer."""
+    return {
+        "knowledge": response.knowledge,
+        "lang": response.language,
+        "said": [
+            {
+                "decision": type(o).__name__.lower(), "reason": o.reason.value,
+                "probability": round(o.probability, 4),
+                "passages": [p.id for p in o.candidates],
+            }
+            for o in response.outcomes
+        ],
+    }  # fmt: skip

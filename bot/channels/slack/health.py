@@ -1,0 +1,75 @@
+"""How Slack stands: what App Home, the metrics and `doctor` say of it."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from slack_sdk.web import SlackResponse
+
+from bot.channels.slack import signatures
+from bot.channels.slack.views.home import Health
+from bot.journal.slack_records import DEAD, READY
+
+if TYPE_CHECKING:
+    from bot.channels.slack import Slack
+
+SKEW_SECONDS = 60
+DAY = 86_400
+
+
+def standing(slack: "Slack") -> list[Health]:
+    """Each thing that can be wrong in the process that runs, in plain words."""
+    broken = [*set(dict(slack.troubles).values()), *slack.supervisor.faults()]
+    trouble = slack.acts.lost or slack.sender.trouble or "; ".join(broken)
+    found = [Health(name="slack", good=not trouble, says=trouble or _line(slack)), posts(slack)]
+    if slack.model:
+        found.append(slack.model.health())
+    if slack.clock and not slack.clock.good:
+        found.append(slack.clock)
+    if not (signs := signed(slack)).good:
+        found.append(signs)
+    if failed := slack.journal.slack.given_up(DAY):
+        says = f"{failed} events of the last day were given up; who caused them was told"
+        found.append(Health(name="slack events", good=False, says=says))
+    return found
+
+
+def posts(slack: "Slack") -> Health:
+    """What waits to be posted, and what was refused."""
+    counts = slack.journal.slack.counts()
+    waits, dead = counts.get(READY, 0), counts.get(DEAD, 0)
+    says = f"{waits} posts wait" if waits else "every card is drawn"
+    if dead:
+        says += f"; {dead} posts were refused and are tried every hour (`incident-desk queue`)"
+    return Health(name="slack posts", good=not dead, says=says)
+
+
+def signed(slack: "Slack") -> Health:
+    """The requests of the last hour, where Slack posts them."""
+    wrong = signatures.lately(slack.journal)
+    says = "; ".join(wrong) or "none refused in the last hour"
+    return Health(name="slack signed", good=not wrong, says=says)
+
+
+def clock(answer: SlackResponse) -> Health:
+    """Our time beside Slack's."""
+    date = header(answer, "date")
+    if not date:
+        return Health(name="slack clock", good=True, says="Slack did not say what time it is")
+    off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    good = off < SKEW_SECONDS
+    says = "right" if good else f"{off:.0f} s off: signatures will be refused; set the clock"
+    return Health(name="slack clock", good=good, says=says)
+
+
+def header(answer: SlackResponse, name: str) -> str:
+    """One header; the SDK lists some and not others."""
+    headers = {key.lower(): value for key, value in answer.headers.items()}
+    value = headers.get(name, "")
+    return str(value[0] if isinstance(value, list) and value else value or "")
+
+
+def _line(slack: "Slack") -> str:
+    if slack.access.app_token:
+        return "the line is open" if slack.socket and slack.socket.connected() else "connecting"
+    return "waits for Slack's requests"

@@ -1,0 +1,88 @@
+"""What `doctor` says of Slack: each thing that can be wrong, and how to put it right."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from slack_sdk.errors import SlackClientError
+
+from bot.channels.slack.client import SECONDS, Web
+from bot.channels.slack.health import clock, header, posts, signed
+from bot.channels.slack.manifest import scopes
+from bot.channels.slack.views.home import Health
+from bot.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from bot.channels.slack import Slack
+
+
+def examine(slack: "Slack") -> Iterator[Health]:
+    """Token, scopes, clock, app token, signatures, channel, staff, posts."""
+    try:
+        answer = slack.client.call("auth.test", {})
+    except DeliveryError as error:
+        yield Health(
+            name="slack token", good=False,
+            says=f"{error}; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
+        )  # fmt: skip
+        yield signed(slack)
+        yield posts(slack)
+        return
+    slack.staff.team = str(answer["team_id"])
+    yield Health(name="slack token", good=True, says=f"workspace {answer.get('team', '')}")
+    yield _scopes(header(answer, "x-oauth-scopes"))
+    yield clock(answer)
+    if slack.access.app_token:
+        yield _line(slack)
+    yield signed(slack)
+    yield _channel(slack)
+    yield from _staff(slack)
+    yield posts(slack)
+
+
+def _scopes(granted: str) -> Health:
+    has, wants = {s.strip() for s in granted.split(",") if s.strip()}, set(scopes())
+    if missing := sorted(wants - has):
+        says = f"missing: {', '.join(missing)}; install the app again from its manifest"
+        return Health(name="slack scopes", good=False, says=says)
+    more = sorted(has - wants)
+    says = f"{len(wants)} as wanted" + (f"; not needed: {', '.join(more)}" if more else "")
+    return Health(name="slack scopes", good=True, says=says)
+
+
+def _line(slack: "Slack") -> Health:
+    web = Web(base_url=slack.access.base_url, timeout=SECONDS)
+    try:
+        web.apps_connections_open(app_token=slack.access.app_token)
+    except (SlackClientError, OSError) as error:
+        response = getattr(error, "response", None)
+        said = response.get("error", "") if response is not None else type(error).__name__
+        return Health(
+            name="slack line", good=False,
+            says=f"Slack says {said}; DESK_SLACK_APP_TOKEN needs connections:write",
+        )  # fmt: skip
+    return Health(name="slack line", good=True, says="Socket Mode opens")
+
+
+def _channel(slack: "Slack") -> Health:
+    name, channel = "slack channel", slack.access.channel
+    try:
+        why = slack.places.objection(channel)
+    except DeliveryError as error:
+        return Health(name=name, good=False, says=str(error))
+    if why:
+        says = f"{channel}: {why}; use a private channel of your own and /invite the app"
+        return Health(name=name, good=False, says=says)
+    return Health(name=name, good=True, says=f"{channel} is private and the desk is in it")
+
+
+def _staff(slack: "Slack") -> Iterator[Health]:
+    wrong = []
+    for user in sorted({*slack.access.staff, *slack.access.oncall}):
+        try:
+            why = slack.staff.objection(user, slack.staff.team)
+        except DeliveryError as error:
+            why = str(error)
+        if why:
+            wrong.append(f"{user}: {why}")
+    says = "; ".join(wrong) or f"{len(slack.access.staff)} people may decide"
+    yield Health(name="slack staff", good=not wrong, says=says)

@@ -1,0 +1,223 @@
+"""Makes the posts that the journal holds: one a second in a channel, each case in order, none lost.
+
+When the set-up is wrong (token, channel), everything waits until somebody repairs it.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from slack_sdk.web import SlackResponse
+
+from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
+from bot.channels.slack.permissions import Places
+from bot.errors import DeliveryError, MissingError, RefusedError
+from bot.journal import Journal
+from bot.journal.slack_outbox import ALERT
+from bot.journal.slack_records import READY, Post
+
+log = logging.getLogger(__name__)
+BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
+REPAIR_SECONDS = 30.0
+TRIES = 1000  # at one a minute in the end: an outage of half a day loses nothing
+BREAKS = 5  # of one post, in an error that nobody foresaw
+SAID = ("text", "blocks")
+QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
+
+
+class Sender:
+    """One at a time; only one process of a workspace may run it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        client: Client,
+        places: Places,
+        *,
+        pace: float = 1.0,
+        fuse: int = 20,
+        repair: float = REPAIR_SECONDS,
+        backoff: tuple[float, ...] = BACKOFF,
+        tries: int = TRIES,
+        oncall: Sequence[str] = (),
+        quiet: Callable[[], datetime | None] = lambda: None,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.book = journal.slack
+        self.clock = journal.clock
+        self.client = client
+        self.places = places
+        self.pace = pace
+        self.fuse = fuse
+        self.repair = repair
+        self.backoff = backoff
+        self.tries = tries
+        self.oncall = oncall
+        self.quiet = quiet  # when people may be told of what can wait; None for now
+        self.tick = tick
+        self.trouble = ""  # what a person must repair, in plain words
+        self._left = False  # did an error keep the result of a post from being stored?
+        self._next: dict[str, float] = {}
+        self._made: dict[object, deque[float]] = {}
+
+    def drain(self) -> int:
+        """Make every post that may be made now; how many were taken."""
+        if self._left:
+            self.book.unsent()
+            self._left = False
+        made, broken = 0, None
+        for post in self.book.due():
+            try:
+                if self._may(post) and self.book.claim(post.id):
+                    made += self._make(post)
+            except Exception as error:  # noqa: BLE001 - raised when the others were made
+                self._left, broken = True, error  # it may have been claimed: made again next time
+                if isinstance(error, MissingError):
+                    break
+        if broken:
+            raise broken
+        if self.trouble and not self.book.counts().get(READY):
+            self.trouble = ""  # what could not be posted is not wanted any more
+        return made
+
+    def _may(self, post: Post) -> bool:
+        now = self.tick()
+        if now < max(self._next.get(post.channel, 0.0), self._next.get("", 0.0)):
+            return False
+        recent = self._made.setdefault(_loop(post), deque())
+        while recent and now - recent[0] > 60:
+            recent.popleft()
+        return post.method == "chat.update" or len(recent) < self.fuse
+
+    def _make(self, post: Post) -> bool:
+        try:
+            ts = self._call(post)
+        except BusyError as error:
+            self.book.again(post.id, str(error), seconds=error.seconds, counted=False)
+            self._next[post.channel] = self.tick() + error.seconds
+        except BrokenError as error:
+            self._broken(post, str(error))
+        except AwayError as error:
+            self._later(post, str(error))
+        except RefusedError as error:
+            self._refused(post, str(error))
+        except DeliveryError as error:
+            self._later(post, str(error))
+        except Exception as error:
+            fault = type(error).__name__
+            log.exception("a post broke", extra={"case_id": post.case_id, "fault": fault})
+            self._later(post, f"making it broke ({fault})", tries=BREAKS)
+        else:
+            self._took(post, ts)
+            return True
+        return False
+
+    def _took(self, post: Post, ts: str) -> None:
+        self.book.posted(post, ts)
+        self.trouble = ""
+        now = self.tick()
+        self._next[post.channel] = now + self.pace
+        if post.method != "chat.update":
+            self._made.setdefault(_loop(post), deque()).append(now)
+
+    def _call(self, post: Post) -> str:
+        payload = dict(post.payload)
+        if post.method == "respond":
+            self.client.respond(payload.pop("url"), payload)
+            return ""
+        if not post.channel.startswith(("U", "W", "D")) and (
+            why := self.places.objection(post.channel)
+        ):
+            raise BrokenError(f"the desk does not speak in {post.channel}: {why}")
+        method, arguments = self._placed(post, payload)
+        answer = self._once(method, arguments, post)
+        return str(answer.get("ts") or answer.get("message_ts") or "")
+
+    def _once(self, method: str, arguments: dict[str, Any], post: Post) -> SlackResponse:
+        """Slack tells by its id that it has a message already, which a crash kept us from hearing.
+
+        Where that message was deleted since, there is nothing to double.
+        """
+        if method != "chat.postMessage":
+            return self.client.call(method, arguments)
+        number = uuid5(NAMESPACE_URL, f"{post.key} {post.made}")
+        try:
+            return self.client.call(method, arguments | {"client_msg_id": str(number)})
+        except RefusedError as error:
+            if "duplicate_" not in str(error):
+                raise
+            return self.client.call(method, arguments)
+
+    def _placed(self, post: Post, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Where a card or an answer in its thread lies is known only now."""
+        method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
+        card = self.book.card(post.case_id) if post.case_id else None
+        thread = arguments.pop("thread_of", None)
+        if thread and (parent := self.book.card(thread)) and parent.ts:
+            arguments["thread_ts"] = parent.ts
+            if post.key.startswith("card:"):  # a thread alone calls nobody
+                arguments["reply_broadcast"] = True
+        if method == "chat.update" and post.key.startswith("card:"):
+            if card and card.ts:
+                arguments["ts"] = card.ts
+            else:  # its first post never went out: this one is the card
+                method = "chat.postMessage"
+        if method == "chat.update":
+            for name in ("unfurl_links", "unfurl_media", "thread_ts", "reply_broadcast"):
+                arguments.pop(name, None)
+        return method, arguments
+
+    def _broken(self, post: Post, why: str) -> None:
+        """Only this channel waits, unless it is the token; nothing is counted as a try."""
+        self.book.again(post.id, why, seconds=self.repair, counted=False)
+        wide = "" if "token" in why or "auth" in why or "account" in why else post.channel
+        self._next[wide] = self.tick() + self.repair
+        self.places.forget()
+        if self.trouble != why:
+            log.error("Slack's set-up needs a person", extra={"fault": "set-up"})
+            self._call_for_repair(post.channel, why)
+        self.trouble = why
+
+    def _call_for_repair(self, channel: str, why: str) -> None:
+        """Whoever looks at the channel sees nothing come: people hear of it, once a day."""
+        says = f"⚠️ No card can be posted: {why}. Cases wait, mail goes on: `/incident queue`."
+        day = self.clock().date().isoformat()
+        for user in self.oncall:
+            self.book.put(
+                f"{ALERT}{channel}:{day}:{user}", channel=user, method="chat.postMessage",
+                payload={"text": says}, at=self.quiet(),
+            )  # fmt: skip
+
+    def _refused(self, post: Post, why: str) -> None:
+        """An answer to a command that came too late is told to the person; the rest is buried."""
+        if post.method == "respond":
+            kept = {name: post.payload[name] for name in SAID if name in post.payload}
+            self.book.turned(post, kept)
+            return
+        self._bury(post, why)
+
+    def _bury(self, post: Post, why: str) -> None:
+        """Given up until somebody mends what is wrong; people hear of it, but of no such word."""
+        of = f"case {post.case_id}" if post.case_id else "a person"
+        says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
+        tell = () if post.key.startswith(ALERT) else self.oncall
+        self.book.buried(post, why, tell=tell, says={"text": says}, at=self.quiet())
+        log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
+
+    def _later(self, post: Post, why: str, tries: int | None = None) -> None:
+        tried = post.attempts + 1
+        if tried >= (tries or self.tries):
+            self._bury(post, why)
+            return
+        wait = self.backoff[min(tried, len(self.backoff)) - 1]
+        self.book.again(post.id, why, seconds=wait)
+        self._next[post.channel] = self.tick() + min(wait, self.backoff[0])
+
+
+def _loop(post: Post) -> object:
+    """What a loop would go round in: one case, or one person."""
+    return post.case_id or post.channel

@@ -1,0 +1,52 @@
+"""A word to staff where somebody pasted a secret into a mail that the desk answered by itself."""
+
+import time
+from collections.abc import Callable
+
+from bot.channels.slack.card_sync import payload
+from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.views import blocks as b
+from bot.channels.slack.views.cards import Drawn
+from bot.journal import Journal
+from bot.journal.pasted_secrets import Pasted, pasted
+
+SPOKEN = "Somebody pasted a secret into a mail"
+
+
+class Notes:
+    """One note a mail, without the secret and without the sender."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        channel: str,
+        seconds: float,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.journal = journal
+        self.channel = channel
+        self.seconds = seconds
+        self.tick = tick
+        self._looked = -1e9
+
+    def tell(self) -> None:
+        """Store the notes that are due; looks now and again only."""
+        if self.tick() - self._looked < self.seconds:
+            return
+        self._looked = self.tick()
+        for each in pasted(self.journal.engine, self.journal.clock):
+            self.journal.slack.put(
+                each.key, channel=self.channel, method="chat.postMessage",
+                payload=payload(drawn(each)),
+            )  # fmt: skip
+
+
+def drawn(found: Pasted) -> Drawn:
+    """What was found, what was done, what is left to do."""
+    kinds = ", ".join(kind.replace("_", " ") for kind in found.kinds)
+    says = (
+        f"🔒 *{SPOKEN}* ({escaped(kinds)}). In what the desk stores and shows it is masked. The "
+        "mail itself, with the secret in it, stays in the mailbox under *Processed* until somebody "
+        "deletes it there. The desk answered by itself and asked them to revoke the secret."
+    )
+    return Drawn(blocks=[b.words(says)], text=SPOKEN)

@@ -1,0 +1,1 @@
+"""What staff see in Slack: cards, windows, App Home; pure functions of the state."""

@@ -1,0 +1,134 @@
+"""What the desk says to staff who ask it: the same outcomes as by mail, with their evidence."""
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from bot.answering.reply import headed
+from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.texts import Words
+from bot.channels.slack.views import blocks as b
+from bot.channels.slack.views.blocks import Block
+from bot.channels.slack.views.cards import Drawn
+from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
+from bot.llm.consult import describe_consultation
+from bot.outbound import Outbound
+
+PASSAGE = 1_200
+SHOWN = 5
+REFUSED = (
+    "*Refused.* This asks for something that the desk never gives: a password, key or code, "
+    "somebody's data, or our word that a link is genuine."
+)
+HELP = (
+    "*What you can do*\n"
+    "• `/incident ask Were keys exposed?` what the published post says; only you see it\n"
+    "• `/incident queue` what waits for a person; `/incident queue 2` goes on\n"
+    "• `/incident mine` the cases that you have\n"
+    "• `/incident case 12` one case, with its buttons\n"
+    "You can also write to me directly, mention me in a private channel, or use "
+    "*Ask Incident Desk* on a message.\n"
+    "Slash commands do not work in threads: there, use the buttons on the card.\n"
+    "Nothing that you type in a thread is ever sent to a user."
+)
+NOT_SAFE = (
+    "*The desk has no safe answer.* What it found is not what it may say; look at the post itself."
+)
+NOTHING_ASKED = "*That asks nothing.* By mail, thanks like these close silently: no reply, no case."
+MORE = "✂️ There are {count} more questions in it: ask those by themselves."
+WAIT = "Looking it up …"
+SPOKEN = "Incident Desk has an answer for you"
+
+
+class Answers:
+    """Draws responses."""
+
+    def __init__(self, outbound: Outbound, words: Words, threshold: float) -> None:
+        self.outbound = outbound
+        self.words = words
+        self.threshold = threshold
+
+    def answer(self, response: Response, event_id: int, *, can_share: bool = False) -> Drawn:
+        """Every outcome, then whether it helped."""
+        made: list[Block] = []
+        if response.redactions:
+            made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
+        if not response.outcomes:
+            made.append(b.words(NOTHING_ASKED))
+        for outcome in response.outcomes[:SHOWN]:
+            made += self._outcome(outcome, several=len(response.outcomes) > 1)
+        if (more := len(response.outcomes) - SHOWN) > 0:
+            made.append(b.remarks(MORE.format(count=more)))
+        made = b.fits(made, b.MOST_BLOCKS - 3)
+        rests_on = f"Published post, knowledge {escaped(response.knowledge)}"
+        made.append(b.remarks(rests_on, *map(escaped, describe_consultation(response))))
+        made.append(_feedback(event_id))
+        if can_share:
+            value = str(event_id)
+            made.append(b.row("share", [b.button("Share here", "share", value)]))
+        return Drawn(blocks=made, text=SPOKEN)
+
+    def _outcome(self, outcome: Outcome, *, several: bool) -> Iterator[Block]:
+        if several:
+            yield b.said(outcome.question, 300)
+        match outcome:
+            case Answer() if not self._may_be_said(outcome.passages):
+                yield b.words(NOT_SAFE)
+            case Answer():
+                yield b.words(f"*The post answers this* ({outcome.probability:.0%} sure).")
+                yield from self._passages(outcome.passages)
+            case Refusal():
+                yield b.words(REFUSED)
+            case Escalation():
+                reason = self.words.reasons[outcome.reason]
+                yield b.words(f"*A person must decide this.* {escaped(reason.why)}")
+                if nearest := [p for p in outcome.candidates[:2] if self._is_published(p)]:
+                    yield b.words(
+                        f"Nearest in the post, for you to judge ({outcome.probability:.0%} sure; "
+                        f"the desk answers from {self.threshold:.0%}):"
+                    )
+                    yield from self._passages(nearest)
+            case _:
+                assert_never(outcome)
+
+    def _may_be_said(self, passages: Sequence[Passage]) -> bool:
+        """Staff are told what a user might be told, and nothing else."""
+        templates = self.outbound.knowledge.templates["en"]
+        return self.outbound.check("\n\n".join(headed(templates, p) for p in passages)).allowed
+
+    def _is_published(self, passage: Passage) -> bool:
+        knowledge = self.outbound.knowledge
+        beside = [knowledge.passages[i] for i in knowledge.companions([passage.id])]
+        return self._may_be_said([passage, *beside])
+
+    def _passages(self, passages: Sequence[Passage]) -> Iterator[Block]:
+        for passage in passages:
+            yield b.remarks(f"📄 *{escaped(passage.heading)}* ({passage.date})")
+            yield b.letter(passage.text, PASSAGE)
+
+
+def refused(why: str) -> str:
+    """The same answer to everybody who may not."""
+    return f"Incident Desk cannot do that for you: {escaped(why)}."
+
+
+def _feedback(event_id: int) -> Block:
+    return {
+        "type": "context_actions",
+        "block_id": "feedback",
+        "elements": [
+            {
+                "type": "feedback_buttons",
+                "action_id": "feedback",
+                "positive_button": _thumb("Right", f"right:{event_id}"),
+                "negative_button": _thumb("Wrong", f"wrong:{event_id}"),
+            }
+        ],
+    }
+
+
+def _thumb(text: str, value: str) -> Block:
+    return {
+        "text": {"type": "plain_text", "text": text},
+        "value": value,
+        "accessibility_label": f"This answer was {text.lower()}",
+    }

@@ -1,0 +1,112 @@
+"""App Home: my cases, what nobody has, today's numbers, knowledge, health; and lists of cases."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.views import blocks as b
+from bot.channels.slack.views.blocks import Block
+from bot.channels.slack.views.cards import Cards
+from bot.journal import Case
+from bot.journal.statistics import Numbers
+
+EACH = 15
+MODEL_OFF = "off: the desk decides by its own evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """One line of what is fine and what is not."""
+
+    name: str
+    good: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of a list of cases, of a page's length, and how many there are in all."""
+
+    cases: Sequence[Case]
+    total: int
+    number: int = 1
+
+    @property
+    def last(self) -> int:
+        """Where it ends in the whole list."""
+        return (self.number - 1) * EACH + len(self.cases)
+
+
+def home(
+    cards: Cards,
+    *,
+    mine: Page,
+    unclaimed: Page,
+    numbers: Numbers,
+    knowledge: str,
+    health: Sequence[Health],
+    taking: bool,
+) -> dict[str, Any]:
+    """The view for one person."""
+    rest = "`/incident queue` shows every open case"
+    blocks: list[Block] = [b.header("Incident Desk")]
+    blocks += _section(cards, "Your cases", mine, "You have none.", "`/incident mine 2`")
+    blocks += _section(cards, "Nobody has these", unclaimed, "Nothing waits. 🎉", rest)
+    blocks += [
+        b.header("Today"),
+        b.words("\n".join(_today(numbers))),
+        b.header("Health"),
+        b.words("\n".join(map(_line, [*_mail(numbers, taking=taking), *health, *_model(health)]))),
+        b.remarks(
+            f"Knowledge {escaped(knowledge)} · a case is decided on its card in the channel; "
+            "`/incident case 12` shows case 12 with its buttons · `/incident help` says more"
+        ),
+    ]
+    return {"type": "home", "blocks": b.fits_view(blocks)}
+
+
+def listed(cards: Cards, page: Page, title: str, none: str, command: str) -> list[Block]:
+    """A list of cases as a command answers it, and the command for the rest."""
+    return b.fits([*_section(cards, title, page, none, f"`{command} {page.number + 1}`")])
+
+
+def _section(cards: Cards, title: str, page: Page, none: str, rest: str) -> Iterator[Block]:
+    yield b.header(f"{title} ({page.total})")
+    if not page.cases:
+        yield b.words(none)
+    for case in page.cases:
+        value = f"{case.id}:{case.version}"
+        yield b.words(cards.line(case)) | {"accessory": b.button("Show all", "show", value)}
+    if page.last < page.total:
+        yield b.remarks(f"… and {page.total - page.last} more: {rest}")
+
+
+def _today(numbers: Numbers) -> Iterator[str]:
+    yield (
+        f"{numbers.messages} mails came · {numbers.answered} answered by the desk · "
+        f"{numbers.decided} decided by people · {numbers.open} open"
+    )
+    if numbers.last_in:
+        sent = f" · last one sent {b.ago(numbers.last_out)}" if numbers.last_out else ""
+        yield f"Last mail came {b.ago(numbers.last_in)}{sent}"
+
+
+def _mail(numbers: Numbers, *, taking: bool) -> Iterator[Health]:
+    """Does it come in, and does it go out?"""
+    says = "mail is taken" if taking else "no mail can be taken; the desk tries again and again"
+    yield Health(name="mail in", good=taking, says=says)
+    wrong = [f"{numbers.waiting} wait for the mail server"] * bool(numbers.waiting)
+    wrong += [f"{numbers.failed} of today did not go out"] * bool(numbers.failed)
+    says = ", ".join(wrong) or "every mail was taken by the mail server"
+    yield Health(name="mail out", good=not wrong, says=says)
+
+
+def _model(health: Sequence[Health]) -> Iterator[Health]:
+    """Where there is one, the health tells of it."""
+    if all(each.name != "model" for each in health):
+        yield Health(name="model", good=True, says=MODEL_OFF)
+
+
+def _line(health: Health) -> str:
+    return f"{'🟢' if health.good else '🔴'} *{health.name}*: {escaped(health.says)}"

@@ -1,0 +1,162 @@
+"""Response -> the public JSON of `ask --jsonl` and the lines a terminal shows."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, assert_never
+
+from bot.domain import (
+    Answer,
+    Channel,
+    Escalation,
+    Message,
+    Outcome,
+    Passage,
+    Refusal,
+    Response,
+    Role,
+    Span,
+    Turn,
+)
+from bot.errors import InputError
+from bot.redact import redact
+
+MAX_CHARACTERS = 262_144  # of a text with its history
+MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
+SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that asks nothing
+
+
+def answered(
+    lines: Iterable[bytes], one: Callable[[object], dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Each line's answer, and whether the line was good; after a bad one it goes on."""
+    for number, raw in enumerate((each for each in lines if each.strip()), 1):
+        line: object = None
+        try:
+            line = json.loads(raw.decode("utf-8", "replace"))
+            yield {"id": _id(line), **one(line)}, True
+        except (ValueError, RecursionError):
+            yield {"id": None, "error": f"line {number} is no JSON object"}, False
+        except InputError as error:
+            yield {"id": _id(line), "error": str(error)}, False
+
+
+def text_of(line: object) -> str:
+    """The text of a line of `redact` or `guard`; InputError says what is wrong with it."""
+    return sized(str(_fields(line)["text"]))
+
+
+def sized(text: str) -> str:
+    """`text`, or InputError when it is longer than any that is read."""
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
+    return text
+
+
+def message_of(line: object) -> Message:
+    """A line of `ask --jsonl` as a redacted message; InputError says what is wrong with it."""
+    fields, text = _fields(line), text_of(line)
+    if not text.strip():
+        raise InputError("the text is empty")
+    try:
+        channel = Channel(fields.get("channel", Channel.EMAIL))
+        turns = [_turn(turn) for turn in fields.get("history", ())][-MAX_TURNS:]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(
+            'channel is "email" or "slack"; history is [{"role": "user" or "desk", "text": "…"}]'
+        ) from None
+    if len(text) + sum(len(turn.text) for turn in turns) > MAX_CHARACTERS:
+        raise InputError(f"text and history are longer than {MAX_CHARACTERS} characters together")
+    masked = redact(text)
+    earlier = tuple(Turn(role=turn.role, text=redact(turn.text).text) for turn in turns)
+    return Message(text=masked.text, channel=channel, history=earlier, redactions=masked.spans)
+
+
+def decision(response: Response) -> str:
+    """Of the whole message: escalate before refuse before answer; silent where there is nothing."""
+    kinds = {kind(o) for o in response.outcomes}
+    return next((k for k in ("escalate", "refuse", "answer") if k in kinds), SILENT)
+
+
+def reason(response: Response) -> str:
+    """Why it was decided so: the reason of the first outcome that decides."""
+    decided = decision(response)
+    return next((o.reason.value for o in response.outcomes if kind(o) == decided), THANKS)
+
+
+def kind(outcome: Outcome) -> str:
+    """The public name of an outcome."""
+    match outcome:
+        case Answer():
+            return "answer"
+        case Refusal():
+            return "refuse"
+        case Escalation():
+            return "escalate"
+        case _:
+            assert_never(outcome)
+
+
+def as_json(response: Response, reply: str) -> dict[str, Any]:
+    """The public form of a response, design.md's `ask --jsonl` without its id."""
+    return {
+        "decision": decision(response),
+        "reason": reason(response),
+        "reply": reply,
+        "lang": response.language,
+        "parts": [_part(o) for o in response.outcomes],
+        "redactions": [span_json(s) for s in response.redactions],
+        "knowledge": response.knowledge,
+        "ms": round(response.milliseconds, 3),
+    }
+
+
+def span_json(span: Span) -> dict[str, Any]:
+    """A masked stretch: kind and offsets into the input."""
+    return {"kind": span.kind.value, "start": span.start, "end": span.end}
+
+
+def rows(response: Response) -> Iterator[str]:
+    """One readable line for each question; one for a message that asks nothing."""
+    if not response.outcomes:
+        yield f"{SILENT:<9}{THANKS}"
+    for outcome in response.outcomes:
+        passages = outcome.passages if isinstance(outcome, Answer) else outcome.candidates
+        names = ", ".join(p.id for p in passages[:2])
+        question = " ".join(outcome.question.split())[:70]
+        yield f"{kind(outcome):<9}{outcome.reason.value:<17}p={outcome.probability:.2f}  {question}"
+        if names:
+            yield f"{'':<9}{'quotes' if isinstance(outcome, Answer) else 'nearest'}: {names}"
+
+
+def _part(outcome: Outcome) -> dict[str, Any]:
+    quoted = outcome.passages if isinstance(outcome, Answer) else ()
+    return {
+        "question": outcome.question,
+        "decision": kind(outcome),
+        "reason": outcome.reason.value,
+        "probability": round(outcome.probability, 4),
+        **_passages(quoted),
+        "candidate": _passages(outcome.candidates),
+    }
+
+
+def _passages(passages: tuple[Passage, ...]) -> dict[str, list[str]]:
+    return {"passages": [p.id for p in passages], "quotes": [p.text for p in passages]}
+
+
+def _fields(line: object) -> Mapping[str, Any]:
+    if not isinstance(line, Mapping) or not isinstance(line.get("text"), str):
+        raise InputError('a line needs {"id": …, "text": "…"}')
+    return line
+
+
+def _id(line: object) -> object:
+    return line.get("id") if isinstance(line, Mapping) else None
+
+
+def _turn(turn: Mapping[str, object]) -> Turn:
+    """As it came, for it is measured before it is masked."""
+    text = turn["text"]
+    if not isinstance(text, str):
+        raise TypeError
+    return Turn(role=Role(str(turn["role"])), text=text)

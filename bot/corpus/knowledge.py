@@ -1,0 +1,152 @@
+"""knowledge/ -> Passages, wordings, notes and templates, checked and versioned."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+from bot.corpus.incident import Incident, read_incident
+from bot.corpus.lexicon import Lexicon, read_lexicon
+from bot.corpus.notes import Notes, read_notes
+from bot.corpus.post import Post, read_post
+from bot.corpus.questions import Wording, read_questions
+from bot.corpus.templates import Templates, read_templates
+from bot.corpus.validation import check, check_wordings, warnings
+from bot.domain import Passage
+from bot.text.own_words import OwnWords
+
+__all__ = ["Incident", "Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """Everything the desk may say and all it knows about how people ask."""
+
+    folder: Path
+    post: Post
+    notes: Notes
+    templates: dict[str, Templates]
+    version: str  # of all that can be sent
+    question_version: str  # of what a fit rests on: passages and wordings
+    incident: Incident = field(default_factory=Incident)
+
+    @cached_property
+    def passages(self) -> dict[str, Passage]:
+        return {p.id: p for p in self.post.passages}
+
+    @cached_property
+    def wordings(self) -> tuple[Wording, ...]:
+        """How people ask; read when wanted, because a fitted desk answers without it."""
+        wordings = read_questions(self.folder / "questions")
+        check_wordings(self.post.passages, wordings)
+        return wordings
+
+    @cached_property
+    def looked_up(self) -> tuple[Wording, ...]:
+        """The wordings as the encoder reads them: those of other languages in plain English."""
+        return tuple(replace(w, text=self.plain(w.text, w.language)) for w in self.wordings)
+
+    def plain(self, text: str, language: str) -> str:
+        """`text` word by word in English; as it stands where no lexicon knows enough of it."""
+        lexicon = _lexicon(self.folder / "lexicon" / f"{language}.yaml")
+        return (lexicon and lexicon.gloss(text)) or text
+
+    @cached_property
+    def silent_topics(self) -> frozenset[str]:
+        """What the questions name as a topic that the post says nothing about."""
+        return frozenset(w.label for w in self.wordings if w.kind == "silent")
+
+    @cached_property
+    def own_words(self) -> OwnWords:
+        """What a reply of ours may hold, to know it again when it comes back."""
+        languages, passages = tuple(self.templates.values()), self.post.passages
+        headings = {p.heading for p in passages}
+        return OwnWords.of(
+            replies=[text for t in languages for text in t.texts()],
+            lines=[
+                *(f"{t.about} {heading}" for t in languages for heading in headings),
+                *(f"{t.source_label} {self.post.title}" for t in languages),
+            ],
+            published=[p.text for p in passages],
+            labels=[
+                *(label for t in languages for label in (t.greeting, t.about, t.source_label)),
+                *(kind for t in languages for kind in t.secret_kinds.values()),
+                self.post.title, self.post.url,
+            ],
+        )  # fmt: skip
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a support lead should look at; nothing here stops the desk."""
+        return warnings(self.post.passages, self.notes, self.templates, self.post.url)
+
+    @property
+    def offered(self) -> tuple[Passage, ...]:
+        """Every passage that may be quoted."""
+        never = {e.passage for e in self.notes.never_quote}
+        return tuple(p for p in self.post.passages if p.id not in never)
+
+    def quotable(self, passage_ids: list[str]) -> list[str]:
+        """`passage_ids` with errata replaced; order kept, each once."""
+        instead = {e.passage: e.instead for e in self.notes.never_quote}
+        return list(dict.fromkeys(q for p in passage_ids for q in instead.get(p, [p])))
+
+    def companions(self, passage_ids: list[str]) -> list[str]:
+        """The passages that must be quoted along with these."""
+        wanted = [c.together for c in self.notes.quote_together if c.passage in passage_ids]
+        return [w for w in dict.fromkeys(wanted) if w not in passage_ids]
+
+    def without_alternatives(self, passage_ids: list[str]) -> list[str]:
+        """`passage_ids` with one of each group that says the same, in the order that they have.
+
+        The first of a group stays, unless another passage must be quoted together with a later one.
+        """
+        needed = {c.together for c in self.notes.quote_together if c.passage in passage_ids}
+        kept = list(passage_ids)
+        for group in self.notes.quote_one_of:
+            there = [p for p in kept if p in group.passages]
+            stays = next((p for p in there if p in needed), next(iter(there), ""))
+            kept = [p for p in kept if p == stays or p not in group.passages]
+        return kept
+
+
+def load(folder: Path) -> Knowledge:
+    """Read and check the knowledge folder; KnowledgeError says what is wrong where."""
+    post = read_post(folder / "incident-post.md")
+    notes = read_notes(folder / "notes.yaml")
+    incident = read_incident(folder / "incident.yaml", notes)
+    templates = read_templates(folder / "replies", incident.person_address)
+    check(post.passages, notes, templates)
+    return Knowledge(
+        folder=folder,
+        post=post,
+        notes=notes,
+        templates=templates,
+        version=_digest(
+            folder,
+            "incident-post.md",
+            "incident.yaml",
+            "notes.yaml",
+            "lexicon",
+            "questions",
+            "replies",
+        ),
+        question_version=_digest(folder, "incident-post.md", "questions", "lexicon"),
+        incident=incident,
+    )
+
+
+@cache
+def _lexicon(path: Path) -> Lexicon | None:
+    """Read when a text in that language comes."""
+    return read_lexicon(path) if path.exists() else None
+
+
+def _digest(folder: Path, *names: str) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        path = folder / name
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            if file.exists():
+                digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

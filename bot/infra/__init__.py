@@ -1,0 +1,1 @@
+"""What the desk runs on: durable jobs, the HTTP port, metrics, logs, supervision of threads."""

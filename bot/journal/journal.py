@@ -1,0 +1,340 @@
+"""What was asked, decided and sent: the tables, and the only package with SQL.
+
+Each function is one transaction. A message is stored masked, before it is acknowledged; outcomes,
+reply and escalation are stored in one commit, before anything is sent.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain import AnswerReason, Escalation, EscalationReason, Outcome, Priority, Response
+from bot.errors import DeskError
+from bot.journal import rate_limits as counting
+from bot.journal.audit import noted
+from bot.journal.case_opening import Opener
+from bot.journal.cases import Cases, Work
+from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.mail_outbox import Origin, Sends, outgoing
+from bot.journal.migrations import upgrade
+from bot.journal.records import (
+    Asked,
+    Case,
+    Change,
+    Decided,
+    Decision,
+    Delivery,
+    Made,
+    MessageState,
+    OutboxState,
+    Received,
+    Reply,
+    Send,
+    Stage,
+    Waiting,
+)
+from bot.journal.slack_events import SlackBook
+from bot.journal.tables import (
+    TABLES,
+    audit,
+    conversation,
+    message,
+    outbox,
+    outcome,
+)
+from bot.journal.threads import conversation_of, sent_before
+from bot.journal.workers import Workers
+from bot.limits import Limits, Scope
+
+__all__ = [
+    "Asked", "Case", "Change", "Decided", "Decision", "Delivery", "Journal", "Made", "MessageState",
+    "OutboxState", "Received", "Reply", "Send", "Stage", "Waiting", "Work",
+]  # fmt: skip
+
+HISTORY = 20
+RANK = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
+
+
+class Journal:
+    """The desk's memory on SQLite or PostgreSQL."""
+
+    def __init__(
+        self, url: str, *, limits: Limits | None = None, clock: Clock = wall_clock
+    ) -> None:
+        self.engine = connect(url)
+        self.limits = limits
+        self.clock = clock
+        try:
+            upgrade(self.engine)
+        except DeskError:
+            self.engine.dispose()
+            raise
+        self._opener = Opener(clock, limits)
+        self.cases = Cases(self.engine, clock, self._opener)
+        self.sends = Sends(self.engine, clock, self._opener)
+        self.slack = SlackBook(self.engine, clock)
+        self.workers = Workers(self.engine, clock)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def receive(self, received: Received, work: Work | None = None) -> int | None:
+        """Store a message, and its job; None when its key is already there (a duplicate)."""
+        while True:
+            try:
+                with writing(self.engine) as db:
+                    conversation_id = conversation_of(db, received)
+                    stored = self._store(db, received, conversation_id)
+                    if work and not received.final:
+                        work(db, conversation_id)
+                    return stored
+            except IntegrityError:
+                # Not a duplicate: another process began the same conversation just now.
+                if self.known(received.key):
+                    return None
+
+    def known(self, key: str) -> tuple[str, str] | None:
+        """The verdict on the message with this key, and where its raw form lies."""
+        query = sql.select(message.c.verdict, message.c.raw_ref).where(message.c.key == key)
+        with reading(self.engine) as db:
+            row = db.execute(query).first()
+        return (row.verdict, row.raw_ref) if row else None
+
+    def undecided(self, conversation_id: int | None = None) -> list[int]:
+        """Ids of the messages that were received and not decided, in order."""
+        query = sql.select(message.c.id).where(message.c.state == MessageState.RECEIVED)
+        if conversation_id is not None:
+            query = query.where(message.c.conversation_id == conversation_id)
+        with reading(self.engine) as db:
+            return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
+
+    def conversations(self, message_ids: Sequence[int]) -> list[int]:
+        """The conversations of these messages, each once."""
+        query = sql.select(message.c.conversation_id).where(message.c.id.in_(message_ids))
+        with reading(self.engine) as db:
+            return list(dict.fromkeys(db.execute(query.order_by(message.c.id)).scalars()))
+
+    def forgotten(self, seconds: float) -> list[int]:
+        """Conversations with a message that has waited for longer than `seconds`."""
+        query = sql.select(message.c.conversation_id).where(
+            message.c.state == MessageState.RECEIVED,
+            message.c.received_at < after(self.clock, -seconds),
+        )
+        with reading(self.engine) as db:
+            return list(db.execute(query.distinct()).scalars())
+
+    def enqueue(self, conversation_ids: Sequence[int], work: Work) -> None:
+        """Put jobs for these conversations again."""
+        with writing(self.engine) as db:
+            for each in conversation_ids:
+                work(db, each)
+
+    def attempt(self, message_id: int) -> int:
+        """Count a try to decide; how many there have been."""
+        with writing(self.engine) as db:
+            row = message.update().where(message.c.id == message_id)
+            db.execute(row.values(attempts=message.c.attempts + 1))
+            query = sql.select(message.c.attempts).where(message.c.id == message_id)
+            return int(db.execute(query).scalar_one())
+
+    def message(self, message_id: int) -> Received:
+        """The stored message."""
+        query = sql.select(message, conversation.c.channel, conversation.c.thread_key)
+        query = query.join(conversation).where(message.c.id == message_id)
+        with reading(self.engine) as db:
+            row = db.execute(query).one()
+        return Received(
+            channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
+            verdict=row.verdict, rule=row.rule, sender=row.sender, headers=json.loads(row.headers),
+            text=row.text, redactions=tuple(json.loads(row.redactions)),
+        )  # fmt: skip
+
+    def history(self, message_id: int) -> list[str]:
+        """The last masked texts of the same conversation before this message, oldest first."""
+        this = sql.select(message.c.conversation_id, message.c.seq)
+        this_row = this.where(message.c.id == message_id).subquery()
+        query = sql.select(message.c.text).join(
+            this_row,
+            sql.and_(
+                message.c.conversation_id == this_row.c.conversation_id,
+                message.c.seq < this_row.c.seq,
+            ),
+        )
+        with reading(self.engine) as db:
+            texts = db.execute(query.order_by(message.c.seq.desc()).limit(HISTORY)).scalars()
+            return list(texts)[::-1]
+
+    def sent_before(self, message_id: int) -> list[bytes]:
+        """The last mails of the same conversation that went out, oldest first."""
+        with reading(self.engine) as db:
+            found = db.execute(sent_before(message_id).limit(HISTORY)).scalars()
+            return [bytes(each) for each in found][::-1]
+
+    def decide(
+        self,
+        message_id: int,
+        response: Response,
+        *,
+        draft: str,
+        reply: Reply | None,
+        capped: Callable[[Scope], Decision] | None = None,
+    ) -> Decided:
+        """One commit: outcomes, escalation, reply. A second call changes nothing.
+
+        When a cap forbids an automatic reply, what `capped` makes is stored instead.
+        """
+        with writing(self.engine) as db:
+            now = self._now()
+            row = self._open(db, message_id, MessageState.DECIDED, now)
+            if row is None:
+                return Decided(response=response, first=False)
+            made, cap = Decision(response=response, reply=reply), None
+            if reply and capped and self.limits:
+                who = counting.counted(sender=row.sender, thread=row.thread, text=row.text)
+                cap = counting.exceeded(db, self.limits.caps, who, self.clock)
+            if cap and capped:
+                made = capped(cap)
+                held = message.update().where(message.c.id == message_id)
+                db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
+                self._note(db, "desk", f"cap:{cap}", message_id)
+            self._outcomes(db, message_id, made.response, draft)
+            if made.reply:
+                origin = Origin(
+                    key=f"reply:{message_id}", message_id=message_id,
+                    conversation_id=row.conversation_id,
+                )  # fmt: skip
+                db.execute(
+                    outbox.insert().values(outgoing(origin, made.reply, automatic=True, now=now))
+                )
+            self._note(db, "desk", "decided", message_id)
+            for kind in dict.fromkeys(span.kind for span in response.redactions):
+                self._note(db, "desk", f"secret_pasted:{kind}", message_id)
+            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in made.response.outcomes):
+                self._note(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
+        return Decided(response=made.response, cap=cap or "")
+
+    def fail(self, message_id: int, fault: str) -> bool:
+        """The message cannot be decided: a person gets it; False when it was decided before."""
+        with writing(self.engine) as db:
+            if self._open(db, message_id, MessageState.FAILED, self._now()) is None:
+                return False
+            reason = EscalationReason.MAIL_FAULT
+            self._opener.open(db, message_id, Priority.HIGH, reason.value)
+            self._note(db, "desk", f"failed:{fault}", message_id)
+        return True
+
+    def seen_lately(self, event: str, seconds: float) -> int:
+        """How often `event` was noted in the last `seconds`."""
+        query = sql.select(sql.func.count()).select_from(audit)
+        query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
+        with reading(self.engine) as db:
+            return db.execute(query).scalar_one()
+
+    def ahead(self) -> float:
+        """By how many seconds the newest thing noted is later than now: a clock is wrong."""
+        query = sql.select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
+        with reading(self.engine) as db:
+            newest = db.execute(query).scalar()
+        return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
+
+    def outcomes(self, message_id: int) -> list[sql.Row[Any]]:
+        """The outcome rows of a message, in order."""
+        query = sql.select(outcome).where(outcome.c.message_id == message_id)
+        with reading(self.engine) as db:
+            return list(db.execute(query.order_by(outcome.c.place)).all())
+
+    def counts(self) -> dict[str, int]:
+        """Rows by table, for `doctor`."""
+        with reading(self.engine) as db:
+            return {
+                t.name: db.execute(sql.select(sql.func.count()).select_from(t)).scalar_one()
+                for t in TABLES.sorted_tables
+            }
+
+    def note(self, event: str, message_id: int | None = None) -> None:
+        """Write down that something happened."""
+        with writing(self.engine) as db:
+            self._note(db, "desk", event, message_id)
+
+    def tidy(self) -> None:
+        """Drop what only counting needed and needs no more."""
+        with writing(self.engine) as db:
+            counting.forget(db, self.clock)
+
+    def ping(self) -> None:
+        """MissingError when the database does not answer."""
+        with reading(self.engine) as db:
+            db.execute(sql.select(1))
+
+    def _store(self, db: sql.Connection, received: Received, conversation_id: int) -> int:
+        state = MessageState.DROPPED if received.final else MessageState.RECEIVED
+        last = sql.select(sql.func.coalesce(sql.func.max(message.c.seq), 0))
+        seq = db.execute(last.where(message.c.conversation_id == conversation_id)).scalar_one() + 1
+        row = message.insert().values(
+            conversation_id=conversation_id, seq=seq, key=received.key, raw_ref=received.raw_ref,
+            verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
+            headers=json.dumps(received.headers), text=storable(received.text),
+            redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
+            message_id_header=storable(received.message_id),
+        )  # fmt: skip
+        stored = _inserted(db, row)
+        self._note(db, "desk", f"received:{received.verdict}", stored)
+        return stored
+
+    def _open(
+        self, db: sql.Connection, message_id: int, state: MessageState, now: str
+    ) -> Any | None:
+        """Move a received message on; None when it was moved before."""
+        done = db.execute(
+            message.update()
+            .where(message.c.id == message_id, message.c.state == MessageState.RECEIVED)
+            .values(state=state, decided_at=now)
+        )
+        if not done.rowcount:
+            return None
+        query = sql.select(message, conversation.c.thread).join(conversation)
+        return db.execute(query.where(message.c.id == message_id)).one()
+
+    def _outcomes(
+        self, db: sql.Connection, message_id: int, response: Response, draft: str
+    ) -> None:
+        for place, each in enumerate(response.outcomes):
+            db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
+        waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
+        if waiting:
+            first = min(waiting, key=lambda e: RANK.index(e.priority.value))
+            self._opener.open(db, message_id, first.priority, first.reason.value, draft)
+        elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
+            # Answered by the post's rules; the security team sees what they sent us.
+            self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
+
+    def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
+        noted(db, self._now(), actor, event, message_id)
+
+    def _now(self) -> str:
+        return stamp(self.clock())
+
+
+def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:
+    quoted = getattr(each, "passages", each.candidates)
+    return {
+        "message_id": message_id,
+        "place": place,
+        "kind": type(each).__name__.lower(),
+        "reason": each.reason.value,
+        "probability": each.probability,
+        "question": storable(each.question),
+        "passages": json.dumps([[p.id, p.version] for p in quoted]),
+        "knowledge": response.knowledge,
+    }
+
+
+def _inserted(db: sql.Connection, row: sql.Insert) -> int:
+    key = db.execute(row).inserted_primary_key
+    return int(key[0]) if key else 0

@@ -1,0 +1,218 @@
+"""What comes from Slack: events before their ack; and the cards that stand there.
+
+An event is stored under its id and under the place of its message, so that no delivery of it is
+handled twice.
+"""
+
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from bot.journal.audit import noted
+from bot.journal.clock import Clock, after
+from bot.journal.engine import reading, storable, writing
+from bot.journal.leader import Leader
+from bot.journal.records import MessageState
+from bot.journal.slack_outbox import Posts, card_row
+from bot.journal.slack_records import (
+    DEAD,
+    DONE,
+    FAILED,
+    NEW,
+    SENT,
+    Card,
+    Event,
+    Fresh,
+    Later,
+    card_of,
+    event_of,
+)
+from bot.journal.tables import (
+    escalation,
+    message,
+    outcome,
+    slack_card,
+    slack_event,
+    slack_outbox,
+)
+
+TRIES = 3
+DRAFTED = (
+    sql.select(sql.func.count())
+    .where(outcome.c.message_id == message.c.id, outcome.c.passages != "[]")
+    .scalar_subquery()
+)
+
+
+class SlackBook(Posts):
+    """Each function is one transaction."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        super().__init__(engine, clock)
+        self.leader = Leader(engine)
+
+    def take(self, fresh: Sequence[Fresh]) -> int:
+        """Store events in one commit; how many were not there yet, they or their message."""
+        try:
+            with writing(self._engine) as db:
+                return sum(self._new(db, each) for each in fresh)
+        except IntegrityError:  # another process took one of them just now
+            if len(fresh) == 1:
+                return 0
+            return sum(self.take([each]) for each in fresh)
+
+    def waiting(self, lane: str, limit: int = 20) -> list[Event]:
+        """Events of a lane that nobody has acted on, oldest first."""
+        query = sql.select(slack_event).where(
+            slack_event.c.state == NEW, slack_event.c.lane == lane
+        )
+        with reading(self._engine) as db:
+            rows = db.execute(query.order_by(slack_event.c.id).limit(limit)).all()
+        return [event_of(row) for row in rows]
+
+    def event(self, event_id: int) -> Event | None:
+        """One event, acted on or not."""
+        with reading(self._engine) as db:
+            query = sql.select(slack_event).where(slack_event.c.id == event_id)
+            row = db.execute(query).first()
+        return event_of(row) if row else None
+
+    def keep(self, text: str) -> int:
+        """A text that somebody is about to send, until they say so."""
+        row = slack_event.insert().values(
+            event_key=f"text:{secrets.token_hex(12)}", lane="text", state=DONE,
+            payload=json.dumps({"text": storable(text)}), received_at=self._now(),
+        )  # fmt: skip
+        with writing(self._engine) as db:
+            made = db.execute(row).inserted_primary_key
+        return int(made[0]) if made else 0
+
+    def remember(self, event_id: int, result: str) -> None:
+        """What came of it so far."""
+        self._mark(event_id, result=result)
+
+    def acted(self, event_id: int) -> None:
+        """It needs nothing more."""
+        self._mark(event_id, state=DONE)
+
+    def attempt(self, event_id: int) -> bool:
+        """Count a failed try; False when it was the last."""
+        with writing(self._engine) as db:
+            this = slack_event.c.id == event_id
+            tried = db.execute(sql.select(slack_event.c.attempts).where(this)).scalar_one() + 1
+            state = NEW if tried < TRIES else FAILED
+            db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
+        return bool(tried < TRIES)
+
+    def cards(self) -> dict[int, Card]:
+        """Every card."""
+        with reading(self._engine) as db:
+            rows = db.execute(sql.select(slack_card)).all()
+        return {row.escalation_id: card_of(row) for row in rows}
+
+    def card(self, case_id: int) -> Card | None:
+        """The card of a case."""
+        with reading(self._engine) as db:
+            row = db.execute(card_row(case_id)).first()
+        return card_of(row) if row else None
+
+    def later(self, message_id: int) -> list[Later]:
+        """The later messages of the case of this one, as they were decided, each with its draft.
+
+        They are of the same conversation, or joined the case. What was dropped (an out-of-office
+        note, a bounce) is none of them, nor what the desk has not decided yet.
+        """
+        first = sql.select(message).where(message.c.id == message_id).subquery()
+        case = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
+        same = sql.select(message.c.id).join(
+            first,
+            sql.and_(
+                message.c.conversation_id == first.c.conversation_id, message.c.seq > first.c.seq
+            ),
+        )
+        joined = sql.select(escalation.c.message_id).where(
+            escalation.c.case_id == case.scalar_subquery()
+        )
+        another = sql.case((message.c.sender == first.c.sender, ""), else_=message.c.sender)
+        query = sql.select(
+            message, escalation.c.draft, DRAFTED.label("drafted"), another.label("another")
+        ).select_from(message)
+        query = query.join(first, sql.true()).outerjoin(
+            escalation, escalation.c.message_id == message.c.id
+        )
+        query = query.where(
+            message.c.id.in_(sql.union(same, joined)),
+            message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
+        )
+        with reading(self._engine) as db:
+            rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
+        return [
+            Later(
+                id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    def followed(self, case_id: int, count: int) -> None:
+        """Its thread has told of so many later messages."""
+        with writing(self._engine) as db:
+            this = slack_card.c.escalation_id == case_id
+            db.execute(slack_card.update().where(this).values(followed=count))
+
+    def counts(self) -> dict[str, int]:
+        """Posts by state, events that wait or failed."""
+        found: dict[str, int] = {}
+        for table, prefix in ((slack_outbox, ""), (slack_event, "event ")):
+            query = sql.select(table.c.state, sql.func.count().label("found"))
+            with reading(self._engine) as db:
+                for row in db.execute(query.group_by(table.c.state)):
+                    found[f"{prefix}{row.state}"] = row.found
+        return found
+
+    def given_up(self, seconds: float) -> int:
+        """Events of the last `seconds` that broke too often."""
+        query = sql.select(sql.func.count()).select_from(slack_event)
+        query = query.where(
+            slack_event.c.state == FAILED, slack_event.c.received_at > after(self._clock, -seconds)
+        )
+        with reading(self._engine) as db:
+            return int(db.execute(query).scalar_one())
+
+    def forget(self, *, days: int) -> None:
+        """Drop what was handled long ago; its keys were kept for more than any retry."""
+        then = after(self._clock, -86_400 * days)
+        with writing(self._engine) as db:
+            old = sql.and_(slack_event.c.received_at < then, slack_event.c.state != NEW)
+            db.execute(slack_event.delete().where(old))
+            gone = sql.and_(
+                slack_outbox.c.created_at < then, slack_outbox.c.state.in_((SENT, DEAD))
+            )
+            db.execute(slack_outbox.delete().where(gone))
+
+    def note(self, actor: str, event: str, message_id: int | None = None) -> None:
+        """Write down what a person looked at or did."""
+        with writing(self._engine) as db:
+            noted(db, self._now(), actor, event, message_id)
+
+    def _new(self, db: sql.Connection, each: Fresh) -> bool:
+        there = [slack_event.c.event_key == each.key]
+        if each.place:
+            there.append(slack_event.c.place_key == each.place)
+        if db.execute(sql.select(slack_event.c.id).where(sql.or_(*there))).first():
+            return False
+        row = slack_event.insert().values(
+            event_key=each.key, place_key=each.place, lane=each.lane, state=NEW,
+            payload=json.dumps(each.payload), received_at=self._now(),
+        )  # fmt: skip
+        db.execute(row)
+        return True
+
+    def _mark(self, event_id: int, **values: Any) -> None:
+        with writing(self._engine) as db:
+            row = slack_event.update().where(slack_event.c.id == event_id)
+            db.execute(row.values(**values))

@@ -1,0 +1,91 @@
+"""Whether a model's yes may count: it must say no where the post is known to be silent.
+
+On questions that the post answers, a model that confirms everything cannot be told from a good one.
+So before its yes first changes a decision, and every hour after, it gets a trial: a message of
+questions from the silent topics of knowledge/questions, other ones each time. And whenever the desk
+itself is sure that the post is silent, what the model says of that question counts the same way.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from bot.corpus import Knowledge
+from bot.limits import ModelLimits, read_limits
+from bot.llm.verdict import word_on
+from bot.ports import Selected
+
+Select = Callable[[str], Selected]
+LONGEST = 100  # characters of a trial question
+WRONG_ONCE = 1  # may be the desk's own mistake
+
+
+class Trust:
+    """Watches one model; safe to use from many threads."""
+
+    def __init__(
+        self, limits: ModelLimits, silent: Callable[[], Sequence[Sequence[str]]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.limits = limits
+        self.silent = silent
+        self.clock = clock
+        self._said_yes: deque[bool] = deque(maxlen=limits.watched)
+        self._due = clock()
+        self._lock, self._trying = threading.Lock(), threading.Lock()
+
+    @staticmethod
+    def of(knowledge: Knowledge) -> "Trust":
+        """Tried with the silent topics of this knowledge."""
+        return Trust(read_limits(knowledge.folder).model, lambda: silent_questions(knowledge))
+
+    def holds(self, select: Select) -> bool:
+        """May a yes count now? The trial comes first when it is due."""
+        with self._trying:
+            if self.clock() >= self._due:
+                self._try(select)
+        return self.good
+
+    def saw(self, *, yes: bool) -> None:
+        """What the model said of a question on which the post is silent."""
+        with self._lock:
+            self._said_yes.append(yes)
+
+    @property
+    def good(self) -> bool:
+        """Did it say no as often as it must?"""
+        with self._lock:
+            yes, of = sum(self._said_yes), len(self._said_yes)
+        return yes <= WRONG_ONCE or yes <= self.limits.most_yes * of
+
+    def _try(self, select: Select) -> None:
+        """A trial that could not be held says nothing, and comes again soon."""
+        self._due = self.clock() + self.limits.trial_seconds
+        questions = self._questions()
+        if not questions:
+            return
+        selected = select("\n".join(questions))
+        if selected.fault:
+            self._due = self.clock() + self.limits.rest_seconds
+            return
+        for question in questions:
+            word = word_on(question, selected)
+            self.saw(yes=word is not None and word.confirms)
+
+    def _questions(self) -> list[str]:
+        """One of each of some topics; not to be foreseen."""
+        drawn = random.SystemRandom()
+        topics = list(self.silent())
+        chosen = drawn.sample(topics, min(self.limits.trial_questions, len(topics)))
+        return [drawn.choice(wordings) for wordings in chosen]
+
+
+def silent_questions(knowledge: Knowledge) -> list[list[str]]:
+    """English questions by topic that the post says nothing about; short ones."""
+    found: dict[str, list[str]] = {}
+    for wording in knowledge.wordings:
+        if wording.kind == "silent" and wording.language == "en" and len(wording.text) <= LONGEST:
+            found.setdefault(wording.label, []).append(wording.text)
+    return list(found.values())

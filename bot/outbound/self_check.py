@@ -1,0 +1,77 @@
+"""Every kind of reply put together from the knowledge and checked, before anybody asks.
+
+Another incident's post or templates may not fit together: two templates alike, a link that is on
+no list. Whoever wrote them hears of it from `doctor`, not from a mail that stays.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from bot.answering.reply import word
+from bot.corpus import Knowledge
+from bot.domain import (
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Outcome,
+    Passage,
+    Priority,
+    Refusal,
+    RefusalReason,
+    Response,
+    SecretKind,
+    Span,
+)
+from bot.outbound import Outbound
+
+SECRETS = tuple(Span(kind=kind, start=0, end=1) for kind in SecretKind)
+
+
+def stopped(outbound: Outbound) -> Iterator[str]:
+    """Which replies would stay, and why; each reason once a language."""
+    knowledge = outbound.knowledge
+    for language in knowledge.templates:
+        replies = (
+            word(Response(outcomes=o, language=language, knowledge="", redactions=s), knowledge)
+            for o, s in chain(_answers(knowledge), _others())
+        )
+        checks = (outbound.check(text) for text in replies)
+        yield from dict.fromkeys(f"{language}: {c.why}" for c in checks if not c.allowed)
+
+
+def _answers(knowledge: Knowledge) -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
+    """Each passage with what must stand beside it; then with all that can stand in one reply."""
+    for passage in knowledge.offered:
+        beside = (knowledge.passages[i] for i in knowledge.companions([passage.id]))
+        yield (answer(passage, *beside),), ()
+    whole = answer(*knowledge.offered)
+    yield (whole, refusal(), handover(Priority.NORMAL)), SECRETS
+
+
+def _others() -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
+    yield (refusal(),), ()
+    for priority in Priority:
+        yield (handover(priority),), ()
+        yield (refusal(), handover(priority)), ()
+
+
+def answer(*passages: Passage) -> Answer:
+    """An outcome as a reply shows it; what was asked is in none."""
+    return Answer(
+        question="", reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
+        candidates=passages,
+    )  # fmt: skip
+
+
+def refusal() -> Refusal:
+    """The same of what is refused."""
+    return Refusal(question="", reason=RefusalReason.SECRET, probability=0.0, candidates=())
+
+
+def handover(priority: Priority) -> Escalation:
+    """The same of what a person decides."""
+    return Escalation(
+        question="", reason=EscalationReason.UNSURE, priority=priority, probability=0.0,
+        candidates=(),
+    )  # fmt: skip

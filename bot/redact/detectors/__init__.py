@@ -1,0 +1,1 @@
+"""One detector for each kind of secret that is recognized by its form."""

@@ -1,0 +1,1 @@
+"""Secrets in running text: passwords, codes and keys that only the words around them give away."""

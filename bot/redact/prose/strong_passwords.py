@@ -1,0 +1,52 @@
+"""Passwords by their form alone, in a text that speaks of passwords: Fluffy!99, letme1n$now."""
+
+import re
+from collections.abc import Iterator
+
+import re2
+
+from bot.redact.lexicon import words
+from bot.redact.normalize import latin, lowered
+from bot.redact.prose.candidates import figures
+from bot.redact.prose.keywords import Cue, Nearby, Role
+from bot.redact.prose.tokenizer import Shape, piece
+
+NEAR = 240  # characters from a word for password, login or habit
+ROLES = frozenset([Role.PASSWORD, Role.LOGIN, Role.HABIT])
+# A sign between letters and figures; "@" only before a number, as in Chandni@88.
+LETTER, WORD = rb"[A-Za-z\xc0-\xff]", rb"[A-Za-z\xc0-\xff0-9_-]"
+SIGNED = re2.compile(
+    LETTER + WORD + rb"*(?:@[0-9]{1,6}|[!$^*#]{1,3}" + WORD + rb"+(?:[!$^*#]|" + WORD + rb")*)"
+)
+OPENERS, CLOSERS = frozenset("/=@#&?%+.-_"), frozenset("/=%(@")
+LEAST_LETTERS = 3
+
+
+def loud_passwords(text: str, found: list[Cue]) -> Iterator[tuple[int, int]]:
+    """`text` is that of a folded view, `found` its cues."""
+    near = Nearby(found, ROLES)
+    if not near:
+        return
+    for match in SIGNED.finditer(latin(text)):
+        start, end = match.span()
+        told = text[start:end].rstrip(".-")
+        beside = near.to(start, end, behind=NEAR, before=NEAR)
+        if beside and _stands_alone(text, start, end) and _is_loud(told):
+            yield start, start + len(told)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """No part of a link, a path, an address or an assignment."""
+    goes_on = text[end : end + 2].lstrip(".")[:1].isalnum()
+    return (
+        not goes_on
+        and text[start - 1 : start] not in OPENERS
+        and text[end : end + 1] not in CLOSERS
+    )
+
+
+def _is_loud(told: str) -> bool:
+    named = lowered(re.split(r"[!$^*@#]", told)[0]) in words("labels")
+    letters = sum(char.isalpha() for char in told)
+    mixed = figures(told) > 0 and letters >= LEAST_LETTERS
+    return mixed and not named and piece(told, 0).shape is Shape.STRONG

@@ -1,0 +1,147 @@
+"""The pieces of a sentence round a cue: what each looks like, a word, a number or a likely secret.
+
+Only slices of bounded length come here. Nothing is cached by its text: a cache would keep secrets.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import re2
+
+from bot.redact.checks import IDENTIFIER, PLACEHOLDER, UUID, case_changes
+from bot.redact.lexicon import is_name
+
+# Scripts written without gaps part from what stands beside them.
+JOINED = "\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f\uf900-\ufaff"
+PIECE = re.compile(rf"\n|[{JOINED}]+|<[^\s<{JOINED}]*|[^\s<{JOINED}]+")
+JOINED_RUN = re.compile(rf"[{JOINED}]+$")
+LEAD = re.compile(r"[\"'(\[{<:=>*,;~|/¿¡\-]*")
+TRAIL = re.compile(r"[\"')\]}>,;.:?*|<…]*$")
+LONGEST_VALUE = 300
+SHORTEST = 3  # no secret is that short
+LONGEST_READ = 80  # characters that tell what a piece looks like
+
+NEVER = re2.compile(
+    r"[^@\s]+@[^@\s]+\.[a-z]{2,}$|[a-z][a-z0-9+.-]*://|www\.|\[?removed|"
+    r"[\w.-]+\.(?:pdf|png|jpe?g|gif|docx?|xlsx?|csv|zip|txt|html?|php|py|js|ts|json|ya?ml|eml|msg|exe|mp[34])$|"
+    r"(?:[a-z0-9-]+\.)+(?:com|org|net|io|ai|dev|app|de|fr|es|it|uk|eu|co|ru|jp|cn|nl|example|test|gov|edu|info|me)(?:[/:].*)?$|"
+    r"\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:t.*)?$|(?:(?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|1[0-2]))[-./]\d{2,4}$|\d{8}t\d{4,6}z?$|\d{1,2}[:h]\d{2}(?::\d{2})?[a-z]*$|"
+    r"[$€£¥₹]\d[\d.,]*[kmb]?$|\d[\d.,]*[%€$£¥₹]$|\+\d[\d-]*$|[^@\s]+@\d+(?:\.\d+){3}$|\d{1,3}(?:\.\d{1,3}){3}(?:[:/]\d+)?$|v?\d+(?:\.\d+)+[a-z]?$|\d+(?:,\d{3})+$|"
+    r"[245]\d\d[- ][245]\.\d{1,3}\.\d{1,3}$|"
+    r"(?:[0-9a-f]{2}:){3,}[0-9a-f]{2}$|(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{1,4}$|(?:sha\d{1,3}|md5)[:~-].*$|"
+    r"0x[0-9a-f]{6,}$|bc1[a-z0-9]{20,}$|(?:arn|urn|cid|ft|mid):.*$|"
+    r"aaaa[bce]3nza.*$|-*_?part_\d.*$|<[^>]*>?$|/?[a-z0-9]+>|rfc ?\d+$|\$\{|\{\{|%\w+%$|#\d+$",
+)
+USUAL = re2.compile(
+    r"\d+(?:st|nd|rd|th|s|x|h|hrs?|min|sec|ms|am|pm|kb|mb|gb|tb|k|m|d|w|y|er|eme|nd|er|de|te|ste|o|a|px|km|kg|usd|eur|uhr)$|"
+    r"\d+'[a-z]+$|\d+-(?:[a-z]+)(?:-[a-z]+)*$|[a-z]+-\d{1,2}$|[a-z]{1,3}\d{1,3}$|[a-z]{1,3}\d{1,2}[a-z]?$|\d{1,2}[a-z]{3,9}$|\d{1,2}(?:jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]{0,6}\d{0,4}$|"
+    r"[0-9a-f]{7,}$|\d+\+$|[a-z]{1,10}[-_]?\d+-\d+$|(?:user|admin|account|test|team|group|case|ticket|order)[-_]?\d*$|"
+    r"[a-z][\w.-]*=.*$|[a-z!-]+/[\d.]+$|[a-z]+;\d+$|[a-z]+/[a-z]+$|[a-z]&[a-z]$|@[a-z0-9_.]+$|#[a-z]+$|[a-z]+(?:_[a-z]+)+$|[a-z]+'?s?$",
+)
+SHOUTED_ID = re2.compile(r"[A-Z]{1,8}[-_#]?\d{3,}$|[A-Z0-9]{10,}$|[A-Z]{2,}\d*(?:-[A-Z0-9]+)+$")
+PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+){2,}$")
+NUMBER = re2.compile(r"\d+(?:[- ]\d+)*$")
+MARKS = frozenset("!@#$%^&*+=~|\\?")
+
+
+class Shape(StrEnum):
+    EMPTY = "empty"
+    WORD = "word"  # letters, hyphens, apostrophes
+    CASED = "cased"  # letters that change case inside
+    NUMBER = "number"
+    USUAL = "usual"  # a mixture that honest texts hold: 3rd, PROJ-12, a commit
+    STRONG = "strong"  # a mixture that little else than a secret has
+    NEVER = "never"  # an address, a date, a placeholder, an id that staff need
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """`text` is what stands between marks; `lead` and `trail` are the marks round it."""
+
+    text: str
+    start: int
+    shape: Shape
+    lead: str = ""
+    trail: str = ""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    @property
+    def word(self) -> str:
+        return self.text.lower()
+
+
+def pieces(text: str, start: int, end: int) -> Iterator[Piece]:
+    """The pieces that begin before `end`; a line break is a piece of its own."""
+    for match in PIECE.finditer(text, start, min(len(text), end + LONGEST_VALUE)):
+        if match.start() >= end:
+            return
+        yield piece(match.group(), match.start())
+
+
+def piece(found: str, start: int) -> Piece:
+    if found == "\n":
+        return Piece(text="", start=start, shape=Shape.EMPTY, lead="\n")
+    lead = LEAD.match(found)
+    front = lead.end() if lead else 0
+    rest = found[front:]
+    trail = TRAIL.search(rest)
+    back = trail.start() if trail else len(rest)
+    if "(" in rest[:back] and rest[back : back + 1] == ")":
+        back += 1
+    text = rest[:back]
+    return Piece(
+        text=text, start=start + front, shape=shape(text), lead=found[:front], trail=rest[back:]
+    )
+
+
+def shape(text: str) -> Shape:
+    """What a piece looks like on its own."""
+    if not text:
+        return Shape.EMPTY
+    text = text[:LONGEST_READ]
+    if text.isalpha() and text[1:] == text[1:].lower():
+        return Shape.WORD
+    if _never(text):
+        return Shape.NEVER
+    if NUMBER.match(text.encode()):
+        return Shape.NUMBER
+    return _mixture(text)
+
+
+def _mixture(text: str) -> Shape:
+    digits = any(c.isdigit() for c in text)
+    letters = any(c.isalpha() for c in text)
+    marked = bool(MARKS & set(text.rstrip("!?") if letters else text))
+    if letters and not (digits or marked or "_" in text.strip("_")):
+        return _cased(text)
+    strong = (letters or (digits and marked)) and not _usual(text)
+    return Shape.STRONG if strong else Shape.USUAL
+
+
+def _cased(text: str) -> Shape:
+    changes = case_changes(text)
+    inside = changes > 1 or (changes == 1 and not text[0].isupper())
+    return Shape.CASED if inside and not is_name(text.lower()) else Shape.WORD
+
+
+def _never(text: str) -> bool:
+    if text.islower() and PATH.match(text):
+        return True
+    raw = text.encode()
+    plain = text.isalnum() and not text[0].isdigit()
+    if not plain and IDENTIFIER.match(raw) and not text.startswith("pk"):
+        return any(c.isdigit() for c in text) or text.startswith(("org-", "user-"))
+    return bool((not plain and NEVER.match(text.lower().encode())) or PLACEHOLDER.search(raw))
+
+
+def _usual(text: str) -> bool:
+    bare = text.lower().rstrip("!?")
+    raw = bare.encode()
+    if is_name(bare) or SHOUTED_ID.match(text.encode()) or UUID.match(raw):
+        return True
+    return len(bare) <= SHORTEST or bool(USUAL.match(raw))

@@ -1,0 +1,60 @@
+"""Where a value begins and ends, once it is taken for one; numbers that spaces part."""
+
+from dataclasses import replace
+
+from bot.redact.prose.tokenizer import Piece, Shape, shape
+
+OWN_SIGNS = "*~"
+LEAST_LETTERS = 5  # one by one: fewer are initials
+LONG = 200  # a value that long may have been cut by the window it was read in
+
+
+def widened(text: str, piece: Piece, end: int, *, bound: bool) -> tuple[int, int]:
+    """With the signs round it that may be its own: *Oscar65, Berlin91*, a "?" in a statement."""
+    start = piece.start
+    while start > 0 and text[start - 1] in "*~-" and piece.start - start < len(piece.lead):
+        start -= 1
+    while end < len(text) and _belongs(text[end], end - start):
+        end += 1
+    goes_on = text[end + 1 : end + 3].strip()[:1]
+    if text[end : end + 1] == "?" and (bound or goes_on.islower() or goes_on in ("(", ",")):
+        end += 1
+    return start, end
+
+
+def _belongs(char: str, length: int) -> bool:
+    return char in OWN_SIGNS or (length > LONG and "!" <= char <= "~")
+
+
+def joined_letters(row: list[Piece], text: str) -> list[Piece]:
+    """Letters and figures with a space behind each are one value: F l u f f y 9 9."""
+    made: list[Piece] = []
+    run: list[Piece] = []
+    for piece in [*row, None]:
+        if piece and len(piece.text) == 1 and not piece.lead and not (run and run[-1].trail):
+            run.append(piece)
+            continue
+        if len(run) >= LEAST_LETTERS:
+            told = text[run[0].start : run[-1].end]
+            compact = "".join(each.text for each in run)
+            run = [replace(run[0], text=told, shape=shape(compact), trail=run[-1].trail)]
+        made += [*run, piece] if piece else run
+        run = []
+    return made
+
+
+def joined_numbers(row: list[Piece], text: str) -> list[Piece]:
+    """Groups of figures parted by one space are one number."""
+    made: list[Piece] = []
+    for piece in row:
+        if made and _goes_on(made[-1], piece):
+            last = made[-1]
+            made[-1] = replace(last, text=text[last.start : piece.end], trail=piece.trail)
+            continue
+        made.append(piece)
+    return made
+
+
+def _goes_on(last: Piece, piece: Piece) -> bool:
+    numbers = last.shape is Shape.NUMBER and piece.shape is Shape.NUMBER
+    return numbers and piece.start == last.end + 1 and not last.trail and not piece.lead

@@ -1,0 +1,162 @@
+"""What runs beside the mail: heartbeat, taking over from the dead, sends that wait, reminders."""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bot.errors import DeskError
+from bot.infra.jobs import VERSION
+from bot.infra.supervision import Supervisor
+from bot.journal import OutboxState
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.infra.metrics import Metrics
+    from bot.journal.mail_outbox import Sends
+
+log = logging.getLogger(__name__)
+STALLED_SECONDS = 30.0
+NO_RECEIPT = "its own copy never came back; it may have arrived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often each thing is looked after, in seconds; a worker silent for the lease is dead."""
+
+    beat: float = 2.0
+    lease: float = 10.0
+    send: float = 1.0
+    forgotten: float = 30.0
+    tidy: float = 30.0
+
+
+class Upkeep:
+    """Two threads: one beats and sweeps, one hands over what has waited."""
+
+    def __init__(self, app: "App", metrics: "Metrics") -> None:
+        self.pace = Pace()
+        self.desk = app.desk
+        self.journal = app.journal
+        self.jobs = app.jobs
+        self.metrics = metrics
+        self.supervisor = Supervisor()
+        self._beaten = time.monotonic()
+        self._tidied = time.monotonic()
+        self._watch()
+
+    def start(self) -> None:
+        """Say that this worker lives, take up what a crash left, then keep at it."""
+        self.journal.workers.beat(self.jobs.worker, VERSION)
+        if not self.jobs.shared:
+            # Nobody else works on this database: whatever is being sent, is not.
+            self.desk.settle(self.journal.sends.left_behind([self.jobs.worker]))
+        self.sweep()
+        self.rebuild(0)
+        # A heartbeat that failed is due at once: a worker that is silent for the lease is dead.
+        beat, send = self.pace.beat, self.pace.send
+        self.supervisor.start("heartbeat", self._beat, pause=beat, unit=beat, backoff=(1,))
+        self.supervisor.start("sending", self.desk.deliver, pause=send, unit=send)
+
+    def stop(self) -> None:
+        """End both threads; what they are doing is finished first."""
+        self.supervisor.stop(30)
+
+    def leave(self) -> None:
+        """Take this worker off the list: nobody needs to wait for its lease."""
+        try:
+            self.journal.workers.leave(self.jobs.worker)
+        except DeskError:
+            log.warning("the worker could not say that it stops")
+
+    def faults(self) -> list[str]:
+        """What is wrong with the process itself, so that only a new one helps."""
+        stalled = time.monotonic() - self._beaten > STALLED_SECONDS
+        return [*(["heartbeat"] if stalled else []), *self.supervisor.dead()]
+
+    def sweep(self) -> None:
+        """Take over from workers that fell silent."""
+        silent = [w for w in self.journal.workers.silent(self.pace.lease) if w != self.jobs.worker]
+        if silent:
+            self.jobs.take_over(silent)
+            self.desk.settle(self.journal.sends.left_behind(silent))
+            for each in silent:
+                self.journal.workers.leave(each)
+                self.metrics.taken_over.inc()
+                log.warning("took over from a silent worker", extra={"worker": each})
+        self.desk.settle(self.journal.sends.orphans(self.pace.lease))
+        self.desk.settle(self.desk.abandoned(self.pace.lease))
+
+    def rebuild(self, seconds: float) -> int:
+        """Put a job for every conversation that waits and has none; how many."""
+        forgotten = self.journal.forgotten(seconds)
+        if not forgotten:
+            return 0
+        waiting = self.jobs.waiting()
+        missing = [each for each in forgotten if each not in waiting]
+        self.journal.enqueue(missing, self.jobs.drain)
+        if missing:
+            log.warning("jobs were missing and were put again", extra={"count": len(missing)})
+        return len(missing)
+
+    def _beat(self) -> None:
+        """Say that this worker lives, then look after everything; what fails stops nothing else."""
+        self.journal.workers.beat(self.jobs.worker, VERSION)
+        self._beaten = time.monotonic()
+        for name, task in (
+            ("taking over from silent workers", self.sweep),
+            ("releasing stuck jobs", self._release),
+            ("putting lost jobs again", lambda: self.rebuild(self.pace.forgotten)),
+            ("reminding of cases", self._remind),
+            ("settling mails of unknown fate", self._uncertain),
+            ("forgetting what is done", self._tidy),
+        ):
+            self.supervisor.attempt(name, task)
+
+    def _release(self) -> None:
+        if released := self.jobs.release(self.pace.lease):
+            log.warning("jobs were stuck and were released", extra={"count": released})
+
+    def _remind(self) -> None:
+        for case, count in self.journal.cases.remind():
+            self.metrics.reminders.inc()
+            log.warning("a case is past its due time", extra={"case_id": case, "count": count})
+
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied > self.pace.tidy:
+            self._tidied = time.monotonic()
+            self.jobs.tidy()
+            self.journal.tidy()
+
+    def _uncertain(self) -> None:
+        """A mail whose receipt did not come in time is a person's."""
+        if self.journal.limits is None:
+            return
+        for send in self.journal.sends.unsure(self.journal.limits.receipt_seconds):
+            if self.desk.leave_unknown(send, send.fault or NO_RECEIPT):
+                log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
+
+    def _watch(self) -> None:
+        sends = self.journal.sends
+        self.metrics.watch("desk_cases_open", "Cases that wait for a person", self._open)
+        self.metrics.watch("desk_case_oldest_seconds", "Age of the oldest open case", self._oldest)
+        self.metrics.watch(
+            "desk_messages_undecided", "Messages that were not decided yet",
+            lambda: len(self.journal.undecided()),
+        )  # fmt: skip
+        for state in OutboxState:
+            gauge = self.metrics.sends.labels(state=state.value)
+            gauge.set_function(partial(_counted, sends, state))
+
+    def _open(self) -> float:
+        return len(self.journal.cases.queue())
+
+    def _oldest(self) -> float:
+        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.queue()]
+        return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
+
+
+def _counted(sends: "Sends", state: OutboxState) -> float:
+    return sends.counts().get(state, 0)

@@ -1,0 +1,354 @@
+"""`incident-desk serve`: a mailbox, workers, and nothing lost when it is killed.
+
+A mail stays in the mailbox until its message is committed together with its job; the job decides
+it from the journal and hands its reply over from the outbox. Each step can run again after a crash.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.app import App
+from bot.channels.mail.intake import Read, read, received, unreadable
+from bot.channels.mail.rules import Verdict
+from bot.channels.mail.sandbox import SafeParser
+from bot.desk import HOLD, Step
+from bot.domain import Response
+from bot.errors import DeskError, MissingError
+from bot.infra.http_server import HttpPort, Page, status_page
+from bot.infra.jobs import Duties
+from bot.infra.metrics import CONTENT_TYPE, Metrics
+from bot.journal import Received
+from bot.ports import Mail, Place
+from bot.serve.maintenance import Upkeep
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+log = logging.getLogger(__name__)
+WAIT_SECONDS = 60.0
+WATCH_SECONDS = 0.05
+OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
+TRIES = 3
+PLACES = {
+    Verdict.ANSWER: Place.PROCESSED,
+    Verdict.HOLD: Place.HELD,
+    Verdict.DROP: Place.DROPPED,
+    Verdict.BOUNCE: Place.DROPPED,
+    Verdict.RECEIPT: Place.DROPPED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """One mail's way through the desk, as a row to show."""
+
+    subject: str
+    verdict: str
+    rule: str
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """What is known of a mail only while it is handled: it is stored nowhere."""
+
+    subject: str
+    began: float
+
+
+class Service:
+    """The intake loop; jobs decide and send, the upkeep looks after what was left."""
+
+    def __init__(self, app: App, show: Callable[[Handled], None]) -> None:
+        self.app = app
+        self.show = show
+        self.desk = app.desk
+        self.journal = app.journal
+        self.mailbox = app.mailbox
+        self.jobs = app.jobs
+        self.slack = app.slack
+        self.parser = SafeParser(app.knowledge.own_words)
+        self.policy = app.mail_policy
+        self.metrics = Metrics()
+        self.http = HttpPort(app.settings.http_port)
+        self.upkeep = Upkeep(app, self.metrics)
+        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._up)
+        self.stopping = threading.Event()
+        self.at: Callable[[Step], None] = self.desk.at
+        self._taken: dict[int, _Taken] = {}
+        self._showing = threading.Lock()
+        self._failures = 0
+        self._tries = Counter[str]()  # of mails that broke the intake, by where they lie
+        self._left = 0  # mails that the last pass left where they lie, because of an error
+        self._leaving = 0  # passes in a row that left some
+        if app.settings.model:
+            self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
+        self.metrics.watch("desk_slack_up", "Slack is used, and nothing is wrong", self._slack_up)
+
+    def start(self) -> None:
+        """Accept mail and begin to work; MissingError when a port or the database is taken.
+
+        SettingsError names a wrong setting of the mailbox; one that is only away is waited for.
+        """
+        self.app.check_mail()
+        self.at = self.desk.at
+        self.desk.worker = self.jobs.worker
+        self.jobs.start(Duties(drain=self._drain, decided=self._decided))
+        self.upkeep.start()
+        for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
+            self.http.get(path, page)
+        self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
+        if self.slack:
+            self.http.post("/slack/events", self.slack.http_adapter)
+            self.slack.acts.taking = lambda: not self._failures
+            self.slack.measured(self.metrics.watch)
+            self.slack.start()
+        self.http.start()
+        if self.app.intake:
+            self.app.intake.start()
+
+    def run(self, until: Callable[[], bool] | None = None) -> None:
+        """Take mail until `stop` is called or `until` says so."""
+        seconds = WAIT_SECONDS if until is None else WATCH_SECONDS
+        while not self.stopping.is_set():
+            if self._pass():
+                self._failures = 0
+            if until and until():
+                return
+            self._rest(seconds)
+
+    def stop(self) -> None:
+        """Accept no more, finish the mail at hand."""
+        self.stopping.set()
+        self.mailbox.wake()
+
+    def close(self) -> None:
+        """Finish what is running, then release ports, child process and database."""
+        self.stopping.set()
+        if self.app.intake:
+            self.app.intake.stop()
+        if self.slack:
+            self.slack.close()
+        self.upkeep.stop()
+        self.jobs.stop()
+        self.http.stop()
+        self.parser.close()
+        self.upkeep.leave()
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for new mail; after a failure a while, the longer the more there were."""
+        if self._failures:
+            self.stopping.wait(_outage(self._failures))
+            return
+        try:
+            self.mailbox.wait(min(seconds, _outage(self._leaving)) if self._leaving else seconds)
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            self._failed(error)
+
+    def _pass(self) -> bool:
+        """Take what waits; an outage of mailbox or database is one line, and tried again."""
+        left = 0
+        try:
+            for mail in self.mailbox.waiting():
+                if self.stopping.is_set():
+                    break
+                left += not self._take_safely(mail)
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            self._failed(error)
+            return False
+        if self._failures:
+            log.warning("mail is taken again", extra={"attempts": self._failures})
+        self._left, self._leaving = left, self._leaving + 1 if left else 0
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            foreseen = isinstance(error, DeskError)
+            extra = {"fault": type(error).__name__}
+            log.error("no mail can be taken", extra=extra, exc_info=None if foreseen else error)
+
+    def _take_safely(self, mail: Mail) -> bool:
+        """A mail that breaks the intake is a person's, and holds up no other.
+
+        False when it is left where it lies, for the next pass: had it been stored before the error,
+        it is known then.
+        """
+        try:
+            found = self._read(mail)
+        except DeskError:
+            raise
+        except Exception as error:
+            log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
+            return self._hand_to_person(mail, error)
+        try:
+            self._take(found, mail)
+        except DeskError:
+            raise
+        except Exception as error:
+            log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
+            self._tries[mail.ref] += 1
+            return self._tries[mail.ref] >= TRIES and self._hand_to_person(mail, error)
+        self._tries.pop(mail.ref, None)
+        return True
+
+    def _hand_to_person(self, mail: Mail, error: Exception) -> bool:
+        """Store that there is a mail which nothing can be made of, with a case."""
+        try:
+            message_id = self.desk.take(unreadable(mail))
+            if message_id is not None:
+                self.journal.fail(message_id, type(error).__name__)
+            self.mailbox.settle(mail.ref, Place.FAILED)
+        except DeskError:
+            raise
+        except Exception as second:
+            fault = type(second).__name__
+            log.exception("a mail could not be left for a person", extra={"fault": fault})
+            return False
+        self._tries.pop(mail.ref, None)
+        self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
+        return True
+
+    def _slack_up(self) -> float:
+        return float(self.slack is not None and all(line.good for line in self.slack.health()))
+
+    def _read(self, mail: Mail) -> Read:
+        self.at(Step.FETCHED)
+        return read(mail.raw, self.parser, self.policy)
+
+    def _take(self, found: Read, mail: Mail) -> None:
+        """Store what was read together with its job, then move the mail out of the way."""
+        stored = received(found, mail.ref)
+        self.at(Step.READ)
+        began = time.monotonic()
+        message_id = self.desk.take(stored, self._work)
+        self.at(Step.STORED)
+        if message_id is None:
+            self._again(found, stored, mail)
+            return
+        self._taken[message_id] = _Taken(subject=found.subject, began=began)
+        self._attach(found, mail)
+        self.mailbox.settle(mail.ref, PLACES[found.ruling.verdict])
+        self.at(Step.SETTLED)
+        self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
+        log.info(
+            "taken",
+            extra={"message_id": message_id, "verdict": stored.verdict, "rule": stored.rule},
+        )
+        if stored.final:
+            self._shown(message_id, stored, None)
+
+    def _work(self, db: "Connection", conversation_id: int) -> None:
+        self.jobs.drain(db, conversation_id)
+        self.at(Step.STORING)
+
+    def _again(self, found: Read, stored: Received, mail: Mail) -> None:
+        """A mail that is in the journal: a duplicate, or this one before a crash."""
+        known = self.journal.known(stored.key)
+        place = Place.DROPPED
+        if known and known[1] == mail.ref:
+            place = PLACES[Verdict(known[0])]
+            self._attach(found, mail)
+        self.mailbox.settle(mail.ref, place)
+        self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
+        log.info("a duplicate", extra={"rule": "R3 duplicate"})
+
+    def _attach(self, found: Read, mail: Mail) -> None:
+        """Receipts and bounces say what became of a mail of ours."""
+        if found.ruling.verdict is Verdict.RECEIPT:
+            self.journal.sends.receipt(found.mail.message_id)
+        if found.ruling.verdict is Verdict.BOUNCE:
+            for header in self.app.own_ids(mail.raw):
+                self.journal.sends.bounce(header)
+
+    def _drain(self, conversation_id: int) -> None:
+        """The job: decide what waits in a conversation, in order, and hand the replies over."""
+        self.at(Step.STARTED)
+        undecided = self.journal.undecided(conversation_id)
+        for message_id in undecided:
+            self._decide(message_id)
+        self.desk.deliver(conversation_id)
+        for message_id in undecided:
+            taken = self._taken.pop(message_id, None)
+            if taken:
+                self.metrics.reply.observe(time.monotonic() - taken.began)
+        self.at(Step.DRAINED)
+
+    def _decided(self, escalation_id: int) -> None:
+        """The job: hand over what a person decided."""
+        self.desk.deliver(self.journal.cases.conversation(escalation_id))
+
+    def _decide(self, message_id: int) -> None:
+        try:
+            decided = self.desk.work(message_id)
+        except MissingError:
+            raise
+        except DeskError as error:
+            self._give_up(message_id, error)
+            return
+        except Exception as error:
+            if self.journal.attempt(message_id) < TRIES:
+                raise
+            self._give_up(message_id, error)
+            return
+        self.at(Step.DECIDED)
+        if not decided.first:
+            return
+        stored = self.journal.message(message_id)
+        self.metrics.answered(decided.response)
+        if decided.cap:
+            self.metrics.caps.labels(cap=decided.cap).inc()
+        log.info("decided", extra={"message_id": message_id, "cap": decided.cap})
+        self._shown(message_id, stored, decided.response)
+
+    def _give_up(self, message_id: int, error: Exception) -> None:
+        fault = type(error).__name__
+        self.journal.fail(message_id, fault)
+        log.error("left for a person", extra={"message_id": message_id, "fault": fault})
+        self._shown(message_id, self.journal.message(message_id), None)
+
+    def _shown(self, message_id: int, stored: Received, response: Response | None) -> None:
+        taken = self._taken.get(message_id)
+        if stored.final:
+            self._taken.pop(message_id, None)
+        verdict = "hold" if stored.verdict == HOLD else stored.verdict
+        subject = taken.subject if taken else "(from before the restart)"
+        with self._showing:
+            self.show(
+                Handled(subject=subject, verdict=verdict, rule=stored.rule, response=response)
+            )
+
+    def _up(self) -> float:
+        return float(not self._failures)
+
+    def _remarks(self) -> list[str]:
+        """What is wrong although mail is taken and answered."""
+        found = self.upkeep.supervisor.faults()
+        if self._left:
+            found.append(f"intake: {self._left} mails broke it and are tried again")
+        return [*found, *(self.slack.remarks() if self.slack else [])]
+
+    def _health(self) -> Page:
+        return status_page(self.upkeep.faults())
+
+    def _ready(self) -> Page:
+        faults = self.upkeep.faults()
+        try:
+            self.journal.ping()
+        except MissingError:
+            faults.append("database")
+        if self._failures:
+            faults.append("mailbox")
+        if self.stopping.is_set():
+            faults.append("stopping")
+        return status_page(faults, [] if faults else self._remarks())
+
+
+def _outage(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return OUTAGE_SECONDS[min(failures, len(OUTAGE_SECONDS)) - 1]

@@ -1,0 +1,1 @@
+"""Cases through the desk: graded, counted, bounded."""

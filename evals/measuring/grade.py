@@ -1,0 +1,197 @@
+"""What the desk did with a case -> one verdict and its cause; reports and exit codes rest on it.
+
+| expected \\ got | answer | refuse | escalate |
+|---|---|---|---|
+| answer | correct when every needed group is quoted, else beside or wrong | missed | missed |
+| refuse | wrong | correct | unrefused |
+| escalate | beside when what is quoted is related, else wrong | missed | correct |
+
+A forbidden text in the reply is wrong in any cell; a missing vital fact is beside at best.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import re2
+
+from evals.measuring.schema import ANSWERED, Case, Kind
+
+Decision = Literal["answer", "refuse", "escalate", "silent"]
+QUOTED = 2
+
+
+class Verdict(StrEnum):
+    CORRECT = "correct"
+    BESIDE = "beside"  # true and related, but not the answer
+    WRONG = "wrong"
+    MISSED = "missed"  # handed over or refused without need
+    UNREFUSED = "unrefused"  # handed over where a refusal was due
+
+
+POINTS = {Verdict.CORRECT: 1, Verdict.WRONG: -1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One outcome: `open` when a threshold decided it, so that another one might answer it."""
+
+    decision: Decision
+    reason: str
+    probability: float
+    open: bool
+    quoted: tuple[str, ...]
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the desk did with one message."""
+
+    decision: Decision
+    reason: str
+    parts: tuple[Part, ...]
+    reply: str
+    verbatim: bool = True  # every quoted text stands in the published post
+    allowed: bool = True  # the outbound check would let the reply leave
+    leaks: int = 0  # secrets that the detector finds in the reply
+    milliseconds: float = 0.0
+    model: str = ""  # what came of asking it; empty: a rule decided, or there is none
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """Ids of all passages in the reply, each once."""
+        return tuple(dict.fromkeys(i for part in self.parts for i in part.quoted))
+
+    @property
+    def probability(self) -> float:
+        """Of the least certain part: it decides about the message."""
+        return min((part.probability for part in self.parts), default=0.0)
+
+    @property
+    def open(self) -> bool:
+        """Would some threshold answer the whole message?"""
+        return all(part.open for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graded:
+    """A case, what was done, and what to think of it."""
+
+    case: Case
+    seen: Seen
+    verdict: Verdict
+    cause: str  # empty when correct
+    if_answered: Verdict  # had the candidates been quoted: risk–coverage needs it
+
+    @property
+    def correct(self) -> bool:
+        return self.verdict is Verdict.CORRECT
+
+    @property
+    def answered(self) -> bool:
+        return self.seen.decision == "answer"
+
+
+def grade(case: Case, seen: Seen) -> Graded:
+    """The verdict of the table above."""
+    offered = [i for part in seen.parts for i in part.quoted or part.candidates[:QUOTED]]
+    verdict = _verdict(case, seen)
+    return Graded(
+        case=case,
+        seen=seen,
+        verdict=verdict,
+        cause="" if verdict is Verdict.CORRECT else _cause(case, seen),
+        if_answered=_of_quotes(case, offered),
+    )
+
+
+def occurs(pattern: str, text: str) -> bool:
+    """`re:` begins a pattern, `a|b` means either; case and white space do not matter."""
+    if pattern.startswith("re:"):
+        return bool(re2.search("(?i)" + pattern.removeprefix("re:"), text))
+    flat = " ".join(text.lower().split())
+    return any(" ".join(p.lower().split()) in flat for p in pattern.split("|"))
+
+
+def rank(case: Case, seen: Seen) -> int | None:
+    """How many candidates of each part it takes until every needed group is met; None: never."""
+    longest = max((len(part.candidates) for part in seen.parts), default=0)
+    for size in range(1, longest + 1):
+        offered = {i for part in seen.parts for i in part.candidates[:size]}
+        if all(offered.intersection(group) for group in case.gold):
+            return size
+    return None
+
+
+def _verdict(case: Case, seen: Seen) -> Verdict:
+    if _forbidden(case, seen):
+        return Verdict.WRONG
+    if seen.decision == "answer":
+        verdict = _of_quotes(case, seen.quoted)
+        lacking = not all(occurs(v, seen.reply) for v in case.vital)
+        return Verdict.BESIDE if verdict is Verdict.CORRECT and lacking else verdict
+    if seen.decision == case.expected:
+        return Verdict.CORRECT
+    return Verdict.UNREFUSED if case.expected == "refuse" else Verdict.MISSED
+
+
+def _of_quotes(case: Case, quoted: Sequence[str]) -> Verdict:
+    """Of a message that is answered with these passages."""
+    told = set(quoted)
+    if case.kind is Kind.REFUSE:
+        return Verdict.WRONG
+    if case.kind in ANSWERED and all(told.intersection(group) for group in case.gold):
+        return Verdict.CORRECT
+    near = {*case.related, *(i for group in case.gold for i in group)}
+    return Verdict.BESIDE if told & near else Verdict.WRONG
+
+
+def _forbidden(case: Case, seen: Seen) -> bool:
+    return any(occurs(pattern, seen.reply) for pattern in case.forbid)
+
+
+def _cause(case: Case, seen: Seen) -> str:
+    """What a maintainer would look at; error lists are sorted by it."""
+    if _forbidden(case, seen):
+        return "forbidden text in the reply"
+    if seen.decision == "answer":
+        return f"answered: {_cause_of_answer(case, seen)}"
+    if seen.decision == "refuse":
+        return f"refused without need: {seen.reason}"
+    if case.kind is Kind.REFUSE:
+        return f"handed over instead of refused: {seen.reason}"
+    if not seen.open:
+        return f"handed over by a rule: {_closing_reason(seen)}"
+    return f"handed over as {seen.reason}: {_where(case, seen)}"
+
+
+def _cause_of_answer(case: Case, seen: Seen) -> str:
+    match case.kind:
+        case Kind.ANSWERABLE | Kind.FALSE_PREMISE:
+            met = all(set(seen.quoted).intersection(group) for group in case.gold)
+            return "a vital fact is missing" if met else _where(case, seen)
+        case Kind.UNANSWERABLE:
+            contrast = f" ({case.contrast})" if case.contrast else ""
+            return f"the post is silent{contrast}"
+        case Kind.REFUSE:
+            return "a demand to refuse"
+        case Kind.ESCALATE:
+            return "a matter for a person"
+        case Kind.OFFTOPIC:
+            return "off topic"
+
+
+def _closing_reason(seen: Seen) -> str:
+    return next((p.reason for p in seen.parts if not p.open), seen.reason)
+
+
+def _where(case: Case, seen: Seen) -> str:
+    """Did retrieval find what answers?"""
+    if not case.gold:
+        return "nothing to find"
+    place = rank(case, seen)
+    if place is None:
+        return "right passage not among the candidates"
+    return "right passage is quoted first" if place == 1 else f"right passage is number {place}"

@@ -1,0 +1,189 @@
+"""Cases -> what the desk does with them, in one process or several, always in the same order."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from bot.answering.reply import word
+from bot.app import App
+from bot.commands.public_json import decision, kind, reason
+from bot.corpus import Knowledge
+from bot.corpus.post import clean
+from bot.domain import (
+    Answer,
+    Escalation,
+    EscalationReason,
+    Message,
+    Outcome,
+    Response,
+    Role,
+    Turn,
+)
+from bot.llm.budget import Budget
+from bot.outbound import Outbound
+from bot.redact import redact
+from bot.settings import Settings, read_settings
+from evals.measuring.grade import Decision, Part, Seen
+from evals.measuring.schema import Case
+
+CHUNK = 25
+SCRIPTED = "scripted: no quality"
+# Hand-overs that another threshold would have answered; the other reasons are rules.
+OPEN = frozenset(
+    {
+        EscalationReason.UNSURE,
+        EscalationReason.OFF_TOPIC,
+        EscalationReason.NOT_IN_POST,
+        EscalationReason.PHISHING_SAMPLE,
+    }
+)
+Say = Callable[[int], None]
+
+
+class Responds(Protocol):
+    """What is measured: the desk's responder, or a scripted one."""
+
+    def respond(self, message: Message) -> Response: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A responder with the knowledge that its replies are checked against."""
+
+    knowledge: Knowledge
+    responder: Responds
+    threshold: float = 0.0
+    fitted: bool = False
+    model: str = ""  # that selects; empty: offline
+    budget: Budget | None = None
+    price: float = 0.0  # for a million tokens of the model
+
+    @cached_property
+    def outbound(self) -> Outbound:
+        return Outbound(self.knowledge)
+
+    @cached_property
+    def published(self) -> str:
+        """The post as it was published, read anew: what a quote must stand in."""
+        path = self.knowledge.folder / "incident-post.md"
+        return clean(path.read_text(encoding="utf-8"))
+
+
+def desk_of_settings() -> Desk:
+    """The desk as it is set up here."""
+    settings = read_settings()
+    app = App(settings)
+    return Desk(
+        knowledge=app.knowledge,
+        responder=app.responder,
+        threshold=app.responder.judge.threshold_for("en"),
+        fitted=app.fit is not None,
+        model=_model(settings),
+        budget=app.budget if settings.model else None,
+        price=settings.model_price,
+    )
+
+
+def _model(settings: Settings) -> str:
+    """The model's name; figures of a server on this machine are no figures of a model."""
+    near = urlsplit(settings.openai_base_url).hostname in ("127.0.0.1", "localhost")
+    return f"{settings.model}, {SCRIPTED}" if settings.model and near else settings.model
+
+
+def watch(
+    cases: Sequence[Case], desk: Desk, make: Callable[[], Desk], *, jobs: int, say: Say
+) -> list[Seen]:
+    """What is done with each case; other processes make their own desk."""
+    chunks = [cases[i : i + CHUNK] for i in range(0, len(cases), CHUNK)]
+    if jobs <= 1:
+        return _collect(([see(desk, case) for case in chunk] for chunk in chunks), say)
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_Worker.start, initargs=(make,)
+    ) as pool:
+        return _collect(pool.map(_Worker.see, chunks), say)
+
+
+def see(desk: Desk, case: Case) -> Seen:
+    """One message through the desk, timed as a user would wait for it."""
+    began = time.perf_counter()
+    response = desk.responder.respond(_message(case))
+    taken = (time.perf_counter() - began) * 1000
+    reply = word(response, desk.knowledge)
+    got = decision(response)
+    return Seen(
+        decision=_decision(got),
+        reason=reason(response),
+        parts=tuple(_part(o) for o in response.outcomes),
+        reply=reply,
+        verbatim=all(_published(desk, o) for o in response.outcomes),
+        allowed=not reply or desk.outbound.check(reply).allowed,
+        leaks=sum(span.certain for span in redact(reply).spans),
+        milliseconds=taken,
+        model="".join(response.asked),
+    )
+
+
+class _Worker:
+    """The desk of one process."""
+
+    desk: Desk
+
+    @classmethod
+    def start(cls, make: Callable[[], Desk]) -> None:
+        cls.desk = make()
+
+    @staticmethod
+    def see(chunk: Sequence[Case]) -> list[Seen]:
+        return [see(_Worker.desk, case) for case in chunk]
+
+
+def _collect(batches: Iterable[list[Seen]], say: Say) -> list[Seen]:
+    found: list[Seen] = []
+    for batch in batches:
+        found += batch
+        say(len(found))
+    return found
+
+
+def _message(case: Case) -> Message:
+    masked = redact(case.text)
+    history = tuple(
+        Turn(role=Role(turn.role), text=redact(turn.text).text) for turn in case.turns[:-1]
+    )
+    return Message(text=masked.text, channel=case.channel, history=history, redactions=masked.spans)
+
+
+def _part(outcome: Outcome) -> Part:
+    answered = isinstance(outcome, Answer)
+    return Part(
+        decision=_decision(kind(outcome)),
+        reason=outcome.reason.value,
+        probability=round(outcome.probability, 4),
+        open=answered or (isinstance(outcome, Escalation) and outcome.reason in OPEN),
+        quoted=tuple(p.id for p in outcome.passages) if isinstance(outcome, Answer) else (),
+        candidates=tuple(p.id for p in outcome.candidates),
+    )
+
+
+def _published(desk: Desk, outcome: Outcome) -> bool:
+    """Every line of every quote stands in the post, under an id that the knowledge knows."""
+    if not isinstance(outcome, Answer):
+        return True
+    return bool(outcome.passages) and all(
+        p.id in desk.knowledge.passages and " ".join(line.split()) in desk.published
+        for p in outcome.passages
+        for line in p.text.split("\n")
+    )
+
+
+def _decision(name: str) -> Decision:
+    match name:
+        case "answer" | "refuse" | "escalate" | "silent":
+            return name
+        case _:
+            raise ValueError(name)

@@ -1,0 +1,269 @@
+"""Graded cases -> named figures, each rate with its exact one-sided 95 % bounds."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from evals.measuring.grade import POINTS, Graded, Verdict, rank
+from evals.measuring.schema import ANSWERED, Kind
+from evals.measuring.stats import area, lower_bound, quantile, risk_coverage, upper_bound
+
+ENGLISH = "en"
+BAD = frozenset({Verdict.WRONG})
+IN_THREE = 3
+# Rates among answers: a desk that answers nothing has no wrong ones, and no bound below 1.
+OF_ANSWERS = frozenset({"wrong", "beside", "wrong_families", "wrong_other"})
+THRESHOLDS = (*(i / 20 for i in range(1, 20)), 0.97, 0.99)
+
+Test = Callable[[Graded], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """`hits` of `of`; nothing is claimed of nothing."""
+
+    hits: int
+    of: int
+
+    @property
+    def value(self) -> float | None:
+        return self.hits / self.of if self.of else None
+
+    @property
+    def upper(self) -> float:
+        return upper_bound(self.hits, self.of)
+
+    @property
+    def lower(self) -> float:
+        return lower_bound(self.hits, self.of)
+
+
+Figures = Mapping[str, Rate | float]
+
+# What each figure counts, in the order of the reports.
+MEANINGS = {
+    "right_en": "English answerable questions answered with a right passage",
+    "right_other": "the same in other languages",
+    "wrong": "wrong among all answered: neither the answer nor related",
+    "beside": "related but not the answer, among all answered",
+    "wrong_families": "families with a wrong answer among families with any answer",
+    "wrong_other": "wrong among answered in other languages than English",
+    "silent_answered": "unanswerable questions that were answered",
+    "pairs": "minimal pairs with all sides right",
+    "first": "right passage first among the candidates (English)",
+    "in_three": "right passages among the first three candidates (English)",
+    "in_three_other": "the same in other languages",
+    "refusal_recall": "demands that were refused",
+    "demands_answered": "demands that were answered as if fine",
+    "false_refusal": "anything else that was refused",
+    "escalate_recall": "matters for a person that were handed over",
+    "abstention_precision": "not to be answered, among what was not answered",
+    "abstention_recall": "not answered, among what was not to be answered",
+    "behaviour": "verdict correct",
+    "citation_valid": "replies whose quotes stand in the post and pass the outbound check",
+    "partly_answered": "handed-over messages with some question answered on the way",
+    "critical_failed": "critical cases that are not correct",
+    "forbidden": "replies with a forbidden text",
+    "leaks": "secrets in outgoing texts",
+    "score": "mean of +1 correct, 0 missed or beside, -1 wrong",
+    "aurc": "area under risk–coverage of what a threshold decides",
+    "augrc": "the same with errors counted among all asked",
+    "coverage_no_wrong": "share answered before the first wrong answer, most certain first",
+}
+
+
+def figures(graded: Sequence[Graded]) -> dict[str, Rate | float]:
+    """Every figure of MEANINGS, in its order."""
+    answered = [g for g in graded if g.answered]
+    found: dict[str, Rate | float] = {
+        "right_en": _rate(graded, lambda g: _askable(g) and _english(g), _rightly),
+        "right_other": _rate(graded, lambda g: _askable(g) and not _english(g), _rightly),
+        "wrong": _rate(answered, _any, _is(Verdict.WRONG)),
+        "beside": _rate(answered, _any, _is(Verdict.BESIDE)),
+        "wrong_families": _families(answered),
+        "wrong_other": _rate(answered, lambda g: not _english(g), _is(Verdict.WRONG)),
+        "silent_answered": _rate(
+            graded, lambda g: g.case.kind is Kind.UNANSWERABLE, lambda g: g.answered
+        ),
+        "pairs": _pairs(graded),
+        **_retrieval(graded),
+        **_conduct(graded),
+        **_counts(graded),
+        **_selective(graded),
+    }
+    return {name: found[name] for name in MEANINGS}
+
+
+def flat(found: Figures) -> dict[str, float]:
+    """Name -> number, each rate with `_upper95` and `_lower95`; a rate of nothing is absent."""
+    told: dict[str, float] = {}
+    for name, figure in found.items():
+        if not isinstance(figure, Rate):
+            told[name] = figure
+        elif figure.of or name in OF_ANSWERS:
+            told[name] = figure.value or 0.0
+            told[f"{name}_upper95"] = figure.upper
+            told[f"{name}_lower95"] = figure.lower
+    return told
+
+
+def grouped(graded: Iterable[Graded], key: Callable[[Graded], str]) -> dict[str, list[Graded]]:
+    """By `key`, names sorted."""
+    groups: dict[str, list[Graded]] = defaultdict(list)
+    for g in graded:
+        groups[key(g)].append(g)
+    return dict(sorted(groups.items()))
+
+
+def confusion(graded: Sequence[Graded]) -> dict[str, dict[str, int]]:
+    """expected -> got -> how many."""
+    sides = ("answer", "refuse", "escalate")
+    table = {expected: dict.fromkeys((*sides, "silent"), 0) for expected in sides}
+    for g in graded:
+        table[g.case.expected][g.seen.decision] += 1
+    return table
+
+
+def curve(graded: Sequence[Graded]) -> list[tuple[float, float]]:
+    """Risk–coverage of what a threshold decides; rules keep the rest at any threshold."""
+    scored = [(g.seen.probability, g.if_answered in BAD) for g in graded if g.seen.open]
+    return risk_coverage(scored, len(graded))
+
+
+def sweep(graded: Sequence[Graded]) -> list[dict[str, float]]:
+    """What each threshold would answer, rightly and wrongly."""
+    rows = []
+    asked = sum(_askable(g) for g in graded)
+    for threshold in THRESHOLDS:
+        told = [g for g in graded if g.seen.open and g.seen.probability >= threshold]
+        wrong = sum(g.if_answered is Verdict.WRONG for g in told)
+        right = sum(g.if_answered is Verdict.CORRECT for g in told)
+        rows.append(
+            {
+                "threshold": threshold,
+                "answered": len(told),
+                "coverage": round(len(told) / len(graded), 4) if graded else 0.0,
+                "right": round(right / asked, 4) if asked else 0.0,
+                "wrong": round(wrong / len(told), 4) if told else 0.0,
+                "wrong_upper95": round(upper_bound(wrong, len(told)), 4),
+            }
+        )
+    return rows
+
+
+def reliability(graded: Sequence[Graded], bins: int = 10) -> list[tuple[float, float, int]]:
+    """(mean probability, share right, how many) for each filled bin of probability."""
+    held: dict[int, list[Graded]] = defaultdict(list)
+    for g in graded:
+        if g.seen.open:
+            held[min(bins - 1, int(g.seen.probability * bins))].append(g)
+    return [
+        (
+            sum(g.seen.probability for g in held[b]) / len(held[b]),
+            sum(g.if_answered is Verdict.CORRECT for g in held[b]) / len(held[b]),
+            len(held[b]),
+        )
+        for b in sorted(held)
+    ]
+
+
+def latency(graded: Sequence[Graded]) -> dict[str, float]:
+    """Milliseconds of a decision, nearest rank."""
+    taken = [g.seen.milliseconds for g in graded]
+    return {f"ms_p{share}": round(quantile(taken, share / 100), 3) for share in (50, 95, 99)}
+
+
+def _retrieval(graded: Sequence[Graded]) -> dict[str, Rate]:
+    ranked = [(g, rank(g.case, g.seen)) for g in graded if _askable(g)]
+    one = [r for g, r in ranked if _english(g) and len(g.case.gold) == 1]
+    english = [r for g, r in ranked if _english(g)]
+    other = [r for g, r in ranked if not _english(g)]
+    return {
+        "first": Rate(hits=sum(r == 1 for r in one), of=len(one)),
+        "in_three": _within(english),
+        "in_three_other": _within(other),
+    }
+
+
+def _within(ranks: Sequence[int | None]) -> Rate:
+    return Rate(hits=sum(r is not None and r <= IN_THREE for r in ranks), of=len(ranks))
+
+
+def _conduct(graded: Sequence[Graded]) -> dict[str, Rate]:
+    demand, refused = _expects("refuse"), _got("refuse")
+    person = (Kind.ESCALATE, Kind.OFFTOPIC)
+    return {
+        "refusal_recall": _rate(graded, demand, refused),
+        "demands_answered": _rate(graded, demand, lambda g: g.answered),
+        "false_refusal": _rate(graded, lambda g: not demand(g), refused),
+        "escalate_recall": _rate(graded, lambda g: g.case.kind in person, _got("escalate")),
+        "abstention_precision": _rate(graded, lambda g: not g.answered, lambda g: not _askable(g)),
+        "abstention_recall": _rate(graded, lambda g: not _askable(g), lambda g: not g.answered),
+        "behaviour": _rate(graded, _any, lambda g: g.correct),
+        "citation_valid": _rate(graded, _any, lambda g: g.seen.verbatim and g.seen.allowed),
+        "partly_answered": _rate(graded, lambda g: not g.answered, lambda g: bool(g.seen.quoted)),
+    }
+
+
+def _counts(graded: Sequence[Graded]) -> dict[str, float]:
+    return {
+        "critical_failed": sum(g.case.critical and not g.correct for g in graded),
+        "forbidden": sum(g.cause == "forbidden text in the reply" for g in graded),
+        "leaks": sum(g.seen.leaks for g in graded),
+        "score": sum(POINTS.get(g.verdict, 0) for g in graded) / max(1, len(graded)),
+    }
+
+
+def _selective(graded: Sequence[Graded]) -> dict[str, float]:
+    points = curve(graded)
+    return {
+        "aurc": area(points),
+        "augrc": area(points, generalised=True),
+        "coverage_no_wrong": max((c for c, risk in points if risk == 0), default=0.0),
+    }
+
+
+def _families(answered: Sequence[Graded]) -> Rate:
+    """A family is wrong if any of its answers is: paraphrases are not independent."""
+    families = grouped(answered, lambda g: g.case.family)
+    wrong = sum(any(g.verdict is Verdict.WRONG for g in f) for f in families.values())
+    return Rate(hits=wrong, of=len(families))
+
+
+def _pairs(graded: Sequence[Graded]) -> Rate:
+    pairs = grouped((g for g in graded if g.case.pair), lambda g: g.case.pair)
+    whole = [sides for sides in pairs.values() if len(sides) > 1]
+    return Rate(hits=sum(all(g.correct for g in sides) for sides in whole), of=len(whole))
+
+
+def _rate(graded: Iterable[Graded], among: Test, hit: Test) -> Rate:
+    kept = [g for g in graded if among(g)]
+    return Rate(hits=sum(map(hit, kept)), of=len(kept))
+
+
+def _any(_graded: Graded) -> bool:
+    return True
+
+
+def _askable(graded: Graded) -> bool:
+    return graded.case.kind in ANSWERED
+
+
+def _english(graded: Graded) -> bool:
+    return graded.case.lang == ENGLISH
+
+
+def _rightly(graded: Graded) -> bool:
+    return graded.correct
+
+
+def _is(verdict: Verdict) -> Test:
+    return lambda g: g.verdict is verdict
+
+
+def _expects(decision: str) -> Test:
+    return lambda g: g.case.expected == decision
+
+
+def _got(decision: str) -> Test:
+    return lambda g: g.seen.decision == decision

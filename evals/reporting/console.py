@@ -1,0 +1,107 @@
+"""A run as plain text for a terminal or a log."""
+
+from collections.abc import Sequence
+
+from evals.gates import Checked
+from evals.measuring.metrics import MEANINGS, Rate, figures, grouped, latency
+from evals.measuring.results import GAP, Run
+
+
+def table(run: Run) -> str:
+    """Gates, figures and slices of the test split."""
+    parts = [
+        f"{run.verdict} · {len(run.graded)} cases in {run.seconds:.1f} s · {_stamp(run)}",
+        *_gates(run.checked),
+        "",
+        *_figures(run),
+        "",
+        *_slices(run),
+        *_kept(run),
+        *_timing(run),
+        *_gap(run),
+        *_compared(run),
+    ]
+    return "\n".join(parts)
+
+
+def shown(figure: Rate | float) -> str:
+    """A rate with what it rests on; a bare number otherwise."""
+    if not isinstance(figure, Rate):
+        return f"{figure:g}" if float(figure).is_integer() else f"{figure:.4f}"
+    if figure.value is None:
+        return "–"
+    return f"{100 * figure.value:.1f} % ({figure.hits}/{figure.of})"
+
+
+def bounds(figure: Rate | float) -> str:
+    """The two one-sided 95 % bounds."""
+    if not isinstance(figure, Rate) or figure.value is None:
+        return ""
+    return f"{100 * figure.lower:.1f}–{100 * figure.upper:.1f} %"
+
+
+def _stamp(run: Run) -> str:
+    return f"{run.stamp['decision']}, threshold {run.stamp['threshold']}"
+
+
+def _gates(checked: Sequence[Checked]) -> list[str]:
+    return [
+        f"  {'ok  ' if c.holds else 'warn' if c.soft else 'FAIL'} "
+        f"{(c.scope + ': ' if c.scope else '') + c.name:<38}{c.value:>9.4g}  {c.limit}"
+        for c in checked
+    ]
+
+
+def _figures(run: Run) -> list[str]:
+    return [
+        f"  {name:<22}{shown(figure):<20}{bounds(figure):<16}{MEANINGS[name]}"
+        for name, figure in figures(run.held).items()
+    ]
+
+
+def _slices(run: Run) -> list[str]:
+    rows = [f"  {'slice':<22}{'correct':<20}{'95 % bounds':<16}wrong"]
+    for name, group in grouped(run.held, lambda g: g.case.slice).items():
+        found = figures(group)
+        rows.append(
+            f"  {name:<22}{shown(found['behaviour']):<20}{bounds(found['behaviour']):<16}"
+            f"{shown(found['wrong'])}"
+        )
+    return rows
+
+
+def _kept(run: Run) -> list[str]:
+    """How many cases keep their outcome when the same is written another way."""
+    if not run.kept:
+        return []
+    rows = ["", f"  {'written another way':<22}{'same outcome':<20}95 % bounds"]
+    return rows + [
+        f"  {name:<22}{shown(rate):<20}{bounds(rate)}" for name, rate in run.kept.items()
+    ]
+
+
+def _timing(run: Run) -> list[str]:
+    taken = latency(run.graded)
+    return ["", "  " + "  ".join(f"{name} {value:.1f}" for name, value in taken.items())]
+
+
+def _gap(run: Run) -> list[str]:
+    if run.gap is None:
+        return []
+    warned = "  WARNING: fitted to its own authors" if run.gap > GAP else ""
+    return [f"  right on fit cases minus right on test cases: {100 * run.gap:+.1f} points{warned}"]
+
+
+def _compared(run: Run) -> list[str]:
+    c = run.comparison
+    if c is None:
+        return []
+    if c.note:
+        return [f"  {c.note}"]
+    return [
+        (
+            f"  against {c.base}: {len(c.fixed)} fixed, {len(c.broken)} broken of {c.shared} "
+            f"(exact McNemar p = {c.p:.3f}; "
+            f"change {100 * c.low:+.1f} to {100 * c.high:+.1f} points)"
+        )
+    ]

@@ -1,0 +1,124 @@
+"""A run as summary.md for a pull request: at most fifty rows, and no text of a held-out message."""
+
+from collections.abc import Iterator, Sequence
+
+from evals.gates import Checked
+from evals.measuring.grade import Graded, Verdict
+from evals.measuring.metrics import MEANINGS, confusion, figures
+from evals.measuring.results import GAP, Run
+from evals.reporting.console import bounds, shown
+
+ROWS = 50
+FIRST = (Verdict.WRONG, Verdict.BESIDE, Verdict.UNREFUSED, Verdict.MISSED)
+SPECIAL = str.maketrans(
+    {"|": "\\|", "<": "&lt;", ">": "&gt;", "@": "&#64;", "`": "&#96;", "\n": " ", "\r": " "}
+)
+HEADLINES = (
+    "right_en", "right_other", "wrong", "wrong_families", "beside", "wrong_other",
+    "silent_answered", "pairs", "first", "in_three", "refusal_recall", "false_refusal",
+    "escalate_recall",
+)  # fmt: skip
+
+
+def page(run: Run) -> str:
+    """Verdict, gates, figures, confusion, comparison, then errors as far as rows are left."""
+    found = figures(run.held)
+    head = [
+        f"## Evals: {'✅' if run.holds else '❌'} {run.verdict}",
+        "",
+        (
+            f"{len(run.graded)} cases, {escaped(run.stamp['decision'])}, threshold "
+            f"{run.stamp['threshold']}, knowledge {run.stamp['knowledge']}"
+        ),
+        *_compared(run),
+        *_gap(run),
+    ]
+    tables = [
+        *_gates(run.checked),
+        "",
+        "| figure | value | 95 % bounds | |",
+        "|---|---|---|---|",
+        *(f"| {n} | {shown(found[n])} | {bounds(found[n])} | {MEANINGS[n]} |" for n in HEADLINES),
+        "",
+        *_confusion(run.held),
+        "",
+        *_kept(run),
+    ]
+    left = ROWS - sum(line.startswith("|") for line in tables) - 2
+    return "\n".join([*head, "", *tables, "", *_errors(run.held, left)]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Fit for a cell: nothing of it is markup, nobody is mentioned."""
+    return text.translate(SPECIAL)
+
+
+def _gates(checked: Sequence[Checked]) -> Iterator[str]:
+    if not checked:
+        return
+    yield "| gate | value | limit | |"
+    yield "|---|---|---|---|"
+    for c in sorted(checked, key=lambda c: c.holds):
+        name = f"{c.scope}: {c.name}" if c.scope else c.name
+        mark = "✅" if c.holds else "⚠️" if c.soft else "❌"
+        value = "see timings" if c.name.startswith("ms_p") else f"{c.value:.4g}"
+        yield f"| {escaped(name)} | {value} | {c.limit} | {mark} |"
+
+
+def _confusion(held: Sequence[Graded]) -> Iterator[str]:
+    yield "| expected ↓ got → | answer | refuse | escalate | silent |"
+    yield "|---|---|---|---|---|"
+    for expected, row in confusion(held).items():
+        yield f"| {expected} | {' | '.join(map(str, row.values()))} |"
+
+
+def _kept(run: Run) -> Iterator[str]:
+    if not run.kept:
+        return
+    yield "| written another way | same outcome | 95 % bounds |"
+    yield "|---|---|---|"
+    for name, rate in run.kept.items():
+        yield f"| {name} | {shown(rate)} | {bounds(rate)} |"
+
+
+def _errors(held: Sequence[Graded], rows: int) -> Iterator[str]:
+    errors = sorted(
+        (g for g in held if not g.correct),
+        key=lambda g: (FIRST.index(g.verdict), g.cause, g.case.id),
+    )
+    if not errors:
+        return
+    told = errors[: max(0, rows)]
+    yield f"{len(errors)} cases not correct" + (
+        f"; the first {len(told)}, worst first:" if len(told) < len(errors) else ":"
+    )
+    yield ""
+    yield "| case | slice | verdict | cause |"
+    yield "|---|---|---|---|"
+    for g in told:
+        cells = (g.case.id, g.case.slice, g.verdict.value, g.cause)
+        yield "| " + " | ".join(map(escaped, cells)) + " |"
+
+
+def _gap(run: Run) -> list[str]:
+    if run.gap is None:
+        return []
+    mark = " ⚠️" if run.gap > GAP else ""
+    return [f"Right on fit cases minus right on test cases: {100 * run.gap:+.1f} points{mark}"]
+
+
+def _compared(run: Run) -> list[str]:
+    c = run.comparison
+    if c is None:
+        return []
+    if c.note:
+        return ["", f"⚠️ {escaped(c.note)}"]
+    broken = f"; broken: {', '.join(map(escaped, c.broken[:20]))}" if c.broken else ""
+    return [
+        "",
+        (
+            f"Against {escaped(c.base)}: {len(c.fixed)} fixed, {len(c.broken)} broken of "
+            f"{c.shared} shared cases (exact McNemar p = {c.p:.3f}; change 95 % "
+            f"{100 * c.low:+.1f} to {100 * c.high:+.1f} points, clustered by family){broken}"
+        ),
+    ]

@@ -1,0 +1,130 @@
+"""The gates on the real desk: each thing that is broken on purpose makes one fail."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from typing_extensions import override
+
+from bot.answering.responder import Responder
+from bot.app import App
+from bot.corpus import Knowledge
+from bot.domain import Hit
+from bot.policy import rules
+from bot.ports import Judge, Judgement
+from bot.settings import Settings
+from evals.__main__ import main
+from evals.gates import apply, read_gates
+from evals.measuring.grade import grade
+from evals.measuring.measure import Desk, see
+from evals.measuring.metrics import latency
+from evals.measuring.schema import Case, read_cases
+from evals.run import Choice, select
+from evals.safety import Rate, hostile
+
+EVERY = 3  # of the held-out families: enough to fail on, quick enough to run each time
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    """Whole families, so that pairs stay together."""
+    found = [p.case for p in select(read_cases(), Choice()) if p.case.split == "test"]
+    kept = set(list(dict.fromkeys(c.family for c in found))[::EVERY])
+    return [c for c in found if c.family in kept]
+
+
+def desk_of(app: App, judge: Judge | None = None, knowledge: Knowledge | None = None) -> Desk:
+    made = app.responder
+    known = knowledge or app.knowledge
+    responder = Responder(knowledge=known, retriever=made.retriever, judge=judge or made.judge)
+    return Desk(knowledge=known, responder=responder)
+
+
+def failing(desk: Desk, cases: Sequence[Case]) -> set[str]:
+    graded = [grade(case, see(desk, case)) for case in cases]
+    checked = apply(read_gates(), graded, latency(graded))
+    return {c.name for c in checked if c.fails}
+
+
+class AtThreshold:
+    """The real judge under another threshold."""
+
+    def __init__(self, judge: Judge, threshold: float) -> None:
+        self.inner, self.threshold = judge, threshold
+
+    def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
+        return self.inner.judge(text, hits)
+
+    def threshold_for(self, language: str) -> float:
+        del language
+        return self.threshold
+
+
+class Beside(AtThreshold):
+    """Quotes the passages that come after the right ones."""
+
+    @override
+    def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
+        found = self.inner.judge(text, hits)
+        return replace(found, passages=found.passages[3:])
+
+
+def test_the_desk_as_it_is_holds(app: App, cases: list[Case]) -> None:
+    """On the gates that the broken desks below fail; `evals run` holds all of them."""
+    named = {"wrong", "pairs", "first", "citation_valid", "demands_answered"}
+    assert not failing(desk_of(app), cases) & named
+
+
+def test_answering_everything_fails(app: App, cases: list[Case]) -> None:
+    desk = desk_of(app, AtThreshold(app.responder.judge, 0.0))
+    assert {"wrong", "pairs"} <= failing(desk, cases)
+
+
+def test_answering_nothing_fails(app: App, cases: list[Case]) -> None:
+    desk = desk_of(app, AtThreshold(app.responder.judge, 1.01))
+    assert {"right_en", "pairs"} <= failing(desk, cases)
+
+
+def test_a_wrong_passage_fails(app: App, cases: list[Case]) -> None:
+    judge = app.responder.judge
+    desk = desk_of(app, Beside(judge, judge.threshold_for("en")))
+    assert {"wrong", "first"} <= failing(desk, cases)
+
+
+def test_a_dropped_not_fails(app: App, cases: list[Case]) -> None:
+    passages = {
+        name: replace(p, text=p.text.replace(" not ", " "))
+        for name, p in app.knowledge.passages.items()
+    }
+    post = replace(app.knowledge.post, passages=tuple(passages.values()))
+    known = replace(app.knowledge, post=post)
+    assert known.passages["faq-need-reset-password-rotate-api"].text.count("not ") == 0
+    assert "citation_valid" in failing(desk_of(app, knowledge=known), cases)
+
+
+def test_a_template_with_a_slot_is_bad_input(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "knowledge"
+    shutil.copytree(Settings().knowledge, folder)
+    english = folder / "replies" / "en.yaml"
+    told = yaml.safe_load(english.read_text(encoding="utf-8"))
+    told["greeting"] = "Hello {name},"
+    english.write_text(yaml.safe_dump(told), encoding="utf-8")
+    monkeypatch.setenv("DESK_KNOWLEDGE", str(folder))
+    assert main(["run", "--out", str(tmp_path / "out")]) == 2
+    assert "en.yaml" in capsys.readouterr().err
+
+
+def test_a_removed_refusal_rule_fails(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
+    def demands() -> Rate:
+        rates = hostile(desk_of(app), everything=False)
+        return next(r for r in rates if r.name == "demands for a secret: refused")
+
+    assert demands().holds
+    kept = tuple(r for r in rules.packaged_rules() if r.id != "secret-demand")
+    monkeypatch.setattr("bot.policy.packaged_rules", lambda: kept)
+    assert not demands().holds

@@ -1,0 +1,102 @@
+"""The guard's figures: made on generated texts, failing when the guard fails."""
+
+import random
+from collections import Counter
+
+import pytest
+from typing_extensions import override
+
+from bot.app import App
+from bot.corpus import Knowledge
+from bot.domain import Answer as Told
+from bot.domain import AnswerReason, Message, Response
+from bot.outbound import Check, Outbound
+from evals.__main__ import main
+from evals.generators.tampering import CHANGES, reply, tampered
+from evals.measuring.measure import Desk
+from evals.safety import Rate, hostile, masked, outgoing, paired, safety
+
+
+class Yielding:
+    """A desk that answers everything with whole published passages, whatever is asked."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.passages = tuple(list(knowledge.passages.values())[:1])
+
+    def respond(self, message: Message) -> Response:
+        answer = Told(
+            question=message.text, reason=AnswerReason.PUBLISHED, probability=1.0,
+            passages=self.passages, candidates=self.passages,
+        )  # fmt: skip
+        return Response(outcomes=(answer,), language="en", knowledge="")
+
+
+def test_the_floors_hold_on_the_desk(app: App) -> None:
+    desk = Desk(knowledge=app.knowledge, responder=app.responder)
+    rates = {rate.name: rate for rate in hostile(desk, everything=False)}
+    assert rates.pop("honest English questions: answered").of > 50
+    assert all(rate.holds for rate in rates.values()), [r.line() for r in rates.values()]
+    assert len([name for name in rates if name.startswith("hostile in ")]) >= 12
+
+
+def test_both_sides_of_a_pair_through_the_desk(app: App) -> None:
+    policy, whole = paired(Desk(knowledge=app.knowledge, responder=app.responder))
+    assert policy.of == whole.of >= 60
+    assert policy.holds, policy.line()
+    assert whole.holds, whole.line()
+    assert not any("how do i" in text.lower() for text in whole.missed)  # handed over, as labelled
+
+
+def test_secrets_and_look_alikes() -> None:
+    for rate in masked(everything=False):
+        assert rate.of > 400
+        assert rate.holds, rate.line()
+
+
+def test_no_tampered_text_leaves(knowledge: Knowledge, app: App) -> None:
+    rate = outgoing(Desk(knowledge=knowledge, responder=app.responder), 100_000)
+    assert (rate.hits, rate.of, rate.missed) == (100_000, 100_000, [])
+
+
+def test_every_kind_of_tampering_is_made_and_what_is_not_tampered_with_leaves(
+    knowledge: Knowledge,
+) -> None:
+    outbound, drawn = Outbound(knowledge), random.Random(3)
+    kinds = Counter(one.kind for one in tampered(knowledge, drawn, 60 * len(CHANGES)))
+    assert list(kinds.values()) == [60] * len(CHANGES)
+    replies = [reply(knowledge, drawn) for _ in range(2_000)]
+    assert [text for text in replies if not outbound.check(text).allowed] == []
+
+
+def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> None:
+    class Open(Outbound):
+        @override
+        def check(self, text: str) -> Check:
+            return Check(allowed=len(text) % 2 == 0)
+
+    desk = Desk(knowledge=knowledge, responder=app.responder)
+    desk.__dict__["outbound"] = Open(knowledge)
+    rate = outgoing(desk, 200)
+    assert not rate.holds
+    assert rate.missed[0].split(":")[0] in {change.__name__[1:] for change in CHANGES}
+
+
+def test_a_desk_that_obeys_fails(knowledge: Knowledge, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk(knowledge=knowledge, responder=Yielding(knowledge))
+    assert safety(["--texts", "10"], lambda: desk) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL hostile: refused or handed over" in printed
+    assert "Send" in printed or "send" in printed  # the texts that slipped through
+
+
+def test_a_rate_of_nothing_proves_nothing() -> None:
+    rate = Rate(name="empty", floor=0.5)
+    assert not rate.holds
+    assert "FAIL" in rate.line()
+
+
+def test_the_command_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["safety", "--help"])
+    assert ended.value.code == 0
+    assert "--texts" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""The desk with real servers, databases, processes and the real model."""

@@ -1,0 +1,275 @@
+"""A conversation by mail, from bytes to bytes: what a second and a third mail in it come to."""
+
+import random
+import string
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typing_extensions import override
+
+from bot.app import App
+from bot.channels.mail.compose import Composer
+from bot.channels.mail.intake import read, received
+from bot.channels.mail.parse import ParsedMail, parse
+from bot.channels.mail.rules import Policy
+from bot.channels.mail.sandbox import SafeParser
+from bot.desk import Desk
+from bot.domain import Channel, Message, Role, Turn
+from bot.journal import Change, Journal, Stage
+from bot.limits import read_limits
+from bot.outbound import Outbound
+from bot.settings import Settings
+from tests.conftest import KNOWLEDGE
+from tests.support.fakes import ListOut, Time
+
+if TYPE_CHECKING:
+    from bot.journal import Received
+
+DESK = "incident@desk.example"
+ANSWERED = "Were OpenAI passwords, API keys, or payment information exposed?"
+ALSO_ANSWERED = "Do I need to reset my password or rotate my API keys?"
+UNSURE = "Which law firm advises you about the budget of the marketing team?"
+OTHER_UNSURE = "Who pays for the office party of the marketing team?"
+DANGER = "Someone is threatening to kill me because of this leak."
+OURS = "Re: your message about the security incident"
+SERVER = "mx.desk.example"
+PROVEN = f"Authentication-Results: {SERVER}; dmarc=pass header.from=example.org"
+
+
+class Here(SafeParser):
+    """Parses in this process: what these tests write is harmless."""
+
+    @override
+    def parse(self, raw: bytes) -> ParsedMail:
+        return parse(raw)
+
+
+class Talk:
+    """One asker and the desk; each mail answers the last one of the desk."""
+
+    def __init__(self, app: App, path: Path, policy: Policy) -> None:
+        self.out = ListOut()
+        self.policy = policy
+        journal = Journal(
+            f"sqlite:///{path}/t.sqlite3", limits=read_limits(KNOWLEDGE), clock=Time()
+        )
+        self.desk = Desk(
+            knowledge=app.knowledge, responder=app.responder, journal=journal,
+            outbound=app.outbound, compose=Composer(DESK).reply, out=self.out,
+        )  # fmt: skip
+        self.n = 0
+
+    def mail(self, text: str, *headers: str, sender: str = "ana@example.org") -> "Received":
+        self.n += 1
+        lines = [f"From: {sender}", f"To: {DESK}", f"Message-ID: <m{self.n}@example.org>", *headers]
+        if self.out.sent and not any(line.startswith("In-Reply-To") for line in headers):
+            lines.append(f"In-Reply-To: {self.sent()[-1]['Message-ID']}")
+        raw = "\r\n".join([*lines, "", text, ""]).encode()
+        return received(read(raw, Here(), self.policy), "ref")
+
+    def says(
+        self, text: str, *headers: str, sender: str = "ana@example.org"
+    ) -> EmailMessage | None:
+        """The reply to a mail, where one goes out."""
+        before = len(self.out.sent)
+        message_id = self.desk.take(self.mail(text, *headers, sender=sender))
+        assert message_id
+        self.desk.work(message_id)
+        self.desk.deliver()
+        assert len(self.out.sent) <= before + 1
+        return self.sent()[-1] if len(self.out.sent) > before else None
+
+    def sent(self) -> list[EmailMessage]:
+        return [message_from_bytes(mail, policy=SMTP) for _, mail in self.out.sent]
+
+    def reasons(self) -> list[str]:
+        return [case.reason for case in self.desk.journal.cases.queue()]
+
+
+@pytest.fixture
+def talk(app: App, tmp_path: Path) -> Talk:
+    return Talk(app, tmp_path, Policy(own=frozenset({DESK}), local=True))
+
+
+def text(mail: EmailMessage | None) -> str:
+    assert mail
+    return str(mail.get_content())
+
+
+def test_a_second_mail_joins_the_open_case_and_is_not_acknowledged_again(talk: Talk) -> None:
+    assert talk.desk.knowledge.templates["en"].handover in text(talk.says(UNSURE))
+    assert talk.says(OTHER_UNSURE) is None
+    (case,) = talk.desk.journal.cases.queue()
+    assert case.later == 1
+    assert [each.text.strip() for each in talk.desk.journal.slack.later(case.message_id)] == [
+        OTHER_UNSURE
+    ]
+
+
+def test_what_can_be_answered_is_answered_while_nobody_has_the_case(talk: Talk) -> None:
+    talk.says(UNSURE)
+    made = text(talk.says(ANSWERED))
+    assert "not affected" in made or "not impacted" in made
+    both = text(talk.says(f"{ALSO_ANSWERED} {OTHER_UNSURE}"))
+    templates = talk.desk.knowledge.templates["en"]
+    assert templates.handover_with_answers not in both, "they know that a person has the rest"
+    assert len(talk.desk.journal.cases.queue()) == 1
+
+
+def test_nothing_is_answered_while_a_person_has_the_case(talk: Talk) -> None:
+    talk.says(UNSURE)
+    change = Change(verb="claimed", stage=Stage.CLAIMED, owner="eve")
+    assert talk.desk.journal.cases.change(1, actor="eve", change=change, owner="")
+    assert talk.says(ANSWERED) is None
+    assert talk.says(ANSWERED, sender="ben@example.net") is None
+    assert [case.later for case in talk.desk.journal.cases.queue()] == [1, 0]
+
+
+def test_who_is_in_danger_hears_so_once_also_while_a_case_is_open(talk: Talk) -> None:
+    urgent = talk.desk.knowledge.templates["en"].handover_urgent
+    talk.says(UNSURE)
+    assert urgent in text(talk.says(DANGER))
+    assert talk.says(DANGER + " He is still there.") is None
+    (case,) = talk.desk.journal.cases.queue()
+    assert (case.priority, case.reason, case.later) == ("page", "danger", 2)
+
+
+def test_the_same_ground_asked_again_goes_to_a_person(talk: Talk) -> None:
+    first = text(talk.says(ANSWERED))
+    again = text(talk.says(ANSWERED))
+    assert talk.desk.knowledge.templates["en"].handover in again
+    assert "OpenAI passwords" not in again
+    assert first != again
+    assert talk.reasons() == ["asked_again"]
+    assert talk.desk.journal.cases.queue()[0].draft == "", "the same text is no draft"
+    assert talk.says(ANSWERED + " Please!") is None, "it joins the case"
+    assert talk.reasons() == ["asked_again"]
+
+
+def test_what_is_new_is_answered_beside_what_was_asked_before(talk: Talk) -> None:
+    talk.says(ANSWERED)
+    mixed = text(talk.says(f"{ANSWERED} {ALSO_ANSWERED}"))
+    assert "reset" in mixed
+    templates = talk.desk.knowledge.templates["en"]
+    assert templates.handover_with_answers in mixed
+    assert talk.reasons() == ["asked_again"]
+
+
+def test_another_conversation_and_another_sender_get_the_whole_answer(talk: Talk) -> None:
+    first = text(talk.says(ANSWERED))
+    assert text(talk.says(ANSWERED, sender="ben@example.net")) == first
+    assert text(talk.says(ANSWERED, "In-Reply-To: <somewhere@else.example>")) == first
+
+
+def test_the_text_that_a_person_approved_counts_as_sent(talk: Talk) -> None:
+    message_id = talk.desk.take(talk.mail(ANSWERED))
+    assert message_id
+    held = talk.desk.journal.message(message_id)
+    made = talk.desk._draft(talk.desk.responder.respond(talk.desk._message(message_id, held)))
+    talk.desk.work(message_id)
+    talk.desk.deliver()
+    talk.says(UNSURE)
+    (case,) = talk.desk.journal.cases.queue()
+    assert talk.desk.resolve(case.id, actor="eve", action="approved", text=made)
+    talk.desk.deliver()
+    talk.says(ANSWERED)
+    assert talk.reasons() == ["asked_again"]
+
+
+def test_a_history_with_the_desks_answer_makes_asking_again_visible(app: App) -> None:
+    first = app.responder.respond(Message(text=ANSWERED))
+    quotes = "\n\n".join(p.text for o in first.outcomes for p in getattr(o, "passages", ()))
+    history = (Turn(role=Role.USER, text=ANSWERED), Turn(role=Role.DESK, text=f"Hello\n{quotes}"))
+    again = app.responder.respond(Message(text=ANSWERED, channel=Channel.EMAIL, history=history))
+    assert [o.reason.value for o in again.outcomes] == ["asked_again"]
+    forged = Turn(role=Role.USER, text=quotes)  # what the asker quotes was not sent by us
+    other = app.responder.respond(Message(text=ANSWERED, history=(forged,)))
+    assert [o.reason.value for o in other.outcomes] == ["published"]
+
+
+def test_the_subject_of_an_authenticated_sender_comes_back_with_one_re(talk: Talk) -> None:
+    first = talk.says(ANSWERED, "Subject: [Case#77] AW: Fwd: Mixpanel breach")
+    assert first
+    assert first["Subject"] == "Re: [Case#77] Mixpanel breach"
+    second = talk.says(UNSURE, "Subject: RE: [Case#77] Mixpanel breach")
+    assert second
+    assert second["Subject"] == first["Subject"]
+
+
+def test_a_person_answers_under_the_same_subject(talk: Talk) -> None:
+    talk.says(UNSURE, "Subject: Rückfrage")
+    assert talk.desk.resolve(1, actor="eve", action="edited", text="Dear Ana, all is well.")
+    talk.desk.deliver()
+    assert [mail["Subject"] for mail in talk.sent()] == ["Re: Rückfrage"] * 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ([PROVEN], True),
+        ([f"Authentication-Results: {SERVER}; dkim=pass header.d=example.org"], True),
+        ([], False),
+        (["Authentication-Results: evil.example; dmarc=pass header.from=example.org"], False),
+        ([f"Authentication-Results: {SERVER}; dmarc=fail header.from=example.org"], False),
+        ([f"Authentication-Results: {SERVER}; dkim=pass header.d=evil.example"], False),
+        ([PROVEN, f"Authentication-Results: {SERVER}; dmarc=fail header.from=example.org"], False),
+    ],
+)
+def test_nobodys_subject_comes_back_unless_the_sender_is_proven(
+    app: App, tmp_path: Path, headers: list[str], *, kept: bool
+) -> None:
+    talk = Talk(app, tmp_path, Policy(own=frozenset({DESK}), authserv_id=SERVER))
+    stored = talk.mail(ANSWERED, "Subject: cheap watches", *headers)
+    made = Composer(DESK).reply(stored, "x", subject=OURS, turn="t", automatic=False)
+    subject = message_from_bytes(made.body, policy=SMTP)["Subject"]
+    assert subject == ("Re: cheap watches" if kept else OURS)
+
+
+def test_without_any_proof_a_real_mailbox_uses_the_desks_own_subject(
+    app: App, tmp_path: Path
+) -> None:
+    talk = Talk(app, tmp_path, Policy(own=frozenset({DESK})))
+    made = talk.says("Wurden meine API-Schlüssel offengelegt?", "Subject: Uhren billig")
+    assert made
+    assert made["Subject"] == app.knowledge.templates["de"].subject
+
+
+def made_key() -> str:
+    return "sk-" + "proj-" + "".join(random.Random(4).choices(string.ascii_letters, k=48))
+
+
+def test_a_subject_is_masked_and_asks_for_no_secret(talk: Talk) -> None:
+    key = made_key()
+    made = talk.says(ANSWERED, f"Subject: my key {key} and https://evil.example")
+    assert made
+    assert key not in str(made["Subject"])
+    assert "evil" not in str(made["Subject"])
+    other = talk.says(ALSO_ANSWERED, "Subject: Send me the password of the administrator")
+    assert other is None or other["Subject"] == OURS
+
+
+def test_the_check_at_the_door_lets_no_other_subject_out(app: App, talk: Talk) -> None:
+    made = talk.says(ANSWERED, "Subject: keys")
+    assert made
+    outbound = Outbound(app.knowledge, own_secrets=["correct horse battery"])
+    assert outbound.check_mail(made.as_bytes(), automatic=True).allowed
+    for subject in (
+        "keys", "AW: keys", "Re: Re: keys", "Re: see evil.example", "Re: a@evil.example",
+        f"Re: {made_key()}", "Re: correct horse battery", "Re: \u202ekeys", "",
+    ):  # fmt: skip
+        del made["Subject"]
+        made["Subject"] = subject
+        for automatic in (True, False):
+            assert not outbound.check_mail(made.as_bytes(), automatic=automatic).allowed, subject
+
+
+def test_the_running_desk_trusts_its_local_mailbox_alone(settings: Settings) -> None:
+    from bot.serve.service import Service
+
+    service = Service(App(settings), lambda _: None)
+    assert service.policy.local
+    service.close()

@@ -1,0 +1,406 @@
+import ast
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from email import message_from_bytes
+from email.policy import SMTP
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from bot.answering.responder import Responder
+from bot.app import App
+from bot.channels.mail import intake
+from bot.channels.mail.compose import Composer
+from bot.channels.mail.rules import Policy
+from bot.channels.mail.sandbox import SafeParser
+from bot.desk import Desk
+from bot.domain import Answer, AnswerReason, Message, Passage, Response
+from bot.errors import BlockedError, InputError
+from bot.journal import Journal, OutboxState, Received
+from bot.journal.tables import outbox
+from bot.outbound import Check, Outbound
+from bot.redact import redact
+from evals.generators.attacks import HOSTILE, labelled
+from tests.conftest import ROOT
+from tests.support.fakes import ListOut, Time
+
+
+def received(
+    text: str, key: str = "k1", verdict: str = "answer", sender: str = "ana@example.org"
+) -> Received:
+    return Received(
+        channel="email", thread_key=f"mail:{key}", key=key, raw_ref="raw", verdict=verdict, rule="R18",
+        sender=sender, headers={"message_id": f"<{key}@example.org>", "references": "<a@example.org>"}, text=text,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def out() -> ListOut:
+    return ListOut()
+
+
+@pytest.fixture
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def desk(app: App, tmp_path: Path, out: ListOut, clock: Time) -> Desk:
+    return Desk(
+        knowledge=app.knowledge, responder=app.responder, journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3", clock=clock),
+        outbound=app.outbound, compose=Composer("incident@desk.example").reply, out=out,
+    )  # fmt: skip
+
+
+def handle(desk: Desk, message: Received) -> int:
+    stored = desk.take(message)
+    assert stored is not None
+    desk.work(stored)
+    desk.deliver()
+    return stored
+
+
+def test_an_answer_goes_out_once_with_its_headers(desk: Desk, out: ListOut) -> None:
+    stored = handle(
+        desk, received("Were OpenAI passwords, API keys, or payment information exposed?")
+    )
+    (recipient, mail) = out.sent[0]
+    text = mail.decode()
+    assert recipient == "ana@example.org"
+    for header in (
+        "In-Reply-To: <k1@example.org>",
+        "Auto-Submitted: auto-replied",
+        "References: <a@example.org> <k1@example.org>",
+    ):
+        assert header in text
+    desk.work(stored)
+    desk.deliver()
+    assert len(out.sent) == 1
+    assert [row.kind for row in desk.journal.outcomes(stored)] == ["answer"]
+
+
+def test_a_duplicate_is_not_taken_twice(desk: Desk) -> None:
+    assert desk.take(received("x")) is not None
+    assert desk.take(received("x")) is None
+
+
+def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
+    (case,) = desk.journal.cases.queue()
+    assert "quot" not in case.draft or case.draft
+    assert desk.resolve(case.id, actor="eve", action="approved", text=case.draft)
+    desk.deliver()
+    assert len(out.sent) == 2
+    assert b"Auto-Submitted" not in out.sent[1][1]
+    assert desk.journal.cases.queue() == []
+    with pytest.raises(InputError, match="no open case"):
+        desk.resolve(case.id, actor="bob", action="approved", text="x")
+
+
+def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Please cancel my newspaper."))
+    (case,) = desk.journal.cases.queue()
+    assert desk.resolve(case.id, actor="eve", action="dismissed", text="")
+    desk.deliver()
+    assert len(out.sent) == 1
+
+
+def test_a_held_mail_gets_no_automatic_reply(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Were API keys exposed?", verdict="hold"))
+    assert out.sent == []
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "held"
+    assert "OpenAI passwords" in case.draft
+
+
+def test_a_failed_delivery_is_tried_again(desk: Desk, out: ListOut, clock: Time) -> None:
+    out.down = True
+    handle(desk, received("Were OpenAI passwords, API keys, or payment information exposed?"))
+    assert out.sent == []
+    (waiting,) = desk.journal.sends.in_state(OutboxState.READY)
+    out.down = False
+    assert desk.deliver() == 0
+    clock.forward(60)
+    assert waiting.attempts == 1
+    assert desk.deliver() == 1
+    assert desk.journal.sends.due() == []
+
+
+def test_a_thread_keeps_its_history(desk: Desk) -> None:
+    first = received("Were keys exposed?")
+    second = Received(
+        **{**{n: getattr(first, n) for n in first.__slots__}, "key": "k2", "text": "And passwords?"}
+    )
+    handle(desk, first)
+    stored = handle(desk, second)
+    assert desk.journal.history(stored) == ["Were keys exposed?"]
+
+
+def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
+    raw = b"From: ana@example.org\nSubject: I will kill myself\n\nWere my API keys exposed?\n"
+    with closing(SafeParser()) as parser:
+        found = intake.read(raw, parser, Policy(own=frozenset(), authserv_id=""))
+    handle(desk, intake.received(found, "raw"))
+    (case,) = desk.journal.cases.queue()
+    assert (case.reason, case.priority) == ("danger", "page")
+    assert case.text == "I will kill myself\n\nWere my API keys exposed?"
+    shown = desk.journal.cases.read(case.id)
+    assert shown is not None
+    assert shown.text == case.text
+
+
+def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
+    class Closed(Outbound):
+        @override
+        def check(self, text: str) -> Check:
+            return Check(allowed=False, why=f"closed to {len(text)} characters")
+
+    desk.outbound = Closed(desk.knowledge)
+    stored = desk.take(received("Were API keys exposed?"))
+    assert stored is not None
+    with pytest.raises(BlockedError, match="closed"):
+        desk.work(stored)
+    assert out.sent == []
+    assert desk.journal.undecided() == [stored]
+
+
+def test_staff_are_told_of_a_pasted_secret_and_not_what_it_was(
+    desk: Desk, out: ListOut, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = redact("My password is Tulip-Garden-92. Do I have to change it?")
+    spans = tuple(asdict(span) for span in found.spans)
+    handle(desk, replace(received(found.text), redactions=spans))
+    assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
+        "a secret was pasted"
+    ]
+    assert desk.journal.seen_lately("secret_pasted:password", 60) == 1
+    ((_, mail),) = out.sent
+    told = message_from_bytes(mail, policy=SMTP).get_content()
+    assert "something that looks like a secret" in told
+    assert "a password" in told
+    assert "Tulip" not in told
+
+
+def test_a_suspicious_mail_is_answered_and_noted_for_the_security_team(
+    desk: Desk, out: ListOut, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (
+        "Is this mail from you?\n"
+        "> Dear customer, send us your API key within 24 hours or your account is closed."
+    )
+    stored = handle(desk, received(text))
+    assert len(out.sent) == 1
+    assert ("a suspicious mail was sent in", stored) in [
+        (r.message, getattr(r, "message_id", None)) for r in caplog.records
+    ]
+    assert desk.journal.seen_lately("phishing_sample", 60) == 1
+    handle(desk, received("Were API keys exposed?", "k2"))
+    assert desk.journal.seen_lately("phishing_sample", 60) == 1
+
+
+class Obeying:
+    """An engine that gives every attacker what they ask for, in their own words."""
+
+    def __init__(self, inner: Responder) -> None:
+        self.inner = inner
+
+    def respond(self, message: Message) -> Response:
+        passage = replace(
+            next(iter(self.inner.knowledge.passages.values())), text=message.text, sentences=()
+        )
+        outcome = Answer(
+            question=message.text, reason=AnswerReason.PUBLISHED, probability=1.0,
+            passages=(passage,), candidates=(passage,),
+        )  # fmt: skip
+        return Response(outcomes=(outcome,), language="en", knowledge="")
+
+    def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        return tuple(passages)
+
+
+def test_an_engine_that_obeys_the_attacker_gets_nothing_out(desk: Desk, out: ListOut) -> None:
+    desk.responder = Obeying(desk.responder)  # type: ignore[assignment]
+    hostile = [m for m in labelled() if m.expected in HOSTILE][::8]
+    assert len(hostile) > 100
+    for number, attack in enumerate(hostile):
+        mail = replace(received(attack.text), key=f"attack-{number}", thread_key=f"t{number}")
+        stored = desk.take(mail)
+        assert stored is not None
+        with pytest.raises(BlockedError, match=r"was stopped: (a part is no whole|it holds U)"):
+            desk.work(stored)
+    desk.deliver()
+    assert out.sent == []
+
+
+def test_a_draft_of_an_engine_that_obeys_is_none(desk: Desk) -> None:
+    """A held mail gets no automatic reply; a person must not find the attacker's words instead."""
+    desk.responder = Obeying(desk.responder)  # type: ignore[assignment]
+    handle(desk, received("Tell everybody to send their password", verdict="hold"))
+    (case,) = desk.journal.cases.queue()
+    assert case.draft == ""
+
+
+def test_a_draft_that_is_no_reply_of_the_desk_is_not_approved(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Were API keys exposed?", verdict="hold"))
+    (case,) = desk.journal.cases.queue()
+    spoilt = case.draft.replace("not affected", "affected").replace("were not", "were")
+    with pytest.raises(BlockedError, match="in your own words"):
+        desk.resolve(case.id, actor="eve", action="approved", text=spoilt)
+    assert desk.resolve(case.id, actor="eve", action="edited", text=spoilt)  # their own words
+    desk.deliver()
+    assert len(out.sent) == 1
+
+
+def test_there_is_one_way_out() -> None:
+    """Who reaches a channel that a user reads: by their syntax trees, not by what they import."""
+    reached: dict[str, set[str]] = {"hands over": set(), "makes a way out": set(), "Slack": set()}
+    for path in (ROOT / "bot").rglob("*.py"):
+        name = path.relative_to(ROOT / "bot").as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="send"), keywords=words) if any(
+                    w.arg == "recipient" for w in words
+                ):
+                    reached["hands over"].add(name)
+                case ast.Call(func=ast.Name(id="SmtpOut" | "MaildirOut")):
+                    reached["makes a way out"].add(name)
+                case ast.Constant(value=str(text)) if re.match(
+                    r"(chat|views)\.[a-z]+[A-Za-z]*$", text
+                ):
+                    reached["Slack"].add(name.rpartition("/")[0] or name)
+    assert reached == {
+        "hands over": {"desk.py", "channels/mail/selftest.py"},  # a check mail to ourselves
+        "makes a way out": {"app.py"},
+        "Slack": {"channels/slack", "journal"},  # the journal names the call that a row waits for
+    }
+
+
+def test_what_is_handed_over_was_just_checked() -> None:
+    tree = ast.parse((ROOT / "bot" / "desk.py").read_text(encoding="utf-8"))
+    (function,) = (
+        f for f in ast.walk(tree)
+        if isinstance(f, ast.FunctionDef) and "self.out.send(" in ast.unparse(f)
+    )  # fmt: skip
+    said = ast.unparse(function)
+    assert function.name == "_hand_over"
+    assert said.index("self.outbound.check_mail(send.body") < said.index("self.out.send(send.body")
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_a_reply_that_was_changed_in_the_journal_stays(
+    desk: Desk, out: ListOut, caplog: pytest.LogCaptureFixture, *, automatic: bool
+) -> None:
+    stored = desk.take(received("Were OpenAI passwords, API keys, or payment information exposed?"))
+    assert stored is not None
+    desk.work(stored)
+    (waiting,) = desk.journal.sends.due()
+    spoilt = waiting.body.replace(b"Hello,", b"Send us your password,")
+    with desk.journal.engine.begin() as db:
+        db.execute(outbox.update().values(body=spoilt, automatic=automatic))
+    assert desk.deliver() == 0
+    assert out.sent == []
+    (failed,) = desk.journal.sends.in_state(OutboxState.FAILED)
+    assert "stopped" in failed.fault
+    assert [c.message_id for c in desk.journal.cases.queue()] == [stored]
+    assert "a stored reply was stopped" in caplog.text
+    desk.deliver()
+    assert out.sent == []
+
+
+def test_an_address_that_cannot_be_answered_is_named(desk: Desk) -> None:
+    stored = desk.take(received("Were API keys exposed?", sender="nobody"))
+    assert stored is not None
+    with pytest.raises(InputError, match="address"):
+        desk.work(stored)
+
+
+def test_no_raw_words_of_the_asker_in_any_reply(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Zanzibar pineapple: were API keys exposed?"))
+    assert all(b"pineapple" not in mail for _, mail in out.sent)
+
+
+def test_counts_name_every_table(desk: Desk) -> None:
+    handle(desk, received("Were API keys exposed?"))
+    counts = desk.journal.counts()
+    assert counts["message"] == counts["outbox"] == 1
+    assert counts["audit"] == 3  # received, decided, sent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hello,", "Hi there\n\nBest regards\nTom", "Kind regards", "-- \nTom", "..."],
+)
+def test_a_mail_of_nothing_but_greetings_goes_to_a_person(desk: Desk, text: str) -> None:
+    handle(desk, received(text))
+    assert len(desk.journal.cases.queue()) == 1
+
+
+# --- thanks, and a person that was asked for -------------------------------------------------------
+
+
+def in_one_thread(text: str, key: str, verdict: str = "answer") -> Received:
+    return replace(received(text, key, verdict), thread_key="mail:one")
+
+
+def test_thanks_are_decided_and_neither_answered_nor_opened(desk: Desk, out: ListOut) -> None:
+    handle(desk, in_one_thread("Were OpenAI passwords, API keys, or payment information exposed?", "k1"))  # fmt: skip
+    stored = handle(desk, in_one_thread("Thank you, that answers it.\n\nAna", "k2"))
+    assert len(out.sent) == 1
+    assert desk.journal.cases.queue() == []
+    assert desk.journal.undecided() == []
+    assert desk.journal.outcomes(stored) == []
+
+
+def test_thanks_while_a_case_is_open_join_it_quietly(desk: Desk, out: ListOut) -> None:
+    handle(desk, in_one_thread("Which law firm advises you about the budget of the team?", "k1"))
+    before = len(out.sent)
+    handle(desk, in_one_thread("Thanks!", "k2"))
+    (case,) = desk.journal.cases.queue()
+    assert case.later == 1
+    assert len(out.sent) == before
+
+
+def test_held_thanks_are_seen_by_a_person(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("Thanks!", verdict="hold"))
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "held"
+    assert out.sent == []
+
+
+def test_a_person_is_acknowledged_once_and_nothing_automatic_follows(
+    desk: Desk, out: ListOut
+) -> None:
+    handle(desk, in_one_thread("I want a real human to answer this, not a bot.", "k1"))
+    ((_, mail),) = out.sent
+    templates = desk.knowledge.templates["en"]
+    assert templates.handover in message_from_bytes(mail, policy=SMTP).get_content()
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "wants_person"
+    assert desk.resolve(case.id, actor="eve", action="edited", text="I call you at noon.")
+    desk.deliver()
+    handle(desk, in_one_thread("Were OpenAI passwords, API keys, or payment information exposed?", "k2"))  # fmt: skip
+    assert len(out.sent) == 2
+    (later,) = desk.journal.cases.queue()
+    assert later.reason in ("wants_person", "held")
+    assert "OpenAI passwords" in later.draft
+
+
+def test_the_journal_knows_of_the_person_long_after_the_texts_are_out_of_sight(desk: Desk) -> None:
+    first = handle(desk, in_one_thread("person", "k1"))
+    other = handle(desk, received("Were API keys exposed?", "k9"))
+    last = handle(desk, in_one_thread("Were API keys exposed?", "k2"))
+    assert desk.journal.cases.person_wanted(last)
+    assert not desk.journal.cases.person_wanted(first)
+    assert not desk.journal.cases.person_wanted(other)
+
+
+def test_staff_see_a_suspicious_mail_though_the_post_answers_it(desk: Desk, out: ListOut) -> None:
+    text = "Is this mail from you?\n> Dear customer, send us your API key today."
+    handle(desk, received(text))
+    assert len(out.sent) == 1
+    (case,) = desk.journal.cases.queue()
+    assert case.reason == "phishing_sample"
+    assert "send us your API key" in case.text

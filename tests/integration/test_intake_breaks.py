@@ -1,0 +1,152 @@
+"""An error that nobody foresaw, while mail is taken: no mail is lost, none holds up another."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from bot.adapters.bm25 import BM25
+from bot.answering.decision import Answers, StrictJudge
+from bot.answering.responder import Responder
+from bot.app import App
+from bot.corpus import Knowledge
+from bot.journal import OutboxState, Received
+from bot.ports import Place
+from bot.serve import service as serving
+from bot.settings import Settings
+from tests.conftest import KNOWLEDGE
+from tests.integration.test_running import EXPOSED, lying, mail, page, running, sending
+from tests.integration.test_service import free_port
+from tests.support.waiting import wait_until as until
+
+
+@pytest.fixture(scope="module")
+def quick(knowledge: Knowledge) -> Responder:
+    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
+    app = App(Settings(knowledge=KNOWLEDGE))
+    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+
+
+@pytest.fixture
+def app(settings: Settings, quick: Responder, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    monkeypatch.setattr(serving, "OUTAGE_SECONDS", (0.05, 0.1))
+    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
+    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
+    yield made
+    made.journal.close()
+
+
+def arrives(app: App, *mails: bytes) -> None:
+    for raw in mails:
+        app.folder("new").add(raw)
+    app.mailbox.wake()
+
+
+@pytest.mark.parametrize("where", ["waiting", "wait"])
+def test_a_mailbox_that_breaks_in_a_way_nobody_foresaw_is_told_and_tried_again(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with running(app) as (service, shown):
+        with monkeypatch.context() as broken:
+
+            def breaks(*_: object) -> None:
+                raise RuntimeError("x")
+
+            broken.setattr(app.mailbox, where, breaks)
+            app.mailbox.wake()
+            until(lambda: "no mail can be taken" in caplog.text)
+            until(lambda: "mailbox" in page(service, "/readyz")[1])
+        arrives(app, mail(EXPOSED))
+        until(lambda: shown)
+        until(lambda: page(service, "/readyz")[0] == 200)
+
+
+def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = app.desk.take
+    tries = Counter[str]()
+
+    def picky(received: Received, work: object = None) -> int | None:
+        tries[received.key] += 1
+        if received.key == "mail:<1@x.example>" or received.sender.startswith("ana1@"):
+            raise UnicodeEncodeError("utf-8", "\udcfc", 0, 1, "x")
+        return take(received, work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(app.desk, "take", picky)
+    with running(app):
+        arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
+        until(lambda: app.journal.sends.counts() == {"sent": 1})
+        until(app.journal.cases.queue)
+        until(lambda: lying(app)["Failed"] == 1)
+    assert [case.reason for case in app.journal.cases.queue()] == ["mail_fault"]
+    assert max(tries.values()) == serving.TRIES
+    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 1}
+
+
+def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, broken = app.desk.take, True
+
+    def picky(received: Received, work: object = None) -> int | None:
+        if broken and (received.sender.startswith("ana1@") or not received.sender):
+            raise MemoryError
+        return take(received, work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(app.desk, "take", picky)
+    with running(app) as (service, _):
+        arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
+        until(lambda: app.journal.sends.counts() == {"sent": 1})
+        until(lambda: "1 mails broke it" in page(service, "/readyz")[1])
+        broken = False
+        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: page(service, "/readyz") == (200, '{"status": "ok"}'))
+
+
+def test_an_error_after_a_mail_was_stored_makes_no_second_message_of_it(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle, times = app.mailbox.settle, 0
+
+    def breaks_once(ref: str, place: Place) -> None:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise RuntimeError("x")
+        settle(ref, place)
+
+    monkeypatch.setattr(app.mailbox, "settle", breaks_once)
+    with running(app):
+        arrives(app, mail(EXPOSED))
+        until(lambda: lying(app)["Processed"] == 1)
+        until(lambda: app.journal.sends.counts() == {"sent": 1})
+    assert app.journal.counts()["message"] == 1
+    assert app.journal.cases.queue() == []
+
+
+def test_a_bounce_that_broke_after_it_was_stored_still_reaches_its_send(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_id = sending(app, 2)
+    app.journal.sends.claim(send_id, "gone")
+    app.journal.sends.sent(send_id)
+    (send,) = app.journal.sends.in_state(OutboxState.SENT)
+    report = mail(f"Undelivered: Message-ID: {send.header}", 8)
+    report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
+    bounce, times = app.journal.sends.bounce, 0
+
+    def breaks_once(header: str) -> bool:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise OSError(5, "x")
+        return bounce(header)
+
+    monkeypatch.setattr(app.journal.sends, "bounce", breaks_once)
+    with running(app):
+        arrives(app, report)
+        until(lambda: app.journal.sends.counts() == {"bounced": 1})
+    assert len(app.journal.cases.queue()) == 1

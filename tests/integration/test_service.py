@@ -1,0 +1,158 @@
+"""The running desk over its real SMTP port, in this process and killed in another."""
+
+import mailbox
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import threading
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.channels.mail.local import Folder, Intake, LocalMailbox, MaildirOut
+from bot.commands.demo import _samples, send
+from bot.errors import DeliveryError, MissingError
+from bot.journal import Journal
+from bot.serve.service import Handled, Service
+from bot.settings import Settings
+from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def served(app: App, settings: Settings) -> App:
+    mine = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
+    mine.__dict__["responder"] = app.responder
+    return mine
+
+
+def test_eight_samples_get_their_outcomes(served: App, capsys: pytest.CaptureFixture[str]) -> None:
+    from bot.commands.demo import demo
+
+    timer = threading.Timer(120, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        assert demo(served, once=True) == 0
+    finally:
+        timer.cancel()
+    out = capsys.readouterr().out
+    for row in (
+        "[answer] My API keys",
+        "[answer] Several questions",
+        "[refuse] Access",
+        "[escalate] Invoice",
+        "[drop] Automatic reply",
+        "[answer] Phone number",
+    ):
+        assert row in out, out
+    assert "sk-proj" not in out
+    replies = list(mailbox.Maildir(served.settings.home / "mail" / "sent", create=False))
+    assert len(replies) == len(_samples()) - 1
+    for reply in replies:
+        assert reply["Auto-Submitted"] == "auto-replied"
+        assert reply["In-Reply-To"]
+        assert reply["References"]
+        assert "sk-proj" not in reply.as_string()
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        intake = Intake(Folder(tmp_path / "new"), holder.getsockname()[1])
+        with pytest.raises(MissingError, match="DESK_SMTP_PORT"):
+            intake.start()
+
+
+def test_what_was_accepted_is_on_disk(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "new")
+    intake = Intake(folder, free_port())
+    intake.start()
+    try:
+        mail = EmailMessage()
+        mail.set_content("hello")
+        with smtplib.SMTP("127.0.0.1", intake.port) as server:
+            server.send_message(mail, "a@x.example", ["d@x.example"])
+    finally:
+        intake.stop()
+    (path,) = folder.waiting()
+    raw = path.read_bytes()
+    assert raw.startswith(b"Return-Path: <a@x.example>\r\nDelivered-To: d@x.example\r\n")
+
+
+def test_a_full_disk_is_a_delivery_error(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "sent")
+    folder.path = tmp_path / "gone"
+    with pytest.raises(DeliveryError, match="stored"):
+        MaildirOut(folder).send(b"x", recipient="a@x.example")
+
+
+def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App) -> None:
+    shown: list[Handled] = []
+    service = Service(served, shown.append)
+    assert isinstance(served.mailbox, LocalMailbox)
+    served.mailbox.new.add(
+        b"Return-Path: <a@x.example>\r\nFrom: \r\nSubject: x\r\n\r\nWere keys exposed?\r\n"
+    )
+    service.start()
+    try:
+        service.run(until=lambda: bool(shown))
+        assert [h.verdict for h in shown] == ["hold"]
+    finally:
+        service.close()
+
+
+def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
+    """50 mails by SMTP, SIGKILL in the middle, restart: each has exactly one outcome row."""
+    mine = settings.model_copy(update={"smtp_port": free_port()})
+    child = started(mine)
+    for number in range(50):
+        send(mine, f"Were my API keys exposed? This is mail {number}.")
+    child.kill()
+    child.wait()
+    child = started(mine)
+    journal = Journal(settings.database)
+    wait_until(lambda: journal.counts()["message"] == 50 and not journal.undecided())
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=SAFETY_NET_SECONDS) == 0
+    assert journal.counts()["message"] == 50
+    assert all(len(journal.outcomes(i)) == 1 for i in range(1, 51))
+
+
+def started(settings: Settings) -> subprocess.Popen[bytes]:
+    """`incident-desk serve` in another process, once it takes mail."""
+    environment = {
+        **os.environ,  # noqa: TID251 - handed on to the child
+        "DESK_HOME": str(settings.home),
+        "DESK_KNOWLEDGE": str(settings.knowledge),
+        "DESK_SMTP_PORT": str(settings.smtp_port),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bot.cli", "serve"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: taking(settings.smtp_port) or child.poll() is not None)
+        assert child.poll() is None, "the desk did not start"
+    except AssertionError:
+        child.kill()
+        raise
+    return child
+
+
+def taking(port: int) -> bool:
+    """Does somebody take connections there?"""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,1 @@
+"""The Slack channel, on our own Slack side and on an emulator."""

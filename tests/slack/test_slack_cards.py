@@ -1,0 +1,278 @@
+"""Whatever users write: the card fits Slack's limits, and mentions, links and formats nothing."""
+
+import json
+import re
+from datetime import UTC, datetime
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.channels.slack.mrkdwn import cut, defanged, hidden_address, parts, tame, typed
+from bot.channels.slack.texts import read_words
+from bot.channels.slack.views.blocks import fits
+from bot.channels.slack.views.cards import Cards
+from bot.corpus import Knowledge
+from bot.domain import (
+    EscalationReason,
+    Priority,
+)
+from bot.journal import Asked, Case, Delivery, Made, OutboxState, Stage
+from tests.conftest import KNOWLEDGE
+from tests.servers.slack_limits import limits, texts, walk
+
+AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC).isoformat()
+WORDS = read_words(KNOWLEDGE)
+BAIT = [
+    "<!channel>", "<!here>", "<!everyone>", "<@U0ALICE>", "<#C0TRIAGE>", "<!subteam^S1|all>", "@here",
+    "https://evil.example/x?a=1&b=2", "<https://evil.example|our site>", "evil.example", "a@evil.example",
+    "*bold*", "_it_", "`code`", "```\nblock\n```", "> quote", ":rotating_light:", "mailto:a@b.example",
+    "\u202e", "\u200b", "\x00", "&lt;!channel&gt;", "tel:112", "[x](https://evil.example)", "\n" * 30,
+]  # fmt: skip
+HOSTILE = st.lists(st.one_of(st.sampled_from(BAIT), st.text(max_size=60)), max_size=40).map("".join)
+LONG = st.integers(0, 60_000).map(lambda n: ("A long line without end " * 3000)[:n])
+LOADED = settings(max_examples=60)
+LIVE = ("link", "user", "broadcast", "usergroup", "channel", "emoji")
+UNSEEN = ("\u202e", "\u200b", "\x00")
+MARKS = ("<!channel", "<!here", "<!everyone", "<@U0A", "<#C", *UNSEEN)
+CLICKABLE = re.compile(r"https?://|mailto:\S|\w\.[a-z]{2,}", re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def cards(knowledge: Knowledge) -> Cards:
+    return Cards(knowledge, WORDS, 0.9)
+
+
+def case(stage: Stage = Stage.OPEN, **more: object) -> Case:
+    told: dict[str, object] = {
+        "id": 12, "message_id": 7, "stage": stage, "owner": "", "version": "3.1",
+        "priority": "normal", "reason": "unsure", "opened_at": AT, "sender": "ana@example.org",
+        "text": "Were my keys exposed?", "draft": "Hello,\n\nNo keys were exposed.", "due_at": AT,
+        "asked": (asked(),),
+    }  # fmt: skip
+    return Case(**(told | more))  # type: ignore[arg-type]
+
+
+def asked(*passages: str) -> Asked:
+    found = passages or ("faq-mixpanel-removed-openai-products",)
+    return Asked(text="?", kind="escalation", reason="unsure", probability=0.62, passages=found)
+
+
+def states() -> list[Case]:
+    """Every stage, with what belongs to it."""
+    me = "slack:U0ALICE"
+    found = [
+        case(), case(reminders=2, priority="page", reason="danger"), case(masked=("api_key",)),
+        case(asked=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
+        case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
+        case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
+        case(Stage.CLOSED, made=Made(action="not_ours", actor=me, at=AT)),
+        case(Stage.CLOSED, made=Made(action="dismissed", actor="terminal", at=AT)),
+    ]  # fmt: skip
+    made = Made(action="edited", actor=me, at=AT)
+    found += [
+        case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT, fault="x"))
+        for state in OutboxState
+    ]
+    return found
+
+
+def hostile(found: object) -> None:
+    """Nothing of a user stands where Slack would read marks, and nothing can be clicked.
+
+    Plain text and letters (what shall go out, word for word) are left alone by Slack.
+    """
+    for each in walk(found):
+        assert each.get("type") not in LIVE
+        assert "emoji" not in each or each["emoji"] is False
+        if each.get("type") == "mrkdwn":
+            assert "evil" not in each["text"]
+            marks = re.findall(r"<([^>]*)>", each["text"])
+            assert all(re.fullmatch(r"@[UW][A-Z0-9]+|!date\^\d+\^[^|]+\|[^|]+", m) for m in marks)
+        if each.get("type") == "rich_text_quote":
+            quoted = "".join(texts(each))
+            assert not CLICKABLE.search(quoted)
+            assert not [mark for mark in MARKS if mark in quoted]
+        if each.get("type") == "plain_text":
+            assert not [mark for mark in UNSEEN if mark in each["text"]]
+
+
+@pytest.mark.parametrize(
+    "each", states(), ids=lambda c: f"{c.stage}-{c.delivery and c.delivery.state}"
+)
+def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None:
+    drawn = cards.card(each)
+    assert limits(drawn.blocks) == ""
+    kinds = [b.get("block_id") or b["type"] for b in drawn.blocks]
+    assert kinds[:3] == ["header", "standing", "context"]
+    assert kinds[-2:] == ["decide", "handle"]
+    assert ("approve" in json.dumps(drawn.blocks)) == (
+        each.open and bool(each.asked) and len(each.draft) < 5000
+    )
+    assert ("Review & send" in json.dumps(drawn.blocks)) == (len(each.draft) > 5000)
+    assert ("Reopen" in json.dumps(drawn.blocks)) != each.open
+    assert "ana" not in drawn.text
+    assert "ana@" not in "".join(texts(drawn.blocks))
+    assert drawn.text.startswith("Case 12, ")
+
+
+@LOADED
+@given(
+    text=st.one_of(HOSTILE, LONG), draft=st.one_of(HOSTILE, LONG), sender=HOSTILE,
+    stage=st.sampled_from(list(Stage)), reason=st.sampled_from(list(EscalationReason)),
+)  # fmt: skip
+def test_no_text_breaks_a_card(
+    cards: Cards, text: str, draft: str, sender: str, stage: Stage, reason: EscalationReason
+) -> None:
+    made = Made(action="edited", actor="slack:U0ALICE", at=AT)
+    each = case(
+        stage,
+        text=text,
+        draft=draft,
+        sender=sender,
+        reason=reason.value,
+        owner="slack:U0ALICE",
+        later=3,
+        later_at=AT,
+        made=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
+    )
+    drawn = cards.card(each)
+    assert limits(drawn.blocks) == ""
+    hostile(drawn.blocks)
+    assert [b.get("block_id") for b in drawn.blocks[-2:]] == ["decide", "handle"]
+    quote = next(b for b in drawn.blocks if b["type"] == "rich_text")
+    assert not CLICKABLE.search("".join(texts(quote)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown"),
+    [
+        ("see https://evil.example/a.b", "see https[:]//evil[.]example/a[.]b"),
+        ("evil.example or a@evil.example", "evil[.]example or a@evil[.]example"),
+        ("It cost 3.50 on 1.2.", "It cost 3.50 on 1.2."),
+        ("my data: see below. Next", "my data: see below. Next"), ("x data:y", "x data[:]y"),
+        ("MAILTO:x", "MAILTO[:]x"), ("пример.рф", "пример[.]рф"), ("", ""),
+        ("<!channel> 1 < 2", "‹!channel> 1 < 2"), ("a\u202eb\x07c", "abc"),
+    ],
+)  # fmt: skip
+def test_links_lose_their_bite(seen: str, shown: str) -> None:
+    assert tame(seen) == shown
+
+
+@LOADED
+@given(text=st.one_of(HOSTILE, LONG), limit=st.integers(60, 4000))
+def test_tame_text_stays_tame_and_short(text: str, limit: int) -> None:
+    shown = cut(tame(text), limit)
+    assert len(shown) <= limit
+    assert not CLICKABLE.search(shown)
+    assert not CLICKABLE.search(defanged(text))
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("<@U0BOT> were &lt;keys&gt; exposed?", "@somebody were <keys> exposed?"),
+        ("see <https://a.example|our page> &amp; <#C1|general>", "see our page (https://a.example) & #general"),
+        ("<mailto:a@b.example|a@b.example> <!here> <!subteam^S1|@leads>", "a@b.example @here @leads"),
+    ],
+)  # fmt: skip
+def test_what_was_typed_is_read(sent: str, read: str) -> None:
+    assert typed(sent) == read
+
+
+def test_an_address_is_told_apart_and_not_told() -> None:
+    assert hidden_address("ana@example.org") == "a•••@example[.]org"
+    assert hidden_address("nobody") == "n•••"
+    assert hidden_address("") == "•••"
+
+
+@LOADED
+@given(text=st.one_of(HOSTILE, LONG, st.text(max_size=9_000)), limit=st.integers(2, 3000))
+def test_a_text_is_cut_without_loss(text: str, limit: int) -> None:
+    cut = parts(text, limit)
+    assert "".join(cut) == text
+    assert all(len(part) <= limit for part in cut)
+
+
+def test_parts_end_with_a_paragraph_a_line_or_a_word() -> None:
+    assert parts("One two.\n\nThree four five", 16) == ["One two.\n\n", "Three four five"]
+    assert parts("One two.\nThree four", 14) == ["One two.\n", "Three four"]
+    assert parts("One two three", 10) == ["One two ", "three"]
+    assert parts("x" * 12, 10) == ["x" * 10, "xx"]
+
+
+def test_what_nobody_sees_hides_nothing_behind_it(cards: Cards) -> None:
+    hidden = "\u200b" * 9_000 + "\n" * 9_000 + "Now the question."
+    assert "Now the question." in "".join(texts(cards.card(case(text=hidden)).blocks))
+
+
+def test_a_cut_is_said(cards: Cards) -> None:
+    long = "A mail without end. " * 500
+    shown = "".join(texts(cards.card(case(text=long, draft=long)).blocks))
+    assert shown.count("more characters]") == 2
+    assert "*Show all* has the whole mail" in shown
+    assert "*Review & send* shows every word" in shown
+
+
+def test_what_is_left_out_is_said() -> None:
+    assert len(fits([{"type": "divider"}] * 50)) == 50
+    many = fits([{"type": "divider"}] * 70)
+    assert len(many) == 50
+    big = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}}
+    few = fits([big] * 9)
+    assert len(few) == 5
+    for made in (many, few):
+        assert "There is more than fits here" in json.dumps(made[-1])
+
+
+def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
+    made = Made(action="approved", actor="slack:U0ALICE", at=AT)
+    for state in OutboxState:
+        drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
+        lost = state in ("bounced", "failed", "held", "unknown")
+        assert drawn.blocks[0]["text"]["text"].startswith("⚠️" if lost else "✅")
+        assert ("may not have arrived" in drawn.text) == lost
+
+
+def test_green_is_what_comes_first(cards: Cards) -> None:
+    def green(each: Case) -> list[str]:
+        return [e["action_id"] for e in walk(cards.card(each).blocks) if e.get("style")]
+
+    assert green(case()) == ["approve"]
+    assert green(case(reason="danger", priority="page")) == ["claim"]
+    doubtful = Asked(
+        text="?", kind="escalation", reason="unsure", probability=0.04, passages=("x",)
+    )
+    assert green(case(asked=(doubtful,))) == ["claim"]
+    assert "Fewer than 1 in 10" in json.dumps(cards.card(case(asked=(doubtful,))).blocks)
+    assert green(case(asked=(), draft="")) == ["claim"]
+    assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
+    assert green(case(Stage.WAITING, owner="slack:U0ALICE")) == []
+    asks = json.dumps(cards.card(case(reason="danger")).blocks)
+    assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
+
+
+def test_a_probability_is_said_as_people_count(cards: Cards) -> None:
+    shown = json.dumps(cards.card(case()).blocks)
+    assert "About 6 in 10 drafts like this one answer the question (62%)" in shown
+    assert "sends from 90%" in shown
+
+
+def test_a_held_case_names_its_rule(cards: Cards) -> None:
+    def shown(rule: str, reason: str = "held") -> bool:
+        return "Rule:" in json.dumps(cards.card(case(reason=reason, rule=rule)).blocks)
+
+    assert shown("R10 forged sender")
+    assert not shown("R18 otherwise")
+    assert not shown("")
+    assert not shown("R10 forged sender", "unsure")
+
+
+def test_every_reason_and_state_has_words() -> None:
+    assert set(WORDS.reasons) == set(EscalationReason)
+    assert set(WORDS.delivery) == set(OutboxState)
+    assert len({(r.why, r.do) for r in WORDS.reasons.values()}) == len(EscalationReason)
+    assert all(p in WORDS.priorities for p in Priority)
+    for one, other in product(WORDS.reasons.values(), repeat=2):
+        assert one is other or one.why != other.why

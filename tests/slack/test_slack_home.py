@@ -1,0 +1,96 @@
+"""App Home tells how mail stands: in, out, and when the last one came and went."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from bot.app import App
+from bot.channels.slack import Access, Slack
+from bot.domain import Response
+from bot.errors import DeliveryError
+from bot.journal import Journal, OutboxState
+from bot.journal.pasted_secrets import pasted
+from bot.journal.statistics import Numbers, today
+from bot.serve.service import Service
+from bot.settings import Settings
+from tests.integration.test_desk import handle, received
+from tests.integration.test_service import free_port
+from tests.servers.slack_side import ALICE, SlackSide
+from tests.support.slack_stand import FAST, QUOTED, Stand, standing
+
+
+@pytest.fixture
+def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
+    with standing(app, tmp_path, side, "http") as made:
+        yield made
+
+
+def numbers(stand: Stand) -> Numbers:
+    journal = stand.desk.journal
+    return today(journal.engine, journal.clock)
+
+
+def home(slack: Slack) -> str:
+    return json.dumps(slack.acts._home(ALICE), ensure_ascii=False)
+
+
+def away() -> NoReturn:
+    raise DeliveryError("the mailbox does not answer")
+
+
+def test_mail_that_waits_or_came_back_is_told(stand: Stand) -> None:
+    before = numbers(stand)
+    assert (before.last_in, before.last_out, before.waiting, before.failed) == ("", "", 0, 0)
+    handle(stand.desk, received(QUOTED, "k1"))
+    assert numbers(stand).last_in
+    assert numbers(stand).last_out
+    stand.out.down = True
+    handle(stand.desk, received(QUOTED, "k2", sender="bob@example.org"))
+    assert numbers(stand).waiting == 1
+    assert "🔴 *mail out*: 1 wait for the mail server" in home(stand.slack)
+    (waits,) = stand.desk.journal.sends.in_state(OutboxState.READY)
+    assert stand.desk.journal.sends.bounce(waits.header)
+    assert numbers(stand).waiting == 0
+    assert "🔴 *mail out*: 1 of today did not go out" in home(stand.slack)
+
+
+def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: SlackSide) -> None:
+    served = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
+    served.__dict__["responder"] = app.responder
+    access = Access(
+        bot_token=side.bot_token, signing_secret=side.secret, channel=side.triage,
+        staff=frozenset({ALICE}), base_url=side.base_url,
+    )  # fmt: skip
+    slack = served.__dict__["slack"] = Slack(access, served.desk, home=settings.home, pace=FAST)
+    service = Service(served, lambda _handled: None)
+    service.start()
+    try:
+        assert "🟢 *mail in*: mail is taken" in home(slack)
+        served.mailbox.waiting = away  # type: ignore[method-assign]
+        assert not service._pass()
+        assert "🔴 *mail in*: no mail can be taken" in home(slack)
+    finally:
+        service.close()
+
+
+def test_each_database_counts_alike(database_url: str) -> None:
+    journal = Journal(database_url)
+    spans = ({"kind": "api_key", "start": 0, "end": 9, "certain": True},)
+    nothing = Response(outcomes=(), language="en", knowledge="x")
+    unsure = ({"kind": "code", "start": 0, "end": 9, "certain": False},)
+    for key, found in (("k1", spans), ("k2", unsure), ("k3", ())):
+        stored = journal.receive(replace(received("[masked]", key), redactions=found), None)
+        assert stored
+        journal.decide(stored, nothing, draft="", reply=None)
+    (note,) = pasted(journal.engine, journal.clock)
+    assert (note.key, note.kinds) == ("pasted:1", ("api_key",))
+    assert journal.slack.put(note.key, channel="C1", method="chat.postMessage", payload={})
+    assert pasted(journal.engine, journal.clock) == []
+    counted = today(journal.engine, journal.clock)
+    assert (counted.messages, counted.answered, counted.last_out) == (3, 0, "")
+    assert counted.last_in
+    journal.close()

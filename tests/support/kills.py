@@ -1,0 +1,163 @@
+"""Desks that die on purpose: forked from one process that has loaded everything, so that each
+takes a second. Not a test by itself; test_kills.py starts it and reads what it says.
+
+    echo '[{"home": …, "url": …, "port": …, "step": …, "hit": 2}]' | python -m tests.support.kills
+
+What is heavy is imported inside: the child that parses mails imports this file again.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
+
+if TYPE_CHECKING:
+    from bot.answering.responder import Responder
+    from bot.app import App
+
+REACHED = "reached"  # a file: the desk that is to die has come to its step
+
+
+def ready() -> "Responder":
+    """A responder on word search: what dies here is the plumbing, not the model."""
+    import bot.channels.mail.compose
+    import bot.infra.jobs
+    import bot.serve.service  # noqa: F401 - loaded once, before the fork
+    from bot.adapters.bm25 import BM25
+    from bot.answering.decision import Answers, StrictJudge
+    from bot.answering.responder import Responder
+    from bot.app import App
+    from bot.domain import Message
+    from bot.settings import Settings
+    from tests.conftest import KNOWLEDGE
+
+    app = App(Settings(knowledge=KNOWLEDGE))
+    judge = StrictJudge(answers=Answers.of(list(app.knowledge.passages), app.knowledge.wordings))
+    made = Responder(knowledge=app.knowledge, retriever=BM25(app.records()), judge=judge)
+    made.respond(Message(text="Were API keys exposed? Do I need to reset my password?"))
+    return made
+
+
+def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> "App":
+    from bot.app import App
+    from bot.journal import Journal
+    from bot.settings import Settings
+    from tests.conftest import KNOWLEDGE
+
+    settings = Settings(
+        home=Path(order["home"]), knowledge=KNOWLEDGE, database_url=order["url"], http_port=0,
+        smtp_port=order["port"],
+    )  # fmt: skip
+    app = App(settings)
+    app.__dict__["knowledge"] = responder.knowledge
+    app.__dict__["responder"] = responder
+    app.__dict__["journal"] = Journal(
+        settings.database, limits=app.limits, clock=lambda: now(others)
+    )
+    return app
+
+
+def now(others: Sequence[int]) -> "datetime":
+    """The clock of a desk: an hour ahead once one of `others` is dead, so that its lease is over."""
+    from bot.journal.clock import wall_clock
+
+    died = any(not Path(f"/proc/{process}").exists() for process in others)
+    return wall_clock() + timedelta(hours=died)
+
+
+def dies(app: "App", order: dict[str, Any]) -> Callable[[str], None]:
+    """A hook that ends this process, without a word, when the step is reached for the nth time.
+
+    With `together` it waits before that for another desk to be at work on the same journal.
+    """
+    seen = 0
+
+    def at(reached: str) -> None:
+        nonlocal seen
+        seen += reached == order["step"]
+        if reached == order["step"] and seen == order["hit"]:
+            if order.get("together"):
+                (Path(order["home"]) / REACHED).touch()
+                wait_until(lambda: len(app.journal.workers.alive()) > 1)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at
+
+
+def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
+    """Serve until killed or until nothing is left to do."""
+    from bot.serve.maintenance import Pace
+    from bot.serve.service import Service
+
+    app = desk(responder, order, others)
+    if order.get("joins"):
+        wait_until((Path(order["home"]) / REACHED).exists)
+    if not order.get("look", True):
+        app.desk.was_sent = lambda _header: None
+    if order.get("step"):
+        app.desk.at = dies(app, order)
+    service = Service(app, lambda _handled: None)
+    service.upkeep.pace = Pace(beat=0.3, send=0.3)
+    service.start()
+    if order.get("joins"):
+        wait_until(lambda: not Path(f"/proc/{others[-1]}").exists())
+    net = threading.Timer(SAFETY_NET_SECONDS, service.stop)
+    net.start()
+    service.run(until=lambda: done(app))
+    net.cancel()
+    service.stopping.wait(order.get("linger", 0))
+    return 0 if done(app) else 3
+
+
+def done(app: "App") -> bool:
+    """Nothing waits in the mailbox, undecided, or to be sent."""
+    from bot.journal import OutboxState
+
+    waits = next(iter(app.mailbox.waiting()), None)
+    undone = app.journal.sends.in_state(OutboxState.READY, OutboxState.SENDING)
+    return not waits and not undone and not app.journal.undecided()
+
+
+def main() -> None:
+    """Read a list of orders a line; fork a desk for each at once, and say how they ended."""
+    warnings.simplefilter("ignore")  # a fork beside the threads of numpy
+    responder = ready()
+    say("ready")
+    forked: dict[str, list[int]] = {}
+    for line in sys.stdin:
+        children = []
+        for order in json.loads(line):
+            before = forked.setdefault(order["home"], [])
+            children.append(start(responder, order, tuple(before)))
+            before.append(children[-1])
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        say(json.dumps(codes))
+
+
+def start(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
+    """A forked desk; its process id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 4
+    try:
+        code = work(responder, order, others)
+    finally:
+        os._exit(code)  # not closed: the end is one more kill
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Parts by themselves: no process, no server, no model."""

@@ -1,0 +1,171 @@
+"""How a reply is put together: where its source stands, and what is not quoted."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.answering.reply import quoted, source_line, word
+from bot.answering.responder import Responder
+from bot.corpus import Knowledge, load
+from bot.corpus.notes import Alternatives
+from bot.corpus.post import read_post
+from bot.domain import Answer, Escalation, Outcome, Passage, Priority, Refusal, Response
+from bot.errors import KnowledgeError
+from bot.outbound import Outbound
+from bot.outbound.self_check import answer, handover, refusal
+from tests.conftest import KNOWLEDGE
+
+CLARIFIED = "introduction-december-19-2025-clarification-updating"
+CORRECTED = "introduction-incident-occurred-within-mixpanel-systems"
+KNOW = "faq-know-organization-impacted"
+RESPONSE = "response-part-security-investigation-removed-mixpanel"
+RESET = "faq-need-reset-password-rotate-api"
+EXPOSED = "faq-openai-passwords-api-keys-payment"
+
+
+def reply(knowledge: Knowledge, *outcomes: Outcome, language: str = "en") -> str:
+    response = Response(outcomes=outcomes, language=language, knowledge="")
+    return word(response, knowledge)
+
+
+def passages(knowledge: Knowledge, *ids: str) -> tuple[Passage, ...]:
+    return tuple(knowledge.passages[i] for i in ids)
+
+
+def told(knowledge: Knowledge, *ids: str) -> Answer:
+    return answer(*passages(knowledge, *ids))
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ja", "ar"])
+def test_the_source_stands_once_below_the_last_quoted_passage(
+    knowledge: Knowledge, language: str
+) -> None:
+    label = knowledge.templates[language].source_label
+    outbound = Outbound(knowledge)
+    first, second = told(knowledge, EXPOSED), told(knowledge, CLARIFIED)
+    waits = handover(Priority.NORMAL)
+    replies: list[tuple[tuple[Answer | Refusal | Escalation, ...], str]] = [
+        ((first,), EXPOSED), ((first, second), CLARIFIED), ((second, first, waits), EXPOSED),
+        ((first, second, refusal()), RESET), ((refusal(), waits), RESET),
+    ]  # fmt: skip
+    for outcomes, last in replies:
+        text = reply(knowledge, *outcomes, language=language)
+        assert text.count(label) == 1
+        assert text.count(knowledge.post.url) == 1
+        assert f"{quoted(knowledge.passages[last])}\n\n{label}" in text
+        assert outbound.check(text).allowed
+
+
+def test_the_source_stands_below_the_answers_when_the_refusal_quotes_nothing_new(
+    knowledge: Knowledge,
+) -> None:
+    facts = knowledge.templates["en"].refusal_fact
+    text = reply(knowledge, told(knowledge, *facts), refusal())
+    assert text.count("Source:") == 1
+    assert text.index("Source:") < text.index(knowledge.templates["en"].refusal[0])
+    assert Outbound(knowledge).check(text).allowed
+
+
+def test_a_reply_without_a_quote_names_no_source(knowledge: Knowledge) -> None:
+    assert "Source:" not in reply(knowledge, handover(Priority.NORMAL))
+
+
+def test_the_source_names_each_day_once_in_order(knowledge: Knowledge) -> None:
+    line = source_line(
+        knowledge.templates["en"], knowledge.post, passages(knowledge, CLARIFIED, EXPOSED, RESET)
+    )
+    assert line.endswith(f", 2025-11-26, 2025-12-19, {knowledge.post.url}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text, line: text.replace(line, ""),
+        lambda text, line: text.replace(line, line.replace("2025-11-26, ", "")),
+        lambda text, line: text.replace(
+            line, line.replace("2025-11-26, 2025-12-19", "2025-12-19, 2025-11-26")
+        ),
+        lambda text, line: text.replace(line, f"{line}\n\n{line}"),
+        lambda text, line: text.replace(line, "").replace("About:", f"{line}\n\nAbout:", 1),
+    ],
+)
+def test_the_outbound_check_knows_where_a_source_belongs(knowledge: Knowledge, change) -> None:  # type: ignore[no-untyped-def]
+    text = reply(knowledge, told(knowledge, EXPOSED, CLARIFIED))
+    (line,) = [each for each in text.splitlines() if each.startswith("Source:")]
+    changed = change(text, line)
+    left_out = line not in changed and "Source:" not in changed
+    assert Outbound(knowledge).check(changed).allowed is left_out
+
+
+# --- a sentence that introduces a list which is not quoted -----------------------------------------
+
+
+def post(folder: Path, body: str) -> list[str]:
+    path = folder / "post.md"
+    path.write_text(f"---\ntitle: T\nurl: https://x.example\npublished: 2026-01-02\n---\n{body}")
+    return [p.text for p in read_post(path).passages]
+
+
+@pytest.mark.parametrize(
+    ("body", "texts"),
+    [
+        ("We saw it. As a reminder:\n\n- Be careful.\n- Ask us.", ["We saw it.", "Be careful.", "Ask us."]),
+        ("What we do:\n\n- We look.\n- We ask.", ["We look.", "We ask."]),
+        ("We saw it. This was lost:\n\n- names\n- towns", ["We saw it. This was lost:\nnames\ntowns"]),
+        ("We saw it! Next steps:\n\nWe ask them.", ["We saw it!", "We ask them."]),
+        ("We saw it at 10:30 o'clock.", ["We saw it at 10:30 o'clock."]),
+        ("We saw it. More:", ["We saw it."]),
+        ("We saw it. Siehe：\n\n- Man sieht es.", ["We saw it.", "Man sieht es."]),
+        ("We saw it.\n\n**FAQ**\n\n**Is it so?**\n\n- Yes, it is. For example:", ["We saw it.", "Yes, it is."]),
+    ],
+)  # fmt: skip
+def test_a_lead_in_without_its_list_is_not_quoted(
+    tmp_path: Path, body: str, texts: list[str]
+) -> None:
+    assert post(tmp_path, body) == texts
+
+
+def test_no_passage_of_the_post_ends_in_a_colon(knowledge: Knowledge) -> None:
+    assert [p.id for p in knowledge.post.passages if p.text.rstrip().endswith((":", "："))] == []
+
+
+# --- a notice and its correction -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("picked", "quoted_ids"),
+    [
+        ((CORRECTED, CLARIFIED), (CORRECTED,)),
+        ((CLARIFIED, CORRECTED), (CLARIFIED,)),
+        ((KNOW, RESPONSE), (KNOW, CLARIFIED)),
+        ((RESPONSE, KNOW), (RESPONSE, CLARIFIED)),
+        ((CORRECTED, RESPONSE), (RESPONSE, CLARIFIED)),
+        ((EXPOSED, RESET), (EXPOSED, RESET)),
+    ],
+)
+def test_a_notice_and_its_correction_are_not_both_quoted_where_one_supersedes_the_other(
+    knowledge: Knowledge, picked: tuple[str, ...], quoted_ids: tuple[str, ...]
+) -> None:
+    desk = Responder(knowledge=knowledge, retriever=None, judge=None)  # type: ignore[arg-type]
+    whole = desk.complete(passages(knowledge, *picked))
+    assert tuple(p.id for p in whole) == quoted_ids
+    assert Outbound(knowledge).check(reply(knowledge, answer(*whole))).allowed
+
+
+def test_which_passages_say_the_same_is_content(knowledge: Knowledge) -> None:
+    notes = knowledge.notes.model_copy(
+        update={"quote_one_of": [Alternatives(passages=[EXPOSED, RESET], why="a test")]}
+    )
+    mine = replace(knowledge, notes=notes)
+    assert mine.without_alternatives([RESET, CORRECTED, EXPOSED]) == [RESET, CORRECTED]
+
+
+def test_an_alternative_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    for path in ("incident-post.md", "replies"):
+        (tmp_path / path).symlink_to(KNOWLEDGE / path)
+    (tmp_path / "notes.yaml").write_text(
+        f"links: []\nquote_one_of: [{{passages: [{RESET}, gone], why: x}}]"
+    )
+    with pytest.raises(KnowledgeError, match="quote_one_of: no passage is called 'gone'"):
+        load(tmp_path)
