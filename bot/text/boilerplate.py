@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -28,6 +28,7 @@ MAX_DEVICE_LINE = 90
 MAX_DEVICE_WORDS = 10
 FIRST, LAST = 5, 10  # characters from either end of a device's line within which its verb stands
 MAX_ATTRIBUTION = 300
+MAX_TRAILER = 20  # lines of devices and attributions at the end
 GROUPS = ("banner", "footer")
 COUNTED = "register"  # each further phrase of it weighs one more: companies list their numbers
 UNSPACED = "\u0590"  # from here on scripts have prefixes, or no spaces: phrases match anywhere
@@ -53,21 +54,6 @@ class Parted:
 
     own: str
     removed: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """Folded phrases; a phrase with a * in the table has two parts that stand near each other."""
-
-    parts: tuple[tuple[str, ...], ...]
-
-    def count(self, folded: str) -> int:
-        """How many of the phrases a folded text holds."""
-        return sum(_holds(folded, parts) for parts in self.parts)
-
-    def occur(self, folded: str) -> bool:
-        """Does a folded text hold any of the phrases?"""
-        return any(_holds(folded, parts) for parts in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,16 +212,15 @@ def _kind(taken: Sequence[str]) -> str:
     return max(GROUPS, key=lambda group: _weight(sentences, group))
 
 
+@lru_cache(maxsize=1024)
 def _read(sentence: str) -> _Sentence:
     folded = _fold(sentence)
-    weights = {
-        group: {
-            name: _weight_of(name, weight, phrases, folded)
-            for name, (weight, phrases) in concepts.items()
-            if phrases.occur(folded)
-        }
-        for group, concepts in _concepts().items()
-    }
+    weights: dict[str, dict[str, int]] = {group: {} for group in GROUPS}
+    for list_name, phrases in _found(folded).items():
+        group, _, name = list_name.partition(".")
+        if name:
+            more = len(phrases) - 1 if name == COUNTED else 0
+            weights[group][name] = int(_table()[group][name]["weight"]) + more
     asks = sentence.rstrip(FRAME + "\"'”’»").endswith(ASKING)
     footer = weights["footer"]
     prints = "printing" in footer and sum(footer.values()) >= ENOUGH
@@ -257,10 +242,6 @@ def _spoken_words(sentence: str) -> list[str]:
     """The words with their accents, for ją is not ja, in small letters."""
     words = sentence.casefold().replace("’", "'").split()
     return [word.strip(".,;:!?¿¡\"'()") for word in words]
-
-
-def _weight_of(name: str, weight: int, phrases: _Phrases, folded: str) -> int:
-    return weight + phrases.count(folded) - 1 if name == COUNTED else weight
 
 
 def _speaks_of_oneself(sentence: str, folded: str) -> bool:
@@ -287,7 +268,7 @@ def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """The lines without those of devices and attributions at the end, and those taken out."""
     kept, taken = list(lines), list[str]()
     place = len(kept) - 1
-    while place > 0:
+    while place > 0 and len(taken) < MAX_TRAILER:
         line = kept[place]
         if line.strip() and not QUOTED.match(line):
             found = _trailer(kept, place)
@@ -314,7 +295,7 @@ def _is_device_line(line: str) -> bool:
     if len(line) > MAX_DEVICE_LINE or line.rstrip().endswith(ASKING):
         return False
     folded = _fold(line).strip(FRAME)
-    if len(folded.split()) > MAX_DEVICE_WORDS or not _listed("devices").occur(folded):
+    if len(folded.split()) > MAX_DEVICE_WORDS or "devices" not in _found(folded):
         return False
     return any(map(_is_sending, folded.split(",")))
 
@@ -322,8 +303,10 @@ def _is_device_line(line: str) -> bool:
 def _is_sending(clause: str) -> bool:
     """Does a verb of sending stand first or last? In "my iPhone sent it" it stands between."""
     bare = clause.strip(FRAME)
-    places = [place for parts in _listed("sent").parts for place in _places(bare, parts[0])]
-    return any(start <= FIRST or end >= len(bare) - LAST for start, end in places)
+    found = _found(bare).get("sent", {})
+    return any(
+        start <= FIRST or start + len(phrase) >= len(bare) - LAST for phrase, start in found.items()
+    )
 
 
 def _is_attribution(line: str) -> bool:
@@ -363,21 +346,43 @@ def _table() -> dict[str, Any]:
 
 
 @cache
-def _concepts() -> dict[str, dict[str, tuple[int, _Phrases]]]:
-    """Group -> thing that its texts speak of -> weight, and the pattern of its phrases."""
-    return {
-        group: {
-            name: (int(row["weight"]), _phrases(row["phrases"]))
-            for name, row in _table()[group].items()
-        }
+def _index() -> Mapping[str, Sequence[tuple[str, str]]]:
+    """The first two characters of a phrase -> the phrases, each with the name of its list."""
+    lists = {
+        f"{group}.{name}": row["phrases"]
         for group in GROUPS
+        for name, row in _table()[group].items()
     }
+    lists |= {name: _rows(name) for name in ("sent", "devices")}
+    index: dict[str, list[tuple[str, str]]] = {}
+    for list_name, rows in lists.items():
+        for phrase in sorted({_fold(phrase) for row in rows for phrase in row.split(",")} - {""}):
+            index.setdefault(phrase[:2], []).append((list_name, phrase))
+    return index
 
 
-@cache
-def _listed(name: str) -> _Phrases:
-    rows = _table()[name]
-    return _phrases([rows] if isinstance(rows, str) else rows)
+def _found(folded: str) -> dict[str, dict[str, int]]:
+    """The lists of which a folded text holds phrases -> those phrases -> where each begins last."""
+    found: dict[str, dict[str, int]] = {}
+    index = _index()
+    for place, letter in enumerate(folded):
+        before = folded[place - 1 : place]
+        if letter.isalnum() and letter < UNSPACED and before.isalnum() and before < UNSPACED:
+            continue  # within a word
+        for list_name, phrase in (
+            *index.get(folded[place : place + 2], ()),
+            *index.get(letter, ()),
+        ):
+            if _stands_at(folded, place, phrase):
+                found.setdefault(list_name, {})[phrase] = place
+    return found
+
+
+def _stands_at(folded: str, place: int, phrase: str) -> bool:
+    """Does the phrase begin here? A * in it stands for up to NEAR characters."""
+    first, _, second = phrase.partition("*")
+    end = place + len(first)
+    return folded.startswith(first, place) and second in folded[end : end + NEAR + len(second)]
 
 
 @cache
@@ -387,30 +392,9 @@ def _labels() -> frozenset[str]:
 
 @cache
 def _words(name: str) -> frozenset[str]:
+    return frozenset(word for row in _rows(name) for word in row.split())
+
+
+def _rows(name: str) -> Sequence[str]:
     rows = _table()[name]
-    return frozenset(w for row in ([rows] if isinstance(rows, str) else rows) for w in row.split())
-
-
-def _phrases(rows: Iterable[str]) -> _Phrases:
-    """The phrases of some rows, in which commas part them."""
-    phrases = sorted({_fold(phrase) for row in rows for phrase in row.split(",")} - {""})
-    return _Phrases(tuple(tuple(phrase.split("*")) for phrase in phrases))
-
-
-def _holds(folded: str, parts: Sequence[str]) -> bool:
-    """Does the text hold the first part where a word begins, and the second soon after it?"""
-    return any(
-        len(parts) == 1 or parts[1] in folded[end : end + NEAR]
-        for _, end in _places(folded, parts[0])
-    )
-
-
-def _places(folded: str, phrase: str) -> Iterator[tuple[int, int]]:
-    """Where the phrase begins and ends in the text, at the beginning of a word."""
-    place = folded.find(phrase)
-    while place >= 0:
-        before = folded[place - 1 : place]
-        within = before.isalnum() and before < UNSPACED
-        if not within or phrase[0] >= UNSPACED or not phrase[0].isalnum():
-            yield place, place + len(phrase)
-        place = folded.find(phrase, place + 1)
+    return [rows] if isinstance(rows, str) else rows

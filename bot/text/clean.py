@@ -11,6 +11,7 @@ from bot.text.boilerplate import part_boilerplate
 from bot.text.links import shorten_links
 from bot.text.unwrap import unwrap
 
+MAX_CHARACTERS = 40_000
 HALF = re.compile("[\ud800-\udfff]")  # of a character, which no encoder takes
 
 
@@ -29,7 +30,12 @@ class CleanText:
 
 
 def clean_message(text: str) -> CleanText:
-    """The text of a message as it is decided on; a person who reads it sees it as it came."""
+    """The text of a message as it is decided on; a person who reads it sees it as it came.
+
+    A text of more than MAX_CHARACTERS, which a person reads anyway, is only unwrapped.
+    """
     whole = unwrap(HALF.sub("\ufffd", text))
+    if len(whole) > MAX_CHARACTERS:
+        return CleanText(whole=whole, own=whole, removed="")
     parted = part_boilerplate(shorten_links(whole))
     return CleanText(whole=whole, own=parted.own, removed=parted.removed)

@@ -18,7 +18,8 @@ MAX_WIDTH = 140  # of a line that a program may have broken; longer lines were n
 MAX_LINES = 4000  # of a text that is unwrapped; a longer one is returned as it is
 # Least width of a paragraph by the number of its breaks that agree on it: one break proves little.
 LEAST_WIDTHS = (56, 44, 30)
-LEAST_LINK = 60  # length of a line that ends in the first part of a link
+# Length of a line that ends in the first part of a link, and of one that surely ends it.
+LEAST_LINK, MOST_LINK = 60, 4000
 LEAST_OPEN = 25  # length of a line whose sentence plainly goes on in the next line
 LEAST_UNSPACED = 10  # the same in a script without spaces
 ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", ":", "：", ";", "；", "…")
@@ -38,7 +39,6 @@ HEADER = re.compile(r"^[^\W\d_][\w .'/\-]{0,28}?\s?[:：](?:\s|$)")
 SEPARATOR = re.compile(r"^(?:[\W_]+$|[-*=_~#]{2,}|\[\d)")
 TABLE = re.compile(r"\S(?:\t| {3,})\S|\s\|\s")
 INDENTED = re.compile(r"^(?:\t| {4,})\S")
-LINK_AT_END = re.compile(r"(?:https?://|www\.)\S*$", re.IGNORECASE)
 LINK_GOES_ON = re.compile(r"^[^\s<>\"@]*(?:[/?&=%][^\s<>\"@]*|[\w.~#+-]{24,})$")
 OPENS_QUESTION = re.compile(
     r"^(?:who|whom|whose|what|when|where|why|how|which|is|are|was|were|am|do|does|did|has|have|had|"
@@ -59,13 +59,15 @@ def unwrap(text: str) -> str:
         return text
     lines = _with_whole_links(lines)
     flowing = _breaks_of_programs(lines)
-    joined = [lines[0]]
+    pieces = [lines[0].rstrip() if 1 in flowing else lines[0]]
     for place, line in enumerate(lines[1:], 1):
+        goes_on = place + 1 in flowing
+        shown = line.rstrip() if goes_on else line
         if place in flowing:
-            joined[-1] = _join(joined[-1], line)
+            pieces += [_gap(lines[place - 1], line), shown.strip()]
         else:
-            joined.append(line)
-    return "\n".join(joined)
+            pieces += ["\n", shown]
+    return "".join(pieces)
 
 
 def _with_whole_links(lines: Sequence[str]) -> list[str]:
@@ -73,12 +75,17 @@ def _with_whole_links(lines: Sequence[str]) -> list[str]:
     joined = [lines[0]]
     for line in lines[1:]:
         before, first = joined[-1], (line.split(maxsplit=1) or [""])[0]
-        full = len(before) >= LEAST_LINK and LINK_AT_END.search(before)
+        full = LEAST_LINK <= len(before) <= MOST_LINK and _ends_in_link(before)
         if full and not line[:1].isspace() and LINK_GOES_ON.match(first) and "://" not in first:
             joined[-1] = before + line
         else:
             joined.append(line)
     return joined
+
+
+def _ends_in_link(line: str) -> bool:
+    last = line.rsplit(maxsplit=1)[-1].lower()
+    return "://" in last or "www." in last
 
 
 def _breaks_of_programs(lines: Sequence[str]) -> set[int]:
@@ -143,17 +150,17 @@ def _continued(
 ) -> set[int]:
     """The lines of one stretch that continue the line before them."""
     breaks = [(i, measure(lines[i].rstrip()), _with_next(lines, i, measure)) for i in run[:-1]]
-    full = [i for i, length, reached in breaks if length <= MAX_WIDTH and reached > widest]
+    full = {i for i, length, reached in breaks if length <= MAX_WIDTH and reached > widest}
     own = max((length for _, length, _ in breaks), default=0)
     own = max(own, measure(lines[run[-1]].rstrip()))
     if own <= MAX_WIDTH and all(reached > own for _, _, reached in breaks):
-        full = [i for i, _, _ in breaks]  # this paragraph has a narrower margin of its own
+        full = {i for i, _, _ in breaks}  # this paragraph has a narrower margin of its own
     reach = max((reached for i, _, reached in breaks if i in full), default=0)
     least = LEAST_WIDTHS[min(len(full), len(LEAST_WIDTHS)) - 1] if full else 0
-    kept = full if reach > least else []
+    kept = full if reach > least else set()
     if len(kept) == 1:  # one break is no proof of a margin where a sentence ends with the line
-        kept = [i for i in kept if not _is_ended(lines[i])]
-    kept += [i for i in run[:-1] if _goes_on(lines, i)]
+        kept = {i for i in kept if not _is_ended(lines[i])}
+    kept = kept | {i for i in run[:-1] if _goes_on(lines, i)}
     return {i + 1 for i in kept if not _stands_alone(lines[i], lines[i + 1])}
 
 
@@ -211,16 +218,16 @@ def _stands_alone(line: str, following: str) -> bool:
     )
 
 
-def _join(line: str, following: str) -> str:
-    """Two lines as one, with a space where the script or a hyphen does not forbid it."""
+def _gap(line: str, following: str) -> str:
+    """What stands between two joined lines: a space, unless the script or a hyphen forbids it."""
     before, after = line.rstrip(), following.strip()
-    word, first = before.split()[-1] if before.split() else "", after.split(maxsplit=1)[0]
+    word, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
     if _is_unspaced(before[-1:]) or _is_unspaced(after[:1]) or _splits_word(before, first):
-        return before + after
+        return ""
     hyphen = word.endswith("-") and len(word) > 1 and word[-2].isalnum()
     if hyphen and first.lower() not in CONJUNCTIONS and first[:1].isalnum():
-        return before + after
-    return f"{before} {after}"
+        return ""
+    return " "
 
 
 def _splits_word(line: str, following: str) -> bool:
