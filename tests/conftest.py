@@ -1,6 +1,7 @@
 """A clean environment and a home that shares the model and the index, never the data."""
 
 import logging
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,14 +32,20 @@ SHARED = ROOT.parent / "shared"
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the developer's machine reaches a test, nor does its .env."""
-    import os
-
     for name in list(os.environ):  # noqa: TID251 - emptied, not read
         if name.startswith(("DESK_", "OPENAI_", "LANGSMITH_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DESK_KNOWLEDGE", str(KNOWLEDGE))
     monkeypatch.setenv("DESK_HTTP_PORT", "0")
     monkeypatch.setenv("DESK_HOME", str(home_of(tmp_path / "home")))
+
+
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    """A command closes its files to others for as long as it runs; the next test begins anew."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

@@ -55,11 +55,11 @@ def _running(root: Path, password: str, move: bool) -> Iterator[Servers]:  # noq
     with (root / "out").open("wb") as out:
         dovecot = subprocess.Popen(
             ["/usr/sbin/dovecot", "-F", "-c", str(root / "dovecot/dovecot.conf")],
-            stdout=out, stderr=out, start_new_session=True,
+            stdout=out, stderr=out, start_new_session=True, umask=0o022,
         )  # fmt: skip
         postfix = subprocess.Popen(
             ["/usr/sbin/postfix", "-c", str(root / "pf/etc"), "start-fg"],
-            stdout=out, stderr=out, start_new_session=True,
+            stdout=out, stderr=out, start_new_session=True, umask=0o022,
         )  # fmt: skip
     try:
         for port, greeting in ((imap, b"* OK"), (lmtp, b"220"), (smtp, b"220")):
