@@ -37,7 +37,7 @@ from bot.errors import (
     RefusedError,
     UncertainError,
 )
-from bot.journal import Decided, Decision, Journal, Received, Reply, Send, Work
+from bot.journal import CaseAction, Decided, Decision, Journal, Received, Reply, Send, Work
 from bot.limits import Scope
 from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
@@ -50,7 +50,6 @@ BREAKS = 3  # hand-overs of one mail that may end in an error which nobody fores
 DIED = "the process died while handing it over"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
 PAGE_AGAIN_SECONDS = 3600
-APPROVED = "approved"
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
@@ -192,7 +191,7 @@ class Desk:
         escalation_id: int,
         *,
         actor: str,
-        action: str,
+        action: CaseAction,
         text: str,
         work: Work | None = None,
         version: str = "",
@@ -208,7 +207,7 @@ class Desk:
         if text:
             stored = self.journal.message(waiting.message_id)
             turn = "person" + (f":{waiting.round}" if waiting.round else "")
-            if action == APPROVED and not self.outbound.check(text).allowed:
+            if action is CaseAction.APPROVED and not self.outbound.check(text).allowed:
                 raise BlockedError(STALE_DRAFT)
             reply = self._personal(stored, text, turn=turn)
         return self.journal.cases.resolve(

@@ -12,7 +12,7 @@ from bot.channels.slack.mrkdwn import hidden_address
 from bot.channels.slack.texts import Words, read_words
 from bot.domain import EscalationReason, Priority
 from bot.errors import DeskError, InputError
-from bot.journal import Case, Journal, OutboxState, Send
+from bot.journal import Case, CaseAction, Journal, OutboxState, Send
 from bot.journal.mail_outbox import NEEDS_PEOPLE
 from bot.journal.transcript import Said, noted_in, said_in
 from bot.policy.staff_remarks import warnings
@@ -109,7 +109,8 @@ def decide(
         _approve(app, case, confirm)
     else:
         _check(app, text, anyway=anyway)
-    action = "approved" if approve else "edited" if text else "dismissed"
+    action = CaseAction.EDITED if text else CaseAction.DISMISSED
+    action = CaseAction.APPROVED if approve else action
     said = case.draft if approve else text or ""
     if not app.desk.resolve(case_id, actor="terminal", action=action, text=said):
         raise InputError(f"somebody else decided case {case_id} first")

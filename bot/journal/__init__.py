@@ -3,6 +3,7 @@
 from bot.journal.journal import (
     Asked,
     Case,
+    CaseAction,
     Change,
     Decided,
     Decision,
@@ -21,6 +22,7 @@ from bot.journal.journal import (
 __all__ = [
     "Asked",
     "Case",
+    "CaseAction",
     "Change",
     "Decided",
     "Decision",

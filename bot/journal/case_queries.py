@@ -6,7 +6,16 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from bot.journal.records import Asked, Case, Delivery, Made, MessageState, OutboxState, Stage
+from bot.journal.records import (
+    Asked,
+    Case,
+    CaseAction,
+    Delivery,
+    Made,
+    MessageState,
+    OutboxState,
+    Stage,
+)
 from bot.journal.tables import decision, escalation, message, outbox, outcome
 
 _later = message.alias("any_message")
@@ -74,7 +83,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         asked=tuple(_asked(o) for o in db.execute(asked.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
-        made=Made(action=row.action, actor=row.actor, at=row.decided_at) if row.action else None,
+        made=_made(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""),
     )  # fmt: skip
@@ -108,7 +117,7 @@ def stage_of(row: Any) -> Stage:
     """A decision without a mail closes; one with a mail decides."""
     if row.state == "open":
         return Stage(row.stage)
-    return Stage.DECIDED if row.action in ("approved", "edited") else Stage.CLOSED
+    return Stage.DECIDED if CaseAction(row.action).sends else Stage.CLOSED
 
 
 def version_of(row: Any) -> str:
@@ -119,6 +128,13 @@ def version_of(row: Any) -> str:
 def mail_key(case_id: int, turn: int) -> str:
     """Under which the mail of a decision is stored, once for each time the case was open."""
     return f"human:{case_id}" + (f":{turn}" if turn else "")
+
+
+def _made(row: Any) -> Made | None:
+    """What a person decided; None while nobody has."""
+    if not row.action:
+        return None
+    return Made(action=CaseAction(row.action), actor=row.actor, at=row.decided_at)
 
 
 def _stamp(row: Any, mail: Any | None) -> str:

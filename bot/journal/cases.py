@@ -22,7 +22,7 @@ from bot.journal.case_queries import (
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.mail_outbox import Origin, outgoing
-from bot.journal.records import Case, Change, Reply, Stage, Waiting
+from bot.journal.records import Case, CaseAction, Change, Reply, Stage, Waiting
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
@@ -91,7 +91,7 @@ class Cases:
         escalation_id: int,
         *,
         actor: str,
-        action: str,
+        action: CaseAction,
         reply: Reply | None,
         work: Work | None = None,
         version: str = "",

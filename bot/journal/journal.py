@@ -25,6 +25,7 @@ from bot.journal.migrations import upgrade
 from bot.journal.records import (
     Asked,
     Case,
+    CaseAction,
     Change,
     Decided,
     Decision,
@@ -52,8 +53,8 @@ from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
 __all__ = [
-    "Asked", "Case", "Change", "Decided", "Decision", "Delivery", "Journal", "Made", "MessageState",
-    "OutboxState", "Received", "Reply", "Send", "Stage", "Waiting", "Work",
+    "Asked", "Case", "CaseAction", "Change", "Decided", "Decision", "Delivery", "Journal", "Made",
+    "MessageState", "OutboxState", "Received", "Reply", "Send", "Stage", "Waiting", "Work",
 ]  # fmt: skip
 
 HISTORY = 20

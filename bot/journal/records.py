@@ -24,6 +24,21 @@ class OutboxState(StrEnum):
     FAILED = "failed"  # refused for good, or too often
 
 
+class CaseAction(StrEnum):
+    """How a person ends a case; the journal stores the value."""
+
+    APPROVED = "approved"  # the draft goes out as it stands
+    EDITED = "edited"  # a person's own words go out
+    DISMISSED = "dismissed"  # closed from the terminal, without a mail
+    RESOLVED = "resolved"  # closed from Slack, without a mail
+    NOT_OURS = "not_ours"  # closed: another team's matter
+
+    @property
+    def sends(self) -> bool:
+        """Does a mail go to the user?"""
+        return self in (CaseAction.APPROVED, CaseAction.EDITED)
+
+
 class Stage(StrEnum):
     """How far a case is; the last two are what a decision made of it."""
 
@@ -119,7 +134,7 @@ class Send:
 class Made:
     """A person's decision: what, who, when."""
 
-    action: str
+    action: CaseAction
     actor: str
     at: str
 

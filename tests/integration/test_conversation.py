@@ -19,7 +19,7 @@ from bot.channels.mail.rules import Policy
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Channel, Message, Role, Turn
-from bot.journal import Change, Journal, Stage
+from bot.journal import CaseAction, Change, Journal, Stage
 from bot.limits import read_limits
 from bot.outbound import Outbound
 from bot.settings import Settings
@@ -174,7 +174,7 @@ def test_the_text_that_a_person_approved_counts_as_sent(talk: Talk) -> None:
     talk.desk.deliver()
     talk.says(UNSURE)
     (case,) = talk.desk.journal.cases.queue()
-    assert talk.desk.resolve(case.id, actor="eve", action="approved", text=made)
+    assert talk.desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=made)
     talk.desk.deliver()
     talk.says(ANSWERED)
     assert talk.reasons() == ["asked_again"]
@@ -202,7 +202,9 @@ def test_the_subject_of_an_authenticated_sender_comes_back_with_one_re(talk: Tal
 
 def test_a_person_answers_under_the_same_subject(talk: Talk) -> None:
     talk.says(UNSURE, "Subject: Rückfrage")
-    assert talk.desk.resolve(1, actor="eve", action="edited", text="Dear Ana, all is well.")
+    assert talk.desk.resolve(
+        1, actor="eve", action=CaseAction.EDITED, text="Dear Ana, all is well."
+    )
     talk.desk.deliver()
     assert [mail["Subject"] for mail in talk.sent()] == ["Re: Rückfrage"] * 2
 

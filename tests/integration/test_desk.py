@@ -19,7 +19,7 @@ from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Passage, Response
 from bot.errors import BlockedError, InputError
-from bot.journal import Journal, OutboxState, Received
+from bot.journal import CaseAction, Journal, OutboxState, Received
 from bot.journal.tables import outbox
 from bot.outbound import Check, Outbound
 from bot.redact import redact
@@ -91,19 +91,19 @@ def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
     handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
     (case,) = desk.journal.cases.queue()
     assert "quot" not in case.draft or case.draft
-    assert desk.resolve(case.id, actor="eve", action="approved", text=case.draft)
+    assert desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=case.draft)
     desk.deliver()
     assert len(out.sent) == 2
     assert b"Auto-Submitted" not in out.sent[1][1]
     assert desk.journal.cases.queue() == []
     with pytest.raises(InputError, match="no open case"):
-        desk.resolve(case.id, actor="bob", action="approved", text="x")
+        desk.resolve(case.id, actor="bob", action=CaseAction.APPROVED, text="x")
 
 
 def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
     handle(desk, received("Please cancel my newspaper."))
     (case,) = desk.journal.cases.queue()
-    assert desk.resolve(case.id, actor="eve", action="dismissed", text="")
+    assert desk.resolve(case.id, actor="eve", action=CaseAction.DISMISSED, text="")
     desk.deliver()
     assert len(out.sent) == 1
 
@@ -248,8 +248,10 @@ def test_a_draft_that_is_no_reply_of_the_desk_is_not_approved(desk: Desk, out: L
     (case,) = desk.journal.cases.queue()
     spoilt = case.draft.replace("not affected", "affected").replace("were not", "were")
     with pytest.raises(BlockedError, match="in your own words"):
-        desk.resolve(case.id, actor="eve", action="approved", text=spoilt)
-    assert desk.resolve(case.id, actor="eve", action="edited", text=spoilt)  # their own words
+        desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=spoilt)
+    assert desk.resolve(
+        case.id, actor="eve", action=CaseAction.EDITED, text=spoilt
+    )  # their own words
     desk.deliver()
     assert len(out.sent) == 1
 
@@ -379,7 +381,7 @@ def test_a_person_is_acknowledged_once_and_nothing_automatic_follows(
     assert templates.handover in message_from_bytes(mail, policy=SMTP).get_content()
     (case,) = desk.journal.cases.queue()
     assert case.reason == "wants_person"
-    assert desk.resolve(case.id, actor="eve", action="edited", text="I call you at noon.")
+    assert desk.resolve(case.id, actor="eve", action=CaseAction.EDITED, text="I call you at noon.")
     desk.deliver()
     handle(desk, in_one_thread("Were OpenAI passwords, API keys, or payment information exposed?", "k2"))  # fmt: skip
     assert len(out.sent) == 2

@@ -17,7 +17,7 @@ from bot.domain import (
     Response,
 )
 from bot.errors import MissingError, SettingsError
-from bot.journal import Decision, Journal, OutboxState, Received, Reply
+from bot.journal import CaseAction, Decision, Journal, OutboxState, Received, Reply
 from bot.journal.engine import writing
 from bot.limits import Cap, Limits, Scope, read_limits
 from tests.conftest import KNOWLEDGE
@@ -208,7 +208,7 @@ def test_reminders_come_when_due_and_again(journal: Journal, clock: Time) -> Non
     assert journal.cases.remind() == []
     clock.forward(15 * 60)
     assert journal.cases.remind() == [(case.id, 2)]
-    journal.cases.resolve(case.id, actor="eve", action="dismissed", reply=None)
+    journal.cases.resolve(case.id, actor="eve", action=CaseAction.DISMISSED, reply=None)
     clock.forward(86_400)
     assert journal.cases.remind() == []
     assert journal.seen_lately(f"reminder:{case.id}:2", 2 * 86_400) == 1
@@ -224,7 +224,7 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
         done = journal.cases.resolve(
             case.id,
             actor=name,
-            action="edited",
+            action=CaseAction.EDITED,
             reply=reply(name),
             work=lambda _db, each: jobs.append(each),
         )

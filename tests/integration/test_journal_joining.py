@@ -8,7 +8,7 @@ import pytest
 from bot.channels.slack.texts import read_words
 from bot.commands.cases import queue_lines
 from bot.domain import Priority
-from bot.journal import Change, Journal, Stage
+from bot.journal import CaseAction, Change, Journal, Stage
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_journal import mail, reply, waiting
@@ -97,7 +97,7 @@ def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock:
 def test_what_comes_after_the_decision_is_a_case_of_its_own(journal: Journal) -> None:
     comes(journal, "k1")
     claim(journal)
-    assert journal.cases.resolve(1, actor=ALICE, action="resolved", reply=None)
+    assert journal.cases.resolve(1, actor=ALICE, action=CaseAction.RESOLVED, reply=None)
     comes(journal, "k2")
     assert [case.id for case in journal.cases.queue()] == [2]
 

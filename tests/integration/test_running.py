@@ -31,7 +31,7 @@ from bot.corpus import Knowledge
 from bot.desk import Desk
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.infra.http_server import HttpPort, Page
-from bot.journal import Decided, Journal, OutboxState, Received
+from bot.journal import CaseAction, Decided, Journal, OutboxState, Received
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
@@ -494,7 +494,11 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     (case,) = app.journal.cases.queue()
     with running(app, Pace(beat=0.1, send=60)):
         assert app.desk.resolve(
-            case.id, actor="eve", action="edited", text="We do not say.", work=app.jobs.decided
+            case.id,
+            actor="eve",
+            action=CaseAction.EDITED,
+            text="We do not say.",
+            work=app.jobs.decided,
         )
         until(lambda: app.journal.sends.counts() == {"sent": 2})
 

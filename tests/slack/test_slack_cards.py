@@ -18,7 +18,7 @@ from bot.domain import (
     EscalationReason,
     Priority,
 )
-from bot.journal import Asked, Case, Delivery, Made, OutboxState, Stage
+from bot.journal import Asked, Case, CaseAction, Delivery, Made, OutboxState, Stage
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits, texts, walk
 
@@ -67,10 +67,10 @@ def states() -> list[Case]:
         case(asked=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
-        case(Stage.CLOSED, made=Made(action="not_ours", actor=me, at=AT)),
-        case(Stage.CLOSED, made=Made(action="dismissed", actor="terminal", at=AT)),
+        case(Stage.CLOSED, made=Made(action=CaseAction.NOT_OURS, actor=me, at=AT)),
+        case(Stage.CLOSED, made=Made(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
     ]  # fmt: skip
-    made = Made(action="edited", actor=me, at=AT)
+    made = Made(action=CaseAction.EDITED, actor=me, at=AT)
     found += [
         case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT, fault="x"))
         for state in OutboxState
@@ -125,7 +125,7 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
 def test_no_text_breaks_a_card(
     cards: Cards, text: str, draft: str, sender: str, stage: Stage, reason: EscalationReason
 ) -> None:
-    made = Made(action="edited", actor="slack:U0ALICE", at=AT)
+    made = Made(action=CaseAction.EDITED, actor="slack:U0ALICE", at=AT)
     each = case(
         stage,
         text=text,
@@ -227,7 +227,7 @@ def test_what_is_left_out_is_said() -> None:
 
 
 def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
-    made = Made(action="approved", actor="slack:U0ALICE", at=AT)
+    made = Made(action=CaseAction.APPROVED, actor="slack:U0ALICE", at=AT)
     for state in OutboxState:
         drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
         lost = state in ("bounced", "failed", "held", "unknown")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.journal import Stage
+from bot.journal import CaseAction, Stage
 from tests.integration.test_desk import handle, received
 from tests.servers.slack_side import ALICE, BOB, EVE, GUEST, TRIAGE, Fault, SlackSide
 from tests.support.slack_stand import UNSURE, Stand, filled, standing
@@ -201,7 +201,7 @@ def test_the_same_while_nobody_has_it_joins_its_card_and_is_acknowledged_once(
 def test_what_comes_after_the_decision_is_a_card_of_its_own_in_the_thread(stand: Stand) -> None:
     case = stand.case()
     stand.until(stand.side.cards)
-    assert stand.desk.resolve(case, actor="eve", action="dismissed", text="")
+    assert stand.desk.resolve(case, actor="eve", action=CaseAction.DISMISSED, text="")
     handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
     stand.slack.wake()
     ts = stand.side.cards()[0]["ts"]
@@ -376,6 +376,6 @@ def test_what_pages_calls_people_at_once(stand: Stand) -> None:
 def test_mail_key_and_terminal_decisions_show_too(stand: Stand) -> None:
     case = stand.case()
     stand.until(stand.side.cards)
-    assert stand.desk.resolve(case, actor="terminal", action="dismissed", text="")
+    assert stand.desk.resolve(case, actor="terminal", action=CaseAction.DISMISSED, text="")
     stand.slack.wake()
     stand.until(lambda: stand.shows("Somebody at the terminal closed it without a mail"))

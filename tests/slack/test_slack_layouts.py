@@ -30,7 +30,7 @@ from bot.domain import (
     SecretKind,
     Span,
 )
-from bot.journal import Case, Delivery, Made, OutboxState, Stage
+from bot.journal import Case, CaseAction, Delivery, Made, OutboxState, Stage
 from bot.journal.slack_records import Later
 from bot.journal.statistics import Numbers
 from bot.llm.suggestion import Sentence, Suggestion, Support
@@ -87,7 +87,7 @@ def filled_in(view: modals.View) -> dict[str, Any]:
 def test_no_text_breaks_a_window(
     text: str, draft: str, sender: str, body: str, stage: Stage
 ) -> None:
-    made = Made(action="edited", actor="slack:U0BOB", at=AT)
+    made = Made(action=CaseAction.EDITED, actor="slack:U0BOB", at=AT)
     sent = Delivery(state=OutboxState.SENT, at=AT, body=mail(body))
     each = case(
         stage, text=text, draft=draft, sender=sender, delivery=sent, owner="slack:U0BOB",

@@ -16,7 +16,7 @@ from bot.channels.slack.events import Incoming, told
 from bot.channels.slack.outbox_worker import Sender
 from bot.channels.slack.permissions import Places, Staff
 from bot.errors import DeliveryError, RefusedError
-from bot.journal import Change, Journal, Stage
+from bot.journal import CaseAction, Change, Journal, Stage
 from bot.journal.slack_records import Fresh
 from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
@@ -313,12 +313,12 @@ def test_steps_of_a_case_that_came_too_late(journal: Journal) -> None:
     assert now
     for actor, version in (("slack:B", now.version), ("slack:A", "0.0")):
         assert not journal.cases.resolve(
-            1, actor=actor, action="resolved", reply=None, version=version
+            1, actor=actor, action=CaseAction.RESOLVED, reply=None, version=version
         )
     assert journal.cases.resolve(
-        1, actor="slack:A", action="resolved", reply=None, version=now.version
+        1, actor="slack:A", action=CaseAction.RESOLVED, reply=None, version=now.version
     )
-    assert not journal.cases.resolve(1, actor="slack:A", action="resolved", reply=None)
+    assert not journal.cases.resolve(1, actor="slack:A", action=CaseAction.RESOLVED, reply=None)
     assert not journal.cases.change(1, actor="slack:A", change=change, owner="slack:A")
     assert journal.cases.reopen(1, actor="slack:B")
     again = journal.cases.read(1)

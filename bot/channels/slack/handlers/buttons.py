@@ -13,7 +13,7 @@ from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import who
 from bot.channels.slack.views.home import EACH, Page
 from bot.errors import BlockedError, InputError, RefusedError
-from bot.journal import Case, Change, Stage
+from bot.journal import Case, CaseAction, Change, Stage
 from bot.journal.slack_records import Event
 from bot.journal.statistics import today
 
@@ -145,9 +145,10 @@ class Acts:
                 self._claim(case, rest, payload)
             case "approve":
                 self._approve(case, rest, payload)
-            case "resolve" | "not_ours":
-                name = {"resolve": "resolved"}.get(action, action)
-                self._decide(case, rest, payload, action=name, text="")
+            case "resolve":
+                self._decide(case, rest, payload, action=CaseAction.RESOLVED, text="")
+            case "not_ours":
+                self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
             case "reopen":
                 self._reopen(case, rest, payload)
             case "edit" | "details" | "snooze" | "review":
@@ -183,10 +184,10 @@ class Acts:
         if not self.room.cards.can_approve(case):
             self.room.tell(payload, "There is no draft to approve. Use Edit & send.")
             return
-        self._decide(case, version, payload, action="approved", text=case.draft)
+        self._decide(case, version, payload, action=CaseAction.APPROVED, text=case.draft)
 
     def _decide(
-        self, case: Case, version: str, payload: Payload, *, action: str, text: str
+        self, case: Case, version: str, payload: Payload, *, action: CaseAction, text: str
     ) -> None:
         if not case.open or (case.owner and case.owner != actor(payload)):
             self._not_first(case.id, payload)

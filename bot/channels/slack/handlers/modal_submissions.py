@@ -16,14 +16,13 @@ from bot.channels.slack.views.answers import refused
 from bot.channels.slack.views.blocks import words
 from bot.channels.slack.views.cards import who
 from bot.errors import BlockedError, InputError
-from bot.journal import Case, Change, Stage
+from bot.journal import Case, CaseAction, Change, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import Later
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
 Ack = dict[str, Any]
-SENT = ("approved", "edited")
 HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
 KEPT = "Thank you. It is kept for the next round of tests."
 MASKED = " What looked like a secret in it was removed first."
@@ -90,7 +89,7 @@ class Windows:
                 modals.done(case.id, "✅ *It is on its way.* The card shows when it went.")
             )
         now = self.cases.read(case.id) or case
-        if now.made and now.made.actor == me and now.made.action in SENT:
+        if now.made and now.made.actor == me and now.made.action.sends:
             return _next(modals.done(case.id, "✅ *You have sent it already.* Once is enough."))
         return self._conflict(now, remembered, me, text)
 
@@ -100,7 +99,8 @@ class Windows:
         work = self.room.work
         if remembered.get("kind") == "details":
             return self.desk.ask(case.id, actor=me, text=text, version=version, work=work)
-        action = "approved" if remembered.get("kind") == "approve" else "edited"
+        approves = remembered.get("kind") == "approve"
+        action = CaseAction.APPROVED if approves else CaseAction.EDITED
         return self.desk.resolve(
             case.id, actor=me, action=action, text=text, version=version, work=work
         )
