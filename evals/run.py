@@ -15,7 +15,7 @@ from evals.measuring.metrics import Rate, latency
 from evals.measuring.results import Run, stamp_of, write_json
 from evals.measuring.schema import CASES, CasesError, Placed, check_passages, read_cases
 from evals.perturbations import kept_outcomes
-from evals.reporting import console, html, junit, markdown
+from evals.reporting import console, html, markdown
 
 REPORTS = Path("evals/reports")
 GUARDED = ("test", "guard")  # a run of the first takes the second along
@@ -103,10 +103,9 @@ def report(made: Run, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_json(made, out / "results.json")
     (out / "summary.md").write_text(markdown.page(made), encoding="utf-8")
-    (out / "junit.xml").write_text(junit.page(made), encoding="utf-8")
     (out / "report.html").write_text(html.page(made), encoding="utf-8")
     print(console.table(made))
-    print(f"reports: {out}/report.html, summary.md, results.json, junit.xml")
+    print(f"reports: {out}/report.html, summary.md, results.json")
 
 
 def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -23,7 +22,7 @@ from evals.gates import GatesError, read_gates
 from evals.measuring.measure import Desk
 from evals.measuring.results import Run, as_json
 from evals.measuring.schema import CasesError
-from evals.reporting import console, html, junit, markdown
+from evals.reporting import console, html, markdown
 from evals.run import Choice, measure, progress, run
 from tests.support.tiny_evals import (
     CASES,
@@ -198,16 +197,6 @@ def test_summary_is_short_and_shows_no_held_out_text(tmp_path: Path) -> None:
     assert markdown.escaped("a|b <c> @d\n`") == "a\\|b &lt;c&gt; &#64;d &#96;"
 
 
-def test_junit_is_xml_and_only_what_fails_the_run_is_a_failure(tmp_path: Path) -> None:
-    lost = {"c-names": OVER, "c-both": OVER}
-    root = ET.fromstring(junit.page(ran(tmp_path, lost)))
-    suites = {s.attrib["name"]: s for s in root}
-    assert suites["faq"].attrib["skipped"] == "1"
-    assert suites["faq"].attrib["failures"] == "1"  # c-both is critical
-    assert int(suites["gates"].attrib["failures"]) >= 1
-    assert "\x00" not in junit.page(ran(tmp_path))
-
-
 class Tags(HTMLParser):
     """Collects what a browser would see."""
 
@@ -233,7 +222,7 @@ def test_the_page_needs_nothing_from_outside_and_escapes_texts(tmp_path: Path) -
     assert {"missed", "correct"} == {a["data-verdict"] for a in rows}
     assert sum(t == "svg" for t, _ in seen.tags) == 2
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "report.html", "results.json", "summary.md", "junit.xml",
+        "report.html", "results.json", "summary.md",
     }  # fmt: skip
 
 

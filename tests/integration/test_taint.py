@@ -361,7 +361,7 @@ def test_no_secret_of_a_case_reaches_a_report(
         )  # fmt: skip
     sinks = {p.name: p.read_text(encoding="utf-8") for p in out.iterdir()}
     sinks["terminal"] = "".join(capsys.readouterr())
-    assert set(sinks) == {"report.html", "results.json", "summary.md", "junit.xml", "terminal"}
+    assert set(sinks) == {"report.html", "results.json", "summary.md", "terminal"}
     assert leaks(list(plants.values()), sinks) == []
     assert sinks["report.html"].count(MARK) >= len(KINDS)
     assert all("taint-pem" in data for name, data in sinks.items() if name != "terminal")
