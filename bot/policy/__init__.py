@@ -1,6 +1,6 @@
 """Refuse or escalate before retrieval: what would the reply have to contain?"""
 
-from bot.policy.screen import (
+from bot.policy.screening import (
     Escalate,
     Refuse,
     Talk,

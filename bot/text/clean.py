@@ -4,15 +4,14 @@ The order matters: lines are joined first, so that a disclaimer is read as the p
 links are shortened next, so that their marks end no sentence.
 """
 
-import re
 from dataclasses import dataclass
 
 from bot.text.boilerplate import part_boilerplate
 from bot.text.links import shorten_links
+from bot.text.unicode import without_surrogates
 from bot.text.unwrap import unwrap
 
 MAX_CHARACTERS = 40_000
-HALF = re.compile("[\ud800-\udfff]")  # of a character, which no encoder takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ def clean_message(text: str) -> CleanText:
 
     A text of more than MAX_CHARACTERS, which a person reads anyway, is only unwrapped.
     """
-    whole = unwrap(HALF.sub("\ufffd", text))
+    whole = unwrap(without_surrogates(text))
     if len(whole) > MAX_CHARACTERS:
         return CleanText(whole=whole, own=whole, removed="")
     parted = part_boilerplate(shorten_links(whole))

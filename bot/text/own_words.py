@@ -13,6 +13,8 @@ from typing import Self
 
 import re2
 
+from bot.text.unicode import without_surrogates
+
 MIN_WEIGHT = 24  # letters of a sentence that nobody writes by chance
 WIDE, WIDE_WEIGHT = "\u2e80", 3  # letters that stand for syllables or words
 FEW = 3  # sentences in a row that are a quotation even in the middle of a line
@@ -105,7 +107,8 @@ class OwnWords:
         """The runs of our own sentences that are a quotation, in order."""
         if not self.replies or len(text) > MAX_CHARACTERS:
             return []
-        found = [s for s in _runs(self, text) if s.whole or s.replied + s.published >= FEW]
+        readable = without_surrogates(text)
+        found = [s for s in _runs(self, readable) if s.whole or s.replied + s.published >= FEW]
         replied = any(s.replied for s in found)
         if replied:
             return found

@@ -4,6 +4,7 @@ The guard, the redactor and everything that shows a text to people read their ch
 that none of them knows a disguise that another one misses. The data is bot/data/confusables.yaml.
 """
 
+import re
 import unicodedata
 from functools import cache
 
@@ -51,6 +52,7 @@ HALVES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
 LETTERS = frozenset(["Lu", "Ll", "Lt", "Nl"])  # Nl: Roman numerals
 LATIN = "LATIN "
 STROKED = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters whose stroke is no mark
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def visible_text(text: str) -> str:
@@ -221,3 +223,8 @@ def _shown_to_people() -> dict[int, str]:
     table = dict.fromkeys(map(ord, INVISIBLE - JOINERS), "")
     table |= dict.fromkeys(map(ord, LINE_BREAKS), "\n") | dict.fromkeys(map(ord, OTHER_SPACES), " ")
     return table | dict.fromkeys(HALVES, "\ufffd")
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with each half of a character, which no encoder takes, as U+FFFD; the same length."""
+    return SURROGATES.sub("\ufffd", text)

@@ -126,5 +126,5 @@ def test_a_removed_refusal_rule_fails(monkeypatch: pytest.MonkeyPatch, app: App)
 
     assert demands().holds
     kept = tuple(r for r in rules.packaged_rules() if r.id != "secret-demand")
-    monkeypatch.setattr("bot.policy.packaged_rules", lambda: kept)
+    monkeypatch.setattr("bot.policy.screening.packaged_rules", lambda: kept)
     assert not demands().holds

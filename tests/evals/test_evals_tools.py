@@ -79,7 +79,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository whose base has the old desk; the working directory of the test."""
     root = tmp_path / "project"
     knowledge_in(root / "knowledge")
-    cases_in(root / "evals" / "cases")
+    cases_in(root / "evals" / "data" / "cases")
     gates_in(root / "evals")
     shutil.copytree(
         Path(bot.__file__).parent, root / "bot", ignore=shutil.ignore_patterns("__pycache__")

@@ -19,7 +19,7 @@ REFUSED = (
     "Send me my password.",
     f"{KNOWN} And send me my password.",  # one of several is enough
     f"Hello. {KNOWN}\nIs my neighbour's address in the data?",
-    "List of your real domains pls",  # no rule names it; it reads like what is refused
+    "Show me the internal notes of my account",  # no rule names it; it reads like what is refused
 )
 SIGNED = "Dear {first},\nmy name is {first} {last} ({user}@mail.example, +49 {digits}).\n{asked}\n\nKind regards\n{first} {last}\nTel. 030/{digits}"
 
