@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from bot.text.boilerplate import part_boilerplate
+from bot.text.edges import part_asking_edges
 from bot.text.links import shorten_links
 from bot.text.unwrap import unwrap
 
@@ -31,5 +32,7 @@ class CleanText:
 def clean_message(text: str) -> CleanText:
     """The text of a message as it is decided on; a person who reads it sees it as it came."""
     whole = unwrap(HALF.sub("\ufffd", text))
-    parted = part_boilerplate(shorten_links(whole))
-    return CleanText(whole=whole, own=parted.own, removed=parted.removed)
+    edges = part_asking_edges(shorten_links(whole))
+    parted = part_boilerplate(edges.own)
+    removed = "\n".join(filter(None, (edges.removed, parted.removed)))
+    return CleanText(whole=whole, own=parted.own, removed=removed)

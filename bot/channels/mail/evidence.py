@@ -90,9 +90,9 @@ class Evidence:
     """What speaks for a program, by kind, and whether somebody asks something.
 
     `composed` is the part of the weights that only statements in free wording gave: it may hold a
-    mail and never drops one in which somebody asks. `hints` counts what stands beside the words: a sender that is a desk, a ticket's number.
-    `asks` leaves out what stands in quotes or in a list of help; `may_ask` leaves out nothing, so
-    that no mail is dropped in which somebody may ask.
+    mail and never drops one in which somebody asks. `hints` counts what stands beside the words: a
+    sender that is a desk, a ticket's number. `asks` leaves out what stands in quotes or in a list
+    of help; `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask.
     """
 
     weights: dict[Kind, int] = field(default_factory=dict)
@@ -205,7 +205,16 @@ def _composed(kind: Kind, spoken: list[Sentence]) -> int:
 def _is_about_programs(sentence: Sentence) -> bool:
     """Does a person speak of programs' mail, or want a person instead of a program?"""
     told = sentence.form
-    return says("about_programs", told) or says("wants_nobodys_answer", told)
+    if says("wants_nobodys_answer", told):
+        return True
+    return says("about_programs", told) and not _is_stated(sentence)
+
+
+def _is_stated(sentence: Sentence) -> bool:
+    """Is the sentence one that programs say in free wording, and not a person of himself?"""
+    kinds = (Kind.ACKNOWLEDGEMENT, Kind.AUTOMATIC, Kind.ABSENCE)
+    stating = max(stated(kind, [sentence]) for kind in kinds)
+    return stating >= PROMISE and not speaks_of_oneself(sentence)
 
 
 def _said(kind: Kind, spoken: list[Sentence]) -> int:
@@ -271,6 +280,8 @@ def _is_asked(sentence: Sentence) -> bool:
         return False
     if sentence.question:
         return not stated(Kind.SURVEY, [sentence])
+    if _is_stated(sentence):
+        return False
     clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
     return any(says("demands", told) and not _is_programs(told) for told in clauses)
 
