@@ -74,6 +74,7 @@ def test_a_forms_mail_without_the_persons_reply_to_is_held(sender: str, body: st
         "Was my name copied?\n\nKim Berg\nTel: 000 000\nWeb: https://www.example.net",
         "Was my name copied?\n\nKim Berg\nTel: 000 000\nE-mail: kim@example.org",
         "Name: Kim Berg\nE-mail: k.berg@example.net\nQuestion: Was my name copied?",
+        "Is this mail yours?\n\nFrom: it@example.org\nDate: today\nMessage-ID: <k@example.org>",
         "I filled in your contact form a week ago. Was my name copied?",
     ],
 )

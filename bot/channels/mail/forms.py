@@ -15,6 +15,8 @@ FIELD = re2.compile(r"(?m)^[ \t*_>|•-]*([^\s:：*][^:：\n]*?)[ *_]*[:：][*_]
 NAME = 40  # characters of a field's name
 BEGINNING = 3000  # characters of a text in which its fields stand
 FEW = 2
+# Headers of a mail that a person pasted into the text: no form has fields of these names.
+HEADERS = frozenset({"message-id", "mime-version", "received", "return-path", "content-type"})
 
 
 def is_form(mail: ParsedMail) -> bool:
@@ -29,7 +31,7 @@ def is_form(mail: ParsedMail) -> bool:
     text = mail.text.strip()  # all of it: fields such as "From:" look like those of a quoted mail
     found = FIELD.findall(text[:BEGINNING])
     fields = [(n, value) for n, value in found if len(n) <= NAME and not value.startswith("//")]
-    if len(fields) < FEW:
+    if len(fields) < FEW or HEADERS & {name.lower() for name, _ in fields}:
         return False
     named = any(says("message_field", form(name)) for name, _ in fields)
     noted = any(says("form_notice", each.form) for each in sentences(text))
