@@ -57,7 +57,7 @@ class Parted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sentence:
+class Sentence:
     """A sentence with what it speaks of, and whether a person speaks in it."""
 
     text: str
@@ -78,12 +78,12 @@ def part_boilerplate(text: str) -> Parted:
     kept: list[str] = []
     removed: list[str] = []
     follows = dict.fromkeys(GROUPS, False)
-    for block in _blocks(text.split("\n")):
-        if _is_boilerplate(block, is_first=not _said(kept)):
+    for block in blocks(text.split("\n")):
+        if _is_boilerplate(block, is_first=not has_words(kept)):
             removed += block
             continue
         for line in block:
-            own, taken = _part_line(line, is_first=not _said(kept), follows=follows)
+            own, taken = _part_line(line, is_first=not has_words(kept), follows=follows)
             removed += taken
             if line.strip():
                 follows = {g: not own and (follows[g] or g == _kind(taken)) for g in GROUPS}
@@ -93,7 +93,7 @@ def part_boilerplate(text: str) -> Parted:
     return Parted(own="\n".join(own_lines).strip(), removed="\n".join([*removed, *trailing]))
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+def blocks(lines: Iterable[str]) -> Iterator[list[str]]:
     """Neighbouring lines with words, and blank lines each alone."""
     for _, group in groupby(lines, key=lambda line: bool(line.strip())):
         block = list(group)
@@ -107,7 +107,7 @@ def _is_boilerplate(block: Sequence[str], *, is_first: bool) -> bool:
     """Is a paragraph whose lines its writer broke boilerplate as a whole?"""
     if len(block) < 2 or any(QUOTED.match(line) or len(line) > MAX_LINE for line in block):
         return False
-    sentences = [_read(line) for line in block]
+    sentences = [read(line) for line in block]
     if any(s.is_personal or s.asks for s in sentences):
         return False
     for group in GROUPS:
@@ -123,10 +123,10 @@ def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tup
     """The person's part of a line, and the sentences of it that are boilerplate."""
     if not line.strip() or QUOTED.match(line) or len(line) > MAX_LINE:
         return line, []
-    label, rest = _label(line)
+    label, rest = label_of(line)
     if not rest:
         return "", [label]
-    sentences = [_read(sentence) for sentence in SENTENCE_END.split(rest) if sentence.strip()]
+    sentences = [read(sentence) for sentence in SENTENCE_END.split(rest) if sentence.strip()]
     for group in GROUPS:
         enough = PLAIN if is_first and group == "footer" else ENOUGH
         enough = FOLLOWS if follows[group] else enough - (1 if label and group == "banner" else 0)
@@ -139,14 +139,14 @@ def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tup
     return (rest, [label]) if label else (line, [])
 
 
-def _is_report(sentences: Sequence[_Sentence], stretch: slice, group: str) -> bool:
+def _is_report(sentences: Sequence[Sentence], stretch: slice, group: str) -> bool:
     """Does a person only tell that a mail came from outside, beside something of his own?"""
     spoken = {name for s in sentences[stretch] for name in s.weights[group]}
     return spoken <= {"outside", "message"} and len(sentences[stretch]) < len(sentences)
 
 
 def _stretches(
-    sentences: Sequence[_Sentence], group: str, enough: int, *, may_ask: bool
+    sentences: Sequence[Sentence], group: str, enough: int, *, may_ask: bool
 ) -> Iterator[slice]:
     """The longest stretches of neighbouring sentences that are boilerplate of one group.
 
@@ -168,14 +168,14 @@ def _stretches(
         place = end + 1
 
 
-def _may_belong(sentence: _Sentence, group: str, *, may_ask: bool) -> bool:
+def _may_belong(sentence: Sentence, group: str, *, may_ask: bool) -> bool:
     """May the sentence be part of boilerplate?"""
     if sentence.is_personal:
         return False
     return not sentence.asks or (may_ask and sentence.weight(group) > 0)
 
 
-def _begins(sentences: Sequence[_Sentence], first: int, last: int, group: str, enough: int) -> bool:
+def _begins(sentences: Sequence[Sentence], first: int, last: int, group: str, enough: int) -> bool:
     """Does a stretch of boilerplate begin with sentence `first`?"""
     stretch = sentences[first:last]
     if _weight(stretch, group) < enough:
@@ -187,7 +187,7 @@ def _begins(sentences: Sequence[_Sentence], first: int, last: int, group: str, e
     return stretch[0].weight(group) >= opens or leads
 
 
-def _whole(sentences: Sequence[_Sentence], first: int, last: int, group: str) -> slice:
+def _whole(sentences: Sequence[Sentence], first: int, last: int, group: str) -> slice:
     """The stretch from `first`; a banner ends where a sentence says nothing of its kind."""
     if group == "banner":
         end = first
@@ -197,7 +197,7 @@ def _whole(sentences: Sequence[_Sentence], first: int, last: int, group: str) ->
     return slice(first, last)
 
 
-def _weight(sentences: Iterable[_Sentence], group: str) -> int:
+def _weight(sentences: Iterable[Sentence], group: str) -> int:
     """The weight of all that the sentences speak of, each thing counted once."""
     found: dict[str, int] = {}
     for sentence in sentences:
@@ -208,13 +208,13 @@ def _weight(sentences: Iterable[_Sentence], group: str) -> int:
 
 def _kind(taken: Sequence[str]) -> str:
     """The group that the taken sentences fit better."""
-    sentences = [_read(text) for text in taken]
+    sentences = [read(text) for text in taken]
     return max(GROUPS, key=lambda group: _weight(sentences, group))
 
 
 @lru_cache(maxsize=1024)
-def _read(sentence: str) -> _Sentence:
-    folded = _fold(sentence)
+def read(sentence: str) -> Sentence:
+    folded = fold(sentence)
     weights: dict[str, dict[str, int]] = {group: {} for group in GROUPS}
     for list_name, phrases in _found(folded).items():
         group, _, name = list_name.partition(".")
@@ -225,7 +225,7 @@ def _read(sentence: str) -> _Sentence:
     footer = weights["footer"]
     prints = "printing" in footer and sum(footer.values()) >= ENOUGH
     ours = asks and not footer.keys() & {"marketing", "application"} and _is_ours(sentence)
-    return _Sentence(
+    return Sentence(
         text=sentence.strip(),
         weights=weights,
         is_personal=ours or _speaks_of_oneself(sentence, folded),
@@ -248,18 +248,21 @@ def _speaks_of_oneself(sentence: str, folded: str) -> bool:
     """Does the writer say I or my?"""
     if FIRST_PERSON.search(sentence) and sentence != sentence.upper():
         return True
-    if not _words("own_voice").isdisjoint(_spoken_words(sentence)):
+    spoken = set(_spoken_words(sentence))
+    if spoken & _words("own_voice"):
+        return True
+    if spoken & _words("french_voice") and spoken & _words("french_words"):
         return True
     return any(word in folded for word in _table()["own_voice_within"].split())
 
 
-def _label(line: str) -> tuple[str, str]:
+def label_of(line: str) -> tuple[str, str]:
     """A mark such as [EXTERNAL] at the beginning of a line, and the rest of the line."""
     bare = line.strip()
-    if _fold(bare.strip(FRAME)) in _labels():
+    if fold(bare.strip(FRAME)) in _labels():
         return bare, ""
     match = re.match(r"^[*\s]*[\[(【]{1,2}([^\]\)】\[]{2,30})[\])】]{1,2}[*:\s]*", bare)
-    if match and _fold(match.group(1).strip(FRAME)) in _labels():
+    if match and fold(match.group(1).strip(FRAME)) in _labels():
         return match.group().strip(), bare[match.end() :]
     return "", line
 
@@ -272,7 +275,7 @@ def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
         line = kept[place]
         if line.strip() and not QUOTED.match(line):
             found = _trailer(kept, place)
-            if not found or not _said(kept[: place + 1 - found]):
+            if not found or not has_words(kept[: place + 1 - found]):
                 break
             taken += kept[place + 1 - found : place + 1]
             del kept[place + 1 - found : place + 1]
@@ -294,7 +297,7 @@ def _is_device_line(line: str) -> bool:
     """Is it a line such as `Sent from my iPhone`, of a device or mail program, in any language?"""
     if len(line) > MAX_DEVICE_LINE or line.rstrip().endswith(ASKING):
         return False
-    folded = _fold(line).strip(FRAME)
+    folded = fold(line).strip(FRAME)
     if len(folded.split()) > MAX_DEVICE_WORDS or "devices" not in _found(folded):
         return False
     return any(map(_is_sending, folded.split(",")))
@@ -321,19 +324,19 @@ def _is_attribution(line: str) -> bool:
     dated, timed = bool(DATED.search(bare)), bool(TIMED.search(bare))
     if ADDRESS.search(bare):
         return dated or timed
-    return dated and timed and not _speaks_of_oneself(line, _fold(line))
+    return dated and timed and not _speaks_of_oneself(line, fold(line))
 
 
 def _is_ended(line: str) -> bool:
     return line.rstrip(FRAME.replace(".", "")).endswith((".", "!", *ASKING, "。"))
 
 
-def _said(lines: Iterable[str]) -> bool:
+def has_words(lines: Iterable[str]) -> bool:
     """Does any of the lines hold words of the person's?"""
     return any(line.strip(FRAME) and not QUOTED.match(line) for line in lines)
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
     """Compatibility forms, case, accents and apostrophes levelled."""
     level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     bare = ACCENTS.sub("", level.translate(DIRECTION)).replace("’", "'")
@@ -356,7 +359,7 @@ def _index() -> Mapping[str, Sequence[tuple[str, str]]]:
     lists |= {name: _rows(name) for name in ("sent", "devices")}
     index: dict[str, list[tuple[str, str]]] = {}
     for list_name, rows in lists.items():
-        for phrase in sorted({_fold(phrase) for row in rows for phrase in row.split(",")} - {""}):
+        for phrase in sorted({fold(phrase) for row in rows for phrase in row.split(",")} - {""}):
             index.setdefault(phrase[:2], []).append((list_name, phrase))
     return index
 
@@ -387,7 +390,7 @@ def _stands_at(folded: str, place: int, phrase: str) -> bool:
 
 @cache
 def _labels() -> frozenset[str]:
-    return frozenset(_fold(label) for label in _table()["labels"].split(","))
+    return frozenset(fold(label) for label in _table()["labels"].split(","))
 
 
 @cache

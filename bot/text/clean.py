@@ -7,6 +7,7 @@ links are shortened next, so that their marks end no sentence.
 from dataclasses import dataclass
 
 from bot.text.boilerplate import part_boilerplate
+from bot.text.edges import part_asking_edges
 from bot.text.links import shorten_links
 from bot.text.unicode import without_surrogates
 from bot.text.unwrap import unwrap
@@ -36,5 +37,7 @@ def clean_message(text: str) -> CleanText:
     whole = unwrap(without_surrogates(text))
     if len(whole) > MAX_CHARACTERS:
         return CleanText(whole=whole, own=whole, removed="")
-    parted = part_boilerplate(shorten_links(whole))
-    return CleanText(whole=whole, own=parted.own, removed=parted.removed)
+    edges = part_asking_edges(shorten_links(whole))
+    parted = part_boilerplate(edges.own)
+    removed = "\n".join(filter(None, (edges.removed, parted.removed)))
+    return CleanText(whole=whole, own=parted.own, removed=removed)

@@ -113,7 +113,7 @@ class OwnWords:
         if replied:
             return found
         pasted = [s for s in found if s.published > 1 or s.letters >= LONG]
-        left = "".join(_left(text, pasted))
+        left = "".join(_left(readable, pasted))
         return pasted if ASKS.search(left) else []
 
 

@@ -166,6 +166,7 @@ CASES: list[tuple[str, bytes, Verdict]] = [
         mail(b"Content-Type: application/x; name=winmail.dat"),
         Verdict.HOLD,
     ),
+    ("R6 contact form without Reply-To", mail(sender=b"wordpress@x.example"), Verdict.HOLD),
     ("R18 otherwise", mail(), Verdict.ANSWER),
     ("R18 otherwise", mail(b"X-Auto-Response-Suppress: DR, OOF"), Verdict.ANSWER),
     ("R18 otherwise", mail(sender=b"data-request@example.org"), Verdict.ANSWER),

@@ -23,10 +23,12 @@ from bot.channels.mail.phrasing import (
     says,
     sentences,
 )
+from bot.channels.mail.statements import speaks_of_oneself, stated
 
 PROGRAM = 3  # enough where nobody asks
 CERTAIN = 7  # enough whatever is asked
 QUOTED = 4  # taken off where a person speaks of such mail
+PROMISE = 2  # the row of an acknowledgement that promises an answer
 WHOLE = 0.6
 EXACT = 0.9
 CLAUSE = re2.compile(r",|\b(?:and|und|et|y|och|og|en|oraz)\b")
@@ -77,6 +79,8 @@ class Kind(StrEnum):
     WRAPPER = "wrapper"
 
 
+# Kinds in which no person speaks of himself, and those of them that a personal autoresponder sends.
+IMPERSONAL = (Kind.ACKNOWLEDGEMENT, Kind.AUTOMATIC, Kind.SURVEY)
 # What a receipt or a recall quotes is the other mail's subject, and nobody asks it here.
 ABOUT_A_MAIL = (Kind.RECEIPT, Kind.RECALL, Kind.REACTION, Kind.CALENDAR)
 
@@ -85,12 +89,14 @@ ABOUT_A_MAIL = (Kind.RECEIPT, Kind.RECALL, Kind.REACTION, Kind.CALENDAR)
 class Evidence:
     """What speaks for a program, by kind, and whether somebody asks something.
 
-    `hints` counts what stands beside the words: a sender that is a desk, a ticket's number.
-    `asks` leaves out what stands in quotes or in a list of help; `may_ask` leaves out nothing, so
-    that no mail is dropped in which somebody may ask.
+    `composed` is the part of the weights that only statements in free wording gave: it may hold a
+    mail and never drops one in which somebody asks. `hints` counts what stands beside the words: a
+    sender that is a desk, a ticket's number. `asks` leaves out what stands in quotes or in a list
+    of help; `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask.
     """
 
     weights: dict[Kind, int] = field(default_factory=dict)
+    composed: int = 0
     hints: int = 0
     asks: bool = False
     may_ask: bool = False
@@ -121,7 +127,7 @@ class Evidence:
         """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
         if Kind.WRAPPER in self.weights or self.form:
             return False
-        return not self.may_ask or self.weight >= CERTAIN
+        return not self.may_ask or self.weight - self.composed >= CERTAIN
 
 
 def weigh(mail: ParsedMail) -> Evidence:
@@ -129,19 +135,26 @@ def weigh(mail: ParsedMail) -> Evidence:
     whole = mail.visible.strip() or mail.text.strip()
     text = SUBJECT_LINE.sub("", whole)
     unquoted = sentences(QUOTED_TEXT.sub(" ", text))
-    weights = {kind: _said(kind, unquoted) for kind in Kind}
+    personal = any(speaks_of_oneself(each) and not each.question for each in unquoted)
+    weights = {kind: _told(kind, unquoted) for kind in Kind}
+    composed = {kind: max(0, _composed(kind, unquoted) - weights[kind]) for kind in Kind}
     about_a_mail = any(weights[kind] >= PROGRAM for kind in ABOUT_A_MAIL)
     spoken = unquoted if about_a_mail else sentences(text)
     structure = _structure(mail, weights)
     for kind in Kind:
-        weights[kind] += _subject(kind, mail.subject) + structure.get(kind, 0)
+        weights[kind] += composed[kind]
+        in_subject = _subject(kind, mail.subject)
+        if personal and kind in IMPERSONAL and not weights[kind]:
+            in_subject = min(1, in_subject)  # a person's heading for what he tells of himself
+        weights[kind] += in_subject + structure.get(kind, 0)
     hints = local_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
     return Evidence(
         hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
+        composed=sum(composed.values()),
         asks=_asks(spoken or sentences(mail.subject)),
         may_ask=any(_may_be_asked(sentence) for sentence in sentences(whole or mail.subject)),
-        about=any(says("about_programs", sentence.form) for sentence in spoken),
+        about=any(_is_about_programs(sentence) for sentence in spoken),
         structural=max(structure.values(), default=0) >= CERTAIN,
         wordless=not WORD.search(whole),
         form=sum(len(name) < FIELD_LINE for name in FIELD.findall(whole[:3000])) > 1,
@@ -167,6 +180,41 @@ def _stretches(text: str) -> Iterator[str]:
         for place in range(0, len(pieces), 2):
             if pieces[place + 1 : place + 2] not in (["?"], ["？"]):
                 yield pieces[place]
+
+
+def _told(kind: Kind, spoken: list[Sentence]) -> int:
+    """The weights that the sentences reach.
+
+    In a mail whose writer says I or my, only the other sentences count for the impersonal kinds. An
+    acknowledgement may say I where it also promises an answer, as a person's autoresponder does.
+    """
+    if kind not in IMPERSONAL:
+        return _said(kind, spoken)
+    if kind is Kind.ACKNOWLEDGEMENT and any(says(kind, each.form, PROMISE) for each in spoken):
+        return _said(kind, spoken)
+    return _said(kind, [each for each in spoken if not speaks_of_oneself(each)])
+
+
+def _composed(kind: Kind, spoken: list[Sentence]) -> int:
+    """The weights of the statements in free wording, at most enough to hold a mail."""
+    if kind in IMPERSONAL:
+        spoken = [each for each in spoken if not speaks_of_oneself(each)]
+    return min(PROGRAM, stated(kind, spoken))
+
+
+def _is_about_programs(sentence: Sentence) -> bool:
+    """Does a person speak of programs' mail, or want a person instead of a program?"""
+    told = sentence.form
+    if says("wants_nobodys_answer", told):
+        return True
+    return says("about_programs", told) and not _is_stated(sentence)
+
+
+def _is_stated(sentence: Sentence) -> bool:
+    """Is the sentence one that programs say in free wording, and not a person of himself?"""
+    kinds = (Kind.ACKNOWLEDGEMENT, Kind.AUTOMATIC, Kind.ABSENCE)
+    stating = max(stated(kind, [sentence]) for kind in kinds)
+    return stating >= PROMISE and not speaks_of_oneself(sentence)
 
 
 def _said(kind: Kind, spoken: list[Sentence]) -> int:
@@ -231,7 +279,9 @@ def _is_asked(sentence: Sentence) -> bool:
     if not _is_long_enough(sentence.form) or says("service_questions", sentence.form):
         return False
     if sentence.question:
-        return True
+        return not stated(Kind.SURVEY, [sentence])
+    if _is_stated(sentence):
+        return False
     clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
     return any(says("demands", told) and not _is_programs(told) for told in clauses)
 

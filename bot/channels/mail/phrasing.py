@@ -1,6 +1,7 @@
-"""Patterns of words in bot/data/mail_programs.yaml, and the text that they are looked for in.
+"""Patterns of words in bot/data/mail_programs.yaml and mail_statements.yaml, and the text that they
+are looked for in.
 
-The syntax stands at the head of that file. A text is brought into one form first: no case, no
+The syntax stands at the head of the first file. A text is brought into one form first: no case, no
 accents, and a space on either side of each word, so that a pattern knows where words begin.
 """
 
@@ -13,6 +14,7 @@ import re2
 
 from bot.resources import read_yaml
 
+TABLES = ("mail_programs.yaml", "mail_statements.yaml")
 MAX_TEXT = 6000
 MAX_SENTENCES = 150
 MAX_SENTENCE = 400
@@ -93,9 +95,8 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
 
 @cache
 def table() -> dict[str, dict[object, list[str]] | list[str]]:
-    """The whole file, as it is written."""
-    found = read_yaml("mail_programs.yaml")
-    return found if isinstance(found, dict) else {}
+    """Both files in one table, as they are written."""
+    return {key: value for name in TABLES for key, value in read_yaml(name).items()}
 
 
 @cache
@@ -145,6 +146,6 @@ def _words(choice: str) -> str:
     if not words:
         return ""
     last = words[-1]
-    open_end = "" if len(last) <= WHOLE_WORD else "[^ ]*"
+    open_end = "" if len(last) <= WHOLE_WORD or choice.endswith("=") else "[^ ]*"
     whole = "".join(f" {re2.escape(word)} " for word in words[:-1])
     return f"{whole} {re2.escape(last)}{open_end} "

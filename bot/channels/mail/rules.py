@@ -12,6 +12,7 @@ from functools import partial
 from bot.channels.mail.addresses import addresses
 from bot.channels.mail.authentication import is_proven, results
 from bot.channels.mail.evidence import PROGRAM, Evidence, Kind, elsewhere, weigh
+from bot.channels.mail.forms import is_form
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
 from bot.channels.mail.phrases import (
     TAG,
@@ -435,6 +436,7 @@ TABLE: tuple[tuple[str, Verdict, Test], ...] = (
     ("R4 attached report", Verdict.HOLD, _attached),
     ("R7 no single sender", Verdict.HOLD, _no_sender),
     ("R8 system sender, may be a person", Verdict.HOLD, _system),
+    ("R6 contact form without Reply-To", Verdict.HOLD, lambda case: is_form(case.mail)),
     ("R6 mass mailer", Verdict.HOLD, _feedback),
     ("R8 role sender", Verdict.HOLD, _role),
     ("R8 desk that asks nothing", Verdict.HOLD, _desk_silent),

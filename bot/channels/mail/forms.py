@@ -1,0 +1,47 @@
+"""A mail in which a program passes on what a person typed into a form.
+
+Such a mail comes from the program's address. Where no Reply-To names the person, the person's
+address stands only in the text, and an answer to the sender would reach nobody.
+"""
+
+import re2
+
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.phrases import local_in
+from bot.channels.mail.phrasing import ADDRESS, form, says, sentences
+
+# "Name: Petra", "*E-mail:* petra@example.org", "Message Body:" with the value on the next line
+FIELD = re2.compile(r"(?m)^[ \t*_>|•-]*([^\s:：*][^:：\n]*?)[ *_]*[:：][*_]*[ \t]*(\S.*)?$")
+NAME = 40  # characters of a field's name
+BEGINNING = 3000  # characters of a text in which its fields stand
+FEW = 2
+# Headers of a mail that a person pasted into the text: no form has fields of these names.
+HEADERS = frozenset({"message-id", "mime-version", "received", "return-path", "content-type"})
+
+
+def is_form(mail: ParsedMail) -> bool:
+    """Does the mail hold the fields of a form, filled in by somebody other than its sender?
+
+    Either a program's address or a form's last line says so, or a field for the message stands
+    beside one with an address that is not the sender's. A person's signature has fields as well,
+    but none for a message.
+    """
+    if local_in(mail.sender, "form_programs"):
+        return True
+    text = mail.text.strip()  # all of it: fields such as "From:" look like those of a quoted mail
+    found = FIELD.findall(text[:BEGINNING])
+    fields = [(n, value) for n, value in found if len(n) <= NAME and not value.startswith("//")]
+    if len(fields) < FEW or HEADERS & {name.lower() for name, _ in fields}:
+        return False
+    named = any(says("message_field", form(name)) for name, _ in fields)
+    noted = any(says("form_notice", each.form) for each in sentences(text))
+    site = local_in(mail.sender, "form_senders") or local_in(mail.sender, "system_senders")
+    return (named or noted) and (
+        site or ((len(fields) > FEW or noted) and _names_another(mail, fields))
+    )
+
+
+def _names_another(mail: ParsedMail, fields: list[tuple[str, str]]) -> bool:
+    """Does a field hold an address that is not the sender's?"""
+    found = {each.lower() for _, value in fields for each in ADDRESS.findall(value)}
+    return bool(found - {mail.sender.lower()})
