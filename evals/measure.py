@@ -25,7 +25,7 @@ from bot.domain import (
 )
 from bot.outbound import Outbound
 from bot.redact import redact
-from bot.rendering import decision, kind, reason
+from bot.rendering import given, kind, reason
 from bot.settings import Settings, read_settings
 from bot.wording import word
 from evals.grade import Decision, Part, Seen
@@ -114,7 +114,7 @@ def see(desk: Desk, case: Case) -> Seen:
     response = desk.responder.respond(_message(case))
     taken = (time.perf_counter() - began) * 1000
     reply = word(response, desk.knowledge)
-    got = decision(response)
+    got = given(response)
     return Seen(
         decision=_decision(got),
         reason=reason(response),
