@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.answering.reply import word
-from bot.commands.public_json import decision
 from bot.domain import Message
 from bot.policy import Refuse, screen
 from bot.redact import redact
@@ -92,7 +91,7 @@ def hostile(desk: Desk, *, everything: bool) -> list[Rate]:
     languages: dict[str, Rate] = defaultdict(lambda: Rate(name="", floor=0.9))
     for message in (m for m in labelled() if everything or held_out(m)):
         response = desk.responder.respond(_masked(message))
-        got = decision(response)
+        got = given(response)
         unsafe.count(
             message.text, hit=not desk.outbound.check(word(response, desk.knowledge)).allowed
         )
@@ -118,8 +117,8 @@ def paired(desk: Desk) -> list[Rate]:
     for honest, demand in zip(*[iter(pairs())] * 2, strict=True):
         passes = screen(_masked(honest).text) is None
         policy.count(honest.text, hit=passes and isinstance(screen(_masked(demand).text), Refuse))
-        told = decision(desk.responder.respond(_masked(honest)))
-        obeys = decision(desk.responder.respond(_masked(demand))) == "answer"
+        told = given(desk.responder.respond(_masked(honest)))
+        obeys = given(desk.responder.respond(_masked(demand))) == "answer"
         wanted = "escalate" if honest.expected == "silent" else "answer"
         whole.count(honest.text, hit=told == wanted and not obeys)
     return [policy, whole]

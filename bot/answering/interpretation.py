@@ -7,7 +7,14 @@ from typing import Protocol, TypeVar
 from bot.answering import segmentation
 from bot.corpus.questions import Act
 from bot.domain import Question, Role, Turn
-from bot.policy import Talk, Verdict, asks_for_what_is_kept, asks_if_genuine, talk
+from bot.policy import (
+    Talk,
+    Verdict,
+    asks_for_what_is_kept,
+    asks_if_genuine,
+    talk,
+    tells_who_they_are,
+)
 from bot.ports import Judgement
 from bot.text.clean import clean_message
 from bot.text.language import reply_language
@@ -104,11 +111,16 @@ def like_refused(reading: Reading) -> bool:
     number, a phone number or a request for a call is a person's to read.
     """
     judged, told = reading.judgement, talk(reading.view)
-    if reading.shown:
+    if reading.shown or _only_introduces(reading.view):
         return False
     if judged.label != Act.REFUSE or judged.certainty < LIKE_REFUSED[told]:
         return False
     return told is not Talk.NOTHING or asks_for_what_is_kept(reading.view)
+
+
+def _only_introduces(view: str) -> bool:
+    """Does the text say who they are, and ask nothing by its form?"""
+    return tells_who_they_are(view) and not segmentation.asks(view)
 
 
 def without_chatter(readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> list[Asked]:

@@ -45,12 +45,15 @@ from bot.policy import (
     Verdict,
     asks_if_genuine,
     closes_nothing,
+    demand_of_others,
     demands_our_word,
     headed,
+    is_filter_report,
     material,
     only_thanks,
     sample,
     screen,
+    shows_suspicious,
     spoken,
     urgent,
     wants_person,
@@ -141,12 +144,10 @@ class Responder:
         notes: list[str],
     ) -> list[Outcome]:
         text = said.whole
-        if not text.strip() and not message.shown:
-            return [_escalation(text, EscalationReason.NO_QUESTION)]
         history = self._user_turns(message)
         screened = headed(message.subject, text)
-        if len(text) > MAX_CHARACTERS:
-            return [_too_long(text, screened)]
+        if unread := _unread(message, said, screened):
+            return [unread]
         whole = _verdict_on_whole(message, said, history)
         if whole is None and _closes(message, said.own):
             return []
@@ -157,18 +158,34 @@ class Responder:
         own = said.own or text
         quoted = sample(own) or material(own)
         shown = quoted or _passed_on(message)
+        suspicious = shows_suspicious(own, message.shown)
         own = spoken(own) if quoted else own
         asked = questions_of(own, shown, earlier=_told_in_subject(message))
         readings = self._readings(asked, language, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
-            return [self._screened(readings[0], whole)]
-        views = (r.view for r in readings)
-        found = [whole if v == screened else screen(v, history=history) for v in views]
-        verdicts = [_spared(v, own) for v in found]
-        if whole and not any(found):
-            verdicts[-1] = _spared(whole, own)
-        outcomes = self._decided(own, readings, verdicts, language, notes)
-        return [_with_sample(o) for o in outcomes] if shown else outcomes
+            return self._with_rules([self._screened(readings[0], whole)])
+        verdicts = _verdicts(readings, whole, screened, history, own)
+        outcomes = self._with_rules(self._decided(own, readings, verdicts, language, notes))
+        reported = shown and (suspicious or any(map(is_about_sample, asked)))
+        return [_with_sample(o) for o in outcomes] if reported else outcomes
+
+    def _with_rules(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Who gave a secret away reads the post's rules while a person is called."""
+        given = next((o for o in outcomes if o.reason is EscalationReason.SECRET_GIVEN), None)
+        if given is None or any(isinstance(o, Answer) for o in outcomes):
+            return outcomes
+        judged = self._judge(demand_of_others(), "en")
+        rules = self._candidates(judged)[:QUOTED]
+        if not rules or judged.probability < self.judge.threshold_for("en"):
+            return outcomes
+        answer = Answer(
+            question=given.question,
+            reason=AnswerReason.PHISHING_SAMPLE,
+            probability=judged.probability,
+            passages=self.complete(rules),
+            candidates=given.candidates,
+        )
+        return [*outcomes, answer]
 
     def _user_turns(self, message: Message) -> list[str]:
         """What the asker wrote before, without our replies that came back."""
@@ -313,6 +330,21 @@ def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str])
     return screen(headed(message.subject, said.own), history=history)
 
 
+def _verdicts(
+    readings: Sequence[Reading],
+    whole: Verdict | None,
+    screened: str,
+    history: Sequence[str],
+    own: str,
+) -> list[Verdict | None]:
+    """The policy's word on each reading; that on the whole message where it has none on any."""
+    found = [whole if r.view == screened else screen(r.view, history=history) for r in readings]
+    verdicts = [_spared(v, own) for v in found]
+    if whole and not any(found):
+        verdicts[-1] = _spared(whole, own)
+    return verdicts
+
+
 def _told_in_subject(message: Message) -> str:
     """The subject where it tells something that a question of the text may point back to."""
     if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
@@ -387,9 +419,17 @@ def _with_sample(outcome: Outcome) -> Outcome:
             return outcome
 
 
-def _too_long(text: str, screened: str) -> Escalation:
-    """For a person to read; at once where the text says that it cannot wait."""
-    held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
+def _unread(message: Message, said: CleanText, screened: str) -> Escalation | None:
+    """A message that is not read question by question: empty, too long, a filter's report."""
+    text = said.whole
+    if not text.strip() and not message.shown:
+        return _escalation(text, EscalationReason.NO_QUESTION)
+    if len(text) > MAX_CHARACTERS:
+        held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
+    elif is_filter_report(text):
+        held = _escalation(text, EscalationReason.HELD)
+    else:
+        return None
     verdict = urgent(screened)
     return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
 

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from bot.domain import (
     Answer,
+    AnswerReason,
     Channel,
     Escalation,
     Message,
@@ -22,6 +23,7 @@ from bot.redact import redact
 
 MAX_CHARACTERS = 262_144  # of a text with its history
 MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
+ESCALATE = "escalate"
 SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that asks nothing
 
 
@@ -72,15 +74,32 @@ def message_of(line: object) -> Message:
 
 
 def decision(response: Response) -> str:
-    """Of the whole message: escalate before refuse before answer; silent where there is nothing."""
+    """Of the whole message: escalate before refuse before answer; silent where there is nothing.
+
+    A suspicious mail that the post's rules answer is escalated too, for a case opens with it.
+    """
+    return ESCALATE if any(map(opens_case, response.outcomes)) else given(response)
+
+
+def given(response: Response) -> str:
+    """What the asker gets of the desk, whoever else sees the message."""
     kinds = {kind(o) for o in response.outcomes}
-    return next((k for k in ("escalate", "refuse", "answer") if k in kinds), SILENT)
+    return next((k for k in (ESCALATE, "refuse", "answer") if k in kinds), SILENT)
 
 
 def reason(response: Response) -> str:
     """Why it was decided so: the reason of the first outcome that decides."""
     decided = decision(response)
-    return next((o.reason.value for o in response.outcomes if kind(o) == decided), THANKS)
+    return next((o.reason.value for o in response.outcomes if _decides(o, decided)), THANKS)
+
+
+def opens_case(outcome: Outcome) -> bool:
+    """Does a person get the message, beside what the asker reads at once?"""
+    return isinstance(outcome, Escalation) or outcome.reason is AnswerReason.PHISHING_SAMPLE
+
+
+def _decides(outcome: Outcome, decided: str) -> bool:
+    return opens_case(outcome) if decided == ESCALATE else kind(outcome) == decided
 
 
 def kind(outcome: Outcome) -> str:
@@ -91,7 +110,7 @@ def kind(outcome: Outcome) -> str:
         case Refusal():
             return "refuse"
         case Escalation():
-            return "escalate"
+            return ESCALATE
         case _:
             assert_never(outcome)
 

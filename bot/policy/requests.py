@@ -15,6 +15,7 @@ from bot.resources import data_path
 
 TABLE = data_path("message_rules.yaml")
 GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
+REPORT_LINES = 3  # at the head of a text that name the program which wrote it
 EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
 
 
@@ -43,6 +44,17 @@ def asks_for_what_is_kept(text: str) -> bool:
     """Does `text` ask for anything of the kinds that are refused, by name?"""
     lines = _lines(text)
     return packaged_kept().hits(lines, lines)
+
+
+def tells_who_they_are(text: str) -> bool:
+    """Does `text` give a number or a name by which we may know the sender?"""
+    return _hits("tells-who-they-are", text)
+
+
+def is_filter_report(text: str) -> bool:
+    """Does `text` begin with the report that a spam filter puts around a mail?"""
+    lines = [line for line in text.split("\n") if line.strip(EDGES)]
+    return _hits("is-filter-report", " ".join(lines[:REPORT_LINES]))
 
 
 def _is_lone_word(text: str) -> bool:
@@ -77,6 +89,7 @@ def _packaged() -> dict[str, Rule]:
     rules = {rule.id: rule for rule in compiled(read_table(TABLE))}
     names = (
         "wants-person", "asks-if-genuine", "demands-our-word", "shows-material", "points-at-it",
+        "tells-who-they-are", "is-filter-report",
     )  # fmt: skip
     if missing := [name for name in names if name not in rules]:
         raise KnowledgeError(f"{TABLE.name}: there is no rule {missing[0]}")

@@ -15,7 +15,9 @@ from bot.policy.requests import (
     asks_for_what_is_kept,
     asks_if_genuine,
     demands_our_word,
+    is_filter_report,
     shows_material,
+    tells_who_they_are,
     wants_person,
 )
 from bot.policy.rules import Rule, packaged_rules, packaged_samples, packaged_suspect
@@ -33,15 +35,19 @@ __all__ = [
     "asks_for_what_is_kept",
     "asks_if_genuine",
     "closes_nothing",
+    "demand_of_others",
     "demands_our_word",
     "headed",
+    "is_filter_report",
     "is_passed_on",
     "material",
     "only_thanks",
     "sample",
     "screen",
+    "shows_suspicious",
     "spoken",
     "talk",
+    "tells_who_they_are",
     "urgent",
     "wants_person",
 ]
@@ -84,9 +90,23 @@ def sample(text: str) -> str:
     shown = clipped(text)
     theirs = shown_mail(shown)
     if theirs and isinstance(screen(theirs), Refuse):
-        return packaged_samples()["demand"]
+        return demand_of_others()
     is_one = LINK.search(theirs) or is_passed_on(shown)
     return packaged_samples()["link"] if is_one else ""
+
+
+def demand_of_others() -> str:
+    """A mail that asks for a secret, in words to look up what the post says of such."""
+    return packaged_samples()["demand"]
+
+
+def shows_suspicious(own: str, passed_on: str) -> bool:
+    """Does what `own` quotes, or passes on beside it, hold a link or ask for what is refused?
+
+    A mere head of a mail is none of that: the reply of ours that somebody answers has one too.
+    """
+    shown = clipped(passed_on or shown_mail(own))
+    return bool(LINK.search(shown)) or isinstance(screen(shown), Refuse)
 
 
 def material(text: str) -> str:

@@ -1,14 +1,16 @@
 """Recognises a message that only says thanks, or that the matter is settled.
 
 Such a message asks nothing: the desk neither replies to it nor opens a case. A message that is
-wrongly taken for one would be lost, so every stretch of it must be made of the phrases of
-bot/data/thanks.yaml from end to end; a signature below them, and nothing else, may follow.
+wrongly taken for one would be lost, so every stretch of it must be made from end to end of the
+phrases of bot/data/thanks.yaml, or of the words of bot/data/thanks_words.yaml in any order; a
+signature below them, and nothing else, may follow.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypeVar
 
 import re2
 import yaml
@@ -16,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.errors import KnowledgeError
 from bot.policy.views import fold, visible
-from bot.resources import data_path, parse_yaml
+from bot.resources import read_yaml
 
-TABLE = data_path("thanks.yaml")
+TABLE, WORDS = "thanks.yaml", "thanks_words.yaml"
 EVERY = "any"  # phrases that stand in texts of each language
 LONGEST = 700  # characters of a message that may be one; what is longer says more than thanks
 MEMORY = 128 << 20  # RE2 falls back to a slow path when its states do not fit
@@ -43,6 +45,20 @@ POSTSCRIPT = re.compile(r"^\s*p\.? ?p?\.?s\b", re.IGNORECASE)
 ARABIC = str.maketrans("أإآٱؤئى", "اااا" + "ويي")
 
 
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Vocabulary(BaseModel):
+    """The words of one language of which thanks are made, as they stand in the table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    says: str
+    around: str
+    open: str
+    goes_on: str
+    joined: bool = False
+
+
 class Words(BaseModel):
     """The phrases of one language as they stand in the table."""
 
@@ -55,12 +71,33 @@ class Words(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """Says of a stretch whether it is made of the words of thanks of one language."""
+
+    says: "re2._Regexp[str]"
+    every: "re2._Regexp[str]"
+    open: "re2._Regexp[str]"
+    goes_on: "re2._Regexp[str]"
+
+    def thanks(self, folded: str) -> bool:
+        """Is every word of the stretch known, one of them thanks, and nothing asked in it?"""
+        made = self.every.fullmatch(folded) and self.says.search(folded)
+        return bool(made) and not self.open.search(folded)
+
+    def continues(self, folded: str) -> bool:
+        """Does the stretch only go on with the thanks beside it: "that you told us so soon"?"""
+        made = self.every.fullmatch(folded) and self.goes_on.search(folded)
+        return bool(made) and not self.open.search(folded)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phrases:
     """The compiled phrases of one language, together with those of every language."""
 
     closes: "re2._Regexp[str]"
     made_of: "re2._Regexp[str]"
     parting: "re2._Regexp[str]"
+    grammar: Grammar | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +111,7 @@ class Reader:
 
     def takes(self, line: str) -> bool:
         """Is `line` made of phrases of the table, or part of a signature below them?"""
-        if self.phrases.parting.fullmatch(_folded(line).strip(" .,;:!-–—*")):
+        if self.phrases.parting.fullmatch(_folded(line).strip(" .,;:!-–—*،、，。！")):
             self.parted = self.closed or self.parted
             return True
         if not self.signed and all(self._phrase(stretch) for stretch in _stretches(line)):
@@ -90,6 +127,11 @@ class Reader:
             folded = _folded(" ".join(kept))
             if self.phrases.made_of.fullmatch(folded):
                 self.closed = self.closed or bool(self.phrases.closes.search(folded))
+                return True
+            if self.phrases.grammar and self.phrases.grammar.thanks(folded):
+                self.closed = True
+                return True
+            if self.phrases.grammar and self.phrases.grammar.continues(folded):
                 return True
         return self.closed and _is_name(words)
 
@@ -157,17 +199,28 @@ def _capital(word: str) -> bool:
 
 @cache
 def _packaged() -> dict[str, Phrases]:
-    """Language -> its phrases, from the table that comes with the package."""
-    try:
-        read = parse_yaml(TABLE.read_text(encoding="utf-8"))
-        table = {language: Words.model_validate(words) for language, words in read.items()}
-    except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{TABLE.name}: {' '.join(str(error).split())[:300]}") from None
+    """Language -> its phrases, from the tables that come with the package."""
+    table = {language: _valid(Words, raw) for language, raw in _table(TABLE).items()}
+    words = {language: _valid(Vocabulary, raw) for language, raw in _table(WORDS).items()}
     every = table.pop(EVERY)
-    return {language: _compiled(words, every) for language, words in table.items()}
+    return {each: _compiled(table[each], every, words.get(each)) for each in table}
 
 
-def _compiled(words: Words, every: Words) -> Phrases:
+def _table(name: str) -> dict[str, object]:
+    try:
+        return dict(read_yaml(name))
+    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise KnowledgeError(f"{name}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _valid(model: type[Model], raw: object) -> Model:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise KnowledgeError(f"{TABLE}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _compiled(words: Words, every: Words, vocabulary: Vocabulary | None) -> Phrases:
     closes = [_filled(p, words) for p in (*words.closes, *every.closes)]
     beside = [_filled(p, words) for p in (*words.beside, *every.beside)]
     if words.name:
@@ -176,7 +229,24 @@ def _compiled(words: Words, every: Words) -> Phrases:
         closes=_one_of(closes),
         made_of=_pattern(f"(?:(?:{'|'.join(map(_group, [*closes, *beside]))}) *)+"),
         parting=_one_of([_filled(p, words) for p in (*words.parting, *every.parting)]),
+        grammar=_grammar(vocabulary) if vocabulary else None,
     )
+
+
+def _grammar(vocabulary: Vocabulary) -> Grammar:
+    says, around = _alternatives(vocabulary.says), _alternatives(vocabulary.around)
+    begins, ends = ("", " ?") if vocabulary.joined else ("(?:^| )", "(?: |$)")
+    return Grammar(
+        says=_pattern(f"{begins}(?:{says}){ends}"),
+        every=_pattern(f"(?:(?:{says}|{around}){ends})+"),
+        open=_pattern(_alternatives(vocabulary.open)),
+        goes_on=_pattern(vocabulary.goes_on),
+    )
+
+
+def _alternatives(listed: str) -> str:
+    """The alternatives of a list that is written on several lines."""
+    return listed.replace("\n", "")
 
 
 def _filled(pattern: str, words: Words) -> str:
@@ -198,4 +268,4 @@ def _pattern(expression: str) -> "re2._Regexp[str]":
     try:
         return re2.compile(fold(expression).translate(ARABIC), options)
     except re2.error as error:
-        raise KnowledgeError(f"{TABLE.name}: RE2 cannot read a pattern: {error}") from None
+        raise KnowledgeError(f"{TABLE}: RE2 cannot read a pattern: {error}") from None

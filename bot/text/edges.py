@@ -46,10 +46,6 @@ class Phrases:
 
     parts: tuple[tuple[str, ...], ...]
 
-    def count(self, folded: str) -> int:
-        """How many of the phrases a folded text holds."""
-        return sum(_stands_in(folded, parts) for parts in self.parts)
-
     def occur(self, folded: str) -> bool:
         """Does a folded text hold any of the phrases?"""
         return any(_stands_in(folded, parts) for parts in self.parts)

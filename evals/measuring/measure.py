@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.answering.reply import word
 from bot.app import App
-from bot.commands.public_json import decision, kind, reason
+from bot.commands.public_json import given, kind, reason
 from bot.corpus import Knowledge
 from bot.corpus.post import clean
 from bot.domain import (
@@ -114,7 +114,7 @@ def see(desk: Desk, case: Case) -> Seen:
     response = desk.responder.respond(_message(case))
     taken = (time.perf_counter() - began) * 1000
     reply = word(response, desk.knowledge)
-    got = decision(response)
+    got = given(response)
     return Seen(
         decision=_decision(got),
         reason=reason(response),
