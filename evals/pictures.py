@@ -149,8 +149,8 @@ def digest(page: str) -> str:
 def _browse(browser: str, folder: str, *arguments: str) -> str:
     """What the browser prints; MissingError when it fails or takes too long."""
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text",
-        f"--user-data-dir={folder}/profile", *arguments,
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        "--disable-lcd-text", f"--user-data-dir={folder}/profile", *arguments,
     ]  # fmt: skip
     try:
         done = subprocess.run(  # noqa: S603 - a browser found on the path, on a page of ours
