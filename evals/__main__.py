@@ -9,6 +9,7 @@ from bot.errors import DeskError, InputError
 Tool = Callable[[Sequence[str]], int]
 TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
+    "pictures": "evals.pictures",
     "fit": "evals.fit", "calibrate": "evals.fit", "bench": "evals.bench",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
@@ -19,6 +20,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   safety     the guard on generated hostile, honest and secret texts
   lint       near-duplicates, missing contrasts, canaries
   coverage   passages that no case touches; where the knowledge is thin
+  pictures   draw the pictures of the documentation (needs Chromium)
   fit        train what knowledge/fitted/ holds (needs the train extra)
   calibrate  weights and thresholds on authors left out (needs the train extra)
   bench      this desk beside a stock LangChain chain

@@ -1,0 +1,229 @@
+"""`python -m evals pictures`: draws the documentation's pictures from the product's real output.
+
+Each picture is a page of HTML, made from a sample mail that goes through intake, decision and
+journal, and drawn by headless Chromium. The SHA-256 of the page stands in the PNG file, so that a
+test can say that a picture is stale where no Chromium is installed.
+"""
+
+import argparse
+import hashlib
+import html
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+from bot.app import App
+from bot.channels.mail.compose import Composer
+from bot.channels.mail.intake import read, received
+from bot.channels.mail.local import Folder, MaildirOut
+from bot.channels.mail.sandbox import SafeParser
+from bot.channels.slack.texts import read_words
+from bot.channels.slack.views.cards import Cards
+from bot.desk import Desk
+from bot.errors import DeskError, MissingError
+from bot.journal import Journal
+from bot.limits import read_limits
+from bot.settings import read_settings
+from evals.reporting.block_kit import STYLE as CARD_STYLE
+from evals.reporting.block_kit import render_block
+
+FOLDER = Path(__file__).parents[1] / "bot" / "pictures"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_SECONDS = 120
+WIDTH = 560  # pixels of a page: narrow enough to be read on a phone
+SCALE = 1.2  # pixels of the picture for each of the page, so that text is sharp on a phone
+MAX_BYTES = 150_000
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEADER_END = len(SIGNATURE) + 25  # where the first chunk, the image's header, ends
+KEYWORD = b"source-sha256"
+HEIGHT = re.compile(r'data-height="(\d+)"')
+SENDER = "ana@example.org"
+OPENED = datetime(2025, 12, 1, 9, 0, tzinfo=UTC)  # when the sample mails come
+
+ANSWERED = """Hello,
+were my API keys exposed in this incident?
+Ana
+"""
+HANDED_OVER = """Hello,
+we use your API for the chat of our shop. Did the attackers get the messages of my customers?
+Ana
+"""
+
+MAIL_STYLE = """
+body{font:15px/1.45 Lato,'Helvetica Neue',Arial,sans-serif;color:#1d1c1d;margin:0;padding:12px;
+background:#f4f4f4}article{background:#fff;border:1px solid #ccc;border-radius:8px;
+padding:10px 14px;margin-left:28px}article.question{margin:0 28px 12px 0}
+dl{margin:0 0 10px;padding-bottom:8px;border-bottom:1px solid #ddd;
+color:#616061;font-size:13px}dt{float:left;width:62px}dd{margin:0 0 0 62px;color:#1d1c1d}
+div{white-space:pre-wrap;overflow-wrap:anywhere}
+"""
+
+
+def pictures(argv: Sequence[str]) -> int:
+    """Draw every picture anew; MissingError without Chromium, DeskError for one that is too big."""
+    argparse.ArgumentParser(
+        prog="python -m evals pictures", description=pictures.__doc__
+    ).parse_args(argv)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise MissingError(
+            "pictures are drawn by Chromium, and none is installed (Debian: apt-get install "
+            "chromium fonts-lato fonts-noto-color-emoji)"
+        )
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in pages(App(read_settings())).items():
+        drawn = with_source(draw(browser, page), page)
+        if len(drawn) > MAX_BYTES:
+            raise DeskError(f"{name} has {len(drawn)} bytes; a picture may have {MAX_BYTES}")
+        (FOLDER / name).write_bytes(drawn)
+        print(f"{FOLDER / name}: {len(drawn) // 1000} kB")
+    return 0
+
+
+def pages(app: App) -> Mapping[str, str]:
+    """The HTML page by the file name of the picture that shows it."""
+    with _desk(app) as (desk, parser):
+        _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
+        mail = _mail_page("My API keys", ANSWERED, desk.journal.sends.due()[0].body)
+    with _desk(app) as (desk, parser):
+        message_id = _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
+        waiting = next((w for w in desk.journal.cases.queue() if w.message_id == message_id), None)
+        case = desk.journal.cases.read(waiting.id) if waiting else None
+        if case is None:
+            raise DeskError("the sample mail has opened no case")
+        threshold = desk.responder.judge.threshold_for("en")
+        cards = Cards(app.knowledge, read_words(app.settings.knowledge), threshold)
+        card = _card_page(cards.card(case).blocks)
+    return {"mail.png": mail, "card.png": card}
+
+
+def draw(browser: str, page: str) -> bytes:
+    """The PNG of a page, `WIDTH` wide and as high as it needs; MissingError when it fails."""
+    measured = page + (
+        "<script>document.documentElement.dataset.height="
+        "Math.ceil(document.body.getBoundingClientRect().height)</script>"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "page.html"), Path(folder, "page.png")
+        source.write_text(measured, encoding="utf-8")
+        shown = _browse(browser, folder, f"--window-size={WIDTH},400", "--dump-dom", str(source))
+        found = HEIGHT.search(shown)
+        if found is None:
+            raise MissingError(f"{browser} did not draw the page")
+        _browse(
+            browser, folder, f"--window-size={WIDTH},{found.group(1)}", f"--screenshot={target}",
+            f"--force-device-scale-factor={SCALE}", str(source),
+        )  # fmt: skip
+        return target.read_bytes()
+
+
+def with_source(picture: bytes, page: str) -> bytes:
+    """`picture` with the SHA-256 of its page as a text chunk behind the header of the PNG."""
+    text = b"tEXt" + KEYWORD + b"\0" + digest(page).encode("ascii")
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    return picture[:HEADER_END] + chunk + picture[HEADER_END:]
+
+
+def source_of(picture: bytes) -> str:
+    """The SHA-256 that stands in a picture; empty where there is none."""
+    found = re.search(KEYWORD + rb"\0([0-9a-f]{64})", picture)
+    return found.group(1).decode("ascii") if found else ""
+
+
+def digest(page: str) -> str:
+    """The SHA-256 of a page, in hexadecimal digits."""
+    return hashlib.sha256(page.encode("utf-8")).hexdigest()
+
+
+def _browse(browser: str, folder: str, *arguments: str) -> str:
+    """What the browser prints; MissingError when it fails or takes too long."""
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        "--disable-lcd-text", f"--user-data-dir={folder}/profile", *arguments,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(  # noqa: S603 - a browser found on the path, on a page of ours
+            command, capture_output=True, text=True, timeout=BROWSER_SECONDS, check=True
+        )
+    except subprocess.SubprocessError as error:
+        raise MissingError(f"{browser} failed: {type(error).__name__}") from None
+    return done.stdout
+
+
+@contextmanager
+def _desk(app: App) -> Iterator[tuple[Desk, SafeParser]]:
+    """A desk with an empty journal of its own, at a fixed hour; it sends nothing."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(
+            Journal(
+                f"sqlite:///{folder}/journal.sqlite3",
+                limits=read_limits(app.settings.knowledge), clock=lambda: OPENED,
+            )
+        ) as journal,
+        closing(SafeParser(app.knowledge.own_words)) as parser,
+    ):  # fmt: skip
+        yield (
+            Desk(
+                knowledge=app.knowledge,
+                responder=app.responder,
+                journal=journal,
+                outbound=app.outbound,
+                compose=Composer(app.settings.address).reply,
+                out=MaildirOut(Folder(Path(folder, "sent"))),
+            ),
+            parser,
+        )
+
+
+def _answer(app: App, desk: Desk, parser: SafeParser, *, subject: str, text: str) -> int:
+    """The id of a sample mail's message, stored and decided; DeskError where it is known."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"], mail["Subject"] = SENDER, app.settings.address, subject
+    mail["Message-ID"] = "<sample@example.org>"
+    mail.set_content(text)
+    found = read(mail.as_bytes(), parser, app.mail_policy)
+    message_id = desk.take(received(found, "sample"))
+    if message_id is None:
+        raise DeskError("the sample mail is in the journal already")
+    desk.work(message_id)
+    return message_id
+
+
+def _mail_page(subject: str, text: str, reply: bytes) -> str:
+    """HTML of a mail and of the reply to it, side by side."""
+    sent = message_from_bytes(reply, policy=SMTP)
+    body = sent.get_body(("plain",))
+    answer = body.get_content() if body else ""
+    headers = {name: str(sent[name]) for name in ("From", "Subject")}
+    question = _article("question", {"From": SENDER, "Subject": subject}, text)
+    return _page(MAIL_STYLE, question + _article("reply", headers, answer))
+
+
+def _article(kind: str, headers: Mapping[str, str], text: str) -> str:
+    rows = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
+        for name, value in headers.items()
+    )
+    return f"<article class={kind}><dl>{rows}</dl><div>{html.escape(text.strip())}</div></article>"
+
+
+def _card_page(blocks: Sequence[dict[str, Any]]) -> str:
+    inner = "\n".join(map(render_block, blocks))
+    style = f"{CARD_STYLE}body{{margin:0;padding:12px}}article{{margin:0}}.letter{{font-size:12px}}"
+    return _page(style, f"<article class=card>{inner}</article>")
+
+
+def _page(style: str, body: str) -> str:
+    return f"<!doctype html><meta charset=utf-8><style>{style}</style><body>{body}</body>"
