@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.answering.reply import word
+from bot.commands.public_json import given
 from bot.domain import Message
 from bot.policy import Refuse, screen
 from bot.redact import redact
