@@ -54,7 +54,7 @@ STALE_DRAFT = "this draft is not what the desk may send now; write the answer in
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
 
-class Step(StrEnum):
+class Checkpoint(StrEnum):
     """The points on a message's way at which the process may die; the kill test stops at each."""
 
     FETCHED = "fetched"
@@ -72,7 +72,7 @@ class Step(StrEnum):
     DRAINED = "drained"
 
 
-def _on(_step: Step) -> None:
+def _on(_step: Checkpoint) -> None:
     return
 
 
@@ -110,20 +110,22 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
-        self.at: Callable[[Step], None] = _on
+        self.at: Callable[[Checkpoint], None] = _on
         self._in_hand: list[int] = []  # ids of the sends that a thread of this process works on
 
-    def take(self, received: Received, work: Work | None = None) -> int | None:
+    def store_message(self, received: Received, work: Work | None = None) -> int | None:
         """Store a masked message with its job; None for a duplicate."""
         return self.journal.receive(received, work)
 
-    def work(self, message_id: int) -> Decided:
+    def decide_message(self, message_id: int) -> Decided:
         """Decide one stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.message(message_id)
         response = self.responder.respond(self._message(message_id, stored))
         draft = self._draft(response)
-        self.at(Step.RESPONDED)
-        owned = self.journal.cases.owned(message_id) or self._silenced(message_id, response)
+        self.at(Checkpoint.RESPONDED)
+        owned = self.journal.cases.has_claimed_case(message_id) or self._silenced(
+            message_id, response
+        )
         if stored.verdict == HOLD or owned:
             held = _for_its_owner(response) if owned else _all_held(response, Priority.NORMAL)
             if stored.verdict == HOLD and not held.outcomes:
@@ -164,7 +166,7 @@ class Desk:
             elif send.attempts > len(self._waits):
                 self.journal.sends.failed(send.id, DIED)
             else:
-                self.journal.sends.again(send.id, "never handed over", seconds=0)
+                self.journal.sends.retry_later(send.id, "never handed over", seconds=0)
 
     def leave_unknown(self, send: Send, fault: str) -> bool:
         """Look once more for a mail of unknown fate; True when only a person can find out."""
@@ -263,10 +265,10 @@ class Desk:
             return None
 
     def _hand_over(self, send: Send) -> bool:
-        self.at(Step.CLAIMING)
+        self.at(Checkpoint.CLAIMING)
         if not self.journal.sends.claim(send.id, self.worker):
             return False
-        self.at(Step.CLAIMED)
+        self.at(Checkpoint.CLAIMED)
         # Once more, on the very bytes: the journal may have been changed since they were stored.
         try:
             allowed = self.outbound.check_mail(send.body, automatic=send.automatic).allowed
@@ -287,9 +289,9 @@ class Desk:
         except DeliveryError as error:
             self._later(send, str(error))
         else:
-            self.at(Step.HANDED_OVER)
+            self.at(Checkpoint.HANDED_OVER)
             self.journal.sends.sent(send.id)
-            self.at(Step.SENT)
+            self.at(Checkpoint.SENT)
             return True
         log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
         return False
@@ -300,7 +302,7 @@ class Desk:
         if send.attempts >= len(waits):
             self.journal.sends.failed(send.id, fault)
             return
-        self.journal.sends.again(send.id, fault, seconds=waits[send.attempts])
+        self.journal.sends.retry_later(send.id, fault, seconds=waits[send.attempts])
 
     @property
     def _waits(self) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ class Lookup:
     judge: Judge
 
 
-class Decided(StrEnum):
+class SelectionDecision(StrEnum):
     ANSWER = "answer"
     NOT_IN_POST = "not_in_post"
     ACTION = "action_requested"
@@ -54,11 +54,11 @@ class Decided(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PassageSelection:
     """What a model says of one question."""
 
     span: str
-    decision: Decided
+    decision: SelectionDecision
     passages: tuple[str, ...]
     states: bool
 
@@ -67,8 +67,8 @@ class Entry:
 class Selected:
     """What a model said in two calls with the passages in two orders; `fault`: why it did not."""
 
-    one: tuple[Entry, ...] = ()
-    other: tuple[Entry, ...] = ()
+    one: tuple[PassageSelection, ...] = ()
+    other: tuple[PassageSelection, ...] = ()
     fault: str = ""
 
 
@@ -78,7 +78,7 @@ class Selector(Protocol):
     def select(self, text: str, offered: Sequence[Passage]) -> Selected: ...
 
 
-class Place(StrEnum):
+class MailFolder(StrEnum):
     """Where a mail lies once it has been read and its message is committed."""
 
     PROCESSED = "Processed"
@@ -102,7 +102,7 @@ class Mailbox(Protocol):
         """The mails that are not settled, oldest first; each read leaves it unchanged."""
         ...
 
-    def settle(self, ref: str, place: Place) -> None:
+    def settle(self, ref: str, place: MailFolder) -> None:
         """Move a mail out of the way; harmless when it was moved before."""
         ...
 

@@ -18,8 +18,8 @@ from bot.errors import InputError
 from bot.redact import redact
 from bot.resources import parse_yaml
 from evals.lint import likeness, normal
-from evals.measuring.grade import Seen
-from evals.measuring.measure import Desk, desk_of_settings, see
+from evals.measuring.grade import DeskResult
+from evals.measuring.measure import EvaluatedDesk, desk_of_settings, run_case
 from evals.measuring.schema import ANSWERED, CANARY, CASES, Case, Kind, Said, load_cases
 
 REAL = "real.yaml"
@@ -32,7 +32,7 @@ cases:
 PERSONAL = Path(__file__).parent / "personal.yaml"
 
 
-def add(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int:
+def add(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """0 with the case appended; InputError (exit 2) when a secret would remain."""
     told = _parse(argv)
     turns = [(role, masked(text)) for role, text in read(told.source, told.line)]
@@ -41,7 +41,7 @@ def add(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int
     desk = make()
     existing = load_cases(told.folder)
     case = propose(turns, told, desk, existing)
-    seen = see(desk, case)
+    seen = run_case(desk, case)
     path = told.folder / REAL
     before = path.read_text(encoding="utf-8") if path.exists() else HEADER
     row = "  - " + _flow(case) + "\n"
@@ -95,7 +95,10 @@ def refuse_secrets(text: str) -> None:
 
 
 def propose(
-    turns: Sequence[tuple[str, str]], told: argparse.Namespace, desk: Desk, existing: Sequence[Case]
+    turns: Sequence[tuple[str, str]],
+    told: argparse.Namespace,
+    desk: EvaluatedDesk,
+    existing: Sequence[Case],
 ) -> Case:
     """The case, with the desk's nearest passages as gold or related; a person reviews it."""
     text = turns[-1][1]
@@ -119,7 +122,9 @@ def propose(
     else:
         row["text"] = text
     probe = Case.model_validate({**row, "kind": Kind.UNANSWERABLE})
-    passages = [list(part.candidates[:2]) for part in see(desk, probe).parts if part.candidates]
+    passages = [
+        list(part.candidates[:2]) for part in run_case(desk, probe).parts if part.candidates
+    ]
     if Kind(told.kind) in ANSWERED:
         row["gold"] = [told.gold] if told.gold else passages
     else:
@@ -168,7 +173,7 @@ def _restore(path: Path, before: str) -> None:
         path.write_text(before, encoding="utf-8")
 
 
-def _tell(case: Case, seen: Seen, existing: Sequence[Case], path: Path, row: str) -> None:
+def _tell(case: Case, seen: DeskResult, existing: Sequence[Case], path: Path, row: str) -> None:
     print(f"{path}\n+{row}", end="")
     print(f"the desk would {seen.decision} ({seen.reason}, p={seen.probability:.2f})")
     if (near := nearest(case.text, existing)) and near[1] >= NEAR:

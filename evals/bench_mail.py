@@ -135,14 +135,14 @@ def filled(app: App, rows: int) -> None:
 
 def handle(desk: Desk, text: str, n: int) -> None:
     """One message through the desk: stored, decided, handed over."""
-    message_id = desk.take(
+    message_id = desk.store_message(
         Received(
             channel="email", thread_key=f"new:{n}", key=f"new:{n}", raw_ref="r", verdict="answer",
             rule="R18", sender=f"new{n}@{n}.example", text=text,
             headers={"message_id": f"<new.{n}@x.example>", "references": ""},
         )
     )  # fmt: skip
-    desk.work(message_id or 0)
+    desk.decide_message(message_id or 0)
     desk.deliver()
 
 

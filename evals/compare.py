@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bot.errors import InputError
 from evals.gates import GATES, Checked, read_gates, regressions
-from evals.measuring.measure import Desk, desk_of_settings
+from evals.measuring.measure import EvaluatedDesk, desk_of_settings
 from evals.measuring.results import Comparison, Run
 from evals.measuring.schema import CASES
 from evals.measuring.stats import bootstrap_difference, mcnemar
@@ -38,7 +38,7 @@ class Base:
     note: str = ""
 
 
-def compare(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int:
+def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """0 the base's gates hold for head and few enough cases broke, 1 otherwise."""
     told = _parse(argv)
     with worktree(told.base) as tree:

@@ -8,26 +8,26 @@ from dataclasses import dataclass
 
 from bot.errors import InputError
 from bot.llm.budget import Budget
-from bot.llm.consult import Came
-from evals.measuring.grade import Seen
-from evals.measuring.measure import Desk, Say, see
+from bot.llm.consult import ConsultationResult
+from evals.measuring.grade import DeskResult
+from evals.measuring.measure import EvaluatedDesk, Say, run_case
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import ANSWERED, Case, Kind
 
 REPEATS = 3
-WEIGHED = frozenset(Came)
+WEIGHED = frozenset(ConsultationResult)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """Several runs: the first is graded, the others tell how steady it is."""
 
-    runs: tuple[tuple[Seen, ...], ...]
+    runs: tuple[tuple[DeskResult, ...], ...]
     flips: Rate
     told: str
 
 
-def live(cases: Sequence[Case], desk: Desk, *, threads: int, say: Say) -> Live:
+def live(cases: Sequence[Case], desk: EvaluatedDesk, *, threads: int, say: Say) -> Live:
     """Ask the model about every case, `REPEATS` times; InputError without one."""
     if not desk.model or desk.budget is None:
         raise InputError("DESK_MODEL is not set: --model measures the model that it names")
@@ -36,7 +36,7 @@ def live(cases: Sequence[Case], desk: Desk, *, threads: int, say: Say) -> Live:
     return Live(runs=runs, flips=rate, told=_told(rate, desk.budget, desk.price))
 
 
-def told(seen: Sequence[Seen]) -> str:
+def told(seen: Sequence[DeskResult]) -> str:
     """How many messages the model had a say in, and why not in the others."""
     asked = [s.model for s in seen if s.model]
     faults = Counter(came for came in asked if came not in WEIGHED)
@@ -47,7 +47,7 @@ def told(seen: Sequence[Seen]) -> str:
     )
 
 
-def worth(cases: Sequence[Case], seen: Sequence[Seen]) -> str:
+def worth(cases: Sequence[Case], seen: Sequence[DeskResult]) -> str:
     """The log-odds that a yes adds: how much more often it comes where the post answers."""
     heard = [(c, s.model) for c, s in zip(cases, seen, strict=True) if s.model in WEIGHED]
     there = _yes(came for case, came in heard if case.kind in ANSWERED)
@@ -62,24 +62,26 @@ def worth(cases: Sequence[Case], seen: Sequence[Seen]) -> str:
 
 
 def _yes(came: Iterable[str]) -> Rate:
-    found = [each == Came.CONFIRMED for each in came]
+    found = [each == ConsultationResult.CONFIRMED for each in came]
     return Rate(hits=sum(found), of=len(found))
 
 
-def _flips(runs: Sequence[Sequence[Seen]]) -> Rate:
+def _flips(runs: Sequence[Sequence[DeskResult]]) -> Rate:
     """Cases whose decision or first quoted passage differs between two runs."""
     found = [len({_decided(seen) for seen in each}) > 1 for each in zip(*runs, strict=True)]
     return Rate(hits=sum(found), of=len(found))
 
 
-def _decided(seen: Seen) -> tuple[object, ...]:
+def _decided(seen: DeskResult) -> tuple[object, ...]:
     return (seen.decision, *(part.quoted[:1] for part in seen.parts))
 
 
-def _once(cases: Sequence[Case], desk: Desk, threads: int, say: Say) -> tuple[Seen, ...]:
+def _once(
+    cases: Sequence[Case], desk: EvaluatedDesk, threads: int, say: Say
+) -> tuple[DeskResult, ...]:
     with ThreadPoolExecutor(threads) as pool:
-        found: list[Seen] = []
-        for seen in pool.map(lambda case: see(desk, case), cases):
+        found: list[DeskResult] = []
+        for seen in pool.map(lambda case: run_case(desk, case), cases):
             found.append(seen)
             say(len(found))
     return tuple(found)

@@ -10,8 +10,8 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-from evals.measuring.grade import Seen
-from evals.measuring.measure import Desk, see
+from evals.measuring.grade import DeskResult
+from evals.measuring.measure import EvaluatedDesk, run_case
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import Case
 from evals.measuring.stats import SEED
@@ -86,7 +86,7 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
 
 
 def kept_outcomes(
-    cases: Sequence[Case], seen: Sequence[Seen], desk: Desk, names: Sequence[str]
+    cases: Sequence[Case], seen: Sequence[DeskResult], desk: EvaluatedDesk, names: Sequence[str]
 ) -> dict[str, Rate]:
     """For each named perturbation, how many of the cases that it changes keep their outcome.
 
@@ -96,7 +96,9 @@ def kept_outcomes(
     return {name: _kept(cases, seen, desk, name) for name in names}
 
 
-def _kept(cases: Sequence[Case], seen: Sequence[Seen], desk: Desk, name: str) -> Rate:
+def _kept(
+    cases: Sequence[Case], seen: Sequence[DeskResult], desk: EvaluatedDesk, name: str
+) -> Rate:
     perturb = PERTURBATIONS[name]
     changed = [
         (case.model_copy(update={"text": told}), before)
@@ -106,9 +108,9 @@ def _kept(cases: Sequence[Case], seen: Sequence[Seen], desk: Desk, name: str) ->
     most = WRAPPED_SAMPLE if name.startswith("wrapped") else SAMPLE
     if len(changed) > most:
         changed = random.Random(SEED).sample(changed, most)  # noqa: S311 - the same in every run
-    hits = sum(_is_same(before, see(desk, case)) for case, before in changed)
+    hits = sum(_is_same(before, run_case(desk, case)) for case, before in changed)
     return Rate(hits=hits, of=len(changed))
 
 
-def _is_same(before: Seen, after: Seen) -> bool:
+def _is_same(before: DeskResult, after: DeskResult) -> bool:
     return before.decision == after.decision and set(before.quoted) == set(after.quoted)

@@ -194,10 +194,10 @@ def _answer(app: App, desk: Desk, parser: SafeParser, *, subject: str, text: str
     mail["Message-ID"] = "<sample@example.org>"
     mail.set_content(text)
     found = read(mail.as_bytes(), parser, app.mail_policy)
-    message_id = desk.take(received(found, "sample"))
+    message_id = desk.store_message(received(found, "sample"))
     if message_id is None:
         raise DeskError("the sample mail is in the journal already")
-    desk.work(message_id)
+    desk.decide_message(message_id)
     return message_id
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from evals.gates import GATES, Checked, Gates, apply, apply_kept, read_gates
 from evals.live import live, told, worth
 from evals.measuring.grade import Graded, grade
-from evals.measuring.measure import SCRIPTED, Desk, desk_of_settings, watch
+from evals.measuring.measure import SCRIPTED, EvaluatedDesk, desk_of_settings, run_cases
 from evals.measuring.metrics import Rate, latency
 from evals.measuring.results import Run, stamp_of, write_json
 from evals.measuring.schema import CASES, CasesError, Placed, check_passages, read_cases
@@ -40,7 +40,7 @@ class Choice:
         return self.split != "fit" and not self.authors and not self.slices
 
 
-def run(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int:
+def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """0 the gates hold, 1 one fails; what cannot be measured is raised."""
     choice = _parse(argv)
     made = measure(choice, make)
@@ -52,7 +52,7 @@ def run(argv: Sequence[str], make: Callable[[], Desk] = desk_of_settings) -> int
     return made.code
 
 
-def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
+def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
     """Run and gate the chosen cases."""
     began = time.perf_counter()
     gates = read_gates(choice.gates)
@@ -66,7 +66,7 @@ def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
         seen = list(lived.runs[0])
         stamp["decision"] += f", {lived.told}"
     else:
-        seen = watch(cases, desk, make, jobs=choice.jobs, say=say)
+        seen = run_cases(cases, desk, make, jobs=choice.jobs, say=say)
     if desk.model:
         stamp["decision"] += f", {told(seen)}"
     if desk.model and SCRIPTED not in desk.model:
@@ -84,7 +84,7 @@ def measure(choice: Choice, make: Callable[[], Desk] = desk_of_settings) -> Run:
 
 
 def _gated(
-    choice: Choice, gates: Gates, graded: Sequence[Graded], desk: Desk
+    choice: Choice, gates: Gates, graded: Sequence[Graded], desk: EvaluatedDesk
 ) -> tuple[tuple[Checked, ...], dict[str, Rate]]:
     """Every gate that speaks of this run, and what the perturbations gave; nothing for a part."""
     if not choice.whole or SCRIPTED in desk.model:

@@ -25,8 +25,8 @@ from bot.limits import shipped_limits
 from bot.llm.anonymize import without_people
 from bot.llm.budget import Budget, SpentError
 from bot.llm.verdict import MAX_ENTRIES, MAX_PASSAGES, checked
-from bot.outbound import CANARY, Echoes
-from bot.ports import Decided, Entry, Selected
+from bot.outbound import CANARY, LeakDetector
+from bot.ports import PassageSelection, Selected, SelectionDecision
 from bot.resources import read_text
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Chat(Generic[Schema]):
         self.deadline = deadline
         told = read_text(prompt)
         self.prompt = f"{told}\nThe mark of this prompt, never to be written: {CANARY}\n"
-        self._echoes = Echoes()
+        self._echoes = LeakDetector()
         self._options = options | {
             "temperature": 0, "timeout": deadline, "max_retries": 0,
             "max_tokens": budget.bounds.answer_tokens,
@@ -120,7 +120,7 @@ class Chat(Generic[Schema]):
             parsed = answer.get("parsed")
             if answer.get("parsing_error") or not isinstance(parsed, schema):
                 raise ValueError("the answer does not fit the schema")
-            if self._echoes.heard(parsed.model_dump_json()):
+            if self._echoes.contains_secret(parsed.model_dump_json()):
                 raise ValueError("the answer repeats its prompt")
             return take(parsed)
 
@@ -185,10 +185,10 @@ class ChatSelector:
                 call.cancel()
         return Selected(one=one, other=other)
 
-    def _ask(self, text: str, offered: list[Passage]) -> tuple[Entry, ...]:
+    def _ask(self, text: str, offered: list[Passage]) -> tuple[PassageSelection, ...]:
         ids = [p.id for p in offered]
 
-        def take(rows: _Rows) -> tuple[Entry, ...]:
+        def take(rows: _Rows) -> tuple[PassageSelection, ...]:
             return checked([_entry(row) for row in rows.questions], text=text, offered=ids)
 
         return self._chat.ask(_rows(tuple(sorted(ids))), text, offered, take)
@@ -205,9 +205,9 @@ def _told(text: str, offered: Sequence[Passage]) -> str:
     return f"{passages}\n\n<message>\n{text}\n</message>"
 
 
-def _entry(row: _Row) -> Entry:
-    return Entry(
-        span=row.span, decision=Decided(row.decision), passages=tuple(row.passages),
+def _entry(row: _Row) -> PassageSelection:
+    return PassageSelection(
+        span=row.span, decision=SelectionDecision(row.decision), passages=tuple(row.passages),
         states=row.states,
     )  # fmt: skip
 

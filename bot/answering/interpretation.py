@@ -8,11 +8,11 @@ from bot.answering import segmentation
 from bot.corpus.questions import Act
 from bot.domain import Question, Role, Turn
 from bot.policy import (
-    Talk,
+    SecretMention,
     Verdict,
     asks_for_what_is_kept,
     asks_if_genuine,
-    talk,
+    classify_secret_mention,
     tells_who_they_are,
 )
 from bot.ports import Judgement
@@ -23,11 +23,15 @@ from bot.text.words import points_back
 TURNS = 3  # of a conversation that are read for its language
 OPENING = 200  # characters of a reply of ours: greeting and introduction, before any quote
 # How certain the classifier must be that no rule of the policy missed a request to refuse.
-LIKE_REFUSED = {Talk.SECRET: 0.3, Talk.NOTHING: 0.6, Talk.FACTS: 1.0}
+REFUSAL_CERTAINTY = {
+    SecretMention.SECRET: 0.3,
+    SecretMention.NOTHING: 0.6,
+    SecretMention.FACTS: 1.0,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class InterpretedQuestion:
     """A question under the view that the evidence fits best."""
 
     question: Question
@@ -42,7 +46,7 @@ class Reading:
         return self.judgement.pair
 
 
-Asked = tuple[Reading, Verdict | None]
+ScreenedQuestion = tuple[InterpretedQuestion, Verdict | None]
 
 
 def questions_of(own: str, shown: str, earlier: str = "") -> list[Question]:
@@ -104,18 +108,18 @@ def is_about_sample(question: Question) -> bool:
     return asks_if_genuine(question.text) or not segmentation.asks(question.text)
 
 
-def like_refused(reading: Reading) -> bool:
+def is_probable_refusal(reading: InterpretedQuestion) -> bool:
     """Reads like what is refused, though no rule names it.
 
     A text that names no secret must ask for something of the kinds that are refused: a case
     number, a phone number or a request for a call is a person's to read.
     """
-    judged, told = reading.judgement, talk(reading.view)
+    judged, told = reading.judgement, classify_secret_mention(reading.view)
     if reading.shown or _only_introduces(reading.view):
         return False
-    if judged.label != Act.REFUSE or judged.certainty < LIKE_REFUSED[told]:
+    if judged.label != Act.REFUSE or judged.certainty < REFUSAL_CERTAINTY[told]:
         return False
-    return told is not Talk.NOTHING or asks_for_what_is_kept(reading.view)
+    return told is not SecretMention.NOTHING or asks_for_what_is_kept(reading.view)
 
 
 def _only_introduces(view: str) -> bool:
@@ -123,14 +127,16 @@ def _only_introduces(view: str) -> bool:
     return tells_who_they_are(view) and not segmentation.asks(view)
 
 
-def without_chatter(readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> list[Asked]:
+def without_chatter(
+    readings: Sequence[InterpretedQuestion], verdicts: Sequence[Verdict | None]
+) -> list[ScreenedQuestion]:
     """Sentences that only look like questions are left out while a real one remains."""
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
 
 
-def without_announcements(asked: Sequence[Asked]) -> list[Asked]:
+def without_announcements(asked: Sequence[ScreenedQuestion]) -> list[ScreenedQuestion]:
     """A sentence that only says what the next question is about is answered with it."""
     following = [*asked[1:], None]
     return [
@@ -140,7 +146,7 @@ def without_announcements(asked: Sequence[Asked]) -> list[Asked]:
     ]
 
 
-def _announces(reading: Reading, then: Reading) -> bool:
+def _announces(reading: InterpretedQuestion, then: InterpretedQuestion) -> bool:
     ours, theirs = reading.judgement, then.judgement
     return (
         then.question.context.endswith(reading.question.text)

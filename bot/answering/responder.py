@@ -8,12 +8,12 @@ from typing import assert_never
 
 from bot.answering import segmentation
 from bot.answering.interpretation import (
-    Asked,
-    Reading,
+    InterpretedQuestion,
+    ScreenedQuestion,
     best_view,
     is_about_sample,
+    is_probable_refusal,
     language_of,
-    like_refused,
     questions_of,
     without_announcements,
     without_chatter,
@@ -38,7 +38,7 @@ from bot.domain import (
     Response,
     Role,
 )
-from bot.llm.consult import Asking
+from bot.llm.consult import Consultation
 from bot.policy import (
     Escalate,
     Refuse,
@@ -47,16 +47,16 @@ from bot.policy import (
     closes_nothing,
     demand_of_others,
     demands_our_word,
-    headed,
     is_filter_report,
     material,
     only_thanks,
-    sample,
+    quoted_phishing_query,
     screen,
     shows_suspicious,
-    spoken,
     urgent,
     wants_person,
+    with_subject,
+    without_quotes,
 )
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
@@ -93,10 +93,10 @@ class Responder:
         self.judge = judge
         self.selector = selector
         self.local = local  # for what is refused, where the usual one asks a vendor
-        self.asking = Asking(selector, knowledge) if selector else None
+        self.asking = Consultation(selector, knowledge) if selector else None
 
     def respond(
-        self, message: Message, explain: Callable[[Reading], None] | None = None
+        self, message: Message, explain: Callable[[InterpretedQuestion], None] | None = None
     ) -> Response:
         """The outcomes of one message, in the order of its questions."""
         began = time.perf_counter()
@@ -106,8 +106,8 @@ class Responder:
         notes: list[str] = []
         decided = self._outcomes(message, said, language, explain, notes)
         outcomes = _without_repeats(decided, message)
-        before = any(map(wants_person, map(spoken, self._user_turns(message))))
-        if before or any(map(wants_person, (message.subject, spoken(said.own)))):
+        before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
+        if before or any(map(wants_person, (message.subject, without_quotes(said.own)))):
             outcomes = _for_a_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
@@ -140,12 +140,12 @@ class Responder:
         message: Message,
         said: CleanText,
         language: str,
-        explain: Callable[[Reading], None] | None,
+        explain: Callable[[InterpretedQuestion], None] | None,
         notes: list[str],
     ) -> list[Outcome]:
         text = said.whole
         history = self._user_turns(message)
-        screened = headed(message.subject, text)
+        screened = with_subject(message.subject, text)
         if unread := _unread(message, said, screened):
             return [unread]
         whole = _verdict_on_whole(message, said, history)
@@ -156,10 +156,10 @@ class Responder:
         if not (said.own or whole or message.shown):
             return [_escalation(text, EscalationReason.NO_QUESTION)]
         own = said.own or text
-        quoted = sample(own) or material(own)
+        quoted = quoted_phishing_query(own) or material(own)
         shown = quoted or _passed_on(message)
         suspicious = shows_suspicious(own, message.shown)
-        own = spoken(own) if quoted else own
+        own = without_quotes(own) if quoted else own
         asked = questions_of(own, shown, earlier=_told_in_subject(message))
         readings = self._readings(asked, language, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
@@ -193,7 +193,7 @@ class Responder:
         return [own_words.without(t.text) for t in message.history if t.role is Role.USER]
 
     def _decided(
-        self, own: str, readings: list[Reading], verdicts: list[Verdict | None],
+        self, own: str, readings: list[InterpretedQuestion], verdicts: list[Verdict | None],
         language: str, notes: list[str],
     ) -> list[Outcome]:  # fmt: skip
         asked = without_announcements(without_chatter(readings, verdicts))
@@ -206,18 +206,18 @@ class Responder:
         found: list[Question],
         language: str,
         shown: str,
-        explain: Callable[[Reading], None] | None,
-    ) -> list[Reading]:
+        explain: Callable[[InterpretedQuestion], None] | None,
+    ) -> list[InterpretedQuestion]:
         readings = [self._read(q, language, shown if is_about_sample(q) else "") for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings
 
     def _selected(
-        self, text: str, readings: list[Reading], language: str, notes: list[str]
-    ) -> list[Asked]:
+        self, text: str, readings: list[InterpretedQuestion], language: str, notes: list[str]
+    ) -> list[ScreenedQuestion]:
         """The readings with a model's word on each, and on questions that only it has seen."""
-        if not self.asking or any(map(like_refused, readings)):
+        if not self.asking or any(map(is_probable_refusal, readings)):
             return [(r, None) for r in readings]
         selected = self.asking.ask(text)
         asked = [r.question.text for r in readings]
@@ -227,7 +227,9 @@ class Responder:
         every = [*((r, None) for r in readings), *more]
         return [(self._weighed(self.asking, r, selected, language), v) for r, v in every]
 
-    def _weighed(self, asking: Asking, reading: Reading, said: Selected, language: str) -> Reading:
+    def _weighed(
+        self, asking: Consultation, reading: InterpretedQuestion, said: Selected, language: str
+    ) -> InterpretedQuestion:
         ours = tuple(self.knowledge.quotable(list(reading.judgement.passages)))
         judged, confirmed = asking.weigh(
             reading.question.text, replace(reading.judgement, passages=ours), said,
@@ -235,18 +237,20 @@ class Responder:
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)
 
-    def _read(self, question: Question, language: str, shown: str = "") -> Reading:
+    def _read(self, question: Question, language: str, shown: str = "") -> InterpretedQuestion:
         """The question under the view that decides it.
 
         `shown` says in English what kind of mail it is about; that is a view of its own.
         """
         found = [
-            Reading(question=question, view=view, judgement=self._judge(view, language))
+            InterpretedQuestion(question=question, view=view, judgement=self._judge(view, language))
             for view in segmentation.views(question)
         ]
         if shown:
             judged = self._judge(shown, "en")
-            found.append(Reading(question=question, view=shown, judgement=judged, shown=True))
+            found.append(
+                InterpretedQuestion(question=question, view=shown, judgement=judged, shown=True)
+            )
         return best_view(found)
 
     def _judge(self, view: str, language: str) -> Judgement:
@@ -255,11 +259,13 @@ class Responder:
         used = stays or Lookup(retriever=self.retriever, judge=self.judge)
         return used.judge.judge(text, used.retriever.search(text, limit=HITS))
 
-    def _decide(self, reading: Reading, verdict: Verdict | None, language: str) -> Outcome:
+    def _decide(
+        self, reading: InterpretedQuestion, verdict: Verdict | None, language: str
+    ) -> Outcome:
         if verdict:
             return self._screened(reading, verdict)
         judged = reading.judgement
-        if like_refused(reading):
+        if is_probable_refusal(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
         candidates = self._candidates(judged)
@@ -284,12 +290,12 @@ class Responder:
         silent = judged.label in self.knowledge.silent_topics and judged.certainty >= SURELY_SILENT
         return EscalationReason.NOT_IN_POST if silent else EscalationReason.UNSURE
 
-    def _threshold(self, reading: Reading, language: str) -> float:
+    def _threshold(self, reading: InterpretedQuestion, language: str) -> float:
         """What our own evidence lacks in another language, a model that confirms makes up for."""
         in_english = reading.confirmed or reading.shown
         return self.judge.threshold_for("en" if in_english else language)
 
-    def _screened(self, reading: Reading, verdict: Verdict) -> Outcome:
+    def _screened(self, reading: InterpretedQuestion, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)
         match verdict:
             case Refuse():
@@ -322,16 +328,16 @@ def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str])
     else, so that neither can be hidden in a disclaimer. That a disclaimer speaks of the law is no
     matter for a lawyer.
     """
-    verdict = screen(headed(message.subject, said.whole), history=history)
+    verdict = screen(with_subject(message.subject, said.whole), history=history)
     if not said.removed or not isinstance(verdict, Escalate):
         return verdict
     if verdict.priority is Priority.PAGE:
         return verdict
-    return screen(headed(message.subject, said.own), history=history)
+    return screen(with_subject(message.subject, said.own), history=history)
 
 
 def _verdicts(
-    readings: Sequence[Reading],
+    readings: Sequence[InterpretedQuestion],
     whole: Verdict | None,
     screened: str,
     history: Sequence[str],
@@ -357,7 +363,7 @@ def _passed_on(message: Message) -> str:
     if not message.shown:
         return ""
     text = f"{PASSED_ON}\n{message.shown}"
-    return sample(text) or material(text)
+    return quoted_phishing_query(text) or material(text)
 
 
 def _closes(message: Message, own: str) -> bool:
@@ -449,5 +455,5 @@ def _escalation(
     )
 
 
-def _ignore(_reading: Reading) -> None:
+def _ignore(_reading: InterpretedQuestion) -> None:
     """Nobody asked for an explanation."""

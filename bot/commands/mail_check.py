@@ -7,13 +7,13 @@ from typing import Any, Self
 from bot.answering.reply import word
 from bot.app import App
 from bot.channels.mail.intake import Read, read
-from bot.channels.mail.rules import Verdict
+from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.commands.public_json import as_json
 from bot.domain import Message
 from bot.text.language import detect
 
-SPOKEN = frozenset({Verdict.ANSWER, Verdict.HOLD})
+SPOKEN = frozenset({MailVerdict.ANSWER, MailVerdict.HOLD})
 
 
 class MailCheck:

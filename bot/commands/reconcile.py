@@ -28,7 +28,7 @@ def reconcile(app: App) -> Iterator[str]:
 
 def _worked(app: App, message_id: int) -> bool:
     try:
-        app.desk.work(message_id)
+        app.desk.decide_message(message_id)
     except MissingError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets the case

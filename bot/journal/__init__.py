@@ -1,15 +1,15 @@
 """What was asked, decided and sent: the tables, and the only package with SQL."""
 
 from bot.journal.journal import (
-    Asked,
     Case,
     CaseAction,
+    CaseDecision,
     Change,
     Decided,
     Decision,
     Delivery,
+    DetailsRequest,
     Journal,
-    Made,
     MessageState,
     OutboxState,
     Received,
@@ -20,15 +20,15 @@ from bot.journal.journal import (
 )
 
 __all__ = [
-    "Asked",
     "Case",
     "CaseAction",
+    "CaseDecision",
     "Change",
     "Decided",
     "Decision",
     "Delivery",
+    "DetailsRequest",
     "Journal",
-    "Made",
     "MessageState",
     "OutboxState",
     "Received",

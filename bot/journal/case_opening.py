@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from bot.domain import Priority
 from bot.journal import rate_limits as counting
-from bot.journal.audit import noted
+from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import storable
 from bot.journal.records import Stage
@@ -18,7 +18,7 @@ JOINED = "joined"  # a later mail of a case that is open
 MOST_CASES = 6  # open at once in a thread, of different senders
 
 
-class Opener:
+class CaseOpener:
     """Knows when a case is due."""
 
     def __init__(self, clock: Clock, limits: Limits | None) -> None:
@@ -85,7 +85,7 @@ class Opener:
         stage = Stage.CLAIMED if case.owner else Stage.OPEN
         db.execute(row.values(priority=urgent.value, reason=why, stage=stage, due_at=due))
         heard = "details came" if case.stage == Stage.WAITING else "wrote again"
-        noted(db, stamp(self._clock()), "desk", f"{heard}:{case.id}", message_id)
+        append_audit(db, stamp(self._clock()), "desk", f"{heard}:{case.id}", message_id)
 
     def open_unless_there(
         self, db: sql.Connection, message_id: int, priority: Priority, reason: str

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sql
 
 from bot.journal.records import (
-    Asked,
     Case,
     CaseAction,
+    CaseDecision,
     Delivery,
-    Made,
+    DetailsRequest,
     MessageState,
     OutboxState,
     Stage,
@@ -130,11 +130,11 @@ def mail_key(case_id: int, turn: int) -> str:
     return f"human:{case_id}" + (f":{turn}" if turn else "")
 
 
-def _made(row: Any) -> Made | None:
+def _made(row: Any) -> CaseDecision | None:
     """What a person decided; None while nobody has."""
     if not row.action:
         return None
-    return Made(action=CaseAction(row.action), actor=row.actor, at=row.decided_at)
+    return CaseDecision(action=CaseAction(row.action), actor=row.actor, at=row.decided_at)
 
 
 def _stamp(row: Any, mail: Any | None) -> str:
@@ -159,9 +159,9 @@ def _delivery(mail: Any | None) -> Delivery | None:
     )  # fmt: skip
 
 
-def _asked(row: Any) -> Asked:
+def _asked(row: Any) -> DetailsRequest:
     passages = tuple(each[0] for each in json.loads(row.passages))
-    return Asked(
+    return DetailsRequest(
         text=row.question, kind=row.kind, reason=row.reason, probability=row.probability,
         passages=passages,
     )  # fmt: skip

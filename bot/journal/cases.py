@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import EscalationReason, Priority
-from bot.journal.audit import noted
-from bot.journal.case_opening import Opener
+from bot.journal.audit import append_audit
+from bot.journal.case_opening import CaseOpener
 from bot.journal.case_queries import (
     CASE,
     LATER,
@@ -36,7 +36,7 @@ RANKS = {"page": 0, "high": 1, "normal": 2}
 class Cases:
     """Each function is one transaction."""
 
-    def __init__(self, engine: Engine, clock: Clock, opener: Opener) -> None:
+    def __init__(self, engine: Engine, clock: Clock, opener: CaseOpener) -> None:
         self._engine = engine
         self._clock = clock
         self._opener = opener
@@ -83,7 +83,9 @@ class Cases:
                 due = self._opener.due(Priority(row.priority))
                 woken = Stage.CLAIMED if row.owner else Stage.OPEN
                 db.execute(case.values(due_at=due, reminders=row.reminders + 1, stage=woken))
-                noted(db, now, "desk", f"reminder:{row.id}:{row.reminders + 1}", row.message_id)
+                append_audit(
+                    db, now, "desk", f"reminder:{row.id}:{row.reminders + 1}", row.message_id
+                )
         return [(row.id, row.reminders + 1) for row in rows]
 
     def resolve(
@@ -113,7 +115,7 @@ class Cases:
                     self._send(db, row, mail_key(row.id, row.round), reply)
                     if work:
                         work(db, escalation_id)
-                noted(db, now, actor, action, row.message_id)
+                append_audit(db, now, actor, action, row.message_id)
         except IntegrityError:
             return False
         return True
@@ -147,7 +149,7 @@ class Cases:
                 due = self._opener.due(Priority(row.priority))
             values: dict[str, Any] = {} if due is None else {"due_at": due}
             self._set(db, row, stage=change.stage, owner=change.owner, reminders=0, **values)
-            noted(db, self._now(), actor, change.verb, row.message_id)
+            append_audit(db, self._now(), actor, change.verb, row.message_id)
         return True
 
     def ask(
@@ -164,7 +166,7 @@ class Cases:
                 self._send(db, row, f"details:{case_id}:{row.version}", reply)
                 if work:
                     work(db, case_id)
-                noted(db, self._now(), actor, "asked for details", row.message_id)
+                append_audit(db, self._now(), actor, "asked for details", row.message_id)
         except IntegrityError:
             return False
         return True
@@ -182,10 +184,10 @@ class Cases:
             due = self._opener.due(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
             self._set(db, row, round=row.round + 1, reminders=0, **values)
-            noted(db, self._now(), actor, "reopened", row.message_id)
+            append_audit(db, self._now(), actor, "reopened", row.message_id)
         return True
 
-    def owned(self, message_id: int) -> bool:
+    def has_claimed_case(self, message_id: int) -> bool:
         """Has a person taken a case of this message's thread, whoever wrote in it?"""
         query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
         with reading(self._engine) as db:

@@ -15,22 +15,22 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain import AnswerReason, Escalation, EscalationReason, Outcome, Priority, Response
 from bot.errors import DeskError
 from bot.journal import rate_limits as counting
-from bot.journal.audit import noted
-from bot.journal.case_opening import Opener
+from bot.journal.audit import append_audit
+from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, Work
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.mail_outbox import Origin, Sends, outgoing
 from bot.journal.migrations import upgrade
 from bot.journal.records import (
-    Asked,
     Case,
     CaseAction,
+    CaseDecision,
     Change,
     Decided,
     Decision,
     Delivery,
-    Made,
+    DetailsRequest,
     MessageState,
     OutboxState,
     Received,
@@ -53,8 +53,23 @@ from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
 __all__ = [
-    "Asked", "Case", "CaseAction", "Change", "Decided", "Decision", "Delivery", "Journal", "Made",
-    "MessageState", "OutboxState", "Received", "Reply", "Send", "Stage", "Waiting", "Work",
+    "Case",
+    "CaseAction",
+    "CaseDecision",
+    "Change",
+    "Decided",
+    "Decision",
+    "Delivery",
+    "DetailsRequest",
+    "Journal",
+    "MessageState",
+    "OutboxState",
+    "Received",
+    "Reply",
+    "Send",
+    "Stage",
+    "Waiting",
+    "Work",
 ]  # fmt: skip
 
 HISTORY = 20
@@ -75,7 +90,7 @@ class Journal:
         except DeskError:
             self.engine.dispose()
             raise
-        self._opener = Opener(clock, limits)
+        self._opener = CaseOpener(clock, limits)
         self.cases = Cases(self.engine, clock, self._opener)
         self.sends = Sends(self.engine, clock, self._opener)
         self.slack = SlackBook(self.engine, clock)
@@ -316,7 +331,7 @@ class Journal:
             self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
 
     def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
-        noted(db, self._now(), actor, event, message_id)
+        append_audit(db, self._now(), actor, event, message_id)
 
     def _now(self) -> str:
         return stamp(self.clock())

@@ -12,7 +12,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.domain import EscalationReason, Priority
-from bot.journal.case_opening import Opener
+from bot.journal.case_opening import CaseOpener
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.records import OutboxState, Reply, Send
@@ -35,7 +35,7 @@ class Origin:
 class Sends:
     """The outgoing mails of one journal."""
 
-    def __init__(self, engine: Engine, clock: Clock, opener: Opener) -> None:
+    def __init__(self, engine: Engine, clock: Clock, opener: CaseOpener) -> None:
         self._engine = engine
         self._clock = clock
         self._opener = opener
@@ -71,7 +71,7 @@ class Sends:
         """It may have been taken: its own copy tells, or a person."""
         return self._move(send_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
 
-    def again(self, send_id: int, fault: str, *, seconds: float) -> bool:
+    def retry_later(self, send_id: int, fault: str, *, seconds: float) -> bool:
         """It was not taken: try again, but not before `seconds` have passed."""
         return self._move(
             send_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY,
@@ -86,7 +86,7 @@ class Sends:
         """It will not be tried again: nobody knows whether it was taken."""
         return self._move(send_id, (OutboxState.UNKNOWN,), OutboxState.HELD, fault=fault)
 
-    def unsure(self, seconds: float) -> list[Send]:
+    def list_unconfirmed(self, seconds: float) -> list[Send]:
         """Sends whose fate has been unknown for longer than `seconds`."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.UNKNOWN,

@@ -131,7 +131,7 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class CaseDecision:
     """A person's decision: what, who, when."""
 
     action: CaseAction
@@ -150,7 +150,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class DetailsRequest:
     """A question of a case, with the evidence that did not suffice."""
 
     text: str
@@ -180,9 +180,9 @@ class Case:
     touched_at: str = ""
     rule: str = ""
     masked: tuple[str, ...] = ()  # kinds of secrets that were removed
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[DetailsRequest, ...] = ()
     parent: int | None = None  # the first case of the same conversation
-    made: Made | None = None
+    made: CaseDecision | None = None
     delivery: Delivery | None = None
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""

@@ -13,7 +13,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.journal.audit import noted
+from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after
 from bot.journal.engine import reading, storable, writing
 from bot.journal.leader import Leader
@@ -27,8 +27,8 @@ from bot.journal.slack_records import (
     SENT,
     Card,
     Event,
-    Fresh,
-    Later,
+    FollowUpMessage,
+    NewSlackEvent,
     card_of,
     event_of,
 )
@@ -56,7 +56,7 @@ class SlackBook(Posts):
         super().__init__(engine, clock)
         self.leader = Leader(engine)
 
-    def take(self, fresh: Sequence[Fresh]) -> int:
+    def take(self, fresh: Sequence[NewSlackEvent]) -> int:
         """Store events in one commit; how many were not there yet, they or their message."""
         try:
             with writing(self._engine) as db:
@@ -121,7 +121,7 @@ class SlackBook(Posts):
             row = db.execute(card_row(case_id)).first()
         return card_of(row) if row else None
 
-    def later(self, message_id: int) -> list[Later]:
+    def later(self, message_id: int) -> list[FollowUpMessage]:
         """The later messages of the case of this one, as they were decided, each with its draft.
 
         They are of the same conversation, or joined the case. What was dropped (an out-of-office
@@ -152,7 +152,7 @@ class SlackBook(Posts):
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
         return [
-            Later(
+            FollowUpMessage(
                 id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another
             )
             for r in rows
@@ -197,9 +197,9 @@ class SlackBook(Posts):
     def note(self, actor: str, event: str, message_id: int | None = None) -> None:
         """Write down what a person looked at or did."""
         with writing(self._engine) as db:
-            noted(db, self._now(), actor, event, message_id)
+            append_audit(db, self._now(), actor, event, message_id)
 
-    def _new(self, db: sql.Connection, each: Fresh) -> bool:
+    def _new(self, db: sql.Connection, each: NewSlackEvent) -> bool:
         there = [slack_event.c.event_key == each.key]
         if each.place:
             there.append(slack_event.c.place_key == each.place)

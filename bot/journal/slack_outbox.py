@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.slack_records import DEAD, READY, SENDING, SENT, Post, post_of
+from bot.journal.slack_records import DEAD, READY, SENDING, SENT, SlackPost, post_of
 from bot.journal.tables import slack_card, slack_outbox
 
 REMINDER = "remind:"
@@ -76,7 +76,7 @@ class Posts:
             if card is None or not self._replaced(db, case_id, drawn):
                 db.execute(self._post(key, channel, method, drawn, case_id))
 
-    def due(self) -> list[Post]:
+    def due(self) -> list[SlackPost]:
         """The first post of each case and of each channel's rest that may go out now.
 
         What belongs into a thread that is not there yet is no first: its card goes before it.
@@ -85,7 +85,7 @@ class Posts:
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(slack_outbox.c.id)).all()
             lying = set(db.execute(LYING).scalars())
-        heads: dict[object, Post] = {}
+        heads: dict[object, SlackPost] = {}
         for post in map(post_of, rows):
             if post.payload.get("thread_of") in {None, *lying}:
                 heads.setdefault(_line(post), post)
@@ -96,7 +96,7 @@ class Posts:
         """Take a post for making it; False when it is taken."""
         return self._move(post_id, READY, state=SENDING, attempts=slack_outbox.c.attempts + 1)
 
-    def posted(self, post: Post, ts: str) -> None:
+    def posted(self, post: SlackPost, ts: str) -> None:
         """Slack has taken it; a card lies at `ts` from now on."""
         with writing(self._engine) as db:
             this = slack_outbox.c.id == post.id
@@ -106,16 +106,18 @@ class Posts:
                 db.execute(slack_card.update().where(card).values(ts=ts))
                 db.execute(slack_outbox.delete().where(_card_of(post.case_id, DEAD)))
 
-    def again(self, post_id: int, fault: str, *, seconds: float, counted: bool = True) -> None:
+    def retry_later(
+        self, post_id: int, fault: str, *, seconds: float, counted: bool = True
+    ) -> None:
         """Not taken: later. `counted` is False when Slack only asked to wait."""
         values: dict[str, Any] = {"next_attempt_at": after(self._clock, seconds), "fault": fault}
         if not counted:
             values["attempts"] = slack_outbox.c.attempts - 1
         self._move(post_id, SENDING, state=READY, **values)
 
-    def buried(
+    def mark_failed(
         self,
-        post: Post,
+        post: SlackPost,
         fault: str,
         *,
         says: Mapping[str, Any],
@@ -133,20 +135,20 @@ class Posts:
                     alert = self._post(key, user, "chat.postMessage", says, None)
                     db.execute(alert.values(next_attempt_at=stamp(at) if at else ""))
 
-    def dead(self) -> list[Post]:
+    def dead(self) -> list[SlackPost]:
         """What was given up and not taken since, oldest first."""
         query = sql.select(slack_outbox).where(slack_outbox.c.state == DEAD)
         with reading(self._engine) as db:
             return [post_of(row) for row in db.execute(query.order_by(slack_outbox.c.id))]
 
-    def revive(self) -> int:
+    def requeue_failed(self) -> int:
         """What was given up is tried again: what was wrong with it may be mended; how many."""
         values = {"state": READY, "attempts": 0, "next_attempt_at": ""}
         with writing(self._engine) as db:
             row = slack_outbox.update().where(slack_outbox.c.state == DEAD)
             return int(db.execute(row.values(**values)).rowcount)
 
-    def turned(self, post: Post, payload: Mapping[str, Any]) -> None:
+    def redirect_to_dm(self, post: SlackPost, payload: Mapping[str, Any]) -> None:
         """An answer that came too late for its command goes to the person instead."""
         self._move(
             post.id, SENDING, state=READY, method="chat.postMessage", payload=json.dumps(payload)
@@ -158,7 +160,7 @@ class Posts:
             this = slack_outbox.c.channel == channel
             db.execute(slack_outbox.delete().where(this, waiting(prefix)))
 
-    def unsent(self) -> None:
+    def requeue_in_flight(self) -> None:
         """What a dead process was posting goes out again: a card twice is better than none."""
         with writing(self._engine) as db:
             row = slack_outbox.update().where(slack_outbox.c.state == SENDING)
@@ -208,7 +210,7 @@ def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:
     return sql.and_(slack_outbox.c.case_id == case_id, slack_outbox.c.state == state, begins)
 
 
-def _line(post: Post) -> object:
+def _line(post: SlackPost) -> object:
     """What a post stands in line with; a word that waits for the morning holds up nothing."""
     if post.case_id is None and post.key.startswith((REMINDER, ALERT)):
         return post.key

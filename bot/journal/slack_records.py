@@ -10,7 +10,7 @@ READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fresh:
+class NewSlackEvent:
     """An event that is to be stored."""
 
     key: str
@@ -33,7 +33,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class SlackPost:
     """A call that waits to be made."""
 
     id: int
@@ -60,7 +60,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Later:
+class FollowUpMessage:
     """A message that came later and belongs to a case."""
 
     id: int
@@ -83,8 +83,8 @@ def event_of(row: Any) -> Event:
     )  # fmt: skip
 
 
-def post_of(row: Any) -> Post:
-    return Post(
+def post_of(row: Any) -> SlackPost:
+    return SlackPost(
         id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
         method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
         at=row.next_attempt_at, made=row.created_at, fault=row.fault,

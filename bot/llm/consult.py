@@ -8,13 +8,13 @@ from bot.domain import Response
 from bot.llm.anonymize import without_people
 from bot.llm.budget import NOT_ASKED
 from bot.llm.trust import Trust
-from bot.llm.verdict import at_stake, overlaps, weighed, word_on
+from bot.llm.verdict import agreed_verdict, at_stake, overlaps, weighed
 from bot.ports import Judgement, Selected, Selector
 
 FEW = 2  # words that are no question of their own
 
 
-class Came(StrEnum):
+class ConsultationResult(StrEnum):
     """What came of asking about a message, when something came."""
 
     CONFIRMED = "confirmed"  # a yes to one of its questions
@@ -22,7 +22,7 @@ class Came(StrEnum):
     LEFT_OUT = "left_out"  # nothing on one of them, which the desk decides alone
 
 
-class Asking:
+class Consultation:
     """A selector and how far it is trusted."""
 
     def __init__(self, selector: Selector, knowledge: Knowledge) -> None:
@@ -36,10 +36,14 @@ class Asking:
 
     def came(self, selected: Selected, questions: Sequence[str]) -> str:
         """What came of asking; the class of the fault when nothing did."""
-        words = [word_on(without_people(each), selected) for each in questions]
+        words = [agreed_verdict(without_people(each), selected) for each in questions]
         if selected.fault or None in words:
-            return selected.fault or Came.LEFT_OUT
-        return Came.CONFIRMED if any(word and word.confirms for word in words) else Came.DENIED
+            return selected.fault or ConsultationResult.LEFT_OUT
+        return (
+            ConsultationResult.CONFIRMED
+            if any(word and word.confirms for word in words)
+            else ConsultationResult.DENIED
+        )
 
     def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
         """Spans that both calls name as questions and that are none of the desk's."""
@@ -58,7 +62,7 @@ class Asking:
     ) -> tuple[Judgement, bool]:
         """The evidence with its word on the question, and whether its yes counted."""
         limits = self.trust.limits
-        word = word_on(without_people(question), selected)
+        word = agreed_verdict(without_people(question), selected)
         if word is not None and judged.probability < limits.silent_below:
             self.trust.saw(yes=word.confirms)
         trusted = at_stake(judged, word, threshold=threshold, limits=limits) and self.trust.holds(
@@ -68,9 +72,11 @@ class Asking:
 
 
 RESULTS: dict[str, str] = {
-    Came.CONFIRMED: "a model was asked and confirms; its word was weighed",
-    Came.DENIED: "a model was asked and finds no answer in the post",
-    Came.LEFT_OUT: "a model was asked and left a question out; the desk decided that one alone",
+    ConsultationResult.CONFIRMED: "a model was asked and confirms; its word was weighed",
+    ConsultationResult.DENIED: "a model was asked and finds no answer in the post",
+    ConsultationResult.LEFT_OUT: (
+        "a model was asked and left a question out; the desk decided that one alone"
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from bot.corpus import Knowledge
 from bot.limits import ModelLimits, read_limits
-from bot.llm.verdict import word_on
+from bot.llm.verdict import agreed_verdict
 from bot.ports import Selected
 
 Select = Callable[[str], Selected]
@@ -71,7 +71,7 @@ class Trust:
             self._due = self.clock() + self.limits.rest_seconds
             return
         for question in questions:
-            word = word_on(question, selected)
+            word = agreed_verdict(question, selected)
             self.saw(yes=word is not None and word.confirms)
 
     def _questions(self) -> list[str]:

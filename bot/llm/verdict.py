@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.limits import ModelLimits
-from bot.ports import Decided, Entry, Judgement, Selected
+from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 
 MAX_ENTRIES = 20
 MAX_PASSAGES = 3
@@ -23,7 +23,7 @@ class SelectionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class ModelVerdict:
     """What two calls say of one question together: passages that both name, or a no."""
 
     passages: tuple[str, ...] = ()
@@ -33,7 +33,9 @@ class Word:
         return bool(self.passages)
 
 
-def checked(entries: Sequence[Entry], *, text: str, offered: Sequence[str]) -> tuple[Entry, ...]:
+def checked(
+    entries: Sequence[PassageSelection], *, text: str, offered: Sequence[str]
+) -> tuple[PassageSelection, ...]:
     """`entries` as they are; SelectionError for an unknown id, a made-up span, an empty answer."""
     if len(entries) > MAX_ENTRIES:
         raise SelectionError("too many entries")
@@ -43,18 +45,18 @@ def checked(entries: Sequence[Entry], *, text: str, offered: Sequence[str]) -> t
             raise SelectionError("a span does not stand in the message")
         if len(entry.passages) > MAX_PASSAGES or not known.issuperset(entry.passages):
             raise SelectionError("a passage was not offered")
-        if (entry.decision is Decided.ANSWER) is not bool(entry.passages):
+        if (entry.decision is SelectionDecision.ANSWER) is not bool(entry.passages):
             raise SelectionError("an answer needs passages, and only an answer has them")
     return tuple(entries)
 
 
-def overlaps(entry: Entry, question: str) -> bool:
+def overlaps(entry: PassageSelection, question: str) -> bool:
     """Do they speak of the same words?"""
     asked, said = _folded(question), _folded(entry.span)
     return said in asked or asked in said
 
 
-def word_on(question: str, selected: Selected) -> Word | None:
+def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
     """The more cautious word of the two calls; None where they leave it to the desk.
 
     Both must confirm, and the best passage of each must be among those of the other.
@@ -62,14 +64,18 @@ def word_on(question: str, selected: Selected) -> Word | None:
     one, other = (_entry_for(question, entries) for entries in (selected.one, selected.other))
     if one is None or other is None:
         said = one or other
-        return None if said is None or _confirms(said) else Word()
+        return None if said is None or _confirms(said) else ModelVerdict()
     common = tuple(p for p in one.passages if p in other.passages)
     agree = one.passages[:1] == common[:1] and other.passages[0] in common if common else False
-    return Word(passages=common) if agree and _confirms(one) and _confirms(other) else Word()
+    return (
+        ModelVerdict(passages=common)
+        if agree and _confirms(one) and _confirms(other)
+        else ModelVerdict()
+    )
 
 
 def at_stake(
-    judged: Judgement, word: Word | None, *, threshold: float, limits: ModelLimits
+    judged: Judgement, word: ModelVerdict | None, *, threshold: float, limits: ModelLimits
 ) -> bool:
     """Would a yes change what the desk does by itself?
 
@@ -82,7 +88,7 @@ def at_stake(
 
 
 def weighed(
-    judged: Judgement, word: Word | None, *, trusted: bool, limits: ModelLimits
+    judged: Judgement, word: ModelVerdict | None, *, trusted: bool, limits: ModelLimits
 ) -> Judgement:
     """The evidence with the model's verdict: held back, as it was, or in its order and lifted."""
     if word is None:
@@ -96,7 +102,7 @@ def weighed(
     return replace(judged, probability=_lifted(judged.probability, limits), passages=order)
 
 
-def _chosen(judged: Judgement, word: Word, limits: ModelLimits) -> tuple[str, ...]:
+def _chosen(judged: Judgement, word: ModelVerdict, limits: ModelLimits) -> tuple[str, ...]:
     """Of what both calls name, what the desk itself ranks; in the order of the model."""
     return tuple(p for p in word.passages if p in judged.passages[: limits.among])
 
@@ -108,14 +114,14 @@ def _lifted(probability: float, limits: ModelLimits) -> float:
     return 1 / (1 + math.exp(-(math.log(kept / (1 - kept)) + limits.adds)))
 
 
-def _entry_for(question: str, entries: Sequence[Entry]) -> Entry | None:
+def _entry_for(question: str, entries: Sequence[PassageSelection]) -> PassageSelection | None:
     """What was said of this question; of several that overlap, what holds back most."""
     found = [e for e in entries if overlaps(e, question)]
     return min(found, key=_confirms, default=None)
 
 
-def _confirms(entry: Entry) -> bool:
-    return entry.decision is Decided.ANSWER and entry.states
+def _confirms(entry: PassageSelection) -> bool:
+    return entry.decision is SelectionDecision.ANSWER and entry.states
 
 
 def _folded(text: str) -> str:

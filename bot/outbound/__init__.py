@@ -1,11 +1,11 @@
 """The closed-set check that every automatic text passes, last, at the only send function."""
 
-from bot.outbound.check import CANARY, Check, Echoes, Outbound, text_of
+from bot.outbound.check import CANARY, Check, LeakDetector, Outbound, text_of
 
 __all__ = [
     "CANARY",
     "Check",
-    "Echoes",
+    "LeakDetector",
     "Outbound",
     "text_of",
 ]

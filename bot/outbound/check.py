@@ -16,11 +16,11 @@ from email.utils import parseaddr
 from bot.corpus import Knowledge
 from bot.corpus.links import unlisted
 from bot.outbound.grammar import Grammar, folded
-from bot.outbound.secret_leaks import CANARY, Echoes
+from bot.outbound.secret_leaks import CANARY, LeakDetector
 from bot.redact import redact
 from bot.text.subject import reply_subject
 
-__all__ = ["CANARY", "Check", "Echoes", "Outbound", "text_of"]
+__all__ = ["CANARY", "Check", "LeakDetector", "Outbound", "text_of"]
 
 BYTES = 12  # of a mail for each character of its text: what quoted-printable makes of one
 HEADERS = frozenset({
@@ -43,7 +43,7 @@ class Outbound:
     def __init__(self, knowledge: Knowledge, own_secrets: Iterable[str] = ()) -> None:
         self.knowledge = knowledge
         self.grammar = Grammar(knowledge)
-        self.echoes = Echoes(own_secrets, approved=self.grammar.units)
+        self.echoes = LeakDetector(own_secrets, approved=self.grammar.units)
 
     def check(self, text: str) -> Check:
         """Allowed only if all of `text` is known units, each in its place."""
@@ -80,7 +80,9 @@ class Outbound:
             return ""
         if not subject or reply_subject(subject) != subject or redact(subject).spans:
             return "the mail has a subject that is neither the desk's nor one of a reply"
-        return "its subject holds a secret of the desk" if self.echoes.heard(subject) else ""
+        return (
+            "its subject holds a secret of the desk" if self.echoes.contains_secret(subject) else ""
+        )
 
     def _objection(self, text: str) -> str:
         return self._unreadable(text) or self.grammar.objection(folded(text)) or self._led(text)
@@ -91,7 +93,7 @@ class Outbound:
             return "the text is empty"
         if len(text) > self.grammar.longest:
             return f"the text is longer than any reply, {self.grammar.longest} characters"
-        if self.echoes.heard(text):
+        if self.echoes.contains_secret(text):
             return "it holds a secret of the desk"
         strange = self.grammar.strange(text)
         return f"it holds U+{ord(strange):04X}, which is in no approved text" if strange else ""

@@ -20,7 +20,7 @@ BESIDE = re.compile(r"[\W_]+")
 CANARY = secrets.token_hex(16)
 
 
-class Echoes:
+class LeakDetector:
     """Knows the secrets, and the canary, only in pieces."""
 
     def __init__(self, own_secrets: Iterable[str] = (), *, approved: Iterable[str] = ()) -> None:
@@ -34,7 +34,7 @@ class Echoes:
         pieces.difference_update(*(_shingles(_flat(text)) for text in approved))
         self._any = _one_of(pieces)
 
-    def heard(self, text: str) -> bool:
+    def contains_secret(self, text: str) -> bool:
         """Is there a piece of a secret in it?"""
         return bool(self._any.search(_flat(text).encode("utf-8", "replace")))
 

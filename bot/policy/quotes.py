@@ -37,7 +37,7 @@ HEAD = re.compile(
 )
 
 
-def spoken(text: str) -> str:
+def without_quotes(text: str) -> str:
     """`text` without what it quotes, unless almost nothing remains; records are not quotes."""
     if RECORD.match(text):
         return text

@@ -65,7 +65,7 @@ class Table(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class LanguagePatterns:
     """The patterns of one language, and what in that language leaves a sentence alone."""
 
     language: str
@@ -119,7 +119,7 @@ class Rule:
     verdict: Verdict
     reads_quotes: bool
     when: "re2._Regexp[bytes]"  # all languages at once: most texts fit none
-    readings: tuple[Reading, ...]
+    readings: tuple[LanguagePatterns, ...]
     given: "re2._Regexp[bytes] | None"
     beside: "re2._Regexp[bytes] | None"
 
@@ -207,7 +207,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
     if not spelled:
         raise KnowledgeError(f"policy_rules.yaml: rule {row.id} has no patterns")
     readings = tuple(
-        Reading(
+        LanguagePatterns(
             language=language,
             when=_compiled(row.id, patterns),
             also=tuple(

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from functools import cache
 
 from bot.domain import Priority
-from bot.policy.quotes import is_passed_on, shown_mail, spoken
+from bot.policy.quotes import is_passed_on, shown_mail, without_quotes
 from bot.policy.requests import (
     asks_for_what_is_kept,
     asks_if_genuine,
@@ -22,7 +22,7 @@ from bot.policy.requests import (
 )
 from bot.policy.rules import Rule, packaged_rules, packaged_samples, packaged_suspect
 from bot.policy.sentences import as_lines
-from bot.policy.subject import closes_nothing, headed
+from bot.policy.subject import closes_nothing, with_subject
 from bot.policy.thanks import only_thanks
 from bot.policy.verdict import Escalate, Refuse, Verdict
 from bot.policy.views import clipped, detection_views, fold, visible
@@ -30,26 +30,26 @@ from bot.policy.views import clipped, detection_views, fold, visible
 __all__ = [
     "Escalate",
     "Refuse",
-    "Talk",
+    "SecretMention",
     "Verdict",
     "asks_for_what_is_kept",
     "asks_if_genuine",
+    "classify_secret_mention",
     "closes_nothing",
     "demand_of_others",
     "demands_our_word",
-    "headed",
     "is_filter_report",
     "is_passed_on",
     "material",
     "only_thanks",
-    "sample",
+    "quoted_phishing_query",
     "screen",
     "shows_suspicious",
-    "spoken",
-    "talk",
     "tells_who_they_are",
     "urgent",
     "wants_person",
+    "with_subject",
+    "without_quotes",
 ]
 
 LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
@@ -63,7 +63,7 @@ def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
     return screen_with(packaged_rules(), text, history=history)
 
 
-class Talk(Enum):
+class SecretMention(Enum):
     """What a text says of secrets, where no rule refuses it."""
 
     NOTHING = auto()
@@ -71,17 +71,17 @@ class Talk(Enum):
     SECRET = auto()  # it names one, and nothing shows that it asks for less
 
 
-def talk(text: str) -> Talk:
+def classify_secret_mention(text: str) -> SecretMention:
     """How `text` speaks of secrets; read in its plain view only."""
     lines = as_lines(fold(visible(clipped(text))))
     suspect = packaged_suspect()
     if not suspect.names(lines):
-        return Talk.NOTHING
+        return SecretMention.NOTHING
     bare = suspect.hits(lines, lines) and not suspect.spares(lines)
-    return Talk.SECRET if bare else Talk.FACTS
+    return SecretMention.SECRET if bare else SecretMention.FACTS
 
 
-def sample(text: str) -> str:
+def quoted_phishing_query(text: str) -> str:
     """The suspicious mail that `text` shows, in words to look up; empty where it shows none.
 
     A quote is one where it would be refused as a demand or holds a link; a mail that is passed on
@@ -115,7 +115,7 @@ def material(text: str) -> str:
     Empty where it does not ask for our word on it, or nothing of the kind is spoken of.
     """
     shown = clipped(text)
-    own = spoken(shown)
+    own = without_quotes(shown)
     # A name or a title in quotation marks is no text that they show us.
     quotes = len(shown_mail(shown)) >= SHORTEST_QUOTE
     asked = asks_if_genuine(own) and (quotes or shows_material(own))
@@ -139,7 +139,7 @@ def _paging() -> tuple[tuple[Rule, Escalate], ...]:
 def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:
     """`screen` under other rules than those of the package."""
     shown = clipped(text).replace(REMOVED, MASKED)
-    told = spoken(shown)
+    told = without_quotes(shown)
     everything = [as_lines(v.text) for v in detection_views(shown)]
     unquoted = everything if told == shown else [as_lines(v.text) for v in detection_views(told)]
     thread = as_lines(fold(visible("\n".join([*(clipped(h) for h in history[-20:]), shown]))))

@@ -33,7 +33,7 @@ def closes_nothing(subject: str) -> bool:
     return not short_words("plain_subject").issuperset(filter(None, words))
 
 
-def headed(subject: str, text: str) -> str:
+def with_subject(subject: str, text: str) -> str:
     """`text` under its subject, a sentence of its own; a quote where others wrote it."""
     bare = " ".join(subject.split())
     if not bare:

@@ -11,7 +11,7 @@ from typing import Any
 
 import re2
 
-from bot.redact.lexicon import listed, told, words
+from bot.redact.lexicon import listed, load_lexicon, words
 from bot.redact.normalize import View, folded, found_words, latin, lowered
 
 # A long link goes on behind a line break where a mail program has wrapped it: the next line holds
@@ -84,7 +84,7 @@ def _is_purpose(before: list[str]) -> bool:
 @cache
 def _reference() -> Any:
     """A word for a thing, what may stand between, and its number."""
-    named = {word for text in told()["references"].values() for word in listed(text)}
+    named = {word for text in load_lexicon()["references"].values() for word in listed(text)}
     joint = rf"(?:{_any(words('reference_joints'))})"
     marked = (
         rf"{GAP}(?:{joint}{GAP}){{1,2}}{NUMBER}|[ \t]{{0,2}}{MARK}{GAP}(?:{joint}{GAP})?{NUMBER}"

@@ -13,7 +13,7 @@ SURE_ENDING = 6  # letters from which an English or Romance participle ending is
 
 
 @cache
-def told() -> dict[str, Any]:
+def load_lexicon() -> dict[str, Any]:
     words: dict[str, Any] = read_yaml("secret_words.yaml")
     return words
 
@@ -21,7 +21,7 @@ def told() -> dict[str, Any]:
 @cache
 def words(*path: str) -> frozenset[str]:
     """A list of the file, lower case and without accents."""
-    place: Any = told()
+    place: Any = load_lexicon()
     for key in path:
         place = place[key]
     return frozenset(listed(place))
@@ -31,7 +31,7 @@ def listed(text: str) -> list[str]:
     return [lowered(word) for part in text.split(",") if (word := part.strip())]
 
 
-def is_told(word: str) -> bool:
+def is_listed_descriptive_word(word: str) -> bool:
     """The same by the lists alone: an ending says nothing in a place made for a value."""
     return word in words("predicates", "words") or word in words("stop_words")
 
@@ -41,9 +41,9 @@ def _endings(name: str) -> tuple[str, ...]:
     return tuple(words("predicates", name))
 
 
-def says_about(word: str) -> bool:
+def is_descriptive_word(word: str) -> bool:
     """A word that tells of a password: "my password is *safe*"; `word` is lowered."""
-    if is_told(word):
+    if is_listed_descriptive_word(word):
         return True
     if len(word) >= SURE_ENDING and word.endswith(_endings("long_endings")):
         return True
@@ -56,12 +56,12 @@ def is_copula(written: str, word: str, language: str) -> bool:
         return True
     if word in words("copulas") or written in _accented():
         return True
-    return language in told()["copulas_of"] and word in words("copulas_of", language)
+    return language in load_lexicon()["copulas_of"] and word in words("copulas_of", language)
 
 
 @cache
 def _accented() -> frozenset[str]:
-    return frozenset(word.strip() for word in told()["accented_copulas"].split(","))
+    return frozenset(word.strip() for word in load_lexicon()["accented_copulas"].split(","))
 
 
 def is_name(word: str) -> bool:

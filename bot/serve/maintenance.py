@@ -134,7 +134,7 @@ class Upkeep:
         """A mail whose receipt did not come in time is a person's."""
         if self.journal.limits is None:
             return
-        for send in self.journal.sends.unsure(self.journal.limits.receipt_seconds):
+        for send in self.journal.sends.list_unconfirmed(self.journal.limits.receipt_seconds):
             if self.desk.leave_unknown(send, send.fault or NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 

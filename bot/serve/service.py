@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read, received, unreadable
-from bot.channels.mail.rules import Verdict
+from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
-from bot.desk import HOLD, Step
+from bot.desk import HOLD, Checkpoint
 from bot.domain import Response
 from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, Page, status_page
 from bot.infra.jobs import Duties
 from bot.infra.metrics import CONTENT_TYPE, Metrics
 from bot.journal import Received
-from bot.ports import Mail, Place
+from bot.ports import Mail, MailFolder
 from bot.serve.maintenance import Upkeep
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ WATCH_SECONDS = 0.05
 OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
 TRIES = 3
 PLACES = {
-    Verdict.ANSWER: Place.PROCESSED,
-    Verdict.HOLD: Place.HELD,
-    Verdict.DROP: Place.DROPPED,
-    Verdict.BOUNCE: Place.DROPPED,
-    Verdict.RECEIPT: Place.DROPPED,
+    MailVerdict.ANSWER: MailFolder.PROCESSED,
+    MailVerdict.HOLD: MailFolder.HELD,
+    MailVerdict.DROP: MailFolder.DROPPED,
+    MailVerdict.BOUNCE: MailFolder.DROPPED,
+    MailVerdict.RECEIPT: MailFolder.DROPPED,
 }
 
 
@@ -79,7 +79,7 @@ class Service:
         self.upkeep = Upkeep(app, self.metrics)
         self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._up)
         self.stopping = threading.Event()
-        self.at: Callable[[Step], None] = self.desk.at
+        self.at: Callable[[Checkpoint], None] = self.desk.at
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
@@ -200,10 +200,10 @@ class Service:
     def _hand_to_person(self, mail: Mail, error: Exception) -> bool:
         """Store that there is a mail which nothing can be made of, with a case."""
         try:
-            message_id = self.desk.take(unreadable(mail))
+            message_id = self.desk.store_message(unreadable(mail))
             if message_id is not None:
                 self.journal.fail(message_id, type(error).__name__)
-            self.mailbox.settle(mail.ref, Place.FAILED)
+            self.mailbox.settle(mail.ref, MailFolder.FAILED)
         except DeskError:
             raise
         except Exception as second:
@@ -218,23 +218,23 @@ class Service:
         return float(self.slack is not None and all(line.good for line in self.slack.health()))
 
     def _read(self, mail: Mail) -> Read:
-        self.at(Step.FETCHED)
+        self.at(Checkpoint.FETCHED)
         return read(mail.raw, self.parser, self.policy)
 
     def _take(self, found: Read, mail: Mail) -> None:
         """Store what was read together with its job, then move the mail out of the way."""
         stored = received(found, mail.ref)
-        self.at(Step.READ)
+        self.at(Checkpoint.READ)
         began = time.monotonic()
-        message_id = self.desk.take(stored, self._work)
-        self.at(Step.STORED)
+        message_id = self.desk.store_message(stored, self._work)
+        self.at(Checkpoint.STORED)
         if message_id is None:
             self._again(found, stored, mail)
             return
         self._taken[message_id] = _Taken(subject=found.subject, began=began)
         self._attach(found, mail)
         self.mailbox.settle(mail.ref, PLACES[found.ruling.verdict])
-        self.at(Step.SETTLED)
+        self.at(Checkpoint.SETTLED)
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
         log.info(
             "taken",
@@ -245,14 +245,14 @@ class Service:
 
     def _work(self, db: "Connection", conversation_id: int) -> None:
         self.jobs.drain(db, conversation_id)
-        self.at(Step.STORING)
+        self.at(Checkpoint.STORING)
 
     def _again(self, found: Read, stored: Received, mail: Mail) -> None:
         """A mail that is in the journal: a duplicate, or this one before a crash."""
         known = self.journal.known(stored.key)
-        place = Place.DROPPED
+        place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
-            place = PLACES[Verdict(known[0])]
+            place = PLACES[MailVerdict(known[0])]
             self._attach(found, mail)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
@@ -260,15 +260,15 @@ class Service:
 
     def _attach(self, found: Read, mail: Mail) -> None:
         """Receipts and bounces say what became of a mail of ours."""
-        if found.ruling.verdict is Verdict.RECEIPT:
+        if found.ruling.verdict is MailVerdict.RECEIPT:
             self.journal.sends.receipt(found.mail.message_id)
-        if found.ruling.verdict is Verdict.BOUNCE:
+        if found.ruling.verdict is MailVerdict.BOUNCE:
             for header in self.app.own_ids(mail.raw):
                 self.journal.sends.bounce(header)
 
     def _drain(self, conversation_id: int) -> None:
         """The job: decide what waits in a conversation, in order, and hand the replies over."""
-        self.at(Step.STARTED)
+        self.at(Checkpoint.STARTED)
         undecided = self.journal.undecided(conversation_id)
         for message_id in undecided:
             self._decide(message_id)
@@ -277,7 +277,7 @@ class Service:
             taken = self._taken.pop(message_id, None)
             if taken:
                 self.metrics.reply.observe(time.monotonic() - taken.began)
-        self.at(Step.DRAINED)
+        self.at(Checkpoint.DRAINED)
 
     def _decided(self, escalation_id: int) -> None:
         """The job: hand over what a person decided."""
@@ -285,7 +285,7 @@ class Service:
 
     def _decide(self, message_id: int) -> None:
         try:
-            decided = self.desk.work(message_id)
+            decided = self.desk.decide_message(message_id)
         except MissingError:
             raise
         except DeskError as error:
@@ -296,7 +296,7 @@ class Service:
                 raise
             self._give_up(message_id, error)
             return
-        self.at(Step.DECIDED)
+        self.at(Checkpoint.DECIDED)
         if not decided.first:
             return
         stored = self.journal.message(message_id)

@@ -46,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class DeskResult:
     """What the desk did with one message."""
 
     decision: Decision
@@ -80,7 +80,7 @@ class Graded:
     """A case, what was done, and what to think of it."""
 
     case: Case
-    seen: Seen
+    seen: DeskResult
     verdict: Verdict
     cause: str  # empty when correct
     if_answered: Verdict  # had the candidates been quoted: risk–coverage needs it
@@ -94,7 +94,7 @@ class Graded:
         return self.seen.decision == "answer"
 
 
-def grade(case: Case, seen: Seen) -> Graded:
+def grade(case: Case, seen: DeskResult) -> Graded:
     """The verdict of the table above."""
     offered = [i for part in seen.parts for i in part.quoted or part.candidates[:QUOTED]]
     verdict = _verdict(case, seen)
@@ -115,7 +115,7 @@ def occurs(pattern: str, text: str) -> bool:
     return any(" ".join(p.lower().split()) in flat for p in pattern.split("|"))
 
 
-def rank(case: Case, seen: Seen) -> int | None:
+def rank(case: Case, seen: DeskResult) -> int | None:
     """How many candidates of each part it takes until every needed group is met; None: never."""
     longest = max((len(part.candidates) for part in seen.parts), default=0)
     for size in range(1, longest + 1):
@@ -125,7 +125,7 @@ def rank(case: Case, seen: Seen) -> int | None:
     return None
 
 
-def _verdict(case: Case, seen: Seen) -> Verdict:
+def _verdict(case: Case, seen: DeskResult) -> Verdict:
     if _forbidden(case, seen):
         return Verdict.WRONG
     if seen.decision == "answer":
@@ -148,11 +148,11 @@ def _of_quotes(case: Case, quoted: Sequence[str]) -> Verdict:
     return Verdict.BESIDE if told & near else Verdict.WRONG
 
 
-def _forbidden(case: Case, seen: Seen) -> bool:
+def _forbidden(case: Case, seen: DeskResult) -> bool:
     return any(occurs(pattern, seen.reply) for pattern in case.forbid)
 
 
-def _cause(case: Case, seen: Seen) -> str:
+def _cause(case: Case, seen: DeskResult) -> str:
     """What a maintainer would look at; error lists are sorted by it."""
     if _forbidden(case, seen):
         return "forbidden text in the reply"
@@ -167,7 +167,7 @@ def _cause(case: Case, seen: Seen) -> str:
     return f"handed over as {seen.reason}: {_where(case, seen)}"
 
 
-def _cause_of_answer(case: Case, seen: Seen) -> str:
+def _cause_of_answer(case: Case, seen: DeskResult) -> str:
     match case.kind:
         case Kind.ANSWERABLE | Kind.FALSE_PREMISE:
             met = all(set(seen.quoted).intersection(group) for group in case.gold)
@@ -183,11 +183,11 @@ def _cause_of_answer(case: Case, seen: Seen) -> str:
             return "off topic"
 
 
-def _closing_reason(seen: Seen) -> str:
+def _closing_reason(seen: DeskResult) -> str:
     return next((p.reason for p in seen.parts if not p.open), seen.reason)
 
 
-def _where(case: Case, seen: Seen) -> str:
+def _where(case: Case, seen: DeskResult) -> str:
     """Did retrieval find what answers?"""
     if not case.gold:
         return "nothing to find"

@@ -28,7 +28,7 @@ from bot.llm.budget import Budget
 from bot.outbound import Outbound
 from bot.redact import redact
 from bot.settings import Settings, read_settings
-from evals.measuring.grade import Decision, Part, Seen
+from evals.measuring.grade import Decision, DeskResult, Part
 from evals.measuring.schema import Case
 
 CHUNK = 25
@@ -52,7 +52,7 @@ class Responds(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class EvaluatedDesk:
     """A responder with the knowledge that its replies are checked against."""
 
     knowledge: Knowledge
@@ -74,11 +74,11 @@ class Desk:
         return clean(path.read_text(encoding="utf-8"))
 
 
-def desk_of_settings() -> Desk:
+def desk_of_settings() -> EvaluatedDesk:
     """The desk as it is set up here."""
     settings = read_settings()
     app = App(settings)
-    return Desk(
+    return EvaluatedDesk(
         knowledge=app.knowledge,
         responder=app.responder,
         threshold=app.responder.judge.threshold_for("en"),
@@ -95,27 +95,32 @@ def _model(settings: Settings) -> str:
     return f"{settings.model}, {SCRIPTED}" if settings.model and near else settings.model
 
 
-def watch(
-    cases: Sequence[Case], desk: Desk, make: Callable[[], Desk], *, jobs: int, say: Say
-) -> list[Seen]:
+def run_cases(
+    cases: Sequence[Case],
+    desk: EvaluatedDesk,
+    make: Callable[[], EvaluatedDesk],
+    *,
+    jobs: int,
+    say: Say,
+) -> list[DeskResult]:
     """What is done with each case; other processes make their own desk."""
     chunks = [cases[i : i + CHUNK] for i in range(0, len(cases), CHUNK)]
     if jobs <= 1:
-        return _collect(([see(desk, case) for case in chunk] for chunk in chunks), say)
+        return _collect(([run_case(desk, case) for case in chunk] for chunk in chunks), say)
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_Worker.start, initargs=(make,)
     ) as pool:
         return _collect(pool.map(_Worker.see, chunks), say)
 
 
-def see(desk: Desk, case: Case) -> Seen:
+def run_case(desk: EvaluatedDesk, case: Case) -> DeskResult:
     """One message through the desk, timed as a user would wait for it."""
     began = time.perf_counter()
     response = desk.responder.respond(_message(case))
     taken = (time.perf_counter() - began) * 1000
     reply = word(response, desk.knowledge)
     got = given(response)
-    return Seen(
+    return DeskResult(
         decision=_decision(got),
         reason=reason(response),
         parts=tuple(_part(o) for o in response.outcomes),
@@ -131,19 +136,19 @@ def see(desk: Desk, case: Case) -> Seen:
 class _Worker:
     """The desk of one process."""
 
-    desk: Desk
+    desk: EvaluatedDesk
 
     @classmethod
-    def start(cls, make: Callable[[], Desk]) -> None:
+    def start(cls, make: Callable[[], EvaluatedDesk]) -> None:
         cls.desk = make()
 
     @staticmethod
-    def see(chunk: Sequence[Case]) -> list[Seen]:
-        return [see(_Worker.desk, case) for case in chunk]
+    def see(chunk: Sequence[Case]) -> list[DeskResult]:
+        return [run_case(_Worker.desk, case) for case in chunk]
 
 
-def _collect(batches: Iterable[list[Seen]], say: Say) -> list[Seen]:
-    found: list[Seen] = []
+def _collect(batches: Iterable[list[DeskResult]], say: Say) -> list[DeskResult]:
+    found: list[DeskResult] = []
     for batch in batches:
         found += batch
         say(len(found))
@@ -170,7 +175,7 @@ def _part(outcome: Outcome) -> Part:
     )
 
 
-def _published(desk: Desk, outcome: Outcome) -> bool:
+def _published(desk: EvaluatedDesk, outcome: Outcome) -> bool:
     """Every line of every quote stands in the post, under an id that the knowledge knows."""
     if not isinstance(outcome, Answer):
         return True

@@ -10,7 +10,7 @@ from typing import Any
 
 from evals.gates import Checked
 from evals.measuring.grade import Graded
-from evals.measuring.measure import SCRIPTED, Desk
+from evals.measuring.measure import SCRIPTED, EvaluatedDesk
 from evals.measuring.metrics import (
     Figures,
     Rate,
@@ -86,7 +86,7 @@ class Run:
         return rates[0] - rates[1] if rates[0] is not None and rates[1] is not None else None
 
 
-def stamp_of(desk: Desk, cases: Path, gates: Path) -> dict[str, str]:
+def stamp_of(desk: EvaluatedDesk, cases: Path, gates: Path) -> dict[str, str]:
     """What the figures rest on."""
     root = Path(__file__).parents[2]  # of prompts, rules and limits as well as of code
     decision = "fitted" if desk.fitted else "strict rules (no fit for these questions)"

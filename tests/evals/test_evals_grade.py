@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from evals.measuring.grade import Decision, Part, Seen, Verdict, grade, occurs, rank
+from evals.measuring.grade import Decision, DeskResult, Part, Verdict, grade, occurs, rank
 from evals.measuring.schema import Case
 
 BASE: dict[str, Any] = {
@@ -16,12 +16,14 @@ REFUSE = {"kind": "refuse", "related": ["r"]}
 PERSON = {"kind": "escalate", "related": ["r"]}
 
 
-def seen(decision: Decision, *quoted: str, near: tuple[str, ...] = (), **more: Any) -> Seen:
+def seen(decision: Decision, *quoted: str, near: tuple[str, ...] = (), **more: Any) -> DeskResult:
     part = Part(
         decision=decision, reason="unsure", probability=0.4, open=decision != "refuse",
         quoted=quoted, candidates=near or quoted,
     )  # fmt: skip
-    return Seen(decision=decision, reason="unsure", parts=(part,), **{"reply": "Hello.", **more})
+    return DeskResult(
+        decision=decision, reason="unsure", parts=(part,), **{"reply": "Hello.", **more}
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def seen(decision: Decision, *quoted: str, near: tuple[str, ...] = (), **more: A
         (PERSON | {"forbid": ["HELLO."]}, seen("escalate"), Verdict.WRONG),
     ],
 )
-def test_the_verdict_table(case: dict[str, Any], done: Seen, verdict: Verdict) -> None:
+def test_the_verdict_table(case: dict[str, Any], done: DeskResult, verdict: Verdict) -> None:
     graded = grade(Case.model_validate(BASE | case), done)
     assert graded.verdict is verdict
     assert bool(graded.cause) is not graded.correct
@@ -74,7 +76,7 @@ def test_the_verdict_table(case: dict[str, Any], done: Seen, verdict: Verdict) -
         (PERSON, seen("refuse"), "refused without need"),
     ],
 )
-def test_an_error_has_a_cause(case: dict[str, Any], done: Seen, cause: str) -> None:
+def test_an_error_has_a_cause(case: dict[str, Any], done: DeskResult, cause: str) -> None:
     assert cause in grade(Case.model_validate(BASE | case), done).cause
 
 

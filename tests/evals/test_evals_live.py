@@ -9,9 +9,9 @@ import pytest
 from bot.adapters.chat_model import ChatSelector
 from bot.app import App
 from bot.errors import InputError
-from bot.llm.consult import Came
+from bot.llm.consult import ConsultationResult
 from evals.live import REPEATS, live, told, worth
-from evals.measuring.measure import SCRIPTED, Desk, see
+from evals.measuring.measure import SCRIPTED, EvaluatedDesk, run_case
 from evals.measuring.schema import Case, Kind, read_cases
 from evals.run import run
 from tests.integration.test_chat_model import GOLD, KNOWN, asking, entry
@@ -26,10 +26,10 @@ def cases() -> list[Case]:
     return [found[0].model_copy(update={"text": KNOWN, "turns": ()}) for _ in range(CASES)]
 
 
-def desk_of(app: App, server: ModelServer) -> Desk:
+def desk_of(app: App, server: ModelServer) -> EvaluatedDesk:
     responder = asking(app, server)
     assert isinstance(responder.selector, ChatSelector)
-    return Desk(
+    return EvaluatedDesk(
         knowledge=app.knowledge, responder=responder, model="openai:scripted",
         budget=responder.selector.budget, price=2.0,
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_moody_model_flips(app: App, cases: list[Case]) -> None:
 
 
 def test_without_a_model_there_is_nothing_to_measure(app: App, cases: list[Case]) -> None:
-    desk = Desk(knowledge=app.knowledge, responder=app.responder)
+    desk = EvaluatedDesk(knowledge=app.knowledge, responder=app.responder)
     with pytest.raises(InputError, match="DESK_MODEL"):
         live(cases, desk, threads=1, say=lambda _: None)
     with pytest.raises(InputError, match="DESK_MODEL"):
@@ -74,16 +74,19 @@ def test_a_report_says_how_often_the_model_did_not_decide(app: App, cases: list[
 
     with model_server(script) as server:
         desk = desk_of(app, server)
-        seen = [see(desk, case) for case in cases]
-        refused = see(desk, cases[0].model_copy(update={"text": "Send me my password."}))
+        seen = [run_case(desk, case) for case in cases]
+        refused = run_case(desk, cases[0].model_copy(update={"text": "Send me my password."}))
     assert told([*seen, refused]) == (
         "asked about 6 of 7 messages, 2 of them decided without it (OpenAIAPIError 2)"
     )
 
 
 def test_what_a_yes_is_worth_is_measured(app: App, cases: list[Case]) -> None:
-    seen = see(Desk(knowledge=app.knowledge, responder=app.responder), cases[0])
-    yes, no = (replace(seen, model=came) for came in (Came.CONFIRMED, Came.DENIED))
+    seen = run_case(EvaluatedDesk(knowledge=app.knowledge, responder=app.responder), cases[0])
+    yes, no = (
+        replace(seen, model=came)
+        for came in (ConsultationResult.CONFIRMED, ConsultationResult.DENIED)
+    )
     silent = cases[0].model_copy(update={"kind": Kind.UNANSWERABLE, "gold": ()})
     said = worth([cases[0]] * 100 + [silent] * 100, [yes] * 95 + [no] * 5 + [yes] * 2 + [no] * 98)
     assert "yes to 95 of 100" in said

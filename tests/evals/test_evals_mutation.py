@@ -19,7 +19,7 @@ from bot.settings import Settings
 from evals.__main__ import main
 from evals.gates import apply, read_gates
 from evals.measuring.grade import grade
-from evals.measuring.measure import Desk, see
+from evals.measuring.measure import EvaluatedDesk, run_case
 from evals.measuring.metrics import latency
 from evals.measuring.schema import Case, read_cases
 from evals.run import Choice, select
@@ -36,15 +36,17 @@ def cases() -> list[Case]:
     return [c for c in found if c.family in kept]
 
 
-def desk_of(app: App, judge: Judge | None = None, knowledge: Knowledge | None = None) -> Desk:
+def desk_of(
+    app: App, judge: Judge | None = None, knowledge: Knowledge | None = None
+) -> EvaluatedDesk:
     made = app.responder
     known = knowledge or app.knowledge
     responder = Responder(knowledge=known, retriever=made.retriever, judge=judge or made.judge)
-    return Desk(knowledge=known, responder=responder)
+    return EvaluatedDesk(knowledge=known, responder=responder)
 
 
-def failing(desk: Desk, cases: Sequence[Case]) -> set[str]:
-    graded = [grade(case, see(desk, case)) for case in cases]
+def failing(desk: EvaluatedDesk, cases: Sequence[Case]) -> set[str]:
+    graded = [grade(case, run_case(desk, case)) for case in cases]
     checked = apply(read_gates(), graded, latency(graded))
     return {c.name for c in checked if c.fails}
 

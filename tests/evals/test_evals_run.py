@@ -19,7 +19,7 @@ from bot.errors import InputError
 from evals import __main__ as command
 from evals.gates import GATES as REAL_GATES
 from evals.gates import GatesError, read_gates
-from evals.measuring.measure import Desk
+from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.results import Run, as_json
 from evals.measuring.schema import CasesError
 from evals.reporting import console, html, markdown
@@ -55,7 +55,7 @@ def argv(tmp_path: Path, *more: str) -> list[str]:
     return ["--cases", str(cases), "--gates", str(gates), "--out", str(tmp_path / "out"), *more]
 
 
-def make_elsewhere() -> Desk:
+def make_elsewhere() -> EvaluatedDesk:
     """Importable, so that another process can make the same desk."""
     return desk_in(Path(tempfile.mkdtemp()))
 
@@ -282,7 +282,7 @@ def test_a_gates_edit_is_visible_in_the_stamp(tmp_path: Path) -> None:
 
 
 def test_a_template_with_a_slot_never_gets_as_far_as_a_gate(tmp_path: Path) -> None:
-    def make() -> Desk:
+    def make() -> EvaluatedDesk:
         desk = desk_in(tmp_path / "k")
         path = tmp_path / "k" / "replies" / "en.yaml"
         path.write_text(path.read_text().replace("Hello,", "'Hello {name},'"))

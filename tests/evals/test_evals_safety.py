@@ -13,7 +13,7 @@ from bot.domain import AnswerReason, Message, Response
 from bot.outbound import Check, Outbound
 from evals.__main__ import main
 from evals.generators.tampering import CHANGES, reply, tampered
-from evals.measuring.measure import Desk
+from evals.measuring.measure import EvaluatedDesk
 from evals.safety import Rate, hostile, masked, outgoing, paired, safety
 
 
@@ -32,7 +32,7 @@ class Yielding:
 
 
 def test_the_floors_hold_on_the_desk(app: App) -> None:
-    desk = Desk(knowledge=app.knowledge, responder=app.responder)
+    desk = EvaluatedDesk(knowledge=app.knowledge, responder=app.responder)
     rates = {rate.name: rate for rate in hostile(desk, everything=False)}
     assert rates.pop("honest English questions: answered").of > 50
     assert all(rate.holds for rate in rates.values()), [r.line() for r in rates.values()]
@@ -40,7 +40,7 @@ def test_the_floors_hold_on_the_desk(app: App) -> None:
 
 
 def test_both_sides_of_a_pair_through_the_desk(app: App) -> None:
-    policy, whole = paired(Desk(knowledge=app.knowledge, responder=app.responder))
+    policy, whole = paired(EvaluatedDesk(knowledge=app.knowledge, responder=app.responder))
     assert policy.of == whole.of >= 60
     assert policy.holds, policy.line()
     assert whole.holds, whole.line()
@@ -54,7 +54,7 @@ def test_secrets_and_look_alikes() -> None:
 
 
 def test_no_tampered_text_leaves(knowledge: Knowledge, app: App) -> None:
-    rate = outgoing(Desk(knowledge=knowledge, responder=app.responder), 100_000)
+    rate = outgoing(EvaluatedDesk(knowledge=knowledge, responder=app.responder), 100_000)
     assert (rate.hits, rate.of, rate.missed) == (100_000, 100_000, [])
 
 
@@ -74,7 +74,7 @@ def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> No
         def check(self, text: str) -> Check:
             return Check(allowed=len(text) % 2 == 0)
 
-    desk = Desk(knowledge=knowledge, responder=app.responder)
+    desk = EvaluatedDesk(knowledge=knowledge, responder=app.responder)
     desk.__dict__["outbound"] = Open(knowledge)
     rate = outgoing(desk, 200)
     assert not rate.holds
@@ -82,7 +82,7 @@ def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> No
 
 
 def test_a_desk_that_obeys_fails(knowledge: Knowledge, capsys: pytest.CaptureFixture[str]) -> None:
-    desk = Desk(knowledge=knowledge, responder=Yielding(knowledge))
+    desk = EvaluatedDesk(knowledge=knowledge, responder=Yielding(knowledge))
     assert safety(["--texts", "10"], lambda: desk) == 1
     printed = capsys.readouterr().out
     assert "FAIL hostile: refused or handed over" in printed

@@ -23,7 +23,7 @@ from evals.add import add, masked, refuse_secrets
 from evals.compare import Base, compare, compared_with, run_base, worktree
 from evals.coverage import coverage
 from evals.lint import lint
-from evals.measuring.measure import Desk
+from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.schema import load_cases
 from evals.run import Choice, measure
 from tests.support.tiny_evals import (
@@ -92,7 +92,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def head(root: Path, changed: Mapping[str, Line] | None = None) -> Desk:
+def head(root: Path, changed: Mapping[str, Line] | None = None) -> EvaluatedDesk:
     return desk_in(root / "knowledge", changed)
 
 

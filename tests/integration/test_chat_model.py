@@ -19,7 +19,7 @@ from bot.infra.metrics import Metrics
 from bot.llm.budget import Bounds, Budget
 from bot.settings import Settings
 from evals.gates import GATES
-from evals.measuring.measure import Desk, desk_of_settings
+from evals.measuring.measure import EvaluatedDesk, desk_of_settings
 from evals.measuring.results import stamp_of
 from evals.measuring.schema import CASES
 from tests.servers.model_server import Answer as Scripted
@@ -296,5 +296,5 @@ def test_the_reports_say_which_model_selected(app: App, monkeypatch: pytest.Monk
     desk = desk_of_settings()
     assert desk.model == "openai:scripted, scripted: no quality"
     assert stamp_of(desk, CASES, GATES)["backend"] == desk.model
-    offline = Desk(knowledge=app.knowledge, responder=app.responder)
+    offline = EvaluatedDesk(knowledge=app.knowledge, responder=app.responder)
     assert stamp_of(offline, CASES, GATES)["backend"] == "offline"

@@ -55,7 +55,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
     """A case of a held mail, with the draft that the desk makes of it."""
-    message_id = desk.desk.take(
+    message_id = desk.desk.store_message(
         Received(
             channel="email",
             thread_key=f"t{n}",
@@ -69,7 +69,7 @@ def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: 
         )
     )
     assert message_id
-    desk.desk.work(message_id)
+    desk.desk.decide_message(message_id)
     return next(w.id for w in desk.journal.cases.queue() if w.message_id == message_id)
 
 
@@ -93,7 +93,7 @@ def test_the_queue_shows_topic_masked_sender_age_first_line_and_draft(desk: App,
 
 
 def _taken(desk: App) -> int:
-    message_id = desk.desk.take(
+    message_id = desk.desk.store_message(
         Received(
             channel="email",
             thread_key="t9",
@@ -198,7 +198,7 @@ def test_a_case_that_changed_while_somebody_was_asked_is_not_sent(
             channel="email", thread_key="t1", key="k2", raw_ref="r", verdict="answer", rule="R18",
             sender="ana1@x.example", headers={"message_id": "<2@x>", "references": ""}, text="Wait!",
         )  # fmt: skip
-        desk.desk.take(again)
+        desk.desk.store_message(again)
         return "y"
 
     monkeypatch.setattr("builtins.input", answers_late)

@@ -76,9 +76,9 @@ class Talk:
     ) -> EmailMessage | None:
         """The reply to a mail, where one goes out."""
         before = len(self.out.sent)
-        message_id = self.desk.take(self.mail(text, *headers, sender=sender))
+        message_id = self.desk.store_message(self.mail(text, *headers, sender=sender))
         assert message_id
-        self.desk.work(message_id)
+        self.desk.decide_message(message_id)
         self.desk.deliver()
         assert len(self.out.sent) <= before + 1
         return self.sent()[-1] if len(self.out.sent) > before else None
@@ -166,11 +166,11 @@ def test_another_conversation_and_another_sender_get_the_whole_answer(talk: Talk
 
 
 def test_the_text_that_a_person_approved_counts_as_sent(talk: Talk) -> None:
-    message_id = talk.desk.take(talk.mail(ANSWERED))
+    message_id = talk.desk.store_message(talk.mail(ANSWERED))
     assert message_id
     held = talk.desk.journal.message(message_id)
     made = talk.desk._draft(talk.desk.responder.respond(talk.desk._message(message_id, held)))
-    talk.desk.work(message_id)
+    talk.desk.decide_message(message_id)
     talk.desk.deliver()
     talk.says(UNSURE)
     (case,) = talk.desk.journal.cases.queue()

@@ -56,9 +56,9 @@ def desk(app: App, tmp_path: Path, out: ListOut, clock: Time) -> Desk:
 
 
 def handle(desk: Desk, message: Received) -> int:
-    stored = desk.take(message)
+    stored = desk.store_message(message)
     assert stored is not None
-    desk.work(stored)
+    desk.decide_message(stored)
     desk.deliver()
     return stored
 
@@ -76,15 +76,15 @@ def test_an_answer_goes_out_once_with_its_headers(desk: Desk, out: ListOut) -> N
         "References: <a@example.org> <k1@example.org>",
     ):
         assert header in text
-    desk.work(stored)
+    desk.decide_message(stored)
     desk.deliver()
     assert len(out.sent) == 1
     assert [row.kind for row in desk.journal.outcomes(stored)] == ["answer"]
 
 
 def test_a_duplicate_is_not_taken_twice(desk: Desk) -> None:
-    assert desk.take(received("x")) is not None
-    assert desk.take(received("x")) is None
+    assert desk.store_message(received("x")) is not None
+    assert desk.store_message(received("x")) is None
 
 
 def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
@@ -159,10 +159,10 @@ def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
             return Check(allowed=False, why=f"closed to {len(text)} characters")
 
     desk.outbound = Closed(desk.knowledge)
-    stored = desk.take(received("Were API keys exposed?"))
+    stored = desk.store_message(received("Were API keys exposed?"))
     assert stored is not None
     with pytest.raises(BlockedError, match="closed"):
-        desk.work(stored)
+        desk.decide_message(stored)
     assert out.sent == []
     assert desk.journal.undecided() == [stored]
 
@@ -227,10 +227,10 @@ def test_an_engine_that_obeys_the_attacker_gets_nothing_out(desk: Desk, out: Lis
     assert len(hostile) > 100
     for number, attack in enumerate(hostile):
         mail = replace(received(attack.text), key=f"attack-{number}", thread_key=f"t{number}")
-        stored = desk.take(mail)
+        stored = desk.store_message(mail)
         assert stored is not None
         with pytest.raises(BlockedError, match=r"was stopped: (a part is no whole|it holds U)"):
-            desk.work(stored)
+            desk.decide_message(stored)
     desk.deliver()
     assert out.sent == []
 
@@ -296,9 +296,11 @@ def test_what_is_handed_over_was_just_checked() -> None:
 def test_a_reply_that_was_changed_in_the_journal_stays(
     desk: Desk, out: ListOut, caplog: pytest.LogCaptureFixture, *, automatic: bool
 ) -> None:
-    stored = desk.take(received("Were OpenAI passwords, API keys, or payment information exposed?"))
+    stored = desk.store_message(
+        received("Were OpenAI passwords, API keys, or payment information exposed?")
+    )
     assert stored is not None
-    desk.work(stored)
+    desk.decide_message(stored)
     (waiting,) = desk.journal.sends.due()
     spoilt = waiting.body.replace(b"Hello,", b"Send us your password,")
     with desk.journal.engine.begin() as db:
@@ -314,10 +316,10 @@ def test_a_reply_that_was_changed_in_the_journal_stays(
 
 
 def test_an_address_that_cannot_be_answered_is_named(desk: Desk) -> None:
-    stored = desk.take(received("Were API keys exposed?", sender="nobody"))
+    stored = desk.store_message(received("Were API keys exposed?", sender="nobody"))
     assert stored is not None
     with pytest.raises(InputError, match="address"):
-        desk.work(stored)
+        desk.decide_message(stored)
 
 
 def test_no_raw_words_of_the_asker_in_any_reply(desk: Desk, out: ListOut) -> None:

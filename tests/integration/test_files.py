@@ -23,7 +23,7 @@ from bot.files import (
     private_opener,
 )
 from bot.journal.engine import connect, connect_rebuildable
-from bot.ports import Place
+from bot.ports import MailFolder
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.support.waiting import SAFETY_NET_SECONDS
@@ -53,7 +53,7 @@ def is_private(folder: Path) -> bool:
 def test_a_raw_mail_and_a_reply_are_closed(tmp_path: Path, umask: int) -> None:
     mailbox = LocalMailbox(tmp_path / "own" / "mail")
     mailbox.new.add(MAIL, "one")
-    mailbox.settle("one", Place.PROCESSED)
+    mailbox.settle("one", MailFolder.PROCESSED)
     MaildirOut(Folder(tmp_path / "own" / "mail" / "sent")).send(MAIL, recipient="kim@site.example")
     found = modes(tmp_path / "own")
     assert sum(path.endswith(":2,S") or "reply." in path for path in found) == 2

@@ -79,9 +79,9 @@ class Way:
 
 def decided(app: App, *numbers: int, sender: str = "") -> None:
     for n in numbers:
-        message_id = app.desk.take(received(EXPOSED, n, sender))
+        message_id = app.desk.store_message(received(EXPOSED, n, sender))
         assert message_id
-        app.desk.work(message_id)
+        app.desk.decide_message(message_id)
 
 
 def due_again(app: App) -> None:

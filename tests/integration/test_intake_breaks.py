@@ -12,7 +12,7 @@ from bot.answering.responder import Responder
 from bot.app import App
 from bot.corpus import Knowledge
 from bot.journal import OutboxState, Received
-from bot.ports import Place
+from bot.ports import MailFolder
 from bot.serve import service as serving
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
@@ -66,7 +66,7 @@ def test_a_mailbox_that_breaks_in_a_way_nobody_foresaw_is_told_and_tried_again(
 def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = app.desk.take
+    take = app.desk.store_message
     tries = Counter[str]()
 
     def picky(received: Received, work: object = None) -> int | None:
@@ -89,7 +89,7 @@ def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
 def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take, broken = app.desk.take, True
+    take, broken = app.desk.store_message, True
 
     def picky(received: Received, work: object = None) -> int | None:
         if broken and (received.sender.startswith("ana1@") or not received.sender):
@@ -111,7 +111,7 @@ def test_an_error_after_a_mail_was_stored_makes_no_second_message_of_it(
 ) -> None:
     settle, times = app.mailbox.settle, 0
 
-    def breaks_once(ref: str, place: Place) -> None:
+    def breaks_once(ref: str, place: MailFolder) -> None:
         nonlocal times
         times += 1
         if times == 1:

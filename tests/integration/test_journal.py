@@ -252,7 +252,7 @@ def test_a_send_is_claimed_by_one(journal: Journal) -> None:
 def test_the_life_of_a_send(journal: Journal, clock: Time) -> None:
     sends, send_id = journal.sends, sending(journal)
     sends.claim(send_id, "a")
-    assert sends.again(send_id, "450 later", seconds=30)
+    assert sends.retry_later(send_id, "450 later", seconds=30)
     assert sends.due() == []
     clock.forward(30)
     assert [s.fault for s in sends.due()] == ["450 later"]
@@ -263,7 +263,7 @@ def test_the_life_of_a_send(journal: Journal, clock: Time) -> None:
     assert sends.receipt("<r.1@desk>")
     assert state(journal, send_id) is OutboxState.SENT
     assert not sends.receipt("<r.1@desk>")
-    assert not sends.again(send_id, "", seconds=0)
+    assert not sends.retry_later(send_id, "", seconds=0)
     assert not sends.failed(send_id, "")
     assert sends.bounce("<r.1@desk>")
     assert state(journal, send_id) is OutboxState.BOUNCED
@@ -275,9 +275,9 @@ def test_an_unknown_fate_ends_with_a_person(journal: Journal, clock: Time) -> No
     send_id = sending(journal)
     journal.sends.claim(send_id, "a")
     journal.sends.uncertain(send_id, "the line broke")
-    assert journal.sends.unsure(600) == []
+    assert journal.sends.list_unconfirmed(600) == []
     clock.forward(601)
-    assert [s.id for s in journal.sends.unsure(600)] == [send_id]
+    assert [s.id for s in journal.sends.list_unconfirmed(600)] == [send_id]
     assert journal.sends.held(send_id, "no receipt")
     assert not journal.sends.claim(send_id, "a")
     (case,) = journal.cases.queue()

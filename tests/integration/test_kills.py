@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sql
 
 from bot.channels.mail.local import LocalMailbox
-from bot.desk import Step
+from bot.desk import Checkpoint
 from bot.journal import Journal, OutboxState
 from tests.integration.test_service import free_port
 from tests.servers.postgres import database
@@ -153,9 +153,9 @@ def messages(journal: Journal) -> list[int]:
         return list(db.execute(sql.text("SELECT id FROM message")).scalars())
 
 
-@pytest.mark.parametrize("step", list(Step), ids=lambda s: s.name.lower())
+@pytest.mark.parametrize("step", list(Checkpoint), ids=lambda s: s.name.lower())
 def test_a_kill_loses_nothing_and_repeats_nothing(
-    desks: Order, tmp_path: Path, url: str, step: Step, kill_run: int
+    desks: Order, tmp_path: Path, url: str, step: Checkpoint, kill_run: int
 ) -> None:
     chance, home = random.Random(f"{step}{kill_run}"), tmp_path / "home"
     fill(home)
@@ -166,9 +166,11 @@ def test_a_kill_loses_nothing_and_repeats_nothing(
     check(home, url, sure=True)
 
 
-@pytest.mark.parametrize("step", [Step.CLAIMED, Step.HANDED_OVER], ids=lambda s: s.name.lower())
+@pytest.mark.parametrize(
+    "step", [Checkpoint.CLAIMED, Checkpoint.HANDED_OVER], ids=lambda s: s.name.lower()
+)
 def test_a_send_that_cannot_be_looked_up_is_never_repeated(
-    desks: Order, tmp_path: Path, url: str, step: Step
+    desks: Order, tmp_path: Path, url: str, step: Checkpoint
 ) -> None:
     fill(tmp_path)
     order = {"home": str(tmp_path), "url": url, "port": free_port(), "look": False}
@@ -180,9 +182,9 @@ def test_a_send_that_cannot_be_looked_up_is_never_repeated(
     journal.close()
 
 
-@pytest.mark.parametrize("step", [Step.STORED, Step.RESPONDED, Step.CLAIMED])
+@pytest.mark.parametrize("step", [Checkpoint.STORED, Checkpoint.RESPONDED, Checkpoint.CLAIMED])
 def test_of_two_workers_one_dies_for_good(
-    desks: Order, tmp_path: Path, postgres: str, pg_template: str, step: Step
+    desks: Order, tmp_path: Path, postgres: str, pg_template: str, step: Checkpoint
 ) -> None:
     """The other finishes everything once the lease is over, and repeats nothing."""
     with database(postgres, f"two_{step.name.lower()}", pg_template) as url:

@@ -73,9 +73,9 @@ class Simulated:
         """One mail comes in; what goes out."""
         before = len(self.out.sent)
         found = received(read(raw, Here(), self.policy), "ref")
-        message_id = self.desk.take(found)
+        message_id = self.desk.store_message(found)
         if message_id and not found.final:
-            self.desk.work(message_id)
+            self.desk.decide_message(message_id)
             self.desk.deliver()
         return [message_from_bytes(mail) for _, mail in self.out.sent[before:]]
 

@@ -21,7 +21,7 @@ from bot.channels.mail.selftest import selftest
 from bot.channels.mail.smtp import SmtpOut
 from bot.cli import main
 from bot.errors import InputError, SettingsError
-from bot.ports import Mail, Place
+from bot.ports import Mail, MailFolder
 from bot.serve.service import Handled, Service
 from bot.settings import Access, MailKind, Relay, Settings
 from tests.conftest import KNOWLEDGE, home_of
@@ -59,7 +59,7 @@ def access(port: object, **changes: object) -> Access:
 def mailbox(real: Servers) -> Iterator[ImapMailbox]:
     made = ImapMailbox(access(real.imap))
     for mail in made.waiting():
-        made.settle(mail.ref, Place.DROPPED)
+        made.settle(mail.ref, MailFolder.DROPPED)
     yield made
     made.close()
 
@@ -115,8 +115,8 @@ def test_a_mail_waits_until_it_is_settled(real: Servers, mailbox: ImapMailbox) -
     (mail,) = read(mailbox, 1)
     assert b"Subject: first" in mail.raw
     assert [m.ref for m in mailbox.waiting()] == [mail.ref]  # reading changes nothing
-    mailbox.settle(mail.ref, Place.HELD)
-    mailbox.settle(mail.ref, Place.HELD)
+    mailbox.settle(mail.ref, MailFolder.HELD)
+    mailbox.settle(mail.ref, MailFolder.HELD)
     assert list(mailbox.waiting()) == []
     assert any(b"Subject: first" in raw for raw in folder(real, "Held"))
 
@@ -128,7 +128,7 @@ def test_new_mail_ends_the_wait(
     assert list(mailbox.waiting()) == []
     wakes(mailbox, lambda: post(real, "idle"))
     (mail,) = read(mailbox, 1)
-    mailbox.settle(mail.ref, Place.PROCESSED)
+    mailbox.settle(mail.ref, MailFolder.PROCESSED)
 
 
 def test_a_wait_is_ended_from_another_thread(
@@ -142,7 +142,7 @@ def test_a_wait_is_ended_from_another_thread(
 def test_our_own_copy_is_found_in_any_folder(real: Servers, mailbox: ImapMailbox) -> None:
     header = post(real, "copy")
     (mail,) = read(mailbox, 1)
-    mailbox.settle(mail.ref, Place.DROPPED)
+    mailbox.settle(mail.ref, MailFolder.DROPPED)
     assert mailbox.has(header)
     assert not mailbox.has("<never.sent@example.test>")
     assert list(mailbox.waiting()) == []
@@ -166,7 +166,7 @@ def test_a_broken_line_is_made_anew_and_nothing_is_lost(
     proxy.fault = Fault.NONE
     (mail,) = read(behind, 1)
     assert header.encode() in mail.raw
-    behind.settle(mail.ref, Place.PROCESSED)
+    behind.settle(mail.ref, MailFolder.PROCESSED)
     assert list(behind.waiting()) == []
     behind.close()
 
@@ -186,7 +186,7 @@ def test_a_server_that_refuses_for_now_is_tried_again(
         list(behind.waiting())
     proxy.fault = Fault.NONE
     (mail,) = read(behind, 1)
-    behind.settle(mail.ref, Place.PROCESSED)
+    behind.settle(mail.ref, MailFolder.PROCESSED)
     behind.close()
 
 
@@ -198,10 +198,10 @@ def test_a_full_mailbox_keeps_the_mail_where_it_is(
     (mail,) = read(behind, 1)
     proxy.fault = Fault.QUOTA
     with pytest.raises(MailboxError, match="no room"):
-        behind.settle(mail.ref, Place.PROCESSED)
+        behind.settle(mail.ref, MailFolder.PROCESSED)
     proxy.fault = Fault.NONE
     assert [m.ref for m in mailbox.waiting()] == [mail.ref]
-    behind.settle(mail.ref, Place.PROCESSED)
+    behind.settle(mail.ref, MailFolder.PROCESSED)
     assert list(mailbox.waiting()) == []
     behind.close()
 
@@ -215,10 +215,10 @@ def test_a_line_that_dies_while_a_mail_is_moved(
     proxy.fault = Fault.DROP
     proxy.cut()
     with pytest.raises(MailboxError):
-        behind.settle(mail.ref, Place.PROCESSED)
+        behind.settle(mail.ref, MailFolder.PROCESSED)
     proxy.fault = Fault.NONE
     assert [m.ref for m in mailbox.waiting()] == [mail.ref]
-    behind.settle(mail.ref, Place.PROCESSED)
+    behind.settle(mail.ref, MailFolder.PROCESSED)
     assert list(mailbox.waiting()) == []
     behind.close()
 
@@ -229,9 +229,9 @@ def test_a_folder_made_anew_is_not_taken_for_the_old_one(
     post(real, "validity")
     (mail,) = read(mailbox, 1)
     name, _, uid = mail.ref.split("/")
-    mailbox.settle(f"{name}/1/{uid}", Place.DROPPED)  # of another UIDVALIDITY: left alone
+    mailbox.settle(f"{name}/1/{uid}", MailFolder.DROPPED)  # of another UIDVALIDITY: left alone
     assert [m.ref for m in mailbox.waiting()] == [mail.ref]
-    mailbox.settle(mail.ref, Place.PROCESSED)
+    mailbox.settle(mail.ref, MailFolder.PROCESSED)
 
 
 def test_without_move_a_mail_is_copied_and_removed() -> None:
@@ -240,8 +240,8 @@ def test_without_move_a_mail_is_copied_and_removed() -> None:
         assert not behind.can_move()
         post(old, "copied")
         (mail,) = read(behind, 1)
-        behind.settle(mail.ref, Place.PROCESSED)
-        behind.settle(mail.ref, Place.PROCESSED)
+        behind.settle(mail.ref, MailFolder.PROCESSED)
+        behind.settle(mail.ref, MailFolder.PROCESSED)
         assert list(behind.waiting()) == []
         assert len(folder(old, "Processed")) == 1
         behind.close()
@@ -267,7 +267,7 @@ def test_a_wrong_setting_is_named(
 
 def test_a_reference_of_another_mailbox_is_bad_input(mailbox: ImapMailbox) -> None:
     with pytest.raises(InputError, match="no place"):
-        mailbox.settle("1234.maildir", Place.HELD)
+        mailbox.settle("1234.maildir", MailFolder.HELD)
 
 
 def test_from_smtp_to_the_reply_in_the_users_mailbox(

@@ -182,11 +182,11 @@ def test_a_person_who_has_the_case_silences_the_whole_thread(journal: Journal) -
     journal.decide(first, waiting(), draft="", reply=made)
     again = take(journal, mail(f"References: {OTHERS[0]}", f"In-Reply-To: {OWN}"))
     bens = take(journal, mail(f"In-Reply-To: {OWN}", sender=BEN))
-    assert not journal.cases.owned(again)
+    assert not journal.cases.has_claimed_case(again)
     change = Change(verb="claimed", stage=Stage.CLAIMED, owner="eve")
     assert journal.cases.change(1, actor="eve", change=change, owner="")
-    assert journal.cases.owned(again)
-    assert journal.cases.owned(bens)
+    assert journal.cases.has_claimed_case(again)
+    assert journal.cases.has_claimed_case(bens)
 
 
 def test_everybody_in_a_thread_has_a_case_of_their_own_until_it_is_full(either: Journal) -> None:

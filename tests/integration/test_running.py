@@ -35,7 +35,7 @@ from bot.journal import CaseAction, Decided, Journal, OutboxState, Received
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
-from bot.ports import Mail, Place
+from bot.ports import Mail, MailFolder
 from bot.serve.maintenance import Pace
 from bot.serve.service import Handled, Service
 from bot.settings import Settings
@@ -111,7 +111,8 @@ def page(service: Service, path: str) -> tuple[int, str]:
 
 def lying(app: App) -> dict[str, int]:
     return {
-        place: len(list((app.settings.home / "mail" / place / "cur").iterdir())) for place in Place
+        place: len(list((app.settings.home / "mail" / place / "cur").iterdir()))
+        for place in MailFolder
     }
 
 
@@ -174,9 +175,9 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
 
 
 def sending(app: App, n: int) -> int:
-    message_id = app.desk.take(received(EXPOSED, n))
+    message_id = app.desk.store_message(received(EXPOSED, n))
     assert message_id
-    app.desk.work(message_id)
+    app.desk.decide_message(message_id)
     (send,) = [s for s in app.journal.sends.due() if s.message_id == message_id]
     return send.id
 
@@ -278,18 +279,18 @@ def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
 
 
 def test_jobs_that_were_lost_are_put_again(app: App) -> None:
-    message_id = app.desk.take(received(EXPOSED))
+    message_id = app.desk.store_message(received(EXPOSED))
     with running(app, Pace(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
         until(lambda: app.journal.sends.counts() == {"sent": 1})
-        second = app.desk.take(received(EXPOSED, 2))
+        second = app.desk.store_message(received(EXPOSED, 2))
         until(lambda: app.journal.sends.counts() == {"sent": 2})
     assert message_id != second
 
 
 def test_overdue_cases_are_reminded_of(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    message_id = app.desk.take(received(LAWYERS))
+    message_id = app.desk.store_message(received(LAWYERS))
     assert message_id
-    app.desk.work(message_id)
+    app.desk.decide_message(message_id)
     with writing(app.journal.engine) as db:
         db.execute(sql.text("UPDATE escalation SET due_at = '2026-01-01T00:00:00.000+00:00'"))
     assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE)))
@@ -303,7 +304,7 @@ class Broken(Desk):
     error: Exception = InputError("no")
 
     @override
-    def work(self, message_id: int) -> Decided:
+    def decide_message(self, message_id: int) -> Decided:
         raise self.error
 
 
@@ -340,7 +341,7 @@ def test_an_outage_of_the_mailbox_is_one_line_and_ends(
                 raise MissingError("no line")
             return box.waiting()
 
-        def settle(self, ref: str, place: Place) -> None:
+        def settle(self, ref: str, place: MailFolder) -> None:
             box.settle(ref, place)
 
         def wait(self, seconds: float) -> None:
@@ -390,9 +391,9 @@ def test_upkeep_that_fails_is_one_line_and_goes_on(
 
 
 def test_reconcile_needs_no_jobs(app: App) -> None:
-    app.desk.take(received(EXPOSED, 1))
-    app.desk.take(received(LAWYERS, 2))
-    app.desk.take(received(EXPOSED, 3, sender="nobody"))
+    app.desk.store_message(received(EXPOSED, 1))
+    app.desk.store_message(received(LAWYERS, 2))
+    app.desk.store_message(received(EXPOSED, 3, sender="nobody"))
     app.journal.sends.claim(sending(app, 4), "desk")
     assert list(reconcile(app)) == [
         "2 messages decided, 1 left for a person",
@@ -420,7 +421,7 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
     app.desk.out = Way(RefusedError("550"))
     sending(app, 1)
     app.desk.deliver()
-    app.desk.take(received(EXPOSED, 2))
+    app.desk.store_message(received(EXPOSED, 2))
     with writing(app.journal.engine) as db:
         db.execute(sql.text("UPDATE message SET received_at = '2026-01-01T00:00:00.000+00:00'"))
         db.execute(
@@ -467,7 +468,7 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
 
 
 def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
-    message_id = app.desk.take(received(EXPOSED))
+    message_id = app.desk.store_message(received(EXPOSED))
     assert message_id
     app.journal.fail(message_id, "x")
     (case,) = app.journal.cases.queue()
@@ -488,9 +489,9 @@ def test_ages(hours: float, said: str) -> None:
 
 def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     """The job of the decision hands its mail over."""
-    message_id = app.desk.take(received(LAWYERS))
+    message_id = app.desk.store_message(received(LAWYERS))
     assert message_id
-    app.desk.work(message_id)
+    app.desk.decide_message(message_id)
     (case,) = app.journal.cases.queue()
     with running(app, Pace(beat=0.1, send=60)):
         assert app.desk.resolve(

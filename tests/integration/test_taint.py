@@ -144,7 +144,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     assert isinstance(service.mailbox, LocalMailbox)
     service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
     service.policy = Policy(is_sent=breaks)
-    mine.desk.take(test_desk.received(f"Is {MARK} safe?"))
+    mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
     mine.desk.__dict__["work"] = breaks
     with desk_log() as log:
         sinks = _served(service, lambda: len(mine.journal.cases.queue()) == 2)
@@ -383,9 +383,9 @@ def _take(stand: Stand, raw: bytes) -> None:
     parser = SafeParser()
     with closing(parser):
         stored = received(read(raw, parser, Policy()), "raw")
-    message_id = stand.desk.take(stored)
+    message_id = stand.desk.store_message(stored)
     assert message_id is not None
-    stand.desk.work(message_id)
+    stand.desk.decide_message(message_id)
 
 
 def _model(app: App, url: str) -> Model:

@@ -17,7 +17,7 @@ from bot.channels.slack.texts import read_words
 from bot.channels.slack.views.cards import Cards, Drawn
 from bot.commands.cases import queue_lines
 from bot.journal import Case, Journal
-from bot.journal.slack_records import Event, Post
+from bot.journal.slack_records import Event, SlackPost
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, TRIAGE, SlackSide
@@ -77,7 +77,7 @@ def test_a_post_that_breaks_is_retried_then_shown_and_stops_no_other(
     )
     assert caplog.text.count("a post broke") == BREAKS
     client.text = ""
-    journal.slack.revive()  # each hour, and at each start
+    journal.slack.requeue_failed()  # each hour, and at each start
     sender.drain()
     assert journal.slack.counts() == {"sent": 2}
 
@@ -89,7 +89,7 @@ def test_a_post_whose_result_could_not_be_stored_is_made_once_more_and_lies_ther
     opened(journal, 2)
     posted = journal.slack.posted
 
-    def breaks(post: Post, ts: str) -> None:
+    def breaks(post: SlackPost, ts: str) -> None:
         if post.case_id == 1:
             raise MemoryError
         posted(post, ts)

@@ -18,7 +18,7 @@ from bot.domain import (
     EscalationReason,
     Priority,
 )
-from bot.journal import Asked, Case, CaseAction, Delivery, Made, OutboxState, Stage
+from bot.journal import Case, CaseAction, CaseDecision, Delivery, DetailsRequest, OutboxState, Stage
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits, texts, walk
 
@@ -54,9 +54,11 @@ def case(stage: Stage = Stage.OPEN, **more: object) -> Case:
     return Case(**(told | more))  # type: ignore[arg-type]
 
 
-def asked(*passages: str) -> Asked:
+def asked(*passages: str) -> DetailsRequest:
     found = passages or ("faq-mixpanel-removed-openai-products",)
-    return Asked(text="?", kind="escalation", reason="unsure", probability=0.62, passages=found)
+    return DetailsRequest(
+        text="?", kind="escalation", reason="unsure", probability=0.62, passages=found
+    )
 
 
 def states() -> list[Case]:
@@ -67,10 +69,10 @@ def states() -> list[Case]:
         case(asked=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
-        case(Stage.CLOSED, made=Made(action=CaseAction.NOT_OURS, actor=me, at=AT)),
-        case(Stage.CLOSED, made=Made(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
+        case(Stage.CLOSED, made=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
+        case(Stage.CLOSED, made=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
     ]  # fmt: skip
-    made = Made(action=CaseAction.EDITED, actor=me, at=AT)
+    made = CaseDecision(action=CaseAction.EDITED, actor=me, at=AT)
     found += [
         case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT, fault="x"))
         for state in OutboxState
@@ -125,7 +127,7 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
 def test_no_text_breaks_a_card(
     cards: Cards, text: str, draft: str, sender: str, stage: Stage, reason: EscalationReason
 ) -> None:
-    made = Made(action=CaseAction.EDITED, actor="slack:U0ALICE", at=AT)
+    made = CaseDecision(action=CaseAction.EDITED, actor="slack:U0ALICE", at=AT)
     each = case(
         stage,
         text=text,
@@ -227,7 +229,7 @@ def test_what_is_left_out_is_said() -> None:
 
 
 def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
-    made = Made(action=CaseAction.APPROVED, actor="slack:U0ALICE", at=AT)
+    made = CaseDecision(action=CaseAction.APPROVED, actor="slack:U0ALICE", at=AT)
     for state in OutboxState:
         drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
         lost = state in ("bounced", "failed", "held", "unknown")
@@ -241,7 +243,7 @@ def test_green_is_what_comes_first(cards: Cards) -> None:
 
     assert green(case()) == ["approve"]
     assert green(case(reason="danger", priority="page")) == ["claim"]
-    doubtful = Asked(
+    doubtful = DetailsRequest(
         text="?", kind="escalation", reason="unsure", probability=0.04, passages=("x",)
     )
     assert green(case(asked=(doubtful,))) == ["claim"]

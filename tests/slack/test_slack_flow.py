@@ -307,7 +307,7 @@ def test_a_case_without_a_draft_can_not_be_approved(stand: Stand) -> None:
 
 def handle_fault(stand: Stand) -> None:
     """A mail that could not be decided."""
-    stored = stand.desk.take(received("Hello?"))
+    stored = stand.desk.store_message(received("Hello?"))
     assert stored
     stand.desk.journal.fail(stored, "Boom")
 

@@ -30,8 +30,8 @@ from bot.domain import (
     SecretKind,
     Span,
 )
-from bot.journal import Case, CaseAction, Delivery, Made, OutboxState, Stage
-from bot.journal.slack_records import Later
+from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
+from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import Numbers
 from bot.llm.suggestion import Sentence, Suggestion, Support
 from bot.outbound import Outbound
@@ -55,11 +55,11 @@ def mail(text: str) -> bytes:
     return made.as_bytes()
 
 
-def later(*texts: str) -> list[Later]:
-    return [Later(id=n, text=text) for n, text in enumerate(texts)]
+def later(*texts: str) -> list[FollowUpMessage]:
+    return [FollowUpMessage(id=n, text=text) for n, text in enumerate(texts)]
 
 
-def pages(case: Case, after: list[Later]) -> Iterator[modals.View]:
+def pages(case: Case, after: list[FollowUpMessage]) -> Iterator[modals.View]:
     """Every page, as they follow from one another."""
     view = case_reader.full(case, after)
     yield view
@@ -87,7 +87,7 @@ def filled_in(view: modals.View) -> dict[str, Any]:
 def test_no_text_breaks_a_window(
     text: str, draft: str, sender: str, body: str, stage: Stage
 ) -> None:
-    made = Made(action=CaseAction.EDITED, actor="slack:U0BOB", at=AT)
+    made = CaseDecision(action=CaseAction.EDITED, actor="slack:U0BOB", at=AT)
     sent = Delivery(state=OutboxState.SENT, at=AT, body=mail(body))
     each = case(
         stage, text=text, draft=draft, sender=sender, delivery=sent, owner="slack:U0BOB",
@@ -189,7 +189,7 @@ def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:
 @LOADED
 @given(text=ANY, draft=ANY)
 def test_no_text_breaks_what_the_thread_tells(text: str, draft: str) -> None:
-    told = _came(Later(id=1, text=text, draft=draft))
+    told = _came(FollowUpMessage(id=1, text=text, draft=draft))
     assert limits(told["blocks"]) == ""
     hostile(told["blocks"])
     assert told["text"] == "They wrote again"

@@ -172,7 +172,7 @@ def test_a_post_that_slack_has_already_is_not_there_twice(
     (post,) = journal.slack.due()
     assert journal.slack.claim(post.id)
     sender._call(post)
-    journal.slack.unsent()
+    journal.slack.requeue_in_flight()
     assert sender.drain() == 1
     assert len(side.cards()) == 1
     placed = journal.slack.card(1)
@@ -203,12 +203,12 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     assert any(says in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
     pass_(sender, clock, 2)
     side.faults.append(refused)
-    assert journal.slack.revive() == 1
+    assert journal.slack.requeue_failed() == 1
     pass_(sender, clock, 3)
     assert len(journal.slack.dead()) == 1
     (told,) = [m for m in side.messages.values() if m["channel"] == BOB]
     assert "A post about case 1 was not taken" in told["text"]
-    assert journal.slack.revive() == 1
+    assert journal.slack.requeue_failed() == 1
     pass_(sender, clock, 2)
     assert [m["text"] for m in side.cards()] == ["card 1"]
     assert journal.slack.dead() == []
@@ -293,7 +293,7 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
         pass_(sender, clock, chance.randint(0, 3))
         if chance.random() < 0.2 and (due := journal.slack.due()):
             journal.slack.claim(due[0].id)
-            journal.slack.unsent()
+            journal.slack.requeue_in_flight()
     side.api = real  # type: ignore[method-assign]
     pass_(sender, clock, 90)
     assert journal.slack.counts() == {"sent": journal.slack.counts()["sent"]}

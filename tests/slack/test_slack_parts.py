@@ -17,7 +17,7 @@ from bot.channels.slack.outbox_worker import Sender
 from bot.channels.slack.permissions import Places, Staff
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, Change, Journal, Stage
-from bot.journal.slack_records import Fresh
+from bot.journal.slack_records import NewSlackEvent
 from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
 from tests.support.waiting import wait_until
@@ -166,12 +166,12 @@ def test_what_was_being_posted_goes_out_again(journal: Journal, sender: Sender) 
     assert journal.slack.claim(post.id)
     assert not journal.slack.claim(post.id)
     assert sender.drain() == 0
-    journal.slack.unsent()
+    journal.slack.requeue_in_flight()
     assert sender.drain() == 1
 
 
 def test_an_event_is_tried_three_times(journal: Journal) -> None:
-    assert journal.slack.take([Fresh(key="k", lane="act", payload={})]) == 1
+    assert journal.slack.take([NewSlackEvent(key="k", lane="act", payload={})]) == 1
     (event,) = journal.slack.waiting("act")
     assert [journal.slack.attempt(event.id) for _ in range(3)] == [True, True, False]
     assert journal.slack.waiting("act") == []
@@ -183,7 +183,7 @@ def test_an_event_is_tried_three_times(journal: Journal) -> None:
 
 
 def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> None:
-    journal.slack.take([Fresh(key=k, lane="act", payload={}) for k in "ab"])
+    journal.slack.take([NewSlackEvent(key=k, lane="act", payload={}) for k in "ab"])
     put(journal, "p")
     (posted,) = journal.slack.due()
     journal.slack.acted(1)
@@ -211,7 +211,7 @@ def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
     """A commit waits for the disk: who comes while it does shares the next one."""
     inbox, real, commits = Inbox(journal.slack), journal.slack.take, []
 
-    def take(fresh: Sequence[Fresh]) -> int:
+    def take(fresh: Sequence[NewSlackEvent]) -> int:
         commits.append(len(fresh))
         if len(commits) == 1:  # the disk is slow: all the others come meanwhile
             wait_until(lambda: len(inbox._waiting) == 50 - len(fresh))
@@ -236,7 +236,9 @@ def test_each_of_a_batch_hears_that_it_was_not_stored(journal: Journal) -> None:
 def test_one_event_taken_by_two_processes_is_one(database_url: str) -> None:
     one, other = Journal(database_url), Journal(database_url)
     with ThreadPoolExecutor(16) as pool:
-        fresh = [Fresh(key=f"k{n}", lane="act", payload={}, place=f"p{n}") for n in range(5)]
+        fresh = [
+            NewSlackEvent(key=f"k{n}", lane="act", payload={}, place=f"p{n}") for n in range(5)
+        ]
         taken = pool.map(lambda n: (one, other)[n % 2].slack.take(fresh), range(32))
         assert sum(taken) == 5
     one.close()

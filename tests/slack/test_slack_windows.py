@@ -243,6 +243,8 @@ def test_a_mail_that_joined_a_case_is_found_there(stand: Stand) -> None:
 
 def _taken(stand: Stand, number: int) -> int:
     """A mail that is stored."""
-    stored = stand.desk.take(received("Hello?", f"m{number}", sender=f"u{number}@example.org"))
+    stored = stand.desk.store_message(
+        received("Hello?", f"m{number}", sender=f"u{number}@example.org")
+    )
     assert stored
     return stored

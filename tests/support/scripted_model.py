@@ -7,7 +7,15 @@ from typing import Any
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.domain import Answer, Hit, Message, Passage
-from bot.ports import Decided, Entry, Judge, Judgement, Retriever, Selected, Selector
+from bot.ports import (
+    Judge,
+    Judgement,
+    PassageSelection,
+    Retriever,
+    Selected,
+    SelectionDecision,
+    Selector,
+)
 
 Says = Callable[[str], Selected]
 
@@ -51,9 +59,11 @@ class Once:
 
 def both(text: str, passages: Sequence[str]) -> Selected:
     """Both calls name these for the whole message; none: the post does not say it."""
-    decision = Decided.ANSWER if passages else Decided.NOT_IN_POST
+    decision = SelectionDecision.ANSWER if passages else SelectionDecision.NOT_IN_POST
     said = (
-        Entry(span=text, decision=decision, passages=tuple(passages[:3]), states=bool(passages)),
+        PassageSelection(
+            span=text, decision=decision, passages=tuple(passages[:3]), states=bool(passages)
+        ),
     )
     return Selected(one=said, other=said)
 

@@ -23,7 +23,7 @@ from bot.domain import (
 )
 from bot.journal import Stage
 from bot.journal.pasted_secrets import Pasted
-from bot.journal.slack_records import Later
+from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import Numbers
 from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
@@ -55,7 +55,7 @@ def page() -> str:
             states()[-5], "Dear Ana, …", later=[], actions=words.actions
         ),
         "conflict, still mine": case_reader.conflict(
-            one, "Dear Ana, …", later=[Later(id=1, text="I meant sales.")],
+            one, "Dear Ana, …", later=[FollowUpMessage(id=1, text="I meant sales.")],
             actions=words.actions, kind="edit",
         ),
         "snooze": modals.snooze(one, words.snooze_minutes),
@@ -105,7 +105,9 @@ def _more(cards: Cards) -> list[str]:
     bad = case(
         text="\n".join(BAIT), sender="<!channel>@evil.example", masked=("api_key", "password")
     )
-    long = case_reader.full(case(text="A long story. " * 2_000), [Later(id=1, text="And more.")])
+    long = case_reader.full(
+        case(text="A long story. " * 2_000), [FollowUpMessage(id=1, text="And more.")]
+    )
     lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
     note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
     return [

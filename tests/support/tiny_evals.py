@@ -22,7 +22,7 @@ from bot.domain import (
     Response,
     SecretKind,
 )
-from evals.measuring.measure import Desk
+from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.schema import CANARY
 
 POST = """---
@@ -196,11 +196,13 @@ def gates_in(folder: Path, gates: object = None) -> Path:
     return path
 
 
-def desk_in(folder: Path, changed: Mapping[str, Line] | None = None, altered: str = "") -> Desk:
+def desk_in(
+    folder: Path, changed: Mapping[str, Line] | None = None, altered: str = ""
+) -> EvaluatedDesk:
     """A desk that does everything right but for what `changed` says."""
     knowledge = knowledge_in(folder)
     script = {**RIGHT, **(changed or {})}
-    return Desk(
+    return EvaluatedDesk(
         knowledge=knowledge,
         responder=Scripted(knowledge=knowledge, script=script, altered=altered),
         threshold=0.5,

@@ -8,7 +8,7 @@ import pytest
 
 from bot.channels.mail.intake import question_text, read, received
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import Policy, Verdict, rule
+from bot.channels.mail.rules import MailVerdict, Policy, rule
 from bot.channels.mail.sandbox import SafeParser
 from bot.corpus import load
 from bot.text.own_words import OwnWords
@@ -119,7 +119,7 @@ def test_soft_line_ends_of_quoted_printable_are_joined() -> None:
 def test_a_question_in_the_subject_alone_is_the_text(body: str) -> None:
     found = of(body, subject=ASKED)
     assert question_text(found) == ASKED
-    assert rule(found, Policy()).verdict is Verdict.ANSWER
+    assert rule(found, Policy()).verdict is MailVerdict.ANSWER
 
 
 @pytest.mark.parametrize(

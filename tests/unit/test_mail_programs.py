@@ -16,7 +16,7 @@ from bot.app import App
 from bot.channels.mail.addresses import addresses, authors
 from bot.channels.mail.intake import read
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
+from bot.channels.mail.rules import MailVerdict, Policy, Ruling, rule
 from bot.commands.mail_check import MailCheck
 from bot.errors import SettingsError
 from bot.serve.service import Service
@@ -24,12 +24,12 @@ from bot.settings import Settings
 
 MAILS = Path(__file__).parents[1] / "data" / "mail"
 POLICY = Policy(own=frozenset({"desk@desk.example", "help@desk.example"}))
-FINAL = (Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT)
+FINAL = (MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT)
 RIGHT = {
-    "silent": (*FINAL, Verdict.HOLD),
-    "seen": (Verdict.ANSWER, Verdict.HOLD),
-    "answer": (Verdict.ANSWER,),
-    "hold": (Verdict.HOLD,),
+    "silent": (*FINAL, MailVerdict.HOLD),
+    "seen": (MailVerdict.ANSWER, MailVerdict.HOLD),
+    "answer": (MailVerdict.ANSWER,),
+    "hold": (MailVerdict.HOLD,),
 }
 SETS = ["programs.yaml", "programs_kept_back.yaml"]
 
@@ -46,7 +46,7 @@ class Judged:
     @property
     def right(self) -> bool:
         """Is it one of the outcomes that are right, under the sender's own address?"""
-        held = self.ruling.verdict is Verdict.HOLD
+        held = self.ruling.verdict is MailVerdict.HOLD
         written = held or self.mail.sender == self.row.get("address", self.mail.sender)
         return written and self.ruling.verdict in RIGHT[self.row["want"]]
 
@@ -148,7 +148,7 @@ def test_a_desk_may_own_several_addresses(to: str) -> None:
     )
     policy = Policy(own=settings.own_addresses)
     raw = raw_of({"to": to, "body": "Were keys exposed?"})
-    assert rule(parse(raw), policy).verdict is Verdict.ANSWER
+    assert rule(parse(raw), policy).verdict is MailVerdict.ANSWER
     ours = raw_of({"from": "privacy@desk.example", "body": "Were keys exposed?"})
     assert rule(parse(ours), policy).rule == "R2 from our own address"
 

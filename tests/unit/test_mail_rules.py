@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.channels.mail.parse import parse
-from bot.channels.mail.rules import TABLE, Policy, Verdict, rule
+from bot.channels.mail.rules import TABLE, MailVerdict, Policy, rule
 from bot.channels.mail.visible_reply import visible_reply
 
 MAILS = Path(__file__).parents[1] / "data" / "mail"
@@ -21,7 +21,7 @@ POLICY = Policy(
     is_sent=lambda message_id: message_id == "<sent@x.example>",
 )
 PASS = b"Authentication-Results: mx.x.example; dmarc=pass header.from=example.org"
-DROPPED = (Verdict.DROP, Verdict.BOUNCE)
+DROPPED = (MailVerdict.DROP, MailVerdict.BOUNCE)
 
 
 def mail(
@@ -48,7 +48,7 @@ REPLY_TO = b"Reply-To: Ana <ana@example.org>"
 ACK = b"Your request has been received. This is an automatic message."
 WRAPPER = b"Spam detection software, running on the system x, has identified this mail."
 READS_LIKE = [
-    (f"R9 reads like {kind}", mail(subject, body=body), Verdict.HOLD)
+    (f"R9 reads like {kind}", mail(subject, body=body), MailVerdict.HOLD)
     for kind, subject, body in (
         ("an acknowledgement", b"Subject: Request received", b"We will get back to you soon."),
         ("an automatic answer", "Subject: [EXT] Réponse automatique : x".encode(), b"Bonjour."),
@@ -64,126 +64,174 @@ READS_LIKE = [
         ("a newsletter", b"Subject: Newsletter", b"View this email in your browser."),
     )
 ]
-CASES: list[tuple[str, bytes, Verdict]] = [
-    ("R0 not readable", b"X: " + b"a" * 300_000 + b"\r\n\r\nx", Verdict.HOLD),
-    ("R1 own copy", mail(b"Message-ID: <sent@x.example>"), Verdict.RECEIPT),
-    ("R2 own mail", mail(b"Auto-Submitted: auto-replied", sender=b"DESK@x.example"), Verdict.DROP),
-    ("R2 own mail", mail(OWN_MARK, b"Sender: Desk <desk+sent@x.example>"), Verdict.DROP),
-    ("R2 own mail", mail(OWN_MARK, b"Return-Path: <desk@x.example>"), Verdict.DROP),
-    ("R2 from our own address", mail(sender=b"DESK@x.example"), Verdict.HOLD),
-    ("R2 from our own address", mail(b"Sender: Desk <desk@x.example>"), Verdict.HOLD),
-    ("R4 bounce", mail(b"Return-Path: <>", body=b"Your mail is back."), Verdict.BOUNCE),
-    ("R4 no return path, but somebody asks", mail(b"Return-Path: <>"), Verdict.HOLD),
-    ("R4 bounce", mail(b"X-Failed-Recipients: a@b.example"), Verdict.BOUNCE),
-    ("R4 bounce", mail(b"Content-Type: multipart/report; boundary=x"), Verdict.BOUNCE),
-    ("R4 bounce", mail(sender=b"MAILER-DAEMON", body=b"User unknown, giving up"), Verdict.BOUNCE),
-    ("R4 bounce", mail(b"Subject: Failure notice", sender=b"postmaster@a.example"), Verdict.BOUNCE),
-    ("R4 bounce", mail(sender=b"postmaster@a.example", body=b"mailbox is full"), Verdict.BOUNCE),
+CASES: list[tuple[str, bytes, MailVerdict]] = [
+    ("R0 not readable", b"X: " + b"a" * 300_000 + b"\r\n\r\nx", MailVerdict.HOLD),
+    ("R1 own copy", mail(b"Message-ID: <sent@x.example>"), MailVerdict.RECEIPT),
+    (
+        "R2 own mail",
+        mail(b"Auto-Submitted: auto-replied", sender=b"DESK@x.example"),
+        MailVerdict.DROP,
+    ),
+    ("R2 own mail", mail(OWN_MARK, b"Sender: Desk <desk+sent@x.example>"), MailVerdict.DROP),
+    ("R2 own mail", mail(OWN_MARK, b"Return-Path: <desk@x.example>"), MailVerdict.DROP),
+    ("R2 from our own address", mail(sender=b"DESK@x.example"), MailVerdict.HOLD),
+    ("R2 from our own address", mail(b"Sender: Desk <desk@x.example>"), MailVerdict.HOLD),
+    ("R4 bounce", mail(b"Return-Path: <>", body=b"Your mail is back."), MailVerdict.BOUNCE),
+    ("R4 no return path, but somebody asks", mail(b"Return-Path: <>"), MailVerdict.HOLD),
+    ("R4 bounce", mail(b"X-Failed-Recipients: a@b.example"), MailVerdict.BOUNCE),
+    ("R4 bounce", mail(b"Content-Type: multipart/report; boundary=x"), MailVerdict.BOUNCE),
+    (
+        "R4 bounce",
+        mail(sender=b"MAILER-DAEMON", body=b"User unknown, giving up"),
+        MailVerdict.BOUNCE,
+    ),
+    (
+        "R4 bounce",
+        mail(b"Subject: Failure notice", sender=b"postmaster@a.example"),
+        MailVerdict.BOUNCE,
+    ),
+    (
+        "R4 bounce",
+        mail(sender=b"postmaster@a.example", body=b"mailbox is full"),
+        MailVerdict.BOUNCE,
+    ),
     (
         "R4 bounce",
         mail(
             b"Subject: Complaint about message", b"Content-Type: message/rfc822", sender=b"fbl@a.bc"
         ),
-        Verdict.BOUNCE,
+        MailVerdict.BOUNCE,
     ),
-    ("R4 attached report", parts(b"text/plain", b"message/delivery-status"), Verdict.HOLD),
-    ("R5 auto-submitted", mail(b"Auto-Submitted: auto-generated; x=y", body=ACK), Verdict.DROP),
-    ("R5 auto-submitted", mail(b"Auto-Submitted: auto-replied", body=b"I am away."), Verdict.DROP),
+    ("R4 attached report", parts(b"text/plain", b"message/delivery-status"), MailVerdict.HOLD),
+    ("R5 auto-submitted", mail(b"Auto-Submitted: auto-generated; x=y", body=ACK), MailVerdict.DROP),
+    (
+        "R5 auto-submitted",
+        mail(b"Auto-Submitted: auto-replied", body=b"I am away."),
+        MailVerdict.DROP,
+    ),
     (
         "R5 marked automatic, may be a person",
         mail(b"Auto-Submitted: no", b"Auto-Submitted: yes", body=b"A key was used on Monday."),
-        Verdict.HOLD,
+        MailVerdict.HOLD,
     ),
-    ("R5 marked automatic, may be a person", mail(b"Auto-Submitted: auto-replied"), Verdict.HOLD),
-    ("R6 filter's report around a mail", mail(body=WRAPPER), Verdict.HOLD),
-    ("R6 contact form", mail(REPLY_TO, sender=b"noreply@shop.example"), Verdict.HOLD),
-    ("R6 mark of a program", mail(b"X-Loop: desk", body=ACK), Verdict.DROP),
-    ("R6 mark of a program", mail(b"Delivered-To: Autoresponder", body=ACK), Verdict.DROP),
-    ("R6 marked automatic, may be a person", mail(b"X-Loop: desk"), Verdict.HOLD),
+    (
+        "R5 marked automatic, may be a person",
+        mail(b"Auto-Submitted: auto-replied"),
+        MailVerdict.HOLD,
+    ),
+    ("R6 filter's report around a mail", mail(body=WRAPPER), MailVerdict.HOLD),
+    ("R6 contact form", mail(REPLY_TO, sender=b"noreply@shop.example"), MailVerdict.HOLD),
+    ("R6 mark of a program", mail(b"X-Loop: desk", body=ACK), MailVerdict.DROP),
+    ("R6 mark of a program", mail(b"Delivered-To: Autoresponder", body=ACK), MailVerdict.DROP),
+    ("R6 marked automatic, may be a person", mail(b"X-Loop: desk"), MailVerdict.HOLD),
     (
         "R6 report or reaction of a program",
         parts(b"text/vnd.google.email-reaction+json"),
-        Verdict.DROP,
+        MailVerdict.DROP,
     ),
-    ("R6 bulk or mailing list", mail(b"Precedence: bulk", body=ACK), Verdict.DROP),
+    ("R6 bulk or mailing list", mail(b"Precedence: bulk", body=ACK), MailVerdict.DROP),
     (
         "R6 bulk or mailing list",
         mail(b"List-Id: <x>", to=b"list@x.example", body=b"News."),
-        Verdict.DROP,
+        MailVerdict.DROP,
     ),
-    ("R6 list that we are on", mail(b"Precedence: bulk"), Verdict.HOLD),
-    ("R6 list that we are on", mail(b"List-Id: <x>", to=b"list@x.example"), Verdict.HOLD),
-    ("R6 list that we are on", mail(b"List-Id: <news.other.example>"), Verdict.HOLD),
+    ("R6 list that we are on", mail(b"Precedence: bulk"), MailVerdict.HOLD),
+    ("R6 list that we are on", mail(b"List-Id: <x>", to=b"list@x.example"), MailVerdict.HOLD),
+    ("R6 list that we are on", mail(b"List-Id: <news.other.example>"), MailVerdict.HOLD),
     (
         "R6 wants no automatic answer",
         mail(b"X-Auto-Response-Suppress: DR, OOF", body=b"Thanks."),
-        Verdict.HOLD,
+        MailVerdict.HOLD,
     ),
-    ("R6 mass mailer", mail(b"Feedback-ID: 1:campaign:sender"), Verdict.HOLD),
-    ("R7 no single sender", mail(sender=b"nobody"), Verdict.HOLD),
-    ("R7 no single sender", mail(sender=b"a@b.example, c@d.example"), Verdict.HOLD),
-    ("R7 no single sender", mail(sender=b"ana@localhost"), Verdict.HOLD),
-    ("R8 system sender", mail(sender=b"no-reply@example.org", body=ACK), Verdict.DROP),
-    ("R8 system sender, may be a person", mail(sender=b"no-reply@example.org"), Verdict.HOLD),
-    ("R8 role sender", mail(sender=b"list-request@example.org", body=b"Welcome."), Verdict.HOLD),
-    ("R8 role sender", mail(sender=b"legal@example.org"), Verdict.HOLD),
+    ("R6 mass mailer", mail(b"Feedback-ID: 1:campaign:sender"), MailVerdict.HOLD),
+    ("R7 no single sender", mail(sender=b"nobody"), MailVerdict.HOLD),
+    ("R7 no single sender", mail(sender=b"a@b.example, c@d.example"), MailVerdict.HOLD),
+    ("R7 no single sender", mail(sender=b"ana@localhost"), MailVerdict.HOLD),
+    ("R8 system sender", mail(sender=b"no-reply@example.org", body=ACK), MailVerdict.DROP),
+    ("R8 system sender, may be a person", mail(sender=b"no-reply@example.org"), MailVerdict.HOLD),
+    (
+        "R8 role sender",
+        mail(sender=b"list-request@example.org", body=b"Welcome."),
+        MailVerdict.HOLD,
+    ),
+    ("R8 role sender", mail(sender=b"legal@example.org"), MailVerdict.HOLD),
     *READS_LIKE,
-    ("R8 desk that asks nothing", mail(sender=b"info@example.org", body=b"Hello."), Verdict.HOLD),
-    ("R18 otherwise", mail(sender=b"info@example.org"), Verdict.ANSWER),
-    ("R9 failure notice", mail(b"Subject: Undeliverable: hello"), Verdict.HOLD),
-    ("R10 forged sender", proven("dmarc=fail header.from=example.org"), Verdict.HOLD),
+    (
+        "R8 desk that asks nothing",
+        mail(sender=b"info@example.org", body=b"Hello."),
+        MailVerdict.HOLD,
+    ),
+    ("R18 otherwise", mail(sender=b"info@example.org"), MailVerdict.ANSWER),
+    ("R9 failure notice", mail(b"Subject: Undeliverable: hello"), MailVerdict.HOLD),
+    ("R10 forged sender", proven("dmarc=fail header.from=example.org"), MailVerdict.HOLD),
     (
         "R11 sender not proven",
         mail(proof=b"Authentication-Results: evil.example; dmarc=pass header.from=example.org"),
-        Verdict.HOLD,
+        MailVerdict.HOLD,
     ),
-    ("R11 sender not proven", proven('dmarc=pass header.from=evil"x'), Verdict.HOLD),
-    ("R11 sender not proven", proven("dmarc=none header.from=example.org"), Verdict.HOLD),
-    ("R11 sender not proven", proven("x=y; " * 2000 + "dmarc=pass header.from=a.b"), Verdict.HOLD),
-    ("R11 sender not proven", proven("dkim=pass header.d=evil.example"), Verdict.HOLD),
-    ("R11 sender not proven", proven("dkim=fail header.d=example.org"), Verdict.HOLD),
-    ("R12 not addressed to us", mail(to=b"other@x.example"), Verdict.HOLD),
-    ("R12 not addressed to us", mail(b"Delivered-To: desk@x.example", to=b"o@x.ex"), Verdict.HOLD),
+    ("R11 sender not proven", proven('dmarc=pass header.from=evil"x'), MailVerdict.HOLD),
+    ("R11 sender not proven", proven("dmarc=none header.from=example.org"), MailVerdict.HOLD),
+    (
+        "R11 sender not proven",
+        proven("x=y; " * 2000 + "dmarc=pass header.from=a.b"),
+        MailVerdict.HOLD,
+    ),
+    ("R11 sender not proven", proven("dkim=pass header.d=evil.example"), MailVerdict.HOLD),
+    ("R11 sender not proven", proven("dkim=fail header.d=example.org"), MailVerdict.HOLD),
+    ("R12 not addressed to us", mail(to=b"other@x.example"), MailVerdict.HOLD),
+    (
+        "R12 not addressed to us",
+        mail(b"Delivered-To: desk@x.example", to=b"o@x.ex"),
+        MailVerdict.HOLD,
+    ),
     (
         "R13 answer wanted elsewhere",
         mail(body=b"Were keys exposed? Please reply to my private address mallory@evil.example."),
-        Verdict.HOLD,
+        MailVerdict.HOLD,
     ),
     (
         "R13 answer wanted elsewhere",
         mail(body=b"Were keys exposed? Answer only to mallory@evil.example"),
-        Verdict.HOLD,
+        MailVerdict.HOLD,
     ),
-    ("R18 otherwise", mail(body=b"Or write to someone@openai.com."), Verdict.ANSWER),
-    ("R18 otherwise", mail(body=b"Should I write to someone@openai.com instead?"), Verdict.ANSWER),
-    ("R18 otherwise", mail(body=b"Please reply to me at ana@example.org."), Verdict.ANSWER),
-    ("R15 nothing to read", mail(body=b" \r\n"), Verdict.HOLD),
-    ("R15 sealed or garbled", mail(body=b"-----BEGIN PGP MESSAGE-----\r\nx"), Verdict.HOLD),
-    ("R15 sealed or garbled", mail(body=b"\xff\x81\x8d" * 9), Verdict.HOLD),
-    ("R15 sealed or garbled", parts(b"application/pkcs7-mime"), Verdict.HOLD),
+    ("R18 otherwise", mail(body=b"Or write to someone@openai.com."), MailVerdict.ANSWER),
+    (
+        "R18 otherwise",
+        mail(body=b"Should I write to someone@openai.com instead?"),
+        MailVerdict.ANSWER,
+    ),
+    ("R18 otherwise", mail(body=b"Please reply to me at ana@example.org."), MailVerdict.ANSWER),
+    ("R15 nothing to read", mail(body=b" \r\n"), MailVerdict.HOLD),
+    ("R15 sealed or garbled", mail(body=b"-----BEGIN PGP MESSAGE-----\r\nx"), MailVerdict.HOLD),
+    ("R15 sealed or garbled", mail(body=b"\xff\x81\x8d" * 9), MailVerdict.HOLD),
+    ("R15 sealed or garbled", parts(b"application/pkcs7-mime"), MailVerdict.HOLD),
     (
         "R15 sealed or garbled",
         mail(b"Content-Type: application/x; name=winmail.dat"),
-        Verdict.HOLD,
+        MailVerdict.HOLD,
     ),
-    ("R6 contact form without Reply-To", mail(sender=b"wordpress@x.example"), Verdict.HOLD),
-    ("R18 otherwise", mail(), Verdict.ANSWER),
-    ("R18 otherwise", mail(b"X-Auto-Response-Suppress: DR, OOF"), Verdict.ANSWER),
-    ("R18 otherwise", mail(sender=b"data-request@example.org"), Verdict.ANSWER),
-    ("R18 otherwise", mail(b"List-Id: <desk.x.example>", b"Precedence: list"), Verdict.ANSWER),
-    ("R18 otherwise", mail(b"Auto-Submitted: no (a person)"), Verdict.ANSWER),
-    ("R18 otherwise", mail(b"Feedback-ID: i1:Fastmail"), Verdict.ANSWER),
-    ("R18 otherwise", mail(to=b"desk+case7@x.example"), Verdict.ANSWER),
-    ("R18 otherwise", mail(b"Subject: Quota exceeded", body=b"Was my key used?"), Verdict.ANSWER),
-    ("R18 otherwise", mail(b"Subject: Did you deliver my data to others?"), Verdict.ANSWER),
-    ("R18 otherwise", parts(b"text/plain", b"text/calendar"), Verdict.ANSWER),
-    ("R18 otherwise", proven("spf=pass smtp.mailfrom=ana@example.org"), Verdict.ANSWER),
-    ("R18 otherwise", proven("dkim=pass header.d=example.org; spf=fail"), Verdict.ANSWER),
+    ("R6 contact form without Reply-To", mail(sender=b"wordpress@x.example"), MailVerdict.HOLD),
+    ("R18 otherwise", mail(), MailVerdict.ANSWER),
+    ("R18 otherwise", mail(b"X-Auto-Response-Suppress: DR, OOF"), MailVerdict.ANSWER),
+    ("R18 otherwise", mail(sender=b"data-request@example.org"), MailVerdict.ANSWER),
+    ("R18 otherwise", mail(b"List-Id: <desk.x.example>", b"Precedence: list"), MailVerdict.ANSWER),
+    ("R18 otherwise", mail(b"Auto-Submitted: no (a person)"), MailVerdict.ANSWER),
+    ("R18 otherwise", mail(b"Feedback-ID: i1:Fastmail"), MailVerdict.ANSWER),
+    ("R18 otherwise", mail(to=b"desk+case7@x.example"), MailVerdict.ANSWER),
+    (
+        "R18 otherwise",
+        mail(b"Subject: Quota exceeded", body=b"Was my key used?"),
+        MailVerdict.ANSWER,
+    ),
+    ("R18 otherwise", mail(b"Subject: Did you deliver my data to others?"), MailVerdict.ANSWER),
+    ("R18 otherwise", parts(b"text/plain", b"text/calendar"), MailVerdict.ANSWER),
+    ("R18 otherwise", proven("spf=pass smtp.mailfrom=ana@example.org"), MailVerdict.ANSWER),
+    ("R18 otherwise", proven("dkim=pass header.d=example.org; spf=fail"), MailVerdict.ANSWER),
 ]
 
 
 @pytest.mark.parametrize(("name", "raw", "verdict"), CASES)
-def test_each_rule(name: str, raw: bytes, verdict: Verdict) -> None:
+def test_each_rule(name: str, raw: bytes, verdict: MailVerdict) -> None:
     found = rule(parse(raw), POLICY)
     assert (found.rule, found.verdict) == (name, verdict)
 
@@ -195,21 +243,21 @@ def test_every_rule_has_its_case() -> None:
 @pytest.mark.parametrize(
     ("name", "verdict"),
     [
-        ("plain_reply.eml", Verdict.ANSWER),
-        ("apple_mixed.eml", Verdict.ANSWER),
-        ("out_of_office.eml", Verdict.HOLD),
-        ("bounce_without_marks.eml", Verdict.BOUNCE),
-        ("forwarded_bounce.eml", Verdict.ANSWER),
+        ("plain_reply.eml", MailVerdict.ANSWER),
+        ("apple_mixed.eml", MailVerdict.ANSWER),
+        ("out_of_office.eml", MailVerdict.HOLD),
+        ("bounce_without_marks.eml", MailVerdict.BOUNCE),
+        ("forwarded_bounce.eml", MailVerdict.ANSWER),
     ],
 )
-def test_our_own_mails(name: str, verdict: Verdict) -> None:
+def test_our_own_mails(name: str, verdict: MailVerdict) -> None:
     policy = Policy(own=frozenset({"desk@desk.example"}))
     assert rule(parse((MAILS / name).read_bytes()), policy).verdict is verdict
 
 
 def test_an_encoded_word_cannot_write_a_result() -> None:
     forged = 'spf=none smtp.mailfrom="=?utf-8?q?x;_dmarc=3Dpass_header.from=3Da.b?="'
-    assert rule(parse(proven(forged)), POLICY).verdict is Verdict.HOLD
+    assert rule(parse(proven(forged)), POLICY).verdict is MailVerdict.HOLD
 
 
 def test_a_second_result_cannot_outvote_the_first() -> None:
@@ -218,12 +266,12 @@ def test_a_second_result_cannot_outvote_the_first() -> None:
 
 
 def test_without_an_authserv_id_nothing_is_judged_by_it() -> None:
-    assert rule(parse(mail(proof=b"X-A: b")), Policy()).verdict is Verdict.ANSWER
+    assert rule(parse(mail(proof=b"X-A: b")), Policy()).verdict is MailVerdict.ANSWER
 
 
 def test_without_addresses_of_our_own_nobody_is_left_out() -> None:
     raw = mail(to=b"other@x.example", proof=b"X-A: b")
-    assert rule(parse(raw), Policy()).verdict is Verdict.ANSWER
+    assert rule(parse(raw), Policy()).verdict is MailVerdict.ANSWER
 
 
 def corpus() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bot.channels.mail.parse import parse
-from bot.channels.mail.rules import Policy, Ruling, Verdict, rule
+from bot.channels.mail.rules import MailVerdict, Policy, Ruling, rule
 
 MAILS = yaml.safe_load(
     (Path(__file__).parents[1] / "data" / "mail" / "free_wording.yaml").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_programs_in_free_wording_get_no_reply() -> None:
 
 def test_people_who_speak_of_programs_are_answered() -> None:
     rulings = [(row, judged(row["subject"], row["body"])) for row in MAILS["people"]]
-    assert [each for each in rulings if each[1].verdict is not Verdict.ANSWER] == []
+    assert [each for each in rulings if each[1].verdict is not MailVerdict.ANSWER] == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_people_who_speak_of_programs_are_answered() -> None:
     ],
 )
 def test_who_wants_a_person_instead_of_a_program_is_answered(subject: str, body: str) -> None:
-    assert judged(subject, body).verdict is Verdict.ANSWER
+    assert judged(subject, body).verdict is MailVerdict.ANSWER
 
 
 FORMS = {
@@ -65,7 +65,7 @@ FORMS = {
 @pytest.mark.parametrize("body", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("sender", ["WordPress <wordpress@example.net>", "Site <web@example.net>"])
 def test_a_forms_mail_without_the_persons_reply_to_is_held(sender: str, body: str) -> None:
-    assert judged("New message", body, sender).verdict is Verdict.HOLD
+    assert judged("New message", body, sender).verdict is MailVerdict.HOLD
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_a_forms_mail_without_the_persons_reply_to_is_held(sender: str, body: st
     ],
 )
 def test_fields_that_a_person_writes_of_himself_are_no_forms(body: str) -> None:
-    assert judged("Question", body).verdict is Verdict.ANSWER
+    assert judged("Question", body).verdict is MailVerdict.ANSWER

@@ -6,8 +6,8 @@ import pytest
 
 from bot.app import App
 from evals.gates import GATES, GatesError, apply_kept, read_gates
-from evals.measuring.grade import Seen
-from evals.measuring.measure import Desk, see
+from evals.measuring.grade import DeskResult
+from evals.measuring.measure import EvaluatedDesk, run_case
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import Case, Kind
 from evals.perturbations import PERTURBATIONS, kept_outcomes, slipped, wrapped
@@ -46,16 +46,16 @@ def test_a_slip_exchanges_two_letters_of_a_long_word() -> None:
 
 
 def test_a_wrapped_question_keeps_its_outcome(app: App) -> None:
-    desk = Desk(knowledge=app.knowledge, responder=app.responder)
+    desk = EvaluatedDesk(knowledge=app.knowledge, responder=app.responder)
     cases = [case(TEXT), case("Short?")]
-    seen = [see(desk, one) for one in cases]
+    seen = [run_case(desk, one) for one in cases]
     # The short one is not changed, and so not counted.
     assert kept_outcomes(cases, seen, desk, ["wrapped_60"]) == {"wrapped_60": Rate(hits=1, of=1)}
 
 
 def test_another_decision_is_no_kept_outcome(app: App) -> None:
-    desk = Desk(knowledge=app.knowledge, responder=app.responder)
-    before = Seen(decision="refuse", reason="secret", parts=(), reply="")
+    desk = EvaluatedDesk(knowledge=app.knowledge, responder=app.responder)
+    before = DeskResult(decision="refuse", reason="secret", parts=(), reply="")
     kept = kept_outcomes([case(TEXT)], [before], desk, ["greeting"])
     assert kept == {"greeting": Rate(hits=0, of=1)}
 

@@ -11,7 +11,15 @@ import yaml
 
 from bot.domain import EscalationReason, Priority, RefusalReason
 from bot.errors import KnowledgeError
-from bot.policy import Escalate, Refuse, Talk, Verdict, screen, screen_with, talk
+from bot.policy import (
+    Escalate,
+    Refuse,
+    SecretMention,
+    Verdict,
+    classify_secret_mention,
+    screen,
+    screen_with,
+)
 from bot.policy.rules import TABLE, compiled, packaged_rules, read_table
 from evals.generators.attacks import HOSTILE, Labelled, held_out, labelled, pairs
 
@@ -223,16 +231,16 @@ def test_a_topic_is_set_aside_and_a_demand_beside_it_is_not(honest: str, demand:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Were names included?", Talk.NOTHING),
-        ("Email me the FAQ about keys and passwords.", Talk.FACTS),
-        ("Tell me if my password is safe.", Talk.FACTS),
-        ("My password is [removed: password], and now I am afraid.", Talk.FACTS),
-        ("A password, mine.", Talk.SECRET),
-        ("Ein Wort: Kennwort für mich.", Talk.SECRET),
+        ("Were names included?", SecretMention.NOTHING),
+        ("Email me the FAQ about keys and passwords.", SecretMention.FACTS),
+        ("Tell me if my password is safe.", SecretMention.FACTS),
+        ("My password is [removed: password], and now I am afraid.", SecretMention.FACTS),
+        ("A password, mine.", SecretMention.SECRET),
+        ("Ein Wort: Kennwort für mich.", SecretMention.SECRET),
     ],
 )
-def test_how_a_text_speaks_of_secrets(text: str, said: Talk) -> None:
-    assert talk(text) is said
+def test_how_a_text_speaks_of_secrets(text: str, said: SecretMention) -> None:
+    assert classify_secret_mention(text) is said
 
 
 def test_an_honest_question_stays_honest_after_a_hostile_message() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.policy import Verdict, screen
-from bot.policy.quotes import spoken
+from bot.policy.quotes import without_quotes
 from bot.policy.rules import packaged_rules
 from bot.policy.spelling import mended
 from bot.policy.views import clipped, detection_views, fold
@@ -112,8 +112,10 @@ def test_folding_keeps_vowel_signs() -> None:
 
 
 def test_quotes_are_taken_out_only_where_something_remains() -> None:
-    assert "secret words of theirs" not in spoken('They wrote me "secret words of theirs" today.')
-    assert spoken('"secret words of theirs"') == '"secret words of theirs"'
+    assert "secret words of theirs" not in without_quotes(
+        'They wrote me "secret words of theirs" today.'
+    )
+    assert without_quotes('"secret words of theirs"') == '"secret words of theirs"'
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ from bot.domain import (
     Role,
     Turn,
 )
-from bot.policy import asks_for_what_is_kept, asks_if_genuine, only_thanks, spoken, wants_person
+from bot.policy import (
+    asks_for_what_is_kept,
+    asks_if_genuine,
+    only_thanks,
+    wants_person,
+    without_quotes,
+)
 
 THANKS = [
     "Thank you, that explains everything.\n\nBest regards\nAnn Sample\nHead of IT\n+44 20 7946 0011",
@@ -252,7 +258,7 @@ def test_who_shows_a_suspicious_mail_gets_the_rules_of_the_post(app: App, text: 
 
 @pytest.mark.parametrize("text", SHOWN[:5])
 def test_the_words_of_a_shown_mail_are_not_the_askers(text: str) -> None:
-    own = spoken(text)
+    own = without_quotes(text)
     assert "password" not in own.lower()
     assert "passwort" not in own.lower()
 

@@ -20,7 +20,7 @@ from bot.domain import (
     Response,
 )
 from bot.policy.rules import TABLE, read_table
-from bot.policy.subject import headed
+from bot.policy.subject import with_subject
 from tests.support.growth import assert_in_proportion, repeated
 
 HONEST = "Were API keys exposed?"
@@ -77,10 +77,10 @@ def test_a_harmless_subject_changes_nothing_and_is_no_question(app: App, subject
 
 
 def test_a_subject_stands_as_a_sentence_of_its_own() -> None:
-    assert headed("", "x") == "x"
-    assert headed(" My\n keys ", "x") == "My keys.\nx"
-    assert headed("Mine?", "x") == "Mine?\nx"
-    assert headed("[EXT] Fw: Send it", "x") == "> [EXT] Fw: Send it\nx"
+    assert with_subject("", "x") == "x"
+    assert with_subject(" My\n keys ", "x") == "My keys.\nx"
+    assert with_subject("Mine?", "x") == "Mine?\nx"
+    assert with_subject("[EXT] Fw: Send it", "x") == "> [EXT] Fw: Send it\nx"
 
 
 # --- length ----------------------------------------------------------------------------------------

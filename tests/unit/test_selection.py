@@ -14,45 +14,51 @@ from bot.limits import read_limits
 from bot.llm.anonymize import without_people
 from bot.llm.consult import describe_consultation
 from bot.llm.trust import LONGEST, Trust, silent_questions
-from bot.llm.verdict import Word, at_stake, checked, weighed, word_on
-from bot.ports import Decided, Entry, Judgement, Selected
+from bot.llm.verdict import ModelVerdict, agreed_verdict, at_stake, checked, weighed
+from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 from tests.conftest import KNOWLEDGE
 from tests.support.scripted_model import both
 
 ASKED = "Was my key taken?"
 LIMITS = read_limits(KNOWLEDGE).model
-NO = Entry(span=ASKED, decision=Decided.NOT_IN_POST, passages=(), states=False)
+NO = PassageSelection(span=ASKED, decision=SelectionDecision.NOT_IN_POST, passages=(), states=False)
 
 
-def yes(*passages: str, span: str = ASKED, states: bool = True) -> Entry:
-    return Entry(span=span, decision=Decided.ANSWER, passages=passages, states=states)
+def yes(*passages: str, span: str = ASKED, states: bool = True) -> PassageSelection:
+    return PassageSelection(
+        span=span, decision=SelectionDecision.ANSWER, passages=passages, states=states
+    )
 
 
 @pytest.mark.parametrize(
     ("one", "other", "word"),
     [
-        (yes("a", "b"), yes("a", "b"), Word(passages=("a", "b"))),
-        (yes("a", "b"), yes("b", "a"), Word(passages=("a", "b"))),
-        (yes("a", "c"), yes("a", "b"), Word(passages=("a",))),  # only what both name
-        (yes("a"), yes("b"), Word()),  # two passages for one question: no yes
-        (yes("a", "b"), yes("c", "b"), Word()),  # the best of each is not the other's
-        (yes("a"), NO, Word()),
-        (yes("a"), yes("a", states=False), Word()),
-        (yes("a"), yes("a", span="taken?"), Word(passages=("a",))),
+        (yes("a", "b"), yes("a", "b"), ModelVerdict(passages=("a", "b"))),
+        (yes("a", "b"), yes("b", "a"), ModelVerdict(passages=("a", "b"))),
+        (yes("a", "c"), yes("a", "b"), ModelVerdict(passages=("a",))),  # only what both name
+        (yes("a"), yes("b"), ModelVerdict()),  # two passages for one question: no yes
+        (yes("a", "b"), yes("c", "b"), ModelVerdict()),  # the best of each is not the other's
+        (yes("a"), NO, ModelVerdict()),
+        (yes("a"), yes("a", states=False), ModelVerdict()),
+        (yes("a"), yes("a", span="taken?"), ModelVerdict(passages=("a",))),
         (yes("a"), yes("a", span="something else"), None),  # one call left it out
-        (NO, yes("a", span="something else"), Word()),
+        (NO, yes("a", span="something else"), ModelVerdict()),
         (yes("a", span="x"), yes("a", span="x"), None),
     ],
 )
-def test_two_calls_are_one_word(one: Entry, other: Entry, word: Word | None) -> None:
+def test_two_calls_are_one_word(
+    one: PassageSelection, other: PassageSelection, word: ModelVerdict | None
+) -> None:
     for first, second in ((one, other), (other, one)):
-        found = word_on(ASKED, Selected(one=(first,), other=(second,)))
+        found = agreed_verdict(ASKED, Selected(one=(first,), other=(second,)))
         assert (found and set(found.passages)) == (word and set(word.passages))
 
 
 def test_spans_are_compared_without_the_spaces_that_not_every_language_writes() -> None:
     selected = both("通知は来ますか。鍵は安全ですか。", ["a"])
-    assert word_on("通知は来ますか。 鍵は安全ですか。", selected) == Word(passages=("a",))
+    assert agreed_verdict("通知は来ますか。 鍵は安全ですか。", selected) == ModelVerdict(
+        passages=("a",)
+    )
 
 
 def test_an_entry_must_stand_in_the_message() -> None:
@@ -72,7 +78,7 @@ def judged(probability: float, certainty: float = 0.5) -> Judgement:
 @given(st.floats(0, 1), st.lists(st.sampled_from("abcdefgh"), max_size=3, unique=True))
 def test_an_untrusted_word_never_answers_more(probability: float, named: list[str]) -> None:
     before = judged(probability)
-    after = weighed(before, Word(passages=tuple(named)), trusted=False, limits=LIMITS)
+    after = weighed(before, ModelVerdict(passages=tuple(named)), trusted=False, limits=LIMITS)
     assert after.passages == OURS
     assert after.probability in (before.probability, 0.0)
 
@@ -81,7 +87,9 @@ def test_an_untrusted_word_never_answers_more(probability: float, named: list[st
 def test_a_trusted_word_quotes_only_what_the_desk_ranks(
     probability: float, named: list[str]
 ) -> None:
-    after = weighed(judged(probability), Word(passages=tuple(named)), trusted=True, limits=LIMITS)
+    after = weighed(
+        judged(probability), ModelVerdict(passages=tuple(named)), trusted=True, limits=LIMITS
+    )
     assert sorted(after.passages) == sorted(OURS)
     if not set(named) & set(OURS):
         assert after.probability == 0
@@ -90,15 +98,15 @@ def test_a_trusted_word_quotes_only_what_the_desk_ranks(
 
 
 def test_a_yes_at_the_floor_is_worth_a_trial_and_reaches_the_threshold() -> None:
-    word = Word(passages=("e",))
+    word = ModelVerdict(passages=("e",))
     for probability, stake in ((LIMITS.floor, True), (LIMITS.floor / 2, False), (0.9, True)):
         before = judged(probability)
         assert at_stake(before, word, threshold=0.67, limits=LIMITS) is stake
     lifted = weighed(judged(LIMITS.floor), word, trusted=True, limits=LIMITS)
     assert lifted.probability > 0.67
     assert lifted.passages[0] == "e"
-    assert not at_stake(judged(0.9), Word(passages=("b",)), threshold=0.67, limits=LIMITS)
-    assert not at_stake(judged(0.5), Word(), threshold=0.67, limits=LIMITS)
+    assert not at_stake(judged(0.9), ModelVerdict(passages=("b",)), threshold=0.67, limits=LIMITS)
+    assert not at_stake(judged(0.5), ModelVerdict(), threshold=0.67, limits=LIMITS)
     strict = judged(0.5, certainty=0)  # of the strict rules: a likeness, no probability
     assert not at_stake(strict, word, threshold=0.67, limits=LIMITS)
 

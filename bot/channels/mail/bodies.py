@@ -8,7 +8,7 @@ from bot.channels.mail.charsets import sniffed
 from bot.channels.mail.decode import charsets_named, decoded, undoubled
 from bot.channels.mail.html import MAX_SOURCE, MAX_STEPS, html_text
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.mime import Flow, Part, first
+from bot.channels.mail.mime import Flow, MimePart, first
 
 MAX_TEXT = 200_000
 MAX_CONTENT = 4 * MAX_TEXT  # bytes of a plain part
@@ -33,7 +33,7 @@ SIGNATURE_MARK = "-- "
 Piece = tuple[str, bool]
 
 
-def body_text(tree: Part) -> tuple[str, bool]:
+def body_text(tree: MimePart) -> tuple[str, bool]:
     """All inline text, plain before HTML where both say the same; and whether some was hidden."""
     reader = _Reader(hints=charsets_named(first(tree.headers, "subject")))
     found = reader.shown(tree)
@@ -49,7 +49,7 @@ class _Reader:
     steps: int = MAX_STEPS
     characters: int = MAX_SOURCE
 
-    def shown(self, part: Part) -> list[Piece]:
+    def shown(self, part: MimePart) -> list[Piece]:
         """The pieces of text under a part, in order."""
         if part.content_type == "multipart/alternative" and part.children:
             return self._chosen(part)
@@ -69,7 +69,7 @@ class _Reader:
     def _text(self, content: bytes, charset: str, named: str) -> str:
         return decoded(content, charset, hints=(named, *self.hints))
 
-    def _chosen(self, part: Part) -> list[Piece]:
+    def _chosen(self, part: MimePart) -> list[Piece]:
         """The first way to say it that says anything, unless it only stands for a later one."""
         ways = [way for child in part.children if _said(way := self.shown(child))]
         if not ways:

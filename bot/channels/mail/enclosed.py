@@ -9,7 +9,14 @@ import re2
 from bot.channels.mail.bodies import body_text
 from bot.channels.mail.decode import unencoded
 from bot.channels.mail.limits import LimitError
-from bot.channels.mail.mime import Budget, Part, first, head_and_body, headers_of, part_of
+from bot.channels.mail.mime import (
+    MimePart,
+    ParsingBudget,
+    first,
+    head_and_body,
+    headers_of,
+    part_of,
+)
 from bot.channels.mail.visible_reply import opens_forward
 from bot.policy.subject import PASSED_ON
 
@@ -50,7 +57,7 @@ class Attachment:
         return f"{self.type}, {size}"
 
 
-def is_attached(part: Part) -> bool:
+def is_attached(part: MimePart) -> bool:
     """Is the part a file for a person, and no text of the mail itself?"""
     if part.children or part.content_type.startswith("multipart/"):
         return False
@@ -58,7 +65,7 @@ def is_attached(part: Part) -> bool:
     return named or part.content_type not in INLINE_TEXT
 
 
-def attached(part: Part) -> Attachment:
+def attached(part: MimePart) -> Attachment:
     """The record of an attached part; a mail without a file name goes by its subject."""
     name = part.filename
     if not name and part.content_type in MESSAGES:
@@ -71,13 +78,13 @@ def attached(part: Part) -> Attachment:
     )
 
 
-def enclosed_texts(parts: Iterable[Part]) -> list[str]:
+def enclosed_texts(parts: Iterable[MimePart]) -> list[str]:
     """The texts of the first attached mails, each under its From, Date and Subject."""
     mails = (part for part in parts if part.content_type in MESSAGES and not part.children)
     return [text for part in islice(mails, MAX_MAILS) if (text := _enclosed_text(part))]
 
 
-def _enclosed_text(part: Part) -> str:
+def _enclosed_text(part: MimePart) -> str:
     inside = _opened(part)
     if inside is None:
         return ""
@@ -100,9 +107,9 @@ def passes_on(subject: str, below: str, *, answers: bool) -> bool:
     )
 
 
-def _opened(part: Part) -> Part | None:
+def _opened(part: MimePart) -> MimePart | None:
     """The mail within; None when it is too much to read."""
     try:
-        return part_of(part.content(), Budget())
+        return part_of(part.content(), ParsingBudget())
     except LimitError:
         return None

@@ -12,7 +12,7 @@ from enum import StrEnum
 import re2
 
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.phrases import bare, is_reply, local_in
+from bot.channels.mail.phrases import has_local_part_in, is_reply, strip_subject_prefixes
 from bot.channels.mail.phrasing import (
     ADDRESS,
     ADDRESS_WORD,
@@ -61,7 +61,7 @@ FIELD = re2.compile(r"(?m)^[\s*_>|-]{0,6}[\pL][\pL\pM '’/()*.-]*\s?[:：]\s*\S
 FIELD_LINE = 60  # characters of the name of a field
 
 
-class Kind(StrEnum):
+class ProgramKind(StrEnum):
     """What a program has to say; the names are the keys of the table of words."""
 
     ACKNOWLEDGEMENT = "acknowledgement"
@@ -80,9 +80,9 @@ class Kind(StrEnum):
 
 
 # Kinds in which no person speaks of himself, and those of them that a personal autoresponder sends.
-IMPERSONAL = (Kind.ACKNOWLEDGEMENT, Kind.AUTOMATIC, Kind.SURVEY)
+IMPERSONAL = (ProgramKind.ACKNOWLEDGEMENT, ProgramKind.AUTOMATIC, ProgramKind.SURVEY)
 # What a receipt or a recall quotes is the other mail's subject, and nobody asks it here.
-ABOUT_A_MAIL = (Kind.RECEIPT, Kind.RECALL, Kind.REACTION, Kind.CALENDAR)
+ABOUT_A_MAIL = (ProgramKind.RECEIPT, ProgramKind.RECALL, ProgramKind.REACTION, ProgramKind.CALENDAR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Evidence:
     of help; `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask.
     """
 
-    weights: dict[Kind, int] = field(default_factory=dict)
+    weights: dict[ProgramKind, int] = field(default_factory=dict)
     composed: int = 0
     hints: int = 0
     asks: bool = False
@@ -118,14 +118,14 @@ class Evidence:
         return self.weight + self.hints >= PROGRAM
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> ProgramKind | None:
         """The kind that most speaks for; None when nothing does."""
         return max(self.weights, key=self.weights.__getitem__, default=None)
 
     @property
     def nobody_asks(self) -> bool:
         """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
-        if Kind.WRAPPER in self.weights or self.form:
+        if ProgramKind.WRAPPER in self.weights or self.form:
             return False
         return not self.may_ask or self.weight - self.composed >= CERTAIN
 
@@ -136,18 +136,18 @@ def weigh(mail: ParsedMail) -> Evidence:
     text = SUBJECT_LINE.sub("", whole)
     unquoted = sentences(QUOTED_TEXT.sub(" ", text))
     personal = any(speaks_of_oneself(each) and not each.question for each in unquoted)
-    weights = {kind: _told(kind, unquoted) for kind in Kind}
-    composed = {kind: max(0, _composed(kind, unquoted) - weights[kind]) for kind in Kind}
+    weights = {kind: _told(kind, unquoted) for kind in ProgramKind}
+    composed = {kind: max(0, _composed(kind, unquoted) - weights[kind]) for kind in ProgramKind}
     about_a_mail = any(weights[kind] >= PROGRAM for kind in ABOUT_A_MAIL)
     spoken = unquoted if about_a_mail else sentences(text)
     structure = _structure(mail, weights)
-    for kind in Kind:
+    for kind in ProgramKind:
         weights[kind] += composed[kind]
         in_subject = _subject(kind, mail.subject)
         if personal and kind in IMPERSONAL and not weights[kind]:
             in_subject = min(1, in_subject)  # a person's heading for what he tells of himself
         weights[kind] += in_subject + structure.get(kind, 0)
-    hints = local_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
+    hints = has_local_part_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
     return Evidence(
         hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
@@ -182,7 +182,7 @@ def _stretches(text: str) -> Iterator[str]:
                 yield pieces[place]
 
 
-def _told(kind: Kind, spoken: list[Sentence]) -> int:
+def _told(kind: ProgramKind, spoken: list[Sentence]) -> int:
     """The weights that the sentences reach.
 
     In a mail whose writer says I or my, only the other sentences count for the impersonal kinds. An
@@ -190,12 +190,14 @@ def _told(kind: Kind, spoken: list[Sentence]) -> int:
     """
     if kind not in IMPERSONAL:
         return _said(kind, spoken)
-    if kind is Kind.ACKNOWLEDGEMENT and any(says(kind, each.form, PROMISE) for each in spoken):
+    if kind is ProgramKind.ACKNOWLEDGEMENT and any(
+        says(kind, each.form, PROMISE) for each in spoken
+    ):
         return _said(kind, spoken)
     return _said(kind, [each for each in spoken if not speaks_of_oneself(each)])
 
 
-def _composed(kind: Kind, spoken: list[Sentence]) -> int:
+def _composed(kind: ProgramKind, spoken: list[Sentence]) -> int:
     """The weights of the statements in free wording, at most enough to hold a mail."""
     if kind in IMPERSONAL:
         spoken = [each for each in spoken if not speaks_of_oneself(each)]
@@ -212,29 +214,29 @@ def _is_about_programs(sentence: Sentence) -> bool:
 
 def _is_stated(sentence: Sentence) -> bool:
     """Is the sentence one that programs say in free wording, and not a person of himself?"""
-    kinds = (Kind.ACKNOWLEDGEMENT, Kind.AUTOMATIC, Kind.ABSENCE)
+    kinds = (ProgramKind.ACKNOWLEDGEMENT, ProgramKind.AUTOMATIC, ProgramKind.ABSENCE)
     stating = max(stated(kind, [sentence]) for kind in kinds)
     return stating >= PROMISE and not speaks_of_oneself(sentence)
 
 
-def _said(kind: Kind, spoken: list[Sentence]) -> int:
+def _said(kind: ProgramKind, spoken: list[Sentence]) -> int:
     """The weights that the sentences reach: each counts once."""
     rows = [row for row in _rows(kind) if any(says(kind, s.form, row) for s in spoken)]
     return sum(rows)
 
 
-def _rows(kind: Kind) -> tuple[int, ...]:
+def _rows(kind: ProgramKind) -> tuple[int, ...]:
     return tuple(row for row in (1, 2, PROGRAM, CERTAIN) if compiled(kind, row) is not None)
 
 
-def _subject(kind: Kind, subject: str) -> int:
+def _subject(kind: ProgramKind, subject: str) -> int:
     """CERTAIN for a subject that says it of itself; else how much of a part of it says it."""
     found = compiled(kind, "subjects")
     if found is None or not subject:
         return 0
     hint = int(says(kind, form(subject), "hints"))
     shares: list[float] = []
-    parts = [form(part) for part in SPLIT.split(bare(subject)) if part.strip()]
+    parts = [form(part) for part in SPLIT.split(strip_subject_prefixes(subject)) if part.strip()]
     for part in filter(None, parts):
         match = found.search(part)
         shares.append((match.end() - match.start()) / len(part) if match else 0.0)
@@ -243,25 +245,27 @@ def _subject(kind: Kind, subject: str) -> int:
         return hint
     if subject.rstrip().endswith(("?", "？", "؟")) or best < WHOLE:
         return 1
-    claims = kind is Kind.AUTOMATIC and shares[0] >= EXACT and not is_reply(subject)
+    claims = kind is ProgramKind.AUTOMATIC and shares[0] >= EXACT and not is_reply(subject)
     return CERTAIN if claims else PROGRAM
 
 
-def _structure(mail: ParsedMail, weights: dict[Kind, int]) -> dict[Kind, int]:
+def _structure(mail: ParsedMail, weights: dict[ProgramKind, int]) -> dict[ProgramKind, int]:
     """What the parts of the mail say."""
-    found: dict[Kind, int] = {}
+    found: dict[ProgramKind, int] = {}
     if REACTION_TYPE in mail.content_types:
-        found[Kind.REACTION] = CERTAIN
+        found[ProgramKind.REACTION] = CERTAIN
     reported = any(REPORT_FILE.search(each.name) for each in mail.attachments)
     if reported or set(REPORT_TYPES) & set(mail.content_types):
-        found[Kind.REPORT] = CERTAIN
+        found[ProgramKind.REPORT] = CERTAIN
     if DATA.search(mail.text):
-        found[Kind.REPORT] = CERTAIN
-    if MACHINE_SUBJECT.search(bare(mail.subject)) or MACHINE_SUBJECT.search(mail.subject.strip()):
-        found[Kind.ALERT] = CERTAIN
+        found[ProgramKind.REPORT] = CERTAIN
+    if MACHINE_SUBJECT.search(strip_subject_prefixes(mail.subject)) or MACHINE_SUBJECT.search(
+        mail.subject.strip()
+    ):
+        found[ProgramKind.ALERT] = CERTAIN
     if "text/calendar" in mail.content_types:
-        answered = weights[Kind.CALENDAR] or _subject(Kind.CALENDAR, mail.subject)
-        found[Kind.CALENDAR] = PROGRAM if answered else 0
+        answered = weights[ProgramKind.CALENDAR] or _subject(ProgramKind.CALENDAR, mail.subject)
+        found[ProgramKind.CALENDAR] = PROGRAM if answered else 0
     return found
 
 
@@ -279,7 +283,7 @@ def _is_asked(sentence: Sentence) -> bool:
     if not _is_long_enough(sentence.form) or says("service_questions", sentence.form):
         return False
     if sentence.question:
-        return not stated(Kind.SURVEY, [sentence])
+        return not stated(ProgramKind.SURVEY, [sentence])
     if _is_stated(sentence):
         return False
     clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
@@ -291,7 +295,7 @@ def _may_be_asked(sentence: Sentence) -> bool:
 
 
 def _is_programs(told: str) -> bool:
-    return any(says(kind, told, row) for kind in Kind for row in _rows(kind) if row > 1)
+    return any(says(kind, told, row) for kind in ProgramKind for row in _rows(kind) if row > 1)
 
 
 def _is_long_enough(told: str) -> bool:

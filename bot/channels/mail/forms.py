@@ -7,7 +7,7 @@ address stands only in the text, and an answer to the sender would reach nobody.
 import re2
 
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.phrases import local_in
+from bot.channels.mail.phrases import has_local_part_in
 from bot.channels.mail.phrasing import ADDRESS, form, says, sentences
 
 # "Name: Petra", "*E-mail:* petra@example.org", "Message Body:" with the value on the next line
@@ -26,7 +26,7 @@ def is_form(mail: ParsedMail) -> bool:
     beside one with an address that is not the sender's. A person's signature has fields as well,
     but none for a message.
     """
-    if local_in(mail.sender, "form_programs"):
+    if has_local_part_in(mail.sender, "form_programs"):
         return True
     text = mail.text.strip()  # all of it: fields such as "From:" look like those of a quoted mail
     found = FIELD.findall(text[:BEGINNING])
@@ -35,7 +35,9 @@ def is_form(mail: ParsedMail) -> bool:
         return False
     named = any(says("message_field", form(name)) for name, _ in fields)
     noted = any(says("form_notice", each.form) for each in sentences(text))
-    site = local_in(mail.sender, "form_senders") or local_in(mail.sender, "system_senders")
+    site = has_local_part_in(mail.sender, "form_senders") or has_local_part_in(
+        mail.sender, "system_senders"
+    )
     return (named or noted) and (
         site or ((len(fields) > FEW or noted) and _names_another(mail, fields))
     )

@@ -116,7 +116,7 @@ QUOTE_IDS = frozenset({"appendonsend", "divrplyfwdmsg", "olk_src_body_section", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class VisiblePage:
     """Visible text, whether something was hidden in it, and how many elements it has."""
 
     text: str
@@ -124,7 +124,7 @@ class Page:
     steps: int = 0
 
 
-def html_text(source: str, *, steps: int = MAX_STEPS) -> Page:
+def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
     """The visible text of an HTML part; LimitError when there is too much of it."""
     if source.count("<") > MAX_TAGS:
         raise LimitError("too many elements of HTML")
@@ -133,9 +133,9 @@ def html_text(source: str, *, steps: int = MAX_STEPS) -> Page:
     tree = LexborHTMLParser(source)
     root = tree.root
     if root is None:
-        return Page(text="", hidden=False)
+        return VisiblePage(text="", hidden=False)
     pieces, hidden, taken = _walked(root, _hidden_by_sheet(tree), steps)
-    return Page(text="\n".join(_lines("".join(pieces))), hidden=hidden, steps=taken)
+    return VisiblePage(text="\n".join(_lines("".join(pieces))), hidden=hidden, steps=taken)
 
 
 def _lines(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from bot.errors import DeliveryError, InputError, SettingsError
-from bot.ports import Mail, Place
+from bot.ports import Mail, MailFolder
 from bot.settings import Access
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class ImapMailbox:
             if raw is not None:
                 yield Mail(ref=f"{self.access.folder}/{self._validity}/{uid}", raw=raw)
 
-    def settle(self, ref: str, place: Place) -> None:
+    def settle(self, ref: str, place: MailFolder) -> None:
         """Move a mail to its folder; one that is not there any more was moved before."""
         validity, uid = _parts(ref)
         with _faults(self):
@@ -111,7 +111,7 @@ class ImapMailbox:
         with _faults(self):
             client = self._connected()
             try:
-                for name in (self.access.folder, Place.PROCESSED.value):
+                for name in (self.access.folder, MailFolder.PROCESSED.value):
                     client.select_folder(name, readonly=True)
                     uids = sorted(client.search())[-RECENT:]
                     for answer in (client.fetch(uids, [RESULTS]) if uids else {}).values():
@@ -121,7 +121,7 @@ class ImapMailbox:
         return found
 
     def _folders(self) -> tuple[str, ...]:
-        return (self.access.folder, *(place.value for place in Place))
+        return (self.access.folder, *(place.value for place in MailFolder))
 
     def _found(self, client: IMAPClient, folder: str, message_id: str) -> bool:
         client.select_folder(folder, readonly=True)
@@ -254,7 +254,7 @@ def _context(access: Access) -> ssl.SSLContext:
 
 
 def _make_folders(client: IMAPClient) -> None:
-    for place in Place:
+    for place in MailFolder:
         if not client.folder_exists(place.value):
             with suppress(IMAPClientError):  # another worker was faster
                 client.create_folder(place.value)

@@ -5,19 +5,19 @@ from dataclasses import asdict, dataclass
 
 from bot.channels.mail.ids import legal_id, legal_ids, named_ids
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.rules import Policy, Ruling, Verdict, is_authenticated, rule
+from bot.channels.mail.rules import MailVerdict, Policy, Ruling, is_authenticated, rule
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.mail.subject import adds_nothing, is_marked_empty, subject_text
 from bot.domain import Redaction
 from bot.journal import Received
 from bot.journal.threads import conversation_key
-from bot.policy import Refuse, sample, screen
+from bot.policy import Refuse, quoted_phishing_query, screen
 from bot.ports import Mail
 from bot.redact import redact
 from bot.text.subject import reply_subject
 
 MAX_ATTACHMENTS = 30
-FINAL = frozenset({Verdict.DROP, Verdict.BOUNCE, Verdict.RECEIPT})
+FINAL = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def question_text(mail: ParsedMail) -> str:
 
 def is_suspicious(mail: ParsedMail) -> bool:
     """Is the mail that is passed on one that asks for secrets or carries links?"""
-    return bool(sample("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
+    return bool(quoted_phishing_query("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
 def received(found: Read, ref: str) -> Received:
@@ -148,5 +148,5 @@ def unreadable(mail: Mail) -> Received:
     key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
     return Received(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,
-        verdict=Verdict.HOLD.value, rule="R0 not readable", sender="", headers={}, text="",
+        verdict=MailVerdict.HOLD.value, rule="R0 not readable", sender="", headers={}, text="",
     )  # fmt: skip

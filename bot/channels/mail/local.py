@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_folder, private_opener
-from bot.ports import Mail, Place
+from bot.ports import Mail, MailFolder
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 10 * 1024 * 1024
@@ -78,7 +78,7 @@ class LocalMailbox:
         self.new = Folder(root / "new")
         self.root = root
         self._arrived = threading.Event()
-        for place in Place:
+        for place in MailFolder:
             Folder(root / place)
 
     def waiting(self) -> Iterator[Mail]:
@@ -87,7 +87,7 @@ class LocalMailbox:
             with suppress(FileNotFoundError):  # another worker was faster
                 yield Mail(ref=path.name, raw=path.read_bytes())
 
-    def settle(self, ref: str, place: Place) -> None:
+    def settle(self, ref: str, place: MailFolder) -> None:
         """Move a mail where it belongs. Not synced: one that comes back is known by its key."""
         target = self.root / place / "cur" / f"{ref}:2,S"
         with suppress(FileNotFoundError):

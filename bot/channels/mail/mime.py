@@ -40,7 +40,7 @@ class Flow(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class MimePart:
     """One node: its headers, and either children or a body as sent."""
 
     headers: tuple[Header, ...]
@@ -50,13 +50,13 @@ class Part:
     disposition: str
     filename: str
     body: bytes
-    children: tuple["Part", ...] = ()
+    children: tuple["MimePart", ...] = ()
 
     def content(self) -> bytes:
         """The body without its transfer encoding."""
         return untransferred(self.body, first(self.headers, "content-transfer-encoding"))
 
-    def walk(self) -> Iterator["Part"]:
+    def walk(self) -> Iterator["MimePart"]:
         """This part and all below it; a message inside the mail stays closed."""
         yield self
         for child in self.children:
@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Budget:
+class ParsingBudget:
     """How many more parts may be opened, and how many bytes of headers read."""
 
     parts: int = MAX_PARTS
@@ -98,7 +98,9 @@ def headers_of(head: bytes) -> tuple[tuple[Header, ...], bytes]:
     return _joined(found), b""
 
 
-def part_of(raw: bytes, budget: Budget, *, depth: int = 0, default: str = "text/plain") -> Part:
+def part_of(
+    raw: bytes, budget: ParsingBudget, *, depth: int = 0, default: str = "text/plain"
+) -> MimePart:
     """The part that `raw` holds; LimitError when it is too much."""
     budget.parts -= 1
     if budget.parts < 0:
@@ -125,8 +127,8 @@ def first(headers: tuple[Header, ...], name: str) -> str:
 
 
 def _built(
-    headers: tuple[Header, ...], body: bytes, budget: Budget, depth: int, default: str
-) -> Part:
+    headers: tuple[Header, ...], body: bytes, budget: ParsingBudget, depth: int, default: str
+) -> MimePart:
     fields = Message()
     for name in ("content-type", "content-disposition"):
         if value := first(headers, name):
@@ -134,7 +136,7 @@ def _built(
     kind = _kind(fields) if "content-type" in fields else default
     boundary = _parameter(fields, "boundary") if kind.startswith("multipart/") else ""
     below = "message/rfc822" if kind == "multipart/digest" else "text/plain"
-    return Part(
+    return MimePart(
         headers=headers,
         content_type=kind,
         charset=_parameter(fields, "charset") or _charset(first(headers, "content-type")),
@@ -149,7 +151,7 @@ def _built(
     )
 
 
-def _pieces(body: bytes, boundary: bytes, budget: Budget) -> list[bytes]:
+def _pieces(body: bytes, boundary: bytes, budget: ParsingBudget) -> list[bytes]:
     """What lies between the delimiter lines; the last piece may lack its end."""
     if not boundary.strip():
         return []

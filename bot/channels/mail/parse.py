@@ -20,9 +20,9 @@ from bot.channels.mail.enclosed import (
 from bot.channels.mail.limits import LimitError
 from bot.channels.mail.mime import (
     MAX_HEAD,
-    Budget,
     Header,
-    Part,
+    MimePart,
+    ParsingBudget,
     first,
     head_and_body,
     headers_of,
@@ -100,10 +100,10 @@ def parse(raw: bytes, own: OwnWords = NONE_OF_OURS) -> ParsedMail:
     return _parsed(headers, key=dedupe_key(raw), fault=fault)
 
 
-def _tree(raw: bytes) -> Part:
+def _tree(raw: bytes) -> MimePart:
     if len(raw) > MAX_BYTES:
         raise LimitError("larger than 10 MiB")
-    tree = part_of(raw, Budget())
+    tree = part_of(raw, ParsingBudget())
     people = addresses(_values(tree.headers, "from", *ADDRESSEES), limit=MAX_ADDRESSES)
     if len(people) > MAX_ADDRESSES:
         raise LimitError("more than 50 addresses")
@@ -124,7 +124,7 @@ def dedupe_key(raw: bytes) -> str:
 
 
 def _parsed(
-    headers: tuple[Header, ...], *, key: str, tree: Part | None = None, fault: str = "",
+    headers: tuple[Header, ...], *, key: str, tree: MimePart | None = None, fault: str = "",
     own: OwnWords = NONE_OF_OURS,
 ) -> ParsedMail:  # fmt: skip
     senders = authors(_values(headers, "from"), limit=MAX_ADDRESSES)

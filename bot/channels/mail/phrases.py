@@ -28,25 +28,25 @@ PREFIX = (
 )
 
 
-def fails(subject: str) -> bool:
-    left = bare(subject)
+def is_failure_subject(subject: str) -> bool:
+    left = strip_subject_prefixes(subject)
     return any(phrase in left for phrase in phrases("failure_subjects"))
 
 
 def claims_failure(subject: str) -> bool:
     """Does the subject begin with a phrase of a failure and a colon, as no person's does?"""
-    first, colon, _ = bare(subject).replace("：", ":").partition(":")
+    first, colon, _ = strip_subject_prefixes(subject).replace("：", ":").partition(":")
     known = first.strip(" .!") in phrases("failure_subjects")
     return bool(colon) and known and not is_reply(subject)
 
 
-def told(mail: ParsedMail) -> int:
+def count_failure_phrases(mail: ParsedMail) -> int:
     """How many different phrases of a failure report its beginning holds."""
     text = " ".join(mail.text[:WHOLE_BODY].lower().split()) + " "
     return sum(phrase in text for phrase in phrases("failure_phrases"))
 
 
-def bare(subject: str) -> str:
+def strip_subject_prefixes(subject: str) -> str:
     """The subject in lower case, without Re: and the like, or marks like [EXTERN]."""
     left = subject[:300].lower().strip()
     for _ in range(5):
@@ -64,7 +64,7 @@ def is_reply(subject: str) -> bool:
     return bool(colon) and mark.strip() in PREFIX
 
 
-def local_in(address: str, name: str) -> bool:
+def has_local_part_in(address: str, name: str) -> bool:
     local = address.rpartition("@")[0]
     return bool(local) and any(_fits(local, pattern) for pattern in phrases(name))
 

@@ -19,7 +19,7 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.event_store import Inbox
 from bot.channels.slack.events import incoming
-from bot.channels.slack.handlers.modal_submissions import Windows, broken
+from bot.channels.slack.handlers.modal_submissions import ModalHandler, broken
 from bot.channels.slack.signatures import Refusals
 from bot.infra.http_server import Page
 from bot.journal import Journal
@@ -31,14 +31,14 @@ PING = 3.0  # seconds; a line without an answer for four of them is dead
 LOOKING = "Looking it up …"
 
 
-class Entry:
+class SlackGateway:
     """Verifies, commits, acknowledges."""
 
     def __init__(
         self,
         journal: Journal,
         client: Client,
-        windows: Windows,
+        windows: ModalHandler,
         *,
         secret: str,
         woken: Callable[[], None],
@@ -95,7 +95,7 @@ class Entry:
 class Socket:
     """The connection of Socket Mode: opened again whenever it is gone."""
 
-    def __init__(self, entry: Entry, token: str, base_url: str) -> None:
+    def __init__(self, entry: SlackGateway, token: str, base_url: str) -> None:
         web = Web(token=token, base_url=base_url, timeout=SECONDS)
         self.handler = SocketModeHandler(
             entry.bolt, token, web_client=web, concurrency=20, ping_interval=PING

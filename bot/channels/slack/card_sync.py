@@ -16,7 +16,7 @@ from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
 from bot.journal.slack_outbox import REMINDER
-from bot.journal.slack_records import Card, Later
+from bot.journal.slack_records import Card, FollowUpMessage
 
 log = logging.getLogger(__name__)
 LATER = 1_500
@@ -132,7 +132,7 @@ def payload(drawn: Drawn) -> dict[str, Any]:
     return {"text": drawn.text, "blocks": drawn.blocks}
 
 
-def _came(each: Later) -> dict[str, Any]:
+def _came(each: FollowUpMessage) -> dict[str, Any]:
     text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
     blocks = [b.words(f"✉️ *{text}:*"), b.said(each.text, LATER)]
     if each.sender:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.channels.slack.access import Access, Model, Pace
-from bot.channels.slack.bolt_app import Entry, Socket
+from bot.channels.slack.bolt_app import SlackGateway, Socket
 from bot.channels.slack.card_sync import Sync
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
-from bot.channels.slack.context import Room
+from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.events import ACT, ASK
-from bot.channels.slack.handlers.buttons import Acts
-from bot.channels.slack.handlers.modal_submissions import Windows
-from bot.channels.slack.handlers.questions import Asks
+from bot.channels.slack.handlers.buttons import ButtonHandler
+from bot.channels.slack.handlers.modal_submissions import ModalHandler
+from bot.channels.slack.handlers.questions import QuestionHandler
 from bot.channels.slack.health import clock, standing
 from bot.channels.slack.health_checks import examine
 from bot.channels.slack.outbox_worker import Sender
@@ -67,14 +67,14 @@ class Slack:
         self.places = Places(self.client, self.words.channel_seconds)
         threshold = desk.responder.judge.threshold_for("en")
         self.cards = Cards(desk.knowledge, self.words, threshold)
-        self.room = Room(
+        self.room = HandlerContext(
             desk=desk, client=self.client, staff=self.staff, places=self.places, cards=self.cards,
             answers=Answers(desk.outbound, self.words, threshold), words=self.words,
             channel=access.channel, candidates=home / "candidates.jsonl", work=work,
             wake=self.wake,
         )  # fmt: skip
-        self.acts = Acts(self.room, self.health)
-        self.asks = Asks(self.room)
+        self.acts = ButtonHandler(self.room, self.health)
+        self.asks = QuestionHandler(self.room)
         self.sync = Sync(
             self.journal, self.cards, self.words, channel=access.channel, oncall=access.oncall
         )
@@ -86,8 +86,8 @@ class Slack:
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
-        self.entry = Entry(
-            self.journal, self.client, Windows(self.room), secret=access.signing_secret,
+        self.entry = SlackGateway(
+            self.journal, self.client, ModalHandler(self.room), secret=access.signing_secret,
             woken=self.wake,
         )  # fmt: skip
         self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
@@ -188,7 +188,7 @@ class Slack:
         leads = self.journal.slack.leader.leads()
         with self._leading:
             if leads and not self._led:
-                self.journal.slack.unsent()
+                self.journal.slack.requeue_in_flight()
             self._led = leads
         return leads
 
@@ -264,7 +264,7 @@ class Slack:
         if time.monotonic() - self._tidied > HOUR:
             self._tidied = time.monotonic()
             self.journal.slack.forget(days=self.words.keep_days)
-            self.journal.slack.revive()
+            self.journal.slack.requeue_failed()
 
     def _redraw(self) -> None:
         """App Home of those who have it open."""

@@ -28,7 +28,7 @@ DONE_IN_A_CHANNEL = frozenset({"click", "command", "shortcut"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class HandlerContext:
     """One workspace, one triage channel, one desk."""
 
     desk: Desk

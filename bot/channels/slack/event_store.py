@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.channels.slack.events import Incoming
 from bot.journal.slack_events import SlackBook
-from bot.journal.slack_records import Fresh
+from bot.journal.slack_records import NewSlackEvent
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Inbox:
         with self._list:
             batch, self._waiting = self._waiting, []
         rows = [
-            Fresh(key=e.key, lane=e.lane, payload=e.payload, place=e.place)
+            NewSlackEvent(key=e.key, lane=e.lane, payload=e.payload, place=e.place)
             for e in (ticket.event for ticket in batch)
         ]
         try:

@@ -18,7 +18,7 @@ from bot.channels.slack.permissions import Places
 from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import Journal
 from bot.journal.slack_outbox import ALERT
-from bot.journal.slack_records import READY, Post
+from bot.journal.slack_records import READY, SlackPost
 
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -67,7 +67,7 @@ class Sender:
     def drain(self) -> int:
         """Make every post that may be made now; how many were taken."""
         if self._left:
-            self.book.unsent()
+            self.book.requeue_in_flight()
             self._left = False
         made, broken = 0, None
         for post in self.book.due():
@@ -84,7 +84,7 @@ class Sender:
             self.trouble = ""  # what could not be posted is not wanted any more
         return made
 
-    def _may(self, post: Post) -> bool:
+    def _may(self, post: SlackPost) -> bool:
         now = self.tick()
         if now < max(self._next.get(post.channel, 0.0), self._next.get("", 0.0)):
             return False
@@ -93,11 +93,11 @@ class Sender:
             recent.popleft()
         return post.method == "chat.update" or len(recent) < self.fuse
 
-    def _make(self, post: Post) -> bool:
+    def _make(self, post: SlackPost) -> bool:
         try:
             ts = self._call(post)
         except BusyError as error:
-            self.book.again(post.id, str(error), seconds=error.seconds, counted=False)
+            self.book.retry_later(post.id, str(error), seconds=error.seconds, counted=False)
             self._next[post.channel] = self.tick() + error.seconds
         except BrokenError as error:
             self._broken(post, str(error))
@@ -116,7 +116,7 @@ class Sender:
             return True
         return False
 
-    def _took(self, post: Post, ts: str) -> None:
+    def _took(self, post: SlackPost, ts: str) -> None:
         self.book.posted(post, ts)
         self.trouble = ""
         now = self.tick()
@@ -124,7 +124,7 @@ class Sender:
         if post.method != "chat.update":
             self._made.setdefault(_loop(post), deque()).append(now)
 
-    def _call(self, post: Post) -> str:
+    def _call(self, post: SlackPost) -> str:
         payload = dict(post.payload)
         if post.method == "respond":
             self.client.respond(payload.pop("url"), payload)
@@ -137,7 +137,7 @@ class Sender:
         answer = self._once(method, arguments, post)
         return str(answer.get("ts") or answer.get("message_ts") or "")
 
-    def _once(self, method: str, arguments: dict[str, Any], post: Post) -> SlackResponse:
+    def _once(self, method: str, arguments: dict[str, Any], post: SlackPost) -> SlackResponse:
         """Slack tells by its id that it has a message already, which a crash kept us from hearing.
 
         Where that message was deleted since, there is nothing to double.
@@ -152,7 +152,7 @@ class Sender:
                 raise
             return self.client.call(method, arguments)
 
-    def _placed(self, post: Post, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _placed(self, post: SlackPost, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Where a card or an answer in its thread lies is known only now."""
         method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
         card = self.book.card(post.case_id) if post.case_id else None
@@ -171,9 +171,9 @@ class Sender:
                 arguments.pop(name, None)
         return method, arguments
 
-    def _broken(self, post: Post, why: str) -> None:
+    def _broken(self, post: SlackPost, why: str) -> None:
         """Only this channel waits, unless it is the token; nothing is counted as a try."""
-        self.book.again(post.id, why, seconds=self.repair, counted=False)
+        self.book.retry_later(post.id, why, seconds=self.repair, counted=False)
         wide = "" if "token" in why or "auth" in why or "account" in why else post.channel
         self._next[wide] = self.tick() + self.repair
         self.places.forget()
@@ -192,32 +192,32 @@ class Sender:
                 payload={"text": says}, at=self.quiet(),
             )  # fmt: skip
 
-    def _refused(self, post: Post, why: str) -> None:
+    def _refused(self, post: SlackPost, why: str) -> None:
         """An answer to a command that came too late is told to the person; the rest is buried."""
         if post.method == "respond":
             kept = {name: post.payload[name] for name in SAID if name in post.payload}
-            self.book.turned(post, kept)
+            self.book.redirect_to_dm(post, kept)
             return
         self._bury(post, why)
 
-    def _bury(self, post: Post, why: str) -> None:
+    def _bury(self, post: SlackPost, why: str) -> None:
         """Given up until somebody mends what is wrong; people hear of it, but of no such word."""
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
-        self.book.buried(post, why, tell=tell, says={"text": says}, at=self.quiet())
+        self.book.mark_failed(post, why, tell=tell, says={"text": says}, at=self.quiet())
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
-    def _later(self, post: Post, why: str, tries: int | None = None) -> None:
+    def _later(self, post: SlackPost, why: str, tries: int | None = None) -> None:
         tried = post.attempts + 1
         if tried >= (tries or self.tries):
             self._bury(post, why)
             return
         wait = self.backoff[min(tried, len(self.backoff)) - 1]
-        self.book.again(post.id, why, seconds=wait)
+        self.book.retry_later(post.id, why, seconds=wait)
         self._next[post.channel] = self.tick() + min(wait, self.backoff[0])
 
 
-def _loop(post: Post) -> object:
+def _loop(post: SlackPost) -> object:
     """What a loop would go round in: one case, or one person."""
     return post.case_id or post.channel

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from bot.redact.lexicon import words
 from bot.redact.normalize import lowered
-from bot.redact.prose.keywords import Cue
-from bot.redact.prose.tokenizer import JOINED_RUN, Piece, Shape
+from bot.redact.prose.keywords import Keyword
+from bot.redact.prose.tokenizer import JOINED_RUN, Token, TokenShape
 
 YEAR_LENGTHS = (4, 8)  # 2025, 20251126
 
@@ -31,13 +31,13 @@ class Place:
 class Candidate:
     """A piece that may be the value that belongs to a cue."""
 
-    cue: Cue
+    cue: Keyword
     place: Place
-    row: list[Piece]
+    row: list[Token]
     index: int
 
     @property
-    def piece(self) -> Piece:
+    def piece(self) -> Token:
         return self.row[self.index]
 
     @property
@@ -48,7 +48,7 @@ class Candidate:
     @property
     def digits(self) -> int:
         """How many figures, of a piece that is a number; 0 for others."""
-        return figures(self.piece.text) if self.piece.shape is Shape.NUMBER else 0
+        return figures(self.piece.text) if self.piece.shape is TokenShape.NUMBER else 0
 
     @property
     def is_year(self) -> bool:
@@ -71,7 +71,7 @@ def figures(text: str) -> int:
     return sum(char.isdigit() for char in text)
 
 
-def ends_clause(row: list[Piece], index: int) -> bool:
+def ends_clause(row: list[Token], index: int) -> bool:
     """Nothing behind the piece belongs to it."""
     piece = row[index]
     if piece.trail.strip("\"')*") or index + 1 == len(row):

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 
 from bot.redact.checks import SPELT, UUID, case_changes, random
-from bot.redact.lexicon import is_name, says_about, words
+from bot.redact.lexicon import is_descriptive_word, is_name, words
 from bot.redact.normalize import lowered
 from bot.redact.prose.candidates import Candidate, Place, ends_clause, figures
-from bot.redact.prose.keywords import Cue, Role
+from bot.redact.prose.keywords import Keyword, SecretRole
 from bot.redact.prose.one_time_codes import (
     CODE_DIGITS,
     SIX,
@@ -17,7 +17,7 @@ from bot.redact.prose.one_time_codes import (
     recovery,
     sent_code,
 )
-from bot.redact.prose.tokenizer import Piece, Shape, shape
+from bot.redact.prose.tokenizer import Token, TokenShape, shape
 from bot.redact.prose.word_passwords import MOST_WORDS, lone_word, word_before
 
 YEAR_DIGITS = 4
@@ -52,13 +52,13 @@ def value_fits(at: Candidate) -> bool:
 def _is_slug(text: str) -> bool:
     """faq-openai-passwords-api-keys: words of the matter, joined for a name."""
     parts = text.split("-")
-    return len(parts) > SLUG_PARTS and text.islower() and sum(map(says_about, parts)) > 1
+    return len(parts) > SLUG_PARTS and text.islower() and sum(map(is_descriptive_word, parts)) > 1
 
 
 def _is_elsewhere(at: Candidate) -> bool:
     """In another clause than its word, or labelled as something else."""
     place, before = at.place, at.neighbours[0].rstrip(".")
-    if place.bound or at.cue.role not in (Role.PASSWORD, Role.KEY):
+    if place.bound or at.cue.role not in (SecretRole.PASSWORD, SecretRole.KEY):
         return False
     labelled = before in words("labels") and before not in words("time_labels") | CHANGES
     behind = place.sentences > 0 and len(at.piece.text) > LONGEST_PASSWORD
@@ -67,7 +67,7 @@ def _is_elsewhere(at: Candidate) -> bool:
 
 def _counts_something(at: Candidate) -> bool:
     """An order number, a price, so many days: the words round a number say so."""
-    if at.piece.shape not in (Shape.NUMBER, Shape.USUAL) or at.place.marked:
+    if at.piece.shape not in (TokenShape.NUMBER, TokenShape.USUAL) or at.place.marked:
         return False
     before, behind = at.neighbours
     if before.startswith("+") or at.piece.lead.endswith("#"):
@@ -83,26 +83,26 @@ def _counts_something(at: Candidate) -> bool:
 def _password(at: Candidate) -> bool:
     place, text = at.place, at.piece.text
     match at.piece.shape:
-        case Shape.STRONG:
+        case TokenShape.STRONG:
             return place.words <= (AHEAD if place.before_cue else BEHIND)
-        case Shape.CASED:
+        case TokenShape.CASED:
             return place.bound or at.beside
-        case Shape.USUAL:
+        case TokenShape.USUAL:
             handle = at.beside and text[0] in "@#" and figures(text) > 0
             long = place.marked or len(text) >= SIX
             named = at.piece.word.rstrip("!?") in words("names", "words")
             return handle or ((place.bound or _ends_beside(at)) and long and not named)
-        case Shape.NUMBER:
+        case TokenShape.NUMBER:
             return _number(at)
-        case Shape.WORD:
+        case TokenShape.WORD:
             return word_before(at) if place.before_cue else lone_word(at)
-        case Shape.EMPTY | Shape.NEVER:
+        case TokenShape.EMPTY | TokenShape.NEVER:
             return False
 
 
 def _phrase(at: Candidate) -> bool:
     """Behind "seed", which is a number too."""
-    return at.piece.shape is not Shape.NUMBER and _password(at)
+    return at.piece.shape is not TokenShape.NUMBER and _password(at)
 
 
 def _ends_beside(at: Candidate) -> bool:
@@ -126,27 +126,27 @@ def _answer(at: Candidate) -> bool:
         return False
     apposed = at.beside and at.piece.text[:1].isupper() and at.piece.trail.startswith(",")
     bound = (at.place.bound or apposed) and not at.place.before_cue
-    named = bound and at.piece.shape is not Shape.NEVER
-    return named and len(word) >= LEAST_ANSWER and not says_about(word)
+    named = bound and at.piece.shape is not TokenShape.NEVER
+    return named and len(word) >= LEAST_ANSWER and not is_descriptive_word(word)
 
 
 def _key(at: Candidate) -> bool:
     place, text, found = at.place, at.piece.text, at.piece.shape
-    if found in (Shape.EMPTY, Shape.NEVER):
+    if found in (TokenShape.EMPTY, TokenShape.NEVER):
         return False
-    if found is Shape.NUMBER:
+    if found is TokenShape.NUMBER:
         return place.bound and at.digits >= LEAST_FIGURES
-    if place.bound and (at.mixed or (found is Shape.CASED and random(text))):
+    if place.bound and (at.mixed or (found is TokenShape.CASED and random(text))):
         named = is_name(text.lower()) or (
             text.islower() and SPELT.match(text) and not text.startswith("sk-")
         )
         return len(text) >= (SIX if place.marked else LEAST_KEY) and not named
-    drawn = at.beside and found is Shape.STRONG and case_changes(text) > 1 and random(text)
+    drawn = at.beside and found is TokenShape.STRONG and case_changes(text) > 1 and random(text)
     if len(text) < (LEAST_DRAWN if drawn else LEAST_LOOSE_KEY):
         return False
     if at.beside and at.mixed:
         return not UUID.match(text)
-    return found is Shape.STRONG and random(text) and place.words <= KEY_AHEAD
+    return found is TokenShape.STRONG and random(text) and place.words <= KEY_AHEAD
 
 
 def _habit(at: Candidate) -> bool:
@@ -154,7 +154,7 @@ def _habit(at: Candidate) -> bool:
     text = at.piece.text
     loud = (
         len(text) >= LEAST_KEY
-        and at.piece.shape is Shape.STRONG
+        and at.piece.shape is TokenShape.STRONG
         and bool(INNER_SIGN.search(text) or YEARED.match(text))
     )
     return loud and at.place.words <= HABIT_AHEAD
@@ -165,7 +165,7 @@ def _login(at: Candidate) -> bool:
     place = at.place
     if place.before_cue or at.index == 0:
         return False
-    last, strong = at.row[at.index - 1], at.piece.shape is Shape.STRONG
+    last, strong = at.row[at.index - 1], at.piece.shape is TokenShape.STRONG
     if strong and ("@" in last.text or (place.before in WITH and place.words <= QUOTED_AHEAD)):
         return True
     if not place.identified or place.words > LEAST_ANSWER:
@@ -177,14 +177,14 @@ def _login(at: Candidate) -> bool:
 def _second_of_pair(at: Candidate, apart: set[str]) -> bool:
     parted, text = bool(BARS & apart), at.piece.text
     match at.piece.shape:
-        case Shape.STRONG | Shape.CASED:
+        case TokenShape.STRONG | TokenShape.CASED:
             return True
-        case Shape.WORD:
-            told = len(text) < CODE_DIGITS[0] or says_about(lowered(text))
+        case TokenShape.WORD:
+            told = len(text) < CODE_DIGITS[0] or is_descriptive_word(lowered(text))
             return parted and _follows_name(at) and not told and ends_clause(at.row, at.index)
-        case Shape.NUMBER:
+        case TokenShape.NUMBER:
             return parted and at.digits >= CODE_DIGITS[0]
-        case Shape.USUAL | Shape.EMPTY | Shape.NEVER:
+        case TokenShape.USUAL | TokenShape.EMPTY | TokenShape.NEVER:
             return False
 
 
@@ -193,49 +193,51 @@ def _follows_name(at: Candidate) -> bool:
     earlier = [piece for piece in at.row[: at.index] if piece.text]
     if not earlier or at.place.words > 1:
         return False
-    if earlier[-1].shape is Shape.NEVER:
+    if earlier[-1].shape is TokenShape.NEVER:
         return True
     named = at.row.index(earlier[-1])
     return ":" in earlier[-1].lead or (named > 0 and ":" in at.row[named - 1].lead)
 
 
-def quoted_fits(cue: Cue, place: Place, inside: str) -> bool:
+def quoted_fits(cue: Keyword, place: Place, inside: str) -> bool:
     """Is what stands in quotation marks near a cue its value?"""
     row = inside.split()
     near = place.bound or place.words <= QUOTED_AHEAD
     if not near or not any(char.isalnum() for char in inside):
         return False
     shapes = [shape(word) for word in row]
-    if cue.role in (Role.CODE, Role.BARE_CODE):
-        return set(shapes) == {Shape.NUMBER} and figures(inside) in CODE_DIGITS
-    if cue.role is Role.KEY:
-        alone = [Piece(text=inside, start=0, shape=shapes[0])]
+    if cue.role in (SecretRole.CODE, SecretRole.BARE_CODE):
+        return set(shapes) == {TokenShape.NUMBER} and figures(inside) in CODE_DIGITS
+    if cue.role is SecretRole.KEY:
+        alone = [Token(text=inside, start=0, shape=shapes[0])]
         whole = len(row) == 1 and place.bound
         return whole and _key(Candidate(cue=cue, place=place, row=alone, index=0))
-    return cue.role in WORDED and Shape.NEVER not in shapes and _quoted_words(place, row, shapes)
+    return (
+        cue.role in WORDED and TokenShape.NEVER not in shapes and _quoted_words(place, row, shapes)
+    )
 
 
-def _quoted_words(place: Place, row: list[str], shapes: list[Shape]) -> bool:
+def _quoted_words(place: Place, row: list[str], shapes: list[TokenShape]) -> bool:
     """A password or an answer in quotation marks; a word about passwords is none."""
-    if len(row) == 1 and shapes[0] is not Shape.WORD:
-        return shapes[0] is not Shape.USUAL or place.bound
+    if len(row) == 1 and shapes[0] is not TokenShape.WORD:
+        return shapes[0] is not TokenShape.USUAL or place.bound
     single = place.words == 0 and len(row) == 1 and len(row[0]) >= CODE_DIGITS[0]
-    told = sum(says_about(lowered(word)) or is_name(word.lower()) for word in row)
+    told = sum(is_descriptive_word(lowered(word)) or is_name(word.lower()) for word in row)
     few = told == 0 or (len(row) > PHRASE_WORDS and told * 2 < len(row))
     return (place.bound or single) and len(row) < MOST_WORDS and few
 
 
-WORDED = (Role.PASSWORD, Role.PHRASE, Role.RECOVERY, Role.ANSWER)
-JUDGES: dict[Role, Callable[[Candidate], bool]] = {
-    Role.PASSWORD: _password,
-    Role.PHRASE: _phrase,
-    Role.CODE: code,
-    Role.BARE_CODE: bare_code,
-    Role.CARD_CODE: card_code,
-    Role.RECOVERY: recovery,
-    Role.ANSWER: _answer,
-    Role.KEY: _key,
-    Role.LOGIN: _login,
-    Role.SENT: sent_code,
-    Role.HABIT: _habit,
+WORDED = (SecretRole.PASSWORD, SecretRole.PHRASE, SecretRole.RECOVERY, SecretRole.ANSWER)
+JUDGES: dict[SecretRole, Callable[[Candidate], bool]] = {
+    SecretRole.PASSWORD: _password,
+    SecretRole.PHRASE: _phrase,
+    SecretRole.CODE: code,
+    SecretRole.BARE_CODE: bare_code,
+    SecretRole.CARD_CODE: card_code,
+    SecretRole.RECOVERY: recovery,
+    SecretRole.ANSWER: _answer,
+    SecretRole.KEY: _key,
+    SecretRole.LOGIN: _login,
+    SecretRole.SENT: sent_code,
+    SecretRole.HABIT: _habit,
 }

@@ -16,7 +16,7 @@ from bot.redact.normalize import View, latin, lowered
 from bot.redact.patterns import Match
 from bot.redact.prose.backward_scanner import values_before
 from bot.redact.prose.forward_scanner import values_behind
-from bot.redact.prose.keywords import KINDS, WEAK, Cue, Role, cues
+from bot.redact.prose.keywords import KINDS, WEAK, Keyword, SecretRole, cues
 from bot.redact.prose.spelled_numbers import numbers_read_out
 from bot.redact.prose.strong_passwords import loud_passwords
 
@@ -41,7 +41,7 @@ def _overlaps(kept: list[tuple[int, int]], match: Match) -> bool:
     return place > 0 and kept[place - 1][1] > match.start
 
 
-def _suspected(text: str, low: str, found: list[Cue]) -> Iterator[Match]:
+def _suspected(text: str, low: str, found: list[Keyword]) -> Iterator[Match]:
     done = 0
     for place, cue in enumerate(found[:MOST_CUES]):
         if cue.start < done:
@@ -54,14 +54,14 @@ def _suspected(text: str, low: str, found: list[Cue]) -> Iterator[Match]:
     if len(found) > MOST_CUES:
         yield from _flood(text, found[-1].end)
     for start, end in numbers_read_out(low, found[:MOST_CUES]):
-        yield Match(KINDS[Role.CODE], start, end, certain=False)
+        yield Match(KINDS[SecretRole.CODE], start, end, certain=False)
     for start, end in loud_passwords(text, found[:MOST_CUES]):
-        yield Match(KINDS[Role.PASSWORD], start, end, certain=False)
+        yield Match(KINDS[SecretRole.PASSWORD], start, end, certain=False)
     for start, end in phrases_anywhere(low):
-        yield Match(KINDS[Role.PHRASE], start, end, certain=False)
+        yield Match(KINDS[SecretRole.PHRASE], start, end, certain=False)
 
 
-def _following(found: list[Cue], place: int, length: int) -> int:
+def _following(found: list[Keyword], place: int, length: int) -> int:
     """Where the next cue begins; a weak one parts no value from a stronger."""
     own = found[place].role in WEAK
     for cue in found[place + 1 : place + LOOK_AHEAD]:
@@ -70,7 +70,7 @@ def _following(found: list[Cue], place: int, length: int) -> int:
     return length
 
 
-def _previous(found: list[Cue], place: int) -> int:
+def _previous(found: list[Keyword], place: int) -> int:
     own = found[place].role in WEAK
     for cue in reversed(found[max(0, place - LOOK_AHEAD) : place]):
         if own or cue.role not in WEAK:
@@ -82,13 +82,13 @@ def _flood(text: str, start: int) -> Iterator[Match]:
     """No letter speaks so often of passwords: behind the last cue read, all that holds a figure."""
     for match in FIGURED.finditer(latin(text), start):
         low, high = match.span()
-        yield Match(KINDS[Role.PASSWORD], low, high, certain=False)
+        yield Match(KINDS[SecretRole.PASSWORD], low, high, certain=False)
 
 
 def _values(
-    text: str, low: str, cue: Cue, previous: int, following: int
+    text: str, low: str, cue: Keyword, previous: int, following: int
 ) -> Iterator[tuple[int, int]]:
-    if cue.role is Role.PHRASE:
+    if cue.role is SecretRole.PHRASE:
         yield from phrase_after(low, cue.end)
     yield from values_behind(text, cue, following)
     yield from values_before(text, cue, previous)

@@ -8,8 +8,8 @@ from bot.redact.lexicon import is_copula, words
 from bot.redact.normalize import lowered
 from bot.redact.prose.candidates import Candidate, Place
 from bot.redact.prose.classifier import quoted_fits, value_fits
-from bot.redact.prose.keywords import Cue, Role
-from bot.redact.prose.tokenizer import JOINED_RUN, Piece, Shape, pieces, shape
+from bot.redact.prose.keywords import Keyword, SecretRole
+from bot.redact.prose.tokenizer import JOINED_RUN, Token, TokenShape, pieces, shape
 from bot.redact.prose.values import joined_letters, joined_numbers, widened
 from bot.redact.prose.word_passwords import words_fit
 
@@ -26,7 +26,7 @@ NUMBERING = re.compile(r"\d{1,2}[.)]+$")
 PAIR = re.compile(r"([A-Za-z_.-]{2,32}[:=])([^/\s]\S*)$")  # root:secret
 
 
-def values_behind(text: str, cue: Cue, following: int) -> Iterator[tuple[int, int]]:
+def values_behind(text: str, cue: Keyword, following: int) -> Iterator[tuple[int, int]]:
     """Each value that belongs to `cue`; `following` is where the next cue begins."""
     used_as = lowered(text[: cue.start][-LONGEST_AS:]).split()[-1:]
     place = Place(bound=bool(used_as) and used_as[0] in words("as_words"))
@@ -56,26 +56,26 @@ def _end_of_name(text: str, end: int) -> int:
 @dataclass(slots=True, kw_only=True)
 class _Reader:
     text: str
-    cue: Cue
+    cue: Keyword
     following: int
     place: Place = field(default_factory=Place)
     taken_to: int = 0
 
     @property
     def listed(self) -> bool:
-        return self.cue.role is Role.RECOVERY
+        return self.cue.role is SecretRole.RECOVERY
 
-    def is_over(self, piece: Piece) -> bool:
+    def is_over(self, piece: Token) -> bool:
         place = self.place
         lines = LONG_LINES if self.listed else LINES
         if place.words > MOST_WORDS or place.sentences > 1 or place.lines > lines:
             return True
         if self.following >= piece.end:
             return False
-        holds_cue = piece.start <= self.following and piece.shape is Shape.STRONG
+        holds_cue = piece.start <= self.following and piece.shape is TokenShape.STRONG
         return not (place.bound and holds_cue)
 
-    def read(self, row: list[Piece], index: int) -> tuple[int, int] | None:
+    def read(self, row: list[Token], index: int) -> tuple[int, int] | None:
         piece = row[index]
         self._meet(piece.lead)
         span = self._quoted(piece) if QUOTES & set(piece.lead) else None
@@ -111,7 +111,7 @@ class _Reader:
         elif "," in trail or ";" in trail:
             self.place = replace(place, loose=True)
 
-    def _quoted(self, piece: Piece) -> tuple[int, int] | None:
+    def _quoted(self, piece: Token) -> tuple[int, int] | None:
         quote = next(char for char in reversed(piece.lead) if char in QUOTES)
         start = piece.start - len(piece.lead) + piece.lead.rindex(quote) + 1
         end = self.text.find(quote, start, start + LONGEST_QUOTE)
@@ -122,16 +122,16 @@ class _Reader:
         self._took(end)
         return start, end
 
-    def _judged(self, row: list[Piece], index: int) -> tuple[int, int] | None:
+    def _judged(self, row: list[Token], index: int) -> tuple[int, int] | None:
         piece, word = row[index], lowered(row[index].text)
         if self._binds(piece, word):
             return None
-        if not self.place.bound or self.cue.role is Role.LOGIN:
+        if not self.place.bound or self.cue.role is SecretRole.LOGIN:
             row = self._without_name(row, index)
         piece, bound = row[index], self.place.bound
         at = Candidate(cue=self.cue, place=self.place, row=row, index=index)
         end = piece.end if value_fits(at) else 0
-        if not end or self.cue.role is Role.ANSWER:
+        if not end or self.cue.role is SecretRole.ANSWER:
             end = max(end, words_fit(at))
         if not end:
             self._pass_by(piece, word)
@@ -140,18 +140,18 @@ class _Reader:
         self._took(span[1])
         return span
 
-    def _without_name(self, row: list[Piece], index: int) -> list[Piece]:
+    def _without_name(self, row: list[Token], index: int) -> list[Token]:
         """The value of root:secret, bound to its name."""
         piece = row[index]
         pair = PAIR.match(piece.text)
-        if not pair or piece.shape is Shape.NEVER:
+        if not pair or piece.shape is TokenShape.NEVER:
             return row
         self.place = replace(self.place, bound=True, marked=True, identified=True)
         start, text = piece.start + len(pair.group(1)), pair.group(2)
-        value = Piece(text=text, start=start, shape=shape(text), lead=":", trail=piece.trail)
+        value = Token(text=text, start=start, shape=shape(text), lead=":", trail=piece.trail)
         return [*row[:index], value, *row[index + 1 :]]
 
-    def _binds(self, piece: Piece, word: str) -> bool:
+    def _binds(self, piece: Token, word: str) -> bool:
         """A copula, or a word that may stand between it and the value."""
         place = self.place
         if JOINED_RUN.match(piece.text):
@@ -174,9 +174,9 @@ class _Reader:
             sentences=self.place.sentences + ("。" in text),
         )
 
-    def _pass_by(self, piece: Piece, word: str) -> None:
+    def _pass_by(self, piece: Token, word: str) -> None:
         place = self.place
-        named = piece.shape is not Shape.WORD or place.bound or place.words == 0
+        named = piece.shape is not TokenShape.WORD or place.bound or place.words == 0
         relative = place.relative or (place.words == 0 and word in words("relatives"))
         self.place = replace(
             place,

@@ -11,7 +11,7 @@ from typing import Any
 import re2
 
 from bot.domain import SecretKind
-from bot.redact.lexicon import SHARED, listed, told, words
+from bot.redact.lexicon import SHARED, listed, load_lexicon, words
 from bot.redact.normalize import found_words
 
 SLUG = re.compile(r"((?:-[^\W_]+)+)(?![\w!@#$%^&*=?])")
@@ -21,7 +21,7 @@ SHORT_WORD = 4
 MASK, LONGEST_MASK = "[removed: ", 28
 
 
-class Role(StrEnum):
+class SecretRole(StrEnum):
     """What kind of value belongs to a cue; the sections of `cues` in secret_words.yaml."""
 
     PASSWORD = "password"  # noqa: S105 - the name of a section
@@ -38,34 +38,34 @@ class Role(StrEnum):
 
 
 KINDS = {
-    Role.PASSWORD: SecretKind.PASSWORD,
-    Role.CODE: SecretKind.CODE,
-    Role.BARE_CODE: SecretKind.CODE,
-    Role.CARD_CODE: SecretKind.CODE,
-    Role.RECOVERY: SecretKind.RECOVERY,
-    Role.PHRASE: SecretKind.RECOVERY,
-    Role.ANSWER: SecretKind.RECOVERY,
-    Role.KEY: SecretKind.API_KEY,
-    Role.LOGIN: SecretKind.PASSWORD,
-    Role.SENT: SecretKind.CODE,
-    Role.HABIT: SecretKind.PASSWORD,
+    SecretRole.PASSWORD: SecretKind.PASSWORD,
+    SecretRole.CODE: SecretKind.CODE,
+    SecretRole.BARE_CODE: SecretKind.CODE,
+    SecretRole.CARD_CODE: SecretKind.CODE,
+    SecretRole.RECOVERY: SecretKind.RECOVERY,
+    SecretRole.PHRASE: SecretKind.RECOVERY,
+    SecretRole.ANSWER: SecretKind.RECOVERY,
+    SecretRole.KEY: SecretKind.API_KEY,
+    SecretRole.LOGIN: SecretKind.PASSWORD,
+    SecretRole.SENT: SecretKind.CODE,
+    SecretRole.HABIT: SecretKind.PASSWORD,
 }
 
 
 # These part no password from its value: "my password for everything is …".
-WEAK = frozenset([Role.LOGIN, Role.HABIT, Role.SENT])
+WEAK = frozenset([SecretRole.LOGIN, SecretRole.HABIT, SecretRole.SENT])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    role: Role
+class Keyword:
+    role: SecretRole
     word: str
     language: str  # of the first list that has the word
     start: int
     end: int
 
 
-def cues(low: str) -> Iterator[Cue]:
+def cues(low: str) -> Iterator[Keyword]:
     """In order, not overlapping. `low` is lowered(view.text)."""
     flat = low.replace("_", " ").replace("-", " ")
     for start, end in found_words(_any_cue(), flat):
@@ -76,16 +76,18 @@ def cues(low: str) -> Iterator[Cue]:
             before, behind = _neighbours(flat, start, end)
             if _in_name(low, end) or (flat[start:end] == "pass" and not _is_noun(flat, start, end)):
                 continue
-            in_brackets = role is Role.BARE_CODE and flat[start - 1 : start] == "("
+            in_brackets = role is SecretRole.BARE_CODE and flat[start - 1 : start] == "("
             if not in_brackets and not _of_another_kind(role, flat[start:end], before, behind):
                 language = SHARED if flat[start:end] in words("shared_cues") else language
-                yield Cue(role=role, word=flat[start:end], language=language, start=start, end=end)
+                yield Keyword(
+                    role=role, word=flat[start:end], language=language, start=start, end=end
+                )
 
 
 class Nearby:
     """The cues of some roles, asked whether a place stands near one."""
 
-    def __init__(self, found: Sequence[Cue], roles: Container[Role]) -> None:
+    def __init__(self, found: Sequence[Keyword], roles: Container[SecretRole]) -> None:
         self._starts = [cue.start for cue in found if cue.role in roles]
 
     def __bool__(self) -> bool:
@@ -160,33 +162,33 @@ def _neighbours(flat: str, start: int, end: int) -> tuple[str, str]:
     )
 
 
-def _of_another_kind(role: Role, cue: str, before: str, behind: str) -> bool:
+def _of_another_kind(role: SecretRole, cue: str, before: str, behind: str) -> bool:
     """An error code, a postal code, a public key, a key point."""
-    if role is Role.BARE_CODE:
+    if role is SecretRole.BARE_CODE:
         return before in words("other_codes", "before") or behind in words("other_codes", "behind")
-    if role is Role.PASSWORD:
+    if role is SecretRole.PASSWORD:
         if cue in ("pass", "passes") and before in words("other_passwords", "passes"):
             return True
         worded = cue in words("other_passwords", "words")
         other = worded and before in words("other_passwords", "before")
         return other or behind in words("other_passwords", "behind")
-    if role is Role.KEY:
+    if role is SecretRole.KEY:
         bare = before in words("other_keys", "before") if " " not in cue else before == "public"
         return bare or behind in words("other_keys", "behind")
     return False
 
 
-def _role(found: str) -> tuple[Role, str]:
+def _role(found: str) -> tuple[SecretRole, str]:
     whole = _roles()
     if found in whole:
         return whole[found]
-    return next(told for stem, told in _stems() if stem in found)
+    return next(load_lexicon for stem, load_lexicon in _stems() if stem in found)
 
 
 @cache
-def _roles() -> dict[str, tuple[Role, str]]:
+def _roles() -> dict[str, tuple[SecretRole, str]]:
     """Words taken as they are; of two roles the one named first counts."""
-    made: dict[str, tuple[Role, str]] = {}
+    made: dict[str, tuple[SecretRole, str]] = {}
     for word, role, language in _listed_words():
         if "*" not in word:
             made.setdefault(word, (role, language))
@@ -194,7 +196,7 @@ def _roles() -> dict[str, tuple[Role, str]]:
 
 
 @cache
-def _stems() -> tuple[tuple[str, tuple[Role, str]], ...]:
+def _stems() -> tuple[tuple[str, tuple[SecretRole, str]], ...]:
     found = [
         (word.strip("*"), (role, language))
         for word, role, language in _listed_words()
@@ -204,11 +206,11 @@ def _stems() -> tuple[tuple[str, tuple[Role, str]], ...]:
 
 
 @cache
-def _listed_words() -> tuple[tuple[str, Role, str], ...]:
+def _listed_words() -> tuple[tuple[str, SecretRole, str], ...]:
     return tuple(
         (word.replace("-", " ").replace("_", " "), role, language)
-        for role in Role
-        for language, text in told()["cues"][role.value].items()
+        for role in SecretRole
+        for language, text in load_lexicon()["cues"][role.value].items()
         for word in listed(text)
     )
 

@@ -2,7 +2,7 @@
 
 from bot.redact.lexicon import is_name
 from bot.redact.prose.candidates import Candidate, ends_clause, figures
-from bot.redact.prose.tokenizer import Shape
+from bot.redact.prose.tokenizer import TokenShape
 
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
@@ -31,7 +31,7 @@ def bare_code(at: Candidate) -> bool:
     """Behind "code" alone, which is many things."""
     place = at.place
     if at.digits not in CODE_DIGITS:
-        beside = at.beside and at.piece.shape is Shape.STRONG and len(at.piece.text) > SIX
+        beside = at.beside and at.piece.shape is TokenShape.STRONG and len(at.piece.text) > SIX
         return beside or _with_letters(at) or (place.bound and _one_time(at))
     if place.bound or at.beside:
         dated = at.is_year and (place.before_cue or not place.bound)
@@ -52,20 +52,20 @@ def card_code(at: Candidate) -> bool:
 def recovery(at: Candidate) -> bool:
     """Recovery codes come in lists: what follows one of them is one too."""
     place, text = at.place, at.piece.text
-    if at.piece.shape is Shape.STRONG:
+    if at.piece.shape is TokenShape.STRONG:
         return place.bound or not place.before_cue
     near = (place.bound or place.taken > 0 or place.words == 0) and not place.before_cue
     match at.piece.shape:
-        case Shape.NUMBER:
+        case TokenShape.NUMBER:
             loose = place.words < NEAR and not at.is_year
             return not place.before_cue and at.digits >= CODE_DIGITS[0] and (near or loose)
-        case Shape.USUAL:
+        case TokenShape.USUAL:
             return near and len(text) >= CODE_DIGITS[0] and figures(text) > 0
-        case Shape.CASED:
+        case TokenShape.CASED:
             return near and place.bound
-        case Shape.WORD:
+        case TokenShape.WORD:
             return near and place.bound and "-" in text and len(text) > LEAST_WORDY
-        case Shape.EMPTY | Shape.NEVER:
+        case TokenShape.EMPTY | TokenShape.NEVER:
             return False
 
 
@@ -74,10 +74,10 @@ def _one_time(at: Candidate) -> bool:
     text = at.piece.text
     if is_name(text.lower()):
         return False
-    if at.piece.shape is Shape.STRONG:
+    if at.piece.shape is TokenShape.STRONG:
         return at.place.words <= NEAR
     plain = text.replace("-", "").isalnum() and len(text) in range(NEAR, LONGEST_LETTERED + 1)
-    return at.piece.shape is Shape.USUAL and at.place.bound and at.mixed and plain
+    return at.piece.shape is TokenShape.USUAL and at.place.bound and at.mixed and plain
 
 
 def _with_letters(at: Candidate) -> bool:

@@ -9,17 +9,24 @@ import re2
 
 from bot.redact.lexicon import words
 from bot.redact.normalize import found_words
-from bot.redact.prose.keywords import Cue, Nearby, Role
+from bot.redact.prose.keywords import Keyword, Nearby, SecretRole
 
 BEHIND, BEFORE = 90, 40  # characters between a cue and the number behind it, or before it
 SINGLE = rb"[0-9](?:(?:[ ,]|[ ,]{0,2}-[ ,]?|, |\.\.\. ?)[0-9]){3,7}"
 KANJI = "〇零一二三四五六七八九"
 ROLES = frozenset(
-    [Role.CODE, Role.BARE_CODE, Role.SENT, Role.CARD_CODE, Role.RECOVERY, Role.PASSWORD]
+    [
+        SecretRole.CODE,
+        SecretRole.BARE_CODE,
+        SecretRole.SENT,
+        SecretRole.CARD_CODE,
+        SecretRole.RECOVERY,
+        SecretRole.PASSWORD,
+    ]
 )
 
 
-def numbers_read_out(low: str, found: list[Cue]) -> Iterator[tuple[int, int]]:
+def numbers_read_out(low: str, found: list[Keyword]) -> Iterator[tuple[int, int]]:
     """`low` is lowered(view.text), `found` its cues; a number counts beside one of them."""
     near = Nearby(found, ROLES)
     if not near:

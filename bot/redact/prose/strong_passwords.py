@@ -8,11 +8,11 @@ import re2
 from bot.redact.lexicon import words
 from bot.redact.normalize import latin, lowered
 from bot.redact.prose.candidates import figures
-from bot.redact.prose.keywords import Cue, Nearby, Role
-from bot.redact.prose.tokenizer import Shape, piece
+from bot.redact.prose.keywords import Keyword, Nearby, SecretRole
+from bot.redact.prose.tokenizer import TokenShape, piece
 
 NEAR = 240  # characters from a word for password, login or habit
-ROLES = frozenset([Role.PASSWORD, Role.LOGIN, Role.HABIT])
+ROLES = frozenset([SecretRole.PASSWORD, SecretRole.LOGIN, SecretRole.HABIT])
 # A sign between letters and figures; "@" only before a number, as in Chandni@88.
 LETTER, WORD = rb"[A-Za-z\xc0-\xff]", rb"[A-Za-z\xc0-\xff0-9_-]"
 SIGNED = re2.compile(
@@ -22,7 +22,7 @@ OPENERS, CLOSERS = frozenset("/=@#&?%+.-_"), frozenset("/=%(@")
 LEAST_LETTERS = 3
 
 
-def loud_passwords(text: str, found: list[Cue]) -> Iterator[tuple[int, int]]:
+def loud_passwords(text: str, found: list[Keyword]) -> Iterator[tuple[int, int]]:
     """`text` is that of a folded view, `found` its cues."""
     near = Nearby(found, ROLES)
     if not near:
@@ -49,4 +49,4 @@ def _is_loud(told: str) -> bool:
     named = lowered(re.split(r"[!$^*@#]", told)[0]) in words("labels")
     letters = sum(char.isalpha() for char in told)
     mixed = figures(told) > 0 and letters >= LEAST_LETTERS
-    return mixed and not named and piece(told, 0).shape is Shape.STRONG
+    return mixed and not named and piece(told, 0).shape is TokenShape.STRONG

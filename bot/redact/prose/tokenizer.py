@@ -46,7 +46,7 @@ NUMBER = re2.compile(r"\d+(?:[- ]\d+)*$")
 MARKS = frozenset("!@#$%^&*+=~|\\?")
 
 
-class Shape(StrEnum):
+class TokenShape(StrEnum):
     EMPTY = "empty"
     WORD = "word"  # letters, hyphens, apostrophes
     CASED = "cased"  # letters that change case inside
@@ -57,12 +57,12 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Token:
     """`text` is what stands between marks; `lead` and `trail` are the marks round it."""
 
     text: str
     start: int
-    shape: Shape
+    shape: TokenShape
     lead: str = ""
     trail: str = ""
 
@@ -75,7 +75,7 @@ class Piece:
         return self.text.lower()
 
 
-def pieces(text: str, start: int, end: int) -> Iterator[Piece]:
+def pieces(text: str, start: int, end: int) -> Iterator[Token]:
     """The pieces that begin before `end`; a line break is a piece of its own."""
     for match in PIECE.finditer(text, start, min(len(text), end + LONGEST_VALUE)):
         if match.start() >= end:
@@ -83,9 +83,9 @@ def pieces(text: str, start: int, end: int) -> Iterator[Piece]:
         yield piece(match.group(), match.start())
 
 
-def piece(found: str, start: int) -> Piece:
+def piece(found: str, start: int) -> Token:
     if found == "\n":
-        return Piece(text="", start=start, shape=Shape.EMPTY, lead="\n")
+        return Token(text="", start=start, shape=TokenShape.EMPTY, lead="\n")
     lead = LEAD.match(found)
     front = lead.end() if lead else 0
     rest = found[front:]
@@ -94,39 +94,39 @@ def piece(found: str, start: int) -> Piece:
     if "(" in rest[:back] and rest[back : back + 1] == ")":
         back += 1
     text = rest[:back]
-    return Piece(
+    return Token(
         text=text, start=start + front, shape=shape(text), lead=found[:front], trail=rest[back:]
     )
 
 
-def shape(text: str) -> Shape:
+def shape(text: str) -> TokenShape:
     """What a piece looks like on its own."""
     if not text:
-        return Shape.EMPTY
+        return TokenShape.EMPTY
     text = text[:LONGEST_READ]
     if text.isalpha() and text[1:] == text[1:].lower():
-        return Shape.WORD
+        return TokenShape.WORD
     if _never(text):
-        return Shape.NEVER
+        return TokenShape.NEVER
     if NUMBER.match(text.encode()):
-        return Shape.NUMBER
+        return TokenShape.NUMBER
     return _mixture(text)
 
 
-def _mixture(text: str) -> Shape:
+def _mixture(text: str) -> TokenShape:
     digits = any(c.isdigit() for c in text)
     letters = any(c.isalpha() for c in text)
     marked = bool(MARKS & set(text.rstrip("!?") if letters else text))
     if letters and not (digits or marked or "_" in text.strip("_")):
         return _cased(text)
     strong = (letters or (digits and marked)) and not _usual(text)
-    return Shape.STRONG if strong else Shape.USUAL
+    return TokenShape.STRONG if strong else TokenShape.USUAL
 
 
-def _cased(text: str) -> Shape:
+def _cased(text: str) -> TokenShape:
     changes = case_changes(text)
     inside = changes > 1 or (changes == 1 and not text[0].isupper())
-    return Shape.CASED if inside and not is_name(text.lower()) else Shape.WORD
+    return TokenShape.CASED if inside and not is_name(text.lower()) else TokenShape.WORD
 
 
 def _never(text: str) -> bool:

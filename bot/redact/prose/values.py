@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from bot.redact.prose.tokenizer import Piece, Shape, shape
+from bot.redact.prose.tokenizer import Token, TokenShape, shape
 
 OWN_SIGNS = "*~"
 LEAST_LETTERS = 5  # one by one: fewer are initials
 LONG = 200  # a value that long may have been cut by the window it was read in
 
 
-def widened(text: str, piece: Piece, end: int, *, bound: bool) -> tuple[int, int]:
+def widened(text: str, piece: Token, end: int, *, bound: bool) -> tuple[int, int]:
     """With the signs round it that may be its own: *Oscar65, Berlin91*, a "?" in a statement."""
     start = piece.start
     while start > 0 and text[start - 1] in "*~-" and piece.start - start < len(piece.lead):
@@ -26,10 +26,10 @@ def _belongs(char: str, length: int) -> bool:
     return char in OWN_SIGNS or (length > LONG and "!" <= char <= "~")
 
 
-def joined_letters(row: list[Piece], text: str) -> list[Piece]:
+def joined_letters(row: list[Token], text: str) -> list[Token]:
     """Letters and figures with a space behind each are one value: F l u f f y 9 9."""
-    made: list[Piece] = []
-    run: list[Piece] = []
+    made: list[Token] = []
+    run: list[Token] = []
     for piece in [*row, None]:
         if piece and len(piece.text) == 1 and not piece.lead and not (run and run[-1].trail):
             run.append(piece)
@@ -43,9 +43,9 @@ def joined_letters(row: list[Piece], text: str) -> list[Piece]:
     return made
 
 
-def joined_numbers(row: list[Piece], text: str) -> list[Piece]:
+def joined_numbers(row: list[Token], text: str) -> list[Token]:
     """Groups of figures parted by one space are one number."""
-    made: list[Piece] = []
+    made: list[Token] = []
     for piece in row:
         if made and _goes_on(made[-1], piece):
             last = made[-1]
@@ -55,6 +55,6 @@ def joined_numbers(row: list[Piece], text: str) -> list[Piece]:
     return made
 
 
-def _goes_on(last: Piece, piece: Piece) -> bool:
-    numbers = last.shape is Shape.NUMBER and piece.shape is Shape.NUMBER
+def _goes_on(last: Token, piece: Token) -> bool:
+    numbers = last.shape is TokenShape.NUMBER and piece.shape is TokenShape.NUMBER
     return numbers and piece.start == last.end + 1 and not last.trail and not piece.lead

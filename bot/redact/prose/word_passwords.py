@@ -1,10 +1,17 @@
 """Passwords made of plain words: only their place tells them from what is said of a password."""
 
-from bot.redact.lexicon import SHARED, is_copula, is_name, is_told, says_about, words
+from bot.redact.lexicon import (
+    SHARED,
+    is_copula,
+    is_descriptive_word,
+    is_listed_descriptive_word,
+    is_name,
+    words,
+)
 from bot.redact.normalize import lowered
 from bot.redact.prose.candidates import Candidate, Place, ends_clause
-from bot.redact.prose.keywords import Cue, Role
-from bot.redact.prose.tokenizer import Piece, Shape
+from bot.redact.prose.keywords import Keyword, SecretRole
+from bot.redact.prose.tokenizer import Token, TokenShape
 
 # Languages whose words about passwords are listed: elsewhere a bare word needs a ":" or "=".
 KNOWN = frozenset([SHARED, "en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "no"])
@@ -31,7 +38,7 @@ def lone_word(at: Candidate) -> bool:
         return False
     least = LEAST_MARKED if place.marked else LEAST_WORD
     chained = word.count("-") > 1 or _ends_line(at)
-    told = is_told(word) if chained else says_about(word)
+    told = is_listed_descriptive_word(word) if chained else is_descriptive_word(word)
     if len(word) < least or told or is_name(word):
         return False
     if place.lines and not (text.islower() and (place.marked or len(word) >= LEAST_ALONE)):
@@ -42,14 +49,14 @@ def lone_word(at: Candidate) -> bool:
 def _before_account(at: Candidate, word: str) -> bool:
     """ "password lemoncake username janet"."""
     behind = lowered(at.row[at.index + 1].text) if at.index + 1 < len(at.row) else ""
-    plain = at.beside and len(word) >= LEAST_WORD and not is_told(word)
+    plain = at.beside and len(word) >= LEAST_WORD and not is_listed_descriptive_word(word)
     return plain and not at.piece.trail and behind in words("account_names")
 
 
 def _alone_in_script(at: Candidate, word: str) -> bool:
     """ "пароль solnyshko": Latin letters right behind a word of another script."""
     latin = at.piece.text.isascii() and at.piece.text.islower() and len(word) > LEAST_WORD
-    plain = latin and not is_told(word) and not is_name(word)
+    plain = latin and not is_listed_descriptive_word(word) and not is_name(word)
     foreign = at.cue.language in OTHER_ALPHABETS
     return plain and foreign and at.beside and ends_clause(at.row, at.index)
 
@@ -59,7 +66,7 @@ def _named(at: Candidate, word: str) -> bool:
     capital = at.piece.text.isalpha() and at.piece.text[0].isupper() and len(word) > LEAST_WORD
     near = at.beside or (at.place.bound and not at.place.loose and at.place.words <= 1)
     other = at.cue.language not in CAPITALS and not at.place.sentences and not at.place.lines
-    plain = not (is_told(word) or is_name(word))
+    plain = not (is_listed_descriptive_word(word) or is_name(word))
     return capital and near and other and plain and ends_clause(at.row, at.index)
 
 
@@ -68,7 +75,7 @@ def _noted(at: Candidate, word: str) -> bool:
     last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
     ends = last and not set(at.piece.trail) & {"?", ")"} and not at.place.loose
     note = at.cue.word in words("notes") and at.beside and ends
-    return note and len(word) > LEAST_WORD and not says_about(word) and not is_name(word)
+    return note and len(word) > LEAST_WORD and not is_descriptive_word(word) and not is_name(word)
 
 
 def word_before(at: Candidate) -> bool:
@@ -76,7 +83,7 @@ def word_before(at: Candidate) -> bool:
     word = lowered(at.piece.text)
     put = at.index > 0 and lowered(at.row[at.index - 1].text) in words("puts")
     put = put or (at.index == 0 and at.piece.text.islower() and len(word) >= LEAST_ALONE)
-    plain = len(word) >= LEAST_WORD and not says_about(word) and not is_name(word)
+    plain = len(word) >= LEAST_WORD and not is_descriptive_word(word) and not is_name(word)
     return at.place.bound and put and plain and not at.piece.trail
 
 
@@ -86,7 +93,7 @@ def _ends_line(at: Candidate) -> bool:
     return at.place.marked and last and "?" not in at.piece.trail
 
 
-def _foreign_to(cue: Cue, word: str) -> bool:
+def _foreign_to(cue: Keyword, word: str) -> bool:
     """It is no word of the sentence: known language, other alphabet, two joined words."""
     if not word.replace("-", "").replace("'", "").isascii():
         return False
@@ -103,24 +110,24 @@ def _binds_words(place: Place) -> bool:
 
 def words_fit(at: Candidate) -> int:
     """The end of several bare words, as "correct horse battery staple"; 0 for none."""
-    worded = at.cue.role in (Role.PASSWORD, Role.PHRASE, Role.ANSWER)
+    worded = at.cue.role in (SecretRole.PASSWORD, SecretRole.PHRASE, SecretRole.ANSWER)
     if not worded or at.place.before_cue or not _binds_words(at.place):
         return 0
     taken = _run_of_words(at)
     if not taken or not ends_clause(at.row, at.index + len(taken) - 1):
         return 0
-    if at.cue.role is Role.ANSWER:
-        told = at.is_year or any(says_about(lowered(piece.text)) for piece in taken)
+    if at.cue.role is SecretRole.ANSWER:
+        told = at.is_year or any(is_descriptive_word(lowered(piece.text)) for piece in taken)
         return taken[-1].end if len(taken) <= CLOSE and not told else 0
     return taken[-1].end if _is_phrase(at.cue, at.place, taken) else 0
 
 
-def _run_of_words(at: Candidate) -> list[Piece]:
+def _run_of_words(at: Candidate) -> list[Token]:
     """The words up to the end of the clause or the first that is grammar."""
-    taken: list[Piece] = []
+    taken: list[Token] = []
     for place in range(at.index, min(len(at.row), at.index + MOST_WORDS)):
         piece = at.row[place]
-        if piece.shape in (Shape.NEVER, Shape.EMPTY) or (taken and piece.lead):
+        if piece.shape in (TokenShape.NEVER, TokenShape.EMPTY) or (taken and piece.lead):
             break
         word = lowered(piece.text)
         if word in words("stop_words") or is_copula(piece.word, word, at.cue.language):
@@ -131,10 +138,14 @@ def _run_of_words(at: Candidate) -> list[Piece]:
     return taken
 
 
-def _is_phrase(cue: Cue, place: Place, taken: list[Piece]) -> bool:
+def _is_phrase(cue: Keyword, place: Place, taken: list[Token]) -> bool:
     """Four words with hardly one that tells of passwords, or fewer that end in figures."""
-    told = sum(says_about(lowered(piece.text)) for piece in taken)
-    if len(taken) > 1 and taken[-1].shape in (Shape.NUMBER, Shape.USUAL, Shape.STRONG) and not told:
+    told = sum(is_descriptive_word(lowered(piece.text)) for piece in taken)
+    if (
+        len(taken) > 1
+        and taken[-1].shape in (TokenShape.NUMBER, TokenShape.USUAL, TokenShape.STRONG)
+        and not told
+    ):
         return True
     known = place.marked or cue.language in KNOWN
     if not known or not all(piece.text.isascii() for piece in taken):

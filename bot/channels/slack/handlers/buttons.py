@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from bot.channels.slack.candidates import rated
-from bot.channels.slack.context import Payload, Room, actor
+from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import CHANGED, LOST
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
@@ -25,10 +25,10 @@ STALE = (
 )
 
 
-class Acts:
+class ButtonHandler:
     """The lane of clicks: quick, because a window must open within three seconds."""
 
-    def __init__(self, room: Room, health: Callable[[], list[home.Health]]) -> None:
+    def __init__(self, room: HandlerContext, health: Callable[[], list[home.Health]]) -> None:
         self.room = room
         self.desk = room.desk
         self.cases = room.desk.journal.cases

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.channels.slack.candidates import candidate
-from bot.channels.slack.context import Room, actor
+from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import team_of, told
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import refused
@@ -18,7 +18,7 @@ from bot.channels.slack.views.cards import who
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseAction, Change, Stage
 from bot.journal.clock import stamp
-from bot.journal.slack_records import Later
+from bot.journal.slack_records import FollowUpMessage
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
@@ -30,10 +30,10 @@ EMPTY = "Write something, or cancel and use Resolve to close the case without a 
 LONG = "This is {count} characters; a reply may have {most}."
 
 
-class Windows:
+class ModalHandler:
     """One function for each window."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: HandlerContext) -> None:
         self.room = room
         self.desk = room.desk
         self.cases = room.desk.journal.cases
@@ -195,7 +195,9 @@ def _errors(text: str) -> str:
     return HOLDS.format(kind=kinds[0]) if kinds else ""
 
 
-def _since(later: Sequence[Later], case: Case, remembered: Mapping[str, Any]) -> Sequence[Later]:
+def _since(
+    later: Sequence[FollowUpMessage], case: Case, remembered: Mapping[str, Any]
+) -> Sequence[FollowUpMessage]:
     """The mails that came after the window was opened: a version ends in their number."""
     then, now = (
         int(version.rpartition(".")[2] or 0)

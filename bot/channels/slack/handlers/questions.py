@@ -8,7 +8,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from bot.channels.slack.context import Payload, Room
+from bot.channels.slack.context import HandlerContext, Payload
 from bot.channels.slack.mrkdwn import escaped
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.views.answers import HELP, WAIT
@@ -20,10 +20,10 @@ from bot.journal.slack_records import Event
 SILENT = "There is no text in that message to look up."
 
 
-class Asks:
+class QuestionHandler:
     """The lane of questions: a model may take seconds, and no click waits for it."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: HandlerContext) -> None:
         self.room = room
         self.book = room.desk.journal.slack
 

@@ -10,14 +10,14 @@ from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import who
 from bot.channels.slack.views.modals import View, edit, view, wrote_again
 from bot.journal import Case, Stage
-from bot.journal.slack_records import Later
+from bot.journal.slack_records import FollowUpMessage
 
 PAGE = 12_000  # characters
 ELSE = 3_000
 AGAIN = "They have written again since you began."
 
 
-def full(case: Case, later: Sequence[Later], page: int = 0) -> View:
+def full(case: Case, later: Sequence[FollowUpMessage], page: int = 0) -> View:
     """Everything, for one reader; that they looked is written down."""
     pages = list(_pages([*_everything(case, later)]))
     page = min(page, len(pages) - 1)
@@ -29,7 +29,12 @@ def full(case: Case, later: Sequence[Later], page: int = 0) -> View:
 
 
 def conflict(
-    case: Case, text: str, *, later: Sequence[Later], actions: Mapping[str, str], kind: str = ""
+    case: Case,
+    text: str,
+    *,
+    later: Sequence[FollowUpMessage],
+    actions: Mapping[str, str],
+    kind: str = "",
 ) -> View:
     """Somebody was first, or the user wrote again: what happened, beside one's own text.
 
@@ -44,7 +49,7 @@ def conflict(
     return view("conflict", f"Case {case.id}: changed", news, {})
 
 
-def _everything(case: Case, later: Sequence[Later]) -> Iterator[Block]:
+def _everything(case: Case, later: Sequence[FollowUpMessage]) -> Iterator[Block]:
     yield b.label(f"From: {case.sender}")
     yield b.words("*They write:*")
     yield from b.sayings(case.text)

@@ -10,7 +10,7 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import who
 from bot.journal import Case
-from bot.journal.slack_records import Later
+from bot.journal.slack_records import FollowUpMessage
 
 QUESTION = 1_500
 LATEST = 3
@@ -27,7 +27,7 @@ def edit(
     *,
     kind: str,
     text: str,
-    later: Sequence[Later],
+    later: Sequence[FollowUpMessage],
     warnings: Sequence[str] = (),
     news: Sequence[Block] = (),
 ) -> View:
@@ -58,7 +58,7 @@ def edit(
     return view("edit", title, made, told, submit="Next: check")
 
 
-def wrote_again(later: Sequence[Later]) -> Iterator[Block]:
+def wrote_again(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
     """The last mails that came after the first of a case."""
     if len(later) > LATEST:
         yield b.remarks(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
