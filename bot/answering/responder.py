@@ -244,10 +244,13 @@ class Responder:
             Reading(question=question, view=view, judgement=self._judge(view, language))
             for view in segmentation.views(question)
         ]
-        if shown:
-            judged = self._judge(shown, "en")
-            found.append(Reading(question=question, view=shown, judgement=judged, shown=True))
-        return best_view(found)
+        best = best_view(found)
+        if not shown:
+            return best
+        about = Reading(
+            question=question, view=shown, judgement=self._judge(shown, "en"), shown=True
+        )
+        return max(best, about, key=lambda reading: reading.judgement.probability)
 
     def _judge(self, view: str, language: str) -> Judgement:
         text = self.knowledge.plain(view, language)
