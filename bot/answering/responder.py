@@ -246,12 +246,13 @@ class Responder:
             InterpretedQuestion(question=question, view=view, judgement=self._judge(view, language))
             for view in segmentation.views(question)
         ]
-        if shown:
-            judged = self._judge(shown, "en")
-            found.append(
-                InterpretedQuestion(question=question, view=shown, judgement=judged, shown=True)
-            )
-        return best_view(found)
+        best = best_view(found)
+        if not shown:
+            return best
+        about = InterpretedQuestion(
+            question=question, view=shown, judgement=self._judge(shown, "en"), shown=True
+        )
+        return max(best, about, key=lambda reading: reading.judgement.probability)
 
     def _judge(self, view: str, language: str) -> Judgement:
         text = self.knowledge.plain(view, language)

@@ -19,7 +19,7 @@ class OutboxState(StrEnum):
     SENDING = "sending"  # handed over right now, or by a process that died doing it
     SENT = "sent"
     UNKNOWN = "unknown"  # may have been taken; a receipt decides, or a person
-    HELD = "held"  # a person decided against it
+    HELD = "held"  # nobody knows its fate, or it was stopped: a person must look
     BOUNCED = "bounced"
     FAILED = "failed"  # refused for good, or too often
 

@@ -3,7 +3,7 @@
 A text may leave only if it is a row of whole units in the order of a reply, each a reviewed
 template, a stored passage, a heading of the post or its source line (`grammar`). So nothing that a
 user or a model wrote can leave, whatever went wrong before. What an approved unit may carry
-(`bot.corpus.links`) and the desk's own secrets (`echoes`) are looked at besides.
+(`bot.corpus.links`) and the desk's own secrets (`secret_leaks`) are looked at besides.
 """
 
 from collections.abc import Iterable

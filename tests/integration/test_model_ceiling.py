@@ -82,7 +82,8 @@ def test_a_perfect_model_is_let_through_in_every_language(
     for case in cases:
         found = quoted(desk, message(case))
         if case.kind not in ANSWERED:
-            silent[case.lang] += [case.id] if found else []
+            added = found - quoted(alone, message(case))  # rules quote to victims by themselves
+            silent[case.lang] += [case.id] if added else []
         elif not by_rule(alone.respond(message(case))):
             of[case.lang] += 1
             right[case.lang] += bool(found & gold(case))

@@ -24,12 +24,14 @@ ALLOWED = {
         "int(time.time())": "where Slack's message ids begin",
         "int(at or time.time())": "the moment at which Slack signs a request",
     },
-    "test_chat_model.py": {"deadline=0.5": "the model's, which does not answer before it is over"},
-    "test_model_aimock.py": {"deadline=0.5": "the same"},
-    "test_slack_doctor.py": {"time.time() - 900": "a signature made by a wrong clock"},
-    "test_slack_setup.py": {"time.time() - age": "the same"},
+    "integration/test_chat_model.py": {
+        "deadline=0.5": "the model's, which does not answer before it is over"
+    },
+    "integration/test_model_aimock.py": {"deadline=0.5": "the same"},
+    "slack/test_slack_doctor.py": {"time.time() - 900": "a signature made by a wrong clock"},
+    "slack/test_slack_setup.py": {"time.time() - age": "the same"},
     "servers/mail_servers.py": {"line.settimeout(2)": "one of many tries within the safety net"},
-    "test_mail_imap.py": {
+    "integration/test_mail_imap.py": {
         "access(proxy.port, timeout=": "how long the desk waits for a server that stalls for ever",
     },
 }

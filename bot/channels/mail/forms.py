@@ -28,6 +28,8 @@ def is_form(mail: ParsedMail) -> bool:
     """
     if has_local_part_in(mail.sender, "form_programs"):
         return True
+    if mail.shown and not mail.only_shows:
+        return False  # a person's own words above a mail that they pass on, whose head has fields
     text = mail.text.strip()  # all of it: fields such as "From:" look like those of a quoted mail
     found = FIELD.findall(text[:BEGINNING])
     fields = [(n, value) for n, value in found if len(n) <= NAME and not value.startswith("//")]
