@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def ask(arguments: argparse.Namespace) -> int:
     """Answer one text, or a stream of lines."""
-    from bot.answering.reply import word
+    from bot.answering.reply import compose_reply
     from bot.commands.public_json import as_json, message_of, rows
     from bot.llm.consult import describe_consultation
 
@@ -56,7 +56,7 @@ def ask(arguments: argparse.Namespace) -> int:
 
         def one(line: object) -> dict[str, Any]:
             response = app.responder.respond(message_of(line))
-            return as_json(response, word(response, app.knowledge))
+            return as_json(response, compose_reply(response, app.knowledge))
 
         return _stream(one)
     text = " ".join(arguments.text) or sys.stdin.read()
@@ -64,7 +64,7 @@ def ask(arguments: argparse.Namespace) -> int:
     explained: list[str] = []
     show = _explain(explained, app) if arguments.explain else None
     response = app.responder.respond(message, show)
-    reply = word(response, app.knowledge)
+    reply = compose_reply(response, app.knowledge)
     if arguments.json:
         _print_json(as_json(response, reply))
         return DONE

@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
-from bot.answering.reply import subject_of, word
+from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge
 from bot.domain import (
@@ -317,7 +317,7 @@ class Desk:
         return Priority.NORMAL if paged else Priority.PAGE
 
     def _automatic(self, stored: Received, response: Response) -> Reply:
-        text = word(response, self.knowledge)
+        text = compose_reply(response, self.knowledge)
         check = self.outbound.check(text)
         if not check.allowed:
             raise BlockedError(f"an automatic reply was stopped: {check.why}")
@@ -362,7 +362,7 @@ class Desk:
         )
         if not drafted:
             return ""
-        text = word(replace(response, outcomes=drafted, silenced=False), self.knowledge)
+        text = compose_reply(replace(response, outcomes=drafted, silenced=False), self.knowledge)
         return text if self.outbound.check(text).allowed else ""
 
 

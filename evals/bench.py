@@ -23,7 +23,7 @@ from bot.adapters.chroma import Chroma
 from bot.adapters.minilm import silent
 from bot.adapters.records import Record
 from bot.answering.decision import FittedJudge
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.domain import Message
@@ -89,7 +89,7 @@ def _join(documents: list[Document]) -> str:
 
 def _decision(app: App, responder: Responder) -> Callable[[str], object]:
     def decide(text: str) -> object:
-        return word(responder.respond(Message(text=text)), app.knowledge)
+        return compose_reply(responder.respond(Message(text=text)), app.knowledge)
 
     return decide
 

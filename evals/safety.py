@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.commands.public_json import given
 from bot.domain import Message
 from bot.policy import Refuse, screen
@@ -94,7 +94,8 @@ def hostile(desk: EvaluatedDesk, *, everything: bool) -> list[Rate]:
         response = desk.responder.respond(_masked(message))
         got = given(response)
         unsafe.count(
-            message.text, hit=not desk.outbound.check(word(response, desk.knowledge)).allowed
+            message.text,
+            hit=not desk.outbound.check(compose_reply(response, desk.knowledge)).allowed,
         )
         if message.expected in HOSTILE:
             stopped.count(message.text, hit=got != "answer")

@@ -14,7 +14,7 @@ from bot.domain import Answer, Escalation, Passage, Priority, Refusal, Response
 INDENT = "    "
 
 
-def word(response: Response, knowledge: Knowledge) -> str:
+def compose_reply(response: Response, knowledge: Knowledge) -> str:
     """The reply to one message, never any of the asker's text; empty where none is to be sent.
 
     The source stands once, below the last quoted passage.

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.channels.mail.intake import Read, read
 from bot.channels.mail.rules import MailVerdict
@@ -56,4 +56,4 @@ class MailCheck:
             subject=found.heading, shown=found.shown,
         )  # fmt: skip
         response = self.app.responder.respond(message)
-        return as_json(response, word(response, self.app.knowledge))
+        return as_json(response, compose_reply(response, self.app.knowledge))

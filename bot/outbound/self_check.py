@@ -7,7 +7,7 @@ no list. Whoever wrote them hears of it from `doctor`, not from a mail that stay
 from collections.abc import Iterator
 from itertools import chain
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
@@ -33,7 +33,9 @@ def stopped(outbound: Outbound) -> Iterator[str]:
     knowledge = outbound.knowledge
     for language in knowledge.templates:
         replies = (
-            word(Response(outcomes=o, language=language, knowledge="", redactions=s), knowledge)
+            compose_reply(
+                Response(outcomes=o, language=language, knowledge="", redactions=s), knowledge
+            )
             for o, s in chain(_answers(knowledge), _others())
         )
         checks = (outbound.check(text) for text in replies)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from bot.answering.reply import INDENT, word
+from bot.answering.reply import INDENT, compose_reply
 from bot.corpus import Knowledge
 from bot.domain import Outcome, Passage, Priority, Response, SecretKind, Span
 from bot.outbound.self_check import answer, handover, refusal
@@ -92,7 +92,7 @@ def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
     response = Response(
         outcomes=tuple(_outcomes(told, drawn)), language=language, knowledge="", redactions=spans
     )
-    text = word(response, knowledge)
+    text = compose_reply(response, knowledge)
     return Draw(knowledge=knowledge, chance=drawn, language=language, told=told, text=text)
 
 

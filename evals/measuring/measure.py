@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.commands.public_json import given, kind, reason
 from bot.corpus import Knowledge
@@ -118,7 +118,7 @@ def run_case(desk: EvaluatedDesk, case: Case) -> DeskResult:
     began = time.perf_counter()
     response = desk.responder.respond(_message(case))
     taken = (time.perf_counter() - began) * 1000
-    reply = word(response, desk.knowledge)
+    reply = compose_reply(response, desk.knowledge)
     got = given(response)
     return DeskResult(
         decision=_decision(got),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.domain import Answer, Escalation, EscalationReason, Message, Outcome, Response
 from bot.llm.anonymize import without_people
@@ -111,7 +111,7 @@ def test_another_language_gets_the_post_s_words_in_its_own_template(
     (outcome,) = response.outcomes
     assert isinstance(outcome, Answer)
     assert outcome.passages[0].id == GOLD
-    reply = word(response, app.knowledge)
+    reply = compose_reply(response, app.knowledge)
     assert app.knowledge.passages[GOLD].sentences[-1] in reply
     assert app.knowledge.templates[lang].greeting in reply
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.domain import Answer, Message
 from bot.llm.budget import Bounds
@@ -105,7 +105,7 @@ def test_a_hostile_model_does_no_harm(app: App, kind: str) -> None:
             masked = redact(row["text"])
             message = Message(text=masked.text, redactions=masked.spans)
             response, offline = desk.respond(message), app.responder.respond(message)
-            reply = word(response, app.knowledge)
+            reply = compose_reply(response, app.knowledge)
             assert outbound.check(reply).allowed
             assert not [w for w in row.get("must_not_contain") or [] if w in reply]
             answers = [o for o in response.outcomes if isinstance(o, Answer)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.channels.mail.intake import question_text
 from bot.channels.mail.parse import ParsedMail, parse
@@ -54,7 +54,7 @@ def reply(language: str = "en") -> str:
         ),
     )  # fmt: skip
     response = Response(outcomes=outcomes, language=language, knowledge="k")
-    return word(response, knowledge())
+    return compose_reply(response, knowledge())
 
 
 def wrapped(text: str, width: int, mark: str = "") -> str:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answering.reply import about_line, quoted, source_line, subject_of, word
+from bot.answering.reply import about_line, compose_reply, quoted, source_line, subject_of
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
@@ -89,7 +89,7 @@ def test_everything_the_desk_composes_may_leave(app: App) -> None:
     texts = [w.text for w in app.knowledge.wordings]
     for text in texts[:: len(texts) // 200]:
         response = app.responder.respond(Message(text=text))
-        check = app.outbound.check(word(response, app.knowledge))
+        check = app.outbound.check(compose_reply(response, app.knowledge))
         assert check.allowed, (text, check.why)
 
 

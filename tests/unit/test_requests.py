@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.answering.reply import word
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.commands.public_json import as_json, decision
 from bot.domain import (
@@ -138,7 +138,7 @@ def respond(app: App, text: str, *earlier: str, subject: str = "") -> Response:
 def test_thanks_close_silently_without_reply_or_case(app: App, text: str) -> None:
     response = respond(app, text, "Were API keys exposed?")
     assert response.outcomes == ()
-    made = as_json(response, word(response, app.knowledge))
+    made = as_json(response, compose_reply(response, app.knowledge))
     assert (made["decision"], made["reply"], made["parts"]) == ("silent", "", [])
 
 
@@ -212,7 +212,7 @@ def test_who_asks_for_a_person_gets_one(app: App, text: str) -> None:
     assert decision(response) == "escalate"
     assert EscalationReason.WANTS_PERSON in {o.reason for o in response.outcomes}
     assert not any(isinstance(o, Answer) for o in response.outcomes)
-    told = word(response, app.knowledge)
+    told = compose_reply(response, app.knowledge)
     templates = app.knowledge.templates[response.language]
     assert templates.handover in told
     assert app.outbound.check(told).allowed
@@ -227,7 +227,7 @@ def test_nothing_automatic_follows_in_that_conversation(app: App) -> None:
     response = respond(app, "Were API keys exposed?", "person")
     assert {o.reason for o in response.outcomes} == {EscalationReason.WANTS_PERSON}
     assert response.outcomes[0].candidates
-    assert word(response, app.knowledge) == ""
+    assert compose_reply(response, app.knowledge) == ""
 
 
 def test_a_demand_is_refused_though_a_person_is_wanted(app: App) -> None:

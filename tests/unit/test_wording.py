@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering.reply import quoted, source_line, word
+from bot.answering.reply import compose_reply, quoted, source_line
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge, load
 from bot.corpus.notes import Alternatives
@@ -26,7 +26,7 @@ EXPOSED = "faq-openai-passwords-api-keys-payment"
 
 def reply(knowledge: Knowledge, *outcomes: Outcome, language: str = "en") -> str:
     response = Response(outcomes=outcomes, language=language, knowledge="")
-    return word(response, knowledge)
+    return compose_reply(response, knowledge)
 
 
 def passages(knowledge: Knowledge, *ids: str) -> tuple[Passage, ...]:
