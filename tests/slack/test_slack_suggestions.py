@@ -63,7 +63,7 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         assert all("no law firm" not in mail for mail in stand.mails())
 
 
-def test_a_wording_of_a_second_case_lies_in_the_thread_of_the_first(
+def test_a_later_mail_of_a_case_gets_no_second_wording(
     app: App, tmp_path: Path, side: SlackSide
 ) -> None:
     with (
@@ -72,10 +72,13 @@ def test_a_wording_of_a_second_case_lies_in_the_thread_of_the_first(
     ):
         stand.case()
         stand.until(side.cards)
+        stand.until(lambda: "suggests this wording" in words(stand))
         handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
         stand.slack.wake()
-        stand.until(lambda: words(stand).count("suggests this wording") == 2)
-        assert len(side.cards()) == 1, "and no reply to a reply, which Slack's side would note"
+        stand.until(lambda: "They wrote again" in json.dumps([c.args for c in stand.side.calls]))
+        assert len(server.bodies) == 1
+        assert words(stand).count("suggests this wording") == 1
+        assert len(side.cards()) == 1
 
 
 @pytest.mark.parametrize(
