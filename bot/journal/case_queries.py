@@ -117,7 +117,8 @@ def stage_of(row: Any) -> Stage:
     """A decision without a mail closes; one with a mail decides."""
     if row.state == "open":
         return Stage(row.stage)
-    return Stage.DECIDED if CaseAction(row.action).sends else Stage.CLOSED
+    sends = bool(row.action) and CaseAction(row.action).sends  # a mail that joined has no action
+    return Stage.DECIDED if sends else Stage.CLOSED
 
 
 def version_of(row: Any) -> str:

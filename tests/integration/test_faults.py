@@ -87,7 +87,15 @@ class Running:
             self.slack.acts, self.slack.asks, self.slack.places,
         ):  # fmt: skip
             faults.watch(part, "close", "stop", "start", "alone", "wake", "leave", "health")
-        for name in ("take", "work", "deliver", "settle", "abandoned", "compose", "at"):
+        for name in (
+            "store_message",
+            "decide_message",
+            "deliver",
+            "settle",
+            "abandoned",
+            "compose",
+            "at",
+        ):
             faults.replace(self.app.desk, name, effect=False)
         effects: tuple[tuple[object, str], ...] = (
             (self.app.mailbox, "settle"), (self.app.desk.out, "send"),

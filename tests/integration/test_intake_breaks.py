@@ -75,7 +75,7 @@ def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
             raise UnicodeEncodeError("utf-8", "\udcfc", 0, 1, "x")
         return take(received, work)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(app.desk, "take", picky)
+    monkeypatch.setattr(app.desk, "store_message", picky)
     with running(app):
         arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
         until(lambda: app.journal.sends.counts() == {"sent": 1})
@@ -96,7 +96,7 @@ def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
             raise MemoryError
         return take(received, work)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(app.desk, "take", picky)
+    monkeypatch.setattr(app.desk, "store_message", picky)
     with running(app) as (service, _):
         arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
         until(lambda: app.journal.sends.counts() == {"sent": 1})

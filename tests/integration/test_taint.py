@@ -145,7 +145,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
     service.policy = Policy(is_sent=breaks)
     mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
-    mine.desk.__dict__["work"] = breaks
+    mine.desk.__dict__["decide_message"] = breaks
     with desk_log() as log:
         sinks = _served(service, lambda: len(mine.journal.cases.queue()) == 2)
     sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -21,6 +23,7 @@ MAX_REFERENCES = 20
 ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
 CRLF = "\r\n"
 WIDTH = 78  # a longer header line is folded where it can be
+WORD_BYTES = 39  # of an encoded word, so that a line of it stays below 76 characters
 
 
 class StrictHeaders(EmailPolicy):
@@ -108,11 +111,32 @@ def _references(earlier: list[str], parent: list[str]) -> list[str]:
     return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
 
 
+def _encoded_words(value: str) -> Iterator[str]:
+    """RFC 2047 words of whole characters, cut where no space stands: readers lose one there."""
+    chunk = ""
+    for char in value:
+        if len((chunk + char).encode("utf-8")) <= WORD_BYTES:
+            chunk += char
+            continue
+        end = len(chunk)
+        while end > 1 and " " in (chunk[end - 1], (chunk + char)[end]):
+            end -= 1
+        yield _encoded_word(chunk[:end].encode("utf-8"))
+        chunk = chunk[end:] + char
+    if chunk:
+        yield _encoded_word(chunk.encode("utf-8"))
+
+
+def _encoded_word(chunk: bytes) -> str:
+    return f"=?utf-8?b?{b64encode(chunk).decode('ascii')}?="
+
+
 def _folded(name: str, value: str) -> str:
     """A header of ids or the subject, with its line ends; nothing for another header."""
     if name.lower() == "subject":
-        charset = "us-ascii" if value.isascii() else "utf-8"
-        words = Header(value, charset, maxlinelen=WIDTH - 3, header_name=name)
+        if not value.isascii():
+            return f"{name}: {f'{CRLF} '.join(_encoded_words(value))}{CRLF}"
+        words = Header(value, "us-ascii", maxlinelen=WIDTH - 3, header_name=name)
         return f"{name}: {words.encode(linesep=CRLF)}{CRLF}"
     if name.lower() not in ID_HEADERS:
         return ""
