@@ -1,9 +1,9 @@
-"""What a retriever holds: wordings, and the sentences of passages."""
+"""Lists what a retriever holds: wordings, and the sentences of passages."""
 
 import hashlib
 from dataclasses import dataclass
 
-from bot.corpus import Knowledge
+from bot.corpus.knowledge import Knowledge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,15 +16,15 @@ class Record:
 
     @property
     def id(self) -> str:
+        """A hash of what the record says and means."""
         said = f"{self.label}\n{self.answers}\n{self.text}"
         return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def records_of(knowledge: Knowledge) -> list[Record]:
-    """The wordings, and each passage's heading and sentences."""
-    asked = knowledge.looked_up
-    found = [Record(text=w.text, label=w.label, answers=w.answers) for w in asked]
+    """The wordings, and each passage's heading, sentences and whole text."""
+    records = [Record(text=w.text, label=w.label, answers=w.answers) for w in knowledge.wordings]
     for passage in knowledge.post.passages:
         texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])
-        found += [Record(text=t, label=passage.id, answers=True) for t in texts]
-    return found
+        records += [Record(text=t, label=passage.id, answers=True) for t in texts]
+    return records

@@ -1,0 +1,205 @@
+"""Classifies a question's vector by meaning: an intent, a topic the post is silent on, or an act.
+
+A linear model over cosines and a network of one hidden layer are trained on the same examples and
+averaged: on authors that neither had seen, the network told minimal pairs apart better (74 against
+70 of 100) and the linear model was wrong less often where it was sure; together they had both.
+Written in numpy because it is refitted at each index run, in seconds, where no training library is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+SCALE = 20.0  # of a cosine, so that the softmax can be sure
+HIDDEN = 512  # units of the network's hidden layer
+DROPOUT = 0.2
+SMOOTHING = 0.02  # of the labels: no meaning is ever impossible
+TINY = 1e-6
+# Found on left-out authors; twice or half of each changes less than another random seed.
+LINEAR_EPOCHS, LINEAR_BATCH, LINEAR_RATE, LINEAR_DECAY = 10, 1024, 6e-3, 0.02
+NETWORK_EPOCHS, NETWORK_BATCH, NETWORK_RATE, NETWORK_DECAY = 12, 512, 2e-3, 0.01
+DIRECT_RATE = 10.0  # the network's direct connection learns this much faster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier:
+    """The trained weights. `width` is that of the vectors, `labels` the number of meanings."""
+
+    linear: Floats  # width x labels
+    linear_bias: Floats  # labels
+    inner: Floats  # width x HIDDEN
+    inner_bias: Floats  # HIDDEN
+    outer: Floats  # HIDDEN x labels
+    direct: Floats  # width x labels
+    outer_bias: Floats  # labels
+
+    def distributions(self, vectors: Floats) -> npt.NDArray[np.float64]:
+        """The probability of each meaning for each vector: (n, width) -> (n, labels), rows sum to 1."""
+        linear = _log_softmax(vectors @ self.linear + self.linear_bias)
+        hidden = np.tanh(vectors @ self.inner + self.inner_bias)
+        network = _log_softmax(hidden @ self.outer + vectors @ self.direct + self.outer_bias)
+        return np.exp(_log_softmax((linear + network) / 2)).astype(np.float64)
+
+    def arrays(self) -> Mapping[str, Floats]:
+        """The weights by name, as a file keeps them."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def train_classifier(
+    vectors: Floats, right: npt.NDArray[np.bool_], *, answered: Sequence[int], seed: int = 0
+) -> Classifier:
+    """Train on examples.
+
+    `vectors` (n, width) are unit vectors; `right` (n, labels) says which meanings are right for
+    each, at least one; `answered` lists the meanings that the post answers. The same input gives
+    the same weights on the same machine.
+    """
+    task = _Task(vectors, right, answered)
+    chance = np.random.default_rng(seed)
+    start = _prototypes(vectors, right)
+    linear, linear_bias = _train_linear(task, start, chance)
+    inner, inner_bias, outer, direct, outer_bias = _train_network(task, start, chance)
+    return Classifier(
+        linear=linear, linear_bias=linear_bias, inner=inner, inner_bias=inner_bias, outer=outer,
+        direct=direct, outer_bias=outer_bias,
+    )  # fmt: skip
+
+
+class _Task:
+    """The examples, and the slope of the loss with respect to the scores of a batch.
+
+    The loss is the negative log-likelihood of the right meanings together, plus that of whether
+    the post answers at all: the desk must above all tell the answered from the unanswered.
+    """
+
+    def __init__(
+        self, vectors: Floats, right: npt.NDArray[np.bool_], answered: Sequence[int]
+    ) -> None:
+        self.vectors = vectors
+        self.right = right.astype(np.float32)
+        self.labels = right.shape[1]
+        self.mine = np.zeros(self.labels, np.float32)
+        self.mine[list(answered)] = 1
+        hit = right[:, list(answered)].any(1)
+        self.target = np.where(hit, 1 - SMOOTHING, SMOOTHING).astype(np.float32)
+
+    def slope(self, scores: Floats, batch: npt.NDArray[np.intp]) -> Floats:
+        """d loss / d scores, averaged over the batch; shape of `scores`."""
+        guess = np.exp(_log_softmax(scores))
+        wanted = guess * self.right[batch]
+        wanted /= wanted.sum(1, keepdims=True) + 1e-12
+        share = np.clip(guess @ self.mine, TINY, 1 - TINY)
+        off = share - self.target[batch]
+        weight = (
+            1 + SMOOTHING
+            + (off / share)[:, None] * self.mine
+            - (off / (1 - share))[:, None] * (1 - self.mine)
+        )  # fmt: skip
+        return (guess * weight - wanted - SMOOTHING / self.labels) / len(batch)
+
+    def batches(
+        self, size: int, epochs: int, chance: np.random.Generator
+    ) -> Iterator[tuple[npt.NDArray[np.intp], float]]:
+        """Batches in random order, each with its share of the full learning rate.
+
+        The rate rises over the first tenth of the steps and then falls in a line.
+        """
+        count = len(self.vectors)
+        total, step = epochs * -(-count // size), 0
+        for _ in range(epochs):
+            order = chance.permutation(count)
+            for start in range(0, count, size):
+                step += 1
+                rate = min(1.0, 10 * step / total) * max(0.03, 1 - step / total)
+                yield order[start : start + size], rate
+
+
+class _Adam:
+    """Adam with decoupled weight decay for one array, which it changes in place."""
+
+    def __init__(self, weights: Floats, *, rate: float, decay: float = 0.0) -> None:
+        self.weights = weights
+        self.rate = rate
+        self.decay = decay
+        self.mean, self.square = np.zeros_like(weights), np.zeros_like(weights)
+        self.step = 0
+
+    def update(self, slope: Floats, share: float) -> None:
+        self.step += 1
+        rate = self.rate * share
+        self.mean += 0.1 * (slope - self.mean)
+        self.square += 0.001 * (slope * slope - self.square)
+        mean = self.mean / (1 - 0.9**self.step)
+        spread = np.sqrt(self.square / (1 - 0.999**self.step)) + 1e-8
+        self.weights *= 1 - rate * self.decay
+        self.weights -= rate * mean / spread
+
+
+def _train_linear(
+    task: _Task, start: Floats, chance: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Directions of unit length, so that no meaning wins by its size, and a bias."""
+    weights, bias = start.copy(), np.zeros(task.labels, np.float32)
+    turn = _Adam(weights, rate=LINEAR_RATE, decay=LINEAR_DECAY)
+    shift = _Adam(bias, rate=LINEAR_RATE)
+    for batch, share in task.batches(LINEAR_BATCH, LINEAR_EPOCHS, chance):
+        length = np.linalg.norm(weights, axis=1, keepdims=True)
+        unit = weights / length
+        vectors = task.vectors[batch]
+        slope = task.slope(vectors @ unit.T * SCALE + bias, batch)
+        pull = slope.T @ vectors * SCALE
+        turn.update((pull - (pull * unit).sum(1, keepdims=True) * unit) / length, share)
+        shift.update(slope.sum(0), share)
+    unit = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    return np.ascontiguousarray(unit.T * np.float32(SCALE)), bias
+
+
+def _train_network(
+    task: _Task, start: Floats, chance: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """One hidden layer beside a direct connection that begins at the prototypes."""
+    width = task.vectors.shape[1]
+    inner = (chance.normal(size=(width, HIDDEN)) * (18 / width**0.5)).astype(np.float32)
+    arrays = (
+        inner, np.zeros(HIDDEN, np.float32), np.zeros((HIDDEN, task.labels), np.float32),
+        np.ascontiguousarray(start.T * np.float32(SCALE)), np.zeros(task.labels, np.float32),
+    )  # fmt: skip
+    steps = [
+        _Adam(arrays[0], rate=NETWORK_RATE, decay=NETWORK_DECAY),
+        _Adam(arrays[1], rate=NETWORK_RATE),
+        _Adam(arrays[2], rate=NETWORK_RATE, decay=NETWORK_DECAY),
+        _Adam(arrays[3], rate=NETWORK_RATE * DIRECT_RATE),
+        _Adam(arrays[4], rate=NETWORK_RATE),
+    ]
+    inner, inner_bias, outer, direct, outer_bias = arrays
+    for batch, share in task.batches(NETWORK_BATCH, NETWORK_EPOCHS, chance):
+        vectors = task.vectors[batch]
+        hidden = np.tanh(vectors @ inner + inner_bias)
+        kept = (chance.random(hidden.shape, np.float32) > DROPOUT) / np.float32(1 - DROPOUT)
+        passed = hidden * kept
+        slope = task.slope(passed @ outer + vectors @ direct + outer_bias, batch)
+        back = (slope @ outer.T) * kept * (1 - hidden * hidden)
+        slopes = (vectors.T @ back, back.sum(0), passed.T @ slope, vectors.T @ slope, slope.sum(0))
+        for step, each in zip(steps, slopes, strict=True):
+            step.update(each, share)
+    return arrays
+
+
+def _prototypes(vectors: Floats, right: npt.NDArray[np.bool_]) -> Floats:
+    """Where a meaning begins: the mean of the examples that mean it alone, else of all that may.
+
+    So a meaning with few examples is known by them at once. Shape (labels, width), unit rows.
+    """
+    alone = right & (right.sum(1, keepdims=True) == 1)
+    chosen = np.where(alone.any(0, keepdims=True), alone, right).astype(np.float32)
+    summed = chosen.T @ vectors + np.float32(TINY)
+    return np.asarray(summed / np.linalg.norm(summed, axis=1, keepdims=True), np.float32)
+
+
+def _log_softmax(scores: Floats) -> Floats:
+    """Row by row; float32, or float64 as given."""
+    shifted = scores - scores.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))

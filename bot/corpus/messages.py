@@ -1,0 +1,88 @@
+"""knowledge/messages/ and knowledge/exercises/: labelled messages about this incident.
+
+A file is a list, one message a line. `messages` are written as affected people write: the desk
+learns from them, and its threshold is chosen on them, each author left out in turn. `exercises`
+are written to teach a border that people rarely touch: the desk only learns from them.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
+
+Name = Field(min_length=1)
+
+
+class MessageKind(StrEnum):
+    """What a message is, whatever the desk makes of it."""
+
+    ANSWERABLE = "answerable"
+    FALSE_PREMISE = "false_premise"  # answered by the sentence that denies it
+    UNANSWERABLE = "unanswerable"
+    REFUSE = "refuse"
+    ESCALATE = "escalate"
+    OFFTOPIC = "offtopic"
+
+
+ANSWERED = frozenset({MessageKind.ANSWERABLE, MessageKind.FALSE_PREMISE})
+
+
+class LabelledQuestion(BaseModel):
+    """One question of a message that asks several; `gold` names the passages that answer it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: str = Name
+    kind: MessageKind
+    gold: tuple[str, ...] = ()
+
+
+class LabelledMessage(BaseModel):
+    """A message with what answers it.
+
+    `gold` has a group of passages for each thing that was asked: any passage of a group answers it.
+    `related` passages touch the subject and answer nothing. `author` names one hand: two sets of
+    messages by the same person carry the same name, so that both are left out together. `pair`
+    names the minimal pair that the message belongs to.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str = Name
+    author: str = Name
+    lang: str = "en"
+    kind: MessageKind
+    text: str = Name
+    gold: tuple[tuple[str, ...], ...] = ()
+    related: tuple[str, ...] = ()
+    pair: str = ""
+    questions: tuple[LabelledQuestion, ...] = ()
+
+    @model_validator(mode="after")
+    def _gold_fits_kind(self) -> "LabelledMessage":
+        if self.kind in ANSWERED and not (self.gold and all(self.gold)):
+            raise ValueError(f"kind {self.kind.value} needs gold: the passages that answer")
+        if self.kind not in ANSWERED and self.gold:
+            raise ValueError(f"kind {self.kind.value} has no gold; near passages are `related`")
+        return self
+
+
+FILE = TypeAdapter(list[LabelledMessage])
+
+
+def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
+    """All labelled messages below `folder`, in file order; KnowledgeError names file and entry."""
+    return tuple(message for path in sorted(folder.glob("*.yaml")) for message in _read(path))
+
+
+def _read(path: Path) -> list[LabelledMessage]:
+    try:
+        return FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or [])
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise KnowledgeError(f"{path}: entry {where}: {first['msg']}") from None
