@@ -22,7 +22,7 @@ class Record:
 
 def records_of(knowledge: Knowledge) -> list[Record]:
     """The wordings, and each passage's heading and sentences."""
-    asked = knowledge.looked_up
+    asked = knowledge.wordings
     found = [Record(text=w.text, label=w.label, answers=w.answers) for w in asked]
     for passage in knowledge.post.passages:
         texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])

@@ -79,11 +79,11 @@ def classes_of(knowledge: Knowledge) -> Classes:
 
 def examples_of(knowledge: Knowledge, cases: Iterable[Case], classes: Classes) -> list[Example]:
     """Every wording, and every message whole and by its question, as the encoder will read them."""
-    made = [Example(text=w.text, meanings=_of_wording(w, classes)) for w in knowledge.looked_up]
+    made = [Example(text=w.text, meanings=_of_wording(w, classes)) for w in knowledge.wordings]
     for case in cases:
         if not (meanings := _of_case(case, classes)):
             continue
-        message, *asked = (knowledge.plain(text, case.lang) for text in _texts(case))
+        message, *asked = _texts(case)
         made.append(Example(text=message, meanings=meanings, pair=case.pair))
         made += [Example(text=text, meanings=meanings) for text in asked]
     return made

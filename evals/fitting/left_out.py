@@ -67,9 +67,9 @@ def score(
     cases: Sequence[Case], trained: Trained, knowledge: Knowledge, classes: Classes
 ) -> list[Scored]:
     """The evidence for each case under the view that fits best, as the desk will gather it."""
-    wordings = knowledge.looked_up
+    wordings = knowledge.wordings
     base = trained.vectors([w.text for w in wordings])
-    seen = {c.id: _views(c, knowledge) for c in cases}
+    seen = {c.id: _views(c) for c in cases}
     texts = sorted({v for found in seen.values() for v in found})
     vectors = dict(zip(texts, trained.vectors(texts), strict=True))
     made = []
@@ -80,10 +80,9 @@ def score(
     return made
 
 
-def _views(case: Case, knowledge: Knowledge) -> list[str]:
+def _views(case: Case) -> list[str]:
     """What the desk would look up: each question under its views."""
-    plain = [v for q in questions(clean_message(case.text).own) for v in views(q)] or [case.text]
-    return [knowledge.plain(v, case.lang) for v in plain]
+    return [v for q in questions(clean_message(case.text).own) for v in views(q)] or [case.text]
 
 
 def _view(
