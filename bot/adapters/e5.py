@@ -138,8 +138,11 @@ def convert(models: Path, folder: Path, say: Callable[[str], None]) -> None:
         hashes = {path.name: _sha256(path) for path in sorted(made.iterdir())}
         summary = {"files": hashes, "tokenizer": facts.fields()}
         (made / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-        if not folder.exists():  # else another process was faster
+        try:
             made.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process was faster
+                raise
 
 
 def check_converted(folder: Path) -> Facts:
