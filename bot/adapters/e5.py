@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from typing_extensions import override
 
-from bot.adapters.e5_tokenizer import Facts, Tokenizer, write_vocabulary
+from bot.adapters.e5_tokenizer import Tokenizer, TokenizerSettings, write_vocabulary
 from bot.adapters.e5_weights import AGAIN, FILE_SHA256, fetch, read
 from bot.adapters.encoder import Encoder, Vector
 from bot.errors import MissingError
@@ -95,8 +95,8 @@ class E5(Encoder):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        folder, facts = self._converted
-        return Tokenizer(folder, facts, limit=MAX_TOKENS)
+        folder, settings = self._converted
+        return Tokenizer(folder, settings, limit=MAX_TOKENS)
 
     @cached_property
     def _session(self) -> "onnxruntime.InferenceSession":
@@ -111,8 +111,8 @@ class E5(Encoder):
         )
 
     @cached_property
-    def _converted(self) -> tuple[Path, Facts]:
-        """The folder of the converted files, each of them checked, and the tokenizer's facts."""
+    def _converted(self) -> tuple[Path, TokenizerSettings]:
+        """The folder of the converted files, each of them checked, and the tokenizer's settings."""
         folder = self.folder / f"e5-small-{FORMAT}"
         if not folder.exists():
             convert(self.folder, folder, self.say)
@@ -134,9 +134,9 @@ def convert(models: Path, folder: Path, say: Callable[[str], None]) -> None:
         made = Path(scratch) / folder.name
         made.mkdir()
         export(model, made / GRAPH)
-        facts = write_vocabulary(model, made)
+        settings = write_vocabulary(model, made)
         hashes = {path.name: _sha256(path) for path in sorted(made.iterdir())}
-        summary = {"files": hashes, "tokenizer": facts.fields()}
+        summary = {"files": hashes, "tokenizer": settings.fields()}
         (made / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         try:
             made.rename(folder)
@@ -145,18 +145,18 @@ def convert(models: Path, folder: Path, say: Callable[[str], None]) -> None:
                 raise
 
 
-def check_converted(folder: Path) -> Facts:
+def check_converted(folder: Path) -> TokenizerSettings:
     """What the tokenizer must know; MissingError names a file that is damaged or not there."""
     path = folder / SUMMARY
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
-        facts, files = Facts(**summary["tokenizer"]), dict(summary["files"])
+        settings, files = TokenizerSettings(**summary["tokenizer"]), dict(summary["files"])
     except (OSError, ValueError, KeyError, TypeError):
         raise _damaged(path) from None
     for name, expected in files.items():
         if not (folder / name).is_file() or _sha256(folder / name) != expected:
             raise _damaged(folder / name)
-    return facts
+    return settings
 
 
 def _damaged(path: Path) -> MissingError:

@@ -16,8 +16,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bot.adapters.e5_weights import BLOCK, Model, QuantizedMatrix
 
-HEADS = 12
-EPSILON = 1e-12
 OPSET, IR_VERSION = 18, 9
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 ACCURACY = 4  # of MatMulNBits: activations in 8 bits, about twice as fast as in floats
@@ -58,7 +56,7 @@ class _Graph:
         scale = self.constant(f"{output}.scale", self.model.floats(f"{name}.w", width))
         bias = self.constant(f"{output}.bias", self.model.floats(f"{name}.b", width))
         inputs = [value, scale, bias]
-        return self.node("LayerNormalization", inputs, output, axis=-1, epsilon=EPSILON)
+        return self.node("LayerNormalization", inputs, output, axis=-1, epsilon=self.model.epsilon)
 
 
 def export(model: Model, path: Path) -> None:
@@ -149,16 +147,16 @@ def _layer(graph: _Graph, value: str, layer: int) -> str:
 
 
 def _attention(graph: _Graph, value: str, stored: str, prefix: str) -> str:
-    width = graph.model.width
-    split = graph.constant(f"{prefix}split", np.array([-1, HEADS, width // HEADS]))
+    width, heads = graph.model.width, graph.model.heads
+    split = graph.constant(f"{prefix}split", np.array([-1, heads, width // heads]))
     flat = graph.constant(f"{prefix}flat", np.array([-1, width]))
-    scale = graph.constant(f"{prefix}scale", np.float32((width // HEADS) ** -0.5))
+    scale = graph.constant(f"{prefix}scale", np.float32((width // heads) ** -0.5))
     turned = {}
     for part, order in (("q", [1, 0, 2]), ("k", [1, 2, 0]), ("v", [1, 0, 2])):
         name = f"{prefix}{part}"
         line = graph.linear(value, f"{stored}.{part}", name, inputs=width, outputs=width)
-        heads = graph.node("Reshape", [line, split], f"{name}.heads")
-        turned[part] = graph.node("Transpose", [heads], f"{name}.turned", perm=order)
+        parted = graph.node("Reshape", [line, split], f"{name}.heads")
+        turned[part] = graph.node("Transpose", [parted], f"{name}.turned", perm=order)
     score = graph.node("MatMul", [turned["q"], turned["k"]], f"{prefix}score")
     scaled = graph.node("Mul", [score, scale], f"{prefix}scaled")
     weight = graph.node("Softmax", [scaled], f"{prefix}weight")

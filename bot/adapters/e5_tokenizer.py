@@ -27,8 +27,8 @@ UNKNOWN_PENALTY = 10.0  # below the worst score, as in the reference implementat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a tokenizer needs besides the arrays: ids of special tokens, bounds of the pieces."""
+class TokenizerSettings:
+    """What a tokenizer needs besides its arrays: ids of special tokens, bounds of the pieces."""
 
     begin_id: int
     end_id: int
@@ -37,29 +37,29 @@ class Facts:
     longest: int  # characters of the longest piece
 
     def fields(self) -> dict[str, int | float]:
-        """The facts by name, to be stored."""
+        """The settings by name, to be stored."""
         return asdict(self)
 
 
 class Tokenizer:
     """Turns a text into token ids, those of begin and end included; at most `limit` of them."""
 
-    def __init__(self, folder: Path, facts: Facts, *, limit: int) -> None:
+    def __init__(self, folder: Path, settings: TokenizerSettings, *, limit: int) -> None:
         """Map the arrays that `write_vocabulary` wrote into `folder`."""
         self.hashes = np.load(folder / HASHES, mmap_mode="r")
         self.ids = np.load(folder / IDS, mmap_mode="r")
         self.scores = np.load(folder / SCORES, mmap_mode="r")
         replaced = json.loads((folder / REPLACEMENTS).read_text(encoding="utf-8"))
         self.replacements = {int(character): instead for character, instead in replaced.items()}
-        self.facts = facts
+        self.settings = settings
         self.limit = limit
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`; adjacent characters that no piece holds become one unknown token."""
         # No more characters than the tokens that are kept can hold: the rest costs time alone.
-        spelled = self.normalize(text)[: self.limit * self.facts.longest]
+        spelled = self.normalize(text)[: self.limit * self.settings.longest]
         ids = self._best_path(spelled)[: self.limit - 2]
-        return [self.facts.begin_id, *ids, self.facts.end_id]
+        return [self.settings.begin_id, *ids, self.settings.end_id]
 
     def normalize(self, text: str) -> str:
         """The text as the vocabulary spells it, each word with `▁` before it."""
@@ -70,7 +70,7 @@ class Tokenizer:
     def _best_path(self, text: str) -> list[int]:
         """The ids of the most probable division of `text` into pieces (Viterbi)."""
         pieces = self._pieces(text)
-        unknown = (1, self.facts.unknown_id, self.facts.unknown_score)
+        unknown = (1, self.settings.unknown_id, self.settings.unknown_score)
         best = [0.0] + [-np.inf] * len(text)
         previous = [(0, 0)] * (len(text) + 1)  # where the last piece begins, and its id
         for start, found in enumerate(pieces):
@@ -86,7 +86,7 @@ class Tokenizer:
         place = len(previous) - 1
         while place:
             place, piece = previous[place]
-            if piece != self.facts.unknown_id or ids[-1:] != [piece]:
+            if piece != self.settings.unknown_id or ids[-1:] != [piece]:
                 ids.append(piece)
         return ids[::-1]
 
@@ -95,7 +95,7 @@ class Tokenizer:
         codes = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint64)
         found: list[list[tuple[int, int, float]]] = [[] for _ in text]
         rolling = np.zeros(len(codes), np.uint64)
-        for length in range(1, min(self.facts.longest, len(codes)) + 1):
+        for length in range(1, min(self.settings.longest, len(codes)) + 1):
             rolling = _extended(rolling[: len(codes) - length + 1], codes[length - 1 :])
             wanted = _scattered(rolling, length)
             places = np.searchsorted(self.hashes, wanted)
@@ -108,7 +108,7 @@ class Tokenizer:
         return found
 
 
-def write_vocabulary(model: Model, folder: Path) -> Facts:
+def write_vocabulary(model: Model, folder: Path) -> TokenizerSettings:
     """Write the arrays that `Tokenizer` maps; ValueError if two pieces had the same hash."""
     special = {model.begin_id, model.end_id, model.unknown_id}
     pieces = [raw.decode("utf-8", "replace") for raw in model.pieces]
@@ -123,7 +123,7 @@ def write_vocabulary(model: Model, folder: Path) -> Facts:
     np.save(folder / IDS, chosen, allow_pickle=False)
     np.save(folder / SCORES, model.scores[chosen], allow_pickle=False)
     (folder / REPLACEMENTS).write_text(json.dumps(model.replacements), encoding="utf-8")
-    return Facts(
+    return TokenizerSettings(
         begin_id=model.begin_id, end_id=model.end_id, unknown_id=model.unknown_id,
         unknown_score=float(model.scores[chosen].min()) - UNKNOWN_PENALTY,
         longest=max(len(pieces[i]) for i in ids),

@@ -59,10 +59,12 @@ class Model:
     """The content of the model file: sizes, vocabulary, and where each tensor lies."""
 
     layers: int
+    heads: int  # of attention
     width: int
     inner_width: int
     vocabulary_size: int  # rows of the table of word embeddings
     positions: int
+    epsilon: float  # of the layer norms
     pieces: tuple[bytes, ...]  # UTF-8; the place of a piece is its token id
     scores: Floats  # log probability of each piece
     begin_id: int
@@ -167,8 +169,8 @@ def read(path: Path) -> Model:
     if reader.take(4) != MAGIC:
         raise MissingError(f"{path} is no embedding model of this desk; delete it, {AGAIN}")
     reader.numbers("I")  # version
-    width, layers, _heads, inner_width, vocabulary_size, positions, _kinds = reader.numbers("7i")
-    reader.numbers("fi")  # epsilon of the norms, id of padding
+    width, layers, heads, inner_width, vocabulary_size, positions, _kinds = reader.numbers("7i")
+    epsilon, _padding_row = reader.numbers("fi")
     count, begin_id, end_id, _padding, unknown_id = reader.numbers("5i")
     length = reader.number("Q")
     starts = np.frombuffer(reader.take(4 * (count + 1)), "<u4")
@@ -176,10 +178,11 @@ def read(path: Path) -> Model:
     text = reader.take(length)
     replacements = _replacements(reader)
     return Model(
-        layers=layers, width=width, inner_width=inner_width, vocabulary_size=vocabulary_size,
-        positions=positions, scores=scores, begin_id=begin_id, end_id=end_id,
-        pieces=tuple(text[starts[i] : starts[i + 1]] for i in range(count)),
-        unknown_id=unknown_id, replacements=replacements, raw=raw, offsets=_offsets(reader),
+        layers=layers, heads=heads, width=width, inner_width=inner_width, positions=positions,
+        epsilon=epsilon, vocabulary_size=vocabulary_size,
+        pieces=tuple(text[starts[i] : starts[i + 1]] for i in range(count)), scores=scores,
+        begin_id=begin_id, end_id=end_id, unknown_id=unknown_id, replacements=replacements,
+        raw=raw, offsets=_offsets(reader),
     )  # fmt: skip
 
 
