@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.adapters.minilm import MiniLM, silent
+from bot.adapters.e5 import E5, silent
 from bot.answering.decision import Answers, Fit, FittedJudge, StrictJudge, read_fit
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge, load
@@ -75,9 +75,7 @@ class App:
 
             model, key = self.settings.openai_embeddings
             return OpenAIEncoder(model, key=key, base_url=self.settings.openai_base_url)
-        delta = self._fitted / "encoder.npz"
-        tuned = delta if self.fit and delta.exists() else None
-        return MiniLM(self.settings.models, tuned, self.say)
+        return E5(self.settings.models, self.say)
 
     @cached_property
     def chroma(self) -> "Chroma":

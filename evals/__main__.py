@@ -10,7 +10,7 @@ Tool = Callable[[Sequence[str]], int]
 TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
     "pictures": "evals.pictures",
-    "fit": "evals.fit", "calibrate": "evals.fit", "bench": "evals.bench",
+    "centre": "evals.fitting.centring", "bench": "evals.bench",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
@@ -21,8 +21,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   lint       near-duplicates, missing contrasts, canaries
   coverage   passages that no case touches; where the knowledge is thin
   pictures   draw the pictures of the documentation (needs Chromium)
-  fit        train what knowledge/fitted/ holds (needs the train extra)
-  calibrate  weights and thresholds on authors left out (needs the train extra)
+  centre     the mean that the desk subtracts from every vector of the encoder
   bench      this desk beside a stock LangChain chain
 
 example: python -m evals run --split all --jobs 2"""
@@ -47,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _tool(name: str) -> Tool:
-    """Imported when it is asked for: most need neither PyTorch nor LangChain."""
+    """Imported when it is asked for: most do not need LangChain."""
     if name not in TOOLS:
         raise InputError(f"no command {name!r}\n{USAGE}")
     tool: Tool = getattr(import_module(TOOLS[name]), name)

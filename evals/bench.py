@@ -20,7 +20,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnablePassthrough
 
 from bot.adapters.chroma import Chroma
-from bot.adapters.minilm import silent
+from bot.adapters.e5 import silent
 from bot.adapters.records import Record
 from bot.answering.decision import FittedJudge
 from bot.answering.reply import compose_reply

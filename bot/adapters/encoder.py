@@ -1,4 +1,4 @@
-"""What turns a text into a vector: MiniLM on this machine, or OpenAI by setting."""
+"""What turns a text into a vector: multilingual-e5-small on this machine, or OpenAI by setting."""
 
 from abc import abstractmethod
 

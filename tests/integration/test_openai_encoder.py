@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from bot.adapters.minilm import MiniLM
+from bot.adapters.e5 import E5
 from bot.adapters.openai_encoder import OpenAIEncoder
 from bot.answering.decision import StrictJudge
 from bot.app import App
@@ -114,4 +114,4 @@ def test_a_setting_that_cannot_be_used_is_named(embeddings: str, key: str, says:
 
 def test_local_is_the_encoder_that_the_fit_belongs_to(tmp_path: Path) -> None:
     for made in (Settings(home=tmp_path), Settings(home=tmp_path, embeddings="local")):
-        assert isinstance(App(made).encoder, MiniLM)
+        assert isinstance(App(made).encoder, E5)

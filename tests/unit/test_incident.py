@@ -18,9 +18,7 @@ LISTED = "mixpanelincident@openai.com"  # among the links of the shipped notes
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "knowledge"
-    shutil.copytree(
-        KNOWLEDGE, made, ignore=shutil.ignore_patterns("fitted", "questions", "lexicon")
-    )
+    shutil.copytree(KNOWLEDGE, made, ignore=shutil.ignore_patterns("fitted", "questions"))
     return made
 
 

