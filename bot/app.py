@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.adapters.e5 import E5, silent
-from bot.answering.decision import Answers, Fit, FittedJudge, StrictJudge, read_fit
+from bot.answering.decision import CandidateJudge, FittedJudge
+from bot.answering.evidence import Answers
+from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
 from bot.answering.responder import Responder
-from bot.corpus import Knowledge, load
+from bot.corpus import Knowledge, Record, load, records_of
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_home
 from bot.limits import Limits, read_limits
@@ -21,8 +23,8 @@ from bot.settings import MailKind
 if TYPE_CHECKING:
     from bot.adapters.chat_draft import ChatDrafter
     from bot.adapters.chroma import Changed, Chroma
+    from bot.adapters.cached_encoder import CachedEncoder
     from bot.adapters.encoder import Encoder
-    from bot.adapters.records import Record
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, Intake, LocalMailbox
     from bot.channels.mail.rules import Policy
@@ -54,28 +56,26 @@ class App:
 
     @cached_property
     def fit(self) -> Fit | None:
-        """The fit of this very knowledge; another's is never used silently."""
-        if not self.settings.own_embeddings:
-            self.say("warning: the fit belongs to the desk's own encoder; strict rules decide")
+        """What was learned from this very knowledge; None where it holds too little to learn from."""
+        if not can_learn(self.knowledge):
+            self.say("warning: there are too few wordings to learn from; people decide every question")
             return None
-        fit = read_fit(self._fitted)
-        if fit and fit.question_version != self.knowledge.question_version:
-            self.say(
-                "warning: the fit belongs to other questions; strict rules decide until "
-                "`python -m evals fit` has run"
-            )
-            return None
-        return fit
+        if self._outdated:
+            self.index()
+        return read_fit(self._fit_file)
 
     @cached_property
-    def encoder(self) -> "Encoder":
+    def encoder(self) -> "CachedEncoder":
         """What the vectors are made by; SettingsError for a name that there is not."""
+        from bot.adapters.cached_encoder import CachedEncoder
+
+        encoder: Encoder = E5(self.settings.models, self.say)
         if not self.settings.own_embeddings:
             from bot.adapters.openai_encoder import OpenAIEncoder
 
             model, key = self.settings.openai_embeddings
-            return OpenAIEncoder(model, key=key, base_url=self.settings.openai_base_url)
-        return E5(self.settings.models, self.say)
+            encoder = OpenAIEncoder(model, key=key, base_url=self.settings.openai_base_url)
+        return CachedEncoder(encoder, self.settings.home / "text-vectors.npz", self.say)
 
     @cached_property
     def chroma(self) -> "Chroma":
@@ -87,13 +87,14 @@ class App:
 
     @cached_property
     def responder(self) -> Responder:
-        """The fitted desk, or the strict one on what can be had."""
+        """The desk that decides, or one that only finds candidates where no vectors can be had."""
         try:
-            return self._dense()
+            self.encoder.check()
         except MissingError as error:
-            self.say(f"warning: {error}; the desk goes on with word search and answers less")
+            self.say(f"warning: {error}; the desk goes on with word search, people decide")
             words = self._words()
             return self._responder(words.retriever, words.judge)
+        return self._dense()
 
     @cached_property
     def limits(self) -> Limits:
@@ -180,19 +181,21 @@ class App:
 
         return own_ids(raw, self.settings.address)
 
-    def records(self) -> list["Record"]:
+    def records(self) -> list[Record]:
         """Every representation: the wordings, and each passage's heading and sentences."""
-        from bot.adapters.records import records_of
-
         return records_of(self.knowledge)
 
     def index(self) -> "Changed":
-        """Bring the index up to date with the knowledge and the encoder."""
+        """Bring the index up to date with the knowledge and the encoder, and learn from it."""
         from bot.adapters.exact import write_vectors
 
         close_home(self.settings.home)
         changed = self.chroma.index(self.records(), self.say)
         write_vectors(self._vectors, *self.chroma.everything())
+        if can_learn(self.knowledge):
+            fit, self.left_out = learn(self.knowledge, self.encoder.vectors)
+            write_fit(self._fit_file, fit)
+        self.encoder.save()
         (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")
         return changed
 
@@ -287,11 +290,9 @@ class App:
         return ImapMailbox(self.settings.imap)
 
     def _dense(self) -> Responder:
-        self.encoder.check()
-        stamp = self.settings.home / STAMP
-        if not stamp.exists() or stamp.read_text(encoding="utf-8") != self._index_version:
+        if self._outdated:
             self.index()
-        judge: Judge = self._strict()
+        judge: Judge = self._candidates
         if self.fit:
             judge = FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
@@ -312,23 +313,30 @@ class App:
         )  # fmt: skip
 
     def _words(self) -> Lookup:
-        """Word search and strict rules: nothing of it leaves the machine."""
+        """Word search, which finds candidates: nothing of it leaves the machine."""
         from bot.adapters.bm25 import BM25
 
-        return Lookup(retriever=BM25(self.records()), judge=self._strict())
+        return Lookup(retriever=BM25(self.records()), judge=self._candidates)
 
-    def _strict(self) -> StrictJudge:
+    @property
+    def _candidates(self) -> CandidateJudge:
         answers = Answers.of(list(self.knowledge.passages), self.knowledge.wordings)
-        return StrictJudge(answers=answers, threshold=self.settings.threshold)
+        return CandidateJudge(answers=answers)
+
+    @property
+    def _outdated(self) -> bool:
+        """Was the index made from other knowledge, by another encoder or another version?"""
+        stamp = self.settings.home / STAMP
+        return not stamp.exists() or stamp.read_text(encoding="utf-8") != self._index_version
 
     @property
     def _vectors(self) -> Path:
         return self.settings.home / "vectors.npz"
 
     @property
-    def _index_version(self) -> str:
-        return f"3 {self.encoder.name} {self.knowledge.question_version}"
+    def _fit_file(self) -> Path:
+        return self.settings.home / "fit.npz"
 
     @property
-    def _fitted(self) -> Path:
-        return self.settings.knowledge / "fitted"
+    def _index_version(self) -> str:
+        return f"4.{VERSION} {self.encoder.name} {self.knowledge.question_version}"

@@ -37,6 +37,7 @@ Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
 VERSION = 1  # of what is learned and how it is kept
 FOLDS = 3  # groups of authors that are left out in turn
 FEWEST_MESSAGES = 200  # labelled messages that a threshold can be chosen on
+FEWEST_WORDINGS = 30  # with fewer, a fold of them teaches nothing
 BLOCK = 512  # views whose neighbours are looked for at once
 ACT_KINDS = {
     Act.REFUSE: MessageKind.REFUSE,
@@ -62,6 +63,14 @@ class Fit:
     def probability(self, evidence: Sequence[float]) -> float:
         """The calibrated probability that the first two passages answer."""
         return float(self.calibration.weights.probabilities(np.array([evidence]))[0])
+
+
+def can_learn(knowledge: Knowledge) -> bool:
+    """Are there wordings of at least two meanings that the post answers, and of one it does not?"""
+    kinds = {(w.label, w.answers) for w in knowledge.wordings if w.kind != "near"}
+    answered = sum(answers for _, answers in kinds)
+    enough = len(knowledge.wordings) >= FEWEST_WORDINGS
+    return enough and answered > 1 and len(kinds) > answered
 
 
 def learn(knowledge: Knowledge, embed: Embed) -> tuple[Fit, list[Scored]]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bot.corpus.incident import Incident, read_incident
+from bot.corpus.messages import LabelledMessage, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.post import Post, read_post
 from bot.corpus.questions import Wording, read_questions
@@ -26,7 +27,7 @@ class Knowledge:
     notes: Notes
     templates: dict[str, Templates]
     version: str  # of all that can be sent
-    question_version: str  # of what a fit rests on: passages and wordings
+    question_version: str  # of what is learned: passages, wordings, labelled messages
     incident: Incident = field(default_factory=Incident)
 
     @cached_property
@@ -35,10 +36,20 @@ class Knowledge:
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
-        """How people ask; read when wanted, because a fitted desk answers without it."""
+        """How people ask; read when wanted, because the desk answers with what it has learned."""
         wordings = read_questions(self.folder / "questions")
         check_wordings(self.post.passages, wordings)
         return wordings
+
+    @cached_property
+    def messages(self) -> tuple[LabelledMessage, ...]:
+        """Messages as people write them; the threshold is chosen on them."""
+        return known_messages(read_messages(self.folder / "messages"), self.passages)
+
+    @cached_property
+    def exercises(self) -> tuple[LabelledMessage, ...]:
+        """Messages written to teach a border; nothing is measured on them."""
+        return known_messages(read_messages(self.folder / "exercises"), self.passages)
 
     @cached_property
     def silent_topics(self) -> frozenset[str]:
@@ -119,7 +130,7 @@ def load(folder: Path) -> Knowledge:
             "questions",
             "replies",
         ),
-        question_version=_digest(folder, "incident-post.md", "questions"),
+        question_version=_digest(folder, "incident-post.md", "questions", "messages", "exercises"),
         incident=incident,
     )
 

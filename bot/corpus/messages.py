@@ -5,6 +5,7 @@ learns from them, and its threshold is chosen on them, each author left out in t
 are written to teach a border that people rarely touch: the desk only learns from them.
 """
 
+from collections.abc import Container, Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -75,6 +76,39 @@ FILE = TypeAdapter(list[LabelledMessage])
 def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
     """All labelled messages below `folder`, in file order; KnowledgeError names file and entry."""
     return tuple(message for path in sorted(folder.glob("*.yaml")) for message in _read(path))
+
+
+def known_messages(
+    messages: Iterable[LabelledMessage], passages: Container[str]
+) -> tuple[LabelledMessage, ...]:
+    """`messages` without passages that the post does not have any more.
+
+    A message that is left with nothing to answer it is left out: an edit of the post must not stop
+    the desk, and what answered before may be gone.
+    """
+    kept = (_known(message, passages) for message in messages)
+    return tuple(message for message in kept if message)
+
+
+def _known(message: LabelledMessage, passages: Container[str]) -> LabelledMessage | None:
+    names = [*message.related, *(p for group in message.gold for p in group)]
+    names += [p for question in message.questions for p in question.gold]
+    if all(name in passages for name in names):
+        return message
+    gold = tuple(group for each in message.gold if (group := _only(each, passages)))
+    if len(gold) < len(message.gold):
+        return None
+    questions = tuple(
+        q.model_copy(update={"gold": _only(q.gold, passages)})
+        for q in message.questions
+        if not q.gold or _only(q.gold, passages)
+    )
+    related = _only(message.related, passages)
+    return message.model_copy(update={"gold": gold, "related": related, "questions": questions})
+
+
+def _only(names: Iterable[str], passages: Container[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in passages)
 
 
 def _read(path: Path) -> list[LabelledMessage]:
