@@ -70,18 +70,18 @@ FOREIGN_LETTERS = {
         "tr": "ə",
     }.items()
 }
+# Letters of which a text of some length in the language has one.
+USUAL_LETTERS = {"uk": re.compile("[іїєґ]"), "kk": re.compile("[әғқңөұүһ]")}
+USUAL_SIZE = 40  # letters of such a text
 # Words that only English has; a plain question then needs no detector, which is slow to load.
 ENGLISH = frozenset({
     "the", "my", "your", "you", "were", "did", "does", "what", "how", "why", "should", "been",
 })  # fmt: skip
-# Letters of which a text of some length in the language has one.
-USUAL_LETTERS = {"uk": re.compile("[іїєґ]"), "kk": re.compile("[әғқңөұүһ]")}
-USUAL_SIZE = 40  # letters of such a text
 # Common words that no neighbour of a language has: the detector is unsure of three words.
 RUSSIAN_WORDS = """
-что чтобы это этот эта эти этого кто надо нужно почему зачем откуда если меня мне мой моё мои
+что чтобы это этот эта эти этого кто надо нужно почему зачем откуда если меня мне мой моё
 сейчас теперь сколько только такие такое такой какие какой какая был была были было есть нет тоже
-также еще ещё вам вообще можно делать узнать понять здравствуйте пожалуйста взломали аккаунт
+также еще ещё вообще можно делать узнать понять здравствуйте пожалуйста взломали аккаунт
 аккаунта данные данных почта почту утечка утечке утечки утечку утекли
 """
 UKRAINIAN_WORDS = """
@@ -178,9 +178,9 @@ def recognize(text: str) -> str:
 def _most_likely(text: str) -> tuple[str, float]:
     """The language that `text` is most likely in, and how probable it is, 0 to 1.
 
-    Of a text with many Cyrillic words only these are read, as the others are
-    names, and only languages that are written so are looked for. A language is left out where the
-    text has letters of its neighbours.
+    Of a text with many Cyrillic words only these are read, as the others are names, and only
+    Cyrillic languages are candidates. Languages that do not fit the letters of the text are left
+    out, and words that only one language has decide without the detector.
     """
     words = CYRILLIC_WORD.findall(text.lower())
     if len(words) > SCRIPT_SHARE * len(text.split()):
