@@ -4,7 +4,9 @@ A short English question looks like many languages to any detector, and a wrong 
 confuses more than an English one, so a high certainty is asked for.
 """
 
+import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 
@@ -42,11 +44,66 @@ KNOWN = [
     "vi",
     "th",
     "id",
+    "az",
+    "be",
+    "bg",
+    "kk",
+    "mk",
+    "sr",
 ]
+# The languages that are written in Cyrillic letters; Latin letters among them are those of names.
+CYRILLIC_LANGUAGES = frozenset({"ru", "uk", "be", "bg", "kk", "mk", "sr"})
+# Letters of neighbours that a language does not write: they tell short texts apart. A hard sign
+# stands in Russian only before four letters.
+FOREIGN_LETTERS = {
+    language: re.compile(letters)
+    for language, letters in {
+        "ru": "[іїєґўјљњћђџѓќѕәғқңөұүһ]|ъ(?![еёюя])",
+        "uk": "[ыэёъўјљњћђџѓќѕәғқңөұүһ]",
+        "be": "[ищъїєґјљњћђџѓќѕәғқңөұүһ]",
+        "bg": "[ыэёіїєґўјљњћђџѓќѕәғқңөұүһ]",
+        "mk": "[йщъыьэюяёіїєґўәғқңөұүһћђ]",
+        "sr": "[йщъыьэюяёіїєґўәғқңөұүһѓќѕ]",
+        "sv": "[æø]",
+        "da": "[äö]",
+        "no": "[äö]",
+        "tr": "ə",
+    }.items()
+}
+# Letters of which a text of some length in the language has one.
+USUAL_LETTERS = {"uk": re.compile("[іїєґ]"), "kk": re.compile("[әғқңөұүһ]")}
+USUAL_SIZE = 40  # letters of such a text
 # Words that only English has; a plain question then needs no detector, which is slow to load.
 ENGLISH = frozenset({
     "the", "my", "your", "you", "were", "did", "does", "what", "how", "why", "should", "been",
 })  # fmt: skip
+# Common words that no neighbour of a language has: the detector is unsure of three words.
+RUSSIAN_WORDS = """
+что чтобы это этот эта эти этого кто надо нужно почему зачем откуда если меня мне мой моё
+сейчас теперь сколько только такие такое такой какие какой какая был была были было есть нет тоже
+также еще ещё вообще можно делать узнать понять здравствуйте пожалуйста взломали аккаунт
+аккаунта данные данных почта почту утечка утечке утечки утечку утекли
+"""
+UKRAINIAN_WORDS = """
+що щоб це цей цього ця ці чи хто коли куди навіщо звідки чому якщо мій мої моє мені або досі
+зараз тепер вже теж також саме який яка які був було були є немає можна робити дізнатися добрий
+доброго зламали дані даних витік витоку витекли вмикати
+"""
+TURKISH_WORDS = """
+mı mü mıyım miyim mısınız misiniz musunuz nedir niye nasıl nasil değil degil için hesabım hesabim
+şifrem şifremi sifrem sifremi verilerim verilerimi etkilendi etkilendim çalındı calindi güvende
+hacklendi
+"""
+SWEDISH_WORDS = """
+är jag inte vad och från också någon något vilka varför lösenord lösenorden nycklar nycklarna läckt
+läckan mejl mejlet uppgifter uppgifterna hackat hackarna drabbad drabbat
+"""
+OWN_WORDS = {
+    "ru": frozenset(RUSSIAN_WORDS.split()),
+    "uk": frozenset(UKRAINIAN_WORDS.split()),
+    "tr": frozenset(TURKISH_WORDS.split()),
+    "sv": frozenset(SWEDISH_WORDS.split()),
+}
 # Hindi in Latin letters, which the detector does not know: words that no other language here has.
 HINDI_WORDS = """
 hai hain kya kyu kyun kyon nahi nahin mera mere meri mujhe humein hamare hamara hamari aap
@@ -58,6 +115,7 @@ ROMAN_HINDI = frozenset(HINDI_WORDS.split())
 ROMAN_SHARE = 0.2
 PLAIN_SHARE = 0.15
 CERTAIN = 0.9
+LIKELY_CYRILLIC = 0.35  # is enough among Cyrillic languages: English is out of the question
 LIKELY = 0.5  # is enough where no word is English; a short foreign question gives little more
 MAX_CHARACTERS = 2000
 CHANGING_WORDS = 4  # of a sentence that changes the language of a conversation
@@ -71,7 +129,10 @@ SCRIPTS = (
     ("th", ("\u0e00", "\u0e7f")),
     ("el", ("\u0370", "\u03ff")),
 )
-SCRIPT_SHARE = 0.3  # of the letters of a text
+SCRIPT_SHARE = 0.3  # of the letters of a text, of its words for Cyrillic
+WORD = re.compile(r"\w+")
+CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+(?:['’ʼ-][\u0400-\u04ff]+)*")
+NAME_SHARE = 0.01  # of the letters of a text: so many of a neighbour's may be those of a name
 KANA_SHARE = 0.08  # a Japanese sentence may be mostly Han letters
 
 
@@ -109,8 +170,50 @@ def recognize(text: str) -> str:
         return "en"
     if not any(c.isalpha() for c in sample):
         return ""
-    language, certainty = _identifier().classify(sample)
-    return str(language) if certainty >= (CERTAIN if english else LIKELY) else ""
+    language, certainty = _most_likely(sample)
+    least = LIKELY_CYRILLIC if language in CYRILLIC_LANGUAGES else LIKELY
+    return language if certainty >= (CERTAIN if english else least) else ""
+
+
+def _most_likely(text: str) -> tuple[str, float]:
+    """The language that `text` is most likely in, and how probable it is, 0 to 1.
+
+    Of a text with many Cyrillic words only these are read, as the others are names, and only
+    Cyrillic languages are candidates. Languages that do not fit the letters of the text are left
+    out, and words that only one language has decide without the detector.
+    """
+    words = CYRILLIC_WORD.findall(text.lower())
+    if len(words) > SCRIPT_SHARE * len(text.split()):
+        text, candidates = " ".join(words), CYRILLIC_LANGUAGES
+    else:
+        words, candidates = WORD.findall(text.lower()), frozenset(KNOWN) - CYRILLIC_LANGUAGES
+    possible = {each for each in candidates if _is_written_so(text, each)} or candidates
+    if told := _by_own_words(words, possible):
+        return told, 1.0
+    ranked = [(str(name), float(share)) for name, share in _identifier().rank(text)]
+    shares = {name: share for name, share in ranked if name in possible}
+    likely = max(shares, key=shares.__getitem__, default="")
+    return likely, shares.get(likely, 0.0) / (sum(shares.values()) or 1.0)
+
+
+def _is_written_so(text: str, language: str) -> bool:
+    """Can `text` be in this language by its letters? A few may be foreign, as in a name."""
+    size, small = sum(c.isalpha() for c in text), text.lower()
+    usual, foreign = USUAL_LETTERS.get(language), FOREIGN_LETTERS.get(language)
+    if usual and size >= USUAL_SIZE and not usual.search(small):
+        return False
+    return not foreign or len(foreign.findall(small)) <= NAME_SHARE * size
+
+
+def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
+    """The only language that has a good part of the words to itself; empty where none has."""
+    shares = {
+        language: sum(word in own for word in words)
+        for language, own in OWN_WORDS.items()
+        if language in possible
+    }
+    found = [name for name, count in shares.items() if count]
+    return found[0] if len(found) == 1 and shares[found[0]] > PLAIN_SHARE * len(words) else ""
 
 
 def _by_script(text: str) -> str:

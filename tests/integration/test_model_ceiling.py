@@ -14,6 +14,7 @@ from bot.ports import Selected
 from bot.redact import redact
 from evals.measuring.measure import OPEN
 from evals.measuring.schema import ANSWERED, Case, read_cases
+from tests.conftest import KNOWLEDGE
 from tests.integration.test_chat_model import GOLD, KNOWN
 from tests.support.scripted_model import Once, Scripted, both, desk_with, quoted
 
@@ -88,7 +89,7 @@ def test_a_perfect_model_is_let_through_in_every_language(
             of[case.lang] += 1
             right[case.lang] += bool(found & gold(case))
     assert dict(silent) == {lang: [] for lang in silent}
-    assert of.keys() >= app.knowledge.templates.keys()
+    assert of.keys() >= {path.stem for path in (KNOWLEDGE / "lexicon").glob("*.yaml")}
     assert right.total() >= REACHED * of.total()
     for lang in of:  # of some ten questions in a language, one may lie outside the first five
         assert of[lang] - right[lang] <= max(1, (1 - REACHED) * of[lang]), lang
@@ -135,10 +136,10 @@ def test_a_question_that_only_a_model_sees_is_decided_too(app: App, once: Once) 
 
 
 def test_a_language_without_templates_is_a_person_s(app: App, once: Once) -> None:
-    text = "Api anahtarlarım sızdırıldı mı, onları şimdi değiştirmem gerekiyor mu?"
+    text = "Byly moje klíče API odcizeny a mám je teď hned vyměnit?"
     says = Scripted(lambda asked: both(asked, [GOLD] if asked == text else []))
     response = desk_with(app, once, says).respond(Message(text=text))
-    assert "tr" not in app.knowledge.templates
+    assert "cs" not in app.knowledge.templates
     assert [o.reason for o in response.outcomes] == [EscalationReason.LANGUAGE]
 
 

@@ -9,7 +9,25 @@ from bot.journal.pasted_secrets import Pasted
 from bot.redact import redact
 from tests.conftest import KNOWLEDGE
 
-LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "zh")
+LANGUAGES = (
+    "ar",
+    "de",
+    "en",
+    "es",
+    "fr",
+    "hi",
+    "it",
+    "ja",
+    "ko",
+    "nl",
+    "pl",
+    "pt",
+    "ru",
+    "sv",
+    "tr",
+    "uk",
+    "zh",
+)
 # In each language: it is masked in what is kept, the mail stays as it was sent, until it is deleted.
 SAID = {
     "ar": ("محجوبة", "كما أرسلتموها", "يحذفها"), "de": ("unkenntlich", "bleibt", "löscht"),
@@ -17,13 +35,15 @@ SAID = {
     "fr": ("masquée", "reste", "supprime"), "hi": ("छिपा", "बना रहता", "हटाए"),
     "it": ("oscurato", "resta", "elimina"), "ja": ("伏せ", "残り", "削除"), "ko": ("가렸", "남아", "삭제"),
     "nl": ("onleesbaar", "blijft", "verwijdert"), "pl": ("zamaskowane", "pozostaje", "usunie"),
-    "pt": ("oculto", "permanece", "apague"), "zh": ("遮盖", "保留", "删除"),
+    "pt": ("oculto", "permanece", "apague"), "ru": ("скрыты", "остаётся", "удалит"),
+    "sv": ("maskerad", "ligger", "raderar"), "tr": ("maskelenmiştir", "kalır", "silene"),
+    "uk": ("приховано", "залишається", "видалить"), "zh": ("遮盖", "保留", "删除"),
 }  # fmt: skip
 # What was promised before and is not kept: a raw mail stays in its folder.
 PROMISES = (
     "does not keep", "bewahrt es nicht", "no lo guarda", "ne la conserve pas", "non lo conserva",
     "não o guarda", "bewaren het niet", "nie przechowujemy", "保存もしていません", "보관하지 않", "也不会保存",
-    "सहेजते नहीं", "لا نحتفظ",
+    "सहेजते नहीं", "لا نحتفظ", "не храним", "sparar inte", "saklamıyoruz", "не зберігаємо",
 )  # fmt: skip
 
 

@@ -199,7 +199,7 @@ def test_two_replies_are_no_reply(outbound: Outbound, knowledge: Knowledge) -> N
 
 
 @pytest.mark.parametrize(
-    "odd", ["\u200b", "\u202e", "\u2066", "\u00ad", "\ufeff", "\U000e0041", "\x00", "\x1b", "а"]
+    "odd", ["\u200b", "\u202e", "\u2066", "\u00ad", "\ufeff", "\U000e0041", "\x00", "\x1b", "α"]
 )
 def test_a_character_that_no_approved_text_has(
     outbound: Outbound, knowledge: Knowledge, odd: str
@@ -208,6 +208,14 @@ def test_a_character_that_no_approved_text_has(
     for place in (0, 20, len(text)):
         check = outbound.check(text[:place] + odd + text[place:])
         assert check.why == f"it holds U+{ord(odd):04X}, which is in no approved text"
+
+
+def test_a_look_alike_letter_of_another_reply_language_is_stopped(
+    outbound: Outbound, knowledge: Knowledge
+) -> None:
+    text = knowledge.passages["faq-need-reset-password-rotate-api"].text
+    assert "\u0430" in knowledge.templates["ru"].footer
+    assert not outbound.check(text.replace("a", "\u0430", 1)).allowed
 
 
 def test_the_desks_own_secrets_are_known_in_any_disguise(knowledge: Knowledge) -> None:
@@ -328,9 +336,9 @@ def mail(knowledge: Knowledge, text: str = "") -> EmailMessage:
 
 def test_a_finished_mail_is_read_again(outbound: Outbound, knowledge: Knowledge) -> None:
     drawn = random.Random(4)
-    texts = [reply(knowledge, drawn) for _ in range(60)]
     for templates in knowledge.templates.values():
-        text = next(text for text in texts if templates.footer in text)
+        made = (reply(knowledge, drawn) for _ in range(1000))
+        text = next(text for text in made if templates.footer in text)
         assert outbound.check_mail(mail(knowledge, text).as_bytes(), automatic=True).allowed
 
 

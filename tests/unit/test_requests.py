@@ -237,7 +237,7 @@ def test_a_demand_is_refused_though_a_person_is_wanted(app: App) -> None:
     assert not any(isinstance(o, Answer) for o in outcomes)
 
 
-@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "it", "pt", "nl", "pl", "ja", "zh", "ko", "hi", "ar"])  # fmt: skip
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "it", "pt", "nl", "pl", "ja", "zh", "ko", "hi", "ar", "ru", "tr", "sv", "uk"])  # fmt: skip
 def test_the_word_that_each_footer_names_is_read(app: App, language: str) -> None:
     footer = app.knowledge.templates[language].footer
     assert "person" in footer

@@ -55,7 +55,7 @@ def spoken(name: str) -> list[tuple[str, str]]:
 
 def test_a_demand_is_seen_in_every_language_of_the_replies(knowledge: Knowledge) -> None:
     asks = spoken("asks")
-    assert len(asks) == 100
+    assert len(asks) == 128
     assert {lang for lang, _ in asks} == set(knowledge.templates)
     for _, text in asks:
         for put in (text, f"Dear Ana,\n\n{text}\n\nBest regards"):

@@ -98,5 +98,5 @@ def test_a_long_subject_ends_at_a_word() -> None:
 
 def test_the_desk_has_a_subject_in_each_of_its_languages(knowledge: Knowledge) -> None:
     subjects = {language: t.subject for language, t in knowledge.templates.items()}
-    assert len(set(subjects.values())) == len(subjects) == 13
+    assert len(set(subjects.values())) == len(subjects) == 17
     assert all(reply_subject(subject) == subject for subject in subjects.values())
