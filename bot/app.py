@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.adapters.e5 import E5, silent
 from bot.answering.decision import CandidateJudge, FittedJudge
 from bot.answering.evidence import Answers
-from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
+from bot.answering.fit import VERSION, Fit, Learned, can_learn, learn, read_fit, write_fit
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge, Record, load, records_of
 from bot.errors import DeliveryError, MissingError
@@ -21,9 +21,9 @@ from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
 from bot.settings import MailKind
 
 if TYPE_CHECKING:
+    from bot.adapters.cached_encoder import CachedEncoder
     from bot.adapters.chat_draft import ChatDrafter
     from bot.adapters.chroma import Changed, Chroma
-    from bot.adapters.cached_encoder import CachedEncoder
     from bot.adapters.encoder import Encoder
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, Intake, LocalMailbox
@@ -58,7 +58,9 @@ class App:
     def fit(self) -> Fit | None:
         """What was learned from this very knowledge; None where it holds too little to learn from."""
         if not can_learn(self.knowledge):
-            self.say("warning: there are too few wordings to learn from; people decide every question")
+            self.say(
+                "warning: there are too few wordings to learn from; people decide every question"
+            )
             return None
         if self._outdated:
             self.index()
@@ -185,19 +187,23 @@ class App:
         """Every representation: the wordings, and each passage's heading and sentences."""
         return records_of(self.knowledge)
 
-    def index(self) -> "Changed":
-        """Bring the index up to date with the knowledge and the encoder, and learn from it."""
+    def index(self) -> tuple["Changed", Learned | None]:
+        """Bring the index up to date with the knowledge and the encoder, and learn from it.
+
+        Nothing is learned where the knowledge holds too little; see `can_learn`.
+        """
         from bot.adapters.exact import write_vectors
 
         close_home(self.settings.home)
         changed = self.chroma.index(self.records(), self.say)
         write_vectors(self._vectors, *self.chroma.everything())
+        learned = None
         if can_learn(self.knowledge):
-            fit, self.left_out = learn(self.knowledge, self.encoder.vectors)
-            write_fit(self._fit_file, fit)
+            learned = learn(self.knowledge, self.encoder.vectors)
+            write_fit(self._fit_file, learned.fit)
         self.encoder.save()
         (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")
-        return changed
+        return changed, learned
 
     def folder(self, name: str) -> "Folder":
         """A Maildir of the local mailbox: new, sent."""

@@ -113,18 +113,19 @@ def guard(arguments: argparse.Namespace) -> int:
 
 
 def index(_arguments: argparse.Namespace) -> int:
-    """Bring the index up to date and say what changed."""
+    """Bring the index up to date, and say what changed and what was learned."""
+    from bot.commands.doctor import NOTHING_LEARNED
+
     app = _app()
     for warning in app.knowledge.warnings:
         _say(f"warning: {warning}")
-    changed = app.index()
+    changed, learned = app.index()
     _print(
         f"knowledge {app.knowledge.version}: {len(app.knowledge.passages)} passages, "
         f"{len(app.knowledge.wordings)} wordings; {changed.added} records added, "
         f"{changed.removed} removed, {changed.kept} unchanged"
     )
-    if app.fit is None:
-        _print("no fit for these questions: strict rules decide; `python -m evals fit` makes one")
+    _print(learned.describe() if learned else NOTHING_LEARNED)
     return DONE
 
 

@@ -10,7 +10,7 @@ Tool = Callable[[Sequence[str]], int]
 TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
     "pictures": "evals.pictures",
-    "centre": "evals.fitting.centring", "bench": "evals.bench",
+    "calibrate": "evals.calibrate", "centre": "evals.fitting.centring", "bench": "evals.bench",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
@@ -21,6 +21,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   lint       near-duplicates, missing contrasts, canaries
   coverage   passages that no case touches; where the knowledge is thin
   pictures   draw the pictures of the documentation (needs Chromium)
+  calibrate  what the desk learns, measured on each author with that author left out
   centre     the mean that the desk subtracts from every vector of the encoder
   bench      this desk beside a stock LangChain chain
 

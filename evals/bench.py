@@ -21,11 +21,11 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 
 from bot.adapters.chroma import Chroma
 from bot.adapters.e5 import silent
-from bot.corpus.records import Record
 from bot.answering.decision import FittedJudge
 from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
 from bot.app import App
+from bot.corpus.records import Record
 from bot.domain import Message
 from bot.settings import read_settings
 from evals.bench_mail import bench_mail

@@ -25,9 +25,7 @@ KEY_BYTES = 16  # of a text's SHA-256: enough that two texts never share a key
 class CachedEncoder(Encoder):
     """An encoder whose `embed_documents` and `vectors` look into a file first."""
 
-    def __init__(
-        self, encoder: Encoder, path: Path, say: Callable[[str], None] = silent
-    ) -> None:
+    def __init__(self, encoder: Encoder, path: Path, say: Callable[[str], None] = silent) -> None:
         self.encoder = encoder
         self.path = path
         self.say = say

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MAX_TOKENS = 96  # of a text; the rest is not read
+MOSTLY = 0.7  # share of capitals among the letters from which on a text is shouted
 PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
 FORMAT = 1  # of the converted files; a change of the conversion raises it
+READING = 2  # of how a text is read before it is cut into tokens
 MEAN = "e5_mean.yaml"
 GRAPH = "model.onnx"
 SUMMARY = "summary.json"  # hashes of the converted files, and what the tokenizer must know
@@ -53,7 +55,10 @@ class E5(Encoder):
     @cached_property
     @override
     def name(self) -> str:
-        made_by = f"{FILE_SHA256} {FORMAT} {MAX_TOKENS} {PREFIX}".encode() + self._mean.tobytes()
+        made_by = (
+            f"{FILE_SHA256} {FORMAT} {READING} {MAX_TOKENS} {PREFIX}".encode()
+            + self._mean.tobytes()
+        )
         return f"e5-small-{hashlib.sha256(made_by).hexdigest()[:12]}"
 
     @override
@@ -76,8 +81,13 @@ class E5(Encoder):
         return self._cached(text)
 
     def raw_vector(self, text: str) -> Vector:
-        """The unit vector of `text` as the model gives it; shape (384,)."""
-        ids = np.array(self._tokenizer.encode(PREFIX + text), dtype=np.int64)
+        """The unit vector of `text` as the model gives it; shape (384,).
+
+        The model has few words in capitals, so a text that is mostly in capitals is read in small
+        letters: shouting must not change what is understood.
+        """
+        read = text.lower() if _is_shouted(text) else text
+        ids = np.array(self._tokenizer.encode(PREFIX + read), dtype=np.int64)
         return self._session.run(None, {"input_ids": ids})[0][0]  # type: ignore[no-any-return]
 
     def _encode(self, text: str) -> Vector:
@@ -157,6 +167,11 @@ def check_converted(folder: Path) -> TokenizerSettings:
         if not (folder / name).is_file() or _sha256(folder / name) != expected:
             raise _damaged(folder / name)
     return settings
+
+
+def _is_shouted(text: str) -> bool:
+    capitals = sum(c.isupper() for c in text)
+    return capitals > MOSTLY * sum(c.isupper() or c.islower() for c in text)
 
 
 def _damaged(path: Path) -> MissingError:

@@ -72,8 +72,31 @@ class Calibration:
     threshold_other: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutResult:
+    """What the desk would have made of messages by authors that nothing was learned from."""
+
+    answerable: int
+    answered: int
+    right: int
+    wrong: int
+    beside: int  # answered with passages on the subject that do not answer
+
+
+def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) -> LeftOutResult:
+    """Counts at a threshold; `chances` are the probabilities of `scored` in the same order."""
+    answered = [s for s, p in zip(scored, chances, strict=True) if p >= threshold]
+    return LeftOutResult(
+        answerable=sum(s.answerable for s in scored),
+        answered=len(answered),
+        right=sum(s.right for s in answered),
+        wrong=sum(s.wrong for s in answered),
+        beside=sum(not s.right and s.related for s in answered),
+    )
+
+
 def calibrate(scored: Sequence[Scored]) -> Calibration:
-    """Choose weights and thresholds on messages in English, and that of the other languages on theirs."""
+    """Choose weights and thresholds on messages in English, and on theirs that of other languages."""
     english = [s for s in scored if s.language == "en"]
     weights, chances = weigh_across(english)
     wrong = np.array([s.wrong for s in english], dtype=bool)

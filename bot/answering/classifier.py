@@ -37,11 +37,11 @@ class Classifier:
     outer_bias: Floats  # labels
 
     def distributions(self, vectors: Floats) -> npt.NDArray[np.float64]:
-        """The probability of each meaning for each vector: (n, width) -> (n, labels), rows sum to 1."""
+        """The probability of each meaning: (n, width) -> (n, labels), whose rows sum to 1."""
         linear = _log_softmax(vectors @ self.linear + self.linear_bias)
         hidden = np.tanh(vectors @ self.inner + self.inner_bias)
         network = _log_softmax(hidden @ self.outer + vectors @ self.direct + self.outer_bias)
-        return np.exp(_log_softmax((linear + network) / 2)).astype(np.float64)
+        return np.exp(_log_softmax((linear + network) / np.float32(2))).astype(np.float64)
 
     def arrays(self) -> Mapping[str, Floats]:
         """The weights by name, as a file keeps them."""
@@ -98,7 +98,9 @@ class _Task:
             + (off / share)[:, None] * self.mine
             - (off / (1 - share))[:, None] * (1 - self.mine)
         )  # fmt: skip
-        return (guess * weight - wanted - SMOOTHING / self.labels) / len(batch)
+        return np.asarray(
+            (guess * weight - wanted - SMOOTHING / self.labels) / len(batch), np.float32
+        )
 
     def batches(
         self, size: int, epochs: int, chance: np.random.Generator
@@ -138,9 +140,7 @@ class _Adam:
         self.weights -= rate * mean / spread
 
 
-def _train_linear(
-    task: _Task, start: Floats, chance: np.random.Generator
-) -> tuple[Floats, Floats]:
+def _train_linear(task: _Task, start: Floats, chance: np.random.Generator) -> tuple[Floats, Floats]:
     """Directions of unit length, so that no meaning wins by its size, and a bias."""
     weights, bias = start.copy(), np.zeros(task.labels, np.float32)
     turn = _Adam(weights, rate=LINEAR_RATE, decay=LINEAR_DECAY)
@@ -200,6 +200,6 @@ def _prototypes(vectors: Floats, right: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _log_softmax(scores: Floats) -> Floats:
-    """Row by row; float32, or float64 as given."""
+    """Row by row."""
     shifted = scores - scores.max(1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)), np.float32)

@@ -1,4 +1,4 @@
-"""Gathers the evidence that passages answer a question: a distribution over meanings and neighbours.
+"""Gathers the evidence that passages answer a question, from its meanings and its neighbours.
 
 Two views must agree before a probability is high: the classifier's distribution over intents and
 silent topics, and the nearest wordings, answered and not. Few features on purpose: many would learn

@@ -1,4 +1,4 @@
-"""Turns knowledge into training examples: every wording, and every labelled message by its meanings."""
+"""Turns knowledge into training examples: each wording and each labelled message."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,17 +71,15 @@ def classes_of(knowledge: Knowledge) -> Classes:
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:
     """Each wording; one that is near an intent may mean any silent topic."""
+    meaning = {label: frozenset({place}) for place, label in enumerate(classes.labels)}
     return [
-        Example(
-            text=w.text,
-            meanings=classes.silent if w.kind == "near" else frozenset({classes.labels.index(w.label)}),
-        )
+        Example(text=w.text, meanings=classes.silent if w.kind == "near" else meaning[w.label])
         for w in wordings
-    ]  # fmt: skip
+    ]
 
 
 def examples_of_message(message: LabelledMessage, classes: Classes) -> list[Example]:
-    """The message whole, its question where it has one that stands alone, and its labelled questions.
+    """The whole message, its question where one stands alone, and its labelled questions.
 
     A message with several different questions has no one meaning; only its questions are learned.
     """
@@ -112,9 +110,7 @@ def _texts(text: str) -> list[str]:
     return [message, *asked] if alone else [message]
 
 
-def _meanings(
-    kind: MessageKind, gold: Sequence[Sequence[str]], classes: Classes
-) -> frozenset[int]:
+def _meanings(kind: MessageKind, gold: Sequence[Sequence[str]], classes: Classes) -> frozenset[int]:
     """Empty where the classes have no such act, or no intent that the passages answer."""
     if kind in ANSWERED:
         return classes.of_passages(gold[0]) if gold else frozenset()

@@ -14,11 +14,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.calibration import Calibration, Scored, Weights, calibrate
+from bot.answering.calibration import (
+    Calibration,
+    Scored,
+    Weights,
+    calibrate,
+    left_out_result,
+    weigh_across,
+)
 from bot.answering.classifier import Classifier, Floats, train_classifier
 from bot.answering.evidence import HITS, Answers, Array, Choice, choose, features
 from bot.answering.examples import (
-    Classes,
     Example,
     classes_of,
     examples_of_message,
@@ -26,7 +32,7 @@ from bot.answering.examples import (
     views_of,
 )
 from bot.answering.interpretation import best_view
-from bot.corpus import Knowledge, LabelledMessage, Record, Wording, records_of
+from bot.corpus import Knowledge, LabelledMessage, Wording, records_of
 from bot.corpus.messages import MessageKind
 from bot.corpus.questions import Act
 from bot.domain import Hit
@@ -73,8 +79,28 @@ def can_learn(knowledge: Knowledge) -> bool:
     return enough and answered > 1 and len(kinds) > answered
 
 
-def learn(knowledge: Knowledge, embed: Embed) -> tuple[Fit, list[Scored]]:
-    """The fit, and the scores of messages whose authors were left out of what scored them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """A fit, and the scores of messages whose authors were left out of what scored them."""
+
+    fit: Fit
+    scored: tuple[Scored, ...]
+
+    def describe(self) -> str:
+        """What a support lead should know of it, in a sentence or two."""
+        english = [s for s in self.scored if s.language == "en"]
+        _, chances = weigh_across(english)
+        threshold = self.fit.calibration.threshold
+        result = left_out_result(english, chances, threshold)
+        return (
+            f"answers from a probability of {threshold:.2f} on; of {result.answerable} answerable "
+            f"questions by authors left out of learning, {result.right} would be answered rightly, "
+            f"and {result.wrong} of {result.answered} answers would be wrong"
+        )
+
+
+def learn(knowledge: Knowledge, embed: Embed) -> Learned:
+    """Learn the knowledge folder; `embed` gives the vectors of its texts.
 
     Without enough labelled messages the wordings are scored instead, each fold of them by what the
     others teach.
@@ -87,7 +113,7 @@ def learn(knowledge: Knowledge, embed: Embed) -> tuple[Fit, list[Scored]]:
         classifier=course.train(without=None),
         calibration=calibrate(scored),
     )
-    return fit, scored
+    return Learned(fit=fit, scored=tuple(scored))
 
 
 class _Course:
@@ -144,7 +170,7 @@ class _Course:
         return self.folds[message.text if self.from_wordings else message.author]
 
     def _neighbours(self, vectors: Floats, fold: int) -> Iterator[tuple[Hit, ...]]:
-        """The nearest records of each vector; wordings of the fold are hidden where they are scored."""
+        """The nearest records of each vector; no wording of the fold where wordings are scored."""
         hidden = np.zeros(len(self.records), bool)
         if self.from_wordings:
             hidden = np.array([self.folds.get(r.text) == fold for r in self.records])
@@ -163,9 +189,7 @@ class _Course:
     def _view(self, distribution: Array, hits: Sequence[Hit]) -> "_View":
         labels, answers = self.classes.labels, self.classes.answers
         choice = choose(labels, distribution, answers)
-        return _View(
-            choice=choice, evidence=features(labels, distribution, choice, hits, answers)
-        )
+        return _View(choice=choice, evidence=features(labels, distribution, choice, hits, answers))
 
     def _scored(self, message: LabelledMessage, view: "_View", fold: int) -> Scored:
         passages = self.classes.answers.passages
@@ -203,14 +227,13 @@ def _scored_messages(knowledge: Knowledge) -> tuple[tuple[LabelledMessage, ...],
 
 def _as_message(number: int, wording: Wording) -> LabelledMessage:
     """The wording as a message of an author who wrote nothing else."""
-    if wording.answers:
-        kind, gold = MessageKind.ANSWERABLE, (wording.passages,)
-    else:
-        acts = {act.value: kind for act, kind in ACT_KINDS.items()}
-        kind, gold = acts.get(wording.label, MessageKind.UNANSWERABLE), ()
+    acts = {act.value: kind for act, kind in ACT_KINDS.items()}
+    other = acts.get(wording.label, MessageKind.UNANSWERABLE)
     return LabelledMessage(
-        id=str(number), author=str(number), lang=wording.language, kind=kind, text=wording.text,
-        gold=gold, related=() if gold else wording.passages,
+        id=str(number), author=str(number), lang=wording.language, text=wording.text,
+        kind=MessageKind.ANSWERABLE if wording.answers else other,
+        gold=(wording.passages,) if wording.answers else (),
+        related=() if wording.answers else wording.passages,
     )  # fmt: skip
 
 
@@ -265,9 +288,7 @@ def read_fit(path: Path) -> Fit:
             about = json.loads(str(stored["about"]))
             if about["version"] != VERSION:
                 raise ValueError(f"version {about['version']}")  # noqa: TRY301 - told below
-            weights = Weights(
-                **{name: stored[name] for name in ("mean", "spread", "coefficients")}
-            )
+            weights = Weights(**{name: stored[name] for name in ("mean", "spread", "coefficients")})
             return Fit(
                 labels=tuple(about["labels"]),
                 answers=Answers(

@@ -19,8 +19,9 @@ from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
 from bot.settings import MailKind
 
-NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"
-NOT_OUR_VECTORS = "not used with DESK_EMBEDDINGS: strict rules decide"
+NOTHING_LEARNED = (
+    "nothing learned: too few wordings in knowledge/questions; people decide every question"
+)
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
 MOST_OPEN = 100  # files open to others that are counted
 FREE_BYTES = 500 * 1024 * 1024
@@ -52,9 +53,12 @@ def examine(app: App) -> Iterator[Finding]:
     )  # fmt: skip
     fit = app.fit
     yield Finding(
-        name="fit", good=fit is not None,
-        says=f"threshold {fit.threshold:.3f}" if fit else _no_fit(app),
-    )  # fmt: skip
+        name="learned",
+        good=fit is not None,
+        says=f"answers from a probability of {fit.calibration.threshold:.2f} on"
+        if fit
+        else NOTHING_LEARNED,
+    )
     yield _model(app)
     counts = app.journal.counts()
     yield Finding(
@@ -87,10 +91,6 @@ def _files(home: Path) -> Finding:
         says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
         f"close them with: chmod -R go-rwx {shlex.quote(str(home))}",
     )  # fmt: skip
-
-
-def _no_fit(app: App) -> str:
-    return NO_FIT if app.settings.own_embeddings else NOT_OUR_VECTORS
 
 
 def _chat_model(app: App) -> Finding:

@@ -1,4 +1,4 @@
-"""knowledge/ -> Passages, wordings, labelled messages, notes and templates, checked and versioned."""
+"""knowledge/ -> passages, wordings, labelled messages, notes, templates; checked and versioned."""
 
 from bot.corpus.knowledge import Knowledge, Post, Templates, Wording, load
 from bot.corpus.messages import LabelledMessage
