@@ -60,8 +60,8 @@ def _unsigned(lines: list[str]) -> list[str]:
     return shown
 
 
-def _number(found: Any) -> str:
+def _number(match: Any) -> str:
     """A telephone number; not a date, nor a short number."""
-    text = found.group(0)
+    text = match.group(0)
     dated = YEAR.search(text) and not text.startswith("+")
     return str(text if dated or sum(c.isdigit() for c in text) < 7 else NUMBER)

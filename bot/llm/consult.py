@@ -48,14 +48,14 @@ class Consultation:
     def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
         """Spans that both calls name as questions and that are none of the desk's."""
         known = [without_people(view) for view in views]
-        found = [
+        spans = [
             e.span
             for e in selected.one
             if len(e.span.split()) > FEW
             and not any(overlaps(e, view) for view in known)
             and any(overlaps(other, e.span) for other in selected.other)
         ]
-        return found if found and self.trust.holds(self.ask) else []
+        return spans if spans and self.trust.holds(self.ask) else []
 
     def weigh(
         self, question: str, judged: Judgement, selected: Selected, *, threshold: float

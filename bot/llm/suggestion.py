@@ -50,9 +50,9 @@ class Suggestion:
 def suggested(text: str, passages: Sequence[Passage], knowledge: Knowledge) -> Suggestion:
     """`text` sentence by sentence, secrets masked."""
     clean = redact(text).text
-    found = [s.strip() for s in SENTENCE.findall(clean) if WORD.search(s)][:MOST_SENTENCES]
+    sentences = [s.strip() for s in SENTENCE.findall(clean) if WORD.search(s)][:MOST_SENTENCES]
     return Suggestion(
-        sentences=tuple(supported(each, passages) for each in found),
+        sentences=tuple(supported(each, passages) for each in sentences),
         warnings=warnings(clean, knowledge),
     )
 

@@ -84,8 +84,8 @@ class Trust:
 
 def silent_questions(knowledge: Knowledge) -> list[list[str]]:
     """English questions by topic that the post says nothing about; short ones."""
-    found: dict[str, list[str]] = {}
+    by_topic: dict[str, list[str]] = {}
     for wording in knowledge.wordings:
         if wording.kind == "silent" and wording.language == "en" and len(wording.text) <= LONGEST:
-            found.setdefault(wording.label, []).append(wording.text)
-    return list(found.values())
+            by_topic.setdefault(wording.label, []).append(wording.text)
+    return list(by_topic.values())

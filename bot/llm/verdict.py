@@ -116,8 +116,8 @@ def _lifted(probability: float, limits: ModelLimits) -> float:
 
 def _entry_for(question: str, entries: Sequence[PassageSelection]) -> PassageSelection | None:
     """What was said of this question; of several that overlap, what holds back most."""
-    found = [e for e in entries if overlaps(e, question)]
-    return min(found, key=_confirms, default=None)
+    matching = [e for e in entries if overlaps(e, question)]
+    return min(matching, key=_confirms, default=None)
 
 
 def _confirms(entry: PassageSelection) -> bool:

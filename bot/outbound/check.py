@@ -100,8 +100,8 @@ class Outbound:
 
     def _led(self, text: str) -> str:
         """Where even approved units would lead a reader, and should not."""
-        found = unlisted(text, self.knowledge.notes)
-        return f"an address, link or number is not listed: {found[0]}" if found else ""
+        unapproved = unlisted(text, self.knowledge.notes)
+        return f"an address, link or number is not listed: {unapproved[0]}" if unapproved else ""
 
 
 def text_of(mail: bytes) -> str:

@@ -78,8 +78,10 @@ class Grammar:
         for rule in RULES:
             if why := rule(units):
                 return why
-        told = [passage.id for unit in units if unit.kind is Kind.PASSAGE for passage in unit.of]
-        missing = self.knowledge.companions(told)
+        quoted_ids = [
+            passage.id for unit in units if unit.kind is Kind.PASSAGE for passage in unit.of
+        ]
+        missing = self.knowledge.companions(quoted_ids)
         return f"it must be quoted together with {missing[0]}" if missing else ""
 
     def _add(self, unit: Unit) -> None:
@@ -95,7 +97,7 @@ class Grammar:
 
     def _parsed(self, text: str) -> list[Unit] | None:
         """The units of `text` in order; None when something is none."""
-        found: list[Unit] = []
+        units: list[Unit] = []
         place = 0
         while place < len(text):
             end = text.find(" ", place)
@@ -103,9 +105,9 @@ class Grammar:
             fits = (u for u in self._by_word.get(word, ()) if _stands(u.text, text, place))
             if (unit := next(fits, None)) is None:
                 return None
-            found.append(unit)
+            units.append(unit)
             place += len(unit.text) + 1
-        return found
+        return units
 
 
 def folded(text: str) -> str:

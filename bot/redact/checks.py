@@ -45,14 +45,14 @@ SHOWN_PASSWORDS = frozenset(
 )
 
 
-def random(found: str) -> bool:
+def random(value: str) -> bool:
     """Drawn at random, not spelt: digits or mixed case at its end, no words joined by dashes."""
-    found = found[:LONGEST]
-    tail = found[-max(TAIL, len(found) * 3 // 5) :]
+    value = value[:LONGEST]
+    tail = value[-max(TAIL, len(value) * 3 // 5) :]
     chars = set(tail)
-    if len(chars) < FEW_LETTERS or PLACEHOLDER.search(found):
+    if len(chars) < FEW_LETTERS or PLACEHOLDER.search(value):
         return False
-    if SPELT.match(found) or IDENTIFIER.match(found):
+    if SPELT.match(value) or IDENTIFIER.match(value):
         return False
     return bool(chars & FIGURES) or case_changes(tail) >= CHANGES
 
@@ -63,53 +63,53 @@ def case_changes(text: str) -> int:
     return cases.count(b"lu") + cases.count(b"ul")
 
 
-def shouted(found: str) -> bool:
+def shouted(value: str) -> bool:
     """Capitals and digits at random."""
-    return not PLACEHOLDER.search(found[:LONGEST]) and len(set(found[4:LONGEST])) >= FEW_LETTERS
+    return not PLACEHOLDER.search(value[:LONGEST]) and len(set(value[4:LONGEST])) >= FEW_LETTERS
 
 
-def basic(found: str) -> bool:
+def basic(value: str) -> bool:
     """Decodes to user:password."""
     try:
-        told = base64.b64decode(
-            found[:4096] + "=" * (-len(found[:4096]) % 4), b"-_" if "-" in found else None
+        login = base64.b64decode(
+            value[:4096] + "=" * (-len(value[:4096]) % 4), b"-_" if "-" in value else None
         )
     except (binascii.Error, ValueError):
         return False
-    return b":" in told and all(32 <= byte < 127 for byte in told)
+    return b":" in login and all(32 <= byte < 127 for byte in login)
 
 
-def spoken(found: str) -> bool:
+def spoken(value: str) -> bool:
     """A password in a place made for one; only placeholders are let through."""
-    return not PLACEHOLDER.search(found[:LONGEST]) and found.lower() not in SHOWN_PASSWORDS
+    return not PLACEHOLDER.search(value[:LONGEST]) and value.lower() not in SHOWN_PASSWORDS
 
 
-def parameter(found: str) -> bool:
+def parameter(value: str) -> bool:
     """The value of a URL parameter with a suspicious name."""
-    return spoken(found) and (
-        any(c.isdigit() for c in found[:LONGEST]) or case_changes(found[:LONGEST]) >= CHANGES
+    return spoken(value) and (
+        any(c.isdigit() for c in value[:LONGEST]) or case_changes(value[:LONGEST]) >= CHANGES
     )
 
 
-def secretive(found: str) -> bool:
+def secretive(value: str) -> bool:
     """Letters with digits or signs, and no address."""
-    text = found[:LONGEST]
+    text = value[:LONGEST]
     if not spoken(text) or "://" in text or text.startswith(("//", "www.")) or ADDRESS.search(text):
         return False
     letters, digits = any(c.isalpha() for c in text), any(c.isdigit() for c in text)
     return letters and (digits or any(c in "!#$%^&*+=~" for c in text))
 
 
-def anything(_found: str) -> bool:
+def anything(_value: str) -> bool:
     return True
 
 
-def licence(found: str) -> bool:
-    return sum(c.isdigit() for c in found) >= 5
+def licence(value: str) -> bool:
+    return sum(c.isdigit() for c in value) >= 5
 
 
-def account(found: str) -> bool:
-    return sum(c.isdigit() for c in found) >= 6
+def account(value: str) -> bool:
+    return sum(c.isdigit() for c in value) >= 6
 
 
 CHECKS: dict[str, Callable[[str], bool]] = {

@@ -43,8 +43,8 @@ def unescaped(view: View) -> View | None:
 
 def _escapes(text: str) -> Iterator[tuple[int, int, str]]:
     for match in ESCAPE.finditer(text):
-        told = match.group()
-        char = " " if told[0] == "<" else _character(told)  # a tag may be long, and is not kept
+        escape = match.group()
+        char = " " if escape[0] == "<" else _character(escape)  # a tag may be long, and is not kept
         if char is not None:
             yield *match.span(), char
 
@@ -53,11 +53,11 @@ def _escapes(text: str) -> Iterator[tuple[int, int, str]]:
 def _character(escape: str) -> str | None:
     """What is read for an escape: "" for the invisible, None for what is no escape of one."""
     if escape[0] == "&":
-        told = unescape(escape)
+        char = unescape(escape)
     elif escape[0] == "\\":
-        told = chr(int(escape.strip("\\ux{}"), 16))
+        char = chr(int(escape.strip("\\ux{}"), 16))
     else:
-        told = chr(int(escape[-2:], 16))
-    if len(told) != 1 or (escape[0] in "%=" and not told.isascii()):
+        char = chr(int(escape[-2:], 16))
+    if len(char) != 1 or (escape[0] in "%=" and not char.isascii()):
         return None
-    return folded(told).text
+    return folded(char).text

@@ -48,10 +48,10 @@ class Identifiers:
 
     def __init__(self, text: str) -> None:
         view = folded(text)
-        found = sorted((view.start(low), view.end(high)) for low, high in _stretches(view))
-        self._starts = [start for start, _ in found]
+        spans = sorted((view.start(low), view.end(high)) for low, high in _stretches(view))
+        self._starts = [start for start, _ in spans]
         self._ends: list[int] = []
-        for _, end in found:
+        for _, end in spans:
             self._ends.append(max(end, self._ends[-1] if self._ends else 0))
 
     def hold(self, place: int) -> bool:

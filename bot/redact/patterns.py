@@ -76,8 +76,8 @@ def is_order_number(raw: bytes, start: int) -> bool:
 
 @cache
 def formats(group: str) -> tuple[Format, ...]:
-    told = read_yaml("secret_formats.yaml")
-    return tuple(_format(row) for row in told[group])
+    table = read_yaml("secret_formats.yaml")
+    return tuple(_format(row) for row in table[group])
 
 
 def _format(row: dict[str, Any]) -> Format:

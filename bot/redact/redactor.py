@@ -39,20 +39,20 @@ WORDS = {
 def redact(text: str) -> Redaction:
     """`text` with each secret replaced by what it was; never raises on any string."""
     open_ids = Identifiers(text)
-    found = [
+    spans = [
         span
         for view in _readings(text)
         for span in _found(view, open_ids)
         if span.certain or not open_ids.hold(span.start)
     ]
-    spans = _merged(sorted(found, key=lambda span: (span.start, -span.end)))
-    if not spans:
+    merged = _merged(sorted(spans, key=lambda span: (span.start, -span.end)))
+    if not merged:
         return Redaction(text=text)
     parts, place = [], 0
-    for span in spans:
+    for span in merged:
         parts += [text[place : span.start], f"[removed: {WORDS[span.kind]}]"]
         place = span.end
-    return Redaction(text="".join([*parts, text[place:]]), spans=tuple(spans))
+    return Redaction(text="".join([*parts, text[place:]]), spans=tuple(merged))
 
 
 def _readings(text: str) -> Iterator[View]:

@@ -199,11 +199,11 @@ def _whole(sentences: Sequence[Sentence], first: int, last: int, group: str) -> 
 
 def _weight(sentences: Iterable[Sentence], group: str) -> int:
     """The weight of all that the sentences speak of, each thing counted once."""
-    found: dict[str, int] = {}
+    weights: dict[str, int] = {}
     for sentence in sentences:
         for name, weight in sentence.weights[group].items():
-            found[name] = max(weight, found.get(name, 0))
-    return sum(found.values())
+            weights[name] = max(weight, weights.get(name, 0))
+    return sum(weights.values())
 
 
 def _kind(taken: Sequence[str]) -> str:
@@ -274,12 +274,12 @@ def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     while place > 0 and len(taken) < MAX_TRAILER:
         line = kept[place]
         if line.strip() and not QUOTED.match(line):
-            found = _trailer(kept, place)
-            if not found or not has_words(kept[: place + 1 - found]):
+            count = _trailer(kept, place)
+            if not count or not has_words(kept[: place + 1 - count]):
                 break
-            taken += kept[place + 1 - found : place + 1]
-            del kept[place + 1 - found : place + 1]
-            place -= found - 1
+            taken += kept[place + 1 - count : place + 1]
+            del kept[place + 1 - count : place + 1]
+            place -= count - 1
         place -= 1
     return kept, taken
 
@@ -306,9 +306,9 @@ def _is_device_line(line: str) -> bool:
 def _is_sending(clause: str) -> bool:
     """Does a verb of sending stand first or last? In "my iPhone sent it" it stands between."""
     bare = clause.strip(FRAME)
-    found = _found(bare).get("sent", {})
+    verbs = _found(bare).get("sent", {})
     return any(
-        start <= FIRST or start + len(phrase) >= len(bare) - LAST for phrase, start in found.items()
+        start <= FIRST or start + len(phrase) >= len(bare) - LAST for phrase, start in verbs.items()
     )
 
 
@@ -366,7 +366,7 @@ def _index() -> Mapping[str, Sequence[tuple[str, str]]]:
 
 def _found(folded: str) -> dict[str, dict[str, int]]:
     """The lists of which a folded text holds phrases -> those phrases -> where each begins last."""
-    found: dict[str, dict[str, int]] = {}
+    occurrences: dict[str, dict[str, int]] = {}
     index = _index()
     for place, letter in enumerate(folded):
         before = folded[place - 1 : place]
@@ -377,8 +377,8 @@ def _found(folded: str) -> dict[str, dict[str, int]]:
             *index.get(letter, ()),
         ):
             if _stands_at(folded, place, phrase):
-                found.setdefault(list_name, {})[phrase] = place
-    return found
+                occurrences.setdefault(list_name, {})[phrase] = place
+    return occurrences
 
 
 def _stands_at(folded: str, place: int, phrase: str) -> bool:

@@ -68,7 +68,7 @@ def part_asking_edges(text: str) -> Parted:
 def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
     """The paragraphs without the beginning that is a banner, and that beginning."""
     taken: list[str] = []
-    told = 0  # paragraphs that only tell, above one that asks
+    skipped = 0  # paragraphs that only tell, above one that asks
     for place, block in enumerate(groups[: 2 * TOP_BLOCKS]):
         if not block[0].strip():
             continue
@@ -76,23 +76,23 @@ def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[
         if not banner:
             break
         if asks:
-            taken += [line for each in groups[told:place] for line in each if line.strip()]
+            taken += [line for each in groups[skipped:place] for line in each if line.strip()]
             taken += banner
-            told = place + 1
+            skipped = place + 1
         if own:
-            return ([own, *groups[place + 1 :]] if asks else list(groups[told:])), taken
-    return list(groups[told:]), taken
+            return ([own, *groups[place + 1 :]] if asks else list(groups[skipped:])), taken
+    return list(groups[skipped:]), taken
 
 
 def _part_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
     """The person's lines of a paragraph, the banner above them, and whether the banner asks."""
     banner: list[str] = []
     weights: dict[str, int] = {}
-    asked = told = 0
+    asked = label_weight = 0
     for place, line in enumerate(block):
         label, rest = label_of(line)
         if label:
-            told += LABELLED
+            label_weight += LABELLED
             banner.append(label)
         said = _sentences(rest)
         for number, sentence in enumerate(said):
@@ -104,16 +104,16 @@ def _part_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
                 weights |= {name: max(w, weights.get(name, 0)) for name, w in weight.items()}
             else:
                 own = " ".join(each.text for each in said[number:])
-                return _weighed([own, *block[place + 1 :]], banner, weights, asked, told)
+                return _weighed([own, *block[place + 1 :]], banner, weights, asked, label_weight)
             banner.append(sentence.text)
-    return _weighed([], banner, weights, asked, told)
+    return _weighed([], banner, weights, asked, label_weight)
 
 
 def _weighed(
-    own: list[str], banner: list[str], weights: dict[str, int], asked: int, told: int
+    own: list[str], banner: list[str], weights: dict[str, int], asked: int, label_weight: int
 ) -> tuple[list[str], list[str], bool]:
     """The parts of a paragraph where the banner tells enough; else all of it is the person's."""
-    telling = told + sum(weights.values())
+    telling = label_weight + sum(weights.values())
     if not telling or telling + ASKED * asked < ENOUGH:
         return [*banner, *own], [], False
     return own, banner, asked > 0

@@ -90,9 +90,9 @@ def reply_language(asking: str, whole: str, earlier: Sequence[str] = ()) -> str:
     """
     spoken = next(filter(None, map(recognize, earlier)), "")
     for text in (asking, whole):
-        found = recognize(text)
-        if found and (found == spoken or not spoken or _is_long_enough(text)):
-            return found
+        language = recognize(text)
+        if language and (language == spoken or not spoken or _is_long_enough(text)):
+            return language
     return spoken or "en"
 
 

@@ -108,11 +108,11 @@ class OwnWords:
         if not self.replies or len(text) > MAX_CHARACTERS:
             return []
         readable = without_surrogates(text)
-        found = [s for s in _runs(self, readable) if s.whole or s.replied + s.published >= FEW]
-        replied = any(s.replied for s in found)
+        quotations = [s for s in _runs(self, readable) if s.whole or s.replied + s.published >= FEW]
+        replied = any(s.replied for s in quotations)
         if replied:
-            return found
-        pasted = [s for s in found if s.published > 1 or s.letters >= LONG]
+            return quotations
+        pasted = [s for s in quotations if s.published > 1 or s.letters >= LONG]
         left = "".join(_left(readable, pasted))
         return pasted if ASKS.search(left) else []
 
@@ -162,10 +162,13 @@ def _runs(own: OwnWords, text: str) -> Iterator[Stretch]:
         if run and (len(gap) > MAX_GAP or not matcher.between.fullmatch(gap)):
             yield _widened(read, matcher, run)
             run = None
-        told = run or Stretch(start=start, end=end)
+        current = run or Stretch(start=start, end=end)
         replied = bool(matcher.replies.fullmatch(match.group()))
         run = replace(
-            told, end=end, replied=told.replied + replied, published=told.published + (not replied)
+            current,
+            end=end,
+            replied=current.replied + replied,
+            published=current.published + (not replied),
         )
     if run:
         yield _widened(read, matcher, run)
@@ -229,20 +232,20 @@ def _header_lines(lines: list[str]) -> int:
 def _is_attribution(line: str) -> bool:
     """A line that ends in a colon and names somebody or a time, or is short."""
     bare = line.strip(EDGES)
-    told = [bool(ADDRESS.search(line)), bool(DATED.search(line))]
+    origin = [bool(ADDRESS.search(line)), bool(DATED.search(line))]
     if ASKS.search(bare):
         return False
     if bare.endswith((":", "：")):
-        return any(told) or len(bare.split()) <= SHORT
-    return all(told)
+        return any(origin) or len(bare.split()) <= SHORT
+    return all(origin)
 
 
 def _attribution_lines(lines: list[str]) -> int:
     """An attribution over several lines, or a ticket system's name and date."""
     for count in (2, 3, 4):
         joined = " ".join(line.strip(EDGES) for line in lines[-count:])
-        told = ADDRESS.search(joined) and DATED.search(joined)
-        if told and len(joined) < 300 and _is_attribution(joined):
+        names_origin = ADDRESS.search(joined) and DATED.search(joined)
+        if names_origin and len(joined) < 300 and _is_attribution(joined):
             return count
     last = lines[-1].strip(EDGES)
     if DATED.search(last) and len(last.split()) <= SHORT and not ASKS.search(last):
@@ -271,22 +274,22 @@ def _located(text: str, links: tuple[str, ...]) -> _Letters:
     letters: list[str] = []
     places: list[int] = []
     for place, char in enumerate(text):
-        if not skipped[place] and (found := _letter(char)):
-            letters.append(found)
-            places += [place] * len(found)
+        if not skipped[place] and (letter := _letter(char)):
+            letters.append(letter)
+            places += [place] * len(letter)
     return _Letters(text=text, letters="".join(letters), places=places)
 
 
 def _pieces(texts: Iterable[str]) -> list[str]:
     """The letters of each sentence, and of those with a link also without it."""
-    found: list[str] = []
+    pieces: list[str] = []
     for text in texts:
         for part in (text, *LINK.split(text)):
             sentences = [letters for s in SENTENCE.split(part) if (letters := _letters(s))]
-            found += sentences
+            pieces += sentences
             # "No." and the like are only known as the beginning of what follows.
-            found += [a + b for a, b in pairwise(sentences) if _weight(a) < MIN_WEIGHT]
-    return found
+            pieces += [a + b for a, b in pairwise(sentences) if _weight(a) < MIN_WEIGHT]
+    return pieces
 
 
 def _unmarked(line: str) -> str:

@@ -77,13 +77,13 @@ def candidates() -> dict[str, str]:
     A digit of another script is read by its value first. Compatibility forms and letters with
     accents are read as the character that they are made of.
     """
-    found = _listed()
+    readings = _listed()
     for code in (code for block in COMPATIBLE for code in block):
         char = chr(code)
-        read = _digit(char) + (found.get(char) or _of_parts(char, found))
-        if read:
-            found[char] = "".join(dict.fromkeys(read))
-    return found
+        reading = _digit(char) + (readings.get(char) or _of_parts(char, readings))
+        if reading:
+            readings[char] = "".join(dict.fromkeys(reading))
+    return readings
 
 
 @cache
@@ -105,13 +105,13 @@ def latin_look_alikes() -> dict[int, str]:
 @cache
 def ligatures() -> dict[str, str]:
     """Characters that stand for several ASCII letters or digits: ﬁ for fi."""
-    found = {}
+    expansions = {}
     for code in (code for block in COMPATIBLE for code in block):
         plain = unicodedata.normalize("NFKC", chr(code))
         letters = unicodedata.category(chr(code)) in LETTERS
         if letters and 1 < len(plain) <= WIDEST and plain.isascii() and plain.isalnum():
-            found[chr(code)] = plain
-    return found
+            expansions[chr(code)] = plain
+    return expansions
 
 
 @cache
@@ -188,8 +188,8 @@ def level_forms() -> dict[int, str]:
 
 
 def _listed() -> dict[str, str]:
-    told: dict[str, str] = read_yaml("confusables.yaml")
-    return {char: read for read, alike in told.items() for char in alike}
+    alike_by_reading: dict[str, str] = read_yaml("confusables.yaml")
+    return {char: read for read, alike in alike_by_reading.items() for char in alike}
 
 
 def _digit(char: str) -> str:
@@ -198,13 +198,13 @@ def _digit(char: str) -> str:
     return "" if value is None else str(value)
 
 
-def _of_parts(char: str, found: dict[str, str]) -> str:
+def _of_parts(char: str, readings: dict[str, str]) -> str:
     """What a compatibility form or a letter with accents is made of, when that is one character."""
     parts = unicodedata.normalize("NFKD", char)
     bare = "".join(part for part in parts if part not in MARKS)
     if len(bare) != 1 or bare == char:
         return ""
-    return bare if "!" <= bare <= "~" else found.get(bare, "")
+    return bare if "!" <= bare <= "~" else readings.get(bare, "")
 
 
 def _is_accented_latin(char: str) -> bool:

@@ -91,12 +91,12 @@ def _ends_in_link(line: str) -> bool:
 def _breaks_of_programs(lines: Sequence[str]) -> set[int]:
     """The numbers of the lines that continue the line before them."""
     runs = _runs(lines)
-    found: set[int] = set()
+    numbers: set[int] = set()
     for measure in (len, columns):
         widest = _width_of_text(lines, runs, measure)
         for run in runs:
-            found |= _continued(lines, run, measure, widest)
-    return found
+            numbers |= _continued(lines, run, measure, widest)
+    return numbers
 
 
 def _runs(lines: Sequence[str]) -> list[list[int]]:

@@ -44,13 +44,13 @@ class _Scan:
 
     def spec(self) -> str | None:
         """The addr-spec; BROKEN for one that cannot be taken as it is; None where there is none."""
-        found = self.words if self.angle is None else self.angle
-        found = found.strip().lower()
-        if self.angle is None and "@" not in found:
+        address = self.words if self.angle is None else self.angle
+        address = address.strip().lower()
+        if self.angle is None and "@" not in address:
             return None
-        if self.inside or "@" in self.after or not found:
+        if self.inside or "@" in self.after or not address:
             return BROKEN
-        return _clean(found)
+        return _clean(address)
 
 
 def addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
@@ -64,35 +64,35 @@ def authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
     The reply goes to the author, so of two entries, one of which cannot be read, the other is not
     simply taken.
     """
-    found = _read(values, limit)
-    return () if BROKEN in found else tuple(spec for spec in found if spec)
+    specs = _read(values, limit)
+    return () if BROKEN in specs else tuple(spec for spec in specs if spec)
 
 
 def _read(values: Iterable[str], limit: int) -> list[str]:
-    found: dict[str, None] = {}
+    specs: dict[str, None] = {}
     for value in values:
-        for piece in _pieces(value[:MAX_HEADER]):
-            found[piece] = None
-            if len(found) > limit:
-                return list(found)
-    return list(found)
+        for spec in _pieces(value[:MAX_HEADER]):
+            specs[spec] = None
+            if len(specs) > limit:
+                return list(specs)
+    return list(specs)
 
 
-def _clean(found: str) -> str:
+def _clean(address: str) -> str:
     """The address without what may stand around it."""
-    found = found.removeprefix(MAILTO)
-    if found.startswith("@"):  # a route, which nobody writes any more
-        found = found.rpartition(":")[2]
-    if len(found) > 2 and found[0] == found[-1] == "'":
-        found = found[1:-1]
-    local, _, domain = found.rpartition("@")
-    found = f"{local}@{domain.removesuffix('.')}"
-    whole = SPEC.search(found) and "=?" not in local and not local.startswith("/")
-    return found if whole else BROKEN
+    address = address.removeprefix(MAILTO)
+    if address.startswith("@"):  # a route, which nobody writes any more
+        address = address.rpartition(":")[2]
+    if len(address) > 2 and address[0] == address[-1] == "'":
+        address = address[1:-1]
+    local, _, domain = address.rpartition("@")
+    address = f"{local}@{domain.removesuffix('.')}"
+    whole = SPEC.search(address) and "=?" not in local and not local.startswith("/")
+    return address if whole else BROKEN
 
 
 def _pieces(value: str) -> list[str]:
-    found: list[str | None] = []
+    specs: list[str | None] = []
     scan, depth, place, end = _Scan(), 0, 0, len(value)
     while place < end:
         char = value[place]
@@ -107,13 +107,13 @@ def _pieces(value: str) -> list[str]:
         elif char == '"':
             place = _quoted(value, place, scan)
         elif char in ",;" and not scan.inside:
-            found.append(scan.spec())
+            specs.append(scan.spec())
             scan = _Scan()
         else:
             _plain_char(char, scan)
         place += 1
-    found.append(scan.spec())
-    return [spec for spec in found if spec is not None]
+    specs.append(scan.spec())
+    return [spec for spec in specs if spec is not None]
 
 
 def _plain_char(char: str, scan: _Scan) -> None:

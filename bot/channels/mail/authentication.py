@@ -14,19 +14,19 @@ UNREADABLE = "unreadable"
 
 def results(mail: ParsedMail, authserv_id: str) -> set[str]:
     """The results of DMARC in the headers of `authserv_id`."""
-    found: set[str] = set()
+    verdicts: set[str] = set()
     for header in _headers(mail, authserv_id):
         if header is None:
-            found.add(UNREADABLE)
+            verdicts.add(UNREADABLE)
             continue
-        found |= {str(r.result).lower() for r in header.results if r.method == "dmarc"}
-    return found
+        verdicts |= {str(r.result).lower() for r in header.results if r.method == "dmarc"}
+    return verdicts
 
 
 def is_proven(mail: ParsedMail, authserv_id: str) -> bool:
     """Did our server find that the From address is the sender's own: DMARC, else DKIM or SPF?"""
-    found = results(mail, authserv_id)
-    return found == {"pass"} or (not found and aligned(mail, authserv_id))
+    verdicts = results(mail, authserv_id)
+    return verdicts == {"pass"} or (not verdicts and aligned(mail, authserv_id))
 
 
 def aligned(mail: ParsedMail, authserv_id: str) -> bool:
@@ -47,13 +47,13 @@ def aligned(mail: ParsedMail, authserv_id: str) -> bool:
 def _headers(
     mail: ParsedMail, authserv_id: str
 ) -> list[authres.AuthenticationResultsHeader | None]:
-    found: list[authres.AuthenticationResultsHeader | None] = []
+    headers: list[authres.AuthenticationResultsHeader | None] = []
     for value in mail.values("authentication-results"):
-        said = value.partition(";")[0].split()
-        if not said or said[0].lower() != authserv_id.lower():
+        server = value.partition(";")[0].split()
+        if not server or server[0].lower() != authserv_id.lower():
             continue
-        found.append(_read(value))
-    return found
+        headers.append(_read(value))
+    return headers
 
 
 def _read(value: str) -> authres.AuthenticationResultsHeader | None:

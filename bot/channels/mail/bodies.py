@@ -36,9 +36,9 @@ Piece = tuple[str, bool]
 def body_text(tree: MimePart) -> tuple[str, bool]:
     """All inline text, plain before HTML where both say the same; and whether some was hidden."""
     reader = _Reader(hints=charsets_named(first(tree.headers, "subject")))
-    found = reader.shown(tree)
-    text = "\n".join(text for text, _ in found if text.strip())
-    return text[:MAX_TEXT], any(hidden for _, hidden in found)
+    pieces = reader.shown(tree)
+    text = "\n".join(text for text, _ in pieces if text.strip())
+    return text[:MAX_TEXT], any(hidden for _, hidden in pieces)
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ def _unflowed(text: str, flow: Flow) -> str:
     """`text` with the lines joined that a program broke and marked so, those of quotes as well."""
     if flow is Flow.FIXED:
         return text
-    found: list[list[str]] = []  # the pieces of each line
+    joined_lines: list[list[str]] = []  # the pieces of each line
     goes_on = ""  # the quote marks of the line that goes on; "-" for none
     for line in text.split("\n"):
         marks = _marks(line)
@@ -131,13 +131,13 @@ def _unflowed(text: str, flow: Flow) -> str:
         flows = said.endswith(" ") and said != SIGNATURE_MARK
         piece = said[:-1] if flows and flow is Flow.DELETED else said
         if goes_on == (marks or "-") and said != SIGNATURE_MARK:
-            found[-1].append(piece)
+            joined_lines[-1].append(piece)
         else:
-            found.append([f"{marks} " if marks else "", piece])
+            joined_lines.append([f"{marks} " if marks else "", piece])
         goes_on = (marks or "-") if flows else ""
-    return "\n".join("".join(pieces) for pieces in found)
+    return "\n".join("".join(pieces) for pieces in joined_lines)
 
 
 def _marks(line: str) -> str:
-    found = QUOTES.match(line)
-    return found.group() if found else ""
+    marks = QUOTES.match(line)
+    return marks.group() if marks else ""

@@ -31,8 +31,8 @@ MARKS = (
 @cache
 def table() -> dict[str, Any]:
     """The package's table of character sets."""
-    found: dict[str, Any] = read_yaml("charsets.yaml")
-    return found
+    tables: dict[str, Any] = read_yaml("charsets.yaml")
+    return tables
 
 
 @cache
@@ -44,11 +44,11 @@ def codec(charset: str) -> str:
     if wanted == JAPANESE:
         return JAPANESE
     try:
-        found = codecs.lookup(wanted)
-        b"a\0\0\0".decode(found.name)
+        info = codecs.lookup(wanted)
+        b"a\0\0\0".decode(info.name)
     except (LookupError, ValueError, TypeError):
         return ""
-    return "" if found.name.replace("-", "_") in UNFIT else found.name
+    return "" if info.name.replace("-", "_") in UNFIT else info.name
 
 
 def marked(content: bytes) -> str:
@@ -58,8 +58,8 @@ def marked(content: bytes) -> str:
 
 def sniffed(page: bytes) -> str:
     """The set that an HTML page, XML text or style sheet names at its start; empty without one."""
-    found = DECLARED.search(page[:SNIFFED])
-    name = next((group for group in found.groups() if group), b"") if found else b""
+    declaration = DECLARED.search(page[:SNIFFED])
+    name = next((group for group in declaration.groups() if group), b"") if declaration else b""
     # Who could read the name reads no set of two bytes a letter.
     return "" if name.lower().startswith((b"utf-16", b"utf-32")) else name.decode("ascii")
 
@@ -80,10 +80,10 @@ def japanese(content: bytes) -> str:
     """ISO-2022-JP as mail programs write it (cp50221): with NEC's signs and half-width letters."""
     pieces: list[str] = []
     state, last = "(B", 0
-    for found in ESCAPE.finditer(content):
-        pieces.append(_in_state(content[last : found.start()], state))
-        escape, last = found.group(1), found.end()
-        state = escape.decode("ascii") if escape else "(I" if found.group() == b"\x0e" else "(B"
+    for switch in ESCAPE.finditer(content):
+        pieces.append(_in_state(content[last : switch.start()], state))
+        escape, last = switch.group(1), switch.end()
+        state = escape.decode("ascii") if escape else "(I" if switch.group() == b"\x0e" else "(B"
     pieces.append(_in_state(content[last:], state))
     return "".join(pieces)
 
@@ -111,19 +111,19 @@ def _two_byte(line: bytes, *, extra: bool) -> str:
 
 def _shifted(letters: bytes) -> bytes:
     """Two-byte letters of JIS X 0208 in the numbering of Shift_JIS."""
-    found = bytearray()
+    shifted = bytearray()
     at = 0
     while at < len(letters):
         row, cell = letters[at], letters[at + 1] if at + 1 < len(letters) else 0
         if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E):
-            found.append(row if row < 0x80 else 0x3F)
+            shifted.append(row if row < 0x80 else 0x3F)
             at += 1
             continue
         lead = (row + 1) // 2 + (0x70 if row <= 0x5E else 0xB0)
         trail = cell + (0x1F if row % 2 and cell < 0x60 else 0x20 if row % 2 else 0x7E)
-        found += bytes((lead, trail))
+        shifted += bytes((lead, trail))
         at += 2
-    return bytes(found)
+    return bytes(shifted)
 
 
 def _ordered(content: bytes) -> str:

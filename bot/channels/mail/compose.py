@@ -89,8 +89,8 @@ class Composer:
 def own_ids(raw: bytes, address: str) -> list[str]:
     """Every Message-ID in `raw` that a desk at this address could have made."""
     domain = re2.escape(address.rpartition("@")[2].encode())
-    found = re2.findall(rb"<r\.[0-9a-f]{32}@" + domain + rb">", raw)
-    return [header.decode() for header in dict.fromkeys(found)]
+    message_ids = re2.findall(rb"<r\.[0-9a-f]{32}@" + domain + rb">", raw)
+    return [header.decode() for header in dict.fromkeys(message_ids)]
 
 
 def _address(sender: str) -> str:

@@ -138,15 +138,15 @@ def _has_zeros(content: bytes) -> bool:
 def _line_by_line(content: bytes, charset: str) -> str:
     """For a body that two programs wrote, or with a few broken letters."""
     name = codec(charset) or "utf-8"
-    found = japanese(content) if name == JAPANESE else content.decode(name, "replace")
-    if found.count("\ufffd") <= SPOILT * len(found) and is_plausible(found.replace("\ufffd", "")):
-        return found
+    text = japanese(content) if name == JAPANESE else content.decode(name, "replace")
+    if text.count("\ufffd") <= SPOILT * len(text) and is_plausible(text.replace("\ufffd", "")):
+        return text
     lines = [(line, strictly(line, "utf-8")) for line in content.splitlines(keepends=True)]
-    if any(text and not text.isascii() for _, text in lines):
-        odd = guessed(b"".join(line for line, text in lines if text is None))
+    if any(line_text and not line_text.isascii() for _, line_text in lines):
+        odd = guessed(b"".join(line for line, line_text in lines if line_text is None))
         return "".join(
-            text if text is not None else (odd and strictly(line, odd)) or _replaced(line)
-            for line, text in lines
+            line_text if line_text is not None else (odd and strictly(line, odd)) or _replaced(line)
+            for line, line_text in lines
         )
     return _replaced(content)
 
@@ -182,17 +182,17 @@ def unencoded(value: str) -> str:
         return " ".join(undoubled(value).split())
     pieces: list[str] = []
     run, charset, last = b"", "", 0
-    for found in ENCODED.finditer(value):
-        between = value[last : found.start()]
-        name = found.group(1).lower()
+    for word in ENCODED.finditer(value):
+        between = value[last : word.start()]
+        name = word.group(1).lower()
         # A character may be split over two words of one charset, so their bytes are joined first.
         if run and (between.strip() or name != charset):
             pieces.append(decoded(run, charset))
             run = b""
         if between.strip() or not last:
             pieces.append(between)
-        charset, last = name, found.end()
-        run += _word(found.group(2), found.group(3))
+        charset, last = name, word.end()
+        run += _word(word.group(2), word.group(3))
     pieces += [decoded(run, charset), value[last:]]
     return " ".join(undoubled("".join(pieces)).replace("\0", "").split())
 

@@ -42,8 +42,8 @@ class Attachment:
     @property
     def ending(self) -> str:
         """What tells the kind of file at the end of its name: `.png`; empty without one."""
-        found = ENDING.search(self.name)
-        return found.group() if found else ""
+        ending = ENDING.search(self.name)
+        return ending.group() if ending else ""
 
     @property
     def stem(self) -> str:

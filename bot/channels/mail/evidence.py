@@ -167,8 +167,8 @@ def elsewhere(text: str, known: set[str]) -> bool:
         others = [a for a in ADDRESS.findall(place) if a.lower().strip(EDGES) not in known]
         if not others or "·" in place or "|" in place:
             continue
-        told = form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
-        if says("elsewhere", told) and not says("not_elsewhere", told):
+        normal_form = form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
+        if says("elsewhere", normal_form) and not says("not_elsewhere", normal_form):
             return True
     return False
 
@@ -206,10 +206,10 @@ def _composed(kind: ProgramKind, spoken: list[Sentence]) -> int:
 
 def _is_about_programs(sentence: Sentence) -> bool:
     """Does a person speak of programs' mail, or want a person instead of a program?"""
-    told = sentence.form
-    if says("wants_nobodys_answer", told):
+    normal_form = sentence.form
+    if says("wants_nobodys_answer", normal_form):
         return True
-    return says("about_programs", told) and not _is_stated(sentence)
+    return says("about_programs", normal_form) and not _is_stated(sentence)
 
 
 def _is_stated(sentence: Sentence) -> bool:
@@ -231,14 +231,14 @@ def _rows(kind: ProgramKind) -> tuple[int, ...]:
 
 def _subject(kind: ProgramKind, subject: str) -> int:
     """CERTAIN for a subject that says it of itself; else how much of a part of it says it."""
-    found = compiled(kind, "subjects")
-    if found is None or not subject:
+    patterns = compiled(kind, "subjects")
+    if patterns is None or not subject:
         return 0
     hint = int(says(kind, form(subject), "hints"))
     shares: list[float] = []
     parts = [form(part) for part in SPLIT.split(strip_subject_prefixes(subject)) if part.strip()]
     for part in filter(None, parts):
-        match = found.search(part)
+        match = patterns.search(part)
         shares.append((match.end() - match.start()) / len(part) if match else 0.0)
     best = max(shares, default=0.0)
     if not best:
@@ -251,22 +251,22 @@ def _subject(kind: ProgramKind, subject: str) -> int:
 
 def _structure(mail: ParsedMail, weights: dict[ProgramKind, int]) -> dict[ProgramKind, int]:
     """What the parts of the mail say."""
-    found: dict[ProgramKind, int] = {}
+    structure: dict[ProgramKind, int] = {}
     if REACTION_TYPE in mail.content_types:
-        found[ProgramKind.REACTION] = CERTAIN
+        structure[ProgramKind.REACTION] = CERTAIN
     reported = any(REPORT_FILE.search(each.name) for each in mail.attachments)
     if reported or set(REPORT_TYPES) & set(mail.content_types):
-        found[ProgramKind.REPORT] = CERTAIN
+        structure[ProgramKind.REPORT] = CERTAIN
     if DATA.search(mail.text):
-        found[ProgramKind.REPORT] = CERTAIN
+        structure[ProgramKind.REPORT] = CERTAIN
     if MACHINE_SUBJECT.search(strip_subject_prefixes(mail.subject)) or MACHINE_SUBJECT.search(
         mail.subject.strip()
     ):
-        found[ProgramKind.ALERT] = CERTAIN
+        structure[ProgramKind.ALERT] = CERTAIN
     if "text/calendar" in mail.content_types:
         answered = weights[ProgramKind.CALENDAR] or _subject(ProgramKind.CALENDAR, mail.subject)
-        found[ProgramKind.CALENDAR] = PROGRAM if answered else 0
-    return found
+        structure[ProgramKind.CALENDAR] = PROGRAM if answered else 0
+    return structure
 
 
 def _asks(spoken: list[Sentence]) -> bool:
@@ -287,18 +287,22 @@ def _is_asked(sentence: Sentence) -> bool:
     if _is_stated(sentence):
         return False
     clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
-    return any(says("demands", told) and not _is_programs(told) for told in clauses)
+    return any(
+        says("demands", clause_form) and not _is_programs(clause_form) for clause_form in clauses
+    )
 
 
 def _may_be_asked(sentence: Sentence) -> bool:
     return sentence.question or says("demands", sentence.form)
 
 
-def _is_programs(told: str) -> bool:
-    return any(says(kind, told, row) for kind in ProgramKind for row in _rows(kind) if row > 1)
+def _is_programs(sentence_form: str) -> bool:
+    return any(
+        says(kind, sentence_form, row) for kind in ProgramKind for row in _rows(kind) if row > 1
+    )
 
 
-def _is_long_enough(told: str) -> bool:
-    if UNSPACED.search(told):
-        return len(told.replace(" ", "")) >= FEW_LETTERS
-    return len(told.split()) >= FEW_WORDS
+def _is_long_enough(sentence_form: str) -> bool:
+    if UNSPACED.search(sentence_form):
+        return len(sentence_form.replace(" ", "")) >= FEW_LETTERS
+    return len(sentence_form.split()) >= FEW_WORDS

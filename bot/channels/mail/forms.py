@@ -31,8 +31,10 @@ def is_form(mail: ParsedMail) -> bool:
     if mail.shown and not mail.only_shows:
         return False  # a person's own words above a mail that they pass on, whose head has fields
     text = mail.text.strip()  # all of it: fields such as "From:" look like those of a quoted mail
-    found = FIELD.findall(text[:BEGINNING])
-    fields = [(n, value) for n, value in found if len(n) <= NAME and not value.startswith("//")]
+    named_values = FIELD.findall(text[:BEGINNING])
+    fields = [
+        (n, value) for n, value in named_values if len(n) <= NAME and not value.startswith("//")
+    ]
     if len(fields) < FEW or HEADERS & {name.lower() for name, _ in fields}:
         return False
     named = any(says("message_field", form(name)) for name, _ in fields)
@@ -47,5 +49,5 @@ def is_form(mail: ParsedMail) -> bool:
 
 def _names_another(mail: ParsedMail, fields: list[tuple[str, str]]) -> bool:
     """Does a field hold an address that is not the sender's?"""
-    found = {each.lower() for _, value in fields for each in ADDRESS.findall(value)}
-    return bool(found - {mail.sender.lower()})
+    addresses = {each.lower() for _, value in fields for each in ADDRESS.findall(value)}
+    return bool(addresses - {mail.sender.lower()})

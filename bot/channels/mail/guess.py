@@ -51,11 +51,11 @@ def guessed(content: bytes) -> str:
 
 @lru_cache(maxsize=16)
 def _best(sample: bytes) -> str:
-    found = [guess for name in table()["tried"] if (guess := _guess(sample, name))]
-    best = max((g.fit for g in found), default=0.0)
+    guesses = [guess for name in table()["tried"] if (guess := _guess(sample, name))]
+    best = max((g.fit for g in guesses), default=0.0)
     if best < LIKELY:
         return ""
-    near = sorted((g for g in found if g.fit > best - CLEAR), key=lambda g: -g.fit)
+    near = sorted((g for g in guesses if g.fit > best - CLEAR), key=lambda g: -g.fit)
     if len({g.text for g in near}) == 1:
         return near[0].name
     return next((g.name for g in near if g.confirmed), "")
@@ -70,8 +70,8 @@ def is_plausible(text: str) -> bool:
 
 def fits(content: bytes, name: str) -> bool:
     """Does the declared set `name` give a text that some language has?"""
-    found = _guess(_sample(content), name)
-    return found is not None and found.fit >= FITTING
+    guess = _guess(_sample(content), name)
+    return guess is not None and guess.fit >= FITTING
 
 
 def _sample(content: bytes) -> bytes:
@@ -104,51 +104,53 @@ def _started(sample: bytes, name: str) -> str | None:
 
 def _fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
     """The share of characters beyond ASCII that a language uses, and the languages that do best."""
-    found = [c.lower()[:1] for c in beyond if c not in table()["signs"]]
-    if not found:
+    letters = [c.lower()[:1] for c in beyond if c not in table()["signs"]]
+    if not letters:
         return 0.5, []
-    kinds = [_kind(c) for c in found]
+    kinds = [_kind(c) for c in letters]
     if name in WIDE:
-        fit, language = _fit_wide(found, kinds, name)
+        fit, language = _fit_wide(letters, kinds, name)
         return fit, [language]
     for script in SCRIPTS:
         if kinds.count(script) > 0.8 * len(kinds):
-            return _fit_script(found, kinds, script)
-    letters: dict[str, str] = table()["letters"]
-    shares = {code: sum(c in own for c in found) / len(found) for code, own in letters.items()}
+            return _fit_script(letters, kinds, script)
+    table_letters: dict[str, str] = table()["letters"]
+    shares = {
+        code: sum(c in own for c in letters) / len(letters) for code, own in table_letters.items()
+    }
     best = max(shares.values())
     return best, [code for code, share in shares.items() if share == best]
 
 
-def _fit_script(found: list[str], kinds: list[str], script: str) -> tuple[float, list[str]]:
+def _fit_script(letters: list[str], kinds: list[str], script: str) -> tuple[float, list[str]]:
     """How far the commonest letters of the script make up what a usual text has of them."""
-    common = sum(c in table()["scripts"][script] for c in found) / len(found)
-    varied = 1.0 if len(set(found)) >= VARIED else 0.5
+    common = sum(c in table()["scripts"][script] for c in letters) / len(letters)
+    varied = 1.0 if len(set(letters)) >= VARIED else 0.5
     return varied * kinds.count(script) / len(kinds) * min(1.0, common / 0.5), []
 
 
-def _fit_wide(found: list[str], kinds: list[str], name: str) -> tuple[float, str]:
+def _fit_wide(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
     """The share of the letters that Chinese, Japanese or Korean is mostly written in."""
-    total = len(found)
+    total = len(letters)
     kana = kinds.count("KANA") / total
     punctuation = kinds.count("PUNCTUATION") / total
     if name in ("cp932", "euc_jp"):
-        level = sum(_is_first_level(c, "euc_jp", 0xB0, 0xCF) for c in found) / total
+        level = sum(_is_first_level(c, "euc_jp", 0xB0, 0xCF) for c in letters) / total
         return (kana + level + punctuation if kana >= KANA else 0.3), "ja"
     if name == "cp949":
         share = kinds.count("HANGUL") / total
-        return 0.6 * (share + punctuation) + 0.4 * _common(found, "ko"), "ko"
+        return 0.6 * (share + punctuation) + 0.4 * _common(letters, "ko"), "ko"
     if kana >= KANA:
         return 0.3, ""
     codec, low, high = ("gb2312", 0xB0, 0xD7) if name == "gb18030" else ("big5", 0xA4, 0xC6)
-    level = sum(_is_first_level(c, codec, low, high) for c in found) / total
-    return 0.6 * (level + punctuation) + 0.4 * _common(found, "zh"), "zh"
+    level = sum(_is_first_level(c, codec, low, high) for c in letters) / total
+    return 0.6 * (level + punctuation) + 0.4 * _common(letters, "zh"), "zh"
 
 
-def _common(found: list[str], language: str) -> float:
+def _common(letters: list[str], language: str) -> float:
     """How near the share of the commonest characters comes to that of a usual text."""
     common = table()["common"][language]
-    return min(1.0, sum(c in common for c in found) / (0.35 * len(found)))
+    return min(1.0, sum(c in common for c in letters) / (0.35 * len(letters)))
 
 
 @cache
@@ -186,10 +188,10 @@ def _spoken(text: str) -> frozenset[str]:
 
 def _strange(text: str) -> int:
     """How many characters stand where no language has them."""
-    found = sum(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text if c > "\x7e")
-    found += text.count("\ufffd") + len(INSIDE.findall(text))
-    found += sum(not run.isascii() for run in RAISED.findall(text))
-    return found + sum(_strange_letters(word) for word in WORDS.findall(text))
+    count = sum(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text if c > "\x7e")
+    count += text.count("\ufffd") + len(INSIDE.findall(text))
+    count += sum(not run.isascii() for run in RAISED.findall(text))
+    return count + sum(_strange_letters(word) for word in WORDS.findall(text))
 
 
 def _strange_letters(word: str) -> int:

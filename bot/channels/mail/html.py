@@ -140,15 +140,15 @@ def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
 
 def _lines(text: str) -> list[str]:
     """Lines without empty ones; the quoted ones marked as in plain text."""
-    found: list[str] = []
+    lines: list[str] = []
     depth = 0
     for line in text.split("\n"):
         depth += line.count(OPENED)
         words = " ".join(line.replace(OPENED, " ").replace(CLOSED, " ").split())
         if words:
-            found.append(f"> {words}" if depth > 0 else words)
+            lines.append(f"> {words}" if depth > 0 else words)
         depth -= line.count(CLOSED)
-    return found
+    return lines
 
 
 def _nesting(source: str) -> int:

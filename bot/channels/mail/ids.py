@@ -25,10 +25,10 @@ def named_ids(values: Iterable[str]) -> tuple[str, ...]:
     Ids in brackets come first, in their order: a word with an @ beside them may be an address.
     """
     text = _plain(values)
-    found = ["".join(each.split()) for each in BRACKETED.findall(text)]
+    names = ["".join(each.split()) for each in BRACKETED.findall(text)]
     loose = (word.strip(BESIDE) for word in _words(BRACKETED.sub(" ", text)))
-    found += [word for word in loose if "@" in word]
-    ids = list(dict.fromkeys(f"<{each}>" for each in found if each and len(each) < LONGEST))
+    names += [word for word in loose if "@" in word]
+    ids = list(dict.fromkeys(f"<{each}>" for each in names if each and len(each) < LONGEST))
     return tuple(ids if len(ids) <= 2 * MOST else ids[:MOST] + ids[-MOST:])
 
 
@@ -38,18 +38,18 @@ def legal_ids(values: Iterable[str]) -> tuple[str, ...]:
     An id with white space is none, nor is what is left of it.
     """
     text = _plain(values)
-    found = [f"<{each.strip()}>" for each in BRACKETED.findall(text)]
+    candidates = [f"<{each.strip()}>" for each in BRACKETED.findall(text)]
     if "<" not in text and ">" not in text:
-        found = [f"<{word}>" for word in _words(text)]
-    return tuple(dict.fromkeys(each for each in found if is_legal(each)))
+        candidates = [f"<{word}>" for word in _words(text)]
+    return tuple(dict.fromkeys(each for each in candidates if is_legal(each)))
 
 
 def legal_id(value: str) -> str:
     """The one id of a Message-ID header, if it may leave; else nothing."""
     text = _plain([value])
-    found = legal_ids([text])
+    ids = legal_ids([text])
     alone = "<" in text or len(text.split()) == 1
-    return found[0] if found and alone else ""
+    return ids[0] if ids and alone else ""
 
 
 def is_legal(message_id: str) -> bool:

@@ -107,7 +107,7 @@ class ImapMailbox:
 
     def authserv_ids(self) -> set[str]:
         """Who marked the recent mails as authenticated."""
-        found: set[str] = set()
+        servers: set[str] = set()
         with _faults(self):
             client = self._connected()
             try:
@@ -115,10 +115,10 @@ class ImapMailbox:
                     client.select_folder(name, readonly=True)
                     uids = sorted(client.search())[-RECENT:]
                     for answer in (client.fetch(uids, [RESULTS]) if uids else {}).values():
-                        found |= _authserv_ids(answer)
+                        servers |= _authserv_ids(answer)
             finally:
                 self._select(client)
-        return found
+        return servers
 
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in MailFolder))
@@ -153,8 +153,8 @@ class ImapMailbox:
             return None
         item = "BODY.PEEK[]" if size <= MAX_BYTES else f"BODY.PEEK[]<0.{CUT}>"
         answer = client.fetch([uid], [item]).get(uid, {})
-        found = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
-        return bytes(found[0]) if found and found[0] is not None else None
+        bodies = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
+        return bytes(bodies[0]) if bodies and bodies[0] is not None else None
 
     def _move(self, client: IMAPClient, uid: int, folder: str) -> None:
         if client.has_capability("MOVE"):

@@ -60,11 +60,11 @@ class Read:
     def attachments(self) -> str:
         """A line for each file that came along: name, type and size, masked."""
         # Masked without its ending, which would hide from the redactor where a word ends.
-        told = (
+        lines = (
             f"{redact(each.stem).text}{each.ending} ({each.told})"
             for each in self.mail.attachments[:MAX_ATTACHMENTS]
         )
-        return redact("\n".join(told)).text
+        return redact("\n".join(lines)).text
 
     @property
     def sender(self) -> str:
@@ -108,13 +108,13 @@ def is_suspicious(mail: ParsedMail) -> bool:
     return bool(quoted_phishing_query("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
-def received(found: Read, ref: str) -> Received:
+def received(reading: Read, ref: str) -> Received:
     """What is stored of it: masked text, headers that a reply needs, where the raw mail lies.
 
     Its thread begins with the first mail that References names, else In-Reply-To, in whatever
     order the headers stand; a mail that names none begins one.
     """
-    mail = found.mail
+    mail = reading.mail
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
     named = named_ids(mail.values("references")) or named_ids(mail.values("in-reply-to"))
     message_id = next(iter(named_ids([mail.message_id])), "")
@@ -127,19 +127,19 @@ def received(found: Read, ref: str) -> Received:
         named=named_ids(headers),
         key=mail.key,
         raw_ref=ref,
-        verdict=found.ruling.verdict.value,
-        rule=found.ruling.rule,
+        verdict=reading.ruling.verdict.value,
+        rule=reading.ruling.rule,
         sender=mail.sender,
         headers={
             "message_id": legal_id(mail.message_id),
             "references": " ".join(legal_ids(headers)),
-            "subject": found.heading,
-            **{name: said for name in ("shown", "attachments") if (said := getattr(found, name))},
-            "reply_subject": found.reply_subject,
+            "subject": reading.heading,
+            **{name: said for name in ("shown", "attachments") if (said := getattr(reading, name))},
+            "reply_subject": reading.reply_subject,
         },
-        text=found.redaction.text,
-        redactions=tuple(asdict(span) for span in found.redaction.spans),
-        final=found.ruling.verdict in FINAL,
+        text=reading.redaction.text,
+        redactions=tuple(asdict(span) for span in reading.redaction.spans),
+        final=reading.ruling.verdict in FINAL,
     )
 
 

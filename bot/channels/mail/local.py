@@ -56,9 +56,9 @@ class Folder:
 
     def waiting(self) -> Iterator[Path]:
         """Files in new, oldest first."""
-        found = os.scandir(self.path / "new")
-        with found:
-            ages = sorted((_age(entry), entry.path) for entry in found)
+        entries = os.scandir(self.path / "new")
+        with entries:
+            ages = sorted((_age(entry), entry.path) for entry in entries)
         yield from (Path(path) for _, path in ages)
 
     def _rename(self, source: Path, target: Path) -> Path:

@@ -75,27 +75,27 @@ class ParsingBudget:
 def head_and_body(raw: bytes) -> tuple[bytes, bytes]:
     """Split at the first empty line; what comes before a first header is not kept."""
     raw = raw.lstrip(b"\r\n")
-    found = BLANK_LINE.search(raw, 0, MAX_HEAD + 4)
-    if found is None:
+    blank_line = BLANK_LINE.search(raw, 0, MAX_HEAD + 4)
+    if blank_line is None:
         return (raw, b"") if len(raw) <= MAX_HEAD else (raw[: MAX_HEAD + 1], b"")
-    return raw[: found.start()], raw[found.end() :]
+    return raw[: blank_line.start()], raw[blank_line.end() :]
 
 
 def headers_of(head: bytes) -> tuple[tuple[Header, ...], bytes]:
     """Unfolded headers with lower-case names, and the lines from the first that is no header."""
-    found: list[tuple[bytes, list[bytes]]] = []
+    headers: list[tuple[bytes, list[bytes]]] = []
     lines = head[:MAX_HEAD].splitlines()[:MAX_LINES]
     for place, line in enumerate(lines):
         if line[:1] in (b" ", b"\t"):
-            if found:
-                found[-1][1].append(line)
+            if headers:
+                headers[-1][1].append(line)
             continue
         if NAME.match(line):
             name, _, value = line.partition(b":")
-            found.append((name.strip(), [value]))
+            headers.append((name.strip(), [value]))
         elif not (place == 0 and line.startswith((b"From ", b">From "))):
-            return _joined(found), b"\n".join(lines[place:]) + b"\n\n"
-    return _joined(found), b""
+            return _joined(headers), b"\n".join(lines[place:]) + b"\n\n"
+    return _joined(headers), b""
 
 
 def part_of(
@@ -155,19 +155,19 @@ def _pieces(body: bytes, boundary: bytes, budget: ParsingBudget) -> list[bytes]:
     """What lies between the delimiter lines; the last piece may lack its end."""
     if not boundary.strip():
         return []
-    found: list[bytes] = []
+    pieces: list[bytes] = []
     begin = -1
     for start, end, last in _delimiters(body, b"--" + boundary.rstrip()):
         if begin >= 0:
-            found.append(body[begin:start])
+            pieces.append(body[begin:start])
         begin = -1 if last else end
         if last:
-            return found
-        if len(found) > budget.parts:
+            return pieces
+        if len(pieces) > budget.parts:
             raise LimitError(f"more than {MAX_PARTS} parts")
     if begin >= 0:
-        found.append(body[begin:])
-    return found
+        pieces.append(body[begin:])
+    return pieces
 
 
 def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
@@ -186,8 +186,8 @@ def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
     raise LimitError("too many lines like a delimiter")
 
 
-def _joined(found: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
-    whole = [(name.lower(), b" ".join(v.strip() for v in values)) for name, values in found]
+def _joined(lines_by_name: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
+    whole = [(name.lower(), b" ".join(v.strip() for v in values)) for name, values in lines_by_name]
     kind = next((value for name, value in whole if name == b"content-type"), b"")
     named = CHARSET.search(kind[:MAX_PARAMETERS])
     charset = named.group(1).decode("ascii") if named else ""
@@ -211,8 +211,8 @@ def _kind(fields: Message) -> str:
 
 def _charset(value: str) -> str:
     """The set that a Content-Type names outside of well-formed parameters."""
-    found = CHARSET.search(value[:MAX_PARAMETERS].encode("ascii", "replace"))
-    return found.group(1).decode("ascii") if found else ""
+    declaration = CHARSET.search(value[:MAX_PARAMETERS].encode("ascii", "replace"))
+    return declaration.group(1).decode("ascii") if declaration else ""
 
 
 def _flow(fields: Message) -> Flow:

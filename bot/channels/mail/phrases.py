@@ -86,5 +86,5 @@ def _fits(local: str, pattern: str) -> bool:
 def phrases(name: str) -> frozenset[str]:
     value = read_yaml("mail_rules.yaml")[name]
     rows = value if isinstance(value, list) else [value]
-    found = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))
-    return frozenset(phrase.replace("\0", " ").lower() for phrase in found if phrase)
+    listed = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))
+    return frozenset(phrase.replace("\0", " ").lower() for phrase in listed if phrase)

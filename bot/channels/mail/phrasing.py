@@ -57,23 +57,23 @@ def form(text: str) -> str:
 
 def sentences(text: str) -> list[Sentence]:
     """The sentences of the beginning of a text; lines of a paragraph are one line."""
-    found: list[Sentence] = []
+    result: list[Sentence] = []
     plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT]))
     for paragraph, listed in _paragraphs(plain):
         pieces = END.split(paragraph)
         for place in range(0, len(pieces), 2):
-            said = pieces[place].strip()
+            words = pieces[place].strip()
             end = pieces[place + 1] if place + 1 < len(pieces) else ""
-            if said and len(found) < MAX_SENTENCES:
-                found.append(
+            if words and len(result) < MAX_SENTENCES:
+                result.append(
                     Sentence(
-                        text=said,
-                        form=form(said[:MAX_SENTENCE]),
+                        text=words,
+                        form=form(words[:MAX_SENTENCE]),
                         question=any(mark in end for mark in ASKING),
                         listed=listed,
                     )
                 )
-    return found
+    return result
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
@@ -112,8 +112,8 @@ def compiled(name: str, row: object = None) -> "re2._Regexp[str] | None":
 
 def says(name: str, text: str, row: object = None) -> bool:
     """Does a text in its `form` hold a pattern of this name?"""
-    found = compiled(name, row)
-    return bool(found and found.search(text))
+    pattern = compiled(name, row)
+    return bool(pattern and pattern.search(text))
 
 
 def _patterns(lines: Iterable[str]) -> Iterator[str]:
@@ -132,9 +132,9 @@ def _expression(pattern: str) -> str:
 
 def _choices(word: str, *, after: bool) -> str:
     """One place of a pattern; `after` another one, an ending may stand between the two."""
-    found = [_words(choice) for choice in word.split("|")]
+    expressions = [_words(choice) for choice in word.split("|")]
     between = "[^ ]* *" if after and UNSPACED.search(word) else ""
-    return f"{between}(?:{'|'.join(choice for choice in found if choice)})"
+    return f"{between}(?:{'|'.join(choice for choice in expressions if choice)})"
 
 
 def _words(choice: str) -> str:

@@ -229,8 +229,8 @@ def _reply_to_another(case: RuleInput) -> bool:
         for name in ("reply-to", "x-original-from", "x-original-sender")
         for value in case.mail.values(name)
     ]
-    found = _untagged(addresses(values, limit=5)) - case.ours - _untagged(case.mail.senders)
-    return any(not has_local_part_in(address, "system_senders") for address in found)
+    others = _untagged(addresses(values, limit=5)) - case.ours - _untagged(case.mail.senders)
+    return any(not has_local_part_in(address, "system_senders") for address in others)
 
 
 def _auto_submitted(case: RuleInput) -> bool:
@@ -294,9 +294,9 @@ def _our_list(case: RuleInput) -> bool:
 
 def _is_bulk(mail: ParsedMail) -> bool:
     precedence = " ".join((*mail.values("precedence"), *mail.values("x-precedence"))).lower()
-    found = BULK & set(precedence.replace("(", " ").replace(",", " ").split())
+    bulk_words = BULK & set(precedence.replace("(", " ").replace(",", " ").split())
     names = {name for name, _ in mail.headers}
-    return bool(found or names & phrases("bulk_headers") or _has_list(mail))
+    return bool(bulk_words or names & phrases("bulk_headers") or _has_list(mail))
 
 
 def _has_list(mail: ParsedMail) -> bool:
@@ -407,8 +407,8 @@ def _submitted(mail: ParsedMail) -> list[str]:
     return [value.strip().lower() for value in values]
 
 
-def _untagged(found: Iterable[str]) -> set[str]:
-    return {TAG.sub("@", address.lower()) for address in found}
+def _untagged(specs: Iterable[str]) -> set[str]:
+    return {TAG.sub("@", address.lower()) for address in specs}
 
 
 TABLE: tuple[tuple[str, MailVerdict, Test], ...] = (

@@ -47,9 +47,9 @@ class SafeParser:
             pipe = self._started()
             pipe.send_bytes(raw)
             if pipe.poll(self.seconds):
-                found = pipe.recv()
-                if isinstance(found, ParsedMail):
-                    return found
+                parsed = pipe.recv()
+                if isinstance(parsed, ParsedMail):
+                    return parsed
         except (EOFError, OSError):
             pass
         self.close()

@@ -32,11 +32,11 @@ def selftest(
         return
     yield "smtp", True, "takes mail"
     until = time.monotonic() + seconds
-    while not (found := mailbox.has(header)) and time.monotonic() < until:
+    while not (arrived := mailbox.has(header)) and time.monotonic() < until:
         time.sleep(PAUSE_SECONDS)
     yield (
-        "receipt", found,
-        "our own copy comes back under its Message-ID" if found else
+        "receipt", arrived,
+        "our own copy comes back under its Message-ID" if arrived else
         f"no copy within {seconds:.0f} s: the server changes the Message-ID, or does not deliver "
         f"to {out.receipts}; sends of unknown fate then wait for a person",
     )  # fmt: skip
@@ -45,8 +45,8 @@ def selftest(
 def _authserv(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
     seen = mailbox.authserv_ids()
     if not wanted:
-        told = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
-        return True, f"DESK_AUTHSERV_ID is not set: no sender is authenticated{told}"
+        carried = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
+        return True, f"DESK_AUTHSERV_ID is not set: no sender is authenticated{carried}"
     if wanted in seen:
         return True, f"{wanted} marks the mails"
     return (

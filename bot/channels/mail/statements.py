@@ -20,9 +20,9 @@ class _Statement:
     weight: int
     parts: tuple[tuple[str, ...], ...]
 
-    def fits(self, told: str) -> bool:
+    def fits(self, sentence_form: str) -> bool:
         """Does a sentence in its `form` say this?"""
-        return all(any(says(part, told) for part in group) for group in self.parts)
+        return all(any(says(part, sentence_form) for part in group) for group in self.parts)
 
 
 def stated(kind: str, spoken: Iterable[Sentence]) -> int:
@@ -30,9 +30,9 @@ def stated(kind: str, spoken: Iterable[Sentence]) -> int:
 
     A question states nothing, except in a survey.
     """
-    told = [each.form for each in spoken if kind == "survey" or not each.question]
+    forms = [each.form for each in spoken if kind == "survey" or not each.question]
     return sum(
-        each.weight for each in _statements(kind) if any(each.fits(sentence) for sentence in told)
+        each.weight for each in _statements(kind) if any(each.fits(sentence) for sentence in forms)
     )
 
 

@@ -126,8 +126,8 @@ def _attribution(lines: list[str], place: int) -> int:
 def _opens(line: str) -> bool:
     """May this be the first of several lines of an attribution?"""
     low = line.casefold()
-    told = DATED.search(low) or ADDRESS.search(low)
-    return bool(STARTS_DATED.search(low) or (told and _begins().search(low)))
+    names_origin = DATED.search(low) or ADDRESS.search(low)
+    return bool(STARTS_DATED.search(low) or (names_origin and _begins().search(low)))
 
 
 def _is_attribution(line: str) -> bool:
@@ -181,13 +181,13 @@ def _past_any_headers(lines: list[str], place: int) -> int:
     while here < min(len(lines), begin + 12) and ANY_HEADER.search(lines[here][:MAX_LINE]):
         here += 1
     block = " ".join(lines[begin:here])[: 12 * MAX_LINE]
-    told = ADDRESS.search(block) and DATED.search(block)
-    return here if here - begin > 2 and told else 0
+    names_origin = ADDRESS.search(block) and DATED.search(block)
+    return here if here - begin > 2 and names_origin else 0
 
 
 def _header_name(line: str) -> str:
-    found = HEADER.search(line[:MAX_LINE])
-    name = found.group(1).strip().casefold() if found else ""
+    header = HEADER.search(line[:MAX_LINE])
+    name = header.group(1).strip().casefold() if header else ""
     return name if name in _phrases("from") or name in _phrases("other") else ""
 
 

@@ -17,19 +17,19 @@ def altered_matches(raw: bytes, plain: list[Match]) -> Iterator[Match]:
     if not any(map(_is_drawn, LONG_RUN.findall(raw))):
         return
     taken = {(match.start, match.end) for match in plain}
-    told = raw.replace(b"_", b"-")
+    altered = raw.replace(b"_", b"-")
     for held in _loose():
-        yield from _found(held, told, taken)
-    told, length = raw[::-1], len(raw)
+        yield from _found(held, altered, taken)
+    altered, length = raw[::-1], len(raw)
     for held in formats("tokens"):
-        for match in _found(held, told, set()) if held.headed else ():
+        for match in _found(held, altered, set()) if held.headed else ():
             yield Match(match.kind, length - match.end, length - match.start)
 
 
-def _found(held: Format, told: bytes, taken: set[tuple[int, int]]) -> Iterator[Match]:
+def _found(held: Format, text: bytes, taken: set[tuple[int, int]]) -> Iterator[Match]:
     """Altered tokens must hold a long run of letters and figures: names and slugs have words."""
-    for start, end in held.spans(told):
-        value = told[start:end]
+    for start, end in held.spans(text):
+        value = text[start:end]
         drawn = (start, end) not in taken and any(map(_is_drawn, LONG_RUN.findall(value)))
         if drawn and held.passes(value):
             taken.add((start, end))

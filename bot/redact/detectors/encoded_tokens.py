@@ -30,11 +30,11 @@ def encoded_matches(raw: bytes) -> Iterator[Match]:
     ]
     if not stretches:
         return
-    told = BETWEEN.join(text for _, text in stretches)
+    decoded = BETWEEN.join(text for _, text in stretches)
     starts = list(accumulate((len(text) + len(BETWEEN) for _, text in stretches), initial=0))
     hits = {}
     for held in headed():
-        for match in held.regex.finditer(told):
+        for match in held.regex.finditer(decoded):
             place = bisect_right(starts, match.start()) - 1
             if place not in hits and held.passes(match.group()):
                 hits[place] = held.kind
@@ -42,34 +42,34 @@ def encoded_matches(raw: bytes) -> Iterator[Match]:
         yield Match(kind, *stretches[place][0])
 
 
-def _decoded(decode: Callable[[bytes], bytes], found: bytes) -> bytes:
+def _decoded(decode: Callable[[bytes], bytes], encoded: bytes) -> bytes:
     try:
-        return decode(found)
+        return decode(encoded)
     except (binascii.Error, ValueError):
         return b""
 
 
-def _from_base64(found: bytes) -> bytes:
+def _from_base64(encoded: bytes) -> bytes:
     """Decoded, and once more: what was encoded twice is text again after the first."""
-    once = _base64(found)
+    once = _base64(encoded)
     return once + BETWEEN + _decoded(_base64, once) if BASE64.fullmatch(once) else once
 
 
-def _base64(found: bytes) -> bytes:
-    bare = found.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n>=")
+def _base64(encoded: bytes) -> bytes:
+    bare = encoded.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n>=")
     bare = bare[: len(bare) - 1] if len(bare) % 4 == 1 else bare
     return base64.b64decode(bare + b"=" * (-len(bare) % 4))
 
 
-def _from_hex(found: bytes) -> bytes:
-    return bytes.fromhex(found.replace(b"0x", b"").translate(None, b":, ").decode())
+def _from_hex(encoded: bytes) -> bytes:
+    return bytes.fromhex(encoded.replace(b"0x", b"").translate(None, b":, ").decode())
 
 
 def _letters_apart(separator: bytes) -> tuple[Any, Callable[[bytes], bytes]]:
     """s.k.-.p.r.o.j: a character, the separator, a character."""
     bare = re2.escape(separator)
     pattern = re2.compile(rb"(?:[!-~]" + bare + rb"){19,}[!-~]")
-    return pattern, lambda found: found[:: len(separator) + 1]
+    return pattern, lambda encoded: encoded[:: len(separator) + 1]
 
 
 DECODERS: tuple[tuple[Any, Callable[[bytes], bytes]], ...] = (

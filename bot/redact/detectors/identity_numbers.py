@@ -71,8 +71,8 @@ def _named_places(text: str, length: int) -> Iterator[tuple[Format, int, int]]:
             (max(0, start - AFTER), min(length, end + BEFORE))
         )
     for held in formats("numbers") if stretches else ():
-        found = sorted(s for name in held.labels for s in stretches.get(name, ()))
-        for start, end in _joined(found):
+        spans = sorted(s for name in held.labels for s in stretches.get(name, ()))
+        for start, end in _joined(spans):
             yield held, start, end
 
 

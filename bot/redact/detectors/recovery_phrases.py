@@ -31,14 +31,14 @@ def phrases_anywhere(low: str) -> Iterator[tuple[int, int]]:
     raw = low.encode("latin-1", "replace")
     for run in RUNS:
         for match in run.finditer(raw):
-            found = [m.span() for m in WORD.finditer(raw, *match.span())]
-            for start, end in _bare_stretches(raw, found):
+            spans = [m.span() for m in WORD.finditer(raw, *match.span())]
+            for start, end in _bare_stretches(raw, spans):
                 yield _numbered_start(low, start), end
 
 
-def _bare_stretches(raw: bytes, found: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _bare_stretches(raw: bytes, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     held: list[tuple[int, int]] = []
-    for span in [*found, (0, 0)]:
+    for span in [*spans, (0, 0)]:
         if span[1] and not _is_grammar(raw[slice(*span)]):
             held.append(span)
             continue
@@ -86,7 +86,7 @@ def _end_of_list(low: str, start: int, stop: int) -> int:
 
 
 def _words_in(low: str, start: int, end: int) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     place = start
     while place < end:
         if not low[place].isalpha():
@@ -95,8 +95,8 @@ def _words_in(low: str, start: int, end: int) -> list[tuple[int, int]]:
         first = place
         while place < end and (low[place].isalpha() or low[place] == "'"):
             place += 1
-        found.append((first, place))
-    return found
+        spans.append((first, place))
+    return spans
 
 
 LEADERS = frozenset(

@@ -56,9 +56,9 @@ def wrapped_matches(view: View, plain: list[Match]) -> Iterator[Match]:
     taken = sorted({match.start: match.end for match in plain}.items())
     for held in headed():
         for match in held.regex.finditer(tight.squeezed):
-            found = _followed(held, tight, *match.span())
-            if found and _is_new(taken, *found):
-                yield Match(held.kind, *found)
+            span = _followed(held, tight, *match.span())
+            if span and _is_new(taken, *span):
+                yield Match(held.kind, *span)
 
 
 def _is_new(taken: list[tuple[int, int]], low: int, high: int) -> bool:

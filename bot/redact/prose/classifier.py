@@ -131,22 +131,24 @@ def _answer(at: Candidate) -> bool:
 
 
 def _key(at: Candidate) -> bool:
-    place, text, found = at.place, at.piece.text, at.piece.shape
-    if found in (TokenShape.EMPTY, TokenShape.NEVER):
+    place, text, token_shape = at.place, at.piece.text, at.piece.shape
+    if token_shape in (TokenShape.EMPTY, TokenShape.NEVER):
         return False
-    if found is TokenShape.NUMBER:
+    if token_shape is TokenShape.NUMBER:
         return place.bound and at.digits >= LEAST_FIGURES
-    if place.bound and (at.mixed or (found is TokenShape.CASED and random(text))):
+    if place.bound and (at.mixed or (token_shape is TokenShape.CASED and random(text))):
         named = is_name(text.lower()) or (
             text.islower() and SPELT.match(text) and not text.startswith("sk-")
         )
         return len(text) >= (SIX if place.marked else LEAST_KEY) and not named
-    drawn = at.beside and found is TokenShape.STRONG and case_changes(text) > 1 and random(text)
+    drawn = (
+        at.beside and token_shape is TokenShape.STRONG and case_changes(text) > 1 and random(text)
+    )
     if len(text) < (LEAST_DRAWN if drawn else LEAST_LOOSE_KEY):
         return False
     if at.beside and at.mixed:
         return not UUID.match(text)
-    return found is TokenShape.STRONG and random(text) and place.words <= KEY_AHEAD
+    return token_shape is TokenShape.STRONG and random(text) and place.words <= KEY_AHEAD
 
 
 def _habit(at: Candidate) -> bool:
@@ -180,8 +182,8 @@ def _second_of_pair(at: Candidate, apart: set[str]) -> bool:
         case TokenShape.STRONG | TokenShape.CASED:
             return True
         case TokenShape.WORD:
-            told = len(text) < CODE_DIGITS[0] or is_descriptive_word(lowered(text))
-            return parted and _follows_name(at) and not told and ends_clause(at.row, at.index)
+            common = len(text) < CODE_DIGITS[0] or is_descriptive_word(lowered(text))
+            return parted and _follows_name(at) and not common and ends_clause(at.row, at.index)
         case TokenShape.NUMBER:
             return parted and at.digits >= CODE_DIGITS[0]
         case TokenShape.USUAL | TokenShape.EMPTY | TokenShape.NEVER:
@@ -222,8 +224,8 @@ def _quoted_words(place: Place, row: list[str], shapes: list[TokenShape]) -> boo
     if len(row) == 1 and shapes[0] is not TokenShape.WORD:
         return shapes[0] is not TokenShape.USUAL or place.bound
     single = place.words == 0 and len(row) == 1 and len(row[0]) >= CODE_DIGITS[0]
-    told = sum(is_descriptive_word(lowered(word)) or is_name(word.lower()) for word in row)
-    few = told == 0 or (len(row) > PHRASE_WORDS and told * 2 < len(row))
+    descriptive = sum(is_descriptive_word(lowered(word)) or is_name(word.lower()) for word in row)
+    few = descriptive == 0 or (len(row) > PHRASE_WORDS and descriptive * 2 < len(row))
     return (place.bound or single) and len(row) < MOST_WORDS and few
 
 

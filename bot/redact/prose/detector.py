@@ -29,9 +29,9 @@ FIGURED = re2.compile(rb"[!-~]*[0-9][!-~]*(?:\s+[!-~]*[0-9][!-~]*)*")
 def window_matches(view: View, open_ids: Identifiers) -> Iterator[Match]:
     """What a folded view holds beside its cues; a word in a link or an address is none."""
     text, low = view.text, lowered(view.text)
-    found = (cue for cue in cues(low) if not open_ids.hold(view.start(cue.start)))
+    keywords = (cue for cue in cues(low) if not open_ids.hold(view.start(cue.start)))
     kept = [match.span() for match in KEPT.finditer(latin(text))]
-    suspected = _suspected(text, low, list(islice(found, MOST_CUES + 1)))
+    suspected = _suspected(text, low, list(islice(keywords, MOST_CUES + 1)))
     yield from (match for match in suspected if not _overlaps(kept, match))
 
 
@@ -41,38 +41,38 @@ def _overlaps(kept: list[tuple[int, int]], match: Match) -> bool:
     return place > 0 and kept[place - 1][1] > match.start
 
 
-def _suspected(text: str, low: str, found: list[Keyword]) -> Iterator[Match]:
+def _suspected(text: str, low: str, keywords: list[Keyword]) -> Iterator[Match]:
     done = 0
-    for place, cue in enumerate(found[:MOST_CUES]):
+    for place, cue in enumerate(keywords[:MOST_CUES]):
         if cue.start < done:
             continue  # a value may hold the word: Password#1
-        previous = _previous(found, place)
-        following = _following(found, place, len(text))
+        previous = _previous(keywords, place)
+        following = _following(keywords, place, len(text))
         for start, end in _values(text, low, cue, previous, following):
             yield Match(KINDS[cue.role], start, end, certain=False)
             done = max(done, end)
-    if len(found) > MOST_CUES:
-        yield from _flood(text, found[-1].end)
-    for start, end in numbers_read_out(low, found[:MOST_CUES]):
+    if len(keywords) > MOST_CUES:
+        yield from _flood(text, keywords[-1].end)
+    for start, end in numbers_read_out(low, keywords[:MOST_CUES]):
         yield Match(KINDS[SecretRole.CODE], start, end, certain=False)
-    for start, end in loud_passwords(text, found[:MOST_CUES]):
+    for start, end in loud_passwords(text, keywords[:MOST_CUES]):
         yield Match(KINDS[SecretRole.PASSWORD], start, end, certain=False)
     for start, end in phrases_anywhere(low):
         yield Match(KINDS[SecretRole.PHRASE], start, end, certain=False)
 
 
-def _following(found: list[Keyword], place: int, length: int) -> int:
+def _following(keywords: list[Keyword], place: int, length: int) -> int:
     """Where the next cue begins; a weak one parts no value from a stronger."""
-    own = found[place].role in WEAK
-    for cue in found[place + 1 : place + LOOK_AHEAD]:
+    own = keywords[place].role in WEAK
+    for cue in keywords[place + 1 : place + LOOK_AHEAD]:
         if own or cue.role not in WEAK:
             return cue.start
     return length
 
 
-def _previous(found: list[Keyword], place: int) -> int:
-    own = found[place].role in WEAK
-    for cue in reversed(found[max(0, place - LOOK_AHEAD) : place]):
+def _previous(keywords: list[Keyword], place: int) -> int:
+    own = keywords[place].role in WEAK
+    for cue in reversed(keywords[max(0, place - LOOK_AHEAD) : place]):
         if own or cue.role not in WEAK:
             return cue.end
     return 0

@@ -32,8 +32,8 @@ def values_behind(text: str, cue: Keyword, following: int) -> Iterator[tuple[int
     place = Place(bound=bool(used_as) and used_as[0] in words("as_words"))
     reader = _Reader(text=text, cue=cue, following=following, place=place)
     end = min(following + 1, len(text), cue.end + (LONG_REACH if reader.listed else REACH))
-    found = list(pieces(text, _end_of_name(text, cue.end), end))
-    row = joined_numbers(joined_letters(found, text), text)
+    tokens = list(pieces(text, _end_of_name(text, cue.end), end))
+    row = joined_numbers(joined_letters(tokens, text), text)
     for index, piece in enumerate(row):
         if piece.start < reader.taken_to:
             continue

@@ -87,8 +87,8 @@ def cues(low: str) -> Iterator[Keyword]:
 class Nearby:
     """The cues of some roles, asked whether a place stands near one."""
 
-    def __init__(self, found: Sequence[Keyword], roles: Container[SecretRole]) -> None:
-        self._starts = [cue.start for cue in found if cue.role in roles]
+    def __init__(self, keywords: Sequence[Keyword], roles: Container[SecretRole]) -> None:
+        self._starts = [cue.start for cue in keywords if cue.role in roles]
 
     def __bool__(self) -> bool:
         return bool(self._starts)
@@ -178,31 +178,31 @@ def _of_another_kind(role: SecretRole, cue: str, before: str, behind: str) -> bo
     return False
 
 
-def _role(found: str) -> tuple[SecretRole, str]:
+def _role(cue: str) -> tuple[SecretRole, str]:
     whole = _roles()
-    if found in whole:
-        return whole[found]
-    return next(load_lexicon for stem, load_lexicon in _stems() if stem in found)
+    if cue in whole:
+        return whole[cue]
+    return next(load_lexicon for stem, load_lexicon in _stems() if stem in cue)
 
 
 @cache
 def _roles() -> dict[str, tuple[SecretRole, str]]:
     """Words taken as they are; of two roles the one named first counts."""
-    made: dict[str, tuple[SecretRole, str]] = {}
+    roles: dict[str, tuple[SecretRole, str]] = {}
     for word, role, language in _listed_words():
         if "*" not in word:
-            made.setdefault(word, (role, language))
-    return made
+            roles.setdefault(word, (role, language))
+    return roles
 
 
 @cache
 def _stems() -> tuple[tuple[str, tuple[SecretRole, str]], ...]:
-    found = [
+    stems = [
         (word.strip("*"), (role, language))
         for word, role, language in _listed_words()
         if "*" in word
     ]
-    return tuple(sorted(found, key=lambda pair: -len(pair[0])))
+    return tuple(sorted(stems, key=lambda pair: -len(pair[0])))
 
 
 @cache
@@ -217,8 +217,8 @@ def _listed_words() -> tuple[tuple[str, SecretRole, str], ...]:
 
 @cache
 def _any_cue() -> Any:
-    found = {word for word, _, _ in _listed_words()}
-    longest_first = sorted(found, key=lambda word: (-len(word), word))
+    cue_words = {word for word, _, _ in _listed_words()}
+    longest_first = sorted(cue_words, key=lambda word: (-len(word), word))
     options = re2.Options()
     options.max_mem = 128 << 20
     options.never_capture = True

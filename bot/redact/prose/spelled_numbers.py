@@ -26,9 +26,9 @@ ROLES = frozenset(
 )
 
 
-def numbers_read_out(low: str, found: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """`low` is lowered(view.text), `found` its cues; a number counts beside one of them."""
-    near = Nearby(found, ROLES)
+def numbers_read_out(low: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
+    """`low` is lowered(view.text), `keywords` its cues; a number counts beside one of them."""
+    near = Nearby(keywords, ROLES)
     if not near:
         return
     for start, end in found_words(_read_out(), low):
@@ -37,9 +37,9 @@ def numbers_read_out(low: str, found: list[Keyword]) -> Iterator[tuple[int, int]
             yield start, end
 
 
-def _counts_up(told: str) -> bool:
+def _counts_up(number: str) -> bool:
     """1 2 3 4: a list or a scale."""
-    figures = [int(char) for char in told if char.isascii() and char.isdigit()]
+    figures = [int(char) for char in number if char.isascii() and char.isdigit()]
     return bool(figures) and all(b - a == 1 for a, b in pairwise(figures))
 
 

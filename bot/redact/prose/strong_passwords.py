@@ -22,17 +22,17 @@ OPENERS, CLOSERS = frozenset("/=@#&?%+.-_"), frozenset("/=%(@")
 LEAST_LETTERS = 3
 
 
-def loud_passwords(text: str, found: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """`text` is that of a folded view, `found` its cues."""
-    near = Nearby(found, ROLES)
+def loud_passwords(text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
+    """`text` is that of a folded view, `keywords` its cues."""
+    near = Nearby(keywords, ROLES)
     if not near:
         return
     for match in SIGNED.finditer(latin(text)):
         start, end = match.span()
-        told = text[start:end].rstrip(".-")
+        password = text[start:end].rstrip(".-")
         beside = near.to(start, end, behind=NEAR, before=NEAR)
-        if beside and _stands_alone(text, start, end) and _is_loud(told):
-            yield start, start + len(told)
+        if beside and _stands_alone(text, start, end) and _is_loud(password):
+            yield start, start + len(password)
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -45,8 +45,8 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     )
 
 
-def _is_loud(told: str) -> bool:
-    named = lowered(re.split(r"[!$^*@#]", told)[0]) in words("labels")
-    letters = sum(char.isalpha() for char in told)
-    mixed = figures(told) > 0 and letters >= LEAST_LETTERS
-    return mixed and not named and piece(told, 0).shape is TokenShape.STRONG
+def _is_loud(password: str) -> bool:
+    named = lowered(re.split(r"[!$^*@#]", password)[0]) in words("labels")
+    letters = sum(char.isalpha() for char in password)
+    mixed = figures(password) > 0 and letters >= LEAST_LETTERS
+    return mixed and not named and piece(password, 0).shape is TokenShape.STRONG

@@ -83,19 +83,19 @@ def pieces(text: str, start: int, end: int) -> Iterator[Token]:
         yield piece(match.group(), match.start())
 
 
-def piece(found: str, start: int) -> Token:
-    if found == "\n":
+def piece(run: str, start: int) -> Token:
+    if run == "\n":
         return Token(text="", start=start, shape=TokenShape.EMPTY, lead="\n")
-    lead = LEAD.match(found)
+    lead = LEAD.match(run)
     front = lead.end() if lead else 0
-    rest = found[front:]
+    rest = run[front:]
     trail = TRAIL.search(rest)
     back = trail.start() if trail else len(rest)
     if "(" in rest[:back] and rest[back : back + 1] == ")":
         back += 1
     text = rest[:back]
     return Token(
-        text=text, start=start + front, shape=shape(text), lead=found[:front], trail=rest[back:]
+        text=text, start=start + front, shape=shape(text), lead=run[:front], trail=rest[back:]
     )
 
 

@@ -28,31 +28,31 @@ def _belongs(char: str, length: int) -> bool:
 
 def joined_letters(row: list[Token], text: str) -> list[Token]:
     """Letters and figures with a space behind each are one value: F l u f f y 9 9."""
-    made: list[Token] = []
+    joined: list[Token] = []
     run: list[Token] = []
     for piece in [*row, None]:
         if piece and len(piece.text) == 1 and not piece.lead and not (run and run[-1].trail):
             run.append(piece)
             continue
         if len(run) >= LEAST_LETTERS:
-            told = text[run[0].start : run[-1].end]
+            spaced = text[run[0].start : run[-1].end]
             compact = "".join(each.text for each in run)
-            run = [replace(run[0], text=told, shape=shape(compact), trail=run[-1].trail)]
-        made += [*run, piece] if piece else run
+            run = [replace(run[0], text=spaced, shape=shape(compact), trail=run[-1].trail)]
+        joined += [*run, piece] if piece else run
         run = []
-    return made
+    return joined
 
 
 def joined_numbers(row: list[Token], text: str) -> list[Token]:
     """Groups of figures parted by one space are one number."""
-    made: list[Token] = []
+    joined: list[Token] = []
     for piece in row:
-        if made and _goes_on(made[-1], piece):
-            last = made[-1]
-            made[-1] = replace(last, text=text[last.start : piece.end], trail=piece.trail)
+        if joined and _goes_on(joined[-1], piece):
+            last = joined[-1]
+            joined[-1] = replace(last, text=text[last.start : piece.end], trail=piece.trail)
             continue
-        made.append(piece)
-    return made
+        joined.append(piece)
+    return joined
 
 
 def _goes_on(last: Token, piece: Token) -> bool:

@@ -38,8 +38,8 @@ def lone_word(at: Candidate) -> bool:
         return False
     least = LEAST_MARKED if place.marked else LEAST_WORD
     chained = word.count("-") > 1 or _ends_line(at)
-    told = is_listed_descriptive_word(word) if chained else is_descriptive_word(word)
-    if len(word) < least or told or is_name(word):
+    descriptive = is_listed_descriptive_word(word) if chained else is_descriptive_word(word)
+    if len(word) < least or descriptive or is_name(word):
         return False
     if place.lines and not (text.islower() and (place.marked or len(word) >= LEAST_ALONE)):
         return False
@@ -117,8 +117,8 @@ def words_fit(at: Candidate) -> int:
     if not taken or not ends_clause(at.row, at.index + len(taken) - 1):
         return 0
     if at.cue.role is SecretRole.ANSWER:
-        told = at.is_year or any(is_descriptive_word(lowered(piece.text)) for piece in taken)
-        return taken[-1].end if len(taken) <= CLOSE and not told else 0
+        descriptive = at.is_year or any(is_descriptive_word(lowered(piece.text)) for piece in taken)
+        return taken[-1].end if len(taken) <= CLOSE and not descriptive else 0
     return taken[-1].end if _is_phrase(at.cue, at.place, taken) else 0
 
 
@@ -140,15 +140,17 @@ def _run_of_words(at: Candidate) -> list[Token]:
 
 def _is_phrase(cue: Keyword, place: Place, taken: list[Token]) -> bool:
     """Four words with hardly one that tells of passwords, or fewer that end in figures."""
-    told = sum(is_descriptive_word(lowered(piece.text)) for piece in taken)
+    descriptive = sum(is_descriptive_word(lowered(piece.text)) for piece in taken)
     if (
         len(taken) > 1
         and taken[-1].shape in (TokenShape.NUMBER, TokenShape.USUAL, TokenShape.STRONG)
-        and not told
+        and not descriptive
     ):
         return True
     known = place.marked or cue.language in KNOWN
     if not known or not all(piece.text.isascii() for piece in taken):
         return False
     least = 2 if place.marked and not place.words else 3
-    return (len(taken) > CLOSE - 1 and told <= 1) or (len(taken) >= least and not told)
+    return (len(taken) > CLOSE - 1 and descriptive <= 1) or (
+        len(taken) >= least and not descriptive
+    )
