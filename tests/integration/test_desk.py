@@ -14,7 +14,7 @@ from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail import intake
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.rules import Policy
+from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Passage, Response
@@ -142,7 +142,7 @@ def test_a_thread_keeps_its_history(desk: Desk) -> None:
 def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
     raw = b"From: ana@example.org\nSubject: I will kill myself\n\nWere my API keys exposed?\n"
     with closing(SafeParser()) as parser:
-        found = intake.read(raw, parser, Policy(own=frozenset(), authserv_id=""))
+        found = intake.read(raw, parser, MailRuleContext(own=frozenset(), authserv_id=""))
     handle(desk, intake.received(found, "raw"))
     (case,) = desk.journal.cases.queue()
     assert (case.reason, case.priority) == ("danger", "page")

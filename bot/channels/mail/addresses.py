@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 import re2
 
-MAX_HEADER = 64 * 1024
-BROKEN = ""  # stands for an entry that holds an "@" and is no address
-SPEC = re2.compile(
+MAX_HEADER_CHARACTERS = 64 * 1024
+UNREADABLE_ADDRESS = ""  # stands for an entry that holds an "@" and is no address
+ADDRESS_PATTERN = re2.compile(
     r"(?i)^[^\s\x00-\x1f\x7f\x{fffd}@<>()\[\]\\,;:\"]{1,320}@"
     r"(?:(?:[\pL\pN\pM](?:[\pL\pN\pM_-]*[\pL\pN\pM])?\.)*[\pL\pN\pM](?:[\pL\pN\pM_-]*[\pL\pN\pM])?|"
     r"\[[0-9a-f:.]+\])$"
 )
-PLAIN_LOCAL = re2.compile(r"^[^\s\x00-\x1f\x7f@<>()\[\]\\,;:\"]+$")
+PLAIN_LOCAL_PART = re2.compile(r"^[^\s\x00-\x1f\x7f@<>()\[\]\\,;:\"]+$")
 MAILTO = "mailto:"
 
 
 @dataclass(slots=True)
-class _Scan:
+class _AddressScan:
     """What is known of the address that is being read: words before, within and after brackets."""
 
     words: str = ""
@@ -49,36 +49,36 @@ class _Scan:
         if self.angle is None and "@" not in address:
             return None
         if self.inside or "@" in self.after or not address:
-            return BROKEN
-        return _clean(address)
+            return UNREADABLE_ADDRESS
+        return _strip_surroundings(address)
 
 
-def addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
+def parse_addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
     """The different addr-specs of some headers, lower case; stops beyond `limit`."""
-    return tuple(spec for spec in _read(values, limit) if spec)
+    return tuple(spec for spec in _read_addresses(values, limit) if spec)
 
 
-def authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
+def parse_authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
     """The addr-specs of From headers; none at all where one of them is open to doubt.
 
     The reply goes to the author, so of two entries, one of which cannot be read, the other is not
     simply taken.
     """
-    specs = _read(values, limit)
-    return () if BROKEN in specs else tuple(spec for spec in specs if spec)
+    specs = _read_addresses(values, limit)
+    return () if UNREADABLE_ADDRESS in specs else tuple(spec for spec in specs if spec)
 
 
-def _read(values: Iterable[str], limit: int) -> list[str]:
+def _read_addresses(values: Iterable[str], limit: int) -> list[str]:
     specs: dict[str, None] = {}
     for value in values:
-        for spec in _pieces(value[:MAX_HEADER]):
+        for spec in _split_entries(value[:MAX_HEADER_CHARACTERS]):
             specs[spec] = None
             if len(specs) > limit:
                 return list(specs)
     return list(specs)
 
 
-def _clean(address: str) -> str:
+def _strip_surroundings(address: str) -> str:
     """The address without what may stand around it."""
     address = address.removeprefix(MAILTO)
     if address.startswith("@"):  # a route, which nobody writes any more
@@ -87,13 +87,13 @@ def _clean(address: str) -> str:
         address = address[1:-1]
     local, _, domain = address.rpartition("@")
     address = f"{local}@{domain.removesuffix('.')}"
-    whole = SPEC.search(address) and "=?" not in local and not local.startswith("/")
-    return address if whole else BROKEN
+    whole = ADDRESS_PATTERN.search(address) and "=?" not in local and not local.startswith("/")
+    return address if whole else UNREADABLE_ADDRESS
 
 
-def _pieces(value: str) -> list[str]:
+def _split_entries(value: str) -> list[str]:
     specs: list[str | None] = []
-    scan, depth, place, end = _Scan(), 0, 0, len(value)
+    scan, depth, place, end = _AddressScan(), 0, 0, len(value)
     while place < end:
         char = value[place]
         if char == "\\":
@@ -105,18 +105,18 @@ def _pieces(value: str) -> list[str]:
         elif depth:
             depth -= char == ")"
         elif char == '"':
-            place = _quoted(value, place, scan)
+            place = _read_quoted(value, place, scan)
         elif char in ",;" and not scan.inside:
             specs.append(scan.spec())
-            scan = _Scan()
+            scan = _AddressScan()
         else:
-            _plain_char(char, scan)
+            _read_char(char, scan)
         place += 1
     specs.append(scan.spec())
     return [spec for spec in specs if spec is not None]
 
 
-def _plain_char(char: str, scan: _Scan) -> None:
+def _read_char(char: str, scan: _AddressScan) -> None:
     if char == "<":
         # Two addresses in one place: the comma makes it none, so that nobody is chosen.
         scan.inside, scan.angle = True, "" if scan.angle is None else scan.angle + ","
@@ -128,7 +128,7 @@ def _plain_char(char: str, scan: _Scan) -> None:
         scan.add(char)
 
 
-def _quoted(value: str, place: int, scan: _Scan) -> int:
+def _read_quoted(value: str, place: int, scan: _AddressScan) -> int:
     """Read a quoted string; a quoted local part counts, a quoted display name does not.
 
     Quotes around a plain local part mean nothing; around any other they belong to the address, so
@@ -140,5 +140,5 @@ def _quoted(value: str, place: int, scan: _Scan) -> int:
         text += value[place : place + 1]
         place += 1
     if scan.inside or value[place + 1 : place + 2] == "@":
-        scan.add(text if PLAIN_LOCAL.search(text) else f'"{text.replace("@", "%")}"')
+        scan.add(text if PLAIN_LOCAL_PART.search(text) else f'"{text.replace("@", "%")}"')
     return place

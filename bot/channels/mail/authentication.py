@@ -8,14 +8,14 @@ import authres
 
 from bot.channels.mail.parse import ParsedMail
 
-MAX_HEADER = 8000
+MAX_HEADER_CHARACTERS = 8000
 UNREADABLE = "unreadable"
 
 
-def results(mail: ParsedMail, authserv_id: str) -> set[str]:
+def dmarc_results(mail: ParsedMail, authserv_id: str) -> set[str]:
     """The results of DMARC in the headers of `authserv_id`."""
     verdicts: set[str] = set()
-    for header in _headers(mail, authserv_id):
+    for header in _trusted_headers(mail, authserv_id):
         if header is None:
             verdicts.add(UNREADABLE)
             continue
@@ -25,14 +25,14 @@ def results(mail: ParsedMail, authserv_id: str) -> set[str]:
 
 def is_proven(mail: ParsedMail, authserv_id: str) -> bool:
     """Did our server find that the From address is the sender's own: DMARC, else DKIM or SPF?"""
-    verdicts = results(mail, authserv_id)
-    return verdicts == {"pass"} or (not verdicts and aligned(mail, authserv_id))
+    verdicts = dmarc_results(mail, authserv_id)
+    return verdicts == {"pass"} or (not verdicts and is_aligned(mail, authserv_id))
 
 
-def aligned(mail: ParsedMail, authserv_id: str) -> bool:
+def is_aligned(mail: ParsedMail, authserv_id: str) -> bool:
     """Did DKIM or SPF pass for the domain of the From address, or for one above it?"""
     proven: set[str] = set()
-    for header in _headers(mail, authserv_id):
+    for header in _trusted_headers(mail, authserv_id):
         for result in header.results if header else ():
             if str(result.result).lower() != "pass":
                 continue
@@ -44,7 +44,7 @@ def aligned(mail: ParsedMail, authserv_id: str) -> bool:
     return any("." in d and (domain == d or domain.endswith(f".{d}")) for d in proven)
 
 
-def _headers(
+def _trusted_headers(
     mail: ParsedMail, authserv_id: str
 ) -> list[authres.AuthenticationResultsHeader | None]:
     headers: list[authres.AuthenticationResultsHeader | None] = []
@@ -52,12 +52,12 @@ def _headers(
         server = value.partition(";")[0].split()
         if not server or server[0].lower() != authserv_id.lower():
             continue
-        headers.append(_read(value))
+        headers.append(_parse_header(value))
     return headers
 
 
-def _read(value: str) -> authres.AuthenticationResultsHeader | None:
-    if len(value) > MAX_HEADER:
+def _parse_header(value: str) -> authres.AuthenticationResultsHeader | None:
+    if len(value) > MAX_HEADER_CHARACTERS:
         return None
     try:
         return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")

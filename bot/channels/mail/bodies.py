@@ -4,21 +4,20 @@ from dataclasses import dataclass
 
 import re2
 
-from bot.channels.mail.charsets import sniffed
-from bot.channels.mail.decode import charsets_named, decoded, undoubled
-from bot.channels.mail.html import MAX_SOURCE, MAX_STEPS, html_text
-from bot.channels.mail.limits import LimitError
-from bot.channels.mail.mime import Flow, MimePart, first
+from bot.channels.mail.charsets import charset_in_source
+from bot.channels.mail.decode import charsets_in_header, decode_text, repair_double_encoding
+from bot.channels.mail.html import MAX_SOURCE_CHARACTERS, MAX_STEPS, html_text
+from bot.channels.mail.mime import Flow, LimitError, MimePart, first_value
 
-MAX_TEXT = 200_000
-MAX_CONTENT = 4 * MAX_TEXT  # bytes of a plain part
-PLAIN = ("text/plain", "text/markdown", "text/enriched")
-PLACEHOLDER_WORDS = 80  # a longer text is no note that another part should be read
-SHARED = 0.5  # the least share of words that two ways to say the same have in common
-MORE = 3  # times as many words say more
+MAX_TEXT_CHARACTERS = 200_000
+MAX_PLAIN_BYTES = 4 * MAX_TEXT_CHARACTERS  # bytes of a plain part
+PLAIN_TYPES = ("text/plain", "text/markdown", "text/enriched")
+MAX_PLACEHOLDER_WORDS = 80  # a longer text is no note that another part should be read
+SAME_MESSAGE_SHARE = 0.5  # the least share of words that two ways to say the same have in common
+SAYS_MORE_RATIO = 3  # times as many words say more
 WORD = re2.compile(r"[\pL\pM\pN]+")
 # What stands for a picture or a link, and letters that show nothing.
-UNSPOKEN = re2.compile(
+WORDLESS = re2.compile(
     r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|<?(?:https?://|cid:|mailto:)[^\s>\]]+>?|"
     r"[\p{Cf}\x{034f}\x{115f}\x{1160}\x{3164}\x{ffa0}\x{fffc}\x{2800}]"
 )
@@ -26,30 +25,30 @@ UNSPOKEN = re2.compile(
 POINTS_ELSEWHERE = re2.compile(
     r"(?i)html|browser|navigat|webseite|web version|mime|ブラウザ|浏览器|瀏覽器|브라우저"
 )
-ASKS = re2.compile(r"[?？؟]\s*(?:$|[\s\"')”»])")
+ASKING = re2.compile(r"[?？؟]\s*(?:$|[\s\"')”»])")
 QUOTES = re2.compile(r"^>+")
 SIGNATURE_MARK = "-- "
 
-Piece = tuple[str, bool]
+ShownText = tuple[str, bool]
 
 
-def body_text(tree: MimePart) -> tuple[str, bool]:
+def extract_body_text(tree: MimePart) -> tuple[str, bool]:
     """All inline text, plain before HTML where both say the same; and whether some was hidden."""
-    reader = _Reader(hints=charsets_named(first(tree.headers, "subject")))
+    reader = _BodyReader(hints=charsets_in_header(first_value(tree.headers, "subject")))
     pieces = reader.shown(tree)
     text = "\n".join(text for text, _ in pieces if text.strip())
-    return text[:MAX_TEXT], any(hidden for _, hidden in pieces)
+    return text[:MAX_TEXT_CHARACTERS], any(hidden for _, hidden in pieces)
 
 
 @dataclass(slots=True)
-class _Reader:
+class _BodyReader:
     """Reads the parts of one mail, with one allowance of HTML for all of them."""
 
     hints: tuple[str, ...] = ()  # character sets that the subject names
     steps: int = MAX_STEPS
-    characters: int = MAX_SOURCE
+    characters: int = MAX_SOURCE_CHARACTERS
 
-    def shown(self, part: MimePart) -> list[Piece]:
+    def shown(self, part: MimePart) -> list[ShownText]:
         """The pieces of text under a part, in order."""
         if part.content_type == "multipart/alternative" and part.children:
             return self._chosen(part)
@@ -59,74 +58,76 @@ class _Reader:
             return []
         if part.content_type == "text/html":
             content = part.content()
-            return [self._page(self._text(content, part.charset, sniffed(content)))]
+            return [self._page(self._text(content, part.charset, charset_in_source(content)))]
         # A multipart without its delimiters is read as the plain text that it looks like.
-        if part.content_type in PLAIN or part.content_type.startswith("multipart/"):
-            text = _clean(self._text(part.content()[:MAX_CONTENT], part.charset, ""))
-            return [(_unflowed(text, part.flow), False)]
+        if part.content_type in PLAIN_TYPES or part.content_type.startswith("multipart/"):
+            text = _with_plain_line_ends(
+                self._text(part.content()[:MAX_PLAIN_BYTES], part.charset, "")
+            )
+            return [(_join_flowed_lines(text, part.flow), False)]
         return []
 
     def _text(self, content: bytes, charset: str, named: str) -> str:
-        return decoded(content, charset, hints=(named, *self.hints))
+        return decode_text(content, charset, hints=(named, *self.hints))
 
-    def _chosen(self, part: MimePart) -> list[Piece]:
+    def _chosen(self, part: MimePart) -> list[ShownText]:
         """The first way to say it that says anything, unless it only stands for a later one."""
-        ways = [way for child in part.children if _said(way := self.shown(child))]
+        ways = [way for child in part.children if _spoken_text(way := self.shown(child))]
         if not ways:
             return []
         chosen = ways[0]
         for way in ways[1:]:
-            if _is_placeholder(_said(chosen), _said(way)):
+            if _is_placeholder(_spoken_text(chosen), _spoken_text(way)):
                 chosen = way
         return chosen
 
-    def _page(self, source: str) -> Piece:
+    def _page(self, source: str) -> ShownText:
         self.characters -= len(source)
         if self.characters < 0:
             raise LimitError("more than a million characters of HTML")
         page = html_text(source, steps=self.steps)
         self.steps -= page.steps
-        return undoubled(page.text), page.hidden
+        return repair_double_encoding(page.text), page.hidden
 
 
-def _said(way: list[Piece]) -> str:
+def _spoken_text(way: list[ShownText]) -> str:
     """What the pieces say, without signs for pictures, links and what shows nothing."""
-    text = UNSPOKEN.sub(" ", "\n".join(text for text, _ in way))
+    text = WORDLESS.sub(" ", "\n".join(text for text, _ in way))
     return text if WORD.search(text) else ""
 
 
 def _is_placeholder(text: str, other: str) -> bool:
     """Does `text` only say that `other` should be read, or much less than it?"""
-    words, others = _words(text), _words(other)
-    if len(words) > PLACEHOLDER_WORDS or not others:
+    words, others = _distinct_words(text), _distinct_words(other)
+    if len(words) > MAX_PLACEHOLDER_WORDS or not others:
         return False
-    if sum(word in others for word in words) >= SHARED * len(words):
+    if sum(word in others for word in words) >= SAME_MESSAGE_SHARE * len(words):
         return False
     if POINTS_ELSEWHERE.search(text) and not POINTS_ELSEWHERE.search(other):
         return True
-    asked, asks = bool(ASKS.search(text)), bool(ASKS.search(other))
-    return asks > asked or (asks == asked and len(others) >= MORE * len(words))
+    asked, asks = bool(ASKING.search(text)), bool(ASKING.search(other))
+    return asks > asked or (asks == asked and len(others) >= SAYS_MORE_RATIO * len(words))
 
 
-def _words(text: str) -> frozenset[str]:
+def _distinct_words(text: str) -> frozenset[str]:
     """The different words, in small letters; of a text without gaps, its characters."""
     words = WORD.findall(text.casefold())
     wide = any(char > "\u3040" for char in text)
     return frozenset("".join(words)) if wide else frozenset(words)
 
 
-def _clean(text: str) -> str:
+def _with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
 
-def _unflowed(text: str, flow: Flow) -> str:
+def _join_flowed_lines(text: str, flow: Flow) -> str:
     """`text` with the lines joined that a program broke and marked so, those of quotes as well."""
     if flow is Flow.FIXED:
         return text
     joined_lines: list[list[str]] = []  # the pieces of each line
     goes_on = ""  # the quote marks of the line that goes on; "-" for none
     for line in text.split("\n"):
-        marks = _marks(line)
+        marks = _quote_marks(line)
         said = line[len(marks) :].removeprefix(" ")  # a space that only protects what follows
         flows = said.endswith(" ") and said != SIGNATURE_MARK
         piece = said[:-1] if flows and flow is Flow.DELETED else said
@@ -138,6 +139,6 @@ def _unflowed(text: str, flow: Flow) -> str:
     return "\n".join("".join(pieces) for pieces in joined_lines)
 
 
-def _marks(line: str) -> str:
+def _quote_marks(line: str) -> str:
     marks = QUOTES.match(line)
     return marks.group() if marks else ""

@@ -15,15 +15,15 @@ import re2
 from typing_extensions import override
 
 from bot.channels.mail.envelope import envelope_address, needs_utf8
-from bot.channels.mail.ids import is_legal
+from bot.channels.mail.ids import is_valid_id
 from bot.errors import InputError
 from bot.journal import Received, Reply
 
 MAX_REFERENCES = 20
 ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
 CRLF = "\r\n"
-WIDTH = 78  # a longer header line is folded where it can be
-WORD_BYTES = 39  # of an encoded word, so that a line of it stays below 76 characters
+MAX_LINE_WIDTH = 78  # a longer header line is folded where it can be
+MAX_ENCODED_WORD_BYTES = 39  # of an encoded word, so that a line of it stays below 76 characters
 
 
 class StrictHeaders(EmailPolicy):
@@ -36,11 +36,11 @@ class StrictHeaders(EmailPolicy):
 
     @override
     def fold(self, name: str, value: Any) -> str:
-        return _folded(name, str(value)) or str(super().fold(name, value))
+        return _fold_header(name, str(value)) or str(super().fold(name, value))
 
     @override
     def fold_binary(self, name: str, value: Any) -> bytes:
-        folded = _folded(name, str(value)).encode("ascii")
+        folded = _fold_header(name, str(value)).encode("ascii")
         return folded or bytes(super().fold_binary(name, value))
 
 
@@ -62,7 +62,7 @@ class Composer:
         may go back to them.
         """
         message_id = self._message_id(f"{turn}:{stored.key}")
-        recipient = _address(stored.sender)
+        recipient = _recipient_address(stored.sender)
         # An address in UTF-8 goes only to servers that offer SMTPUTF8, so its header may be UTF-8.
         mail = EmailMessage(policy=POLICY.clone(utf8=needs_utf8(recipient)))
         mail["From"] = self.address
@@ -70,10 +70,10 @@ class Composer:
         mail["Subject"] = stored.headers.get("reply_subject") or subject
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id
-        parent = _ids(stored.headers.get("message_id", ""))[:1]
+        parent = _valid_ids(stored.headers.get("message_id", ""))[:1]
         if parent:
             mail["In-Reply-To"] = parent[0]
-        if named := _references(_ids(stored.headers.get("references", "")), parent):
+        if named := _shorten_references(_valid_ids(stored.headers.get("references", "")), parent):
             mail["References"] = " ".join(named)
         if automatic:
             mail["Auto-Submitted"] = "auto-replied"
@@ -93,19 +93,19 @@ def own_ids(raw: bytes, address: str) -> list[str]:
     return [header.decode() for header in dict.fromkeys(message_ids)]
 
 
-def _address(sender: str) -> str:
+def _recipient_address(sender: str) -> str:
     address = parseaddr(sender)[1]
     if "@" not in address or any(c.isspace() or not c.isprintable() for c in address):
         raise InputError(f"{sender!r} is no address that a reply can go to")
     return envelope_address(address)
 
 
-def _ids(header: str) -> list[str]:
+def _valid_ids(header: str) -> list[str]:
     """The ids of a stored header; what is none by RFC 5322 does not go out."""
-    return [each for each in header.split() if is_legal(each)]
+    return [each for each in header.split() if is_valid_id(each)]
 
 
-def _references(earlier: list[str], parent: list[str]) -> list[str]:
+def _shorten_references(earlier: list[str], parent: list[str]) -> list[str]:
     """The thread up to the mail that is answered: its first mail, and the latest ones."""
     named = list(dict.fromkeys(each for each in earlier if each not in parent)) + parent
     return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
@@ -115,7 +115,7 @@ def _encoded_words(value: str) -> Iterator[str]:
     """RFC 2047 words of whole characters, cut where no space stands: readers lose one there."""
     chunk = ""
     for char in value:
-        if len((chunk + char).encode("utf-8")) <= WORD_BYTES:
+        if len((chunk + char).encode("utf-8")) <= MAX_ENCODED_WORD_BYTES:
             chunk += char
             continue
         end = len(chunk)
@@ -131,15 +131,15 @@ def _encoded_word(chunk: bytes) -> str:
     return f"=?utf-8?b?{b64encode(chunk).decode('ascii')}?="
 
 
-def _folded(name: str, value: str) -> str:
+def _fold_header(name: str, value: str) -> str:
     """A header of ids or the subject, with its line ends; nothing for another header."""
     if name.lower() == "subject":
         if not value.isascii():
             return f"{name}: {f'{CRLF} '.join(_encoded_words(value))}{CRLF}"
-        words = Header(value, "us-ascii", maxlinelen=WIDTH - 3, header_name=name)
+        words = Header(value, "us-ascii", maxlinelen=MAX_LINE_WIDTH - 3, header_name=name)
         return f"{name}: {words.encode(linesep=CRLF)}{CRLF}"
     if name.lower() not in ID_HEADERS:
         return ""
     ids = value.split()
     line = f"{name}: {' '.join(ids)}"
-    return (line if len(line) <= WIDTH else f"{CRLF} ".join([f"{name}:", *ids])) + CRLF
+    return (line if len(line) <= MAX_LINE_WIDTH else f"{CRLF} ".join([f"{name}:", *ids])) + CRLF

@@ -23,11 +23,16 @@ from bot.settings import Access
 log = logging.getLogger(__name__)
 # A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
 IDLE_SECONDS = 240.0
-MAX_BYTES = 25 * 1024 * 1024
-FOR_NOW = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")  # RFC 5530: the password may be right
-RECENT = 20
-RESULTS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
-CUT = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
+MAX_MAIL_BYTES = 25 * 1024 * 1024
+TEMPORARY_LOGIN_CODES = (
+    "UNAVAILABLE",
+    "INUSE",
+    "LIMIT",
+    "SERVERBUG",
+)  # RFC 5530: the password may be right
+MAX_RECENT_MAILS = 20
+AUTHENTICATION_HEADERS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
+MAX_CUT_BYTES = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
 
 
 class MailboxError(DeliveryError):
@@ -46,20 +51,20 @@ class ImapMailbox:
 
     def waiting(self) -> Iterator[Mail]:
         """The mails in the folder, oldest first; MailboxError when it cannot be read."""
-        with _faults(self):
+        with _mailbox_faults(self):
             client = self._connected()
             client.noop()  # a selected folder shows what is new only after a command
             uids = sorted(client.search(["UNDELETED"]))
         for uid in uids:
-            with _faults(self):
+            with _mailbox_faults(self):
                 raw = self._read(uid)
             if raw is not None:
                 yield Mail(ref=f"{self.access.folder}/{self._validity}/{uid}", raw=raw)
 
     def settle(self, ref: str, place: MailFolder) -> None:
         """Move a mail to its folder; one that is not there any more was moved before."""
-        validity, uid = _parts(ref)
-        with _faults(self):
+        validity, uid = _parse_reference(ref)
+        with _mailbox_faults(self):
             client = self._connected()
             if validity != self._validity:
                 return  # the folder was made anew: the mail shows again and is known by its key
@@ -68,7 +73,7 @@ class ImapMailbox:
     def wait(self, seconds: float) -> None:
         """IDLE until something happens, at the latest after `seconds`."""
         try:
-            with _faults(self):
+            with _mailbox_faults(self):
                 self._idle(min(seconds, IDLE_SECONDS))
         except MailboxError:
             return  # the next pass says so and connects again
@@ -93,12 +98,12 @@ class ImapMailbox:
 
     def can_move(self) -> bool:
         """Does the server move atomically?"""
-        with _faults(self):
+        with _mailbox_faults(self):
             return bool(self._connected().has_capability("MOVE"))
 
     def has(self, message_id: str) -> bool:
         """Is a mail with this Message-ID in any folder of the desk?"""
-        with _faults(self):
+        with _mailbox_faults(self):
             client = self._connected()
             try:
                 return any(self._found(client, name, message_id) for name in self._folders())
@@ -108,13 +113,15 @@ class ImapMailbox:
     def authserv_ids(self) -> set[str]:
         """Who marked the recent mails as authenticated."""
         servers: set[str] = set()
-        with _faults(self):
+        with _mailbox_faults(self):
             client = self._connected()
             try:
                 for name in (self.access.folder, MailFolder.PROCESSED.value):
                     client.select_folder(name, readonly=True)
-                    uids = sorted(client.search())[-RECENT:]
-                    for answer in (client.fetch(uids, [RESULTS]) if uids else {}).values():
+                    uids = sorted(client.search())[-MAX_RECENT_MAILS:]
+                    for answer in (
+                        client.fetch(uids, [AUTHENTICATION_HEADERS]) if uids else {}
+                    ).values():
                         servers |= _authserv_ids(answer)
             finally:
                 self._select(client)
@@ -151,7 +158,7 @@ class ImapMailbox:
         size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
         if size is None:
             return None
-        item = "BODY.PEEK[]" if size <= MAX_BYTES else f"BODY.PEEK[]<0.{CUT}>"
+        item = "BODY.PEEK[]" if size <= MAX_MAIL_BYTES else f"BODY.PEEK[]<0.{MAX_CUT_BYTES}>"
         answer = client.fetch([uid], [item]).get(uid, {})
         bodies = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
         return bytes(bodies[0]) if bodies and bodies[0] is not None else None
@@ -187,7 +194,7 @@ class ImapMailbox:
                 os.read(self._waker, 64)
 
 
-class _faults:  # noqa: N801 - used as a function
+class _mailbox_faults:  # noqa: N801 - used as a function
     """Turns what the library and the line may raise into one MailboxError, and hangs up."""
 
     def __init__(self, mailbox: ImapMailbox) -> None:
@@ -235,7 +242,7 @@ def _login(access: Access) -> IMAPClient:
     except LoginError as error:
         with suppress(Exception):
             client.shutdown()
-        if any(mark in str(error) for mark in FOR_NOW):
+        if any(mark in str(error) for mark in TEMPORARY_LOGIN_CODES):
             raise MailboxError(f"{access.host} takes no login now") from None
         raise SettingsError(
             f"DESK_IMAP_USER, DESK_IMAP_PASSWORD: {access.host} refuses the login of {access.user}"
@@ -268,7 +275,7 @@ def _authserv_ids(answer: dict[bytes, object]) -> set[str]:
     return {v.decode("ascii", "replace").strip().lower() for v in values if v.strip()}
 
 
-def _parts(ref: str) -> tuple[int, int]:
+def _parse_reference(ref: str) -> tuple[int, int]:
     try:
         _, validity, uid = ref.rsplit("/", 2)
         return int(validity), int(uid)

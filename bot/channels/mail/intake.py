@@ -3,11 +3,21 @@
 import hashlib
 from dataclasses import asdict, dataclass
 
-from bot.channels.mail.ids import legal_id, legal_ids, named_ids
+from bot.channels.mail.ids import find_message_ids, find_valid_ids, read_message_id
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.rules import MailVerdict, Policy, Ruling, is_authenticated, rule
+from bot.channels.mail.rules import (
+    MailRuleContext,
+    MailVerdict,
+    Ruling,
+    apply_rules,
+    is_authenticated,
+)
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.mail.subject import adds_nothing, is_marked_empty, subject_text
+from bot.channels.mail.subject_question import (
+    is_empty_beside_subject,
+    is_marked_empty,
+    subject_as_text,
+)
 from bot.domain import Redaction
 from bot.journal import Received
 from bot.journal.threads import conversation_key
@@ -17,7 +27,7 @@ from bot.redact import redact
 from bot.text.subject import reply_subject
 
 MAX_ATTACHMENTS = 30
-FINAL = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
+FINAL_VERDICTS = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,7 @@ class Read:
     @property
     def heading(self) -> str:
         """The subject beside a text; empty where the subject is the text."""
-        asked = redact(subject_text(self.mail.subject)).text
+        asked = redact(subject_as_text(self.mail.subject)).text
         return "" if asked and self.redaction.text == asked else self.subject
 
     @property
@@ -74,15 +84,15 @@ class Read:
     @property
     def visible(self) -> str:
         """What the person wrote, without quotes; masked also where no question is read."""
-        spoken = self.ruling.verdict not in FINAL
+        spoken = self.ruling.verdict not in FINAL_VERDICTS
         return self.redaction.text if spoken else redact(self.mail.visible).text
 
 
-def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
+def read(raw: bytes, parser: SafeParser, policy: MailRuleContext) -> Read:
     """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
     mail = parser.parse(raw)
     return Read(
-        mail=mail, ruling=rule(mail, policy), redaction=redact(question_text(mail)),
+        mail=mail, ruling=apply_rules(mail, policy), redaction=redact(question_text(mail)),
         authenticated=is_authenticated(mail, policy),
     )  # fmt: skip
 
@@ -95,8 +105,8 @@ def question_text(mail: ParsedMail) -> str:
     if mail.only_shows and is_suspicious(mail):
         return ""
     said = mail.visible.strip()
-    asked = subject_text(mail.subject)
-    if asked and (is_marked_empty(mail.subject) or adds_nothing(said)):
+    asked = subject_as_text(mail.subject)
+    if asked and (is_marked_empty(mail.subject) or is_empty_beside_subject(said)):
         return asked
     if said or mail.quotes_us:
         return said
@@ -116,30 +126,32 @@ def received(reading: Read, ref: str) -> Received:
     """
     mail = reading.mail
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
-    named = named_ids(mail.values("references")) or named_ids(mail.values("in-reply-to"))
-    message_id = next(iter(named_ids([mail.message_id])), "")
+    named = find_message_ids(mail.values("references")) or find_message_ids(
+        mail.values("in-reply-to")
+    )
+    message_id = next(iter(find_message_ids([mail.message_id])), "")
     thread = next(iter(named), "") or message_id or mail.key
     return Received(
         channel="email",
         thread_key=conversation_key(mail.sender, thread),
         thread=thread,
         message_id=message_id,
-        named=named_ids(headers),
+        named=find_message_ids(headers),
         key=mail.key,
         raw_ref=ref,
         verdict=reading.ruling.verdict.value,
         rule=reading.ruling.rule,
         sender=mail.sender,
         headers={
-            "message_id": legal_id(mail.message_id),
-            "references": " ".join(legal_ids(headers)),
+            "message_id": read_message_id(mail.message_id),
+            "references": " ".join(find_valid_ids(headers)),
             "subject": reading.heading,
             **{name: said for name in ("shown", "attachments") if (said := getattr(reading, name))},
             "reply_subject": reading.reply_subject,
         },
         text=reading.redaction.text,
         redactions=tuple(asdict(span) for span in reading.redaction.spans),
-        final=reading.ruling.verdict in FINAL,
+        final=reading.ruling.verdict in FINAL_VERDICTS,
     )
 
 

@@ -23,7 +23,7 @@ from bot.files import close_folder, private_opener
 from bot.ports import Mail, MailFolder
 
 log = logging.getLogger(__name__)
-MAX_BYTES = 10 * 1024 * 1024
+MAX_MAIL_BYTES = 10 * 1024 * 1024
 ACCEPTED = "250 stored"
 NOT_STORED = "452 4.3.1 not stored, try again later"
 LOOPBACK = "127.0.0.1"
@@ -58,7 +58,7 @@ class Folder:
         """Files in new, oldest first."""
         entries = os.scandir(self.path / "new")
         with entries:
-            ages = sorted((_age(entry), entry.path) for entry in entries)
+            ages = sorted((_modified_at(entry), entry.path) for entry in entries)
         yield from (Path(path) for _, path in ages)
 
     def _rename(self, source: Path, target: Path) -> Path:
@@ -106,7 +106,7 @@ class LocalMailbox:
 class LongLines(SMTP):
     """Takes lines of any length: real servers do, and only the size of a mail is limited."""
 
-    line_length_limit = MAX_BYTES
+    line_length_limit = MAX_MAIL_BYTES
 
 
 class StoringController(Controller):
@@ -118,7 +118,7 @@ class StoringController(Controller):
         return LongLines(self.handler, **self.SMTP_kwargs)
 
 
-class Intake:
+class LocalSmtpServer:
     """The SMTP server on loopback: stores each mail, then says 250."""
 
     def __init__(
@@ -132,7 +132,11 @@ class Intake:
     def start(self) -> None:
         """Begin to accept; MissingError when the port is taken."""
         controller = StoringController(
-            self, hostname=LOOPBACK, port=self.port, data_size_limit=MAX_BYTES, ready_timeout=10.0
+            self,
+            hostname=LOOPBACK,
+            port=self.port,
+            data_size_limit=MAX_MAIL_BYTES,
+            ready_timeout=10.0,
         )
         try:
             controller.start()
@@ -176,21 +180,23 @@ class MaildirOut:
         """DeliveryError when it cannot be stored."""
         try:
             header = BytesHeaderParser().parsebytes(mail)["Message-ID"] or ""
-            self.folder.add(b"Delivered-To: " + recipient.encode() + b"\r\n" + mail, _name(header))
+            self.folder.add(
+                b"Delivered-To: " + recipient.encode() + b"\r\n" + mail, _file_name(header)
+            )
         except OSError as error:
             raise DeliveryError(f"the reply could not be stored: {error.strerror}") from None
 
     def was_sent(self, header: str) -> bool | None:
         """Whether the reply with this Message-ID was stored."""
-        return self.folder.has(_name(header))
+        return self.folder.has(_file_name(header))
 
 
-def _age(entry: os.DirEntry[str]) -> int:
+def _modified_at(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-def _name(header: str) -> str:
+def _file_name(header: str) -> str:
     return f"reply.{hashlib.sha256(header.encode()).hexdigest()[:32]}" if header else ""

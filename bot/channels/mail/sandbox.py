@@ -5,22 +5,22 @@ import resource
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from bot.channels.mail.parse import NONE_OF_OURS, ParsedMail, dedupe_key, parse
+from bot.channels.mail.parse import NO_OWN_WORDS, ParsedMail, dedupe_key, parse
 from bot.text.own_words import OwnWords
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-SECONDS = 5.0  # for a mail, from when the child is ready
-START_SECONDS = 60.0  # for the child: a machine under load must not cost a good mail
-MEMORY = 1024**3
-LATE = "the mail could not be read in time"
+MAX_PARSE_SECONDS = 5.0  # for a mail, from when the child is ready
+MAX_START_SECONDS = 60.0  # for the child: a machine under load must not cost a good mail
+MAX_MEMORY_BYTES = 1024**3
+LATE_FAULT = "the mail could not be read in time"
 READY = b"ready"
 
 
-def serve(pipe: Connection, own: OwnWords) -> None:
+def serve_parser(pipe: Connection, own: OwnWords) -> None:
     """The child's loop: it says that it is ready; then a mail in, a ParsedMail out, to the end."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     try:
         pipe.send_bytes(READY)
         while True:
@@ -32,9 +32,9 @@ def serve(pipe: Connection, own: OwnWords) -> None:
 class SafeParser:
     """One child, started on first use and again after it had to be killed."""
 
-    loop = staticmethod(serve)
+    loop = staticmethod(serve_parser)
 
-    def __init__(self, own: OwnWords = NONE_OF_OURS, *, seconds: float = SECONDS) -> None:
+    def __init__(self, own: OwnWords = NO_OWN_WORDS, *, seconds: float = MAX_PARSE_SECONDS) -> None:
         self.own = own  # by which our replies are known when they come back
         self.seconds = seconds
         self._context = multiprocessing.get_context("spawn")
@@ -53,7 +53,7 @@ class SafeParser:
         except (EOFError, OSError):
             pass
         self.close()
-        return ParsedMail(fault=LATE, key=dedupe_key(raw))
+        return ParsedMail(fault=LATE_FAULT, key=dedupe_key(raw))
 
     def close(self) -> None:
         """End the child."""
@@ -74,6 +74,6 @@ class SafeParser:
                 )
                 child.start()
             self._pipe, self._child = ours, child
-            if not self._pipe.poll(START_SECONDS) or self._pipe.recv_bytes() != READY:
+            if not self._pipe.poll(MAX_START_SECONDS) or self._pipe.recv_bytes() != READY:
                 raise EOFError
         return self._pipe

@@ -10,23 +10,23 @@ from bot.channels.mail.imap import ImapMailbox
 from bot.channels.mail.smtp import SmtpOut
 from bot.errors import DeskError
 
-COPY_SECONDS = 20.0
+MAX_COPY_SECONDS = 20.0
 PAUSE_SECONDS = 0.5
 
 
 def selftest(
-    mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = COPY_SECONDS
+    mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = MAX_COPY_SECONDS
 ) -> Iterator[tuple[str, bool, str]]:
     """(what, is it well, in words); a fault of one does not keep the others from being told."""
     try:
         moves = mailbox.can_move()
         yield "mailbox", True, "can be read" + ("" if moves else "; no MOVE, copies and deletes")
-        yield "authserv", *_authserv(mailbox, authserv_id)
+        yield "authserv", *_check_authserv_id(mailbox, authserv_id)
     except DeskError as error:
         yield "mailbox", False, str(error)
         return
     try:
-        header = _own_mail(out)
+        header = _send_own_mail(out)
     except DeskError as error:
         yield "smtp", False, str(error)
         return
@@ -42,7 +42,7 @@ def selftest(
     )  # fmt: skip
 
 
-def _authserv(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
+def _check_authserv_id(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
     seen = mailbox.authserv_ids()
     if not wanted:
         carried = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
@@ -55,7 +55,7 @@ def _authserv(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
     )
 
 
-def _own_mail(out: SmtpOut) -> str:
+def _send_own_mail(out: SmtpOut) -> str:
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"] = out.address, out.receipts
     mail["Subject"], mail["Date"] = "Incident Desk: check", format_datetime(localtime())

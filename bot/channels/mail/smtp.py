@@ -13,8 +13,8 @@ from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.errors import DeliveryError, InputError, RefusedError, SettingsError, UncertainError
 from bot.settings import Relay
 
-PERMANENT = 500
-SMTPUTF8 = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
+FIRST_PERMANENT_CODE = 500
+SMTPUTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
 
 
 class SmtpOut:
@@ -31,10 +31,10 @@ class SmtpOut:
         sender = "" if _is_automatic(mail) else self.address
         try:
             to = envelope_address(recipient)
-            with _Line(self.relay) as server:
-                _envelope(server, sender, to)
-                _copy(server, self.receipts)
-                _content(server, mail)
+            with _SmtpConnection(self.relay) as server:
+                _send_envelope(server, sender, to)
+                _add_own_copy(server, self.receipts)
+                _send_content(server, mail)
         except SettingsError as error:
             raise DeliveryError(str(error)) from None  # right once, and again when it is mended
         except InputError as error:
@@ -42,11 +42,11 @@ class SmtpOut:
 
     def check(self) -> None:
         """Connect and log in; SettingsError or DeliveryError says what is wrong."""
-        with _Line(self.relay) as server:
+        with _SmtpConnection(self.relay) as server:
             server.noop()
 
 
-class _Line:
+class _SmtpConnection:
     """A connection that is ready to take a mail, and is hung up whatever happens."""
 
     def __init__(self, relay: Relay) -> None:
@@ -113,7 +113,7 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
     try:
         server.login(relay.user, relay.password)
     except smtplib.SMTPAuthenticationError as error:
-        if error.smtp_code < PERMANENT:
+        if error.smtp_code < FIRST_PERMANENT_CODE:
             raise DeliveryError(f"{relay.host} takes no login now ({error.smtp_code})") from None
         raise SettingsError(
             f"DESK_SMTP_USER, DESK_SMTP_PASSWORD: {relay.host} refuses the login of {relay.user}"
@@ -122,23 +122,25 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
         raise DeliveryError(f"{relay.host}: the login failed ({error})") from None
 
 
-def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
+def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
     """Sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
     try:
         server.ehlo_or_helo_if_needed()
-        options = _options(server, sender, recipient)
+        options = _mail_from_options(server, sender, recipient)
         for code, said in (server.mail(sender, options), server.rcpt(recipient)):
-            if code >= PERMANENT:
-                raise RefusedError(f"the server refuses it for good: {code} {_told(said)}")
+            if code >= FIRST_PERMANENT_CODE:
+                raise RefusedError(f"the server refuses it for good: {code} {_server_answer(said)}")
             if code not in (250, 251):
-                raise DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+                raise DeliveryError(
+                    f"the server does not take it now: {code} {_server_answer(said)}"
+                )
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
     except ValueError:  # half a character: no server ever sees it
         raise RefusedError("the address cannot be written in an SMTP command") from None
 
 
-def _options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
+def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
     """What MAIL FROM has to ask for; RefusedError where the server does not offer it."""
     if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # it would be told another address
         raise RefusedError("the address cannot be written in an SMTP command")
@@ -149,10 +151,10 @@ def _options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ..
             "the address has letters outside ASCII before its @, and the server of DESK_SMTP_HOST "
             "does not offer SMTPUTF8; write to this person in another way"
         )
-    return SMTPUTF8
+    return SMTPUTF8_OPTIONS
 
 
-def _copy(server: smtplib.SMTP, receipts: str) -> None:
+def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
     """Our own copy may be refused: the reply matters more than its receipt."""
     try:
         server.rcpt(receipts)
@@ -160,13 +162,13 @@ def _copy(server: smtplib.SMTP, receipts: str) -> None:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
 
 
-def _content(server: smtplib.SMTP, mail: bytes) -> None:
+def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
     """The mail itself; once its last dot is out, silence means that it may have been taken."""
     try:
         code, said = server.docmd("data")
         if code != 354:
-            raise _answered(code, said)
-        server.send(_stuffed(mail))
+            raise _refusal(code, said)
+        server.send(_dot_stuffed(mail))
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the last dot ({error})") from None
     try:
@@ -175,22 +177,22 @@ def _content(server: smtplib.SMTP, mail: bytes) -> None:
     except (TimeoutError, OSError, smtplib.SMTPException) as error:
         raise UncertainError(f"no answer after the last dot ({error})") from None
     if code != 250:
-        raise _answered(code, said)
+        raise _refusal(code, said)
 
 
-def _stuffed(mail: bytes) -> bytes:
+def _dot_stuffed(mail: bytes) -> bytes:
     """CRLF line ends, and a second dot before each line that begins with one."""
     lines = mail.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
     return b"".join((b"." if x.startswith(b".") else b"") + x + b"\r\n" for x in lines)
 
 
-def _answered(code: int, said: bytes) -> DeliveryError:
-    if code >= PERMANENT:
-        return RefusedError(f"the server refuses it for good: {code} {_told(said)}")
-    return DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+def _refusal(code: int, said: bytes) -> DeliveryError:
+    if code >= FIRST_PERMANENT_CODE:
+        return RefusedError(f"the server refuses it for good: {code} {_server_answer(said)}")
+    return DeliveryError(f"the server does not take it now: {code} {_server_answer(said)}")
 
 
-def _told(said: bytes) -> str:
+def _server_answer(said: bytes) -> str:
     """The server's own words, short; they may hold an address and stay out of logs."""
     return " ".join(said.decode("utf-8", "replace").split())[:120]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from bot.channels.mail.phrasing import Sentence, says, table
+from bot.channels.mail.phrasing import MailSentence, holds_pattern, pattern_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +22,12 @@ class _Statement:
 
     def fits(self, sentence_form: str) -> bool:
         """Does a sentence in its `form` say this?"""
-        return all(any(says(part, sentence_form) for part in group) for group in self.parts)
+        return all(
+            any(holds_pattern(part, sentence_form) for part in group) for group in self.parts
+        )
 
 
-def stated(kind: str, spoken: Iterable[Sentence]) -> int:
+def weigh_statements(kind: str, spoken: Iterable[MailSentence]) -> int:
     """The weights of the statements of a kind that some sentence makes; 0 for a kind without any.
 
     A question states nothing, except in a survey.
@@ -36,19 +38,21 @@ def stated(kind: str, spoken: Iterable[Sentence]) -> int:
     )
 
 
-def speaks_of_oneself(sentence: Sentence) -> bool:
+def speaks_of_oneself(sentence: MailSentence) -> bool:
     """Does the writer of the sentence say I or my?"""
-    return says("own_voice", sentence.form) and not says("not_own_voice", sentence.form)
+    return holds_pattern("own_voice", sentence.form) and not holds_pattern(
+        "not_own_voice", sentence.form
+    )
 
 
 @cache
 def _statements(kind: str) -> tuple[_Statement, ...]:
     """The statements of a kind, as the table lists them."""
-    rows = table()["statements"]
-    return tuple(_parsed(rows[kind])) if isinstance(rows, dict) and kind in rows else ()
+    rows = pattern_table()["statements"]
+    return tuple(_parse_statements(rows[kind])) if isinstance(rows, dict) and kind in rows else ()
 
 
-def _parsed(rows: Iterable[str]) -> Iterator[_Statement]:
+def _parse_statements(rows: Iterable[str]) -> Iterator[_Statement]:
     for row in rows:
         weight, *parts = row.split()
         yield _Statement(weight=int(weight), parts=tuple(tuple(p.split("|")) for p in parts))

@@ -13,8 +13,8 @@ from bot.resources import read_yaml
 
 MAX_LINES = 2000
 MAX_LINE = 1000
-MAX_TRIES = 30  # each looks at all that follows
-WRAPPED = 5  # lines over which a mail program breaks "On … wrote:"
+MAX_ATTRIBUTIONS = 30  # each looks at all that follows
+MAX_ATTRIBUTION_LINES = 5  # lines over which a mail program breaks "On … wrote:"
 EDGES = " \t*_-—–=#>|.:：[]()<>\u00a0\u200e\u200f\u202a\u202c\ufeff"
 INVISIBLE = {ord(c): None for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u2060\ufeff\u1427"}
 ADDRESS = re2.compile(r"[^\s<>\"]@[^\s<>\"]")
@@ -31,7 +31,7 @@ HEADER = re2.compile(r"^\W{0,4}([\pL][\pL' \-]{0,24}?)\W{0,3}\s?[:：]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parted:
+class ReplyParts:
     """A text as its writer's own words and what follows a mark of a quoted or forwarded mail."""
 
     own: str
@@ -41,41 +41,43 @@ class Parted:
 
 def visible_reply(text: str) -> str:
     """The part above the quoted history, without signature; everything where nothing is above."""
-    return parted(text).own
+    return split_reply(text).own
 
 
-def parted(text: str) -> Parted:
+def split_reply(text: str) -> ReplyParts:
     """`text` without history and signature, and the history; own is all where nothing is above."""
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
     lines = [line.rstrip() for line in lines]
-    kept, below = _own_lines(lines[:MAX_LINES])
+    kept, below = _split_lines(lines[:MAX_LINES])
     if len(lines) > MAX_LINES and below >= MAX_LINES:
-        return Parted(own=text.strip())
-    kept = _unsigned(_untrailed(_unsigned(_untrailed(kept))))
-    kept = _untrailed(kept)
-    below = min(below, len(_untrailed(lines)))
-    return Parted(
+        return ReplyParts(own=text.strip())
+    kept = _without_signature(
+        _without_trailing_quotes(_without_signature(_without_trailing_quotes(kept)))
+    )
+    kept = _without_trailing_quotes(kept)
+    below = min(below, len(_without_trailing_quotes(lines)))
+    return ReplyParts(
         own="\n".join(kept).strip(),
         below="\n".join(lines[below:]).strip(),
-        is_bare=not _said(lines[:below]),
+        is_bare=not _has_words(lines[:below]),
     )
 
 
-def _own_lines(lines: list[str]) -> tuple[list[str], int]:
+def _split_lines(lines: list[str]) -> tuple[list[str], int]:
     """The lines of the writer's own, and where the first mark of another mail stands."""
     kept: list[str] = []
     place = tried = 0
     below = len(lines)
     while place < len(lines):
-        if tried < MAX_TRIES and (after := _attribution(lines, place)):
+        if tried < MAX_ATTRIBUTIONS and (after := _end_of_attribution(lines, place)):
             tried += 1
             below = min(below, place)
-            if _rest_is_history(lines, after) and _said(kept):
+            if _rest_is_history(lines, after) and _has_words(kept):
                 break
-            place = after if _said(kept) else _past_quotes(lines, after)
-        elif after := _marker(lines, place):
+            place = after if _has_words(kept) else _end_of_quotes(lines, after)
+        elif after := _end_of_marker(lines, place):
             below = min(below, place)
-            if _said(kept):
+            if _has_words(kept):
                 break
             place = after
         else:
@@ -84,11 +86,11 @@ def _own_lines(lines: list[str]) -> tuple[list[str], int]:
     return kept, below
 
 
-def _said(lines: list[str]) -> bool:
+def _has_words(lines: list[str]) -> bool:
     return any(line.strip(EDGES) for line in lines)
 
 
-def _past_quotes(lines: list[str], place: int) -> int:
+def _end_of_quotes(lines: list[str], place: int) -> int:
     """Past the quotes that follow, when something of one's own comes after them."""
     here = place
     while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
@@ -101,17 +103,23 @@ def _rest_is_history(lines: list[str], place: int) -> bool:
     after = [line for line in lines[place:] if line]
     if not after or not QUOTED.search(after[0]):
         return True
-    return all(QUOTED.search(line) for line in _unsigned(after))
+    return all(QUOTED.search(line) for line in _without_signature(after))
 
 
-def _attribution(lines: list[str], place: int) -> int:
+def _end_of_attribution(lines: list[str], place: int) -> int:
     """The line after "On … Ana wrote:" if it begins here, else 0."""
     first = lines[place].strip()
     if not first or QUOTED.search(first):
         return 0
     if _is_attribution(first[:MAX_LINE]):
         return place + 1
-    wrapped = WRAPPED if _opens(first) else 2 if ADDRESS.search(first) and len(first) < 100 else 0
+    wrapped = (
+        MAX_ATTRIBUTION_LINES
+        if _may_begin_attribution(first)
+        else 2
+        if ADDRESS.search(first) and len(first) < 100
+        else 0
+    )
     joined = first
     for count in range(1, min(wrapped, len(lines) - place)):
         line = lines[place + count].strip()
@@ -123,37 +131,37 @@ def _attribution(lines: list[str], place: int) -> int:
     return 0
 
 
-def _opens(line: str) -> bool:
+def _may_begin_attribution(line: str) -> bool:
     """May this be the first of several lines of an attribution?"""
     low = line.casefold()
     names_origin = DATED.search(low) or ADDRESS.search(low)
-    return bool(STARTS_DATED.search(low) or (names_origin and _begins().search(low)))
+    return bool(STARTS_DATED.search(low) or (names_origin and _beginning_pattern().search(low)))
 
 
 def _is_attribution(line: str) -> bool:
     low = line.casefold().rstrip(" -*_—")
     colon = low.endswith((":", "："))
     dated, addressed = bool(DATED.search(low)), bool(ADDRESS.search(low))
-    if _wrote().search(low) and (colon or low.endswith(tuple(_phrases("wrote")))):
-        return addressed or (dated and bool(_begins().search(low)))
+    if _wrote_pattern().search(low) and (colon or low.endswith(tuple(_phrases("wrote")))):
+        return addressed or (dated and bool(_beginning_pattern().search(low)))
     if STARTS_DATED.search(low):
         return addressed if colon or low.endswith(">") else " gmt" in low
     return False
 
 
-def _marker(lines: list[str], place: int) -> int:
+def _end_of_marker(lines: list[str], place: int) -> int:
     """The line after a delimiter or a block of copied headers if it begins here, else 0."""
     line = lines[place]
     if not line.strip() or QUOTED.search(line):
         return 0
     if line.strip(EDGES).casefold() in _phrases("delimiters"):
-        return max(place + 1, _past_headers(lines, place + 1))
+        return max(place + 1, _end_of_headers(lines, place + 1))
     if RULE_LINE.search(line):
-        return _past_headers(lines, place + 1) or _past_any_headers(lines, place + 1)
-    return _past_headers(lines, place)
+        return _end_of_headers(lines, place + 1) or _end_of_unknown_headers(lines, place + 1)
+    return _end_of_headers(lines, place)
 
 
-def _past_headers(lines: list[str], place: int) -> int:
+def _end_of_headers(lines: list[str], place: int) -> int:
     """Past a block of copied headers; 0 where there is none."""
     names: list[str] = []
     here = place
@@ -172,7 +180,7 @@ def _past_headers(lines: list[str], place: int) -> int:
     return here if origin or len(set(names)) > 2 else 0
 
 
-def _past_any_headers(lines: list[str], place: int) -> int:
+def _end_of_unknown_headers(lines: list[str], place: int) -> int:
     """Past "Word: value" lines of any language under a rule, when they tell an address and a date."""
     here = place
     while here < len(lines) and not lines[here].strip() and here < place + 2:
@@ -191,7 +199,7 @@ def _header_name(line: str) -> str:
     return name if name in _phrases("from") or name in _phrases("other") else ""
 
 
-def _untrailed(lines: list[str]) -> list[str]:
+def _without_trailing_quotes(lines: list[str]) -> list[str]:
     """Without the quotes at the end, unless there is nothing else."""
     end = len(lines)
     while end and (not lines[end - 1].strip() or QUOTED.search(lines[end - 1])):
@@ -221,10 +229,10 @@ def without_signature(text: str) -> str:
     return "\n".join(kept)
 
 
-def _unsigned(lines: list[str]) -> list[str]:
+def _without_signature(lines: list[str]) -> list[str]:
     """Cut at the signature mark or at the line of a telephone."""
     for place, line in enumerate(lines):
-        own = _said(lines[:place]) if place < 3 else True
+        own = _has_words(lines[:place]) if place < 3 else True
         if own and (SIGNATURE.search(line) or _is_device(line)):
             return lines[:place]
     return lines
@@ -236,13 +244,13 @@ def _is_device(line: str) -> bool:
 
 
 @cache
-def _wrote() -> re2._Regexp:
+def _wrote_pattern() -> re2._Regexp:
     verbs = "|".join(re2.escape(verb) for verb in sorted(_phrases("wrote"), key=len, reverse=True))
     return re2.compile(rf"(?:^|[\s\W])(?:{verbs})(?:$|[\s\W])")
 
 
 @cache
-def _begins() -> re2._Regexp:
+def _beginning_pattern() -> re2._Regexp:
     words = "|".join(re2.escape(word) for word in _phrases("begins"))
     return re2.compile(rf"^\W{{0,4}}(?:(?:{words})\b|\d|\pL{{2,10}}[,.] )")
 

@@ -7,10 +7,10 @@ import re2
 from bot.channels.mail.parse import ParsedMail
 from bot.resources import read_yaml
 
-TAG = re2.compile(r"\+[^@]*@")
+ADDRESS_TAG = re2.compile(r"\+[^@]*@")
 
-WHOLE_BODY = 4000
-PREFIX = (
+MAX_REPORT_CHARACTERS = 4000
+REPLY_PREFIXES = (
     "re",
     "aw",
     "sv",
@@ -30,20 +30,20 @@ PREFIX = (
 
 def is_failure_subject(subject: str) -> bool:
     left = strip_subject_prefixes(subject)
-    return any(phrase in left for phrase in phrases("failure_subjects"))
+    return any(phrase in left for phrase in listed_phrases("failure_subjects"))
 
 
 def claims_failure(subject: str) -> bool:
     """Does the subject begin with a phrase of a failure and a colon, as no person's does?"""
     first, colon, _ = strip_subject_prefixes(subject).replace("：", ":").partition(":")
-    known = first.strip(" .!") in phrases("failure_subjects")
+    known = first.strip(" .!") in listed_phrases("failure_subjects")
     return bool(colon) and known and not is_reply(subject)
 
 
 def count_failure_phrases(mail: ParsedMail) -> int:
     """How many different phrases of a failure report its beginning holds."""
-    text = " ".join(mail.text[:WHOLE_BODY].lower().split()) + " "
-    return sum(phrase in text for phrase in phrases("failure_phrases"))
+    text = " ".join(mail.text[:MAX_REPORT_CHARACTERS].lower().split()) + " "
+    return sum(phrase in text for phrase in listed_phrases("failure_phrases"))
 
 
 def strip_subject_prefixes(subject: str) -> str:
@@ -53,7 +53,7 @@ def strip_subject_prefixes(subject: str) -> str:
         mark, colon, rest = left.replace("：", ":").partition(":")
         if left.startswith("[") and "]" in left:
             left = left.partition("]")[2].strip()
-        elif colon and mark.strip() in PREFIX:
+        elif colon and mark.strip() in REPLY_PREFIXES:
             left = rest.strip()
     return left.lstrip("*-–—!.\"'<( ")
 
@@ -61,15 +61,15 @@ def strip_subject_prefixes(subject: str) -> str:
 def is_reply(subject: str) -> bool:
     """Does the subject begin with Re: or the like, as a person's answer to a mail does?"""
     mark, colon, _ = subject.lower().replace("：", ":").strip().partition(":")
-    return bool(colon) and mark.strip() in PREFIX
+    return bool(colon) and mark.strip() in REPLY_PREFIXES
 
 
 def has_local_part_in(address: str, name: str) -> bool:
     local = address.rpartition("@")[0]
-    return bool(local) and any(_fits(local, pattern) for pattern in phrases(name))
+    return bool(local) and any(_fits_pattern(local, pattern) for pattern in listed_phrases(name))
 
 
-def _fits(local: str, pattern: str) -> bool:
+def _fits_pattern(local: str, pattern: str) -> bool:
     core = pattern.strip("…")
     match pattern.startswith("…"), pattern.endswith("…"):
         case True, True:
@@ -83,7 +83,7 @@ def _fits(local: str, pattern: str) -> bool:
 
 
 @cache
-def phrases(name: str) -> frozenset[str]:
+def listed_phrases(name: str) -> frozenset[str]:
     value = read_yaml("mail_rules.yaml")[name]
     rows = value if isinstance(value, list) else [value]
     listed = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))

@@ -10,22 +10,24 @@ from functools import cache, lru_cache
 
 import re2
 
-from bot.channels.mail.charsets import strictly, table
+from bot.channels.mail.charsets import charset_table, decode_strictly
 
-SAMPLE = 4_000  # bytes that are judged
-LIKELY = 0.75  # the least share of fitting letters that is believed
-CLEAR = 0.08  # by which the best must lead others that read differently
-FITTING = 0.85  # the least fit of a declared set that no guess is made beside
-PLAUSIBLE = 0.1  # the largest share of strange characters in a text of a declared set
-FOREIGN = 0.7  # more letters beyond ASCII than this in a Latin word belong to no language
-VARIED = 4  # different letters that are enough to know a script by
-KANA = 0.15  # the least share of kana in a Japanese text
+MAX_SAMPLE_BYTES = 4_000  # bytes that are judged
+MIN_GUESS_FIT = 0.75  # the least share of fitting letters that is believed
+MIN_FIT_LEAD = 0.08  # by which the best must lead others that read differently
+MIN_DECLARED_FIT = 0.85  # the least fit of a declared set that no guess is made beside
+MAX_STRANGE_SHARE = 0.1  # the largest share of strange characters in a text of a declared set
+MAX_ACCENTED_SHARE = (
+    0.7  # more letters beyond ASCII than this in a Latin word belong to no language
+)
+MIN_DISTINCT_LETTERS = 4  # different letters that are enough to know a script by
+MIN_KANA_SHARE = 0.15  # the least share of kana in a Japanese text
 WORDS = re2.compile(r"[\pL\pM]+")
-INSIDE = re2.compile(
+SIGN_INSIDE_WORD = re2.compile(
     r"\pL[¹²³¼½¾§¶¤¦¢£¥¬¯ƒ†‡ˆ˜‰Ÿ‚¸¨×÷¿¡®©±±ªº<>|\x{2500}-\x{25ff}]\p{Ll}|\p{Ll}[À-ÞŠŒŽŸЀ-Я]\p{Ll}"
 )
-RAISED = re2.compile(r"\p{Ll}\p{Lu}(?:\PL|$)")
-WIDE = frozenset({"cp932", "euc_jp", "cp949", "gb18030", "cp950"})
+CAPITAL_AT_END = re2.compile(r"\p{Ll}\p{Lu}(?:\PL|$)")
+WIDE_CHARSETS = frozenset({"cp932", "euc_jp", "cp949", "gb18030", "cp950"})
 SCRIPTS = ("CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI")
 
 
@@ -41,21 +43,21 @@ class Guess:
     @property
     def confirmed(self) -> bool:
         """Do the words without such letters speak the same language?"""
-        return not self.languages or bool(self.languages & _spoken(self.text))
+        return not self.languages or bool(self.languages & _languages_by_words(self.text))
 
 
-def guessed(content: bytes) -> str:
+def guess_charset(content: bytes) -> str:
     """The name of the set that fits best; empty where two fit that read differently, or none."""
-    return _best(_sample(content))
+    return _guess_from_sample(_take_sample(content))
 
 
 @lru_cache(maxsize=16)
-def _best(sample: bytes) -> str:
-    guesses = [guess for name in table()["tried"] if (guess := _guess(sample, name))]
+def _guess_from_sample(sample: bytes) -> str:
+    guesses = [guess for name in charset_table()["tried"] if (guess := _try_charset(sample, name))]
     best = max((g.fit for g in guesses), default=0.0)
-    if best < LIKELY:
+    if best < MIN_GUESS_FIT:
         return ""
-    near = sorted((g for g in guesses if g.fit > best - CLEAR), key=lambda g: -g.fit)
+    near = sorted((g for g in guesses if g.fit > best - MIN_FIT_LEAD), key=lambda g: -g.fit)
     if len({g.text for g in near}) == 1:
         return near[0].name
     return next((g.name for g in near if g.confirmed), "")
@@ -63,58 +65,58 @@ def _best(sample: bytes) -> str:
 
 def is_plausible(text: str) -> bool:
     """May somebody have written this, or was it read with the wrong set?"""
-    sample = text[:SAMPLE]
+    sample = text[:MAX_SAMPLE_BYTES]
     beyond = sum(not c.isascii() for c in sample)
-    return _strange(sample) <= PLAUSIBLE * beyond
+    return _count_strange(sample) <= MAX_STRANGE_SHARE * beyond
 
 
-def fits(content: bytes, name: str) -> bool:
+def fits_charset(content: bytes, name: str) -> bool:
     """Does the declared set `name` give a text that some language has?"""
-    guess = _guess(_sample(content), name)
-    return guess is not None and guess.fit >= FITTING
+    guess = _try_charset(_take_sample(content), name)
+    return guess is not None and guess.fit >= MIN_DECLARED_FIT
 
 
-def _sample(content: bytes) -> bytes:
+def _take_sample(content: bytes) -> bytes:
     """The first lines that hold other bytes than ASCII; all of a text that has no such lines."""
-    if len(content) < SAMPLE:
+    if len(content) < MAX_SAMPLE_BYTES:
         return content
-    lines = content[: 50 * SAMPLE].splitlines(keepends=True)
-    return (b"".join(line for line in lines if not line.isascii()) or content)[:SAMPLE]
+    lines = content[: 50 * MAX_SAMPLE_BYTES].splitlines(keepends=True)
+    return (b"".join(line for line in lines if not line.isascii()) or content)[:MAX_SAMPLE_BYTES]
 
 
-def _guess(sample: bytes, name: str) -> Guess | None:
-    text = _started(sample, name)
+def _try_charset(sample: bytes, name: str) -> Guess | None:
+    text = _decode_sample(sample, name)
     if text is None:
         return None
     beyond = [c for c in text if not c.isascii()]
-    fit, languages = _fit(beyond, name)
-    share = 1 - min(1.0, _strange(text) / max(1, len(beyond)))
+    fit, languages = _measure_fit(beyond, name)
+    share = 1 - min(1.0, _count_strange(text) / max(1, len(beyond)))
     return Guess(name=name, text=text, fit=fit * share, languages=frozenset(languages))
 
 
-def _started(sample: bytes, name: str) -> str | None:
+def _decode_sample(sample: bytes, name: str) -> str | None:
     """The text of a sample that may end within a letter."""
-    if len(sample) < SAMPLE:
-        return strictly(sample, name)
+    if len(sample) < MAX_SAMPLE_BYTES:
+        return decode_strictly(sample, name)
     try:
         return getincrementaldecoder(name)().decode(sample)
     except UnicodeError:
         return None
 
 
-def _fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
+def _measure_fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
     """The share of characters beyond ASCII that a language uses, and the languages that do best."""
-    letters = [c.lower()[:1] for c in beyond if c not in table()["signs"]]
+    letters = [c.lower()[:1] for c in beyond if c not in charset_table()["signs"]]
     if not letters:
         return 0.5, []
-    kinds = [_kind(c) for c in letters]
-    if name in WIDE:
-        fit, language = _fit_wide(letters, kinds, name)
+    kinds = [_script_of(c) for c in letters]
+    if name in WIDE_CHARSETS:
+        fit, language = _measure_wide_fit(letters, kinds, name)
         return fit, [language]
     for script in SCRIPTS:
         if kinds.count(script) > 0.8 * len(kinds):
-            return _fit_script(letters, kinds, script)
-    table_letters: dict[str, str] = table()["letters"]
+            return _measure_script_fit(letters, kinds, script)
+    table_letters: dict[str, str] = charset_table()["letters"]
     shares = {
         code: sum(c in own for c in letters) / len(letters) for code, own in table_letters.items()
     }
@@ -122,34 +124,36 @@ def _fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
     return best, [code for code, share in shares.items() if share == best]
 
 
-def _fit_script(letters: list[str], kinds: list[str], script: str) -> tuple[float, list[str]]:
+def _measure_script_fit(
+    letters: list[str], kinds: list[str], script: str
+) -> tuple[float, list[str]]:
     """How far the commonest letters of the script make up what a usual text has of them."""
-    common = sum(c in table()["scripts"][script] for c in letters) / len(letters)
-    varied = 1.0 if len(set(letters)) >= VARIED else 0.5
+    common = sum(c in charset_table()["scripts"][script] for c in letters) / len(letters)
+    varied = 1.0 if len(set(letters)) >= MIN_DISTINCT_LETTERS else 0.5
     return varied * kinds.count(script) / len(kinds) * min(1.0, common / 0.5), []
 
 
-def _fit_wide(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
+def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
     """The share of the letters that Chinese, Japanese or Korean is mostly written in."""
     total = len(letters)
     kana = kinds.count("KANA") / total
     punctuation = kinds.count("PUNCTUATION") / total
     if name in ("cp932", "euc_jp"):
         level = sum(_is_first_level(c, "euc_jp", 0xB0, 0xCF) for c in letters) / total
-        return (kana + level + punctuation if kana >= KANA else 0.3), "ja"
+        return (kana + level + punctuation if kana >= MIN_KANA_SHARE else 0.3), "ja"
     if name == "cp949":
         share = kinds.count("HANGUL") / total
-        return 0.6 * (share + punctuation) + 0.4 * _common(letters, "ko"), "ko"
-    if kana >= KANA:
+        return 0.6 * (share + punctuation) + 0.4 * _common_share(letters, "ko"), "ko"
+    if kana >= MIN_KANA_SHARE:
         return 0.3, ""
     codec, low, high = ("gb2312", 0xB0, 0xD7) if name == "gb18030" else ("big5", 0xA4, 0xC6)
     level = sum(_is_first_level(c, codec, low, high) for c in letters) / total
-    return 0.6 * (level + punctuation) + 0.4 * _common(letters, "zh"), "zh"
+    return 0.6 * (level + punctuation) + 0.4 * _common_share(letters, "zh"), "zh"
 
 
-def _common(letters: list[str], language: str) -> float:
+def _common_share(letters: list[str], language: str) -> float:
     """How near the share of the commonest characters comes to that of a usual text."""
-    common = table()["common"][language]
+    common = charset_table()["common"][language]
     return min(1.0, sum(c in common for c in letters) / (0.35 * len(letters)))
 
 
@@ -164,7 +168,7 @@ def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
 
 
 @cache
-def _kind(char: str) -> str:
+def _script_of(char: str) -> str:
     """The script of a character, as far as it matters here."""
     name = unicodedata.name(char, "")
     if name.startswith(("HIRAGANA", "KATAKANA")):
@@ -177,40 +181,40 @@ def _kind(char: str) -> str:
     return first if first in SCRIPTS or first == "LATIN" else "CJK" if first == "CJK" else ""
 
 
-def _spoken(text: str) -> frozenset[str]:
+def _languages_by_words(text: str) -> frozenset[str]:
     """The languages whose commonest words the text has most of; none where it has none."""
     said = [word for word in text.lower().split() if word.isascii()]
-    words: dict[str, str] = table()["words"]
+    words: dict[str, str] = charset_table()["words"]
     counts = {code: sum(word in own.split() for word in said) for code, own in words.items()}
     best = max(counts.values())
     return frozenset(code for code, count in counts.items() if count == best > 0)
 
 
-def _strange(text: str) -> int:
+def _count_strange(text: str) -> int:
     """How many characters stand where no language has them."""
     count = sum(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text if c > "\x7e")
-    count += text.count("\ufffd") + len(INSIDE.findall(text))
-    count += sum(not run.isascii() for run in RAISED.findall(text))
-    return count + sum(_strange_letters(word) for word in WORDS.findall(text))
+    count += text.count("\ufffd") + len(SIGN_INSIDE_WORD.findall(text))
+    count += sum(not run.isascii() for run in CAPITAL_AT_END.findall(text))
+    return count + sum(_count_strange_letters(word) for word in WORDS.findall(text))
 
 
-def _strange_letters(word: str) -> int:
+def _count_strange_letters(word: str) -> int:
     """The letters of a word that mixes scripts, or of a Latin one with hardly a plain letter."""
     if word.isascii():
         return 0
-    kinds = [_kind(c) for c in word if not c.isascii()]
+    kinds = [_script_of(c) for c in word if not c.isascii()]
     plain = len(word) - len(kinds)
     scripts = set(kinds) & {*SCRIPTS}
-    if len(scripts) > 1 or (scripts and (plain or "LATIN" in kinds or _is_raised(word))):
+    if len(scripts) > 1 or (scripts and (plain or "LATIN" in kinds or _has_inner_capitals(word))):
         return len(kinds)
     half = sum("\uff61" <= c <= "\uff9f" for c in word) if plain else 0
     latin = kinds.count("LATIN")
-    if latin > 2 and latin > FOREIGN * len(word):
+    if latin > 2 and latin > MAX_ACCENTED_SHARE * len(word):
         return latin
     wide = len(kinds) - latin
     return half + (wide if latin and wide else 0)
 
 
-def _is_raised(word: str) -> bool:
+def _has_inner_capitals(word: str) -> bool:
     """Capital letters after the first one, among small ones?"""
     return any(c.isupper() for c in word[1:]) and any(c.islower() for c in word)

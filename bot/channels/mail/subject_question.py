@@ -11,64 +11,66 @@ from bot.redact import redact
 from bot.text.clean import clean_message
 
 # "(EOM)": there is no text below; also in the short forms of other countries.
-ENDS_HERE = re2.compile(
+NO_TEXT_MARK = re2.compile(
     r"(?i)\s*(?:[(\[<{|/–—-]+\s*(?:eom|e\.o\.m\.|n/?t|no text|k\.?w\.?t\.?|o\.?t\.?|end of message)"
     r"\s*[)\]>}|/–—-]*|[\s.,;!?]eom\.?)\s*$"
 )
-ANSWERED = re2.compile(
+REPLY_PREFIX = re2.compile(
     r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ynt|ha|r|rif|ref|回复|答复|回覆|返信|답장)\s?(?:\[\d+\]|\(\d+\))?\s?[:：]"
 )
 LABELS = re2.compile(r"^\s*(?:\[[^\]\n]{1,30}\]\s*)+")
 # A line with a telephone number, a link or an address, as it stands under a name.
-NAMED = re2.compile(
+CONTACT_LINE = re2.compile(
     r"(?:\+|\b00)\d[\d ()/.-]{6,}|\b\d{2,5}[ /-]\d[\d -]{4,}|https?://|www\.|\S@\S+\.\pL"
 )
 PICTURE = re2.compile(r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|\x{fffc}")
-WIDE = "\u2e80"
-SENTENCE_WORDS, SENTENCE_LETTERS = 4, 8  # of a subject that is more than a heading
-CARD_LINES, CARD_WORDS = 8, 7
-ENDED = ("?", "？", "؟", "!", "！", "。", "...", "…")
-PROBE = "What is it about?"  # stands for the subject when the text below is looked at
+FIRST_WIDE_LETTER = "\u2e80"
+MIN_SENTENCE_WORDS, MIN_SENTENCE_LETTERS = 4, 8  # of a subject that is more than a heading
+MAX_CARD_LINES, MAX_CARD_WORDS = 8, 7
+SENTENCE_ENDS = ("?", "？", "؟", "!", "！", "。", "...", "…")
+PROBE_QUESTION = "What is it about?"  # stands for the subject when the text below is looked at
 
 
-def subject_text(subject: str) -> str:
+def subject_as_text(subject: str) -> str:
     """The subject as a text of its own; empty where it only names what the mail is about.
 
     An answer's subject repeats an earlier one, and a forwarded mail's is another person's. One that
     gives a secret away and asks nothing is left for a person.
     """
-    bare = ENDS_HERE.sub("", LABELS.sub("", " ".join(subject.split()))).strip()
-    if not bare or ANSWERED.match(bare) or PASSED_ON.match(bare):
+    bare = NO_TEXT_MARK.sub("", LABELS.sub("", " ".join(subject.split()))).strip()
+    if not bare or REPLY_PREFIX.match(bare) or PASSED_ON.match(bare):
         return ""
-    wide = sum(c >= WIDE for c in bare)
-    is_sentence = len(bare.split()) >= SENTENCE_WORDS or wide >= SENTENCE_LETTERS
+    wide = sum(c >= FIRST_WIDE_LETTER for c in bare)
+    is_sentence = len(bare.split()) >= MIN_SENTENCE_WORDS or wide >= MIN_SENTENCE_LETTERS
     return bare if segmentation.asks(bare) or (is_sentence and not redact(bare).spans) else ""
 
 
 def asks_alone(subject: str) -> bool:
     """Does the subject ask something, with no text at all below it?"""
-    return segmentation.asks(subject_text(subject))
+    return segmentation.asks(subject_as_text(subject))
 
 
 def is_marked_empty(subject: str) -> bool:
     """Does the subject itself say that nothing stands below it?"""
-    return bool(ENDS_HERE.search(subject))
+    return bool(NO_TEXT_MARK.search(subject))
 
 
-def adds_nothing(text: str) -> bool:
+def is_empty_beside_subject(text: str) -> bool:
     """Is `text` only a greeting, a close, a signature, or words that point to the subject?"""
     left = clean_message(PICTURE.sub(" ", without_signature(text)).strip()).own
     words = " ".join(left.casefold().split()).strip(" .!()[]-–—:")
     if not any(c.isalnum() for c in words) or words in _pointers():
         return True
-    return segmentation.whole(f"{PROBE}\n{left}") == PROBE or _is_card(left)
+    return segmentation.whole(f"{PROBE_QUESTION}\n{left}") == PROBE_QUESTION or _is_card(left)
 
 
 def _is_card(text: str) -> bool:
     """A greeting and a signature without its mark: a few short lines, none of them a sentence."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    short = all(len(line.split()) <= CARD_WORDS and not line.endswith(ENDED) for line in lines)
-    return short and len(lines) <= CARD_LINES and any(map(NAMED.search, lines))
+    short = all(
+        len(line.split()) <= MAX_CARD_WORDS and not line.endswith(SENTENCE_ENDS) for line in lines
+    )
+    return short and len(lines) <= MAX_CARD_LINES and any(map(CONTACT_LINE.search, lines))
 
 
 @cache
