@@ -1,11 +1,11 @@
-"""Address headers -> addr-specs, in one pass: comments, quotes, groups, and no recursion.
+"""Parses the address headers of a mail into addr-specs, in one pass over each header.
 
-An address is taken as it is written or not at all: what would have to be repaired could become
-somebody else's. Only what changes nothing is taken off: a mailto: before it, a dot after its
+An address is taken as it is written or not at all: an address that would have to be repaired could
+become somebody else's. Only what changes nothing is taken off: a mailto: before it, a dot after its
 domain, apostrophes around it.
 
-Why not email.utils: 3,000 nested comments exhaust its recursion, 20,000 recipients hold its
-policy for 24 seconds.
+Comments, quoted strings and groups are read without recursion. `email.utils` is not used: 3,000
+nested comments exhaust its recursion, and 20,000 recipients hold its policy for 24 seconds.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import re2
 
+# Characters of one header that are read: bounds the work that one header can cause.
 MAX_HEADER_CHARACTERS = 64 * 1024
-UNREADABLE_ADDRESS = ""  # stands for an entry that holds an "@" and is no address
+# Stands for an entry that holds an "@" and is no address.
+UNREADABLE_ADDRESS = ""
 ADDRESS_PATTERN = re2.compile(
     r"(?i)^[^\s\x00-\x1f\x7f\x{fffd}@<>()\[\]\\,;:\"]{1,320}@"
     r"(?:(?:[\pL\pN\pM](?:[\pL\pN\pM_-]*[\pL\pN\pM])?\.)*[\pL\pN\pM](?:[\pL\pN\pM_-]*[\pL\pN\pM])?|"
@@ -26,7 +28,7 @@ MAILTO = "mailto:"
 
 @dataclass(slots=True)
 class _AddressScan:
-    """What is known of the address that is being read: words before, within and after brackets."""
+    """The state while one address is read: the text before, within and after the angle brackets."""
 
     words: str = ""
     angle: str | None = None
@@ -34,7 +36,7 @@ class _AddressScan:
     inside: bool = False
 
     def add(self, text: str) -> None:
-        """Text of the address proper, or of the name before it."""
+        """Adds text to the address proper, or to the name before it."""
         if self.inside:
             self.angle = (self.angle or "") + text
         elif self.angle is None:
@@ -43,7 +45,9 @@ class _AddressScan:
             self.after += text
 
     def spec(self) -> str | None:
-        """The addr-spec; BROKEN for one that cannot be taken as it is; None where there is none."""
+        """Returns the addr-spec, UNREADABLE_ADDRESS for one that is no address, None for no
+        entry.
+        """
         address = self.words if self.angle is None else self.angle
         address = address.strip().lower()
         if self.angle is None and "@" not in address:
@@ -54,15 +58,19 @@ class _AddressScan:
 
 
 def parse_addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """The different addr-specs of some headers, lower case; stops beyond `limit`."""
+    """Returns the different addr-specs of some headers, in lower case and in order.
+
+    Reading stops once more than `limit` of them are read, so the result may have `limit` + 1
+    entries.
+    """
     return tuple(spec for spec in _read_addresses(values, limit) if spec)
 
 
 def parse_authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """The addr-specs of From headers; none at all where one of them is open to doubt.
+    """Returns the addr-specs of From headers; none at all where one of the entries cannot be read.
 
-    The reply goes to the author, so of two entries, one of which cannot be read, the other is not
-    simply taken.
+    The reply goes to the author, so where one of two entries is unreadable, the other is not simply
+    taken.
     """
     specs = _read_addresses(values, limit)
     return () if UNREADABLE_ADDRESS in specs else tuple(spec for spec in specs if spec)
@@ -79,7 +87,7 @@ def _read_addresses(values: Iterable[str], limit: int) -> list[str]:
 
 
 def _strip_surroundings(address: str) -> str:
-    """The address without what may stand around it."""
+    """Returns the address without what may stand around it, or UNREADABLE_ADDRESS."""
     address = address.removeprefix(MAILTO)
     if address.startswith("@"):  # a route, which nobody writes any more
         address = address.rpartition(":")[2]
@@ -92,6 +100,7 @@ def _strip_surroundings(address: str) -> str:
 
 
 def _split_entries(value: str) -> list[str]:
+    """Returns the addr-spec of each entry of one header."""
     specs: list[str | None] = []
     scan, depth, place, end = _AddressScan(), 0, 0, len(value)
     while place < end:
@@ -129,10 +138,11 @@ def _read_char(char: str, scan: _AddressScan) -> None:
 
 
 def _read_quoted(value: str, place: int, scan: _AddressScan) -> int:
-    """Read a quoted string; a quoted local part counts, a quoted display name does not.
+    """Reads a quoted string and returns where it ends.
 
-    Quotes around a plain local part mean nothing; around any other they belong to the address, so
-    it stays quoted, which makes it none of ours to write to.
+    A quoted local part counts, a quoted display name does not. Quotes around a plain local part
+    mean nothing; around any other they belong to the address, which then stays quoted and is never
+    written to.
     """
     text, place = "", place + 1
     while place < len(value) and value[place] != '"':

@@ -1,19 +1,22 @@
-"""What our own receiving server found out about the sender.
+"""Reads whether our own receiving server authenticated the sender of a mail.
 
-Only Authentication-Results that carry its name count: anybody can write the header. A header of
-that name that cannot be read counts as a result that is neither pass nor fail.
+Only Authentication-Results headers that carry the name of our server count, because anybody can
+write such a header. One of ours that cannot be parsed counts as a result that is neither pass nor
+fail.
 """
 
 import authres
 
 from bot.channels.mail.parse import ParsedMail
 
+# A longer header is not parsed and counts as unreadable.
 MAX_HEADER_CHARACTERS = 8000
+# The result of a header that cannot be parsed.
 UNREADABLE = "unreadable"
 
 
 def dmarc_results(mail: ParsedMail, authserv_id: str) -> set[str]:
-    """The results of DMARC in the headers of `authserv_id`."""
+    """Returns the DMARC results, in lower case, of the headers that `authserv_id` wrote."""
     verdicts: set[str] = set()
     for header in _trusted_headers(mail, authserv_id):
         if header is None:
@@ -24,13 +27,15 @@ def dmarc_results(mail: ParsedMail, authserv_id: str) -> set[str]:
 
 
 def is_proven(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did our server find that the From address is the sender's own: DMARC, else DKIM or SPF?"""
+    """Did our server find that the From address is the sender's own: by DMARC, else by DKIM or
+    SPF?
+    """
     verdicts = dmarc_results(mail, authserv_id)
     return verdicts == {"pass"} or (not verdicts and is_aligned(mail, authserv_id))
 
 
 def is_aligned(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did DKIM or SPF pass for the domain of the From address, or for one above it?"""
+    """Did DKIM or SPF pass for the domain of the From address, or for a domain above it?"""
     proven: set[str] = set()
     for header in _trusted_headers(mail, authserv_id):
         for result in header.results if header else ():
@@ -47,6 +52,7 @@ def is_aligned(mail: ParsedMail, authserv_id: str) -> bool:
 def _trusted_headers(
     mail: ParsedMail, authserv_id: str
 ) -> list[authres.AuthenticationResultsHeader | None]:
+    """Returns the parsed headers of our server; None stands for one that cannot be parsed."""
     headers: list[authres.AuthenticationResultsHeader | None] = []
     for value in mail.values("authentication-results"):
         server = value.partition(";")[0].split()

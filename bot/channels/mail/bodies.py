@@ -1,4 +1,4 @@
-"""A tree of parts -> the text that a mail program would show."""
+"""Turns a tree of MIME parts into the text that a mail program would show."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,17 @@ from bot.channels.mail.decode import charsets_in_header, decode_text, repair_dou
 from bot.channels.mail.html import MAX_SOURCE_CHARACTERS, MAX_STEPS, html_text
 from bot.channels.mail.mime import Flow, LimitError, MimePart, first_value
 
+# Characters of a mail's text that are kept; a longer text is cut.
 MAX_TEXT_CHARACTERS = 200_000
-MAX_PLAIN_BYTES = 4 * MAX_TEXT_CHARACTERS  # bytes of a plain part
+# Bytes of one plain part that are decoded: four a character, the most that UTF-8 takes.
+MAX_PLAIN_BYTES = 4 * MAX_TEXT_CHARACTERS
 PLAIN_TYPES = ("text/plain", "text/markdown", "text/enriched")
-MAX_PLACEHOLDER_WORDS = 80  # a longer text is no note that another part should be read
-SAME_MESSAGE_SHARE = 0.5  # the least share of words that two ways to say the same have in common
-SAYS_MORE_RATIO = 3  # times as many words say more
+# A text of more different words is no note that another part should be read.
+MAX_PLACEHOLDER_WORDS = 80
+# The least share of words that a plain text shares with its HTML twin when both say the same.
+SAME_MESSAGE_SHARE = 0.5
+# A part with at least so many times the words of another says more than it.
+SAYS_MORE_RATIO = 3
 WORD = re2.compile(r"[\pL\pM\pN]+")
 # What stands for a picture or a link, and letters that show nothing.
 WORDLESS = re2.compile(
@@ -29,11 +34,16 @@ ASKING = re2.compile(r"[?？؟]\s*(?:$|[\s\"')”»])")
 QUOTES = re2.compile(r"^>+")
 SIGNATURE_MARK = "-- "
 
+# A piece of text, and whether something was hidden in its source.
 ShownText = tuple[str, bool]
 
 
 def extract_body_text(tree: MimePart) -> tuple[str, bool]:
-    """All inline text, plain before HTML where both say the same; and whether some was hidden."""
+    """Returns all inline text of a mail, and whether some of it was hidden.
+
+    Where two parts say the same, the plain one is taken before HTML. The text is cut at
+    MAX_TEXT_CHARACTERS. LimitError is raised when there is too much HTML.
+    """
     reader = _BodyReader(hints=charsets_in_header(first_value(tree.headers, "subject")))
     pieces = reader.shown(tree)
     text = "\n".join(text for text, _ in pieces if text.strip())
@@ -49,7 +59,7 @@ class _BodyReader:
     characters: int = MAX_SOURCE_CHARACTERS
 
     def shown(self, part: MimePart) -> list[ShownText]:
-        """The pieces of text under a part, in order."""
+        """Returns the pieces of text under a part, in order."""
         if part.content_type == "multipart/alternative" and part.children:
             return self._chosen(part)
         if part.children:
@@ -71,7 +81,9 @@ class _BodyReader:
         return decode_text(content, charset, hints=(named, *self.hints))
 
     def _chosen(self, part: MimePart) -> list[ShownText]:
-        """The first way to say it that says anything, unless it only stands for a later one."""
+        """Returns the first alternative that says anything, unless it only stands for a later
+        one.
+        """
         ways = [way for child in part.children if _spoken_text(way := self.shown(child))]
         if not ways:
             return []
@@ -82,6 +94,7 @@ class _BodyReader:
         return chosen
 
     def _page(self, source: str) -> ShownText:
+        """Returns the text of an HTML part and takes its size off the allowance."""
         self.characters -= len(source)
         if self.characters < 0:
             raise LimitError("more than a million characters of HTML")
@@ -91,13 +104,13 @@ class _BodyReader:
 
 
 def _spoken_text(way: list[ShownText]) -> str:
-    """What the pieces say, without signs for pictures, links and what shows nothing."""
+    """Returns what the pieces say, without signs for pictures, links and what shows nothing."""
     text = WORDLESS.sub(" ", "\n".join(text for text, _ in way))
     return text if WORD.search(text) else ""
 
 
 def _is_placeholder(text: str, other: str) -> bool:
-    """Does `text` only say that `other` should be read, or much less than it?"""
+    """Does `text` only say that `other` should be read, or say much less than it?"""
     words, others = _distinct_words(text), _distinct_words(other)
     if len(words) > MAX_PLACEHOLDER_WORDS or not others:
         return False
@@ -110,7 +123,7 @@ def _is_placeholder(text: str, other: str) -> bool:
 
 
 def _distinct_words(text: str) -> frozenset[str]:
-    """The different words, in small letters; of a text without gaps, its characters."""
+    """Returns the different words in small letters; of a text without spaces, its characters."""
     words = WORD.findall(text.casefold())
     wide = any(char > "\u3040" for char in text)
     return frozenset("".join(words)) if wide else frozenset(words)
@@ -121,7 +134,10 @@ def _with_plain_line_ends(text: str) -> str:
 
 
 def _join_flowed_lines(text: str, flow: Flow) -> str:
-    """`text` with the lines joined that a program broke and marked so, those of quotes as well."""
+    """Returns `text` with the lines joined that a program broke as format=flowed (RFC 3676).
+
+    Lines of quotes are joined as well. A text that is not flowed is returned unchanged.
+    """
     if flow is Flow.FIXED:
         return text
     joined_lines: list[list[str]] = []  # the pieces of each line

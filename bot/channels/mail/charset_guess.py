@@ -1,4 +1,4 @@
-"""Which character set some bytes are in, by how likely the text is that each of them gives.
+"""Guesses which character set some bytes are in, by how likely the text is that each set gives.
 
 General detectors are made for whole pages; most mails hold a handful of letters beyond ASCII.
 """
@@ -12,16 +12,22 @@ import re2
 
 from bot.channels.mail.charsets import charset_table, decode_strictly
 
-MAX_SAMPLE_BYTES = 4_000  # bytes that are judged
-MIN_GUESS_FIT = 0.75  # the least share of fitting letters that is believed
-MIN_FIT_LEAD = 0.08  # by which the best must lead others that read differently
-MIN_DECLARED_FIT = 0.85  # the least fit of a declared set that no guess is made beside
-MAX_STRANGE_SHARE = 0.1  # the largest share of strange characters in a text of a declared set
-MAX_ACCENTED_SHARE = (
-    0.7  # more letters beyond ASCII than this in a Latin word belong to no language
-)
-MIN_DISTINCT_LETTERS = 4  # different letters that are enough to know a script by
-MIN_KANA_SHARE = 0.15  # the least share of kana in a Japanese text
+# Bytes of a text that are judged.
+MAX_SAMPLE_BYTES = 4_000
+# The least fit, from 0 to 1, of a set that is believed without a declaration.
+MIN_GUESS_FIT = 0.75
+# By so much the best set must lead another one that reads differently.
+MIN_FIT_LEAD = 0.08
+# A declared set of this fit is taken, and no guess is made beside it.
+MIN_DECLARED_FIT = 0.85
+# The largest share of strange characters in a plausible text.
+MAX_STRANGE_SHARE = 0.1
+# A Latin word with a larger share of letters beyond ASCII belongs to no language.
+MAX_ACCENTED_SHARE = 0.7
+# So many different letters are enough to know a script by.
+MIN_DISTINCT_LETTERS = 4
+# The least share of kana in a Japanese text.
+MIN_KANA_SHARE = 0.15
 WORDS = re2.compile(r"[\pL\pM]+")
 SIGN_INSIDE_WORD = re2.compile(
     r"\pL[¹²³¼½¾§¶¤¦¢£¥¬¯ƒ†‡ˆ˜‰Ÿ‚¸¨×÷¿¡®©±±ªº<>|\x{2500}-\x{25ff}]\p{Ll}|\p{Ll}[À-ÞŠŒŽŸЀ-Я]\p{Ll}"
@@ -33,7 +39,9 @@ SCRIPTS = ("CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """A set, how well the text that it gives fits a language (0 to 1), and which ones it fits."""
+    """A character set, the text that it gives, and how well that text fits which languages (0 to
+    1).
+    """
 
     name: str
     text: str
@@ -42,12 +50,12 @@ class Guess:
 
     @property
     def confirmed(self) -> bool:
-        """Do the words without such letters speak the same language?"""
+        """Do the words without letters beyond ASCII belong to one of the same languages?"""
         return not self.languages or bool(self.languages & _languages_by_words(self.text))
 
 
 def guess_charset(content: bytes) -> str:
-    """The name of the set that fits best; empty where two fit that read differently, or none."""
+    """Returns the name of the set that fits best; empty where none fits or two read differently."""
     return _guess_from_sample(_take_sample(content))
 
 
@@ -64,7 +72,7 @@ def _guess_from_sample(sample: bytes) -> str:
 
 
 def is_plausible(text: str) -> bool:
-    """May somebody have written this, or was it read with the wrong set?"""
+    """May somebody have written this text, or was it read with the wrong character set?"""
     sample = text[:MAX_SAMPLE_BYTES]
     beyond = sum(not c.isascii() for c in sample)
     return _count_strange(sample) <= MAX_STRANGE_SHARE * beyond
@@ -77,7 +85,7 @@ def fits_charset(content: bytes, name: str) -> bool:
 
 
 def _take_sample(content: bytes) -> bytes:
-    """The first lines that hold other bytes than ASCII; all of a text that has no such lines."""
+    """Returns the first lines with bytes beyond ASCII; the whole text where there are none."""
     if len(content) < MAX_SAMPLE_BYTES:
         return content
     lines = content[: 50 * MAX_SAMPLE_BYTES].splitlines(keepends=True)
@@ -95,7 +103,7 @@ def _try_charset(sample: bytes, name: str) -> Guess | None:
 
 
 def _decode_sample(sample: bytes, name: str) -> str | None:
-    """The text of a sample that may end within a letter."""
+    """Decodes a sample that may end within a letter; None where a byte does not fit."""
     if len(sample) < MAX_SAMPLE_BYTES:
         return decode_strictly(sample, name)
     try:
@@ -105,7 +113,7 @@ def _decode_sample(sample: bytes, name: str) -> str | None:
 
 
 def _measure_fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
-    """The share of characters beyond ASCII that a language uses, and the languages that do best."""
+    """Returns the share of `beyond` that a language uses, and the languages that use most of it."""
     letters = [c.lower()[:1] for c in beyond if c not in charset_table()["signs"]]
     if not letters:
         return 0.5, []
@@ -127,14 +135,16 @@ def _measure_fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
 def _measure_script_fit(
     letters: list[str], kinds: list[str], script: str
 ) -> tuple[float, list[str]]:
-    """How far the commonest letters of the script make up what a usual text has of them."""
+    """Returns how near the share of the script's commonest letters comes to that of a usual
+    text.
+    """
     common = sum(c in charset_table()["scripts"][script] for c in letters) / len(letters)
     varied = 1.0 if len(set(letters)) >= MIN_DISTINCT_LETTERS else 0.5
     return varied * kinds.count(script) / len(kinds) * min(1.0, common / 0.5), []
 
 
 def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
-    """The share of the letters that Chinese, Japanese or Korean is mostly written in."""
+    """Returns the share of letters that Chinese, Japanese or Korean is mostly written in."""
     total = len(letters)
     kana = kinds.count("KANA") / total
     punctuation = kinds.count("PUNCTUATION") / total
@@ -152,14 +162,14 @@ def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[
 
 
 def _common_share(letters: list[str], language: str) -> float:
-    """How near the share of the commonest characters comes to that of a usual text."""
+    """Returns the share of the commonest characters against that of a usual text, at most 1."""
     common = charset_table()["common"][language]
     return min(1.0, sum(c in common for c in letters) / (0.35 * len(letters)))
 
 
 @cache
 def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
-    """Is it among the few thousand characters that a national set lists first?"""
+    """Is the character among the few thousand that a national set lists first?"""
     try:
         code = char.encode(codec)
     except UnicodeError:
@@ -169,7 +179,7 @@ def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
 
 @cache
 def _script_of(char: str) -> str:
-    """The script of a character, as far as it matters here."""
+    """Returns the script of a character, as far as the fit depends on it."""
     name = unicodedata.name(char, "")
     if name.startswith(("HIRAGANA", "KATAKANA")):
         return "KANA"
@@ -182,7 +192,7 @@ def _script_of(char: str) -> str:
 
 
 def _languages_by_words(text: str) -> frozenset[str]:
-    """The languages whose commonest words the text has most of; none where it has none."""
+    """Returns the languages whose commonest words the text has most of; none where it has none."""
     said = [word for word in text.lower().split() if word.isascii()]
     words: dict[str, str] = charset_table()["words"]
     counts = {code: sum(word in own.split() for word in said) for code, own in words.items()}
@@ -191,7 +201,7 @@ def _languages_by_words(text: str) -> frozenset[str]:
 
 
 def _count_strange(text: str) -> int:
-    """How many characters stand where no language has them."""
+    """Counts the characters that stand where no language has them."""
     count = sum(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text if c > "\x7e")
     count += text.count("\ufffd") + len(SIGN_INSIDE_WORD.findall(text))
     count += sum(not run.isascii() for run in CAPITAL_AT_END.findall(text))
@@ -199,7 +209,9 @@ def _count_strange(text: str) -> int:
 
 
 def _count_strange_letters(word: str) -> int:
-    """The letters of a word that mixes scripts, or of a Latin one with hardly a plain letter."""
+    """Counts letters of a word that mixes scripts, or of a Latin one with hardly any plain
+    letter.
+    """
     if word.isascii():
         return 0
     kinds = [_script_of(c) for c in word if not c.isascii()]
@@ -216,5 +228,5 @@ def _count_strange_letters(word: str) -> int:
 
 
 def _has_inner_capitals(word: str) -> bool:
-    """Capital letters after the first one, among small ones?"""
+    """Are there capital letters after the first one, among small ones?"""
     return any(c.isupper() for c in word[1:]) and any(c.islower() for c in word)

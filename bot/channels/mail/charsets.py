@@ -1,4 +1,4 @@
-"""The names of character sets, and the ones that Python cannot read as mail programs do."""
+"""Resolves names of character sets and decodes those that Python reads otherwise than mail."""
 
 import codecs
 from functools import cache
@@ -9,10 +9,11 @@ import re2
 from bot.resources import read_yaml
 
 JAPANESE = "iso-2022-jp"
-# Python's own transformations: quadratic, or no character sets at all.
+# Python's own transformations: they are quadratic in time, or no character sets at all.
 UNUSABLE_CODECS = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 SPOILT_PREFIX = re2.compile(r"^(?:charset=|3d|x-|cs(?:iso|shift|windows|euc|big))")
 STATE_SWITCH = re2.compile(rb"\x1b(\$\([@BDO-Q]|\$[@B]|\([BJIH]|\([A-Z])|[\x0e\x0f]")
+# Bytes at the start of a page in which its declaration is looked for.
 MAX_SNIFFED_BYTES = 4096
 CHARSET_DECLARATION = re2.compile(
     rb"(?i)<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|"
@@ -30,14 +31,16 @@ BYTE_ORDER_MARKS = (
 
 @cache
 def charset_table() -> dict[str, Any]:
-    """The package's table of character sets."""
+    """Returns the package's table of character sets (bot/data/charsets.yaml)."""
     tables: dict[str, Any] = read_yaml("charsets.yaml")
     return tables
 
 
 @cache
 def python_codec(charset: str) -> str:
-    """Python's name of a declared character set; empty when it names none that can be read."""
+    """Returns Python's name of a declared character set; empty when it names none that can be
+    read.
+    """
     wanted = charset.strip().strip("'\" ").lower()[:60]
     for _ in range(3):
         wanted = _alias(wanted) or _without_spoilt_prefix(wanted)
@@ -52,12 +55,12 @@ def python_codec(charset: str) -> str:
 
 
 def charset_of_byte_order_mark(content: bytes) -> str:
-    """The set that a byte order mark names; empty without one."""
+    """Returns the character set that a byte order mark names; empty without one."""
     return next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "")
 
 
 def charset_in_source(page: bytes) -> str:
-    """The set that an HTML page, XML text or style sheet names at its start; empty without one."""
+    """Returns the character set that HTML, XML or CSS declares at its start; empty without one."""
     declaration = CHARSET_DECLARATION.search(page[:MAX_SNIFFED_BYTES])
     name = next((group for group in declaration.groups() if group), b"") if declaration else b""
     # Who could read the name reads no set of two bytes a letter.
@@ -65,7 +68,7 @@ def charset_in_source(page: bytes) -> str:
 
 
 def decode_strictly(content: bytes, name: str) -> str | None:
-    """The text of `content` in the set `name`; None where a byte does not fit."""
+    """Returns the text of `content` in the character set `name`; None where a byte does not fit."""
     if name == JAPANESE:
         return decode_iso_2022_jp(content)
     if name == "utf-16" and not charset_of_byte_order_mark(content):
@@ -77,7 +80,10 @@ def decode_strictly(content: bytes, name: str) -> str | None:
 
 
 def decode_iso_2022_jp(content: bytes) -> str:
-    """ISO-2022-JP as mail programs write it (cp50221): with NEC's signs and half-width letters."""
+    """Decodes ISO-2022-JP as mail programs write it (cp50221), which Python's codec refuses.
+
+    It has NEC's signs and half-width letters. Bytes that do not fit become U+FFFD.
+    """
     pieces: list[str] = []
     state, last = "(B", 0
     for switch in STATE_SWITCH.finditer(content):
@@ -89,7 +95,7 @@ def decode_iso_2022_jp(content: bytes) -> str:
 
 
 def _decode_stretch(content: bytes, state: str) -> str:
-    """Text of a stretch without escapes; line ends always end a stretch of two-byte letters."""
+    """Decodes a stretch without escapes; a line end always ends a stretch of two-byte letters."""
     if not content or state in ("(B", "(J", "(H"):
         return content.decode("cp932", "replace")
     if state == "(I":
@@ -110,7 +116,7 @@ def _decode_two_byte_line(line: bytes, *, extra: bool) -> str:
 
 
 def _to_shift_jis(letters: bytes) -> bytes:
-    """Two-byte letters of JIS X 0208 in the numbering of Shift_JIS."""
+    """Renumbers two-byte letters of JIS X 0208 as Shift_JIS."""
     shifted = bytearray()
     at = 0
     while at < len(letters):
@@ -127,7 +133,7 @@ def _to_shift_jis(letters: bytes) -> bytes:
 
 
 def _guess_utf16_order(content: bytes) -> str:
-    """The byte order of UTF-16 without a mark: the high bytes of a script are few."""
+    """Guesses the byte order of UTF-16 without a mark: the high bytes of a script vary less."""
     even, odd = set(content[0:4000:2]), set(content[1:4000:2])
     return "utf-16-le" if len(odd) < len(even) else "utf-16-be"
 

@@ -1,4 +1,7 @@
-"""Bytes of a mail -> text: transfer encodings, character sets, encoded words; never raises."""
+"""Decodes the bytes of a mail: transfer encodings, character sets and encoded words.
+
+Never raises.
+"""
 
 import base64
 import binascii
@@ -16,12 +19,13 @@ from bot.channels.mail.charsets import (
     python_codec,
 )
 
+# Characters of a header value in which encoded words are resolved; the rest is cut off.
 MAX_ENCODED_CHARACTERS = 20_000
 ENCODED_WORD = re2.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
-SPACED_SOFT_BREAK = re2.compile(
-    rb"=[ \t]+\r?\n"
-)  # relays add spaces that the decoder does not expect
-MAX_REPLACED_SHARE = 0.02  # more than this share of replaced characters: the declared set was wrong
+# A soft line break to which a relay added spaces, which the standard decoder does not expect.
+SPACED_SOFT_BREAK = re2.compile(rb"=[ \t]+\r?\n")
+# With a larger share of replaced characters the declared character set was wrong.
+MAX_REPLACED_SHARE = 0.02
 # What UTF-8 looks like that was taken for Latin or Cyrillic and encoded once more.
 DOUBLE_ENCODED = re2.compile(
     r"[\x{c2}-\x{f4}][\x{80}-\x{bf}\x{152}\x{153}\x{160}\x{161}\x{178}\x{17d}\x{17e}\x{192}\x{2c6}\x{2dc}"
@@ -29,15 +33,17 @@ DOUBLE_ENCODED = re2.compile(
 )
 # What remains of letters that a program has thrown away, and of UTF-8 that cannot be restored.
 LOST_LETTERS = re2.compile(r"\x{fffd}|锟斤拷|ï¿½|[ÃÂ][\x{80}-\x{bf}]|â€|Ã[ƒ‚„†‡œŸšžŠŽ]")
-MAX_LOST_SHARE = 0.003  # share of such places in a text that nobody may decide on
-MIN_UTF8_LETTERS = 3  # so many letters of UTF-8 are none by chance
-# A gateway that takes the escapes out of ISO-2022-JP leaves their tails.
+# The largest share of lost letters in a text that is still decided on automatically.
+MAX_LOST_SHARE = 0.003
+# So many letters of valid UTF-8 are not there by chance.
+MIN_UTF8_LETTERS = 3
+# The tails of ISO-2022-JP escapes, which some gateways leave when they take the escapes out.
 STRIPPED_ESCAPES = re2.compile(rb"(\$[B@])((?:[!-~][!-~])+?)(\([BJ])")
 SEVEN_BIT_CODECS = frozenset({"utf-7", "hz", "iso2022_kr", "utf-16"})
 
 
 def decode_transfer_encoding(body: bytes, encoding: str) -> bytes:
-    """The body without base64 or quoted-printable; as it is where that fails."""
+    """Returns the body without base64 or quoted-printable; unchanged where that fails."""
     match encoding.partition(";")[0].partition("(")[0].strip().lower():
         case "base64":
             return _decode_base64(body)
@@ -48,11 +54,12 @@ def decode_transfer_encoding(body: bytes, encoding: str) -> bytes:
 
 
 def decode_text(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> str:
-    """The text of a part.
+    """Returns the text of a part.
 
-    `charset` is what the part's header declares, `hints` what other places say (the page itself,
-    the subject). A set that gives no plausible text is not believed, and the bytes decide. Where
-    they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled` finds.
+    `charset` is what the part's header declares, `hints` what other places name (the page itself,
+    the subject). A character set that gives no plausible text is not believed, and the bytes
+    decide. Where they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled`
+    finds.
     """
     if content.isascii():
         return replace_surrogates(_decode_seven_bit(content, charset))
@@ -71,7 +78,10 @@ def is_garbled(text: str) -> bool:
 
 
 def repair_double_encoding(text: str) -> str:
-    """`text` with UTF-8 that was encoded twice read right; only lines where all of it can be."""
+    """Returns `text` with UTF-8 that was encoded twice read right.
+
+    A line is repaired only where all of it can be.
+    """
     if not DOUBLE_ENCODED.search(text):
         return text
     return "".join(_repair_line(line) for line in text.splitlines(keepends=True))
@@ -93,7 +103,7 @@ def _repair_line(line: str) -> str:
 
 
 def _remove_one_encoding(line: str, name: str) -> str:
-    """The line with one encoding less; empty where a letter does not fit."""
+    """Returns the line with one encoding less; empty where a letter does not fit."""
     try:
         return decode_strictly(line.encode(name), "utf-8") or ""
     except UnicodeError:
@@ -109,7 +119,7 @@ def _remove_one_encoding(line: str, name: str) -> str:
 
 
 def _decode_seven_bit(content: bytes, charset: str) -> str:
-    """Text of seven-bit bytes: plain, or one of the sets that switch by escapes."""
+    """Decodes seven-bit bytes: plain ASCII, or one of the sets that switch by escapes."""
     name = python_codec(charset)
     if b"\x1b$" in content or b"\x1b(I" in content:
         korean = b"\x1b$)C" in content
@@ -123,7 +133,7 @@ def _decode_seven_bit(content: bytes, charset: str) -> str:
 
 
 def _choose_charset(content: bytes, declared: Sequence[str]) -> str:
-    """The set of `content`, from a mark, from what is declared, or from the bytes; else empty."""
+    """Returns the set of `content`, from a mark, a declaration or the bytes; empty for none."""
     if mark := charset_of_byte_order_mark(content):
         return mark
     names = [name for charset in declared if (name := python_codec(charset))]
@@ -140,7 +150,7 @@ def _choose_charset(content: bytes, declared: Sequence[str]) -> str:
 
 
 def _gives_plausible_text(content: bytes, name: str) -> bool:
-    """Does the set give a text? One byte a letter fits anything, so its letters are looked at."""
+    """Does the set give a plausible text? A set of one byte a letter must also fit a language."""
     text = decode_strictly(content, name)
     if text is None or not is_plausible(text):
         return False
@@ -156,7 +166,7 @@ def _has_zeros(content: bytes) -> bool:
 
 
 def _decode_line_by_line(content: bytes, charset: str) -> str:
-    """For a body that two programs wrote, or with a few broken letters."""
+    """Decodes a body that two programs wrote, or one with a few broken letters."""
     name = python_codec(charset) or "utf-8"
     text = decode_iso_2022_jp(content) if name == JAPANESE else content.decode(name, "replace")
     if text.count("\ufffd") <= MAX_REPLACED_SHARE * len(text) and is_plausible(
@@ -180,15 +190,15 @@ def _decode_ascii_with_marks(content: bytes) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Without half characters, that some character sets leave and no database takes."""
+    """Replaces lone surrogates, which some character sets leave and no database takes."""
     return text.encode("utf-8", "replace").decode()
 
 
 def decode_header_value(value: bytes, charset: str | None = None) -> str:
-    """A raw header value as text.
+    """Returns a raw header value as text.
 
-    `charset` is the set of the body, where headers name none; without one, bytes beyond ASCII are
-    UTF-8 or else Latin, which is quick and good enough for what nobody reads.
+    `charset` is the set of the body, for headers that name none; without one, bytes beyond ASCII
+    are UTF-8 or else Latin, which is quick and good enough for headers that nobody reads.
     """
     if value.isascii():
         text = value.decode("ascii")
@@ -200,7 +210,7 @@ def decode_header_value(value: bytes, charset: str | None = None) -> str:
 
 
 def decode_encoded_words(value: str) -> str:
-    """Encoded words resolved, for text that is shown; never for what a rule parses."""
+    """Returns a header value with its encoded words resolved, to be shown; no rule may parse it."""
     value = value[:MAX_ENCODED_CHARACTERS]
     if "=?" not in value:
         return " ".join(repair_double_encoding(value).split())
@@ -222,7 +232,7 @@ def decode_encoded_words(value: str) -> str:
 
 
 def charsets_in_header(value: str) -> tuple[str, ...]:
-    """The sets that the encoded words of a header name."""
+    """Returns the character sets that the encoded words of a header name, in lower case."""
     return tuple(dict.fromkeys(name.lower() for name, _, _ in ENCODED_WORD.findall(value[:2000])))
 
 

@@ -1,4 +1,4 @@
-"""What a person passes on: mails forwarded inline or attached, and which files come with a mail."""
+"""Reads what a person passes on: forwarded mails, inline or attached, and the list of files."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,13 +20,17 @@ from bot.channels.mail.mime import (
 from bot.channels.mail.visible_reply import opens_forward
 from bot.policy.subject import PASSED_ON
 
-MAX_ENCLOSED_MAILS = 3  # that are opened
+# Attached mails that are opened; the others are only listed by name.
+MAX_ENCLOSED_MAILS = 3
+# Characters of a file's name or type that are kept.
 MAX_NAME_CHARACTERS = 120
-MAX_ENCLOSED_CHARACTERS = 20_000  # characters of one attached mail
+# Characters of one attached mail that are kept.
+MAX_ENCLOSED_CHARACTERS = 20_000
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 SHOWN_HEADERS = ("from", "reply-to", "date", "subject")
 INLINE_TEXT_TYPES = ("text/plain", "text/html", "text/markdown", "text/enriched")
-MAX_HEAD_BYTES = 20_000  # bytes of an attached mail in which its subject is looked for
+# Bytes of an attached mail in which its subject is looked for.
+MAX_HEAD_BYTES = 20_000
 ENDING = re2.compile(r"\.[A-Za-z0-9]{1,5}$")
 LINE_ENDS = re2.compile(r"\s+")
 
@@ -41,24 +45,24 @@ class Attachment:
 
     @property
     def ending(self) -> str:
-        """What tells the kind of file at the end of its name: `.png`; empty without one."""
+        """The extension of the name with its dot, such as `.png`; empty without one."""
         ending = ENDING.search(self.name)
         return ending.group() if ending else ""
 
     @property
     def stem(self) -> str:
-        """The name without its ending."""
+        """The name without its extension."""
         return self.name.removesuffix(self.ending) or "without a name"
 
     @property
-    def told(self) -> str:
-        """Type and size, for a person."""
+    def description(self) -> str:
+        """Type and size as text for a person."""
         size = f"{self.size} bytes" if self.size < 2000 else f"{self.size / 1000:.0f} kB"
         return f"{self.type}, {size}"
 
 
 def is_attached(part: MimePart) -> bool:
-    """Is the part a file for a person, and no text of the mail itself?"""
+    """Is the part a file for a person rather than text of the mail itself?"""
     if part.children or part.content_type.startswith("multipart/"):
         return False
     named = bool(part.filename) or part.disposition == "attachment"
@@ -66,7 +70,7 @@ def is_attached(part: MimePart) -> bool:
 
 
 def describe_attachment(part: MimePart) -> Attachment:
-    """The record of an attached part; a mail without a file name goes by its subject."""
+    """Returns the record of an attached part; a mail without a file name goes by its subject."""
     name = part.filename
     if not name and part.content_type in MESSAGE_TYPES:
         head = parse_headers(split_head(part.content()[:MAX_HEAD_BYTES])[0])[0]
@@ -79,7 +83,7 @@ def describe_attachment(part: MimePart) -> Attachment:
 
 
 def enclosed_texts(parts: Iterable[MimePart]) -> list[str]:
-    """The texts of the first attached mails, each under its From, Date and Subject."""
+    """Returns the texts of the first attached mails, each under its From, Date and Subject."""
     mails = (part for part in parts if part.content_type in MESSAGE_TYPES and not part.children)
     return [text for part in islice(mails, MAX_ENCLOSED_MAILS) if (text := _enclosed_text(part))]
 
@@ -110,7 +114,7 @@ def is_forward(subject: str, below: str, *, answers: bool) -> bool:
 
 
 def _parse_enclosed(part: MimePart) -> MimePart | None:
-    """The mail within; None when it is too much to read."""
+    """Returns the mail within the part; None when it is larger than what is read."""
     try:
         return parse_part(part.content(), ParsingBudget())
     except LimitError:

@@ -1,13 +1,19 @@
-"""Did a program write this mail, and does somebody ask something in it?
+"""Weighs whether a program wrote a mail, and whether somebody asks something in it.
 
 No single word decides. Phrases of a kind of program in the body, parts of the subject and the
 structure of the mail each add weight; a sentence in which a person asks something speaks against
-it. The words of all languages stand in bot/data/mail_programs.yaml.
+it. The phrases of all languages stand in bot/data/mail_programs.yaml.
+
+A program's mail can be worded in countless ways, but it says few things: your message has arrived,
+a colleague looks at it within two days, nobody reads this mailbox, the office is closed. Each is a
+statement that consists of parts ("your message" and "arrived"), and each part is a list of words in
+many languages. Both stand in bot/data/mail_statements.yaml.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 import re2
 
@@ -20,16 +26,22 @@ from bot.channels.mail.phrasing import (
     compile_patterns,
     holds_pattern,
     normal_form,
+    pattern_table,
     split_sentences,
 )
 from bot.channels.mail.rule_words import has_local_part_in, is_reply, strip_subject_prefixes
-from bot.channels.mail.statements import speaks_of_oneself, weigh_statements
 
-PROGRAM_WEIGHT = 3  # enough where nobody asks
-CERTAIN_WEIGHT = 7  # enough whatever is asked
-ABOUT_PROGRAMS_DISCOUNT = 4  # taken off where a person speaks of such mail
-PROMISE_ROW = 2  # the row of an acknowledgement that promises an answer
+# A mail of this weight is a program's where nobody asks anything.
+PROGRAM_WEIGHT = 3
+# A mail of this weight is a program's whatever is asked in it.
+CERTAIN_WEIGHT = 7
+# Taken off where a person speaks of programs' mail.
+ABOUT_PROGRAMS_DISCOUNT = 4
+# The row of an acknowledgement's phrases that promise an answer.
+PROMISE_ROW = 2
+# A phrase that fills this share of a part of the subject makes the mail a program's.
 WHOLE_SUBJECT_SHARE = 0.6
+# A phrase of an automatic answer that fills this share of the first part makes it certain.
 EXACT_SUBJECT_SHARE = 0.9
 CLAUSE_END = re2.compile(r",|\b(?:and|und|et|y|och|og|en|oraz)\b")
 QUOTED_TEXT = re2.compile(r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」")
@@ -42,6 +54,7 @@ MACHINE_SUBJECT = re2.compile(
     r"(?:problem|recovery|resolved|ok|critical|warning)(?: (?:host|service) alert)?: .* is )"
 )
 ADDRESS_EDGES = ".'!?…”’"
+# The least words, or letters of a script without spaces, in a sentence that asks something.
 MIN_ASKING_WORDS, MIN_ASKING_LETTERS = 2, 4
 WORD = re2.compile(r"[\pL\pN]")
 SUBJECT_SPLIT = re2.compile(r"\s[-–—|/]\s|[:：|\[\]【】()（）「」「」«»\"]+")
@@ -58,11 +71,12 @@ REFERENCE = re2.compile(
 DATA_FILE_START = re2.compile(r"^\s*(?:\{\s*\"\w+\"\s*:|<\?xml )")
 REACTION_TYPE = "text/vnd.google.email-reaction+json"
 FIELD = re2.compile(r"(?m)^[\s*_>|-]{0,6}[\pL][\pL\pM '’/()*.-]*\s?[:：]\s*\S")
-MAX_FIELD_NAME = 60  # characters of the name of a field
+# Characters of a field's name: a longer text before a colon is a sentence.
+MAX_FIELD_NAME = 60
 
 
 class ProgramKind(StrEnum):
-    """What a program has to say; the names are the keys of the table of words."""
+    """The kinds of mail that programs send; the names are the keys of the table of phrases."""
 
     ACKNOWLEDGEMENT = "acknowledgement"
     AUTOMATIC = "automatic"
@@ -79,9 +93,9 @@ class ProgramKind(StrEnum):
     WRAPPER = "wrapper"
 
 
-# Kinds in which no person speaks of himself, and those of them that a personal autoresponder sends.
+# Kinds whose phrases do not count in a mail whose writer says I or my.
 IMPERSONAL = (ProgramKind.ACKNOWLEDGEMENT, ProgramKind.AUTOMATIC, ProgramKind.SURVEY)
-# What a receipt or a recall quotes is the other mail's subject, and nobody asks it here.
+# Kinds that quote the subject of another mail, so that a quoted question is asked by nobody here.
 ABOUT_A_MAIL = (ProgramKind.RECEIPT, ProgramKind.RECALL, ProgramKind.REACTION, ProgramKind.CALENDAR)
 
 
@@ -93,6 +107,9 @@ class Evidence:
     mail and never drops one in which somebody asks. `hints` counts what stands beside the words: a
     sender that is a desk, a ticket's number. `asks` leaves out what stands in quotes or in a list
     of help; `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask.
+    `about` says that a person speaks of programs' mail, `structural` that the parts of the mail are
+    certain, `wordless` that it holds no letter and no digit, `form` that it holds several fields of
+    a form.
     """
 
     weights: dict[ProgramKind, int] = field(default_factory=dict)
@@ -107,31 +124,33 @@ class Evidence:
 
     @property
     def weight(self) -> int:
-        """All kinds together; less where a person speaks of such mail."""
+        """The weights of all kinds together; less where a person speaks of such mail."""
         return sum(self.weights.values()) - (ABOUT_PROGRAMS_DISCOUNT if self.about else 0)
 
     @property
     def is_program(self) -> bool:
-        """Does the mail read as if a program had written it, and nobody asks beside it?"""
+        """Does the mail read as if a program had written it, with nobody asking beside it?"""
         if self.asks or self.weight <= 0:
             return self.weight >= CERTAIN_WEIGHT
         return self.weight + self.hints >= PROGRAM_WEIGHT
 
     @property
     def kind(self) -> ProgramKind | None:
-        """The kind that most speaks for; None when nothing does."""
+        """The kind with the greatest weight; None when there is none."""
         return max(self.weights, key=self.weights.__getitem__, default=None)
 
     @property
     def nobody_asks(self) -> bool:
-        """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
+        """Is there nothing in it for a person to answer? A filter's report holds somebody's
+        mail.
+        """
         if ProgramKind.WRAPPER in self.weights or self.form:
             return False
         return not self.may_ask or self.weight - self.composed >= CERTAIN_WEIGHT
 
 
 def weigh_evidence(mail: ParsedMail) -> Evidence:
-    """The evidence in the visible text, the subject and the parts of a mail."""
+    """Returns the evidence in the visible text, the subject and the parts of a mail."""
     whole = mail.visible.strip() or mail.text.strip()
     text = SUBJECT_LINE.sub("", whole)
     unquoted = split_sentences(QUOTED_TEXT.sub(" ", text))
@@ -164,7 +183,10 @@ def weigh_evidence(mail: ParsedMail) -> Evidence:
 
 
 def asks_answer_elsewhere(text: str, known: set[str]) -> bool:
-    """Does a sentence ask for the answer at an address that is none of the known ones?"""
+    """Does a sentence ask for the answer at an address that is none of the known ones?
+
+    `known` holds addresses in lower case.
+    """
     for place in _statements_with_addresses(text):
         others = [a for a in ADDRESS.findall(place) if a.lower().strip(ADDRESS_EDGES) not in known]
         if not others or "·" in place or "|" in place:
@@ -176,7 +198,9 @@ def asks_answer_elsewhere(text: str, known: set[str]) -> bool:
 
 
 def _statements_with_addresses(text: str) -> Iterator[str]:
-    """Sentences that are no questions, in which addresses stay whole: a colon ends none."""
+    """Yields sentences that are no questions; addresses stay whole, for a colon ends no sentence
+    here.
+    """
     for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
         pieces = re2.split(r"([.!]\s|[。！？?])", " ".join(paragraph.split()) + " ")
         for place in range(0, len(pieces), 2):
@@ -185,7 +209,7 @@ def _statements_with_addresses(text: str) -> Iterator[str]:
 
 
 def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """The weights that the sentences reach.
+    """Returns the weight of the phrases of a kind that the sentences hold.
 
     In a mail whose writer says I or my, only the other sentences count for the impersonal kinds. An
     acknowledgement may say I where it also promises an answer, as a person's autoresponder does.
@@ -200,7 +224,7 @@ def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
 
 
 def _weigh_free_wording(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """The weights of the statements in free wording, at most enough to hold a mail."""
+    """Returns the weight of the statements in free wording, at most enough to hold a mail."""
     if kind in IMPERSONAL:
         spoken = [each for each in spoken if not speaks_of_oneself(each)]
     return min(PROGRAM_WEIGHT, weigh_statements(kind, spoken))
@@ -221,7 +245,7 @@ def _is_stated(sentence: MailSentence) -> bool:
 
 
 def _sum_rows(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """The weights that the sentences reach: each counts once."""
+    """Returns the sum of the weights whose phrases some sentence holds; each row counts once."""
     rows = [
         row for row in _pattern_rows(kind) if any(holds_pattern(kind, s.form, row) for s in spoken)
     ]
@@ -237,7 +261,10 @@ def _pattern_rows(kind: ProgramKind) -> tuple[int, ...]:
 
 
 def _weigh_subject(kind: ProgramKind, subject: str) -> int:
-    """CERTAIN for a subject that says it of itself; else how much of a part of it says it."""
+    """Returns CERTAIN_WEIGHT for a subject that only an automatic answer has, else less.
+
+    The weight depends on the share of a part of the subject that a phrase fills.
+    """
     patterns = compile_patterns(kind, "subjects")
     if patterns is None or not subject:
         return 0
@@ -263,7 +290,9 @@ def _weigh_subject(kind: ProgramKind, subject: str) -> int:
 
 
 def _weigh_structure(mail: ParsedMail, weights: dict[ProgramKind, int]) -> dict[ProgramKind, int]:
-    """What the parts of the mail say."""
+    """Returns the weights that the parts, attachments and subject of the mail give by their
+    form.
+    """
     structure: dict[ProgramKind, int] = {}
     if REACTION_TYPE in mail.content_types:
         structure[ProgramKind.REACTION] = CERTAIN_WEIGHT
@@ -325,3 +354,48 @@ def _is_long_enough(sentence_form: str) -> bool:
     if UNSPACED.search(sentence_form):
         return len(sentence_form.replace(" ", "")) >= MIN_ASKING_LETTERS
     return len(sentence_form.split()) >= MIN_ASKING_WORDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statement:
+    """A statement: its weight, and groups of parts of which a sentence must hold one each."""
+
+    weight: int
+    parts: tuple[tuple[str, ...], ...]
+
+    def fits(self, sentence_form: str) -> bool:
+        """Does a sentence, in its normal form, make this statement?"""
+        return all(
+            any(holds_pattern(part, sentence_form) for part in group) for group in self.parts
+        )
+
+
+def weigh_statements(kind: str, spoken: Iterable[MailSentence]) -> int:
+    """Returns the sum of the weights of the statements of a kind that some sentence makes.
+
+    The result is 0 for a kind without statements. A question states nothing, except in a survey.
+    """
+    forms = [each.form for each in spoken if kind == "survey" or not each.question]
+    return sum(
+        each.weight for each in _statements(kind) if any(each.fits(sentence) for sentence in forms)
+    )
+
+
+def speaks_of_oneself(sentence: MailSentence) -> bool:
+    """Does the writer of the sentence say I or my?"""
+    return holds_pattern("own_voice", sentence.form) and not holds_pattern(
+        "not_own_voice", sentence.form
+    )
+
+
+@cache
+def _statements(kind: str) -> tuple[_Statement, ...]:
+    """Returns the statements of a kind, as the table lists them."""
+    rows = pattern_table()["statements"]
+    return tuple(_parse_statements(rows[kind])) if isinstance(rows, dict) and kind in rows else ()
+
+
+def _parse_statements(rows: Iterable[str]) -> Iterator[_Statement]:
+    for row in rows:
+        weight, *parts = row.split()
+        yield _Statement(weight=int(weight), parts=tuple(tuple(p.split("|")) for p in parts))

@@ -1,4 +1,4 @@
-"""A mail in which a program passes on what a person typed into a form.
+"""Recognizes mails in which a program passes on what a person typed into a form.
 
 Such a mail comes from the program's address. Where no Reply-To names the person, the person's
 address stands only in the text, and an answer to the sender would reach nobody.
@@ -10,10 +10,13 @@ from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.phrasing import ADDRESS, holds_pattern, normal_form, split_sentences
 from bot.channels.mail.rule_words import has_local_part_in
 
-# "Name: Petra", "*E-mail:* petra@example.org", "Message Body:" with the value on the next line
+# Matches "Name: Petra", "*E-mail:* petra@example.org", and "Message Body:" with its value below.
 FIELD = re2.compile(r"(?m)^[ \t*_>|•-]*([^\s:：*][^:：\n]*?)[ *_]*[:：][*_]*[ \t]*(\S.*)?$")
-MAX_FIELD_NAME = 40  # characters of a field's name
-MAX_FORM_CHARACTERS = 3000  # characters of a text in which its fields stand
+# Characters of a field's name: a longer text before a colon is a sentence.
+MAX_FIELD_NAME = 40
+# Characters at the beginning of a text in which its fields stand.
+MAX_FORM_CHARACTERS = 3000
+# Fields of a form; a single one may be any line with a colon.
 MIN_FIELDS = 2
 # Headers of a mail that a person pasted into the text: no form has fields of these names.
 MAIL_HEADERS = frozenset({"message-id", "mime-version", "received", "return-path", "content-type"})

@@ -1,7 +1,7 @@
-"""HTML -> the text a person sees; hidden nodes are dropped, and it is said that there were some.
+"""Extracts the text that a person sees from HTML, and notes whether some of it was hidden.
 
-Text that is in the mail but not on the screen is how instructions are smuggled to a reader that
-is a program.
+Text that is in the mail but not on the screen is how instructions are smuggled to a reader that is
+a program.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,15 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from bot.channels.mail.mime import LimitError
 
+# Characters of HTML that one mail may have.
 MAX_SOURCE_CHARACTERS = 1_000_000
+# Elements that are visited in one mail.
 MAX_STEPS = 40_000
+# Selectors of style sheets that are looked up: each is a search of the whole page.
 MAX_SELECTORS = 30
+# Elements that may be open at once: the parser's time grows with the square of their number.
 MAX_OPEN_ELEMENTS = 500
+# Signs of a tag that one source may have before it is parsed at all.
 MAX_TAGS = 60_000
 TAG = re2.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 SELF_CLOSED_TAGS = frozenset(
@@ -109,7 +114,8 @@ BLOCK_TAGS = frozenset(
     ]
 )
 CELL_TAGS = frozenset({"td", "th"})
-QUOTE_START, QUOTE_END = "\x02", "\x03"  # around what is quoted, until there are lines to mark
+# These two stand around what is quoted, until there are lines to mark.
+QUOTE_START, QUOTE_END = "\x02", "\x03"
 CONTROL_CHARACTERS = {2: None, 3: None, 0: None}
 QUOTE_CLASSES = frozenset({"gmail_quote", "gmail_quote_container", "yahoo_quoted"})
 QUOTE_IDS = frozenset({"appendonsend", "divrplyfwdmsg", "olk_src_body_section", "stopspelling"})
@@ -117,7 +123,9 @@ QUOTE_IDS = frozenset({"appendonsend", "divrplyfwdmsg", "olk_src_body_section", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisiblePage:
-    """Visible text, whether something was hidden in it, and how many elements it has."""
+    """The visible text of a page, whether something was hidden in it, and how many elements it
+    has.
+    """
 
     text: str
     hidden: bool
@@ -125,7 +133,10 @@ class VisiblePage:
 
 
 def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
-    """The visible text of an HTML part; LimitError when there is too much of it."""
+    """Returns the visible text of an HTML part; LimitError when there is more HTML than is read.
+
+    `steps` is the number of elements that may be visited.
+    """
     if source.count("<") > MAX_TAGS:
         raise LimitError("too many elements of HTML")
     if _max_nesting(source) > MAX_OPEN_ELEMENTS:
@@ -141,7 +152,7 @@ def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
 
 
 def _mark_quoted_lines(text: str) -> list[str]:
-    """Lines without empty ones; the quoted ones marked as in plain text."""
+    """Returns the lines without empty ones; quoted ones are marked as in plain text."""
     lines: list[str] = []
     depth = 0
     for line in text.split("\n"):
@@ -154,7 +165,7 @@ def _mark_quoted_lines(text: str) -> list[str]:
 
 
 def _max_nesting(source: str) -> int:
-    """The most elements open at once: the parser's time grows with their square."""
+    """Returns the most elements open at once: the parser's time grows with their square."""
     depth = most = 0
     for closing, name in TAG.findall(source):
         if name.lower() not in SELF_CLOSED_TAGS:
@@ -164,7 +175,10 @@ def _max_nesting(source: str) -> int:
 
 
 def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], bool, int]:
-    """Text in the order of the page; a loop, for a page may be nested 100,000 deep."""
+    """Returns the text in the order of the page, whether some was hidden, and the elements visited.
+
+    It is a loop and not recursive, for a page may be nested 100,000 deep.
+    """
     pieces: list[str] = []
     hidden = False
     node: LexborNode | None = root
@@ -188,7 +202,9 @@ def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[
 def _following_node(
     node: LexborNode, root: LexborNode, pieces: list[str], *, descend: bool
 ) -> LexborNode | None:
-    """The node that follows in the page; marks the ends of those that are left."""
+    """Returns the node that follows in the page; adds the marks of the elements that end before
+    it.
+    """
     if descend and (child := node.child) is not None:
         return child
     here: LexborNode | None = node
@@ -232,7 +248,10 @@ def _is_hidden(node: LexborNode) -> bool:
 
 
 def _hidden_by_sheet(tree: LexborHTMLParser) -> set[int]:
-    """What style sheets hide on every screen; rules for some screens only do not count."""
+    """Returns the ids of nodes that style sheets hide on every screen.
+
+    Rules for some screens only do not count.
+    """
     sheet = "\n".join(node.text(deep=True) for node in tree.css("style"))
     rules = STYLE_RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet)))
     named = {s.strip() for r, style in rules if HIDING_STYLE.search(style) for s in r.split(",")}

@@ -1,7 +1,7 @@
-"""Message-IDs: which mails a mail names, and what of them may stand in a header of ours.
+"""Reads Message-IDs: which mails a mail names, and which ids may stand in a header of a reply.
 
 The two need different readings. Whoever looks an id up wants every form that a mail program may
-have made of it; what leaves must be an id by RFC 5322, for a strict reader refuses anything else.
+have given it; what leaves must be an id by RFC 5322, for a strict reader refuses anything else.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,10 @@ import re2
 
 from bot.channels.mail.decode import decode_encoded_words
 
-MAX_ID_CHARACTERS = 995  # a line has at most 998 characters, of which two or three are not the id's
-MAX_IDS_PER_END = 500  # ids that are looked at, from the beginning and from the end of the headers
+# A line has at most 998 characters (RFC 5322), of which two or three are not the id's.
+MAX_ID_CHARACTERS = 995
+# Ids that are kept from the beginning and from the end of the headers.
+MAX_IDS_PER_END = 500
 BRACKETED = re2.compile(r"<([^<>]*)>")
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_\x60{|}~-]+"
 DOT_ATOM = rf"{ATOM}(?:\.{ATOM})*"
@@ -20,7 +22,7 @@ SURROUNDING_MARKS = "<>()\"',;"
 
 
 def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """The ids that the values of some headers name, each once, in brackets and without white space.
+    """Returns the ids that some headers name, each once, in brackets and without white space.
 
     Ids in brackets come first, in their order: a word with an @ beside them may be an address.
     """
@@ -37,7 +39,7 @@ def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Those of the ids in some headers that may leave as they are; brackets are added to bare ids.
+    """Returns the ids of some headers that may leave as they are; bare ids get brackets.
 
     An id with white space is none, nor is what is left of it.
     """
@@ -49,7 +51,7 @@ def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_message_id(value: str) -> str:
-    """The one id of a Message-ID header, if it may leave; else nothing."""
+    """Returns the one id of a Message-ID header if it may leave; else an empty text."""
     text = _joined_values([value])
     ids = find_valid_ids([text])
     alone = "<" in text or len(text.split()) == 1
@@ -57,7 +59,7 @@ def read_message_id(value: str) -> str:
 
 
 def is_valid_id(message_id: str) -> bool:
-    """Is this a msg-id by RFC 5322 that fits into a line, and that no reader takes for encoded?"""
+    """Is this a msg-id by RFC 5322 that fits into a line and looks like no encoded word?"""
     return (
         len(message_id) <= MAX_ID_CHARACTERS
         and "=?" not in message_id
@@ -66,12 +68,12 @@ def is_valid_id(message_id: str) -> bool:
 
 
 def first_id_of_thread(references: Sequence[str], replied: Sequence[str]) -> str:
-    """The first mail of a thread: the first id of References, else of In-Reply-To, else nothing."""
+    """Returns the id of a thread's first mail: from References, else In-Reply-To, else empty."""
     return next(iter((*references, *replied)), "")
 
 
 def _joined_values(values: Iterable[str]) -> str:
-    """The values as one text, as they stood before a mail program encoded them."""
+    """Returns the values as one text, as they stood before a mail program encoded them."""
     text = " ".join(values)
     if "=?" in text:
         text = decode_encoded_words(text)

@@ -1,8 +1,8 @@
-"""The incident mailbox over IMAP: what lies in the folder is what the journal does not have yet.
+"""Reads the incident mailbox over IMAP; the folder holds what the journal does not have yet.
 
-SEARCH is the work list and IDLE only a hint. A mail is read with PEEK, committed elsewhere, and
-then moved, so that a crash at any point leaves it in the folder or in the journal, never in none.
-Each fault ends the connection, and the next pass makes a new one.
+SEARCH gives the work list and IDLE is only a hint. A mail is read with PEEK, committed elsewhere,
+and then moved, so that a crash at any point leaves it in the folder or in the journal, never in
+neither. Each fault ends the connection, and the next pass makes a new one.
 """
 
 import logging
@@ -23,16 +23,20 @@ from bot.settings import Access
 log = logging.getLogger(__name__)
 # A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
 IDLE_SECONDS = 240.0
+# A larger mail is not read whole: only its beginning is, which is held for a person.
 MAX_MAIL_BYTES = 25 * 1024 * 1024
+# RFC 5530 codes of a refused login that say nothing about the password.
 TEMPORARY_LOGIN_CODES = (
     "UNAVAILABLE",
     "INUSE",
     "LIMIT",
     "SERVERBUG",
 )  # RFC 5530: the password may be right
+# The latest mails of a folder in which the name of our receiving server is looked for.
 MAX_RECENT_MAILS = 20
 AUTHENTICATION_HEADERS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
-MAX_CUT_BYTES = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
+# Bytes read of a mail that is too large: enough to see who wrote it and to hold it.
+MAX_CUT_BYTES = 64 * 1024
 
 
 class MailboxError(DeliveryError):
@@ -50,7 +54,7 @@ class ImapMailbox:
         os.set_blocking(self._waker, False)
 
     def waiting(self) -> Iterator[Mail]:
-        """The mails in the folder, oldest first; MailboxError when it cannot be read."""
+        """Yields the mails in the folder, oldest first; MailboxError when it cannot be read."""
         with _mailbox_faults(self):
             client = self._connected()
             client.noop()  # a selected folder shows what is new only after a command
@@ -62,7 +66,7 @@ class ImapMailbox:
                 yield Mail(ref=f"{self.access.folder}/{self._validity}/{uid}", raw=raw)
 
     def settle(self, ref: str, place: MailFolder) -> None:
-        """Move a mail to its folder; one that is not there any more was moved before."""
+        """Moves a mail to its folder; one that is not there any more was moved before."""
         validity, uid = _parse_reference(ref)
         with _mailbox_faults(self):
             client = self._connected()
@@ -71,7 +75,7 @@ class ImapMailbox:
             self._move(client, uid, place.value)
 
     def wait(self, seconds: float) -> None:
-        """IDLE until something happens, at the latest after `seconds`."""
+        """Waits in IDLE until something happens, at the latest for `seconds`."""
         try:
             with _mailbox_faults(self):
                 self._idle(min(seconds, IDLE_SECONDS))
@@ -79,25 +83,25 @@ class ImapMailbox:
             return  # the next pass says so and connects again
 
     def wake(self) -> None:
-        """End a wait, from another thread or a signal."""
+        """Ends a wait, from another thread or a signal."""
         os.write(self._signal, b"x")
 
     def close(self) -> None:
-        """Say good-bye; the connection may be gone."""
+        """Logs out and hangs up; the connection may be gone."""
         client, self._client = self._client, None
         if client:
             with suppress(Exception):
                 client.logout()
 
     def drop(self) -> None:
-        """Forget a connection that failed, without a word to the server."""
+        """Hangs up a connection that failed, without logging out."""
         client, self._client = self._client, None
         if client:
             with suppress(Exception):
                 client.shutdown()
 
     def can_move(self) -> bool:
-        """Does the server move atomically?"""
+        """Does the server move mails atomically?"""
         with _mailbox_faults(self):
             return bool(self._connected().has_capability("MOVE"))
 
@@ -106,12 +110,14 @@ class ImapMailbox:
         with _mailbox_faults(self):
             client = self._connected()
             try:
-                return any(self._found(client, name, message_id) for name in self._folders())
+                return any(self._folder_holds(client, name, message_id) for name in self._folders())
             finally:
                 self._select(client)
 
     def authserv_ids(self) -> set[str]:
-        """Who marked the recent mails as authenticated."""
+        """Returns the names of the servers whose authentication results stand in the recent
+        mails.
+        """
         servers: set[str] = set()
         with _mailbox_faults(self):
             client = self._connected()
@@ -130,7 +136,7 @@ class ImapMailbox:
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in MailFolder))
 
-    def _found(self, client: IMAPClient, folder: str, message_id: str) -> bool:
+    def _folder_holds(self, client: IMAPClient, folder: str, message_id: str) -> bool:
         client.select_folder(folder, readonly=True)
         return bool(client.search(["HEADER", "Message-ID", message_id]))
 
@@ -153,7 +159,9 @@ class ImapMailbox:
         self._validity = int(chosen[b"UIDVALIDITY"])
 
     def _read(self, uid: int) -> bytes | None:
-        """The mail as it lies there; the beginning of one that is too large; None if it is gone."""
+        """Returns the mail as it lies there; the beginning of one that is too large; None if it is
+        gone.
+        """
         client = self._connected()
         size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
         if size is None:
@@ -195,7 +203,7 @@ class ImapMailbox:
 
 
 class _mailbox_faults:  # noqa: N801 - used as a function
-    """Turns what the library and the line may raise into one MailboxError, and hangs up."""
+    """Turns what the library and the connection may raise into MailboxError, and hangs up."""
 
     def __init__(self, mailbox: ImapMailbox) -> None:
         self.mailbox = mailbox
@@ -215,7 +223,7 @@ class _mailbox_faults:  # noqa: N801 - used as a function
 
 
 def _login(access: Access) -> IMAPClient:
-    """SettingsError names the variable that is wrong."""
+    """Connects and logs in; SettingsError names the variable that is wrong."""
     try:
         client = IMAPClient(
             access.host, port=access.port, ssl=access.tls, timeout=access.timeout,
@@ -269,7 +277,7 @@ def _make_folders(client: IMAPClient) -> None:
 
 
 def _authserv_ids(answer: dict[bytes, object]) -> set[str]:
-    """The names before the first semicolon of each Authentication-Results header."""
+    """Returns the names before the first semicolon of each Authentication-Results header."""
     heads = [v for v in answer.values() if isinstance(v, bytes)]
     values = [h.partition(b":")[2].split(b";")[0] for h in heads if b":" in h]
     return {v.decode("ascii", "replace").strip().lower() for v in values if v.strip()}

@@ -1,4 +1,4 @@
-"""A raw mail -> a stored, masked message: parse, rules, redact, journal, in this order."""
+"""Turns a raw mail into a stored, masked message: parse, rules, redact, journal, in this order."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -26,13 +26,17 @@ from bot.ports import Mail
 from bot.redact import redact
 from bot.text.subject import reply_subject
 
+# Files of one mail that are listed by name.
 MAX_ATTACHMENTS = 30
+# Verdicts after which nobody reads or answers the mail.
 FINAL_VERDICTS = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """A mail as far as the desk will ever keep it."""
+    """A mail that was parsed, judged by the rules and masked: as far as the desk will ever keep
+    it.
+    """
 
     mail: ParsedMail
     ruling: Ruling
@@ -41,22 +45,22 @@ class Read:
 
     @property
     def subject(self) -> str:
-        """Masked, like everything that is shown."""
+        """The subject, masked like everything that is shown."""
         return redact(self.mail.subject).text
 
     @property
     def reply_subject(self) -> str:
         """The subject with which a reply goes back; empty where the desk's own is to be used.
 
-        What somebody wrote under a false name must not go out from our address, and what asks for
-        a secret from nobody's.
+        What somebody wrote under a false name must not go out from our address, and what asks for a
+        secret must go to nobody.
         """
         kept = reply_subject(self.subject) if self.authenticated else ""
         return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
 
     @property
     def heading(self) -> str:
-        """The subject beside a text; empty where the subject is the text."""
+        """The subject to be shown beside the text; empty where the subject is the text."""
         asked = redact(subject_as_text(self.mail.subject)).text
         return "" if asked and self.redaction.text == asked else self.subject
 
@@ -68,10 +72,10 @@ class Read:
 
     @property
     def attachments(self) -> str:
-        """A line for each file that came along: name, type and size, masked."""
+        """A line for each file that came along: its name, type and size, masked."""
         # Masked without its ending, which would hide from the redactor where a word ends.
         lines = (
-            f"{redact(each.stem).text}{each.ending} ({each.told})"
+            f"{redact(each.stem).text}{each.ending} ({each.description})"
             for each in self.mail.attachments[:MAX_ATTACHMENTS]
         )
         return redact("\n".join(lines)).text
@@ -83,24 +87,30 @@ class Read:
 
     @property
     def visible(self) -> str:
-        """What the person wrote, without quotes; masked also where no question is read."""
+        """What the person wrote, without quotes; masked also where the text is not read as a
+        question.
+        """
         spoken = self.ruling.verdict not in FINAL_VERDICTS
         return self.redaction.text if spoken else redact(self.mail.visible).text
 
 
-def read(raw: bytes, parser: SafeParser, policy: MailRuleContext) -> Read:
-    """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
+def read(raw: bytes, parser: SafeParser, context: MailRuleContext) -> Read:
+    """Parses a mail in the sandbox, applies the rules and masks the text; never raises on any
+    bytes.
+    """
     mail = parser.parse(raw)
     return Read(
-        mail=mail, ruling=apply_rules(mail, policy), redaction=redact(question_text(mail)),
-        authenticated=is_authenticated(mail, policy),
+        mail=mail, ruling=apply_rules(mail, context), redaction=redact(question_text(mail)),
+        authenticated=is_authenticated(mail, context),
     )  # fmt: skip
 
 
 def question_text(mail: ParsedMail) -> str:
-    """What the person wrote: their own text, or a question in the subject where that adds nothing.
+    """Returns what the person wrote: their own text, or a question in the subject where that is
+    empty.
 
-    Empty when they sent back nothing but our own reply, or only show us a suspicious mail.
+    The result is empty when they sent back nothing but our own reply, or only show us a suspicious
+    mail.
     """
     if mail.only_shows and is_suspicious(mail):
         return ""
@@ -119,10 +129,11 @@ def is_suspicious(mail: ParsedMail) -> bool:
 
 
 def received(reading: Read, ref: str) -> Received:
-    """What is stored of it: masked text, headers that a reply needs, where the raw mail lies.
+    """Returns what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
+    place.
 
-    Its thread begins with the first mail that References names, else In-Reply-To, in whatever
-    order the headers stand; a mail that names none begins one.
+    Its thread begins with the first mail that References names, else In-Reply-To, in whatever order
+    the headers stand; a mail that names none begins a thread.
     """
     mail = reading.mail
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
@@ -156,7 +167,7 @@ def received(reading: Read, ref: str) -> Received:
 
 
 def unreadable(mail: Mail) -> Received:
-    """What is stored of a mail that nothing can be made of: where its raw form lies."""
+    """Returns what is stored of a mail that cannot be read at all: where its raw form lies."""
     key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
     return Received(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,

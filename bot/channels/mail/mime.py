@@ -1,7 +1,8 @@
-"""Bytes -> a tree of MIME parts, in linear time and within limits.
+"""Parses the bytes of a mail into a tree of MIME parts, in linear time and within limits.
 
-Why not the standard feed parser: 100,000 parts or 10 million empty lines hold it for minutes, and
-it recurses. Here every byte is looked at once a level, and there are at most 20 levels.
+The standard library's feed parser is not used: 100,000 parts or 10 million empty lines hold it for
+minutes, and it recurses. Here every byte is looked at once a level, and there are at most 20
+levels.
 """
 
 import re
@@ -18,11 +19,17 @@ from bot.channels.mail.decode import (
     replace_surrogates,
 )
 
+# Bytes of the headers of one part.
 MAX_HEAD_BYTES = 256 * 1024
-MAX_HEADS_BYTES = 2 * MAX_HEAD_BYTES  # of all parts together
+# Bytes of the headers of all parts together.
+MAX_HEADS_BYTES = 2 * MAX_HEAD_BYTES
+# Parts of one mail, and levels of parts within parts.
 MAX_PARTS, MAX_DEPTH = 200, 20
-MAX_HEADER_LINES = 10_000  # of headers, of all parts together
-MAX_DELIMITER_LINES = 5000  # lines that begin like a delimiter
+# Lines of headers of all parts together.
+MAX_HEADER_LINES = 10_000
+# Lines of one part that begin like a delimiter.
+MAX_DELIMITER_LINES = 5000
+# The standard parameter parser is quadratic in the length of a value.
 MAX_PARAMETER_CHARACTERS = (
     4000  # the standard parameter parser is quadratic in the length of a value
 )
@@ -54,7 +61,7 @@ class Flow(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MimePart:
-    """One node: its headers, and either children or a body as sent."""
+    """One node of the tree: its headers, and either children or a body as sent."""
 
     headers: tuple[Header, ...]
     content_type: str
@@ -66,13 +73,13 @@ class MimePart:
     children: tuple["MimePart", ...] = ()
 
     def content(self) -> bytes:
-        """The body without its transfer encoding."""
+        """Returns the body without its transfer encoding."""
         return decode_transfer_encoding(
             self.body, first_value(self.headers, "content-transfer-encoding")
         )
 
     def walk(self) -> Iterator["MimePart"]:
-        """This part and all below it; a message inside the mail stays closed."""
+        """Yields this part and all below it; a message inside the mail stays closed."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -80,7 +87,7 @@ class MimePart:
 
 @dataclass(slots=True)
 class ParsingBudget:
-    """How many more parts may be opened, and how many bytes of headers read."""
+    """How many more parts may be opened, and how many bytes and lines of headers read."""
 
     parts: int = MAX_PARTS
     heads: int = MAX_HEADS_BYTES
@@ -88,7 +95,7 @@ class ParsingBudget:
 
 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
-    """Split at the first empty line; what comes before a first header is not kept."""
+    """Splits a part at its first empty line; what comes before a first header is not kept."""
     raw = raw.lstrip(b"\r\n")
     blank_line = BLANK_LINE.search(raw, 0, MAX_HEAD_BYTES + 4)
     if blank_line is None:
@@ -97,7 +104,7 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
-    """Unfolded headers with lower-case names, and the lines from the first that is no header."""
+    """Returns the unfolded headers, names in lower case, and the lines from the first other one."""
     headers: list[tuple[bytes, list[bytes]]] = []
     lines = head[:MAX_HEAD_BYTES].splitlines()[:MAX_HEADER_LINES]
     for place, line in enumerate(lines):
@@ -116,7 +123,10 @@ def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
 def parse_part(
     raw: bytes, budget: ParsingBudget, *, depth: int = 0, default: str = "text/plain"
 ) -> MimePart:
-    """The part that `raw` holds; LimitError when it is too much."""
+    """Returns the part that `raw` holds; LimitError when it is more than is read.
+
+    `default` is the type of a part that declares none.
+    """
     budget.parts -= 1
     if budget.parts < 0:
         raise LimitError(f"more than {MAX_PARTS} parts")
@@ -137,7 +147,7 @@ def parse_part(
 
 
 def first_value(headers: tuple[Header, ...], name: str) -> str:
-    """The first value of a header, or nothing."""
+    """Returns the first value of a header; empty where the header is missing."""
     return next((value for header, value in headers if header == name), "")
 
 
@@ -167,7 +177,7 @@ def _build_part(
 
 
 def _split_multipart(body: bytes, boundary: bytes, budget: ParsingBudget) -> list[bytes]:
-    """What lies between the delimiter lines; the last piece may lack its end."""
+    """Returns what lies between the delimiter lines; the last piece may lack its end."""
     if not boundary.strip():
         return []
     pieces: list[bytes] = []
@@ -186,7 +196,7 @@ def _split_multipart(body: bytes, boundary: bytes, budget: ParsingBudget) -> lis
 
 
 def _find_delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Where each delimiter line starts and ends, and whether it is the closing one."""
+    """Yields where each delimiter line starts and ends, and whether it is the closing one."""
     place = 0 if body.startswith(mark) else body.find(b"\n" + mark)
     for _ in range(MAX_DELIMITER_LINES):
         if place < 0:
@@ -224,13 +234,13 @@ def _parameter(fields: Message, name: str) -> str:
 
 
 def _content_type(fields: Message) -> str:
-    """The declared type, also where its semicolon is missing or its halves are exchanged."""
+    """Returns the declared type, also where its semicolon is missing or its halves are swapped."""
     kind = next(iter(fields.get_content_type().split()), "text/plain")
     return {"plain/text": "text/plain", "html/text": "text/html"}.get(kind, kind)
 
 
 def _charset(value: str) -> str:
-    """The set that a Content-Type names outside of well-formed parameters."""
+    """Returns the character set that a Content-Type names outside of well-formed parameters."""
     declaration = CHARSET.search(value[:MAX_PARAMETER_CHARACTERS].encode("ascii", "replace"))
     return declaration.group(1).decode("ascii") if declaration else ""
 

@@ -1,7 +1,7 @@
-"""Bytes -> ParsedMail: never raises; what is wrong with a mail is in its `fault`.
+"""Parses the bytes of a mail into a ParsedMail; never raises: a fault is in its `fault`.
 
-The pieces: parts (MIME tree and limits), decode (bytes -> text), bodies, html, addresses, visible
-(the person's own words), enclosed (what they pass on).
+The work is done by mime (MIME tree and limits), decode (bytes to text), bodies, html, addresses,
+visible_reply (the person's own words) and enclosed (what they pass on).
 """
 
 import hashlib
@@ -31,8 +31,11 @@ from bot.channels.mail.mime import (
 from bot.channels.mail.visible_reply import split_reply
 from bot.text.own_words import OwnWords
 
+# Bytes of a mail that is parsed.
 MAX_MAIL_BYTES = 10 * 1024 * 1024
+# Addresses in From and in the headers of recipients together; more of them are a fault.
 MAX_ADDRESSES = 50
+# Headers that differ between two deliveries of one mail.
 TRANSPORT_HEADERS = frozenset({"received", "delivered-to", "return-path"})
 ADDRESSEE_HEADERS = (
     "to",
@@ -46,6 +49,7 @@ ADDRESSEE_HEADERS = (
 )
 
 
+# Recognizes no reply as ours.
 NO_OWN_WORDS = OwnWords()
 
 
@@ -54,7 +58,8 @@ class ParsedMail:
     """A mail as the rules and the responder see it.
 
     `text` is all that a mail program would show, `visible` what the person wrote of it: without
-    history, signature and our own reply. `shown` is what they pass on of others.
+    history, signature and our own reply. `shown` is what they pass on of others. `key` tells two
+    deliveries of one mail from two mails. `return_path` is None where no server noted one.
     """
 
     message_id: str = ""
@@ -79,14 +84,14 @@ class ParsedMail:
     key: str = ""
 
     def values(self, name: str) -> tuple[str, ...]:
-        """All values of a header, in order."""
+        """Returns all values of a header, in order."""
         return tuple(value for header, value in self.headers if header == name)
 
 
 def parse(raw: bytes, own: OwnWords = NO_OWN_WORDS) -> ParsedMail:
-    """The mail; with `fault` set, and only its headers, when it cannot be read safely.
+    """Returns the mail; with `fault` set, and only its headers, when it cannot be read safely.
 
-    `own` recognises our own replies in the text.
+    `own` recognizes our own replies in the text.
     """
     headers = parse_headers(split_head(raw)[0][:MAX_HEAD_BYTES])[0]
     try:
@@ -113,7 +118,7 @@ def _parse_tree(raw: bytes) -> MimePart:
 
 
 def dedupe_key(raw: bytes) -> str:
-    """What two deliveries of one mail share, and a forger of its Message-ID does not."""
+    """Returns a hash that two deliveries of one mail share and a forged Message-ID does not."""
     head, body = split_head(raw)
     if len(head) > MAX_HEAD_BYTES:
         return hashlib.sha256(raw).hexdigest()
@@ -163,7 +168,7 @@ def _build_mail(
 
 
 def _without_transport(head: bytes) -> bytes:
-    """The header lines that a second delivery would repeat."""
+    """Returns the header lines that a second delivery would repeat."""
     kept: list[bytes] = []
     keeps = True
     for line in head.splitlines():

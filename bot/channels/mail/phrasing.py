@@ -1,8 +1,8 @@
-"""Patterns of words in bot/data/mail_programs.yaml and mail_statements.yaml, and the text that they
-are looked for in.
+"""Compiles the word patterns of the tables of programs' mail, and splits texts into sentences.
 
-The syntax stands at the head of the first file. A text is brought into one form first: no case, no
-accents, and a space on either side of each word, so that a pattern knows where words begin.
+The tables are bot/data/mail_programs.yaml and mail_statements.yaml; the syntax stands at the head
+of the first. A text is brought into one form first: no case, no accents, and a space on either side
+of each word, so that a pattern knows where words begin.
 """
 
 import unicodedata
@@ -15,14 +15,20 @@ import re2
 from bot.resources import read_yaml
 
 TABLES = ("mail_programs.yaml", "mail_statements.yaml")
+# Characters of a text that are split into sentences.
 MAX_TEXT_CHARACTERS = 6000
+# Sentences of a text that are looked at.
 MAX_SENTENCES = 150
+# Characters of a sentence in which patterns are looked for.
 MAX_SENTENCE_CHARACTERS = 400
-MAX_WHOLE_WORD = 3  # a piece of at most so many letters is a whole word
+# A pattern's word of at most so many letters matches whole words only.
+MAX_WHOLE_WORD = 3
 ADDRESS = re2.compile(r"[^\s<>()\[\],;:\"|@]+@[^\s<>()\[\],;:\"|@/]+\.[^\s<>()\[\],;:\"|@/]+")
-ADDRESS_WORD = "zzaddress"  # stands for an address in a text, and for "@" in a pattern
+# Stands for an address in a text, and for "@" in a pattern.
+ADDRESS_WORD = "zzaddress"
 LINK = re2.compile(r"(?i)\b(?:https?://|www\.)[^\s<>]+")
-DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")  # "5. December" is no end of a sentence
+# Matches the dot of "5. December", which ends no sentence.
+DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")
 NON_WORD = re2.compile(r"[^\pL\pN\pM]+")
 # Scripts that put no space between words, or write particles on to them.
 UNSPACED = re2.compile(
@@ -37,8 +43,8 @@ QUESTION_MARKS = ("?", "？", "؟")
 class MailSentence:
     """One sentence of a mail.
 
-    `text` is as written; `form` is what patterns are matched against; `question` says whether a
-    question mark ends it; `listed` whether it stands in a list.
+    `text` is as written; `form` is its normal form, which patterns are matched against; `question`
+    says whether a question mark ends it; `listed` whether it stands in a list.
     """
 
     text: str
@@ -48,7 +54,9 @@ class MailSentence:
 
 
 def normal_form(text: str) -> str:
-    """The text without case, accents and marks, with a space on either side of each word."""
+    """Returns the text without case, accents and marks, with a space on either side of each
+    word.
+    """
     plain = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
     kept = "".join(c for c in plain if unicodedata.category(c) != "Mn")
     words = NON_WORD.sub(" ", kept).split()
@@ -56,7 +64,7 @@ def normal_form(text: str) -> str:
 
 
 def split_sentences(text: str) -> list[MailSentence]:
-    """The sentences of the beginning of a text; lines of a paragraph are one line."""
+    """Returns the sentences of the beginning of a text; lines of a paragraph are joined."""
     result: list[MailSentence] = []
     plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT_CHARACTERS]))
     for paragraph, listed in _paragraphs(plain):
@@ -77,7 +85,9 @@ def split_sentences(text: str) -> list[MailSentence]:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
-    """Each paragraph or list item in one line, and whether it is an item."""
+    """Yields each paragraph or list item as one line, and whether it is an item; quotes are left
+    out.
+    """
     lines: list[str] = []
     listed = False
     for line in [*text.splitlines(), ""]:
@@ -95,13 +105,15 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
 
 @cache
 def pattern_table() -> dict[str, dict[object, list[str]] | list[str]]:
-    """Both files in one table, as they are written."""
+    """Returns both files as one table, as they are written."""
     return {key: value for name in TABLES for key, value in read_yaml(name).items()}
 
 
 @cache
 def compile_patterns(name: str, row: object = None) -> "re2._Regexp[str] | None":
-    """All patterns of a name, or of one of its rows, as one expression; None without any."""
+    """Returns all patterns of a name, or of one of its rows, as one expression; None without
+    any.
+    """
     value = pattern_table()[name]
     lines = value.get(row, []) if isinstance(value, dict) else value
     patterns = [_pattern_expression(pattern) for pattern in _split_patterns(lines)]
@@ -111,7 +123,7 @@ def compile_patterns(name: str, row: object = None) -> "re2._Regexp[str] | None"
 
 
 def holds_pattern(name: str, text: str, row: object = None) -> bool:
-    """Does a text in its `normal_form` hold a pattern of this name?"""
+    """Does a text in its normal form hold a pattern of this name?"""
     pattern = compile_patterns(name, row)
     return bool(pattern and pattern.search(text))
 
@@ -133,7 +145,10 @@ def _pattern_expression(pattern: str) -> str:
 
 
 def _place_expression(word: str, *, after: bool) -> str:
-    """One place of a pattern; `after` another one, an ending may stand between the two."""
+    """Returns the expression of one word of a pattern, a choice of words parted by "|".
+
+    With `after`, an ending of the word before may stand between the two.
+    """
     expressions = [_choice_expression(choice) for choice in word.split("|")]
     between = "[^ ]* *" if after and UNSPACED.search(word) else ""
     return f"{between}(?:{'|'.join(choice for choice in expressions if choice)})"

@@ -1,4 +1,4 @@
-"""What a mail's words give away: senders, subjects and phrases of programs."""
+"""Recognizes senders, subjects and phrases of programs by the lists of bot/data/mail_rules.yaml."""
 
 from functools import cache
 
@@ -9,7 +9,9 @@ from bot.resources import read_yaml
 
 ADDRESS_TAG = re2.compile(r"\+[^@]*@")
 
+# Characters at the beginning of a text in which phrases of a failure report are looked for.
 MAX_REPORT_CHARACTERS = 4000
+# Prefixes of a reply's or a forwarded mail's subject.
 REPLY_PREFIXES = (
     "re",
     "aw",
@@ -29,25 +31,26 @@ REPLY_PREFIXES = (
 
 
 def is_failure_subject(subject: str) -> bool:
+    """Does the subject hold a phrase of a failure report?"""
     left = strip_subject_prefixes(subject)
     return any(phrase in left for phrase in listed_phrases("failure_subjects"))
 
 
 def claims_failure(subject: str) -> bool:
-    """Does the subject begin with a phrase of a failure and a colon, as no person's does?"""
+    """Does the subject begin with a phrase of a failure report and a colon, as no person's does?"""
     first, colon, _ = strip_subject_prefixes(subject).replace("：", ":").partition(":")
     known = first.strip(" .!") in listed_phrases("failure_subjects")
     return bool(colon) and known and not is_reply(subject)
 
 
 def count_failure_phrases(mail: ParsedMail) -> int:
-    """How many different phrases of a failure report its beginning holds."""
+    """Counts the different phrases of a failure report that the beginning of the text holds."""
     text = " ".join(mail.text[:MAX_REPORT_CHARACTERS].lower().split()) + " "
     return sum(phrase in text for phrase in listed_phrases("failure_phrases"))
 
 
 def strip_subject_prefixes(subject: str) -> str:
-    """The subject in lower case, without Re: and the like, or marks like [EXTERN]."""
+    """Returns the subject in lower case, without Re: and the like, or marks like [EXTERN]."""
     left = subject[:300].lower().strip()
     for _ in range(5):
         mark, colon, rest = left.replace("：", ":").partition(":")
@@ -65,11 +68,13 @@ def is_reply(subject: str) -> bool:
 
 
 def has_local_part_in(address: str, name: str) -> bool:
+    """Does what stands before the @ match a pattern of the list `name`?"""
     local = address.rpartition("@")[0]
     return bool(local) and any(_fits_pattern(local, pattern) for pattern in listed_phrases(name))
 
 
 def _fits_pattern(local: str, pattern: str) -> bool:
+    """Does a local part match? A … at either end of the pattern stands for any text."""
     core = pattern.strip("…")
     match pattern.startswith("…"), pattern.endswith("…"):
         case True, True:
@@ -84,6 +89,7 @@ def _fits_pattern(local: str, pattern: str) -> bool:
 
 @cache
 def listed_phrases(name: str) -> frozenset[str]:
+    """Returns the phrases of the list `name` in lower case."""
     value = read_yaml("mail_rules.yaml")[name]
     rows = value if isinstance(value, list) else [value]
     listed = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))

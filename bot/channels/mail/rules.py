@@ -1,7 +1,7 @@
-"""Answer, drop or hold a mail: an ordered table of small pure rules; the first hit decides.
+"""Decides whether a mail is answered, dropped or held, by an ordered table of small pure rules.
 
-A mail is dropped only when it is certainly a program's and certainly says nothing. What may be a
-person's is held: staff see it with the rule's name.
+The first rule that hits decides. A mail is dropped only when it is certainly a program's and
+certainly says nothing. What may be a person's is held: staff see it with the rule's name.
 """
 
 from collections.abc import Callable, Iterable
@@ -75,6 +75,8 @@ LIST_NAME_HEADERS = ("list-id", "list-post", "mailing-list", "x-beenthere", "x-m
 
 
 class MailVerdict(StrEnum):
+    """What happens to a mail."""
+
     ANSWER = "answer"
     DROP = "drop"
     HOLD = "hold"
@@ -84,7 +86,7 @@ class MailVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What happens to a mail, and the rule that says so."""
+    """What happens to a mail, and the name of the rule that decided it."""
 
     verdict: MailVerdict
     rule: str
@@ -111,16 +113,16 @@ class MailRuleContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInput:
-    """One mail before the table of rules: the mail, the desk and the evidence of a program."""
+    """What each rule looks at: one mail, the desk and the evidence that a program wrote it."""
 
     mail: ParsedMail
-    policy: MailRuleContext
+    context: MailRuleContext
     evidence: Evidence
 
     @property
     def ours(self) -> set[str]:
         """Our addresses in lower case."""
-        return {address.lower() for address in self.policy.own}
+        return {address.lower() for address in self.context.own}
 
     def names_us(self, *headers: str) -> bool:
         """Does one of these headers hold an address of ours, with or without a tag?"""
@@ -129,7 +131,7 @@ class RuleInput:
 
     @property
     def reports(self) -> bool:
-        """Does it speak of mail that did not arrive?"""
+        """Does the mail speak of mail that did not arrive?"""
         return count_failure_phrases(self.mail) > 0 or is_failure_subject(self.mail.subject)
 
     @property
@@ -142,17 +144,17 @@ class RuleInput:
 RuleTest = Callable[[RuleInput], bool]
 
 
-def is_authenticated(mail: ParsedMail, policy: MailRuleContext) -> bool:
-    """Is the sender who the mail says? Our server found so, or only this machine can write."""
-    if policy.authserv_id:
-        return len(mail.senders) == 1 and is_proven(mail, policy.authserv_id)
-    return policy.local
+def is_authenticated(mail: ParsedMail, context: MailRuleContext) -> bool:
+    """Is the sender who the mail says? Our server says so, or only this machine can write."""
+    if context.authserv_id:
+        return len(mail.senders) == 1 and is_proven(mail, context.authserv_id)
+    return context.local
 
 
-def apply_rules(mail: ParsedMail, policy: MailRuleContext) -> Ruling:
-    """The first rule that hits; R18 when none does."""
+def apply_rules(mail: ParsedMail, context: MailRuleContext) -> Ruling:
+    """Returns the ruling of the first rule that hits; R18 when none does."""
     evidence = Evidence() if mail.fault else weigh_evidence(mail)
-    case = RuleInput(mail=mail, policy=policy, evidence=evidence)
+    case = RuleInput(mail=mail, context=context, evidence=evidence)
     for name, verdict, test in RULES:
         if test(case):
             return Ruling(verdict=verdict, rule=name)
@@ -164,17 +166,17 @@ def _is_unreadable(case: RuleInput) -> bool:
 
 
 def _is_receipt(case: RuleInput) -> bool:
-    return bool(case.mail.message_id) and case.policy.is_sent(case.mail.message_id)
+    return bool(case.mail.message_id) and case.context.is_sent(case.mail.message_id)
 
 
 def _is_own_copy(case: RuleInput) -> bool:
-    """Our own mail that came back: it carries our marks, and never a Reply-To."""
+    """Is it our own mail that came back? It carries our marks, and never a Reply-To."""
     marked = bool(case.mail.values("x-auto-response-suppress")) or _is_auto_submitted(case)
     return marked and _is_from_us(case) and not _names_another_person(case)
 
 
 def _is_from_us(case: RuleInput) -> bool:
-    """From us; or sent by us for somebody, where it is not our own group that passed it on."""
+    """Is it from us, or sent by us for somebody, and not passed on by our own group?"""
     if case.ours & _without_tags(case.mail.senders):
         return True
     passed_on = {case.mail.return_path or ""} | set(
@@ -184,7 +186,9 @@ def _is_from_us(case: RuleInput) -> bool:
 
 
 def _is_bounce(case: RuleInput) -> bool:
-    """A report as the whole mail, or the empty return path where nobody asks anything."""
+    """Is it a report as the whole mail, or one with an empty return path where nobody asks
+    anything?
+    """
     whole = case.mail.content_types[:1] == ("multipart/report",)
     if whole or case.mail.values("x-failed-recipients"):
         return True
@@ -195,7 +199,7 @@ def _is_bounce(case: RuleInput) -> bool:
 
 
 def _is_bounce_by_words(case: RuleInput) -> bool:
-    """A report that only its sender and its words give away."""
+    """Is it a report that only its sender and its words give away?"""
     mail = case.mail
     reported = bool(set(REPORT_TYPES) & set(mail.content_types))
     said = count_failure_phrases(mail)
@@ -215,17 +219,17 @@ def _has_empty_return_path(case: RuleInput) -> bool:
 
 
 def _has_attached_report(case: RuleInput) -> bool:
-    """Somebody may have forwarded a report with a question of their own."""
+    """Is a report attached? Somebody may have forwarded it with a question of their own."""
     return bool(set(REPORT_TYPES) & set(case.mail.content_types))
 
 
 def _is_filter_report(case: RuleInput) -> bool:
-    """A filter's report around somebody's mail."""
+    """Is it a filter's report around somebody's mail?"""
     return ProgramKind.WRAPPER in case.evidence.weights
 
 
 def _is_contact_form(case: RuleInput) -> bool:
-    """A program passes on what a person wrote, whose address stands only in Reply-To."""
+    """Does a program pass on what a person wrote, whose address stands only in Reply-To?"""
     if not _names_another_person(case):
         return False
     local = has_local_part_in(case.mail.sender, "system_senders") or has_local_part_in(
@@ -258,7 +262,7 @@ def _is_auto_submitted(case: RuleInput) -> bool:
 
 
 def _is_auto_submitted_and_silent(case: RuleInput) -> bool:
-    """Marked as automatic, a program's words, and nothing in it for a person.
+    """Is it marked as automatic, in a program's words, with nothing in it for a person?
 
     The mark alone is not enough: ticket systems put it on the comments of people.
     """
@@ -270,7 +274,7 @@ def _is_silent_program(case: RuleInput) -> bool:
 
 
 def _reads_like_program(case: RuleInput) -> bool:
-    """Do words, or a sender that carries nothing else, say so?"""
+    """Do its words say that a program wrote it, or a sender that carries nothing else?"""
     return (
         case.evidence.is_program
         or case.evidence.wordless
@@ -292,19 +296,21 @@ def _is_marked_and_silent(case: RuleInput) -> bool:
 
 
 def _is_structural_report(case: RuleInput) -> bool:
-    """A reaction, or a report on our domain: its parts say so, and nobody asks."""
+    """Is it a reaction or a report on our domain by its parts, where nobody asks anything?"""
     return case.evidence.structural and case.nobody_asks
 
 
 def _suppresses_replies(case: RuleInput) -> bool:
-    """Wants no automatic answer; Exchange writes that into people's mail as well."""
+    """Does it want no automatic answer? Exchange writes that into people's mail as well."""
     wanted = " ".join(case.mail.values("x-auto-response-suppress")).lower()
     asked = case.evidence.asks and case.evidence.weight < PROGRAM_WEIGHT
     return any(word in wanted for word in SUPPRESSED_REPLIES) and not asked
 
 
 def _is_own_list(case: RuleInput) -> bool:
-    """A group whose address is ours: its marks stand on everything that people write to us."""
+    """Is it from a group with our address? Its marks stand on everything that people write to
+    us.
+    """
     if not case.names_us("to", "cc", "delivered-to", "x-original-to"):
         return False
     named = " ".join(v for name in LIST_NAME_HEADERS for v in case.mail.values(name)).lower()
@@ -326,7 +332,7 @@ def _has_list_header(mail: ParsedMail) -> bool:
 
 
 def _is_bulk_for_nobody(case: RuleInput) -> bool:
-    """Sent to many, and nothing in it for us; a list to which people post is looked at."""
+    """Is it sent to many, with nothing in it for us? A list to which people post is looked at."""
     if not _is_bulk(case.mail) or _is_own_list(case) or not case.nobody_asks:
         return False
     reports = case.reports or case.evidence.is_program
@@ -339,7 +345,7 @@ def _is_foreign_list(case: RuleInput) -> bool:
 
 
 def _is_mass_mailer(case: RuleInput) -> bool:
-    """A mass mailer's mark, that providers of personal mailboxes set as well."""
+    """Does it carry a mass mailer's mark that providers of personal mailboxes do not set?"""
     marks = [value.lower() for value in case.mail.values("feedback-id")]
     return any(not any(p in mark for p in listed_phrases("personal_feedback")) for mark in marks)
 
@@ -358,7 +364,7 @@ def _is_silent_system(case: RuleInput) -> bool:
 
 
 def _is_role_sender(case: RuleInput) -> bool:
-    """An office; or what a list's program or a person may be called, unless a person asks."""
+    """Is the sender an office? The program of a list counts too, unless a person asks something."""
     if has_local_part_in(case.mail.sender, "role_senders"):
         return True
     asked = case.evidence.asks and case.evidence.weight < PROGRAM_WEIGHT
@@ -366,7 +372,7 @@ def _is_role_sender(case: RuleInput) -> bool:
 
 
 def _is_silent_desk(case: RuleInput) -> bool:
-    """A company's desk writes and asks nothing: whatever it acknowledges, it wants no reply."""
+    """Does a company's desk write and ask nothing? Whatever it acknowledges, it wants no reply."""
     return has_local_part_in(case.mail.sender, "desk_senders") and not case.evidence.asks
 
 
@@ -375,7 +381,7 @@ def _reads_like_kind(kind: ProgramKind, case: RuleInput) -> bool:
 
 
 def _is_failure_notice(case: RuleInput) -> bool:
-    """Words of a report under a person's address: a person may ask about one."""
+    """Are there words of a report under a person's address? A person may ask about one."""
     subject = case.mail.subject
     if count_failure_phrases(case.mail) > 2 or claims_failure(subject):
         return True
@@ -383,23 +389,23 @@ def _is_failure_notice(case: RuleInput) -> bool:
 
 
 def _is_forged(case: RuleInput) -> bool:
-    server = case.policy.authserv_id
+    server = case.context.authserv_id
     return bool(server) and "fail" in dmarc_results(case.mail, server)
 
 
 def _is_unproven(case: RuleInput) -> bool:
-    server = case.policy.authserv_id
+    server = case.context.authserv_id
     return bool(server) and not is_proven(case.mail, server)
 
 
 def _is_not_addressed_to_us(case: RuleInput) -> bool:
-    """Not Delivered-To, which a blind copy carries as well."""
+    """Do its headers name others only? Delivered-To does not count: a blind copy has it as well."""
     named = case.names_us("to", "cc", "resent-to", "resent-cc")
-    return bool(case.policy.own and case.mail.recipients) and not named
+    return bool(case.context.own and case.mail.recipients) and not named
 
 
 def _wants_answer_elsewhere(case: RuleInput) -> bool:
-    """Asks for an answer at an address that is neither the sender's nor ours."""
+    """Does it ask for an answer at an address that is neither the sender's nor ours?"""
     return asks_answer_elsewhere(case.mail.visible, {case.mail.sender.lower(), *case.ours})
 
 
@@ -419,7 +425,7 @@ def _is_sealed_or_garbled(case: RuleInput) -> bool:
 
 
 def _is_wordless(case: RuleInput) -> bool:
-    """No word in it: nothing, or a picture of a thumb."""
+    """Is there no word in it: nothing, or a picture of a thumb?"""
     asked = case.evidence.asks or asks_alone(case.mail.subject)
     return case.evidence.wordless and not asked
 

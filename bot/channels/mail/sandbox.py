@@ -1,4 +1,4 @@
-"""Parses each mail in a child with limits: a hostile one costs seconds, not the desk."""
+"""Parses each mail in a child process with limits: a hostile mail costs seconds, not the desk."""
 
 import multiprocessing
 import resource
@@ -11,15 +11,20 @@ from bot.text.own_words import OwnWords
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-MAX_PARSE_SECONDS = 5.0  # for a mail, from when the child is ready
-MAX_START_SECONDS = 60.0  # for the child: a machine under load must not cost a good mail
+# Seconds for one mail, from when the child is ready.
+MAX_PARSE_SECONDS = 5.0
+# Seconds for the child to start: a machine under load must not cost a good mail.
+MAX_START_SECONDS = 60.0
+# Address space of the child.
 MAX_MEMORY_BYTES = 1024**3
 LATE_FAULT = "the mail could not be read in time"
 READY = b"ready"
 
 
 def serve_parser(pipe: Connection, own: OwnWords) -> None:
-    """The child's loop: it says that it is ready; then a mail in, a ParsedMail out, to the end."""
+    """Runs the child's loop: it says that it is ready; then a mail comes in and a ParsedMail goes
+    out.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     try:
         pipe.send_bytes(READY)
@@ -30,7 +35,7 @@ def serve_parser(pipe: Connection, own: OwnWords) -> None:
 
 
 class SafeParser:
-    """One child, started on first use and again after it had to be killed."""
+    """Parses in one child, which is started on first use and again after it had to be killed."""
 
     loop = staticmethod(serve_parser)
 
@@ -42,7 +47,7 @@ class SafeParser:
         self._pipe: Connection | None = None
 
     def parse(self, raw: bytes) -> ParsedMail:
-        """The parsed mail; a fault when the child did not answer in time."""
+        """Returns the parsed mail; one with a fault when the child did not answer in time."""
         try:
             pipe = self._started()
             pipe.send_bytes(raw)
@@ -56,7 +61,7 @@ class SafeParser:
         return ParsedMail(fault=LATE_FAULT, key=dedupe_key(raw))
 
     def close(self) -> None:
-        """End the child."""
+        """Ends the child."""
         if self._pipe:
             self._pipe.close()
         if self._child:
@@ -65,7 +70,7 @@ class SafeParser:
         self._child = self._pipe = None
 
     def _started(self) -> Connection:
-        """The line to a child that is ready; EOFError when none becomes so."""
+        """Returns the pipe to a child that is ready; EOFError when none becomes ready."""
         if self._pipe is None:
             ours, theirs = self._context.Pipe()
             with theirs:

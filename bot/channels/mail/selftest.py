@@ -1,4 +1,4 @@
-"""What `doctor` asks of a real mailbox: it can be read and moved, and our own copies come back."""
+"""Checks a real mailbox for `doctor`: it can be read and moved, and our own copies come back."""
 
 import time
 from collections.abc import Iterator
@@ -10,14 +10,20 @@ from bot.channels.mail.imap import ImapMailbox
 from bot.channels.mail.smtp import SmtpOut
 from bot.errors import DeskError
 
+# Seconds that our own copy may take to come back.
 MAX_COPY_SECONDS = 20.0
+# Seconds between two looks for the copy.
 PAUSE_SECONDS = 0.5
 
 
 def selftest(
     mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = MAX_COPY_SECONDS
 ) -> Iterator[tuple[str, bool, str]]:
-    """(what, is it well, in words); a fault of one does not keep the others from being told."""
+    """Yields name, whether it is well, and an explanation for each check.
+
+    A fault of one check does not keep the others from being made. `seconds` is how long our own
+    copy is waited for.
+    """
     try:
         moves = mailbox.can_move()
         yield "mailbox", True, "can be read" + ("" if moves else "; no MOVE, copies and deletes")

@@ -1,7 +1,7 @@
 """Hands mails to the company's SMTP server: over TLS or not at all, each with a copy to ourselves.
 
-The copy to the +sent address is the receipt: it tells later whether a mail whose end we did not
-hear was taken. Both recipients travel in one transaction, so one 250 covers both.
+The copy to the +sent address is the receipt: it tells later whether a mail was taken whose end we
+did not hear. Both recipients travel in one transaction, so one 250 covers both.
 """
 
 import smtplib
@@ -13,12 +13,15 @@ from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.errors import DeliveryError, InputError, RefusedError, SettingsError, UncertainError
 from bot.settings import Relay
 
+# SMTP codes from here on are permanent refusals (RFC 5321, section 4.2.1).
 FIRST_PERMANENT_CODE = 500
 SMTPUTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
 
 
 class SmtpOut:
-    """One connection a mail: the desk sends few, and a stale connection is one fault more."""
+    """Opens one connection for each mail: few are sent, and a stale connection is one more
+    fault.
+    """
 
     def __init__(self, relay: Relay, *, address: str) -> None:
         self.relay = relay
@@ -27,7 +30,7 @@ class SmtpOut:
         self.receipts = f"{local}+sent@{domain}"
 
     def send(self, mail: bytes, *, recipient: str) -> None:
-        """See bot.ports.MailOut; an automatic mail gets the null envelope sender."""
+        """Sends a mail; see bot.ports.MailOut. An automatic mail gets the null envelope sender."""
         sender = "" if _is_automatic(mail) else self.address
         try:
             to = envelope_address(recipient)
@@ -41,13 +44,13 @@ class SmtpOut:
             raise RefusedError(str(error)) from None
 
     def check(self) -> None:
-        """Connect and log in; SettingsError or DeliveryError says what is wrong."""
+        """Connects and logs in; SettingsError or DeliveryError says what is wrong."""
         with _SmtpConnection(self.relay) as server:
             server.noop()
 
 
 class _SmtpConnection:
-    """A connection that is ready to take a mail, and is hung up whatever happens."""
+    """A connection that is ready to take a mail, and is closed whatever happens."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -89,7 +92,7 @@ def _connect(relay: Relay) -> smtplib.SMTP:
 
 
 def _secure(server: smtplib.SMTP, relay: Relay) -> None:
-    """STARTTLS, or stop: a mail to a frightened user does not travel in the open."""
+    """Starts TLS or stops: a mail to a frightened user does not travel in the open."""
     if not relay.tls or isinstance(server, smtplib.SMTP_SSL):
         return
     try:
@@ -123,7 +126,7 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
 
 
 def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
-    """Sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
+    """Sends sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
     try:
         server.ehlo_or_helo_if_needed()
         options = _mail_from_options(server, sender, recipient)
@@ -141,7 +144,7 @@ def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
 
 
 def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
-    """What MAIL FROM has to ask for; RefusedError where the server does not offer it."""
+    """Returns what MAIL FROM has to ask for; RefusedError where the server does not offer it."""
     if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # it would be told another address
         raise RefusedError("the address cannot be written in an SMTP command")
     if not (needs_utf8(sender) or needs_utf8(recipient)):
@@ -155,7 +158,7 @@ def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tup
 
 
 def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
-    """Our own copy may be refused: the reply matters more than its receipt."""
+    """Adds our own address; it may be refused: the reply matters more than its receipt."""
     try:
         server.rcpt(receipts)
     except (OSError, smtplib.SMTPException) as error:
@@ -163,7 +166,9 @@ def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
 
 
 def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
-    """The mail itself; once its last dot is out, silence means that it may have been taken."""
+    """Sends the mail itself; once its last dot is out, silence means that it may have been
+    taken.
+    """
     try:
         code, said = server.docmd("data")
         if code != 354:
@@ -181,7 +186,9 @@ def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
 
 
 def _dot_stuffed(mail: bytes) -> bytes:
-    """CRLF line ends, and a second dot before each line that begins with one."""
+    """Returns the mail with CRLF line ends, and a second dot before each line that begins with
+    one.
+    """
     lines = mail.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
     return b"".join((b"." if x.startswith(b".") else b"") + x + b"\r\n" for x in lines)
 
@@ -193,7 +200,7 @@ def _refusal(code: int, said: bytes) -> DeliveryError:
 
 
 def _server_answer(said: bytes) -> str:
-    """The server's own words, short; they may hold an address and stay out of logs."""
+    """Returns the server's own words, shortened; they may hold an address and stay out of logs."""
     return " ".join(said.decode("utf-8", "replace").split())[:120]
 
 

@@ -1,4 +1,4 @@
-"""A question that stands in the subject of a mail alone."""
+"""Recognizes a question that stands in the subject of a mail alone."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from bot.policy.subject import PASSED_ON
 from bot.redact import redact
 from bot.text.clean import clean_message
 
-# "(EOM)": there is no text below; also in the short forms of other countries.
+# "(EOM)" says that there is no text below; also in the short forms of other countries.
 NO_TEXT_MARK = re2.compile(
     r"(?i)\s*(?:[(\[<{|/–—-]+\s*(?:eom|e\.o\.m\.|n/?t|no text|k\.?w\.?t\.?|o\.?t\.?|end of message)"
     r"\s*[)\]>}|/–—-]*|[\s.,;!?]eom\.?)\s*$"
@@ -25,14 +25,17 @@ CONTACT_LINE = re2.compile(
 )
 PICTURE = re2.compile(r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|\x{fffc}")
 FIRST_WIDE_LETTER = "\u2e80"
-MIN_SENTENCE_WORDS, MIN_SENTENCE_LETTERS = 4, 8  # of a subject that is more than a heading
+# The least words, or letters of a script without spaces, of a subject that is a sentence.
+MIN_SENTENCE_WORDS, MIN_SENTENCE_LETTERS = 4, 8
+# Lines, and words of a line, of a greeting and signature without a signature mark.
 MAX_CARD_LINES, MAX_CARD_WORDS = 8, 7
 SENTENCE_ENDS = ("?", "？", "؟", "!", "！", "。", "...", "…")
-PROBE_QUESTION = "What is it about?"  # stands for the subject when the text below is looked at
+# Stands for the subject when the text below is looked at.
+PROBE_QUESTION = "What is it about?"
 
 
 def subject_as_text(subject: str) -> str:
-    """The subject as a text of its own; empty where it only names what the mail is about.
+    """Returns the subject as a text of its own; empty where it only names what the mail is about.
 
     An answer's subject repeats an earlier one, and a forwarded mail's is another person's. One that
     gives a secret away and asks nothing is left for a person.
@@ -46,7 +49,7 @@ def subject_as_text(subject: str) -> str:
 
 
 def asks_alone(subject: str) -> bool:
-    """Does the subject ask something, with no text at all below it?"""
+    """Does the subject ask something that can be answered without any text below it?"""
     return segmentation.asks(subject_as_text(subject))
 
 
@@ -65,7 +68,7 @@ def is_empty_beside_subject(text: str) -> bool:
 
 
 def _is_card(text: str) -> bool:
-    """A greeting and a signature without its mark: a few short lines, none of them a sentence."""
+    """Is it a greeting and a signature without its mark: a few short lines without a sentence?"""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     short = all(
         len(line.split()) <= MAX_CARD_WORDS and not line.endswith(SENTENCE_ENDS) for line in lines

@@ -1,7 +1,7 @@
-"""What the person wrote this time: the mail without quoted history and signature.
+"""Splits a mail's text into what the person wrote this time and the quoted history.
 
-A hint for retrieval only; secrets are looked for and rules are applied on the full text. Quoted
-lines stay where the person wrote below them: there they say what the answer is about.
+The result is a hint for retrieval only; secrets are looked for and rules are applied on the full
+text. Quoted lines stay where the person wrote below them: there they say what the answer is about.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,14 @@ import re2
 
 from bot.resources import read_yaml
 
+# Lines of a text that are looked at.
 MAX_LINES = 2000
+# Characters of a line that are looked at.
 MAX_LINE = 1000
-MAX_ATTRIBUTIONS = 30  # each looks at all that follows
-MAX_ATTRIBUTION_LINES = 5  # lines over which a mail program breaks "On … wrote:"
+# Attributions that are tried in one text: each try looks at all that follows.
+MAX_ATTRIBUTIONS = 30
+# Lines over which a mail program breaks "On … wrote:".
+MAX_ATTRIBUTION_LINES = 5
 EDGES = " \t*_-—–=#>|.:：[]()<>\u00a0\u200e\u200f\u202a\u202c\ufeff"
 INVISIBLE = {ord(c): None for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u2060\ufeff\u1427"}
 ADDRESS = re2.compile(r"[^\s<>\"]@[^\s<>\"]")
@@ -40,12 +44,17 @@ class ReplyParts:
 
 
 def visible_reply(text: str) -> str:
-    """The part above the quoted history, without signature; everything where nothing is above."""
+    """Returns the text above the quoted history, without signature; all of it where nothing is
+    above.
+    """
     return split_reply(text).own
 
 
 def split_reply(text: str) -> ReplyParts:
-    """`text` without history and signature, and the history; own is all where nothing is above."""
+    """Returns `text` without history and signature, and the history below the first mark.
+
+    Where nothing stands above the first mark, what stands below it counts as the person's own.
+    """
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
     lines = [line.rstrip() for line in lines]
     kept, below = _split_lines(lines[:MAX_LINES])
@@ -64,7 +73,7 @@ def split_reply(text: str) -> ReplyParts:
 
 
 def _split_lines(lines: list[str]) -> tuple[list[str], int]:
-    """The lines of the writer's own, and where the first mark of another mail stands."""
+    """Returns the lines of the writer's own, and where the first mark of another mail stands."""
     kept: list[str] = []
     place = tried = 0
     below = len(lines)
@@ -91,7 +100,9 @@ def _has_words(lines: list[str]) -> bool:
 
 
 def _end_of_quotes(lines: list[str], place: int) -> int:
-    """Past the quotes that follow, when something of one's own comes after them."""
+    """Returns the line after the quotes from `place` on, where something of one's own comes after
+    them.
+    """
     here = place
     while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
         here += 1
@@ -99,7 +110,7 @@ def _end_of_quotes(lines: list[str], place: int) -> int:
 
 
 def _rest_is_history(lines: list[str], place: int) -> bool:
-    """Is all below an attribution old? Not where quotes come first and own text after them."""
+    """Is all below an attribution old? It is not where quotes come first and own text after them."""
     after = [line for line in lines[place:] if line]
     if not after or not QUOTED.search(after[0]):
         return True
@@ -107,7 +118,7 @@ def _rest_is_history(lines: list[str], place: int) -> bool:
 
 
 def _end_of_attribution(lines: list[str], place: int) -> int:
-    """The line after "On … Ana wrote:" if it begins here, else 0."""
+    """Returns the line after "On … Ana wrote:" if it begins here, else 0."""
     first = lines[place].strip()
     if not first or QUOTED.search(first):
         return 0
@@ -150,7 +161,7 @@ def _is_attribution(line: str) -> bool:
 
 
 def _end_of_marker(lines: list[str], place: int) -> int:
-    """The line after a delimiter or a block of copied headers if it begins here, else 0."""
+    """Returns the line after a delimiter or a block of copied headers if it begins here, else 0."""
     line = lines[place]
     if not line.strip() or QUOTED.search(line):
         return 0
@@ -162,7 +173,7 @@ def _end_of_marker(lines: list[str], place: int) -> int:
 
 
 def _end_of_headers(lines: list[str], place: int) -> int:
-    """Past a block of copied headers; 0 where there is none."""
+    """Returns the line after a block of copied headers; 0 where there is none."""
     names: list[str] = []
     here = place
     while here < len(lines) and not lines[here] and here < place + 3:
@@ -181,7 +192,9 @@ def _end_of_headers(lines: list[str], place: int) -> int:
 
 
 def _end_of_unknown_headers(lines: list[str], place: int) -> int:
-    """Past "Word: value" lines of any language under a rule, when they tell an address and a date."""
+    """Returns the line after "Word: value" lines of any language with an address and a date, else
+    0.
+    """
     here = place
     while here < len(lines) and not lines[here].strip() and here < place + 2:
         here += 1
@@ -200,7 +213,7 @@ def _header_name(line: str) -> str:
 
 
 def _without_trailing_quotes(lines: list[str]) -> list[str]:
-    """Without the quotes at the end, unless there is nothing else."""
+    """Returns the lines without the quotes at the end, unless there is nothing else."""
     end = len(lines)
     while end and (not lines[end - 1].strip() or QUOTED.search(lines[end - 1])):
         end -= 1
@@ -214,12 +227,14 @@ def opens_forward(below: str) -> bool:
 
 
 def phrases_of(name: str) -> frozenset[str]:
-    """A list of bot/data/mail_quotes.yaml, in small letters."""
+    """Returns a list of bot/data/mail_quotes.yaml, in small letters."""
     return _phrases(name)
 
 
 def without_signature(text: str) -> str:
-    """`text` up to a signature mark, even where nothing stands above it, and without device lines."""
+    """Returns `text` up to a signature mark, even where nothing stands above it, without device
+    lines.
+    """
     kept: list[str] = []
     for line in text.translate(INVISIBLE).split("\n"):
         if SIGNATURE.search(line):
@@ -230,7 +245,7 @@ def without_signature(text: str) -> str:
 
 
 def _without_signature(lines: list[str]) -> list[str]:
-    """Cut at the signature mark or at the line of a telephone."""
+    """Returns the lines up to the signature mark or the line of a device."""
     for place, line in enumerate(lines):
         own = _has_words(lines[:place]) if place < 3 else True
         if own and (SIGNATURE.search(line) or _is_device(line)):
