@@ -16,13 +16,13 @@ from bot.text.unicode import (
     INVISIBLE,
     LINE_BREAKS,
     MARKS,
+    ascii_readings,
     bare_letters,
-    candidates,
-    letters_for,
     ligatures,
     look_alikes,
+    other_script_letters,
     plain_forms,
-    scripted,
+    reading_table,
 )
 
 RUN = re.compile(r"\S+")
@@ -128,11 +128,13 @@ def _is_mixed_run(run: str) -> bool:
 
 def _is_mixed_word(word: str) -> bool:
     """Does the word have letters of two scripts, as pаssword with a Cyrillic а?"""
-    return not (word.isascii() or scripted().isdisjoint(word)) and any(c.isascii() for c in word)
+    return not (word.isascii() or other_script_letters().isdisjoint(word)) and any(
+        c.isascii() for c in word
+    )
 
 
 def _has_reading(part: str, place: int) -> bool:
-    return any(len(candidates().get(char, "")) > place for char in set(part))
+    return any(len(ascii_readings().get(char, "")) > place for char in set(part))
 
 
 def _read_as_ascii(view: MappedText, parts: list[tuple[int, int]], place: int) -> MappedText:
@@ -148,7 +150,7 @@ def _read_as_ascii(view: MappedText, parts: list[tuple[int, int]], place: int) -
     for low, high in parts:
         read += [
             view.text[done:low],
-            view.text[max(low, done) : high].translate(letters_for(place)),
+            view.text[max(low, done) : high].translate(reading_table(place)),
         ]
         done = max(done, high)
     near = MappedText(
@@ -204,4 +206,4 @@ def without_gaps(view: MappedText) -> MappedText:
             dropped[start:end] = b"\1" * (end - start)
     spaces = b" \t\\*" + LINE_BREAKS.encode("latin-1", "ignore")
     kept = [i for i, b in enumerate(raw) if not dropped[i] and b not in spaces]
-    return MappedText(text="".join(view.text[i] for i in kept).translate(letters_for()), at=kept)
+    return MappedText(text="".join(view.text[i] for i in kept).translate(reading_table()), at=kept)
