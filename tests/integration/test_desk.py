@@ -21,7 +21,7 @@ from bot.domain import Answer, AnswerReason, Message, Passage, Response
 from bot.errors import BlockedError, InputError
 from bot.journal import CaseAction, Journal, OutboxState, Received
 from bot.journal.tables import outbox
-from bot.outbound import Check, Outbound
+from bot.outbound import CheckResult, Outbound
 from bot.redact import redact
 from evals.generators.attacks import HOSTILE, labelled
 from tests.conftest import ROOT
@@ -155,8 +155,8 @@ def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
 def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
     class Closed(Outbound):
         @override
-        def check(self, text: str) -> Check:
-            return Check(allowed=False, why=f"closed to {len(text)} characters")
+        def check(self, text: str) -> CheckResult:
+            return CheckResult(allowed=False, why=f"closed to {len(text)} characters")
 
     desk.outbound = Closed(desk.knowledge)
     stored = desk.store_message(received("Were API keys exposed?"))
