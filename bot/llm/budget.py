@@ -11,7 +11,7 @@ from bot.limits import ModelLimits, shipped_limits
 
 HOUR_SECONDS = 3600.0
 # What each state in which no call is made means, for people.
-NOT_ASKED = {  # what each state means, for people
+NOT_ASKED = {
     "calls_spent": "its calls of this hour are spent",
     "tokens_spent": "its tokens of this hour are spent",
     "resting": "it failed and is left alone for a while",
@@ -32,7 +32,8 @@ class Bounds:
     at_once: int = field(default_factory=lambda: shipped_limits().model.at_once)
     tries: int = field(default_factory=lambda: shipped_limits().model.tries)
     answer_tokens: int = field(default_factory=lambda: shipped_limits().model.answer_tokens)
-    failures: int = field(default_factory=lambda: shipped_limits().model.failures)  # in a row
+    # In a row, before a rest.
+    failures: int = field(default_factory=lambda: shipped_limits().model.failures)
     rest: float = field(default_factory=lambda: shipped_limits().model.rest_seconds)
 
     @staticmethod

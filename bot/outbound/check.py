@@ -23,9 +23,7 @@ from bot.text.subject import reply_subject
 __all__ = ["CANARY", "CheckResult", "LeakDetector", "Outbound", "text_of"]
 
 # Bytes of a mail for each character of its text: what quoted-printable makes of one.
-MAX_BYTES_PER_CHARACTER = (
-    12  # of a mail for each character of its text: what quoted-printable makes of one
-)
+MAX_BYTES_PER_CHARACTER = 12
 # Headers that the desk writes; a mail with any other does not leave.
 ALLOWED_HEADERS = frozenset({
     "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "auto-submitted",

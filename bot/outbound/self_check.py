@@ -43,7 +43,7 @@ def stopped(outbound: Outbound) -> Iterator[str]:
 
 
 def _answers(knowledge: Knowledge) -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
-    """Each passage with what must stand beside it; then with all that can stand in one reply."""
+    """Yields each passage with its companions, and then all that can stand in one reply."""
     for passage in knowledge.offered:
         beside = (knowledge.passages[i] for i in knowledge.companions([passage.id]))
         yield (answer(passage, *beside),), ()

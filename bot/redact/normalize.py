@@ -51,7 +51,8 @@ class MappedText:
 
     text: str
     at: Sequence[int]
-    behind: Sequence[int] | None = None  # where the original goes on, when some stand for several
+    # Where the original goes on behind each character, when some stand for several.
+    behind: Sequence[int] | None = None
 
     def start(self, place: int) -> int:
         """Returns the place in the original of the character at `place`."""

@@ -41,8 +41,8 @@ class SecretFormat:
     kind: SecretKind
     regex: Any
     check: str
-    labels: tuple[str, ...]  # lowered
-    has_prefix: bool  # a token known by how it begins: also sought taken apart, encoded, altered
+    labels: tuple[str, ...]  # names beside which a number counts, lowered
+    has_prefix: bool  # begins with fixed characters: also sought split, encoded and altered
     certain: bool
 
     def spans(

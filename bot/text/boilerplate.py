@@ -34,10 +34,7 @@ MAX_LINE_CHARACTERS = 6000
 MAX_DEVICE_CHARACTERS = 90
 MAX_DEVICE_WORDS = 10
 # Characters from either end of a device's line within which its verb stands.
-MAX_VERB_START, MAX_VERB_DISTANCE = (
-    5,
-    10,
-)  # characters from either end of a device's line within which its verb stands
+MAX_VERB_START, MAX_VERB_DISTANCE = 5, 10
 # Characters of a line that says who wrote the mail below.
 MAX_ATTRIBUTION_CHARACTERS = 300
 # Lines of devices and attributions that are taken off the end.
@@ -72,7 +69,7 @@ class WeighedSentence:
     text: str
     weights: Mapping[str, Mapping[str, int]]  # group -> thing it speaks of -> weight
     is_personal: bool  # its writer speaks of himself
-    asks: bool  # and not whether the mail need be printed
+    asks: bool  # it asks something, and not whether the mail need be printed
 
     def weight(self, group: str) -> int:
         """Returns the sum of the weights of all that the sentence speaks of in a group."""
@@ -182,7 +179,8 @@ def _find_stretches(
             end += 1
         last = end
         while end < len(sentences) and last > place and not sentences[last - 1].weight(group):
-            last -= 1  # a person's sentence follows: what says nothing of the kind is the person's
+            # Before a person's sentence, what says nothing of the kind is the person's too.
+            last -= 1
         for first in range(place, last):
             if _begins_boilerplate(sentences, first, last, group, enough):
                 yield _whole_stretch(sentences, first, last, group)
@@ -207,7 +205,8 @@ def _begins_boilerplate(
     opens = min(MIN_OPENING_WEIGHT, enough)
     if not any(s.weight(group) >= opens and not s.asks for s in stretch):
         return False
-    leads = first == 0 and sentences[0].weight(group) > 0  # what begins a line may say less
+    # A sentence at the start of a line may say less.
+    leads = first == 0 and sentences[0].weight(group) > 0
     return stretch[0].weight(group) >= opens or leads
 
 

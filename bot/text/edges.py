@@ -61,7 +61,7 @@ def separate_asking_edges(text: str) -> SeparatedText:
 def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
     """Returns the paragraphs without the beginning that is a banner, and that beginning."""
     taken: list[str] = []
-    skipped = 0  # paragraphs that only tell, above one that asks
+    skipped = 0  # paragraphs that ask nothing, above one that asks
     for place, block in enumerate(groups[: 2 * MAX_BANNER_BLOCKS]):
         if not block[0].strip():
             continue

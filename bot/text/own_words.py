@@ -26,9 +26,7 @@ MIN_PASTED_LETTERS = 100
 # Letters between two sentences of ours that are looked at.
 MAX_GAP_LETTERS = 320
 # Letters before or after a sentence of ours in which a greeting or label is looked for.
-MAX_LABEL_DISTANCE = (
-    80  # letters before or after a sentence of ours in which a greeting or label is looked for
-)
+MAX_LABEL_DISTANCE = 80
 # Characters of a text that is searched; a longer one is left as it is.
 MAX_CHARACTERS = 300_000
 # Lines of copied headers above a quotation.
@@ -176,7 +174,7 @@ class _LocatedLetters:
 def _find_runs(own: OwnWords, text: str) -> Iterator[Stretch]:
     """Yields our sentences with only fillers between them, widened to the lines that they fill."""
     matcher, read = _matcher(own), _locate_letters(text, own.links)
-    run: Stretch | None = None  # in offsets of letters until it is widened
+    run: Stretch | None = None  # its offsets count letters until it is widened
     for match in matcher.sentences.finditer(read.letters):
         start, end = match.span()
         gap = read.letters[run.end : start] if run else ""

@@ -15,9 +15,7 @@ REPLY_PREFIX = "Re: "
 # A header of a few lines, and enough for every ticket tag.
 MAX_SUBJECT_CHARACTERS = 120
 # Rounds of taking out: one for each sign of a reply, and what is taken out joins its sides.
-MAX_ROUNDS = (
-    40  # of taking out: one for each sign of a reply, and what is taken out joins its sides
-)
+MAX_ROUNDS = 40
 LINK = re2.compile(
     r"(?i)\b[a-z][a-z0-9+.\-]{0,20}[:：]//\S*|\b(?:mailto|tel|sms|data|javascript)[:：]\S+|\bwww\.\S+"
 )

@@ -17,9 +17,7 @@ COMPATIBLE_BLOCKS = (
     range(0x1FBF0, 0x1FBFA),
 )  # fmt: skip
 # The most letters that one character stands for: a ligature, a Roman numeral.
-MAX_LIGATURE_LETTERS = (
-    4  # the most letters that one character stands for: a ligature, a Roman numeral
-)
+MAX_LIGATURE_LETTERS = 4
 # Marks of no script of their own, which may stand on any letter.
 MARKS = frozenset(
     chr(code)
@@ -47,7 +45,7 @@ JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 QUOTES, APOSTROPHES = "“”„‟«»「」『』《》″〝〞＂", "‘’‚‛‹›`´′ʼ"
 DASHES = "\u2212\u2043\u02d7"  # signs that are no dashes by their category and look like one
 HYPHENS = "‐‑‒–—―"
-ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign that only widens a word
+ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign (tatweel) that only widens a word
 DIGRAPHS = {"æ": "ae", "œ": "oe"}
 LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 OTHER_SPACES = "\x1c\x1d\x1e\x1f"

@@ -127,7 +127,7 @@ def _split_entries(value: str) -> list[str]:
 
 def _read_char(char: str, scan: _AddressScan) -> None:
     if char == "<":
-        # Two addresses in one place: the comma makes it none, so that nobody is chosen.
+        # Of two addresses in one entry none is chosen: the comma makes the entry unreadable.
         scan.inside, scan.angle = True, "" if scan.angle is None else scan.angle + ","
     elif char == ">":
         scan.inside = False

@@ -63,7 +63,7 @@ def charset_in_source(page: bytes) -> str:
     """Returns the character set that HTML, XML or CSS declares at its start; empty without one."""
     declaration = CHARSET_DECLARATION.search(page[:MAX_SNIFFED_BYTES])
     name = next((group for group in declaration.groups() if group), b"") if declaration else b""
-    # Who could read the name reads no set of two bytes a letter.
+    # A name that was readable as ASCII is not in a set of two bytes a letter.
     return "" if name.lower().startswith((b"utf-16", b"utf-32")) else name.decode("ascii")
 
 

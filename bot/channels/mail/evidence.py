@@ -166,7 +166,7 @@ def weigh_evidence(mail: ParsedMail) -> Evidence:
         weights[kind] += composed[kind]
         in_subject = _weigh_subject(kind, mail.subject)
         if personal and kind in IMPERSONAL and not weights[kind]:
-            in_subject = min(1, in_subject)  # a person's heading for what he tells of himself
+            in_subject = min(1, in_subject)  # a person's heading above words about himself
         weights[kind] += in_subject + structure.get(kind, 0)
     hints = has_local_part_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
     return Evidence(

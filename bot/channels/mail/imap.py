@@ -80,7 +80,7 @@ class ImapMailbox:
             with _mailbox_faults(self):
                 self._idle(min(seconds, IDLE_SECONDS))
         except MailboxError:
-            return  # the next pass says so and connects again
+            return  # the next pass reports it and connects again
 
     def wake(self) -> None:
         """Ends a wait, from another thread or a signal."""
@@ -192,7 +192,7 @@ class ImapMailbox:
         try:
             self._sleep(client.socket(), seconds)
         finally:
-            client.idle_done()  # with the socket's timeout: a dead line fails here
+            client.idle_done()  # a dead connection fails here, within the socket's timeout
 
     def _sleep(self, line: socket.socket | None, seconds: float) -> None:
         watched = [self._waker] if line is None else [self._waker, line.fileno()]

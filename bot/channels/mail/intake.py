@@ -41,7 +41,7 @@ class Read:
     mail: ParsedMail
     ruling: Ruling
     redaction: Redaction
-    authenticated: bool  # the sender is who the mail says
+    authenticated: bool  # whether the sender is who the mail says
 
     @property
     def subject(self) -> str:

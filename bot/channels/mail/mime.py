@@ -30,9 +30,7 @@ MAX_HEADER_LINES = 10_000
 # Lines of one part that begin like a delimiter.
 MAX_DELIMITER_LINES = 5000
 # The standard parameter parser is quadratic in the length of a value.
-MAX_PARAMETER_CHARACTERS = (
-    4000  # the standard parameter parser is quadratic in the length of a value
-)
+MAX_PARAMETER_CHARACTERS = 4000
 # Bytes, not user text in the sense of a pattern that backtracks: one literal choice at each place.
 BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 CHARSET = re.compile(rb"(?i)charset\s*=\s*\"?([\w.:=-]{2,40})")

@@ -72,9 +72,8 @@ class ParsedMail:
     visible: str = ""
     shown: str = ""
     quotes_us: bool = False  # a reply of ours stood in the text
-    only_shows: bool = (
-        False  # `visible` is the forwarded mail: there is no word of the person's own
-    )
+    # `visible` is the forwarded mail: there is no word of the person's own.
+    only_shows: bool = False
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
     content_types: tuple[str, ...] = ()

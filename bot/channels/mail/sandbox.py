@@ -40,7 +40,7 @@ class SafeParser:
     loop = staticmethod(serve_parser)
 
     def __init__(self, own: OwnWords = NO_OWN_WORDS, *, seconds: float = MAX_PARSE_SECONDS) -> None:
-        self.own = own  # by which our replies are known when they come back
+        self.own = own  # recognizes our replies when they come back
         self.seconds = seconds
         self._context = multiprocessing.get_context("spawn")
         self._child: BaseProcess | None = None

@@ -39,7 +39,8 @@ class SmtpOut:
                 _add_own_copy(server, self.receipts)
                 _send_content(server, mail)
         except SettingsError as error:
-            raise DeliveryError(str(error)) from None  # right once, and again when it is mended
+            # The settings were right at the start and may be again: the mail waits.
+            raise DeliveryError(str(error)) from None
         except InputError as error:
             raise RefusedError(str(error)) from None
 
@@ -69,7 +70,7 @@ class _SmtpConnection:
     def __exit__(self, kind: object, error: object, _trace: object) -> None:
         if self.server is None:
             return
-        with suppress(Exception):  # the mail is taken or not: how the talk ends changes nothing
+        with suppress(Exception):  # whether the mail was taken is settled by now
             if error is None:
                 self.server.quit()
         self.server.close()

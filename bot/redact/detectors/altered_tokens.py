@@ -16,7 +16,7 @@ def find_altered_tokens(raw: bytes, plain: list[SecretMatch]) -> Iterator[Secret
 
     `raw` is the text as Latin-1 bytes, `plain` what was found in it unaltered.
     """
-    # Whatever is found below holds such a run: most texts have none, and are done here.
+    # Every altered token holds such a run; most texts have none and are done here.
     if not any(map(_looks_random, LONG_RUN.findall(raw))):
         return
     taken = {(match.start, match.end) for match in plain}

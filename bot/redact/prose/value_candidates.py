@@ -15,15 +15,15 @@ YEAR_LENGTHS = (4, 8)
 class KeywordContext:
     """What was read between the keyword and the token: how firmly it binds the two."""
 
-    bound: bool = False  # by ":" or "=" or "is", directly before
-    marked: bool = False  # by ":" or "="
+    bound: bool = False  # ":", "=" or "is" stands directly before the token
+    marked: bool = False  # ":" or "=" stands directly before the token
     words: int = 0
     sentences: int = 0
     lines: int = 0
-    taken: int = 0  # values already found behind this keyword
+    taken: int = 0  # values already taken behind this keyword
     identified: bool = False  # a user name was passed
     loose: bool = False  # a comma or a conjunction was passed
-    relative: bool = False  # "the password that I use": no turn to another matter
+    relative: bool = False  # a relative clause of the keyword was begun: "the password that I use"
     before_keyword: bool = False
     before: str = ""  # the word before the token
 
