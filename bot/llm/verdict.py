@@ -46,9 +46,9 @@ def checked(
     """
     if len(entries) > MAX_ENTRIES:
         raise SelectionError("too many entries")
-    known, said = frozenset(offered), _without_spaces(text)
+    known, message = frozenset(offered), _without_spaces(text)
     for entry in entries:
-        if not entry.span.strip() or _without_spaces(entry.span) not in said:
+        if not entry.span.strip() or _without_spaces(entry.span) not in message:
             raise SelectionError("a span does not stand in the message")
         if len(entry.passages) > MAX_PASSAGES or not known.issuperset(entry.passages):
             raise SelectionError("a passage was not offered")
@@ -59,8 +59,8 @@ def checked(
 
 def overlaps(entry: PassageSelection, question: str) -> bool:
     """Does the span of the entry hold the question, or the question the span?"""
-    asked, said = _without_spaces(question), _without_spaces(entry.span)
-    return said in asked or asked in said
+    asked, span = _without_spaces(question), _without_spaces(entry.span)
+    return span in asked or asked in span
 
 
 def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
@@ -70,8 +70,8 @@ def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
     """
     one, other = (_entry_for(question, entries) for entries in (selected.one, selected.other))
     if one is None or other is None:
-        said = one or other
-        return None if said is None or _confirms(said) else ModelVerdict()
+        only_entry = one or other
+        return None if only_entry is None or _confirms(only_entry) else ModelVerdict()
     common = tuple(p for p in one.passages if p in other.passages)
     agree = one.passages[:1] == common[:1] and other.passages[0] in common if common else False
     return (

@@ -89,8 +89,8 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
         if label:
             label_weight += LABEL_WEIGHT
             banner.append(label)
-        said = _split_line(rest)
-        for number, sentence in enumerate(said):
+        sentences = _split_line(rest)
+        for number, sentence in enumerate(sentences):
             if not sentence.text.strip(FRAME_MARKS):
                 continue
             if _asks_of_sender(sentence):
@@ -98,7 +98,7 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
             elif weight := _banner_weights(sentence):
                 weights |= {name: max(w, weights.get(name, 0)) for name, w in weight.items()}
             else:
-                own = " ".join(each.text for each in said[number:])
+                own = " ".join(each.text for each in sentences[number:])
                 return _decide_banner(
                     [own, *block[place + 1 :]], banner, weights, asked, label_weight
                 )
@@ -156,13 +156,19 @@ def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _separate_footer(line: str) -> tuple[str, list[str]]:
     """Returns the person's part of a line, and the footer's question with all that follows it."""
-    said = _split_line(line)
-    for place, sentence in enumerate(said):
-        if ASKING.search(sentence.text) and _is_footer_question(sentence, said[place + 1 :]):
+    sentences = _split_line(line)
+    for place, sentence in enumerate(sentences):
+        if ASKING.search(sentence.text) and _is_footer_question(sentence, sentences[place + 1 :]):
             first = place
-            while first and not said[first - 1].is_personal and said[first - 1].weight("footer"):
+            while (
+                first
+                and not sentences[first - 1].is_personal
+                and sentences[first - 1].weight("footer")
+            ):
                 first -= 1  # "This mail is confidential. Are you not the addressee? Delete it."
-            return " ".join(each.text for each in said[:first]), [e.text for e in said[first:]]
+            return " ".join(each.text for each in sentences[:first]), [
+                e.text for e in sentences[first:]
+            ]
     return line, []
 
 

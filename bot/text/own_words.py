@@ -108,10 +108,10 @@ class OwnWords:
             last = cut.end
         kept.append(text[last:])
         lines = "\n".join(piece.strip("\n") for piece in kept).split("\n")
-        left = "\n".join(
+        remaining = "\n".join(
             line for line in lines if not line.strip() or _without_quote_marks(line).strip()
         )
-        return left.strip() if any(c.isalnum() for c in left) else ""
+        return remaining.strip() if any(c.isalnum() for c in remaining) else ""
 
     def holds(self, text: str) -> bool:
         """Is `text` nothing but our own words?"""
@@ -132,8 +132,8 @@ class OwnWords:
         if replied:
             return quotations
         pasted = [s for s in quotations if s.published > 1 or s.letters >= MIN_PASTED_LETTERS]
-        left = "".join(_text_between(readable, pasted))
-        return pasted if ASKING.search(left) else []
+        remaining = "".join(_text_between(readable, pasted))
+        return pasted if ASKING.search(remaining) else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,11 +30,13 @@ def points_back(sentence: str) -> bool:
 
     It does when it holds a pronoun or a pointing word or phrase of any language in the table.
     """
-    low = sentence.casefold().replace("’", "'")
-    words = [word.strip(SURROUNDING_MARKS) for word in low.split()]
+    lowered = sentence.casefold().replace("’", "'")
+    words = [word.strip(SURROUNDING_MARKS) for word in lowered.split()]
     if not listed_words("points_back").isdisjoint(words):
         return True
     spoken = f" {' '.join(words)} "
     if any(f" {phrase} " in spoken for phrase in listed_phrases("points_back_phrases")):
         return True
-    return not low.isascii() and any(word in low for word in listed_words("points_back_within"))
+    return not lowered.isascii() and any(
+        word in lowered for word in listed_words("points_back_within")
+    )

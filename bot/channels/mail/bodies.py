@@ -144,10 +144,10 @@ def _join_flowed_lines(text: str, flow: Flow) -> str:
     goes_on = ""  # the quote marks of the line that goes on; "-" for none
     for line in text.split("\n"):
         marks = _quote_marks(line)
-        said = line[len(marks) :].removeprefix(" ")  # a space that only protects what follows
-        flows = said.endswith(" ") and said != SIGNATURE_MARK
-        piece = said[:-1] if flows and flow is Flow.DELETED else said
-        if goes_on == (marks or "-") and said != SIGNATURE_MARK:
+        content = line[len(marks) :].removeprefix(" ")  # a space that only protects what follows
+        flows = content.endswith(" ") and content != SIGNATURE_MARK
+        piece = content[:-1] if flows and flow is Flow.DELETED else content
+        if goes_on == (marks or "-") and content != SIGNATURE_MARK:
             joined_lines[-1].append(piece)
         else:
             joined_lines.append([f"{marks} " if marks else "", piece])

@@ -193,9 +193,9 @@ def _script_of(char: str) -> str:
 
 def _languages_by_words(text: str) -> frozenset[str]:
     """Returns the languages whose commonest words the text has most of; none where it has none."""
-    said = [word for word in text.lower().split() if word.isascii()]
+    ascii_words = [word for word in text.lower().split() if word.isascii()]
     words: dict[str, str] = charset_table()["words"]
-    counts = {code: sum(word in own.split() for word in said) for code, own in words.items()}
+    counts = {code: sum(word in own.split() for word in ascii_words) for code, own in words.items()}
     best = max(counts.values())
     return frozenset(code for code, count in counts.items() if count == best > 0)
 

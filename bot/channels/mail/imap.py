@@ -218,8 +218,8 @@ class _mailbox_faults:  # noqa: N801 - used as a function
             return
         if isinstance(error, (OSError, IMAPClientError, ValueError, AssertionError, KeyError)):
             self.mailbox.drop()
-            said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise MailboxError(f"the mailbox does not answer as it should: {said}") from None
+            message = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            raise MailboxError(f"the mailbox does not answer as it should: {message}") from None
 
 
 def _login(access: Access) -> IMAPClient:

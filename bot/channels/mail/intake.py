@@ -114,12 +114,12 @@ def question_text(mail: ParsedMail) -> str:
     """
     if mail.only_shows and is_suspicious(mail):
         return ""
-    said = mail.visible.strip()
+    own_text = mail.visible.strip()
     asked = subject_as_text(mail.subject)
-    if asked and (is_marked_empty(mail.subject) or is_empty_beside_subject(said)):
+    if asked and (is_marked_empty(mail.subject) or is_empty_beside_subject(own_text)):
         return asked
-    if said or mail.quotes_us:
-        return said
+    if own_text or mail.quotes_us:
+        return own_text
     return mail.text.strip() or mail.subject
 
 
@@ -157,7 +157,11 @@ def received(reading: Read, ref: str) -> Received:
             "message_id": read_message_id(mail.message_id),
             "references": " ".join(find_valid_ids(headers)),
             "subject": reading.heading,
-            **{name: said for name in ("shown", "attachments") if (said := getattr(reading, name))},
+            **{
+                name: value
+                for name in ("shown", "attachments")
+                if (value := getattr(reading, name))
+            },
             "reply_subject": reading.reply_subject,
         },
         text=reading.redaction.text,

@@ -140,8 +140,8 @@ def _build_mail(
     subject = decode_encoded_words(first_value(headers, "subject"))
     is_answer = bool(_header_values(headers, "references", "in-reply-to"))
     theirs = own.without(text)
-    said = split_reply(theirs)
-    inline = said.below if is_forward(subject, said.below, answers=is_answer) else ""
+    reply = split_reply(theirs)
+    inline = reply.below if is_forward(subject, reply.below, answers=is_answer) else ""
     return ParsedMail(
         message_id=first_value(headers, "message-id"),
         subject=subject,
@@ -152,10 +152,10 @@ def _build_mail(
             _header_values(headers, *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
         ),
         text=text,
-        visible=said.own,
+        visible=reply.own,
         shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT_CHARACTERS],
         quotes_us=theirs != text,
-        only_shows=bool(inline) and said.is_bare,
+        only_shows=bool(inline) and reply.is_bare,
         attachments=tuple(describe_attachment(part) for part in parts if is_attached(part)),
         headers=headers,
         content_types=tuple(part.content_type for part in parts),

@@ -32,8 +32,8 @@ REPLY_PREFIXES = (
 
 def is_failure_subject(subject: str) -> bool:
     """Does the subject hold a phrase of a failure report?"""
-    left = strip_subject_prefixes(subject)
-    return any(phrase in left for phrase in listed_phrases("failure_subjects"))
+    bare_subject = strip_subject_prefixes(subject)
+    return any(phrase in bare_subject for phrase in listed_phrases("failure_subjects"))
 
 
 def claims_failure(subject: str) -> bool:
@@ -51,14 +51,14 @@ def count_failure_phrases(mail: ParsedMail) -> int:
 
 def strip_subject_prefixes(subject: str) -> str:
     """Returns the subject in lower case, without Re: and the like, or marks like [EXTERN]."""
-    left = subject[:300].lower().strip()
+    bare_subject = subject[:300].lower().strip()
     for _ in range(5):
-        mark, colon, rest = left.replace("：", ":").partition(":")
-        if left.startswith("[") and "]" in left:
-            left = left.partition("]")[2].strip()
+        mark, colon, rest = bare_subject.replace("：", ":").partition(":")
+        if bare_subject.startswith("[") and "]" in bare_subject:
+            bare_subject = bare_subject.partition("]")[2].strip()
         elif colon and mark.strip() in REPLY_PREFIXES:
-            left = rest.strip()
-    return left.lstrip("*-–—!.\"'<( ")
+            bare_subject = rest.strip()
+    return bare_subject.lstrip("*-–—!.\"'<( ")
 
 
 def is_reply(subject: str) -> bool:

@@ -202,12 +202,12 @@ def _is_bounce_by_words(case: RuleInput) -> bool:
     """Is it a report that only its sender and its words give away?"""
     mail = case.mail
     reported = bool(set(REPORT_TYPES) & set(mail.content_types))
-    said = count_failure_phrases(mail)
+    phrases = count_failure_phrases(mail)
     if has_local_part_in(mail.sender, "system_senders"):
-        return reported or said > 0 or is_failure_subject(mail.subject)
+        return reported or phrases > 0 or is_failure_subject(mail.subject)
     if not mail.senders or _is_named_system(mail):
-        return reported or said > 1 or is_failure_subject(mail.subject)
-    carries = "message/rfc822" in mail.content_types or said > 1
+        return reported or phrases > 1 or is_failure_subject(mail.subject)
+    carries = "message/rfc822" in mail.content_types or phrases > 1
     begins = strip_subject_prefixes(mail.subject).startswith(
         tuple(listed_phrases("failure_subjects"))
     )

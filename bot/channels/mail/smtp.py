@@ -131,12 +131,14 @@ def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
     try:
         server.ehlo_or_helo_if_needed()
         options = _mail_from_options(server, sender, recipient)
-        for code, said in (server.mail(sender, options), server.rcpt(recipient)):
+        for code, answer in (server.mail(sender, options), server.rcpt(recipient)):
             if code >= FIRST_PERMANENT_CODE:
-                raise RefusedError(f"the server refuses it for good: {code} {_server_answer(said)}")
+                raise RefusedError(
+                    f"the server refuses it for good: {code} {_server_answer(answer)}"
+                )
             if code not in (250, 251):
                 raise DeliveryError(
-                    f"the server does not take it now: {code} {_server_answer(said)}"
+                    f"the server does not take it now: {code} {_server_answer(answer)}"
                 )
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
@@ -171,19 +173,19 @@ def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
     taken.
     """
     try:
-        code, said = server.docmd("data")
+        code, answer = server.docmd("data")
         if code != 354:
-            raise _refusal(code, said)
+            raise _refusal(code, answer)
         server.send(_dot_stuffed(mail))
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the last dot ({error})") from None
     try:
         server.send(b".\r\n")
-        code, said = server.getreply()
+        code, answer = server.getreply()
     except (TimeoutError, OSError, smtplib.SMTPException) as error:
         raise UncertainError(f"no answer after the last dot ({error})") from None
     if code != 250:
-        raise _refusal(code, said)
+        raise _refusal(code, answer)
 
 
 def _dot_stuffed(mail: bytes) -> bytes:
@@ -194,15 +196,15 @@ def _dot_stuffed(mail: bytes) -> bytes:
     return b"".join((b"." if x.startswith(b".") else b"") + x + b"\r\n" for x in lines)
 
 
-def _refusal(code: int, said: bytes) -> DeliveryError:
+def _refusal(code: int, answer: bytes) -> DeliveryError:
     if code >= FIRST_PERMANENT_CODE:
-        return RefusedError(f"the server refuses it for good: {code} {_server_answer(said)}")
-    return DeliveryError(f"the server does not take it now: {code} {_server_answer(said)}")
+        return RefusedError(f"the server refuses it for good: {code} {_server_answer(answer)}")
+    return DeliveryError(f"the server does not take it now: {code} {_server_answer(answer)}")
 
 
-def _server_answer(said: bytes) -> str:
+def _server_answer(answer: bytes) -> str:
     """Returns the server's own words, shortened; they may hold an address and stay out of logs."""
-    return " ".join(said.decode("utf-8", "replace").split())[:120]
+    return " ".join(answer.decode("utf-8", "replace").split())[:120]
 
 
 def _is_automatic(mail: bytes) -> bool:

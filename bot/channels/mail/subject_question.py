@@ -60,11 +60,13 @@ def is_marked_empty(subject: str) -> bool:
 
 def is_empty_beside_subject(text: str) -> bool:
     """Is `text` only a greeting, a close, a signature, or words that point to the subject?"""
-    left = clean_message(PICTURE.sub(" ", without_signature(text)).strip()).own
-    words = " ".join(left.casefold().split()).strip(" .!()[]-–—:")
+    own_text = clean_message(PICTURE.sub(" ", without_signature(text)).strip()).own
+    words = " ".join(own_text.casefold().split()).strip(" .!()[]-–—:")
     if not any(c.isalnum() for c in words) or words in _pointers():
         return True
-    return segmentation.whole(f"{PROBE_QUESTION}\n{left}") == PROBE_QUESTION or _is_card(left)
+    return segmentation.whole(f"{PROBE_QUESTION}\n{own_text}") == PROBE_QUESTION or _is_card(
+        own_text
+    )
 
 
 def _is_card(text: str) -> bool:

@@ -144,19 +144,21 @@ def _end_of_attribution(lines: list[str], place: int) -> int:
 
 def _may_begin_attribution(line: str) -> bool:
     """May this be the first of several lines of an attribution?"""
-    low = line.casefold()
-    names_origin = DATED.search(low) or ADDRESS.search(low)
-    return bool(STARTS_DATED.search(low) or (names_origin and _beginning_pattern().search(low)))
+    lowered = line.casefold()
+    names_origin = DATED.search(lowered) or ADDRESS.search(lowered)
+    return bool(
+        STARTS_DATED.search(lowered) or (names_origin and _beginning_pattern().search(lowered))
+    )
 
 
 def _is_attribution(line: str) -> bool:
-    low = line.casefold().rstrip(" -*_—")
-    colon = low.endswith((":", "："))
-    dated, addressed = bool(DATED.search(low)), bool(ADDRESS.search(low))
-    if _wrote_pattern().search(low) and (colon or low.endswith(tuple(_phrases("wrote")))):
-        return addressed or (dated and bool(_beginning_pattern().search(low)))
-    if STARTS_DATED.search(low):
-        return addressed if colon or low.endswith(">") else " gmt" in low
+    lowered = line.casefold().rstrip(" -*_—")
+    colon = lowered.endswith((":", "："))
+    dated, addressed = bool(DATED.search(lowered)), bool(ADDRESS.search(lowered))
+    if _wrote_pattern().search(lowered) and (colon or lowered.endswith(tuple(_phrases("wrote")))):
+        return addressed or (dated and bool(_beginning_pattern().search(lowered)))
+    if STARTS_DATED.search(lowered):
+        return addressed if colon or lowered.endswith(">") else " gmt" in lowered
     return False
 
 
@@ -254,8 +256,10 @@ def _without_signature(lines: list[str]) -> list[str]:
 
 
 def _is_device(line: str) -> bool:
-    low = line.strip(EDGES).casefold()
-    return len(low) < 80 and low.startswith(tuple(_phrases("devices"))) and "," not in low
+    lowered = line.strip(EDGES).casefold()
+    return (
+        len(lowered) < 80 and lowered.startswith(tuple(_phrases("devices"))) and "," not in lowered
+    )
 
 
 @cache

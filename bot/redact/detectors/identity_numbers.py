@@ -70,10 +70,10 @@ def _find_separate(
 
 def _named_places(text: str, length: int) -> Iterator[tuple[SecretFormat, int, int]]:
     """Yields where each named number may stand; stretches that overlap are read once."""
-    low = lowered(text).replace("_", " ")
+    lowered_text = lowered(text).replace("_", " ")
     stretches: dict[str, list[tuple[int, int]]] = {}
-    for start, end in find_words(_name_pattern(), low):
-        stretches.setdefault(low[start:end], []).append(
+    for start, end in find_words(_name_pattern(), lowered_text):
+        stretches.setdefault(lowered_text[start:end], []).append(
             (max(0, start - CHARACTERS_BEFORE_NAME), min(length, end + CHARACTERS_AFTER_NAME))
         )
     for secret_format in secret_formats("numbers") if stretches else ():

@@ -30,14 +30,14 @@ PHRASE_LENGTHS = frozenset({12, 15, 18, 21, 24})
 WORDS_PER_GRAMMAR_WORD = 12
 
 
-def find_phrases(low: str) -> Iterator[tuple[int, int]]:
-    """Yields twelve words and more with no grammar at all; `low` is a lowered text."""
-    raw = low.encode("latin-1", "replace")
+def find_phrases(lowered_text: str) -> Iterator[tuple[int, int]]:
+    """Yields twelve words and more with no grammar at all; `lowered_text` is the folded text, lowered."""
+    raw = lowered_text.encode("latin-1", "replace")
     for run in WORD_RUNS:
         for match in run.finditer(raw):
             spans = [m.span() for m in WORD.finditer(raw, *match.span())]
             for start, end in _stretches_without_grammar(raw, spans):
-                yield _start_with_number(low, start), end
+                yield _start_with_number(lowered_text, start), end
 
 
 def _stretches_without_grammar(
@@ -56,10 +56,10 @@ def _stretches_without_grammar(
         stretch = []
 
 
-def _start_with_number(low: str, start: int) -> int:
+def _start_with_number(lowered_text: str, start: int) -> int:
     """Returns the start with the number of the first word, if it has one."""
     before = max(0, start - MAX_NUMBER_CHARACTERS)
-    match = LIST_NUMBER.search(low[before:start].encode("latin-1", "replace"))
+    match = LIST_NUMBER.search(lowered_text[before:start].encode("latin-1", "replace"))
     return before + match.start() if match else start
 
 
@@ -67,47 +67,47 @@ def _is_grammar_word(word: bytes) -> bool:
     return word.decode() in word_list("stop_words")
 
 
-def find_phrase_after(low: str, start: int) -> Iterator[tuple[int, int]]:
+def find_phrase_after(lowered_text: str, start: int) -> Iterator[tuple[int, int]]:
     """Yields the words behind a keyword, to the end of the sentence, when hardly one is grammar."""
-    end = _end_of_list(low, start, min(len(low), start + MAX_PHRASE_CHARACTERS))
-    row = _find_words(low, start, end)
+    end = _end_of_list(lowered_text, start, min(len(lowered_text), start + MAX_PHRASE_CHARACTERS))
+    row = _find_words(lowered_text, start, end)
     leading = word_list("copulas") | word_list("fillers") | LEADING_WORDS
-    while row and low[slice(*row[0])] in leading:
+    while row and lowered_text[slice(*row[0])] in leading:
         row = row[1:]
     while len(row) not in PHRASE_LENGTHS | {0} and (
-        low[slice(*row[-1])] in word_list("stop_words")
-        or low[slice(*row[-1])] in word_list("conjunctions")
+        lowered_text[slice(*row[-1])] in word_list("stop_words")
+        or lowered_text[slice(*row[-1])] in word_list("conjunctions")
     ):
         row = row[:-1]
-    grammar = sum(low[slice(*span)] in word_list("stop_words") for span in row[1:])
+    grammar = sum(lowered_text[slice(*span)] in word_list("stop_words") for span in row[1:])
     if len(row) >= MIN_WORDS_AFTER_KEYWORD and grammar <= max(
         1, len(row) // WORDS_PER_GRAMMAR_WORD
     ):
-        yield _start_with_number(low, row[0][0]), row[-1][1]
+        yield _start_with_number(lowered_text, row[0][0]), row[-1][1]
 
 
-def _end_of_list(low: str, start: int, stop: int) -> int:
+def _end_of_list(lowered_text: str, start: int, stop: int) -> int:
     """Returns where a list ends: at a full stop behind a word, which behind a number only
     counts.
     """
     for place in range(start, stop):
-        char = low[place]
-        if char in "?!。" or (char == "." and place > start and low[place - 1].isalpha()):
+        char = lowered_text[place]
+        if char in "?!。" or (char == "." and place > start and lowered_text[place - 1].isalpha()):
             return place
-        if low.startswith("\n\n", place) and place > start + 2:
+        if lowered_text.startswith("\n\n", place) and place > start + 2:
             return place
     return stop
 
 
-def _find_words(low: str, start: int, end: int) -> list[tuple[int, int]]:
+def _find_words(lowered_text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     place = start
     while place < end:
-        if not low[place].isalpha():
+        if not lowered_text[place].isalpha():
             place += 1
             continue
         first = place
-        while place < end and (low[place].isalpha() or low[place] == "'"):
+        while place < end and (lowered_text[place].isalpha() or lowered_text[place] == "'"):
             place += 1
         spans.append((first, place))
     return spans

@@ -32,12 +32,14 @@ def find_prose_secrets(view: MappedText, open_ids: PublicIdentifiers) -> Iterato
     """Yields what a folded text holds beside its keywords; a word in a link or an address is
     none.
     """
-    text, low = view.text, lowered(view.text)
+    text, lowered_text = view.text, lowered(view.text)
     keywords = (
-        keyword for keyword in find_keywords(low) if not open_ids.hold(view.start(keyword.start))
+        keyword
+        for keyword in find_keywords(lowered_text)
+        if not open_ids.hold(view.start(keyword.start))
     )
     kept = [match.span() for match in READABLE_ID.finditer(to_latin1(text))]
-    suspected = _find_suspected(text, low, list(islice(keywords, MAX_KEYWORDS + 1)))
+    suspected = _find_suspected(text, lowered_text, list(islice(keywords, MAX_KEYWORDS + 1)))
     yield from (match for match in suspected if not _overlaps(kept, match))
 
 
@@ -47,23 +49,23 @@ def _overlaps(kept: list[tuple[int, int]], match: SecretMatch) -> bool:
     return index > 0 and kept[index - 1][1] > match.start
 
 
-def _find_suspected(text: str, low: str, keywords: list[Keyword]) -> Iterator[SecretMatch]:
+def _find_suspected(text: str, lowered_text: str, keywords: list[Keyword]) -> Iterator[SecretMatch]:
     done = 0
     for index, keyword in enumerate(keywords[:MAX_KEYWORDS]):
         if keyword.start < done:
             continue  # a value may hold the word: Password#1
         previous = _end_of_previous(keywords, index)
         following = _start_of_next(keywords, index, len(text))
-        for start, end in _find_values(text, low, keyword, previous, following):
+        for start, end in _find_values(text, lowered_text, keyword, previous, following):
             yield SecretMatch(KIND_OF_ROLE[keyword.role], start, end, certain=False)
             done = max(done, end)
     if len(keywords) > MAX_KEYWORDS:
         yield from _mask_rest(text, keywords[-1].end)
-    for start, end in find_spelled_numbers(low, keywords[:MAX_KEYWORDS]):
+    for start, end in find_spelled_numbers(lowered_text, keywords[:MAX_KEYWORDS]):
         yield SecretMatch(KIND_OF_ROLE[SecretRole.CODE], start, end, certain=False)
     for start, end in find_strong_passwords(text, keywords[:MAX_KEYWORDS]):
         yield SecretMatch(KIND_OF_ROLE[SecretRole.PASSWORD], start, end, certain=False)
-    for start, end in find_phrases(low):
+    for start, end in find_phrases(lowered_text):
         yield SecretMatch(KIND_OF_ROLE[SecretRole.PHRASE], start, end, certain=False)
 
 
@@ -93,9 +95,9 @@ def _mask_rest(text: str, start: int) -> Iterator[SecretMatch]:
 
 
 def _find_values(
-    text: str, low: str, keyword: Keyword, previous: int, following: int
+    text: str, lowered_text: str, keyword: Keyword, previous: int, following: int
 ) -> Iterator[tuple[int, int]]:
     if keyword.role is SecretRole.PHRASE:
-        yield from find_phrase_after(low, keyword.end)
+        yield from find_phrase_after(lowered_text, keyword.end)
     yield from find_values_after(text, keyword, following)
     yield from find_values_before(text, keyword, previous)

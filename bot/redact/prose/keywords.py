@@ -70,16 +70,16 @@ class Keyword:
     end: int
 
 
-def find_keywords(low: str) -> Iterator[Keyword]:
-    """Yields the keywords in order, not overlapping. `low` is a lowered text."""
-    flat = low.replace("_", " ").replace("-", " ")
+def find_keywords(lowered_text: str) -> Iterator[Keyword]:
+    """Yields the keywords in order, not overlapping. `lowered_text` is the folded text, lowered."""
+    flat = lowered_text.replace("_", " ").replace("-", " ")
     for start, end in find_words(_keyword_pattern(), flat):
         if flat.rfind(MASK, max(0, start - MAX_MASK_CHARACTERS), start) >= 0:
             continue  # what an earlier redaction left
         role, language = _find_role(flat[start:end])
         if flat[start].isascii() or _is_whole_word(flat, start, end):
             before, behind = _neighbours(flat, start, end)
-            if _is_in_name(low, end) or (
+            if _is_in_name(lowered_text, end) or (
                 flat[start:end] == "pass" and not _is_noun(flat, start, end)
             ):
                 continue
@@ -106,28 +106,32 @@ class KeywordProximity:
         return place < len(self._starts) and self._starts[place] <= end + before
 
 
-def _is_in_name(low: str, end: int) -> bool:
+def _is_in_name(lowered_text: str, end: int) -> bool:
     """Is the word a part of another name, or itself the value of one?"""
-    return _is_in_slug(low, end) or _is_in_query(low, end) or _is_in_setting(low, end)
+    return (
+        _is_in_slug(lowered_text, end)
+        or _is_in_query(lowered_text, end)
+        or _is_in_setting(lowered_text, end)
+    )
 
 
-def _is_in_setting(low: str, end: int) -> bool:
+def _is_in_setting(lowered_text: str, end: int) -> bool:
     """Is it in the name of a setting: password_reset_timeout, code_challenge_method?"""
-    name = SETTING.match(low, end)
+    name = SETTING.match(lowered_text, end)
     return bool(name and word_list("settings") & set(name[0].split("_")))
 
 
-def _is_in_slug(low: str, end: int) -> bool:
+def _is_in_slug(lowered_text: str, end: int) -> bool:
     """Is it in the name of a page, a file or a rule: password-reset-2025?"""
-    if low[end : end + 1] != "-":
+    if lowered_text[end : end + 1] != "-":
         return False
-    slug = SLUG.match(low, end)
+    slug = SLUG.match(lowered_text, end)
     return bool(slug and (slug[1].count("-") > 1 or slug[1][1:].isalpha()))
 
 
-def _is_in_query(low: str, end: int) -> bool:
+def _is_in_query(lowered_text: str, end: int) -> bool:
     """Is the word itself a value: ?q=password&lang=en?"""
-    return low[end : end + 1] == "&" and low[end + 1 : end + 2].isalpha()
+    return lowered_text[end : end + 1] == "&" and lowered_text[end + 1 : end + 2].isalpha()
 
 
 def _is_noun(flat: str, start: int, end: int) -> bool:
@@ -203,7 +207,7 @@ def _find_role(keyword: str) -> tuple[SecretRole, str]:
     whole = _roles_by_word()
     if keyword in whole:
         return whole[keyword]
-    return next(load_lexicon for stem, load_lexicon in _roles_by_stem() if stem in keyword)
+    return next(role for stem, role in _roles_by_stem() if stem in keyword)
 
 
 @cache

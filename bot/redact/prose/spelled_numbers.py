@@ -27,14 +27,14 @@ ROLES = frozenset(
 )
 
 
-def find_spelled_numbers(low: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yields numbers that stand beside one of the keywords. `low` is a lowered text."""
+def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
+    """Yields numbers that stand beside one of the keywords. `lowered_text` is the folded text, lowered."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return
-    for start, end in find_words(_spelled_number_pattern(), low):
+    for start, end in find_words(_spelled_number_pattern(), lowered_text):
         beside = near.to(start, end, behind=MAX_CHARACTERS_AFTER, before=MAX_CHARACTERS_BEFORE)
-        if beside and not _counts_up(low[start:end]):
+        if beside and not _counts_up(lowered_text[start:end]):
             yield start, end
 
 
