@@ -31,7 +31,7 @@ WORDS_PER_GRAMMAR_WORD = 12
 
 
 def find_phrases(lowered_text: str) -> Iterator[tuple[int, int]]:
-    """Yields twelve words and more with no grammar at all; `lowered_text` is the folded text, lowered."""
+    """Yields twelve words and more with no grammar at all; `lowered_text` is lowered."""
     raw = lowered_text.encode("latin-1", "replace")
     for run in WORD_RUNS:
         for match in run.finditer(raw):

@@ -71,7 +71,7 @@ class Keyword:
 
 
 def find_keywords(lowered_text: str) -> Iterator[Keyword]:
-    """Yields the keywords in order, not overlapping. `lowered_text` is the folded text, lowered."""
+    """Yields the keywords in order, not overlapping. `lowered_text` is lowered."""
     flat = lowered_text.replace("_", " ").replace("-", " ")
     for start, end in find_words(_keyword_pattern(), flat):
         if flat.rfind(MASK, max(0, start - MAX_MASK_CHARACTERS), start) >= 0:

@@ -28,7 +28,7 @@ ROLES = frozenset(
 
 
 def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yields numbers that stand beside one of the keywords. `lowered_text` is the folded text, lowered."""
+    """Yields numbers that stand beside one of the keywords. `lowered_text` is lowered."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return
