@@ -19,7 +19,7 @@ ESCAPE = re.compile(
 )
 
 
-def decode_escapes(view: MappedText) -> MappedText | None:
+def decode_escapes(mapped: MappedText) -> MappedText | None:
     """Returns a folded text with each escape as the character it stands for; None when it has
     none.
     """
@@ -27,19 +27,19 @@ def decode_escapes(view: MappedText) -> MappedText | None:
     at: list[int] = []
     behind: list[int] = []
     place = 0
-    for start, end, char in _find_escapes(view.text):
-        text += [view.text[place:start], char]
-        at += view.at[place:start]
-        behind += [spot + 1 for spot in view.at[place:start]]
+    for start, end, char in _find_escapes(mapped.text):
+        text += [mapped.text[place:start], char]
+        at += mapped.at[place:start]
+        behind += [spot + 1 for spot in mapped.at[place:start]]
         if char:
-            at.append(view.at[start])
-            behind.append(view.end(end))
+            at.append(mapped.at[start])
+            behind.append(mapped.end(end))
         place = end
     if not place:
         return None
-    text.append(view.text[place:])
-    at += view.at[place:]
-    behind += [spot + 1 for spot in view.at[place:]]
+    text.append(mapped.text[place:])
+    at += mapped.at[place:]
+    behind += [spot + 1 for spot in mapped.at[place:]]
     return MappedText(text="".join(text), at=at, behind=behind)
 
 

@@ -50,8 +50,10 @@ class PublicIdentifiers:
     """Knows where links, addresses and reference numbers stand in a text."""
 
     def __init__(self, text: str) -> None:
-        view = folded(text)
-        spans = sorted((view.start(low), view.end(high)) for low, high in _find_identifiers(view))
+        mapped = folded(text)
+        spans = sorted(
+            (mapped.start(low), mapped.end(high)) for low, high in _find_identifiers(mapped)
+        )
         self._starts = [start for start, _ in spans]
         self._ends: list[int] = []
         for _, end in spans:
@@ -63,9 +65,9 @@ class PublicIdentifiers:
         return before > 0 and self._ends[before - 1] > place
 
 
-def _find_identifiers(view: MappedText) -> Iterator[tuple[int, int]]:
+def _find_identifiers(mapped: MappedText) -> Iterator[tuple[int, int]]:
     """Yields where each identifier starts and ends in a folded text; they may overlap."""
-    raw = to_latin1(view.text)
+    raw = to_latin1(mapped.text)
     for match in LINK.finditer(raw):
         start, end = match.span()
         login = LOGIN_IN_LINK.search(raw, start, end)
@@ -73,7 +75,7 @@ def _find_identifiers(view: MappedText) -> Iterator[tuple[int, int]]:
     for pattern in (ADDRESS, REFERENCE_NUMBER):
         for match in pattern.finditer(raw):
             yield match.span()
-    low = lowered(view.text)
+    low = lowered(mapped.text)
     for start, end in find_words(_reference_pattern(), low):
         if not _is_purpose(low[max(0, start - PURPOSE_CHARACTERS) : start + 1].split()[-2:]):
             yield start, end

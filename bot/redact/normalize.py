@@ -88,8 +88,8 @@ def without_marks(text: str) -> MappedText:
     return MappedText(text="".join(text[i] for i in at), at=at)
 
 
-def _with_plain_forms(view: MappedText) -> MappedText:
-    return replace(view, text=view.text.translate(plain_forms()))
+def _with_plain_forms(mapped: MappedText) -> MappedText:
+    return replace(mapped, text=mapped.text.translate(plain_forms()))
 
 
 def _is_read(text: str, odd: set[str]) -> Iterator[bool]:
@@ -101,24 +101,24 @@ def _is_read(text: str, odd: set[str]) -> Iterator[bool]:
         yield kept
 
 
-def look_alike_readings(view: MappedText) -> Iterator[MappedText]:
+def look_alike_readings(mapped: MappedText) -> Iterator[MappedText]:
     """Yields readings in which the letters that pass for ASCII ones are ASCII, likeliest first.
 
-    `view` is a text without marks or one with decoded escapes, for a digit of another script may
+    `mapped` is a text without marks or one with decoded escapes, for a digit of another script may
     pass for a letter. Only what mixes such letters with ASCII characters is read so, so that an
     honest text in another script has no such reading: words of letters, and runs that may hold a
     token. A character that passes for several, as Ι for I and l, gives several readings; nothing
     else makes more than one.
     """
-    if view.text.isascii() or look_alikes().isdisjoint(view.text):
+    if mapped.text.isascii() or look_alikes().isdisjoint(mapped.text):
         return
-    parts = [match.span() for match in RUN.finditer(view.text) if _is_mixed_run(match.group())]
-    parts += [match.span() for match in WORD.finditer(view.text) if _is_mixed_word(match.group())]
+    parts = [match.span() for match in RUN.finditer(mapped.text) if _is_mixed_run(match.group())]
+    parts += [match.span() for match in WORD.finditer(mapped.text) if _is_mixed_word(match.group())]
     place = 0
     while parts:
-        yield _read_as_ascii(view, sorted(parts), place)
+        yield _read_as_ascii(mapped, sorted(parts), place)
         place += 1
-        parts = [part for part in parts if _has_reading(view.text[slice(*part)], place)]
+        parts = [part for part in parts if _has_reading(mapped.text[slice(*part)], place)]
 
 
 def _is_mixed_run(run: str) -> bool:
@@ -138,40 +138,40 @@ def _has_reading(part: str, place: int) -> bool:
     return any(len(ascii_readings().get(char, "")) > place for char in set(part))
 
 
-def _read_as_ascii(view: MappedText, parts: list[tuple[int, int]], place: int) -> MappedText:
+def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], place: int) -> MappedText:
     """Returns `parts` read by their candidate number `place`, with the text that lies near them.
 
     A ligature becomes its letters.
     """
-    start = view.text.rfind(" ", 0, max(0, parts[0][0] - CONTEXT_CHARACTERS)) + 1
-    stop = view.text.find(" ", max(end for _, end in parts) + CONTEXT_CHARACTERS)
-    stop = len(view.text) if stop < 0 else stop
+    start = mapped.text.rfind(" ", 0, max(0, parts[0][0] - CONTEXT_CHARACTERS)) + 1
+    stop = mapped.text.find(" ", max(end for _, end in parts) + CONTEXT_CHARACTERS)
+    stop = len(mapped.text) if stop < 0 else stop
     read: list[str] = []
     done = start
     for low, high in parts:
         read += [
-            view.text[done:low],
-            view.text[max(low, done) : high].translate(reading_table(place)),
+            mapped.text[done:low],
+            mapped.text[max(low, done) : high].translate(reading_table(place)),
         ]
         done = max(done, high)
     near = MappedText(
-        text="".join([*read, view.text[done:stop]]),
-        at=view.at[start:stop],
-        behind=view.behind and view.behind[start:stop],
+        text="".join([*read, mapped.text[done:stop]]),
+        at=mapped.at[start:stop],
+        behind=mapped.behind and mapped.behind[start:stop],
     )
     return _with_plain_forms(_without_ligatures(near))
 
 
-def _without_ligatures(view: MappedText) -> MappedText:
+def _without_ligatures(mapped: MappedText) -> MappedText:
     """Returns the text with each ligature as its letters, which stand for one character."""
-    if ligatures().keys().isdisjoint(view.text):
-        return view
-    read = [ligatures().get(char, char) for char in view.text]
+    if ligatures().keys().isdisjoint(mapped.text):
+        return mapped
+    read = [ligatures().get(char, char) for char in mapped.text]
     kept = [i for i, letters in enumerate(read) for _ in letters]
     return MappedText(
         text="".join(read),
-        at=[view.at[i] for i in kept],
-        behind=[view.end(i + 1) for i in kept],
+        at=[mapped.at[i] for i in kept],
+        behind=[mapped.end(i + 1) for i in kept],
     )
 
 
@@ -197,9 +197,9 @@ def find_words(regex: Any, text: str) -> Iterator[tuple[int, int]]:
         place, seen = place + length, end
 
 
-def without_gaps(view: MappedText) -> MappedText:
+def without_gaps(mapped: MappedText) -> MappedText:
     """Returns the text without spaces, soft breaks, quote marks, tags and escaping backslashes."""
-    raw = to_latin1(view.text)
+    raw = to_latin1(mapped.text)
     dropped = bytearray(len(raw))
     for pattern in (QUOTE_MARKER, SOFT_BREAK, TAG, JOINT):
         for match in pattern.finditer(raw):
@@ -207,4 +207,6 @@ def without_gaps(view: MappedText) -> MappedText:
             dropped[start:end] = b"\1" * (end - start)
     spaces = b" \t\\*" + LINE_BREAKS.encode("latin-1", "ignore")
     kept = [i for i, b in enumerate(raw) if not dropped[i] and b not in spaces]
-    return MappedText(text="".join(view.text[i] for i in kept).translate(reading_table()), at=kept)
+    return MappedText(
+        text="".join(mapped.text[i] for i in kept).translate(reading_table()), at=kept
+    )

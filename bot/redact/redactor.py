@@ -47,8 +47,8 @@ def redact(text: str) -> Redaction:
     open_ids = PublicIdentifiers(text)
     spans = [
         span
-        for view in _read_disguises(text)
-        for span in _find_spans(view, open_ids)
+        for mapped in _read_disguises(text)
+        for span in _find_spans(mapped, open_ids)
         if span.certain or not open_ids.hold(span.start)
     ]
     merged = _merge(sorted(spans, key=lambda span: (span.start, -span.end)))
@@ -66,32 +66,32 @@ def _read_disguises(text: str) -> Iterator[MappedText]:
 
     What is found in any of these readings is masked.
     """
-    view = folded(text)
-    yield view
+    mapped = folded(text)
+    yield mapped
     yield from look_alike_readings(without_marks(text))
-    if plain := decode_escapes(view):
+    if plain := decode_escapes(mapped):
         yield plain
         yield from look_alike_readings(plain)
 
 
-def _find_spans(view: MappedText, open_ids: PublicIdentifiers) -> Iterator[Span]:
-    for kind, start, end, certain in _find_matches(view, open_ids):
+def _find_spans(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[Span]:
+    for kind, start, end, certain in _find_matches(mapped, open_ids):
         if end > start:
-            yield Span(kind=kind, start=view.start(start), end=view.end(end), certain=certain)
+            yield Span(kind=kind, start=mapped.start(start), end=mapped.end(end), certain=certain)
 
 
-def _find_matches(view: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
-    raw = to_latin1(view.text)
+def _find_matches(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
+    raw = to_latin1(mapped.text)
     tokens = list(find_tokens(raw))
     yield from tokens
-    yield from find_split_tokens(view, tokens)
+    yield from find_split_tokens(mapped, tokens)
     yield from find_encoded_tokens(raw)
     yield from find_altered_tokens(raw, tokens)
     yield from find_private_keys(raw)
     yield from find_cards(raw)
     yield from find_ibans(raw)
-    yield from find_identity_numbers(view.text, raw)
-    yield from find_prose_secrets(view, open_ids)
+    yield from find_identity_numbers(mapped.text, raw)
+    yield from find_prose_secrets(mapped, open_ids)
 
 
 def _merge(spans: list[Span]) -> list[Span]:

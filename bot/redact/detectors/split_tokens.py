@@ -55,11 +55,11 @@ class _SqueezedText:
         return self.raw[behind : behind + 1].isalnum()
 
 
-def find_split_tokens(view: MappedText, plain: list[SecretMatch]) -> Iterator[SecretMatch]:
+def find_split_tokens(mapped: MappedText, plain: list[SecretMatch]) -> Iterator[SecretMatch]:
     """Yields tokens with gaps inside; `plain` is what was found without squeezing."""
-    raw = to_latin1(view.text)
-    squeezed_view = without_gaps(MappedText(text=view.text, at=range(len(view.text))))
-    tight = _SqueezedText(raw=raw, squeezed=to_latin1(squeezed_view.text), at=squeezed_view.at)
+    raw = to_latin1(mapped.text)
+    squeezed = without_gaps(MappedText(text=mapped.text, at=range(len(mapped.text))))
+    tight = _SqueezedText(raw=raw, squeezed=to_latin1(squeezed.text), at=squeezed.at)
     taken = sorted({match.start: match.end for match in plain}.items())
     for secret_format in prefixed_formats():
         for match in secret_format.regex.finditer(tight.squeezed):

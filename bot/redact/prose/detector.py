@@ -28,15 +28,15 @@ READABLE_ID = re2.compile(rb"\b(?:org|user)-[A-Za-z0-9]{6,}")
 RUN_WITH_DIGITS = re2.compile(rb"[!-~]*[0-9][!-~]*(?:\s+[!-~]*[0-9][!-~]*)*")
 
 
-def find_prose_secrets(view: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
+def find_prose_secrets(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
     """Yields what a folded text holds beside its keywords; a word in a link or an address is
     none.
     """
-    text, lowered_text = view.text, lowered(view.text)
+    text, lowered_text = mapped.text, lowered(mapped.text)
     keywords = (
         keyword
         for keyword in find_keywords(lowered_text)
-        if not open_ids.hold(view.start(keyword.start))
+        if not open_ids.hold(mapped.start(keyword.start))
     )
     kept = [match.span() for match in READABLE_ID.finditer(to_latin1(text))]
     suspected = _find_suspected(text, lowered_text, list(islice(keywords, MAX_KEYWORDS + 1)))
