@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.encoder import Encoder
     from bot.channels.mail.imap import ImapMailbox
-    from bot.channels.mail.local import Folder, Intake, LocalMailbox
-    from bot.channels.mail.rules import Policy
+    from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
+    from bot.channels.mail.rules import MailRuleContext
     from bot.channels.slack import Slack
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
@@ -147,20 +147,20 @@ class App:
         return LocalMailbox(self.settings.home / "mail")
 
     @cached_property
-    def intake(self) -> "Intake | None":
+    def intake(self) -> "LocalSmtpServer | None":
         """The SMTP port of the local mailbox; a real one has its own."""
-        from bot.channels.mail.local import Intake, LocalMailbox
+        from bot.channels.mail.local import LocalMailbox, LocalSmtpServer
 
         if not isinstance(self.mailbox, LocalMailbox):
             return None
-        return Intake(self.mailbox.new, self.settings.smtp_port, self.mailbox.wake)
+        return LocalSmtpServer(self.mailbox.new, self.settings.smtp_port, self.mailbox.wake)
 
     @cached_property
-    def mail_policy(self) -> "Policy":
+    def mail_policy(self) -> "MailRuleContext":
         """What the rules know of the desk: the same for `serve` and for `mail check`."""
-        from bot.channels.mail.rules import Policy
+        from bot.channels.mail.rules import MailRuleContext
 
-        return Policy(
+        return MailRuleContext(
             own=self.settings.own_addresses,
             authserv_id=self.settings.authserv_id,
             local=self.settings.mail is MailKind.LOCAL,

@@ -6,7 +6,7 @@ Rules of form only (punctuation, openings, greetings): what a question is about 
 import re
 
 from bot.domain import Question
-from bot.text.links import says_nothing
+from bot.text.link_shortening import says_nothing
 from bot.text.words import points_back
 
 MAX_QUESTIONS = 8

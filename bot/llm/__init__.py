@@ -1,1 +1,1 @@
-"""The path of a language model: what it is asked, what it may cost, and what its word is worth."""
+"""Asks a language model: what it is asked, what it may cost, and how far its answer counts."""

@@ -1,8 +1,8 @@
-"""What a model need not know: who writes, and to whom.
+"""Masks what a model need not know: who writes, and to whom.
 
-Addresses, telephone numbers and mentions anywhere; names where their place gives them away: in a
-greeting, a close, a signature, an introduction. Secrets are masked long before (redact); this is
-only for what goes to a vendor.
+Addresses, telephone numbers and mentions are masked anywhere; names where their place gives them
+away: in a greeting, a close, a signature, an introduction. Secrets are masked long before (redact);
+this is only for what goes to a vendor.
 """
 
 from typing import Any
@@ -10,23 +10,23 @@ from typing import Any
 import re2
 
 NAME, ADDRESS, NUMBER, PERSON = "[name]", "[address]", "[number]", "[person]"
-MAIL = re2.compile(r"(?i)(?:mailto:)?[\pL\pN._%+'-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+")
-DIGITS = re2.compile(r"\+?\(?\d[\d ()./‐‑–-]{5,}\d")
+MAIL_ADDRESS = re2.compile(r"(?i)(?:mailto:)?[\pL\pN._%+'-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+")
+TELEPHONE = re2.compile(r"\+?\(?\d[\d ()./‐‑–-]{5,}\d")
 YEAR = re2.compile(r"\b(?:19|20)\d\d\b")
 MENTION = re2.compile(r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>|\B@\pL[\pL\pN._-]*")
 CAPITAL = r"(?:\p{Lu}\.|\p{Lu}[\pL'’-]+)"
-INTRODUCED = re2.compile(
+INTRODUCTION = re2.compile(
     r"(?i:\b(my name is|my name's|mein name ist|ich hei(?:ß|ss)e|je m['’]appelle|me llamo|"
     r"mi nombre es|mi chiamo|il mio nome è|(?:o )?meu nome é|chamo-me|mijn naam is|ik heet|"
     r"nazywam się|jag heter|mitt namn är|меня зовут|benim adım|i am|i['’]m))"
     rf"\s+{CAPITAL}(?:\s+{CAPITAL}){{1,2}}"
 )
-GREETED = re2.compile(
+GREETING = re2.compile(
     r"(?i)^\s*(hi|hello|hey|dear|hallo|liebe[rs]?|sehr geehrte[rs]?|guten tag|bonjour|"
     r"bonsoir|chère?|cher|hola|estimad[oa]|querid[oa]|olá|prezad[oa]|car[oa]|ciao|gentile|beste|geachte|hej|"
     r"merhaba|sayın|dzień dobry|cześć|szanown[yai])(?:\s+[\pL'’.-]+){1,4}\s*[,!:–-]\s*$"
 )
-CLOSED = re2.compile(
+CLOSE = re2.compile(
     r"(?i)^\s*((?:(?:many|kind|best|warm|with) )*(?:thanks|regards|wishes)|thank you|cheers|best|"
     r"sincerely|yours(?: \pL+)?|mit freundlichen grüßen|(?:viele|beste|liebe) grüße|vielen dank|"
     r"danke|cordialement|bien à vous|merci|(?:un )?saludos?|atentamente|gracias|atenciosamente|"
@@ -34,34 +34,37 @@ CLOSED = re2.compile(
     r"dziękuję|med vänliga hälsningar|saygılarımla|с уважением|спасибо|敬具|此致|감사합니다)"
     r"\s*[,.!–-]*\s*(?:[\pL'’.-]+ ?){0,4}$"
 )
-SIGNED = re2.compile(rf"^\s*[-–—]?\s*{CAPITAL}(?:\s+{CAPITAL}){{0,2}}\s*$")
-LINE = 8  # words of a line of a signature
+SIGNATURE = re2.compile(rf"^\s*[-–—]?\s*{CAPITAL}(?:\s+{CAPITAL}){{0,2}}\s*$")
+# Words of a line of a signature; a longer line is a sentence.
+MAX_SIGNATURE_WORDS = 8
 
 
 def without_people(text: str) -> str:
-    """`text` with people masked; masked once more it stays as it is."""
-    lines = [GREETED.sub(rf"\1 {NAME},", line) for line in text.split("\n")]
-    masked = "\n".join(_unsigned(lines))
-    masked = MENTION.sub(PERSON, MAIL.sub(ADDRESS, masked))
-    masked = INTRODUCED.sub(rf"\1 {NAME}", masked)
-    return str(DIGITS.sub(_number, masked))
+    """Returns `text` with people masked; a text that is masked already stays as it is."""
+    lines = [GREETING.sub(rf"\1 {NAME},", line) for line in text.split("\n")]
+    masked = "\n".join(_mask_signature(lines))
+    masked = MENTION.sub(PERSON, MAIL_ADDRESS.sub(ADDRESS, masked))
+    masked = INTRODUCTION.sub(rf"\1 {NAME}", masked)
+    return str(TELEPHONE.sub(_mask_number, masked))
 
 
-def _unsigned(lines: list[str]) -> list[str]:
-    """From the close on, short lines are a signature; so is a name alone in the last line."""
+def _mask_signature(lines: list[str]) -> list[str]:
+    """Masks short lines from the close on, and a name alone in the last line."""
     shown, closed = [], False
     last = max((n for n, line in enumerate(lines) if line.strip()), default=0)
     for place, line in enumerate(lines):
-        after = place and (closed or (place == last and SIGNED.match(line)))
-        closing = place and CLOSED.match(line)
-        signed = after and line.strip() and "?" not in line and len(line.split()) <= LINE
+        after = place and (closed or (place == last and SIGNATURE.match(line)))
+        closing = place and CLOSE.match(line)
+        signed = (
+            after and line.strip() and "?" not in line and len(line.split()) <= MAX_SIGNATURE_WORDS
+        )
         shown.append(closing.group(1) if closing else NAME if signed else line)
         closed = closed or bool(closing)
     return shown
 
 
-def _number(found: Any) -> str:
-    """A telephone number; not a date, nor a short number."""
-    text = found.group(0)
+def _mask_number(match: Any) -> str:
+    """Masks a telephone number; a date or a short number stays."""
+    text = match.group(0)
     dated = YEAR.search(text) and not text.startswith("+")
     return str(text if dated or sum(c.isdigit() for c in text) < 7 else NUMBER)

@@ -1,4 +1,4 @@
-"""What a model may cost: calls and tokens an hour, and when to leave it alone."""
+"""Limits what a model may cost: calls and tokens an hour, and rests after failures."""
 
 import threading
 import time
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from bot.limits import ModelLimits, shipped_limits
 
-HOUR = 3600.0
-NOT_ASKED = {  # what each state means, for people
+HOUR_SECONDS = 3600.0
+# What each state in which no call is made means, for people.
+NOT_ASKED = {
     "calls_spent": "its calls of this hour are spent",
     "tokens_spent": "its tokens of this hour are spent",
     "resting": "it failed and is left alone for a while",
@@ -19,24 +20,27 @@ NOT_ASKED = {  # what each state means, for people
 
 
 class SpentError(Exception):
-    """No call now; its text says which bound."""
+    """No call may be made now; the text of the error is the state of the budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Per hour, and for one process."""
+    """The limits of one process: `calls` and `tokens` are per hour, `rest` is in seconds."""
 
     calls: int = 600
     tokens: int = 2_000_000
     at_once: int = field(default_factory=lambda: shipped_limits().model.at_once)
     tries: int = field(default_factory=lambda: shipped_limits().model.tries)
     answer_tokens: int = field(default_factory=lambda: shipped_limits().model.answer_tokens)
-    failures: int = field(default_factory=lambda: shipped_limits().model.failures)  # in a row
+    # In a row, before a rest.
+    failures: int = field(default_factory=lambda: shipped_limits().model.failures)
     rest: float = field(default_factory=lambda: shipped_limits().model.rest_seconds)
 
     @staticmethod
     def of(limits: ModelLimits, *, calls: int, tokens: int) -> "Bounds":
-        """As the limits say."""
+        """Returns the bounds that the model's limits say, with the given calls and tokens an
+        hour.
+        """
         return Bounds(
             calls=calls, tokens=tokens, at_once=limits.at_once, tries=limits.tries,
             answer_tokens=limits.answer_tokens, failures=limits.failures, rest=limits.rest_seconds,
@@ -52,7 +56,9 @@ class Spend:
     took: int | None = None
 
     def tell(self, tokens: int) -> None:
-        """What the vendor counts; nothing told means all that was held."""
+        """Sets the tokens that the vendor counted; without it, all that was held counts as
+        spent.
+        """
         self.took = tokens
 
 
@@ -72,43 +78,45 @@ class Budget:
         self._lock = threading.Lock()
 
     @contextmanager
-    def call(self, *, most: int = 0, seconds: float = HOUR) -> Iterator[Spend]:
-        """Room for one call of at most `most` tokens; SpentError: no room."""
+    def call(self, *, most: int = 0, seconds: float = HOUR_SECONDS) -> Iterator[Spend]:
+        """Holds at most `most` tokens for one call of `seconds`; SpentError when there is no
+        room.
+        """
         spend = Spend(most=most, until=self.clock() + seconds)
         self._begin(spend)
         try:
             yield spend
         except Exception as error:
-            self._failed(type(error).__name__)
-            if _unanswered(error):
+            self._count_failure(type(error).__name__)
+            if _is_rejected(error):
                 spend.tell(0)
             raise
         else:
-            self._went_well(spend)
+            self._count_success(spend)
         finally:
             self._end(spend)
 
     def late(self) -> None:
-        """A message waited in vain: its call may run for ever."""
-        self._failed("LateError")
+        """Counts as a failure a call that a message waited for in vain: it may run for ever."""
+        self._count_failure("LateError")
 
     @property
     def state(self) -> str:
-        """`open`, or why no call is made now."""
+        """`open`, or the state in which no call is made now: a key of NOT_ASKED."""
         with self._lock:
-            return self._closed(self._usual) or "open"
+            return self._why_closed(self._usual) or "open"
 
     @property
     def hour(self) -> tuple[int, int]:
-        """Calls and tokens of the last hour, with what the running ones hold."""
+        """Calls and tokens of the last hour, with what the running calls hold."""
         with self._lock:
-            self._forget()
-            return len(self._calls) + len(self._running), self._tokens()
+            self._drop_old_calls()
+            return len(self._calls) + len(self._running), self._count_tokens()
 
     def _begin(self, spend: Spend) -> None:
         with self._lock:
             self._usual = max(spend.most, 1)
-            if reason := self._closed(self._usual):
+            if reason := self._why_closed(self._usual):
                 self.faults[reason] += 1
                 raise SpentError(reason)
             self._running.append(spend)
@@ -120,8 +128,8 @@ class Budget:
             self._calls.append((self.clock(), took))
             self.spent.update(calls=1, tokens=took)
 
-    def _closed(self, most: int) -> str:
-        self._forget()
+    def _why_closed(self, most: int) -> str:
+        self._drop_old_calls()
         now = self.clock()
         if now < self._rests_until:
             return "resting"
@@ -129,21 +137,21 @@ class Budget:
             return "busy"
         if len(self._calls) + len(self._running) >= self.bounds.calls:
             return "calls_spent"
-        return "tokens_spent" if self._tokens() + most > self.bounds.tokens else ""
+        return "tokens_spent" if self._count_tokens() + most > self.bounds.tokens else ""
 
-    def _forget(self) -> None:
-        while self._calls and self._calls[0][0] <= self.clock() - HOUR:
+    def _drop_old_calls(self) -> None:
+        while self._calls and self._calls[0][0] <= self.clock() - HOUR_SECONDS:
             self._calls.popleft()
 
-    def _tokens(self) -> int:
+    def _count_tokens(self) -> int:
         return sum(tokens for _, tokens in self._calls) + sum(s.most for s in self._running)
 
-    def _went_well(self, spend: Spend) -> None:
+    def _count_success(self, spend: Spend) -> None:
         with self._lock:
             if self.clock() <= spend.until:
                 self._in_a_row = 0
 
-    def _failed(self, kind: str) -> None:
+    def _count_failure(self, kind: str) -> None:
         with self._lock:
             self.faults[kind] += 1
             self._in_a_row += 1
@@ -151,6 +159,6 @@ class Budget:
                 self._rests_until, self._in_a_row = self.clock() + self.bounds.rest, 0
 
 
-def _unanswered(error: Exception) -> bool:
-    """Did the vendor say no, which costs nothing?"""
+def _is_rejected(error: Exception) -> bool:
+    """Did the vendor reject the call with a status, which costs nothing?"""
     return isinstance(getattr(error, "status_code", None), int)

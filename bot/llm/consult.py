@@ -1,4 +1,6 @@
-"""One model, asked about a message: its word on each question, weighed with the desk's evidence."""
+"""Asks one model about a message and weighs its verdict on each question with the desk's
+evidence.
+"""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -8,14 +10,15 @@ from bot.domain import Response
 from bot.llm.anonymize import without_people
 from bot.llm.budget import NOT_ASKED
 from bot.llm.trust import Trust
-from bot.llm.verdict import agreed_verdict, at_stake, overlaps, weighed
+from bot.llm.verdict import agreed_verdict, apply_verdict, is_at_stake, overlaps
 from bot.ports import Judgement, Selected, Selector
 
-FEW = 2  # words that are no question of their own
+# A span of no more words is no question of its own.
+MAX_FRAGMENT_WORDS = 2
 
 
 class ConsultationResult(StrEnum):
-    """What came of asking about a message, when something came."""
+    """What asking about a message gave, when it gave something."""
 
     CONFIRMED = "confirmed"  # a yes to one of its questions
     DENIED = "denied"  # a no to each
@@ -23,7 +26,7 @@ class ConsultationResult(StrEnum):
 
 
 class Consultation:
-    """A selector and how far it is trusted."""
+    """A selector, and how far its yes is trusted."""
 
     def __init__(self, selector: Selector, knowledge: Knowledge) -> None:
         self.selector = selector
@@ -31,11 +34,11 @@ class Consultation:
         self.trust = Trust.of(knowledge)
 
     def ask(self, text: str) -> Selected:
-        """What it says of a message; who wrote it, it is not told."""
+        """Returns what the model selects for a message; who wrote it is masked before."""
         return self.selector.select(without_people(text), self.offered)
 
     def came(self, selected: Selected, questions: Sequence[str]) -> str:
-        """What came of asking; the class of the fault when nothing did."""
+        """Returns the result of asking; the class of the fault when nothing came back."""
         words = [agreed_verdict(without_people(each), selected) for each in questions]
         if selected.fault or None in words:
             return selected.fault or ConsultationResult.LEFT_OUT
@@ -46,32 +49,37 @@ class Consultation:
         )
 
     def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
-        """Spans that both calls name as questions and that are none of the desk's."""
+        """Returns spans that both calls name as questions and that are none of the desk's.
+
+        The result is empty while the model is not trusted.
+        """
         known = [without_people(view) for view in views]
-        found = [
+        spans = [
             e.span
             for e in selected.one
-            if len(e.span.split()) > FEW
+            if len(e.span.split()) > MAX_FRAGMENT_WORDS
             and not any(overlaps(e, view) for view in known)
             and any(overlaps(other, e.span) for other in selected.other)
         ]
-        return found if found and self.trust.holds(self.ask) else []
+        return spans if spans and self.trust.holds(self.ask) else []
 
     def weigh(
         self, question: str, judged: Judgement, selected: Selected, *, threshold: float
     ) -> tuple[Judgement, bool]:
-        """The evidence with its word on the question, and whether its yes counted."""
+        """Returns the evidence with the model's verdict on the question, and whether its yes
+        counted.
+        """
         limits = self.trust.limits
         word = agreed_verdict(without_people(question), selected)
         if word is not None and judged.probability < limits.silent_below:
             self.trust.saw(yes=word.confirms)
-        trusted = at_stake(judged, word, threshold=threshold, limits=limits) and self.trust.holds(
-            self.ask
-        )
-        return weighed(judged, word, trusted=trusted, limits=limits), trusted
+        trusted = is_at_stake(
+            judged, word, threshold=threshold, limits=limits
+        ) and self.trust.holds(self.ask)
+        return apply_verdict(judged, word, trusted=trusted, limits=limits), trusted
 
 
-RESULTS: dict[str, str] = {
+RESULT_SENTENCES: dict[str, str] = {
     ConsultationResult.CONFIRMED: "a model was asked and confirms; its word was weighed",
     ConsultationResult.DENIED: "a model was asked and finds no answer in the post",
     ConsultationResult.LEFT_OUT: (
@@ -81,9 +89,9 @@ RESULTS: dict[str, str] = {
 
 
 def describe_consultation(response: Response) -> Iterator[str]:
-    """What came of asking a model about a message, a sentence for each time it was asked."""
+    """Yields a sentence for each time that a model was asked about a message."""
     for result in response.asked:
-        if words := RESULTS.get(result):
+        if words := RESULT_SENTENCES.get(result):
             yield words
         elif why := NOT_ASKED.get(result):
             yield f"the model was not asked: {why}; the desk decided alone"

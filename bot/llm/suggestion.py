@@ -1,7 +1,7 @@
-"""A model's free wording for staff, each sentence marked by what the post says of it.
+"""Marks each sentence of a model's free wording by what the post says of it, for staff.
 
 Measured elsewhere, checks by shared words let most unfaithful sentences through; so only what the
-post says word for word is called supported, and everything else asks for a person's eye.
+post says word for word is called stated, and everything else asks for a person's eye.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,17 @@ from bot.domain import Passage
 from bot.policy.staff_remarks import warnings
 from bot.redact import redact
 
-MOST_SENTENCES = 12
-NEARLY = 0.85  # of a sentence's longer words in one passage
+# Sentences of one suggestion that are shown.
+MAX_SENTENCES = 12
+# The least share of a sentence's longer words that one passage has.
+NEAR_SHARE = 0.85
 WORD = re2.compile(r"[\pL\pN]+(?:['’][\pL]+)?")
 SENTENCE = re2.compile(r"[^.!?\n]+(?:[.!?]+[^\s.!?][^.!?\n]*)*[.!?]*")
-DENIES = frozenset({"no", "not", "never", "nor", "none", "without", "nobody", "cannot"})
+DENYING_WORDS = frozenset({"no", "not", "never", "nor", "none", "without", "nobody", "cannot"})
 
 
 class Support(StrEnum):
-    """How far a sentence is the post's."""
+    """How far the post supports a sentence."""
 
     STATED = "stated"  # stands in a passage word for word
     NEAR = "near"  # nearly one passage's words, with its numbers and its denials
@@ -31,8 +33,8 @@ class Support(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sentence:
-    """One sentence, and the passage that comes nearest; none where nothing does."""
+class SuggestedSentence:
+    """One sentence, and the passage that comes nearest; None where none does."""
 
     text: str
     support: Support
@@ -43,48 +45,51 @@ class Sentence:
 class Suggestion:
     """What a person may take over, and what to look at before they do."""
 
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[SuggestedSentence, ...]
     warnings: tuple[str, ...]
 
 
 def suggested(text: str, passages: Sequence[Passage], knowledge: Knowledge) -> Suggestion:
-    """`text` sentence by sentence, secrets masked."""
+    """Returns `text` sentence by sentence, with secrets masked and each sentence's support."""
     clean = redact(text).text
-    found = [s.strip() for s in SENTENCE.findall(clean) if WORD.search(s)][:MOST_SENTENCES]
+    sentences = [s.strip() for s in SENTENCE.findall(clean) if WORD.search(s)][:MAX_SENTENCES]
     return Suggestion(
-        sentences=tuple(supported(each, passages) for each in found),
+        sentences=tuple(find_support(each, passages) for each in sentences),
         warnings=warnings(clean, knowledge),
     )
 
 
-def supported(text: str, passages: Iterable[Passage]) -> Sentence:
-    """The strongest support that a passage gives."""
+def find_support(text: str, passages: Iterable[Passage]) -> SuggestedSentence:
+    """Returns the sentence with the strongest support that a passage gives."""
     near: Passage | None = None
     for passage in passages:
-        if _stands(text, passage):
-            return Sentence(text=text, support=Support.STATED, passage=passage)
-        if near is None and _nearly(text, passage):
+        if _is_stated(text, passage):
+            return SuggestedSentence(text=text, support=Support.STATED, passage=passage)
+        if near is None and _is_near(text, passage):
             near = passage
-    return Sentence(text=text, support=Support.NEAR if near else Support.NONE, passage=near)
+    return SuggestedSentence(
+        text=text, support=Support.NEAR if near else Support.NONE, passage=near
+    )
 
 
-def _stands(text: str, passage: Passage) -> bool:
-    """A whole sentence of the passage: a part of one may say the opposite."""
+def _is_stated(text: str, passage: Passage) -> bool:
+    """Is it a whole sentence of the passage? A part of one may say the opposite."""
     words = _words(text)
     return bool(words) and words in [_words(each) for each in (*passage.sentences, passage.text)]
 
 
-def _nearly(text: str, passage: Passage) -> bool:
+def _is_near(text: str, passage: Passage) -> bool:
+    """Does the passage have nearly all its words, all its numbers, and the same denial?"""
     asked, there = _words(text), frozenset(_words(passage.text))
     long = [word for word in asked if len(word) > 3]
     numbers = [word for word in asked if any(c.isdigit() for c in word)]
     if not long or any(n not in there for n in numbers) or _denies(asked) != _denies(there):
         return False
-    return sum(word in there for word in long) >= NEARLY * len(long)
+    return sum(word in there for word in long) >= NEAR_SHARE * len(long)
 
 
 def _denies(words: Iterable[str]) -> bool:
-    return any(word in DENIES or word.endswith("n't") for word in words)
+    return any(word in DENYING_WORDS or word.endswith("n't") for word in words)
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether a model's yes may count: it must say no where the post is known to be silent.
+"""Decides whether a model's yes may count: it must say no where the post is known to be silent.
 
 On questions that the post answers, a model that confirms everything cannot be told from a good one.
 So before its yes first changes a decision, and every hour after, it gets a trial: a message of
@@ -17,9 +17,11 @@ from bot.limits import ModelLimits, read_limits
 from bot.llm.verdict import agreed_verdict
 from bot.ports import Selected
 
-Select = Callable[[str], Selected]
-LONGEST = 100  # characters of a trial question
-WRONG_ONCE = 1  # may be the desk's own mistake
+SelectCall = Callable[[str], Selected]
+# Characters of a question that is used in a trial.
+MAX_QUESTION_CHARACTERS = 100
+# Wrong answers that do not count: one may be the desk's own mistake.
+MAX_FORGIVEN = 1
 
 
 class Trust:
@@ -38,32 +40,32 @@ class Trust:
 
     @staticmethod
     def of(knowledge: Knowledge) -> "Trust":
-        """Tried with the silent topics of this knowledge."""
+        """Returns the trust in a model that is tried with the silent topics of this knowledge."""
         return Trust(read_limits(knowledge.folder).model, lambda: silent_questions(knowledge))
 
-    def holds(self, select: Select) -> bool:
-        """May a yes count now? The trial comes first when it is due."""
+    def holds(self, select: SelectCall) -> bool:
+        """May a yes count now? When a trial is due, it is held first."""
         with self._trying:
             if self.clock() >= self._due:
-                self._try(select)
+                self._hold_trial(select)
         return self.good
 
     def saw(self, *, yes: bool) -> None:
-        """What the model said of a question on which the post is silent."""
+        """Counts what the model said of a question on which the post is silent."""
         with self._lock:
             self._said_yes.append(yes)
 
     @property
     def good(self) -> bool:
-        """Did it say no as often as it must?"""
+        """Did the model say no as often as it must?"""
         with self._lock:
             yes, of = sum(self._said_yes), len(self._said_yes)
-        return yes <= WRONG_ONCE or yes <= self.limits.most_yes * of
+        return yes <= MAX_FORGIVEN or yes <= self.limits.most_yes * of
 
-    def _try(self, select: Select) -> None:
-        """A trial that could not be held says nothing, and comes again soon."""
+    def _hold_trial(self, select: SelectCall) -> None:
+        """Holds a trial; one that could not be held says nothing, and comes again soon."""
         self._due = self.clock() + self.limits.trial_seconds
-        questions = self._questions()
+        questions = self._draw_questions()
         if not questions:
             return
         selected = select("\n".join(questions))
@@ -74,8 +76,8 @@ class Trust:
             word = agreed_verdict(question, selected)
             self.saw(yes=word is not None and word.confirms)
 
-    def _questions(self) -> list[str]:
-        """One of each of some topics; not to be foreseen."""
+    def _draw_questions(self) -> list[str]:
+        """Returns one question of each of some topics, drawn so that they cannot be foreseen."""
         drawn = random.SystemRandom()
         topics = list(self.silent())
         chosen = drawn.sample(topics, min(self.limits.trial_questions, len(topics)))
@@ -83,9 +85,13 @@ class Trust:
 
 
 def silent_questions(knowledge: Knowledge) -> list[list[str]]:
-    """English questions by topic that the post says nothing about; short ones."""
-    found: dict[str, list[str]] = {}
+    """Returns short English questions that the post says nothing about, a list for each topic."""
+    by_topic: dict[str, list[str]] = {}
     for wording in knowledge.wordings:
-        if wording.kind == "silent" and wording.language == "en" and len(wording.text) <= LONGEST:
-            found.setdefault(wording.label, []).append(wording.text)
-    return list(found.values())
+        if (
+            wording.kind == "silent"
+            and wording.language == "en"
+            and len(wording.text) <= MAX_QUESTION_CHARACTERS
+        ):
+            by_topic.setdefault(wording.label, []).append(wording.text)
+    return list(by_topic.values())

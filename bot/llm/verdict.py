@@ -1,9 +1,9 @@
-"""What a model selected, checked: it can hold an answer back, or confirm one the evidence allows.
+"""Checks what a model selected and applies it: it can hold an answer back, or confirm one.
 
-The model's word is one more piece of evidence, never the last. Its ids must be among the passages
-that were sent, its spans must stand in the message, and what it confirms must be among the first
-that the desk itself ranks. A yes counts only from a model that says no where the post is silent
-(trust.py); from any other it changes nothing, and only its no is heard.
+The model's verdict is one more piece of evidence, never the last. Its ids must be among the
+passages that were sent, its spans must stand in the message, and what it confirms must be among the
+first that the desk itself ranks. A yes counts only from a model that says no where the post is
+silent (trust.py); from any other it changes nothing, and only its no is heard.
 """
 
 import math
@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 from bot.limits import ModelLimits
 from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 
+# Entries of one selection; the model is asked about the questions of one message.
 MAX_ENTRIES = 20
+# Passages of one entry.
 MAX_PASSAGES = 3
-QUOTED = 2  # passages of an answer: the first of a judgement
+# Passages that an answer quotes: the first of a judgement.
+QUOTED_PASSAGES = 2
 
 
 class SelectionError(ValueError):
@@ -24,24 +27,28 @@ class SelectionError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVerdict:
-    """What two calls say of one question together: passages that both name, or a no."""
+    """What two calls say of one question together: the passages that both name, or a no."""
 
     passages: tuple[str, ...] = ()
 
     @property
     def confirms(self) -> bool:
+        """Does the model say that the post answers the question?"""
         return bool(self.passages)
 
 
 def checked(
     entries: Sequence[PassageSelection], *, text: str, offered: Sequence[str]
 ) -> tuple[PassageSelection, ...]:
-    """`entries` as they are; SelectionError for an unknown id, a made-up span, an empty answer."""
+    """Returns `entries` unchanged; SelectionError when they break the contract.
+
+    They break it with an unknown id, a span that is not in `text`, or an answer without passages.
+    """
     if len(entries) > MAX_ENTRIES:
         raise SelectionError("too many entries")
-    known, said = frozenset(offered), _folded(text)
+    known, message = frozenset(offered), _without_spaces(text)
     for entry in entries:
-        if not entry.span.strip() or _folded(entry.span) not in said:
+        if not entry.span.strip() or _without_spaces(entry.span) not in message:
             raise SelectionError("a span does not stand in the message")
         if len(entry.passages) > MAX_PASSAGES or not known.issuperset(entry.passages):
             raise SelectionError("a passage was not offered")
@@ -51,20 +58,20 @@ def checked(
 
 
 def overlaps(entry: PassageSelection, question: str) -> bool:
-    """Do they speak of the same words?"""
-    asked, said = _folded(question), _folded(entry.span)
-    return said in asked or asked in said
+    """Does the span of the entry hold the question, or the question the span?"""
+    asked, span = _without_spaces(question), _without_spaces(entry.span)
+    return span in asked or asked in span
 
 
 def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
-    """The more cautious word of the two calls; None where they leave it to the desk.
+    """Returns the more cautious verdict of the two calls; None where they leave it to the desk.
 
     Both must confirm, and the best passage of each must be among those of the other.
     """
     one, other = (_entry_for(question, entries) for entries in (selected.one, selected.other))
     if one is None or other is None:
-        said = one or other
-        return None if said is None or _confirms(said) else ModelVerdict()
+        only_entry = one or other
+        return None if only_entry is None or _confirms(only_entry) else ModelVerdict()
     common = tuple(p for p in one.passages if p in other.passages)
     agree = one.passages[:1] == common[:1] and other.passages[0] in common if common else False
     return (
@@ -74,40 +81,45 @@ def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
     )
 
 
-def at_stake(
+def is_at_stake(
     judged: Judgement, word: ModelVerdict | None, *, threshold: float, limits: ModelLimits
 ) -> bool:
     """Would a yes change what the desk does by itself?
 
     Nothing is at stake for a judge that is certain of nothing: its number is no probability.
     """
-    chosen = _chosen(judged, word, limits) if word else ()
+    chosen = _ranked_passages(judged, word, limits) if word else ()
     if not chosen or not judged.certainty or judged.probability < limits.floor:
         return False
-    return judged.probability < threshold or chosen[0] not in judged.passages[:QUOTED]
+    return judged.probability < threshold or chosen[0] not in judged.passages[:QUOTED_PASSAGES]
 
 
-def weighed(
+def apply_verdict(
     judged: Judgement, word: ModelVerdict | None, *, trusted: bool, limits: ModelLimits
 ) -> Judgement:
-    """The evidence with the model's verdict: held back, as it was, or in its order and lifted."""
+    """Returns the evidence with the model's verdict: held back, unchanged, or reordered and
+    raised.
+    """
     if word is None:
         return judged
-    chosen = _chosen(judged, word, limits)
-    if not chosen or not (trusted or chosen[0] in judged.passages[:QUOTED]):
+    chosen = _ranked_passages(judged, word, limits)
+    if not chosen or not (trusted or chosen[0] in judged.passages[:QUOTED_PASSAGES]):
         return replace(judged, probability=0.0)
     if not trusted:
         return judged
     order = tuple(dict.fromkeys([*chosen, *judged.passages]))
-    return replace(judged, probability=_lifted(judged.probability, limits), passages=order)
+    return replace(
+        judged, probability=_raise_probability(judged.probability, limits), passages=order
+    )
 
 
-def _chosen(judged: Judgement, word: ModelVerdict, limits: ModelLimits) -> tuple[str, ...]:
-    """Of what both calls name, what the desk itself ranks; in the order of the model."""
+def _ranked_passages(judged: Judgement, word: ModelVerdict, limits: ModelLimits) -> tuple[str, ...]:
+    """Returns the passages that both calls name and the desk ranks high, in the model's order."""
     return tuple(p for p in word.passages if p in judged.passages[: limits.among])
 
 
-def _lifted(probability: float, limits: ModelLimits) -> float:
+def _raise_probability(probability: float, limits: ModelLimits) -> float:
+    """Returns the probability with the log odds that a trusted yes adds."""
     if probability < limits.floor:
         return probability
     kept = min(probability, 1 - 1e-6)
@@ -115,15 +127,15 @@ def _lifted(probability: float, limits: ModelLimits) -> float:
 
 
 def _entry_for(question: str, entries: Sequence[PassageSelection]) -> PassageSelection | None:
-    """What was said of this question; of several that overlap, what holds back most."""
-    found = [e for e in entries if overlaps(e, question)]
-    return min(found, key=_confirms, default=None)
+    """Returns the entry on this question; of several that overlap, the one that holds back most."""
+    matching = [e for e in entries if overlaps(e, question)]
+    return min(matching, key=_confirms, default=None)
 
 
 def _confirms(entry: PassageSelection) -> bool:
     return entry.decision is SelectionDecision.ANSWER and entry.states
 
 
-def _folded(text: str) -> str:
-    """Without spaces, which not every language writes between sentences."""
+def _without_spaces(text: str) -> str:
+    """Returns the text without spaces, which not every language writes between sentences."""
     return "".join(text.lower().split())

@@ -1,10 +1,10 @@
-"""The closed-set check that every automatic text passes, last, at the only send function."""
+"""Checks every automatic text last, at the only send function, against a closed set of units."""
 
-from bot.outbound.check import CANARY, Check, LeakDetector, Outbound, text_of
+from bot.outbound.check import CANARY, CheckResult, LeakDetector, Outbound, text_of
 
 __all__ = [
     "CANARY",
-    "Check",
+    "CheckResult",
     "LeakDetector",
     "Outbound",
     "text_of",

@@ -1,4 +1,4 @@
-"""The closed-set check that every automatic text passes, last, at the only send function.
+"""Checks every automatic text last, at the only send function, against a closed set of units.
 
 A text may leave only if it is a row of whole units in the order of a reply, each a reviewed
 template, a stored passage, a heading of the post or its source line (`grammar`). So nothing that a
@@ -15,22 +15,24 @@ from email.utils import parseaddr
 
 from bot.corpus import Knowledge
 from bot.corpus.links import unlisted
-from bot.outbound.grammar import Grammar, folded
+from bot.outbound.grammar import ReplyGrammar, fold_spaces
 from bot.outbound.secret_leaks import CANARY, LeakDetector
 from bot.redact import redact
 from bot.text.subject import reply_subject
 
-__all__ = ["CANARY", "Check", "LeakDetector", "Outbound", "text_of"]
+__all__ = ["CANARY", "CheckResult", "LeakDetector", "Outbound", "text_of"]
 
-BYTES = 12  # of a mail for each character of its text: what quoted-printable makes of one
-HEADERS = frozenset({
+# Bytes of a mail for each character of its text: what quoted-printable makes of one.
+MAX_BYTES_PER_CHARACTER = 12
+# Headers that the desk writes; a mail with any other does not leave.
+ALLOWED_HEADERS = frozenset({
     "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "auto-submitted",
     "x-auto-response-suppress", "mime-version", "content-type", "content-transfer-encoding",
 })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CheckResult:
     """May the text leave, and if not, why."""
 
     allowed: bool
@@ -42,82 +44,91 @@ class Outbound:
 
     def __init__(self, knowledge: Knowledge, own_secrets: Iterable[str] = ()) -> None:
         self.knowledge = knowledge
-        self.grammar = Grammar(knowledge)
-        self.echoes = LeakDetector(own_secrets, approved=self.grammar.units)
+        self.grammar = ReplyGrammar(knowledge)
+        self.leak_detector = LeakDetector(own_secrets, approved=self.grammar.units)
 
-    def check(self, text: str) -> Check:
-        """Allowed only if all of `text` is known units, each in its place."""
-        why = self._objection(text)
-        return Check(allowed=not why, why=why)
+    def check(self, text: str) -> CheckResult:
+        """Checks a text: it is allowed only if all of it is known units, each in its place."""
+        why = self._object_to_text(text)
+        return CheckResult(allowed=not why, why=why)
 
-    def check_mail(self, mail: bytes, *, automatic: bool) -> Check:
-        """The same for a finished mail: one plain text under the desk's own headers.
+    def check_mail(self, mail: bytes, *, automatic: bool) -> CheckResult:
+        """Checks a finished mail: it must be one plain text under the desk's own headers.
 
-        What a person wrote is theirs; a mail that calls itself automatic is not, whatever is
-        stored of it.
+        What a person wrote is theirs; a mail that calls itself automatic is not, whatever is stored
+        of it.
         """
         parsed = message_from_bytes(mail, policy=SMTP)
-        if why := self._subject(str(parsed["subject"] or "")):
-            return Check(allowed=False, why=why)
+        if why := self._object_to_subject(str(parsed["subject"] or "")):
+            return CheckResult(allowed=False, why=why)
         if not automatic and "auto-submitted" not in parsed:
-            return Check(allowed=True)
-        if len(mail) > BYTES * self.grammar.longest:
-            return Check(allowed=False, why="the mail is longer than any reply")
-        if why := _odd(parsed):
-            return Check(allowed=False, why=why)
+            return CheckResult(allowed=True)
+        if len(mail) > MAX_BYTES_PER_CHARACTER * self.grammar.longest:
+            return CheckResult(allowed=False, why="the mail is longer than any reply")
+        if why := _object_to_form(parsed):
+            return CheckResult(allowed=False, why=why)
         try:
             return self.check(str(parsed.get_content()))
         except (LookupError, ValueError):
-            return Check(allowed=False, why="the text of the mail cannot be read")
+            return CheckResult(allowed=False, why="the text of the mail cannot be read")
 
-    def _subject(self, subject: str) -> str:
-        """Why a mail may not have this subject; a person's neither, for people do not write it.
+    def _object_to_subject(self, subject: str) -> str:
+        """Returns why a mail may not have this subject; empty when it may.
 
-        It is a template, or the asker's own, in which nothing is left but masked words: that it
-        was theirs to begin with, and that they proved who they are, the intake saw to.
+        It is a template, or the asker's own, in which nothing is left but masked words: that it was
+        theirs to begin with, and that they proved who they are, the intake saw to. The same holds
+        for what a person answers, for people do not write subjects.
         """
         if any(subject == t.subject for t in self.knowledge.templates.values()):
             return ""
         if not subject or reply_subject(subject) != subject or redact(subject).spans:
             return "the mail has a subject that is neither the desk's nor one of a reply"
         return (
-            "its subject holds a secret of the desk" if self.echoes.contains_secret(subject) else ""
+            "its subject holds a secret of the desk"
+            if self.leak_detector.contains_secret(subject)
+            else ""
         )
 
-    def _objection(self, text: str) -> str:
-        return self._unreadable(text) or self.grammar.objection(folded(text)) or self._led(text)
+    def _object_to_text(self, text: str) -> str:
+        return (
+            self._object_to_characters(text)
+            or self.grammar.objection(fold_spaces(text))
+            or self._object_to_links(text)
+        )
 
-    def _unreadable(self, text: str) -> str:
-        """What is said of a text before it is taken apart."""
+    def _object_to_characters(self, text: str) -> str:
+        """Returns what is wrong with a text before it is split into units; empty for nothing."""
         if not text.strip():
             return "the text is empty"
         if len(text) > self.grammar.longest:
             return f"the text is longer than any reply, {self.grammar.longest} characters"
-        if self.echoes.contains_secret(text):
+        if self.leak_detector.contains_secret(text):
             return "it holds a secret of the desk"
         strange = self.grammar.strange(text)
         return f"it holds U+{ord(strange):04X}, which is in no approved text" if strange else ""
 
-    def _led(self, text: str) -> str:
-        """Where even approved units would lead a reader, and should not."""
-        found = unlisted(text, self.knowledge.notes)
-        return f"an address, link or number is not listed: {found[0]}" if found else ""
+    def _object_to_links(self, text: str) -> str:
+        """Returns where even approved units would lead a reader and should not; empty for
+        nowhere.
+        """
+        unapproved = unlisted(text, self.knowledge.notes)
+        return f"an address, link or number is not listed: {unapproved[0]}" if unapproved else ""
 
 
 def text_of(mail: bytes) -> str:
-    """The text of a mail that the desk sent; nothing where it cannot be read any more."""
+    """Returns the text of a mail that the desk sent; empty where it cannot be read any more."""
     try:
         return str(message_from_bytes(mail, policy=SMTP).get_content())
     except (KeyError, LookupError, ValueError):
         return ""
 
 
-def _odd(mail: EmailMessage) -> str:
-    """What the desk never makes: other parts, headers or names."""
+def _object_to_form(mail: EmailMessage) -> str:
+    """Returns what the mail has that the desk never writes: other parts, headers or names."""
     if mail.get_content_type() != "text/plain" or mail.is_attachment():
         return "the mail is not one plain text"
     names = [name.lower() for name in mail]
-    if not HEADERS.issuperset(names) or len(set(names)) < len(names):
+    if not ALLOWED_HEADERS.issuperset(names) or len(set(names)) < len(names):
         return "the mail has a header that the desk does not write"
     if any(parseaddr(str(mail[n]))[0] for n in ("from", "to")):
         return "the mail has a name that is not the desk's"

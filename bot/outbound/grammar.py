@@ -1,4 +1,4 @@
-"""The units of a reply and their order, as `bot.answering.reply` writes it: taken apart again.
+"""Splits a reply, as `bot.answering.reply` writes it, into its units and checks their order.
 
 The text is read in one pass: at each place only the units that begin with the word there are tried.
 """
@@ -15,11 +15,11 @@ from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
 from bot.domain import Passage
 
-PLAIN = frozenset(string.printable) - frozenset("\v\f")
-UNKNOWN = "a part is no whole template and no whole passage"
+PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f")
+UNKNOWN_PART = "a part is no whole template and no whole passage"
 
 
-class Kind(IntEnum):
+class UnitKind(IntEnum):
     """Kinds of units, in the order of a reply."""
 
     GREETING = 0
@@ -36,55 +36,59 @@ class Kind(IntEnum):
     FOOTER = 11
 
 
-SEVERAL = frozenset({Kind.SECRET_KIND, Kind.REFUSAL})  # may stand one below the other
-SOURCES = frozenset({Kind.SOURCE, Kind.DATE, Kind.LINK})  # the pieces of a source line
-QUOTES = SOURCES | {Kind.ABOUT, Kind.PASSAGE}
+# Kinds of which several may stand one below the other.
+REPEATABLE_KINDS = frozenset({UnitKind.SECRET_KIND, UnitKind.REFUSAL})
+# The pieces of a source line.
+SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
+QUOTE_KINDS = SOURCE_KINDS | {UnitKind.ABOUT, UnitKind.PASSAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class ReplyUnit:
     """An approved text with what it may be: the same words can serve several languages."""
 
     text: str
-    kind: Kind
+    kind: UnitKind
     languages: frozenset[str]
     of: tuple[Passage, ...] = ()  # what it quotes, heads or names the source of
 
 
-class Grammar:
-    """Every unit that may leave, found by its first word."""
+class ReplyGrammar:
+    """Knows every unit that may leave, by its first word."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self.units: dict[str, Unit] = {}
-        for unit in _units(knowledge):
+        self.units: dict[str, ReplyUnit] = {}
+        for unit in _approved_units(knowledge):
             self._add(unit)
-        self.characters = PLAIN.union(*self.units)
+        self.characters = PLAIN_CHARACTERS.union(*self.units)
         # No unit stands twice in a reply; twice the sum leaves room for indents.
         self.longest = 2 * max(self._length(language) for language in knowledge.templates)
-        self._by_word: dict[str, list[Unit]] = defaultdict(list)
+        self._by_word: dict[str, list[ReplyUnit]] = defaultdict(list)
         for unit in sorted(self.units.values(), key=lambda u: len(u.text), reverse=True):
             self._by_word[unit.text.split(" ", 1)[0]].append(unit)
 
     def strange(self, text: str) -> str:
-        """A character that no approved text has: look-alikes, invisible ones, turned writing."""
+        """Returns a character that no approved text has, such as a look-alike; empty for none."""
         return min(set(text) - self.characters, default="")
 
     def objection(self, text: str) -> str:
-        """Why the folded `text` is no reply; empty when it is one, or a part of one."""
+        """Returns why the folded `text` is no reply; empty when it is one, or a part of one."""
         units = self._parsed(text)
         if units is None:
-            return UNKNOWN
+            return UNKNOWN_PART
         for rule in RULES:
             if why := rule(units):
                 return why
-        told = [passage.id for unit in units if unit.kind is Kind.PASSAGE for passage in unit.of]
-        missing = self.knowledge.companions(told)
+        quoted_ids = [
+            passage.id for unit in units if unit.kind is UnitKind.PASSAGE for passage in unit.of
+        ]
+        missing = self.knowledge.companions(quoted_ids)
         return f"it must be quoted together with {missing[0]}" if missing else ""
 
-    def _add(self, unit: Unit) -> None:
+    def _add(self, unit: ReplyUnit) -> None:
         if known := self.units.get(unit.text):
-            unit = Unit(
+            unit = ReplyUnit(
                 text=unit.text, kind=unit.kind, languages=unit.languages | known.languages,
                 of=tuple(dict.fromkeys([*known.of, *unit.of])),
             )  # fmt: skip
@@ -93,153 +97,160 @@ class Grammar:
     def _length(self, language: str) -> int:
         return sum(len(u.text) + 1 for u in self.units.values() if language in u.languages)
 
-    def _parsed(self, text: str) -> list[Unit] | None:
-        """The units of `text` in order; None when something is none."""
-        found: list[Unit] = []
+    def _parsed(self, text: str) -> list[ReplyUnit] | None:
+        """Returns the units of `text` in order; None when a part of it is no unit."""
+        units: list[ReplyUnit] = []
         place = 0
         while place < len(text):
             end = text.find(" ", place)
             word = text[place : end if end >= 0 else len(text)]
-            fits = (u for u in self._by_word.get(word, ()) if _stands(u.text, text, place))
+            fits = (u for u in self._by_word.get(word, ()) if _stands_at(u.text, text, place))
             if (unit := next(fits, None)) is None:
                 return None
-            found.append(unit)
+            units.append(unit)
             place += len(unit.text) + 1
-        return found
+        return units
 
 
-def folded(text: str) -> str:
-    """`text` with one space for any white space."""
+def fold_spaces(text: str) -> str:
+    """Returns `text` with one space for any white space."""
     return " ".join(text.split())
 
 
-def _stands(unit: str, text: str, place: int) -> bool:
+def _stands_at(unit: str, text: str, place: int) -> bool:
     end = place + len(unit)
     return text.startswith(unit, place) and (end == len(text) or text[end] == " ")
 
 
-def _units(knowledge: Knowledge) -> Iterator[Unit]:
+def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
     offered, everywhere = knowledge.offered, frozenset(knowledge.templates)
     for passage in offered:
         for text in (passage.text, quoted(passage)):
-            yield Unit(
-                text=folded(text), kind=Kind.PASSAGE, languages=everywhere, of=(passage,)
+            yield ReplyUnit(
+                text=fold_spaces(text), kind=UnitKind.PASSAGE, languages=everywhere, of=(passage,)
             )  # fmt: skip
     for language, templates in knowledge.templates.items():
         spoken = frozenset({language})
-        for kind, text in _templates(templates):
-            yield Unit(text=folded(text), kind=kind, languages=spoken)
-        yield from _frames(templates, knowledge.post, offered, spoken)
+        for kind, text in _template_texts(templates):
+            yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=spoken)
+        yield from _frame_units(templates, knowledge.post, offered, spoken)
 
 
-def _templates(t: Templates) -> Iterator[tuple[Kind, str]]:
-    yield Kind.GREETING, t.greeting
-    yield Kind.SECRET, t.secret_found
-    yield from ((Kind.SECRET_KIND, text) for text in t.secret_kinds.values())
-    yield Kind.LEAD, t.answer_lead
-    yield from ((Kind.REFUSAL, text) for text in t.refusal)
+def _template_texts(t: Templates) -> Iterator[tuple[UnitKind, str]]:
+    yield UnitKind.GREETING, t.greeting
+    yield UnitKind.SECRET, t.secret_found
+    yield from ((UnitKind.SECRET_KIND, text) for text in t.secret_kinds.values())
+    yield UnitKind.LEAD, t.answer_lead
+    yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
     for text in (t.handover, t.handover_with_answers, t.handover_urgent):
-        yield Kind.HANDOVER, text
-    yield Kind.FOOTER, t.footer
+        yield UnitKind.HANDOVER, text
+    yield UnitKind.FOOTER, t.footer
 
 
-def _frames(
+def _frame_units(
     templates: Templates, post: Post, offered: Sequence[Passage], spoken: frozenset[str]
-) -> Iterator[Unit]:
+) -> Iterator[ReplyUnit]:
     for passage in offered:
         for kind, text in (
-            (Kind.ABOUT, about_line(templates, passage)),
-            (Kind.DATE, date_named(passage.date)),
+            (UnitKind.ABOUT, about_line(templates, passage)),
+            (UnitKind.DATE, date_named(passage.date)),
         ):
-            yield Unit(text=folded(text), kind=kind, languages=spoken, of=(passage,))
-    yield Unit(
-        text=folded(source_named(templates, post)), kind=Kind.SOURCE, languages=spoken
+            yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=spoken, of=(passage,))
+    yield ReplyUnit(
+        text=fold_spaces(source_named(templates, post)), kind=UnitKind.SOURCE, languages=spoken
     )  # fmt: skip
-    yield Unit(text=folded(post.url), kind=Kind.LINK, languages=spoken)
+    yield ReplyUnit(text=fold_spaces(post.url), kind=UnitKind.LINK, languages=spoken)
 
 
-def _repeated(units: Sequence[Unit]) -> str:
-    """Only a heading may stand again, over the next passage under it."""
-    once = [unit.text for unit in units if unit.kind is not Kind.ABOUT]
+def _check_repetition(units: Sequence[ReplyUnit]) -> str:
+    """Objects to a text that stands twice; only a heading may stand again, over the next
+    passage.
+    """
+    once = [unit.text for unit in units if unit.kind is not UnitKind.ABOUT]
     return "the same text stands there twice" if len(set(once)) < len(once) else ""
 
 
-def _languages(units: Sequence[Unit]) -> str:
+def _check_languages(units: Sequence[ReplyUnit]) -> str:
     common = frozenset.intersection(*(unit.languages for unit in units))
     return "" if common else "its templates are of several languages"
 
 
-def _misplaced(units: Sequence[Unit]) -> str:
-    """Templates in their order; quotes after them, or below a refusal as its facts."""
+def _check_order(units: Sequence[ReplyUnit]) -> str:
+    """Objects to templates out of order, and to quotes that stand neither after them nor as
+    facts.
+    """
     last = -1
     kinds = [None, *(unit.kind for unit in units)]
-    if any(b is Kind.SECRET_KIND and a not in (Kind.SECRET, b) for a, b in pairwise(kinds)):
+    if any(b is UnitKind.SECRET_KIND and a not in (UnitKind.SECRET, b) for a, b in pairwise(kinds)):
         return "the kind of a secret stands where it does not belong"
     for unit in units:
-        if unit.kind in QUOTES:
-            latest = Kind.LEAD if unit.kind is Kind.ABOUT else Kind.REFUSAL
+        if unit.kind in QUOTE_KINDS:
+            latest = UnitKind.LEAD if unit.kind is UnitKind.ABOUT else UnitKind.REFUSAL
             if last > latest:
                 return "a quote stands where none belongs"
-            last = max(last, Kind.LEAD)
-        elif unit.kind < last or (unit.kind == last and unit.kind not in SEVERAL):
+            last = max(last, UnitKind.LEAD)
+        elif unit.kind < last or (unit.kind == last and unit.kind not in REPEATABLE_KINDS):
             return "a template stands where it does not belong"
         else:
             last = unit.kind
     return ""
 
 
-def _misheaded(units: Sequence[Unit]) -> str:
-    """A heading stands over its own passage, and over no other until something else comes."""
-    if units[-1].kind is Kind.ABOUT or any(
-        a.kind is Kind.ABOUT and b.kind is not Kind.PASSAGE for a, b in pairwise(units)
+def _check_headings(units: Sequence[ReplyUnit]) -> str:
+    """Objects to a heading over a passage that is not its own."""
+    if units[-1].kind is UnitKind.ABOUT or any(
+        a.kind is UnitKind.ABOUT and b.kind is not UnitKind.PASSAGE for a, b in pairwise(units)
     ):
         return "a heading has no passage"
     heading = ""
     for unit in units:
-        if unit.kind is Kind.PASSAGE:
+        if unit.kind is UnitKind.PASSAGE:
             if heading and all(p.heading != heading for p in unit.of):
                 return "a passage stands under the heading of another"
         else:
-            heading = unit.of[0].heading if unit.kind is Kind.ABOUT else ""
+            heading = unit.of[0].heading if unit.kind is UnitKind.ABOUT else ""
     return ""
 
 
-def _unasked(units: Sequence[Unit]) -> str:
-    """In a reply, a passage that opens with a bare "Yes." stands under the question it answers."""
-    asked = all(unit.kind in QUOTES for unit in units)  # a quote alone is no reply
+def _check_questions(units: Sequence[ReplyUnit]) -> str:
+    """Objects to a bare "Yes." in a reply that does not stand under the question it answers."""
+    asked = all(unit.kind in QUOTE_KINDS for unit in units)  # a quote alone is no reply
     for unit in units:
-        if unit.kind is Kind.PASSAGE:
+        if unit.kind is UnitKind.PASSAGE:
             if not asked and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
                 return "a bare yes or no stands without its question"
         else:
-            asked = unit.kind is Kind.ABOUT
+            asked = unit.kind is UnitKind.ABOUT
     return ""
 
 
-def _unsourced(units: Sequence[Unit]) -> str:
-    """One source line at most, whole, below the last passage, with the dates of those above it."""
+def _check_sources(units: Sequence[ReplyUnit]) -> str:
+    """Objects to a source line that is not whole, not below the passages, or has other dates."""
     kinds = [unit.kind for unit in units]
-    if not SOURCES.intersection(kinds):
+    if not SOURCE_KINDS.intersection(kinds):
         return ""
-    line = [unit for unit in units if unit.kind in SOURCES]
+    line = [unit for unit in units if unit.kind in SOURCE_KINDS]
     begin, dates = kinds.index(line[0].kind), line[1:-1]
-    whole = [Kind.SOURCE, *(Kind.DATE for _ in dates), Kind.LINK]
+    whole = [UnitKind.SOURCE, *(UnitKind.DATE for _ in dates), UnitKind.LINK]
     if not dates or kinds[begin : begin + len(line)] != whole:
         return "a source line is not whole"
-    quotes = [unit for unit in units[:begin] if unit.kind is Kind.PASSAGE]
-    if not quotes or Kind.PASSAGE in kinds[begin:]:
+    quotes = [unit for unit in units[:begin] if unit.kind is UnitKind.PASSAGE]
+    if not quotes or UnitKind.PASSAGE in kinds[begin:]:
         return "a source line stands elsewhere than below the passages"
     named = [unit.of[0].date for unit in dates]
     published = [{p.date for p in unit.of} for unit in quotes]
-    return "" if _match(named, published) else "a source line has not the dates of the passages"
+    return (
+        "" if _dates_agree(named, published) else "a source line has not the dates of the passages"
+    )
 
 
-def _match(named: Sequence[str], published: Sequence[set[str]]) -> bool:
+def _dates_agree(named: Sequence[str], published: Sequence[set[str]]) -> bool:
     """Is each date that of a passage, has each passage a date, and are they in order?"""
     each_belongs = set(named) <= set.union(*published)
     return each_belongs and all(d & set(named) for d in published) and list(named) == sorted(named)
 
 
-RULES: tuple[Callable[[Sequence[Unit]], str], ...] = (
-    _repeated, _languages, _misplaced, _misheaded, _unasked, _unsourced,
+RULES: tuple[Callable[[Sequence[ReplyUnit]], str], ...] = (
+    _check_repetition, _check_languages, _check_order, _check_headings, _check_questions,
+    _check_sources,
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Do the desk's own secrets stand in a text, plainly or in a simple disguise?
+"""Detects the desk's own secrets in a text, plainly or in a simple disguise.
 
-A second line: no text that is made of approved units can hold one. Each secret is put into every
-disguise once; a text is then searched for any eight characters in a row of any of them.
+A second line: no text of approved units alone can hold one. Each secret is put into every disguise
+once; a text is then searched for any eight characters in a row of any of them.
 """
 
 import codecs
@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator
 
 import re2
 
-MEMORY = 64 << 20  # RE2 falls back to a slow path when its states do not fit
-SHINGLE = 8  # letters and digits in a row; fewer would be found in innocent words
-BESIDE = re.compile(r"[\W_]+")
+# RE2 falls back to a slow path when its states do not fit.
+MAX_REGEX_BYTES = 64 << 20
+# Letters and digits in a row; fewer would stand in innocent words.
+SHINGLE_LENGTH = 8
+NON_LETTERS = re.compile(r"[\W_]+")
 # Another one in every process. It stands in each prompt to a model and nowhere else: a text that
 # holds it repeats the prompt.
 CANARY = secrets.token_hex(16)
@@ -28,25 +30,28 @@ class LeakDetector:
             piece
             for secret in (CANARY, *own_secrets)
             for disguise in _disguises(secret)
-            for piece in _shingles(_flat(disguise))
+            for piece in _shingles(_letters_only(disguise))
         }
         # A password that is a word of the post must not silence the desk.
-        pieces.difference_update(*(_shingles(_flat(text)) for text in approved))
-        self._any = _one_of(pieces)
+        pieces.difference_update(*(_shingles(_letters_only(text)) for text in approved))
+        self._any = _compile_any(pieces)
 
     def contains_secret(self, text: str) -> bool:
-        """Is there a piece of a secret in it?"""
-        return bool(self._any.search(_flat(text).encode("utf-8", "replace")))
+        """Does the text hold a piece of a secret?"""
+        return bool(self._any.search(_letters_only(text).encode("utf-8", "replace")))
 
 
-def _one_of(pieces: Iterable[str]) -> "re2._Regexp[bytes]":
-    """One pass over a text, however many secrets there are."""
+def _compile_any(pieces: Iterable[str]) -> "re2._Regexp[bytes]":
+    """Returns one expression for all pieces: one pass over a text, however many secrets there
+    are.
+    """
     options = re2.Options()
-    options.max_mem = MEMORY
+    options.max_mem = MAX_REGEX_BYTES
     return re2.compile("|".join(sorted(pieces)).encode(), options)
 
 
 def _disguises(secret: str) -> Iterator[str]:
+    """Yields the secret as it is, reversed, rotated by 13 letters, in hexadecimal and in Base64."""
     raw = secret.encode("utf-8", "replace")  # the environment may hold any bytes
     yield secret
     yield secret[::-1]
@@ -58,10 +63,10 @@ def _disguises(secret: str) -> Iterator[str]:
         yield encoded[before + 1 if before else 0 : -1]
 
 
-def _flat(text: str) -> str:
-    """Letters and digits alone, in lower case: spaces and dots hide nothing."""
-    return BESIDE.sub("", text.casefold())
+def _letters_only(text: str) -> str:
+    """Returns letters and digits alone, in lower case: spaces and dots hide nothing."""
+    return NON_LETTERS.sub("", text.casefold())
 
 
 def _shingles(flat: str) -> Iterator[str]:
-    return (flat[i : i + SHINGLE] for i in range(len(flat) - SHINGLE + 1))
+    return (flat[i : i + SHINGLE_LENGTH] for i in range(len(flat) - SHINGLE_LENGTH + 1))

@@ -1,7 +1,7 @@
-"""Every kind of reply put together from the knowledge and checked, before anybody asks.
+"""Composes every kind of reply from the knowledge and checks it, before anybody asks.
 
-Another incident's post or templates may not fit together: two templates alike, a link that is on
-no list. Whoever wrote them hears of it from `doctor`, not from a mail that stays.
+Another incident's post or templates may not fit together: two templates alike, a link that is on no
+list. Whoever wrote them hears of it from `doctor`, not from a mail that stays.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from bot.domain import (
 )
 from bot.outbound import Outbound
 
-SECRETS = tuple(Span(kind=kind, start=0, end=1) for kind in SecretKind)
+ALL_SECRETS = tuple(Span(kind=kind, start=0, end=1) for kind in SecretKind)
 
 
 def stopped(outbound: Outbound) -> Iterator[str]:
-    """Which replies would stay, and why; each reason once a language."""
+    """Yields which replies would not leave, and why; each reason once a language."""
     knowledge = outbound.knowledge
     for language in knowledge.templates:
         replies = (
@@ -43,12 +43,12 @@ def stopped(outbound: Outbound) -> Iterator[str]:
 
 
 def _answers(knowledge: Knowledge) -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
-    """Each passage with what must stand beside it; then with all that can stand in one reply."""
+    """Yields each passage with its companions, and then all that can stand in one reply."""
     for passage in knowledge.offered:
         beside = (knowledge.passages[i] for i in knowledge.companions([passage.id]))
         yield (answer(passage, *beside),), ()
     whole = answer(*knowledge.offered)
-    yield (whole, refusal(), handover(Priority.NORMAL)), SECRETS
+    yield (whole, refusal(), handover(Priority.NORMAL)), ALL_SECRETS
 
 
 def _others() -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
@@ -59,7 +59,7 @@ def _others() -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
 
 
 def answer(*passages: Passage) -> Answer:
-    """An outcome as a reply shows it; what was asked is in none."""
+    """Returns an answer with these passages, as a reply needs it; it holds no question."""
     return Answer(
         question="", reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
         candidates=passages,
@@ -67,12 +67,12 @@ def answer(*passages: Passage) -> Answer:
 
 
 def refusal() -> Refusal:
-    """The same of what is refused."""
+    """Returns a refusal, as a reply needs it."""
     return Refusal(question="", reason=RefusalReason.SECRET, probability=0.0, candidates=())
 
 
 def handover(priority: Priority) -> Escalation:
-    """The same of what a person decides."""
+    """Returns an escalation of this priority, as a reply needs it."""
     return Escalation(
         question="", reason=EscalationReason.UNSURE, priority=priority, probability=0.0,
         candidates=(),

@@ -1,8 +1,8 @@
-"""Find and mask secrets and identity numbers, before anything is stored, logged or sent on."""
+"""Finds and masks secrets and identity numbers, before anything is stored, logged or sent on."""
 
-from bot.redact.redactor import WORDS, redact
+from bot.redact.redactor import KIND_NAMES, redact
 
 __all__ = [
-    "WORDS",
+    "KIND_NAMES",
     "redact",
 ]

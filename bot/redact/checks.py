@@ -1,4 +1,8 @@
-"""Does a found string pass for what its format says? Tokens are random, placeholders spelt."""
+"""Checks whether a value is what its format says: tokens are random, placeholders are spelt words.
+
+The checks have names in bot/data/secret_formats.yaml. Each takes the value as text and reads at
+most its first MAX_CHECKED_CHARACTERS.
+"""
 
 import base64
 import binascii
@@ -8,11 +12,15 @@ import re2
 
 from bot.redact.validators import CHECKSUMS
 
-FEW_LETTERS = 5  # a tail of fewer different characters is a placeholder
-LONGEST = 512
-CHANGES = 3  # CamelCase has fewer
-FIGURES = frozenset("0123456789")
-TAIL = 12  # characters at the end that must look drawn at random
+# A value with fewer different characters at its end is a placeholder.
+MIN_DISTINCT_CHARACTERS = 5
+# Characters of a value that are checked.
+MAX_CHECKED_CHARACTERS = 512
+# The least changes of case that are random: CamelCase has fewer.
+MIN_CASE_CHANGES = 3
+DIGITS = frozenset("0123456789")
+# The least characters at the end of a value that must look random.
+MIN_TAIL_CHARACTERS = 12
 PLACEHOLDER = re2.compile(
     r"(?i)\*{2}|\.{3}|…|•{2}|x{5}|_{4}|example|placeholder|redacted|removed|filtered|your[_-]|[_-]your|my[_-]?(?:api|secret|key)|"
     r"insert|dummy|changeme|[_-]here$|^here[_-]|^[<\[{]|^\$\{|(?-i:^\$[A-Z_]+$)|^%[a-z_]+%$",
@@ -22,12 +30,12 @@ IDENTIFIER = re2.compile(
     r"in|ch|pi|sub|price|seti|cs|txn|item|log|build|job|task|trace|span|tx)"
     r"[-_][A-Za-z0-9_-]+$"
 )
-CASES = bytes(
+CASE_OF_BYTE = bytes(
     ord("u" if chr(code).isupper() else "l" if chr(code).islower() else " ") for code in range(256)
 )
 UUID = re2.compile(r"(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$")
 ADDRESS = re2.compile(r"@[\w-]+\.[A-Za-z]")
-SPELT = re2.compile(r"[A-Za-z]?[a-z]+(?:[-_.][A-Z]?[a-z]+|[-_.][A-Z]+|[-_.][0-9]{1,4})+$")
+SPELT_WORDS = re2.compile(r"[A-Za-z]?[a-z]+(?:[-_.][A-Z]?[a-z]+|[-_.][A-Z]+|[-_.][0-9]{1,4})+$")
 SHOWN_PASSWORDS = frozenset(
     [
         "pass",
@@ -45,75 +53,94 @@ SHOWN_PASSWORDS = frozenset(
 )
 
 
-def random(found: str) -> bool:
-    """Drawn at random, not spelt: digits or mixed case at its end, no words joined by dashes."""
-    found = found[:LONGEST]
-    tail = found[-max(TAIL, len(found) * 3 // 5) :]
+def looks_random(value: str) -> bool:
+    """Is the value random and not spelt: digits or mixed case at its end, no words joined by
+    dashes?
+    """
+    value = value[:MAX_CHECKED_CHARACTERS]
+    tail = value[-max(MIN_TAIL_CHARACTERS, len(value) * 3 // 5) :]
     chars = set(tail)
-    if len(chars) < FEW_LETTERS or PLACEHOLDER.search(found):
+    if len(chars) < MIN_DISTINCT_CHARACTERS or PLACEHOLDER.search(value):
         return False
-    if SPELT.match(found) or IDENTIFIER.match(found):
+    if SPELT_WORDS.match(value) or IDENTIFIER.match(value):
         return False
-    return bool(chars & FIGURES) or case_changes(tail) >= CHANGES
+    return bool(chars & DIGITS) or count_case_changes(tail) >= MIN_CASE_CHANGES
 
 
-def case_changes(text: str) -> int:
-    """How often the case turns between neighbouring letters."""
-    cases = text.encode("latin-1", "replace").translate(CASES)
+def count_case_changes(text: str) -> int:
+    """Counts how often the case turns between neighbouring letters."""
+    cases = text.encode("latin-1", "replace").translate(CASE_OF_BYTE)
     return cases.count(b"lu") + cases.count(b"ul")
 
 
-def shouted(found: str) -> bool:
-    """Capitals and digits at random."""
-    return not PLACEHOLDER.search(found[:LONGEST]) and len(set(found[4:LONGEST])) >= FEW_LETTERS
-
-
-def basic(found: str) -> bool:
-    """Decodes to user:password."""
-    try:
-        told = base64.b64decode(
-            found[:4096] + "=" * (-len(found[:4096]) % 4), b"-_" if "-" in found else None
-        )
-    except (binascii.Error, ValueError):
-        return False
-    return b":" in told and all(32 <= byte < 127 for byte in told)
-
-
-def spoken(found: str) -> bool:
-    """A password in a place made for one; only placeholders are let through."""
-    return not PLACEHOLDER.search(found[:LONGEST]) and found.lower() not in SHOWN_PASSWORDS
-
-
-def parameter(found: str) -> bool:
-    """The value of a URL parameter with a suspicious name."""
-    return spoken(found) and (
-        any(c.isdigit() for c in found[:LONGEST]) or case_changes(found[:LONGEST]) >= CHANGES
+def is_random_capitals(value: str) -> bool:
+    """Is the value of random capitals and digits, and no placeholder?"""
+    return (
+        not PLACEHOLDER.search(value[:MAX_CHECKED_CHARACTERS])
+        and len(set(value[4:MAX_CHECKED_CHARACTERS])) >= MIN_DISTINCT_CHARACTERS
     )
 
 
-def secretive(found: str) -> bool:
-    """Letters with digits or signs, and no address."""
-    text = found[:LONGEST]
-    if not spoken(text) or "://" in text or text.startswith(("//", "www.")) or ADDRESS.search(text):
+def is_basic_login(value: str) -> bool:
+    """Does the value decode from Base64 to user:password?"""
+    try:
+        login = base64.b64decode(
+            value[:4096] + "=" * (-len(value[:4096]) % 4), b"-_" if "-" in value else None
+        )
+    except (binascii.Error, ValueError):
+        return False
+    return b":" in login and all(32 <= byte < 127 for byte in login)
+
+
+def is_no_placeholder(value: str) -> bool:
+    """Is the value, in a place made for a password, anything but a placeholder?"""
+    return (
+        not PLACEHOLDER.search(value[:MAX_CHECKED_CHARACTERS])
+        and value.lower() not in SHOWN_PASSWORDS
+    )
+
+
+def is_secret_parameter(value: str) -> bool:
+    """Is it a secret value of a URL parameter with a suspicious name?"""
+    return is_no_placeholder(value) and (
+        any(c.isdigit() for c in value[:MAX_CHECKED_CHARACTERS])
+        or count_case_changes(value[:MAX_CHECKED_CHARACTERS]) >= MIN_CASE_CHANGES
+    )
+
+
+def is_letters_with_signs(value: str) -> bool:
+    """Does the value hold letters with digits or signs, and is no address?"""
+    text = value[:MAX_CHECKED_CHARACTERS]
+    if (
+        not is_no_placeholder(text)
+        or "://" in text
+        or text.startswith(("//", "www."))
+        or ADDRESS.search(text)
+    ):
         return False
     letters, digits = any(c.isalpha() for c in text), any(c.isdigit() for c in text)
     return letters and (digits or any(c in "!#$%^&*+=~" for c in text))
 
 
-def anything(_found: str) -> bool:
+def accept_any(_value: str) -> bool:
+    """Accepts every value: the format alone decides."""
     return True
 
 
-def licence(found: str) -> bool:
-    return sum(c.isdigit() for c in found) >= 5
+def is_licence_number(value: str) -> bool:
+    """Does the value hold the digits of a driving licence, five at least?"""
+    return sum(c.isdigit() for c in value) >= 5
 
 
-def account(found: str) -> bool:
-    return sum(c.isdigit() for c in found) >= 6
+def is_account_number(value: str) -> bool:
+    """Does the value hold the digits of a bank account, six at least?"""
+    return sum(c.isdigit() for c in value) >= 6
 
 
+# The names that secret_formats.yaml gives the checks.
 CHECKS: dict[str, Callable[[str], bool]] = {
-    "none": anything, "random": random, "shouted": shouted, "basic": basic, "spoken": spoken,
-    "parameter": parameter, "secretive": secretive, "licence": licence, "account": account,
-    **CHECKSUMS,
+    "none": accept_any, "random": looks_random, "shouted": is_random_capitals,
+    "basic": is_basic_login, "spoken": is_no_placeholder, "parameter": is_secret_parameter,
+    "secretive": is_letters_with_signs, "licence": is_licence_number,
+    "account": is_account_number, **CHECKSUMS,
 }  # fmt: skip

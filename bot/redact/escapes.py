@@ -1,7 +1,7 @@
-"""A text with its escapes read: %2D, &#45;, \\u002d and =2D are all a dash.
+r"""Decodes the escapes of a text: %2D, &#45;, \u002d and =2D are all a dash.
 
-What a browser, a form or a program writes in place of a character is put back, and a tag is a
-blank, so that every finder reads a key in a link or in the source of a page as its owner does.
+What a browser, a form or a program writes in place of a character is put back, and a tag becomes a
+blank, so that every detector reads a key in a link or in the source of a page as its owner does.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from html import unescape
 
-from bot.redact.normalize import View, folded
+from bot.redact.normalize import MappedText, folded
 
 # `re` is as linear as RE2 here, every branch is a few characters, and faster for many matches.
 ESCAPE = re.compile(
@@ -19,45 +19,49 @@ ESCAPE = re.compile(
 )
 
 
-def unescaped(view: View) -> View | None:
-    """A folded view with each escape as the one character it stands for; None when it has none."""
+def decode_escapes(mapped: MappedText) -> MappedText | None:
+    """Returns a folded text with each escape as the character it stands for; None when it has
+    none.
+    """
     text: list[str] = []
     at: list[int] = []
     behind: list[int] = []
     place = 0
-    for start, end, char in _escapes(view.text):
-        text += [view.text[place:start], char]
-        at += view.at[place:start]
-        behind += [spot + 1 for spot in view.at[place:start]]
+    for start, end, char in _find_escapes(mapped.text):
+        text += [mapped.text[place:start], char]
+        at += mapped.at[place:start]
+        behind += [spot + 1 for spot in mapped.at[place:start]]
         if char:
-            at.append(view.at[start])
-            behind.append(view.end(end))
+            at.append(mapped.at[start])
+            behind.append(mapped.end(end))
         place = end
     if not place:
         return None
-    text.append(view.text[place:])
-    at += view.at[place:]
-    behind += [spot + 1 for spot in view.at[place:]]
-    return View(text="".join(text), at=at, behind=behind)
+    text.append(mapped.text[place:])
+    at += mapped.at[place:]
+    behind += [spot + 1 for spot in mapped.at[place:]]
+    return MappedText(text="".join(text), at=at, behind=behind)
 
 
-def _escapes(text: str) -> Iterator[tuple[int, int, str]]:
+def _find_escapes(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yields the start and end of each escape and what is read for it."""
     for match in ESCAPE.finditer(text):
-        told = match.group()
-        char = " " if told[0] == "<" else _character(told)  # a tag may be long, and is not kept
+        escape = match.group()
+        # A tag may be long, so the cache does not keep it.
+        char = " " if escape[0] == "<" else _decode_escape(escape)
         if char is not None:
             yield *match.span(), char
 
 
 @lru_cache(maxsize=1024)
-def _character(escape: str) -> str | None:
-    """What is read for an escape: "" for the invisible, None for what is no escape of one."""
+def _decode_escape(escape: str) -> str | None:
+    """Returns what is read for an escape: "" for the invisible, None for what is no escape."""
     if escape[0] == "&":
-        told = unescape(escape)
+        char = unescape(escape)
     elif escape[0] == "\\":
-        told = chr(int(escape.strip("\\ux{}"), 16))
+        char = chr(int(escape.strip("\\ux{}"), 16))
     else:
-        told = chr(int(escape[-2:], 16))
-    if len(told) != 1 or (escape[0] in "%=" and not told.isascii()):
+        char = chr(int(escape[-2:], 16))
+    if len(char) != 1 or (escape[0] in "%=" and not char.isascii()):
         return None
-    return folded(told).text
+    return folded(char).text

@@ -1,7 +1,7 @@
-"""What names something openly: links, mail addresses, message ids and reference numbers.
+"""Finds what names something openly: links, mail addresses, message ids and reference numbers.
 
-A value in one of these is no secret because it looks drawn at random beside a word such as "key";
-only what is secret by its form, as a token or a login in a link, is masked there.
+A value in one of these is no secret because it looks random beside a word such as "key"; only what
+is secret by its form, as a token or a login in a link, is masked there.
 """
 
 from bisect import bisect_right
@@ -11,92 +11,99 @@ from typing import Any
 
 import re2
 
-from bot.redact.lexicon import listed, load_lexicon, words
-from bot.redact.normalize import View, folded, found_words, latin, lowered
+from bot.redact.normalize import MappedText, find_words, folded, lowered, to_latin1
+from bot.redact.word_lists import load_word_lists, split_list, word_list
 
 # A long link goes on behind a line break where a mail program has wrapped it: the next line holds
 # what only a link does, or nothing but one long run.
-WRAPPED = rb"=?\r?\n[>| \t]{0,6}(?:[^\s<>\"|]*(?:%[0-9a-f]{2}|&[a-z]+=)[^\s<>\"|]*|[a-z0-9_-]{40,})"
+WRAPPED_LINK = (
+    rb"=?\r?\n[>| \t]{0,6}(?:[^\s<>\"|]*(?:%[0-9a-f]{2}|&[a-z]+=)[^\s<>\"|]*|[a-z0-9_-]{40,})"
+)
 LINK = re2.compile(
     rb"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}(?::|\[:\])//|www\.|mailto:|(?:[a-z0-9-]{1,63}\.)+[a-z]{2,12}/)"
-    rb"(?:[^\s<>\"|]{40,}(?:" + WRAPPED + rb")+|[^\s<>\"|]*)"
+    rb"(?:[^\s<>\"|]{40,}(?:" + WRAPPED_LINK + rb")+|[^\s<>\"|]*)"
 )
 # Lists of stolen logins are written so: https://site.example/login:kim@site.example:secret.
-LOGIN = re2.compile(rb"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}\.[A-Za-z]{2,12}[:|;,]")
+LOGIN_IN_LINK = re2.compile(rb"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}\.[A-Za-z]{2,12}[:|;,]")
 ADDRESS = re2.compile(
     rb"<[^\s<>@]{1,250}@[^\s<>@]{1,250}>|"
     rb"[A-Za-z0-9._%+=/$!-]{1,120}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}\b"
 )
-# As programs write them: ServiceNow, Salesforce, Zendesk, UPS, Amazon.
-NUMBERED = re2.compile(
+# Numbers as programs write them: ServiceNow, Salesforce, Zendesk, UPS, Amazon.
+REFERENCE_NUMBER = re2.compile(
     rb"\b(?:INC|RITM|REQ|SCTASK|CHG|PRB|TASK|CS|HRC|MSG|KB|CALL|SIR|VIT)[0-9]{5,12}(?:_[A-Za-z0-9]{4,40})?\b|"
     rb"\bref:[_!]?[A-Za-z0-9._!]{8,60}:ref\b|\[[A-Z0-9]{6}-[A-Z0-9]{4,6}\]|"
     rb"\b1Z[0-9A-Z]{16}\b|\b[0-9]{3}-[0-9]{7}-[0-9]{7}\b"
 )
 NUMBER = r"[a-z0-9_.-]*[0-9](?:[a-z0-9_.-]|/[0-9])*"
-# No part of another word: "parola d'ordine" is a password.
-BEFORE = r"(?:^|[^\w'’])"
+# A reference word is no part of another word: "parola d'ordine" is a password.
+WORD_START = r"(?:^|[^\w'’])"
 # Right behind its word, with no mark and no "number" between, it begins like one: AB12, 4711.
 BARE_NUMBER = r"\s[a-z]{0,4}[_.-]?[0-9](?:[a-z0-9_.-]|/[0-9])*"
-MARK = r"[.:#=(\[\"-]"
-NEAR_WORDS = 24  # characters before such a word that say what it is for
+NUMBER_MARK = r"[.:#=(\[\"-]"
+# Characters before a reference word that say what it is for.
+PURPOSE_CHARACTERS = 24
 GAP = r"[ \t]{0,2}[.:#=*(\[<\"-]{0,3}\s{0,2}"
 
 
-class Identifiers:
-    """Where links, addresses and reference numbers stand in a text."""
+class PublicIdentifiers:
+    """Knows where links, addresses and reference numbers stand in a text."""
 
     def __init__(self, text: str) -> None:
-        view = folded(text)
-        found = sorted((view.start(low), view.end(high)) for low, high in _stretches(view))
-        self._starts = [start for start, _ in found]
+        mapped = folded(text)
+        spans = sorted(
+            (mapped.start(low), mapped.end(high)) for low, high in _find_identifiers(mapped)
+        )
+        self._starts = [start for start, _ in spans]
         self._ends: list[int] = []
-        for _, end in found:
+        for _, end in spans:
             self._ends.append(max(end, self._ends[-1] if self._ends else 0))
 
     def hold(self, place: int) -> bool:
-        """Does the character at `place` belong to one?"""
+        """Does the character at `place` belong to an identifier?"""
         before = bisect_right(self._starts, place)
         return before > 0 and self._ends[before - 1] > place
 
 
-def _stretches(view: View) -> Iterator[tuple[int, int]]:
-    raw = latin(view.text)
+def _find_identifiers(mapped: MappedText) -> Iterator[tuple[int, int]]:
+    """Yields where each identifier starts and ends in a folded text; they may overlap."""
+    raw = to_latin1(mapped.text)
     for match in LINK.finditer(raw):
         start, end = match.span()
-        login = LOGIN.search(raw, start, end)
+        login = LOGIN_IN_LINK.search(raw, start, end)
         yield start, login.end() if login else end
-    for pattern in (ADDRESS, NUMBERED):
+    for pattern in (ADDRESS, REFERENCE_NUMBER):
         for match in pattern.finditer(raw):
             yield match.span()
-    low = lowered(view.text)
-    for start, end in found_words(_reference(), low):
-        if not _is_purpose(low[max(0, start - NEAR_WORDS) : start + 1].split()[-2:]):
+    low = lowered(mapped.text)
+    for start, end in find_words(_reference_pattern(), low):
+        if not _is_purpose(low[max(0, start - PURPOSE_CHARACTERS) : start + 1].split()[-2:]):
             yield start, end
 
 
 def _is_purpose(before: list[str]) -> bool:
-    """ "PIN for the order", but not "número de pedido": that is the order's number."""
-    numbered = any(word.strip(".") in words("reference_joints") for word in before)
-    return not numbered and not words("reference_purposes").isdisjoint(before)
+    """Do the words say what a secret is for? "PIN for the order" does, "número de pedido" does
+    not.
+    """
+    numbered = any(word.strip(".") in word_list("reference_joints") for word in before)
+    return not numbered and not word_list("reference_purposes").isdisjoint(before)
 
 
 @cache
-def _reference() -> Any:
-    """A word for a thing, what may stand between, and its number."""
-    named = {word for text in load_lexicon()["references"].values() for word in listed(text)}
-    joint = rf"(?:{_any(words('reference_joints'))})"
-    marked = (
-        rf"{GAP}(?:{joint}{GAP}){{1,2}}{NUMBER}|[ \t]{{0,2}}{MARK}{GAP}(?:{joint}{GAP})?{NUMBER}"
-    )
-    return re2.compile(f"(?:{_any(named)})(?:{marked}|{BARE_NUMBER})".encode())
+def _reference_pattern() -> Any:
+    """Returns the pattern of a word for a thing, what may stand between, and its number."""
+    named = {word for text in load_word_lists()["references"].values() for word in split_list(text)}
+    joint = rf"(?:{_any_of(word_list('reference_joints'))})"
+    joined = rf"{GAP}(?:{joint}{GAP}){{1,2}}{NUMBER}"
+    marked = rf"{joined}|[ \t]{{0,2}}{NUMBER_MARK}{GAP}(?:{joint}{GAP})?{NUMBER}"
+    return re2.compile(f"(?:{_any_of(named)})(?:{marked}|{BARE_NUMBER})".encode())
 
 
-def _any(names: set[str] | frozenset[str]) -> str:
-    """One of them as a whole word, where the script parts words."""
+def _any_of(names: set[str] | frozenset[str]) -> str:
+    """Returns an expression for any of the names, as a whole word where the script parts words."""
     longest_first = sorted(names, key=lambda name: (-len(name), name))
     return "|".join(
-        rf"{BEFORE}{re2.escape(name).replace(' ', '[ _-]')}\b"
+        rf"{WORD_START}{re2.escape(name).replace(' ', '[ _-]')}\b"
         if name.isascii() and name[-1].isalnum() else str(re2.escape(name))
         for name in longest_first
     )  # fmt: skip

@@ -1,28 +1,31 @@
-"""Find and mask secrets and identity numbers, before anything is stored, logged or sent on.
+"""Finds and masks secrets and identity numbers, before anything is stored, logged or sent on.
 
 Two tiers in one call. Certain: formats and checksums; the asker is warned about these. Suspected: a
-risky value beside a word for password, code or recovery phrase; masked, never announced. Patterns
-run on RE2 over one byte a character: one mail hung `re` for minutes, and places need no conversion.
+risky value beside a word for password, code or recovery phrase; masked, never announced.
+
+Patterns run on RE2 over one byte a character: one mail kept Python's `re` busy for minutes, and a
+place in the bytes is a place in the text.
 """
 
 from collections.abc import Iterator
 
 from bot.domain import Redaction, SecretKind, Span
-from bot.redact.detectors.altered_tokens import altered_matches
-from bot.redact.detectors.encoded_tokens import encoded_matches
-from bot.redact.detectors.identity_numbers import identity_matches
-from bot.redact.detectors.payment_cards import card_matches, iban_matches
-from bot.redact.detectors.private_keys import block_matches
-from bot.redact.detectors.split_tokens import wrapped_matches
-from bot.redact.escapes import unescaped
-from bot.redact.identifiers import Identifiers
-from bot.redact.normalize import View, folded, latin, look_alike_readings, shown
-from bot.redact.patterns import Match, token_matches
-from bot.redact.prose.detector import window_matches
+from bot.redact.detectors.altered_tokens import find_altered_tokens
+from bot.redact.detectors.encoded_tokens import find_encoded_tokens
+from bot.redact.detectors.identity_numbers import find_identity_numbers
+from bot.redact.detectors.payment_cards import find_cards, find_ibans
+from bot.redact.detectors.private_keys import find_private_keys
+from bot.redact.detectors.split_tokens import find_split_tokens
+from bot.redact.escapes import decode_escapes
+from bot.redact.identifiers import PublicIdentifiers
+from bot.redact.normalize import MappedText, folded, look_alike_readings, to_latin1, without_marks
+from bot.redact.patterns import SecretMatch, find_tokens
+from bot.redact.prose.detector import find_prose_secrets
 
 __all__ = ["redact"]
 
-WORDS = {
+# What a mask calls each kind of secret.
+KIND_NAMES = {
     SecretKind.API_KEY: "API key",
     SecretKind.TOKEN: "access token",
     SecretKind.PASSWORD: "password",
@@ -37,59 +40,64 @@ WORDS = {
 
 
 def redact(text: str) -> Redaction:
-    """`text` with each secret replaced by what it was; never raises on any string."""
-    open_ids = Identifiers(text)
-    found = [
+    """Returns `text` with each secret replaced by what it was; never raises on any string.
+
+    The spans of the result are places in `text`, in order, and do not overlap.
+    """
+    open_ids = PublicIdentifiers(text)
+    spans = [
         span
-        for view in _readings(text)
-        for span in _found(view, open_ids)
+        for mapped in _read_disguises(text)
+        for span in _find_spans(mapped, open_ids)
         if span.certain or not open_ids.hold(span.start)
     ]
-    spans = _merged(sorted(found, key=lambda span: (span.start, -span.end)))
-    if not spans:
+    merged = _merge(sorted(spans, key=lambda span: (span.start, -span.end)))
+    if not merged:
         return Redaction(text=text)
     parts, place = [], 0
-    for span in spans:
-        parts += [text[place : span.start], f"[removed: {WORDS[span.kind]}]"]
+    for span in merged:
+        parts += [text[place : span.start], f"[removed: {KIND_NAMES[span.kind]}]"]
         place = span.end
-    return Redaction(text="".join([*parts, text[place:]]), spans=tuple(spans))
+    return Redaction(text="".join([*parts, text[place:]]), spans=tuple(merged))
 
 
-def _readings(text: str) -> Iterator[View]:
-    """As it stands, with its escapes read, and with look-alike letters read as ASCII ones.
+def _read_disguises(text: str) -> Iterator[MappedText]:
+    """Yields the text as it stands, with its escapes decoded, and with look-alike letters as ASCII.
 
-    What is found in any of them is masked.
+    What is found in any of these readings is masked.
     """
-    view = folded(text)
-    yield view
-    yield from look_alike_readings(shown(text))
-    if plain := unescaped(view):
+    mapped = folded(text)
+    yield mapped
+    yield from look_alike_readings(without_marks(text))
+    if plain := decode_escapes(mapped):
         yield plain
         yield from look_alike_readings(plain)
 
 
-def _found(view: View, open_ids: Identifiers) -> Iterator[Span]:
-    for kind, start, end, certain in _matches(view, open_ids):
+def _find_spans(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[Span]:
+    for kind, start, end, certain in _find_matches(mapped, open_ids):
         if end > start:
-            yield Span(kind=kind, start=view.start(start), end=view.end(end), certain=certain)
+            yield Span(kind=kind, start=mapped.start(start), end=mapped.end(end), certain=certain)
 
 
-def _matches(view: View, open_ids: Identifiers) -> Iterator[Match]:
-    raw = latin(view.text)
-    tokens = list(token_matches(raw))
+def _find_matches(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
+    raw = to_latin1(mapped.text)
+    tokens = list(find_tokens(raw))
     yield from tokens
-    yield from wrapped_matches(view, tokens)
-    yield from encoded_matches(raw)
-    yield from altered_matches(raw, tokens)
-    yield from block_matches(raw)
-    yield from card_matches(raw)
-    yield from iban_matches(raw)
-    yield from identity_matches(view.text, raw)
-    yield from window_matches(view, open_ids)
+    yield from find_split_tokens(mapped, tokens)
+    yield from find_encoded_tokens(raw)
+    yield from find_altered_tokens(raw, tokens)
+    yield from find_private_keys(raw)
+    yield from find_cards(raw)
+    yield from find_ibans(raw)
+    yield from find_identity_numbers(mapped.text, raw)
+    yield from find_prose_secrets(mapped, open_ids)
 
 
-def _merged(spans: list[Span]) -> list[Span]:
-    """Ordered, not overlapping; of two that overlap the certain one gives the kind."""
+def _merge(spans: list[Span]) -> list[Span]:
+    """Returns the spans in order and without overlaps; of two that overlap the certain one gives
+    the kind.
+    """
     merged: list[Span] = []
     for span in spans:
         if not merged or span.start >= merged[-1].end:

@@ -1,15 +1,16 @@
-"""Takes out of a message what no person wrote in it: banners, disclaimers, footers, device lines.
+"""Separates what a person wrote from what is around it: banners, disclaimers, footers, device
+lines.
 
-Mail gateways, companies and mail programs put sentences around a person's text. `part_boilerplate`
-recognizes them by what they say, not by their exact wording: bot/data/boilerplate.yaml lists, by
-language, phrases for the things that such texts speak of (mail from outside, links, the intended
-recipient, a mistake, printing), each with a weight. A stretch of sentences whose weights add up to
-ENOUGH is boilerplate, unless its writer speaks of himself or asks something in it. Lines at the end
-that name only a device, or a mail that is quoted below, are recognized by their form.
+Mail gateways, companies and mail programs put sentences around a person's text.
+`separate_boilerplate` recognizes them by what they say, not by their exact wording:
+bot/data/boilerplate.yaml lists, by language, phrases for the things that such texts speak of (mail
+from outside, links, the intended recipient, a mistake, printing), each with a weight. A stretch of
+sentences whose weights add up to MIN_STRETCH_WEIGHT is boilerplate, unless its writer speaks of
+himself or asks something in it. Lines at the end that name only a device, or a mail that is quoted
+below, are recognized by their form.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -17,60 +18,66 @@ from itertools import groupby
 from typing import Any
 
 from bot.resources import read_yaml
+from bot.text.phrase_index import DIRECTION_MARKS, PhraseIndex, fold_text
 
-ENOUGH = 3  # weights of a stretch that is boilerplate
-PLAIN = 4  # of one above which nothing stands: it might be all that the person wrote
-NEAR = 40  # characters between two parts of a phrase
-OPENS = 2  # of the sentence that begins a disclaimer
-FOLLOWS = 2  # of a line below one that is boilerplate
-MAX_LINE = 6000  # characters of a line that is looked at
-MAX_DEVICE_LINE = 90
+# The least weight of a stretch of sentences that is boilerplate.
+MIN_STRETCH_WEIGHT = 3
+# The same above which nothing stands: it might be all that the person wrote.
+MIN_LONE_WEIGHT = 4
+# The least weight of the sentence that begins a disclaimer.
+MIN_OPENING_WEIGHT = 2
+# The least weight of a line below one that is boilerplate.
+MIN_FOLLOWING_WEIGHT = 2
+# Characters of a line that is looked at; a longer one is kept.
+MAX_LINE_CHARACTERS = 6000
+# Characters and words of a line of a device.
+MAX_DEVICE_CHARACTERS = 90
 MAX_DEVICE_WORDS = 10
-FIRST, LAST = 5, 10  # characters from either end of a device's line within which its verb stands
-MAX_ATTRIBUTION = 300
-MAX_TRAILER = 20  # lines of devices and attributions at the end
+# Characters from either end of a device's line within which its verb stands.
+MAX_VERB_START, MAX_VERB_DISTANCE = 5, 10
+# Characters of a line that says who wrote the mail below.
+MAX_ATTRIBUTION_CHARACTERS = 300
+# Lines of devices and attributions that are taken off the end.
+MAX_TRAILER_LINES = 20
 GROUPS = ("banner", "footer")
-COUNTED = "register"  # each further phrase of it weighs one more: companies list their numbers
-UNSPACED = "\u0590"  # from here on scripts have prefixes, or no spaces: phrases match anywhere
+# Each further phrase of this list weighs one more: companies list their numbers.
+COUNTED_LIST = "register"
 
 SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])(?:[\"'”’»)*\]]*\s+|(?<=[。！？]))(?=\S)")
-ACCENTS = re.compile("[\u0300-\u036f\u064b-\u0652\u0640]")
-DIRECTION = {
-    ord(c): None
-    for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad"
-}
-FIRST_PERSON = re.compile(r"\bI\b(?!\.)")  # with a small letter it is a word of other languages
-ASKING = ("?", "？", "؟")
+# With a small letter it is a word of other languages.
+FIRST_PERSON = re.compile(r"\bI\b(?!\.)")
+QUESTION_MARKS = ("?", "？", "؟")
 ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
 DATED = re.compile(r"\b(?:19|20)\d\d\b|\d{4}年|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b")
 TIMED = re.compile(r"\d{1,2}\s?[:.h時시点]\s?\d{2}")
 QUOTED = re.compile(r"^\s{0,3}[>|]")
-FRAME = " \t*_-–—=~#<>|[](){}!⚠️:：.,"
+FRAME_MARKS = " \t*_-–—=~#<>|[](){}!⚠️:：.,"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parted:
-    """A text in two: what the person wrote, and the boilerplate that was around it."""
+class SeparatedText:
+    """A text in two: what the person wrote, and what was taken out of it."""
 
     own: str
     removed: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sentence:
+class WeighedSentence:
     """A sentence with what it speaks of, and whether a person speaks in it."""
 
     text: str
     weights: Mapping[str, Mapping[str, int]]  # group -> thing it speaks of -> weight
     is_personal: bool  # its writer speaks of himself
-    asks: bool  # and not whether the mail need be printed
+    asks: bool  # it asks something, and not whether the mail need be printed
 
     def weight(self, group: str) -> int:
+        """Returns the sum of the weights of all that the sentence speaks of in a group."""
         return sum(self.weights[group].values())
 
 
-def part_boilerplate(text: str) -> Parted:
-    """The person's own lines of `text`, and the lines and sentences that are boilerplate.
+def separate_boilerplate(text: str) -> SeparatedText:
+    """Returns the person's own lines of `text`, and the lines and sentences that are boilerplate.
 
     `text` is unwrapped: each paragraph is one line. Nothing is lost: every sentence is in one of
     the two results. `own` is empty where the whole text is boilerplate.
@@ -78,23 +85,23 @@ def part_boilerplate(text: str) -> Parted:
     kept: list[str] = []
     removed: list[str] = []
     follows = dict.fromkeys(GROUPS, False)
-    for block in blocks(text.split("\n")):
+    for block in split_blocks(text.split("\n")):
         if _is_boilerplate(block, is_first=not has_words(kept)):
             removed += block
             continue
         for line in block:
-            own, taken = _part_line(line, is_first=not has_words(kept), follows=follows)
+            own, taken = _separate_line(line, is_first=not has_words(kept), follows=follows)
             removed += taken
             if line.strip():
-                follows = {g: not own and (follows[g] or g == _kind(taken)) for g in GROUPS}
+                follows = {g: not own and (follows[g] or g == _best_group(taken)) for g in GROUPS}
             if own or not line.strip():
                 kept.append(own)
     own_lines, trailing = _without_trailer(kept)
-    return Parted(own="\n".join(own_lines).strip(), removed="\n".join([*removed, *trailing]))
+    return SeparatedText(own="\n".join(own_lines).strip(), removed="\n".join([*removed, *trailing]))
 
 
-def blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Neighbouring lines with words, and blank lines each alone."""
+def split_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yields neighbouring lines with words together, and blank lines each alone."""
     for _, group in groupby(lines, key=lambda line: bool(line.strip())):
         block = list(group)
         if block[0].strip():
@@ -105,32 +112,44 @@ def blocks(lines: Iterable[str]) -> Iterator[list[str]]:
 
 def _is_boilerplate(block: Sequence[str], *, is_first: bool) -> bool:
     """Is a paragraph whose lines its writer broke boilerplate as a whole?"""
-    if len(block) < 2 or any(QUOTED.match(line) or len(line) > MAX_LINE for line in block):
+    if len(block) < 2 or any(
+        QUOTED.match(line) or len(line) > MAX_LINE_CHARACTERS for line in block
+    ):
         return False
-    sentences = [read(line) for line in block]
+    sentences = [weigh_sentence(line) for line in block]
     if any(s.is_personal or s.asks for s in sentences):
         return False
     for group in GROUPS:
         names = {name for s in sentences for name in s.weights[group]}
         telling = sum(s.weight(group) > 0 for s in sentences)
-        plain = _weight(sentences, group) >= (PLAIN + is_first) and "message" in names
+        plain = (
+            _sum_weights(sentences, group) >= (MIN_LONE_WEIGHT + is_first) and "message" in names
+        )
         if (plain or "unknown" in names) and telling * 2 >= len(block):
             return True
     return False
 
 
-def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tuple[str, list[str]]:
-    """The person's part of a line, and the sentences of it that are boilerplate."""
-    if not line.strip() or QUOTED.match(line) or len(line) > MAX_LINE:
+def _separate_line(
+    line: str, *, is_first: bool, follows: Mapping[str, bool]
+) -> tuple[str, list[str]]:
+    """Returns the person's part of a line, and the sentences of it that are boilerplate."""
+    if not line.strip() or QUOTED.match(line) or len(line) > MAX_LINE_CHARACTERS:
         return line, []
-    label, rest = label_of(line)
+    label, rest = split_label(line)
     if not rest:
         return "", [label]
-    sentences = [read(sentence) for sentence in SENTENCE_END.split(rest) if sentence.strip()]
+    sentences = [
+        weigh_sentence(sentence) for sentence in SENTENCE_END.split(rest) if sentence.strip()
+    ]
     for group in GROUPS:
-        enough = PLAIN if is_first and group == "footer" else ENOUGH
-        enough = FOLLOWS if follows[group] else enough - (1 if label and group == "banner" else 0)
-        stretch = next(_stretches(sentences, group, enough, may_ask=not is_first), None)
+        enough = MIN_LONE_WEIGHT if is_first and group == "footer" else MIN_STRETCH_WEIGHT
+        enough = (
+            MIN_FOLLOWING_WEIGHT
+            if follows[group]
+            else enough - (1 if label and group == "banner" else 0)
+        )
+        stretch = next(_find_stretches(sentences, group, enough, may_ask=not is_first), None)
         if stretch and (follows[group] or not _is_report(sentences, stretch, group)):
             taken = [s.text for s in sentences[stretch]]
             others = (*sentences[: stretch.start], *sentences[stretch.stop :])
@@ -139,19 +158,19 @@ def _part_line(line: str, *, is_first: bool, follows: Mapping[str, bool]) -> tup
     return (rest, [label]) if label else (line, [])
 
 
-def _is_report(sentences: Sequence[Sentence], stretch: slice, group: str) -> bool:
-    """Does a person only tell that a mail came from outside, beside something of his own?"""
+def _is_report(sentences: Sequence[WeighedSentence], stretch: slice, group: str) -> bool:
+    """Does a person only report that a mail came from outside, beside something of his own?"""
     spoken = {name for s in sentences[stretch] for name in s.weights[group]}
     return spoken <= {"outside", "message"} and len(sentences[stretch]) < len(sentences)
 
 
-def _stretches(
-    sentences: Sequence[Sentence], group: str, enough: int, *, may_ask: bool
+def _find_stretches(
+    sentences: Sequence[WeighedSentence], group: str, enough: int, *, may_ask: bool
 ) -> Iterator[slice]:
-    """The longest stretches of neighbouring sentences that are boilerplate of one group.
+    """Yields the longest stretches of neighbouring sentences that are boilerplate of one group.
 
-    With `may_ask`, a sentence that asks may be among them where it speaks of the same things:
-    "Do not want these emails? Unsubscribe here."
+    With `may_ask`, a sentence that asks may be among them where it speaks of the same things: "Do
+    not want these emails? Unsubscribe here."
     """
     place = 0
     while place < len(sentences):
@@ -160,35 +179,41 @@ def _stretches(
             end += 1
         last = end
         while end < len(sentences) and last > place and not sentences[last - 1].weight(group):
-            last -= 1  # a person's sentence follows: what says nothing of the kind is the person's
+            # Before a person's sentence, what says nothing of the kind is the person's too.
+            last -= 1
         for first in range(place, last):
-            if _begins(sentences, first, last, group, enough):
-                yield _whole(sentences, first, last, group)
+            if _begins_boilerplate(sentences, first, last, group, enough):
+                yield _whole_stretch(sentences, first, last, group)
                 break
         place = end + 1
 
 
-def _may_belong(sentence: Sentence, group: str, *, may_ask: bool) -> bool:
+def _may_belong(sentence: WeighedSentence, group: str, *, may_ask: bool) -> bool:
     """May the sentence be part of boilerplate?"""
     if sentence.is_personal:
         return False
     return not sentence.asks or (may_ask and sentence.weight(group) > 0)
 
 
-def _begins(sentences: Sequence[Sentence], first: int, last: int, group: str, enough: int) -> bool:
+def _begins_boilerplate(
+    sentences: Sequence[WeighedSentence], first: int, last: int, group: str, enough: int
+) -> bool:
     """Does a stretch of boilerplate begin with sentence `first`?"""
     stretch = sentences[first:last]
-    if _weight(stretch, group) < enough:
+    if _sum_weights(stretch, group) < enough:
         return False
-    opens = min(OPENS, enough)
+    opens = min(MIN_OPENING_WEIGHT, enough)
     if not any(s.weight(group) >= opens and not s.asks for s in stretch):
         return False
-    leads = first == 0 and sentences[0].weight(group) > 0  # what begins a line may say less
+    # A sentence at the start of a line may say less.
+    leads = first == 0 and sentences[0].weight(group) > 0
     return stretch[0].weight(group) >= opens or leads
 
 
-def _whole(sentences: Sequence[Sentence], first: int, last: int, group: str) -> slice:
-    """The stretch from `first`; a banner ends where a sentence says nothing of its kind."""
+def _whole_stretch(
+    sentences: Sequence[WeighedSentence], first: int, last: int, group: str
+) -> slice:
+    """Returns the stretch from `first`; a banner ends where a sentence says nothing of its kind."""
     if group == "banner":
         end = first
         while end < last and sentences[end].weight(group):
@@ -197,35 +222,36 @@ def _whole(sentences: Sequence[Sentence], first: int, last: int, group: str) -> 
     return slice(first, last)
 
 
-def _weight(sentences: Iterable[Sentence], group: str) -> int:
-    """The weight of all that the sentences speak of, each thing counted once."""
-    found: dict[str, int] = {}
+def _sum_weights(sentences: Iterable[WeighedSentence], group: str) -> int:
+    """Returns the weight of all that the sentences speak of, each thing counted once."""
+    weights: dict[str, int] = {}
     for sentence in sentences:
         for name, weight in sentence.weights[group].items():
-            found[name] = max(weight, found.get(name, 0))
-    return sum(found.values())
+            weights[name] = max(weight, weights.get(name, 0))
+    return sum(weights.values())
 
 
-def _kind(taken: Sequence[str]) -> str:
-    """The group that the taken sentences fit better."""
-    sentences = [read(text) for text in taken]
-    return max(GROUPS, key=lambda group: _weight(sentences, group))
+def _best_group(taken: Sequence[str]) -> str:
+    """Returns the group that the sentences fit better."""
+    sentences = [weigh_sentence(text) for text in taken]
+    return max(GROUPS, key=lambda group: _sum_weights(sentences, group))
 
 
 @lru_cache(maxsize=1024)
-def read(sentence: str) -> Sentence:
-    folded = fold(sentence)
+def weigh_sentence(sentence: str) -> WeighedSentence:
+    """Returns the sentence with the weights of what it speaks of, and whether it is a person's."""
+    folded = fold_text(sentence)
     weights: dict[str, dict[str, int]] = {group: {} for group in GROUPS}
-    for list_name, phrases in _found(folded).items():
+    for list_name, phrases in _index().find(folded).items():
         group, _, name = list_name.partition(".")
         if name:
-            more = len(phrases) - 1 if name == COUNTED else 0
+            more = len(phrases) - 1 if name == COUNTED_LIST else 0
             weights[group][name] = int(_table()[group][name]["weight"]) + more
-    asks = sentence.rstrip(FRAME + "\"'”’»").endswith(ASKING)
+    asks = sentence.rstrip(FRAME_MARKS + "\"'”’»").endswith(QUESTION_MARKS)
     footer = weights["footer"]
-    prints = "printing" in footer and sum(footer.values()) >= ENOUGH
-    ours = asks and not footer.keys() & {"marketing", "application"} and _is_ours(sentence)
-    return Sentence(
+    prints = "printing" in footer and sum(footer.values()) >= MIN_STRETCH_WEIGHT
+    ours = asks and not footer.keys() & {"marketing", "application"} and _speaks_of_us(sentence)
+    return WeighedSentence(
         text=sentence.strip(),
         weights=weights,
         is_personal=ours or _speaks_of_oneself(sentence, folded),
@@ -233,13 +259,13 @@ def read(sentence: str) -> Sentence:
     )
 
 
-def _is_ours(sentence: str) -> bool:
+def _speaks_of_us(sentence: str) -> bool:
     """Does the sentence speak of we or our?"""
-    return not _words("our_voice").isdisjoint(_spoken_words(sentence))
+    return not _word_list("our_voice").isdisjoint(_spoken_words(sentence))
 
 
 def _spoken_words(sentence: str) -> list[str]:
-    """The words with their accents, for ją is not ja, in small letters."""
+    """Returns the words in small letters with their accents, for ją is not ja."""
     words = sentence.casefold().replace("’", "'").split()
     return [word.strip(".,;:!?¿¡\"'()") for word in words]
 
@@ -249,66 +275,67 @@ def _speaks_of_oneself(sentence: str, folded: str) -> bool:
     if FIRST_PERSON.search(sentence) and sentence != sentence.upper():
         return True
     spoken = set(_spoken_words(sentence))
-    if spoken & _words("own_voice"):
+    if spoken & _word_list("own_voice"):
         return True
-    if spoken & _words("french_voice") and spoken & _words("french_words"):
+    if spoken & _word_list("french_voice") and spoken & _word_list("french_words"):
         return True
     return any(word in folded for word in _table()["own_voice_within"].split())
 
 
-def label_of(line: str) -> tuple[str, str]:
-    """A mark such as [EXTERNAL] at the beginning of a line, and the rest of the line."""
+def split_label(line: str) -> tuple[str, str]:
+    """Returns a mark such as [EXTERNAL] at the beginning of a line, and the rest of the line."""
     bare = line.strip()
-    if fold(bare.strip(FRAME)) in _labels():
+    if fold_text(bare.strip(FRAME_MARKS)) in _labels():
         return bare, ""
     match = re.match(r"^[*\s]*[\[(【]{1,2}([^\]\)】\[]{2,30})[\])】]{1,2}[*:\s]*", bare)
-    if match and fold(match.group(1).strip(FRAME)) in _labels():
+    if match and fold_text(match.group(1).strip(FRAME_MARKS)) in _labels():
         return match.group().strip(), bare[match.end() :]
     return "", line
 
 
 def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The lines without those of devices and attributions at the end, and those taken out."""
+    """Returns the lines without devices and attributions at the end, and those taken out."""
     kept, taken = list(lines), list[str]()
     place = len(kept) - 1
-    while place > 0 and len(taken) < MAX_TRAILER:
+    while place > 0 and len(taken) < MAX_TRAILER_LINES:
         line = kept[place]
         if line.strip() and not QUOTED.match(line):
-            found = _trailer(kept, place)
-            if not found or not has_words(kept[: place + 1 - found]):
+            count = _count_trailer_lines(kept, place)
+            if not count or not has_words(kept[: place + 1 - count]):
                 break
-            taken += kept[place + 1 - found : place + 1]
-            del kept[place + 1 - found : place + 1]
-            place -= found - 1
+            taken += kept[place + 1 - count : place + 1]
+            del kept[place + 1 - count : place + 1]
+            place -= count - 1
         place -= 1
     return kept, taken
 
 
-def _trailer(lines: Sequence[str], place: int) -> int:
-    """How many lines, up to the one at `place`, are one line of a device or an attribution."""
-    line = lines[place].translate(DIRECTION).strip()
+def _count_trailer_lines(lines: Sequence[str], place: int) -> int:
+    """Counts the lines, up to `place`, that are one line of a device or an attribution."""
+    line = lines[place].translate(DIRECTION_MARKS).strip()
     if _is_device_line(line) or _is_attribution(line):
         return 1
-    before = lines[place - 1].translate(DIRECTION).strip()
+    before = lines[place - 1].translate(DIRECTION_MARKS).strip()
     return 2 if before and _is_attribution(f"{before} {line}") and not _is_ended(before) else 0
 
 
 def _is_device_line(line: str) -> bool:
     """Is it a line such as `Sent from my iPhone`, of a device or mail program, in any language?"""
-    if len(line) > MAX_DEVICE_LINE or line.rstrip().endswith(ASKING):
+    if len(line) > MAX_DEVICE_CHARACTERS or line.rstrip().endswith(QUESTION_MARKS):
         return False
-    folded = fold(line).strip(FRAME)
-    if len(folded.split()) > MAX_DEVICE_WORDS or "devices" not in _found(folded):
+    folded = fold_text(line).strip(FRAME_MARKS)
+    if len(folded.split()) > MAX_DEVICE_WORDS or "devices" not in _index().find(folded):
         return False
-    return any(map(_is_sending, folded.split(",")))
+    return any(map(_holds_sending_verb, folded.split(",")))
 
 
-def _is_sending(clause: str) -> bool:
+def _holds_sending_verb(clause: str) -> bool:
     """Does a verb of sending stand first or last? In "my iPhone sent it" it stands between."""
-    bare = clause.strip(FRAME)
-    found = _found(bare).get("sent", {})
+    bare = clause.strip(FRAME_MARKS)
+    verbs = _index().find(bare).get("sent", {})
     return any(
-        start <= FIRST or start + len(phrase) >= len(bare) - LAST for phrase, start in found.items()
+        start <= MAX_VERB_START or start + len(phrase) >= len(bare) - MAX_VERB_DISTANCE
+        for phrase, start in verbs.items()
     )
 
 
@@ -316,31 +343,24 @@ def _is_attribution(line: str) -> bool:
     """Does the line say who wrote the mail below, and when, in whatever language?"""
     bare = line.rstrip(" *_\u00a0")
     if (
-        len(bare) > MAX_ATTRIBUTION
+        len(bare) > MAX_ATTRIBUTION_CHARACTERS
         or not bare.endswith((":", "："))
-        or any(c in bare for c in ASKING)
+        or any(c in bare for c in QUESTION_MARKS)
     ):
         return False
     dated, timed = bool(DATED.search(bare)), bool(TIMED.search(bare))
     if ADDRESS.search(bare):
         return dated or timed
-    return dated and timed and not _speaks_of_oneself(line, fold(line))
+    return dated and timed and not _speaks_of_oneself(line, fold_text(line))
 
 
 def _is_ended(line: str) -> bool:
-    return line.rstrip(FRAME.replace(".", "")).endswith((".", "!", *ASKING, "。"))
+    return line.rstrip(FRAME_MARKS.replace(".", "")).endswith((".", "!", *QUESTION_MARKS, "。"))
 
 
 def has_words(lines: Iterable[str]) -> bool:
     """Does any of the lines hold words of the person's?"""
-    return any(line.strip(FRAME) and not QUOTED.match(line) for line in lines)
-
-
-def fold(text: str) -> str:
-    """Compatibility forms, case, accents and apostrophes levelled."""
-    level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    bare = ACCENTS.sub("", level.translate(DIRECTION)).replace("’", "'")
-    return " ".join(unicodedata.normalize("NFC", bare).split())
+    return any(line.strip(FRAME_MARKS) and not QUOTED.match(line) for line in lines)
 
 
 @cache
@@ -349,52 +369,22 @@ def _table() -> dict[str, Any]:
 
 
 @cache
-def _index() -> Mapping[str, Sequence[tuple[str, str]]]:
-    """The first two characters of a phrase -> the phrases, each with the name of its list."""
+def _index() -> PhraseIndex:
     lists = {
         f"{group}.{name}": row["phrases"]
         for group in GROUPS
         for name, row in _table()[group].items()
     }
-    lists |= {name: _rows(name) for name in ("sent", "devices")}
-    index: dict[str, list[tuple[str, str]]] = {}
-    for list_name, rows in lists.items():
-        for phrase in sorted({fold(phrase) for row in rows for phrase in row.split(",")} - {""}):
-            index.setdefault(phrase[:2], []).append((list_name, phrase))
-    return index
-
-
-def _found(folded: str) -> dict[str, dict[str, int]]:
-    """The lists of which a folded text holds phrases -> those phrases -> where each begins last."""
-    found: dict[str, dict[str, int]] = {}
-    index = _index()
-    for place, letter in enumerate(folded):
-        before = folded[place - 1 : place]
-        if letter.isalnum() and letter < UNSPACED and before.isalnum() and before < UNSPACED:
-            continue  # within a word
-        for list_name, phrase in (
-            *index.get(folded[place : place + 2], ()),
-            *index.get(letter, ()),
-        ):
-            if _stands_at(folded, place, phrase):
-                found.setdefault(list_name, {})[phrase] = place
-    return found
-
-
-def _stands_at(folded: str, place: int, phrase: str) -> bool:
-    """Does the phrase begin here? A * in it stands for up to NEAR characters."""
-    first, _, second = phrase.partition("*")
-    end = place + len(first)
-    return folded.startswith(first, place) and second in folded[end : end + NEAR + len(second)]
+    return PhraseIndex(lists | {name: _rows(name) for name in ("sent", "devices")})
 
 
 @cache
 def _labels() -> frozenset[str]:
-    return frozenset(fold(label) for label in _table()["labels"].split(","))
+    return frozenset(fold_text(label) for label in _table()["labels"].split(","))
 
 
 @cache
-def _words(name: str) -> frozenset[str]:
+def _word_list(name: str) -> frozenset[str]:
     return frozenset(word for row in _rows(name) for word in row.split())
 
 

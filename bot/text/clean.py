@@ -1,4 +1,4 @@
-"""What a message says, for whoever decides on it: one paragraph a line, without boilerplate.
+"""Prepares a message for whoever decides on it: one paragraph a line, without boilerplate.
 
 The order matters: lines are joined first, so that a disclaimer is read as the paragraph it is, and
 links are shortened next, so that their marks end no sentence.
@@ -6,12 +6,13 @@ links are shortened next, so that their marks end no sentence.
 
 from dataclasses import dataclass
 
-from bot.text.boilerplate import part_boilerplate
-from bot.text.edges import part_asking_edges
-from bot.text.links import shorten_links
+from bot.text.boilerplate import separate_boilerplate
+from bot.text.edges import separate_asking_edges
+from bot.text.link_shortening import shorten_links
 from bot.text.unicode import without_surrogates
 from bot.text.unwrap import unwrap
 
+# A longer text is only unwrapped: a person reads it anyway.
 MAX_CHARACTERS = 40_000
 
 
@@ -30,14 +31,14 @@ class CleanText:
 
 
 def clean_message(text: str) -> CleanText:
-    """The text of a message as it is decided on; a person who reads it sees it as it came.
+    """Returns the text of a message as it is decided on; a person who reads it sees it as it came.
 
-    A text of more than MAX_CHARACTERS, which a person reads anyway, is only unwrapped.
+    A text of more than MAX_CHARACTERS is only unwrapped: `own` is then all of it.
     """
     whole = unwrap(without_surrogates(text))
     if len(whole) > MAX_CHARACTERS:
         return CleanText(whole=whole, own=whole, removed="")
-    edges = part_asking_edges(shorten_links(whole))
-    parted = part_boilerplate(edges.own)
+    edges = separate_asking_edges(shorten_links(whole))
+    parted = separate_boilerplate(edges.own)
     removed = "\n".join(filter(None, (edges.removed, parted.removed)))
     return CleanText(whole=whole, own=parted.own, removed=removed)

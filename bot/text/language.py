@@ -1,4 +1,4 @@
-"""Which language a text is in; English unless the sign of another is strong.
+"""Detects the language of a text; English unless the sign of another is strong.
 
 A short English question looks like many languages to any detector, and a wrong template language
 confuses more than an English one, so a high certainty is asked for.
@@ -14,7 +14,7 @@ from py3langid import langid
 from py3langid.langid import LanguageIdentifier
 
 # The languages told apart: those with templates, and neighbours they are mistaken for.
-KNOWN = [
+KNOWN_LANGUAGES = [
     "en",
     "de",
     "fr",
@@ -74,7 +74,7 @@ FOREIGN_LETTERS = {
 USUAL_LETTERS = {"uk": re.compile("[іїєґ]"), "kk": re.compile("[әғқңөұүһ]")}
 USUAL_SIZE = 40  # letters of such a text
 # Words that only English has; a plain question then needs no detector, which is slow to load.
-ENGLISH = frozenset({
+ENGLISH_WORDS = frozenset({
     "the", "my", "your", "you", "were", "did", "does", "what", "how", "why", "should", "been",
 })  # fmt: skip
 # Common words that no neighbour of a language has: the detector is unsure of three words.
@@ -112,13 +112,20 @@ rahe rahi karna karo karein aur ke ka ki ko se wala wale wali bhi toh agar lekin
 sab apna apne
 """
 ROMAN_HINDI = frozenset(HINDI_WORDS.split())
-ROMAN_SHARE = 0.2
-PLAIN_SHARE = 0.15
-CERTAIN = 0.9
-LIKELY_CYRILLIC = 0.35  # is enough among Cyrillic languages: English is out of the question
-LIKELY = 0.5  # is enough where no word is English; a short foreign question gives little more
+# A larger share of Hindi words in Latin letters makes a text Hindi.
+MIN_HINDI_SHARE = 0.2
+# This share of words that only English has makes a text English; the same of another language.
+MIN_ENGLISH_SHARE = 0.15
+# The least certainty of the detector for a language beside English words.
+MIN_CERTAINTY_BESIDE_ENGLISH = 0.9
+# The same where no word is English: a short foreign question gives little more.
+MIN_CERTAINTY = 0.5
+# The same among languages in Cyrillic letters: English is out of the question there.
+MIN_CERTAINTY_CYRILLIC = 0.35
+# Characters of a text whose language is detected.
 MAX_CHARACTERS = 2000
-CHANGING_WORDS = 4  # of a sentence that changes the language of a conversation
+# Words of a sentence that changes the language of a conversation.
+MIN_WORDS_OF_CHANGE = 4
 # Scripts of one language here, in the order in which they are looked for: Japanese has Han letters.
 SCRIPTS = (
     ("ko", ("\uac00", "\ud7a3")),
@@ -129,50 +136,53 @@ SCRIPTS = (
     ("th", ("\u0e00", "\u0e7f")),
     ("el", ("\u0370", "\u03ff")),
 )
-SCRIPT_SHARE = 0.3  # of the letters of a text, of its words for Cyrillic
+# The least share of letters of a script that decides the language; of words for Cyrillic.
+MIN_SCRIPT_SHARE = 0.3
+# The same of kana: a Japanese sentence may be mostly Han letters.
+MIN_KANA_SHARE = 0.08
+# The largest share of letters of a neighbour's alphabet that a name may bring into a text.
+MAX_FOREIGN_SHARE = 0.01
 WORD = re.compile(r"\w+")
 CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+(?:['’ʼ-][\u0400-\u04ff]+)*")
-NAME_SHARE = 0.01  # of the letters of a text: so many of a neighbour's may be those of a name
-KANA_SHARE = 0.08  # a Japanese sentence may be mostly Han letters
 
 
 def detect(text: str) -> str:
-    """ISO 639-1 code of the language of `text`; English where no language is plain."""
-    return recognize(text) or "en"
+    """Returns the ISO 639-1 code of the language of `text`; English where no language is plain."""
+    return recognize_language(text) or "en"
 
 
 def reply_language(asking: str, whole: str, earlier: Sequence[str] = ()) -> str:
-    """ISO 639-1 code of the language in which a message is answered.
+    """Returns the ISO 639-1 code of the language in which a message is answered.
 
     `asking` holds the sentences of the message that ask, `whole` all that the person wrote in it;
     the sentences that ask decide where they are plain. `earlier` holds what was written before in
     the same conversation, the newest first: its language stays unless a sentence of some length
-    asks in another one. English where nothing is plain.
+    asks in another one. The result is English where nothing is plain.
     """
-    spoken = next(filter(None, map(recognize, earlier)), "")
+    spoken = next(filter(None, map(recognize_language, earlier)), "")
     for text in (asking, whole):
-        found = recognize(text)
-        if found and (found == spoken or not spoken or _is_long_enough(text)):
-            return found
+        language = recognize_language(text)
+        if language and (language == spoken or not spoken or _is_long_enough(text)):
+            return language
     return spoken or "en"
 
 
-def recognize(text: str) -> str:
-    """ISO 639-1 code of the language of `text`; empty where no language is plain."""
+def recognize_language(text: str) -> str:
+    """Returns the ISO 639-1 code of the language of `text`; empty where no language is plain."""
     sample = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
-    if script := _by_script(sample):
+    if script := _language_of_script(sample):
         return script
     words = [word.strip(".,?!;:") for word in sample.lower().split()]
-    if sample.isascii() and sum(w in ROMAN_HINDI for w in words) > ROMAN_SHARE * len(words):
+    if sample.isascii() and sum(w in ROMAN_HINDI for w in words) > MIN_HINDI_SHARE * len(words):
         return "hi"
-    english = sum(w in ENGLISH for w in words)
-    if sample.isascii() and english >= max(1, PLAIN_SHARE * len(words)):
+    english = sum(w in ENGLISH_WORDS for w in words)
+    if sample.isascii() and english >= max(1, MIN_ENGLISH_SHARE * len(words)):
         return "en"
     if not any(c.isalpha() for c in sample):
         return ""
     language, certainty = _most_likely(sample)
-    least = LIKELY_CYRILLIC if language in CYRILLIC_LANGUAGES else LIKELY
-    return language if certainty >= (CERTAIN if english else least) else ""
+    least = MIN_CERTAINTY_CYRILLIC if language in CYRILLIC_LANGUAGES else MIN_CERTAINTY
+    return language if certainty >= (MIN_CERTAINTY_BESIDE_ENGLISH if english else least) else ""
 
 
 def _most_likely(text: str) -> tuple[str, float]:
@@ -183,13 +193,16 @@ def _most_likely(text: str) -> tuple[str, float]:
     out, and words that only one language has decide without the detector.
     """
     words = CYRILLIC_WORD.findall(text.lower())
-    if len(words) > SCRIPT_SHARE * len(text.split()):
+    if len(words) > MIN_SCRIPT_SHARE * len(text.split()):
         text, candidates = " ".join(words), CYRILLIC_LANGUAGES
     else:
-        words, candidates = WORD.findall(text.lower()), frozenset(KNOWN) - CYRILLIC_LANGUAGES
+        words, candidates = (
+            WORD.findall(text.lower()),
+            frozenset(KNOWN_LANGUAGES) - CYRILLIC_LANGUAGES,
+        )
     possible = {each for each in candidates if _is_written_so(text, each)} or candidates
-    if told := _by_own_words(words, possible):
-        return told, 1.0
+    if language := _by_own_words(words, possible):
+        return language, 1.0
     ranked = [(str(name), float(share)) for name, share in _identifier().rank(text)]
     shares = {name: share for name, share in ranked if name in possible}
     likely = max(shares, key=shares.__getitem__, default="")
@@ -202,7 +215,7 @@ def _is_written_so(text: str, language: str) -> bool:
     usual, foreign = USUAL_LETTERS.get(language), FOREIGN_LETTERS.get(language)
     if usual and size >= USUAL_SIZE and not usual.search(small):
         return False
-    return not foreign or len(foreign.findall(small)) <= NAME_SHARE * size
+    return not foreign or len(foreign.findall(small)) <= MAX_FOREIGN_SHARE * size
 
 
 def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
@@ -213,14 +226,16 @@ def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
         if language in possible
     }
     found = [name for name, count in shares.items() if count]
-    return found[0] if len(found) == 1 and shares[found[0]] > PLAIN_SHARE * len(words) else ""
+    return found[0] if len(found) == 1 and shares[found[0]] > MIN_ENGLISH_SHARE * len(words) else ""
 
 
-def _by_script(text: str) -> str:
-    """The language whose own letters are a good part of the text; empty for shared scripts."""
+def _language_of_script(text: str) -> str:
+    """Returns the language whose own letters are a good part of the text; empty for shared
+    scripts.
+    """
     letters = [c for c in text if c.isalpha()]
     for language, (first, last) in SCRIPTS:
-        share = KANA_SHARE if language == "ja" else SCRIPT_SHARE
+        share = MIN_KANA_SHARE if language == "ja" else MIN_SCRIPT_SHARE
         if sum(first <= c <= last for c in letters) > share * len(letters):
             return language
     return ""
@@ -228,12 +243,12 @@ def _by_script(text: str) -> str:
 
 def _is_long_enough(text: str) -> bool:
     """Is the text long enough to show that its writer changed the language?"""
-    return len(text.split()) >= CHANGING_WORDS or bool(_by_script(text))
+    return len(text.split()) >= MIN_WORDS_OF_CHANGE or bool(_language_of_script(text))
 
 
 @cache
 def _identifier() -> LanguageIdentifier:
     path = str(Path(langid.__file__).parent / langid.MODEL_FILE)
     identifier = LanguageIdentifier.from_model_file(path, norm_probs=True)
-    identifier.set_languages(KNOWN)
+    identifier.set_languages(KNOWN_LANGUAGES)
     return identifier

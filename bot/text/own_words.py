@@ -15,19 +15,28 @@ import re2
 
 from bot.text.unicode import without_surrogates
 
-MIN_WEIGHT = 24  # letters of a sentence that nobody writes by chance
-WIDE, WIDE_WEIGHT = "\u2e80", 3  # letters that stand for syllables or words
-FEW = 3  # sentences in a row that are a quotation even in the middle of a line
-LONG = 100  # letters of a paragraph that is pasted, not quoted in passing
-MAX_GAP = 320  # letters between two sentences of ours that are looked at
-NEAR = 80  # letters before or after a sentence of ours in which a greeting or label is looked for
+# Letters of a sentence that nobody writes by chance.
+MIN_SENTENCE_WEIGHT = 24
+# Letters from here on stand for syllables or words, and so many Latin letters.
+FIRST_WIDE_LETTER, WIDE_LETTER_WEIGHT = "\u2e80", 3
+# Sentences in a row that are a quotation even in the middle of a line.
+MIN_QUOTED_SENTENCES = 3
+# Letters of a paragraph that is pasted, not quoted in passing.
+MIN_PASTED_LETTERS = 100
+# Letters between two sentences of ours that are looked at.
+MAX_GAP_LETTERS = 320
+# Letters before or after a sentence of ours in which a greeting or label is looked for.
+MAX_LABEL_DISTANCE = 80
+# Characters of a text that is searched; a longer one is left as it is.
 MAX_CHARACTERS = 300_000
-MAX_HEADERS = 14  # lines of copied headers above a quotation
-SHORT = 8  # words of an attribution by name alone: "Incident Desk said:"
+# Lines of copied headers above a quotation.
+MAX_HEADER_LINES = 14
+# Words of an attribution by name alone: "Incident Desk said:".
+MAX_SHORT_ATTRIBUTION = 8
 QUOTE_MARKS = re2.compile(r"(?m)^[ \t]*(?:(?:[>|]|[A-Z]{1,3}>)[ \t]*)+")
 LINK = re2.compile(r"(?:https?://|www\.|mailto:)[^\s<>\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 SENTENCE = re2.compile(r"[.!?:。！？：؟।]+(?:\s+|$)|[。！？।؟]|\n")
-ASKS = re2.compile(r"[?？؟]|(?:か|吗|嗎|까요?|나요)[。.]?\s*$")
+ASKING = re2.compile(r"[?？؟]|(?:か|吗|嗎|까요?|나요)[。.]?\s*$")
 HEADER = re2.compile(r"^\W{0,4}\pL[\pL\pM .'’()\-]{0,30}?\W{0,3}[:：|]\s*\S")
 DATED = re2.compile(
     r"\d{1,2}[:.h時时]\s?\d{2}|\b(?:19|20)\d\d\b|\d{4}年|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
@@ -64,25 +73,29 @@ class OwnWords:
         cls, *, replies: Iterable[str], lines: Iterable[str], published: Iterable[str],
         labels: Iterable[str],
     ) -> Self:  # fmt: skip
-        """From templates, lines that a reply makes of label and heading, passages, and labels."""
+        """Builds them from templates, lines that a reply puts together, passages and labels.
+
+        `lines` join a label and a heading, `published` are passages of the post, and `labels` are
+        greetings and labels.
+        """
         replies, labels = list(replies), list(labels)
-        ours = [*_pieces(replies), *map(_letters, lines)]
-        theirs = _pieces(published)
+        ours = [*_sentence_letters(replies), *map(_letters, lines)]
+        theirs = _sentence_letters(published)
         links = [_letters(link) for text in (*replies, *labels) for link in LINK.findall(text)]
-        short = [p for p in (*ours, *theirs) if _weight(p) < MIN_WEIGHT]
+        short = [p for p in (*ours, *theirs) if _weight(p) < MIN_SENTENCE_WEIGHT]
         return cls(
-            replies=_longest(p for p in ours if _weight(p) >= MIN_WEIGHT),
-            published=_longest(p for p in theirs if _weight(p) >= MIN_WEIGHT),
-            labels=_longest(p for p in (*map(_letters, labels), *links) if p),
-            fillers=_longest(short),
-            links=_longest(links),
+            replies=_longest_first(p for p in ours if _weight(p) >= MIN_SENTENCE_WEIGHT),
+            published=_longest_first(p for p in theirs if _weight(p) >= MIN_SENTENCE_WEIGHT),
+            labels=_longest_first(p for p in (*map(_letters, labels), *links) if p),
+            fillers=_longest_first(short),
+            links=_longest_first(links),
         )
 
     def without(self, text: str) -> str:
-        """`text` without our own sentences and the lines that introduce them.
+        """Returns `text` without our own sentences and the lines that introduce them.
 
         A sentence of the post that is quoted within somebody's own line stays: it says what is
-        asked about. Empty when nothing but our own words was sent.
+        asked about. The result is empty when nothing but our own words was sent.
         """
         cuts = self.stretches(text)
         if not cuts:
@@ -95,8 +108,10 @@ class OwnWords:
             last = cut.end
         kept.append(text[last:])
         lines = "\n".join(piece.strip("\n") for piece in kept).split("\n")
-        left = "\n".join(line for line in lines if not line.strip() or _unmarked(line).strip())
-        return left.strip() if any(c.isalnum() for c in left) else ""
+        remaining = "\n".join(
+            line for line in lines if not line.strip() or _without_quote_marks(line).strip()
+        )
+        return remaining.strip() if any(c.isalnum() for c in remaining) else ""
 
     def holds(self, text: str) -> bool:
         """Is `text` nothing but our own words?"""
@@ -104,17 +119,21 @@ class OwnWords:
         return bool(letters) and bool(_matcher(self).between.fullmatch(letters))
 
     def stretches(self, text: str) -> list[Stretch]:
-        """The runs of our own sentences that are a quotation, in order."""
+        """Returns the runs of our own sentences that are a quotation, in order."""
         if not self.replies or len(text) > MAX_CHARACTERS:
             return []
         readable = without_surrogates(text)
-        found = [s for s in _runs(self, readable) if s.whole or s.replied + s.published >= FEW]
-        replied = any(s.replied for s in found)
+        quotations = [
+            s
+            for s in _find_runs(self, readable)
+            if s.whole or s.replied + s.published >= MIN_QUOTED_SENTENCES
+        ]
+        replied = any(s.replied for s in quotations)
         if replied:
-            return found
-        pasted = [s for s in found if s.published > 1 or s.letters >= LONG]
-        left = "".join(_left(readable, pasted))
-        return pasted if ASKS.search(left) else []
+            return quotations
+        pasted = [s for s in quotations if s.published > 1 or s.letters >= MIN_PASTED_LETTERS]
+        remaining = "".join(_text_between(readable, pasted))
+        return pasted if ASKING.search(remaining) else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +151,8 @@ class _Matcher:
 def _matcher(own: OwnWords) -> _Matcher:
     options = re2.Options()
     options.max_mem = 256 << 20
-    replies, published, labels = map(_either, (own.replies, own.published, own.labels))
-    filler = _either((*own.labels, *own.fillers))
+    replies, published, labels = map(_any_of, (own.replies, own.published, own.labels))
+    filler = _any_of((*own.labels, *own.fillers))
     return _Matcher(
         replies=re2.compile(replies, options),
         sentences=re2.compile(f"{replies}|{published}", options),
@@ -144,7 +163,7 @@ def _matcher(own: OwnWords) -> _Matcher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Letters:
+class _LocatedLetters:
     """The letters of a text, without quote marks and links, and where each of them stands."""
 
     text: str
@@ -152,39 +171,46 @@ class _Letters:
     places: list[int]
 
 
-def _runs(own: OwnWords, text: str) -> Iterator[Stretch]:
-    """Our sentences with only fillers between them, widened to the lines that they fill."""
-    matcher, read = _matcher(own), _located(text, own.links)
-    run: Stretch | None = None  # in offsets of letters until it is widened
+def _find_runs(own: OwnWords, text: str) -> Iterator[Stretch]:
+    """Yields our sentences with only fillers between them, widened to the lines that they fill."""
+    matcher, read = _matcher(own), _locate_letters(text, own.links)
+    run: Stretch | None = None  # its offsets count letters until it is widened
     for match in matcher.sentences.finditer(read.letters):
         start, end = match.span()
         gap = read.letters[run.end : start] if run else ""
-        if run and (len(gap) > MAX_GAP or not matcher.between.fullmatch(gap)):
-            yield _widened(read, matcher, run)
+        if run and (len(gap) > MAX_GAP_LETTERS or not matcher.between.fullmatch(gap)):
+            yield _widen(read, matcher, run)
             run = None
-        told = run or Stretch(start=start, end=end)
+        current = run or Stretch(start=start, end=end)
         replied = bool(matcher.replies.fullmatch(match.group()))
         run = replace(
-            told, end=end, replied=told.replied + replied, published=told.published + (not replied)
+            current,
+            end=end,
+            replied=current.replied + replied,
+            published=current.published + (not replied),
         )
     if run:
-        yield _widened(read, matcher, run)
+        yield _widen(read, matcher, run)
 
 
-def _widened(read: _Letters, matcher: _Matcher, run: Stretch) -> Stretch:
-    """The run with the labels beside it and the rest of its lines, where that says nothing."""
+def _widen(read: _LocatedLetters, matcher: _Matcher, run: Stretch) -> Stretch:
+    """Returns the run with the labels beside it and the rest of its lines, where that says
+    nothing.
+    """
     text, letters, places = read.text, read.letters, read.places
     first, last = run.start, run.end
-    if label := matcher.before.search(letters[max(0, first - NEAR) : first]):
+    if label := matcher.before.search(letters[max(0, first - MAX_LABEL_DISTANCE) : first]):
         begin = first - len(label.group())
         first = begin if _is_line_start(text, places[begin]) else first
-    if more := matcher.after.match(letters[last : last + NEAR]):
+    if more := matcher.after.match(letters[last : last + MAX_LABEL_DISTANCE]):
         last += len(more.group())
     start, end = places[first], places[last - 1] + 1
     line_start = text.rfind("\n", 0, start) + 1
     line_end = text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
-    whole = not _letters(_bare(text[line_start:start])) and not _letters(_bare(text[end:line_end]))
+    whole = not _letters(_without_marks_and_links(text[line_start:start])) and not _letters(
+        _without_marks_and_links(text[end:line_end])
+    )
     return replace(
         run, start=line_start if whole else start, end=line_end if whole else end,
         letters=last - first, whole=whole,
@@ -192,20 +218,20 @@ def _widened(read: _Letters, matcher: _Matcher, run: Stretch) -> Stretch:
 
 
 def _is_line_start(text: str, place: int) -> bool:
-    return not _letters(_bare(text[text.rfind("\n", 0, place) + 1 : place]))
+    return not _letters(_without_marks_and_links(text[text.rfind("\n", 0, place) + 1 : place]))
 
 
 def _without_introduction(text: str) -> str:
-    """`text` without the attribution or the copied headers at its end, in any language."""
+    """Returns `text` without the attribution or the copied headers at its end, in any language."""
     lines = text.rstrip(EDGES + "\n").split("\n")
     end = len(lines)
-    block = _header_lines(lines)
+    block = _count_header_lines(lines)
     if block:
         end -= block
     elif _is_attribution(lines[end - 1]):
         end -= 1
     else:
-        end -= _attribution_lines(lines)
+        end -= _count_attribution_lines(lines)
     if end == len(lines):
         return text
     while end and (not lines[end - 1].strip(EDGES) or RULE_LINE.search(lines[end - 1])):
@@ -213,45 +239,51 @@ def _without_introduction(text: str) -> str:
     return "\n".join(lines[:end])
 
 
-def _header_lines(lines: list[str]) -> int:
-    """How many lines at the end are copied headers ("Word: value") with an address or a date."""
+def _count_header_lines(lines: list[str]) -> int:
+    """Counts lines at the end that are copied headers ("Word: value") with an address or a date."""
     named = 0
-    for count, line in enumerate(reversed(lines[-MAX_HEADERS:]), 1):
+    for count, line in enumerate(reversed(lines[-MAX_HEADER_LINES:]), 1):
         bare = line.strip(EDGES)
         # A long value is wrapped: such lines count when one with a name stands above them.
         if not bare or RULE_LINE.search(line) or count - named > 3:
             break
-        named = count if HEADER.search(bare) and not ASKS.search(bare) else named
+        named = count if HEADER.search(bare) and not ASKING.search(bare) else named
     block = "\n".join(lines[-named:]) if named else ""
     return named if named > 1 and (ADDRESS.search(block) or DATED.search(block)) else 0
 
 
 def _is_attribution(line: str) -> bool:
-    """A line that ends in a colon and names somebody or a time, or is short."""
+    """Does the line end in a colon and name somebody or a time, or is it short?"""
     bare = line.strip(EDGES)
-    told = [bool(ADDRESS.search(line)), bool(DATED.search(line))]
-    if ASKS.search(bare):
+    origin = [bool(ADDRESS.search(line)), bool(DATED.search(line))]
+    if ASKING.search(bare):
         return False
     if bare.endswith((":", "：")):
-        return any(told) or len(bare.split()) <= SHORT
-    return all(told)
+        return any(origin) or len(bare.split()) <= MAX_SHORT_ATTRIBUTION
+    return all(origin)
 
 
-def _attribution_lines(lines: list[str]) -> int:
-    """An attribution over several lines, or a ticket system's name and date."""
+def _count_attribution_lines(lines: list[str]) -> int:
+    """Counts the lines of an attribution over several lines, or of a ticket system's name and
+    date.
+    """
     for count in (2, 3, 4):
         joined = " ".join(line.strip(EDGES) for line in lines[-count:])
-        told = ADDRESS.search(joined) and DATED.search(joined)
-        if told and len(joined) < 300 and _is_attribution(joined):
+        names_origin = ADDRESS.search(joined) and DATED.search(joined)
+        if names_origin and len(joined) < 300 and _is_attribution(joined):
             return count
     last = lines[-1].strip(EDGES)
-    if DATED.search(last) and len(last.split()) <= SHORT and not ASKS.search(last):
-        named = len(lines) > 1 and 0 < len(lines[-2].split()) <= SHORT // 2
-        return 2 if named and not ASKS.search(lines[-2]) else 1
+    if (
+        DATED.search(last)
+        and len(last.split()) <= MAX_SHORT_ATTRIBUTION
+        and not ASKING.search(last)
+    ):
+        named = len(lines) > 1 and 0 < len(lines[-2].split()) <= MAX_SHORT_ATTRIBUTION // 2
+        return 2 if named and not ASKING.search(lines[-2]) else 1
     return 0
 
 
-def _left(text: str, cuts: list[Stretch]) -> Iterator[str]:
+def _text_between(text: str, cuts: list[Stretch]) -> Iterator[str]:
     last = 0
     for cut in cuts:
         yield text[last : cut.start]
@@ -259,8 +291,11 @@ def _left(text: str, cuts: list[Stretch]) -> Iterator[str]:
     yield text[last:]
 
 
-def _located(text: str, links: tuple[str, ...]) -> _Letters:
-    """Only links of ours are read, which may be broken over lines; others come in between."""
+def _locate_letters(text: str, links: tuple[str, ...]) -> _LocatedLetters:
+    """Returns the letters of the text and their places; links are left out unless they are ours.
+
+    A link of ours may be broken over lines; others come in between.
+    """
     skipped = bytearray(len(text))
     for pattern in (QUOTE_MARKS, LINK):
         for match in pattern.finditer(text):
@@ -271,30 +306,30 @@ def _located(text: str, links: tuple[str, ...]) -> _Letters:
     letters: list[str] = []
     places: list[int] = []
     for place, char in enumerate(text):
-        if not skipped[place] and (found := _letter(char)):
-            letters.append(found)
-            places += [place] * len(found)
-    return _Letters(text=text, letters="".join(letters), places=places)
+        if not skipped[place] and (letter := _letter(char)):
+            letters.append(letter)
+            places += [place] * len(letter)
+    return _LocatedLetters(text=text, letters="".join(letters), places=places)
 
 
-def _pieces(texts: Iterable[str]) -> list[str]:
-    """The letters of each sentence, and of those with a link also without it."""
-    found: list[str] = []
+def _sentence_letters(texts: Iterable[str]) -> list[str]:
+    """Returns the letters of each sentence, and of those with a link also without it."""
+    pieces: list[str] = []
     for text in texts:
         for part in (text, *LINK.split(text)):
             sentences = [letters for s in SENTENCE.split(part) if (letters := _letters(s))]
-            found += sentences
+            pieces += sentences
             # "No." and the like are only known as the beginning of what follows.
-            found += [a + b for a, b in pairwise(sentences) if _weight(a) < MIN_WEIGHT]
-    return found
+            pieces += [a + b for a, b in pairwise(sentences) if _weight(a) < MIN_SENTENCE_WEIGHT]
+    return pieces
 
 
-def _unmarked(line: str) -> str:
+def _without_quote_marks(line: str) -> str:
     return str(QUOTE_MARKS.sub("", line))
 
 
-def _bare(line: str) -> str:
-    return str(LINK.sub(" ", _unmarked(line)))
+def _without_marks_and_links(line: str) -> str:
+    return str(LINK.sub(" ", _without_quote_marks(line)))
 
 
 def _letters(text: str) -> str:
@@ -303,18 +338,20 @@ def _letters(text: str) -> str:
 
 @cache
 def _letter(char: str) -> str:
-    """The letter or digit without case, width and accents; nothing for any other character."""
+    """Returns the letter or digit without case, width and accents; empty for any other
+    character.
+    """
     level = unicodedata.normalize("NFKD", char).casefold()
     return "".join(c for c in level if c.isalnum())
 
 
 def _weight(letters: str) -> int:
-    return sum(WIDE_WEIGHT if c >= WIDE else 1 for c in letters)
+    return sum(WIDE_LETTER_WEIGHT if c >= FIRST_WIDE_LETTER else 1 for c in letters)
 
 
-def _longest(pieces: Iterable[str]) -> tuple[str, ...]:
+def _longest_first(pieces: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(pieces), key=lambda p: (-len(p), p)))
 
 
-def _either(pieces: tuple[str, ...]) -> str:
+def _any_of(pieces: tuple[str, ...]) -> str:
     return f"(?:{'|'.join(pieces)})" if pieces else "(?:[^\\s\\S])"

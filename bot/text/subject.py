@@ -1,4 +1,4 @@
-"""The subject of a mail -> the subject of the reply to it.
+"""Derives the subject of a reply from the subject of the mail.
 
 Mail programs put a reply into its thread by References and, some of them, by the subject as well:
 it must be the same but for one `Re:`. What a subject may carry beside words does not go back.
@@ -11,9 +11,11 @@ import re2
 
 from bot.resources import read_yaml
 
-RE = "Re: "
-LONGEST = 120  # characters; a header of a few lines, and enough for every ticket tag
-ROUNDS = 40  # of taking out: one for each sign of a reply, and what is taken out joins its sides
+REPLY_PREFIX = "Re: "
+# A header of a few lines, and enough for every ticket tag.
+MAX_SUBJECT_CHARACTERS = 120
+# Rounds of taking out: one for each sign of a reply, and what is taken out joins its sides.
+MAX_ROUNDS = 40
 LINK = re2.compile(
     r"(?i)\b[a-z][a-z0-9+.\-]{0,20}[:：]//\S*|\b(?:mailto|tel|sms|data|javascript)[:：]\S+|\bwww\.\S+"
 )
@@ -23,36 +25,37 @@ HOST = re2.compile(
 )
 NUMERIC_HOST = re2.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?:[/:]\S*)?")
 ENCODED = re2.compile(r"=\?|\?=|[<>]")
-TAKEN_OUT = (LINK, ADDRESS, NUMERIC_HOST, HOST, ENCODED)
+REMOVED_PATTERNS = (LINK, ADDRESS, NUMERIC_HOST, HOST, ENCODED)
 TAG = re2.compile(r"\[[^\[\]]{1,60}\]")
 TAGS = re2.compile(r"^\s*(?:\[[^\[\]]{1,60}\]\s*)+")
-JOINERS = "\u200c\u200d"  # without them some scripts and emoji are spelt wrong
+# Without these some scripts and emoji are spelt wrong.
+JOINERS = "\u200c\u200d"
 UNDECODED = "\ufffd"
 
 
 def reply_subject(subject: str) -> str:
-    """`Re: ` and the words of `subject`, on one line of at most 120 characters.
+    """Returns `Re: ` and the words of `subject`, on one line of at most MAX_SUBJECT_CHARACTERS.
 
-    Without any other sign of a reply or a forwarded mail, link, address, control or bidirectional
-    character. Empty where no letter and no digit is left, or where the subject could not be
-    decoded. A subject that this function made is left as it is.
+    It has no other sign of a reply or a forwarded mail, no link, address, control or bidirectional
+    character. The result is empty where no letter and no digit is left, or where the subject could
+    not be decoded. A subject that this function returned is left as it is.
     """
     if UNDECODED in subject:
         return ""
-    bare = subject[: 10 * LONGEST]
-    for _ in range(ROUNDS):
-        before, bare = bare, _unprefixed(_taken_out(_readable(bare)))
+    bare = subject[: 10 * MAX_SUBJECT_CHARACTERS]
+    for _ in range(MAX_ROUNDS):
+        before, bare = bare, _without_prefix(_without_links(_without_unreadable(bare)))
         if bare == before:
             break
     else:
         return ""
     if not any(char.isalnum() for char in bare):
         return ""
-    return RE + _cut(bare, LONGEST - len(RE))
+    return REPLY_PREFIX + _cut(bare, MAX_SUBJECT_CHARACTERS - len(REPLY_PREFIX))
 
 
-def _readable(text: str) -> str:
-    """One line, without characters that are seen as nothing or turn the direction of writing."""
+def _without_unreadable(text: str) -> str:
+    """Returns one line, without what shows nothing or turns the direction of writing."""
     kept = [char for place, char in enumerate(text) if _is_readable(text, place)]
     return " ".join("".join(kept).split())
 
@@ -67,17 +70,17 @@ def _is_readable(text: str, place: int) -> bool:
     return unicodedata.category(char)[0] != "C"
 
 
-def _taken_out(text: str) -> str:
-    for pattern in TAKEN_OUT:
+def _without_links(text: str) -> str:
+    for pattern in REMOVED_PATTERNS:
         text = pattern.sub(" ", text)
     return " ".join(text.split())
 
 
-def _unprefixed(text: str) -> str:
-    """Without the sign of a reply or a forwarded mail at the beginning; tags before it are kept."""
+def _without_prefix(text: str) -> str:
+    """Returns the text without the sign of a reply at its beginning; tags before it are kept."""
     tags = TAGS.match(text)
     rest = text[tags.end() :] if tags else text
-    prefix = _prefix().match(rest)
+    prefix = _prefix_pattern().match(rest)
     if prefix is None:
         return text
     rest = rest[prefix.end() :]
@@ -86,7 +89,7 @@ def _unprefixed(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """At most `most` characters; a longer text ends at a word where one ends near there."""
+    """Returns at most `most` characters; a longer text ends at a word where one ends near there."""
     if len(text) <= most:
         return text
     cut = text[: most - 1]
@@ -95,15 +98,15 @@ def _cut(text: str, most: int) -> str:
 
 
 @cache
-def _prefix() -> "re2._Regexp[str]":
+def _prefix_pattern() -> "re2._Regexp[str]":
     rows = read_yaml("subjects.yaml")["prefixes"]
     words = {word for row in rows for word in row["words"]}
-    words |= {_wide(word) for word in words if word.isascii()}
+    words |= {_to_full_width(word) for word in words if word.isascii()}
     either = "|".join(re2.escape(word) for word in sorted(words, key=len, reverse=True))
     count = r"(?:\s?[\[(（]\s?\d{1,4}\s?[\])）]|[\^*]\d{1,4})?"
     return re2.compile(rf"(?i)^\s*(?:{either})\.?{count}\s*[:：︰﹕]\s*")
 
 
-def _wide(word: str) -> str:
-    """The same in the full-width letters of East Asian mail programs."""
+def _to_full_width(word: str) -> str:
+    """Returns the word in the full-width letters of East Asian mail programs."""
     return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word)

@@ -1,4 +1,4 @@
-"""The one table of letters: what a character passes for, what shows nothing, what people are shown.
+"""Knows letters: what a character passes for, what shows nothing, what people are shown.
 
 The guard, the redactor and everything that shows a text to people read their characters here, so
 that none of them knows a disguise that another one misses. The data is bot/data/confusables.yaml.
@@ -11,12 +11,13 @@ from functools import cache
 from bot.resources import read_yaml
 
 # Blocks that hold characters with a compatibility form of one ASCII character, or digits.
-COMPATIBLE = (
+COMPATIBLE_BLOCKS = (
     range(0x80, 0x3400), range(0xA600, 0xAC00), range(0xF900, 0x10000), range(0x10480, 0x10500),
     range(0x11000, 0x12000), range(0x1D400, 0x1D800), range(0x1F100, 0x1F200),
     range(0x1FBF0, 0x1FBFA),
 )  # fmt: skip
-WIDEST = 4  # the most letters that one character stands for: a ligature, a Roman numeral
+# The most letters that one character stands for: a ligature, a Roman numeral.
+MAX_LIGATURE_LETTERS = 4
 # Marks of no script of their own, which may stand on any letter.
 MARKS = frozenset(
     chr(code)
@@ -44,114 +45,128 @@ JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 QUOTES, APOSTROPHES = "“”„‟«»「」『』《》″〝〞＂", "‘’‚‛‹›`´′ʼ"
 DASHES = "\u2212\u2043\u02d7"  # signs that are no dashes by their category and look like one
 HYPHENS = "‐‑‒–—―"
-ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign that only widens a word
+ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign (tatweel) that only widens a word
 DIGRAPHS = {"æ": "ae", "œ": "oe"}
 LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 OTHER_SPACES = "\x1c\x1d\x1e\x1f"
-HALVES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
+SURROGATE_CODES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
 LETTERS = frozenset(["Lu", "Ll", "Lt", "Nl"])  # Nl: Roman numerals
 LATIN = "LATIN "
-STROKED = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters whose stroke is no mark
+STROKED_LETTERS = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters whose stroke is no mark
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def visible_text(text: str) -> str:
-    """`text` for people to read: without control characters, and without what shows nothing.
+    """Returns `text` for people to read: without control characters and what shows nothing.
 
-    Tabs stay, every kind of line break becomes a line feed, and the joiners that Persian, Hindi
-    and emoji are spelt with stay. Marks that turn the direction of writing go, so that nothing is
-    read in another order than it is stored in; half a character becomes a replacement mark.
+    Tabs stay, every kind of line break becomes a line feed, and the joiners that Persian, Hindi and
+    emoji are spelt with stay. Marks that turn the direction of writing go, so that nothing is read
+    in another order than it is stored in; half a character becomes a replacement mark.
     """
-    return text.replace("\r\n", "\n").translate(_shown_to_people())
+    return text.replace("\r\n", "\n").translate(_display_table())
 
 
 def without_invisible(text: str) -> str:
-    """`text` without anything that shows nothing, joiners included: to search in, not to show."""
-    return text.translate(_hidden())
+    """Returns `text` without anything that shows nothing, joiners included: to search in, not to
+    show.
+    """
+    return text.translate(_invisible_table())
 
 
 @cache
-def candidates() -> dict[str, str]:
-    """Each character that passes for an ASCII one -> the ASCII characters, the likeliest first.
+def ascii_readings() -> dict[str, str]:
+    """Returns each character that passes for an ASCII one with the ASCII characters, likeliest
+    first.
 
     A digit of another script is read by its value first. Compatibility forms and letters with
-    accents are read as the character that they are made of.
+    accents are read as the character that they consist of.
     """
-    found = _listed()
-    for code in (code for block in COMPATIBLE for code in block):
+    readings = _listed_look_alikes()
+    for code in (code for block in COMPATIBLE_BLOCKS for code in block):
         char = chr(code)
-        read = _digit(char) + (found.get(char) or _of_parts(char, found))
-        if read:
-            found[char] = "".join(dict.fromkeys(read))
-    return found
+        reading = _digit_value(char) + (readings.get(char) or _reading_of_parts(char, readings))
+        if reading:
+            readings[char] = "".join(dict.fromkeys(reading))
+    return readings
 
 
 @cache
-def letters_for(place: int = 0) -> dict[int, str]:
-    """A table for str.translate: each character as its candidate number `place`, if it has one."""
-    return {ord(char): read[min(place, len(read) - 1)] for char, read in candidates().items()}
+def reading_table(place: int = 0) -> dict[int, str]:
+    """Returns a table for str.translate: each character as its reading number `place`, if it has
+    one.
+    """
+    return {ord(char): read[min(place, len(read) - 1)] for char, read in ascii_readings().items()}
 
 
 @cache
 def latin_look_alikes() -> dict[int, str]:
-    """A table for str.translate: letters of other scripts as the Latin letter they pass for."""
+    """Returns a table for str.translate: letters of other scripts as the Latin one they pass
+    for.
+    """
     return {
         ord(char): read[0]
-        for char, read in candidates().items()
-        if read[0].isalpha() and not _digit(char) and not _is_accented_latin(char)
+        for char, read in ascii_readings().items()
+        if read[0].isalpha() and not _digit_value(char) and not _is_accented_latin(char)
     }
 
 
 @cache
 def ligatures() -> dict[str, str]:
-    """Characters that stand for several ASCII letters or digits: ﬁ for fi."""
-    found = {}
-    for code in (code for block in COMPATIBLE for code in block):
+    """Returns the characters that stand for several ASCII letters or digits: ﬁ for fi."""
+    expansions = {}
+    for code in (code for block in COMPATIBLE_BLOCKS for code in block):
         plain = unicodedata.normalize("NFKC", chr(code))
         letters = unicodedata.category(chr(code)) in LETTERS
-        if letters and 1 < len(plain) <= WIDEST and plain.isascii() and plain.isalnum():
-            found[chr(code)] = plain
-    return found
+        if (
+            letters
+            and 1 < len(plain) <= MAX_LIGATURE_LETTERS
+            and plain.isascii()
+            and plain.isalnum()
+        ):
+            expansions[chr(code)] = plain
+    return expansions
 
 
 @cache
 def look_alikes() -> frozenset[str]:
-    """The characters that a plain form does not make ASCII, and some reading does."""
+    """Returns the characters that a plain form does not make ASCII, and some reading does."""
     plain = plain_forms()
-    read = {c for c, alike in candidates().items() if plain.get(ord(c)) != alike}
+    read = {c for c, alike in ascii_readings().items() if plain.get(ord(c)) != alike}
     return frozenset(read | ligatures().keys())
 
 
 @cache
-def scripted() -> frozenset[str]:
-    """The characters that pass for an ASCII letter or digit and belong to another script."""
+def other_script_letters() -> frozenset[str]:
+    """Returns the characters that pass for an ASCII letter or digit and belong to another
+    script.
+    """
     return frozenset(
         char
-        for char, read in candidates().items()
+        for char, read in ascii_readings().items()
         if read[0].isalnum() and not unicodedata.name(char, "").startswith(LATIN)
     )
 
 
 @cache
 def plain_forms() -> dict[int, str]:
-    """A table for str.translate, one character for one: what a reader takes for the same.
+    """Returns a table for str.translate: what a reader takes for the same, one character for one.
 
     Full width and other compatibility forms, digits of all scripts, dashes, spaces and quotes
     become plain; surrogates become a mark that UTF-8 can carry.
     """
     table: dict[int, str] = {}
-    for code in (code for block in COMPATIBLE for code in block):
+    for code in (code for block in COMPATIBLE_BLOCKS for code in block):
         char = chr(code)
         plain = unicodedata.normalize("NFKC", char)
         if len(plain) == 1 and plain != char and plain.isascii():
             table[code] = plain
         elif unicodedata.category(char) == "Nd":
-            table[code] = _digit(char)
+            table[code] = _digit_value(char)
         elif unicodedata.category(char) == "Pd" or char in DASHES:
             table[code] = "-"
         elif unicodedata.category(char) == "Zs":
             table[code] = " "
-    table |= dict.fromkeys(HALVES, "\ufffd")
+    table |= dict.fromkeys(SURROGATE_CODES, "\ufffd")
     table |= dict.fromkeys(map(ord, QUOTES), '"')
     table |= dict.fromkeys(map(ord, APOSTROPHES), "'")
     table |= {0x2028: "\n", 0x2029: "\n", 0x85: "\n", 0x2192: ">", 0x21D2: ">", 0x27A1: ">"}
@@ -160,12 +175,12 @@ def plain_forms() -> dict[int, str]:
 
 @cache
 def bare_letters() -> dict[int, str]:
-    """A table for str.translate: Latin letters without accents, one character for one.
+    """Returns a table for str.translate: Latin letters without accents, one character for one.
 
     The dotted capital I is among them, whose lower case is two characters, and the Russian ё.
     """
-    table = {ord(char): bare for char, bare in STROKED.items()}
-    table |= {ord(char.upper()): bare for char, bare in STROKED.items() if char != "ı"}
+    table = {ord(char): bare for char, bare in STROKED_LETTERS.items()}
+    table |= {ord(char.upper()): bare for char, bare in STROKED_LETTERS.items() if char != "ı"}
     table |= {0x130: "i", 0xDF: "s", 0x451: "е", 0x401: "е"}
     for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)):
         bare = unicodedata.normalize("NFD", chr(code))[0]
@@ -176,55 +191,60 @@ def bare_letters() -> dict[int, str]:
 
 @cache
 def level_forms() -> dict[int, str]:
-    """A table for str.translate: a decomposed text in lower case without accents, quotes plain.
+    """Returns a table for str.translate: a decomposed text in lower case without accents.
 
-    Marks of no script of their own go, and Arabic vowels; the vowel signs of Indic scripts stay,
-    for they are letters.
+    Quotes become plain. Marks of no script of their own go, and Arabic vowels; the vowel signs of
+    Indic scripts stay, for they are letters.
     """
     table = dict.fromkeys((*map(ord, MARKS), *ARABIC_VOWELS), "")
-    table |= {ord(char): bare for char, bare in (STROKED | DIGRAPHS).items()}
+    table |= {ord(char): bare for char, bare in (STROKED_LETTERS | DIGRAPHS).items()}
     table |= dict.fromkeys(map(ord, APOSTROPHES), "'")
     return table | dict.fromkeys(map(ord, HYPHENS + DASHES), "-")
 
 
-def _listed() -> dict[str, str]:
-    told: dict[str, str] = read_yaml("confusables.yaml")
-    return {char: read for read, alike in told.items() for char in alike}
+def _listed_look_alikes() -> dict[str, str]:
+    alike_by_reading: dict[str, str] = read_yaml("confusables.yaml")
+    return {char: read for read, alike in alike_by_reading.items() for char in alike}
 
 
-def _digit(char: str) -> str:
-    """The value of a digit, of any script or in a circle; "" for all else."""
+def _digit_value(char: str) -> str:
+    """Returns the value of a digit, of any script or in a circle; empty for all else."""
     value = unicodedata.digit(char, None)
     return "" if value is None else str(value)
 
 
-def _of_parts(char: str, found: dict[str, str]) -> str:
-    """What a compatibility form or a letter with accents is made of, when that is one character."""
+def _reading_of_parts(char: str, readings: dict[str, str]) -> str:
+    """Returns the one character that a compatibility form or a letter with accents consists of."""
     parts = unicodedata.normalize("NFKD", char)
     bare = "".join(part for part in parts if part not in MARKS)
     if len(bare) != 1 or bare == char:
         return ""
-    return bare if "!" <= bare <= "~" else found.get(bare, "")
+    return bare if "!" <= bare <= "~" else readings.get(bare, "")
 
 
 def _is_accented_latin(char: str) -> bool:
-    """An accent is part of how a language spells; levelling it is not taking off a disguise."""
+    """Is it a Latin letter with an accent? That is spelling, and levelling it takes off no
+    disguise.
+    """
     parts = unicodedata.normalize("NFD", char)
     return len(parts) > 1 and parts[0].isascii()
 
 
 @cache
-def _hidden() -> dict[int, None]:
+def _invisible_table() -> dict[int, None]:
     return dict.fromkeys(map(ord, INVISIBLE))
 
 
 @cache
-def _shown_to_people() -> dict[int, str]:
+def _display_table() -> dict[int, str]:
     table = dict.fromkeys(map(ord, INVISIBLE - JOINERS), "")
     table |= dict.fromkeys(map(ord, LINE_BREAKS), "\n") | dict.fromkeys(map(ord, OTHER_SPACES), " ")
-    return table | dict.fromkeys(HALVES, "\ufffd")
+    return table | dict.fromkeys(SURROGATE_CODES, "\ufffd")
 
 
 def without_surrogates(text: str) -> str:
-    """`text` with each half of a character, which no encoder takes, as U+FFFD; the same length."""
+    """Returns `text` with each half of a character, which no encoder takes, as U+FFFD.
+
+    The length stays the same.
+    """
     return SURROGATES.sub("\ufffd", text)

@@ -14,16 +14,20 @@ from collections.abc import Callable, Sequence
 
 from bot.text.words import listed_words
 
-MAX_WIDTH = 140  # of a line that a program may have broken; longer lines were never broken
-MAX_LINES = 4000  # of a text that is unwrapped; a longer one is returned as it is
-# Least width of a paragraph by the number of its breaks that agree on it: one break proves little.
-LEAST_WIDTHS = (56, 44, 30)
+# Characters of a line that a program may have broken; longer lines were never broken.
+MAX_WRAPPED_WIDTH = 140
+# Lines of a text that is unwrapped; a longer one is returned as it is.
+MAX_LINES = 4000
+# Least width of a paragraph by the number of its breaks that agree on it: one proves little.
+MIN_WIDTHS = (56, 44, 30)
 # Length of a line that ends in the first part of a link, and of one that surely ends it.
-LEAST_LINK, MOST_LINK = 60, 4000
-LEAST_OPEN = 25  # length of a line whose sentence plainly goes on in the next line
-LEAST_UNSPACED = 10  # the same in a script without spaces
-ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", ":", "：", ";", "；", "…")
-AFTER_END = "\"'”’»)］]】」』*_ "
+MIN_BROKEN_LINK_LINE, MAX_LINK_LINE = 60, 4000
+# Length of a line whose sentence plainly goes on in the next line.
+MIN_OPEN_LINE = 25
+# The same in a script without spaces.
+MIN_UNSPACED_LINE = 10
+SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", ":", "：", ";", "；", "…")
+MARKS_AFTER_END = "\"'”’»)］]】」』*_ "
 CONJUNCTIONS = frozenset({
     "und", "oder", "bzw.", "sowie", "en", "of", "et", "ou", "y", "o", "e", "i", "lub", "and", "or",
     "to", "bis", "och", "og",
@@ -48,7 +52,7 @@ OPENS_QUESTION = re.compile(
 
 
 def unwrap(text: str) -> str:
-    """`text` with the line breaks removed that a mail program set at a fixed width.
+    """Returns `text` with the line breaks removed that a mail program set at a fixed width.
 
     The result has the same words in the same order. Words of scripts that are written without
     spaces (Chinese, Japanese, Thai) are joined without one. Blank lines and all other line breaks
@@ -64,18 +68,18 @@ def unwrap(text: str) -> str:
         goes_on = place + 1 in flowing
         shown = line.rstrip() if goes_on else line
         if place in flowing:
-            pieces += [_gap(lines[place - 1], line), shown.strip()]
+            pieces += [_joint(lines[place - 1], line), shown.strip()]
         else:
             pieces += ["\n", shown]
     return "".join(pieces)
 
 
 def _with_whole_links(lines: Sequence[str]) -> list[str]:
-    """The lines with each link that was broken over several of them on one."""
+    """Returns the lines with each link that was broken over several of them on one."""
     joined = [lines[0]]
     for line in lines[1:]:
         before, first = joined[-1], (line.split(maxsplit=1) or [""])[0]
-        full = LEAST_LINK <= len(before) <= MOST_LINK and _ends_in_link(before)
+        full = MIN_BROKEN_LINK_LINE <= len(before) <= MAX_LINK_LINE and _ends_in_link(before)
         if full and not line[:1].isspace() and LINK_GOES_ON.match(first) and "://" not in first:
             joined[-1] = before + line
         else:
@@ -89,18 +93,20 @@ def _ends_in_link(line: str) -> bool:
 
 
 def _breaks_of_programs(lines: Sequence[str]) -> set[int]:
-    """The numbers of the lines that continue the line before them."""
-    runs = _runs(lines)
-    found: set[int] = set()
-    for measure in (len, columns):
+    """Returns the numbers of the lines that continue the line before them."""
+    runs = _find_runs(lines)
+    numbers: set[int] = set()
+    for measure in (len, count_columns):
         widest = _width_of_text(lines, runs, measure)
         for run in runs:
-            found |= _continued(lines, run, measure, widest)
-    return found
+            numbers |= _continued_lines(lines, run, measure, widest)
+    return numbers
 
 
-def _runs(lines: Sequence[str]) -> list[list[int]]:
-    """Stretches of neighbouring lines that may be one paragraph, at least two lines each."""
+def _find_runs(lines: Sequence[str]) -> list[list[int]]:
+    """Returns stretches of neighbouring lines that may be one paragraph, at least two lines
+    each.
+    """
     runs: list[list[int]] = []
     current: list[int] = []
     for place, line in enumerate(lines):
@@ -140,23 +146,25 @@ def _is_header(line: str) -> bool:
 def _width_of_text(
     lines: Sequence[str], runs: Sequence[Sequence[int]], measure: Callable[[str], int]
 ) -> int:
-    """The greatest length of a line that something follows; 0 where no line is of such a kind."""
+    """Returns the greatest length of a line that something follows; 0 where there is none."""
     lengths = (measure(lines[i].rstrip()) for run in runs for i in run[:-1])
-    return max((length for length in lengths if length <= MAX_WIDTH), default=0)
+    return max((length for length in lengths if length <= MAX_WRAPPED_WIDTH), default=0)
 
 
-def _continued(
+def _continued_lines(
     lines: Sequence[str], run: Sequence[int], measure: Callable[[str], int], widest: int
 ) -> set[int]:
-    """The lines of one stretch that continue the line before them."""
-    breaks = [(i, measure(lines[i].rstrip()), _with_next(lines, i, measure)) for i in run[:-1]]
-    full = {i for i, length, reached in breaks if length <= MAX_WIDTH and reached > widest}
+    """Returns the lines of one stretch that continue the line before them."""
+    breaks = [
+        (i, measure(lines[i].rstrip()), _width_with_next(lines, i, measure)) for i in run[:-1]
+    ]
+    full = {i for i, length, reached in breaks if length <= MAX_WRAPPED_WIDTH and reached > widest}
     own = max((length for _, length, _ in breaks), default=0)
     own = max(own, measure(lines[run[-1]].rstrip()))
-    if own <= MAX_WIDTH and all(reached > own for _, _, reached in breaks):
+    if own <= MAX_WRAPPED_WIDTH and all(reached > own for _, _, reached in breaks):
         full = {i for i, _, _ in breaks}  # this paragraph has a narrower margin of its own
     reach = max((reached for i, _, reached in breaks if i in full), default=0)
-    least = LEAST_WIDTHS[min(len(full), len(LEAST_WIDTHS)) - 1] if full else 0
+    least = MIN_WIDTHS[min(len(full), len(MIN_WIDTHS)) - 1] if full else 0
     kept = full if reach > least else set()
     if len(kept) == 1:  # one break is no proof of a margin where a sentence ends with the line
         kept = {i for i in kept if not _is_ended(lines[i])}
@@ -164,8 +172,8 @@ def _continued(
     return {i + 1 for i in kept if not _stands_alone(lines[i], lines[i + 1])}
 
 
-def _with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) -> int:
-    """The length that a line would have had with the first piece of the next line."""
+def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) -> int:
+    """Returns the length that a line would have had with the first piece of the next line."""
     line, following = lines[place].rstrip(), lines[place + 1].strip()
     word = following.split(maxsplit=1)[0]
     if _is_unspaced(line[-1:]) or _is_unspaced(word[:1]) or _splits_word(line, word):
@@ -184,8 +192,8 @@ def _goes_on(lines: Sequence[str], place: int) -> bool:
     if _is_ended(line):
         return False
     if _is_unspaced(following[:1]):  # people who write so break their lines within sentences
-        return len(line) >= LEAST_UNSPACED and _is_unspaced(line[-1]) and _holds_end(following)
-    if len(line) < LEAST_OPEN or line.endswith(","):
+        return len(line) >= MIN_UNSPACED_LINE and _is_unspaced(line[-1]) and _holds_end(following)
+    if len(line) < MIN_OPEN_LINE or line.endswith(","):
         return False
     if line.split()[-1].lower() in listed_words("lead_on"):
         return True
@@ -199,7 +207,7 @@ def _holds_end(line: str) -> bool:
 
 def _is_ended(line: str) -> bool:
     """Does the line end with a mark that may end a sentence?"""
-    return line.rstrip().rstrip(AFTER_END).endswith(ENDS)
+    return line.rstrip().rstrip(MARKS_AFTER_END).endswith(SENTENCE_ENDS)
 
 
 def _starts_within(line: str) -> bool:
@@ -209,7 +217,7 @@ def _starts_within(line: str) -> bool:
 
 
 def _stands_alone(line: str, following: str) -> bool:
-    """Two sentences without an end mark, each on its line: `were keys exposed` `Is MFA needed`."""
+    """Are these two sentences without an end mark: `were keys exposed` and `Is MFA needed`?"""
     unended = not _is_ended(line) and not line.rstrip().endswith(",")
     return (
         unended
@@ -218,8 +226,10 @@ def _stands_alone(line: str, following: str) -> bool:
     )
 
 
-def _gap(line: str, following: str) -> str:
-    """What stands between two joined lines: a space, unless the script or a hyphen forbids it."""
+def _joint(line: str, following: str) -> str:
+    """Returns what stands between two joined lines: a space, unless the script or a hyphen
+    forbids it.
+    """
     before, after = line.rstrip(), following.strip()
     word, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
     if _is_unspaced(before[-1:]) or _is_unspaced(after[:1]) or _splits_word(before, first):
@@ -245,8 +255,8 @@ def _is_unspaced(letter: str) -> bool:
     return unicodedata.east_asian_width(letter) in "WF" and not "\uac00" <= letter <= "\ud7a3"
 
 
-def columns(text: str) -> int:
-    """The width of `text` on a terminal: East Asian wide letters take two columns."""
+def count_columns(text: str) -> int:
+    """Counts the columns of `text` on a terminal: East Asian wide letters take two."""
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,21 +1,21 @@
-"""The words of bot/data/message_words.yaml, by which lines and sentences of a message are read."""
+"""Reads bot/data/message_words.yaml, by whose words lines and sentences of a message are read."""
 
 from functools import cache
 
 from bot.resources import read_yaml
 
-MARKS = ".,;:!?…\"'()[]¿¡«»“”„؟،।।、。？！"
+SURROUNDING_MARKS = ".,;:!?…\"'()[]¿¡«»“”„؟،।।、。？！"
 
 
 @cache
 def listed_words(name: str) -> frozenset[str]:
-    """The words under `name` in the table, of all languages together."""
+    """Returns the words under `name` in the table, of all languages together."""
     return frozenset(word for row in _rows(name) for word in row.split())
 
 
 @cache
 def listed_phrases(name: str) -> tuple[str, ...]:
-    """The phrases under `name` in the table, which are parted by commas."""
+    """Returns the phrases under `name` in the table, which commas part."""
     return tuple(phrase.strip() for row in _rows(name) for phrase in row.split(","))
 
 
@@ -30,11 +30,13 @@ def points_back(sentence: str) -> bool:
 
     It does when it holds a pronoun or a pointing word or phrase of any language in the table.
     """
-    low = sentence.casefold().replace("’", "'")
-    words = [word.strip(MARKS) for word in low.split()]
+    lowered = sentence.casefold().replace("’", "'")
+    words = [word.strip(SURROUNDING_MARKS) for word in lowered.split()]
     if not listed_words("points_back").isdisjoint(words):
         return True
     spoken = f" {' '.join(words)} "
     if any(f" {phrase} " in spoken for phrase in listed_phrases("points_back_phrases")):
         return True
-    return not low.isascii() and any(word in low for word in listed_words("points_back_within"))
+    return not lowered.isascii() and any(
+        word in lowered for word in listed_words("points_back_within")
+    )

@@ -10,7 +10,7 @@ from bot.app import App
 from bot.corpus import Knowledge
 from bot.domain import Answer as Told
 from bot.domain import AnswerReason, Message, Response
-from bot.outbound import Check, Outbound
+from bot.outbound import CheckResult, Outbound
 from evals.__main__ import main
 from evals.generators.tampering import CHANGES, reply, tampered
 from evals.measuring.measure import EvaluatedDesk
@@ -71,8 +71,8 @@ def test_every_kind_of_tampering_is_made_and_what_is_not_tampered_with_leaves(
 def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> None:
     class Open(Outbound):
         @override
-        def check(self, text: str) -> Check:
-            return Check(allowed=len(text) % 2 == 0)
+        def check(self, text: str) -> CheckResult:
+            return CheckResult(allowed=len(text) % 2 == 0)
 
     desk = EvaluatedDesk(knowledge=knowledge, responder=app.responder)
     desk.__dict__["outbound"] = Open(knowledge)

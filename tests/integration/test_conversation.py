@@ -15,7 +15,7 @@ from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import Policy
+from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Channel, Message, Role, Turn
@@ -51,7 +51,7 @@ class Here(SafeParser):
 class Talk:
     """One asker and the desk; each mail answers the last one of the desk."""
 
-    def __init__(self, app: App, path: Path, policy: Policy) -> None:
+    def __init__(self, app: App, path: Path, policy: MailRuleContext) -> None:
         self.out = ListOut()
         self.policy = policy
         journal = Journal(
@@ -92,7 +92,7 @@ class Talk:
 
 @pytest.fixture
 def talk(app: App, tmp_path: Path) -> Talk:
-    return Talk(app, tmp_path, Policy(own=frozenset({DESK}), local=True))
+    return Talk(app, tmp_path, MailRuleContext(own=frozenset({DESK}), local=True))
 
 
 def text(mail: EmailMessage | None) -> str:
@@ -224,7 +224,7 @@ def test_a_person_answers_under_the_same_subject(talk: Talk) -> None:
 def test_nobodys_subject_comes_back_unless_the_sender_is_proven(
     app: App, tmp_path: Path, headers: list[str], *, kept: bool
 ) -> None:
-    talk = Talk(app, tmp_path, Policy(own=frozenset({DESK}), authserv_id=SERVER))
+    talk = Talk(app, tmp_path, MailRuleContext(own=frozenset({DESK}), authserv_id=SERVER))
     stored = talk.mail(ANSWERED, "Subject: cheap watches", *headers)
     made = Composer(DESK).reply(stored, "x", subject=OURS, turn="t", automatic=False)
     subject = message_from_bytes(made.body, policy=SMTP)["Subject"]
@@ -234,7 +234,7 @@ def test_nobodys_subject_comes_back_unless_the_sender_is_proven(
 def test_without_any_proof_a_real_mailbox_uses_the_desks_own_subject(
     app: App, tmp_path: Path
 ) -> None:
-    talk = Talk(app, tmp_path, Policy(own=frozenset({DESK})))
+    talk = Talk(app, tmp_path, MailRuleContext(own=frozenset({DESK})))
     made = talk.says("Wurden meine API-Schlüssel offengelegt?", "Subject: Uhren billig")
     assert made
     assert made["Subject"] == app.knowledge.templates["de"].subject

@@ -14,14 +14,14 @@ from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail import intake
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.rules import Policy
+from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Passage, Response
 from bot.errors import BlockedError, InputError
 from bot.journal import CaseAction, Journal, OutboxState, Received
 from bot.journal.tables import outbox
-from bot.outbound import Check, Outbound
+from bot.outbound import CheckResult, Outbound
 from bot.redact import redact
 from evals.generators.attacks import HOSTILE, labelled
 from tests.conftest import ROOT
@@ -142,7 +142,7 @@ def test_a_thread_keeps_its_history(desk: Desk) -> None:
 def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
     raw = b"From: ana@example.org\nSubject: I will kill myself\n\nWere my API keys exposed?\n"
     with closing(SafeParser()) as parser:
-        found = intake.read(raw, parser, Policy(own=frozenset(), authserv_id=""))
+        found = intake.read(raw, parser, MailRuleContext(own=frozenset(), authserv_id=""))
     handle(desk, intake.received(found, "raw"))
     (case,) = desk.journal.cases.queue()
     assert (case.reason, case.priority) == ("danger", "page")
@@ -155,8 +155,8 @@ def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
 def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
     class Closed(Outbound):
         @override
-        def check(self, text: str) -> Check:
-            return Check(allowed=False, why=f"closed to {len(text)} characters")
+        def check(self, text: str) -> CheckResult:
+            return CheckResult(allowed=False, why=f"closed to {len(text)} characters")
 
     desk.outbound = Closed(desk.knowledge)
     stored = desk.store_message(received("Were API keys exposed?"))

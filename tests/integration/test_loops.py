@@ -17,7 +17,7 @@ from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import Policy
+from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Priority, Response
@@ -67,7 +67,7 @@ class Simulated:
             responder=Ready(knowledge=app.knowledge, retriever=app.responder.retriever, judge=app.responder.judge),
             compose=Composer(address).reply,
         )  # fmt: skip
-        self.policy = Policy(own=frozenset({address}), is_sent=journal.sends.knows)
+        self.policy = MailRuleContext(own=frozenset({address}), is_sent=journal.sends.knows)
 
     def take(self, raw: bytes) -> list[Mail]:
         """One mail comes in; what goes out."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from bot.channels.mail.local import MAX_BYTES, Folder, Intake
+from bot.channels.mail.local import MAX_MAIL_BYTES, Folder, LocalSmtpServer
 from bot.channels.mail.parse import parse
 
 
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def serving(folder: Folder) -> Iterator[tuple[Folder, smtplib.SMTP]]:
-    intake = Intake(folder, free_port())
+    intake = LocalSmtpServer(folder, free_port())
     intake.start()
     try:
         with smtplib.SMTP("127.0.0.1", intake.port) as client:
@@ -71,7 +71,7 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent(
 ) -> None:
     folder, client = taken
     with pytest.raises(smtplib.SMTPSenderRefused) as caught:
-        client.sendmail("ana@example.org", ["desk@desk.example"], b"x" * (MAX_BYTES + 1))
+        client.sendmail("ana@example.org", ["desk@desk.example"], b"x" * (MAX_MAIL_BYTES + 1))
     assert caught.value.smtp_code == 552
     assert list(folder.waiting()) == []
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import Policy
+from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.domain import Priority
 from bot.journal import Change, Decision, Journal, Received, Reply, Stage
@@ -51,7 +51,7 @@ class Here(SafeParser):
 def mail(*headers: str, sender: str = ANA, text: str = "Were keys exposed?") -> Received:
     lines = [f"From: {sender}", "To: incident@desk.example", *headers]
     raw = "\r\n".join([*lines, "", text, ""]).encode()
-    return received(read(raw, Here(), Policy()), "ref")
+    return received(read(raw, Here(), MailRuleContext()), "ref")
 
 
 def take(journal: Journal, taken: Received) -> int:

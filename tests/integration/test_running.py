@@ -20,7 +20,7 @@ from bot.adapters.bm25 import BM25
 from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.mail.local import Intake, LocalMailbox
+from bot.channels.mail.local import LocalMailbox, LocalSmtpServer
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.texts import read_words
@@ -351,7 +351,7 @@ def test_an_outage_of_the_mailbox_is_one_line_and_ends(
             box.wake()
 
     app.__dict__["mailbox"] = Box()
-    app.__dict__["intake"] = Intake(box.new, free_port())
+    app.__dict__["intake"] = LocalSmtpServer(box.new, free_port())
     with running(app) as (service, shown):
         until(lambda: "no mail can be taken" in caplog.text)
         assert "mailbox" in page(service, "/readyz")[1]

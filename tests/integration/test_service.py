@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.channels.mail.local import Folder, Intake, LocalMailbox, MaildirOut
+from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer, MaildirOut
 from bot.commands.demo import _samples, send
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Journal
@@ -78,14 +78,14 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        intake = Intake(Folder(tmp_path / "new"), holder.getsockname()[1])
+        intake = LocalSmtpServer(Folder(tmp_path / "new"), holder.getsockname()[1])
         with pytest.raises(MissingError, match="DESK_SMTP_PORT"):
             intake.start()
 
 
 def test_what_was_accepted_is_on_disk(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "new")
-    intake = Intake(folder, free_port())
+    intake = LocalSmtpServer(folder, free_port())
     intake.start()
     try:
         mail = EmailMessage()

@@ -14,7 +14,7 @@ from bot.adapters.chat_draft import ChatDrafter
 from bot.app import App
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import LocalMailbox
-from bot.channels.mail.rules import Policy
+from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import Model
 from bot.channels.slack.texts import read_words
@@ -143,7 +143,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     service = Service(mine, lambda _: None)
     assert isinstance(service.mailbox, LocalMailbox)
     service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
-    service.policy = Policy(is_sent=breaks)
+    service.policy = MailRuleContext(is_sent=breaks)
     mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
     mine.desk.__dict__["decide_message"] = breaks
     with desk_log() as log:
@@ -382,7 +382,7 @@ def _take(stand: Stand, raw: bytes) -> None:
     """A mail as the intake takes one."""
     parser = SafeParser()
     with closing(parser):
-        stored = received(read(raw, parser, Policy()), "raw")
+        stored = received(read(raw, parser, MailRuleContext()), "raw")
     message_id = stand.desk.store_message(stored)
     assert message_id is not None
     stand.desk.decide_message(message_id)

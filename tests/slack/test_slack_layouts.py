@@ -33,7 +33,7 @@ from bot.domain import (
 from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import Numbers
-from bot.llm.suggestion import Sentence, Suggestion, Support
+from bot.llm.suggestion import SuggestedSentence, Suggestion, Support
 from bot.outbound import Outbound
 from tests.servers.slack_limits import limits, texts, view_limits, walk
 from tests.slack.test_slack_cards import AT, HOSTILE, LONG, WORDS, case, hostile
@@ -180,7 +180,7 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
 @given(text=ANY)
 def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:
     passage = knowledge.post.passages[0]
-    sentences = tuple(Sentence(text=text, support=s, passage=passage) for s in Support)
+    sentences = tuple(SuggestedSentence(text=text, support=s, passage=passage) for s in Support)
     shown = drawn(Suggestion(sentences=sentences, warnings=(f"it names {text}",) * 20))
     assert limits(shown.blocks) == ""
     hostile(shown.blocks)

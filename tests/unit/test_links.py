@@ -4,7 +4,7 @@ import pytest
 
 from bot.answering.segmentation import questions
 from bot.text.clean import clean_message
-from bot.text.links import shorten_links
+from bot.text.link_shortening import shorten_links
 
 ASKED = "Were keys exposed?"
 

@@ -4,9 +4,9 @@ import codecs
 
 import pytest
 
-from bot.channels.mail.decode import decoded, is_garbled, unencoded
+from bot.channels.mail.decode import decode_encoded_words, decode_text, is_garbled
 from bot.channels.mail.parse import parse
-from bot.channels.mail.rules import Policy, rule
+from bot.channels.mail.rules import MailRuleContext, apply_rules
 
 SENTENCES = {
     "de": "Wurden meine Schlüssel gestohlen? Muss ich mein Passwort ändern?",
@@ -53,7 +53,7 @@ CASES = [(language, name) for language, names in SETS.items() for name in [*name
 @pytest.mark.parametrize(("language", "name"), CASES)
 def test_text_is_right_whatever_set_is_declared(language: str, name: str, declared: str) -> None:
     text = SENTENCES[language]
-    assert decoded(text.encode(name), declared) == text
+    assert decode_text(text.encode(name), declared) == text
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_text_is_right_whatever_set_is_declared(language: str, name: str, declar
     ],
 )
 def test_other_names_of_japanese_sets(charset: str, name: str) -> None:
-    assert decoded(SENTENCES["ja"].encode(name), charset) == SENTENCES["ja"]
+    assert decode_text(SENTENCES["ja"].encode(name), charset) == SENTENCES["ja"]
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,16 @@ def test_names_that_senders_use(charset: str, name: str, language: str) -> None:
     text = SENTENCES[language]
     if name in ("hz", "iso2022_kr"):
         text = text.replace("？", "").replace("?", "")
-    assert decoded(text.encode(name), charset) == text
+    assert decode_text(text.encode(name), charset) == text
 
 
 def test_japanese_mail_holds_signs_of_nec_and_half_width_letters() -> None:
     nec = b"\x1b$B-!\x1b(BAPI\x1b$B%-!<$O\x1b(B \x1b(I1\x1b(B"
-    assert decoded(nec, "iso-2022-jp") == "①APIキーは ｱ"
-    assert decoded(nec, "") == "①APIキーは ｱ"
-    assert decoded(nec.replace(b"\x1b", b""), "iso-2022-jp").startswith("①APIキー")
-    assert decoded("丂".encode("iso2022_jp_1"), "iso-2022-jp-1") == "丂"
-    assert unencoded("=?ISO-2022-JP?B?GyRCLSEbKEI=?=") == "①"
+    assert decode_text(nec, "iso-2022-jp") == "①APIキーは ｱ"
+    assert decode_text(nec, "") == "①APIキーは ｱ"
+    assert decode_text(nec.replace(b"\x1b", b""), "iso-2022-jp").startswith("①APIキー")
+    assert decode_text("丂".encode("iso2022_jp_1"), "iso-2022-jp-1") == "丂"
+    assert decode_encoded_words("=?ISO-2022-JP?B?GyRCLSEbKEI=?=") == "①"
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
@@ -122,7 +122,7 @@ def test_utf8_encoded_twice_is_undone(language: str, encoding: str) -> None:
         else bytes([byte]).decode(encoding)
         for byte in raw
     )  # fmt: skip
-    assert decoded(once.encode(), "utf-8") == text
+    assert decode_text(once.encode(), "utf-8") == text
     assert not is_garbled(text)
 
 
@@ -131,7 +131,7 @@ def test_utf8_encoded_twice_is_undone(language: str, encoding: str) -> None:
     ["CAFÉ» «ÎLE»", "NÃO sei, ÀS vezes Â", "Ä° 5 µm ±3 °C", "naïve “quotes” – and € 5", "Ünïcödé"],
 )
 def test_odd_but_right_text_is_left_alone(text: str) -> None:
-    assert decoded(text.encode(), "utf-8") == text
+    assert decode_text(text.encode(), "utf-8") == text
     assert not is_garbled(text)
 
 
@@ -167,7 +167,7 @@ def test_a_page_names_its_set_itself(language: str, name: str, head: str) -> Non
 def test_a_byte_order_mark_decides() -> None:
     for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF8, "utf-8")):
         raw = mark + SENTENCES["ru"].encode(name)
-        assert decoded(raw, "iso-8859-1").strip("\ufeff") == SENTENCES["ru"]
+        assert decode_text(raw, "iso-8859-1").strip("\ufeff") == SENTENCES["ru"]
 
 
 def test_headers_without_a_set_are_read_by_their_bytes_or_like_the_body() -> None:
@@ -184,7 +184,7 @@ def test_a_gateways_lines_in_another_set_spoil_no_letter() -> None:
         + "Geprüft, mit freundlichen Grüßen\n".encode("cp1252")
     )
     assert (
-        decoded(raw, "utf-8")
+        decode_text(raw, "utf-8")
         == "Wurde der Schlüssel gestohlen?\n\nGeprüft, mit freundlichen Grüßen\n"
     )
 
@@ -203,7 +203,7 @@ def test_lost_letters_are_held_for_a_person_and_never_decided_on(body: bytes) ->
     for declared in (b"text/plain", b"text/plain; charset=utf-8"):
         found = parse(mail(body, declared))
         assert found.garbled
-        assert rule(found, Policy()).rule == "R15 sealed or garbled"
+        assert apply_rules(found, MailRuleContext()).rule == "R15 sealed or garbled"
 
 
 def test_one_bad_byte_in_a_long_text_holds_nothing() -> None:

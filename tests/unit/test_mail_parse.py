@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from bot.channels.mail.addresses import addresses
-from bot.channels.mail.decode import decoded, unencoded, untransferred
+from bot.channels.mail.addresses import parse_addresses
+from bot.channels.mail.decode import decode_encoded_words, decode_text, decode_transfer_encoding
 from bot.channels.mail.html import html_text
-from bot.channels.mail.limits import LimitError
+from bot.channels.mail.mime import LimitError
 from bot.channels.mail.parse import ParsedMail, dedupe_key, parse
-from bot.channels.mail.sandbox import LATE, READY, SafeParser
+from bot.channels.mail.sandbox import LATE_FAULT, READY, SafeParser
 from bot.channels.mail.visible_reply import visible_reply
 from bot.text.own_words import OwnWords
 from tests.support.growth import assert_in_proportion, cpu_seconds
@@ -141,7 +141,7 @@ def test_too_much_html_is_a_limit(page: str) -> None:
     ],
 )
 def test_addresses(value: str, found: tuple[str, ...]) -> None:
-    assert addresses([value], limit=50) == found
+    assert parse_addresses([value], limit=50) == found
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_addresses(value: str, found: tuple[str, ...]) -> None:
     ],
 )
 def test_encoded_words(value: str, text: str) -> None:
-    assert unencoded(value) == text
+    assert decode_encoded_words(value) == text
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_encoded_words(value: str, text: str) -> None:
     ],
 )
 def test_charsets(content: bytes, charset: str, text: str) -> None:
-    assert decoded(content, charset) == text
+    assert decode_text(content, charset) == text
 
 
 def test_transfer_encodings() -> None:
-    assert untransferred(b"Y2Fm\r\n6Q==", " BASE64 (x)") == b"caf\xe9"
-    assert untransferred(b"YWJjZ", "base64")[:3] == b"abc"
-    assert untransferred(b"a=3D", "Quoted-Printable; x") == b"a="
-    assert untransferred(b"a=3D", "8bit") == b"a=3D"
+    assert decode_transfer_encoding(b"Y2Fm\r\n6Q==", " BASE64 (x)") == b"caf\xe9"
+    assert decode_transfer_encoding(b"YWJjZ", "base64")[:3] == b"abc"
+    assert decode_transfer_encoding(b"a=3D", "Quoted-Printable; x") == b"a="
+    assert decode_transfer_encoding(b"a=3D", "8bit") == b"a=3D"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_the_sandbox_parses_and_recovers_from_a_kill() -> None:
         parser._child.kill()
         parser._child.join()
         late = parser.parse(mail(b"hello"))
-        assert (late.fault, late.key) == (LATE, dedupe_key(mail(b"hello")))
+        assert (late.fault, late.key) == (LATE_FAULT, dedupe_key(mail(b"hello")))
         assert parser.parse(mail(b"again")).text == "again"
     finally:
         parser.close()
@@ -381,7 +381,7 @@ def test_the_sandbox_parses_and_recovers_from_a_kill() -> None:
 def test_a_late_child_is_replaced() -> None:
     parser = Silent(seconds=0.1)
     try:
-        assert parser.parse(mail(b"hello")).fault == LATE
+        assert parser.parse(mail(b"hello")).fault == LATE_FAULT
         assert parser._child is None
     finally:
         parser.close()
@@ -428,7 +428,7 @@ def test_the_start_of_the_child_costs_no_mail() -> None:
 def test_a_child_that_does_not_start_is_a_fault() -> None:
     parser = Dead()
     try:
-        assert parser.parse(mail(b"hello")).fault == LATE
+        assert parser.parse(mail(b"hello")).fault == LATE_FAULT
     finally:
         parser.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.channels.mail.intake import question_text, read, received
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import MailVerdict, Policy, rule
+from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
 from bot.channels.mail.sandbox import SafeParser
 from bot.corpus import load
 from bot.text.own_words import OwnWords
@@ -119,7 +119,7 @@ def test_soft_line_ends_of_quoted_printable_are_joined() -> None:
 def test_a_question_in_the_subject_alone_is_the_text(body: str) -> None:
     found = of(body, subject=ASKED)
     assert question_text(found) == ASKED
-    assert rule(found, Policy()).verdict is MailVerdict.ANSWER
+    assert apply_rules(found, MailRuleContext()).verdict is MailVerdict.ANSWER
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_text_that_says_something_is_not_replaced_by_the_subject(
 
 
 def test_an_empty_mail_with_a_mere_heading_is_held() -> None:
-    assert rule(of("", subject="Question"), Policy()).rule == "R15 nothing to read"
+    assert apply_rules(of("", subject="Question"), MailRuleContext()).rule == "R15 nothing to read"
 
 
 HEAD = f"From: {THEIRS}\nDate: Thu, 27 Nov 2025 09:00:00 +0000\nSubject: Reset\nTo: ana@example.org"
@@ -225,7 +225,7 @@ def test_an_attached_mail_and_a_screenshot_are_shown_with_name_type_and_size() -
     raw = mail(body, "Content-Type: multipart/mixed; boundary=b", subject="FW: suspicious")
     parser = SafeParser(own_words())
     try:
-        found = read(raw, parser, Policy())
+        found = read(raw, parser, MailRuleContext())
     finally:
         parser.close()
     assert found.visible == "Is the attached mail from you?"
@@ -249,7 +249,9 @@ def test_a_secret_in_what_is_shown_or_in_a_files_name_is_masked() -> None:
     )
     parser = SafeParser(own_words())
     try:
-        found = read(mail(body, "Content-Type: multipart/mixed; boundary=b"), parser, Policy())
+        found = read(
+            mail(body, "Content-Type: multipart/mixed; boundary=b"), parser, MailRuleContext()
+        )
     finally:
         parser.close()
     headers = received(found, "ref").headers

@@ -13,17 +13,17 @@ import pytest
 import yaml
 
 from bot.app import App
-from bot.channels.mail.addresses import addresses, authors
+from bot.channels.mail.addresses import parse_addresses, parse_authors
 from bot.channels.mail.intake import read
 from bot.channels.mail.parse import ParsedMail, parse
-from bot.channels.mail.rules import MailVerdict, Policy, Ruling, rule
+from bot.channels.mail.rules import MailRuleContext, MailVerdict, Ruling, apply_rules
 from bot.commands.mail_check import MailCheck
 from bot.errors import SettingsError
 from bot.serve.service import Service
 from bot.settings import Settings
 
 MAILS = Path(__file__).parents[1] / "data" / "mail"
-POLICY = Policy(own=frozenset({"desk@desk.example", "help@desk.example"}))
+POLICY = MailRuleContext(own=frozenset({"desk@desk.example", "help@desk.example"}))
 FINAL = (MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT)
 RIGHT = {
     "silent": (*FINAL, MailVerdict.HOLD),
@@ -73,7 +73,7 @@ def judged(name: str) -> Iterator[Judged]:
     for row in yaml.safe_load((MAILS / name).read_text(encoding="utf-8")):
         raw = raw_of(row)
         mail = parse(raw)
-        yield Judged(row=row, raw=raw, mail=mail, ruling=rule(mail, POLICY))
+        yield Judged(row=row, raw=raw, mail=mail, ruling=apply_rules(mail, POLICY))
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -120,7 +120,7 @@ def test_what_a_person_must_see_is_held(name: str) -> None:
     ],
 )
 def test_an_address_that_would_have_to_be_repaired_is_none(value: str) -> None:
-    assert authors([value], limit=50) == ()
+    assert parse_authors([value], limit=50) == ()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_address_that_would_have_to_be_repaired_is_none(value: str) -> None:
     ],
 )
 def test_what_changes_nothing_is_taken_off_an_address(value: str, found: str) -> None:
-    assert addresses([value], limit=50) == authors([value], limit=50) == (found,)
+    assert parse_addresses([value], limit=50) == parse_authors([value], limit=50) == (found,)
 
 
 @pytest.mark.parametrize("to", ["help@desk.example", "Desk <help+case7@desk.example>"])
@@ -146,11 +146,11 @@ def test_a_desk_may_own_several_addresses(to: str) -> None:
     settings = Settings(
         address="desk@desk.example", aliases="Help@desk.example, privacy@desk.example"
     )
-    policy = Policy(own=settings.own_addresses)
+    policy = MailRuleContext(own=settings.own_addresses)
     raw = raw_of({"to": to, "body": "Were keys exposed?"})
-    assert rule(parse(raw), policy).verdict is MailVerdict.ANSWER
+    assert apply_rules(parse(raw), policy).verdict is MailVerdict.ANSWER
     ours = raw_of({"from": "privacy@desk.example", "body": "Were keys exposed?"})
-    assert rule(parse(ours), policy).rule == "R2 from our own address"
+    assert apply_rules(parse(ours), policy).rule == "R2 from our own address"
 
 
 def test_an_alias_that_is_no_address_is_named() -> None:

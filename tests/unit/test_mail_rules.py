@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from bot.channels.mail.parse import parse
-from bot.channels.mail.rules import TABLE, MailVerdict, Policy, rule
+from bot.channels.mail.rules import RULES, MailRuleContext, MailVerdict, apply_rules
 from bot.channels.mail.visible_reply import visible_reply
 
 MAILS = Path(__file__).parents[1] / "data" / "mail"
 CORPUS = Path(__file__).parents[3] / "shared" / "mail-corpus"
 US = "mx.x.example"
-POLICY = Policy(
+POLICY = MailRuleContext(
     own=frozenset({"Desk@x.example"}),
     authserv_id=US,
     is_sent=lambda message_id: message_id == "<sent@x.example>",
@@ -232,12 +232,12 @@ CASES: list[tuple[str, bytes, MailVerdict]] = [
 
 @pytest.mark.parametrize(("name", "raw", "verdict"), CASES)
 def test_each_rule(name: str, raw: bytes, verdict: MailVerdict) -> None:
-    found = rule(parse(raw), POLICY)
+    found = apply_rules(parse(raw), POLICY)
     assert (found.rule, found.verdict) == (name, verdict)
 
 
 def test_every_rule_has_its_case() -> None:
-    assert {name for name, _, _ in TABLE} | {"R18 otherwise"} == {name for name, _, _ in CASES}
+    assert {name for name, _, _ in RULES} | {"R18 otherwise"} == {name for name, _, _ in CASES}
 
 
 @pytest.mark.parametrize(
@@ -251,27 +251,29 @@ def test_every_rule_has_its_case() -> None:
     ],
 )
 def test_our_own_mails(name: str, verdict: MailVerdict) -> None:
-    policy = Policy(own=frozenset({"desk@desk.example"}))
-    assert rule(parse((MAILS / name).read_bytes()), policy).verdict is verdict
+    policy = MailRuleContext(own=frozenset({"desk@desk.example"}))
+    assert apply_rules(parse((MAILS / name).read_bytes()), policy).verdict is verdict
 
 
 def test_an_encoded_word_cannot_write_a_result() -> None:
     forged = 'spf=none smtp.mailfrom="=?utf-8?q?x;_dmarc=3Dpass_header.from=3Da.b?="'
-    assert rule(parse(proven(forged)), POLICY).verdict is MailVerdict.HOLD
+    assert apply_rules(parse(proven(forged)), POLICY).verdict is MailVerdict.HOLD
 
 
 def test_a_second_result_cannot_outvote_the_first() -> None:
     raw = proven("dmarc=none header.from=example.org").replace(b"To: ", PASS + b"\r\nTo: ")
-    assert rule(parse(raw), POLICY).rule == "R11 sender not proven"
+    assert apply_rules(parse(raw), POLICY).rule == "R11 sender not proven"
 
 
 def test_without_an_authserv_id_nothing_is_judged_by_it() -> None:
-    assert rule(parse(mail(proof=b"X-A: b")), Policy()).verdict is MailVerdict.ANSWER
+    assert (
+        apply_rules(parse(mail(proof=b"X-A: b")), MailRuleContext()).verdict is MailVerdict.ANSWER
+    )
 
 
 def test_without_addresses_of_our_own_nobody_is_left_out() -> None:
     raw = mail(to=b"other@x.example", proof=b"X-A: b")
-    assert rule(parse(raw), Policy()).verdict is MailVerdict.ANSWER
+    assert apply_rules(parse(raw), MailRuleContext()).verdict is MailVerdict.ANSWER
 
 
 def corpus() -> list[dict[str, Any]]:
@@ -283,7 +285,7 @@ def corpus() -> list[dict[str, Any]]:
 def test_automatic_mail_of_the_corpus_is_recognised_and_no_human_mail_dropped() -> None:
     automatic, caught, lost = 0, 0, []
     for case in corpus():
-        found = rule(parse((CORPUS / case["file"]).read_bytes()), Policy())
+        found = apply_rules(parse((CORPUS / case["file"]).read_bytes()), MailRuleContext())
         if case["kind"] in {"bounce", "complaint_report", "auto_reply"}:
             automatic += 1
             caught += found.verdict in DROPPED or found.rule.startswith("R9")

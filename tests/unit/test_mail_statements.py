@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from bot.channels.mail.parse import parse
-from bot.channels.mail.rules import MailVerdict, Policy, Ruling, rule
+from bot.channels.mail.rules import MailRuleContext, MailVerdict, Ruling, apply_rules
 
 MAILS = yaml.safe_load(
     (Path(__file__).parents[1] / "data" / "mail" / "free_wording.yaml").read_text(encoding="utf-8")
 )
-POLICY = Policy(own=frozenset({"desk@x.example"}))
+POLICY = MailRuleContext(own=frozenset({"desk@x.example"}))
 FEW = 0.03  # of programs' mails may be taken for a person's
 
 
@@ -21,7 +21,7 @@ def judged(subject: str, body: str, sender: str = "Kim Berg <k.berg@example.net>
     mail["From"], mail["To"], mail["Subject"] = sender, "desk@x.example", subject
     mail["Message-ID"] = "<a1@example.net>"
     mail.set_content(body + "\n")
-    return rule(parse(mail.as_bytes()), POLICY)
+    return apply_rules(parse(mail.as_bytes()), POLICY)
 
 
 def test_programs_in_free_wording_get_no_reply() -> None:

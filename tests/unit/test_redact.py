@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain import Redaction, SecretKind
-from bot.redact import WORDS, redact
-from bot.redact.normalize import folded, lowered, squeezed
+from bot.redact import KIND_NAMES, redact
+from bot.redact.normalize import folded, lowered, without_gaps
 from evals.generators.draws import fill
 from evals.generators.secrets import (
     LabelledText,
@@ -51,7 +51,7 @@ def test_ids_that_staff_need_survive_beside_every_word() -> None:
 
 @pytest.mark.parametrize("kind", list(SecretKind))
 def test_the_mark_names_the_kind_and_nothing_else(kind: SecretKind) -> None:
-    assert re.fullmatch(r"[A-Za-z ]+", WORDS[kind])
+    assert re.fullmatch(r"[A-Za-z ]+", KIND_NAMES[kind])
 
 
 def test_spans_are_places_of_the_original() -> None:
@@ -104,7 +104,7 @@ def check_shape(text: str, masked: Redaction) -> None:
     parts, place = [], 0
     for span in masked.spans:
         assert place <= span.start < span.end <= len(text)
-        parts += [text[place : span.start], f"[removed: {WORDS[span.kind]}]"]
+        parts += [text[place : span.start], f"[removed: {KIND_NAMES[span.kind]}]"]
         place = span.end
     assert masked.text == "".join([*parts, text[place:]])
 
@@ -113,7 +113,7 @@ def test_views_lead_back_to_the_original() -> None:
     text = "a\u200bﬁ\u0301Ｂ\n> c=\nd\\_e"
     view = folded(text)
     assert [text[place] for place in view.at] == [c for c in text if c not in "\u200b\u0301"]
-    tight = squeezed(view)
+    tight = without_gaps(view)
     assert tight.text == "aﬁBcd_e"
     assert lowered("İĞÜÉß") == "igues"
 

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from bot.redact import redact
-from bot.redact.detectors.altered_tokens import altered_matches
-from bot.redact.escapes import unescaped
+from bot.redact.detectors.altered_tokens import find_altered_tokens
+from bot.redact.escapes import decode_escapes
 from bot.redact.normalize import folded
 from evals.generators.draws import fill
 from evals.generators.secrets import DISGUISES
@@ -61,11 +61,11 @@ def test_places_lead_back_through_escapes() -> None:
 
 def test_escapes_are_read_as_their_characters() -> None:
     told = r"%2D%41&#45;&#x5F;&period;&shy;&nbsp;\u002d\x2d\u{5f}=2D%252D%E2"
-    view = unescaped(folded(told))
+    view = decode_escapes(folded(told))
     assert view
     assert view.text == "-A-_. --_--%E2"
     assert told[view.start(0) : view.end(1)] == "%2D"
-    assert unescaped(folded("no escape: 5% & more; =Z")) is None
+    assert decode_escapes(folded("no escape: 5% & more; =Z")) is None
 
 
 def test_a_value_beside_its_word_is_found_behind_an_escape() -> None:
@@ -76,6 +76,6 @@ def test_a_value_beside_its_word_is_found_behind_an_escape() -> None:
 
 def test_an_unaltered_key_is_left_to_the_plain_reading() -> None:
     key = fill("ghp_<w:36>", random.Random(SEED)).encode()
-    found = list(altered_matches(key, []))
+    found = list(find_altered_tokens(key, []))
     assert found
-    assert list(altered_matches(key, found)) == []
+    assert list(find_altered_tokens(key, found)) == []

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from bot.domain import SecretKind
-from bot.redact import WORDS, patterns, redact
+from bot.redact import KIND_NAMES, patterns, redact
 from bot.redact.checks import CHECKS, PLACEHOLDER
 from bot.redact.detectors import altered_tokens, encoded_tokens, identity_numbers, split_tokens
-from bot.redact.patterns import Format
+from bot.redact.patterns import SecretFormat
 from bot.redact.validators import CHECKSUMS
 from evals.generators.draws import fill
 from tests.support.masking import MARKED, SEED, covered, marked
@@ -56,15 +56,16 @@ def _drawn(draw: str, check: str, drawn: random.Random) -> str:
 def without(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The formats as if the row were not there."""
 
-    def rest(held: tuple[Format, ...]) -> tuple[Format, ...]:
-        return tuple(each for each in held if each.name != name)
+    def rest(formats: tuple[SecretFormat, ...]) -> tuple[SecretFormat, ...]:
+        return tuple(each for each in formats if each.name != name)
 
-    told, headed, loose = patterns.formats, patterns.headed, altered_tokens._loose
+    by_group, prefixed = patterns.secret_formats, patterns.prefixed_formats
+    loose = altered_tokens._loose_formats
     for module in (patterns, identity_numbers, altered_tokens):
-        monkeypatch.setattr(module, "formats", lambda group: rest(told(group)))
+        monkeypatch.setattr(module, "secret_formats", lambda group: rest(by_group(group)))
     for module in (split_tokens, encoded_tokens):
-        monkeypatch.setattr(module, "headed", lambda: rest(headed()))
-    monkeypatch.setattr(altered_tokens, "_loose", lambda: rest(loose()))
+        monkeypatch.setattr(module, "prefixed_formats", lambda: rest(prefixed()))
+    monkeypatch.setattr(altered_tokens, "_loose_formats", lambda: rest(loose()))
 
 
 def is_masked(name: str, text: str, spans: list[tuple[int, int]]) -> bool:
@@ -105,7 +106,7 @@ def test_a_number_is_masked_beside_each_of_its_names(row: dict[str, Any]) -> Non
     number = text[slice(*spans[0])]
     for name in row.get("label", ()):
         masked = redact(f"my {name} {number} please")
-        assert masked.text == f"my {name} [removed: {WORDS[SecretKind(row['kind'])]}] please"
+        assert masked.text == f"my {name} [removed: {KIND_NAMES[SecretKind(row['kind'])]}] please"
 
 
 @pytest.mark.parametrize("name", sorted(CHECKSUMS))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bot.redact import redact
-from bot.text.unicode import INVISIBLE, candidates, ligatures
+from bot.text.unicode import INVISIBLE, ascii_readings, ligatures
 from evals.generators.draws import fill
 from tests.support.masking import SEED, covered
 from tests.unit.test_redact_formats import STRINGS, examples
@@ -15,7 +15,7 @@ from tests.unit.test_redact_formats import STRINGS, examples
 HEAD = 12  # characters that tell a format from others: each is exchanged
 KEYS = ("sk-proj-<t:74>", "ghp_<w:36>", "AIza<t:35>", "glpat-<t:20>", "npm_<w:36>", "hf_<w:34>")
 PASSING: dict[str, str] = {}
-for char, read in candidates().items():
+for char, read in ascii_readings().items():
     for one in read:
         PASSING[one] = PASSING.get(one, "") + char
 # Nothing here is a secret: people write so in their languages, English names among their words.

@@ -6,9 +6,9 @@ import pytest
 
 from bot.domain import Redaction
 from bot.redact import redact
-from bot.redact.lexicon import listed, load_lexicon
-from bot.redact.prose.classifier import JUDGES
-from bot.redact.prose.keywords import KINDS, SecretRole, cues
+from bot.redact.prose.classifier import CLASSIFIERS
+from bot.redact.prose.keywords import KIND_OF_ROLE, SecretRole, find_keywords
+from bot.redact.word_lists import load_word_lists, split_list
 from tests.support.masking import covered, marked
 
 KNOWLEDGE = Path(__file__).parents[2] / "knowledge"
@@ -53,13 +53,13 @@ def test_nothing_that_the_desk_knows_is_masked(path: Path) -> None:
 def test_a_value_is_masked_beside_each_word_that_is_listed(role: SecretRole) -> None:
     figures = {SecretRole.CODE: "482913", SecretRole.BARE_CODE: "482913", SecretRole.SENT: "482913"}
     value = {**figures, SecretRole.CARD_CODE: "417"}.get(role, "Kettle!77x")
-    for text in load_lexicon()["cues"][role].values():
-        for word in listed(text):
+    for text in load_word_lists()["cues"][role].values():
+        for word in split_list(text):
             assert redact(f"x on {word.strip('*')}: {value}").text.endswith("]"), word
 
 
 def test_every_role_has_its_words_its_kind_and_its_judge() -> None:
-    assert set(JUDGES) == set(KINDS) == set(SecretRole)
+    assert set(CLASSIFIERS) == set(KIND_OF_ROLE) == set(SecretRole)
     found = {cue.role for word in ("password", "otp", "code", "cvv", "backup code", "seed phrase",
-             "secret answer", "api key", "login", "a text", "everywhere") for cue in cues(word)}  # fmt: skip
+             "secret answer", "api key", "login", "a text", "everywhere") for cue in find_keywords(word)}  # fmt: skip
     assert found == set(SecretRole)

@@ -13,8 +13,8 @@ from bot.domain import Response
 from bot.limits import read_limits
 from bot.llm.anonymize import without_people
 from bot.llm.consult import describe_consultation
-from bot.llm.trust import LONGEST, Trust, silent_questions
-from bot.llm.verdict import ModelVerdict, agreed_verdict, at_stake, checked, weighed
+from bot.llm.trust import MAX_QUESTION_CHARACTERS, Trust, silent_questions
+from bot.llm.verdict import ModelVerdict, agreed_verdict, apply_verdict, checked, is_at_stake
 from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 from tests.conftest import KNOWLEDGE
 from tests.support.scripted_model import both
@@ -78,7 +78,7 @@ def judged(probability: float, certainty: float = 0.5) -> Judgement:
 @given(st.floats(0, 1), st.lists(st.sampled_from("abcdefgh"), max_size=3, unique=True))
 def test_an_untrusted_word_never_answers_more(probability: float, named: list[str]) -> None:
     before = judged(probability)
-    after = weighed(before, ModelVerdict(passages=tuple(named)), trusted=False, limits=LIMITS)
+    after = apply_verdict(before, ModelVerdict(passages=tuple(named)), trusted=False, limits=LIMITS)
     assert after.passages == OURS
     assert after.probability in (before.probability, 0.0)
 
@@ -87,7 +87,7 @@ def test_an_untrusted_word_never_answers_more(probability: float, named: list[st
 def test_a_trusted_word_quotes_only_what_the_desk_ranks(
     probability: float, named: list[str]
 ) -> None:
-    after = weighed(
+    after = apply_verdict(
         judged(probability), ModelVerdict(passages=tuple(named)), trusted=True, limits=LIMITS
     )
     assert sorted(after.passages) == sorted(OURS)
@@ -101,14 +101,16 @@ def test_a_yes_at_the_floor_is_worth_a_trial_and_reaches_the_threshold() -> None
     word = ModelVerdict(passages=("e",))
     for probability, stake in ((LIMITS.floor, True), (LIMITS.floor / 2, False), (0.9, True)):
         before = judged(probability)
-        assert at_stake(before, word, threshold=0.67, limits=LIMITS) is stake
-    lifted = weighed(judged(LIMITS.floor), word, trusted=True, limits=LIMITS)
+        assert is_at_stake(before, word, threshold=0.67, limits=LIMITS) is stake
+    lifted = apply_verdict(judged(LIMITS.floor), word, trusted=True, limits=LIMITS)
     assert lifted.probability > 0.67
     assert lifted.passages[0] == "e"
-    assert not at_stake(judged(0.9), ModelVerdict(passages=("b",)), threshold=0.67, limits=LIMITS)
-    assert not at_stake(judged(0.5), ModelVerdict(), threshold=0.67, limits=LIMITS)
+    assert not is_at_stake(
+        judged(0.9), ModelVerdict(passages=("b",)), threshold=0.67, limits=LIMITS
+    )
+    assert not is_at_stake(judged(0.5), ModelVerdict(), threshold=0.67, limits=LIMITS)
     strict = judged(0.5, certainty=0)  # of the strict rules: a likeness, no probability
-    assert not at_stake(strict, word, threshold=0.67, limits=LIMITS)
+    assert not is_at_stake(strict, word, threshold=0.67, limits=LIMITS)
 
 
 TOPICS = [[f"Question {n}?"] for n in range(9)]
@@ -171,7 +173,7 @@ def test_there_are_silent_topics_enough(knowledge: Knowledge) -> None:
     answered = {w.text for w in knowledge.wordings if w.answers}
     for each in topics:
         assert not answered & set(each)
-        assert max(map(len, each)) <= LONGEST
+        assert max(map(len, each)) <= MAX_QUESTION_CHARACTERS
 
 
 def drawn(seed: int, letters: str, length: int) -> str:

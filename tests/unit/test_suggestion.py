@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
-from bot.llm.suggestion import MOST_SENTENCES, Support, suggested, supported
+from bot.llm.suggestion import MAX_SENTENCES, Support, find_support, suggested
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from bot.llm.suggestion import MOST_SENTENCES, Support, suggested, supported
 )  # fmt: skip
 def test_support(knowledge: Knowledge, text: str, support: Support) -> None:
     passage = next(p for p in knowledge.offered if "not recommending resets" in p.text)
-    found = supported(text, [passage])
+    found = find_support(text, [passage])
     assert found.support is support
     assert (found.passage is None) == (support is Support.NONE)
 
@@ -33,7 +33,7 @@ def test_support(knowledge: Knowledge, text: str, support: Support) -> None:
 def test_every_sentence_of_the_post_is_stated(knowledge: Knowledge) -> None:
     for passage in knowledge.offered:
         for sentence in passage.sentences:
-            assert supported(sentence, [passage]).support is Support.STATED, sentence
+            assert find_support(sentence, [passage]).support is Support.STATED, sentence
 
 
 @given(turn=st.sampled_from(["Not so: ", "It is false that ", "Nobody says that "]), data=st.data())
@@ -42,7 +42,7 @@ def test_a_sentence_that_was_turned_round_is_never_stated(
 ) -> None:
     passage = data.draw(st.sampled_from(knowledge.offered))
     sentence = data.draw(st.sampled_from(passage.sentences))
-    assert supported(turn + sentence, [passage]).support is not Support.STATED
+    assert find_support(turn + sentence, [passage]).support is not Support.STATED
 
 
 def test_a_suggestion_is_masked_and_warned_of(knowledge: Knowledge) -> None:
@@ -59,4 +59,4 @@ def test_a_suggestion_is_masked_and_warned_of(knowledge: Knowledge) -> None:
 @given(st.text(max_size=3_000))
 def test_no_text_breaks_it(knowledge: Knowledge, text: str) -> None:
     found = suggested(text, knowledge.offered, knowledge)
-    assert len(found.sentences) <= MOST_SENTENCES
+    assert len(found.sentences) <= MAX_SENTENCES

@@ -6,14 +6,14 @@ import pytest
 
 from bot.text.unicode import (
     INVISIBLE,
+    ascii_readings,
     bare_letters,
-    candidates,
     latin_look_alikes,
-    letters_for,
     level_forms,
     ligatures,
     look_alikes,
     plain_forms,
+    reading_table,
     visible_text,
     without_invisible,
 )
@@ -25,28 +25,28 @@ def test_letters_of_other_scripts_are_read_as_the_latin_ones_they_pass_for() -> 
     assert WORD.translate(latin_look_alikes()) == "password"
     assert "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ".translate(latin_look_alikes()) == "ABEZHIKMNOPTYX"
     assert "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ".translate(latin_look_alikes()) == "abcdefghijklmnoprstuvwyz"
-    assert "🅰🄱🇨".translate(letters_for()) == "ABC"
+    assert "🅰🄱🇨".translate(reading_table()) == "ABC"
 
 
 def test_a_character_that_passes_for_several_has_every_reading() -> None:
-    assert set("Il1") <= set(candidates()["Ι"])
-    assert candidates()["Ι"][0] == "I"
-    assert candidates()["О"] == "O0"
-    assert candidates()["٥"][0] == "5"
-    assert "o" in candidates()["٥"]
-    assert {letters_for(place)[ord("Ι")] for place in range(3)} == set("Il1")
+    assert set("Il1") <= set(ascii_readings()["Ι"])
+    assert ascii_readings()["Ι"][0] == "I"
+    assert ascii_readings()["О"] == "O0"
+    assert ascii_readings()["٥"][0] == "5"
+    assert "o" in ascii_readings()["٥"]
+    assert {reading_table(place)[ord("Ι")] for place in range(3)} == set("Il1")
 
 
 def test_forms_of_a_letter_are_read_as_the_letter() -> None:
     for char in ("Ａ", "𝐀", "𝔸", "𝚨", "Á", "Ⓐ", "🄰", "🅐"):
-        assert candidates()[char][0] == "A", char
+        assert ascii_readings()[char][0] == "A", char
     assert ligatures()["ﬁ"] == "fi"
     assert "№" not in look_alikes()
 
 
 def test_every_reading_is_one_visible_ascii_character() -> None:
-    assert len(candidates()) > 3000
-    for char, read in candidates().items():
+    assert len(ascii_readings()) > 3000
+    for char, read in ascii_readings().items():
         assert not char.isascii()
         assert read
         assert len(set(read)) == len(read)

@@ -1,1 +1,1 @@
-"""The incident mailbox: bytes in, bytes out."""
+"""The mail channel: reading mails, deciding what happens to them, and sending replies."""

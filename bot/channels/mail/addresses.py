@@ -1,11 +1,11 @@
-"""Address headers -> addr-specs, in one pass: comments, quotes, groups, and no recursion.
+"""Parses the address headers of a mail into addr-specs, in one pass over each header.
 
-An address is taken as it is written or not at all: what would have to be repaired could become
-somebody else's. Only what changes nothing is taken off: a mailto: before it, a dot after its
+An address is taken as it is written or not at all: an address that would have to be repaired could
+become somebody else's. Only what changes nothing is taken off: a mailto: before it, a dot after its
 domain, apostrophes around it.
 
-Why not email.utils: 3,000 nested comments exhaust its recursion, 20,000 recipients hold its
-policy for 24 seconds.
+Comments, quoted strings and groups are read without recursion. `email.utils` is not used: 3,000
+nested comments exhaust its recursion, and 20,000 recipients hold its policy for 24 seconds.
 """
 
 from collections.abc import Iterable
@@ -13,20 +13,22 @@ from dataclasses import dataclass
 
 import re2
 
-MAX_HEADER = 64 * 1024
-BROKEN = ""  # stands for an entry that holds an "@" and is no address
-SPEC = re2.compile(
+# Characters of one header that are read: bounds the work that one header can cause.
+MAX_HEADER_CHARACTERS = 64 * 1024
+# Stands for an entry that holds an "@" and is no address.
+UNREADABLE_ADDRESS = ""
+ADDRESS_PATTERN = re2.compile(
     r"(?i)^[^\s\x00-\x1f\x7f\x{fffd}@<>()\[\]\\,;:\"]{1,320}@"
     r"(?:(?:[\pL\pN\pM](?:[\pL\pN\pM_-]*[\pL\pN\pM])?\.)*[\pL\pN\pM](?:[\pL\pN\pM_-]*[\pL\pN\pM])?|"
     r"\[[0-9a-f:.]+\])$"
 )
-PLAIN_LOCAL = re2.compile(r"^[^\s\x00-\x1f\x7f@<>()\[\]\\,;:\"]+$")
+PLAIN_LOCAL_PART = re2.compile(r"^[^\s\x00-\x1f\x7f@<>()\[\]\\,;:\"]+$")
 MAILTO = "mailto:"
 
 
 @dataclass(slots=True)
-class _Scan:
-    """What is known of the address that is being read: words before, within and after brackets."""
+class _AddressScan:
+    """The state while one address is read: the text before, within and after the angle brackets."""
 
     words: str = ""
     angle: str | None = None
@@ -34,7 +36,7 @@ class _Scan:
     inside: bool = False
 
     def add(self, text: str) -> None:
-        """Text of the address proper, or of the name before it."""
+        """Adds text to the address proper, or to the name before it."""
         if self.inside:
             self.angle = (self.angle or "") + text
         elif self.angle is None:
@@ -43,57 +45,64 @@ class _Scan:
             self.after += text
 
     def spec(self) -> str | None:
-        """The addr-spec; BROKEN for one that cannot be taken as it is; None where there is none."""
-        found = self.words if self.angle is None else self.angle
-        found = found.strip().lower()
-        if self.angle is None and "@" not in found:
+        """Returns the addr-spec, UNREADABLE_ADDRESS for one that is no address, None for no
+        entry.
+        """
+        address = self.words if self.angle is None else self.angle
+        address = address.strip().lower()
+        if self.angle is None and "@" not in address:
             return None
-        if self.inside or "@" in self.after or not found:
-            return BROKEN
-        return _clean(found)
+        if self.inside or "@" in self.after or not address:
+            return UNREADABLE_ADDRESS
+        return _strip_surroundings(address)
 
 
-def addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """The different addr-specs of some headers, lower case; stops beyond `limit`."""
-    return tuple(spec for spec in _read(values, limit) if spec)
+def parse_addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
+    """Returns the different addr-specs of some headers, in lower case and in order.
 
-
-def authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """The addr-specs of From headers; none at all where one of them is open to doubt.
-
-    The reply goes to the author, so of two entries, one of which cannot be read, the other is not
-    simply taken.
+    Reading stops once more than `limit` of them are read, so the result may have `limit` + 1
+    entries.
     """
-    found = _read(values, limit)
-    return () if BROKEN in found else tuple(spec for spec in found if spec)
+    return tuple(spec for spec in _read_addresses(values, limit) if spec)
 
 
-def _read(values: Iterable[str], limit: int) -> list[str]:
-    found: dict[str, None] = {}
+def parse_authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
+    """Returns the addr-specs of From headers; none at all where one of the entries cannot be read.
+
+    The reply goes to the author, so where one of two entries is unreadable, the other is not simply
+    taken.
+    """
+    specs = _read_addresses(values, limit)
+    return () if UNREADABLE_ADDRESS in specs else tuple(spec for spec in specs if spec)
+
+
+def _read_addresses(values: Iterable[str], limit: int) -> list[str]:
+    specs: dict[str, None] = {}
     for value in values:
-        for piece in _pieces(value[:MAX_HEADER]):
-            found[piece] = None
-            if len(found) > limit:
-                return list(found)
-    return list(found)
+        for spec in _split_entries(value[:MAX_HEADER_CHARACTERS]):
+            specs[spec] = None
+            if len(specs) > limit:
+                return list(specs)
+    return list(specs)
 
 
-def _clean(found: str) -> str:
-    """The address without what may stand around it."""
-    found = found.removeprefix(MAILTO)
-    if found.startswith("@"):  # a route, which nobody writes any more
-        found = found.rpartition(":")[2]
-    if len(found) > 2 and found[0] == found[-1] == "'":
-        found = found[1:-1]
-    local, _, domain = found.rpartition("@")
-    found = f"{local}@{domain.removesuffix('.')}"
-    whole = SPEC.search(found) and "=?" not in local and not local.startswith("/")
-    return found if whole else BROKEN
+def _strip_surroundings(address: str) -> str:
+    """Returns the address without what may stand around it, or UNREADABLE_ADDRESS."""
+    address = address.removeprefix(MAILTO)
+    if address.startswith("@"):  # a route, which nobody writes any more
+        address = address.rpartition(":")[2]
+    if len(address) > 2 and address[0] == address[-1] == "'":
+        address = address[1:-1]
+    local, _, domain = address.rpartition("@")
+    address = f"{local}@{domain.removesuffix('.')}"
+    whole = ADDRESS_PATTERN.search(address) and "=?" not in local and not local.startswith("/")
+    return address if whole else UNREADABLE_ADDRESS
 
 
-def _pieces(value: str) -> list[str]:
-    found: list[str | None] = []
-    scan, depth, place, end = _Scan(), 0, 0, len(value)
+def _split_entries(value: str) -> list[str]:
+    """Returns the addr-spec of each entry of one header."""
+    specs: list[str | None] = []
+    scan, depth, place, end = _AddressScan(), 0, 0, len(value)
     while place < end:
         char = value[place]
         if char == "\\":
@@ -105,20 +114,20 @@ def _pieces(value: str) -> list[str]:
         elif depth:
             depth -= char == ")"
         elif char == '"':
-            place = _quoted(value, place, scan)
+            place = _read_quoted(value, place, scan)
         elif char in ",;" and not scan.inside:
-            found.append(scan.spec())
-            scan = _Scan()
+            specs.append(scan.spec())
+            scan = _AddressScan()
         else:
-            _plain_char(char, scan)
+            _read_char(char, scan)
         place += 1
-    found.append(scan.spec())
-    return [spec for spec in found if spec is not None]
+    specs.append(scan.spec())
+    return [spec for spec in specs if spec is not None]
 
 
-def _plain_char(char: str, scan: _Scan) -> None:
+def _read_char(char: str, scan: _AddressScan) -> None:
     if char == "<":
-        # Two addresses in one place: the comma makes it none, so that nobody is chosen.
+        # Of two addresses in one entry none is chosen: the comma makes the entry unreadable.
         scan.inside, scan.angle = True, "" if scan.angle is None else scan.angle + ","
     elif char == ">":
         scan.inside = False
@@ -128,11 +137,12 @@ def _plain_char(char: str, scan: _Scan) -> None:
         scan.add(char)
 
 
-def _quoted(value: str, place: int, scan: _Scan) -> int:
-    """Read a quoted string; a quoted local part counts, a quoted display name does not.
+def _read_quoted(value: str, place: int, scan: _AddressScan) -> int:
+    """Reads a quoted string and returns where it ends.
 
-    Quotes around a plain local part mean nothing; around any other they belong to the address, so
-    it stays quoted, which makes it none of ours to write to.
+    A quoted local part counts, a quoted display name does not. Quotes around a plain local part
+    mean nothing; around any other they belong to the address, which then stays quoted and is never
+    written to.
     """
     text, place = "", place + 1
     while place < len(value) and value[place] != '"':
@@ -140,5 +150,5 @@ def _quoted(value: str, place: int, scan: _Scan) -> int:
         text += value[place : place + 1]
         place += 1
     if scan.inside or value[place + 1 : place + 2] == "@":
-        scan.add(text if PLAIN_LOCAL.search(text) else f'"{text.replace("@", "%")}"')
+        scan.add(text if PLAIN_LOCAL_PART.search(text) else f'"{text.replace("@", "%")}"')
     return place

@@ -1,38 +1,43 @@
-"""What our own receiving server found out about the sender.
+"""Reads whether our own receiving server authenticated the sender of a mail.
 
-Only Authentication-Results that carry its name count: anybody can write the header. A header of
-that name that cannot be read counts as a result that is neither pass nor fail.
+Only Authentication-Results headers that carry the name of our server count, because anybody can
+write such a header. One of ours that cannot be parsed counts as a result that is neither pass nor
+fail.
 """
 
 import authres
 
 from bot.channels.mail.parse import ParsedMail
 
-MAX_HEADER = 8000
+# A longer header is not parsed and counts as unreadable.
+MAX_HEADER_CHARACTERS = 8000
+# The result of a header that cannot be parsed.
 UNREADABLE = "unreadable"
 
 
-def results(mail: ParsedMail, authserv_id: str) -> set[str]:
-    """The results of DMARC in the headers of `authserv_id`."""
-    found: set[str] = set()
-    for header in _headers(mail, authserv_id):
+def dmarc_results(mail: ParsedMail, authserv_id: str) -> set[str]:
+    """Returns the DMARC results, in lower case, of the headers that `authserv_id` wrote."""
+    verdicts: set[str] = set()
+    for header in _trusted_headers(mail, authserv_id):
         if header is None:
-            found.add(UNREADABLE)
+            verdicts.add(UNREADABLE)
             continue
-        found |= {str(r.result).lower() for r in header.results if r.method == "dmarc"}
-    return found
+        verdicts |= {str(r.result).lower() for r in header.results if r.method == "dmarc"}
+    return verdicts
 
 
 def is_proven(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did our server find that the From address is the sender's own: DMARC, else DKIM or SPF?"""
-    found = results(mail, authserv_id)
-    return found == {"pass"} or (not found and aligned(mail, authserv_id))
+    """Did our server find that the From address is the sender's own: by DMARC, else by DKIM or
+    SPF?
+    """
+    verdicts = dmarc_results(mail, authserv_id)
+    return verdicts == {"pass"} or (not verdicts and is_aligned(mail, authserv_id))
 
 
-def aligned(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did DKIM or SPF pass for the domain of the From address, or for one above it?"""
+def is_aligned(mail: ParsedMail, authserv_id: str) -> bool:
+    """Did DKIM or SPF pass for the domain of the From address, or for a domain above it?"""
     proven: set[str] = set()
-    for header in _headers(mail, authserv_id):
+    for header in _trusted_headers(mail, authserv_id):
         for result in header.results if header else ():
             if str(result.result).lower() != "pass":
                 continue
@@ -44,20 +49,21 @@ def aligned(mail: ParsedMail, authserv_id: str) -> bool:
     return any("." in d and (domain == d or domain.endswith(f".{d}")) for d in proven)
 
 
-def _headers(
+def _trusted_headers(
     mail: ParsedMail, authserv_id: str
 ) -> list[authres.AuthenticationResultsHeader | None]:
-    found: list[authres.AuthenticationResultsHeader | None] = []
+    """Returns the parsed headers of our server; None stands for one that cannot be parsed."""
+    headers: list[authres.AuthenticationResultsHeader | None] = []
     for value in mail.values("authentication-results"):
-        said = value.partition(";")[0].split()
-        if not said or said[0].lower() != authserv_id.lower():
+        server = value.partition(";")[0].split()
+        if not server or server[0].lower() != authserv_id.lower():
             continue
-        found.append(_read(value))
-    return found
+        headers.append(_parse_header(value))
+    return headers
 
 
-def _read(value: str) -> authres.AuthenticationResultsHeader | None:
-    if len(value) > MAX_HEADER:
+def _parse_header(value: str) -> authres.AuthenticationResultsHeader | None:
+    if len(value) > MAX_HEADER_CHARACTERS:
         return None
     try:
         return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")

@@ -1,4 +1,7 @@
-"""Bytes of a mail -> text: transfer encodings, character sets, encoded words; never raises."""
+"""Decodes the bytes of a mail: transfer encodings, character sets and encoded words.
+
+Never raises.
+"""
 
 import base64
 import binascii
@@ -7,83 +10,102 @@ from collections.abc import Sequence
 
 import re2
 
-from bot.channels.mail.charsets import JAPANESE, codec, japanese, marked, strictly
-from bot.channels.mail.guess import WIDE, fits, guessed, is_plausible
+from bot.channels.mail.charset_guess import WIDE_CHARSETS, fits_charset, guess_charset, is_plausible
+from bot.channels.mail.charsets import (
+    JAPANESE,
+    charset_of_byte_order_mark,
+    decode_iso_2022_jp,
+    decode_strictly,
+    python_codec,
+)
 
-MAX_ENCODED = 20_000
-ENCODED = re2.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
-SOFT_END = re2.compile(rb"=[ \t]+\r?\n")  # relays add spaces that the decoder does not expect
-SPOILT = 0.02  # more than this share of replaced characters: the declared set was wrong
+# Characters of a header value in which encoded words are resolved; the rest is cut off.
+MAX_ENCODED_CHARACTERS = 20_000
+ENCODED_WORD = re2.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
+# A soft line break to which a relay added spaces, which the standard decoder does not expect.
+SPACED_SOFT_BREAK = re2.compile(rb"=[ \t]+\r?\n")
+# With a larger share of replaced characters the declared character set was wrong.
+MAX_REPLACED_SHARE = 0.02
 # What UTF-8 looks like that was taken for Latin or Cyrillic and encoded once more.
-TWICE = re2.compile(
+DOUBLE_ENCODED = re2.compile(
     r"[\x{c2}-\x{f4}][\x{80}-\x{bf}\x{152}\x{153}\x{160}\x{161}\x{178}\x{17d}\x{17e}\x{192}\x{2c6}\x{2dc}"
     r"\x{2013}-\x{203a}\x{20ac}\x{2122}]|[РС][\x{80}-\x{bf}Ђ-Џђ-џ‚-›€™Ґґ]"
 )
 # What remains of letters that a program has thrown away, and of UTF-8 that cannot be restored.
-LOST = re2.compile(r"\x{fffd}|锟斤拷|ï¿½|[ÃÂ][\x{80}-\x{bf}]|â€|Ã[ƒ‚„†‡œŸšžŠŽ]")
-MANY_LOST = 0.003  # share of such places in a text that nobody may decide on
-SURELY = 3  # so many letters of UTF-8 are none by chance
-# A gateway that takes the escapes out of ISO-2022-JP leaves their tails.
-STRIPPED = re2.compile(rb"(\$[B@])((?:[!-~][!-~])+?)(\([BJ])")
-SEVEN_BIT = frozenset({"utf-7", "hz", "iso2022_kr", "utf-16"})
+LOST_LETTERS = re2.compile(r"\x{fffd}|锟斤拷|ï¿½|[ÃÂ][\x{80}-\x{bf}]|â€|Ã[ƒ‚„†‡œŸšžŠŽ]")
+# The largest share of lost letters in a text that is still decided on automatically.
+MAX_LOST_SHARE = 0.003
+# So many letters of valid UTF-8 are not there by chance.
+MIN_UTF8_LETTERS = 3
+# The tails of ISO-2022-JP escapes, which some gateways leave when they take the escapes out.
+STRIPPED_ESCAPES = re2.compile(rb"(\$[B@])((?:[!-~][!-~])+?)(\([BJ])")
+SEVEN_BIT_CODECS = frozenset({"utf-7", "hz", "iso2022_kr", "utf-16"})
 
 
-def untransferred(body: bytes, encoding: str) -> bytes:
-    """The body without base64 or quoted-printable; as it is where that fails."""
+def decode_transfer_encoding(body: bytes, encoding: str) -> bytes:
+    """Returns the body without base64 or quoted-printable; unchanged where that fails."""
     match encoding.partition(";")[0].partition("(")[0].strip().lower():
         case "base64":
-            return _base64(body)
+            return _decode_base64(body)
         case "quoted-printable":
-            return quopri.decodestring(SOFT_END.sub(b"=\n", body))
+            return quopri.decodestring(SPACED_SOFT_BREAK.sub(b"=\n", body))
         case _:
             return body
 
 
-def decoded(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> str:
-    """The text of a part.
+def decode_text(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> str:
+    """Returns the text of a part.
 
-    `charset` is what the part's header declares, `hints` what other places say (the page itself,
-    the subject). A set that gives no plausible text is not believed, and the bytes decide. Where
-    they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled` finds.
+    `charset` is what the part's header declares, `hints` what other places name (the page itself,
+    the subject). A character set that gives no plausible text is not believed, and the bytes
+    decide. Where they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled`
+    finds.
     """
     if content.isascii():
-        return whole(_ascii(content, charset))
-    name = _named(content, (charset, *hints))
-    text = strictly(content, name) if name else None
+        return replace_surrogates(_decode_seven_bit(content, charset))
+    name = _choose_charset(content, (charset, *hints))
+    text = decode_strictly(content, name) if name else None
     if text is None:
-        text = _line_by_line(content, charset)
-    return undoubled(whole(text))
+        text = _decode_line_by_line(content, charset)
+    return repair_double_encoding(replace_surrogates(text))
 
 
 def is_garbled(text: str) -> bool:
     """Has the text lost letters, so that nobody should decide on what is left?"""
-    if "\ufffd" not in text and not LOST.search(text):
+    if "\ufffd" not in text and not LOST_LETTERS.search(text):
         return False
-    return len(LOST.findall(text)) > MANY_LOST * len(text)
+    return len(LOST_LETTERS.findall(text)) > MAX_LOST_SHARE * len(text)
 
 
-def undoubled(text: str) -> str:
-    """`text` with UTF-8 that was encoded twice read right; only lines where all of it can be."""
-    if not TWICE.search(text):
+def repair_double_encoding(text: str) -> str:
+    """Returns `text` with UTF-8 that was encoded twice read right.
+
+    A line is repaired only where all of it can be.
+    """
+    if not DOUBLE_ENCODED.search(text):
         return text
-    return "".join(_line_undoubled(line) for line in text.splitlines(keepends=True))
+    return "".join(_repair_line(line) for line in text.splitlines(keepends=True))
 
 
-def _line_undoubled(line: str) -> str:
+def _repair_line(line: str) -> str:
     for _ in range(2):
-        if not TWICE.search(line):
+        if not DOUBLE_ENCODED.search(line):
             break
-        again = _once(line, "cp1252") or _once(line, "cp1251") or _once(line, "mac_roman")
+        again = (
+            _remove_one_encoding(line, "cp1252")
+            or _remove_one_encoding(line, "cp1251")
+            or _remove_one_encoding(line, "mac_roman")
+        )
         if not again or not is_plausible(again):
             break
         line = again
     return line
 
 
-def _once(line: str, name: str) -> str:
-    """The line with one encoding less; empty where a letter does not fit."""
+def _remove_one_encoding(line: str, name: str) -> str:
+    """Returns the line with one encoding less; empty where a letter does not fit."""
     try:
-        return strictly(line.encode(name), "utf-8") or ""
+        return decode_strictly(line.encode(name), "utf-8") or ""
     except UnicodeError:
         raw = bytearray()
     for char in line:
@@ -93,123 +115,135 @@ def _once(line: str, name: str) -> str:
             if ord(char) > 0xFF:
                 return ""
             raw.append(ord(char))
-    return strictly(bytes(raw), "utf-8") or ""
+    return decode_strictly(bytes(raw), "utf-8") or ""
 
 
-def _ascii(content: bytes, charset: str) -> str:
-    """Text of seven-bit bytes: plain, or one of the sets that switch by escapes."""
-    name = codec(charset)
+def _decode_seven_bit(content: bytes, charset: str) -> str:
+    """Decodes seven-bit bytes: plain ASCII, or one of the sets that switch by escapes."""
+    name = python_codec(charset)
     if b"\x1b$" in content or b"\x1b(I" in content:
         korean = b"\x1b$)C" in content
-        return (strictly(content, "iso2022_kr") if korean else None) or japanese(content)
-    if name == JAPANESE and STRIPPED.search(content):
-        return japanese(STRIPPED.sub(rb"\x1b\1\2\x1b\3", content))
-    wide = name if name in SEVEN_BIT else "utf-16" if _has_zeros(content) else "ascii"
-    return strictly(content, wide) or content.decode("ascii")
+        return (decode_strictly(content, "iso2022_kr") if korean else None) or decode_iso_2022_jp(
+            content
+        )
+    if name == JAPANESE and STRIPPED_ESCAPES.search(content):
+        return decode_iso_2022_jp(STRIPPED_ESCAPES.sub(rb"\x1b\1\2\x1b\3", content))
+    wide = name if name in SEVEN_BIT_CODECS else "utf-16" if _has_zeros(content) else "ascii"
+    return decode_strictly(content, wide) or content.decode("ascii")
 
 
-def _named(content: bytes, declared: Sequence[str]) -> str:
-    """The set of `content`, from a mark, from what is declared, or from the bytes; else empty."""
-    if mark := marked(content):
+def _choose_charset(content: bytes, declared: Sequence[str]) -> str:
+    """Returns the set of `content`, from a mark, a declaration or the bytes; empty for none."""
+    if mark := charset_of_byte_order_mark(content):
         return mark
-    names = [name for charset in declared if (name := codec(charset))]
-    utf8 = strictly(content, "utf-8")
+    names = [name for charset in declared if (name := python_codec(charset))]
+    utf8 = decode_strictly(content, "utf-8")
     # A few letters of two bytes may happen to be UTF-8 as well.
-    wide = bool(names) and names[0] in WIDE and fits(content, names[0])
-    if utf8 is not None and not (wide and sum(not c.isascii() for c in utf8) < SURELY):
+    wide = bool(names) and names[0] in WIDE_CHARSETS and fits_charset(content, names[0])
+    if utf8 is not None and not (wide and sum(not c.isascii() for c in utf8) < MIN_UTF8_LETTERS):
         return "utf-8"
     if _has_zeros(content):
         return "utf-16"
-    return next((name for name in names if _reads(content, name)), "") or guessed(content)
+    return next(
+        (name for name in names if _gives_plausible_text(content, name)), ""
+    ) or guess_charset(content)
 
 
-def _reads(content: bytes, name: str) -> bool:
-    """Does the set give a text? One byte a letter fits anything, so its letters are looked at."""
-    text = strictly(content, name)
+def _gives_plausible_text(content: bytes, name: str) -> bool:
+    """Does the set give a plausible text? A set of one byte a letter must also fit a language."""
+    text = decode_strictly(content, name)
     if text is None or not is_plausible(text):
         return False
-    return name.startswith("utf") or fits(content, name) or guessed(content) in ("", name)
+    return (
+        name.startswith("utf")
+        or fits_charset(content, name)
+        or guess_charset(content) in ("", name)
+    )
 
 
 def _has_zeros(content: bytes) -> bool:
     return content[:4000].count(0) > 0.2 * len(content[:4000])
 
 
-def _line_by_line(content: bytes, charset: str) -> str:
-    """For a body that two programs wrote, or with a few broken letters."""
-    name = codec(charset) or "utf-8"
-    found = japanese(content) if name == JAPANESE else content.decode(name, "replace")
-    if found.count("\ufffd") <= SPOILT * len(found) and is_plausible(found.replace("\ufffd", "")):
-        return found
-    lines = [(line, strictly(line, "utf-8")) for line in content.splitlines(keepends=True)]
-    if any(text and not text.isascii() for _, text in lines):
-        odd = guessed(b"".join(line for line, text in lines if text is None))
+def _decode_line_by_line(content: bytes, charset: str) -> str:
+    """Decodes a body that two programs wrote, or one with a few broken letters."""
+    name = python_codec(charset) or "utf-8"
+    text = decode_iso_2022_jp(content) if name == JAPANESE else content.decode(name, "replace")
+    if text.count("\ufffd") <= MAX_REPLACED_SHARE * len(text) and is_plausible(
+        text.replace("\ufffd", "")
+    ):
+        return text
+    lines = [(line, decode_strictly(line, "utf-8")) for line in content.splitlines(keepends=True)]
+    if any(line_text and not line_text.isascii() for _, line_text in lines):
+        odd = guess_charset(b"".join(line for line, line_text in lines if line_text is None))
         return "".join(
-            text if text is not None else (odd and strictly(line, odd)) or _replaced(line)
-            for line, text in lines
+            line_text
+            if line_text is not None
+            else (odd and decode_strictly(line, odd)) or _decode_ascii_with_marks(line)
+            for line, line_text in lines
         )
-    return _replaced(content)
+    return _decode_ascii_with_marks(content)
 
 
-def _replaced(content: bytes) -> str:
+def _decode_ascii_with_marks(content: bytes) -> str:
     return content.decode("ascii", "replace")
 
 
-def whole(text: str) -> str:
-    """Without half characters, that some character sets leave and no database takes."""
+def replace_surrogates(text: str) -> str:
+    """Replaces lone surrogates, which some character sets leave and no database takes."""
     return text.encode("utf-8", "replace").decode()
 
 
-def plain(value: bytes, charset: str | None = None) -> str:
-    """A raw header value as text.
+def decode_header_value(value: bytes, charset: str | None = None) -> str:
+    """Returns a raw header value as text.
 
-    `charset` is the set of the body, where headers name none; without one, bytes beyond ASCII are
-    UTF-8 or else Latin, which is quick and good enough for what nobody reads.
+    `charset` is the set of the body, for headers that name none; without one, bytes beyond ASCII
+    are UTF-8 or else Latin, which is quick and good enough for headers that nobody reads.
     """
     if value.isascii():
         text = value.decode("ascii")
     elif charset is None:
-        text = strictly(value, "utf-8") or value.decode("cp1252", "replace")
+        text = decode_strictly(value, "utf-8") or value.decode("cp1252", "replace")
     else:
-        text = decoded(value, charset)
+        text = decode_text(value, charset)
     return text.replace("\0", "").strip()
 
 
-def unencoded(value: str) -> str:
-    """Encoded words resolved, for text that is shown; never for what a rule parses."""
-    value = value[:MAX_ENCODED]
+def decode_encoded_words(value: str) -> str:
+    """Returns a header value with its encoded words resolved, to be shown; no rule may parse it."""
+    value = value[:MAX_ENCODED_CHARACTERS]
     if "=?" not in value:
-        return " ".join(undoubled(value).split())
+        return " ".join(repair_double_encoding(value).split())
     pieces: list[str] = []
     run, charset, last = b"", "", 0
-    for found in ENCODED.finditer(value):
-        between = value[last : found.start()]
-        name = found.group(1).lower()
+    for word in ENCODED_WORD.finditer(value):
+        between = value[last : word.start()]
+        name = word.group(1).lower()
         # A character may be split over two words of one charset, so their bytes are joined first.
         if run and (between.strip() or name != charset):
-            pieces.append(decoded(run, charset))
+            pieces.append(decode_text(run, charset))
             run = b""
         if between.strip() or not last:
             pieces.append(between)
-        charset, last = name, found.end()
-        run += _word(found.group(2), found.group(3))
-    pieces += [decoded(run, charset), value[last:]]
-    return " ".join(undoubled("".join(pieces)).replace("\0", "").split())
+        charset, last = name, word.end()
+        run += _decode_word(word.group(2), word.group(3))
+    pieces += [decode_text(run, charset), value[last:]]
+    return " ".join(repair_double_encoding("".join(pieces)).replace("\0", "").split())
 
 
-def charsets_named(value: str) -> tuple[str, ...]:
-    """The sets that the encoded words of a header name."""
-    return tuple(dict.fromkeys(name.lower() for name, _, _ in ENCODED.findall(value[:2000])))
+def charsets_in_header(value: str) -> tuple[str, ...]:
+    """Returns the character sets that the encoded words of a header name, in lower case."""
+    return tuple(dict.fromkeys(name.lower() for name, _, _ in ENCODED_WORD.findall(value[:2000])))
 
 
-def _word(kind: str, text: str) -> bytes:
+def _decode_word(kind: str, text: str) -> bytes:
     content = text.encode("utf-8", "replace")
     if kind in "bB":
-        return _base64(content)
+        return _decode_base64(content)
     return quopri.decodestring(content.replace(b"_", b"=20"))
 
 
-def _base64(body: bytes) -> bytes:
+def _decode_base64(body: bytes) -> bytes:
     for tail in (b"===", b"A===", b""):
         try:
             return base64.b64decode(body + tail)

@@ -1,4 +1,4 @@
-"""What a person passes on: mails forwarded inline or attached, and which files come with a mail."""
+"""Reads what a person passes on: forwarded mails, inline or attached, and the list of files."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,27 +6,31 @@ from itertools import islice
 
 import re2
 
-from bot.channels.mail.bodies import body_text
-from bot.channels.mail.decode import unencoded
-from bot.channels.mail.limits import LimitError
+from bot.channels.mail.bodies import extract_body_text
+from bot.channels.mail.decode import decode_encoded_words
 from bot.channels.mail.mime import (
+    LimitError,
     MimePart,
     ParsingBudget,
-    first,
-    head_and_body,
-    headers_of,
-    part_of,
+    first_value,
+    parse_headers,
+    parse_part,
+    split_head,
 )
 from bot.channels.mail.visible_reply import opens_forward
 from bot.policy.subject import PASSED_ON
 
-MAX_MAILS = 3  # that are opened
-MAX_NAME = 120
-MAX_ENCLOSED = 20_000  # characters of one attached mail
-MESSAGES = ("message/rfc822", "message/global")
+# Attached mails that are opened; the others are only listed by name.
+MAX_ENCLOSED_MAILS = 3
+# Characters of a file's name or type that are kept.
+MAX_NAME_CHARACTERS = 120
+# Characters of one attached mail that are kept.
+MAX_ENCLOSED_CHARACTERS = 20_000
+MESSAGE_TYPES = ("message/rfc822", "message/global")
 SHOWN_HEADERS = ("from", "reply-to", "date", "subject")
-INLINE_TEXT = ("text/plain", "text/html", "text/markdown", "text/enriched")
-MAX_LOOKED = 20_000  # bytes of an attached mail in which its subject is looked for
+INLINE_TEXT_TYPES = ("text/plain", "text/html", "text/markdown", "text/enriched")
+# Bytes of an attached mail in which its subject is looked for.
+MAX_HEAD_BYTES = 20_000
 ENDING = re2.compile(r"\.[A-Za-z0-9]{1,5}$")
 LINE_ENDS = re2.compile(r"\s+")
 
@@ -41,63 +45,65 @@ class Attachment:
 
     @property
     def ending(self) -> str:
-        """What tells the kind of file at the end of its name: `.png`; empty without one."""
-        found = ENDING.search(self.name)
-        return found.group() if found else ""
+        """The extension of the name with its dot, such as `.png`; empty without one."""
+        ending = ENDING.search(self.name)
+        return ending.group() if ending else ""
 
     @property
     def stem(self) -> str:
-        """The name without its ending."""
+        """The name without its extension."""
         return self.name.removesuffix(self.ending) or "without a name"
 
     @property
-    def told(self) -> str:
-        """Type and size, for a person."""
+    def description(self) -> str:
+        """Type and size as text for a person."""
         size = f"{self.size} bytes" if self.size < 2000 else f"{self.size / 1000:.0f} kB"
         return f"{self.type}, {size}"
 
 
 def is_attached(part: MimePart) -> bool:
-    """Is the part a file for a person, and no text of the mail itself?"""
+    """Is the part a file for a person rather than text of the mail itself?"""
     if part.children or part.content_type.startswith("multipart/"):
         return False
     named = bool(part.filename) or part.disposition == "attachment"
-    return named or part.content_type not in INLINE_TEXT
+    return named or part.content_type not in INLINE_TEXT_TYPES
 
 
-def attached(part: MimePart) -> Attachment:
-    """The record of an attached part; a mail without a file name goes by its subject."""
+def describe_attachment(part: MimePart) -> Attachment:
+    """Returns the record of an attached part; a mail without a file name goes by its subject."""
     name = part.filename
-    if not name and part.content_type in MESSAGES:
-        head = headers_of(head_and_body(part.content()[:MAX_LOOKED])[0])[0]
-        name = unencoded(first(head, "subject"))
+    if not name and part.content_type in MESSAGE_TYPES:
+        head = parse_headers(split_head(part.content()[:MAX_HEAD_BYTES])[0])[0]
+        name = decode_encoded_words(first_value(head, "subject"))
     return Attachment(
-        name=str(LINE_ENDS.sub(" ", name))[:MAX_NAME],
-        type=part.content_type[:MAX_NAME],
+        name=str(LINE_ENDS.sub(" ", name))[:MAX_NAME_CHARACTERS],
+        type=part.content_type[:MAX_NAME_CHARACTERS],
         size=len(part.content()),
     )
 
 
 def enclosed_texts(parts: Iterable[MimePart]) -> list[str]:
-    """The texts of the first attached mails, each under its From, Date and Subject."""
-    mails = (part for part in parts if part.content_type in MESSAGES and not part.children)
-    return [text for part in islice(mails, MAX_MAILS) if (text := _enclosed_text(part))]
+    """Returns the texts of the first attached mails, each under its From, Date and Subject."""
+    mails = (part for part in parts if part.content_type in MESSAGE_TYPES and not part.children)
+    return [text for part in islice(mails, MAX_ENCLOSED_MAILS) if (text := _enclosed_text(part))]
 
 
 def _enclosed_text(part: MimePart) -> str:
-    inside = _opened(part)
+    inside = _parse_enclosed(part)
     if inside is None:
         return ""
     try:
-        text, _ = body_text(inside)
+        text, _ = extract_body_text(inside)
     except LimitError:
         text = ""
-    named = ((name, unencoded(first(inside.headers, name))) for name in SHOWN_HEADERS)
+    named = (
+        (name, decode_encoded_words(first_value(inside.headers, name))) for name in SHOWN_HEADERS
+    )
     head = "\n".join(f"{name.capitalize()}: {value}" for name, value in named if value)
-    return f"{head}\n\n{text.strip()}".strip()[:MAX_ENCLOSED]
+    return f"{head}\n\n{text.strip()}".strip()[:MAX_ENCLOSED_CHARACTERS]
 
 
-def passes_on(subject: str, below: str, *, answers: bool) -> bool:
+def is_forward(subject: str, below: str, *, answers: bool) -> bool:
     """Is the mail below somebody else's that is forwarded, and not the history of this thread?
 
     It is when its mark or the subject says so, or when this mail is no answer to any.
@@ -107,9 +113,9 @@ def passes_on(subject: str, below: str, *, answers: bool) -> bool:
     )
 
 
-def _opened(part: MimePart) -> MimePart | None:
-    """The mail within; None when it is too much to read."""
+def _parse_enclosed(part: MimePart) -> MimePart | None:
+    """Returns the mail within the part; None when it is larger than what is read."""
     try:
-        return part_of(part.content(), ParsingBudget())
+        return parse_part(part.content(), ParsingBudget())
     except LimitError:
         return None

@@ -1,4 +1,4 @@
-"""Addresses as an SMTP envelope and a header can carry them.
+"""Converts addresses to the form that an SMTP envelope and a header can carry.
 
 The domain of an internationalised address travels in its ASCII form (IDNA, RFC 5891); what stands
 before the @ has no such form and needs a server that offers SMTPUTF8 (RFC 6531).
@@ -10,7 +10,7 @@ from bot.errors import InputError
 
 
 def envelope_address(address: str) -> str:
-    """The address with its domain in ASCII; InputError when the domain has no such form."""
+    """Returns the address with its domain in ASCII; InputError when the domain has no such form."""
     local, at, domain = address.rpartition("@")
     if domain.isascii():
         return address

@@ -1,37 +1,49 @@
-"""Did a program write this mail, and does somebody ask something in it?
+"""Weighs whether a program wrote a mail, and whether somebody asks something in it.
 
 No single word decides. Phrases of a kind of program in the body, parts of the subject and the
 structure of the mail each add weight; a sentence in which a person asks something speaks against
-it. The words of all languages stand in bot/data/mail_programs.yaml.
+it. The phrases of all languages stand in bot/data/mail_programs.yaml.
+
+A program's mail can be worded in countless ways, but it says few things: your message has arrived,
+a colleague looks at it within two days, nobody reads this mailbox, the office is closed. Each is a
+statement that consists of parts ("your message" and "arrived"), and each part is a list of words in
+many languages. Both stand in bot/data/mail_statements.yaml.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 import re2
 
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.phrases import has_local_part_in, is_reply, strip_subject_prefixes
 from bot.channels.mail.phrasing import (
     ADDRESS,
     ADDRESS_WORD,
     UNSPACED,
-    Sentence,
-    compiled,
-    form,
-    says,
-    sentences,
+    MailSentence,
+    compile_patterns,
+    holds_pattern,
+    normal_form,
+    pattern_table,
+    split_sentences,
 )
-from bot.channels.mail.statements import speaks_of_oneself, stated
+from bot.channels.mail.rule_words import has_local_part_in, is_reply, strip_subject_prefixes
 
-PROGRAM = 3  # enough where nobody asks
-CERTAIN = 7  # enough whatever is asked
-QUOTED = 4  # taken off where a person speaks of such mail
-PROMISE = 2  # the row of an acknowledgement that promises an answer
-WHOLE = 0.6
-EXACT = 0.9
-CLAUSE = re2.compile(r",|\b(?:and|und|et|y|och|og|en|oraz)\b")
+# A mail of this weight is a program's where nobody asks anything.
+PROGRAM_WEIGHT = 3
+# A mail of this weight is a program's whatever is asked in it.
+CERTAIN_WEIGHT = 7
+# Taken off where a person speaks of programs' mail.
+ABOUT_PROGRAMS_DISCOUNT = 4
+# The row of an acknowledgement's phrases that promise an answer.
+PROMISE_ROW = 2
+# A phrase that fills this share of a part of the subject makes the mail a program's.
+WHOLE_SUBJECT_SHARE = 0.6
+# A phrase of an automatic answer that fills this share of the first part makes it certain.
+EXACT_SUBJECT_SHARE = 0.9
+CLAUSE_END = re2.compile(r",|\b(?:and|und|et|y|och|og|en|oraz)\b")
 QUOTED_TEXT = re2.compile(r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」")
 SUBJECT_LINE = re2.compile(
     r"(?im)^[^\n]*\b(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|temat|件名|主题|"
@@ -41,10 +53,11 @@ MACHINE_SUBJECT = re2.compile(
     r"(?i)^(?:cron <[^>]+>|\[(?:firing|resolved)[:\]]|\*\* ?(?:problem|recovery|acknowledgement)\b|"
     r"(?:problem|recovery|resolved|ok|critical|warning)(?: (?:host|service) alert)?: .* is )"
 )
-EDGES = ".'!?…”’"
-FEW_WORDS, FEW_LETTERS = 2, 4
+ADDRESS_EDGES = ".'!?…”’"
+# The least words, or letters of a script without spaces, in a sentence that asks something.
+MIN_ASKING_WORDS, MIN_ASKING_LETTERS = 2, 4
 WORD = re2.compile(r"[\pL\pN]")
-SPLIT = re2.compile(r"\s[-–—|/]\s|[:：|\[\]【】()（）「」「」«»\"]+")
+SUBJECT_SPLIT = re2.compile(r"\s[-–—|/]\s|[:：|\[\]【】()（）「」「」«»\"]+")
 REPORT_FILE = re2.compile(
     r"(?i)^[^!\s]+![^!\s]+!\d+!\d+(?:![^!\s]*)?\.(?:xml|json)?(?:\.?(?:gz|zip))?$"
 )
@@ -55,14 +68,15 @@ REFERENCE = re2.compile(
     r"(?:case|ticket|request|incident|reference|ref|fall|vorgang|dossier|demande|caso|solicitud|"
     r"chamado|protocolo|richiesta|zgłoszenie|工单|受付番号|접수번호|заявка|обращение)\W{1,3}\d{2,}"
 )
-DATA = re2.compile(r"^\s*(?:\{\s*\"\w+\"\s*:|<\?xml )")
+DATA_FILE_START = re2.compile(r"^\s*(?:\{\s*\"\w+\"\s*:|<\?xml )")
 REACTION_TYPE = "text/vnd.google.email-reaction+json"
 FIELD = re2.compile(r"(?m)^[\s*_>|-]{0,6}[\pL][\pL\pM '’/()*.-]*\s?[:：]\s*\S")
-FIELD_LINE = 60  # characters of the name of a field
+# Characters of a field's name: a longer text before a colon is a sentence.
+MAX_FIELD_NAME = 60
 
 
 class ProgramKind(StrEnum):
-    """What a program has to say; the names are the keys of the table of words."""
+    """The kinds of mail that programs send; the names are the keys of the table of phrases."""
 
     ACKNOWLEDGEMENT = "acknowledgement"
     AUTOMATIC = "automatic"
@@ -79,9 +93,9 @@ class ProgramKind(StrEnum):
     WRAPPER = "wrapper"
 
 
-# Kinds in which no person speaks of himself, and those of them that a personal autoresponder sends.
+# Kinds whose phrases do not count in a mail whose writer says I or my.
 IMPERSONAL = (ProgramKind.ACKNOWLEDGEMENT, ProgramKind.AUTOMATIC, ProgramKind.SURVEY)
-# What a receipt or a recall quotes is the other mail's subject, and nobody asks it here.
+# Kinds that quote the subject of another mail, so that a quoted question is asked by nobody here.
 ABOUT_A_MAIL = (ProgramKind.RECEIPT, ProgramKind.RECALL, ProgramKind.REACTION, ProgramKind.CALENDAR)
 
 
@@ -93,6 +107,9 @@ class Evidence:
     mail and never drops one in which somebody asks. `hints` counts what stands beside the words: a
     sender that is a desk, a ticket's number. `asks` leaves out what stands in quotes or in a list
     of help; `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask.
+    `about` says that a person speaks of programs' mail, `structural` that the parts of the mail are
+    certain, `wordless` that it holds no letter and no digit, `form` that it holds several fields of
+    a form.
     """
 
     weights: dict[ProgramKind, int] = field(default_factory=dict)
@@ -107,74 +124,83 @@ class Evidence:
 
     @property
     def weight(self) -> int:
-        """All kinds together; less where a person speaks of such mail."""
-        return sum(self.weights.values()) - (QUOTED if self.about else 0)
+        """The weights of all kinds together; less where a person speaks of such mail."""
+        return sum(self.weights.values()) - (ABOUT_PROGRAMS_DISCOUNT if self.about else 0)
 
     @property
     def is_program(self) -> bool:
-        """Does the mail read as if a program had written it, and nobody asks beside it?"""
+        """Does the mail read as if a program had written it, with nobody asking beside it?"""
         if self.asks or self.weight <= 0:
-            return self.weight >= CERTAIN
-        return self.weight + self.hints >= PROGRAM
+            return self.weight >= CERTAIN_WEIGHT
+        return self.weight + self.hints >= PROGRAM_WEIGHT
 
     @property
     def kind(self) -> ProgramKind | None:
-        """The kind that most speaks for; None when nothing does."""
+        """The kind with the greatest weight; None when there is none."""
         return max(self.weights, key=self.weights.__getitem__, default=None)
 
     @property
     def nobody_asks(self) -> bool:
-        """Is there nothing in it for a person to answer? A wrapper holds somebody's mail."""
+        """Is there nothing in it for a person to answer? A filter's report holds somebody's
+        mail.
+        """
         if ProgramKind.WRAPPER in self.weights or self.form:
             return False
-        return not self.may_ask or self.weight - self.composed >= CERTAIN
+        return not self.may_ask or self.weight - self.composed >= CERTAIN_WEIGHT
 
 
-def weigh(mail: ParsedMail) -> Evidence:
-    """The evidence in the visible text, the subject and the parts of a mail."""
+def weigh_evidence(mail: ParsedMail) -> Evidence:
+    """Returns the evidence in the visible text, the subject and the parts of a mail."""
     whole = mail.visible.strip() or mail.text.strip()
     text = SUBJECT_LINE.sub("", whole)
-    unquoted = sentences(QUOTED_TEXT.sub(" ", text))
+    unquoted = split_sentences(QUOTED_TEXT.sub(" ", text))
     personal = any(speaks_of_oneself(each) and not each.question for each in unquoted)
-    weights = {kind: _told(kind, unquoted) for kind in ProgramKind}
-    composed = {kind: max(0, _composed(kind, unquoted) - weights[kind]) for kind in ProgramKind}
-    about_a_mail = any(weights[kind] >= PROGRAM for kind in ABOUT_A_MAIL)
-    spoken = unquoted if about_a_mail else sentences(text)
-    structure = _structure(mail, weights)
+    weights = {kind: _weigh_phrases(kind, unquoted) for kind in ProgramKind}
+    composed = {
+        kind: max(0, _weigh_free_wording(kind, unquoted) - weights[kind]) for kind in ProgramKind
+    }
+    about_a_mail = any(weights[kind] >= PROGRAM_WEIGHT for kind in ABOUT_A_MAIL)
+    spoken = unquoted if about_a_mail else split_sentences(text)
+    structure = _weigh_structure(mail, weights)
     for kind in ProgramKind:
         weights[kind] += composed[kind]
-        in_subject = _subject(kind, mail.subject)
+        in_subject = _weigh_subject(kind, mail.subject)
         if personal and kind in IMPERSONAL and not weights[kind]:
-            in_subject = min(1, in_subject)  # a person's heading for what he tells of himself
+            in_subject = min(1, in_subject)  # a person's heading above words about himself
         weights[kind] += in_subject + structure.get(kind, 0)
     hints = has_local_part_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
     return Evidence(
         hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
         composed=sum(composed.values()),
-        asks=_asks(spoken or sentences(mail.subject)),
-        may_ask=any(_may_be_asked(sentence) for sentence in sentences(whole or mail.subject)),
+        asks=_holds_question(spoken or split_sentences(mail.subject)),
+        may_ask=any(_may_be_asked(sentence) for sentence in split_sentences(whole or mail.subject)),
         about=any(_is_about_programs(sentence) for sentence in spoken),
-        structural=max(structure.values(), default=0) >= CERTAIN,
+        structural=max(structure.values(), default=0) >= CERTAIN_WEIGHT,
         wordless=not WORD.search(whole),
-        form=sum(len(name) < FIELD_LINE for name in FIELD.findall(whole[:3000])) > 1,
+        form=sum(len(name) < MAX_FIELD_NAME for name in FIELD.findall(whole[:3000])) > 1,
     )
 
 
-def elsewhere(text: str, known: set[str]) -> bool:
-    """Does a sentence ask for the answer at an address that is none of the known ones?"""
-    for place in _stretches(text):
-        others = [a for a in ADDRESS.findall(place) if a.lower().strip(EDGES) not in known]
+def asks_answer_elsewhere(text: str, known: set[str]) -> bool:
+    """Does a sentence ask for the answer at an address that is none of the known ones?
+
+    `known` holds addresses in lower case.
+    """
+    for place in _statements_with_addresses(text):
+        others = [a for a in ADDRESS.findall(place) if a.lower().strip(ADDRESS_EDGES) not in known]
         if not others or "·" in place or "|" in place:
             continue
-        told = form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
-        if says("elsewhere", told) and not says("not_elsewhere", told):
+        words = normal_form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
+        if holds_pattern("elsewhere", words) and not holds_pattern("not_elsewhere", words):
             return True
     return False
 
 
-def _stretches(text: str) -> Iterator[str]:
-    """Sentences that are no questions, in which addresses stay whole: a colon ends none."""
+def _statements_with_addresses(text: str) -> Iterator[str]:
+    """Yields sentences that are no questions; addresses stay whole, for a colon ends no sentence
+    here.
+    """
     for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
         pieces = re2.split(r"([.!]\s|[。！？?])", " ".join(paragraph.split()) + " ")
         for place in range(0, len(pieces), 2):
@@ -182,123 +208,194 @@ def _stretches(text: str) -> Iterator[str]:
                 yield pieces[place]
 
 
-def _told(kind: ProgramKind, spoken: list[Sentence]) -> int:
-    """The weights that the sentences reach.
+def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
+    """Returns the weight of the phrases of a kind that the sentences hold.
 
     In a mail whose writer says I or my, only the other sentences count for the impersonal kinds. An
     acknowledgement may say I where it also promises an answer, as a person's autoresponder does.
     """
     if kind not in IMPERSONAL:
-        return _said(kind, spoken)
+        return _sum_rows(kind, spoken)
     if kind is ProgramKind.ACKNOWLEDGEMENT and any(
-        says(kind, each.form, PROMISE) for each in spoken
+        holds_pattern(kind, each.form, PROMISE_ROW) for each in spoken
     ):
-        return _said(kind, spoken)
-    return _said(kind, [each for each in spoken if not speaks_of_oneself(each)])
+        return _sum_rows(kind, spoken)
+    return _sum_rows(kind, [each for each in spoken if not speaks_of_oneself(each)])
 
 
-def _composed(kind: ProgramKind, spoken: list[Sentence]) -> int:
-    """The weights of the statements in free wording, at most enough to hold a mail."""
+def _weigh_free_wording(kind: ProgramKind, spoken: list[MailSentence]) -> int:
+    """Returns the weight of the statements in free wording, at most enough to hold a mail."""
     if kind in IMPERSONAL:
         spoken = [each for each in spoken if not speaks_of_oneself(each)]
-    return min(PROGRAM, stated(kind, spoken))
+    return min(PROGRAM_WEIGHT, weigh_statements(kind, spoken))
 
 
-def _is_about_programs(sentence: Sentence) -> bool:
+def _is_about_programs(sentence: MailSentence) -> bool:
     """Does a person speak of programs' mail, or want a person instead of a program?"""
-    told = sentence.form
-    if says("wants_nobodys_answer", told):
+    if holds_pattern("wants_nobodys_answer", sentence.form):
         return True
-    return says("about_programs", told) and not _is_stated(sentence)
+    return holds_pattern("about_programs", sentence.form) and not _is_stated(sentence)
 
 
-def _is_stated(sentence: Sentence) -> bool:
+def _is_stated(sentence: MailSentence) -> bool:
     """Is the sentence one that programs say in free wording, and not a person of himself?"""
     kinds = (ProgramKind.ACKNOWLEDGEMENT, ProgramKind.AUTOMATIC, ProgramKind.ABSENCE)
-    stating = max(stated(kind, [sentence]) for kind in kinds)
-    return stating >= PROMISE and not speaks_of_oneself(sentence)
+    stating = max(weigh_statements(kind, [sentence]) for kind in kinds)
+    return stating >= PROMISE_ROW and not speaks_of_oneself(sentence)
 
 
-def _said(kind: ProgramKind, spoken: list[Sentence]) -> int:
-    """The weights that the sentences reach: each counts once."""
-    rows = [row for row in _rows(kind) if any(says(kind, s.form, row) for s in spoken)]
+def _sum_rows(kind: ProgramKind, spoken: list[MailSentence]) -> int:
+    """Returns the sum of the weights whose phrases some sentence holds; each row counts once."""
+    rows = [
+        row for row in _pattern_rows(kind) if any(holds_pattern(kind, s.form, row) for s in spoken)
+    ]
     return sum(rows)
 
 
-def _rows(kind: ProgramKind) -> tuple[int, ...]:
-    return tuple(row for row in (1, 2, PROGRAM, CERTAIN) if compiled(kind, row) is not None)
+def _pattern_rows(kind: ProgramKind) -> tuple[int, ...]:
+    return tuple(
+        row
+        for row in (1, 2, PROGRAM_WEIGHT, CERTAIN_WEIGHT)
+        if compile_patterns(kind, row) is not None
+    )
 
 
-def _subject(kind: ProgramKind, subject: str) -> int:
-    """CERTAIN for a subject that says it of itself; else how much of a part of it says it."""
-    found = compiled(kind, "subjects")
-    if found is None or not subject:
+def _weigh_subject(kind: ProgramKind, subject: str) -> int:
+    """Returns CERTAIN_WEIGHT for a subject that only an automatic answer has, else less.
+
+    The weight depends on the share of a part of the subject that a phrase fills.
+    """
+    patterns = compile_patterns(kind, "subjects")
+    if patterns is None or not subject:
         return 0
-    hint = int(says(kind, form(subject), "hints"))
+    hint = int(holds_pattern(kind, normal_form(subject), "hints"))
     shares: list[float] = []
-    parts = [form(part) for part in SPLIT.split(strip_subject_prefixes(subject)) if part.strip()]
+    parts = [
+        normal_form(part)
+        for part in SUBJECT_SPLIT.split(strip_subject_prefixes(subject))
+        if part.strip()
+    ]
     for part in filter(None, parts):
-        match = found.search(part)
+        match = patterns.search(part)
         shares.append((match.end() - match.start()) / len(part) if match else 0.0)
     best = max(shares, default=0.0)
     if not best:
         return hint
-    if subject.rstrip().endswith(("?", "？", "؟")) or best < WHOLE:
+    if subject.rstrip().endswith(("?", "？", "؟")) or best < WHOLE_SUBJECT_SHARE:
         return 1
-    claims = kind is ProgramKind.AUTOMATIC and shares[0] >= EXACT and not is_reply(subject)
-    return CERTAIN if claims else PROGRAM
+    claims = (
+        kind is ProgramKind.AUTOMATIC and shares[0] >= EXACT_SUBJECT_SHARE and not is_reply(subject)
+    )
+    return CERTAIN_WEIGHT if claims else PROGRAM_WEIGHT
 
 
-def _structure(mail: ParsedMail, weights: dict[ProgramKind, int]) -> dict[ProgramKind, int]:
-    """What the parts of the mail say."""
-    found: dict[ProgramKind, int] = {}
+def _weigh_structure(mail: ParsedMail, weights: dict[ProgramKind, int]) -> dict[ProgramKind, int]:
+    """Returns the weights that the parts, attachments and subject of the mail give by their
+    form.
+    """
+    structure: dict[ProgramKind, int] = {}
     if REACTION_TYPE in mail.content_types:
-        found[ProgramKind.REACTION] = CERTAIN
+        structure[ProgramKind.REACTION] = CERTAIN_WEIGHT
     reported = any(REPORT_FILE.search(each.name) for each in mail.attachments)
     if reported or set(REPORT_TYPES) & set(mail.content_types):
-        found[ProgramKind.REPORT] = CERTAIN
-    if DATA.search(mail.text):
-        found[ProgramKind.REPORT] = CERTAIN
+        structure[ProgramKind.REPORT] = CERTAIN_WEIGHT
+    if DATA_FILE_START.search(mail.text):
+        structure[ProgramKind.REPORT] = CERTAIN_WEIGHT
     if MACHINE_SUBJECT.search(strip_subject_prefixes(mail.subject)) or MACHINE_SUBJECT.search(
         mail.subject.strip()
     ):
-        found[ProgramKind.ALERT] = CERTAIN
+        structure[ProgramKind.ALERT] = CERTAIN_WEIGHT
     if "text/calendar" in mail.content_types:
-        answered = weights[ProgramKind.CALENDAR] or _subject(ProgramKind.CALENDAR, mail.subject)
-        found[ProgramKind.CALENDAR] = PROGRAM if answered else 0
-    return found
+        answered = weights[ProgramKind.CALENDAR] or _weigh_subject(
+            ProgramKind.CALENDAR, mail.subject
+        )
+        structure[ProgramKind.CALENDAR] = PROGRAM_WEIGHT if answered else 0
+    return structure
 
 
-def _asks(spoken: list[Sentence]) -> bool:
+def _holds_question(spoken: list[MailSentence]) -> bool:
     """Is there a sentence in which a person asks for something?"""
     helping = False
     for sentence in spoken:
         if not helping and _is_asked(sentence):
             return True
-        helping = helping or says("listing", sentence.form)
+        helping = helping or holds_pattern("listing", sentence.form)
     return False
 
 
-def _is_asked(sentence: Sentence) -> bool:
-    if not _is_long_enough(sentence.form) or says("service_questions", sentence.form):
+def _is_asked(sentence: MailSentence) -> bool:
+    if not _is_long_enough(sentence.form) or holds_pattern("service_questions", sentence.form):
         return False
     if sentence.question:
-        return not stated(ProgramKind.SURVEY, [sentence])
+        return not weigh_statements(ProgramKind.SURVEY, [sentence])
     if _is_stated(sentence):
         return False
-    clauses = [form(clause) for clause in CLAUSE.split(sentence.text)]
-    return any(says("demands", told) and not _is_programs(told) for told in clauses)
+    clauses = [normal_form(clause) for clause in CLAUSE_END.split(sentence.text)]
+    return any(
+        holds_pattern("demands", clause_form) and not _is_program_sentence(clause_form)
+        for clause_form in clauses
+    )
 
 
-def _may_be_asked(sentence: Sentence) -> bool:
-    return sentence.question or says("demands", sentence.form)
+def _may_be_asked(sentence: MailSentence) -> bool:
+    return sentence.question or holds_pattern("demands", sentence.form)
 
 
-def _is_programs(told: str) -> bool:
-    return any(says(kind, told, row) for kind in ProgramKind for row in _rows(kind) if row > 1)
+def _is_program_sentence(sentence_form: str) -> bool:
+    return any(
+        holds_pattern(kind, sentence_form, row)
+        for kind in ProgramKind
+        for row in _pattern_rows(kind)
+        if row > 1
+    )
 
 
-def _is_long_enough(told: str) -> bool:
-    if UNSPACED.search(told):
-        return len(told.replace(" ", "")) >= FEW_LETTERS
-    return len(told.split()) >= FEW_WORDS
+def _is_long_enough(sentence_form: str) -> bool:
+    if UNSPACED.search(sentence_form):
+        return len(sentence_form.replace(" ", "")) >= MIN_ASKING_LETTERS
+    return len(sentence_form.split()) >= MIN_ASKING_WORDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statement:
+    """A statement: its weight, and groups of parts of which a sentence must hold one each."""
+
+    weight: int
+    parts: tuple[tuple[str, ...], ...]
+
+    def fits(self, sentence_form: str) -> bool:
+        """Does a sentence, in its normal form, make this statement?"""
+        return all(
+            any(holds_pattern(part, sentence_form) for part in group) for group in self.parts
+        )
+
+
+def weigh_statements(kind: str, spoken: Iterable[MailSentence]) -> int:
+    """Returns the sum of the weights of the statements of a kind that some sentence makes.
+
+    The result is 0 for a kind without statements. A question states nothing, except in a survey.
+    """
+    forms = [each.form for each in spoken if kind == "survey" or not each.question]
+    return sum(
+        each.weight for each in _statements(kind) if any(each.fits(sentence) for sentence in forms)
+    )
+
+
+def speaks_of_oneself(sentence: MailSentence) -> bool:
+    """Does the writer of the sentence say I or my?"""
+    return holds_pattern("own_voice", sentence.form) and not holds_pattern(
+        "not_own_voice", sentence.form
+    )
+
+
+@cache
+def _statements(kind: str) -> tuple[_Statement, ...]:
+    """Returns the statements of a kind, as the table lists them."""
+    rows = pattern_table()["statements"]
+    return tuple(_parse_statements(rows[kind])) if isinstance(rows, dict) and kind in rows else ()
+
+
+def _parse_statements(rows: Iterable[str]) -> Iterator[_Statement]:
+    for row in rows:
+        weight, *parts = row.split()
+        yield _Statement(weight=int(weight), parts=tuple(tuple(p.split("|")) for p in parts))

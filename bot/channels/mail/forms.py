@@ -1,4 +1,4 @@
-"""A mail in which a program passes on what a person typed into a form.
+"""Recognizes mails in which a program passes on what a person typed into a form.
 
 Such a mail comes from the program's address. Where no Reply-To names the person, the person's
 address stands only in the text, and an answer to the sender would reach nobody.
@@ -7,16 +7,19 @@ address stands only in the text, and an answer to the sender would reach nobody.
 import re2
 
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.phrases import has_local_part_in
-from bot.channels.mail.phrasing import ADDRESS, form, says, sentences
+from bot.channels.mail.phrasing import ADDRESS, holds_pattern, normal_form, split_sentences
+from bot.channels.mail.rule_words import has_local_part_in
 
-# "Name: Petra", "*E-mail:* petra@example.org", "Message Body:" with the value on the next line
+# Matches "Name: Petra", "*E-mail:* petra@example.org", and "Message Body:" with its value below.
 FIELD = re2.compile(r"(?m)^[ \t*_>|•-]*([^\s:：*][^:：\n]*?)[ *_]*[:：][*_]*[ \t]*(\S.*)?$")
-NAME = 40  # characters of a field's name
-BEGINNING = 3000  # characters of a text in which its fields stand
-FEW = 2
+# Characters of a field's name: a longer text before a colon is a sentence.
+MAX_FIELD_NAME = 40
+# Characters at the beginning of a text in which its fields stand.
+MAX_FORM_CHARACTERS = 3000
+# Fields of a form; a single one may be any line with a colon.
+MIN_FIELDS = 2
 # Headers of a mail that a person pasted into the text: no form has fields of these names.
-HEADERS = frozenset({"message-id", "mime-version", "received", "return-path", "content-type"})
+MAIL_HEADERS = frozenset({"message-id", "mime-version", "received", "return-path", "content-type"})
 
 
 def is_form(mail: ParsedMail) -> bool:
@@ -31,21 +34,25 @@ def is_form(mail: ParsedMail) -> bool:
     if mail.shown and not mail.only_shows:
         return False  # a person's own words above a mail that they pass on, whose head has fields
     text = mail.text.strip()  # all of it: fields such as "From:" look like those of a quoted mail
-    found = FIELD.findall(text[:BEGINNING])
-    fields = [(n, value) for n, value in found if len(n) <= NAME and not value.startswith("//")]
-    if len(fields) < FEW or HEADERS & {name.lower() for name, _ in fields}:
+    named_values = FIELD.findall(text[:MAX_FORM_CHARACTERS])
+    fields = [
+        (n, value)
+        for n, value in named_values
+        if len(n) <= MAX_FIELD_NAME and not value.startswith("//")
+    ]
+    if len(fields) < MIN_FIELDS or MAIL_HEADERS & {name.lower() for name, _ in fields}:
         return False
-    named = any(says("message_field", form(name)) for name, _ in fields)
-    noted = any(says("form_notice", each.form) for each in sentences(text))
+    named = any(holds_pattern("message_field", normal_form(name)) for name, _ in fields)
+    noted = any(holds_pattern("form_notice", each.form) for each in split_sentences(text))
     site = has_local_part_in(mail.sender, "form_senders") or has_local_part_in(
         mail.sender, "system_senders"
     )
     return (named or noted) and (
-        site or ((len(fields) > FEW or noted) and _names_another(mail, fields))
+        site or ((len(fields) > MIN_FIELDS or noted) and _names_another(mail, fields))
     )
 
 
 def _names_another(mail: ParsedMail, fields: list[tuple[str, str]]) -> bool:
     """Does a field hold an address that is not the sender's?"""
-    found = {each.lower() for _, value in fields for each in ADDRESS.findall(value)}
-    return bool(found - {mail.sender.lower()})
+    addresses = {each.lower() for _, value in fields for each in ADDRESS.findall(value)}
+    return bool(addresses - {mail.sender.lower()})

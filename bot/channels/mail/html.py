@@ -1,7 +1,7 @@
-"""HTML -> the text a person sees; hidden nodes are dropped, and it is said that there were some.
+"""Extracts the text that a person sees from HTML, and notes whether some of it was hidden.
 
-Text that is in the mail but not on the screen is how instructions are smuggled to a reader that
-is a program.
+Text that is in the mail but not on the screen is how instructions are smuggled to a reader that is
+a program.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,20 @@ from dataclasses import dataclass
 import re2
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from bot.channels.mail.limits import LimitError
+from bot.channels.mail.mime import LimitError
 
-MAX_SOURCE = 1_000_000
+# Characters of HTML that one mail may have.
+MAX_SOURCE_CHARACTERS = 1_000_000
+# Elements that are visited in one mail.
 MAX_STEPS = 40_000
+# Selectors of style sheets that are looked up: each is a search of the whole page.
 MAX_SELECTORS = 30
-MAX_OPEN = 500
+# Elements that may be open at once: the parser's time grows with the square of their number.
+MAX_OPEN_ELEMENTS = 500
+# Signs of a tag that one source may have before it is parsed at all.
 MAX_TAGS = 60_000
 TAG = re2.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-SELF_CLOSED = frozenset(
+SELF_CLOSED_TAGS = frozenset(
     [
         "p",
         "li",
@@ -45,8 +50,8 @@ SELF_CLOSED = frozenset(
         "body",
     ]
 )
-PLAIN_TAGS = frozenset({"-text", "-comment"})
-HIDING = re2.compile(
+TEXT_NODES = frozenset({"-text", "-comment"})
+HIDING_STYLE = re2.compile(
     r"(?i)display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|"
     r"font-size\s*:\s*(?:0+(?:\.0\d*)?(?:px|pt|em|rem|%)?|\.0\d*(?:px|pt|em|rem|%)?|1p[xt])\s*(?:;|!|$)|"
     r"opacity\s*:\s*(?:0+(?:\.0\d*)?|\.0\d*)\s*(?:;|!|$)|(?:^|[;\s])color\s*:\s*transparent|"
@@ -54,11 +59,11 @@ HIDING = re2.compile(
     r"(?:text-indent|(?:^|[;\s])left|(?:^|[;\s])top)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*0"
 )
 COLOR = re2.compile(r"(?i)(?:^|[;\s])color\s*:\s*([#\w]+)")
-GROUND = re2.compile(r"(?i)background(?:-color)?\s*:\s*([#\w]+)")
-RULE = re2.compile(r"([^{}@]+)\{([^{}]*)\}")
-MEDIA = re2.compile(r"@[^{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
+BACKGROUND = re2.compile(r"(?i)background(?:-color)?\s*:\s*([#\w]+)")
+STYLE_RULE = re2.compile(r"([^{}@]+)\{([^{}]*)\}")
+AT_RULE = re2.compile(r"@[^{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
 COMMENT = re2.compile(r"(?s)/\*.*?\*/")
-DROPPED = frozenset(
+DROPPED_TAGS = frozenset(
     [
         "script",
         "style",
@@ -73,7 +78,7 @@ DROPPED = frozenset(
         "select",
     ]
 )
-BLOCKS = frozenset(
+BLOCK_TAGS = frozenset(
     [
         "p",
         "div",
@@ -108,16 +113,19 @@ BLOCKS = frozenset(
         "aside",
     ]
 )
-CELLS = frozenset({"td", "th"})
-OPENED, CLOSED = "\x02", "\x03"  # around what is quoted, until there are lines to mark
-CONTROLS = {2: None, 3: None, 0: None}
+CELL_TAGS = frozenset({"td", "th"})
+# These two stand around what is quoted, until there are lines to mark.
+QUOTE_START, QUOTE_END = "\x02", "\x03"
+CONTROL_CHARACTERS = {2: None, 3: None, 0: None}
 QUOTE_CLASSES = frozenset({"gmail_quote", "gmail_quote_container", "yahoo_quoted"})
 QUOTE_IDS = frozenset({"appendonsend", "divrplyfwdmsg", "olk_src_body_section", "stopspelling"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisiblePage:
-    """Visible text, whether something was hidden in it, and how many elements it has."""
+    """The visible text of a page, whether something was hidden in it, and how many elements it
+    has.
+    """
 
     text: str
     hidden: bool
@@ -125,44 +133,52 @@ class VisiblePage:
 
 
 def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
-    """The visible text of an HTML part; LimitError when there is too much of it."""
+    """Returns the visible text of an HTML part; LimitError when there is more HTML than is read.
+
+    `steps` is the number of elements that may be visited.
+    """
     if source.count("<") > MAX_TAGS:
         raise LimitError("too many elements of HTML")
-    if _nesting(source) > MAX_OPEN:
+    if _max_nesting(source) > MAX_OPEN_ELEMENTS:
         raise LimitError("HTML too deeply nested")
     tree = LexborHTMLParser(source)
     root = tree.root
     if root is None:
         return VisiblePage(text="", hidden=False)
-    pieces, hidden, taken = _walked(root, _hidden_by_sheet(tree), steps)
-    return VisiblePage(text="\n".join(_lines("".join(pieces))), hidden=hidden, steps=taken)
+    pieces, hidden, taken = _collect_text(root, _hidden_by_sheet(tree), steps)
+    return VisiblePage(
+        text="\n".join(_mark_quoted_lines("".join(pieces))), hidden=hidden, steps=taken
+    )
 
 
-def _lines(text: str) -> list[str]:
-    """Lines without empty ones; the quoted ones marked as in plain text."""
-    found: list[str] = []
+def _mark_quoted_lines(text: str) -> list[str]:
+    """Returns the lines without empty ones; quoted ones are marked as in plain text."""
+    lines: list[str] = []
     depth = 0
     for line in text.split("\n"):
-        depth += line.count(OPENED)
-        words = " ".join(line.replace(OPENED, " ").replace(CLOSED, " ").split())
+        depth += line.count(QUOTE_START)
+        words = " ".join(line.replace(QUOTE_START, " ").replace(QUOTE_END, " ").split())
         if words:
-            found.append(f"> {words}" if depth > 0 else words)
-        depth -= line.count(CLOSED)
-    return found
+            lines.append(f"> {words}" if depth > 0 else words)
+        depth -= line.count(QUOTE_END)
+    return lines
 
 
-def _nesting(source: str) -> int:
-    """The most elements open at once: the parser's time grows with their square."""
+def _max_nesting(source: str) -> int:
+    """Returns the most elements open at once: the parser's time grows with their square."""
     depth = most = 0
     for closing, name in TAG.findall(source):
-        if name.lower() not in SELF_CLOSED:
+        if name.lower() not in SELF_CLOSED_TAGS:
             depth = depth - 1 if closing else depth + 1
             most = max(most, depth)
     return most
 
 
-def _walked(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], bool, int]:
-    """Text in the order of the page; a loop, for a page may be nested 100,000 deep."""
+def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], bool, int]:
+    """Returns the text in the order of the page, whether some was hidden, and the elements visited.
+
+    It is a loop and not recursive, for a page may be nested 100,000 deep.
+    """
     pieces: list[str] = []
     hidden = False
     node: LexborNode | None = root
@@ -171,43 +187,47 @@ def _walked(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], 
             return pieces, hidden, taken
         tag = node.tag or ""
         if tag == "-text":
-            pieces.append(" ".join((node.text_content or "").translate(CONTROLS).split("\n")))
-        skip = tag in DROPPED
-        if not skip and tag not in PLAIN_TAGS and (node.mem_id in unseen or _is_hidden(node)):
+            pieces.append(
+                " ".join((node.text_content or "").translate(CONTROL_CHARACTERS).split("\n"))
+            )
+        skip = tag in DROPPED_TAGS
+        if not skip and tag not in TEXT_NODES and (node.mem_id in unseen or _is_hidden(node)):
             skip = True
             hidden = hidden or bool(node.text(deep=True).strip())
-        pieces.append(_opening(node, tag))
-        node = _next(node, root, pieces, descend=not skip)
+        pieces.append(_text_before(node, tag))
+        node = _following_node(node, root, pieces, descend=not skip)
     raise LimitError("too many elements of HTML")
 
 
-def _next(
+def _following_node(
     node: LexborNode, root: LexborNode, pieces: list[str], *, descend: bool
 ) -> LexborNode | None:
-    """The node that follows in the page; marks the ends of those that are left."""
+    """Returns the node that follows in the page; adds the marks of the elements that end before
+    it.
+    """
     if descend and (child := node.child) is not None:
         return child
     here: LexborNode | None = node
     while here is not None and here.mem_id != root.mem_id:
-        pieces.append(_closing(here, here.tag or ""))
+        pieces.append(_text_after(here, here.tag or ""))
         if (following := here.next) is not None:
             return following
         here = here.parent
     return None
 
 
-def _opening(node: LexborNode, tag: str) -> str:
+def _text_before(node: LexborNode, tag: str) -> str:
     if _is_quote(node, tag):
-        return f"\n{OPENED}"
-    return "\n" if tag in BLOCKS else ""
+        return f"\n{QUOTE_START}"
+    return "\n" if tag in BLOCK_TAGS else ""
 
 
-def _closing(node: LexborNode, tag: str) -> str:
+def _text_after(node: LexborNode, tag: str) -> str:
     if _is_quote(node, tag):
-        return f"{CLOSED}\n"
-    if tag in CELLS:
+        return f"{QUOTE_END}\n"
+    if tag in CELL_TAGS:
         return " "
-    return "\n" if tag in BLOCKS else ""
+    return "\n" if tag in BLOCK_TAGS else ""
 
 
 def _is_quote(node: LexborNode, tag: str) -> bool:
@@ -221,17 +241,20 @@ def _is_quote(node: LexborNode, tag: str) -> bool:
 def _is_hidden(node: LexborNode) -> bool:
     attributes = node.attributes
     style = (attributes.get("style") or "")[:2000]
-    if "hidden" in attributes or HIDING.search(style):
+    if "hidden" in attributes or HIDING_STYLE.search(style):
         return True
-    color, ground = COLOR.search(style), GROUND.search(style)
+    color, ground = COLOR.search(style), BACKGROUND.search(style)
     return bool(color and ground and color.group(1).lower() == ground.group(1).lower())
 
 
 def _hidden_by_sheet(tree: LexborHTMLParser) -> set[int]:
-    """What style sheets hide on every screen; rules for some screens only do not count."""
+    """Returns the ids of nodes that style sheets hide on every screen.
+
+    Rules for some screens only do not count.
+    """
     sheet = "\n".join(node.text(deep=True) for node in tree.css("style"))
-    rules = RULE.findall(MEDIA.sub("", COMMENT.sub("", sheet)))
-    named = {s.strip() for r, style in rules if HIDING.search(style) for s in r.split(",")}
+    rules = STYLE_RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet)))
+    named = {s.strip() for r, style in rules if HIDING_STYLE.search(style) for s in r.split(",")}
     unseen: set[int] = set()
     for selector in sorted(named - {"", "*", "body", "html"})[:MAX_SELECTORS]:
         try:

@@ -1,74 +1,82 @@
-"""Message-IDs: which mails a mail names, and what of them may stand in a header of ours.
+"""Reads Message-IDs: which mails a mail names, and which ids may stand in a header of a reply.
 
 The two need different readings. Whoever looks an id up wants every form that a mail program may
-have made of it; what leaves must be an id by RFC 5322, for a strict reader refuses anything else.
+have given it; what leaves must be an id by RFC 5322, for a strict reader refuses anything else.
 """
 
 from collections.abc import Iterable, Sequence
 
 import re2
 
-from bot.channels.mail.decode import unencoded
+from bot.channels.mail.decode import decode_encoded_words
 
-LONGEST = 995  # a line has at most 998 characters, of which two or three are not the id's
-MOST = 500  # ids that are looked at, from the beginning and from the end of the headers
+# A line has at most 998 characters (RFC 5322), of which two or three are not the id's.
+MAX_ID_CHARACTERS = 995
+# Ids that are kept from the beginning and from the end of the headers.
+MAX_IDS_PER_END = 500
 BRACKETED = re2.compile(r"<([^<>]*)>")
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_\x60{|}~-]+"
 DOT_ATOM = rf"{ATOM}(?:\.{ATOM})*"
-LEGAL = re2.compile(rf"<{DOT_ATOM}@(?:{DOT_ATOM}|\[[!-Z^-~]*\])>")
-BESIDE = "<>()\"',;"
+VALID_ID = re2.compile(rf"<{DOT_ATOM}@(?:{DOT_ATOM}|\[[!-Z^-~]*\])>")
+SURROUNDING_MARKS = "<>()\"',;"
 
 
-def named_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """The ids that the values of some headers name, each once, in brackets and without white space.
+def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
+    """Returns the ids that some headers name, each once, in brackets and without white space.
 
     Ids in brackets come first, in their order: a word with an @ beside them may be an address.
     """
-    text = _plain(values)
-    found = ["".join(each.split()) for each in BRACKETED.findall(text)]
-    loose = (word.strip(BESIDE) for word in _words(BRACKETED.sub(" ", text)))
-    found += [word for word in loose if "@" in word]
-    ids = list(dict.fromkeys(f"<{each}>" for each in found if each and len(each) < LONGEST))
-    return tuple(ids if len(ids) <= 2 * MOST else ids[:MOST] + ids[-MOST:])
-
-
-def legal_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Those of the ids in some headers that may leave as they are; brackets are added to bare ids.
-
-    An id with white space is none, nor is what is left of it.
-    """
-    text = _plain(values)
-    found = [f"<{each.strip()}>" for each in BRACKETED.findall(text)]
-    if "<" not in text and ">" not in text:
-        found = [f"<{word}>" for word in _words(text)]
-    return tuple(dict.fromkeys(each for each in found if is_legal(each)))
-
-
-def legal_id(value: str) -> str:
-    """The one id of a Message-ID header, if it may leave; else nothing."""
-    text = _plain([value])
-    found = legal_ids([text])
-    alone = "<" in text or len(text.split()) == 1
-    return found[0] if found and alone else ""
-
-
-def is_legal(message_id: str) -> bool:
-    """Is this a msg-id by RFC 5322 that fits into a line, and that no reader takes for encoded?"""
-    return (
-        len(message_id) <= LONGEST and "=?" not in message_id and bool(LEGAL.fullmatch(message_id))
+    text = _joined_values(values)
+    names = ["".join(each.split()) for each in BRACKETED.findall(text)]
+    loose = (word.strip(SURROUNDING_MARKS) for word in _words(BRACKETED.sub(" ", text)))
+    names += [word for word in loose if "@" in word]
+    ids = list(
+        dict.fromkeys(f"<{each}>" for each in names if each and len(each) < MAX_ID_CHARACTERS)
+    )
+    return tuple(
+        ids if len(ids) <= 2 * MAX_IDS_PER_END else ids[:MAX_IDS_PER_END] + ids[-MAX_IDS_PER_END:]
     )
 
 
-def thread_of(references: Sequence[str], replied: Sequence[str]) -> str:
-    """The first mail of a thread: the first id of References, else of In-Reply-To, else nothing."""
+def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
+    """Returns the ids of some headers that may leave as they are; bare ids get brackets.
+
+    An id with white space is none, nor is what is left of it.
+    """
+    text = _joined_values(values)
+    candidates = [f"<{each.strip()}>" for each in BRACKETED.findall(text)]
+    if "<" not in text and ">" not in text:
+        candidates = [f"<{word}>" for word in _words(text)]
+    return tuple(dict.fromkeys(each for each in candidates if is_valid_id(each)))
+
+
+def read_message_id(value: str) -> str:
+    """Returns the one id of a Message-ID header if it may leave; else an empty text."""
+    text = _joined_values([value])
+    ids = find_valid_ids([text])
+    alone = "<" in text or len(text.split()) == 1
+    return ids[0] if ids and alone else ""
+
+
+def is_valid_id(message_id: str) -> bool:
+    """Is this a msg-id by RFC 5322 that fits into a line and looks like no encoded word?"""
+    return (
+        len(message_id) <= MAX_ID_CHARACTERS
+        and "=?" not in message_id
+        and bool(VALID_ID.fullmatch(message_id))
+    )
+
+
+def first_id_of_thread(references: Sequence[str], replied: Sequence[str]) -> str:
+    """Returns the id of a thread's first mail: from References, else In-Reply-To, else empty."""
     return next(iter((*references, *replied)), "")
 
 
-def _plain(values: Iterable[str]) -> str:
-    """The values as one text, as they stood before a mail program encoded them."""
+def _joined_values(values: Iterable[str]) -> str:
+    """Returns the values as one text, as they stood before a mail program encoded them."""
     text = " ".join(values)
     if "=?" in text:
-        text = unencoded(text)
+        text = decode_encoded_words(text)
     return text.replace("&lt;", "<").replace("&gt;", ">")
 
 

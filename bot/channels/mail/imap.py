@@ -1,8 +1,8 @@
-"""The incident mailbox over IMAP: what lies in the folder is what the journal does not have yet.
+"""Reads the incident mailbox over IMAP; the folder holds what the journal does not have yet.
 
-SEARCH is the work list and IDLE only a hint. A mail is read with PEEK, committed elsewhere, and
-then moved, so that a crash at any point leaves it in the folder or in the journal, never in none.
-Each fault ends the connection, and the next pass makes a new one.
+SEARCH gives the work list and IDLE is only a hint. A mail is read with PEEK, committed elsewhere,
+and then moved, so that a crash at any point leaves it in the folder or in the journal, never in
+neither. Each fault ends the connection, and the next pass makes a new one.
 """
 
 import logging
@@ -23,11 +23,20 @@ from bot.settings import Access
 log = logging.getLogger(__name__)
 # A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
 IDLE_SECONDS = 240.0
-MAX_BYTES = 25 * 1024 * 1024
-FOR_NOW = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")  # RFC 5530: the password may be right
-RECENT = 20
-RESULTS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
-CUT = 64 * 1024  # of a mail that is too large: enough to see who wrote it and to hold it
+# A larger mail is not read whole: only its beginning is, which is held for a person.
+MAX_MAIL_BYTES = 25 * 1024 * 1024
+# RFC 5530 codes of a refused login that say nothing about the password.
+TEMPORARY_LOGIN_CODES = (
+    "UNAVAILABLE",
+    "INUSE",
+    "LIMIT",
+    "SERVERBUG",
+)  # RFC 5530: the password may be right
+# The latest mails of a folder in which the name of our receiving server is looked for.
+MAX_RECENT_MAILS = 20
+AUTHENTICATION_HEADERS = "BODY.PEEK[HEADER.FIELDS (AUTHENTICATION-RESULTS)]"
+# Bytes read of a mail that is too large: enough to see who wrote it and to hold it.
+MAX_CUT_BYTES = 64 * 1024
 
 
 class MailboxError(DeliveryError):
@@ -45,85 +54,89 @@ class ImapMailbox:
         os.set_blocking(self._waker, False)
 
     def waiting(self) -> Iterator[Mail]:
-        """The mails in the folder, oldest first; MailboxError when it cannot be read."""
-        with _faults(self):
+        """Yields the mails in the folder, oldest first; MailboxError when it cannot be read."""
+        with _mailbox_faults(self):
             client = self._connected()
             client.noop()  # a selected folder shows what is new only after a command
             uids = sorted(client.search(["UNDELETED"]))
         for uid in uids:
-            with _faults(self):
+            with _mailbox_faults(self):
                 raw = self._read(uid)
             if raw is not None:
                 yield Mail(ref=f"{self.access.folder}/{self._validity}/{uid}", raw=raw)
 
     def settle(self, ref: str, place: MailFolder) -> None:
-        """Move a mail to its folder; one that is not there any more was moved before."""
-        validity, uid = _parts(ref)
-        with _faults(self):
+        """Moves a mail to its folder; one that is not there any more was moved before."""
+        validity, uid = _parse_reference(ref)
+        with _mailbox_faults(self):
             client = self._connected()
             if validity != self._validity:
                 return  # the folder was made anew: the mail shows again and is known by its key
             self._move(client, uid, place.value)
 
     def wait(self, seconds: float) -> None:
-        """IDLE until something happens, at the latest after `seconds`."""
+        """Waits in IDLE until something happens, at the latest for `seconds`."""
         try:
-            with _faults(self):
+            with _mailbox_faults(self):
                 self._idle(min(seconds, IDLE_SECONDS))
         except MailboxError:
-            return  # the next pass says so and connects again
+            return  # the next pass reports it and connects again
 
     def wake(self) -> None:
-        """End a wait, from another thread or a signal."""
+        """Ends a wait, from another thread or a signal."""
         os.write(self._signal, b"x")
 
     def close(self) -> None:
-        """Say good-bye; the connection may be gone."""
+        """Logs out and hangs up; the connection may be gone."""
         client, self._client = self._client, None
         if client:
             with suppress(Exception):
                 client.logout()
 
     def drop(self) -> None:
-        """Forget a connection that failed, without a word to the server."""
+        """Hangs up a connection that failed, without logging out."""
         client, self._client = self._client, None
         if client:
             with suppress(Exception):
                 client.shutdown()
 
     def can_move(self) -> bool:
-        """Does the server move atomically?"""
-        with _faults(self):
+        """Does the server move mails atomically?"""
+        with _mailbox_faults(self):
             return bool(self._connected().has_capability("MOVE"))
 
     def has(self, message_id: str) -> bool:
         """Is a mail with this Message-ID in any folder of the desk?"""
-        with _faults(self):
+        with _mailbox_faults(self):
             client = self._connected()
             try:
-                return any(self._found(client, name, message_id) for name in self._folders())
+                return any(self._folder_holds(client, name, message_id) for name in self._folders())
             finally:
                 self._select(client)
 
     def authserv_ids(self) -> set[str]:
-        """Who marked the recent mails as authenticated."""
-        found: set[str] = set()
-        with _faults(self):
+        """Returns the names of the servers whose authentication results stand in the recent
+        mails.
+        """
+        servers: set[str] = set()
+        with _mailbox_faults(self):
             client = self._connected()
             try:
                 for name in (self.access.folder, MailFolder.PROCESSED.value):
                     client.select_folder(name, readonly=True)
-                    uids = sorted(client.search())[-RECENT:]
-                    for answer in (client.fetch(uids, [RESULTS]) if uids else {}).values():
-                        found |= _authserv_ids(answer)
+                    uids = sorted(client.search())[-MAX_RECENT_MAILS:]
+                    for answer in (
+                        client.fetch(uids, [AUTHENTICATION_HEADERS]) if uids else {}
+                    ).values():
+                        servers |= _authserv_ids(answer)
             finally:
                 self._select(client)
-        return found
+        return servers
 
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in MailFolder))
 
-    def _found(self, client: IMAPClient, folder: str, message_id: str) -> bool:
+    def _folder_holds(self, client: IMAPClient, folder: str, message_id: str) -> bool:
         client.select_folder(folder, readonly=True)
         return bool(client.search(["HEADER", "Message-ID", message_id]))
 
@@ -146,15 +159,17 @@ class ImapMailbox:
         self._validity = int(chosen[b"UIDVALIDITY"])
 
     def _read(self, uid: int) -> bytes | None:
-        """The mail as it lies there; the beginning of one that is too large; None if it is gone."""
+        """Returns the mail as it lies there; the beginning of one that is too large; None if it is
+        gone.
+        """
         client = self._connected()
         size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
         if size is None:
             return None
-        item = "BODY.PEEK[]" if size <= MAX_BYTES else f"BODY.PEEK[]<0.{CUT}>"
+        item = "BODY.PEEK[]" if size <= MAX_MAIL_BYTES else f"BODY.PEEK[]<0.{MAX_CUT_BYTES}>"
         answer = client.fetch([uid], [item]).get(uid, {})
-        found = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
-        return bytes(found[0]) if found and found[0] is not None else None
+        bodies = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
+        return bytes(bodies[0]) if bodies and bodies[0] is not None else None
 
     def _move(self, client: IMAPClient, uid: int, folder: str) -> None:
         if client.has_capability("MOVE"):
@@ -177,7 +192,7 @@ class ImapMailbox:
         try:
             self._sleep(client.socket(), seconds)
         finally:
-            client.idle_done()  # with the socket's timeout: a dead line fails here
+            client.idle_done()  # a dead connection fails here, within the socket's timeout
 
     def _sleep(self, line: socket.socket | None, seconds: float) -> None:
         watched = [self._waker] if line is None else [self._waker, line.fileno()]
@@ -187,8 +202,8 @@ class ImapMailbox:
                 os.read(self._waker, 64)
 
 
-class _faults:  # noqa: N801 - used as a function
-    """Turns what the library and the line may raise into one MailboxError, and hangs up."""
+class _mailbox_faults:  # noqa: N801 - used as a function
+    """Turns what the library and the connection may raise into MailboxError, and hangs up."""
 
     def __init__(self, mailbox: ImapMailbox) -> None:
         self.mailbox = mailbox
@@ -203,12 +218,12 @@ class _faults:  # noqa: N801 - used as a function
             return
         if isinstance(error, (OSError, IMAPClientError, ValueError, AssertionError, KeyError)):
             self.mailbox.drop()
-            said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise MailboxError(f"the mailbox does not answer as it should: {said}") from None
+            message = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            raise MailboxError(f"the mailbox does not answer as it should: {message}") from None
 
 
 def _login(access: Access) -> IMAPClient:
-    """SettingsError names the variable that is wrong."""
+    """Connects and logs in; SettingsError names the variable that is wrong."""
     try:
         client = IMAPClient(
             access.host, port=access.port, ssl=access.tls, timeout=access.timeout,
@@ -235,7 +250,7 @@ def _login(access: Access) -> IMAPClient:
     except LoginError as error:
         with suppress(Exception):
             client.shutdown()
-        if any(mark in str(error) for mark in FOR_NOW):
+        if any(mark in str(error) for mark in TEMPORARY_LOGIN_CODES):
             raise MailboxError(f"{access.host} takes no login now") from None
         raise SettingsError(
             f"DESK_IMAP_USER, DESK_IMAP_PASSWORD: {access.host} refuses the login of {access.user}"
@@ -262,13 +277,13 @@ def _make_folders(client: IMAPClient) -> None:
 
 
 def _authserv_ids(answer: dict[bytes, object]) -> set[str]:
-    """The names before the first semicolon of each Authentication-Results header."""
+    """Returns the names before the first semicolon of each Authentication-Results header."""
     heads = [v for v in answer.values() if isinstance(v, bytes)]
     values = [h.partition(b":")[2].split(b";")[0] for h in heads if b":" in h]
     return {v.decode("ascii", "replace").strip().lower() for v in values if v.strip()}
 
 
-def _parts(ref: str) -> tuple[int, int]:
+def _parse_reference(ref: str) -> tuple[int, int]:
     try:
         _, validity, uid = ref.rsplit("/", 2)
         return int(validity), int(uid)

@@ -1,13 +1,23 @@
-"""A raw mail -> a stored, masked message: parse, rules, redact, journal, in this order."""
+"""Turns a raw mail into a stored, masked message: parse, rules, redact, journal, in this order."""
 
 import hashlib
 from dataclasses import asdict, dataclass
 
-from bot.channels.mail.ids import legal_id, legal_ids, named_ids
+from bot.channels.mail.ids import find_message_ids, find_valid_ids, read_message_id
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.rules import MailVerdict, Policy, Ruling, is_authenticated, rule
+from bot.channels.mail.rules import (
+    MailRuleContext,
+    MailVerdict,
+    Ruling,
+    apply_rules,
+    is_authenticated,
+)
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.mail.subject import adds_nothing, is_marked_empty, subject_text
+from bot.channels.mail.subject_question import (
+    is_empty_beside_subject,
+    is_marked_empty,
+    subject_as_text,
+)
 from bot.domain import Redaction
 from bot.journal import Received
 from bot.journal.threads import conversation_key
@@ -16,38 +26,42 @@ from bot.ports import Mail
 from bot.redact import redact
 from bot.text.subject import reply_subject
 
+# Files of one mail that are listed by name.
 MAX_ATTACHMENTS = 30
-FINAL = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
+# Verdicts after which nobody reads or answers the mail.
+FINAL_VERDICTS = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """A mail as far as the desk will ever keep it."""
+    """A mail that was parsed, judged by the rules and masked: as far as the desk will ever keep
+    it.
+    """
 
     mail: ParsedMail
     ruling: Ruling
     redaction: Redaction
-    authenticated: bool  # the sender is who the mail says
+    authenticated: bool  # whether the sender is who the mail says
 
     @property
     def subject(self) -> str:
-        """Masked, like everything that is shown."""
+        """The subject, masked like everything that is shown."""
         return redact(self.mail.subject).text
 
     @property
     def reply_subject(self) -> str:
         """The subject with which a reply goes back; empty where the desk's own is to be used.
 
-        What somebody wrote under a false name must not go out from our address, and what asks for
-        a secret from nobody's.
+        What somebody wrote under a false name must not go out from our address, and what asks for a
+        secret must go to nobody.
         """
         kept = reply_subject(self.subject) if self.authenticated else ""
         return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
 
     @property
     def heading(self) -> str:
-        """The subject beside a text; empty where the subject is the text."""
-        asked = redact(subject_text(self.mail.subject)).text
+        """The subject to be shown beside the text; empty where the subject is the text."""
+        asked = redact(subject_as_text(self.mail.subject)).text
         return "" if asked and self.redaction.text == asked else self.subject
 
     @property
@@ -58,13 +72,13 @@ class Read:
 
     @property
     def attachments(self) -> str:
-        """A line for each file that came along: name, type and size, masked."""
+        """A line for each file that came along: its name, type and size, masked."""
         # Masked without its ending, which would hide from the redactor where a word ends.
-        told = (
-            f"{redact(each.stem).text}{each.ending} ({each.told})"
+        lines = (
+            f"{redact(each.stem).text}{each.ending} ({each.description})"
             for each in self.mail.attachments[:MAX_ATTACHMENTS]
         )
-        return redact("\n".join(told)).text
+        return redact("\n".join(lines)).text
 
     @property
     def sender(self) -> str:
@@ -73,33 +87,39 @@ class Read:
 
     @property
     def visible(self) -> str:
-        """What the person wrote, without quotes; masked also where no question is read."""
-        spoken = self.ruling.verdict not in FINAL
+        """What the person wrote, without quotes; masked also where the text is not read as a
+        question.
+        """
+        spoken = self.ruling.verdict not in FINAL_VERDICTS
         return self.redaction.text if spoken else redact(self.mail.visible).text
 
 
-def read(raw: bytes, parser: SafeParser, policy: Policy) -> Read:
-    """Parse in the sandbox, apply the rules, mask the text; never raises on any bytes."""
+def read(raw: bytes, parser: SafeParser, context: MailRuleContext) -> Read:
+    """Parses a mail in the sandbox, applies the rules and masks the text; never raises on any
+    bytes.
+    """
     mail = parser.parse(raw)
     return Read(
-        mail=mail, ruling=rule(mail, policy), redaction=redact(question_text(mail)),
-        authenticated=is_authenticated(mail, policy),
+        mail=mail, ruling=apply_rules(mail, context), redaction=redact(question_text(mail)),
+        authenticated=is_authenticated(mail, context),
     )  # fmt: skip
 
 
 def question_text(mail: ParsedMail) -> str:
-    """What the person wrote: their own text, or a question in the subject where that adds nothing.
+    """Returns what the person wrote: their own text, or a question in the subject where that is
+    empty.
 
-    Empty when they sent back nothing but our own reply, or only show us a suspicious mail.
+    The result is empty when they sent back nothing but our own reply, or only show us a suspicious
+    mail.
     """
     if mail.only_shows and is_suspicious(mail):
         return ""
-    said = mail.visible.strip()
-    asked = subject_text(mail.subject)
-    if asked and (is_marked_empty(mail.subject) or adds_nothing(said)):
+    own_text = mail.visible.strip()
+    asked = subject_as_text(mail.subject)
+    if asked and (is_marked_empty(mail.subject) or is_empty_beside_subject(own_text)):
         return asked
-    if said or mail.quotes_us:
-        return said
+    if own_text or mail.quotes_us:
+        return own_text
     return mail.text.strip() or mail.subject
 
 
@@ -108,43 +128,50 @@ def is_suspicious(mail: ParsedMail) -> bool:
     return bool(quoted_phishing_query("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
-def received(found: Read, ref: str) -> Received:
-    """What is stored of it: masked text, headers that a reply needs, where the raw mail lies.
+def received(reading: Read, ref: str) -> Received:
+    """Returns what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
+    place.
 
-    Its thread begins with the first mail that References names, else In-Reply-To, in whatever
-    order the headers stand; a mail that names none begins one.
+    Its thread begins with the first mail that References names, else In-Reply-To, in whatever order
+    the headers stand; a mail that names none begins a thread.
     """
-    mail = found.mail
+    mail = reading.mail
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
-    named = named_ids(mail.values("references")) or named_ids(mail.values("in-reply-to"))
-    message_id = next(iter(named_ids([mail.message_id])), "")
+    named = find_message_ids(mail.values("references")) or find_message_ids(
+        mail.values("in-reply-to")
+    )
+    message_id = next(iter(find_message_ids([mail.message_id])), "")
     thread = next(iter(named), "") or message_id or mail.key
     return Received(
         channel="email",
         thread_key=conversation_key(mail.sender, thread),
         thread=thread,
         message_id=message_id,
-        named=named_ids(headers),
+        named=find_message_ids(headers),
         key=mail.key,
         raw_ref=ref,
-        verdict=found.ruling.verdict.value,
-        rule=found.ruling.rule,
+        verdict=reading.ruling.verdict.value,
+        rule=reading.ruling.rule,
         sender=mail.sender,
         headers={
-            "message_id": legal_id(mail.message_id),
-            "references": " ".join(legal_ids(headers)),
-            "subject": found.heading,
-            **{name: said for name in ("shown", "attachments") if (said := getattr(found, name))},
-            "reply_subject": found.reply_subject,
+            "message_id": read_message_id(mail.message_id),
+            "references": " ".join(find_valid_ids(headers)),
+            "subject": reading.heading,
+            **{
+                name: value
+                for name in ("shown", "attachments")
+                if (value := getattr(reading, name))
+            },
+            "reply_subject": reading.reply_subject,
         },
-        text=found.redaction.text,
-        redactions=tuple(asdict(span) for span in found.redaction.spans),
-        final=found.ruling.verdict in FINAL,
+        text=reading.redaction.text,
+        redactions=tuple(asdict(span) for span in reading.redaction.spans),
+        final=reading.ruling.verdict in FINAL_VERDICTS,
     )
 
 
 def unreadable(mail: Mail) -> Received:
-    """What is stored of a mail that nothing can be made of: where its raw form lies."""
+    """Returns what is stored of a mail that cannot be read at all: where its raw form lies."""
     key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
     return Received(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,

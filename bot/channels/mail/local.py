@@ -1,8 +1,8 @@
-"""The local mailbox: an SMTP intake that stores before it says 250, and Maildirs for servers.
+"""Runs the local mailbox: an SMTP server that stores before it says 250, and Maildirs.
 
-`mail/new` is what was accepted and not yet taken; `mail/Processed`, `Held`, `Dropped` and `Failed`
-keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders, which are
-closed to other accounts of the machine.
+`mail/new` holds what was accepted and not yet taken; `mail/Processed`, `Held`, `Dropped` and
+`Failed` keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders,
+which are closed to other accounts of the machine.
 """
 
 import hashlib
@@ -23,14 +23,15 @@ from bot.files import close_folder, private_opener
 from bot.ports import Mail, MailFolder
 
 log = logging.getLogger(__name__)
-MAX_BYTES = 10 * 1024 * 1024
+# Bytes of a mail that is accepted; the parser reads no larger one.
+MAX_MAIL_BYTES = 10 * 1024 * 1024
 ACCEPTED = "250 stored"
 NOT_STORED = "452 4.3.1 not stored, try again later"
 LOOPBACK = "127.0.0.1"
 
 
 class Folder:
-    """A Maildir-like folder: a file is written under tmp, synced, and then renamed into place."""
+    """A Maildir: a file is written under tmp, synced, and then renamed into place."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,7 +40,10 @@ class Folder:
             close_folder(path / name)
 
     def add(self, raw: bytes, name: str = "") -> Path:
-        """Store `raw`; when this returns it survives a crash. The same name is stored once."""
+        """Stores `raw` and returns its path; it then survives a crash.
+
+        The same name is stored once.
+        """
         self.serial += 1
         unique = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
         part = self.path / "tmp" / unique
@@ -50,15 +54,15 @@ class Folder:
         return self._rename(part, self.path / "new" / (name or unique))
 
     def has(self, name: str) -> bool:
-        """Was a mail stored under this name, read since or not?"""
+        """Was a mail stored under this name, whether it was read since or not?"""
         read = (self.path / "cur").glob(f"{name}*")
         return (self.path / "new" / name).exists() or any(read)
 
     def waiting(self) -> Iterator[Path]:
-        """Files in new, oldest first."""
-        found = os.scandir(self.path / "new")
-        with found:
-            ages = sorted((_age(entry), entry.path) for entry in found)
+        """Yields the files in new, oldest first."""
+        entries = os.scandir(self.path / "new")
+        with entries:
+            ages = sorted((_modified_at(entry), entry.path) for entry in entries)
         yield from (Path(path) for _, path in ages)
 
     def _rename(self, source: Path, target: Path) -> Path:
@@ -72,7 +76,7 @@ class Folder:
 
 
 class LocalMailbox:
-    """The folders under mail/ as a mailbox: new is what waits."""
+    """The folders under mail/ as a mailbox: new holds what waits."""
 
     def __init__(self, root: Path) -> None:
         self.new = Folder(root / "new")
@@ -82,44 +86,49 @@ class LocalMailbox:
             Folder(root / place)
 
     def waiting(self) -> Iterator[Mail]:
-        """The mails that are not settled, oldest first."""
+        """Yields the mails that are not settled, oldest first."""
         for path in self.new.waiting():
             with suppress(FileNotFoundError):  # another worker was faster
                 yield Mail(ref=path.name, raw=path.read_bytes())
 
     def settle(self, ref: str, place: MailFolder) -> None:
-        """Move a mail where it belongs. Not synced: one that comes back is known by its key."""
+        """Moves a mail to its folder.
+
+        The move is not synced: a mail that comes back is known by its key.
+        """
         target = self.root / place / "cur" / f"{ref}:2,S"
         with suppress(FileNotFoundError):
             (self.new.path / "new" / ref).rename(target)
 
     def wait(self, seconds: float) -> None:
-        """Return when a mail was accepted, at the latest after `seconds`."""
+        """Returns when a mail was accepted, at the latest after `seconds`."""
         self._arrived.wait(seconds)
         self._arrived.clear()
 
     def wake(self) -> None:
-        """End a wait."""
+        """Ends a wait."""
         self._arrived.set()
 
 
 class LongLines(SMTP):
-    """Takes lines of any length: real servers do, and only the size of a mail is limited."""
+    """An SMTP server for lines of any length: real servers take them, and only a mail's size is
+    limited.
+    """
 
-    line_length_limit = MAX_BYTES
+    line_length_limit = MAX_MAIL_BYTES
 
 
 class StoringController(Controller):
-    """Serves our SMTP."""
+    """Serves LongLines in the controller's thread."""
 
     @override
     def factory(self) -> SMTP:
-        """One conversation."""
+        """Returns the server of one conversation."""
         return LongLines(self.handler, **self.SMTP_kwargs)
 
 
-class Intake:
-    """The SMTP server on loopback: stores each mail, then says 250."""
+class LocalSmtpServer:
+    """The SMTP server on loopback: it stores each mail, then says 250."""
 
     def __init__(
         self, folder: Folder, port: int, stored: Callable[[], None] = lambda: None
@@ -130,9 +139,13 @@ class Intake:
         self._controller: Controller | None = None
 
     def start(self) -> None:
-        """Begin to accept; MissingError when the port is taken."""
+        """Begins to accept mails; MissingError when the port is taken."""
         controller = StoringController(
-            self, hostname=LOOPBACK, port=self.port, data_size_limit=MAX_BYTES, ready_timeout=10.0
+            self,
+            hostname=LOOPBACK,
+            port=self.port,
+            data_size_limit=MAX_MAIL_BYTES,
+            ready_timeout=10.0,
         )
         try:
             controller.start()
@@ -145,13 +158,15 @@ class Intake:
         self._controller = controller
 
     def stop(self) -> None:
-        """Stop accepting; what was accepted is stored."""
+        """Stops accepting mails; what was accepted is stored."""
         if self._controller:
             self._controller.stop()
         self._controller = None
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep the envelope with the raw mail, as a delivering server does."""
+        """Stores the envelope with the raw mail, as a delivering server does, and returns the SMTP
+        answer.
+        """
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
         head = [f"Return-Path: <{envelope.mail_from or ''}>"]
@@ -173,24 +188,26 @@ class MaildirOut:
         self.folder = folder
 
     def send(self, mail: bytes, *, recipient: str) -> None:
-        """DeliveryError when it cannot be stored."""
+        """Stores a reply; DeliveryError when it cannot be stored."""
         try:
             header = BytesHeaderParser().parsebytes(mail)["Message-ID"] or ""
-            self.folder.add(b"Delivered-To: " + recipient.encode() + b"\r\n" + mail, _name(header))
+            self.folder.add(
+                b"Delivered-To: " + recipient.encode() + b"\r\n" + mail, _file_name(header)
+            )
         except OSError as error:
             raise DeliveryError(f"the reply could not be stored: {error.strerror}") from None
 
     def was_sent(self, header: str) -> bool | None:
-        """Whether the reply with this Message-ID was stored."""
-        return self.folder.has(_name(header))
+        """Was the reply with this Message-ID stored?"""
+        return self.folder.has(_file_name(header))
 
 
-def _age(entry: os.DirEntry[str]) -> int:
+def _modified_at(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-def _name(header: str) -> str:
+def _file_name(header: str) -> str:
     return f"reply.{hashlib.sha256(header.encode()).hexdigest()[:32]}" if header else ""

@@ -1,7 +1,8 @@
-"""Bytes -> a tree of MIME parts, in linear time and within limits.
+"""Parses the bytes of a mail into a tree of MIME parts, in linear time and within limits.
 
-Why not the standard feed parser: 100,000 parts or 10 million empty lines hold it for minutes, and
-it recurses. Here every byte is looked at once a level, and there are at most 20 levels.
+The standard library's feed parser is not used: 100,000 parts or 10 million empty lines hold it for
+minutes, and it recurses. Here every byte is looked at once a level, and there are at most 20
+levels.
 """
 
 import re
@@ -11,24 +12,41 @@ from email.message import Message
 from email.utils import collapse_rfc2231_value
 from enum import Enum, auto
 
-from bot.channels.mail.decode import plain, unencoded, untransferred, whole
-from bot.channels.mail.limits import LimitError
+from bot.channels.mail.decode import (
+    decode_encoded_words,
+    decode_header_value,
+    decode_transfer_encoding,
+    replace_surrogates,
+)
 
-MAX_HEAD = 256 * 1024
-MAX_HEADS = 2 * MAX_HEAD  # of all parts together
+# Bytes of the headers of one part.
+MAX_HEAD_BYTES = 256 * 1024
+# Bytes of the headers of all parts together.
+MAX_HEADS_BYTES = 2 * MAX_HEAD_BYTES
+# Parts of one mail, and levels of parts within parts.
 MAX_PARTS, MAX_DEPTH = 200, 20
-MAX_LINES = 10_000  # of headers, of all parts together
-MAX_LIKE = 5000  # lines that begin like a delimiter
-MAX_PARAMETERS = 4000  # the standard parameter parser is quadratic in the length of a value
+# Lines of headers of all parts together.
+MAX_HEADER_LINES = 10_000
+# Lines of one part that begin like a delimiter.
+MAX_DELIMITER_LINES = 5000
+# The standard parameter parser is quadratic in the length of a value.
+MAX_PARAMETER_CHARACTERS = 4000
 # Bytes, not user text in the sense of a pattern that backtracks: one literal choice at each place.
 BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 CHARSET = re.compile(rb"(?i)charset\s*=\s*\"?([\w.:=-]{2,40})")
-NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
+HEADER_NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 
 # Headers that people read, so that the right letters matter; and how many of them at most.
-READ, MAX_READ = frozenset({b"subject", b"from", b"reply-to", b"content-disposition"}), 10
+DECODED_HEADERS, MAX_DECODED_HEADERS = (
+    frozenset({b"subject", b"from", b"reply-to", b"content-disposition"}),
+    10,
+)
 
-Header = tuple[str, str]
+Header = tuple[str, str]  # a name in lower case and the value as text
+
+
+class LimitError(ValueError):
+    """A mail is larger, deeper or more divided than what is read; it ends as a mail's `fault`."""
 
 
 class Flow(Enum):
@@ -41,7 +59,7 @@ class Flow(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MimePart:
-    """One node: its headers, and either children or a body as sent."""
+    """One node of the tree: its headers, and either children or a body as sent."""
 
     headers: tuple[Header, ...]
     content_type: str
@@ -53,11 +71,13 @@ class MimePart:
     children: tuple["MimePart", ...] = ()
 
     def content(self) -> bytes:
-        """The body without its transfer encoding."""
-        return untransferred(self.body, first(self.headers, "content-transfer-encoding"))
+        """Returns the body without its transfer encoding."""
+        return decode_transfer_encoding(
+            self.body, first_value(self.headers, "content-transfer-encoding")
+        )
 
     def walk(self) -> Iterator["MimePart"]:
-        """This part and all below it; a message inside the mail stays closed."""
+        """Yields this part and all below it; a message inside the mail stays closed."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -65,115 +85,118 @@ class MimePart:
 
 @dataclass(slots=True)
 class ParsingBudget:
-    """How many more parts may be opened, and how many bytes of headers read."""
+    """How many more parts may be opened, and how many bytes and lines of headers read."""
 
     parts: int = MAX_PARTS
-    heads: int = MAX_HEADS
-    lines: int = MAX_LINES
+    heads: int = MAX_HEADS_BYTES
+    lines: int = MAX_HEADER_LINES
 
 
-def head_and_body(raw: bytes) -> tuple[bytes, bytes]:
-    """Split at the first empty line; what comes before a first header is not kept."""
+def split_head(raw: bytes) -> tuple[bytes, bytes]:
+    """Splits a part at its first empty line; what comes before a first header is not kept."""
     raw = raw.lstrip(b"\r\n")
-    found = BLANK_LINE.search(raw, 0, MAX_HEAD + 4)
-    if found is None:
-        return (raw, b"") if len(raw) <= MAX_HEAD else (raw[: MAX_HEAD + 1], b"")
-    return raw[: found.start()], raw[found.end() :]
+    blank_line = BLANK_LINE.search(raw, 0, MAX_HEAD_BYTES + 4)
+    if blank_line is None:
+        return (raw, b"") if len(raw) <= MAX_HEAD_BYTES else (raw[: MAX_HEAD_BYTES + 1], b"")
+    return raw[: blank_line.start()], raw[blank_line.end() :]
 
 
-def headers_of(head: bytes) -> tuple[tuple[Header, ...], bytes]:
-    """Unfolded headers with lower-case names, and the lines from the first that is no header."""
-    found: list[tuple[bytes, list[bytes]]] = []
-    lines = head[:MAX_HEAD].splitlines()[:MAX_LINES]
+def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
+    """Returns the unfolded headers, names in lower case, and the lines from the first other one."""
+    headers: list[tuple[bytes, list[bytes]]] = []
+    lines = head[:MAX_HEAD_BYTES].splitlines()[:MAX_HEADER_LINES]
     for place, line in enumerate(lines):
         if line[:1] in (b" ", b"\t"):
-            if found:
-                found[-1][1].append(line)
+            if headers:
+                headers[-1][1].append(line)
             continue
-        if NAME.match(line):
+        if HEADER_NAME.match(line):
             name, _, value = line.partition(b":")
-            found.append((name.strip(), [value]))
+            headers.append((name.strip(), [value]))
         elif not (place == 0 and line.startswith((b"From ", b">From "))):
-            return _joined(found), b"\n".join(lines[place:]) + b"\n\n"
-    return _joined(found), b""
+            return _decode_headers(headers), b"\n".join(lines[place:]) + b"\n\n"
+    return _decode_headers(headers), b""
 
 
-def part_of(
+def parse_part(
     raw: bytes, budget: ParsingBudget, *, depth: int = 0, default: str = "text/plain"
 ) -> MimePart:
-    """The part that `raw` holds; LimitError when it is too much."""
+    """Returns the part that `raw` holds; LimitError when it is more than is read.
+
+    `default` is the type of a part that declares none.
+    """
     budget.parts -= 1
     if budget.parts < 0:
         raise LimitError(f"more than {MAX_PARTS} parts")
     if depth > MAX_DEPTH:
         raise LimitError("too deeply nested")
-    head, body = head_and_body(raw)
+    head, body = split_head(raw)
     # A part may begin with its empty line: then it has no headers at all.
     if depth and raw[:1] in (b"\r", b"\n"):
         head, body = b"", raw
     budget.heads -= len(head)
-    if len(head) > MAX_HEAD or budget.heads < 0:
+    if len(head) > MAX_HEAD_BYTES or budget.heads < 0:
         raise LimitError("headers larger than 256 KiB")
     budget.lines -= head.count(b"\n") + 1
     if budget.lines < 0:
         raise LimitError("more than 10,000 lines of headers")
-    headers, rest = headers_of(head)
-    return _built(headers, rest + body if rest else body, budget, depth, default)
+    headers, rest = parse_headers(head)
+    return _build_part(headers, rest + body if rest else body, budget, depth, default)
 
 
-def first(headers: tuple[Header, ...], name: str) -> str:
-    """The first value of a header, or nothing."""
+def first_value(headers: tuple[Header, ...], name: str) -> str:
+    """Returns the first value of a header; empty where the header is missing."""
     return next((value for header, value in headers if header == name), "")
 
 
-def _built(
+def _build_part(
     headers: tuple[Header, ...], body: bytes, budget: ParsingBudget, depth: int, default: str
 ) -> MimePart:
     fields = Message()
     for name in ("content-type", "content-disposition"):
-        if value := first(headers, name):
-            fields[name] = value[:MAX_PARAMETERS]
-    kind = _kind(fields) if "content-type" in fields else default
+        if value := first_value(headers, name):
+            fields[name] = value[:MAX_PARAMETER_CHARACTERS]
+    kind = _content_type(fields) if "content-type" in fields else default
     boundary = _parameter(fields, "boundary") if kind.startswith("multipart/") else ""
     below = "message/rfc822" if kind == "multipart/digest" else "text/plain"
     return MimePart(
         headers=headers,
         content_type=kind,
-        charset=_parameter(fields, "charset") or _charset(first(headers, "content-type")),
+        charset=_parameter(fields, "charset") or _charset(first_value(headers, "content-type")),
         flow=_flow(fields),
         disposition=(fields.get_content_disposition() or "").strip(),
         filename=_filename(fields),
         body=body,
         children=tuple(
-            part_of(piece, budget, depth=depth + 1, default=below)
-            for piece in _pieces(body, boundary.encode("utf-8", "surrogateescape"), budget)
+            parse_part(piece, budget, depth=depth + 1, default=below)
+            for piece in _split_multipart(body, boundary.encode("utf-8", "surrogateescape"), budget)
         ),
     )
 
 
-def _pieces(body: bytes, boundary: bytes, budget: ParsingBudget) -> list[bytes]:
-    """What lies between the delimiter lines; the last piece may lack its end."""
+def _split_multipart(body: bytes, boundary: bytes, budget: ParsingBudget) -> list[bytes]:
+    """Returns what lies between the delimiter lines; the last piece may lack its end."""
     if not boundary.strip():
         return []
-    found: list[bytes] = []
+    pieces: list[bytes] = []
     begin = -1
-    for start, end, last in _delimiters(body, b"--" + boundary.rstrip()):
+    for start, end, last in _find_delimiters(body, b"--" + boundary.rstrip()):
         if begin >= 0:
-            found.append(body[begin:start])
+            pieces.append(body[begin:start])
         begin = -1 if last else end
         if last:
-            return found
-        if len(found) > budget.parts:
+            return pieces
+        if len(pieces) > budget.parts:
             raise LimitError(f"more than {MAX_PARTS} parts")
     if begin >= 0:
-        found.append(body[begin:])
-    return found
+        pieces.append(body[begin:])
+    return pieces
 
 
-def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Where each delimiter line starts and ends, and whether it is the closing one."""
+def _find_delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yields where each delimiter line starts and ends, and whether it is the closing one."""
     place = 0 if body.startswith(mark) else body.find(b"\n" + mark)
-    for _ in range(MAX_LIKE):
+    for _ in range(MAX_DELIMITER_LINES):
         if place < 0:
             return
         begin = place + (body[place : place + 1] == b"\n")
@@ -186,33 +209,38 @@ def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
     raise LimitError("too many lines like a delimiter")
 
 
-def _joined(found: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
-    whole = [(name.lower(), b" ".join(v.strip() for v in values)) for name, values in found]
+def _decode_headers(lines_by_name: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
+    whole = [(name.lower(), b" ".join(v.strip() for v in values)) for name, values in lines_by_name]
     kind = next((value for name, value in whole if name == b"content-type"), b"")
-    named = CHARSET.search(kind[:MAX_PARAMETERS])
+    named = CHARSET.search(kind[:MAX_PARAMETER_CHARACTERS])
     charset = named.group(1).decode("ascii") if named else ""
-    read = [place for place, (name, _) in enumerate(whole) if name in READ][:MAX_READ]
+    read = [place for place, (name, _) in enumerate(whole) if name in DECODED_HEADERS][
+        :MAX_DECODED_HEADERS
+    ]
     return tuple(
-        (name.decode("ascii", "replace"), plain(value, charset if place in read else None))
+        (
+            name.decode("ascii", "replace"),
+            decode_header_value(value, charset if place in read else None),
+        )
         for place, (name, value) in enumerate(whole)
     )
 
 
 def _parameter(fields: Message, name: str) -> str:
     value = fields.get_param(name)
-    return _collapsed(value).strip()
+    return _decode_parameter(value).strip()
 
 
-def _kind(fields: Message) -> str:
-    """The declared type, also where its semicolon is missing or its halves are exchanged."""
+def _content_type(fields: Message) -> str:
+    """Returns the declared type, also where its semicolon is missing or its halves are swapped."""
     kind = next(iter(fields.get_content_type().split()), "text/plain")
     return {"plain/text": "text/plain", "html/text": "text/html"}.get(kind, kind)
 
 
 def _charset(value: str) -> str:
-    """The set that a Content-Type names outside of well-formed parameters."""
-    found = CHARSET.search(value[:MAX_PARAMETERS].encode("ascii", "replace"))
-    return found.group(1).decode("ascii") if found else ""
+    """Returns the character set that a Content-Type names outside of well-formed parameters."""
+    declaration = CHARSET.search(value[:MAX_PARAMETER_CHARACTERS].encode("ascii", "replace"))
+    return declaration.group(1).decode("ascii") if declaration else ""
 
 
 def _flow(fields: Message) -> Flow:
@@ -223,13 +251,13 @@ def _flow(fields: Message) -> Flow:
 
 def _filename(fields: Message) -> str:
     value = fields.get_param("filename", None, "content-disposition") or fields.get_param("name")
-    return unencoded(_collapsed(value))
+    return decode_encoded_words(_decode_parameter(value))
 
 
-def _collapsed(value: object) -> str:
+def _decode_parameter(value: object) -> str:
     if isinstance(value, tuple):
         try:
-            return whole(collapse_rfc2231_value(value))
+            return replace_surrogates(collapse_rfc2231_value(value))
         except (LookupError, ValueError):
             return str(value[2])
     return value if isinstance(value, str) else ""

@@ -1,40 +1,43 @@
-"""Bytes -> ParsedMail: never raises; what is wrong with a mail is in its `fault`.
+"""Parses the bytes of a mail into a ParsedMail; never raises: a fault is in its `fault`.
 
-The pieces: parts (MIME tree and limits), decode (bytes -> text), bodies, html, addresses, visible
-(the person's own words), enclosed (what they pass on).
+The work is done by mime (MIME tree and limits), decode (bytes to text), bodies, html, addresses,
+visible_reply (the person's own words) and enclosed (what they pass on).
 """
 
 import hashlib
 from dataclasses import dataclass
 
-from bot.channels.mail.addresses import addresses, authors
-from bot.channels.mail.bodies import MAX_TEXT, body_text
-from bot.channels.mail.decode import is_garbled, unencoded
+from bot.channels.mail.addresses import parse_addresses, parse_authors
+from bot.channels.mail.bodies import MAX_TEXT_CHARACTERS, extract_body_text
+from bot.channels.mail.decode import decode_encoded_words, is_garbled
 from bot.channels.mail.enclosed import (
     Attachment,
-    attached,
+    describe_attachment,
     enclosed_texts,
     is_attached,
-    passes_on,
+    is_forward,
 )
-from bot.channels.mail.limits import LimitError
 from bot.channels.mail.mime import (
-    MAX_HEAD,
+    MAX_HEAD_BYTES,
     Header,
+    LimitError,
     MimePart,
     ParsingBudget,
-    first,
-    head_and_body,
-    headers_of,
-    part_of,
+    first_value,
+    parse_headers,
+    parse_part,
+    split_head,
 )
-from bot.channels.mail.visible_reply import parted
+from bot.channels.mail.visible_reply import split_reply
 from bot.text.own_words import OwnWords
 
-MAX_BYTES = 10 * 1024 * 1024
+# Bytes of a mail that is parsed.
+MAX_MAIL_BYTES = 10 * 1024 * 1024
+# Addresses in From and in the headers of recipients together; more of them are a fault.
 MAX_ADDRESSES = 50
-TRANSPORT = frozenset({"received", "delivered-to", "return-path"})
-ADDRESSEES = (
+# Headers that differ between two deliveries of one mail.
+TRANSPORT_HEADERS = frozenset({"received", "delivered-to", "return-path"})
+ADDRESSEE_HEADERS = (
     "to",
     "cc",
     "delivered-to",
@@ -46,7 +49,8 @@ ADDRESSEES = (
 )
 
 
-NONE_OF_OURS = OwnWords()
+# Recognizes no reply as ours.
+NO_OWN_WORDS = OwnWords()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,8 @@ class ParsedMail:
     """A mail as the rules and the responder see it.
 
     `text` is all that a mail program would show, `visible` what the person wrote of it: without
-    history, signature and our own reply. `shown` is what they pass on of others.
+    history, signature and our own reply. `shown` is what they pass on of others. `key` tells two
+    deliveries of one mail from two mails. `return_path` is None where no server noted one.
     """
 
     message_id: str = ""
@@ -67,9 +72,8 @@ class ParsedMail:
     visible: str = ""
     shown: str = ""
     quotes_us: bool = False  # a reply of ours stood in the text
-    only_shows: bool = (
-        False  # `visible` is the forwarded mail: there is no word of the person's own
-    )
+    # `visible` is the forwarded mail: there is no word of the person's own.
+    only_shows: bool = False
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
     content_types: tuple[str, ...] = ()
@@ -79,76 +83,80 @@ class ParsedMail:
     key: str = ""
 
     def values(self, name: str) -> tuple[str, ...]:
-        """All values of a header, in order."""
+        """Returns all values of a header, in order."""
         return tuple(value for header, value in self.headers if header == name)
 
 
-def parse(raw: bytes, own: OwnWords = NONE_OF_OURS) -> ParsedMail:
-    """The mail; with `fault` set, and only its headers, when it cannot be read safely.
+def parse(raw: bytes, own: OwnWords = NO_OWN_WORDS) -> ParsedMail:
+    """Returns the mail; with `fault` set, and only its headers, when it cannot be read safely.
 
-    `own` recognises our own replies in the text.
+    `own` recognizes our own replies in the text.
     """
-    headers = headers_of(head_and_body(raw)[0][:MAX_HEAD])[0]
+    headers = parse_headers(split_head(raw)[0][:MAX_HEAD_BYTES])[0]
     try:
-        tree = _tree(raw)
-        return _parsed(tree.headers, key=dedupe_key(raw), tree=tree, own=own)
+        tree = _parse_tree(raw)
+        return _build_mail(tree.headers, key=dedupe_key(raw), tree=tree, own=own)
     except LimitError as error:
         fault = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a mail provokes, a person gets it
         # The name alone: the message of the error may quote the mail.
         fault = f"not readable as a mail ({type(error).__name__})"
-    return _parsed(headers, key=dedupe_key(raw), fault=fault)
+    return _build_mail(headers, key=dedupe_key(raw), fault=fault)
 
 
-def _tree(raw: bytes) -> MimePart:
-    if len(raw) > MAX_BYTES:
+def _parse_tree(raw: bytes) -> MimePart:
+    if len(raw) > MAX_MAIL_BYTES:
         raise LimitError("larger than 10 MiB")
-    tree = part_of(raw, ParsingBudget())
-    people = addresses(_values(tree.headers, "from", *ADDRESSEES), limit=MAX_ADDRESSES)
+    tree = parse_part(raw, ParsingBudget())
+    people = parse_addresses(
+        _header_values(tree.headers, "from", *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
+    )
     if len(people) > MAX_ADDRESSES:
         raise LimitError("more than 50 addresses")
     return tree
 
 
 def dedupe_key(raw: bytes) -> str:
-    """What two deliveries of one mail share, and a forger of its Message-ID does not."""
-    head, body = head_and_body(raw)
-    if len(head) > MAX_HEAD:
+    """Returns a hash that two deliveries of one mail share and a forged Message-ID does not."""
+    head, body = split_head(raw)
+    if len(head) > MAX_HEAD_BYTES:
         return hashlib.sha256(raw).hexdigest()
-    headers, rest = headers_of(head)
-    if message_id := first(headers, "message-id"):
-        sender = next(iter(addresses(_values(headers, "from"), limit=1)), "")
+    headers, rest = parse_headers(head)
+    if message_id := first_value(headers, "message-id"):
+        sender = next(iter(parse_addresses(_header_values(headers, "from"), limit=1)), "")
         seed = f"{message_id}\n{sender}\n".encode("utf-8", "replace")
         return hashlib.sha256(seed + rest + body).hexdigest()
     return hashlib.sha256(_without_transport(head) + b"\n\n" + body).hexdigest()
 
 
-def _parsed(
+def _build_mail(
     headers: tuple[Header, ...], *, key: str, tree: MimePart | None = None, fault: str = "",
-    own: OwnWords = NONE_OF_OURS,
+    own: OwnWords = NO_OWN_WORDS,
 ) -> ParsedMail:  # fmt: skip
-    senders = authors(_values(headers, "from"), limit=MAX_ADDRESSES)
-    path = _values(headers, "return-path")
+    senders = parse_authors(_header_values(headers, "from"), limit=MAX_ADDRESSES)
+    path = _header_values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
-    text, hidden = body_text(tree) if tree else ("", False)
-    subject = unencoded(first(headers, "subject"))
-    is_answer = bool(_values(headers, "references", "in-reply-to"))
+    text, hidden = extract_body_text(tree) if tree else ("", False)
+    subject = decode_encoded_words(first_value(headers, "subject"))
+    is_answer = bool(_header_values(headers, "references", "in-reply-to"))
     theirs = own.without(text)
-    said = parted(theirs)
-    inline = said.below if passes_on(subject, said.below, answers=is_answer) else ""
+    reply = split_reply(theirs)
+    inline = reply.below if is_forward(subject, reply.below, answers=is_answer) else ""
     return ParsedMail(
-        message_id=first(headers, "message-id"),
+        message_id=first_value(headers, "message-id"),
         subject=subject,
         sender=senders[0] if senders else "",
         senders=senders,
         return_path=path[0].strip().strip("<>").strip().lower() if path else None,
-        recipients=addresses(_values(headers, *ADDRESSEES), limit=MAX_ADDRESSES),
+        recipients=parse_addresses(
+            _header_values(headers, *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
+        ),
         text=text,
-        visible=said.own,
-        shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT],
+        visible=reply.own,
+        shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT_CHARACTERS],
         quotes_us=theirs != text,
-        only_shows=bool(inline) and said.is_bare,
-        attachments=tuple(attached(part) for part in parts if is_attached(part)),
+        only_shows=bool(inline) and reply.is_bare,
+        attachments=tuple(describe_attachment(part) for part in parts if is_attached(part)),
         headers=headers,
         content_types=tuple(part.content_type for part in parts),
         hidden=hidden,
@@ -159,17 +167,17 @@ def _parsed(
 
 
 def _without_transport(head: bytes) -> bytes:
-    """The header lines that a second delivery would repeat."""
+    """Returns the header lines that a second delivery would repeat."""
     kept: list[bytes] = []
     keeps = True
     for line in head.splitlines():
         if line[:1] not in (b" ", b"\t"):
             name = line.partition(b":")[0].strip().lower().decode("ascii", "replace")
-            keeps = name not in TRANSPORT
+            keeps = name not in TRANSPORT_HEADERS
         if keeps:
             kept.append(line)
     return b"\n".join(kept)
 
 
-def _values(headers: tuple[Header, ...], *names: str) -> list[str]:
+def _header_values(headers: tuple[Header, ...], *names: str) -> list[str]:
     return [value for header, value in headers if header in names]

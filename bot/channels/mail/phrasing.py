@@ -1,8 +1,8 @@
-"""Patterns of words in bot/data/mail_programs.yaml and mail_statements.yaml, and the text that they
-are looked for in.
+"""Compiles the word patterns of the tables of programs' mail, and splits texts into sentences.
 
-The syntax stands at the head of the first file. A text is brought into one form first: no case, no
-accents, and a space on either side of each word, so that a pattern knows where words begin.
+The tables are bot/data/mail_programs.yaml and mail_statements.yaml; the syntax stands at the head
+of the first. A text is brought into one form first: no case, no accents, and a space on either side
+of each word, so that a pattern knows where words begin.
 """
 
 import unicodedata
@@ -15,30 +15,36 @@ import re2
 from bot.resources import read_yaml
 
 TABLES = ("mail_programs.yaml", "mail_statements.yaml")
-MAX_TEXT = 6000
+# Characters of a text that are split into sentences.
+MAX_TEXT_CHARACTERS = 6000
+# Sentences of a text that are looked at.
 MAX_SENTENCES = 150
-MAX_SENTENCE = 400
-WHOLE_WORD = 3  # a piece of at most so many letters is a whole word
+# Characters of a sentence in which patterns are looked for.
+MAX_SENTENCE_CHARACTERS = 400
+# A pattern's word of at most so many letters matches whole words only.
+MAX_WHOLE_WORD = 3
 ADDRESS = re2.compile(r"[^\s<>()\[\],;:\"|@]+@[^\s<>()\[\],;:\"|@/]+\.[^\s<>()\[\],;:\"|@/]+")
-ADDRESS_WORD = "zzaddress"  # stands for an address in a text, and for "@" in a pattern
+# Stands for an address in a text, and for "@" in a pattern.
+ADDRESS_WORD = "zzaddress"
 LINK = re2.compile(r"(?i)\b(?:https?://|www\.)[^\s<>]+")
-DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")  # "5. December" is no end of a sentence
-NO_WORD = re2.compile(r"[^\pL\pN\pM]+")
+# Matches the dot of "5. December", which ends no sentence.
+DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")
+NON_WORD = re2.compile(r"[^\pL\pN\pM]+")
 # Scripts that put no space between words, or write particles on to them.
 UNSPACED = re2.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Devanagari}\p{Arabic}\p{Hebrew}]"
 )
-END = re2.compile(r"([.!?:;؟।]+[)\"'»”’]*(?:\s|$)|[。！？：；]+[」』）]*)")
-LISTED = re2.compile(r"^\s*(?:[-*•·–▪●]|\d{1,2}[.)])\s+")
-ASKING = ("?", "？", "؟")
+SENTENCE_END = re2.compile(r"([.!?:;؟।]+[)\"'»”’]*(?:\s|$)|[。！？：；]+[」』）]*)")
+LIST_ITEM = re2.compile(r"^\s*(?:[-*•·–▪●]|\d{1,2}[.)])\s+")
+QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sentence:
+class MailSentence:
     """One sentence of a mail.
 
-    `text` is as written; `form` is what patterns are matched against; `question` says whether a
-    question mark ends it; `listed` whether it stands in a list.
+    `text` is as written; `form` is its normal form, which patterns are matched against; `question`
+    says whether a question mark ends it; `listed` whether it stands in a list.
     """
 
     text: str
@@ -47,43 +53,47 @@ class Sentence:
     listed: bool
 
 
-def form(text: str) -> str:
-    """The text without case, accents and marks, with a space on either side of each word."""
+def normal_form(text: str) -> str:
+    """Returns the text without case, accents and marks, with a space on either side of each
+    word.
+    """
     plain = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
     kept = "".join(c for c in plain if unicodedata.category(c) != "Mn")
-    words = NO_WORD.sub(" ", kept).split()
+    words = NON_WORD.sub(" ", kept).split()
     return "".join(f" {word} " for word in words)
 
 
-def sentences(text: str) -> list[Sentence]:
-    """The sentences of the beginning of a text; lines of a paragraph are one line."""
-    found: list[Sentence] = []
-    plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT]))
+def split_sentences(text: str) -> list[MailSentence]:
+    """Returns the sentences of the beginning of a text; lines of a paragraph are joined."""
+    result: list[MailSentence] = []
+    plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT_CHARACTERS]))
     for paragraph, listed in _paragraphs(plain):
-        pieces = END.split(paragraph)
+        pieces = SENTENCE_END.split(paragraph)
         for place in range(0, len(pieces), 2):
-            said = pieces[place].strip()
+            words = pieces[place].strip()
             end = pieces[place + 1] if place + 1 < len(pieces) else ""
-            if said and len(found) < MAX_SENTENCES:
-                found.append(
-                    Sentence(
-                        text=said,
-                        form=form(said[:MAX_SENTENCE]),
-                        question=any(mark in end for mark in ASKING),
+            if words and len(result) < MAX_SENTENCES:
+                result.append(
+                    MailSentence(
+                        text=words,
+                        form=normal_form(words[:MAX_SENTENCE_CHARACTERS]),
+                        question=any(mark in end for mark in QUESTION_MARKS),
                         listed=listed,
                     )
                 )
-    return found
+    return result
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
-    """Each paragraph or list item in one line, and whether it is an item."""
+    """Yields each paragraph or list item as one line, and whether it is an item; quotes are left
+    out.
+    """
     lines: list[str] = []
     listed = False
     for line in [*text.splitlines(), ""]:
         if line.lstrip().startswith(">"):  # quoted: not said by this sender
             continue
-        item = LISTED.match(line)
+        item = LIST_ITEM.match(line)
         if lines and (item or not line.strip()):
             yield " ".join(lines), listed
             lines, listed = [], False
@@ -94,58 +104,65 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
 
 
 @cache
-def table() -> dict[str, dict[object, list[str]] | list[str]]:
-    """Both files in one table, as they are written."""
+def pattern_table() -> dict[str, dict[object, list[str]] | list[str]]:
+    """Returns both files as one table, as they are written."""
     return {key: value for name in TABLES for key, value in read_yaml(name).items()}
 
 
 @cache
-def compiled(name: str, row: object = None) -> "re2._Regexp[str] | None":
-    """All patterns of a name, or of one of its rows, as one expression; None without any."""
-    value = table()[name]
+def compile_patterns(name: str, row: object = None) -> "re2._Regexp[str] | None":
+    """Returns all patterns of a name, or of one of its rows, as one expression; None without
+    any.
+    """
+    value = pattern_table()[name]
     lines = value.get(row, []) if isinstance(value, dict) else value
-    patterns = [_expression(pattern) for pattern in _patterns(lines)]
+    patterns = [_pattern_expression(pattern) for pattern in _split_patterns(lines)]
     options = re2.Options()
     options.max_mem = 64 * 1024 * 1024
     return re2.compile("|".join(patterns), options) if patterns else None
 
 
-def says(name: str, text: str, row: object = None) -> bool:
-    """Does a text in its `form` hold a pattern of this name?"""
-    found = compiled(name, row)
-    return bool(found and found.search(text))
+def holds_pattern(name: str, text: str, row: object = None) -> bool:
+    """Does a text in its normal form hold a pattern of this name?"""
+    pattern = compile_patterns(name, row)
+    return bool(pattern and pattern.search(text))
 
 
-def _patterns(lines: Iterable[str]) -> Iterator[str]:
+def _split_patterns(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         yield from (pattern.strip() for pattern in line.split(",") if pattern.strip())
 
 
-def _expression(pattern: str) -> str:
+def _pattern_expression(pattern: str) -> str:
     pieces = [
-        "".join(_choices(word, after=place > 0) for place, word in enumerate(piece.split()))
+        "".join(
+            _place_expression(word, after=place > 0) for place, word in enumerate(piece.split())
+        )
         for piece in pattern.split("…")
         if piece.strip()
     ]
     return f"(?:{'.*'.join(pieces)})"
 
 
-def _choices(word: str, *, after: bool) -> str:
-    """One place of a pattern; `after` another one, an ending may stand between the two."""
-    found = [_words(choice) for choice in word.split("|")]
+def _place_expression(word: str, *, after: bool) -> str:
+    """Returns the expression of one word of a pattern, a choice of words parted by "|".
+
+    With `after`, an ending of the word before may stand between the two.
+    """
+    expressions = [_choice_expression(choice) for choice in word.split("|")]
     between = "[^ ]* *" if after and UNSPACED.search(word) else ""
-    return f"{between}(?:{'|'.join(choice for choice in found if choice)})"
+    return f"{between}(?:{'|'.join(choice for choice in expressions if choice)})"
 
 
-def _words(choice: str) -> str:
+def _choice_expression(choice: str) -> str:
     if choice == "@":
         return f" {ADDRESS_WORD} "
-    words = form(choice.replace("_", " ")).split()
+    words = normal_form(choice.replace("_", " ")).split()
     if any(UNSPACED.search(word) for word in words):
         return "[^ ]* *".join(re2.escape(word) for word in words)
     if not words:
         return ""
     last = words[-1]
-    open_end = "" if len(last) <= WHOLE_WORD or choice.endswith("=") else "[^ ]*"
+    open_end = "" if len(last) <= MAX_WHOLE_WORD or choice.endswith("=") else "[^ ]*"
     whole = "".join(f" {re2.escape(word)} " for word in words[:-1])
     return f"{whole} {re2.escape(last)}{open_end} "

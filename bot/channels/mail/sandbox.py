@@ -1,26 +1,31 @@
-"""Parses each mail in a child with limits: a hostile one costs seconds, not the desk."""
+"""Parses each mail in a child process with limits: a hostile mail costs seconds, not the desk."""
 
 import multiprocessing
 import resource
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from bot.channels.mail.parse import NONE_OF_OURS, ParsedMail, dedupe_key, parse
+from bot.channels.mail.parse import NO_OWN_WORDS, ParsedMail, dedupe_key, parse
 from bot.text.own_words import OwnWords
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-SECONDS = 5.0  # for a mail, from when the child is ready
-START_SECONDS = 60.0  # for the child: a machine under load must not cost a good mail
-MEMORY = 1024**3
-LATE = "the mail could not be read in time"
+# Seconds for one mail, from when the child is ready.
+MAX_PARSE_SECONDS = 5.0
+# Seconds for the child to start: a machine under load must not cost a good mail.
+MAX_START_SECONDS = 60.0
+# Address space of the child.
+MAX_MEMORY_BYTES = 1024**3
+LATE_FAULT = "the mail could not be read in time"
 READY = b"ready"
 
 
-def serve(pipe: Connection, own: OwnWords) -> None:
-    """The child's loop: it says that it is ready; then a mail in, a ParsedMail out, to the end."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+def serve_parser(pipe: Connection, own: OwnWords) -> None:
+    """Runs the child's loop: it says that it is ready; then a mail comes in and a ParsedMail goes
+    out.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     try:
         pipe.send_bytes(READY)
         while True:
@@ -30,33 +35,33 @@ def serve(pipe: Connection, own: OwnWords) -> None:
 
 
 class SafeParser:
-    """One child, started on first use and again after it had to be killed."""
+    """Parses in one child, which is started on first use and again after it had to be killed."""
 
-    loop = staticmethod(serve)
+    loop = staticmethod(serve_parser)
 
-    def __init__(self, own: OwnWords = NONE_OF_OURS, *, seconds: float = SECONDS) -> None:
-        self.own = own  # by which our replies are known when they come back
+    def __init__(self, own: OwnWords = NO_OWN_WORDS, *, seconds: float = MAX_PARSE_SECONDS) -> None:
+        self.own = own  # recognizes our replies when they come back
         self.seconds = seconds
         self._context = multiprocessing.get_context("spawn")
         self._child: BaseProcess | None = None
         self._pipe: Connection | None = None
 
     def parse(self, raw: bytes) -> ParsedMail:
-        """The parsed mail; a fault when the child did not answer in time."""
+        """Returns the parsed mail; one with a fault when the child did not answer in time."""
         try:
             pipe = self._started()
             pipe.send_bytes(raw)
             if pipe.poll(self.seconds):
-                found = pipe.recv()
-                if isinstance(found, ParsedMail):
-                    return found
+                parsed = pipe.recv()
+                if isinstance(parsed, ParsedMail):
+                    return parsed
         except (EOFError, OSError):
             pass
         self.close()
-        return ParsedMail(fault=LATE, key=dedupe_key(raw))
+        return ParsedMail(fault=LATE_FAULT, key=dedupe_key(raw))
 
     def close(self) -> None:
-        """End the child."""
+        """Ends the child."""
         if self._pipe:
             self._pipe.close()
         if self._child:
@@ -65,7 +70,7 @@ class SafeParser:
         self._child = self._pipe = None
 
     def _started(self) -> Connection:
-        """The line to a child that is ready; EOFError when none becomes so."""
+        """Returns the pipe to a child that is ready; EOFError when none becomes ready."""
         if self._pipe is None:
             ours, theirs = self._context.Pipe()
             with theirs:
@@ -74,6 +79,6 @@ class SafeParser:
                 )
                 child.start()
             self._pipe, self._child = ours, child
-            if not self._pipe.poll(START_SECONDS) or self._pipe.recv_bytes() != READY:
+            if not self._pipe.poll(MAX_START_SECONDS) or self._pipe.recv_bytes() != READY:
                 raise EOFError
         return self._pipe

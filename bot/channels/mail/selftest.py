@@ -1,4 +1,4 @@
-"""What `doctor` asks of a real mailbox: it can be read and moved, and our own copies come back."""
+"""Checks a real mailbox for `doctor`: it can be read and moved, and our own copies come back."""
 
 import time
 from collections.abc import Iterator
@@ -10,43 +10,49 @@ from bot.channels.mail.imap import ImapMailbox
 from bot.channels.mail.smtp import SmtpOut
 from bot.errors import DeskError
 
-COPY_SECONDS = 20.0
+# Seconds that our own copy may take to come back.
+MAX_COPY_SECONDS = 20.0
+# Seconds between two looks for the copy.
 PAUSE_SECONDS = 0.5
 
 
 def selftest(
-    mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = COPY_SECONDS
+    mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = MAX_COPY_SECONDS
 ) -> Iterator[tuple[str, bool, str]]:
-    """(what, is it well, in words); a fault of one does not keep the others from being told."""
+    """Yields name, whether it is well, and an explanation for each check.
+
+    A fault of one check does not keep the others from being made. `seconds` is how long our own
+    copy is waited for.
+    """
     try:
         moves = mailbox.can_move()
         yield "mailbox", True, "can be read" + ("" if moves else "; no MOVE, copies and deletes")
-        yield "authserv", *_authserv(mailbox, authserv_id)
+        yield "authserv", *_check_authserv_id(mailbox, authserv_id)
     except DeskError as error:
         yield "mailbox", False, str(error)
         return
     try:
-        header = _own_mail(out)
+        header = _send_own_mail(out)
     except DeskError as error:
         yield "smtp", False, str(error)
         return
     yield "smtp", True, "takes mail"
     until = time.monotonic() + seconds
-    while not (found := mailbox.has(header)) and time.monotonic() < until:
+    while not (arrived := mailbox.has(header)) and time.monotonic() < until:
         time.sleep(PAUSE_SECONDS)
     yield (
-        "receipt", found,
-        "our own copy comes back under its Message-ID" if found else
+        "receipt", arrived,
+        "our own copy comes back under its Message-ID" if arrived else
         f"no copy within {seconds:.0f} s: the server changes the Message-ID, or does not deliver "
         f"to {out.receipts}; sends of unknown fate then wait for a person",
     )  # fmt: skip
 
 
-def _authserv(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
+def _check_authserv_id(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
     seen = mailbox.authserv_ids()
     if not wanted:
-        told = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
-        return True, f"DESK_AUTHSERV_ID is not set: no sender is authenticated{told}"
+        carried = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
+        return True, f"DESK_AUTHSERV_ID is not set: no sender is authenticated{carried}"
     if wanted in seen:
         return True, f"{wanted} marks the mails"
     return (
@@ -55,7 +61,7 @@ def _authserv(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
     )
 
 
-def _own_mail(out: SmtpOut) -> str:
+def _send_own_mail(out: SmtpOut) -> str:
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"] = out.address, out.receipts
     mail["Subject"], mail["Date"] = "Incident Desk: check", format_datetime(localtime())

@@ -1,7 +1,7 @@
 """Hands mails to the company's SMTP server: over TLS or not at all, each with a copy to ourselves.
 
-The copy to the +sent address is the receipt: it tells later whether a mail whose end we did not
-hear was taken. Both recipients travel in one transaction, so one 250 covers both.
+The copy to the +sent address is the receipt: it tells later whether a mail was taken whose end we
+did not hear. Both recipients travel in one transaction, so one 250 covers both.
 """
 
 import smtplib
@@ -13,12 +13,15 @@ from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.errors import DeliveryError, InputError, RefusedError, SettingsError, UncertainError
 from bot.settings import Relay
 
-PERMANENT = 500
-SMTPUTF8 = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
+# SMTP codes from here on are permanent refusals (RFC 5321, section 4.2.1).
+FIRST_PERMANENT_CODE = 500
+SMTPUTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
 
 
 class SmtpOut:
-    """One connection a mail: the desk sends few, and a stale connection is one fault more."""
+    """Opens one connection for each mail: few are sent, and a stale connection is one more
+    fault.
+    """
 
     def __init__(self, relay: Relay, *, address: str) -> None:
         self.relay = relay
@@ -27,27 +30,28 @@ class SmtpOut:
         self.receipts = f"{local}+sent@{domain}"
 
     def send(self, mail: bytes, *, recipient: str) -> None:
-        """See bot.ports.MailOut; an automatic mail gets the null envelope sender."""
+        """Sends a mail; see bot.ports.MailOut. An automatic mail gets the null envelope sender."""
         sender = "" if _is_automatic(mail) else self.address
         try:
             to = envelope_address(recipient)
-            with _Line(self.relay) as server:
-                _envelope(server, sender, to)
-                _copy(server, self.receipts)
-                _content(server, mail)
+            with _SmtpConnection(self.relay) as server:
+                _send_envelope(server, sender, to)
+                _add_own_copy(server, self.receipts)
+                _send_content(server, mail)
         except SettingsError as error:
-            raise DeliveryError(str(error)) from None  # right once, and again when it is mended
+            # The settings were right at the start and may be again: the mail waits.
+            raise DeliveryError(str(error)) from None
         except InputError as error:
             raise RefusedError(str(error)) from None
 
     def check(self) -> None:
-        """Connect and log in; SettingsError or DeliveryError says what is wrong."""
-        with _Line(self.relay) as server:
+        """Connects and logs in; SettingsError or DeliveryError says what is wrong."""
+        with _SmtpConnection(self.relay) as server:
             server.noop()
 
 
-class _Line:
-    """A connection that is ready to take a mail, and is hung up whatever happens."""
+class _SmtpConnection:
+    """A connection that is ready to take a mail, and is closed whatever happens."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -66,7 +70,7 @@ class _Line:
     def __exit__(self, kind: object, error: object, _trace: object) -> None:
         if self.server is None:
             return
-        with suppress(Exception):  # the mail is taken or not: how the talk ends changes nothing
+        with suppress(Exception):  # whether the mail was taken is settled by now
             if error is None:
                 self.server.quit()
         self.server.close()
@@ -89,7 +93,7 @@ def _connect(relay: Relay) -> smtplib.SMTP:
 
 
 def _secure(server: smtplib.SMTP, relay: Relay) -> None:
-    """STARTTLS, or stop: a mail to a frightened user does not travel in the open."""
+    """Starts TLS or stops: a mail to a frightened user does not travel in the open."""
     if not relay.tls or isinstance(server, smtplib.SMTP_SSL):
         return
     try:
@@ -113,7 +117,7 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
     try:
         server.login(relay.user, relay.password)
     except smtplib.SMTPAuthenticationError as error:
-        if error.smtp_code < PERMANENT:
+        if error.smtp_code < FIRST_PERMANENT_CODE:
             raise DeliveryError(f"{relay.host} takes no login now ({error.smtp_code})") from None
         raise SettingsError(
             f"DESK_SMTP_USER, DESK_SMTP_PASSWORD: {relay.host} refuses the login of {relay.user}"
@@ -122,24 +126,28 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
         raise DeliveryError(f"{relay.host}: the login failed ({error})") from None
 
 
-def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
-    """Sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
+def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
+    """Sends sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
     try:
         server.ehlo_or_helo_if_needed()
-        options = _options(server, sender, recipient)
-        for code, said in (server.mail(sender, options), server.rcpt(recipient)):
-            if code >= PERMANENT:
-                raise RefusedError(f"the server refuses it for good: {code} {_told(said)}")
+        options = _mail_from_options(server, sender, recipient)
+        for code, answer in (server.mail(sender, options), server.rcpt(recipient)):
+            if code >= FIRST_PERMANENT_CODE:
+                raise RefusedError(
+                    f"the server refuses it for good: {code} {_server_answer(answer)}"
+                )
             if code not in (250, 251):
-                raise DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+                raise DeliveryError(
+                    f"the server does not take it now: {code} {_server_answer(answer)}"
+                )
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
     except ValueError:  # half a character: no server ever sees it
         raise RefusedError("the address cannot be written in an SMTP command") from None
 
 
-def _options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
-    """What MAIL FROM has to ask for; RefusedError where the server does not offer it."""
+def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
+    """Returns what MAIL FROM has to ask for; RefusedError where the server does not offer it."""
     if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # it would be told another address
         raise RefusedError("the address cannot be written in an SMTP command")
     if not (needs_utf8(sender) or needs_utf8(recipient)):
@@ -149,50 +157,54 @@ def _options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ..
             "the address has letters outside ASCII before its @, and the server of DESK_SMTP_HOST "
             "does not offer SMTPUTF8; write to this person in another way"
         )
-    return SMTPUTF8
+    return SMTPUTF8_OPTIONS
 
 
-def _copy(server: smtplib.SMTP, receipts: str) -> None:
-    """Our own copy may be refused: the reply matters more than its receipt."""
+def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
+    """Adds our own address; it may be refused: the reply matters more than its receipt."""
     try:
         server.rcpt(receipts)
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
 
 
-def _content(server: smtplib.SMTP, mail: bytes) -> None:
-    """The mail itself; once its last dot is out, silence means that it may have been taken."""
+def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
+    """Sends the mail itself; once its last dot is out, silence means that it may have been
+    taken.
+    """
     try:
-        code, said = server.docmd("data")
+        code, answer = server.docmd("data")
         if code != 354:
-            raise _answered(code, said)
-        server.send(_stuffed(mail))
+            raise _refusal(code, answer)
+        server.send(_dot_stuffed(mail))
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the last dot ({error})") from None
     try:
         server.send(b".\r\n")
-        code, said = server.getreply()
+        code, answer = server.getreply()
     except (TimeoutError, OSError, smtplib.SMTPException) as error:
         raise UncertainError(f"no answer after the last dot ({error})") from None
     if code != 250:
-        raise _answered(code, said)
+        raise _refusal(code, answer)
 
 
-def _stuffed(mail: bytes) -> bytes:
-    """CRLF line ends, and a second dot before each line that begins with one."""
+def _dot_stuffed(mail: bytes) -> bytes:
+    """Returns the mail with CRLF line ends, and a second dot before each line that begins with
+    one.
+    """
     lines = mail.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
     return b"".join((b"." if x.startswith(b".") else b"") + x + b"\r\n" for x in lines)
 
 
-def _answered(code: int, said: bytes) -> DeliveryError:
-    if code >= PERMANENT:
-        return RefusedError(f"the server refuses it for good: {code} {_told(said)}")
-    return DeliveryError(f"the server does not take it now: {code} {_told(said)}")
+def _refusal(code: int, answer: bytes) -> DeliveryError:
+    if code >= FIRST_PERMANENT_CODE:
+        return RefusedError(f"the server refuses it for good: {code} {_server_answer(answer)}")
+    return DeliveryError(f"the server does not take it now: {code} {_server_answer(answer)}")
 
 
-def _told(said: bytes) -> str:
-    """The server's own words, short; they may hold an address and stay out of logs."""
-    return " ".join(said.decode("utf-8", "replace").split())[:120]
+def _server_answer(answer: bytes) -> str:
+    """Returns the server's own words, shortened; they may hold an address and stay out of logs."""
+    return " ".join(answer.decode("utf-8", "replace").split())[:120]
 
 
 def _is_automatic(mail: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""What the person wrote this time: the mail without quoted history and signature.
+"""Splits a mail's text into what the person wrote this time and the quoted history.
 
-A hint for retrieval only; secrets are looked for and rules are applied on the full text. Quoted
-lines stay where the person wrote below them: there they say what the answer is about.
+The result is a hint for retrieval only; secrets are looked for and rules are applied on the full
+text. Quoted lines stay where the person wrote below them: there they say what the answer is about.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,14 @@ import re2
 
 from bot.resources import read_yaml
 
+# Lines of a text that are looked at.
 MAX_LINES = 2000
+# Characters of a line that are looked at.
 MAX_LINE = 1000
-MAX_TRIES = 30  # each looks at all that follows
-WRAPPED = 5  # lines over which a mail program breaks "On … wrote:"
+# Attributions that are tried in one text: each try looks at all that follows.
+MAX_ATTRIBUTIONS = 30
+# Lines over which a mail program breaks "On … wrote:".
+MAX_ATTRIBUTION_LINES = 5
 EDGES = " \t*_-—–=#>|.:：[]()<>\u00a0\u200e\u200f\u202a\u202c\ufeff"
 INVISIBLE = {ord(c): None for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u2060\ufeff\u1427"}
 ADDRESS = re2.compile(r"[^\s<>\"]@[^\s<>\"]")
@@ -31,7 +35,7 @@ HEADER = re2.compile(r"^\W{0,4}([\pL][\pL' \-]{0,24}?)\W{0,3}\s?[:：]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parted:
+class ReplyParts:
     """A text as its writer's own words and what follows a mark of a quoted or forwarded mail."""
 
     own: str
@@ -40,42 +44,49 @@ class Parted:
 
 
 def visible_reply(text: str) -> str:
-    """The part above the quoted history, without signature; everything where nothing is above."""
-    return parted(text).own
+    """Returns the text above the quoted history, without signature; all of it where nothing is
+    above.
+    """
+    return split_reply(text).own
 
 
-def parted(text: str) -> Parted:
-    """`text` without history and signature, and the history; own is all where nothing is above."""
+def split_reply(text: str) -> ReplyParts:
+    """Returns `text` without history and signature, and the history below the first mark.
+
+    Where nothing stands above the first mark, what stands below it counts as the person's own.
+    """
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
     lines = [line.rstrip() for line in lines]
-    kept, below = _own_lines(lines[:MAX_LINES])
+    kept, below = _split_lines(lines[:MAX_LINES])
     if len(lines) > MAX_LINES and below >= MAX_LINES:
-        return Parted(own=text.strip())
-    kept = _unsigned(_untrailed(_unsigned(_untrailed(kept))))
-    kept = _untrailed(kept)
-    below = min(below, len(_untrailed(lines)))
-    return Parted(
+        return ReplyParts(own=text.strip())
+    kept = _without_signature(
+        _without_trailing_quotes(_without_signature(_without_trailing_quotes(kept)))
+    )
+    kept = _without_trailing_quotes(kept)
+    below = min(below, len(_without_trailing_quotes(lines)))
+    return ReplyParts(
         own="\n".join(kept).strip(),
         below="\n".join(lines[below:]).strip(),
-        is_bare=not _said(lines[:below]),
+        is_bare=not _has_words(lines[:below]),
     )
 
 
-def _own_lines(lines: list[str]) -> tuple[list[str], int]:
-    """The lines of the writer's own, and where the first mark of another mail stands."""
+def _split_lines(lines: list[str]) -> tuple[list[str], int]:
+    """Returns the lines of the writer's own, and where the first mark of another mail stands."""
     kept: list[str] = []
     place = tried = 0
     below = len(lines)
     while place < len(lines):
-        if tried < MAX_TRIES and (after := _attribution(lines, place)):
+        if tried < MAX_ATTRIBUTIONS and (after := _end_of_attribution(lines, place)):
             tried += 1
             below = min(below, place)
-            if _rest_is_history(lines, after) and _said(kept):
+            if _rest_is_history(lines, after) and _has_words(kept):
                 break
-            place = after if _said(kept) else _past_quotes(lines, after)
-        elif after := _marker(lines, place):
+            place = after if _has_words(kept) else _end_of_quotes(lines, after)
+        elif after := _end_of_marker(lines, place):
             below = min(below, place)
-            if _said(kept):
+            if _has_words(kept):
                 break
             place = after
         else:
@@ -84,12 +95,14 @@ def _own_lines(lines: list[str]) -> tuple[list[str], int]:
     return kept, below
 
 
-def _said(lines: list[str]) -> bool:
+def _has_words(lines: list[str]) -> bool:
     return any(line.strip(EDGES) for line in lines)
 
 
-def _past_quotes(lines: list[str], place: int) -> int:
-    """Past the quotes that follow, when something of one's own comes after them."""
+def _end_of_quotes(lines: list[str], place: int) -> int:
+    """Returns the line after the quotes from `place` on, where something of one's own comes after
+    them.
+    """
     here = place
     while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
         here += 1
@@ -97,21 +110,27 @@ def _past_quotes(lines: list[str], place: int) -> int:
 
 
 def _rest_is_history(lines: list[str], place: int) -> bool:
-    """Is all below an attribution old? Not where quotes come first and own text after them."""
+    """Is all below an attribution old? It is not where quotes come first and own text after them."""
     after = [line for line in lines[place:] if line]
     if not after or not QUOTED.search(after[0]):
         return True
-    return all(QUOTED.search(line) for line in _unsigned(after))
+    return all(QUOTED.search(line) for line in _without_signature(after))
 
 
-def _attribution(lines: list[str], place: int) -> int:
-    """The line after "On … Ana wrote:" if it begins here, else 0."""
+def _end_of_attribution(lines: list[str], place: int) -> int:
+    """Returns the line after "On … Ana wrote:" if it begins here, else 0."""
     first = lines[place].strip()
     if not first or QUOTED.search(first):
         return 0
     if _is_attribution(first[:MAX_LINE]):
         return place + 1
-    wrapped = WRAPPED if _opens(first) else 2 if ADDRESS.search(first) and len(first) < 100 else 0
+    wrapped = (
+        MAX_ATTRIBUTION_LINES
+        if _may_begin_attribution(first)
+        else 2
+        if ADDRESS.search(first) and len(first) < 100
+        else 0
+    )
     joined = first
     for count in range(1, min(wrapped, len(lines) - place)):
         line = lines[place + count].strip()
@@ -123,38 +142,40 @@ def _attribution(lines: list[str], place: int) -> int:
     return 0
 
 
-def _opens(line: str) -> bool:
+def _may_begin_attribution(line: str) -> bool:
     """May this be the first of several lines of an attribution?"""
-    low = line.casefold()
-    told = DATED.search(low) or ADDRESS.search(low)
-    return bool(STARTS_DATED.search(low) or (told and _begins().search(low)))
+    lowered = line.casefold()
+    names_origin = DATED.search(lowered) or ADDRESS.search(lowered)
+    return bool(
+        STARTS_DATED.search(lowered) or (names_origin and _beginning_pattern().search(lowered))
+    )
 
 
 def _is_attribution(line: str) -> bool:
-    low = line.casefold().rstrip(" -*_—")
-    colon = low.endswith((":", "："))
-    dated, addressed = bool(DATED.search(low)), bool(ADDRESS.search(low))
-    if _wrote().search(low) and (colon or low.endswith(tuple(_phrases("wrote")))):
-        return addressed or (dated and bool(_begins().search(low)))
-    if STARTS_DATED.search(low):
-        return addressed if colon or low.endswith(">") else " gmt" in low
+    lowered = line.casefold().rstrip(" -*_—")
+    colon = lowered.endswith((":", "："))
+    dated, addressed = bool(DATED.search(lowered)), bool(ADDRESS.search(lowered))
+    if _wrote_pattern().search(lowered) and (colon or lowered.endswith(tuple(_phrases("wrote")))):
+        return addressed or (dated and bool(_beginning_pattern().search(lowered)))
+    if STARTS_DATED.search(lowered):
+        return addressed if colon or lowered.endswith(">") else " gmt" in lowered
     return False
 
 
-def _marker(lines: list[str], place: int) -> int:
-    """The line after a delimiter or a block of copied headers if it begins here, else 0."""
+def _end_of_marker(lines: list[str], place: int) -> int:
+    """Returns the line after a delimiter or a block of copied headers if it begins here, else 0."""
     line = lines[place]
     if not line.strip() or QUOTED.search(line):
         return 0
     if line.strip(EDGES).casefold() in _phrases("delimiters"):
-        return max(place + 1, _past_headers(lines, place + 1))
+        return max(place + 1, _end_of_headers(lines, place + 1))
     if RULE_LINE.search(line):
-        return _past_headers(lines, place + 1) or _past_any_headers(lines, place + 1)
-    return _past_headers(lines, place)
+        return _end_of_headers(lines, place + 1) or _end_of_unknown_headers(lines, place + 1)
+    return _end_of_headers(lines, place)
 
 
-def _past_headers(lines: list[str], place: int) -> int:
-    """Past a block of copied headers; 0 where there is none."""
+def _end_of_headers(lines: list[str], place: int) -> int:
+    """Returns the line after a block of copied headers; 0 where there is none."""
     names: list[str] = []
     here = place
     while here < len(lines) and not lines[here] and here < place + 3:
@@ -172,8 +193,10 @@ def _past_headers(lines: list[str], place: int) -> int:
     return here if origin or len(set(names)) > 2 else 0
 
 
-def _past_any_headers(lines: list[str], place: int) -> int:
-    """Past "Word: value" lines of any language under a rule, when they tell an address and a date."""
+def _end_of_unknown_headers(lines: list[str], place: int) -> int:
+    """Returns the line after "Word: value" lines of any language with an address and a date, else
+    0.
+    """
     here = place
     while here < len(lines) and not lines[here].strip() and here < place + 2:
         here += 1
@@ -181,18 +204,18 @@ def _past_any_headers(lines: list[str], place: int) -> int:
     while here < min(len(lines), begin + 12) and ANY_HEADER.search(lines[here][:MAX_LINE]):
         here += 1
     block = " ".join(lines[begin:here])[: 12 * MAX_LINE]
-    told = ADDRESS.search(block) and DATED.search(block)
-    return here if here - begin > 2 and told else 0
+    names_origin = ADDRESS.search(block) and DATED.search(block)
+    return here if here - begin > 2 and names_origin else 0
 
 
 def _header_name(line: str) -> str:
-    found = HEADER.search(line[:MAX_LINE])
-    name = found.group(1).strip().casefold() if found else ""
+    header = HEADER.search(line[:MAX_LINE])
+    name = header.group(1).strip().casefold() if header else ""
     return name if name in _phrases("from") or name in _phrases("other") else ""
 
 
-def _untrailed(lines: list[str]) -> list[str]:
-    """Without the quotes at the end, unless there is nothing else."""
+def _without_trailing_quotes(lines: list[str]) -> list[str]:
+    """Returns the lines without the quotes at the end, unless there is nothing else."""
     end = len(lines)
     while end and (not lines[end - 1].strip() or QUOTED.search(lines[end - 1])):
         end -= 1
@@ -206,12 +229,14 @@ def opens_forward(below: str) -> bool:
 
 
 def phrases_of(name: str) -> frozenset[str]:
-    """A list of bot/data/mail_quotes.yaml, in small letters."""
+    """Returns a list of bot/data/mail_quotes.yaml, in small letters."""
     return _phrases(name)
 
 
 def without_signature(text: str) -> str:
-    """`text` up to a signature mark, even where nothing stands above it, and without device lines."""
+    """Returns `text` up to a signature mark, even where nothing stands above it, without device
+    lines.
+    """
     kept: list[str] = []
     for line in text.translate(INVISIBLE).split("\n"):
         if SIGNATURE.search(line):
@@ -221,28 +246,30 @@ def without_signature(text: str) -> str:
     return "\n".join(kept)
 
 
-def _unsigned(lines: list[str]) -> list[str]:
-    """Cut at the signature mark or at the line of a telephone."""
+def _without_signature(lines: list[str]) -> list[str]:
+    """Returns the lines up to the signature mark or the line of a device."""
     for place, line in enumerate(lines):
-        own = _said(lines[:place]) if place < 3 else True
+        own = _has_words(lines[:place]) if place < 3 else True
         if own and (SIGNATURE.search(line) or _is_device(line)):
             return lines[:place]
     return lines
 
 
 def _is_device(line: str) -> bool:
-    low = line.strip(EDGES).casefold()
-    return len(low) < 80 and low.startswith(tuple(_phrases("devices"))) and "," not in low
+    lowered = line.strip(EDGES).casefold()
+    return (
+        len(lowered) < 80 and lowered.startswith(tuple(_phrases("devices"))) and "," not in lowered
+    )
 
 
 @cache
-def _wrote() -> re2._Regexp:
+def _wrote_pattern() -> re2._Regexp:
     verbs = "|".join(re2.escape(verb) for verb in sorted(_phrases("wrote"), key=len, reverse=True))
     return re2.compile(rf"(?:^|[\s\W])(?:{verbs})(?:$|[\s\W])")
 
 
 @cache
-def _begins() -> re2._Regexp:
+def _beginning_pattern() -> re2._Regexp:
     words = "|".join(re2.escape(word) for word in _phrases("begins"))
     return re2.compile(rf"^\W{{0,4}}(?:(?:{words})\b|\d|\pL{{2,10}}[,.] )")
 

@@ -1,4 +1,4 @@
-"""Tokens whose letters are all there but changed: other case, other dashes, written backwards."""
+"""Finds tokens in other case, with other dashes, or written backwards."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,52 +6,61 @@ from functools import cache
 
 import re2
 
-from bot.redact.patterns import Format, Match, formats
+from bot.redact.patterns import SecretFormat, SecretMatch, secret_formats
 
 LONG_RUN = re2.compile(rb"[A-Za-z0-9]{8,}")
 
 
-def altered_matches(raw: bytes, plain: list[Match]) -> Iterator[Match]:
-    """`raw` is latin(view.text); `plain` is what was found in it unaltered."""
-    # Whatever is found below holds such a run: most texts have none, and are done here.
-    if not any(map(_is_drawn, LONG_RUN.findall(raw))):
+def find_altered_tokens(raw: bytes, plain: list[SecretMatch]) -> Iterator[SecretMatch]:
+    """Yields altered tokens.
+
+    `raw` is the text as Latin-1 bytes, `plain` what was found in it unaltered.
+    """
+    # Every altered token holds such a run; most texts have none and are done here.
+    if not any(map(_looks_random, LONG_RUN.findall(raw))):
         return
     taken = {(match.start, match.end) for match in plain}
-    told = raw.replace(b"_", b"-")
-    for held in _loose():
-        yield from _found(held, told, taken)
-    told, length = raw[::-1], len(raw)
-    for held in formats("tokens"):
-        for match in _found(held, told, set()) if held.headed else ():
-            yield Match(match.kind, length - match.end, length - match.start)
+    altered = raw.replace(b"_", b"-")
+    for secret_format in _loose_formats():
+        yield from _find_in(secret_format, altered, taken)
+    altered, length = raw[::-1], len(raw)
+    for secret_format in secret_formats("tokens"):
+        for match in _find_in(secret_format, altered, set()) if secret_format.has_prefix else ():
+            yield SecretMatch(match.kind, length - match.end, length - match.start)
 
 
-def _found(held: Format, told: bytes, taken: set[tuple[int, int]]) -> Iterator[Match]:
-    """Altered tokens must hold a long run of letters and figures: names and slugs have words."""
-    for start, end in held.spans(told):
-        value = told[start:end]
-        drawn = (start, end) not in taken and any(map(_is_drawn, LONG_RUN.findall(value)))
-        if drawn and held.passes(value):
+def _find_in(
+    secret_format: SecretFormat, text: bytes, taken: set[tuple[int, int]]
+) -> Iterator[SecretMatch]:
+    """Yields tokens with a long run of letters and digits: names and slugs have words instead."""
+    for start, end in secret_format.spans(text):
+        value = text[start:end]
+        drawn = (start, end) not in taken and any(map(_looks_random, LONG_RUN.findall(value)))
+        if drawn and secret_format.passes(value):
             taken.add((start, end))
-            yield Match(held.kind, start, end)
+            yield SecretMatch(secret_format.kind, start, end)
 
 
-def _is_drawn(run: bytes) -> bool:
+def _looks_random(run: bytes) -> bool:
     return any(48 <= byte <= 57 for byte in run) and not run.isdigit()
 
 
 @cache
-def _loose() -> tuple[Format, ...]:
-    """The formats in any case, for a text with one kind of dash."""
+def _loose_formats() -> tuple[SecretFormat, ...]:
+    """Returns the formats in any case, for a text with one kind of dash."""
     return tuple(
-        replace(held, regex=re2.compile(b"(?i)" + _with_dashes(held.regex.pattern)))
-        for held in formats("tokens")
-        if held.headed
+        replace(
+            secret_format, regex=re2.compile(b"(?i)" + _with_dashes(secret_format.regex.pattern))
+        )
+        for secret_format in secret_formats("tokens")
+        if secret_format.has_prefix
     )
 
 
 def _with_dashes(pattern: bytes) -> bytes:
-    """Each line under is a dash; in a class it stands last, where it is no range."""
+    """Returns a pattern with each underscore as a dash; in a class it stands last, where it is
+    no range.
+    """
     parts = re2.split(rb"(\[[^\]]*\])", pattern)
     return b"".join(
         part[:-1].replace(b"_", b"").removesuffix(b"-") + b"-]"

@@ -1,4 +1,4 @@
-"""Tokens written in another code: Base64, hexadecimal, each letter parted from the next."""
+"""Finds tokens in another encoding: Base64, hexadecimal, or with a separator between characters."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from typing import Any
 
 import re2
 
-from bot.redact.patterns import Match, headed
+from bot.redact.patterns import SecretMatch, prefixed_formats
 
 # The last line is short; a word that stands under the block is none of its lines.
 BASE64 = re2.compile(
@@ -18,62 +18,69 @@ BASE64 = re2.compile(
 )
 HEX = re2.compile(rb"(?:(?:0x)?[0-9a-fA-F]{2}[ :,]{0,2}){20,}")
 SEPARATORS = (b".", b"-", b"*", b"/", b"|", b"+", b",", b"_", b", ", b" - ", b" . ", b"  ")
-BETWEEN = b"\n\0\n"
+# Stands between two decoded texts; no token holds it.
+TEXT_SEPARATOR = b"\n\0\n"
 
 
-def encoded_matches(raw: bytes) -> Iterator[Match]:
-    """Stretches in which a token hides; decoded and read as one text, each format once."""
+def find_encoded_tokens(raw: bytes) -> Iterator[SecretMatch]:
+    """Yields stretches in which a token hides; they are decoded and read as one text, format by
+    format.
+    """
     stretches = [
-        (m.span(), _decoded(decode, m.group()))
+        (m.span(), _decode_or_empty(decode, m.group()))
         for pattern, decode in DECODERS
         for m in pattern.finditer(raw)
     ]
     if not stretches:
         return
-    told = BETWEEN.join(text for _, text in stretches)
-    starts = list(accumulate((len(text) + len(BETWEEN) for _, text in stretches), initial=0))
+    decoded = TEXT_SEPARATOR.join(text for _, text in stretches)
+    starts = list(accumulate((len(text) + len(TEXT_SEPARATOR) for _, text in stretches), initial=0))
     hits = {}
-    for held in headed():
-        for match in held.regex.finditer(told):
+    for secret_format in prefixed_formats():
+        for match in secret_format.regex.finditer(decoded):
             place = bisect_right(starts, match.start()) - 1
-            if place not in hits and held.passes(match.group()):
-                hits[place] = held.kind
+            if place not in hits and secret_format.passes(match.group()):
+                hits[place] = secret_format.kind
     for place, kind in hits.items():
-        yield Match(kind, *stretches[place][0])
+        yield SecretMatch(kind, *stretches[place][0])
 
 
-def _decoded(decode: Callable[[bytes], bytes], found: bytes) -> bytes:
+def _decode_or_empty(decode: Callable[[bytes], bytes], encoded: bytes) -> bytes:
     try:
-        return decode(found)
+        return decode(encoded)
     except (binascii.Error, ValueError):
         return b""
 
 
-def _from_base64(found: bytes) -> bytes:
-    """Decoded, and once more: what was encoded twice is text again after the first."""
-    once = _base64(found)
-    return once + BETWEEN + _decoded(_base64, once) if BASE64.fullmatch(once) else once
+def _decode_base64_twice(encoded: bytes) -> bytes:
+    """Decodes once, and once more: what was encoded twice is text again after the first."""
+    once = _decode_base64(encoded)
+    return (
+        once + TEXT_SEPARATOR + _decode_or_empty(_decode_base64, once)
+        if BASE64.fullmatch(once)
+        else once
+    )
 
 
-def _base64(found: bytes) -> bytes:
-    bare = found.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n>=")
+def _decode_base64(encoded: bytes) -> bytes:
+    bare = encoded.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n>=")
     bare = bare[: len(bare) - 1] if len(bare) % 4 == 1 else bare
     return base64.b64decode(bare + b"=" * (-len(bare) % 4))
 
 
-def _from_hex(found: bytes) -> bytes:
-    return bytes.fromhex(found.replace(b"0x", b"").translate(None, b":, ").decode())
+def _decode_hex(encoded: bytes) -> bytes:
+    return bytes.fromhex(encoded.replace(b"0x", b"").translate(None, b":, ").decode())
 
 
-def _letters_apart(separator: bytes) -> tuple[Any, Callable[[bytes], bytes]]:
-    """s.k.-.p.r.o.j: a character, the separator, a character."""
+def _separated_decoder(separator: bytes) -> tuple[Any, Callable[[bytes], bytes]]:
+    """Returns the pattern and decoder of s.k.-.p.r.o.j: a character, the separator, a character."""
     bare = re2.escape(separator)
     pattern = re2.compile(rb"(?:[!-~]" + bare + rb"){19,}[!-~]")
-    return pattern, lambda found: found[:: len(separator) + 1]
+    return pattern, lambda encoded: encoded[:: len(separator) + 1]
 
 
 DECODERS: tuple[tuple[Any, Callable[[bytes], bytes]], ...] = (
-    (BASE64, _from_base64),
-    (HEX, _from_hex),
-    *map(_letters_apart, SEPARATORS),
+    (BASE64, _decode_base64_twice),
+    (HEX, _decode_hex),
+    *map(_separated_decoder, SEPARATORS),
 )

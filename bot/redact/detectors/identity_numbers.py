@@ -1,4 +1,4 @@
-"""Identity numbers: found by form and checksum, most of them only beside their name."""
+"""Finds identity numbers by form and checksum, most of them only beside their name."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -6,13 +6,14 @@ from typing import Any
 
 import re2
 
-from bot.redact.normalize import found_words, lowered
-from bot.redact.patterns import Format, Match, formats, is_order_number
+from bot.redact.normalize import find_words, lowered
+from bot.redact.patterns import SecretFormat, SecretMatch, is_order_number, secret_formats
 
-BEFORE, AFTER = 64, 50  # characters round a name in which its number stands, the number included
+# Characters behind and before a name in which its number stands, the number included.
+CHARACTERS_AFTER_NAME, CHARACTERS_BEFORE_NAME = 64, 50
 SOME_DIGITS = re2.compile(rb"[0-9](?:[ ./-]?[0-9A-Za-z]){4}")
 # A number beside its name is masked with a wrong check digit too: people mistype.
-FORGIVEN = frozenset(
+MISTYPED_CHECKS = frozenset(
     [
         "verhoeff",
         "cpf",
@@ -29,28 +30,33 @@ FORGIVEN = frozenset(
 )
 
 
-def identity_matches(text: str, raw: bytes) -> Iterator[Match]:
+def find_identity_numbers(text: str, raw: bytes) -> Iterator[SecretMatch]:
+    """Yields identity numbers. `text` is a folded text, `raw` the same as Latin-1 bytes."""
     if not SOME_DIGITS.search(raw):
         return
-    for held in formats("numbers"):
-        if not held.labels:
-            yield from _unnamed(held, raw)
-    for held, start, end in _named_places(text, len(raw)):
-        for low, high in _standing_alone(held, raw, start, end):
-            passed = held.passes(raw[low:high])
-            if passed or held.check in FORGIVEN:
-                yield Match(held.kind, low, high, passed)
+    for secret_format in secret_formats("numbers"):
+        if not secret_format.labels:
+            yield from _find_unnamed(secret_format, raw)
+    for secret_format, start, end in _named_places(text, len(raw)):
+        for low, high in _find_separate(secret_format, raw, start, end):
+            passed = secret_format.passes(raw[low:high])
+            if passed or secret_format.check in MISTYPED_CHECKS:
+                yield SecretMatch(secret_format.kind, low, high, passed)
 
 
-def _unnamed(held: Format, raw: bytes) -> Iterator[Match]:
-    for low, high in _standing_alone(held, raw, 0, len(raw)):
-        if held.passes(raw[low:high]) and not is_order_number(raw, low):
-            yield Match(held.kind, low, high)
+def _find_unnamed(secret_format: SecretFormat, raw: bytes) -> Iterator[SecretMatch]:
+    for low, high in _find_separate(secret_format, raw, 0, len(raw)):
+        if secret_format.passes(raw[low:high]) and not is_order_number(raw, low):
+            yield SecretMatch(secret_format.kind, low, high)
 
 
-def _standing_alone(held: Format, raw: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Not a part of a longer number, a version, a phone number or a date and time."""
-    for low, high in held.spans(raw, start, end):
+def _find_separate(
+    secret_format: SecretFormat, raw: bytes, start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Yields matches that are no part of a longer number, a version, a phone number or a date
+    and time.
+    """
+    for low, high in secret_format.spans(raw, start, end):
         before, after = raw[max(0, low - 2) : low], raw[high : high + 2]
         joined = before[-1:] in (b"-", b".", b"/") and before[:1].isdigit()
         if (
@@ -62,43 +68,43 @@ def _standing_alone(held: Format, raw: bytes, start: int, end: int) -> Iterator[
         yield low, high
 
 
-def _named_places(text: str, length: int) -> Iterator[tuple[Format, int, int]]:
-    """Where each named number may stand; stretches that overlap are read once."""
-    low = lowered(text).replace("_", " ")
+def _named_places(text: str, length: int) -> Iterator[tuple[SecretFormat, int, int]]:
+    """Yields where each named number may stand; stretches that overlap are read once."""
+    lowered_text = lowered(text).replace("_", " ")
     stretches: dict[str, list[tuple[int, int]]] = {}
-    for start, end in found_words(_names(), low):
-        stretches.setdefault(low[start:end], []).append(
-            (max(0, start - AFTER), min(length, end + BEFORE))
+    for start, end in find_words(_name_pattern(), lowered_text):
+        stretches.setdefault(lowered_text[start:end], []).append(
+            (max(0, start - CHARACTERS_BEFORE_NAME), min(length, end + CHARACTERS_AFTER_NAME))
         )
-    for held in formats("numbers") if stretches else ():
-        found = sorted(s for name in held.labels for s in stretches.get(name, ()))
-        for start, end in _joined(found):
-            yield held, start, end
+    for secret_format in secret_formats("numbers") if stretches else ():
+        spans = sorted(s for name in secret_format.labels for s in stretches.get(name, ()))
+        for start, end in _join_overlapping(spans):
+            yield secret_format, start, end
 
 
-def _joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    held: tuple[int, int] | None = None
+def _join_overlapping(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    current: tuple[int, int] | None = None
     for start, end in stretches:
-        if held and start <= held[1]:
-            held = held[0], max(held[1], end)
+        if current and start <= current[1]:
+            current = current[0], max(current[1], end)
             continue
-        if held:
-            yield held
-        held = start, end
-    if held:
-        yield held
+        if current:
+            yield current
+        current = start, end
+    if current:
+        yield current
 
 
 @cache
-def _names() -> Any:
-    names = {name for held in formats("numbers") for name in held.labels}
+def _name_pattern() -> Any:
+    names = {name for secret_format in secret_formats("numbers") for name in secret_format.labels}
     longest_first = sorted(names, key=lambda name: (-len(name), name))
-    rows = (_whole(name) for name in longest_first)
+    rows = (_as_whole_word(name) for name in longest_first)
     return re2.compile("|".join(rows).encode())
 
 
-def _whole(name: str) -> str:
-    """Not inside a word, where the script has words apart."""
+def _as_whole_word(name: str) -> str:
+    """Returns an expression for a name that is not inside a word, where the script parts words."""
     bare = str(re2.escape(name))
     if not name.isascii():
         return bare

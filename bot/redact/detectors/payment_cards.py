@@ -1,21 +1,23 @@
-"""Payment cards and bank accounts: digit groups whose issuer, length and checksum agree."""
+"""Finds payment cards and bank accounts: digit groups whose issuer, length and checksum agree."""
 
 from collections.abc import Iterator
 
 import re2
 
 from bot.domain import SecretKind
-from bot.redact.patterns import Match, is_order_number
+from bot.redact.patterns import SecretMatch, is_order_number
 from bot.redact.validators import luhn, mod97
 
 NUMBERS = re2.compile(rb"[0-9]{4}(?:[._/][0-9]{4}){3}|[0-9]{2,}(?:[ -]{1,3}[0-9]{2,})*")
-# A part of a longer word: of an id, of a version.
+# These mark a part of a longer word: of an id, of a version.
 PART_BEFORE = re2.compile(rb"[A-Za-z0-9.]$|[A-Za-z]-$")
 PART_BEHIND = re2.compile(rb"[A-Za-z0-9]|-[A-Za-z]")
 GROUPS = re2.compile(rb"[0-9]+")
 IBAN = re2.compile(rb"(?i)(?:\b|_)([A-Z]{2}[0-9]{2}(?:[ .-]{0,2}[A-Z0-9]){11,40})")
-SHORTEST, LONGEST = 13, 19
-MOST_GROUPS = 8
+# Digits of a card number in use (ISO/IEC 7812).
+MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19
+# Digit groups that one card number may be written in.
+MAX_GROUPS = 8
 # First digits -> lengths in use (ISO/IEC 7812).
 ISSUERS: tuple[tuple[range, int, tuple[int, ...]], ...] = (
     (range(4, 5), 1, (16, 13, 19)),
@@ -37,7 +39,7 @@ ISSUERS: tuple[tuple[range, int, tuple[int, ...]], ...] = (
     (range(606, 608), 3, (16,)),
     (range(636, 638), 3, (16,)),
 )
-LENGTHS = {
+IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22,
     "BI": 27, "BR": 29, "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27,
     "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27,
@@ -51,38 +53,39 @@ LENGTHS = {
 }  # fmt: skip
 
 
-def card_matches(raw: bytes) -> Iterator[Match]:
+def find_cards(raw: bytes) -> Iterator[SecretMatch]:
+    """Yields card numbers. `raw` is the text as Latin-1 bytes."""
     for match in NUMBERS.finditer(raw):
         start, end = match.span()
-        if end - start < SHORTEST:
+        if end - start < MIN_CARD_DIGITS:
             continue
         around = raw[max(0, start - 2) : start], raw[end : end + 2]
         if not (PART_BEFORE.search(around[0]) or PART_BEHIND.match(around[1])):
             yield from _cards_in(raw, start, end)
 
 
-def _cards_in(raw: bytes, start: int, end: int) -> Iterator[Match]:
-    """Runs of whole digit groups; a date or a code may stand around a card."""
+def _cards_in(raw: bytes, start: int, end: int) -> Iterator[SecretMatch]:
+    """Yields runs of whole digit groups that are a card; a date or a code may stand around one."""
     groups = [match.span() for match in GROUPS.finditer(raw, start, end)]
     place = 0
     while place < len(groups):
-        taken = _card_from(raw, groups[place : place + MOST_GROUPS])
+        taken = _card_from(raw, groups[place : place + MAX_GROUPS])
         if taken:
-            yield Match(SecretKind.CARD, groups[place][0], groups[place + taken - 1][1])
+            yield SecretMatch(SecretKind.CARD, groups[place][0], groups[place + taken - 1][1])
         place += taken or 1
 
 
 def _card_from(raw: bytes, groups: list[tuple[int, int]]) -> int:
-    """How many groups make a card; 0 for none."""
+    """Returns how many of the groups make a card; 0 for none."""
     start = groups[0][0]
     if raw[start : start + 1] not in (b"2", b"3", b"4", b"5", b"6"):
         return 0
     digits = b""
     for taken, (low, high) in enumerate(groups, 1):
         digits += raw[low:high]
-        if len(digits) > LONGEST:
+        if len(digits) > MAX_CARD_DIGITS:
             return 0
-        if len(digits) >= SHORTEST and _is_card(digits.decode()):
+        if len(digits) >= MIN_CARD_DIGITS and _is_card(digits.decode()):
             return 0 if taken == 1 and is_order_number(raw, start) else taken
     return 0
 
@@ -96,19 +99,19 @@ def _is_card(digits: str) -> bool:
     return fits and luhn(digits)
 
 
-def iban_matches(raw: bytes) -> Iterator[Match]:
-    """Cut to the length of its country, so that the words behind it stay."""
+def find_ibans(raw: bytes) -> Iterator[SecretMatch]:
+    """Yields bank accounts, cut to the length of their country, so that the words behind stay."""
     place = 0
     while match := IBAN.search(raw, place):
         start, place = match.start(1), match.start(1) + 4
         end = _end_of_iban(raw, start, match.end())
         if end and mod97("".join(c for c in raw[start:end].decode("latin-1") if c.isalnum())):
-            yield Match(SecretKind.BANK_ACCOUNT, start, end)
+            yield SecretMatch(SecretKind.BANK_ACCOUNT, start, end)
             place = end
 
 
 def _end_of_iban(raw: bytes, start: int, stop: int) -> int:
-    length = LENGTHS.get(raw[start : start + 2].decode("latin-1").upper(), 0)
+    length = IBAN_LENGTHS.get(raw[start : start + 2].decode("latin-1").upper(), 0)
     seen = 0
     for place in range(start, stop):
         seen += raw[place : place + 1].isalnum()

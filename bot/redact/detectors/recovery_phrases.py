@@ -1,14 +1,16 @@
-"""Recovery phrases of a wallet: a dozen or two of plain words with no grammar between them."""
+"""Finds recovery phrases of a wallet: a dozen or two of plain words without grammar."""
 
 from collections.abc import Iterator
 
 import re2
 
-from bot.redact.lexicon import words
+from bot.redact.word_lists import word_list
 
-REACH = 600
-LONGEST_NUMBER = 6  # "12.) "
-RUNS = tuple(
+# Characters behind a keyword in which a phrase is read.
+MAX_PHRASE_CHARACTERS = 600
+# Characters of a list number before a word: "12.) ".
+MAX_NUMBER_CHARACTERS = 6
+WORD_RUNS = tuple(
     re2.compile(rb"(?:\b" + head + rb"[a-z]{3,8}" + gap + rb"){11,}" + head + rb"[a-z]{3,8}\b")
     for head, gap in (
         (rb"", rb" {1,2}"),
@@ -19,87 +21,99 @@ RUNS = tuple(
     )
 )
 WORD = re2.compile(rb"[a-z]+")
-NUMBERED = re2.compile(rb"\b[0-9]{1,2} ?[.):-]? ?$")
-BESIDE_CUE = 6
-LENGTHS = frozenset({12, 15, 18, 21, 24})
-# Grammar that no wallet's list of words holds, in the languages that write short lower-case words.
-GRAMMAR_SHARE = 12  # one word of grammar in so many is chance
+LIST_NUMBER = re2.compile(rb"\b[0-9]{1,2} ?[.):-]? ?$")
+# Words behind a keyword that are a phrase: part of one is masked too.
+MIN_WORDS_AFTER_KEYWORD = 6
+# Words of a recovery phrase (BIP 39).
+PHRASE_LENGTHS = frozenset({12, 15, 18, 21, 24})
+# One word of grammar in so many words is chance.
+WORDS_PER_GRAMMAR_WORD = 12
 
 
-def phrases_anywhere(low: str) -> Iterator[tuple[int, int]]:
-    """Twelve words and more with no grammar at all; `low` is lowered(view.text)."""
-    raw = low.encode("latin-1", "replace")
-    for run in RUNS:
+def find_phrases(lowered_text: str) -> Iterator[tuple[int, int]]:
+    """Yields twelve words and more with no grammar at all; `lowered_text` is lowered."""
+    raw = lowered_text.encode("latin-1", "replace")
+    for run in WORD_RUNS:
         for match in run.finditer(raw):
-            found = [m.span() for m in WORD.finditer(raw, *match.span())]
-            for start, end in _bare_stretches(raw, found):
-                yield _numbered_start(low, start), end
+            spans = [m.span() for m in WORD.finditer(raw, *match.span())]
+            for start, end in _stretches_without_grammar(raw, spans):
+                yield _start_with_number(lowered_text, start), end
 
 
-def _bare_stretches(raw: bytes, found: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    held: list[tuple[int, int]] = []
-    for span in [*found, (0, 0)]:
-        if span[1] and not _is_grammar(raw[slice(*span)]):
-            held.append(span)
+def _stretches_without_grammar(
+    raw: bytes, spans: list[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    stretch: list[tuple[int, int]] = []
+    for span in [*spans, (0, 0)]:
+        if span[1] and not _is_grammar_word(raw[slice(*span)]):
+            stretch.append(span)
             continue
-        if len(held) in LENGTHS and len({raw[slice(*s)] for s in held}) > len(held) * 2 // 3:
-            yield held[0][0], held[-1][1]
-        held = []
+        if (
+            len(stretch) in PHRASE_LENGTHS
+            and len({raw[slice(*s)] for s in stretch}) > len(stretch) * 2 // 3
+        ):
+            yield stretch[0][0], stretch[-1][1]
+        stretch = []
 
 
-def _numbered_start(low: str, start: int) -> int:
-    """The number of the first word goes with it."""
-    before = max(0, start - LONGEST_NUMBER)
-    match = NUMBERED.search(low[before:start].encode("latin-1", "replace"))
+def _start_with_number(lowered_text: str, start: int) -> int:
+    """Returns the start with the number of the first word, if it has one."""
+    before = max(0, start - MAX_NUMBER_CHARACTERS)
+    match = LIST_NUMBER.search(lowered_text[before:start].encode("latin-1", "replace"))
     return before + match.start() if match else start
 
 
-def _is_grammar(word: bytes) -> bool:
-    return word.decode() in words("stop_words")
+def _is_grammar_word(word: bytes) -> bool:
+    return word.decode() in word_list("stop_words")
 
 
-def phrase_after(low: str, start: int) -> Iterator[tuple[int, int]]:
-    """The words behind a cue, to the end of the sentence, when hardly one is grammar."""
-    end = _end_of_list(low, start, min(len(low), start + REACH))
-    row = _words_in(low, start, end)
-    leading = words("copulas") | words("fillers") | LEADERS
-    while row and low[slice(*row[0])] in leading:
+def find_phrase_after(lowered_text: str, start: int) -> Iterator[tuple[int, int]]:
+    """Yields the words behind a keyword, to the end of the sentence, when hardly one is grammar."""
+    end = _end_of_list(lowered_text, start, min(len(lowered_text), start + MAX_PHRASE_CHARACTERS))
+    row = _find_words(lowered_text, start, end)
+    leading = word_list("copulas") | word_list("fillers") | LEADING_WORDS
+    while row and lowered_text[slice(*row[0])] in leading:
         row = row[1:]
-    while len(row) not in LENGTHS | {0} and (
-        low[slice(*row[-1])] in words("stop_words") or low[slice(*row[-1])] in words("conjunctions")
+    while len(row) not in PHRASE_LENGTHS | {0} and (
+        lowered_text[slice(*row[-1])] in word_list("stop_words")
+        or lowered_text[slice(*row[-1])] in word_list("conjunctions")
     ):
         row = row[:-1]
-    grammar = sum(low[slice(*span)] in words("stop_words") for span in row[1:])
-    if len(row) >= BESIDE_CUE and grammar <= max(1, len(row) // GRAMMAR_SHARE):
-        yield _numbered_start(low, row[0][0]), row[-1][1]
+    grammar = sum(lowered_text[slice(*span)] in word_list("stop_words") for span in row[1:])
+    if len(row) >= MIN_WORDS_AFTER_KEYWORD and grammar <= max(
+        1, len(row) // WORDS_PER_GRAMMAR_WORD
+    ):
+        yield _start_with_number(lowered_text, row[0][0]), row[-1][1]
 
 
-def _end_of_list(low: str, start: int, stop: int) -> int:
-    """A full stop behind a word ends the list; behind a number it only counts."""
+def _end_of_list(lowered_text: str, start: int, stop: int) -> int:
+    """Returns where a list ends: at a full stop behind a word, which behind a number only
+    counts.
+    """
     for place in range(start, stop):
-        char = low[place]
-        if char in "?!。" or (char == "." and place > start and low[place - 1].isalpha()):
+        char = lowered_text[place]
+        if char in "?!。" or (char == "." and place > start and lowered_text[place - 1].isalpha()):
             return place
-        if low.startswith("\n\n", place) and place > start + 2:
+        if lowered_text.startswith("\n\n", place) and place > start + 2:
             return place
     return stop
 
 
-def _words_in(low: str, start: int, end: int) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
+def _find_words(lowered_text: str, start: int, end: int) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
     place = start
     while place < end:
-        if not low[place].isalpha():
+        if not lowered_text[place].isalpha():
             place += 1
             continue
         first = place
-        while place < end and (low[place].isalpha() or low[place] == "'"):
+        while place < end and (lowered_text[place].isalpha() or lowered_text[place] == "'"):
             place += 1
-        found.append((first, place))
-    return found
+        spans.append((first, place))
+    return spans
 
 
-LEADERS = frozenset(
+LEADING_WORDS = frozenset(
     [
         "for",
         "wallet",

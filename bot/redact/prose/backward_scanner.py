@@ -1,79 +1,95 @@
-""" "… is my password", "… als Passwort": values that come before their word."""
+"""Finds values that come before their keyword: "… is my password", "… als Passwort"."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bot.redact.lexicon import words
 from bot.redact.normalize import lowered
-from bot.redact.prose.candidates import Candidate, Place
-from bot.redact.prose.classifier import quoted_fits, value_fits
+from bot.redact.prose.classifier import is_secret_quotation, is_secret_value
 from bot.redact.prose.keywords import Keyword
-from bot.redact.prose.tokenizer import JOINED_RUN, Token, TokenShape, pieces
-from bot.redact.prose.values import joined_numbers, widened
+from bot.redact.prose.tokenizer import JOINED_RUN, Token, TokenShape, tokenize
+from bot.redact.prose.value_candidates import Candidate, KeywordContext
+from bot.redact.prose.values import extend_span, join_number_groups
+from bot.redact.word_lists import word_list
 
-ALTERNATIVE = 2  # pieces back from a value to the one before "or"
-CLOSE = 3  # words from a copula to its cue: "… is my old bank password"
-REACH, LONGEST = 60, 180  # characters read before a cue, to the start of a value
-ENDS = frozenset(".?!…")
+# Tokens back from a value to the one before "or".
+ALTERNATIVE_DISTANCE = 2
+# Words from a copula to its keyword: "… is my old bank password".
+MAX_WORDS_AFTER_COPULA = 3
+# Characters read before a keyword, and to the start of a value that reaches further.
+MAX_CHARACTERS_BEFORE, MAX_CHARACTERS_TO_START = 60, 180
+SENTENCE_ENDS = frozenset(".?!…")
 QUOTES = frozenset("\"'")
 
 
-def values_before(text: str, cue: Keyword, previous: int) -> Iterator[tuple[int, int]]:
-    """The nearest value before `cue`, in its sentence; no further back than `previous`."""
-    row = _row_before(text, cue, previous)
+def find_values_before(text: str, keyword: Keyword, previous: int) -> Iterator[tuple[int, int]]:
+    """Yields the nearest value before `keyword`, in its sentence; no further back than
+    `previous`.
+    """
+    row = _tokens_before(text, keyword, previous)
     if row and (
-        lowered(row[-1].text) in words("poor")
-        or any(lowered(piece.text) in words("generally") for piece in row)
+        lowered(row[-1].text) in word_list("poor")
+        or any(lowered(token.text) in word_list("generally") for token in row)
     ):
         return  # "… is a bad password", "people use …" speak of passwords as such
-    place = Place(before_cue=True)
+    context = KeywordContext(before_keyword=True)
     for index in range(len(row) - 1, -1, -1):
-        piece = row[index]
-        if _parts(piece, last=index == len(row) - 1):
+        token = row[index]
+        if _ends_search(token, last=index == len(row) - 1):
             return
-        if place.words <= CLOSE and not place.loose and _binds(piece):
-            place = replace(place, bound=True)
+        if context.words <= MAX_WORDS_AFTER_COPULA and not context.loose and _is_binding(token):
+            context = replace(context, bound=True)
             continue
-        if piece.text and (
-            value_fits(Candidate(cue=cue, place=place, row=row, index=index))
-            or _in_quotes(cue, place, piece)
+        if token.text and (
+            is_secret_value(Candidate(keyword=keyword, context=context, row=row, index=index))
+            or _in_quotes(keyword, context, token)
         ):
-            yield widened(text, piece, piece.end, bound=False)
-            if other := _alternative(row, index):
-                yield widened(text, other, other.end, bound=False)
+            yield extend_span(text, token, token.end, bound=False)
+            if other := _find_alternative(row, index):
+                yield extend_span(text, other, other.end, bound=False)
             return
-        apart = place.bound and bool({",", ";"} & set(piece.trail))  # "…, is my password safe"
-        place = replace(place, bound=False, words=place.words + 1, loose=place.loose or apart)
+        apart = context.bound and bool({",", ";"} & set(token.trail))  # "…, is my password safe"
+        context = replace(
+            context, bound=False, words=context.words + 1, loose=context.loose or apart
+        )
 
 
-def _alternative(row: list[Token], index: int) -> Token | None:
-    """The first of "Sparrow1 or Sparrow2"."""
-    if index < ALTERNATIVE or lowered(row[index - 1].text) not in words("alternatives"):
+def _find_alternative(row: list[Token], index: int) -> Token | None:
+    """Returns the first value of "Sparrow1 or Sparrow2"; None where there is none."""
+    if index < ALTERNATIVE_DISTANCE or lowered(row[index - 1].text) not in word_list(
+        "alternatives"
+    ):
         return None
-    other = row[index - ALTERNATIVE]
+    other = row[index - ALTERNATIVE_DISTANCE]
     return other if other.shape is TokenShape.STRONG else None
 
 
-def _in_quotes(cue: Keyword, place: Place, piece: Token) -> bool:
-    """I used "ilovecats" as my password."""
-    quoted = bool(QUOTES & set(piece.lead[-1:])) and piece.trail[:1] == piece.lead[-1:]
-    return quoted and place.bound and quoted_fits(cue, place, piece.text)
+def _in_quotes(keyword: Keyword, context: KeywordContext, token: Token) -> bool:
+    """Is it a value in quotes, as in: I used "ilovecats" as my password?"""
+    quoted = bool(QUOTES & set(token.lead[-1:])) and token.trail[:1] == token.lead[-1:]
+    return quoted and context.bound and is_secret_quotation(keyword, context, token.text)
 
 
-def _row_before(text: str, cue: Keyword, previous: int) -> list[Token]:
-    start = max(previous, cue.start - REACH)
-    while start > previous and "!" <= text[start - 1] <= "~" and cue.start - start < LONGEST:
+def _tokens_before(text: str, keyword: Keyword, previous: int) -> list[Token]:
+    """Returns the tokens in reach before a keyword; a long value is read to its start."""
+    start = max(previous, keyword.start - MAX_CHARACTERS_BEFORE)
+    while (
+        start > previous
+        and "!" <= text[start - 1] <= "~"
+        and keyword.start - start < MAX_CHARACTERS_TO_START
+    ):
         start -= 1
-    return joined_numbers([p for p in pieces(text, start, cue.start) if p.end <= cue.start], text)
+    return join_number_groups(
+        [p for p in tokenize(text, start, keyword.start) if p.end <= keyword.start], text
+    )
 
 
-def _parts(piece: Token, *, last: bool) -> bool:
-    """Another sentence, another line, or a heading."""
-    ended = ENDS & set(piece.trail) or "\n" in piece.lead
-    return bool(ended and not last) or (":" in piece.trail and piece.shape is not TokenShape.STRONG)
+def _ends_search(token: Token, *, last: bool) -> bool:
+    """Does another sentence, another line or a heading end here?"""
+    ended = SENTENCE_ENDS & set(token.trail) or "\n" in token.lead
+    return bool(ended and not last) or (":" in token.trail and token.shape is not TokenShape.STRONG)
 
 
-def _binds(piece: Token) -> bool:
-    if JOINED_RUN.match(piece.text):
-        return any(char in piece.text for char in words("cjk_copulas"))
-    return lowered(piece.text) in words("back_copulas")
+def _is_binding(token: Token) -> bool:
+    if JOINED_RUN.match(token.text):
+        return any(char in token.text for char in word_list("cjk_copulas"))
+    return lowered(token.text) in word_list("back_copulas")

@@ -1,7 +1,7 @@
-"""The suspected tier: values that stand beside a word for password, code, key or recovery phrase.
+"""Finds the suspected tier: values beside a word for password, code, key or recovery phrase.
 
-How sure the place is (bound by ":" or "is", next to the word, merely near) decides how much like a
-secret the value must look. Both sides of a cue are read, a bounded way, so the cost is linear.
+How firm the place is (bound by ":" or "is", next to the word, merely near) decides how much like a
+secret the value must look. Both sides of a keyword are read, a bounded way, so the cost is linear.
 """
 
 from bisect import bisect_left
@@ -10,85 +10,94 @@ from itertools import islice
 
 import re2
 
-from bot.redact.detectors.recovery_phrases import phrase_after, phrases_anywhere
-from bot.redact.identifiers import Identifiers
-from bot.redact.normalize import View, latin, lowered
-from bot.redact.patterns import Match
-from bot.redact.prose.backward_scanner import values_before
-from bot.redact.prose.forward_scanner import values_behind
-from bot.redact.prose.keywords import KINDS, WEAK, Keyword, SecretRole, cues
-from bot.redact.prose.spelled_numbers import numbers_read_out
-from bot.redact.prose.strong_passwords import loud_passwords
+from bot.redact.detectors.recovery_phrases import find_phrase_after, find_phrases
+from bot.redact.identifiers import PublicIdentifiers
+from bot.redact.normalize import MappedText, lowered, to_latin1
+from bot.redact.patterns import SecretMatch
+from bot.redact.prose.backward_scanner import find_values_before
+from bot.redact.prose.forward_scanner import find_values_after
+from bot.redact.prose.keywords import KIND_OF_ROLE, WEAK_ROLES, Keyword, SecretRole, find_keywords
+from bot.redact.prose.spelled_numbers import find_spelled_numbers
+from bot.redact.prose.strong_passwords import find_strong_passwords
 
-MOST_CUES = 1500
-LOOK_AHEAD = 4
-KEPT = re2.compile(rb"\b(?:org|user)-[A-Za-z0-9]{6,}")
-FIGURED = re2.compile(rb"[!-~]*[0-9][!-~]*(?:\s+[!-~]*[0-9][!-~]*)*")
+# Keywords of one text that are read; behind the last one, all runs with a digit are masked.
+MAX_KEYWORDS = 1500
+# Keywords looked at on either side of one for a neighbour that bounds its values.
+MAX_NEIGHBOURS = 4
+READABLE_ID = re2.compile(rb"\b(?:org|user)-[A-Za-z0-9]{6,}")
+RUN_WITH_DIGITS = re2.compile(rb"[!-~]*[0-9][!-~]*(?:\s+[!-~]*[0-9][!-~]*)*")
 
 
-def window_matches(view: View, open_ids: Identifiers) -> Iterator[Match]:
-    """What a folded view holds beside its cues; a word in a link or an address is none."""
-    text, low = view.text, lowered(view.text)
-    found = (cue for cue in cues(low) if not open_ids.hold(view.start(cue.start)))
-    kept = [match.span() for match in KEPT.finditer(latin(text))]
-    suspected = _suspected(text, low, list(islice(found, MOST_CUES + 1)))
+def find_prose_secrets(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
+    """Yields what a folded text holds beside its keywords; a word in a link or an address is
+    none.
+    """
+    text, lowered_text = mapped.text, lowered(mapped.text)
+    keywords = (
+        keyword
+        for keyword in find_keywords(lowered_text)
+        if not open_ids.hold(mapped.start(keyword.start))
+    )
+    kept = [match.span() for match in READABLE_ID.finditer(to_latin1(text))]
+    suspected = _find_suspected(text, lowered_text, list(islice(keywords, MAX_KEYWORDS + 1)))
     yield from (match for match in suspected if not _overlaps(kept, match))
 
 
-def _overlaps(kept: list[tuple[int, int]], match: Match) -> bool:
-    """Organisation and user ids stay readable for staff, whatever stands beside them."""
-    place = bisect_left(kept, (match.end, 0))
-    return place > 0 and kept[place - 1][1] > match.start
+def _overlaps(kept: list[tuple[int, int]], match: SecretMatch) -> bool:
+    """Does a match touch an organisation or user id, which stays readable for staff?"""
+    index = bisect_left(kept, (match.end, 0))
+    return index > 0 and kept[index - 1][1] > match.start
 
 
-def _suspected(text: str, low: str, found: list[Keyword]) -> Iterator[Match]:
+def _find_suspected(text: str, lowered_text: str, keywords: list[Keyword]) -> Iterator[SecretMatch]:
     done = 0
-    for place, cue in enumerate(found[:MOST_CUES]):
-        if cue.start < done:
+    for index, keyword in enumerate(keywords[:MAX_KEYWORDS]):
+        if keyword.start < done:
             continue  # a value may hold the word: Password#1
-        previous = _previous(found, place)
-        following = _following(found, place, len(text))
-        for start, end in _values(text, low, cue, previous, following):
-            yield Match(KINDS[cue.role], start, end, certain=False)
+        previous = _end_of_previous(keywords, index)
+        following = _start_of_next(keywords, index, len(text))
+        for start, end in _find_values(text, lowered_text, keyword, previous, following):
+            yield SecretMatch(KIND_OF_ROLE[keyword.role], start, end, certain=False)
             done = max(done, end)
-    if len(found) > MOST_CUES:
-        yield from _flood(text, found[-1].end)
-    for start, end in numbers_read_out(low, found[:MOST_CUES]):
-        yield Match(KINDS[SecretRole.CODE], start, end, certain=False)
-    for start, end in loud_passwords(text, found[:MOST_CUES]):
-        yield Match(KINDS[SecretRole.PASSWORD], start, end, certain=False)
-    for start, end in phrases_anywhere(low):
-        yield Match(KINDS[SecretRole.PHRASE], start, end, certain=False)
+    if len(keywords) > MAX_KEYWORDS:
+        yield from _mask_rest(text, keywords[-1].end)
+    for start, end in find_spelled_numbers(lowered_text, keywords[:MAX_KEYWORDS]):
+        yield SecretMatch(KIND_OF_ROLE[SecretRole.CODE], start, end, certain=False)
+    for start, end in find_strong_passwords(text, keywords[:MAX_KEYWORDS]):
+        yield SecretMatch(KIND_OF_ROLE[SecretRole.PASSWORD], start, end, certain=False)
+    for start, end in find_phrases(lowered_text):
+        yield SecretMatch(KIND_OF_ROLE[SecretRole.PHRASE], start, end, certain=False)
 
 
-def _following(found: list[Keyword], place: int, length: int) -> int:
-    """Where the next cue begins; a weak one parts no value from a stronger."""
-    own = found[place].role in WEAK
-    for cue in found[place + 1 : place + LOOK_AHEAD]:
-        if own or cue.role not in WEAK:
-            return cue.start
+def _start_of_next(keywords: list[Keyword], index: int, length: int) -> int:
+    """Returns where the next keyword begins; a weak one parts no value from a stronger."""
+    own = keywords[index].role in WEAK_ROLES
+    for keyword in keywords[index + 1 : index + MAX_NEIGHBOURS]:
+        if own or keyword.role not in WEAK_ROLES:
+            return keyword.start
     return length
 
 
-def _previous(found: list[Keyword], place: int) -> int:
-    own = found[place].role in WEAK
-    for cue in reversed(found[max(0, place - LOOK_AHEAD) : place]):
-        if own or cue.role not in WEAK:
-            return cue.end
+def _end_of_previous(keywords: list[Keyword], index: int) -> int:
+    """Returns where the previous keyword ends; a weak one parts no value from a stronger."""
+    own = keywords[index].role in WEAK_ROLES
+    for keyword in reversed(keywords[max(0, index - MAX_NEIGHBOURS) : index]):
+        if own or keyword.role not in WEAK_ROLES:
+            return keyword.end
     return 0
 
 
-def _flood(text: str, start: int) -> Iterator[Match]:
-    """No letter speaks so often of passwords: behind the last cue read, all that holds a figure."""
-    for match in FIGURED.finditer(latin(text), start):
+def _mask_rest(text: str, start: int) -> Iterator[SecretMatch]:
+    """Yields all that holds a digit behind `start`: no letter speaks so often of passwords."""
+    for match in RUN_WITH_DIGITS.finditer(to_latin1(text), start):
         low, high = match.span()
-        yield Match(KINDS[SecretRole.PASSWORD], low, high, certain=False)
+        yield SecretMatch(KIND_OF_ROLE[SecretRole.PASSWORD], low, high, certain=False)
 
 
-def _values(
-    text: str, low: str, cue: Keyword, previous: int, following: int
+def _find_values(
+    text: str, lowered_text: str, keyword: Keyword, previous: int, following: int
 ) -> Iterator[tuple[int, int]]:
-    if cue.role is SecretRole.PHRASE:
-        yield from phrase_after(low, cue.end)
-    yield from values_behind(text, cue, following)
-    yield from values_before(text, cue, previous)
+    if keyword.role is SecretRole.PHRASE:
+        yield from find_phrase_after(lowered_text, keyword.end)
+    yield from find_values_after(text, keyword, following)
+    yield from find_values_before(text, keyword, previous)

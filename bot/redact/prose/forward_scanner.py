@@ -1,197 +1,222 @@
-"""Values behind their word: the text is read on from it, keeping account of what binds the two."""
+"""Finds values behind their keyword: reads on from it and keeps account of what binds the two."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from bot.redact.lexicon import is_copula, words
 from bot.redact.normalize import lowered
-from bot.redact.prose.candidates import Candidate, Place
-from bot.redact.prose.classifier import quoted_fits, value_fits
+from bot.redact.prose.classifier import is_secret_quotation, is_secret_value
 from bot.redact.prose.keywords import Keyword, SecretRole
-from bot.redact.prose.tokenizer import JOINED_RUN, Token, TokenShape, pieces, shape
-from bot.redact.prose.values import joined_letters, joined_numbers, widened
-from bot.redact.prose.word_passwords import words_fit
+from bot.redact.prose.tokenizer import JOINED_RUN, Token, TokenShape, classify_shape, tokenize
+from bot.redact.prose.value_candidates import Candidate, KeywordContext
+from bot.redact.prose.values import extend_span, join_number_groups, join_spaced_letters
+from bot.redact.prose.word_passwords import find_end_of_words
+from bot.redact.word_lists import is_copula, word_list
 
-REACH, LONG_REACH = 90, 600  # characters read behind a cue; recovery codes come in lists
-LINES, LONG_LINES = 2, 10
-MOST_WORDS = 14
-MARK_WORDS = 6  # "the password of the account that we share:"
-DASH_WORDS = 3  # "the password for it - …"
-LONGEST_QUOTE = 64
-LONGEST_AS = 8  # "als Passwort …"
-ENDS = frozenset(".?!…")
+# Characters read behind a keyword, and behind one of recovery codes, which come in lists.
+MAX_CHARACTERS_AFTER, MAX_LIST_CHARACTERS = 90, 600
+# Line breaks read over behind a keyword, and behind one of a list of codes.
+MAX_LINES, MAX_LIST_LINES = 2, 10
+# Words read behind a keyword.
+MAX_WORDS = 14
+# Words before a ":" that still binds: "the password of the account that we share:".
+MAX_WORDS_TO_MARK = 6
+# Words before a dash that still binds: "the password for it - …".
+MAX_WORDS_TO_DASH = 3
+# Characters of a value in quotation marks.
+MAX_QUOTE_CHARACTERS = 64
+# Characters before a keyword in which "as" may stand: "als Passwort …".
+MAX_AS_CHARACTERS = 8
+SENTENCE_ENDS = frozenset(".?!…")
 QUOTES = frozenset("\"'")
 NUMBERING = re.compile(r"\d{1,2}[.)]+$")
-PAIR = re.compile(r"([A-Za-z_.-]{2,32}[:=])([^/\s]\S*)$")  # root:secret
+# Matches a name and its value: root:secret.
+PAIR = re.compile(r"([A-Za-z_.-]{2,32}[:=])([^/\s]\S*)$")
 
 
-def values_behind(text: str, cue: Keyword, following: int) -> Iterator[tuple[int, int]]:
-    """Each value that belongs to `cue`; `following` is where the next cue begins."""
-    used_as = lowered(text[: cue.start][-LONGEST_AS:]).split()[-1:]
-    place = Place(bound=bool(used_as) and used_as[0] in words("as_words"))
-    reader = _Reader(text=text, cue=cue, following=following, place=place)
-    end = min(following + 1, len(text), cue.end + (LONG_REACH if reader.listed else REACH))
-    found = list(pieces(text, _end_of_name(text, cue.end), end))
-    row = joined_numbers(joined_letters(found, text), text)
-    for index, piece in enumerate(row):
-        if piece.start < reader.taken_to:
+def find_values_after(text: str, keyword: Keyword, following: int) -> Iterator[tuple[int, int]]:
+    """Yields each value that belongs to `keyword`; `following` is where the next keyword begins."""
+    used_as = lowered(text[: keyword.start][-MAX_AS_CHARACTERS:]).split()[-1:]
+    context = KeywordContext(bound=bool(used_as) and used_as[0] in word_list("as_words"))
+    reader = _ForwardReader(text=text, keyword=keyword, following=following, context=context)
+    end = min(
+        following + 1,
+        len(text),
+        keyword.end + (MAX_LIST_CHARACTERS if reader.listed else MAX_CHARACTERS_AFTER),
+    )
+    tokens = list(tokenize(text, _end_of_name(text, keyword.end), end))
+    row = join_number_groups(join_spaced_letters(tokens, text), text)
+    for index, token in enumerate(row):
+        if token.start < reader.taken_to:
             continue
-        if reader.is_over(piece):
+        if reader.is_over(token):
             return
         if span := reader.read(row, index):
             yield span
 
 
 def _end_of_name(text: str, end: int) -> int:
-    """password_confirmation: the name goes on behind the cue."""
+    """Returns the end of the keyword's name, which may go on: password_confirmation."""
     if text[end : end + 1] != "_":
         return end
-    stop = min(len(text), end + REACH)
+    stop = min(len(text), end + MAX_CHARACTERS_AFTER)
     while end < stop and (text[end].isalnum() or text[end] == "_"):
         end += 1
     return end
 
 
 @dataclass(slots=True, kw_only=True)
-class _Reader:
+class _ForwardReader:
+    """Reads token by token, and holds the context that was built up since the keyword."""
+
     text: str
-    cue: Keyword
+    keyword: Keyword
     following: int
-    place: Place = field(default_factory=Place)
+    context: KeywordContext = field(default_factory=KeywordContext)
     taken_to: int = 0
 
     @property
     def listed(self) -> bool:
-        return self.cue.role is SecretRole.RECOVERY
+        """Do values of this keyword come in lists?"""
+        return self.keyword.role is SecretRole.RECOVERY
 
-    def is_over(self, piece: Token) -> bool:
-        place = self.place
-        lines = LONG_LINES if self.listed else LINES
-        if place.words > MOST_WORDS or place.sentences > 1 or place.lines > lines:
+    def is_over(self, token: Token) -> bool:
+        """Does the token stand too far from the keyword to be its value?"""
+        context = self.context
+        lines = MAX_LIST_LINES if self.listed else MAX_LINES
+        if context.words > MAX_WORDS or context.sentences > 1 or context.lines > lines:
             return True
-        if self.following >= piece.end:
+        if self.following >= token.end:
             return False
-        holds_cue = piece.start <= self.following and piece.shape is TokenShape.STRONG
-        return not (place.bound and holds_cue)
+        holds_keyword = token.start <= self.following and token.shape is TokenShape.STRONG
+        return not (context.bound and holds_keyword)
 
     def read(self, row: list[Token], index: int) -> tuple[int, int] | None:
-        piece = row[index]
-        self._meet(piece.lead)
-        span = self._quoted(piece) if QUOTES & set(piece.lead) else None
+        """Returns the span of the value that begins with this token; None when it is no value."""
+        token = row[index]
+        self._meet(token.lead)
+        span = self._quoted(token) if QUOTES & set(token.lead) else None
         if span:
             return span
-        if piece.text:
+        if token.text:
             span = self._judged(row, index)
-        if piece.trail and not NUMBERING.match(piece.text + piece.trail):
-            self._leave(piece.trail)
+        if token.trail and not NUMBERING.match(token.text + token.trail):
+            self._leave(token.trail)
         return span
 
     def _meet(self, lead: str) -> None:
-        """Marks before a piece: ":" and "=" bind, a line break binds what stands under the cue."""
-        place = self.place
+        """Takes up the marks before a token: ":" and "=" bind, and so does a break under the
+        keyword.
+        """
+        context = self.context
         if "\n" in lead:
-            bound = place.sentences == 0 and (place.words == 0 or place.bound)
-            marked = place.marked and bound
-            self.place = replace(place, lines=place.lines + 1, bound=bound, marked=marked)
+            bound = context.sentences == 0 and (context.words == 0 or context.bound)
+            marked = context.marked and bound
+            self.context = replace(context, lines=context.lines + 1, bound=bound, marked=marked)
         elif ":" in lead or "=" in lead or lead.endswith(">"):
-            self.place = replace(place, bound=True, marked=True)
+            self.context = replace(context, bound=True, marked=True)
         elif lead in ("-", "--"):
-            self.place = replace(place, bound=place.words <= DASH_WORDS)
+            self.context = replace(context, bound=context.words <= MAX_WORDS_TO_DASH)
 
     def _leave(self, trail: str) -> None:
-        """Marks behind a piece: some bind the next, the end of a sentence parts it."""
-        place = self.place
+        """Takes up the marks behind a token: some bind the next, the end of a sentence parts it."""
+        context = self.context
         opens = trail.endswith((":", "=", ">")) and not trail.startswith((")", "]"))
-        named = place.words <= MARK_WORDS and not place.sentences
+        named = context.words <= MAX_WORDS_TO_MARK and not context.sentences
         if named and (opens or trail.rstrip("\"')").endswith(":")):
-            self.place = replace(place, bound=True, marked=True)
-        elif ENDS & set(trail):
-            self.place = replace(place, sentences=place.sentences + 1, bound=False, marked=False)
+            self.context = replace(context, bound=True, marked=True)
+        elif SENTENCE_ENDS & set(trail):
+            self.context = replace(
+                context, sentences=context.sentences + 1, bound=False, marked=False
+            )
         elif "," in trail or ";" in trail:
-            self.place = replace(place, loose=True)
+            self.context = replace(context, loose=True)
 
-    def _quoted(self, piece: Token) -> tuple[int, int] | None:
-        quote = next(char for char in reversed(piece.lead) if char in QUOTES)
-        start = piece.start - len(piece.lead) + piece.lead.rindex(quote) + 1
-        end = self.text.find(quote, start, start + LONGEST_QUOTE)
+    def _quoted(self, token: Token) -> tuple[int, int] | None:
+        quote = next(char for char in reversed(token.lead) if char in QUOTES)
+        start = token.start - len(token.lead) + token.lead.rindex(quote) + 1
+        end = self.text.find(quote, start, start + MAX_QUOTE_CHARACTERS)
         if end <= start or "\n" in self.text[start:end]:
             return None
-        if not quoted_fits(self.cue, self.place, self.text[start:end]):
+        if not is_secret_quotation(self.keyword, self.context, self.text[start:end]):
             return None
         self._took(end)
         return start, end
 
     def _judged(self, row: list[Token], index: int) -> tuple[int, int] | None:
-        piece, word = row[index], lowered(row[index].text)
-        if self._binds(piece, word):
+        token, word = row[index], lowered(row[index].text)
+        if self._binds(token, word):
             return None
-        if not self.place.bound or self.cue.role is SecretRole.LOGIN:
+        if not self.context.bound or self.keyword.role is SecretRole.LOGIN:
             row = self._without_name(row, index)
-        piece, bound = row[index], self.place.bound
-        at = Candidate(cue=self.cue, place=self.place, row=row, index=index)
-        end = piece.end if value_fits(at) else 0
-        if not end or self.cue.role is SecretRole.ANSWER:
-            end = max(end, words_fit(at))
+        token, bound = row[index], self.context.bound
+        at = Candidate(keyword=self.keyword, context=self.context, row=row, index=index)
+        end = token.end if is_secret_value(at) else 0
+        if not end or self.keyword.role is SecretRole.ANSWER:
+            end = max(end, find_end_of_words(at))
         if not end:
-            self._pass_by(piece, word)
+            self._pass_by(token, word)
             return None
-        span = widened(self.text, piece, end, bound=bound)
+        span = extend_span(self.text, token, end, bound=bound)
         self._took(span[1])
         return span
 
     def _without_name(self, row: list[Token], index: int) -> list[Token]:
-        """The value of root:secret, bound to its name."""
-        piece = row[index]
-        pair = PAIR.match(piece.text)
-        if not pair or piece.shape is TokenShape.NEVER:
+        """Returns the tokens with the value of root:secret in place of the pair, bound to its
+        name.
+        """
+        token = row[index]
+        pair = PAIR.match(token.text)
+        if not pair or token.shape is TokenShape.NEVER:
             return row
-        self.place = replace(self.place, bound=True, marked=True, identified=True)
-        start, text = piece.start + len(pair.group(1)), pair.group(2)
-        value = Token(text=text, start=start, shape=shape(text), lead=":", trail=piece.trail)
+        self.context = replace(self.context, bound=True, marked=True, identified=True)
+        start, text = token.start + len(pair.group(1)), pair.group(2)
+        value = Token(
+            text=text, start=start, shape=classify_shape(text), lead=":", trail=token.trail
+        )
         return [*row[:index], value, *row[index + 1 :]]
 
-    def _binds(self, piece: Token, word: str) -> bool:
-        """A copula, or a word that may stand between it and the value."""
-        place = self.place
-        if JOINED_RUN.match(piece.text):
-            self._meet_joined(piece.text)
+    def _binds(self, token: Token, word: str) -> bool:
+        """Is it a copula, or a word that may stand between a copula and the value?"""
+        context = self.context
+        if JOINED_RUN.match(token.text):
+            self._meet_joined(token.text)
             return True
-        if not place.marked and is_copula(piece.word, word, self.cue.language):
-            self.place = replace(place, bound=True, marked=False)
+        if not context.marked and is_copula(token.word, word, self.keyword.language):
+            self.context = replace(context, bound=True, marked=False)
             return True
-        if piece.start == self.cue.end and piece.text.isalpha():
-            return True  # the ending of an inflected cue
-        return place.bound and word in words("fillers")
+        if token.start == self.keyword.end and token.text.isalpha():
+            return True  # the ending of an inflected keyword
+        return context.bound and word in word_list("fillers")
 
     def _meet_joined(self, text: str) -> None:
-        """Scripts without gaps: a particle anywhere in the run binds."""
-        self.place = replace(
-            self.place,
-            bound="。" not in text and any(char in text for char in words("cjk_copulas")),
+        """Takes up a run of a script without gaps: a particle anywhere in it binds."""
+        self.context = replace(
+            self.context,
+            bound="。" not in text and any(char in text for char in word_list("cjk_copulas")),
             marked=False,
-            words=self.place.words + 1,
-            sentences=self.place.sentences + ("。" in text),
+            words=self.context.words + 1,
+            sentences=self.context.sentences + ("。" in text),
         )
 
-    def _pass_by(self, piece: Token, word: str) -> None:
-        place = self.place
-        named = piece.shape is not TokenShape.WORD or place.bound or place.words == 0
-        relative = place.relative or (place.words == 0 and word in words("relatives"))
-        self.place = replace(
-            place,
+    def _pass_by(self, token: Token, word: str) -> None:
+        context = self.context
+        named = token.shape is not TokenShape.WORD or context.bound or context.words == 0
+        relative = context.relative or (context.words == 0 and word in word_list("relatives"))
+        self.context = replace(
+            context,
             bound=False,
             marked=False,
-            words=place.words + 1,
+            words=context.words + 1,
             before=word,
-            identified=place.identified or named,
+            identified=context.identified or named,
             relative=relative,
-            loose=place.loose or (not relative and word in words("turns")),
+            loose=context.loose or (not relative and word in word_list("turns")),
         )
 
     def _took(self, end: int) -> None:
         self.taken_to = end
-        taken = self.place.taken + 1
-        self.place = replace(
-            self.place, bound=False, marked=False, taken=taken, before="", sentences=0
+        taken = self.context.taken + 1
+        self.context = replace(
+            self.context, bound=False, marked=False, taken=taken, before="", sentences=0
         )

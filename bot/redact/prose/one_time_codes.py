@@ -1,88 +1,113 @@
-"""Codes beside their word: one-time codes, PINs, the figures on a card, recovery codes."""
+"""Recognizes codes beside their keyword: one-time codes, PINs, card codes, recovery codes."""
 
-from bot.redact.lexicon import is_name
-from bot.redact.prose.candidates import Candidate, ends_clause, figures
 from bot.redact.prose.tokenizer import TokenShape
+from bot.redact.prose.value_candidates import Candidate, count_digits, ends_clause
+from bot.redact.word_lists import is_name
 
+# Digits of one-time codes and PINs, and of the code on a card.
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
-SIX = 6
-LETTERED_DIGITS = range(5, 8)
-LONGEST_LETTERED = 12
-SENTENCE, HALF, NEAR = 10, 8, 4  # words from the cue
-LEAST_WORDY = 8
+# Digits that most one-time codes have, and little else.
+USUAL_CODE_DIGITS = 6
+# Digits behind the prefix of a code such as G-482913.
+PREFIXED_CODE_DIGITS = range(5, 8)
+# Characters of a code of letters and digits.
+MAX_MIXED_CODE = 12
+# Words between a keyword and its code: the surer the code, the more.
+MAX_WORDS_IN_SENTENCE, MAX_WORDS_IN_HALF, MAX_WORDS_NEAR = 10, 8, 4
+# A recovery code of joined words is longer than this.
+MIN_WORDY_CODE = 8
 
 
-def code(at: Candidate) -> bool:
-    """Behind "verification code" or "PIN"."""
+def is_one_time_code(at: Candidate) -> bool:
+    """Is it a code behind "verification code" or "PIN"?"""
     if at.digits not in CODE_DIGITS:
-        placed = at.piece.start > at.cue.end or at.place.bound
-        return _with_letters(at) or (placed and _one_time(at))
-    if at.place.bound or at.place.taken:
+        placed = at.token.start > at.keyword.end or at.context.bound
+        return _is_prefixed_code(at) or (placed and _is_mixed_code(at))
+    if at.context.bound or at.context.taken:
         return True
     if at.is_year:
         return False
     named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # my Nokia 3310
     last = ends_clause(at.row, at.index) and not named
-    return at.place.words <= (SENTENCE if at.digits >= SIX else SIX if last else NEAR - 1)
+    return at.context.words <= (
+        MAX_WORDS_IN_SENTENCE
+        if at.digits >= USUAL_CODE_DIGITS
+        else USUAL_CODE_DIGITS
+        if last
+        else MAX_WORDS_NEAR - 1
+    )
 
 
-def bare_code(at: Candidate) -> bool:
-    """Behind "code" alone, which is many things."""
-    place = at.place
+def is_bare_code(at: Candidate) -> bool:
+    """Is it a code behind "code" alone, which is many things?"""
+    context = at.context
     if at.digits not in CODE_DIGITS:
-        beside = at.beside and at.piece.shape is TokenShape.STRONG and len(at.piece.text) > SIX
-        return beside or _with_letters(at) or (place.bound and _one_time(at))
-    if place.bound or at.beside:
-        dated = at.is_year and (place.before_cue or not place.bound)
-        return place.words <= SIX and not dated
-    return at.digits == SIX and place.words <= HALF
+        beside = (
+            at.beside
+            and at.token.shape is TokenShape.STRONG
+            and len(at.token.text) > USUAL_CODE_DIGITS
+        )
+        return beside or _is_prefixed_code(at) or (context.bound and _is_mixed_code(at))
+    if context.bound or at.beside:
+        dated = at.is_year and (context.before_keyword or not context.bound)
+        return context.words <= USUAL_CODE_DIGITS and not dated
+    return at.digits == USUAL_CODE_DIGITS and context.words <= MAX_WORDS_IN_HALF
 
 
-def sent_code(at: Candidate) -> bool:
-    """Near "a text" or "verify": six figures, a form that little else has."""
-    return (at.digits == SIX and at.place.words <= HALF) or _with_letters(at)
+def is_sent_code(at: Candidate) -> bool:
+    """Is it six digits near "a text" or "verify", a form that little else has?"""
+    return (
+        at.digits == USUAL_CODE_DIGITS and at.context.words <= MAX_WORDS_IN_HALF
+    ) or _is_prefixed_code(at)
 
 
-def card_code(at: Candidate) -> bool:
-    near = at.place.bound or at.place.words <= 1
-    return at.digits in CARD_DIGITS and near and not at.place.before_cue
+def is_card_code(at: Candidate) -> bool:
+    """Is it the code of three or four digits that is printed on a card?"""
+    near = at.context.bound or at.context.words <= 1
+    return at.digits in CARD_DIGITS and near and not at.context.before_keyword
 
 
-def recovery(at: Candidate) -> bool:
-    """Recovery codes come in lists: what follows one of them is one too."""
-    place, text = at.place, at.piece.text
-    if at.piece.shape is TokenShape.STRONG:
-        return place.bound or not place.before_cue
-    near = (place.bound or place.taken > 0 or place.words == 0) and not place.before_cue
-    match at.piece.shape:
+def is_recovery_code(at: Candidate) -> bool:
+    """Is it a recovery code? They come in lists: what follows one of them is one too."""
+    context, text = at.context, at.token.text
+    if at.token.shape is TokenShape.STRONG:
+        return context.bound or not context.before_keyword
+    near = (context.bound or context.taken > 0 or context.words == 0) and not context.before_keyword
+    match at.token.shape:
         case TokenShape.NUMBER:
-            loose = place.words < NEAR and not at.is_year
-            return not place.before_cue and at.digits >= CODE_DIGITS[0] and (near or loose)
+            loose = context.words < MAX_WORDS_NEAR and not at.is_year
+            return not context.before_keyword and at.digits >= CODE_DIGITS[0] and (near or loose)
         case TokenShape.USUAL:
-            return near and len(text) >= CODE_DIGITS[0] and figures(text) > 0
+            return near and len(text) >= CODE_DIGITS[0] and count_digits(text) > 0
         case TokenShape.CASED:
-            return near and place.bound
+            return near and context.bound
         case TokenShape.WORD:
-            return near and place.bound and "-" in text and len(text) > LEAST_WORDY
+            return near and context.bound and "-" in text and len(text) > MIN_WORDY_CODE
         case TokenShape.EMPTY | TokenShape.NEVER:
             return False
 
 
-def _one_time(at: Candidate) -> bool:
-    """Codes of letters and figures, bound to their cue."""
-    text = at.piece.text
+def _is_mixed_code(at: Candidate) -> bool:
+    """Is it a code of letters and digits, bound to its keyword?"""
+    text = at.token.text
     if is_name(text.lower()):
         return False
-    if at.piece.shape is TokenShape.STRONG:
-        return at.place.words <= NEAR
-    plain = text.replace("-", "").isalnum() and len(text) in range(NEAR, LONGEST_LETTERED + 1)
-    return at.piece.shape is TokenShape.USUAL and at.place.bound and at.mixed and plain
+    if at.token.shape is TokenShape.STRONG:
+        return at.context.words <= MAX_WORDS_NEAR
+    plain = text.replace("-", "").isalnum() and len(text) in range(
+        MAX_WORDS_NEAR, MAX_MIXED_CODE + 1
+    )
+    return at.token.shape is TokenShape.USUAL and at.context.bound and at.mixed and plain
 
 
-def _with_letters(at: Candidate) -> bool:
-    """G-482913."""
-    letters, _, number = at.piece.text.partition("-")
-    if not letters.isalpha() or len(letters) >= NEAR or at.place.words > HALF:
+def _is_prefixed_code(at: Candidate) -> bool:
+    """Is it a code with letters before it, as G-482913?"""
+    letters, _, number = at.token.text.partition("-")
+    if (
+        not letters.isalpha()
+        or len(letters) >= MAX_WORDS_NEAR
+        or at.context.words > MAX_WORDS_IN_HALF
+    ):
         return False
-    return number.isdigit() and len(number) in LETTERED_DIGITS
+    return number.isdigit() and len(number) in PREFIXED_CODE_DIGITS

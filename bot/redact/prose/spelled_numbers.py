@@ -1,4 +1,4 @@
-"""Numbers read out figure by figure: "four eight two nine", "4 8 2 - 9 1 3"."""
+"""Finds numbers that are read out digit by digit: "four eight two nine", "4 8 2 - 9 1 3"."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -7,12 +7,13 @@ from typing import Any
 
 import re2
 
-from bot.redact.lexicon import words
-from bot.redact.normalize import found_words
-from bot.redact.prose.keywords import Keyword, Nearby, SecretRole
+from bot.redact.normalize import find_words
+from bot.redact.prose.keywords import Keyword, KeywordProximity, SecretRole
+from bot.redact.word_lists import word_list
 
-BEHIND, BEFORE = 90, 40  # characters between a cue and the number behind it, or before it
-SINGLE = rb"[0-9](?:(?:[ ,]|[ ,]{0,2}-[ ,]?|, |\.\.\. ?)[0-9]){3,7}"
+# Characters between a keyword and the number behind it, or before it.
+MAX_CHARACTERS_AFTER, MAX_CHARACTERS_BEFORE = 90, 40
+SEPARATE_DIGITS = rb"[0-9](?:(?:[ ,]|[ ,]{0,2}-[ ,]?|, |\.\.\. ?)[0-9]){3,7}"
 KANJI = "〇零一二三四五六七八九"
 ROLES = frozenset(
     [
@@ -26,28 +27,28 @@ ROLES = frozenset(
 )
 
 
-def numbers_read_out(low: str, found: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """`low` is lowered(view.text), `found` its cues; a number counts beside one of them."""
-    near = Nearby(found, ROLES)
+def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
+    """Yields numbers that stand beside one of the keywords. `lowered_text` is lowered."""
+    near = KeywordProximity(keywords, ROLES)
     if not near:
         return
-    for start, end in found_words(_read_out(), low):
-        beside = near.to(start, end, behind=BEHIND, before=BEFORE)
-        if beside and not _counts_up(low[start:end]):
+    for start, end in find_words(_spelled_number_pattern(), lowered_text):
+        beside = near.to(start, end, behind=MAX_CHARACTERS_AFTER, before=MAX_CHARACTERS_BEFORE)
+        if beside and not _counts_up(lowered_text[start:end]):
             yield start, end
 
 
-def _counts_up(told: str) -> bool:
-    """1 2 3 4: a list or a scale."""
-    figures = [int(char) for char in told if char.isascii() and char.isdigit()]
+def _counts_up(number: str) -> bool:
+    """Does it count up, as 1 2 3 4 does in a list or a scale?"""
+    figures = [int(char) for char in number if char.isascii() and char.isdigit()]
     return bool(figures) and all(b - a == 1 for a, b in pairwise(figures))
 
 
 @cache
-def _read_out() -> Any:
-    longest_first = sorted(words("figure_words"), key=lambda word: (-len(word), word))
+def _spelled_number_pattern() -> Any:
+    longest_first = sorted(word_list("figure_words"), key=lambda word: (-len(word), word))
     latin = "|".join(word for word in longest_first if word.isascii())
     other = "|".join(word for word in longest_first if not word.isascii())
     word = rf"(?:\b(?:{latin})\b|{other})"
     run = rf"{word}(?:[ ,.-]{{1,3}}{word}){{3,15}}"
-    return re2.compile(rb"\b" + SINGLE + rb"\b|" + f"{run}|[{KANJI}]{{4,8}}".encode())
+    return re2.compile(rb"\b" + SEPARATE_DIGITS + rb"\b|" + f"{run}|[{KANJI}]{{4,8}}".encode())

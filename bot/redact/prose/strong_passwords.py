@@ -1,52 +1,55 @@
-"""Passwords by their form alone, in a text that speaks of passwords: Fluffy!99, letme1n$now."""
+"""Finds passwords by their form alone, in a text about passwords: Fluffy!99, letme1n$now."""
 
 import re
 from collections.abc import Iterator
 
 import re2
 
-from bot.redact.lexicon import words
-from bot.redact.normalize import latin, lowered
-from bot.redact.prose.candidates import figures
-from bot.redact.prose.keywords import Keyword, Nearby, SecretRole
-from bot.redact.prose.tokenizer import TokenShape, piece
+from bot.redact.normalize import lowered, to_latin1
+from bot.redact.prose.keywords import Keyword, KeywordProximity, SecretRole
+from bot.redact.prose.tokenizer import TokenShape, parse_token
+from bot.redact.prose.value_candidates import count_digits
+from bot.redact.word_lists import word_list
 
-NEAR = 240  # characters from a word for password, login or habit
+# Characters from a word for password, login or habit.
+MAX_DISTANCE = 240
 ROLES = frozenset([SecretRole.PASSWORD, SecretRole.LOGIN, SecretRole.HABIT])
 # A sign between letters and figures; "@" only before a number, as in Chandni@88.
 LETTER, WORD = rb"[A-Za-z\xc0-\xff]", rb"[A-Za-z\xc0-\xff0-9_-]"
-SIGNED = re2.compile(
+# A sign between letters and digits; "@" only before a number, as in Chandni@88.
+WORD_WITH_SIGN = re2.compile(
     LETTER + WORD + rb"*(?:@[0-9]{1,6}|[!$^*#]{1,3}" + WORD + rb"+(?:[!$^*#]|" + WORD + rb")*)"
 )
-OPENERS, CLOSERS = frozenset("/=@#&?%+.-_"), frozenset("/=%(@")
-LEAST_LETTERS = 3
+LINK_MARKS_BEFORE, LINK_MARKS_AFTER = frozenset("/=@#&?%+.-_"), frozenset("/=%(@")
+# The least letters of such a password.
+MIN_LETTERS = 3
 
 
-def loud_passwords(text: str, found: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """`text` is that of a folded view, `found` its cues."""
-    near = Nearby(found, ROLES)
+def find_strong_passwords(text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
+    """Yields such passwords near a keyword. `text` is that of a folded text."""
+    near = KeywordProximity(keywords, ROLES)
     if not near:
         return
-    for match in SIGNED.finditer(latin(text)):
+    for match in WORD_WITH_SIGN.finditer(to_latin1(text)):
         start, end = match.span()
-        told = text[start:end].rstrip(".-")
-        beside = near.to(start, end, behind=NEAR, before=NEAR)
-        if beside and _stands_alone(text, start, end) and _is_loud(told):
-            yield start, start + len(told)
+        password = text[start:end].rstrip(".-")
+        beside = near.to(start, end, behind=MAX_DISTANCE, before=MAX_DISTANCE)
+        if beside and _stands_alone(text, start, end) and _is_strong(password):
+            yield start, start + len(password)
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """No part of a link, a path, an address or an assignment."""
+    """Is it no part of a link, a path, an address or an assignment?"""
     goes_on = text[end : end + 2].lstrip(".")[:1].isalnum()
     return (
         not goes_on
-        and text[start - 1 : start] not in OPENERS
-        and text[end : end + 1] not in CLOSERS
+        and text[start - 1 : start] not in LINK_MARKS_BEFORE
+        and text[end : end + 1] not in LINK_MARKS_AFTER
     )
 
 
-def _is_loud(told: str) -> bool:
-    named = lowered(re.split(r"[!$^*@#]", told)[0]) in words("labels")
-    letters = sum(char.isalpha() for char in told)
-    mixed = figures(told) > 0 and letters >= LEAST_LETTERS
-    return mixed and not named and piece(told, 0).shape is TokenShape.STRONG
+def _is_strong(password: str) -> bool:
+    named = lowered(re.split(r"[!$^*@#]", password)[0]) in word_list("labels")
+    letters = sum(char.isalpha() for char in password)
+    mixed = count_digits(password) > 0 and letters >= MIN_LETTERS
+    return mixed and not named and parse_token(password, 0).shape is TokenShape.STRONG

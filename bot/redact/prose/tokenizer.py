@@ -1,4 +1,4 @@
-"""The pieces of a sentence round a cue: what each looks like, a word, a number or a likely secret.
+"""Splits the text round a keyword into tokens, each a word, a number or a likely secret.
 
 Only slices of bounded length come here. Nothing is cached by its text: a cache would keep secrets.
 """
@@ -10,20 +10,23 @@ from enum import StrEnum
 
 import re2
 
-from bot.redact.checks import IDENTIFIER, PLACEHOLDER, UUID, case_changes
-from bot.redact.lexicon import is_name
+from bot.redact.checks import IDENTIFIER, PLACEHOLDER, UUID, count_case_changes
+from bot.redact.word_lists import is_name
 
 # Scripts written without gaps part from what stands beside them.
 JOINED = "\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f\uf900-\ufaff"
-PIECE = re.compile(rf"\n|[{JOINED}]+|<[^\s<{JOINED}]*|[^\s<{JOINED}]+")
+TOKEN = re.compile(rf"\n|[{JOINED}]+|<[^\s<{JOINED}]*|[^\s<{JOINED}]+")
 JOINED_RUN = re.compile(rf"[{JOINED}]+$")
 LEAD = re.compile(r"[\"'(\[{<:=>*,;~|/¿¡\-]*")
 TRAIL = re.compile(r"[\"')\]}>,;.:?*|<…]*$")
-LONGEST_VALUE = 300
-SHORTEST = 3  # no secret is that short
-LONGEST_READ = 80  # characters that tell what a piece looks like
+# Characters behind the end of a slice to which its last token is read.
+MAX_VALUE_CHARACTERS = 300
+# No secret is that short.
+MAX_HARMLESS_CHARACTERS = 3
+# Characters of a token by which its shape is told.
+MAX_CLASSIFIED_CHARACTERS = 80
 
-NEVER = re2.compile(
+NO_SECRET = re2.compile(
     r"[^@\s]+@[^@\s]+\.[a-z]{2,}$|[a-z][a-z0-9+.-]*://|www\.|\[?removed|"
     r"[\w.-]+\.(?:pdf|png|jpe?g|gif|docx?|xlsx?|csv|zip|txt|html?|php|py|js|ts|json|ya?ml|eml|msg|exe|mp[34])$|"
     r"(?:[a-z0-9-]+\.)+(?:com|org|net|io|ai|dev|app|de|fr|es|it|uk|eu|co|ru|jp|cn|nl|example|test|gov|edu|info|me)(?:[/:].*)?$|"
@@ -34,7 +37,7 @@ NEVER = re2.compile(
     r"0x[0-9a-f]{6,}$|bc1[a-z0-9]{20,}$|(?:arn|urn|cid|ft|mid):.*$|"
     r"aaaa[bce]3nza.*$|-*_?part_\d.*$|<[^>]*>?$|/?[a-z0-9]+>|rfc ?\d+$|\$\{|\{\{|%\w+%$|#\d+$",
 )
-USUAL = re2.compile(
+USUAL_MIXTURE = re2.compile(
     r"\d+(?:st|nd|rd|th|s|x|h|hrs?|min|sec|ms|am|pm|kb|mb|gb|tb|k|m|d|w|y|er|eme|nd|er|de|te|ste|o|a|px|km|kg|usd|eur|uhr)$|"
     r"\d+'[a-z]+$|\d+-(?:[a-z]+)(?:-[a-z]+)*$|[a-z]+-\d{1,2}$|[a-z]{1,3}\d{1,3}$|[a-z]{1,3}\d{1,2}[a-z]?$|\d{1,2}[a-z]{3,9}$|\d{1,2}(?:jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]{0,6}\d{0,4}$|"
     r"[0-9a-f]{7,}$|\d+\+$|[a-z]{1,10}[-_]?\d+-\d+$|(?:user|admin|account|test|team|group|case|ticket|order)[-_]?\d*$|"
@@ -47,6 +50,8 @@ MARKS = frozenset("!@#$%^&*+=~|\\?")
 
 
 class TokenShape(StrEnum):
+    """What a token looks like on its own."""
+
     EMPTY = "empty"
     WORD = "word"  # letters, hyphens, apostrophes
     CASED = "cased"  # letters that change case inside
@@ -58,7 +63,7 @@ class TokenShape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """`text` is what stands between marks; `lead` and `trail` are the marks round it."""
+    """A token: `text` is what stands between marks; `lead` and `trail` are the marks round it."""
 
     text: str
     start: int
@@ -68,80 +73,87 @@ class Token:
 
     @property
     def end(self) -> int:
+        """Where the text of the token ends."""
         return self.start + len(self.text)
 
     @property
     def word(self) -> str:
+        """The text in small letters."""
         return self.text.lower()
 
 
-def pieces(text: str, start: int, end: int) -> Iterator[Token]:
-    """The pieces that begin before `end`; a line break is a piece of its own."""
-    for match in PIECE.finditer(text, start, min(len(text), end + LONGEST_VALUE)):
+def tokenize(text: str, start: int, end: int) -> Iterator[Token]:
+    """Yields the tokens that begin before `end`; a line break is a token of its own."""
+    for match in TOKEN.finditer(text, start, min(len(text), end + MAX_VALUE_CHARACTERS)):
         if match.start() >= end:
             return
-        yield piece(match.group(), match.start())
+        yield parse_token(match.group(), match.start())
 
 
-def piece(found: str, start: int) -> Token:
-    if found == "\n":
+def parse_token(run: str, start: int) -> Token:
+    """Parts a run without spaces into its text and the marks round it."""
+    if run == "\n":
         return Token(text="", start=start, shape=TokenShape.EMPTY, lead="\n")
-    lead = LEAD.match(found)
+    lead = LEAD.match(run)
     front = lead.end() if lead else 0
-    rest = found[front:]
+    rest = run[front:]
     trail = TRAIL.search(rest)
     back = trail.start() if trail else len(rest)
     if "(" in rest[:back] and rest[back : back + 1] == ")":
         back += 1
     text = rest[:back]
     return Token(
-        text=text, start=start + front, shape=shape(text), lead=found[:front], trail=rest[back:]
+        text=text,
+        start=start + front,
+        shape=classify_shape(text),
+        lead=run[:front],
+        trail=rest[back:],
     )
 
 
-def shape(text: str) -> TokenShape:
-    """What a piece looks like on its own."""
+def classify_shape(text: str) -> TokenShape:
+    """Returns what a text looks like on its own."""
     if not text:
         return TokenShape.EMPTY
-    text = text[:LONGEST_READ]
+    text = text[:MAX_CLASSIFIED_CHARACTERS]
     if text.isalpha() and text[1:] == text[1:].lower():
         return TokenShape.WORD
-    if _never(text):
+    if _is_never_secret(text):
         return TokenShape.NEVER
     if NUMBER.match(text.encode()):
         return TokenShape.NUMBER
-    return _mixture(text)
+    return _classify_mixture(text)
 
 
-def _mixture(text: str) -> TokenShape:
+def _classify_mixture(text: str) -> TokenShape:
     digits = any(c.isdigit() for c in text)
     letters = any(c.isalpha() for c in text)
     marked = bool(MARKS & set(text.rstrip("!?") if letters else text))
     if letters and not (digits or marked or "_" in text.strip("_")):
-        return _cased(text)
-    strong = (letters or (digits and marked)) and not _usual(text)
+        return _classify_letters(text)
+    strong = (letters or (digits and marked)) and not _is_usual_mixture(text)
     return TokenShape.STRONG if strong else TokenShape.USUAL
 
 
-def _cased(text: str) -> TokenShape:
-    changes = case_changes(text)
+def _classify_letters(text: str) -> TokenShape:
+    changes = count_case_changes(text)
     inside = changes > 1 or (changes == 1 and not text[0].isupper())
     return TokenShape.CASED if inside and not is_name(text.lower()) else TokenShape.WORD
 
 
-def _never(text: str) -> bool:
+def _is_never_secret(text: str) -> bool:
     if text.islower() and PATH.match(text):
         return True
     raw = text.encode()
     plain = text.isalnum() and not text[0].isdigit()
     if not plain and IDENTIFIER.match(raw) and not text.startswith("pk"):
         return any(c.isdigit() for c in text) or text.startswith(("org-", "user-"))
-    return bool((not plain and NEVER.match(text.lower().encode())) or PLACEHOLDER.search(raw))
+    return bool((not plain and NO_SECRET.match(text.lower().encode())) or PLACEHOLDER.search(raw))
 
 
-def _usual(text: str) -> bool:
+def _is_usual_mixture(text: str) -> bool:
     bare = text.lower().rstrip("!?")
     raw = bare.encode()
     if is_name(bare) or SHOUTED_ID.match(text.encode()) or UUID.match(raw):
         return True
-    return len(bare) <= SHORTEST or bool(USUAL.match(raw))
+    return len(bare) <= MAX_HARMLESS_CHARACTERS or bool(USUAL_MIXTURE.match(raw))

@@ -1,20 +1,24 @@
-"""Where a value begins and ends, once it is taken for one; numbers that spaces part."""
+"""Decides where a value begins and ends, and joins values that spaces part."""
 
 from dataclasses import replace
 
-from bot.redact.prose.tokenizer import Token, TokenShape, shape
+from bot.redact.prose.tokenizer import Token, TokenShape, classify_shape
 
 OWN_SIGNS = "*~"
-LEAST_LETTERS = 5  # one by one: fewer are initials
-LONG = 200  # a value that long may have been cut by the window it was read in
+# Letters one by one that are a value: fewer are initials.
+MIN_SPACED_LETTERS = 5
+# A longer value may have been cut by the window it was read in.
+MIN_CUT_CHARACTERS = 200
 
 
-def widened(text: str, piece: Token, end: int, *, bound: bool) -> tuple[int, int]:
-    """With the signs round it that may be its own: *Oscar65, Berlin91*, a "?" in a statement."""
-    start = piece.start
-    while start > 0 and text[start - 1] in "*~-" and piece.start - start < len(piece.lead):
+def extend_span(text: str, token: Token, end: int, *, bound: bool) -> tuple[int, int]:
+    """Returns the span with the signs that may belong to it: *Oscar65, Berlin91*, a "?" in a
+    statement.
+    """
+    start = token.start
+    while start > 0 and text[start - 1] in "*~-" and token.start - start < len(token.lead):
         start -= 1
-    while end < len(text) and _belongs(text[end], end - start):
+    while end < len(text) and _belongs_to_value(text[end], end - start):
         end += 1
     goes_on = text[end + 1 : end + 3].strip()[:1]
     if text[end : end + 1] == "?" and (bound or goes_on.islower() or goes_on in ("(", ",")):
@@ -22,39 +26,39 @@ def widened(text: str, piece: Token, end: int, *, bound: bool) -> tuple[int, int
     return start, end
 
 
-def _belongs(char: str, length: int) -> bool:
-    return char in OWN_SIGNS or (length > LONG and "!" <= char <= "~")
+def _belongs_to_value(char: str, length: int) -> bool:
+    return char in OWN_SIGNS or (length > MIN_CUT_CHARACTERS and "!" <= char <= "~")
 
 
-def joined_letters(row: list[Token], text: str) -> list[Token]:
-    """Letters and figures with a space behind each are one value: F l u f f y 9 9."""
-    made: list[Token] = []
+def join_spaced_letters(row: list[Token], text: str) -> list[Token]:
+    """Joins letters and digits with a space behind each into one token: F l u f f y 9 9."""
+    joined: list[Token] = []
     run: list[Token] = []
-    for piece in [*row, None]:
-        if piece and len(piece.text) == 1 and not piece.lead and not (run and run[-1].trail):
-            run.append(piece)
+    for token in [*row, None]:
+        if token and len(token.text) == 1 and not token.lead and not (run and run[-1].trail):
+            run.append(token)
             continue
-        if len(run) >= LEAST_LETTERS:
-            told = text[run[0].start : run[-1].end]
+        if len(run) >= MIN_SPACED_LETTERS:
+            spaced = text[run[0].start : run[-1].end]
             compact = "".join(each.text for each in run)
-            run = [replace(run[0], text=told, shape=shape(compact), trail=run[-1].trail)]
-        made += [*run, piece] if piece else run
+            run = [replace(run[0], text=spaced, shape=classify_shape(compact), trail=run[-1].trail)]
+        joined += [*run, token] if token else run
         run = []
-    return made
+    return joined
 
 
-def joined_numbers(row: list[Token], text: str) -> list[Token]:
-    """Groups of figures parted by one space are one number."""
-    made: list[Token] = []
-    for piece in row:
-        if made and _goes_on(made[-1], piece):
-            last = made[-1]
-            made[-1] = replace(last, text=text[last.start : piece.end], trail=piece.trail)
+def join_number_groups(row: list[Token], text: str) -> list[Token]:
+    """Joins groups of digits that one space parts into one number."""
+    joined: list[Token] = []
+    for token in row:
+        if joined and _goes_on(joined[-1], token):
+            last = joined[-1]
+            joined[-1] = replace(last, text=text[last.start : token.end], trail=token.trail)
             continue
-        made.append(piece)
-    return made
+        joined.append(token)
+    return joined
 
 
-def _goes_on(last: Token, piece: Token) -> bool:
-    numbers = last.shape is TokenShape.NUMBER and piece.shape is TokenShape.NUMBER
-    return numbers and piece.start == last.end + 1 and not last.trail and not piece.lead
+def _goes_on(last: Token, token: Token) -> bool:
+    numbers = last.shape is TokenShape.NUMBER and token.shape is TokenShape.NUMBER
+    return numbers and token.start == last.end + 1 and not last.trail and not token.lead

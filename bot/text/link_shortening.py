@@ -1,4 +1,4 @@
-"""Makes the links of a text harmless for whoever splits it into sentences.
+"""Shortens the links of a text, so that they end no sentence and hold no words that nobody wrote.
 
 A link's `?`, `;` and `.` end no sentence, and its query string holds numbers and words that nobody
 wrote. For deciding what a message asks, a link is its host and path.
@@ -13,30 +13,31 @@ LINK = re2.compile(
     r"(?i:https?://|hxxps?://|www\.)"
     r"(?:\[(?:removed|masked): [^\]\n]*\]|[^\s<>\"\[\]\x{80}-\x{10ffff}])+"
 )
-MARKDOWN = re2.compile(r"\[([^\]\[\n]{1,300})\]\((?:https?://|mailto:|www\.)[^\s()]*\)")
-SLACK = re2.compile(r"<(?:https?://|mailto:)[^\s<>|]*\|([^<>\n]{1,300})>")
-BESIDE = re2.compile(r"(?i)([^\s<>])[ \t]?<(?:https?://|mailto:|www\.)[^<>\s]*>")
-BRACKETED = re2.compile(r"(?i)<((?:https?://|mailto:|www\.)[^<>\s]*)>")
-TRAILING = ".,;:!?)]}'’”»、。？！"
+MARKDOWN_LINK = re2.compile(r"\[([^\]\[\n]{1,300})\]\((?:https?://|mailto:|www\.)[^\s()]*\)")
+SLACK_LINK = re2.compile(r"<(?:https?://|mailto:)[^\s<>|]*\|([^<>\n]{1,300})>")
+LINK_BESIDE_WORDS = re2.compile(r"(?i)([^\s<>])[ \t]?<(?:https?://|mailto:|www\.)[^<>\s]*>")
+BRACKETED_LINK = re2.compile(r"(?i)<((?:https?://|mailto:|www\.)[^<>\s]*)>")
+TRAILING_MARKS = ".,;:!?)]}'’”»、。？！"
 QUERY = re.compile(r"[?#;&%].*", re.DOTALL)
 ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_\u0000-\u2e7f]")
-MAX_LINK = 120  # characters of a link that are kept
+# Characters of a link that are kept.
+MAX_LINK_CHARACTERS = 120
 
 
 def shorten_links(text: str) -> str:
-    """`text` with each link cut to host and path, and without links that stand behind their words.
+    """Returns `text` with each link cut to host and path; a link behind its words is taken out.
 
     `Our notice <https://…>`, `[our notice](https://…)` and Slack's `<https://…|our notice>` become
     `our notice`. A question mark that ends the sentence behind a link stays.
     """
     if not any(sign in text for sign in ("://", "www.", "WWW.", "mailto:")):
         return text
-    shown = MARKDOWN.sub(r"\1", text)
-    shown = SLACK.sub(r"\1", shown)
-    shown = BESIDE.sub(r"\1", shown)
-    shown = BRACKETED.sub(r"\1", shown)
-    return str(LINK.sub(lambda match: _shortened(match.group()), shown))
+    shown = MARKDOWN_LINK.sub(r"\1", text)
+    shown = SLACK_LINK.sub(r"\1", shown)
+    shown = LINK_BESIDE_WORDS.sub(r"\1", shown)
+    shown = BRACKETED_LINK.sub(r"\1", shown)
+    return str(LINK.sub(lambda match: _shorten_link(match.group()), shown))
 
 
 def says_nothing(sentence: str) -> bool:
@@ -48,6 +49,6 @@ def says_nothing(sentence: str) -> bool:
 ADDRESS = re2.compile(r"[^\s<>@]+@[^\s<>@]+")
 
 
-def _shortened(link: str) -> str:
-    body = link.rstrip(TRAILING)
-    return QUERY.sub("", body)[:MAX_LINK].rstrip(TRAILING) + link[len(body) :]
+def _shorten_link(link: str) -> str:
+    body = link.rstrip(TRAILING_MARKS)
+    return QUERY.sub("", body)[:MAX_LINK_CHARACTERS].rstrip(TRAILING_MARKS) + link[len(body) :]

@@ -1,0 +1,80 @@
+"""Reads the word lists of bot/data/secret_words.yaml, and answers what kind a word is of."""
+
+import re
+from functools import cache
+from typing import Any
+
+from bot.redact.normalize import lowered
+from bot.resources import read_yaml
+
+# The language of a word that every language has taken over: PIN.
+ANY_LANGUAGE = "*"
+DATE_SUFFIX = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+# Letters of a word from which on an English or Romance participle ending is believed.
+MIN_ENDING_WORD = 6
+
+
+@cache
+def load_word_lists() -> dict[str, Any]:
+    """Returns the whole file, as it is written."""
+    words: dict[str, Any] = read_yaml("secret_words.yaml")
+    return words
+
+
+@cache
+def word_list(*path: str) -> frozenset[str]:
+    """Returns the list at `path` in the file, in lower case and without accents."""
+    place: Any = load_word_lists()
+    for key in path:
+        place = place[key]
+    return frozenset(split_list(place))
+
+
+def split_list(text: str) -> list[str]:
+    """Returns the words of one list, which commas part, in lower case and without accents."""
+    return [lowered(word) for part in text.split(",") if (word := part.strip())]
+
+
+def is_listed_descriptive_word(word: str) -> bool:
+    """Is the word in the lists of words that describe a password? Its ending does not count
+    here.
+    """
+    return word in word_list("predicates", "words") or word in word_list("stop_words")
+
+
+@cache
+def _endings(name: str) -> tuple[str, ...]:
+    return tuple(word_list("predicates", name))
+
+
+def is_descriptive_word(word: str) -> bool:
+    """Does the word describe a password, as in "my password is *safe*"? `word` is lowered."""
+    if is_listed_descriptive_word(word):
+        return True
+    if len(word) >= MIN_ENDING_WORD and word.endswith(_endings("long_endings")):
+        return True
+    return len(word) >= MIN_ENDING_WORD and word.endswith(_endings("endings"))
+
+
+def is_copula(written: str, word: str, language: str) -> bool:
+    """Does the word bind what follows to its keyword? `word` is `written` without accents."""
+    if language == ANY_LANGUAGE and word in word_list("shared_copulas"):
+        return True
+    if word in word_list("copulas") or written in _accented_copulas():
+        return True
+    return language in load_word_lists()["copulas_of"] and word in word_list("copulas_of", language)
+
+
+@cache
+def _accented_copulas() -> frozenset[str]:
+    return frozenset(word.strip() for word in load_word_lists()["accented_copulas"].split(","))
+
+
+def is_name(word: str) -> bool:
+    """Is it a known name, or a name with a version: gpt-4o-2024-08-06, iphone15, sha256?"""
+    if DATE_SUFFIX.sub("", word) in word_list("names", "words"):
+        return True
+    bare = word.rstrip("0123456789.-")
+    return bare != word and (
+        bare in word_list("names", "prefixes") or f"{bare}-" in word_list("names", "prefixes")
+    )

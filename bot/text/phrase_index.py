@@ -1,0 +1,64 @@
+"""Finds the phrases of several lists in a text, in one pass and whatever their case and accents."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+# Characters between the two parts of a phrase that a * stands for.
+MAX_GAP_CHARACTERS = 40
+# From here on scripts have prefixes, or no spaces: their phrases match within a word too.
+UNSPACED = "\u0590"
+ACCENTS = re.compile("[\u0300-\u036f\u064b-\u0652\u0640]")
+# Marks of the direction of writing, and others that show nothing.
+DIRECTION_MARKS = {
+    ord(c): None
+    for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad"
+}
+
+
+class PhraseIndex:
+    """The phrases of some lists, found by their first two characters.
+
+    A phrase with a * has two parts that stand near each other.
+    """
+
+    def __init__(self, lists: Mapping[str, Iterable[str]]) -> None:
+        """Reads the rows of each list, in which commas part the phrases."""
+        self._by_start: dict[str, list[tuple[str, str]]] = {}
+        for name, rows in lists.items():
+            phrases = {fold_text(phrase) for row in rows for phrase in row.split(",")} - {""}
+            for phrase in sorted(phrases):
+                self._by_start.setdefault(phrase[:2], []).append((name, phrase))
+
+    def find(self, folded: str) -> dict[str, dict[str, int]]:
+        """Returns the lists of which a folded text holds phrases, with those phrases.
+
+        Each phrase has the place where it begins last. It begins where a word does.
+        """
+        places: dict[str, dict[str, int]] = {}
+        for place, letter in enumerate(folded):
+            before = folded[place - 1 : place]
+            if letter.isalnum() and letter < UNSPACED and before.isalnum() and before < UNSPACED:
+                continue  # within a word
+            for name, phrase in (
+                *self._by_start.get(folded[place : place + 2], ()),
+                *self._by_start.get(letter, ()),
+            ):
+                if _begins_at(folded, place, phrase):
+                    places.setdefault(name, {})[phrase] = place
+        return places
+
+
+def _begins_at(folded: str, place: int, phrase: str) -> bool:
+    """Does the phrase begin here? A * in it stands for up to MAX_GAP_CHARACTERS."""
+    first, _, second = phrase.partition("*")
+    end = place + len(first)
+    reach = end + MAX_GAP_CHARACTERS + len(second)
+    return folded.startswith(first, place) and second in folded[end:reach]
+
+
+def fold_text(text: str) -> str:
+    """Returns the text with compatibility forms, case, accents and apostrophes levelled."""
+    level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    bare = ACCENTS.sub("", level.translate(DIRECTION_MARKS)).replace("’", "'")
+    return " ".join(unicodedata.normalize("NFC", bare).split())
