@@ -168,7 +168,7 @@ class App:
 
     def _sent_by_us(self, header: str) -> bool:
         """Is this the Message-ID of a mail of ours? Any other id needs no journal."""
-        return bool(self.own_ids(header.encode())) and self.journal.sends.knows(header)
+        return bool(self.own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
 
     def was_sent(self, header: str) -> bool | None:
         """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""

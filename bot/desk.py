@@ -37,7 +37,16 @@ from bot.errors import (
     RefusedError,
     UncertainError,
 )
-from bot.journal import CaseAction, Decided, Decision, Journal, Received, Reply, Send, Work
+from bot.journal import (
+    CaseAction,
+    Decision,
+    EnqueueJob,
+    Journal,
+    OutgoingMail,
+    ReceivedMessage,
+    Reply,
+    StoredDecision,
+)
 from bot.limits import Scope
 from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
@@ -84,7 +93,7 @@ class Compose(Protocol):
     """Makes the bytes of a reply; the channel's, so that the desk knows no mail format."""
 
     def __call__(
-        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
     ) -> Reply: ...
 
 
@@ -113,13 +122,15 @@ class Desk:
         self.at: Callable[[Checkpoint], None] = _on
         self._in_hand: list[int] = []  # ids of the sends that a thread of this process works on
 
-    def store_message(self, received: Received, work: Work | None = None) -> int | None:
+    def store_message(
+        self, received: ReceivedMessage, work: EnqueueJob | None = None
+    ) -> int | None:
         """Store a masked message with its job; None for a duplicate."""
         return self.journal.receive(received, work)
 
-    def decide_message(self, message_id: int) -> Decided:
+    def decide_message(self, message_id: int) -> StoredDecision:
         """Decide one stored message and commit outcomes, reply and escalation together."""
-        stored = self.journal.message(message_id)
+        stored = self.journal.read_message(message_id)
         response = self.responder.respond(self._message(message_id, stored))
         draft = self._draft(response)
         self.at(Checkpoint.RESPONDED)
@@ -131,7 +142,7 @@ class Desk:
             if stored.verdict == HOLD and not held.outcomes:
                 held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
-        said = _unannounced(response, self.journal.cases.announced(message_id))
+        said = _unannounced(response, self.journal.cases.announced_priority(message_id))
         reply = self._automatic(stored, said) if said.outcomes else None
 
         def capped(scope: Scope) -> Decision:
@@ -151,41 +162,41 @@ class Desk:
 
         An error in one hand-over stops no other. MissingError when the journal does not answer.
         """
-        due = self.journal.sends.due(conversation_id=conversation_id)
+        due = self.journal.mail_outbox.list_due(conversation_id=conversation_id)
         return sum(self._hand_over_safely(send) for send in due)
 
-    def settle(self, left: Iterable[Send]) -> None:
+    def settle(self, left: Iterable[OutgoingMail]) -> None:
         """Mails whose hand-over ended without a result: look each up, and never send blindly."""
         for send in left:
             found = self._look_up(send)
             if found:
-                self.journal.sends.sent(send.id)
+                self.journal.mail_outbox.mark_sent(send.id)
             elif found is None:
-                self.journal.sends.uncertain(send.id, DIED)
+                self.journal.mail_outbox.mark_unknown(send.id, DIED)
                 log.error("a send is uncertain", extra={"outbox_id": send.id})
             elif send.attempts > len(self._waits):
-                self.journal.sends.failed(send.id, DIED)
+                self.journal.mail_outbox.mark_failed(send.id, DIED)
             else:
-                self.journal.sends.retry_later(send.id, "never handed over", seconds=0)
+                self.journal.mail_outbox.retry_later(send.id, "never handed over", seconds=0)
 
-    def leave_unknown(self, send: Send, fault: str) -> bool:
+    def leave_unknown(self, send: OutgoingMail, fault: str) -> bool:
         """Look once more for a mail of unknown fate; True when only a person can find out."""
         found = self._look_up(send)
         if found:
-            self.journal.sends.sent(send.id)
+            self.journal.mail_outbox.mark_sent(send.id)
         elif found is None:
-            return self.journal.sends.held(send.id, fault)
+            return self.journal.mail_outbox.mark_unresolved(send.id, fault)
         else:
             self._later(send, fault)
         return False
 
-    def abandoned(self, seconds: float) -> list[Send]:
+    def abandoned(self, seconds: float) -> list[OutgoingMail]:
         """Mails that this process claimed more than `seconds` ago and that no thread works on.
 
         The journal was away when their result was to be stored; `settle` finds out what it was.
         """
         in_hand = set(self._in_hand)
-        found = self.journal.sends.left_behind([self.worker], seconds=seconds)
+        found = self.journal.mail_outbox.list_claimed_by([self.worker], seconds=seconds)
         return [send for send in found if send.id not in in_hand.union(self._in_hand)]
 
     def resolve(
@@ -195,19 +206,19 @@ class Desk:
         actor: str,
         action: CaseAction,
         text: str,
-        work: Work | None = None,
+        work: EnqueueJob | None = None,
         version: str = "",
     ) -> bool:
         """A person's decision; `text` is what goes to the user, empty to close without a mail.
 
         BlockedError for an approved draft that the desk itself would not send (any more).
         """
-        waiting = next((w for w in self.journal.cases.queue() if w.id == escalation_id), None)
+        waiting = next((w for w in self.journal.cases.list_open() if w.id == escalation_id), None)
         if waiting is None:
             raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
         reply = None
         if text:
-            stored = self.journal.message(waiting.message_id)
+            stored = self.journal.read_message(waiting.message_id)
             turn = "person" + (f":{waiting.round}" if waiting.round else "")
             if action is CaseAction.APPROVED and not self.outbound.check(text).allowed:
                 raise BlockedError(STALE_DRAFT)
@@ -217,17 +228,19 @@ class Desk:
         )
 
     def ask(
-        self, case_id: int, *, actor: str, text: str, version: str, work: Work | None = None
+        self, case_id: int, *, actor: str, text: str, version: str, work: EnqueueJob | None = None
     ) -> bool:
         """A person's mail that asks for details; the case stays open."""
         case = self.journal.cases.read(case_id)
         if case is None:
             raise InputError(f"there is no case {case_id}")
-        stored = self.journal.message(case.message_id)
+        stored = self.journal.read_message(case.message_id)
         reply = self._personal(stored, text, turn=f"details:{version}")
-        return self.journal.cases.ask(case_id, actor=actor, reply=reply, version=version, work=work)
+        return self.journal.cases.request_details(
+            case_id, actor=actor, reply=reply, version=version, work=work
+        )
 
-    def _hand_over_safely(self, send: Send) -> bool:
+    def _hand_over_safely(self, send: OutgoingMail) -> bool:
         """Hand one mail over; whatever is raised on the way becomes a state that somebody sees."""
         self._in_hand.append(send.id)
         try:
@@ -243,17 +256,17 @@ class Desk:
         finally:
             self._in_hand.remove(send.id)
 
-    def _broken(self, send: Send, fault: str) -> None:
+    def _broken(self, send: OutgoingMail, fault: str) -> None:
         """Nobody foresaw this error, so the mail may have been taken or not: look it up."""
         found = self._look_up(send)
         if found:
-            self.journal.sends.sent(send.id)
+            self.journal.mail_outbox.mark_sent(send.id)
         elif found is None:
-            self.journal.sends.uncertain(send.id, fault)
+            self.journal.mail_outbox.mark_unknown(send.id, fault)
         else:
             self._later(send, fault, tries=BREAKS)
 
-    def _look_up(self, send: Send) -> bool | None:
+    def _look_up(self, send: OutgoingMail) -> bool | None:
         """Was it taken? None when nobody can tell, also because the look-up itself broke."""
         try:
             return self.was_sent(send.header)
@@ -264,9 +277,9 @@ class Desk:
             )
             return None
 
-    def _hand_over(self, send: Send) -> bool:
+    def _hand_over(self, send: OutgoingMail) -> bool:
         self.at(Checkpoint.CLAIMING)
-        if not self.journal.sends.claim(send.id, self.worker):
+        if not self.journal.mail_outbox.claim(send.id, self.worker):
             return False
         self.at(Checkpoint.CLAIMED)
         # Once more, on the very bytes: the journal may have been changed since they were stored.
@@ -277,32 +290,32 @@ class Desk:
             self._later(send, f"the outbound check broke ({type(error).__name__})", tries=BREAKS)
             return False
         if not allowed:
-            self.journal.sends.failed(send.id, NOT_OURS)
+            self.journal.mail_outbox.mark_failed(send.id, NOT_OURS)
             log.error("a stored reply was stopped", extra={"outbox_id": send.id})
             return False
         try:
             self.out.send(send.body, recipient=send.recipient)
         except UncertainError as error:
-            self.journal.sends.uncertain(send.id, str(error))
+            self.journal.mail_outbox.mark_unknown(send.id, str(error))
         except RefusedError as error:
-            self.journal.sends.failed(send.id, str(error))
+            self.journal.mail_outbox.mark_failed(send.id, str(error))
         except DeliveryError as error:
             self._later(send, str(error))
         else:
             self.at(Checkpoint.HANDED_OVER)
-            self.journal.sends.sent(send.id)
+            self.journal.mail_outbox.mark_sent(send.id)
             self.at(Checkpoint.SENT)
             return True
         log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
         return False
 
-    def _later(self, send: Send, fault: str, *, tries: int | None = None) -> None:
+    def _later(self, send: OutgoingMail, fault: str, *, tries: int | None = None) -> None:
         """Not taken: try again later, at most `tries` times, then a person gets the case."""
         waits = self._waits[:tries]
         if send.attempts >= len(waits):
-            self.journal.sends.failed(send.id, fault)
+            self.journal.mail_outbox.mark_failed(send.id, fault)
             return
-        self.journal.sends.retry_later(send.id, fault, seconds=waits[send.attempts])
+        self.journal.mail_outbox.retry_later(send.id, fault, seconds=waits[send.attempts])
 
     @property
     def _waits(self) -> tuple[int, ...]:
@@ -313,10 +326,10 @@ class Desk:
         """The cap on everything pages, once an hour; one sender's pages nobody."""
         if scope is not Scope.ALL:
             return Priority.NORMAL
-        paged = self.journal.seen_lately(f"cap:{scope}", PAGE_AGAIN_SECONDS)
+        paged = self.journal.count_recent(f"cap:{scope}", PAGE_AGAIN_SECONDS)
         return Priority.NORMAL if paged else Priority.PAGE
 
-    def _automatic(self, stored: Received, response: Response) -> Reply:
+    def _automatic(self, stored: ReceivedMessage, response: Response) -> Reply:
         text = compose_reply(response, self.knowledge)
         check = self.outbound.check(text)
         if not check.allowed:
@@ -324,14 +337,17 @@ class Desk:
         subject = subject_of(response.language, self.knowledge)
         return self.compose(stored, text, subject=subject, turn="desk", automatic=True)
 
-    def _personal(self, stored: Received, text: str, *, turn: str) -> Reply:
+    def _personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
         subject = subject_of(detect(stored.text), self.knowledge)
         return self.compose(stored, text, subject=subject, turn=turn, automatic=False)
 
-    def _message(self, message_id: int, stored: Received) -> Message:
+    def _message(self, message_id: int, stored: ReceivedMessage) -> Message:
         earlier = (
-            *(Turn(role=Role.USER, text=t) for t in self.journal.history(message_id)),
-            *(Turn(role=Role.DESK, text=text_of(m)) for m in self.journal.sent_before(message_id)),
+            *(Turn(role=Role.USER, text=t) for t in self.journal.read_history(message_id)),
+            *(
+                Turn(role=Role.DESK, text=text_of(m))
+                for m in self.journal.read_sent_mails(message_id)
+            ),
         )
         spans = tuple(
             Span(**{**span, "kind": SecretKind(span["kind"])}) for span in stored.redactions
@@ -343,7 +359,7 @@ class Desk:
 
     def _silenced(self, message_id: int, response: Response) -> bool:
         """Was a person asked for earlier in the conversation? Then nothing is sent by itself."""
-        return response.silenced or self.journal.cases.person_wanted(message_id)
+        return response.silenced or self.journal.cases.has_asked_for_person(message_id)
 
     def _draft(self, response: Response) -> str:
         """What a person may approve: the desk's reply with the candidates of its open questions."""

@@ -95,10 +95,12 @@ def pages(app: App) -> Mapping[str, str]:
     """The HTML page by the file name of the picture that shows it."""
     with _desk(app) as (desk, parser):
         _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
-        mail = _mail_page("My API keys", ANSWERED, desk.journal.sends.due()[0].body)
+        mail = _mail_page("My API keys", ANSWERED, desk.journal.mail_outbox.list_due()[0].body)
     with _desk(app) as (desk, parser):
         message_id = _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
-        waiting = next((w for w in desk.journal.cases.queue() if w.message_id == message_id), None)
+        waiting = next(
+            (w for w in desk.journal.cases.list_open() if w.message_id == message_id), None
+        )
         case = desk.journal.cases.read(waiting.id) if waiting else None
         if case is None:
             raise DeskError("the sample mail has opened no case")

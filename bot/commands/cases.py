@@ -12,9 +12,9 @@ from bot.channels.slack.mrkdwn import hidden_address
 from bot.channels.slack.texts import Words, read_words
 from bot.domain import EscalationReason, Priority
 from bot.errors import DeskError, InputError
-from bot.journal import Case, CaseAction, Journal, OutboxState, Send
-from bot.journal.mail_outbox import NEEDS_PEOPLE
-from bot.journal.transcript import Said, noted_in, said_in
+from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
+from bot.journal.mail_outbox import NEEDS_PERSON
+from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.policy.staff_remarks import warnings
 
 FIRST_LINE = 90  # characters
@@ -32,12 +32,12 @@ Confirm = Callable[[str], bool]
 def queue(journal: Journal, words: Words) -> dict[str, Any]:
     """What waits for a person, as the public JSON: cases, the most urgent first; mails; posts."""
     now = datetime.now(UTC)
-    open_ = (journal.cases.read(waiting.id) for waiting in journal.cases.queue())
-    stuck = journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN)
+    open_ = (journal.cases.read(waiting.id) for waiting in journal.cases.list_open())
+    stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
         "cases": [_row(case, words, now) for case in open_ if case],
         "mails": [_mail(send) for send in stuck],
-        "posts": [{"id": p.id, "case": p.case_id, "fault": p.fault} for p in journal.slack.dead()],
+        "posts": [{"id": p.id, "case": p.case_id, "fault": p.fault} for p in journal.slack.list_failed()],
     }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
     if case.drafted and case.open:
         yield from ("", "--- draft", case.draft.rstrip())
     yield from ("", "--- what was done")
-    for noted in noted_in(app.journal.engine, case.id):
+    for noted in read_audit(app.journal.engine, case.id):
         yield f"{noted.at}  {noted.actor:<10}  {noted.event}"
     if case.open:
         ways = "--text T | --file F | --dismiss"
@@ -183,27 +183,27 @@ def _row(case: Case, words: Words, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mail(send: Send) -> dict[str, Any]:
+def _mail(send: OutgoingMail) -> dict[str, Any]:
     to = hidden_address(send.recipient)
     return {"id": send.id, "to": to, "state": send.state.value, "fault": send.fault}
 
 
 def _state(case: Case) -> str:
-    if case.made:
-        return f"{case.made.action} by {case.made.actor}, {case.made.at}"
+    if case.decision:
+        return f"{case.decision.action} by {case.decision.actor}, {case.decision.at}"
     return f"{case.stage.value}, {case.owner} has it" if case.owner else case.stage.value
 
 
 def _conversation(app: App, case: Case) -> Iterator[str]:
     """What both sides wrote; the message of the case with its subject and what came with it."""
-    own = app.journal.message(case.message_id).text
-    for said in said_in(app.journal.engine, case.id):
+    own = app.journal.read_message(case.message_id).text
+    for said in read_transcript(app.journal.engine, case.id):
         yield ""
         yield f"--- {'we' if said.mail else 'they'} wrote, {said.at}"
         yield case.text if said.text == own and not said.mail else _words(said)
 
 
-def _words(said: Said) -> str:
+def _words(said: TranscriptEntry) -> str:
     if not said.mail:
         return said.text
     return str(message_from_bytes(said.mail, policy=SMTP).get_content()).rstrip()
@@ -212,7 +212,7 @@ def _words(said: Said) -> str:
 def _candidates(app: App, case: Case) -> Iterator[str]:
     known = app.knowledge.passages
     yield from ("", "--- what was asked, and what is nearest in the post")
-    for asked in case.asked:
+    for asked in case.questions:
         yield f"{asked.kind}, {asked.reason}, p={asked.probability:.2f}: {asked.text}"
         for passage in (known[i] for i in asked.passages[:CANDIDATES] if i in known):
             yield f"    {passage.id} ({passage.heading})"

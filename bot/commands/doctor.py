@@ -14,7 +14,7 @@ from bot.app import App
 from bot.errors import DeskError
 from bot.files import open_to_others
 from bot.journal import Journal, OutboxState
-from bot.journal.mail_outbox import NEEDS_PEOPLE
+from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
 from bot.settings import MailKind
@@ -56,11 +56,11 @@ def examine(app: App) -> Iterator[Finding]:
         says=f"threshold {fit.threshold:.3f}" if fit else _no_fit(app),
     )  # fmt: skip
     yield _model(app)
-    counts = app.journal.counts()
+    counts = app.journal.count_rows()
     yield Finding(
         name="journal", good=True,
         says=f"{app.journal.engine.dialect.name}, {counts['message']} messages, "
-        f"{counts['outbox']} replies, {len(app.journal.workers.alive())} at work",
+        f"{counts['outbox']} replies, {len(app.journal.workers.list_all())} at work",
     )  # fmt: skip
     yield from _journal(app.journal)
     yield _running(app)
@@ -149,19 +149,19 @@ def _mail(app: App) -> Iterator[Finding]:
 
 def _journal(journal: Journal) -> Iterator[Finding]:
     """Clock, messages that nobody decides, mails that did not go through."""
-    ahead = journal.ahead()
+    ahead = journal.clock_lead_seconds()
     yield Finding(
         name="clock", good=ahead < CLOCK_SECONDS,
         says="right" if ahead < CLOCK_SECONDS else f"{ahead:.0f} s behind what the journal saw",
     )  # fmt: skip
-    forgotten = len(journal.forgotten(STUCK_SECONDS))
+    forgotten = len(journal.list_stalled_conversations(STUCK_SECONDS))
     yield Finding(
         name="jobs", good=not forgotten,
         says=f"{forgotten} conversations wait; run `incident-desk serve` or `reconcile`"
         if forgotten else "nothing waits that should not",
     )  # fmt: skip
-    stuck = len(journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN))
-    waits = journal.sends.overdue(STUCK_SECONDS)
+    stuck = len(journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN))
+    waits = journal.mail_outbox.count_overdue(STUCK_SECONDS)
     wrong = [f"{stuck} did not go through; `incident-desk queue` shows them"] if stuck else []
     if waits:
         wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")

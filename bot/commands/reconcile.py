@@ -14,14 +14,16 @@ def reconcile(app: App) -> Iterator[str]:
     with app.jobs.alone():
         desk, journal = app.desk, app.journal
         if app.jobs.shared:
-            left = journal.sends.orphans(LEASE_SECONDS)
+            left = journal.mail_outbox.list_orphaned(LEASE_SECONDS)
         else:
-            left = journal.sends.in_state(OutboxState.SENDING)  # by nobody who still lives
+            left = journal.mail_outbox.list_in_state(
+                OutboxState.SENDING
+            )  # by nobody who still lives
         desk.settle(left)
-        undecided = journal.undecided()
+        undecided = journal.list_undecided()
         faults = sum(not _worked(app, message_id) for message_id in undecided)
         sent = desk.deliver()
-    unknown = len(journal.sends.in_state(OutboxState.UNKNOWN))
+    unknown = len(journal.mail_outbox.list_in_state(OutboxState.UNKNOWN))
     yield f"{len(undecided) - faults} messages decided, {faults} left for a person"
     yield f"{sent} mails handed over, {len(left)} looked up, {unknown} of unknown fate"
 
@@ -32,6 +34,6 @@ def _worked(app: App, message_id: int) -> bool:
     except MissingError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets the case
-        app.journal.fail(message_id, type(error).__name__)
+        app.journal.mark_failed(message_id, type(error).__name__)
         return False
     return True

@@ -30,7 +30,7 @@ class CaseOpener:
     ) -> None:
         """A new case of this message, or a part of the open case that it belongs to."""
         case = self._open_case(db, message_id)
-        values: dict[str, Any] = {"state": "open", "due_at": self.due(priority)}
+        values: dict[str, Any] = {"state": "open", "due_at": self.due_at(priority)}
         if case:
             values = {"state": JOINED, "case_id": case.id}
         db.execute(
@@ -40,7 +40,7 @@ class CaseOpener:
             )
         )  # fmt: skip
         if case:
-            self._join(db, case, message_id, priority, reason)
+            self._update_joined_case(db, case, message_id, priority, reason)
 
     def _open_case(self, db: sql.Connection, message_id: int) -> Any | None:
         """The open case of the same sender in the thread; in a full thread that of anybody.
@@ -69,7 +69,7 @@ class CaseOpener:
         who = (Scope.THREAD, counting.thread_key(thread))
         return counting.is_used_up(db, self._limits.caps, who, self._clock)
 
-    def _join(
+    def _update_joined_case(
         self, db: sql.Connection, case: Any, message_id: int, priority: Priority, reason: str
     ) -> None:
         """The case wakes, is as urgent as its most urgent mail, and due no later than that.
@@ -78,7 +78,7 @@ class CaseOpener:
         """
         urgent = max((Priority(case.priority), priority), key=list(Priority).index)
         why = case.reason if urgent == case.priority else reason
-        due = self.due(urgent)
+        due = self.due_at(urgent)
         if case.stage in (Stage.OPEN, Stage.CLAIMED) and case.due_at:
             due = min(due, case.due_at)
         row = escalation.update().where(escalation.c.id == case.id)
@@ -87,7 +87,7 @@ class CaseOpener:
         heard = "details came" if case.stage == Stage.WAITING else "wrote again"
         append_audit(db, stamp(self._clock()), "desk", f"{heard}:{case.id}", message_id)
 
-    def open_unless_there(
+    def open_once(
         self, db: sql.Connection, message_id: int, priority: Priority, reason: str
     ) -> None:
         """A message has one case; a second trouble with it adds none."""
@@ -95,7 +95,7 @@ class CaseOpener:
         if db.execute(query).scalar() is None:
             self.open(db, message_id, priority, reason)
 
-    def due(self, priority: Priority) -> str:
+    def due_at(self, priority: Priority) -> str:
         """When a case of this priority is due, counted from now; empty for never."""
         if self._limits is None:
             return ""

@@ -10,8 +10,8 @@ from bot.journal.records import (
     Case,
     CaseAction,
     CaseDecision,
+    CaseQuestion,
     Delivery,
-    DetailsRequest,
     MessageState,
     OutboxState,
     Stage,
@@ -78,18 +78,18 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,
-        opened_at=row.opened_at, sender=row.sender, text=written(row), draft=row.draft,
+        opened_at=row.opened_at, sender=row.sender, text=text_for_staff(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
-        asked=tuple(_asked(o) for o in db.execute(asked.order_by(outcome.c.place))),
+        questions=tuple(_asked(o) for o in db.execute(asked.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
-        made=_made(row),
+        decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""),
     )  # fmt: skip
 
 
-def written(row: Any) -> str:
+def text_for_staff(row: Any) -> str:
     """What the person wrote, for staff: under its subject where that says more than the text.
 
     Below it stand the mail of others that they show us and the files that came along.
@@ -131,7 +131,7 @@ def mail_key(case_id: int, turn: int) -> str:
     return f"human:{case_id}" + (f":{turn}" if turn else "")
 
 
-def _made(row: Any) -> CaseDecision | None:
+def _case_decision(row: Any) -> CaseDecision | None:
     """What a person decided; None while nobody has."""
     if not row.action:
         return None
@@ -160,9 +160,9 @@ def _delivery(mail: Any | None) -> Delivery | None:
     )  # fmt: skip
 
 
-def _asked(row: Any) -> DetailsRequest:
+def _asked(row: Any) -> CaseQuestion:
     passages = tuple(each[0] for each in json.loads(row.passages))
-    return DetailsRequest(
+    return CaseQuestion(
         text=row.question, kind=row.kind, reason=row.reason, probability=row.probability,
         passages=passages,
     )  # fmt: skip

@@ -16,18 +16,18 @@ from bot.journal.case_queries import (
     mail_key,
     read_case,
     stamps,
+    text_for_staff,
     version_of,
-    written,
 )
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.mail_outbox import Origin, outgoing
-from bot.journal.records import Case, CaseAction, Change, Reply, Stage, Waiting
+from bot.journal.mail_outbox import MailOrigin, new_outbox_row
+from bot.journal.records import Case, CaseAction, CaseChange, QueuedCase, Reply, Stage
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
 
-Work = Callable[[sql.Connection, int], None]
+EnqueueJob = Callable[[sql.Connection, int], None]
 """Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
 
 RANKS = {"page": 0, "high": 1, "normal": 2}
@@ -41,23 +41,23 @@ class Cases:
         self._clock = clock
         self._opener = opener
 
-    def queue(self) -> list[Waiting]:
+    def list_open(self) -> list[QueuedCase]:
         """Open escalations: the most urgent first, then the oldest."""
         of = (message.c.sender, message.c.text, message.c.headers, LATER.label("later"))
         query = sql.select(escalation, *of).join(message)
         with reading(self._engine) as db:
             rows = db.execute(query.where(escalation.c.state == "open")).all()
         found = [
-            Waiting(
+            QueuedCase(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
-                sender=r.sender, text=written(r), draft=r.draft, opened_at=r.opened_at,
+                sender=r.sender, text=text_for_staff(r), draft=r.draft, opened_at=r.opened_at,
                 due_at=r.due_at, round=r.round, later=r.later,
             )
             for r in rows
         ]  # fmt: skip
         return sorted(found, key=lambda w: (RANKS.get(w.priority, len(RANKS)), w.opened_at, w.id))
 
-    def ranked(self, owner: str | None = None) -> list[int]:
+    def list_open_ids(self, owner: str | None = None) -> list[int]:
         """Open cases, of all or of one owner: the most urgent first, then the oldest."""
         rank = sql.case(RANKS, value=escalation.c.priority, else_=len(RANKS))
         query = sql.select(escalation.c.id).where(escalation.c.state == "open")
@@ -67,7 +67,7 @@ class Cases:
             found = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
             return [row.id for row in found]
 
-    def remind(self, limit: int = 100) -> list[tuple[int, int]]:
+    def record_due_reminders(self, limit: int = 100) -> list[tuple[int, int]]:
         """Open cases past their due time, each with its number of reminders; due again later."""
         now = self._now()
         query = sql.select(escalation).where(
@@ -80,7 +80,7 @@ class Cases:
             rows = db.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
             for row in rows:
                 case = escalation.update().where(escalation.c.id == row.id)
-                due = self._opener.due(Priority(row.priority))
+                due = self._opener.due_at(Priority(row.priority))
                 woken = Stage.CLAIMED if row.owner else Stage.OPEN
                 db.execute(case.values(due_at=due, reminders=row.reminders + 1, stage=woken))
                 append_audit(
@@ -95,7 +95,7 @@ class Cases:
         actor: str,
         action: CaseAction,
         reply: Reply | None,
-        work: Work | None = None,
+        work: EnqueueJob | None = None,
         version: str = "",
     ) -> bool:
         """Record a person's decision and its mail in one commit; False if somebody was first.
@@ -104,15 +104,15 @@ class Cases:
         """
         try:
             with writing(self._engine) as db:
-                row = self._locked(db, escalation_id)
+                row = self._lock(db, escalation_id)
                 if row is None or row.action or (version and not _fits(row, actor, version)):
                     return False
                 now = self._now()
                 made = {"action": action, "actor": actor, "decided_at": now}
                 db.execute(decision.insert().values(escalation_id=escalation_id, **made))
-                self._set(db, row, state="decided")
+                self._update(db, row, state="decided")
                 if reply:
-                    self._send(db, row, mail_key(row.id, row.round), reply)
+                    self._insert_mail(db, row, mail_key(row.id, row.round), reply)
                     if work:
                         work(db, escalation_id)
                 append_audit(db, now, actor, action, row.message_id)
@@ -125,20 +125,20 @@ class Cases:
         with reading(self._engine) as db:
             return read_case(db, case_id)
 
-    def stamps(self, *, days: int) -> dict[int, str]:
+    def read_stamps(self, *, days: int) -> dict[int, str]:
         """What the drawing of each case depends on: open ones, and those decided lately."""
         with reading(self._engine) as db:
             return stamps(db, since=after(self._clock, -86_400 * days))
 
     def change(
-        self, case_id: int, *, actor: str, change: Change, owner: str, version: str = ""
+        self, case_id: int, *, actor: str, change: CaseChange, owner: str, version: str = ""
     ) -> bool:
         """Take, give back, put off: done only while `owner` still has it and it is open.
 
         With a `version` it must still be that one.
         """
         with writing(self._engine) as db:
-            row = self._locked(db, case_id)
+            row = self._lock(db, case_id)
             if row is None or row.state != "open" or row.owner != owner:
                 return False
             if version and version_of(row) != version:
@@ -146,24 +146,30 @@ class Cases:
             # Earlier reminders were for those who had it; who takes it has the whole time.
             due = change.due_at
             if due is None and change.owner not in ("", row.owner):
-                due = self._opener.due(Priority(row.priority))
+                due = self._opener.due_at(Priority(row.priority))
             values: dict[str, Any] = {} if due is None else {"due_at": due}
-            self._set(db, row, stage=change.stage, owner=change.owner, reminders=0, **values)
+            self._update(db, row, stage=change.stage, owner=change.owner, reminders=0, **values)
             append_audit(db, self._now(), actor, change.verb, row.message_id)
         return True
 
-    def ask(
-        self, case_id: int, *, actor: str, reply: Reply, version: str, work: Work | None = None
+    def request_details(
+        self,
+        case_id: int,
+        *,
+        actor: str,
+        reply: Reply,
+        version: str,
+        work: EnqueueJob | None = None,
     ) -> bool:
         """Send a mail that asks for details; the case stays open and becomes the actor's."""
         try:
             with writing(self._engine) as db:
-                row = self._locked(db, case_id)
+                row = self._lock(db, case_id)
                 if row is None or row.state != "open" or not _fits(row, actor, version):
                     return False
-                due = self._opener.due(Priority.NORMAL)
-                self._set(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
-                self._send(db, row, f"details:{case_id}:{row.version}", reply)
+                due = self._opener.due_at(Priority.NORMAL)
+                self._update(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
+                self._insert_mail(db, row, f"details:{case_id}:{row.version}", reply)
                 if work:
                     work(db, case_id)
                 append_audit(db, self._now(), actor, "asked for details", row.message_id)
@@ -177,13 +183,13 @@ class Cases:
         With a `version` it must still be that one.
         """
         with writing(self._engine) as db:
-            row = self._locked(db, case_id)
+            row = self._lock(db, case_id)
             if row is None or row.state == "open" or (version and version_of(row) != version):
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
-            due = self._opener.due(Priority(row.priority))
+            due = self._opener.due_at(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
-            self._set(db, row, round=row.round + 1, reminders=0, **values)
+            self._update(db, row, round=row.round + 1, reminders=0, **values)
             append_audit(db, self._now(), actor, "reopened", row.message_id)
         return True
 
@@ -193,7 +199,7 @@ class Cases:
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
 
-    def person_wanted(self, message_id: int) -> bool:
+    def has_asked_for_person(self, message_id: int) -> bool:
         """Did an earlier message of this message's conversation ask for a person?"""
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
@@ -206,7 +212,7 @@ class Cases:
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
 
-    def announced(self, message_id: int) -> Priority | None:
+    def announced_priority(self, message_id: int) -> Priority | None:
         """How urgent the open case is that the sender of this message was told of by a reply.
 
         None where no case of this conversation is open, or no automatic reply went out about it.
@@ -229,28 +235,28 @@ class Cases:
             found = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
         return Priority(found) if found else None
 
-    def conversation(self, escalation_id: int) -> int:
+    def conversation_of(self, escalation_id: int) -> int:
         """The conversation that a case belongs to."""
         query = sql.select(message.c.conversation_id).join(escalation)
         with reading(self._engine) as db:
             return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
 
-    def _locked(self, db: sql.Connection, case_id: int) -> Any | None:
+    def _lock(self, db: sql.Connection, case_id: int) -> Any | None:
         """The case, for this transaction alone."""
         lock = sql.select(escalation.c.id).where(escalation.c.id == case_id).with_for_update()
         if db.execute(lock).first() is None:
             return None
         return db.execute(CASE.where(escalation.c.id == case_id)).one()
 
-    def _set(self, db: sql.Connection, row: Any, **values: Any) -> None:
+    def _update(self, db: sql.Connection, row: Any, **values: Any) -> None:
         case = escalation.update().where(escalation.c.id == row.id)
         db.execute(case.values(version=row.version + 1, touched_at=self._now(), **values))
         # Who was to be reminded of it as it was needs no reminder any more.
         db.execute(slack_outbox.delete().where(waiting(f"{REMINDER}{row.id}:")))
 
-    def _send(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
-        origin = Origin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
-        values = outgoing(origin, reply, automatic=False, now=self._now())
+    def _insert_mail(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
+        origin = MailOrigin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
+        values = new_outbox_row(origin, reply, automatic=False, now=self._now())
         db.execute(outbox.insert().values(values))
 
     def _now(self) -> str:

@@ -17,29 +17,19 @@ from bot.errors import DeskError
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
-from bot.journal.cases import Cases, Work
+from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
-from bot.journal.mail_outbox import Origin, Sends, outgoing
+from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.records import (
-    Case,
-    CaseAction,
-    CaseDecision,
-    Change,
-    Decided,
     Decision,
-    Delivery,
-    DetailsRequest,
     MessageState,
-    OutboxState,
-    Received,
+    ReceivedMessage,
     Reply,
-    Send,
-    Stage,
-    Waiting,
+    StoredDecision,
 )
-from bot.journal.slack_events import SlackBook
+from bot.journal.slack_events import SlackStore
 from bot.journal.tables import (
     TABLES,
     audit,
@@ -51,26 +41,6 @@ from bot.journal.tables import (
 from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
-
-__all__ = [
-    "Case",
-    "CaseAction",
-    "CaseDecision",
-    "Change",
-    "Decided",
-    "Decision",
-    "Delivery",
-    "DetailsRequest",
-    "Journal",
-    "MessageState",
-    "OutboxState",
-    "Received",
-    "Reply",
-    "Send",
-    "Stage",
-    "Waiting",
-    "Work",
-]  # fmt: skip
 
 HISTORY = 20
 RANK = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
@@ -92,37 +62,37 @@ class Journal:
             raise
         self._opener = CaseOpener(clock, limits)
         self.cases = Cases(self.engine, clock, self._opener)
-        self.sends = Sends(self.engine, clock, self._opener)
-        self.slack = SlackBook(self.engine, clock)
+        self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
+        self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
 
-    def receive(self, received: Received, work: Work | None = None) -> int | None:
+    def receive(self, received: ReceivedMessage, work: EnqueueJob | None = None) -> int | None:
         """Store a message, and its job; None when its key is already there (a duplicate)."""
         while True:
             try:
                 with writing(self.engine) as db:
                     conversation_id = conversation_of(db, received)
-                    stored = self._store(db, received, conversation_id)
+                    stored = self._insert_message(db, received, conversation_id)
                     if work and not received.final:
                         work(db, conversation_id)
                     return stored
             except IntegrityError:
                 # Not a duplicate: another process began the same conversation just now.
-                if self.known(received.key):
+                if self.find_by_key(received.key):
                     return None
 
-    def known(self, key: str) -> tuple[str, str] | None:
+    def find_by_key(self, key: str) -> tuple[str, str] | None:
         """The verdict on the message with this key, and where its raw form lies."""
         query = sql.select(message.c.verdict, message.c.raw_ref).where(message.c.key == key)
         with reading(self.engine) as db:
             row = db.execute(query).first()
         return (row.verdict, row.raw_ref) if row else None
 
-    def undecided(self, conversation_id: int | None = None) -> list[int]:
+    def list_undecided(self, conversation_id: int | None = None) -> list[int]:
         """Ids of the messages that were received and not decided, in order."""
         query = sql.select(message.c.id).where(message.c.state == MessageState.RECEIVED)
         if conversation_id is not None:
@@ -130,13 +100,13 @@ class Journal:
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
 
-    def conversations(self, message_ids: Sequence[int]) -> list[int]:
+    def list_conversations(self, message_ids: Sequence[int]) -> list[int]:
         """The conversations of these messages, each once."""
         query = sql.select(message.c.conversation_id).where(message.c.id.in_(message_ids))
         with reading(self.engine) as db:
             return list(dict.fromkeys(db.execute(query.order_by(message.c.id)).scalars()))
 
-    def forgotten(self, seconds: float) -> list[int]:
+    def list_stalled_conversations(self, seconds: float) -> list[int]:
         """Conversations with a message that has waited for longer than `seconds`."""
         query = sql.select(message.c.conversation_id).where(
             message.c.state == MessageState.RECEIVED,
@@ -145,13 +115,13 @@ class Journal:
         with reading(self.engine) as db:
             return list(db.execute(query.distinct()).scalars())
 
-    def enqueue(self, conversation_ids: Sequence[int], work: Work) -> None:
+    def enqueue(self, conversation_ids: Sequence[int], work: EnqueueJob) -> None:
         """Put jobs for these conversations again."""
         with writing(self.engine) as db:
             for each in conversation_ids:
                 work(db, each)
 
-    def attempt(self, message_id: int) -> int:
+    def count_attempt(self, message_id: int) -> int:
         """Count a try to decide; how many there have been."""
         with writing(self.engine) as db:
             row = message.update().where(message.c.id == message_id)
@@ -159,19 +129,19 @@ class Journal:
             query = sql.select(message.c.attempts).where(message.c.id == message_id)
             return int(db.execute(query).scalar_one())
 
-    def message(self, message_id: int) -> Received:
+    def read_message(self, message_id: int) -> ReceivedMessage:
         """The stored message."""
         query = sql.select(message, conversation.c.channel, conversation.c.thread_key)
         query = query.join(conversation).where(message.c.id == message_id)
         with reading(self.engine) as db:
             row = db.execute(query).one()
-        return Received(
+        return ReceivedMessage(
             channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
             verdict=row.verdict, rule=row.rule, sender=row.sender, headers=json.loads(row.headers),
             text=row.text, redactions=tuple(json.loads(row.redactions)),
         )  # fmt: skip
 
-    def history(self, message_id: int) -> list[str]:
+    def read_history(self, message_id: int) -> list[str]:
         """The last masked texts of the same conversation before this message, oldest first."""
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
@@ -186,7 +156,7 @@ class Journal:
             texts = db.execute(query.order_by(message.c.seq.desc()).limit(HISTORY)).scalars()
             return list(texts)[::-1]
 
-    def sent_before(self, message_id: int) -> list[bytes]:
+    def read_sent_mails(self, message_id: int) -> list[bytes]:
         """The last mails of the same conversation that went out, oldest first."""
         with reading(self.engine) as db:
             found = db.execute(sent_before(message_id).limit(HISTORY)).scalars()
@@ -200,72 +170,74 @@ class Journal:
         draft: str,
         reply: Reply | None,
         capped: Callable[[Scope], Decision] | None = None,
-    ) -> Decided:
+    ) -> StoredDecision:
         """One commit: outcomes, escalation, reply. A second call changes nothing.
 
         When a cap forbids an automatic reply, what `capped` makes is stored instead.
         """
         with writing(self.engine) as db:
             now = self._now()
-            row = self._open(db, message_id, MessageState.DECIDED, now)
+            row = self._leave_received(db, message_id, MessageState.DECIDED, now)
             if row is None:
-                return Decided(response=response, first=False)
+                return StoredDecision(response=response, first=False)
             made, cap = Decision(response=response, reply=reply), None
             if reply and capped and self.limits:
-                who = counting.counted(sender=row.sender, thread=row.thread, text=row.text)
-                cap = counting.exceeded(db, self.limits.caps, who, self.clock)
+                who = counting.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+                cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
                 made = capped(cap)
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
                 self._note(db, "desk", f"cap:{cap}", message_id)
-            self._outcomes(db, message_id, made.response, draft)
+            self._insert_outcomes(db, message_id, made.response, draft)
             if made.reply:
-                origin = Origin(
+                origin = MailOrigin(
                     key=f"reply:{message_id}", message_id=message_id,
                     conversation_id=row.conversation_id,
                 )  # fmt: skip
                 db.execute(
-                    outbox.insert().values(outgoing(origin, made.reply, automatic=True, now=now))
+                    outbox.insert().values(
+                        new_outbox_row(origin, made.reply, automatic=True, now=now)
+                    )
                 )
             self._note(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
                 self._note(db, "desk", f"secret_pasted:{kind}", message_id)
             if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in made.response.outcomes):
                 self._note(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
-        return Decided(response=made.response, cap=cap or "")
+        return StoredDecision(response=made.response, cap=cap or "")
 
-    def fail(self, message_id: int, fault: str) -> bool:
+    def mark_failed(self, message_id: int, fault: str) -> bool:
         """The message cannot be decided: a person gets it; False when it was decided before."""
         with writing(self.engine) as db:
-            if self._open(db, message_id, MessageState.FAILED, self._now()) is None:
+            if self._leave_received(db, message_id, MessageState.FAILED, self._now()) is None:
                 return False
             reason = EscalationReason.MAIL_FAULT
             self._opener.open(db, message_id, Priority.HIGH, reason.value)
             self._note(db, "desk", f"failed:{fault}", message_id)
         return True
 
-    def seen_lately(self, event: str, seconds: float) -> int:
+    def count_recent(self, event: str, seconds: float) -> int:
         """How often `event` was noted in the last `seconds`."""
         query = sql.select(sql.func.count()).select_from(audit)
         query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
         with reading(self.engine) as db:
             return db.execute(query).scalar_one()
 
-    def ahead(self) -> float:
+    def clock_lead_seconds(self) -> float:
         """By how many seconds the newest thing noted is later than now: a clock is wrong."""
         query = sql.select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
         with reading(self.engine) as db:
             newest = db.execute(query).scalar()
         return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
 
-    def outcomes(self, message_id: int) -> list[sql.Row[Any]]:
+    def read_outcomes(self, message_id: int) -> list[sql.Row[Any]]:
         """The outcome rows of a message, in order."""
         query = sql.select(outcome).where(outcome.c.message_id == message_id)
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(outcome.c.place)).all())
 
-    def counts(self) -> dict[str, int]:
+    def count_rows(self) -> dict[str, int]:
         """Rows by table, for `doctor`."""
         with reading(self.engine) as db:
             return {
@@ -278,17 +250,19 @@ class Journal:
         with writing(self.engine) as db:
             self._note(db, "desk", event, message_id)
 
-    def tidy(self) -> None:
+    def delete_old_counts(self) -> None:
         """Drop what only counting needed and needs no more."""
         with writing(self.engine) as db:
-            counting.forget(db, self.clock)
+            counting.delete_old_counts(db, self.clock)
 
-    def ping(self) -> None:
+    def check_connection(self) -> None:
         """MissingError when the database does not answer."""
         with reading(self.engine) as db:
             db.execute(sql.select(1))
 
-    def _store(self, db: sql.Connection, received: Received, conversation_id: int) -> int:
+    def _insert_message(
+        self, db: sql.Connection, received: ReceivedMessage, conversation_id: int
+    ) -> int:
         state = MessageState.DROPPED if received.final else MessageState.RECEIVED
         last = sql.select(sql.func.coalesce(sql.func.max(message.c.seq), 0))
         seq = db.execute(last.where(message.c.conversation_id == conversation_id)).scalar_one() + 1
@@ -303,7 +277,7 @@ class Journal:
         self._note(db, "desk", f"received:{received.verdict}", stored)
         return stored
 
-    def _open(
+    def _leave_received(
         self, db: sql.Connection, message_id: int, state: MessageState, now: str
     ) -> Any | None:
         """Move a received message on; None when it was moved before."""
@@ -317,7 +291,7 @@ class Journal:
         query = sql.select(message, conversation.c.thread).join(conversation)
         return db.execute(query.where(message.c.id == message_id)).one()
 
-    def _outcomes(
+    def _insert_outcomes(
         self, db: sql.Connection, message_id: int, response: Response, draft: str
     ) -> None:
         for place, each in enumerate(response.outcomes):

@@ -21,19 +21,19 @@ class Leader:
         self._held: sql.Connection | None = None
         self._turn = threading.Lock()
 
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """May this process act now?"""
         if self._engine.dialect.name != "postgresql":
             return True
         with self._turn:
-            return self._holds() or self._takes()
+            return self._still_holds_lock() or self._try_lock()
 
     def resign(self) -> None:
         """Let another lead."""
         with self._turn:
-            self._drop()
+            self._release()
 
-    def _holds(self) -> bool:
+    def _still_holds_lock(self) -> bool:
         if self._held is None:
             return False
         try:
@@ -41,10 +41,10 @@ class Leader:
             self._held.commit()
         except SQLAlchemyError as error:
             log.warning("the lock to lead was lost", extra={"fault": type(error).__name__})
-            self._drop()
+            self._release()
         return self._held is not None
 
-    def _takes(self) -> bool:
+    def _try_lock(self) -> bool:
         with reading(self._engine):  # MissingError when nobody answers
             held = self._engine.connect()
         try:
@@ -60,7 +60,7 @@ class Leader:
         self._held = held
         return True
 
-    def _drop(self) -> None:
+    def _release(self) -> None:
         """The connection is not given back to the pool: the lock would go with it."""
         held, self._held = self._held, None
         if held is not None:

@@ -15,16 +15,16 @@ from bot.domain import EscalationReason, Priority
 from bot.journal.case_opening import CaseOpener
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.records import OutboxState, Reply, Send
+from bot.journal.records import OutboxState, OutgoingMail, Reply
 from bot.journal.tables import audit, outbox, worker
 
 UNDELIVERED = EscalationReason.HELD.value
-OPEN = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
-NEEDS_PEOPLE = (OutboxState.HELD, OutboxState.FAILED, OutboxState.BOUNCED)
+UNSETTLED = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
+NEEDS_PERSON = (OutboxState.UNRESOLVED, OutboxState.FAILED, OutboxState.BOUNCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class MailOrigin:
     """Which message a send belongs to, and the key under which it can be stored only once."""
 
     key: str
@@ -32,7 +32,7 @@ class Origin:
     conversation_id: int
 
 
-class Sends:
+class MailOutbox:
     """The outgoing mails of one journal."""
 
     def __init__(self, engine: Engine, clock: Clock, opener: CaseOpener) -> None:
@@ -40,7 +40,9 @@ class Sends:
         self._clock = clock
         self._opener = opener
 
-    def due(self, *, conversation_id: int | None = None, limit: int = 100) -> list[Send]:
+    def list_due(
+        self, *, conversation_id: int | None = None, limit: int = 100
+    ) -> list[OutgoingMail]:
         """What can be handed over now, oldest first."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.READY,
@@ -51,8 +53,8 @@ class Sends:
             query = query.where(outbox.c.conversation_id == conversation_id)
         return self._read(query.order_by(outbox.c.id).limit(limit))
 
-    def in_state(self, *states: OutboxState, limit: int = 1000) -> list[Send]:
-        """Sends in one of `states`, oldest first."""
+    def list_in_state(self, *states: OutboxState, limit: int = 1000) -> list[OutgoingMail]:
+        """MailOutbox in one of `states`, oldest first."""
         query = sql.select(outbox).where(outbox.c.state.in_(states))
         return self._read(query.order_by(outbox.c.id).limit(limit))
 
@@ -63,11 +65,11 @@ class Sends:
             worker=by, attempts=outbox.c.attempts + 1,
         )  # fmt: skip
 
-    def sent(self, send_id: int) -> bool:
+    def mark_sent(self, send_id: int) -> bool:
         """It was taken."""
-        return self._move(send_id, OPEN, OutboxState.SENT)
+        return self._move(send_id, UNSETTLED, OutboxState.SENT)
 
-    def uncertain(self, send_id: int, fault: str) -> bool:
+    def mark_unknown(self, send_id: int, fault: str) -> bool:
         """It may have been taken: its own copy tells, or a person."""
         return self._move(send_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
 
@@ -78,23 +80,23 @@ class Sends:
             fault=fault, next_attempt_at=after(self._clock, seconds),
         )  # fmt: skip
 
-    def failed(self, send_id: int, fault: str) -> bool:
+    def mark_failed(self, send_id: int, fault: str) -> bool:
         """It will not be taken."""
-        return self._move(send_id, OPEN, OutboxState.FAILED, fault=fault)
+        return self._move(send_id, UNSETTLED, OutboxState.FAILED, fault=fault)
 
-    def held(self, send_id: int, fault: str) -> bool:
+    def mark_unresolved(self, send_id: int, fault: str) -> bool:
         """It will not be tried again: nobody knows whether it was taken."""
-        return self._move(send_id, (OutboxState.UNKNOWN,), OutboxState.HELD, fault=fault)
+        return self._move(send_id, (OutboxState.UNKNOWN,), OutboxState.UNRESOLVED, fault=fault)
 
-    def list_unconfirmed(self, seconds: float) -> list[Send]:
-        """Sends whose fate has been unknown for longer than `seconds`."""
+    def list_unknown(self, seconds: float) -> list[OutgoingMail]:
+        """MailOutbox whose fate has been unknown for longer than `seconds`."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.UNKNOWN,
             outbox.c.changed_at < after(self._clock, -seconds),
         )
         return self._read(query.order_by(outbox.c.id))
 
-    def left_behind(self, by: Sequence[str], *, seconds: float = 0) -> list[Send]:
+    def list_claimed_by(self, by: Sequence[str], *, seconds: float = 0) -> list[OutgoingMail]:
         """Mails that one of the workers `by` claimed more than `seconds` ago and did not settle."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
@@ -102,7 +104,7 @@ class Sends:
         )
         return self._read(query.where(outbox.c.worker.in_(by)).order_by(outbox.c.id))
 
-    def overdue(self, seconds: float) -> int:
+    def count_overdue(self, seconds: float) -> int:
         """How many mails should have gone out and were not touched for `seconds`."""
         before = after(self._clock, -seconds)
         sending = sql.and_(outbox.c.state == OutboxState.SENDING, outbox.c.changed_at < before)
@@ -111,7 +113,7 @@ class Sends:
         with reading(self._engine) as db:
             return db.execute(query).scalar_one()
 
-    def orphans(self, lease_seconds: float) -> list[Send]:
+    def list_orphaned(self, lease_seconds: float) -> list[OutgoingMail]:
         """Mails in `sending` for longer than the lease by somebody who is not on the list."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
@@ -120,21 +122,21 @@ class Sends:
         )
         return self._read(query.order_by(outbox.c.id))
 
-    def knows(self, header: str) -> bool:
+    def contains(self, header: str) -> bool:
         """Is this the Message-ID of one of our mails?"""
         query = sql.select(outbox.c.id).where(outbox.c.message_id_header == header)
         with reading(self._engine) as db:
             return db.execute(query).scalar() is not None
 
-    def receipt(self, header: str) -> bool:
+    def record_receipt(self, header: str) -> bool:
         """Our own copy came back: it was sent."""
-        return self._by_header(header, OPEN, OutboxState.SENT)
+        return self._by_header(header, UNSETTLED, OutboxState.SENT)
 
-    def bounce(self, header: str) -> bool:
+    def record_bounce(self, header: str) -> bool:
         """A report says that it did not arrive."""
-        return self._by_header(header, (*OPEN, OutboxState.SENT), OutboxState.BOUNCED)
+        return self._by_header(header, (*UNSETTLED, OutboxState.SENT), OutboxState.BOUNCED)
 
-    def counts(self) -> dict[str, int]:
+    def count_by_state(self) -> dict[str, int]:
         """How many are in each state."""
         query = sql.select(outbox.c.state, sql.func.count().label("found")).group_by(outbox.c.state)
         with reading(self._engine) as db:
@@ -161,15 +163,15 @@ class Sends:
             message_id = db.execute(about).scalar()
             event = {"at": now, "actor": "desk", "event": f"send:{send_id}:{state}"}
             db.execute(audit.insert().values(**event, message_id=message_id))
-            if state in NEEDS_PEOPLE and message_id:
-                self._opener.open_unless_there(db, message_id, Priority.HIGH, UNDELIVERED)
+            if state in NEEDS_PERSON and message_id:
+                self._opener.open_once(db, message_id, Priority.HIGH, UNDELIVERED)
         return True
 
-    def _read(self, query: sql.Select[Any]) -> list[Send]:
+    def _read(self, query: sql.Select[Any]) -> list[OutgoingMail]:
         with reading(self._engine) as db:
             rows = db.execute(query).all()
         return [
-            Send(
+            OutgoingMail(
                 id=r.id, message_id=r.message_id, recipient=r.recipient,
                 header=r.message_id_header, body=bytes(r.body),
                 automatic=r.automatic, state=OutboxState(r.state),
@@ -179,7 +181,9 @@ class Sends:
         ]  # fmt: skip
 
 
-def outgoing(origin: Origin, reply: Reply, *, automatic: bool, now: str) -> dict[str, Any]:
+def new_outbox_row(
+    origin: MailOrigin, reply: Reply, *, automatic: bool, now: str
+) -> dict[str, Any]:
     """The row of a mail that is ready."""
     return {
         "dedupe_key": origin.key,

@@ -12,11 +12,11 @@ from bot.journal.records import MessageState
 from bot.journal.tables import escalation, message, slack_outbox
 
 DAY = 86_400
-NOTE = "pasted:"
+NOTICE_KEY = "pasted:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pasted:
+class PastedSecretMessage:
     """One such mail."""
 
     message_id: int
@@ -25,13 +25,13 @@ class Pasted:
     @property
     def key(self) -> str:
         """Under which staff are told, once."""
-        return f"{NOTE}{self.message_id}"
+        return f"{NOTICE_KEY}{self.message_id}"
 
 
-def pasted(engine: Engine, clock: Clock) -> list[Pasted]:
+def list_unannounced(engine: Engine, clock: Clock) -> list[PastedSecretMessage]:
     """Those of the last day that the desk answered by itself, and of which nobody was told."""
     told = sql.select(slack_outbox.c.id).where(
-        slack_outbox.c.dedupe_key == sql.literal(NOTE) + sql.cast(message.c.id, sql.String)
+        slack_outbox.c.dedupe_key == sql.literal(NOTICE_KEY) + sql.cast(message.c.id, sql.String)
     )
     case = sql.select(escalation.c.id).where(escalation.c.message_id == message.c.id)
     query = sql.select(message.c.id, message.c.redactions).where(
@@ -40,7 +40,7 @@ def pasted(engine: Engine, clock: Clock) -> list[Pasted]:
     )  # fmt: skip
     with reading(engine) as db:
         rows = db.execute(query.order_by(message.c.id)).all()
-    found = [Pasted(message_id=row.id, kinds=_sure(row.redactions)) for row in rows]
+    found = [PastedSecretMessage(message_id=row.id, kinds=_sure(row.redactions)) for row in rows]
     return [each for each in found if each.kinds]
 
 

@@ -14,7 +14,7 @@ from bot.limits import Cap, Scope
 KEEP_SECONDS = 7 * 86_400
 
 
-def exceeded(
+def find_exceeded_cap(
     db: sql.Connection, caps: Sequence[Cap], who: dict[Scope, str], clock: Clock
 ) -> Scope | None:
     """The first cap that one more answer would break; counts the answer when there is none."""
@@ -27,7 +27,7 @@ def exceeded(
     return None
 
 
-def counted(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
+def count_keys(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
     """The keys that an answer counts under; a thread is one whoever writes in it."""
     address = sender.strip().lower()
     words = " ".join(text.lower().split())
@@ -65,7 +65,7 @@ def thread_key(thread: str) -> str:
     return _hash(thread)
 
 
-def forget(db: sql.Connection, clock: Clock) -> None:
+def delete_old_counts(db: sql.Connection, clock: Clock) -> None:
     """Drop the rows that no cap looks at any more."""
     old = sender_count.c.at < after(clock, -KEEP_SECONDS)
     db.execute(sender_count.delete().where(old, sender_count.c.scope != Scope.THREAD))

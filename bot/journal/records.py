@@ -19,7 +19,7 @@ class OutboxState(StrEnum):
     SENDING = "sending"  # handed over right now, or by a process that died doing it
     SENT = "sent"
     UNKNOWN = "unknown"  # may have been taken; a receipt decides, or a person
-    HELD = "held"  # nobody knows its fate, or it was stopped: a person must look
+    UNRESOLVED = "held"  # nobody could find out whether it was delivered: a person must look
     BOUNCED = "bounced"
     FAILED = "failed"  # refused for good, or too often
 
@@ -51,7 +51,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class ReceivedMessage:
     """A message as it is stored: masked text, and where its raw form lies."""
 
     channel: str
@@ -88,7 +88,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class StoredDecision:
     """What was stored: the cap that was hit, empty for none; `first` is False on a repeat."""
 
     response: Response
@@ -97,7 +97,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class QueuedCase:
     """An open escalation, as `queue` shows it."""
 
     id: int
@@ -114,7 +114,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
+class OutgoingMail:
     """An outgoing mail and how far it is."""
 
     id: int
@@ -150,7 +150,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetailsRequest:
+class CaseQuestion:
     """A question of a case, with the evidence that did not suffice."""
 
     text: str
@@ -180,9 +180,9 @@ class Case:
     touched_at: str = ""
     rule: str = ""
     masked: tuple[str, ...] = ()  # kinds of secrets that were removed
-    asked: tuple[DetailsRequest, ...] = ()
+    questions: tuple[CaseQuestion, ...] = ()
     parent: int | None = None  # the first case of the same conversation
-    made: CaseDecision | None = None
+    decision: CaseDecision | None = None
     delivery: Delivery | None = None
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
@@ -195,11 +195,11 @@ class Case:
     @property
     def drafted(self) -> bool:
         """Is there a draft that answers, rather than one that only says that a person will?"""
-        return bool(self.draft) and any(a.passages for a in self.asked)
+        return bool(self.draft) and any(a.passages for a in self.questions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class CaseChange:
     """A step of a case on which nothing is sent."""
 
     verb: str

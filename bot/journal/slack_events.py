@@ -18,17 +18,14 @@ from bot.journal.clock import Clock, after
 from bot.journal.engine import reading, storable, writing
 from bot.journal.leader import Leader
 from bot.journal.records import MessageState
-from bot.journal.slack_outbox import Posts, card_row
+from bot.journal.slack_outbox import SlackOutbox, card_row
 from bot.journal.slack_records import (
-    DEAD,
-    DONE,
-    FAILED,
-    NEW,
-    SENT,
-    Card,
-    Event,
     FollowUpMessage,
     NewSlackEvent,
+    SlackCard,
+    SlackEvent,
+    SlackEventState,
+    SlackPostState,
     card_of,
     event_of,
 )
@@ -49,79 +46,79 @@ DRAFTED = (
 )
 
 
-class SlackBook(Posts):
+class SlackStore(SlackOutbox):
     """Each function is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         super().__init__(engine, clock)
         self.leader = Leader(engine)
 
-    def take(self, fresh: Sequence[NewSlackEvent]) -> int:
+    def store_events(self, fresh: Sequence[NewSlackEvent]) -> int:
         """Store events in one commit; how many were not there yet, they or their message."""
         try:
             with writing(self._engine) as db:
-                return sum(self._new(db, each) for each in fresh)
+                return sum(self._insert_event(db, each) for each in fresh)
         except IntegrityError:  # another process took one of them just now
             if len(fresh) == 1:
                 return 0
-            return sum(self.take([each]) for each in fresh)
+            return sum(self.store_events([each]) for each in fresh)
 
-    def waiting(self, lane: str, limit: int = 20) -> list[Event]:
+    def list_waiting(self, lane: str, limit: int = 20) -> list[SlackEvent]:
         """Events of a lane that nobody has acted on, oldest first."""
         query = sql.select(slack_event).where(
-            slack_event.c.state == NEW, slack_event.c.lane == lane
+            slack_event.c.state == SlackEventState.NEW, slack_event.c.lane == lane
         )
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(slack_event.c.id).limit(limit)).all()
         return [event_of(row) for row in rows]
 
-    def event(self, event_id: int) -> Event | None:
+    def read_event(self, event_id: int) -> SlackEvent | None:
         """One event, acted on or not."""
         with reading(self._engine) as db:
             query = sql.select(slack_event).where(slack_event.c.id == event_id)
             row = db.execute(query).first()
         return event_of(row) if row else None
 
-    def keep(self, text: str) -> int:
+    def store_text(self, text: str) -> int:
         """A text that somebody is about to send, until they say so."""
         row = slack_event.insert().values(
-            event_key=f"text:{secrets.token_hex(12)}", lane="text", state=DONE,
+            event_key=f"text:{secrets.token_hex(12)}", lane="text", state=SlackEventState.DONE,
             payload=json.dumps({"text": storable(text)}), received_at=self._now(),
         )  # fmt: skip
         with writing(self._engine) as db:
             made = db.execute(row).inserted_primary_key
         return int(made[0]) if made else 0
 
-    def remember(self, event_id: int, result: str) -> None:
+    def store_result(self, event_id: int, result: str) -> None:
         """What came of it so far."""
-        self._mark(event_id, result=result)
+        self._update_event(event_id, result=result)
 
-    def acted(self, event_id: int) -> None:
+    def mark_handled(self, event_id: int) -> None:
         """It needs nothing more."""
-        self._mark(event_id, state=DONE)
+        self._update_event(event_id, state=SlackEventState.DONE)
 
-    def attempt(self, event_id: int) -> bool:
+    def count_attempt(self, event_id: int) -> bool:
         """Count a failed try; False when it was the last."""
         with writing(self._engine) as db:
             this = slack_event.c.id == event_id
             tried = db.execute(sql.select(slack_event.c.attempts).where(this)).scalar_one() + 1
-            state = NEW if tried < TRIES else FAILED
+            state = SlackEventState.NEW if tried < TRIES else SlackEventState.FAILED
             db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
         return bool(tried < TRIES)
 
-    def cards(self) -> dict[int, Card]:
+    def read_cards(self) -> dict[int, SlackCard]:
         """Every card."""
         with reading(self._engine) as db:
             rows = db.execute(sql.select(slack_card)).all()
         return {row.escalation_id: card_of(row) for row in rows}
 
-    def card(self, case_id: int) -> Card | None:
+    def read_card(self, case_id: int) -> SlackCard | None:
         """The card of a case."""
         with reading(self._engine) as db:
             row = db.execute(card_row(case_id)).first()
         return card_of(row) if row else None
 
-    def later(self, message_id: int) -> list[FollowUpMessage]:
+    def list_follow_ups(self, message_id: int) -> list[FollowUpMessage]:
         """The later messages of the case of this one, as they were decided, each with its draft.
 
         They are of the same conversation, or joined the case. What was dropped (an out-of-office
@@ -158,14 +155,14 @@ class SlackBook(Posts):
             for r in rows
         ]  # fmt: skip
 
-    def followed(self, case_id: int, count: int) -> None:
+    def record_follow_ups(self, case_id: int, count: int) -> None:
         """Its thread has told of so many later messages."""
         with writing(self._engine) as db:
             this = slack_card.c.escalation_id == case_id
             db.execute(slack_card.update().where(this).values(followed=count))
 
-    def counts(self) -> dict[str, int]:
-        """Posts by state, events that wait or failed."""
+    def count_by_state(self) -> dict[str, int]:
+        """SlackOutbox by state, events that wait or failed."""
         found: dict[str, int] = {}
         for table, prefix in ((slack_outbox, ""), (slack_event, "event ")):
             query = sql.select(table.c.state, sql.func.count().label("found"))
@@ -174,23 +171,27 @@ class SlackBook(Posts):
                     found[f"{prefix}{row.state}"] = row.found
         return found
 
-    def given_up(self, seconds: float) -> int:
+    def count_failed_events(self, seconds: float) -> int:
         """Events of the last `seconds` that broke too often."""
         query = sql.select(sql.func.count()).select_from(slack_event)
         query = query.where(
-            slack_event.c.state == FAILED, slack_event.c.received_at > after(self._clock, -seconds)
+            slack_event.c.state == SlackEventState.FAILED,
+            slack_event.c.received_at > after(self._clock, -seconds),
         )
         with reading(self._engine) as db:
             return int(db.execute(query).scalar_one())
 
-    def forget(self, *, days: int) -> None:
+    def delete_handled(self, *, days: int) -> None:
         """Drop what was handled long ago; its keys were kept for more than any retry."""
         then = after(self._clock, -86_400 * days)
         with writing(self._engine) as db:
-            old = sql.and_(slack_event.c.received_at < then, slack_event.c.state != NEW)
+            old = sql.and_(
+                slack_event.c.received_at < then, slack_event.c.state != SlackEventState.NEW
+            )
             db.execute(slack_event.delete().where(old))
             gone = sql.and_(
-                slack_outbox.c.created_at < then, slack_outbox.c.state.in_((SENT, DEAD))
+                slack_outbox.c.created_at < then,
+                slack_outbox.c.state.in_((SlackPostState.SENT, SlackPostState.FAILED)),
             )
             db.execute(slack_outbox.delete().where(gone))
 
@@ -199,20 +200,20 @@ class SlackBook(Posts):
         with writing(self._engine) as db:
             append_audit(db, self._now(), actor, event, message_id)
 
-    def _new(self, db: sql.Connection, each: NewSlackEvent) -> bool:
+    def _insert_event(self, db: sql.Connection, each: NewSlackEvent) -> bool:
         there = [slack_event.c.event_key == each.key]
         if each.place:
             there.append(slack_event.c.place_key == each.place)
         if db.execute(sql.select(slack_event.c.id).where(sql.or_(*there))).first():
             return False
         row = slack_event.insert().values(
-            event_key=each.key, place_key=each.place, lane=each.lane, state=NEW,
+            event_key=each.key, place_key=each.place, lane=each.lane, state=SlackEventState.NEW,
             payload=json.dumps(each.payload), received_at=self._now(),
         )  # fmt: skip
         db.execute(row)
         return True
 
-    def _mark(self, event_id: int, **values: Any) -> None:
+    def _update_event(self, event_id: int, **values: Any) -> None:
         with writing(self._engine) as db:
             row = slack_event.update().where(slack_event.c.id == event_id)
             db.execute(row.values(**values))

@@ -3,10 +3,25 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-NEW, DONE, FAILED = "new", "done", "failed"
-READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
+
+class SlackEventState(StrEnum):
+    """How far an event from Slack has been handled; the journal stores the value."""
+
+    NEW = "new"
+    DONE = "done"
+    FAILED = "failed"  # it broke as often as it may be tried
+
+
+class SlackPostState(StrEnum):
+    """How far a post to Slack is; the journal stores the value."""
+
+    READY = "ready"
+    SENDING = "sending"  # being posted now, or by a process that died while posting it
+    SENT = "sent"
+    FAILED = "dead"  # Slack refused it, or it was tried too often; it is tried again every hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +35,7 @@ class NewSlackEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class SlackEvent:
     """Something that came from Slack, masked."""
 
     id: int
@@ -43,20 +58,20 @@ class SlackPost:
     method: str
     payload: dict[str, Any]
     attempts: int
-    at: str  # not before
-    made: str  # when it was stored
+    not_before: str  # not before
+    created_at: str  # when it was stored
     fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class SlackCard:
     """Where the card of a case lies, and what it was drawn from."""
 
     case_id: int
     channel: str
     ts: str
     stamp: str
-    followed: int
+    announced_follow_ups: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +84,15 @@ class FollowUpMessage:
     sender: str = ""  # where it is somebody else than who wrote the first one
 
 
-def card_of(row: Any) -> Card:
-    return Card(
+def card_of(row: Any) -> SlackCard:
+    return SlackCard(
         case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp,
-        followed=row.followed,
+        announced_follow_ups=row.followed,
     )  # fmt: skip
 
 
-def event_of(row: Any) -> Event:
-    return Event(
+def event_of(row: Any) -> SlackEvent:
+    return SlackEvent(
         id=row.id, key=row.event_key, lane=row.lane, payload=json.loads(row.payload),
         attempts=row.attempts, received_at=row.received_at, result=row.result,
     )  # fmt: skip
@@ -87,5 +102,5 @@ def post_of(row: Any) -> SlackPost:
     return SlackPost(
         id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
         method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
-        at=row.next_attempt_at, made=row.created_at, fault=row.fault,
+        not_before=row.next_attempt_at, created_at=row.created_at, fault=row.fault,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from bot.journal.tables import decision, escalation, message, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Numbers:
+class DailyStatistics:
     """Since midnight UTC."""
 
     messages: int
@@ -25,7 +25,7 @@ class Numbers:
     failed: int = 0  # mails that it refused for good, or that came back
 
 
-def today(engine: Engine, clock: Clock) -> Numbers:
+def read_statistics(engine: Engine, clock: Clock) -> DailyStatistics:
     """What came, what the desk answered, what people decided, what is open."""
     since = stamp(clock().replace(hour=0, minute=0, second=0, microsecond=0))
     came = message.c.received_at >= since
@@ -47,4 +47,6 @@ def today(engine: Engine, clock: Clock) -> Numbers:
         "failed": count.select_from(outbox).where(gone),
     }
     with reading(engine) as db:
-        return Numbers(**{name: db.execute(query).scalar_one() for name, query in asked.items()})
+        return DailyStatistics(
+            **{name: db.execute(query).scalar_one() for name, query in asked.items()}
+        )

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import sqlalchemy as sql
 
 from bot.journal.engine import storable
-from bot.journal.records import OutboxState, Received
+from bot.journal.records import OutboxState, ReceivedMessage
 from bot.journal.tables import conversation, escalation, message, outbox
 
 LONGEST_KEY = 2_000  # bytes; PostgreSQL's index takes no longer key than 2,704
-NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.HELD)
+NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.UNRESOLVED)
 
 
 def conversation_key(sender: str, thread: str) -> str:
@@ -25,7 +25,7 @@ def conversation_key(sender: str, thread: str) -> str:
     return key if len(raw) <= LONGEST_KEY else f"mail:{hashlib.sha256(raw).hexdigest()}"
 
 
-def conversation_of(db: sql.Connection, received: Received) -> int:
+def conversation_of(db: sql.Connection, received: ReceivedMessage) -> int:
     """The id of the conversation of a new message, which is begun where there is none.
 
     It is locked until the commit: the next message of it waits for its place.

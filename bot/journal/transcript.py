@@ -11,7 +11,7 @@ from bot.journal.tables import audit, escalation, message, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class TranscriptEntry:
     """A message that came, masked; or a mail of ours, as it was stored to go out."""
 
     at: str
@@ -20,7 +20,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class AuditEntry:
     """A line of the audit."""
 
     at: str
@@ -28,7 +28,7 @@ class Noted:
     event: str
 
 
-def said_in(engine: Engine, case_id: int) -> list[Said]:
+def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
     """What both sides wrote, in the order of time; without what was dropped unread."""
     of = _conversation(case_id)
     theirs = sql.select(message.c.received_at, message.c.text).where(
@@ -36,17 +36,21 @@ def said_in(engine: Engine, case_id: int) -> list[Said]:
     )
     ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
-        found = [Said(at=row.received_at, text=row.text) for row in db.execute(theirs)]
-        found += [Said(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)]
+        found = [TranscriptEntry(at=row.received_at, text=row.text) for row in db.execute(theirs)]
+        found += [
+            TranscriptEntry(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)
+        ]
     return sorted(found, key=lambda said: said.at)
 
 
-def noted_in(engine: Engine, case_id: int) -> list[Noted]:
+def read_audit(engine: Engine, case_id: int) -> list[AuditEntry]:
     """What the desk and people did, in order."""
     messages = sql.select(message.c.id).where(message.c.conversation_id == _conversation(case_id))
     query = sql.select(audit).where(audit.c.message_id.in_(messages)).order_by(audit.c.id)
     with reading(engine) as db:
-        return [Noted(at=row.at, actor=row.actor, event=row.event) for row in db.execute(query)]
+        return [
+            AuditEntry(at=row.at, actor=row.actor, event=row.event) for row in db.execute(query)
+        ]
 
 
 def _conversation(case_id: int) -> "sql.ScalarSelect[int]":

@@ -15,7 +15,7 @@ class Workers:
         self._engine = engine
         self._clock = clock
 
-    def beat(self, name: str, version: str) -> None:
+    def record_heartbeat(self, name: str, version: str) -> None:
         """Say that `name` is alive."""
         now = stamp(self._clock())
         with writing(self._engine) as db:
@@ -25,17 +25,17 @@ class Workers:
                     worker.insert().values(id=name, started_at=now, beat_at=now, version=version)
                 )
 
-    def leave(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Take `name` off the list: it has stopped, or its work was taken over."""
         with writing(self._engine) as db:
             db.execute(worker.delete().where(worker.c.id == name))
 
-    def alive(self) -> list[str]:
+    def list_all(self) -> list[str]:
         """Every name on the list."""
         with reading(self._engine) as db:
             return list(db.execute(sql.select(worker.c.id)).scalars())
 
-    def silent(self, lease_seconds: float) -> list[str]:
+    def list_silent(self, lease_seconds: float) -> list[str]:
         """Those that have not said so for longer than the lease."""
         query = sql.select(worker.c.id).where(worker.c.beat_at < after(self._clock, -lease_seconds))
         with reading(self._engine) as db:

@@ -15,7 +15,7 @@ from bot.journal import OutboxState
 if TYPE_CHECKING:
     from bot.app import App
     from bot.infra.metrics import Metrics
-    from bot.journal.mail_outbox import Sends
+    from bot.journal.mail_outbox import MailOutbox
 
 log = logging.getLogger(__name__)
 STALLED_SECONDS = 30.0
@@ -49,10 +49,10 @@ class Upkeep:
 
     def start(self) -> None:
         """Say that this worker lives, take up what a crash left, then keep at it."""
-        self.journal.workers.beat(self.jobs.worker, VERSION)
+        self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         if not self.jobs.shared:
             # Nobody else works on this database: whatever is being sent, is not.
-            self.desk.settle(self.journal.sends.left_behind([self.jobs.worker]))
+            self.desk.settle(self.journal.mail_outbox.list_claimed_by([self.jobs.worker]))
         self.sweep()
         self.rebuild(0)
         # A heartbeat that failed is due at once: a worker that is silent for the lease is dead.
@@ -67,7 +67,7 @@ class Upkeep:
     def leave(self) -> None:
         """Take this worker off the list: nobody needs to wait for its lease."""
         try:
-            self.journal.workers.leave(self.jobs.worker)
+            self.journal.workers.remove(self.jobs.worker)
         except DeskError:
             log.warning("the worker could not say that it stops")
 
@@ -78,20 +78,22 @@ class Upkeep:
 
     def sweep(self) -> None:
         """Take over from workers that fell silent."""
-        silent = [w for w in self.journal.workers.silent(self.pace.lease) if w != self.jobs.worker]
+        silent = [
+            w for w in self.journal.workers.list_silent(self.pace.lease) if w != self.jobs.worker
+        ]
         if silent:
             self.jobs.take_over(silent)
-            self.desk.settle(self.journal.sends.left_behind(silent))
+            self.desk.settle(self.journal.mail_outbox.list_claimed_by(silent))
             for each in silent:
-                self.journal.workers.leave(each)
+                self.journal.workers.remove(each)
                 self.metrics.taken_over.inc()
                 log.warning("took over from a silent worker", extra={"worker": each})
-        self.desk.settle(self.journal.sends.orphans(self.pace.lease))
+        self.desk.settle(self.journal.mail_outbox.list_orphaned(self.pace.lease))
         self.desk.settle(self.desk.abandoned(self.pace.lease))
 
     def rebuild(self, seconds: float) -> int:
         """Put a job for every conversation that waits and has none; how many."""
-        forgotten = self.journal.forgotten(seconds)
+        forgotten = self.journal.list_stalled_conversations(seconds)
         if not forgotten:
             return 0
         waiting = self.jobs.waiting()
@@ -103,7 +105,7 @@ class Upkeep:
 
     def _beat(self) -> None:
         """Say that this worker lives, then look after everything; what fails stops nothing else."""
-        self.journal.workers.beat(self.jobs.worker, VERSION)
+        self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
         for name, task in (
             ("taking over from silent workers", self.sweep),
@@ -120,7 +122,7 @@ class Upkeep:
             log.warning("jobs were stuck and were released", extra={"count": released})
 
     def _remind(self) -> None:
-        for case, count in self.journal.cases.remind():
+        for case, count in self.journal.cases.record_due_reminders():
             self.metrics.reminders.inc()
             log.warning("a case is past its due time", extra={"case_id": case, "count": count})
 
@@ -128,35 +130,35 @@ class Upkeep:
         if time.monotonic() - self._tidied > self.pace.tidy:
             self._tidied = time.monotonic()
             self.jobs.tidy()
-            self.journal.tidy()
+            self.journal.delete_old_counts()
 
     def _uncertain(self) -> None:
         """A mail whose receipt did not come in time is a person's."""
         if self.journal.limits is None:
             return
-        for send in self.journal.sends.list_unconfirmed(self.journal.limits.receipt_seconds):
+        for send in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
             if self.desk.leave_unknown(send, send.fault or NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 
     def _watch(self) -> None:
-        sends = self.journal.sends
+        sends = self.journal.mail_outbox
         self.metrics.watch("desk_cases_open", "Cases that wait for a person", self._open)
         self.metrics.watch("desk_case_oldest_seconds", "Age of the oldest open case", self._oldest)
         self.metrics.watch(
             "desk_messages_undecided", "Messages that were not decided yet",
-            lambda: len(self.journal.undecided()),
+            lambda: len(self.journal.list_undecided()),
         )  # fmt: skip
         for state in OutboxState:
             gauge = self.metrics.sends.labels(state=state.value)
             gauge.set_function(partial(_counted, sends, state))
 
     def _open(self) -> float:
-        return len(self.journal.cases.queue())
+        return len(self.journal.cases.list_open())
 
     def _oldest(self) -> float:
-        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.queue()]
+        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.list_open()]
         return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
 
 
-def _counted(sends: "Sends", state: OutboxState) -> float:
-    return sends.counts().get(state, 0)
+def _counted(sends: "MailOutbox", state: OutboxState) -> float:
+    return sends.count_by_state().get(state, 0)

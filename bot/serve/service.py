@@ -22,7 +22,7 @@ from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, Page, status_page
 from bot.infra.jobs import Duties
 from bot.infra.metrics import CONTENT_TYPE, Metrics
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.ports import Mail, MailFolder
 from bot.serve.maintenance import Upkeep
 
@@ -202,7 +202,7 @@ class Service:
         try:
             message_id = self.desk.store_message(unreadable(mail))
             if message_id is not None:
-                self.journal.fail(message_id, type(error).__name__)
+                self.journal.mark_failed(message_id, type(error).__name__)
             self.mailbox.settle(mail.ref, MailFolder.FAILED)
         except DeskError:
             raise
@@ -247,9 +247,9 @@ class Service:
         self.jobs.drain(db, conversation_id)
         self.at(Checkpoint.STORING)
 
-    def _again(self, found: Read, stored: Received, mail: Mail) -> None:
+    def _again(self, found: Read, stored: ReceivedMessage, mail: Mail) -> None:
         """A mail that is in the journal: a duplicate, or this one before a crash."""
-        known = self.journal.known(stored.key)
+        known = self.journal.find_by_key(stored.key)
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
             place = PLACES[MailVerdict(known[0])]
@@ -261,15 +261,15 @@ class Service:
     def _attach(self, found: Read, mail: Mail) -> None:
         """Receipts and bounces say what became of a mail of ours."""
         if found.ruling.verdict is MailVerdict.RECEIPT:
-            self.journal.sends.receipt(found.mail.message_id)
+            self.journal.mail_outbox.record_receipt(found.mail.message_id)
         if found.ruling.verdict is MailVerdict.BOUNCE:
             for header in self.app.own_ids(mail.raw):
-                self.journal.sends.bounce(header)
+                self.journal.mail_outbox.record_bounce(header)
 
     def _drain(self, conversation_id: int) -> None:
         """The job: decide what waits in a conversation, in order, and hand the replies over."""
         self.at(Checkpoint.STARTED)
-        undecided = self.journal.undecided(conversation_id)
+        undecided = self.journal.list_undecided(conversation_id)
         for message_id in undecided:
             self._decide(message_id)
         self.desk.deliver(conversation_id)
@@ -281,7 +281,7 @@ class Service:
 
     def _decided(self, escalation_id: int) -> None:
         """The job: hand over what a person decided."""
-        self.desk.deliver(self.journal.cases.conversation(escalation_id))
+        self.desk.deliver(self.journal.cases.conversation_of(escalation_id))
 
     def _decide(self, message_id: int) -> None:
         try:
@@ -292,14 +292,14 @@ class Service:
             self._give_up(message_id, error)
             return
         except Exception as error:
-            if self.journal.attempt(message_id) < TRIES:
+            if self.journal.count_attempt(message_id) < TRIES:
                 raise
             self._give_up(message_id, error)
             return
         self.at(Checkpoint.DECIDED)
         if not decided.first:
             return
-        stored = self.journal.message(message_id)
+        stored = self.journal.read_message(message_id)
         self.metrics.answered(decided.response)
         if decided.cap:
             self.metrics.caps.labels(cap=decided.cap).inc()
@@ -308,11 +308,11 @@ class Service:
 
     def _give_up(self, message_id: int, error: Exception) -> None:
         fault = type(error).__name__
-        self.journal.fail(message_id, fault)
+        self.journal.mark_failed(message_id, fault)
         log.error("left for a person", extra={"message_id": message_id, "fault": fault})
-        self._shown(message_id, self.journal.message(message_id), None)
+        self._shown(message_id, self.journal.read_message(message_id), None)
 
-    def _shown(self, message_id: int, stored: Received, response: Response | None) -> None:
+    def _shown(self, message_id: int, stored: ReceivedMessage, response: Response | None) -> None:
         taken = self._taken.get(message_id)
         if stored.final:
             self._taken.pop(message_id, None)
@@ -339,7 +339,7 @@ class Service:
     def _ready(self) -> Page:
         faults = self.upkeep.faults()
         try:
-            self.journal.ping()
+            self.journal.check_connection()
         except MissingError:
             faults.append("database")
         if self._failures:

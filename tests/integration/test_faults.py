@@ -23,7 +23,7 @@ from bot.channels.slack import Access, Slack
 from bot.channels.slack.texts import read_words
 from bot.commands.cases import queue_lines
 from bot.journal import Journal, MessageState, OutboxState
-from bot.journal.slack_records import NEW, READY, SENDING
+from bot.journal.slack_records import SlackEventState, SlackPostState
 from bot.journal.tables import escalation, message, outbox, slack_event, slack_outbox
 from bot.serve import service
 from bot.serve.maintenance import Pace as Beat
@@ -45,7 +45,7 @@ AT_ONCE = 40  # faults between two looks at whether everything has settled
 THREADS = {"heartbeat", "sending", "intake", "job", "http", "slack-act", "slack-ask", "slack-post"}
 # DBOS says nothing of what it tries again by itself; a job that it leaves is seen in the journal.
 IN_A_LIBRARY = ("jobs ",)
-VISIBLE = {OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN}
+VISIBLE = {OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
 
 
 class HttpSide(SlackSide):
@@ -82,7 +82,7 @@ class Running:
     def watch(self) -> None:
         journal, faults = self.app.journal, self.faults
         for part in (
-            journal, journal.cases, journal.sends, journal.workers, journal.slack,
+            journal, journal.cases, journal.mail_outbox, journal.workers, journal.slack,
             journal.slack.leader, self.app.jobs, self.slack.sync, self.slack.sender, self.slack.notes,
             self.slack.acts, self.slack.asks, self.slack.places,
         ):  # fmt: skip
@@ -122,7 +122,7 @@ class Running:
             self.mails += 1
             box.new.add(mail(text, self.mails))
         box.wake()
-        for case in self.reader.cases.queue()[:1]:
+        for case in self.reader.cases.list_open()[:1]:
             read = self.reader.cases.read(case.id)
             if read is None or not self.side.cards():
                 continue
@@ -137,9 +137,9 @@ class Running:
         found = self.rows(message.c.state, MessageState.RECEIVED, "message undecided")
         found += self.rows(outbox.c.state, OutboxState.SENDING, "mail in sending")
         found += self.rows(outbox.c.state, OutboxState.READY, "mail not sent")
-        found += self.rows(slack_outbox.c.state, SENDING, "post in sending")
-        found += self.rows(slack_outbox.c.state, READY, "post not made")
-        found += self.rows(slack_event.c.state, NEW, "event not acted on")
+        found += self.rows(slack_outbox.c.state, SlackPostState.SENDING, "post in sending")
+        found += self.rows(slack_outbox.c.state, SlackPostState.READY, "post not made")
+        found += self.rows(slack_event.c.state, SlackEventState.NEW, "event not acted on")
         found += [f"a job of conversation {each} waits" for each in self.app.jobs.waiting()]
         box = self.app.settings.home / "mail" / "new" / "new"
         found += [f"mail not taken: {each.name}" for each in box.iterdir()]
@@ -163,7 +163,7 @@ class Running:
             found = [f"message {n} failed without a case" for n in db.execute(failed).scalars()]
         hidden = [
             f"mail {send.id} is {send.state} and nobody sees it"
-            for send in self.reader.sends.in_state(*VISIBLE)
+            for send in self.reader.mail_outbox.list_in_state(*VISIBLE)
             if f"mail {send.id} to" not in lines
         ]
         return found + hidden

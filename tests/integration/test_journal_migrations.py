@@ -58,8 +58,8 @@ def test_a_database_of_the_first_version_is_taken_over(database_url: str) -> Non
             db.exec_driver_sql(MESSAGE.format(thread_id, text))
     engine.dispose()
     journal = Journal(database_url)
-    assert journal.history(3) == ["one"]
-    assert sorted(journal.undecided()) == [1, 2, 3]
+    assert journal.read_history(3) == ["one"]
+    assert sorted(journal.list_undecided()) == [1, 2, 3]
     journal.close()
     assert differences(database_url) == []
 

@@ -81,7 +81,7 @@ def test_twenty_mails_wait_for_a_slow_model_together(app: App, settings: Setting
         with serving(desk) as shown:
             post(desk)
             # The model holds every answer back, and yet all mail is taken and asked about.
-            wait_until(lambda: desk.journal.counts()["message"] == MAILS)
+            wait_until(lambda: desk.journal.count_rows()["message"] == MAILS)
             wait_until(lambda: len(server.bodies) == 2 * MAILS)
             assert not shown
             all_taken.set()

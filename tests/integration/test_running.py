@@ -31,7 +31,7 @@ from bot.corpus import Knowledge
 from bot.desk import Desk
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.infra.http_server import HttpPort, Page
-from bot.journal import CaseAction, Decided, Journal, OutboxState, Received
+from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage, StoredDecision
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
@@ -126,8 +126,8 @@ def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -
         ):  # fmt: skip
             box.new.add(raw)
         box.wake()
-        until(lambda: len(shown) == 4 and not app.journal.sends.due())
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: len(shown) == 4 and not app.journal.mail_outbox.list_due())
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
         assert page(service, "/healthz") == (200, '{"status": "ok"}')
         assert page(service, "/readyz")[0] == 200
         status, text = page(service, "/metrics")
@@ -145,7 +145,7 @@ def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -
         assert line in text, line
     assert lying(app) == {"Processed": 2, "Held": 1, "Dropped": 2, "Failed": 0}
     assert "law firm" not in caplog.text
-    assert app.journal.workers.alive() == []
+    assert app.journal.workers.list_all() == []
 
 
 def test_a_mail_by_smtp_wakes_the_desk(app: App) -> None:
@@ -158,9 +158,9 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
     sent = sending(app, 1)
     bounced = sending(app, 2)
     for send_id in (sent, bounced):
-        app.journal.sends.claim(send_id, "gone")
-        app.journal.sends.uncertain(send_id, "the line broke")
-    headers = {s.id: s.header for s in app.journal.sends.in_state(OutboxState.UNKNOWN)}
+        app.journal.mail_outbox.claim(send_id, "gone")
+        app.journal.mail_outbox.mark_unknown(send_id, "the line broke")
+    headers = {s.id: s.header for s in app.journal.mail_outbox.list_in_state(OutboxState.UNKNOWN)}
     own = mail("own copy", 7).replace(b"<7@x.example>", headers[sent].encode())
     report = mail(f"Undelivered: Message-ID: {headers[bounced]}", 8)
     report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
@@ -169,8 +169,8 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
         local(app).new.add(report)
         app.mailbox.wake()
         until(lambda: len(shown) == 2)
-        until(lambda: app.journal.sends.counts() == {"sent": 1, "bounced": 1})
-    assert [case.reason for case in app.journal.cases.queue()] == ["held"]
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1, "bounced": 1})
+    assert [case.reason for case in app.journal.cases.list_open()] == ["held"]
     assert any("bounced" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE)))
 
 
@@ -178,12 +178,12 @@ def sending(app: App, n: int) -> int:
     message_id = app.desk.store_message(received(EXPOSED, n))
     assert message_id
     app.desk.decide_message(message_id)
-    (send,) = [s for s in app.journal.sends.due() if s.message_id == message_id]
+    (send,) = [s for s in app.journal.mail_outbox.list_due() if s.message_id == message_id]
     return send.id
 
 
-def received(text: str, n: int = 1, sender: str = "") -> Received:
-    return Received(
+def received(text: str, n: int = 1, sender: str = "") -> ReceivedMessage:
+    return ReceivedMessage(
         channel="email", thread_key=f"t{n}", key=f"k{n}", raw_ref="r", verdict="answer", rule="R18",
         sender=sender or f"ana{n}@x.example", headers={"message_id": f"<{n}@x>", "references": ""}, text=text,
     )  # fmt: skip
@@ -191,7 +191,7 @@ def received(text: str, n: int = 1, sender: str = "") -> Received:
 
 def claimed_long_ago(app: App, send_id: int) -> None:
     """By a terminal that is on no list, longer ago than any lease."""
-    sends = app.journal.sends
+    sends = app.journal.mail_outbox
     sends._clock = lambda: wall_clock() - timedelta(hours=1)
     assert sends.claim(send_id, "terminal-1")
     sends._clock = wall_clock
@@ -225,9 +225,9 @@ def test_each_way_of_failing_has_its_state(
     app.desk.out = Way(error)
     send_id = sending(app, 1)
     assert app.desk.deliver() == 0
-    (send,) = app.journal.sends.in_state(state)
+    (send,) = app.journal.mail_outbox.list_in_state(state)
     assert (send.id, send.fault) == (send_id, str(error))
-    assert bool(app.journal.cases.queue()) == (state is OutboxState.FAILED)
+    assert bool(app.journal.cases.list_open()) == (state is OutboxState.FAILED)
 
 
 def test_after_the_last_try_it_has_failed(app: App) -> None:
@@ -239,14 +239,14 @@ def test_after_the_last_try_it_has_failed(app: App) -> None:
         with writing(app.journal.engine) as db:
             db.execute(sql.text("UPDATE outbox SET next_attempt_at = ''"))
         app.desk.deliver()
-    assert [s.id for s in app.journal.sends.in_state(OutboxState.FAILED)] == [send_id]
+    assert [s.id for s in app.journal.mail_outbox.list_in_state(OutboxState.FAILED)] == [send_id]
     assert not app.desk.deliver()
 
 
 def test_a_send_of_somebody_else_is_left_alone(app: App) -> None:
     send_id = sending(app, 1)
-    (send,) = app.journal.sends.due()
-    app.journal.sends.claim(send_id, "other")
+    (send,) = app.journal.mail_outbox.list_due()
+    app.journal.mail_outbox.claim(send_id, "other")
     assert not app.desk._hand_over(send)
 
 
@@ -265,7 +265,7 @@ def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
 def test_what_a_dead_terminal_was_sending_is_looked_up(app: App) -> None:
     claimed_long_ago(app, sending(app, 1))
     with running(app):
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
 
 
 def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
@@ -274,16 +274,16 @@ def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
     with running(app):
-        until(lambda: app.journal.sends.counts() == {"held": 1})
-    assert len(app.journal.cases.queue()) == 1
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"held": 1})
+    assert len(app.journal.cases.list_open()) == 1
 
 
 def test_jobs_that_were_lost_are_put_again(app: App) -> None:
     message_id = app.desk.store_message(received(EXPOSED))
     with running(app, Pace(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
         second = app.desk.store_message(received(EXPOSED, 2))
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
     assert message_id != second
 
 
@@ -304,7 +304,7 @@ class Broken(Desk):
     error: Exception = InputError("no")
 
     @override
-    def decide_message(self, message_id: int) -> Decided:
+    def decide_message(self, message_id: int) -> StoredDecision:
         raise self.error
 
 
@@ -319,9 +319,9 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
     with running(app, Pace(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
         local(app).new.add(mail(EXPOSED))
         app.mailbox.wake()
-        until(app.journal.cases.queue)
+        until(app.journal.cases.list_open)
         until(lambda: shown)
-    (case,) = app.journal.cases.queue()
+    (case,) = app.journal.cases.list_open()
     assert case.reason == "mail_fault"
     assert [handled.response for handled in shown] == [None]
 
@@ -394,12 +394,12 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
     app.desk.store_message(received(EXPOSED, 1))
     app.desk.store_message(received(LAWYERS, 2))
     app.desk.store_message(received(EXPOSED, 3, sender="nobody"))
-    app.journal.sends.claim(sending(app, 4), "desk")
+    app.journal.mail_outbox.claim(sending(app, 4), "desk")
     assert list(reconcile(app)) == [
         "2 messages decided, 1 left for a person",
         "3 mails handed over, 1 looked up, 0 of unknown fate",
     ]
-    assert app.journal.undecided() == []
+    assert app.journal.list_undecided() == []
     assert next(iter(reconcile(app))).startswith("0 messages")
 
 
@@ -470,8 +470,8 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
 def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     message_id = app.desk.store_message(received(EXPOSED))
     assert message_id
-    app.journal.fail(message_id, "x")
-    (case,) = app.journal.cases.queue()
+    app.journal.mark_failed(message_id, "x")
+    (case,) = app.journal.cases.list_open()
     with pytest.raises(InputError, match="--text"):
         decide(app, case.id, text=None, approve=True, confirm=bool)
     assert "edited, 1 mail sent" in decide(
@@ -492,7 +492,7 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     message_id = app.desk.store_message(received(LAWYERS))
     assert message_id
     app.desk.decide_message(message_id)
-    (case,) = app.journal.cases.queue()
+    (case,) = app.journal.cases.list_open()
     with running(app, Pace(beat=0.1, send=60)):
         assert app.desk.resolve(
             case.id,
@@ -501,7 +501,7 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
             text="We do not say.",
             work=app.jobs.decided,
         )
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
 
 
 def test_another_worker_that_fell_silent_is_taken_over(
@@ -518,17 +518,19 @@ def test_another_worker_that_fell_silent_is_taken_over(
         mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
         send_id, now = sending(mine, 1), Time()
         now.now = wall_clock()  # and from here on it stands still
-        mine.journal.workers._clock = mine.journal.sends._clock = now
-        mine.journal.workers.beat("desk-dead", "1")
-        mine.journal.sends.claim(send_id, "desk-dead")
+        mine.journal.workers._clock = mine.journal.mail_outbox._clock = now
+        mine.journal.workers.record_heartbeat("desk-dead", "1")
+        mine.journal.mail_outbox.claim(send_id, "desk-dead")
         pace = Pace(beat=0.1, send=0.1)
         now.forward(pace.lease - 1)
         with running(mine, pace) as (service, _):
-            until(lambda: mine.jobs.worker in mine.journal.workers.alive())
-            assert mine.journal.sends.counts() == {"sending": 1}, "the lease holds to its end"
+            until(lambda: mine.jobs.worker in mine.journal.workers.list_all())
+            assert mine.journal.mail_outbox.count_by_state() == {"sending": 1}, (
+                "the lease holds to its end"
+            )
             now.forward(2)
-            until(lambda: mine.journal.sends.counts() == {"sent": 1})
-            assert mine.journal.workers.alive() == [mine.jobs.worker]
+            until(lambda: mine.journal.mail_outbox.count_by_state() == {"sent": 1})
+            assert mine.journal.workers.list_all() == [mine.jobs.worker]
             assert "desk_taken_over_total 1.0" in page(service, "/metrics")[1]
         mine.journal.close()
 
@@ -539,7 +541,7 @@ def test_a_journal_without_limits_waits_a_minute(app: App) -> None:
     app.desk.out = Way(DeliveryError("450"))
     sending(app, 1)
     app.desk.deliver()
-    assert app.journal.sends.due() == []
+    assert app.journal.mail_outbox.list_due() == []
 
 
 def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
@@ -558,9 +560,9 @@ def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
     service.parser = Picky()
     service.start()
     try:
-        service.run(until=lambda: app.journal.sends.counts() == {"sent": 1})
+        service.run(until=lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
     finally:
         service.close()
-    assert [case.reason for case in app.journal.cases.queue()] == ["mail_fault"]
+    assert [case.reason for case in app.journal.cases.list_open()] == ["mail_fault"]
     assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
     assert caplog.text.count("a mail broke the intake") == 2

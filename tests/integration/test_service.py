@@ -131,11 +131,11 @@ def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     child.wait()
     child = started(mine)
     journal = Journal(settings.database)
-    wait_until(lambda: journal.counts()["message"] == 50 and not journal.undecided())
+    wait_until(lambda: journal.count_rows()["message"] == 50 and not journal.list_undecided())
     child.send_signal(signal.SIGTERM)
     assert child.wait(timeout=SAFETY_NET_SECONDS) == 0
-    assert journal.counts()["message"] == 50
-    assert all(len(journal.outcomes(i)) == 1 for i in range(1, 51))
+    assert journal.count_rows()["message"] == 50
+    assert all(len(journal.read_outcomes(i)) == 1 for i in range(1, 51))
 
 
 def started(settings: Settings) -> subprocess.Popen[bytes]:

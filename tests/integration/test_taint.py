@@ -147,7 +147,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
     mine.desk.__dict__["decide_message"] = breaks
     with desk_log() as log:
-        sinks = _served(service, lambda: len(mine.journal.cases.queue()) == 2)
+        sinks = _served(service, lambda: len(mine.journal.cases.list_open()) == 2)
     sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}
     assert "a mail broke the intake" in sinks["desk log"]
     assert "left for a person" in sinks["desk log"]
@@ -249,7 +249,7 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
     with closing(mine.journal), desk_log() as log:
         for each in plants.values():
             test_desk.handle(mine.desk, test_desk.received(UNSURE, each.kind))
-            case = mine.journal.cases.queue()[-1].id
+            case = mine.journal.cases.list_open()[-1].id
             with pytest.raises(InputError, match="holds what looks like") as remarks:
                 decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, confirm=bool)
             told.append(str(remarks.value))
@@ -300,10 +300,10 @@ def test_no_secret_of_slack_reaches_a_sink(
             side.command(ALICE, f"ask {MARK}: {plants[kind, 'commanded'].sentence} Is it safe?")
             _edited(stand, plants[kind, "edited"])
         stand.until(lambda: len(side.responses) >= len(KINDS))
-        stand.until(lambda: len(stand.desk.journal.cases.queue()) <= len(side.cards()))
+        stand.until(lambda: len(stand.desk.journal.cases.list_open()) <= len(side.cards()))
         stand.until(lambda: server.bodies)
         stand.desk.deliver()
-        stand.until(lambda: not stand.desk.journal.sends.due())
+        stand.until(lambda: not stand.desk.journal.mail_outbox.list_due())
         sinks = tables(stand.desk.journal.engine, but=STAFF_MAY)
         sinks |= {
             "slack calls": json.dumps([c.args for c in side.calls], ensure_ascii=False),

@@ -24,7 +24,7 @@ def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
 
 def stored(stand: Stand, lane: str = "ask") -> dict[str, Any]:
     """What is kept of the first event."""
-    event = stand.desk.journal.slack.event(1)
+    event = stand.desk.journal.slack.read_event(1)
     assert event
     assert event.lane == lane
     return event.payload

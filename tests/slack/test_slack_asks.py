@@ -40,7 +40,7 @@ def test_a_direct_message_is_answered_in_place_of_the_first_word(stand: Stand) -
 
 
 def test_an_answer_that_died_half_way_takes_its_place_again(stand: Stand) -> None:
-    book, put = stand.desk.journal.slack, stand.desk.journal.slack.put
+    book, put = stand.desk.journal.slack, stand.desk.journal.slack.enqueue
     died: list[str] = []
 
     def once(key: str, **more: Any) -> bool:
@@ -49,7 +49,7 @@ def test_an_answer_that_died_half_way_takes_its_place_again(stand: Stand) -> Non
             raise KeyError(key)
         return put(key, **more)
 
-    book.put = once  # type: ignore[method-assign]
+    book.enqueue = once  # type: ignore[method-assign]
     stand.side.dm(ALICE, QUOTED)
     stand.until(lambda: "The post answers this" in json.dumps(said(stand.side, "DALICE")))
     assert died == ["answer:1"]
@@ -157,13 +157,13 @@ def test_bots_edits_and_channels_are_not_answered(stand: Stand, event: dict[str,
     stand.side.event({**message, "ts": "9.9", **event})
     stand.slack.work()
     assert stand.side.messages == {}
-    assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.desk.journal.count_rows()["slack_event"] == 0
 
 
 def test_nothing_comes_from_a_shared_channel_or_another_workspace(stand: Stand) -> None:
     message = {"type": "app_mention", "channel": TRIAGE, "user": ALICE, "text": QUOTED, "ts": "9.9"}
     stand.side.event(message, is_ext_shared_channel=True)
-    assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.desk.journal.count_rows()["slack_event"] == 0
     stand.side.event({**message, "user_team": "T0OTHER"})
     stand.until(lambda: stand.side.ephemerals)
     assert "another workspace" in stand.side.ephemerals[0]["text"]
@@ -266,7 +266,7 @@ def late(stand: Stand) -> None:
     """Time passes until every open case is past its due time."""
     clock = stand.desk.journal.cases._clock
     stand.desk.journal.cases._clock = lambda: clock() + timedelta(days=9)
-    assert stand.desk.journal.cases.remind()
+    assert stand.desk.journal.cases.record_due_reminders()
     stand.desk.journal.cases._clock = clock
     stand.slack.wake()
 

@@ -17,7 +17,7 @@ from bot.channels.slack.texts import read_words
 from bot.channels.slack.views.cards import Cards, Drawn
 from bot.commands.cases import queue_lines
 from bot.journal import Case, Journal
-from bot.journal.slack_records import Event, SlackPost
+from bot.journal.slack_records import SlackEvent, SlackPost
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, TRIAGE, SlackSide
@@ -70,8 +70,8 @@ def test_a_post_that_breaks_is_retried_then_shown_and_stops_no_other(
         sender.drain()
         clock.forward(2)
     assert [card["text"] for card in side.cards()] == ["card 2"]
-    assert journal.slack.counts() == {"dead": 1, "sent": 1}
-    assert "RuntimeError" in journal.slack.dead()[0].fault
+    assert journal.slack.count_by_state() == {"dead": 1, "sent": 1}
+    assert "RuntimeError" in journal.slack.list_failed()[0].fault
     assert any(
         "did not reach Slack" in line for line in queue_lines(journal, read_words(KNOWLEDGE))
     )
@@ -79,7 +79,7 @@ def test_a_post_that_breaks_is_retried_then_shown_and_stops_no_other(
     client.text = ""
     journal.slack.requeue_failed()  # each hour, and at each start
     sender.drain()
-    assert journal.slack.counts() == {"sent": 2}
+    assert journal.slack.count_by_state() == {"sent": 2}
 
 
 def test_a_post_whose_result_could_not_be_stored_is_made_once_more_and_lies_there_once(
@@ -87,7 +87,7 @@ def test_a_post_whose_result_could_not_be_stored_is_made_once_more_and_lies_ther
 ) -> None:
     sender = sending(journal, Client(side.bot_token, base_url=side.base_url), clock)
     opened(journal, 2)
-    posted = journal.slack.posted
+    posted = journal.slack.mark_sent
 
     def breaks(post: SlackPost, ts: str) -> None:
         if post.case_id == 1:
@@ -95,13 +95,13 @@ def test_a_post_whose_result_could_not_be_stored_is_made_once_more_and_lies_ther
         posted(post, ts)
 
     with monkeypatch.context() as broken:
-        broken.setattr(journal.slack, "posted", breaks)
+        broken.setattr(journal.slack, "mark_sent", breaks)
         with pytest.raises(MemoryError):
             sender.drain()
-    assert journal.slack.counts() == {"sending": 1, "sent": 1}
+    assert journal.slack.count_by_state() == {"sending": 1, "sent": 1}
     clock.forward(2)
     sender.drain()
-    assert journal.slack.counts() == {"sent": 2}
+    assert journal.slack.count_by_state() == {"sent": 2}
     assert [card["text"] for card in side.cards()] == ["card 1", "card 2"]
 
 
@@ -125,18 +125,18 @@ def test_a_card_that_cannot_be_drawn_keeps_no_other_from_being_drawn(
     for _ in range(3):
         with pytest.raises(CardError, match="case 1 cannot be drawn"):
             sync.sync()
-    assert set(journal.slack.cards()) == {2, 3}
+    assert set(journal.slack.read_cards()) == {2, 3}
     assert caplog.text.count("a card cannot be drawn") == 1
     cards.broken = False
     assert sync.sync() == 1
-    assert set(journal.slack.cards()) == {1, 2, 3}
+    assert set(journal.slack.read_cards()) == {1, 2, 3}
 
 
 def opened_without_cards(journal: Journal, cases: int) -> None:
     for number in range(1, cases + 1):
         message_id = journal.receive(mail(f"k{number}", thread=f"t{number}"))
         assert message_id
-        journal.fail(message_id, "Boom")
+        journal.mark_failed(message_id, "Boom")
 
 
 def test_an_event_that_breaks_and_cannot_be_counted_does_not_end_its_thread(
@@ -145,7 +145,7 @@ def test_an_event_that_breaks_and_cannot_be_counted_does_not_end_its_thread(
     with standing(app, tmp_path, side, "http") as stand:
         acts = stand.slack.acts
 
-        def breaks(event: Event) -> None:
+        def breaks(event: SlackEvent) -> None:
             raise UnicodeDecodeError("utf-8", b"", 0, 1, str(event.id))
 
         def missing(_event_id: int) -> bool:
@@ -155,7 +155,7 @@ def test_an_event_that_breaks_and_cannot_be_counted_does_not_end_its_thread(
         stand.until(side.cards)
         with monkeypatch.context() as broken:
             broken.setattr(acts, "act", breaks)
-            broken.setattr(stand.slack.journal.slack, "attempt", missing)
+            broken.setattr(stand.slack.journal.slack, "count_attempt", missing)
             side.click(ALICE, "claim", f"{case}:")
             stand.until(lambda: "breaks (RuntimeError)" in " ".join(stand.slack.remarks()))
         stand.until(lambda: stand.read(case).owner)

@@ -18,7 +18,7 @@ from bot.domain import (
     EscalationReason,
     Priority,
 )
-from bot.journal import Case, CaseAction, CaseDecision, Delivery, DetailsRequest, OutboxState, Stage
+from bot.journal import Case, CaseAction, CaseDecision, CaseQuestion, Delivery, OutboxState, Stage
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits, texts, walk
 
@@ -49,14 +49,14 @@ def case(stage: Stage = Stage.OPEN, **more: object) -> Case:
         "id": 12, "message_id": 7, "stage": stage, "owner": "", "version": "3.1",
         "priority": "normal", "reason": "unsure", "opened_at": AT, "sender": "ana@example.org",
         "text": "Were my keys exposed?", "draft": "Hello,\n\nNo keys were exposed.", "due_at": AT,
-        "asked": (asked(),),
+        "questions": (asked(),),
     }  # fmt: skip
     return Case(**(told | more))  # type: ignore[arg-type]
 
 
-def asked(*passages: str) -> DetailsRequest:
+def asked(*passages: str) -> CaseQuestion:
     found = passages or ("faq-mixpanel-removed-openai-products",)
-    return DetailsRequest(
+    return CaseQuestion(
         text="?", kind="escalation", reason="unsure", probability=0.62, passages=found
     )
 
@@ -66,15 +66,15 @@ def states() -> list[Case]:
     me = "slack:U0ALICE"
     found = [
         case(), case(reminders=2, priority="page", reason="danger"), case(masked=("api_key",)),
-        case(asked=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
+        case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
-        case(Stage.CLOSED, made=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
-        case(Stage.CLOSED, made=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
+        case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
+        case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
     ]  # fmt: skip
     made = CaseDecision(action=CaseAction.EDITED, actor=me, at=AT)
     found += [
-        case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT, fault="x"))
+        case(Stage.DECIDED, decision=made, delivery=Delivery(state=state, at=AT, fault="x"))
         for state in OutboxState
     ]
     return found
@@ -110,7 +110,7 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
     assert kinds[:3] == ["header", "standing", "context"]
     assert kinds[-2:] == ["decide", "handle"]
     assert ("approve" in json.dumps(drawn.blocks)) == (
-        each.open and bool(each.asked) and len(each.draft) < 5000
+        each.open and bool(each.questions) and len(each.draft) < 5000
     )
     assert ("Review & send" in json.dumps(drawn.blocks)) == (len(each.draft) > 5000)
     assert ("Reopen" in json.dumps(drawn.blocks)) != each.open
@@ -137,7 +137,7 @@ def test_no_text_breaks_a_card(
         owner="slack:U0ALICE",
         later=3,
         later_at=AT,
-        made=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
+        decision=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
     )
     drawn = cards.card(each)
     assert limits(drawn.blocks) == ""
@@ -231,7 +231,9 @@ def test_what_is_left_out_is_said() -> None:
 def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
     made = CaseDecision(action=CaseAction.APPROVED, actor="slack:U0ALICE", at=AT)
     for state in OutboxState:
-        drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
+        drawn = cards.card(
+            case(Stage.DECIDED, decision=made, delivery=Delivery(state=state, at=AT))
+        )
         lost = state in ("bounced", "failed", "held", "unknown")
         assert drawn.blocks[0]["text"]["text"].startswith("⚠️" if lost else "✅")
         assert ("may not have arrived" in drawn.text) == lost
@@ -243,12 +245,12 @@ def test_green_is_what_comes_first(cards: Cards) -> None:
 
     assert green(case()) == ["approve"]
     assert green(case(reason="danger", priority="page")) == ["claim"]
-    doubtful = DetailsRequest(
+    doubtful = CaseQuestion(
         text="?", kind="escalation", reason="unsure", probability=0.04, passages=("x",)
     )
-    assert green(case(asked=(doubtful,))) == ["claim"]
-    assert "Fewer than 1 in 10" in json.dumps(cards.card(case(asked=(doubtful,))).blocks)
-    assert green(case(asked=(), draft="")) == ["claim"]
+    assert green(case(questions=(doubtful,))) == ["claim"]
+    assert "Fewer than 1 in 10" in json.dumps(cards.card(case(questions=(doubtful,))).blocks)
+    assert green(case(questions=(), draft="")) == ["claim"]
     assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
     assert green(case(Stage.WAITING, owner="slack:U0ALICE")) == []
     asks = json.dumps(cards.card(case(reason="danger")).blocks)

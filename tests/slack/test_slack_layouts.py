@@ -32,7 +32,7 @@ from bot.domain import (
 )
 from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
 from bot.journal.slack_records import FollowUpMessage
-from bot.journal.statistics import Numbers
+from bot.journal.statistics import DailyStatistics
 from bot.llm.suggestion import Sentence, Suggestion, Support
 from bot.outbound import Outbound
 from tests.servers.slack_limits import limits, texts, view_limits, walk
@@ -41,7 +41,7 @@ from tests.slack.test_slack_cards import AT, HOSTILE, LONG, WORDS, case, hostile
 ANY = st.one_of(HOSTILE, LONG, st.text(max_size=4_000))
 ME = "slack:U0ALICE"
 LOADED = settings(max_examples=40)
-NUMBERS = Numbers(messages=9, answered=5, decided=2, open=60)
+NUMBERS = DailyStatistics(messages=9, answered=5, decided=2, open=60)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +91,7 @@ def test_no_text_breaks_a_window(
     sent = Delivery(state=OutboxState.SENT, at=AT, body=mail(body))
     each = case(
         stage, text=text, draft=draft, sender=sender, delivery=sent, owner="slack:U0BOB",
-        made=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
+        decision=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
     )  # fmt: skip
     remarks = [f"it names {text[:80]}", "it names evil.example"] * 40
     told: dict[str, Any] = {"later": later(body, text), "actions": WORDS.actions}
@@ -226,7 +226,7 @@ def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
 
 def test_home_tells_of_mail_and_model(cards: Cards) -> None:
     none = Page(cases=[], total=0)
-    bad = Numbers(
+    bad = DailyStatistics(
         messages=9, answered=5, decided=2, open=6, last_in=AT, last_out=AT, waiting=2, failed=1
     )
     told: dict[str, Any] = {"mine": none, "unclaimed": none, "knowledge": "abc"}

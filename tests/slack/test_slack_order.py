@@ -56,17 +56,17 @@ def opened(journal: Journal, cases: int = 1) -> None:
     for number in range(1, cases + 1):
         message_id = journal.receive(mail(f"k{number}", thread=f"t{number}"))
         assert message_id
-        journal.fail(message_id, "Boom")
+        journal.mark_failed(message_id, "Boom")
         card(journal, number, f"card {number}")
 
 
 def card(journal: Journal, case: int, text: str, **more: Any) -> None:
     drawn = {"text": text, "blocks": []} | more
-    journal.slack.draw(case, channel=TRIAGE, drawn=drawn, stamp=text)
+    journal.slack.enqueue_card(case, channel=TRIAGE, drawn=drawn, stamp=text)
 
 
 def child(journal: Journal, case: int, text: str, of: int = 0) -> None:
-    journal.slack.put(
+    journal.slack.enqueue(
         text, channel=TRIAGE, method="chat.postMessage", case_id=case,
         payload={"text": text, "thread_of": of or case},
     )  # fmt: skip
@@ -103,14 +103,14 @@ def test_a_card_that_was_refused_is_drawn_before_what_belongs_into_its_thread(
     child(journal, 1, "first")
     pass_(sender, clock, 5)
     assert side.cards() == []
-    assert journal.slack.counts() == {"dead": 1, "ready": 1, "sent": 1}
+    assert journal.slack.count_by_state() == {"dead": 1, "ready": 1, "sent": 1}
     card(journal, 1, "mended")
     child(journal, 1, "second")
     pass_(sender, clock, 5)
     assert [m["text"] for m in side.cards()] == ["mended"]
     (parent,) = side.cards()
     assert [m["text"] for m in side.thread(parent["ts"])] == ["first", "second"]
-    assert "dead" not in journal.slack.counts(), "the newer drawing stands for it"
+    assert "dead" not in journal.slack.count_by_state(), "the newer drawing stands for it"
 
 
 def test_the_card_of_a_second_case_waits_for_the_first(
@@ -120,7 +120,7 @@ def test_the_card_of_a_second_case_waits_for_the_first(
     opened(journal)
     message_id = journal.receive(mail("k2", thread="t1"))
     assert message_id
-    journal.fail(message_id, "Boom")
+    journal.mark_failed(message_id, "Boom")
     card(journal, 2, "follows", thread_of=1)
     pass_(sender, clock, 15)
     (parent,) = side.cards()
@@ -169,13 +169,13 @@ def test_a_post_that_slack_has_already_is_not_there_twice(
 ) -> None:
     """The process died between Slack's answer and the commit."""
     opened(journal)
-    (post,) = journal.slack.due()
+    (post,) = journal.slack.list_due()
     assert journal.slack.claim(post.id)
     sender._call(post)
     journal.slack.requeue_in_flight()
     assert sender.drain() == 1
     assert len(side.cards()) == 1
-    placed = journal.slack.card(1)
+    placed = journal.slack.read_card(1)
     assert placed
     assert placed.ts == side.cards()[0]["ts"]
 
@@ -197,7 +197,7 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     side.faults.append(refused)
     opened(journal)
     sender.drain()
-    (dead,) = journal.slack.dead()
+    (dead,) = journal.slack.list_failed()
     assert (dead.case_id, dead.fault) == (1, "Slack says invalid_blocks")
     says = "post 1 of case 1 did not reach Slack: Slack says invalid_blocks"
     assert any(says in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
@@ -205,13 +205,13 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     side.faults.append(refused)
     assert journal.slack.requeue_failed() == 1
     pass_(sender, clock, 3)
-    assert len(journal.slack.dead()) == 1
+    assert len(journal.slack.list_failed()) == 1
     (told,) = [m for m in side.messages.values() if m["channel"] == BOB]
     assert "A post about case 1 was not taken" in told["text"]
     assert journal.slack.requeue_failed() == 1
     pass_(sender, clock, 2)
     assert [m["text"] for m in side.cards()] == ["card 1"]
-    assert journal.slack.dead() == []
+    assert journal.slack.list_failed() == []
     assert not any(
         "did not reach Slack" in line for line in queue_lines(journal, read_words(KNOWLEDGE))
     )
@@ -236,7 +236,7 @@ def test_a_trouble_of_what_nobody_wants_any_more_is_over(
     journal: Journal, side: SlackSide, sender: Sender
 ) -> None:
     side.channels[TRIAGE]["is_private"] = False
-    journal.slack.put("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
+    journal.slack.enqueue("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
     sender.drain()
     assert "does not speak in" in sender.trouble
     journal.slack.withdraw("remind:1", TRIAGE)
@@ -291,12 +291,12 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
             told[case].append(f"{case}: {number}")
             child(journal, case, told[case][-1])
         pass_(sender, clock, chance.randint(0, 3))
-        if chance.random() < 0.2 and (due := journal.slack.due()):
+        if chance.random() < 0.2 and (due := journal.slack.list_due()):
             journal.slack.claim(due[0].id)
             journal.slack.requeue_in_flight()
     side.api = real  # type: ignore[method-assign]
     pass_(sender, clock, 90)
-    assert journal.slack.counts() == {"sent": journal.slack.counts()["sent"]}
+    assert journal.slack.count_by_state() == {"sent": journal.slack.count_by_state()["sent"]}
     assert len(side.cards()) == 3
     lying = {str(m["thread_ts"]) for m in side.messages.values() if "thread_ts" in m}
     found = [[m["text"] for m in side.thread(ts)] for ts in sorted(lying)]
@@ -308,9 +308,9 @@ def test_an_alert_that_is_refused_alerts_nobody(
 ) -> None:
     refused = {"ok": False, "error": "user_not_found"}
     side.faults.extend(Fault("chat.postMessage", body=refused) for _ in range(5))
-    journal.slack.put("k", channel=ALICE, method="chat.postMessage", payload={"text": "x"})
+    journal.slack.enqueue("k", channel=ALICE, method="chat.postMessage", payload={"text": "x"})
     pass_(sender, clock, 5)
-    assert [post.key for post in journal.slack.dead()] == ["k", f"dead:1:{BOB}"]
+    assert [post.key for post in journal.slack.list_failed()] == ["k", f"dead:1:{BOB}"]
 
 
 def test_an_answer_that_came_too_late_for_its_command_is_told_to_the_person(
@@ -319,12 +319,12 @@ def test_an_answer_that_came_too_late_for_its_command_is_told_to_the_person(
     side.response_status = 404
     url = f"http://127.0.0.1:{side.port}/response"
     body = {"url": url, "text": "The answer", "blocks": [], "response_type": "ephemeral"}
-    journal.slack.put("k", channel=ALICE, method="respond", payload=body)
+    journal.slack.enqueue("k", channel=ALICE, method="respond", payload=body)
     pass_(sender, clock, 3)
     (said,) = side.messages.values()
     assert (said["channel"], said["text"]) == (ALICE, "The answer")
     assert "response_type" not in said
-    assert journal.slack.dead() == []
+    assert journal.slack.list_failed() == []
 
 
 def test_reminders_wait_for_the_morning_and_hold_up_nothing(
@@ -341,7 +341,7 @@ def test_reminders_wait_for_the_morning_and_hold_up_nothing(
             db.execute(escalation.update().values(reminders=reminded))
         sync.sync()
         pass_(sender, clock, 10)
-    journal.slack.put("now", channel=BOB, method="chat.postMessage", payload={"text": "now"})
+    journal.slack.enqueue("now", channel=BOB, method="chat.postMessage", payload={"text": "now"})
     pass_(sender, clock, 2)
 
     def told() -> list[str]:

@@ -111,7 +111,7 @@ def test_a_slack_that_is_ill_loses_nothing_and_keeps_the_order(stand: Stand) -> 
     heads = [card["blocks"][0]["text"]["text"] for card in stand.side.cards()]
     assert sorted(heads) == heads
     assert len(heads) == 4
-    assert stand.desk.journal.slack.counts().get("dead") is None
+    assert stand.desk.journal.slack.count_by_state().get("dead") is None
 
 
 def test_slack_away_at_the_start_and_back_later(app: App, tmp_path: Path, side: SlackSide) -> None:

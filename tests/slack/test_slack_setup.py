@@ -162,7 +162,7 @@ def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: S
             "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
         )
         assert set(found) == {"slack token", "slack signed", "slack posts"}
-        assert stand.desk.journal.seen_lately("slack: request refused: key", 60) == 1
+        assert stand.desk.journal.count_recent("slack: request refused: key", 60) == 1
 
 
 def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: SlackSide) -> None:
@@ -194,9 +194,9 @@ def test_what_slack_did_not_sign_is_refused_counted_and_named(
     for _ in range(2):
         at = time.time() - age
         assert stand.side.post(body, "application/json", secret=secret, at=at)[0] == 401
-    assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.desk.journal.count_rows()["slack_event"] == 0
     assert stand.slack.entry.refusals.counted == {flaw: 2}
-    assert stand.desk.journal.seen_lately(f"slack: request refused: {flaw}", 60) == 1
+    assert stand.desk.journal.count_recent(f"slack: request refused: {flaw}", 60) == 1
     (line,) = [line for line in stand.slack.health() if line.name == "slack signed"]
     assert says in line.says
     assert not line.good
@@ -228,10 +228,10 @@ def test_slacks_challenge_is_answered(stand: Stand) -> None:
 
 
 def test_a_database_that_is_gone_makes_slack_try_again(stand: Stand) -> None:
-    taken = stand.slack.entry.inbox.book.take
-    stand.slack.entry.inbox.book.take = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    taken = stand.slack.entry.inbox.book.store_events
+    stand.slack.entry.inbox.book.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 500
-    stand.slack.entry.inbox.book.take = taken  # type: ignore[method-assign]
+    stand.slack.entry.inbox.book.store_events = taken  # type: ignore[method-assign]
     assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 200
     stand.until(lambda: "The post answers this" in json.dumps([c.args for c in stand.side.calls]))
 

@@ -86,7 +86,7 @@ def dies(app: "App", order: dict[str, Any]) -> Callable[[str], None]:
         if reached == order["step"] and seen == order["hit"]:
             if order.get("together"):
                 (Path(order["home"]) / REACHED).touch()
-                wait_until(lambda: len(app.journal.workers.alive()) > 1)
+                wait_until(lambda: len(app.journal.workers.list_all()) > 1)
             os.kill(os.getpid(), signal.SIGKILL)
 
     return at
@@ -122,8 +122,8 @@ def done(app: "App") -> bool:
     from bot.journal import OutboxState
 
     waits = next(iter(app.mailbox.waiting()), None)
-    undone = app.journal.sends.in_state(OutboxState.READY, OutboxState.SENDING)
-    return not waits and not undone and not app.journal.undecided()
+    undone = app.journal.mail_outbox.list_in_state(OutboxState.READY, OutboxState.SENDING)
+    return not waits and not undone and not app.journal.list_undecided()
 
 
 def main() -> None:

@@ -22,9 +22,9 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
-from bot.journal.pasted_secrets import Pasted
+from bot.journal.pasted_secrets import PastedSecretMessage
 from bot.journal.slack_records import FollowUpMessage
-from bot.journal.statistics import Numbers
+from bot.journal.statistics import DailyStatistics
 from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
 from evals.reporting.block_kit import STYLE, render_article
@@ -77,7 +77,7 @@ def page() -> str:
         knowledge,
     )
     found.append(render_article("suggestion", drawn(hint).blocks))
-    numbers = Numbers(
+    numbers = DailyStatistics(
         messages=212, answered=171, decided=30, open=11, last_in=AT, last_out=AT, waiting=2, failed=1
     )  # fmt: skip
     health = [
@@ -109,7 +109,7 @@ def _more(cards: Cards) -> list[str]:
         case(text="A long story. " * 2_000), [FollowUpMessage(id=1, text="And more.")]
     )
     lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
-    note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
+    note = pasted_note(PastedSecretMessage(message_id=1, kinds=("api_key",)))
     return [
         render_article("queue", lists), render_article("a pasted secret", note.blocks),
         render_article("a hostile mail", cards.card(bad).blocks), render_article("a long mail", long["blocks"], long),

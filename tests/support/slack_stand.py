@@ -14,7 +14,7 @@ from bot.channels.mail.compose import Composer
 from bot.channels.slack import Access, Model, Pace, Slack
 from bot.desk import Desk
 from bot.infra.http_server import HttpPort
-from bot.journal import Case, Journal, Received
+from bot.journal import Case, Journal, ReceivedMessage
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_desk import handle, received
@@ -48,7 +48,7 @@ class Stand(Watching):
     def case(self, text: str = UNSURE, key: str = "k1", **more: Any) -> int:
         handle(self.desk, received(text, key, **more))
         self.slack.wake()
-        return self.desk.journal.cases.queue()[-1].id
+        return self.desk.journal.cases.list_open()[-1].id
 
     def held(self, text: str = QUOTED, key: str = "k1") -> int:
         """A case with a draft that answers."""
@@ -64,7 +64,7 @@ class Stand(Watching):
         parsed = [message_from_bytes(mail, policy=SMTP) for _, mail in self.out.sent]
         return [str(mail.get_content()) for mail in parsed]
 
-    def same_thread(self, message: Received) -> Received:
+    def same_thread(self, message: ReceivedMessage) -> ReceivedMessage:
         return replace(message, thread_key="mail:k1")
 
     def reply(self, user: str, case_id: int, text: str) -> None:

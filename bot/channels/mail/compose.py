@@ -17,7 +17,7 @@ from typing_extensions import override
 from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.channels.mail.ids import is_legal
 from bot.errors import InputError
-from bot.journal import Received, Reply
+from bot.journal import ReceivedMessage, Reply
 
 MAX_REFERENCES = 20
 ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
@@ -54,7 +54,7 @@ class Composer:
         self.address = address
 
     def reply(
-        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
     ) -> Reply:
         """The reply to a stored message; the same Message-ID whenever it is made again.
 

@@ -9,7 +9,7 @@ from bot.channels.mail.rules import MailVerdict, Policy, Ruling, is_authenticate
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.mail.subject import adds_nothing, is_marked_empty, subject_text
 from bot.domain import Redaction
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.journal.threads import conversation_key
 from bot.policy import Refuse, quoted_phishing_query, screen
 from bot.ports import Mail
@@ -108,7 +108,7 @@ def is_suspicious(mail: ParsedMail) -> bool:
     return bool(quoted_phishing_query("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
-def received(found: Read, ref: str) -> Received:
+def received(found: Read, ref: str) -> ReceivedMessage:
     """What is stored of it: masked text, headers that a reply needs, where the raw mail lies.
 
     Its thread begins with the first mail that References names, else In-Reply-To, in whatever
@@ -119,7 +119,7 @@ def received(found: Read, ref: str) -> Received:
     named = named_ids(mail.values("references")) or named_ids(mail.values("in-reply-to"))
     message_id = next(iter(named_ids([mail.message_id])), "")
     thread = next(iter(named), "") or message_id or mail.key
-    return Received(
+    return ReceivedMessage(
         channel="email",
         thread_key=conversation_key(mail.sender, thread),
         thread=thread,
@@ -143,10 +143,10 @@ def received(found: Read, ref: str) -> Received:
     )
 
 
-def unreadable(mail: Mail) -> Received:
+def unreadable(mail: Mail) -> ReceivedMessage:
     """What is stored of a mail that nothing can be made of: where its raw form lies."""
     key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
-    return Received(
+    return ReceivedMessage(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,
         verdict=MailVerdict.HOLD.value, rule="R0 not readable", sender="", headers={}, text="",
     )  # fmt: skip

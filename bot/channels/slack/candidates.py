@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from bot.files import make_private_folder, private_opener
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import SlackEvent
 
 
-def candidate(path: Path, asked: Event, *, kind: str, note: str, by: str) -> None:
+def candidate(path: Path, asked: SlackEvent, *, kind: str, note: str, by: str) -> None:
     """A question whose answer was wrong, and what somebody thinks is right."""
     _append(path, asked, {"verdict": "wrong", "kind": kind, "note": note, "by": by})
 
 
-def rated(path: Path, asked: Event, *, verdict: str, by: str) -> None:
+def rated(path: Path, asked: SlackEvent, *, verdict: str, by: str) -> None:
     """A question whose answer was right: it may become a case that must stay right."""
     _append(path, asked, {"verdict": verdict, "by": by})
 
 
-def _append(path: Path, asked: Event, row: dict[str, Any]) -> None:
+def _append(path: Path, asked: SlackEvent, row: dict[str, Any]) -> None:
     told = json.loads(asked.result) if asked.result else {}
     turns = [{"role": "user", "text": asked.payload["text"]}]
     line = {"turns": turns, "channel": "slack", **row, **told.get("about", {})}

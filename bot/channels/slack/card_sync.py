@@ -16,7 +16,7 @@ from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
 from bot.journal.slack_outbox import REMINDER
-from bot.journal.slack_records import Card, FollowUpMessage
+from bot.journal.slack_records import FollowUpMessage, SlackCard
 
 log = logging.getLogger(__name__)
 LATER = 1_500
@@ -45,8 +45,8 @@ class Sync:
 
         CardError when one could not be drawn, after all the others were.
         """
-        known = self.book.cards()
-        wanted = self.journal.cases.stamps(days=self.words.keep_days)
+        known = self.book.read_cards()
+        wanted = self.journal.cases.read_stamps(days=self.words.keep_days)
         changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
         broken = ""
         for case_id in changed:
@@ -66,7 +66,7 @@ class Sync:
             raise CardError(f"{broken}; `incident-desk queue` shows it")
         return len(changed)
 
-    def _draw(self, case: Case, card: Card | None, stamp: str) -> None:
+    def _draw(self, case: Case, card: SlackCard | None, stamp: str) -> None:
         drawn = payload(self.cards.card(case))
         if case.parent:
             drawn["thread_of"] = case.parent
@@ -76,15 +76,15 @@ class Sync:
             self._remind(case)
         if case.open and case.priority == Priority.PAGE:
             self._page(case)
-        self.book.draw(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
+        self.book.enqueue_card(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
 
-    def _follow(self, case: Case, card: Card) -> None:
+    def _follow(self, case: Case, card: SlackCard) -> None:
         """Later mails of the conversation, once each, in the thread of its first case."""
-        later = self.book.later(case.message_id)
-        for each in later[card.followed :]:
+        later = self.book.list_follow_ups(case.message_id)
+        for each in later[card.announced_follow_ups :]:
             self._tell(case, f"later:{case.parent or case.id}:{each.id}", _came(each))
-        if len(later) > card.followed:
-            self.book.followed(case.id, len(later))
+        if len(later) > card.announced_follow_ups:
+            self.book.record_follow_ups(case.id, len(later))
 
     def _remind(self, case: Case) -> None:
         if not case.reminders or not case.open:
@@ -98,7 +98,7 @@ class Sync:
         at = None if urgent else self.words.quiet.over(self.journal.clock())
         for user in self._called(case):
             self.book.withdraw(f"{REMINDER}{case.id}:", user)  # one in the morning is enough
-            self.book.put(
+            self.book.enqueue(
                 f"{key}:{user}", channel=user, method="chat.postMessage", at=at,
                 payload=self._said(case, f"{says} {where}"),
             )  # fmt: skip
@@ -107,7 +107,7 @@ class Sync:
         """What pages goes to people at once, at every hour."""
         says = f"🔴 *{escaped(self.cards.title(case))}* Look in <#{self.channel}> now."
         for user in self.oncall:
-            self.book.put(
+            self.book.enqueue(
                 f"page:{case.id}:{user}", channel=user, method="chat.postMessage",
                 payload=self._said(case, says),
             )  # fmt: skip
@@ -121,7 +121,7 @@ class Sync:
         return [owner.group(1)] if owner else self.oncall
 
     def _tell(self, case: Case, key: str, told: dict[str, Any]) -> None:
-        self.book.put(
+        self.book.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
             payload=told | {"thread_of": case.parent or case.id},
         )  # fmt: skip

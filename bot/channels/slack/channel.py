@@ -34,11 +34,11 @@ from bot.channels.slack.views.home import Health
 from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
-from bot.journal.slack_records import DEAD, Event
+from bot.journal.slack_records import SlackEvent, SlackPostState
 
 if TYPE_CHECKING:
     from bot.infra.http_server import Page
-    from bot.journal.cases import Work
+    from bot.journal.cases import EnqueueJob
 
 __all__ = ["Access", "Model", "Pace", "Slack"]
 
@@ -55,7 +55,7 @@ class Slack:
 
     def __init__(  # noqa: PLR0915 - each part once
         self, access: Access, desk: Desk, *, home: Path, pace: Pace | None = None,
-        work: "Work | None" = None, model: "Model | None" = None,
+        work: "EnqueueJob | None" = None, model: "Model | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.pace = pace or Pace()
@@ -133,7 +133,7 @@ class Slack:
     def work(self) -> None:
         """Once through everything, in this thread: for tests, and where there are no threads."""
         for lane, act in ((ACT, self.acts.act), (ASK, self.asks.ask)):
-            for event in self.journal.slack.waiting(lane):
+            for event in self.journal.slack.list_waiting(lane):
                 self._act(event, act)
         self.post()
 
@@ -155,13 +155,17 @@ class Slack:
         """The numbers that `/metrics` shows of it."""
         refused, book = self.entry.refusals.counted, self.journal.slack
         watch("desk_slack_refused", "Requests that Slack did not sign", refused.total)
-        watch("desk_slack_dead", "Posts that Slack refused", lambda: book.counts().get(DEAD, 0))
+        watch(
+            "desk_slack_dead",
+            "Posts that Slack refused",
+            lambda: book.count_by_state().get(SlackPostState.FAILED, 0),
+        )
 
     def examine(self) -> Iterator[Health]:
         """What `doctor` says."""
         return examine(self)
 
-    def _lane(self, lane: str, act: Callable[[Event], None]) -> None:
+    def _lane(self, lane: str, act: Callable[[SlackEvent], None]) -> None:
         """Act on what waits in a lane, each event by itself; then wait until something comes."""
         self._woken[lane].clear()
         found = self._safely(lane, lambda: self._waiting(lane)) or []
@@ -180,25 +184,25 @@ class Slack:
         while self.entry.inbox.busy() and time.monotonic() < patience:
             self.stopping.wait(0.005)
 
-    def _waiting(self, lane: str) -> list[Event]:
-        return self.journal.slack.waiting(lane) if self._leads() else []
+    def _waiting(self, lane: str) -> list[SlackEvent]:
+        return self.journal.slack.list_waiting(lane) if self._leads() else []
 
     def _leads(self) -> bool:
         """Of several processes one acts; what the last one was posting goes out again."""
-        leads = self.journal.slack.leader.leads()
+        leads = self.journal.slack.leader.is_leader()
         with self._leading:
             if leads and not self._led:
                 self.journal.slack.requeue_in_flight()
             self._led = leads
         return leads
 
-    def _act(self, event: Event, act: Callable[[Event], None]) -> None:
+    def _act(self, event: SlackEvent, act: Callable[[SlackEvent], None]) -> None:
         """An event that breaks is tried again, thrice; the person hears of it."""
         try:
             act(event)
         except (AwayError, BusyError, BrokenError) as error:
             self.troubles["act"] = str(error)
-            if self._old(event) and not self.journal.slack.attempt(event.id):
+            if self._old(event) and not self.journal.slack.count_attempt(event.id):
                 log.error("an event was given up", extra={"event_id": event.id})  # noqa: TRY400 - one line
             self.stopping.wait(self.pace.socket)
             return
@@ -206,14 +210,14 @@ class Slack:
             log.warning(
                 "an event broke", extra={"event_id": event.id, "fault": type(error).__name__}
             )
-            if not self.journal.slack.attempt(event.id):
+            if not self.journal.slack.count_attempt(event.id):
                 self.room.failed(event, error)
             return
         self.troubles.pop("act", None)
-        self.journal.slack.acted(event.id)
+        self.journal.slack.mark_handled(event.id)
         self._woken["post"].set()
 
-    def _old(self, event: Event) -> bool:
+    def _old(self, event: SlackEvent) -> bool:
         """Has it waited for so long that nobody expects an answer?"""
         waited = self.journal.clock() - datetime.fromisoformat(event.received_at)
         return waited > timedelta(minutes=self.words.recheck_minutes)
@@ -263,7 +267,7 @@ class Slack:
         """Once an hour: forget what was handled long ago, try again what was given up."""
         if time.monotonic() - self._tidied > HOUR:
             self._tidied = time.monotonic()
-            self.journal.slack.forget(days=self.words.keep_days)
+            self.journal.slack.delete_handled(days=self.words.keep_days)
             self.journal.slack.requeue_failed()
 
     def _redraw(self) -> None:

@@ -17,10 +17,10 @@ from bot.channels.slack.views.answers import Answers, refused
 from bot.channels.slack.views.cards import Cards
 from bot.desk import Desk
 from bot.errors import DeliveryError
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import SlackEvent
 
 if TYPE_CHECKING:
-    from bot.journal.cases import Work
+    from bot.journal.cases import EnqueueJob
 
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
@@ -40,7 +40,7 @@ class HandlerContext:
     words: Words
     channel: str
     candidates: Path
-    work: "Work | None"
+    work: "EnqueueJob | None"
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:
@@ -74,7 +74,7 @@ class HandlerContext:
                 return
             self.client.call("chat.postMessage", body | {"channel": user})
 
-    def failed(self, event: Event, error: Exception) -> None:
+    def failed(self, event: SlackEvent, error: Exception) -> None:
         """Something broke: the person gets an id, the log gets the rest."""
         number = secrets.token_hex(3)
         log.error(
@@ -83,7 +83,7 @@ class HandlerContext:
         if not self._instead(event, wrong(number)):
             self.tell(event.payload, wrong(number))
 
-    def _instead(self, event: Event, text: str) -> bool:
+    def _instead(self, event: SlackEvent, text: str) -> bool:
         """In the place of the word that it is being looked up, where that was said."""
         ts = json.loads(event.result or "{}").get("status")
         if not ts:

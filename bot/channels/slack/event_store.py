@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from bot.channels.slack.events import Incoming
-from bot.journal.slack_events import SlackBook
+from bot.journal.slack_events import SlackStore
 from bot.journal.slack_records import NewSlackEvent
 
 
@@ -22,7 +22,7 @@ class _Ticket:
 class Inbox:
     """Many threads hand in, whoever is first commits for all who wait."""
 
-    def __init__(self, book: SlackBook) -> None:
+    def __init__(self, book: SlackStore) -> None:
         self.book = book
         self._waiting: list[_Ticket] = []
         self._list = threading.Lock()
@@ -51,7 +51,7 @@ class Inbox:
             for e in (ticket.event for ticket in batch)
         ]
         try:
-            self.book.take(rows)
+            self.book.store_events(rows)
         except Exception as error:  # noqa: BLE001 - each of them hears of it
             for ticket in batch:
                 ticket.error = error

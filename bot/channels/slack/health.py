@@ -8,7 +8,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.channels.slack import signatures
 from bot.channels.slack.views.home import Health
-from bot.journal.slack_records import DEAD, READY
+from bot.journal.slack_records import SlackPostState
 
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
@@ -28,7 +28,7 @@ def standing(slack: "Slack") -> list[Health]:
         found.append(slack.clock)
     if not (signs := signed(slack)).good:
         found.append(signs)
-    if failed := slack.journal.slack.given_up(DAY):
+    if failed := slack.journal.slack.count_failed_events(DAY):
         says = f"{failed} events of the last day were given up; who caused them was told"
         found.append(Health(name="slack events", good=False, says=says))
     return found
@@ -36,8 +36,8 @@ def standing(slack: "Slack") -> list[Health]:
 
 def posts(slack: "Slack") -> Health:
     """What waits to be posted, and what was refused."""
-    counts = slack.journal.slack.counts()
-    waits, dead = counts.get(READY, 0), counts.get(DEAD, 0)
+    counts = slack.journal.slack.count_by_state()
+    waits, dead = counts.get(SlackPostState.READY, 0), counts.get(SlackPostState.FAILED, 0)
     says = f"{waits} posts wait" if waits else "every card is drawn"
     if dead:
         says += f"; {dead} posts were refused and are tried every hour (`incident-desk queue`)"

@@ -18,7 +18,7 @@ from bot.channels.slack.permissions import Places
 from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import Journal
 from bot.journal.slack_outbox import ALERT
-from bot.journal.slack_records import READY, SlackPost
+from bot.journal.slack_records import SlackPost, SlackPostState
 
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -70,7 +70,7 @@ class Sender:
             self.book.requeue_in_flight()
             self._left = False
         made, broken = 0, None
-        for post in self.book.due():
+        for post in self.book.list_due():
             try:
                 if self._may(post) and self.book.claim(post.id):
                     made += self._make(post)
@@ -80,7 +80,7 @@ class Sender:
                     break
         if broken:
             raise broken
-        if self.trouble and not self.book.counts().get(READY):
+        if self.trouble and not self.book.count_by_state().get(SlackPostState.READY):
             self.trouble = ""  # what could not be posted is not wanted any more
         return made
 
@@ -117,7 +117,7 @@ class Sender:
         return False
 
     def _took(self, post: SlackPost, ts: str) -> None:
-        self.book.posted(post, ts)
+        self.book.mark_sent(post, ts)
         self.trouble = ""
         now = self.tick()
         self._next[post.channel] = now + self.pace
@@ -144,7 +144,7 @@ class Sender:
         """
         if method != "chat.postMessage":
             return self.client.call(method, arguments)
-        number = uuid5(NAMESPACE_URL, f"{post.key} {post.made}")
+        number = uuid5(NAMESPACE_URL, f"{post.key} {post.created_at}")
         try:
             return self.client.call(method, arguments | {"client_msg_id": str(number)})
         except RefusedError as error:
@@ -155,9 +155,9 @@ class Sender:
     def _placed(self, post: SlackPost, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Where a card or an answer in its thread lies is known only now."""
         method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
-        card = self.book.card(post.case_id) if post.case_id else None
+        card = self.book.read_card(post.case_id) if post.case_id else None
         thread = arguments.pop("thread_of", None)
-        if thread and (parent := self.book.card(thread)) and parent.ts:
+        if thread and (parent := self.book.read_card(thread)) and parent.ts:
             arguments["thread_ts"] = parent.ts
             if post.key.startswith("card:"):  # a thread alone calls nobody
                 arguments["reply_broadcast"] = True
@@ -187,7 +187,7 @@ class Sender:
         says = f"⚠️ No card can be posted: {why}. Cases wait, mail goes on: `/incident queue`."
         day = self.clock().date().isoformat()
         for user in self.oncall:
-            self.book.put(
+            self.book.enqueue(
                 f"{ALERT}{channel}:{day}:{user}", channel=user, method="chat.postMessage",
                 payload={"text": says}, at=self.quiet(),
             )  # fmt: skip

@@ -8,7 +8,7 @@ from bot.channels.slack.mrkdwn import escaped
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import Drawn
 from bot.journal import Journal
-from bot.journal.pasted_secrets import Pasted, pasted
+from bot.journal.pasted_secrets import PastedSecretMessage, list_unannounced
 
 SPOKEN = "Somebody pasted a secret into a mail"
 
@@ -34,14 +34,14 @@ class Notes:
         if self.tick() - self._looked < self.seconds:
             return
         self._looked = self.tick()
-        for each in pasted(self.journal.engine, self.journal.clock):
-            self.journal.slack.put(
+        for each in list_unannounced(self.journal.engine, self.journal.clock):
+            self.journal.slack.enqueue(
                 each.key, channel=self.channel, method="chat.postMessage",
                 payload=payload(drawn(each)),
             )  # fmt: skip
 
 
-def drawn(found: Pasted) -> Drawn:
+def drawn(found: PastedSecretMessage) -> Drawn:
     """What was found, what was done, what is left to do."""
     kinds = ", ".join(kind.replace("_", " ") for kind in found.kinds)
     says = (

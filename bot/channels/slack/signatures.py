@@ -67,7 +67,7 @@ class Refusals:
 
 def lately(journal: Journal) -> list[str]:
     """What was wrong with those of the last hour, in plain words."""
-    return [SAYS[flaw] for flaw in Flaw if journal.seen_lately(_event(flaw), HOUR)]
+    return [SAYS[flaw] for flaw in Flaw if journal.count_recent(_event(flaw), HOUR)]
 
 
 def _event(flaw: Flaw) -> str:

@@ -11,7 +11,7 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import Drawn
 from bot.domain import EscalationReason
 from bot.journal import Journal
-from bot.journal.records import Waiting
+from bot.journal.records import QueuedCase
 from bot.llm.suggestion import Suggestion, Support
 
 LENGTH = 4_000
@@ -43,16 +43,16 @@ class Suggestions:
         """A case that comes while the budget is spent has lost no try."""
         return self.model.state() == "open" and not stopping.is_set()
 
-    def _wanting(self) -> Iterator[Waiting]:
-        for case in self.journal.cases.queue():
+    def _wanting(self) -> Iterator[QueuedCase]:
+        for case in self.journal.cases.list_open():
             if EscalationReason(case.reason) in WORTH and self._tried[_key(case)] < TRIES:
-                card = self.journal.slack.card(case.id)
+                card = self.journal.slack.read_card(case.id)
                 if card and card.ts:
                     yield case
 
-    def _suggest(self, case: Waiting) -> bool:
+    def _suggest(self, case: QueuedCase) -> bool:
         key = _key(case)
-        if self.journal.slack.knows(key):
+        if self.journal.slack.contains(key):
             self._tried[key] = TRIES
             return False
         self._tried[key] += 1
@@ -61,13 +61,13 @@ class Suggestions:
             return False
         now = self.journal.cases.read(case.id)
         first = now.parent if now else None
-        return self.journal.slack.put(
+        return self.journal.slack.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
             payload=payload(drawn(found)) | {"thread_of": first or case.id},
         )  # fmt: skip
 
 
-def _key(case: Waiting) -> str:
+def _key(case: QueuedCase) -> str:
     return f"suggestion:{case.id}:{case.round}"
 
 

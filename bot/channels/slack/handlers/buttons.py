@@ -13,9 +13,9 @@ from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import who
 from bot.channels.slack.views.home import EACH, Page
 from bot.errors import BlockedError, InputError, RefusedError
-from bot.journal import Case, CaseAction, Change, Stage
-from bot.journal.slack_records import Event
-from bot.journal.statistics import today
+from bot.journal import Case, CaseAction, CaseChange, Stage
+from bot.journal.slack_records import SlackEvent
+from bot.journal.statistics import read_statistics
 
 LATE = "That took too long for Slack. Please press the button again."
 GONE = "There is no such case."
@@ -38,7 +38,7 @@ class ButtonHandler:
         self.watching: dict[str, str] = {}  # who has App Home open, and what they see
         self.lost = ""  # Slack said that the app was removed, or its tokens
 
-    def act(self, event: Event) -> None:
+    def act(self, event: SlackEvent) -> None:
         """Do what one event asks for; what it may not is refused where it was asked."""
         payload = event.payload
         if payload["kind"] in LOST:
@@ -76,7 +76,7 @@ class ButtonHandler:
             self.room.cards,
             mine=self._page(f"slack:{user}"),
             unclaimed=self._page(""),
-            numbers=today(self.desk.journal.engine, self.desk.journal.clock),
+            numbers=read_statistics(self.desk.journal.engine, self.desk.journal.clock),
             knowledge=self.desk.knowledge.version,
             health=self.health(),
             taking=self.taking(),
@@ -84,7 +84,7 @@ class ButtonHandler:
 
     def _page(self, owner: str | None, asked: str = "") -> Page:
         """Open cases, of all or of one owner; a page that there is not is the last."""
-        ids = self.cases.ranked(owner)
+        ids = self.cases.list_open_ids(owner)
         pages = max(1, -(-len(ids) // EACH))
         number = max(1, min(_number(asked) or 1, pages))
         shown = ids[(number - 1) * EACH : number * EACH]
@@ -116,7 +116,7 @@ class ButtonHandler:
     def _asked(self, number: int) -> Case | None:
         """The case of this number; what joined a case that somebody has is shown there."""
         case = self.cases.read(number)
-        if case and case.parent and not case.open and not case.made:
+        if case and case.parent and not case.open and not case.decision:
             return self.cases.read(case.parent)
         return case
 
@@ -155,7 +155,7 @@ class ButtonHandler:
                 self._write(action, case, payload)
             case "show":
                 self.book.note(actor(payload), f"viewed:{case.id}", case.message_id)
-                later = self.book.later(case.message_id)
+                later = self.book.list_follow_ups(case.message_id)
                 self._window(payload, case_reader.full(case, later))
             case _:
                 self.room.tell(payload, "This button does nothing any more.")
@@ -165,7 +165,7 @@ class ButtonHandler:
         if case.owner and owner and case.open:
             self._window(payload, modals.claimed(case, mine=case.owner == me))
             return
-        change = Change(verb="claimed", stage=Stage.CLAIMED, owner=me)
+        change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=me)
         if self.cases.change(case.id, actor=me, change=change, owner=""):
             return
         self._not_first(case.id, payload)
@@ -175,8 +175,10 @@ class ButtonHandler:
         case = self.cases.read(case_id)
         if case is None or (case.open and case.owner == actor(payload)):
             return
-        if case.made:
-            self.room.tell(payload, f"{who(case.made.actor)} has already decided case {case.id}.")
+        if case.decision:
+            self.room.tell(
+                payload, f"{who(case.decision.actor)} has already decided case {case.id}."
+            )
         elif case.owner:
             self.room.tell(payload, f"Case {case.id} is already taken by {who(case.owner)}.")
 
@@ -221,13 +223,13 @@ class ButtonHandler:
             self._window(payload, modals.snooze(case, self.room.words.snooze_minutes))
             return
         if action == "review":
-            text_id = self.book.keep(case.draft)
+            text_id = self.book.store_text(case.draft)
             window = modals.check(case, kind="approve", text=case.draft, text_id=text_id)
             self._window(payload, window)
             return
         draft = case.draft if self.room.cards.can_approve(case) else ""
         text = modals.DETAILS if action == "details" else draft
-        later = self.book.later(case.message_id)
+        later = self.book.list_follow_ups(case.message_id)
         self._window(payload, modals.edit(case, kind=action, text=text, later=later))
 
     def _window(self, payload: Payload, view: modals.View) -> None:
@@ -242,20 +244,20 @@ class ButtonHandler:
         if verdict == "wrong":
             self._window(payload, modals.wrong(_number(event_id)))
             return
-        if asked := self.book.event(_number(event_id)):
+        if asked := self.book.read_event(_number(event_id)):
             rated(self.room.candidates, asked, verdict="right", by=actor(payload))
         self.room.tell(payload, "Thank you, noted.")
 
     def _share(self, payload: Payload, event_id: str) -> None:
         channel = str(payload.get("channel") or "")
-        asked = self.book.event(_number(event_id))
+        asked = self.book.read_event(_number(event_id))
         if asked is None or not asked.result:
             self.room.tell(payload, "That answer is too old to share. Ask again.")
             return
         if why := self.room.places.objection(channel):
             self.room.refuse(payload, f"I do not speak in this channel: {why}")
             return
-        self.book.put(
+        self.book.enqueue(
             f"share:{event_id}:{channel}", channel=channel, method="chat.postMessage",
             payload=shared(asked),
         )  # fmt: skip
@@ -267,7 +269,7 @@ def _number(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
-def shared(asked: Event) -> dict[str, Any]:
+def shared(asked: SlackEvent) -> dict[str, Any]:
     """The answer as it was given, without the buttons that were for one person."""
     told = json.loads(asked.result)
     kept = [block for block in told["blocks"] if block.get("block_id") not in ("share", "feedback")]

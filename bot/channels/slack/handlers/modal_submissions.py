@@ -16,7 +16,7 @@ from bot.channels.slack.views.answers import refused
 from bot.channels.slack.views.blocks import words
 from bot.channels.slack.views.cards import who
 from bot.errors import BlockedError, InputError
-from bot.journal import Case, CaseAction, Change, Stage
+from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
@@ -69,13 +69,13 @@ class ModalHandler:
         kind = str(remembered.get("kind"))
         read = modals.ticked(dict(view)) and remembered.get("warned") == modals.mark(remarks)
         if remarks and not read:
-            later = self.book.later(case.message_id)
+            later = self.book.list_follow_ups(case.message_id)
             return _next(modals.edit(case, kind=kind, text=text, later=later, warnings=remarks))
-        text_id = self.book.keep(text)
+        text_id = self.book.store_text(text)
         return _next(modals.check(case, kind=kind, text=text, text_id=text_id))
 
     def _send(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, kept = self._case(remembered), self.book.event(int(remembered.get("text") or 0))
+        case, kept = self._case(remembered), self.book.read_event(int(remembered.get("text") or 0))
         if case is None or kept is None:
             return _next(_gone(remembered))
         text = str(kept.payload["text"])
@@ -89,7 +89,7 @@ class ModalHandler:
                 modals.done(case.id, "✅ *It is on its way.* The card shows when it went.")
             )
         now = self.cases.read(case.id) or case
-        if now.made and now.made.actor == me and now.made.action.sends:
+        if now.decision and now.decision.actor == me and now.decision.action.sends:
             return _next(modals.done(case.id, "✅ *You have sent it already.* Once is enough."))
         return self._conflict(now, remembered, me, text)
 
@@ -110,7 +110,7 @@ class ModalHandler:
         if case is None or not minutes.isdecimal():
             return _next(_gone(remembered))
         until = stamp(self.desk.journal.clock() + timedelta(minutes=int(minutes)))
-        change = Change(verb="snoozed", stage=Stage.SNOOZED, owner=case.owner, due_at=until)
+        change = CaseChange(verb="snoozed", stage=Stage.SNOOZED, owner=case.owner, due_at=until)
         if case.owner not in ("", me) or not self._changed(case, remembered, me, change):
             return self._conflict(self.cases.read(case.id), remembered, me)
         return {"response_action": "clear"}
@@ -121,16 +121,16 @@ class ModalHandler:
         if case is None:
             return _next(_gone(remembered))
         if owner == me:
-            change = Change(verb="released", stage=Stage.OPEN, owner="")
+            change = CaseChange(verb="released", stage=Stage.OPEN, owner="")
         else:
-            change = Change(verb="taken over", stage=Stage.CLAIMED, owner=me)
+            change = CaseChange(verb="taken over", stage=Stage.CLAIMED, owner=me)
         if not self.cases.change(case.id, actor=me, change=change, owner=owner):
             return self._conflict(self.cases.read(case.id), remembered, me)
         self._tell(case, f"{who(me)} has {change.verb} this case, which {who(owner)} had.")
         return {"response_action": "clear"}
 
     def _wrong(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        asked = self.book.event(int(remembered.get("event") or 0))
+        asked = self.book.read_event(int(remembered.get("event") or 0))
         if asked is None:
             return _next(modals.done(0, "That answer is too old. Please ask again."))
         note, kind = redact(modals.text_of(dict(view))), modals.chosen(dict(view), "kind")
@@ -139,7 +139,7 @@ class ModalHandler:
 
     def _tell(self, case: Case, says: str) -> None:
         """Into the thread of the card, for those who had it."""
-        self.book.put(
+        self.book.enqueue(
             f"note:{case.id}:{case.version}", channel=self.room.channel, case_id=case.id,
             method="chat.postMessage",
             payload={
@@ -152,7 +152,7 @@ class ModalHandler:
         case = self._case(remembered)
         if case is None:
             return _next(_gone(remembered))
-        later = self.book.later(case.message_id)
+        later = self.book.list_follow_ups(case.message_id)
         return _next(case_reader.full(case, later, int(remembered.get("page") or 0)))
 
     def _conflict(
@@ -161,7 +161,7 @@ class ModalHandler:
         """What happened meanwhile; while the case can still be answered, the text goes on."""
         if case is None:
             return _next(_gone(remembered))
-        later = self.book.later(case.message_id)
+        later = self.book.list_follow_ups(case.message_id)
         mine = text and case.open and case.owner in ("", me)
         kind = "details" if remembered.get("kind") == "details" else "edit"
         window = case_reader.conflict(
@@ -170,7 +170,9 @@ class ModalHandler:
         )  # fmt: skip
         return _next(window)
 
-    def _changed(self, case: Case, remembered: Mapping[str, Any], me: str, change: Change) -> bool:
+    def _changed(
+        self, case: Case, remembered: Mapping[str, Any], me: str, change: CaseChange
+    ) -> bool:
         version = str(remembered.get("v"))
         return self.cases.change(
             case.id, actor=me, change=change, owner=case.owner, version=version

@@ -15,7 +15,7 @@ from bot.channels.slack.views.answers import HELP, WAIT
 from bot.channels.slack.views.blocks import words
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import SlackEvent
 
 SILENT = "There is no text in that message to look up."
 
@@ -27,7 +27,7 @@ class QuestionHandler:
         self.room = room
         self.book = room.desk.journal.slack
 
-    def ask(self, event: Event) -> None:
+    def ask(self, event: SlackEvent) -> None:
         """Answer where the question was put, or say why not."""
         payload = event.payload
         if why := self.room.objection(payload):
@@ -50,7 +50,7 @@ class QuestionHandler:
             return ""
         return self.room.places.objection(str(payload["channel"]))
 
-    def _status(self, event: Event) -> dict[str, str]:
+    def _status(self, event: SlackEvent) -> dict[str, str]:
         """Say at once that it is being looked up; the answer takes the place of that word."""
         payload = event.payload
         if payload.get("url"):
@@ -63,34 +63,36 @@ class QuestionHandler:
         with suppress(DeliveryError):
             answer = self.room.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
             ts = str(answer["ts"])
-            self.book.remember(event.id, json.dumps({"status": ts}))
+            self.book.store_result(event.id, json.dumps({"status": ts}))
             return {"ts": ts}
         return {"ts": ""}
 
-    def _stored(self, event: Event, response: Response, status: str) -> dict[str, Any]:
+    def _stored(self, event: SlackEvent, response: Response, status: str) -> dict[str, Any]:
         can_share = event.payload["kind"] == "command"
         drawn = self.room.answers.answer(response, event.id, can_share=can_share)
         made: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
         kept = made | {"about": _about(response), "status": status}
-        self.book.remember(event.id, json.dumps(kept))
+        self.book.store_result(event.id, json.dumps(kept))
         return made
 
     def _post(
-        self, event: Event, made: dict[str, Any], place: dict[str, str], *, private: bool
+        self, event: SlackEvent, made: dict[str, Any], place: dict[str, str], *, private: bool
     ) -> None:
         payload, key = event.payload, f"answer:{event.id}"
         if url := payload.get("url"):
             where = {"url": url, "response_type": "ephemeral", "replace_original": True}
             body = made | where | QUIET
-            self.book.put(key, channel=payload["user"], method="respond", payload=body)
+            self.book.enqueue(key, channel=payload["user"], method="respond", payload=body)
         elif private:
-            self.book.put(key, channel=payload["user"], method="chat.postMessage", payload=made)
+            self.book.enqueue(key, channel=payload["user"], method="chat.postMessage", payload=made)
         elif place["ts"]:
             body = made | {"ts": place["ts"]}
-            self.book.put(key, channel=payload["channel"], method="chat.update", payload=body)
+            self.book.enqueue(key, channel=payload["channel"], method="chat.update", payload=body)
         else:
             body = made | _thread(payload)
-            self.book.put(key, channel=payload["channel"], method="chat.postMessage", payload=body)
+            self.book.enqueue(
+                key, channel=payload["channel"], method="chat.postMessage", payload=body
+            )
         self.room.wake()
 
 

@@ -24,7 +24,9 @@ PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
 SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
 NO_RULE = "R18"
 DONE, GONE, AMISS = "✅", "⚪", "⚠️"
-LOST = frozenset({OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN})
+LOST = frozenset(
+    {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
+)
 WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL = "somebody at the terminal"
 
@@ -111,11 +113,11 @@ class Cards:
         """Who has it, since when, until when; after a decision who, what, when, and the mail."""
         state = self._state(case)
         lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.ago(case.opened_at)}"]
-        if case.made:
-            did = self.words.actions.get(case.made.action, case.made.action)
-            whoever = who(case.made.actor)
+        if case.decision:
+            did = self.words.actions.get(case.decision.action, case.decision.action)
+            whoever = who(case.decision.actor)
             whoever = whoever[:1].upper() + whoever[1:]
-            lines = [f"*{whoever} {escaped(did)}*, {b.moment(case.made.at)}"]
+            lines = [f"*{whoever} {escaped(did)}*, {b.moment(case.decision.at)}"]
         elif case.due_at:
             lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
         if case.open and case.later:
@@ -154,7 +156,7 @@ class Cards:
 
     def _sure(self, case: Case) -> float | None:
         """How sure the desk is of the draft: of its weakest part."""
-        open_ = [a.probability for a in case.asked if a.kind == "escalation" and a.passages]
+        open_ = [a.probability for a in case.questions if a.kind == "escalation" and a.passages]
         return min(open_, default=None)
 
     def _asked(self, case: Case) -> Iterator[Block]:
@@ -176,7 +178,7 @@ class Cards:
         yield b.remarks(*self._quotes(case))
 
     def _quotes(self, case: Case) -> Iterator[str]:
-        ids = dict.fromkeys(p for a in case.asked for p in a.passages[:2])
+        ids = dict.fromkeys(p for a in case.questions for p in a.passages[:2])
         known = [self.knowledge.passages[p] for p in ids if p in self.knowledge.passages]
         for passage in known[:5]:
             yield f"📄 {escaped(passage.heading)} ({passage.date})"

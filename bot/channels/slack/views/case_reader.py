@@ -80,15 +80,17 @@ def _pages(blocks: Sequence[Block]) -> Iterator[list[Block]]:
 def _news(case: Case, written: bool, actions: Mapping[str, str]) -> Iterator[Block]:  # noqa: FBT001 - two sentences
     nothing = "Nothing was sent." if written else "Nothing was changed."
     yield b.words(f"⚠️ *{nothing}* {_happened(case, actions)}")
-    if case.delivery and case.delivery.body and (case.made or case.stage is Stage.WAITING):
+    if case.delivery and case.delivery.body and (case.decision or case.stage is Stage.WAITING):
         yield b.words("*What went out instead:*")
         yield b.letter(_written(case.delivery.body), ELSE)
 
 
 def _happened(case: Case, actions: Mapping[str, str]) -> str:
-    if case.made:
-        did = escaped(actions.get(case.made.action, case.made.action))
-        return f"{who(case.made.actor)} decided this case and {did}, {b.moment(case.made.at)}."
+    if case.decision:
+        did = escaped(actions.get(case.decision.action, case.decision.action))
+        return (
+            f"{who(case.decision.actor)} decided this case and {did}, {b.moment(case.decision.at)}."
+        )
     if case.stage is Stage.WAITING:
         return f"{who(case.owner)} has asked the user for details."
     if case.owner:

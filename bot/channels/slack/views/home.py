@@ -9,7 +9,7 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import Cards
 from bot.journal import Case
-from bot.journal.statistics import Numbers
+from bot.journal.statistics import DailyStatistics
 
 EACH = 15
 MODEL_OFF = "off: the desk decides by its own evidence"
@@ -43,7 +43,7 @@ def home(
     *,
     mine: Page,
     unclaimed: Page,
-    numbers: Numbers,
+    numbers: DailyStatistics,
     knowledge: str,
     health: Sequence[Health],
     taking: bool,
@@ -82,7 +82,7 @@ def _section(cards: Cards, title: str, page: Page, none: str, rest: str) -> Iter
         yield b.remarks(f"… and {page.total - page.last} more: {rest}")
 
 
-def _today(numbers: Numbers) -> Iterator[str]:
+def _today(numbers: DailyStatistics) -> Iterator[str]:
     yield (
         f"{numbers.messages} mails came · {numbers.answered} answered by the desk · "
         f"{numbers.decided} decided by people · {numbers.open} open"
@@ -92,7 +92,7 @@ def _today(numbers: Numbers) -> Iterator[str]:
         yield f"Last mail came {b.ago(numbers.last_in)}{sent}"
 
 
-def _mail(numbers: Numbers, *, taking: bool) -> Iterator[Health]:
+def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[Health]:
     """Does it come in, and does it go out?"""
     says = "mail is taken" if taking else "no mail can be taken; the desk tries again and again"
     yield Health(name="mail in", good=taking, says=says)
