@@ -225,10 +225,10 @@ class App:
         """The channel of staff, where a token is set; SettingsError names what is wrong."""
         if not self.settings.slack:
             return None
-        from bot.channels.slack import Access, Model, Slack
+        from bot.channels.slack import Slack, SlackAccess, SuggestionModel
 
         self.settings.check_slack()
-        access = Access(
+        access = SlackAccess(
             bot_token=self.settings.slack_bot_token.get_secret_value(),
             app_token=self.settings.slack_app_token.get_secret_value(),
             signing_secret=self.settings.slack_signing_secret.get_secret_value(),
@@ -237,9 +237,17 @@ class App:
             oncall=self.settings.slack_people("slack_oncall"),
         )
         drafter = self._drafter()
-        model = Model(draft=drafter.draft, state=lambda: self.budget.state) if drafter else None
+        model = (
+            SuggestionModel(draft=drafter.draft, state=lambda: self.budget.state)
+            if drafter
+            else None
+        )
         return Slack(
-            access, self.desk, home=self.settings.home, work=self.jobs.decided, model=model
+            access,
+            self.desk,
+            home=self.settings.home,
+            work=self.jobs.enqueue_decision_delivery,
+            model=model,
         )
 
     def _drafter(self) -> "ChatDrafter | None":

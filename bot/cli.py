@@ -97,7 +97,7 @@ def redact(arguments: argparse.Namespace) -> int:
 
 def guard(arguments: argparse.Namespace) -> int:
     """Say whether a text may leave as an automatic reply."""
-    from bot.commands.public_json import sized, text_of
+    from bot.commands.public_json import check_size, text_of
 
     outbound = _app().outbound
 
@@ -107,7 +107,7 @@ def guard(arguments: argparse.Namespace) -> int:
 
     if arguments.jsonl:
         return _stream(one)
-    check = outbound.check(sized(" ".join(arguments.text) or sys.stdin.read()))
+    check = outbound.check(check_size(" ".join(arguments.text) or sys.stdin.read()))
     _print("allowed" if check.allowed else f"stopped: {check.why}")
     return DONE if check.allowed else FAILED
 
@@ -153,13 +153,13 @@ def send(arguments: argparse.Namespace) -> int:
 
 def queue(arguments: argparse.Namespace) -> int:
     """List what waits for a person, the most urgent first."""
-    from bot.channels.slack.texts import read_words
+    from bot.channels.slack.texts import read_staff_texts
     from bot.commands import cases
 
     app = _app()
-    words = read_words(app.settings.knowledge)
+    words = read_staff_texts(app.settings.knowledge)
     if arguments.json:
-        _print_json(cases.queue(app.journal, words))
+        _print_json(cases.queue_json(app.journal, words))
     else:
         _print("\n".join(cases.queue_lines(app.journal, words)))
     return DONE
@@ -185,7 +185,7 @@ def decide(arguments: argparse.Namespace) -> int:
     """Approve, rewrite or close a waiting case."""
     from bot.commands import cases
 
-    text = arguments.text if arguments.file is None else cases.text_of_file(arguments.file)
+    text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
     done = cases.decide(
         _app(), arguments.id, text=text, approve=arguments.approve, anyway=arguments.anyway,
         confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
@@ -198,9 +198,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check what the desk needs."""
     from dataclasses import asdict
 
-    from bot.commands.doctor import examine
+    from bot.commands.doctor import run_checks
 
-    findings = list(examine(_app()))
+    findings = list(run_checks(_app()))
     good = all(f.good for f in findings)
     if arguments.json:
         _print_json({"good": good, "findings": [asdict(f) for f in findings]})
@@ -237,10 +237,10 @@ def _print_json(made: dict[str, Any]) -> None:
 
 def _app(*, once: bool = False) -> "App":
     from bot.app import App
-    from bot.infra.telemetry import silence
+    from bot.infra.telemetry import disable_telemetry
     from bot.settings import read_settings
 
-    silence()
+    disable_telemetry()
     return App(read_settings(), _say, once=once)
 
 
@@ -260,19 +260,19 @@ def _fail(error: Exception, code: int) -> int:
 
 def _stream(one: Callable[[object], dict[str, Any]]) -> int:
     """Answer line by line, in order."""
-    from bot.commands.public_json import answered
+    from bot.commands.public_json import answer_lines
 
     code = DONE
-    for made, good in answered(sys.stdin.buffer, one):
+    for made, good in answer_lines(sys.stdin.buffer, one):
         code = code if good else BAD
         _print_json(made)
     return code
 
 
 def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
-    from bot.commands.public_json import sized
+    from bot.commands.public_json import check_size
 
-    _print(make(sized(" ".join(arguments.text) or sys.stdin.read())))
+    _print(make(check_size(" ".join(arguments.text) or sys.stdin.read())))
     return DONE
 
 

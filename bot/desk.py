@@ -76,7 +76,7 @@ class Checkpoint(StrEnum):
     DECIDED = "decided"
     CLAIMING = "claiming"
     CLAIMED = "claimed"
-    HANDED_OVER = "handed over"
+    DELIVERED = "delivered"
     SENT = "sent"
     DRAINED = "drained"
 
@@ -119,7 +119,7 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
-        self.at: Callable[[Checkpoint], None] = _on
+        self.on_checkpoint: Callable[[Checkpoint], None] = _on
         self._in_hand: list[int] = []  # ids of the sends that a thread of this process works on
 
     def store_message(
@@ -131,10 +131,10 @@ class Desk:
     def decide_message(self, message_id: int) -> StoredDecision:
         """Decide one stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.read_message(message_id)
-        response = self.responder.respond(self._message(message_id, stored))
-        draft = self._draft(response)
-        self.at(Checkpoint.RESPONDED)
-        owned = self.journal.cases.has_claimed_case(message_id) or self._silenced(
+        response = self.responder.respond(self._to_message(message_id, stored))
+        draft = self._compose_draft(response)
+        self.on_checkpoint(Checkpoint.RESPONDED)
+        owned = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
             message_id, response
         )
         if stored.verdict == HOLD or owned:
@@ -143,10 +143,10 @@ class Desk:
                 held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         said = _unannounced(response, self.journal.cases.announced_priority(message_id))
-        reply = self._automatic(stored, said) if said.outcomes else None
+        reply = self._compose_automatic(stored, said) if said.outcomes else None
 
         def capped(scope: Scope) -> Decision:
-            return Decision(response=_all_held(response, self._urgency(scope)))
+            return Decision(response=_all_held(response, self._priority_of_cap(scope)))
 
         decided = self.journal.decide(message_id, response, draft=draft, reply=reply, capped=capped)
         for kind in dict.fromkeys(span.kind for span in response.redactions):
@@ -163,34 +163,34 @@ class Desk:
         An error in one hand-over stops no other. MissingError when the journal does not answer.
         """
         due = self.journal.mail_outbox.list_due(conversation_id=conversation_id)
-        return sum(self._hand_over_safely(send) for send in due)
+        return sum(self._deliver_safely(send) for send in due)
 
-    def settle(self, left: Iterable[OutgoingMail]) -> None:
+    def settle_interrupted(self, left: Iterable[OutgoingMail]) -> None:
         """Mails whose hand-over ended without a result: look each up, and never send blindly."""
         for send in left:
-            found = self._look_up(send)
+            found = self._was_sent(send)
             if found:
                 self.journal.mail_outbox.mark_sent(send.id)
             elif found is None:
                 self.journal.mail_outbox.mark_unknown(send.id, DIED)
                 log.error("a send is uncertain", extra={"outbox_id": send.id})
-            elif send.attempts > len(self._waits):
+            elif send.attempts > len(self._retry_waits):
                 self.journal.mail_outbox.mark_failed(send.id, DIED)
             else:
                 self.journal.mail_outbox.retry_later(send.id, "never handed over", seconds=0)
 
-    def leave_unknown(self, send: OutgoingMail, fault: str) -> bool:
+    def recheck_unknown(self, send: OutgoingMail, fault: str) -> bool:
         """Look once more for a mail of unknown fate; True when only a person can find out."""
-        found = self._look_up(send)
+        found = self._was_sent(send)
         if found:
             self.journal.mail_outbox.mark_sent(send.id)
         elif found is None:
             return self.journal.mail_outbox.mark_unresolved(send.id, fault)
         else:
-            self._later(send, fault)
+            self._retry_later(send, fault)
         return False
 
-    def abandoned(self, seconds: float) -> list[OutgoingMail]:
+    def list_abandoned(self, seconds: float) -> list[OutgoingMail]:
         """Mails that this process claimed more than `seconds` ago and that no thread works on.
 
         The journal was away when their result was to be stored; `settle` finds out what it was.
@@ -222,12 +222,12 @@ class Desk:
             turn = "person" + (f":{waiting.round}" if waiting.round else "")
             if action is CaseAction.APPROVED and not self.outbound.check(text).allowed:
                 raise BlockedError(STALE_DRAFT)
-            reply = self._personal(stored, text, turn=turn)
+            reply = self._compose_personal(stored, text, turn=turn)
         return self.journal.cases.resolve(
             escalation_id, actor=actor, action=action, reply=reply, work=work, version=version
         )
 
-    def ask(
+    def request_details(
         self, case_id: int, *, actor: str, text: str, version: str, work: EnqueueJob | None = None
     ) -> bool:
         """A person's mail that asks for details; the case stays open."""
@@ -235,38 +235,38 @@ class Desk:
         if case is None:
             raise InputError(f"there is no case {case_id}")
         stored = self.journal.read_message(case.message_id)
-        reply = self._personal(stored, text, turn=f"details:{version}")
+        reply = self._compose_personal(stored, text, turn=f"details:{version}")
         return self.journal.cases.request_details(
             case_id, actor=actor, reply=reply, version=version, work=work
         )
 
-    def _hand_over_safely(self, send: OutgoingMail) -> bool:
+    def _deliver_safely(self, send: OutgoingMail) -> bool:
         """Hand one mail over; whatever is raised on the way becomes a state that somebody sees."""
         self._in_hand.append(send.id)
         try:
-            return self._hand_over(send)
+            return self._deliver_mail(send)
         except MissingError:
             raise  # the journal is away: the upkeep settles the mail when it is back
         except Exception as error:
             log.exception(
                 "a hand-over broke", extra={"outbox_id": send.id, "fault": type(error).__name__}
             )
-            self._broken(send, f"the hand-over broke ({type(error).__name__})")
+            self._settle_broken(send, f"the hand-over broke ({type(error).__name__})")
             return False
         finally:
             self._in_hand.remove(send.id)
 
-    def _broken(self, send: OutgoingMail, fault: str) -> None:
+    def _settle_broken(self, send: OutgoingMail, fault: str) -> None:
         """Nobody foresaw this error, so the mail may have been taken or not: look it up."""
-        found = self._look_up(send)
+        found = self._was_sent(send)
         if found:
             self.journal.mail_outbox.mark_sent(send.id)
         elif found is None:
             self.journal.mail_outbox.mark_unknown(send.id, fault)
         else:
-            self._later(send, fault, tries=BREAKS)
+            self._retry_later(send, fault, tries=BREAKS)
 
-    def _look_up(self, send: OutgoingMail) -> bool | None:
+    def _was_sent(self, send: OutgoingMail) -> bool | None:
         """Was it taken? None when nobody can tell, also because the look-up itself broke."""
         try:
             return self.was_sent(send.header)
@@ -277,17 +277,19 @@ class Desk:
             )
             return None
 
-    def _hand_over(self, send: OutgoingMail) -> bool:
-        self.at(Checkpoint.CLAIMING)
+    def _deliver_mail(self, send: OutgoingMail) -> bool:
+        self.on_checkpoint(Checkpoint.CLAIMING)
         if not self.journal.mail_outbox.claim(send.id, self.worker):
             return False
-        self.at(Checkpoint.CLAIMED)
+        self.on_checkpoint(Checkpoint.CLAIMED)
         # Once more, on the very bytes: the journal may have been changed since they were stored.
         try:
             allowed = self.outbound.check_mail(send.body, automatic=send.automatic).allowed
         except Exception as error:
             log.exception("a check broke", extra={"outbox_id": send.id})
-            self._later(send, f"the outbound check broke ({type(error).__name__})", tries=BREAKS)
+            self._retry_later(
+                send, f"the outbound check broke ({type(error).__name__})", tries=BREAKS
+            )
             return False
         if not allowed:
             self.journal.mail_outbox.mark_failed(send.id, NOT_OURS)
@@ -300,36 +302,36 @@ class Desk:
         except RefusedError as error:
             self.journal.mail_outbox.mark_failed(send.id, str(error))
         except DeliveryError as error:
-            self._later(send, str(error))
+            self._retry_later(send, str(error))
         else:
-            self.at(Checkpoint.HANDED_OVER)
+            self.on_checkpoint(Checkpoint.DELIVERED)
             self.journal.mail_outbox.mark_sent(send.id)
-            self.at(Checkpoint.SENT)
+            self.on_checkpoint(Checkpoint.SENT)
             return True
         log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
         return False
 
-    def _later(self, send: OutgoingMail, fault: str, *, tries: int | None = None) -> None:
+    def _retry_later(self, send: OutgoingMail, fault: str, *, tries: int | None = None) -> None:
         """Not taken: try again later, at most `tries` times, then a person gets the case."""
-        waits = self._waits[:tries]
+        waits = self._retry_waits[:tries]
         if send.attempts >= len(waits):
             self.journal.mail_outbox.mark_failed(send.id, fault)
             return
         self.journal.mail_outbox.retry_later(send.id, fault, seconds=waits[send.attempts])
 
     @property
-    def _waits(self) -> tuple[int, ...]:
+    def _retry_waits(self) -> tuple[int, ...]:
         """Seconds before each further try to hand a mail over."""
         return self.journal.limits.retry_seconds if self.journal.limits else (RETRY_SECONDS,)
 
-    def _urgency(self, scope: Scope) -> Priority:
+    def _priority_of_cap(self, scope: Scope) -> Priority:
         """The cap on everything pages, once an hour; one sender's pages nobody."""
         if scope is not Scope.ALL:
             return Priority.NORMAL
         paged = self.journal.count_recent(f"cap:{scope}", PAGE_AGAIN_SECONDS)
         return Priority.NORMAL if paged else Priority.PAGE
 
-    def _automatic(self, stored: ReceivedMessage, response: Response) -> Reply:
+    def _compose_automatic(self, stored: ReceivedMessage, response: Response) -> Reply:
         text = compose_reply(response, self.knowledge)
         check = self.outbound.check(text)
         if not check.allowed:
@@ -337,11 +339,11 @@ class Desk:
         subject = subject_of(response.language, self.knowledge)
         return self.compose(stored, text, subject=subject, turn="desk", automatic=True)
 
-    def _personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
+    def _compose_personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
         subject = subject_of(detect(stored.text), self.knowledge)
         return self.compose(stored, text, subject=subject, turn=turn, automatic=False)
 
-    def _message(self, message_id: int, stored: ReceivedMessage) -> Message:
+    def _to_message(self, message_id: int, stored: ReceivedMessage) -> Message:
         earlier = (
             *(Turn(role=Role.USER, text=t) for t in self.journal.read_history(message_id)),
             *(
@@ -357,11 +359,11 @@ class Desk:
             subject=stored.headers.get("subject", ""), shown=stored.headers.get("shown", ""),
         )  # fmt: skip
 
-    def _silenced(self, message_id: int, response: Response) -> bool:
+    def _is_silenced(self, message_id: int, response: Response) -> bool:
         """Was a person asked for earlier in the conversation? Then nothing is sent by itself."""
         return response.silenced or self.journal.cases.has_asked_for_person(message_id)
 
-    def _draft(self, response: Response) -> str:
+    def _compose_draft(self, response: Response) -> str:
         """What a person may approve: the desk's reply with the candidates of its open questions."""
         drafted = tuple(
             Answer(

@@ -39,7 +39,7 @@ class MailKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class MailboxAccess:
     """Where the mailbox is and who reads it."""
 
     host: str
@@ -127,10 +127,10 @@ class Settings(BaseSettings):
         return frozenset({self.address.lower(), *found})
 
     @property
-    def imap(self) -> Access:
+    def imap(self) -> MailboxAccess:
         """SettingsError names what is missing for DESK_MAIL=imap."""
         self._check_complete("DESK_MAIL")
-        return Access(
+        return MailboxAccess(
             host=self.imap_host, port=self.imap_port, user=self.imap_user,
             password=self.imap_password.get_secret_value(), folder=self.imap_folder,
             tls=self.imap_tls, certificates=self.imap_ca,
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
         """In words; a secret is no part of them."""
         value = getattr(self, by.removeprefix(PREFIX).lower())
         wish = by if isinstance(value, SecretStr) else f"{by}={value}"
-        listed = ", ".join(variable(name) for name in names)
+        listed = ", ".join(variable_name(name) for name in names)
         if "slack_signing_secret" in names:
             listed += " (or DESK_SLACK_APP_TOKEN, for Socket Mode)"
         return f"{wish} needs {listed}, which {'are' if len(names) > 1 else 'is'} not set"
@@ -274,14 +274,14 @@ def _password(url: str) -> str:
         return ""
 
 
-def variable(field: str) -> str:
+def variable_name(field: str) -> str:
     """The environment variable of a field of `Settings`."""
     return str(Settings.model_fields[field].validation_alias or f"{PREFIX}{field.upper()}")
 
 
-def unknown(names: Iterable[str]) -> Iterator[str]:
+def describe_unknown(names: Iterable[str]) -> Iterator[str]:
     """What is wrong with each name that begins like a setting and is none, and the nearest one."""
-    known = {variable(field) for field in Settings.model_fields}
+    known = {variable_name(field) for field in Settings.model_fields}
     for name in dict.fromkeys(names):
         if name.startswith(PREFIX) and name not in known | NO_SETTING:
             nearest = get_close_matches(name, sorted(known), n=1, cutoff=0.0)
@@ -291,7 +291,7 @@ def unknown(names: Iterable[str]) -> Iterator[str]:
 def read_settings() -> Settings:
     """SettingsError names every variable that is wrong or does not exist, and what to do."""
     sources = (EnvSettingsSource(Settings), DotEnvSettingsSource(Settings))
-    faults = list(unknown(name.upper() for source in sources for name in source.env_vars))
+    faults = list(describe_unknown(name.upper() for source in sources for name in source.env_vars))
     try:
         settings = Settings()
     except ValidationError as error:
@@ -304,5 +304,5 @@ def read_settings() -> Settings:
 
 def _fault(detail: "ErrorDetails") -> str:
     name = "_".join(str(part) for part in detail["loc"])
-    shown = variable(name) if name in Settings.model_fields else name.upper()
+    shown = variable_name(name) if name in Settings.model_fields else name.upper()
     return f"{shown}: {detail['msg']}, got {detail['input']!r}"

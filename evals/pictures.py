@@ -28,7 +28,7 @@ from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import Folder, MaildirOut
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.cards import Cards
 from bot.desk import Desk
 from bot.errors import DeskError, MissingError
@@ -105,8 +105,8 @@ def pages(app: App) -> Mapping[str, str]:
         if case is None:
             raise DeskError("the sample mail has opened no case")
         threshold = desk.responder.judge.threshold_for("en")
-        cards = Cards(app.knowledge, read_words(app.settings.knowledge), threshold)
-        card = _card_page(cards.card(case).blocks)
+        cards = Cards(app.knowledge, read_staff_texts(app.settings.knowledge), threshold)
+        card = _card_page(cards.render(case).blocks)
     return {"mail.png": mail, "card.png": card}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App
-from bot.channels.slack.mrkdwn import hidden_address
-from bot.channels.slack.texts import Words, read_words
+from bot.channels.slack.mrkdwn import mask_address
+from bot.channels.slack.texts import StaffTexts, read_staff_texts
 from bot.domain import EscalationReason, Priority
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
@@ -29,7 +29,7 @@ Confirm = Callable[[str], bool]
 """Shows a text and says whether the person agrees."""
 
 
-def queue(journal: Journal, words: Words) -> dict[str, Any]:
+def queue_json(journal: Journal, words: StaffTexts) -> dict[str, Any]:
     """What waits for a person, as the public JSON: cases, the most urgent first; mails; posts."""
     now = datetime.now(UTC)
     open_ = (journal.cases.read(waiting.id) for waiting in journal.cases.list_open())
@@ -41,16 +41,16 @@ def queue(journal: Journal, words: Words) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def queue_lines(journal: Journal, words: Words) -> Iterator[str]:
+def queue_lines(journal: Journal, words: StaffTexts) -> Iterator[str]:
     """The same for a reader."""
-    found = queue(journal, words)
+    found = queue_json(journal, words)
     if not any(found.values()):
         yield "nothing waits for a person"
         return
     for case in found["cases"]:
         late = "  OVERDUE" if case["overdue"] else ""
         draft = "draft" if case["draft"] else "no draft"
-        waited = age(timedelta(minutes=case["age_minutes"]))
+        waited = format_age(timedelta(minutes=case["age_minutes"]))
         yield (
             f"{case['id']:>4}  {case['priority']:<7}{case['topic']:<32}{waited:>7}{late}"
             f"  {case['from']}  {draft}"
@@ -70,7 +70,7 @@ def queue_lines(journal: Journal, words: Words) -> Iterator[str]:
 
 def case_lines(app: App, case_id: int) -> Iterator[str]:
     """All of a case; InputError when there is none of this number."""
-    case, words = _case(app, case_id), read_words(app.settings.knowledge)
+    case, words = _case(app, case_id), read_staff_texts(app.settings.knowledge)
     reason = words.reasons[EscalationReason(case.reason)]
     yield f"case {case.id}: {words.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
@@ -118,7 +118,7 @@ def decide(
     return f"case {case_id} {action}" + (f", {sent} mail sent" if sent else "")
 
 
-def text_of_file(name: str) -> str:
+def read_text_file(name: str) -> str:
     """The text of a file that a person wrote; InputError when it cannot be read as one."""
     try:
         return Path(name).read_text(encoding="utf-8")
@@ -128,7 +128,7 @@ def text_of_file(name: str) -> str:
         raise InputError(f"{name}: this is no text in UTF-8") from None
 
 
-def age(waited: timedelta) -> str:
+def format_age(waited: timedelta) -> str:
     """How long, in the largest unit that says something."""
     minutes = max(0, int(waited.total_seconds() // 60))
     if minutes < 60:
@@ -147,7 +147,7 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
     """Nothing, or why the draft of this case is not sent."""
     reason = EscalationReason(case.reason)
     if reason in NEVER_BY_DRAFT:
-        told = read_words(app.settings.knowledge).reasons[reason]
+        told = read_staff_texts(app.settings.knowledge).reasons[reason]
         raise InputError(
             f"case {case.id} ({told.title}) is not answered by a draft. {told.do} "
             "Then write with --text or --file, or close it with --dismiss"
@@ -170,13 +170,13 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 
-def _row(case: Case, words: Words, now: datetime) -> dict[str, Any]:
+def _row(case: Case, words: StaffTexts, now: datetime) -> dict[str, Any]:
     due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
     waited = now - datetime.fromisoformat(case.opened_at)
     return {
         "id": case.id, "priority": case.priority, "reason": case.reason,
         "topic": words.reasons[EscalationReason(case.reason)].title,
-        "from": hidden_address(case.sender), "opened_at": case.opened_at,
+        "from": mask_address(case.sender), "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
         "first_line": next(iter(case.text.strip().splitlines()), "")[:FIRST_LINE],
@@ -184,7 +184,7 @@ def _row(case: Case, words: Words, now: datetime) -> dict[str, Any]:
 
 
 def _mail(send: OutgoingMail) -> dict[str, Any]:
-    to = hidden_address(send.recipient)
+    to = mask_address(send.recipient)
     return {"id": send.id, "to": to, "state": send.state.value, "fault": send.fault}
 
 

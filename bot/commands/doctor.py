@@ -37,7 +37,7 @@ class Finding:
     says: str
 
 
-def examine(app: App) -> Iterator[Finding]:
+def run_checks(app: App) -> Iterator[Finding]:
     """Knowledge, replies, fit, model, index, journal, disk."""
     knowledge = app.knowledge
     yield Finding(
@@ -72,7 +72,7 @@ def examine(app: App) -> Iterator[Finding]:
     yield _chat_model(app)
     yield from _mail(app)
     if app.slack:
-        for line in app.slack.examine():
+        for line in app.slack.check_setup():
             yield Finding(name=line.name, good=line.good, says=line.says)
 
 

@@ -27,7 +27,7 @@ ESCALATE = "escalate"
 SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that asks nothing
 
 
-def answered(
+def answer_lines(
     lines: Iterable[bytes], one: Callable[[object], dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], bool]]:
     """Each line's answer, and whether the line was good; after a bad one it goes on."""
@@ -44,10 +44,10 @@ def answered(
 
 def text_of(line: object) -> str:
     """The text of a line of `redact` or `guard`; InputError says what is wrong with it."""
-    return sized(str(_fields(line)["text"]))
+    return check_size(str(_fields(line)["text"]))
 
 
-def sized(text: str) -> str:
+def check_size(text: str) -> str:
     """`text`, or InputError when it is longer than any that is read."""
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")

@@ -11,7 +11,7 @@ LEASE_SECONDS = 10.0
 
 def reconcile(app: App) -> Iterator[str]:
     """Finish from the journal alone what a crash left: jobs may be lost, rows are not."""
-    with app.jobs.alone():
+    with app.jobs.exclusively():
         desk, journal = app.desk, app.journal
         if app.jobs.shared:
             left = journal.mail_outbox.list_orphaned(LEASE_SECONDS)
@@ -19,7 +19,7 @@ def reconcile(app: App) -> Iterator[str]:
             left = journal.mail_outbox.list_in_state(
                 OutboxState.SENDING
             )  # by nobody who still lives
-        desk.settle(left)
+        desk.settle_interrupted(left)
         undecided = journal.list_undecided()
         faults = sum(not _worked(app, message_id) for message_id in undecided)
         sent = desk.deliver()

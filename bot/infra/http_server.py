@@ -20,7 +20,7 @@ SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class HttpResponse:
     """What is sent back."""
 
     body: bytes
@@ -28,8 +28,8 @@ class Page:
     status: int = HTTPStatus.OK
 
 
-Get = Callable[[], Page]
-Post = Callable[[Mapping[str, str], bytes], Page]
+GetHandler = Callable[[], HttpResponse]
+PostHandler = Callable[[Mapping[str, str], bytes], HttpResponse]
 
 
 class HttpPort:
@@ -37,18 +37,18 @@ class HttpPort:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.gets: dict[str, Get] = {}
-        self.posts: dict[str, Post] = {}
+        self.get_handlers: dict[str, GetHandler] = {}
+        self.post_handlers: dict[str, PostHandler] = {}
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
 
-    def get(self, path: str, page: Get) -> None:
+    def get(self, path: str, page: GetHandler) -> None:
         """Serve `page` at `path`."""
-        self.gets[path] = page
+        self.get_handlers[path] = page
 
-    def post(self, path: str, page: Post) -> None:
+    def post(self, path: str, page: PostHandler) -> None:
         """Hand what is posted to `path`, headers in lower case, to `page`."""
-        self.posts[path] = page
+        self.post_handlers[path] = page
 
     def start(self) -> None:
         """Begin to answer; MissingError when the port is taken."""
@@ -72,13 +72,13 @@ class HttpPort:
         self._server = self._thread = None
 
 
-def status_page(faults: list[str], remarks: Sequence[str] = ()) -> Page:
+def status_page(faults: list[str], remarks: Sequence[str] = ()) -> HttpResponse:
     """200 without faults, else 503 and their names; remarks keep nobody from using it."""
     if faults:
         body = json.dumps({"status": "not ready", "faults": faults}).encode()
-        return Page(body=body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return HttpResponse(body=body, status=HTTPStatus.SERVICE_UNAVAILABLE)
     told = {"status": "ok"} | ({"remarks": list(remarks)} if remarks else {})
-    return Page(body=json.dumps(told).encode())
+    return HttpResponse(body=json.dumps(told).encode())
 
 
 def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
@@ -88,11 +88,11 @@ def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
         sys_version = ""
 
         def do_GET(self) -> None:
-            page = port.gets.get(self.path.partition("?")[0])
+            page = port.get_handlers.get(self.path.partition("?")[0])
             self._answer(_made(page) if page else _no_page())
 
         def do_POST(self) -> None:
-            page = port.posts.get(self.path.partition("?")[0])
+            page = port.post_handlers.get(self.path.partition("?")[0])
             length = self.headers.get("Content-Length", "")
             if page is None:
                 self._answer(_no_page())
@@ -103,7 +103,7 @@ def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
                 body = self.rfile.read(int(length))
                 self._answer(_made(lambda: page(headers, body)))
 
-        def _answer(self, page: Page) -> None:
+        def _answer(self, page: HttpResponse) -> None:
             self.close_connection = True
             self.send_response(page.status)
             self.send_header("Content-Type", page.kind)
@@ -126,7 +126,7 @@ class _Server(ThreadingHTTPServer):
         """Somebody hung up: no event of the desk."""
 
 
-def _made(page: Get) -> Page:
+def _made(page: GetHandler) -> HttpResponse:
     try:
         return page()
     except Exception as error:
@@ -134,9 +134,9 @@ def _made(page: Get) -> Page:
         return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _no_page() -> Page:
+def _no_page() -> HttpResponse:
     return _refusal(HTTPStatus.NOT_FOUND)
 
 
-def _refusal(status: HTTPStatus) -> Page:
-    return Page(body=json.dumps({"error": status.phrase}).encode(), status=status)
+def _refusal(status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(body=json.dumps({"error": status.phrase}).encode(), status=status)

@@ -45,11 +45,11 @@ logging.getLogger("dbos").propagate = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duties:
+class JobHandlers:
     """What a job does; each can be repeated."""
 
     drain: Callable[[int], None]
-    decided: Callable[[int], None]
+    deliver_decision: Callable[[int], None]
 
 
 class Jobs:
@@ -67,9 +67,9 @@ class Jobs:
         self._running = _Running()
         self._idle: dict[str, float] = {}  # since when a job counts as running and does not
 
-    def start(self, duties: Duties) -> None:
+    def start(self, duties: JobHandlers) -> None:
         """Begin to work, first on what a crash left; MissingError when it may not."""
-        self._exclude_others()
+        self._take_lock()
         config = DBOSConfig(
             name=NAME,
             system_database_url=self._dbos_url(),
@@ -82,7 +82,7 @@ class Jobs:
             max_executor_threads=self.at_once + 4,
         )
         DBOS(config=config)
-        for name, duty in (("drain", duties.drain), ("decided", duties.decided)):
+        for name, duty in (("drain", duties.drain), ("decided", duties.deliver_decision)):
             DBOS.workflow(name=name, max_recovery_attempts=None)(_job(duty, self._running))
         DBOS.launch()
         DBOS.register_queue(
@@ -107,30 +107,32 @@ class Jobs:
         self._client = None
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
         self._engine.dispose()
-        self._let_others()
+        self._release_lock()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusively(self) -> Iterator[None]:
         """Nobody else works on this SQLite meanwhile; on PostgreSQL others may."""
-        self._exclude_others()
+        self._take_lock()
         try:
             yield
         finally:
-            self._let_others()
+            self._release_lock()
 
-    def drain(self, db: "Connection", conversation_id: int) -> None:
+    def enqueue_drain(self, db: "Connection", conversation_id: int) -> None:
         """Put a job for this conversation into the caller's transaction."""
-        self._put(db, "drain", f"drain:{conversation_id}:{secrets.token_hex(8)}", conversation_id)
+        self._enqueue(
+            db, "drain", f"drain:{conversation_id}:{secrets.token_hex(8)}", conversation_id
+        )
 
-    def decided(self, db: "Connection", escalation_id: int) -> None:
+    def enqueue_decision_delivery(self, db: "Connection", escalation_id: int) -> None:
         """Put the job that sends a person's decision into the caller's transaction; once."""
-        self._put(db, "decided", f"decision:{escalation_id}", escalation_id)
+        self._enqueue(db, "decided", f"decision:{escalation_id}", escalation_id)
 
     def take_over(self, workers: list[str]) -> None:
         """Run the jobs of workers that fell silent."""
         DBOS._recover_pending_workflows(workers)  # noqa: SLF001 - no public way checks the owner
 
-    def release(self, seconds: float) -> int:
+    def cancel_stuck(self, seconds: float) -> int:
         """End jobs that count as this worker's running ones for longer than `seconds`, but that no
         thread works on; how many.
 
@@ -148,14 +150,14 @@ class Jobs:
             DBOS.cancel_workflows(stuck)
         return len(stuck)
 
-    def waiting(self) -> set[int]:
+    def list_waiting_conversations(self) -> set[int]:
         """Conversations that a job is queued or running for."""
         found = DBOS.list_workflows(
             status=["ENQUEUED", "PENDING"], name="drain", load_output=False, load_input=False
         )
         return {int(each.workflow_id.split(":")[1]) for each in found}
 
-    def tidy(self) -> None:
+    def delete_finished(self) -> None:
         """Forget finished jobs; the journal says what was done."""
         while True:
             found = DBOS.list_workflows(
@@ -165,7 +167,7 @@ class Jobs:
                 return
             DBOS.delete_workflows([each.workflow_id for each in found])
 
-    def _put(self, db: "Connection", job: str, job_id: str, about: int) -> None:
+    def _enqueue(self, db: "Connection", job: str, job_id: str, about: int) -> None:
         if self._client is None:
             raise MissingError("the jobs have not been started")
         self._client.enqueue_in_transaction(
@@ -179,7 +181,7 @@ class Jobs:
             about,
         )
 
-    def _exclude_others(self) -> None:
+    def _take_lock(self) -> None:
         """SQLite is for one worker: its jobs would be taken by both."""
         path = self.journal.engine.url.database
         if self.shared or not path:
@@ -195,7 +197,7 @@ class Jobs:
                 "named by DESK_DATABASE_URL"
             ) from None
 
-    def _let_others(self) -> None:
+    def _release_lock(self) -> None:
         if self._lock:
             self._lock.close()
             self._lock = None

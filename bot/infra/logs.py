@@ -22,7 +22,7 @@ FIELDS = (
 OWN = ("bot", "__main__")
 
 
-class Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A record -> a JSON line."""
 
     @override
@@ -47,7 +47,7 @@ def start_logging(level: str, stream: IO[str] | None = None) -> None:
     if number is None:
         raise SettingsError(f"DESK_LOG: {level!r} is no level; use DEBUG, INFO, WARNING or ERROR")
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

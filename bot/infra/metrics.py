@@ -44,7 +44,7 @@ class Metrics:
         )  # fmt: skip
         self.sends = Gauge("desk_sends", "Outgoing mails by state", ["state"], registry=registry)
 
-    def answered(self, response: Response) -> None:
+    def count_response(self, response: Response) -> None:
         """Count the outcomes of a message; one that asks nothing counts as silent."""
         if not response.outcomes:
             self.outcomes.labels(kind="silent", reason="thanks").inc()
@@ -73,6 +73,6 @@ class Metrics:
         self.watch("desk_model_tokens", "Its tokens of the last hour", lambda: budget.hour[1])
         self.watch("desk_model_believed", "Its yes counts", believed)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """All of them, as Prometheus reads it."""
         return generate_latest(self.registry)

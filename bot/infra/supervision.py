@@ -63,16 +63,16 @@ class Supervisor:
             thread.join(timeout=seconds)
         self._threads.clear()
 
-    def dead(self) -> list[str]:
+    def list_dead_threads(self) -> list[str]:
         """Threads that have ended although nobody stopped them."""
         if self.stopping.is_set():
             return []
         return [f"{t.name}: its thread has ended" for t in self._threads if not t.is_alive()]
 
-    def faults(self) -> list[str]:
+    def list_faults(self) -> list[str]:
         """Every thread that has ended, every thread and task that failed when it was last tried."""
         failing = [f"{name}: fails ({fault})" for name, fault in dict(self._failing).items()]
-        return [*self.dead(), *failing]
+        return [*self.list_dead_threads(), *failing]
 
     def _repeat(
         self, name: str, step: Callable[[], object], pause: float, waits: Sequence[float]

@@ -10,7 +10,7 @@ OFF = {
 }
 
 
-def silence() -> None:
+def disable_telemetry() -> None:
     """Set the vendors' own switches before any vendor is imported."""
     for name, value in OFF.items():
         os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting

@@ -23,7 +23,7 @@ NO_RECEIPT = "its own copy never came back; it may have arrived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class MaintenanceIntervals:
     """How often each thing is looked after, in seconds; a worker silent for the lease is dead."""
 
     beat: float = 2.0
@@ -33,11 +33,11 @@ class Pace:
     tidy: float = 30.0
 
 
-class Upkeep:
+class Maintenance:
     """Two threads: one beats and sweeps, one hands over what has waited."""
 
     def __init__(self, app: "App", metrics: "Metrics") -> None:
-        self.pace = Pace()
+        self.intervals = MaintenanceIntervals()
         self.desk = app.desk
         self.journal = app.journal
         self.jobs = app.jobs
@@ -45,105 +45,116 @@ class Upkeep:
         self.supervisor = Supervisor()
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
-        self._watch()
+        self._add_gauges()
 
     def start(self) -> None:
         """Say that this worker lives, take up what a crash left, then keep at it."""
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         if not self.jobs.shared:
             # Nobody else works on this database: whatever is being sent, is not.
-            self.desk.settle(self.journal.mail_outbox.list_claimed_by([self.jobs.worker]))
-        self.sweep()
-        self.rebuild(0)
+            self.desk.settle_interrupted(
+                self.journal.mail_outbox.list_claimed_by([self.jobs.worker])
+            )
+        self.take_over_silent_workers()
+        self.enqueue_missing_jobs(0)
         # A heartbeat that failed is due at once: a worker that is silent for the lease is dead.
-        beat, send = self.pace.beat, self.pace.send
-        self.supervisor.start("heartbeat", self._beat, pause=beat, unit=beat, backoff=(1,))
+        beat, send = self.intervals.beat, self.intervals.send
+        self.supervisor.start("heartbeat", self._maintain, pause=beat, unit=beat, backoff=(1,))
         self.supervisor.start("sending", self.desk.deliver, pause=send, unit=send)
 
     def stop(self) -> None:
         """End both threads; what they are doing is finished first."""
         self.supervisor.stop(30)
 
-    def leave(self) -> None:
+    def deregister(self) -> None:
         """Take this worker off the list: nobody needs to wait for its lease."""
         try:
             self.journal.workers.remove(self.jobs.worker)
         except DeskError:
             log.warning("the worker could not say that it stops")
 
-    def faults(self) -> list[str]:
+    def list_faults(self) -> list[str]:
         """What is wrong with the process itself, so that only a new one helps."""
         stalled = time.monotonic() - self._beaten > STALLED_SECONDS
-        return [*(["heartbeat"] if stalled else []), *self.supervisor.dead()]
+        return [*(["heartbeat"] if stalled else []), *self.supervisor.list_dead_threads()]
 
-    def sweep(self) -> None:
+    def take_over_silent_workers(self) -> None:
         """Take over from workers that fell silent."""
         silent = [
-            w for w in self.journal.workers.list_silent(self.pace.lease) if w != self.jobs.worker
+            w
+            for w in self.journal.workers.list_silent(self.intervals.lease)
+            if w != self.jobs.worker
         ]
         if silent:
             self.jobs.take_over(silent)
-            self.desk.settle(self.journal.mail_outbox.list_claimed_by(silent))
+            self.desk.settle_interrupted(self.journal.mail_outbox.list_claimed_by(silent))
             for each in silent:
                 self.journal.workers.remove(each)
                 self.metrics.taken_over.inc()
                 log.warning("took over from a silent worker", extra={"worker": each})
-        self.desk.settle(self.journal.mail_outbox.list_orphaned(self.pace.lease))
-        self.desk.settle(self.desk.abandoned(self.pace.lease))
+        self.desk.settle_interrupted(self.journal.mail_outbox.list_orphaned(self.intervals.lease))
+        self.desk.settle_interrupted(self.desk.list_abandoned(self.intervals.lease))
 
-    def rebuild(self, seconds: float) -> int:
+    def enqueue_missing_jobs(self, seconds: float) -> int:
         """Put a job for every conversation that waits and has none; how many."""
         forgotten = self.journal.list_stalled_conversations(seconds)
         if not forgotten:
             return 0
-        waiting = self.jobs.waiting()
+        waiting = self.jobs.list_waiting_conversations()
         missing = [each for each in forgotten if each not in waiting]
-        self.journal.enqueue(missing, self.jobs.drain)
+        self.journal.enqueue(missing, self.jobs.enqueue_drain)
         if missing:
             log.warning("jobs were missing and were put again", extra={"count": len(missing)})
         return len(missing)
 
-    def _beat(self) -> None:
+    def _maintain(self) -> None:
         """Say that this worker lives, then look after everything; what fails stops nothing else."""
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
         for name, task in (
-            ("taking over from silent workers", self.sweep),
-            ("releasing stuck jobs", self._release),
-            ("putting lost jobs again", lambda: self.rebuild(self.pace.forgotten)),
-            ("reminding of cases", self._remind),
-            ("settling mails of unknown fate", self._uncertain),
-            ("forgetting what is done", self._tidy),
+            ("taking over from silent workers", self.take_over_silent_workers),
+            ("releasing stuck jobs", self._cancel_stuck_jobs),
+            (
+                "putting lost jobs again",
+                lambda: self.enqueue_missing_jobs(self.intervals.forgotten),
+            ),
+            ("reminding of cases", self._record_reminders),
+            ("settling mails of unknown fate", self._recheck_unknown),
+            ("forgetting what is done", self._delete_finished),
         ):
             self.supervisor.attempt(name, task)
 
-    def _release(self) -> None:
-        if released := self.jobs.release(self.pace.lease):
+    def _cancel_stuck_jobs(self) -> None:
+        if released := self.jobs.cancel_stuck(self.intervals.lease):
             log.warning("jobs were stuck and were released", extra={"count": released})
 
-    def _remind(self) -> None:
+    def _record_reminders(self) -> None:
         for case, count in self.journal.cases.record_due_reminders():
             self.metrics.reminders.inc()
             log.warning("a case is past its due time", extra={"case_id": case, "count": count})
 
-    def _tidy(self) -> None:
-        if time.monotonic() - self._tidied > self.pace.tidy:
+    def _delete_finished(self) -> None:
+        if time.monotonic() - self._tidied > self.intervals.tidy:
             self._tidied = time.monotonic()
-            self.jobs.tidy()
+            self.jobs.delete_finished()
             self.journal.delete_old_counts()
 
-    def _uncertain(self) -> None:
+    def _recheck_unknown(self) -> None:
         """A mail whose receipt did not come in time is a person's."""
         if self.journal.limits is None:
             return
         for send in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
-            if self.desk.leave_unknown(send, send.fault or NO_RECEIPT):
+            if self.desk.recheck_unknown(send, send.fault or NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 
-    def _watch(self) -> None:
+    def _add_gauges(self) -> None:
         sends = self.journal.mail_outbox
-        self.metrics.watch("desk_cases_open", "Cases that wait for a person", self._open)
-        self.metrics.watch("desk_case_oldest_seconds", "Age of the oldest open case", self._oldest)
+        self.metrics.watch(
+            "desk_cases_open", "Cases that wait for a person", self._count_open_cases
+        )
+        self.metrics.watch(
+            "desk_case_oldest_seconds", "Age of the oldest open case", self._oldest_case_seconds
+        )
         self.metrics.watch(
             "desk_messages_undecided", "Messages that were not decided yet",
             lambda: len(self.journal.list_undecided()),
@@ -152,10 +163,10 @@ class Upkeep:
             gauge = self.metrics.sends.labels(state=state.value)
             gauge.set_function(partial(_counted, sends, state))
 
-    def _open(self) -> float:
+    def _count_open_cases(self) -> float:
         return len(self.journal.cases.list_open())
 
-    def _oldest(self) -> float:
+    def _oldest_case_seconds(self) -> float:
         opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.list_open()]
         return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
 

@@ -19,12 +19,12 @@ from bot.channels.mail.sandbox import SafeParser
 from bot.desk import HOLD, Checkpoint
 from bot.domain import Response
 from bot.errors import DeskError, MissingError
-from bot.infra.http_server import HttpPort, Page, status_page
-from bot.infra.jobs import Duties
+from bot.infra.http_server import HttpPort, HttpResponse, status_page
+from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
 from bot.journal import ReceivedMessage
 from bot.ports import Mail, MailFolder
-from bot.serve.maintenance import Upkeep
+from bot.serve.maintenance import Maintenance
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -76,10 +76,10 @@ class Service:
         self.policy = app.mail_policy
         self.metrics = Metrics()
         self.http = HttpPort(app.settings.http_port)
-        self.upkeep = Upkeep(app, self.metrics)
-        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._up)
+        self.maintenance = Maintenance(app, self.metrics)
+        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         self.stopping = threading.Event()
-        self.at: Callable[[Checkpoint], None] = self.desk.at
+        self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
@@ -88,7 +88,9 @@ class Service:
         self._leaving = 0  # passes in a row that left some
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
-        self.metrics.watch("desk_slack_up", "Slack is used, and nothing is wrong", self._slack_up)
+        self.metrics.watch(
+            "desk_slack_up", "Slack is used, and nothing is wrong", self._slack_is_healthy
+        )
 
     def start(self) -> None:
         """Accept mail and begin to work; MissingError when a port or the database is taken.
@@ -96,17 +98,19 @@ class Service:
         SettingsError names a wrong setting of the mailbox; one that is only away is waited for.
         """
         self.app.check_mail()
-        self.at = self.desk.at
+        self.on_checkpoint = self.desk.on_checkpoint
         self.desk.worker = self.jobs.worker
-        self.jobs.start(Duties(drain=self._drain, decided=self._decided))
-        self.upkeep.start()
+        self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
+        self.maintenance.start()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
             self.http.get(path, page)
-        self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
+        self.http.get(
+            "/metrics", lambda: HttpResponse(body=self.metrics.render(), kind=CONTENT_TYPE)
+        )
         if self.slack:
             self.http.post("/slack/events", self.slack.http_adapter)
-            self.slack.acts.taking = lambda: not self._failures
-            self.slack.measured(self.metrics.watch)
+            self.slack.button_handler.mail_is_taken = lambda: not self._failures
+            self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
         self.http.start()
         if self.app.intake:
@@ -116,11 +120,11 @@ class Service:
         """Take mail until `stop` is called or `until` says so."""
         seconds = WAIT_SECONDS if until is None else WATCH_SECONDS
         while not self.stopping.is_set():
-            if self._pass():
+            if self._take_waiting():
                 self._failures = 0
             if until and until():
                 return
-            self._rest(seconds)
+            self._wait(seconds)
 
     def stop(self) -> None:
         """Accept no more, finish the mail at hand."""
@@ -134,13 +138,13 @@ class Service:
             self.app.intake.stop()
         if self.slack:
             self.slack.close()
-        self.upkeep.stop()
+        self.maintenance.stop()
         self.jobs.stop()
         self.http.stop()
         self.parser.close()
-        self.upkeep.leave()
+        self.maintenance.deregister()
 
-    def _rest(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         """Wait for new mail; after a failure a while, the longer the more there were."""
         if self._failures:
             self.stopping.wait(_outage(self._failures))
@@ -148,9 +152,9 @@ class Service:
         try:
             self.mailbox.wait(min(seconds, _outage(self._leaving)) if self._leaving else seconds)
         except Exception as error:  # noqa: BLE001 - it is logged there
-            self._failed(error)
+            self._record_failure(error)
 
-    def _pass(self) -> bool:
+    def _take_waiting(self) -> bool:
         """Take what waits; an outage of mailbox or database is one line, and tried again."""
         left = 0
         try:
@@ -159,14 +163,14 @@ class Service:
                     break
                 left += not self._take_safely(mail)
         except Exception as error:  # noqa: BLE001 - it is logged there
-            self._failed(error)
+            self._record_failure(error)
             return False
         if self._failures:
             log.warning("mail is taken again", extra={"attempts": self._failures})
         self._left, self._leaving = left, self._leaving + 1 if left else 0
         return True
 
-    def _failed(self, error: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         self._failures += 1
         if self._failures == 1:
             foreseen = isinstance(error, DeskError)
@@ -185,19 +189,19 @@ class Service:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
-            return self._hand_to_person(mail, error)
+            return self._escalate_unreadable(mail, error)
         try:
-            self._take(found, mail)
+            self._store_mail(found, mail)
         except DeskError:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             self._tries[mail.ref] += 1
-            return self._tries[mail.ref] >= TRIES and self._hand_to_person(mail, error)
+            return self._tries[mail.ref] >= TRIES and self._escalate_unreadable(mail, error)
         self._tries.pop(mail.ref, None)
         return True
 
-    def _hand_to_person(self, mail: Mail, error: Exception) -> bool:
+    def _escalate_unreadable(self, mail: Mail, error: Exception) -> bool:
         """Store that there is a mail which nothing can be made of, with a case."""
         try:
             message_id = self.desk.store_message(unreadable(mail))
@@ -214,51 +218,51 @@ class Service:
         self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
         return True
 
-    def _slack_up(self) -> float:
-        return float(self.slack is not None and all(line.good for line in self.slack.health()))
+    def _slack_is_healthy(self) -> float:
+        return float(self.slack is not None and all(line.good for line in self.slack.list_health()))
 
     def _read(self, mail: Mail) -> Read:
-        self.at(Checkpoint.FETCHED)
+        self.on_checkpoint(Checkpoint.FETCHED)
         return read(mail.raw, self.parser, self.policy)
 
-    def _take(self, found: Read, mail: Mail) -> None:
+    def _store_mail(self, found: Read, mail: Mail) -> None:
         """Store what was read together with its job, then move the mail out of the way."""
         stored = received(found, mail.ref)
-        self.at(Checkpoint.READ)
+        self.on_checkpoint(Checkpoint.READ)
         began = time.monotonic()
-        message_id = self.desk.store_message(stored, self._work)
-        self.at(Checkpoint.STORED)
+        message_id = self.desk.store_message(stored, self._enqueue_drain)
+        self.on_checkpoint(Checkpoint.STORED)
         if message_id is None:
-            self._again(found, stored, mail)
+            self._settle_known(found, stored, mail)
             return
         self._taken[message_id] = _Taken(subject=found.subject, began=began)
-        self._attach(found, mail)
+        self._record_receipt_or_bounce(found, mail)
         self.mailbox.settle(mail.ref, PLACES[found.ruling.verdict])
-        self.at(Checkpoint.SETTLED)
+        self.on_checkpoint(Checkpoint.SETTLED)
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
         log.info(
             "taken",
             extra={"message_id": message_id, "verdict": stored.verdict, "rule": stored.rule},
         )
         if stored.final:
-            self._shown(message_id, stored, None)
+            self._report(message_id, stored, None)
 
-    def _work(self, db: "Connection", conversation_id: int) -> None:
-        self.jobs.drain(db, conversation_id)
-        self.at(Checkpoint.STORING)
+    def _enqueue_drain(self, db: "Connection", conversation_id: int) -> None:
+        self.jobs.enqueue_drain(db, conversation_id)
+        self.on_checkpoint(Checkpoint.STORING)
 
-    def _again(self, found: Read, stored: ReceivedMessage, mail: Mail) -> None:
+    def _settle_known(self, found: Read, stored: ReceivedMessage, mail: Mail) -> None:
         """A mail that is in the journal: a duplicate, or this one before a crash."""
         known = self.journal.find_by_key(stored.key)
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
             place = PLACES[MailVerdict(known[0])]
-            self._attach(found, mail)
+            self._record_receipt_or_bounce(found, mail)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
 
-    def _attach(self, found: Read, mail: Mail) -> None:
+    def _record_receipt_or_bounce(self, found: Read, mail: Mail) -> None:
         """Receipts and bounces say what became of a mail of ours."""
         if found.ruling.verdict is MailVerdict.RECEIPT:
             self.journal.mail_outbox.record_receipt(found.mail.message_id)
@@ -268,7 +272,7 @@ class Service:
 
     def _drain(self, conversation_id: int) -> None:
         """The job: decide what waits in a conversation, in order, and hand the replies over."""
-        self.at(Checkpoint.STARTED)
+        self.on_checkpoint(Checkpoint.STARTED)
         undecided = self.journal.list_undecided(conversation_id)
         for message_id in undecided:
             self._decide(message_id)
@@ -277,9 +281,9 @@ class Service:
             taken = self._taken.pop(message_id, None)
             if taken:
                 self.metrics.reply.observe(time.monotonic() - taken.began)
-        self.at(Checkpoint.DRAINED)
+        self.on_checkpoint(Checkpoint.DRAINED)
 
-    def _decided(self, escalation_id: int) -> None:
+    def _deliver_decision(self, escalation_id: int) -> None:
         """The job: hand over what a person decided."""
         self.desk.deliver(self.journal.cases.conversation_of(escalation_id))
 
@@ -296,23 +300,23 @@ class Service:
                 raise
             self._give_up(message_id, error)
             return
-        self.at(Checkpoint.DECIDED)
+        self.on_checkpoint(Checkpoint.DECIDED)
         if not decided.first:
             return
         stored = self.journal.read_message(message_id)
-        self.metrics.answered(decided.response)
+        self.metrics.count_response(decided.response)
         if decided.cap:
             self.metrics.caps.labels(cap=decided.cap).inc()
         log.info("decided", extra={"message_id": message_id, "cap": decided.cap})
-        self._shown(message_id, stored, decided.response)
+        self._report(message_id, stored, decided.response)
 
     def _give_up(self, message_id: int, error: Exception) -> None:
         fault = type(error).__name__
         self.journal.mark_failed(message_id, fault)
         log.error("left for a person", extra={"message_id": message_id, "fault": fault})
-        self._shown(message_id, self.journal.read_message(message_id), None)
+        self._report(message_id, self.journal.read_message(message_id), None)
 
-    def _shown(self, message_id: int, stored: ReceivedMessage, response: Response | None) -> None:
+    def _report(self, message_id: int, stored: ReceivedMessage, response: Response | None) -> None:
         taken = self._taken.get(message_id)
         if stored.final:
             self._taken.pop(message_id, None)
@@ -323,21 +327,21 @@ class Service:
                 Handled(subject=subject, verdict=verdict, rule=stored.rule, response=response)
             )
 
-    def _up(self) -> float:
+    def _mail_is_taken(self) -> float:
         return float(not self._failures)
 
-    def _remarks(self) -> list[str]:
+    def _list_remarks(self) -> list[str]:
         """What is wrong although mail is taken and answered."""
-        found = self.upkeep.supervisor.faults()
+        found = self.maintenance.supervisor.list_faults()
         if self._left:
             found.append(f"intake: {self._left} mails broke it and are tried again")
-        return [*found, *(self.slack.remarks() if self.slack else [])]
+        return [*found, *(self.slack.list_faults() if self.slack else [])]
 
-    def _health(self) -> Page:
-        return status_page(self.upkeep.faults())
+    def _health(self) -> HttpResponse:
+        return status_page(self.maintenance.list_faults())
 
-    def _ready(self) -> Page:
-        faults = self.upkeep.faults()
+    def _ready(self) -> HttpResponse:
+        faults = self.maintenance.list_faults()
         try:
             self.journal.check_connection()
         except MissingError:
@@ -346,7 +350,7 @@ class Service:
             faults.append("mailbox")
         if self.stopping.is_set():
             faults.append("stopping")
-        return status_page(faults, [] if faults else self._remarks())
+        return status_page(faults, [] if faults else self._list_remarks())
 
 
 def _outage(failures: int) -> float:

@@ -169,7 +169,9 @@ def test_the_text_that_a_person_approved_counts_as_sent(talk: Talk) -> None:
     message_id = talk.desk.store_message(talk.mail(ANSWERED))
     assert message_id
     held = talk.desk.journal.read_message(message_id)
-    made = talk.desk._draft(talk.desk.responder.respond(talk.desk._message(message_id, held)))
+    made = talk.desk._compose_draft(
+        talk.desk.responder.respond(talk.desk._to_message(message_id, held))
+    )
     talk.desk.decide_message(message_id)
     talk.desk.deliver()
     talk.says(UNSURE)

@@ -288,7 +288,7 @@ def test_what_is_handed_over_was_just_checked() -> None:
         if isinstance(f, ast.FunctionDef) and "self.out.send(" in ast.unparse(f)
     )  # fmt: skip
     said = ast.unparse(function)
-    assert function.name == "_hand_over"
+    assert function.name == "_deliver_mail"
     assert said.index("self.outbound.check_mail(send.body") < said.index("self.out.send(send.body")
 
 

@@ -15,14 +15,14 @@ from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import queue_lines
-from bot.commands.doctor import examine
+from bot.commands.doctor import run_checks
 from bot.corpus import Knowledge
 from bot.errors import MissingError, RefusedError
 from bot.journal import OutboxState
 from bot.journal.engine import writing
-from bot.serve.maintenance import Pace
+from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Relay, Settings
 from tests.conftest import KNOWLEDGE
@@ -107,9 +107,10 @@ def test_a_hand_over_that_always_breaks_is_retried_and_then_a_case(
     assert type(error).__name__ in send.fault
     assert [case.message_id for case in app.journal.cases.list_open()] == [send.message_id]
     assert any(
-        f"mail {send.id} to" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE))
+        f"mail {send.id} to" in line
+        for line in queue_lines(app.journal, read_staff_texts(KNOWLEDGE))
     )
-    assert not next(line for line in examine(app) if line.name == "sends").good
+    assert not next(line for line in run_checks(app) if line.name == "sends").good
 
 
 def test_a_mail_that_was_taken_before_the_error_is_not_sent_again(app: App) -> None:
@@ -174,10 +175,10 @@ def test_a_result_that_could_not_be_stored_is_found_out_after_the_lease(
         with pytest.raises(MissingError):
             app.desk.deliver()
     assert app.journal.mail_outbox.count_by_state() == {"sending": 1}
-    assert app.desk.abandoned(60) == [], "a hand-over may take its time"
+    assert app.desk.list_abandoned(60) == [], "a hand-over may take its time"
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Pace(lease=0)
-    service.upkeep.sweep()
+    service.maintenance.intervals = MaintenanceIntervals(lease=0)
+    service.maintenance.take_over_silent_workers()
     assert app.journal.mail_outbox.count_by_state() == {"sent": 1}
     assert list(way.sent.values()) == [1]
 
@@ -189,7 +190,7 @@ def test_what_a_thread_has_in_hand_is_not_taken_from_it(app: App) -> None:
     class Slow(Way):
         @override
         def send(self, mail: bytes, *, recipient: str) -> None:
-            seen.append(app.desk.abandoned(0))
+            seen.append(app.desk.list_abandoned(0))
             super().send(mail, recipient=recipient)
 
     app.desk.out = Slow(RuntimeError("x"))
@@ -204,7 +205,7 @@ def test_a_mail_that_kills_the_process_each_time_is_not_tried_for_ever(app: App)
         due_again(app)
         for send in app.journal.mail_outbox.list_due():
             app.journal.mail_outbox.claim(send.id, "dead")
-        app.desk.settle(app.journal.mail_outbox.list_claimed_by(["dead"]))
+        app.desk.settle_interrupted(app.journal.mail_outbox.list_claimed_by(["dead"]))
     assert app.journal.mail_outbox.count_by_state() == {"failed": 1}
     assert len(app.journal.cases.list_open()) == 1
 
@@ -251,7 +252,7 @@ def test_doctor_counts_what_should_have_gone_out(app: App, kind: type[Exception]
         db.execute(
             sql.text(f"UPDATE outbox SET next_attempt_at = '{long_ago}', changed_at = '{long_ago}'")
         )
-    found = next(line for line in examine(app) if line.name == "sends")
+    found = next(line for line in run_checks(app) if line.name == "sends")
     assert (found.good, "2 should have gone out" in found.says) == (False, True)
 
 
@@ -267,20 +268,20 @@ def test_threads_that_ended_and_tasks_that_fail_are_told_by_readyz_and_doctor(
             raise ValueError("x")
 
     app.journal.delete_old_counts = tidy  # type: ignore[method-assign]
-    with running(app, Pace(beat=0.05, tidy=0.0)) as (service, _):
+    with running(app, MaintenanceIntervals(beat=0.05, tidy=0.0)) as (service, _):
         app.settings = app.settings.model_copy(update={"http_port": service.http.port})
         until(lambda: "forgetting what is done: fails (ValueError)" in page(service, "/readyz")[1])
         assert page(service, "/healthz")[0] == 200, "a new process would not help"
-        found = next(line for line in examine(app) if line.name == "desk")
+        found = next(line for line in run_checks(app) if line.name == "desk")
         assert (found.good, "forgetting what is done" in found.says) == (False, True)
         fails = False
         until(lambda: page(service, "/readyz") == (200, '{"status": "ok"}'))
-        assert next(line for line in examine(app) if line.name == "desk").good
+        assert next(line for line in run_checks(app) if line.name == "desk").good
 
         def ends() -> None:
             raise SystemExit
 
-        service.upkeep.supervisor.start("short-lived", ends)
+        service.maintenance.supervisor.start("short-lived", ends)
         until(lambda: "short-lived: its thread has ended" in page(service, "/readyz")[1])
         assert page(service, "/healthz")[0] == 503
     assert caplog.text.count("a task fails and is tried again") == 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.domain import Priority
 from bot.journal import CaseAction, CaseChange, Journal, Stage
@@ -73,7 +73,7 @@ def test_a_later_mail_joins_the_case_that_somebody_has(journal: Journal, clock: 
     again = journal.cases.read(1)
     assert again
     assert (again.priority, again.due_at) == ("high", now.due_at)
-    assert any("(+2 since)" in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
+    assert any("(+2 since)" in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE)))
     assert journal.slack.list_follow_ups(1)[1].draft == "", "no passage comes near"
 
 

@@ -167,7 +167,7 @@ def test_a_kill_loses_nothing_and_repeats_nothing(
 
 
 @pytest.mark.parametrize(
-    "step", [Checkpoint.CLAIMED, Checkpoint.HANDED_OVER], ids=lambda s: s.name.lower()
+    "step", [Checkpoint.CLAIMED, Checkpoint.DELIVERED], ids=lambda s: s.name.lower()
 )
 def test_a_send_that_cannot_be_looked_up_is_never_repeated(
     desks: Order, tmp_path: Path, url: str, step: Checkpoint

@@ -23,7 +23,7 @@ from bot.cli import main
 from bot.errors import InputError, SettingsError
 from bot.ports import Mail, MailFolder
 from bot.serve.service import Handled, Service
-from bot.settings import Access, MailKind, Relay, Settings
+from bot.settings import MailboxAccess, MailKind, Relay, Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.proxy import Fault, Proxy
@@ -49,8 +49,8 @@ def proxy(real: Servers) -> Iterator[Proxy]:
     made.close()
 
 
-def access(port: object, **changes: object) -> Access:
-    made = Access(host="127.0.0.1", port=1, user=DESK, password=PASSWORD, tls=False)
+def access(port: object, **changes: object) -> MailboxAccess:
+    made = MailboxAccess(host="127.0.0.1", port=1, user=DESK, password=PASSWORD, tls=False)
     changes["port"] = port
     return replace(made, **changes)  # type: ignore[arg-type]
 

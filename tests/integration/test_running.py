@@ -23,20 +23,20 @@ from bot.app import App
 from bot.channels.mail.local import Intake, LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_words
-from bot.commands.cases import age, decide, queue_lines
-from bot.commands.doctor import Finding, examine
+from bot.channels.slack.texts import read_staff_texts
+from bot.commands.cases import decide, format_age, queue_lines
+from bot.commands.doctor import Finding, run_checks
 from bot.commands.reconcile import reconcile
 from bot.corpus import Knowledge
 from bot.desk import Desk
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
-from bot.infra.http_server import HttpPort, Page
+from bot.infra.http_server import HttpPort, HttpResponse
 from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage, StoredDecision
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
 from bot.ports import Mail, MailFolder
-from bot.serve.maintenance import Pace
+from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Handled, Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
@@ -65,10 +65,12 @@ def app(settings: Settings, quick: Responder) -> Iterator[App]:
 
 
 @contextmanager
-def running(app: App, pace: Pace | None = None) -> Iterator[tuple[Service, list[Handled]]]:
+def running(
+    app: App, pace: MaintenanceIntervals | None = None
+) -> Iterator[tuple[Service, list[Handled]]]:
     shown: list[Handled] = []
     service = Service(app, shown.append)
-    service.upkeep.pace = pace or Pace(beat=0.1, send=0.1)
+    service.maintenance.intervals = pace or MaintenanceIntervals(beat=0.1, send=0.1)
     service.start()
     thread = threading.Thread(target=service.run)
     thread.start()
@@ -171,7 +173,7 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
         until(lambda: len(shown) == 2)
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1, "bounced": 1})
     assert [case.reason for case in app.journal.cases.list_open()] == ["held"]
-    assert any("bounced" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE)))
+    assert any("bounced" in line for line in queue_lines(app.journal, read_staff_texts(KNOWLEDGE)))
 
 
 def sending(app: App, n: int) -> int:
@@ -247,7 +249,7 @@ def test_a_send_of_somebody_else_is_left_alone(app: App) -> None:
     send_id = sending(app, 1)
     (send,) = app.journal.mail_outbox.list_due()
     app.journal.mail_outbox.claim(send_id, "other")
-    assert not app.desk._hand_over(send)
+    assert not app.desk._deliver_mail(send)
 
 
 def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
@@ -280,7 +282,7 @@ def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
 
 def test_jobs_that_were_lost_are_put_again(app: App) -> None:
     message_id = app.desk.store_message(received(EXPOSED))
-    with running(app, Pace(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
+    with running(app, MaintenanceIntervals(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
         second = app.desk.store_message(received(EXPOSED, 2))
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
@@ -293,7 +295,7 @@ def test_overdue_cases_are_reminded_of(app: App, caplog: pytest.LogCaptureFixtur
     app.desk.decide_message(message_id)
     with writing(app.journal.engine) as db:
         db.execute(sql.text("UPDATE escalation SET due_at = '2026-01-01T00:00:00.000+00:00'"))
-    assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE)))
+    assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_staff_texts(KNOWLEDGE)))
     with running(app):
         until(lambda: "a case is past its due time" in caplog.text)
 
@@ -316,7 +318,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
         compose=desk.compose, out=desk.out,
     )  # fmt: skip
     broken.error = error
-    with running(app, Pace(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
+    with running(app, MaintenanceIntervals(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
         local(app).new.add(mail(EXPOSED))
         app.mailbox.wake()
         until(app.journal.cases.list_open)
@@ -368,7 +370,7 @@ def test_upkeep_that_fails_is_one_line_and_goes_on(
 ) -> None:
     service = Service(app, lambda _handled: None)
     calls = 0
-    supervisor = service.upkeep.supervisor
+    supervisor = service.maintenance.supervisor
 
     def fails() -> None:
         nonlocal calls
@@ -378,16 +380,16 @@ def test_upkeep_that_fails_is_one_line_and_goes_on(
 
     supervisor.start("tidying", fails, pause=0.01, unit=0.01)
     try:
-        until(supervisor.faults)
+        until(supervisor.list_faults)
         until(lambda: calls > 6)
-        assert supervisor.faults() == []
+        assert supervisor.list_faults() == []
     finally:
         supervisor.stop(5)
     assert caplog.text.count("a task fails and is tried again") == 1
     assert caplog.text.count("a task works again") == 1
-    assert service.upkeep.faults() == []
-    service.upkeep._beaten -= 100
-    assert service.upkeep.faults() == ["heartbeat"]
+    assert service.maintenance.list_faults() == []
+    service.maintenance._beaten -= 100
+    assert service.maintenance.list_faults() == ["heartbeat"]
 
 
 def test_reconcile_needs_no_jobs(app: App) -> None:
@@ -406,14 +408,14 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
 def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
     english = app.knowledge.templates["en"].model_copy(update={"footer": "See evil.example."})
     app.__dict__["outbound"] = Outbound(replace(app.knowledge, templates={"en": english}))
-    found = next(f for f in examine(app) if f.name == "replies")
+    found = next(f for f in run_checks(app) if f.name == "replies")
     assert not found.good
     assert "evil.example" in found.says
 
 
 def test_doctor_sees_what_is_stuck(app: App) -> None:
     def finding(name: str) -> Finding:
-        return next(f for f in examine(app) if f.name == name)
+        return next(f for f in run_checks(app) if f.name == name)
 
     assert finding("jobs").good
     assert finding("sends").good
@@ -452,7 +454,7 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
     says: str,
 ) -> None:
     port = HttpPort(0)
-    port.get("/metrics", lambda: Page(body=(page or "").encode(), kind="text/plain"))
+    port.get("/metrics", lambda: HttpResponse(body=(page or "").encode(), kind="text/plain"))
     port.start()
     if page is None:
         port.stop()
@@ -460,7 +462,7 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
         update={"model": "openai:x", "openai_api_key": SecretStr("no key"), "http_port": port.port}
     )
     try:
-        (found,) = [f for f in examine(app) if f.name == "chat model"]
+        (found,) = [f for f in run_checks(app) if f.name == "chat model"]
         assert (found.good, says in found.says) == (good, True), found
     finally:
         if page is not None:
@@ -484,7 +486,7 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     [(0, "0 min"), (0.5, "30 min"), (1, "1 h"), (47, "47 h"), (50, "2 d"), (-1, "0 min")],
 )
 def test_ages(hours: float, said: str) -> None:
-    assert age(timedelta(hours=hours)) == said
+    assert format_age(timedelta(hours=hours)) == said
 
 
 def test_a_person_decides_while_the_desk_runs(app: App) -> None:
@@ -493,13 +495,13 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     assert message_id
     app.desk.decide_message(message_id)
     (case,) = app.journal.cases.list_open()
-    with running(app, Pace(beat=0.1, send=60)):
+    with running(app, MaintenanceIntervals(beat=0.1, send=60)):
         assert app.desk.resolve(
             case.id,
             actor="eve",
             action=CaseAction.EDITED,
             text="We do not say.",
-            work=app.jobs.decided,
+            work=app.jobs.enqueue_decision_delivery,
         )
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
 
@@ -521,7 +523,7 @@ def test_another_worker_that_fell_silent_is_taken_over(
         mine.journal.workers._clock = mine.journal.mail_outbox._clock = now
         mine.journal.workers.record_heartbeat("desk-dead", "1")
         mine.journal.mail_outbox.claim(send_id, "desk-dead")
-        pace = Pace(beat=0.1, send=0.1)
+        pace = MaintenanceIntervals(beat=0.1, send=0.1)
         now.forward(pace.lease - 1)
         with running(mine, pace) as (service, _):
             until(lambda: mine.jobs.worker in mine.journal.workers.list_all())

@@ -16,8 +16,8 @@ from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.rules import Policy
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack import Model
-from bot.channels.slack.texts import read_words
+from bot.channels.slack import SuggestionModel
+from bot.channels.slack.texts import read_staff_texts
 from bot.cli import main
 from bot.commands.cases import decide, queue_lines
 from bot.commands.mail_check import MailCheck
@@ -115,7 +115,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
         after = {f"stopped {name}": data for name, data in files(app.settings.home).items()}
         sinks |= {name: data for name, data in after.items() if "sqlite" in name}
     sinks |= {
-        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE))),
+        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal, read_staff_texts(KNOWLEDGE))),
         "terminal": "".join(capsys.readouterr()),
     }  # fmt: skip
     assert leaks(list(plants.values()), sinks) == []
@@ -265,7 +265,7 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
             )
         sinks = tables(mine.journal.engine, but=STAFF_MAY)
         sinks |= {
-            "queue": "\n".join(queue_lines(mine.journal, read_words(KNOWLEDGE))),
+            "queue": "\n".join(queue_lines(mine.journal, read_staff_texts(KNOWLEDGE))),
             "desk log": log.getvalue(),
         }
         whole = tables(mine.journal.engine)
@@ -373,7 +373,7 @@ def _served(service: Service, done: Callable[[], bool]) -> dict[str, str]:
     try:
         service.run(until=done)
         told = tables(service.journal.engine) | files(service.app.settings.home)
-        return told | {"metrics": service.metrics.text().decode()}
+        return told | {"metrics": service.metrics.render().decode()}
     finally:
         service.close()
 
@@ -388,12 +388,12 @@ def _take(stand: Stand, raw: bytes) -> None:
     stand.desk.decide_message(message_id)
 
 
-def _model(app: App, url: str) -> Model:
+def _model(app: App, url: str) -> SuggestionModel:
     made = ChatDrafter(
         "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds()),
         options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
-    return Model(draft=made.draft, state=lambda: made.budget.state)
+    return SuggestionModel(draft=made.draft, state=lambda: made.budget.state)
 
 
 def _settings(tmp_path: Path, url: str) -> Settings:

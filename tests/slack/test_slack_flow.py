@@ -265,7 +265,7 @@ def test_a_thread_message_goes_nowhere(stand: Stand) -> None:
     ts = stand.side.cards()[0]["ts"]
     event = {"type": "message", "channel_type": "group", "channel": TRIAGE, "user": ALICE}
     stand.side.event(event | {"text": "tell the customer no", "ts": "5.5", "thread_ts": ts})
-    stand.slack.work()
+    stand.slack.run_once()
     stand.desk.deliver()
     assert len(stand.out.sent) == 1
     assert "tell the customer" not in json.dumps([c.args for c in stand.side.calls])
@@ -340,7 +340,7 @@ def test_a_window_that_breaks_says_so_and_sends_nothing(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "edit", case)
     stand.side.faults.append(Fault("users.info", 500))
-    stand.slack.staff._seen.clear()
+    stand.slack.staff_permissions._known.clear()
     end = stand.side.submit(ALICE, window, filled("Words."))
     assert "Nothing was sent" in json.dumps(end)
     assert stand.read(case).open
@@ -348,12 +348,12 @@ def test_a_window_that_breaks_says_so_and_sends_nothing(stand: Stand) -> None:
 
 def test_an_event_that_breaks_is_said_with_an_id(stand: Stand) -> None:
     stand.case()
-    stand.slack.cards.words = None  # type: ignore[assignment]
+    stand.slack.cards.texts = None  # type: ignore[assignment]
     stand.side.command(ALICE, "queue")
     stand.until(lambda: stand.side.responses)
     (said,) = stand.side.responses
     assert "error" in said["text"]
-    assert not stand.slack.health()[-1].good
+    assert not stand.slack.list_health()[-1].good
 
 
 def test_a_click_waits_for_slack_that_is_away(stand: Stand) -> None:

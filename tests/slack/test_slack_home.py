@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from bot.app import App
-from bot.channels.slack import Access, Slack
+from bot.channels.slack import Slack, SlackAccess
 from bot.domain import Response
 from bot.errors import DeliveryError
 from bot.journal import Journal, OutboxState
@@ -35,7 +35,7 @@ def numbers(stand: Stand) -> DailyStatistics:
 
 
 def home(slack: Slack) -> str:
-    return json.dumps(slack.acts._home(ALICE), ensure_ascii=False)
+    return json.dumps(slack.button_handler._home(ALICE), ensure_ascii=False)
 
 
 def away() -> NoReturn:
@@ -61,7 +61,7 @@ def test_mail_that_waits_or_came_back_is_told(stand: Stand) -> None:
 def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: SlackSide) -> None:
     served = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
     served.__dict__["responder"] = app.responder
-    access = Access(
+    access = SlackAccess(
         bot_token=side.bot_token, signing_secret=side.secret, channel=side.triage,
         staff=frozenset({ALICE}), base_url=side.base_url,
     )  # fmt: skip
@@ -71,7 +71,7 @@ def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: Slac
     try:
         assert "🟢 *mail in*: mail is taken" in home(slack)
         served.mailbox.waiting = away  # type: ignore[method-assign]
-        assert not service._pass()
+        assert not service._take_waiting()
         assert "🔴 *mail in*: no mail can be taken" in home(slack)
     finally:
         service.close()

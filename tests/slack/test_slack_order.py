@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack.card_sync import Sync
+from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import Client
-from bot.channels.slack.outbox_worker import Sender
-from bot.channels.slack.permissions import Places
-from bot.channels.slack.texts import Quiet, read_words
+from bot.channels.slack.outbox_worker import OutboxWorker
+from bot.channels.slack.permissions import ChannelPermissions
+from bot.channels.slack.texts import QuietHours, read_staff_texts
 from bot.channels.slack.views.cards import Cards
 from bot.commands.cases import queue_lines
 from bot.journal import Journal
@@ -40,14 +40,14 @@ def journal(tmp_path: Path, clock: Time) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def sender(journal: Journal, side: SlackSide, clock: Time) -> Sender:
+def sender(journal: Journal, side: SlackSide, clock: Time) -> OutboxWorker:
     client = Client(side.bot_token, base_url=side.base_url)
 
     def tick() -> float:
         return clock.now.timestamp()
 
-    return Sender(
-        journal, client, Places(client, 600), pace=1.0, backoff=(1.0, 5.0), fuse=100,
+    return OutboxWorker(
+        journal, client, ChannelPermissions(client, 600), pace=1.0, backoff=(1.0, 5.0), fuse=100,
         tick=tick, oncall=(BOB,),
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def child(journal: Journal, case: int, text: str, of: int = 0) -> None:
     )  # fmt: skip
 
 
-def pass_(sender: Sender, clock: Time, seconds: int) -> None:
+def pass_(sender: OutboxWorker, clock: Time, seconds: int) -> None:
     for _ in range(seconds):
         sender.drain()
         clock.forward(1)
@@ -83,7 +83,7 @@ def texts(side: SlackSide) -> list[str]:
 
 
 def test_a_reply_waits_for_its_card_whatever_slack_answers(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.faults.extend(Fault("chat.postMessage", status) for status in (500, 502, 503))
     opened(journal)
@@ -96,7 +96,7 @@ def test_a_reply_waits_for_its_card_whatever_slack_answers(
 
 
 def test_a_card_that_was_refused_is_drawn_before_what_belongs_into_its_thread(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.faults.append(Fault("chat.postMessage", body={"ok": False, "error": "invalid_blocks"}))
     opened(journal)
@@ -114,7 +114,7 @@ def test_a_card_that_was_refused_is_drawn_before_what_belongs_into_its_thread(
 
 
 def test_the_card_of_a_second_case_waits_for_the_first(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.faults.extend(Fault("chat.postMessage", 500) for _ in range(2))
     opened(journal)
@@ -129,7 +129,7 @@ def test_the_card_of_a_second_case_waits_for_the_first(
 
 
 def test_retry_after_is_honoured_and_nothing_overtakes(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     """429, 5xx and a cut in between, three cases at once: each once, each case in its order."""
     began: list[float] = []
@@ -165,7 +165,7 @@ def test_retry_after_is_honoured_and_nothing_overtakes(
 
 
 def test_a_post_that_slack_has_already_is_not_there_twice(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     """The process died between Slack's answer and the commit."""
     opened(journal)
@@ -181,7 +181,7 @@ def test_a_post_that_slack_has_already_is_not_there_twice(
 
 
 def test_a_post_whose_first_copy_was_deleted_goes_out(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     gone = {"ok": False, "error": "duplicate_message_not_found"}
     side.faults.append(Fault("chat.postMessage", body=gone))
@@ -191,7 +191,7 @@ def test_a_post_whose_first_copy_was_deleted_goes_out(
 
 
 def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     refused = Fault("chat.postMessage", body={"ok": False, "error": "invalid_blocks"})
     side.faults.append(refused)
@@ -200,7 +200,7 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     (dead,) = journal.slack.list_failed()
     assert (dead.case_id, dead.fault) == (1, "Slack says invalid_blocks")
     says = "post 1 of case 1 did not reach Slack: Slack says invalid_blocks"
-    assert any(says in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
+    assert any(says in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE)))
     pass_(sender, clock, 2)
     side.faults.append(refused)
     assert journal.slack.requeue_failed() == 1
@@ -213,15 +213,15 @@ def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
     assert [m["text"] for m in side.cards()] == ["card 1"]
     assert journal.slack.list_failed() == []
     assert not any(
-        "did not reach Slack" in line for line in queue_lines(journal, read_words(KNOWLEDGE))
+        "did not reach Slack" in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE))
     )
 
 
 def test_an_alert_waits_for_the_morning(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     morning = clock.now + timedelta(hours=1)
-    sender.quiet = lambda: morning
+    sender.quiet_until = lambda: morning
     refused = {"ok": False, "error": "invalid_blocks"}
     side.faults.append(Fault("chat.postMessage", body=refused))
     opened(journal)
@@ -233,7 +233,7 @@ def test_an_alert_waits_for_the_morning(
 
 
 def test_a_trouble_of_what_nobody_wants_any_more_is_over(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     side.channels[TRIAGE]["is_private"] = False
     journal.slack.enqueue("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
@@ -245,7 +245,7 @@ def test_a_trouble_of_what_nobody_wants_any_more_is_over(
 
 
 def test_people_hear_once_a_day_that_the_channel_takes_no_card(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.channels[TRIAGE]["is_member"] = False
     opened(journal)
@@ -276,7 +276,7 @@ def ill(side: SlackSide, chance: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time, seed: int
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time, seed: int
 ) -> None:
     """And whenever the process dies."""
     chance, real = random.Random(seed), side.api
@@ -304,7 +304,7 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
 
 
 def test_an_alert_that_is_refused_alerts_nobody(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     refused = {"ok": False, "error": "user_not_found"}
     side.faults.extend(Fault("chat.postMessage", body=refused) for _ in range(5))
@@ -314,7 +314,7 @@ def test_an_alert_that_is_refused_alerts_nobody(
 
 
 def test_an_answer_that_came_too_late_for_its_command_is_told_to_the_person(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.response_status = 404
     url = f"http://127.0.0.1:{side.port}/response"
@@ -328,13 +328,13 @@ def test_an_answer_that_came_too_late_for_its_command_is_told_to_the_person(
 
 
 def test_reminders_wait_for_the_morning_and_hold_up_nothing(
-    app: App, journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    app: App, journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
-    words = read_words(KNOWLEDGE)
-    quiet = Quiet.model_validate({"from": "08:00", "to": "11:00", "zone": "UTC"})
+    words = read_staff_texts(KNOWLEDGE)
+    quiet = QuietHours.model_validate({"from": "08:00", "to": "11:00", "zone": "UTC"})
     words = words.model_copy(update={"quiet": quiet})
     cards = Cards(app.knowledge, words, 0.7)
-    sync = Sync(journal, cards, words, channel=TRIAGE, oncall=(BOB,))
+    sync = CardSync(journal, cards, words, channel=TRIAGE, oncall=(BOB,))
     opened(journal)
     for reminded in (1, 2):
         with journal.engine.begin() as db:
@@ -354,8 +354,8 @@ def test_reminders_wait_for_the_morning_and_hold_up_nothing(
 
 
 def test_when_the_quiet_ends() -> None:
-    night = Quiet.model_validate({"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"})
+    night = QuietHours.model_validate({"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"})
     late = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
-    assert night.over(late) == datetime(2026, 1, 6, 6, tzinfo=UTC)
-    assert night.over(datetime(2026, 1, 6, 2, tzinfo=UTC)) == datetime(2026, 1, 6, 6, tzinfo=UTC)
-    assert night.over(datetime(2026, 1, 6, 12, tzinfo=UTC)) is None
+    assert night.ends_at(late) == datetime(2026, 1, 6, 6, tzinfo=UTC)
+    assert night.ends_at(datetime(2026, 1, 6, 2, tzinfo=UTC)) == datetime(2026, 1, 6, 6, tzinfo=UTC)
+    assert night.ends_at(datetime(2026, 1, 6, 12, tzinfo=UTC)) is None

@@ -12,9 +12,9 @@ import pytest
 
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.event_store import Inbox
-from bot.channels.slack.events import Incoming, told
-from bot.channels.slack.outbox_worker import Sender
-from bot.channels.slack.permissions import Places, Staff
+from bot.channels.slack.events import IncomingEvent, decode_metadata
+from bot.channels.slack.outbox_worker import OutboxWorker
+from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.journal.slack_records import NewSlackEvent
@@ -36,9 +36,16 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def sender(journal: Journal, client: Client) -> Sender:
-    return Sender(
-        journal, client, Places(client, 600), pace=0.0, repair=0.0, backoff=(0.0,), tries=3, fuse=3
+def sender(journal: Journal, client: Client) -> OutboxWorker:
+    return OutboxWorker(
+        journal,
+        client,
+        ChannelPermissions(client, 600),
+        pace=0.0,
+        repair=0.0,
+        backoff=(0.0,),
+        tries=3,
+        fuse=3,
     )
 
 
@@ -66,7 +73,7 @@ def test_each_answer_has_its_error(
         client.call("auth.test", {})
     side.faults.append(replace(fault, method="users.info"))
     with pytest.raises(error):
-        client.read("users.info", {"user": ALICE})
+        client.call_with_form("users.info", {"user": ALICE})
 
 
 def test_slack_that_is_not_there() -> None:
@@ -74,7 +81,7 @@ def test_slack_that_is_not_there() -> None:
     with pytest.raises(AwayError):
         away.call("auth.test", {})
     with pytest.raises(AwayError):
-        away.read("users.info", {"user": ALICE})
+        away.call_with_form("users.info", {"user": ALICE})
     with pytest.raises(AwayError):
         away.respond("http://127.0.0.1:9/response", {})
 
@@ -97,7 +104,7 @@ def test_an_answer_goes_to_slack_alone(side: SlackSide, client: Client) -> None:
 
 
 def test_a_refused_post_is_buried_and_the_next_goes_out(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     side.faults.append(Fault("chat.postMessage", body={"ok": False, "error": "msg_too_long"}))
     put(journal, "a")
@@ -108,18 +115,18 @@ def test_a_refused_post_is_buried_and_the_next_goes_out(
 
 
 def test_a_post_that_never_goes_is_given_up(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     side.down = True
     put(journal)
     for _ in range(6):
-        sender._next.clear()
+        sender._next_post_at.clear()
         sender.drain()
     assert journal.slack.count_by_state() == {"dead": 1}
 
 
 def test_a_loop_blows_a_fuse_and_an_update_does_not(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     for number in range(5):
         put(journal, f"a{number}", case_id=1)
@@ -133,7 +140,9 @@ def test_a_loop_blows_a_fuse_and_an_update_does_not(
 
 def test_a_fuse_cools_down(journal: Journal, client: Client) -> None:
     now = [0.0]
-    sender = Sender(journal, client, Places(client, 600), pace=0.0, fuse=1, tick=lambda: now[0])
+    sender = OutboxWorker(
+        journal, client, ChannelPermissions(client, 600), pace=0.0, fuse=1, tick=lambda: now[0]
+    )
     put(journal, "a")
     put(journal, "b")
     assert [sender.drain(), sender.drain()] == [1, 0]
@@ -142,7 +151,7 @@ def test_a_fuse_cools_down(journal: Journal, client: Client) -> None:
 
 
 def test_an_update_whose_card_never_came_is_the_card(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     journal.receive(mail())
     journal.mark_failed(1, "Boom")
@@ -160,7 +169,7 @@ def test_an_update_whose_card_never_came_is_the_card(
     assert side.problems == []
 
 
-def test_what_was_being_posted_goes_out_again(journal: Journal, sender: Sender) -> None:
+def test_what_was_being_posted_goes_out_again(journal: Journal, sender: OutboxWorker) -> None:
     put(journal)
     (post,) = journal.slack.list_due()
     assert journal.slack.claim(post.id)
@@ -202,7 +211,8 @@ def test_many_that_hand_in_at_once_are_all_stored(journal: Journal) -> None:
     with ThreadPoolExecutor(20) as pool:
         for n in range(100):
             pool.submit(
-                inbox.take, Incoming(key=f"k{n % 60}", lane="act", payload={}, place=f"p{n % 50}")
+                inbox.store,
+                IncomingEvent(key=f"k{n % 60}", lane="act", payload={}, place=f"p{n % 50}"),
             )
     assert len(journal.slack.list_waiting("act", 200)) == 50
 
@@ -220,7 +230,7 @@ def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
     journal.slack.store_events = take  # type: ignore[method-assign]
     with ThreadPoolExecutor(50) as pool:
         for n in range(50):
-            pool.submit(inbox.take, Incoming(key=f"k{n}", lane="act", payload={}))
+            pool.submit(inbox.store, IncomingEvent(key=f"k{n}", lane="act", payload={}))
     assert sum(commits) == 50
     assert len(commits) == 2, commits
 
@@ -230,7 +240,7 @@ def test_each_of_a_batch_hears_that_it_was_not_stored(journal: Journal) -> None:
     journal.slack.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            inbox.take(Incoming(key="k", lane="act", payload={}))
+            inbox.store(IncomingEvent(key="k", lane="act", payload={}))
 
 
 def test_one_event_taken_by_two_processes_is_one(database_url: str) -> None:
@@ -270,7 +280,9 @@ def test_on_sqlite_there_is_one_process(journal: Journal) -> None:
 
 def test_who_may_is_asked_again_after_a_while(side: SlackSide, client: Client) -> None:
     now = [0.0]
-    staff = Staff(client, frozenset({ALICE, GUEST}), 60, team="T0DESK", tick=lambda: now[0])
+    staff = StaffPermissions(
+        client, frozenset({ALICE, GUEST}), 60, team="T0DESK", tick=lambda: now[0]
+    )
     assert staff.objection(ALICE, "T0DESK") == ""
     assert "guests" in staff.objection(GUEST, "T0DESK")
     assert "another workspace" in staff.objection(ALICE, "T0OTHER")
@@ -287,7 +299,7 @@ def test_who_may_is_asked_again_after_a_while(side: SlackSide, client: Client) -
 
 
 def test_where_it_may_speak(side: SlackSide, client: Client) -> None:
-    places = Places(client, 60)
+    places = ChannelPermissions(client, 60)
     side.channels["D1"] = {"id": "D1", "is_private": True, "is_im": True}
     assert places.objection("D1") == ""
     assert "invited" in places.objection("C0NOWHERE")
@@ -298,7 +310,7 @@ def test_where_it_may_speak(side: SlackSide, client: Client) -> None:
 
 @pytest.mark.parametrize("memory", ["", "{", "[]", None])
 def test_a_window_that_remembers_nothing(memory: str | None) -> None:
-    assert told({"private_metadata": memory}) == {}
+    assert decode_metadata({"private_metadata": memory}) == {}
 
 
 def test_steps_of_a_case_that_came_too_late(journal: Journal) -> None:

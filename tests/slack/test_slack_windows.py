@@ -213,8 +213,8 @@ def test_a_pasted_secret_is_told_once_and_without_its_value(stand: Stand) -> Non
     handle(stand.desk, replace(received(masked.text), redactions=spans))
     assert stand.desk.journal.cases.list_open() == []
     for _ in range(3):
-        stand.slack.notes._looked = -1e9
-        stand.slack.post()
+        stand.slack.secret_notices._looked_at = -1e9
+        stand.slack.sync_and_post()
     stand.until(stand.side.cards)
     (note,) = stand.side.cards()
     shown = json.dumps(note)

@@ -10,7 +10,7 @@ from bot.llm.suggestion import Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class SlackAccess:
     """The workspace: what was set."""
 
     bot_token: str = field(repr=False)
@@ -23,7 +23,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class SuggestionModel:
     """A language model, as far as staff see it."""
 
     draft: Callable[[str], Suggestion | None]
@@ -39,11 +39,11 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class SlackIntervals:
     """How often each thing is looked after, in seconds."""
 
     post: float = 1.0  # between two posts in a channel
-    look: float = 1.0  # between two comparisons of the cards with the journal
+    compare: float = 1.0  # between two comparisons of the cards with the journal
     socket: float = 1.0
     repair: float = 30.0
     backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

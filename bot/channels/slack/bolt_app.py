@@ -18,10 +18,10 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 
 from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.event_store import Inbox
-from bot.channels.slack.events import incoming
-from bot.channels.slack.handlers.modal_submissions import ModalHandler, broken
-from bot.channels.slack.signatures import Refusals
-from bot.infra.http_server import Page
+from bot.channels.slack.events import parse_delivery
+from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
+from bot.channels.slack.signatures import UnsignedRequests
+from bot.infra.http_server import HttpResponse
 from bot.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -43,53 +43,53 @@ class SlackGateway:
         secret: str,
         woken: Callable[[], None],
     ) -> None:
-        self.refusals = Refusals(journal, secret)
+        self.unsigned_requests = UnsignedRequests(journal, secret)
         self.inbox = Inbox(journal.slack)
-        self.windows = windows
-        self.woken = woken
-        self.heard = 0.0  # when something last came, on the monotonic clock
+        self.modal_handler = windows
+        self.on_stored = woken
+        self.last_received = 0.0  # when something last came, on the monotonic clock
         self.bolt = Bolt(
             name="incident-desk",
             client=client.web,
             signing_secret=secret or secrets.token_hex(16),
             token_verification_enabled=False,
-            before_authorize=self._take,
+            before_authorize=self._receive,
         )
 
-    def http(self, headers: Mapping[str, str], body: bytes) -> Page:
+    def handle_http(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """What Slack posts to /slack/events."""
         request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(headers))
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self.refusals.add(headers, body)
+            self.unsigned_requests.add(headers, body)
         kind = answer.first_headers().get("content-type", "text/plain")
-        return Page(body=(answer.body or "").encode(), kind=kind, status=answer.status)
+        return HttpResponse(body=(answer.body or "").encode(), kind=kind, status=answer.status)
 
-    def _take(self, body: dict[str, Any], next: Callable[[], None]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
+    def _receive(self, body: dict[str, Any], next: Callable[[], None]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
         """The only middleware: after the signature, before everything else. An error is a 500."""
-        self.heard = time.monotonic()
+        self.last_received = time.monotonic()
         if body.get("type") in ASIDE or "ssl_check" in body:
             next()
             return None
         if body.get("type") == WINDOWS:
-            return _ack(self._window(body))
-        found = incoming(body)
+            return _ack(self._submit_modal(body))
+        found = parse_delivery(body)
         if found is None:
             return _ack({})
-        self.inbox.take(found)
-        self.woken()
+        self.inbox.store(found)
+        self.on_stored()
         asks = found.payload["kind"] == "command" and found.payload["verb"] == "ask"
         return _ack({"response_type": "ephemeral", "text": LOOKING} if asks else {})
 
-    def _window(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _submit_modal(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self.windows.submitted(body)
+            return self.modal_handler.handle(body)
         except Exception as error:
             number = secrets.token_hex(3)
             log.exception(
                 "a window broke", extra={"event_id": number, "fault": type(error).__name__}
             )
-            return broken(number)
+            return error_response(number)
 
 
 class Socket:
@@ -103,7 +103,7 @@ class Socket:
         self.handler.client.logger = logging.getLogger("slack_sdk.socket")
         self.trouble = "not connected yet"
 
-    def hold(self) -> bool:
+    def keep_open(self) -> bool:
         """Connected? If not, try; a failure is kept in words."""
         client = self.handler.client
         session = client.current_session
@@ -120,7 +120,7 @@ class Socket:
         self.trouble = "" if client.is_connected() else "the line to Slack does not open"
         return not self.trouble
 
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Is there a line?"""
         return bool(self.handler.client.is_connected())
 

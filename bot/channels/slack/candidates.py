@@ -9,12 +9,12 @@ from bot.files import make_private_folder, private_opener
 from bot.journal.slack_records import SlackEvent
 
 
-def candidate(path: Path, asked: SlackEvent, *, kind: str, note: str, by: str) -> None:
+def record_wrong_answer(path: Path, asked: SlackEvent, *, kind: str, note: str, by: str) -> None:
     """A question whose answer was wrong, and what somebody thinks is right."""
     _append(path, asked, {"verdict": "wrong", "kind": kind, "note": note, "by": by})
 
 
-def rated(path: Path, asked: SlackEvent, *, verdict: str, by: str) -> None:
+def record_right_answer(path: Path, asked: SlackEvent, *, verdict: str, by: str) -> None:
     """A question whose answer was right: it may become a case that must stay right."""
     _append(path, asked, {"verdict": verdict, "by": by})
 

@@ -84,7 +84,7 @@ class Client:
         except (SlackClientError, OSError, ValueError) as error:
             raise AwayError(f"Slack does not answer ({type(error).__name__})") from None
 
-    def read(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
+    def call_with_form(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
         """The same for methods that read, whose arguments are a form."""
         try:
             return self.web.api_call(method, params=dict(arguments))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
-from bot.channels.slack.permissions import Places, Staff
-from bot.channels.slack.texts import Words
-from bot.channels.slack.views.answers import Answers, refused
+from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
+from bot.channels.slack.texts import StaffTexts
+from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
 from bot.desk import Desk
 from bot.errors import DeliveryError
@@ -33,34 +33,38 @@ class HandlerContext:
 
     desk: Desk
     client: Client
-    staff: Staff
-    places: Places
+    staff_permissions: StaffPermissions
+    channel_permissions: ChannelPermissions
     cards: Cards
-    answers: Answers
-    words: Words
+    answers: AnswerView
+    texts: StaffTexts
     channel: str
-    candidates: Path
-    work: "EnqueueJob | None"
+    candidates_path: Path
+    enqueue_job: "EnqueueJob | None"
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:
         """Why the person behind an event may not; empty when they may."""
         user, team, home = payload.get("user"), payload.get("team"), payload.get("home")
-        return self.staff.objection(user, team, home) or self._here(payload)
+        return self.staff_permissions.objection(user, team, home) or self._channel_objection(
+            payload
+        )
 
-    def _here(self, payload: Payload) -> str:
+    def _channel_objection(self, payload: Payload) -> str:
         """Buttons, commands and shortcuts work where nobody else reads along."""
         channel = str(payload.get("channel") or "D")
         if payload["kind"] not in DONE_IN_A_CHANNEL or channel.startswith("D"):
             return ""
-        why = self.places.objection(channel)
+        why = self.channel_permissions.objection(channel)
         return why and f"I do not speak in this channel: {why}. Use a private one, or write to me"
 
     def refuse(self, payload: Payload, why: str) -> None:
         """Say no where they are; nothing is recorded."""
-        self.tell(payload, refused(why))
+        self.reply_privately(payload, refusal_text(why))
 
-    def tell(self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None) -> None:
+    def reply_privately(
+        self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None
+    ) -> None:
         """A word to one person, where they are: not kept, so never a reminder."""
         body: dict[str, Any] = {"text": text, **QUIET} | ({"blocks": blocks} if blocks else {})
         with suppress(DeliveryError):
@@ -74,16 +78,16 @@ class HandlerContext:
                 return
             self.client.call("chat.postMessage", body | {"channel": user})
 
-    def failed(self, event: SlackEvent, error: Exception) -> None:
+    def report_failure(self, event: SlackEvent, error: Exception) -> None:
         """Something broke: the person gets an id, the log gets the rest."""
         number = secrets.token_hex(3)
         log.error(
             "an event was given up", extra={"event_id": number, "fault": type(error).__name__}
         )
-        if not self._instead(event, wrong(number)):
-            self.tell(event.payload, wrong(number))
+        if not self._replace_status(event, error_text(number)):
+            self.reply_privately(event.payload, error_text(number))
 
-    def _instead(self, event: SlackEvent, text: str) -> bool:
+    def _replace_status(self, event: SlackEvent, text: str) -> bool:
         """In the place of the word that it is being looked up, where that was said."""
         ts = json.loads(event.result or "{}").get("status")
         if not ts:
@@ -95,7 +99,7 @@ class HandlerContext:
         return False
 
 
-def wrong(number: str) -> str:
+def error_text(number: str) -> str:
     """What a person is told when something broke."""
     return f"Something went wrong (error {number}). Nothing was sent. Please try again."
 

@@ -7,14 +7,14 @@ long; together they wait once.
 import threading
 from dataclasses import dataclass
 
-from bot.channels.slack.events import Incoming
+from bot.channels.slack.events import IncomingEvent
 from bot.journal.slack_events import SlackStore
 from bot.journal.slack_records import NewSlackEvent
 
 
 @dataclass(slots=True)
 class _Ticket:
-    event: Incoming
+    event: IncomingEvent
     done: bool = False
     error: Exception | None = None
 
@@ -23,35 +23,35 @@ class Inbox:
     """Many threads hand in, whoever is first commits for all who wait."""
 
     def __init__(self, book: SlackStore) -> None:
-        self.book = book
+        self.events = book
         self._waiting: list[_Ticket] = []
-        self._list = threading.Lock()
-        self._turn = threading.Lock()
+        self._list_lock = threading.Lock()
+        self._commit_lock = threading.Lock()
 
-    def take(self, event: Incoming) -> None:
+    def store(self, event: IncomingEvent) -> None:
         """Returns when it is stored; raises what kept it from being stored."""
         ticket = _Ticket(event)
-        with self._list:
+        with self._list_lock:
             self._waiting.append(ticket)
-        with self._turn:
+        with self._commit_lock:
             if not ticket.done:
                 self._commit()
         if ticket.error:
             raise ticket.error
 
-    def busy(self) -> bool:
+    def is_committing(self) -> bool:
         """Does somebody wait for an ack?"""
-        return self._turn.locked()
+        return self._commit_lock.locked()
 
     def _commit(self) -> None:
-        with self._list:
+        with self._list_lock:
             batch, self._waiting = self._waiting, []
         rows = [
             NewSlackEvent(key=e.key, lane=e.lane, payload=e.payload, place=e.place)
             for e in (ticket.event for ticket in batch)
         ]
         try:
-            self.book.store_events(rows)
+            self.events.store_events(rows)
         except Exception as error:  # noqa: BLE001 - each of them hears of it
             for ticket in batch:
                 ticket.error = error

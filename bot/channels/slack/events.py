@@ -7,7 +7,7 @@ from typing import Any
 
 import re2
 
-from bot.channels.slack.mrkdwn import typed
+from bot.channels.slack.mrkdwn import decode_typed_text
 from bot.redact import redact
 
 ACT, ASK = "act", "ask"
@@ -25,7 +25,7 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class IncomingEvent:
     """An event as it is stored."""
 
     key: str
@@ -34,7 +34,7 @@ class Incoming:
     place: str | None = None
 
 
-def incoming(body: Body) -> Incoming | None:
+def parse_delivery(body: Body) -> IncomingEvent | None:
     """None for what needs nothing but an ack."""
     kind = body.get("type")
     if kind == "event_callback":
@@ -46,17 +46,17 @@ def incoming(body: Body) -> Incoming | None:
     return _command(body) if body.get("command") else None
 
 
-def _event(body: Body) -> Incoming | None:
+def _event(body: Body) -> IncomingEvent | None:
     event = body.get("event") or {}
     kind = event.get("type", "")
     about = {"kind": kind, "team": team_of(body), "user": event.get("user")}
     key = f"event:{body.get('event_id')}"
     if kind in CHANGED:
-        return Incoming(key=key, lane=ACT, payload={"kind": kind})
+        return IncomingEvent(key=key, lane=ACT, payload={"kind": kind})
     if body.get("is_ext_shared_channel") or _anothers(event):
         return None
     if kind == "app_home_opened" or kind in LOST:
-        return Incoming(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
+        return IncomingEvent(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
     if kind not in ("message", "app_mention") or not _by_a_person(event):
         return None
     if kind == "message" and event.get("channel_type") != "im":
@@ -69,7 +69,9 @@ def _event(body: Body) -> Incoming | None:
         "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
         "home": _home(event, about["team"]),
     }  # fmt: skip
-    return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+    return IncomingEvent(
+        key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}"
+    )
 
 
 def _anothers(event: Body) -> bool:
@@ -100,7 +102,7 @@ def _by_a_person(event: Body) -> bool:
     return event.get("subtype") in SPOKEN and event.get("user") not in (None, "", "USLACKBOT")
 
 
-def _click(body: Body) -> Incoming:
+def _click(body: Body) -> IncomingEvent:
     action = (body.get("actions") or [{}])[0]
     chosen = action.get("selected_option") or {}
     name, value = str(action.get("action_id", "")), str(action.get("value") or chosen.get("value"))
@@ -110,17 +112,17 @@ def _click(body: Body) -> Incoming:
         "view": (body.get("view") or {}).get("id"),
     }  # fmt: skip
     key = f"click:{payload['user']}:{name}:{value[:200]}:{action.get('action_ts')}"
-    return Incoming(key=key, lane=ACT, payload=payload)
+    return IncomingEvent(key=key, lane=ACT, payload=payload)
 
 
-def _shortcut(body: Body) -> Incoming:
+def _shortcut(body: Body) -> IncomingEvent:
     message = body.get("message") or {}
     payload = _from(body) | _masked(message.get("text") or "") | {"kind": "shortcut"}
     key = f"shortcut:{body.get('trigger_id')}:{body.get('action_ts')}"
-    return Incoming(key=key, lane=ASK, payload=payload)
+    return IncomingEvent(key=key, lane=ASK, payload=payload)
 
 
-def _command(body: Body) -> Incoming:
+def _command(body: Body) -> IncomingEvent:
     first, *rest = str(body.get("text") or "").split(None, 1) or [""]
     verb = first.lower() if first.lower() in VERBS else "help"
     payload = {
@@ -128,7 +130,7 @@ def _command(body: Body) -> Incoming:
         "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb,
     } | _masked("".join(rest))  # fmt: skip
     key = f"command:{body.get('trigger_id')}"
-    return Incoming(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
+    return IncomingEvent(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
 
 
 def _from(body: Body) -> dict[str, Any]:
@@ -142,12 +144,12 @@ def _from(body: Body) -> dict[str, Any]:
 
 def _masked(text: str) -> dict[str, Any]:
     """Secrets are gone before anything is stored."""
-    found = redact(typed(text[:LONGEST]))
+    found = redact(decode_typed_text(text[:LONGEST]))
     spans = [[span.kind.value, span.start, span.end, span.certain] for span in found.spans]
     return {"text": found.text, "spans": spans}
 
 
-def told(view: Body) -> dict[str, Any]:
+def decode_metadata(view: Body) -> dict[str, Any]:
     """What a window remembers; nothing for a broken one."""
     try:
         found = json.loads(view.get("private_metadata") or "{}")

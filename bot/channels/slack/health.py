@@ -17,16 +17,19 @@ SKEW_SECONDS = 60
 DAY = 86_400
 
 
-def standing(slack: "Slack") -> list[Health]:
+def list_health(slack: "Slack") -> list[Health]:
     """Each thing that can be wrong in the process that runs, in plain words."""
-    broken = [*set(dict(slack.troubles).values()), *slack.supervisor.faults()]
-    trouble = slack.acts.lost or slack.sender.trouble or "; ".join(broken)
-    found = [Health(name="slack", good=not trouble, says=trouble or _line(slack)), posts(slack)]
+    broken = [*set(dict(slack.troubles).values()), *slack.supervisor.list_faults()]
+    trouble = slack.button_handler.lost_access or slack.outbox_worker.trouble or "; ".join(broken)
+    found = [
+        Health(name="slack", good=not trouble, says=trouble or _line(slack)),
+        check_posts(slack),
+    ]
     if slack.model:
         found.append(slack.model.health())
     if slack.clock and not slack.clock.good:
         found.append(slack.clock)
-    if not (signs := signed(slack)).good:
+    if not (signs := check_signatures(slack)).good:
         found.append(signs)
     if failed := slack.journal.slack.count_failed_events(DAY):
         says = f"{failed} events of the last day were given up; who caused them was told"
@@ -34,7 +37,7 @@ def standing(slack: "Slack") -> list[Health]:
     return found
 
 
-def posts(slack: "Slack") -> Health:
+def check_posts(slack: "Slack") -> Health:
     """What waits to be posted, and what was refused."""
     counts = slack.journal.slack.count_by_state()
     waits, dead = counts.get(SlackPostState.READY, 0), counts.get(SlackPostState.FAILED, 0)
@@ -44,16 +47,16 @@ def posts(slack: "Slack") -> Health:
     return Health(name="slack posts", good=not dead, says=says)
 
 
-def signed(slack: "Slack") -> Health:
+def check_signatures(slack: "Slack") -> Health:
     """The requests of the last hour, where Slack posts them."""
-    wrong = signatures.lately(slack.journal)
+    wrong = signatures.describe_recent(slack.journal)
     says = "; ".join(wrong) or "none refused in the last hour"
     return Health(name="slack signed", good=not wrong, says=says)
 
 
-def clock(answer: SlackResponse) -> Health:
+def check_clock(answer: SlackResponse) -> Health:
     """Our time beside Slack's."""
-    date = header(answer, "date")
+    date = read_header(answer, "date")
     if not date:
         return Health(name="slack clock", good=True, says="Slack did not say what time it is")
     off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
@@ -62,7 +65,7 @@ def clock(answer: SlackResponse) -> Health:
     return Health(name="slack clock", good=good, says=says)
 
 
-def header(answer: SlackResponse, name: str) -> str:
+def read_header(answer: SlackResponse, name: str) -> str:
     """One header; the SDK lists some and not others."""
     headers = {key.lower(): value for key, value in answer.headers.items()}
     value = headers.get(name, "")
@@ -71,5 +74,5 @@ def header(answer: SlackResponse, name: str) -> str:
 
 def _line(slack: "Slack") -> str:
     if slack.access.app_token:
-        return "the line is open" if slack.socket and slack.socket.connected() else "connecting"
+        return "the line is open" if slack.socket and slack.socket.is_connected() else "connecting"
     return "waits for Slack's requests"

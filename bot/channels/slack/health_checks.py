@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from slack_sdk.errors import SlackClientError
 
 from bot.channels.slack.client import SECONDS, Web
-from bot.channels.slack.health import clock, header, posts, signed
-from bot.channels.slack.manifest import scopes
+from bot.channels.slack.health import check_clock, check_posts, check_signatures, read_header
+from bot.channels.slack.manifest import bot_scopes
 from bot.channels.slack.views.home import Health
 from bot.errors import DeliveryError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bot.channels.slack import Slack
 
 
-def examine(slack: "Slack") -> Iterator[Health]:
+def check_setup(slack: "Slack") -> Iterator[Health]:
     """Token, scopes, clock, app token, signatures, channel, staff, posts."""
     try:
         answer = slack.client.call("auth.test", {})
@@ -24,23 +24,23 @@ def examine(slack: "Slack") -> Iterator[Health]:
             name="slack token", good=False,
             says=f"{error}; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
         )  # fmt: skip
-        yield signed(slack)
-        yield posts(slack)
+        yield check_signatures(slack)
+        yield check_posts(slack)
         return
-    slack.staff.team = str(answer["team_id"])
+    slack.staff_permissions.team = str(answer["team_id"])
     yield Health(name="slack token", good=True, says=f"workspace {answer.get('team', '')}")
-    yield _scopes(header(answer, "x-oauth-scopes"))
-    yield clock(answer)
+    yield _scopes(read_header(answer, "x-oauth-scopes"))
+    yield check_clock(answer)
     if slack.access.app_token:
         yield _line(slack)
-    yield signed(slack)
+    yield check_signatures(slack)
     yield _channel(slack)
     yield from _staff(slack)
-    yield posts(slack)
+    yield check_posts(slack)
 
 
 def _scopes(granted: str) -> Health:
-    has, wants = {s.strip() for s in granted.split(",") if s.strip()}, set(scopes())
+    has, wants = {s.strip() for s in granted.split(",") if s.strip()}, set(bot_scopes())
     if missing := sorted(wants - has):
         says = f"missing: {', '.join(missing)}; install the app again from its manifest"
         return Health(name="slack scopes", good=False, says=says)
@@ -66,7 +66,7 @@ def _line(slack: "Slack") -> Health:
 def _channel(slack: "Slack") -> Health:
     name, channel = "slack channel", slack.access.channel
     try:
-        why = slack.places.objection(channel)
+        why = slack.channel_permissions.objection(channel)
     except DeliveryError as error:
         return Health(name=name, good=False, says=str(error))
     if why:
@@ -79,7 +79,7 @@ def _staff(slack: "Slack") -> Iterator[Health]:
     wrong = []
     for user in sorted({*slack.access.staff, *slack.access.oncall}):
         try:
-            why = slack.staff.objection(user, slack.staff.team)
+            why = slack.staff_permissions.objection(user, slack.staff_permissions.team)
         except DeliveryError as error:
             why = str(error)
         if why:

@@ -14,6 +14,6 @@ def manifest() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def scopes() -> list[str]:
+def bot_scopes() -> list[str]:
     """What the bot may do."""
     return list(manifest()["oauth_config"]["scopes"]["bot"])

@@ -25,29 +25,29 @@ MORE = " …"
 CUT = " … [{count} more characters]"
 
 
-def tame(text: str) -> str:
+def neutralize(text: str) -> str:
     """`text` with links defanged, mentions broken, invisible characters gone; all of it."""
-    seen = BLANKS.sub("\n\n", visible(text))
-    return TOKEN.sub("‹", defanged(seen))
+    seen = BLANKS.sub("\n\n", strip_invisible(text))
+    return TOKEN.sub("‹", defang(seen))
 
 
-def visible(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """`text` without what nobody sees or what turns a line around."""
     return printable(text).strip()
 
 
-def defanged(text: str) -> str:
+def defang(text: str) -> str:
     """Links, hosts and addresses that nobody can click."""
     text = OPENER.sub(r"\1[:]\2", SCHEME.sub(r"\1[:]\2", text))
     return _dots(text)
 
 
-def clip(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """At most `limit` characters of our own words."""
     return text if len(text) <= limit else text[: limit - len(MORE)].rstrip() + MORE
 
 
-def cut(text: str, limit: int) -> str:
+def truncate_counted(text: str, limit: int) -> str:
     """At most `limit` characters of a mail or a draft; says how many more there are."""
     if len(text) <= limit:
         return text
@@ -55,7 +55,7 @@ def cut(text: str, limit: int) -> str:
     return text[:kept] + CUT.format(count=len(text) - kept)
 
 
-def parts(text: str, limit: int) -> list[str]:
+def split_text(text: str, limit: int) -> list[str]:
     """`text` in pieces, cut after a paragraph, a line or a word where there is one."""
     found, rest = [], text
     while len(rest) > limit:
@@ -66,19 +66,19 @@ def parts(text: str, limit: int) -> list[str]:
     return [*found, rest]
 
 
-def hidden_address(address: str) -> str:
+def mask_address(address: str) -> str:
     """Enough to tell two senders apart, too little to write to one."""
-    shown = clip(tame(address), 200)
+    shown = truncate(neutralize(address), 200)
     name, at, host = shown.rpartition("@")
     return f"{name[:1]}•••{at}{host}" if at else f"{shown[:1]}•••"
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """For our own words in mrkdwn."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def typed(text: str) -> str:
+def decode_typed_text(text: str) -> str:
     """What somebody typed into Slack: entities decoded, references by their label."""
     text = MENTION.sub("@somebody", text)
     text = CHANNEL.sub(r"#\1", text)

@@ -31,7 +31,7 @@ class _Known:
 
 
 @dataclass
-class Staff:
+class StaffPermissions:
     """The list of the people who may decide."""
 
     client: Client
@@ -39,51 +39,51 @@ class Staff:
     seconds: float
     team: str = ""
     tick: Tick = time.monotonic
-    _seen: dict[str, _Known] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
 
     def objection(self, user: str | None, team: str | None, home: str | None = None) -> str:
         """Why this person may not; empty when they may. DeliveryError when nobody can tell."""
         if not user or user not in self.users:
             return "you are not on this desk's staff list. Ask your lead to add you"
-        if team != self._ours():
+        if team != self._own_team():
             return "this came from another workspace"
         if home and home != team:
             return ELSEWHERE
-        known, now = self._seen.get(user), self.tick()
+        known, now = self._known.get(user), self.tick()
         if known is None or now - known.at > self.seconds:
-            known = self._seen[user] = _Known(why=self._look(user), at=now)
+            known = self._known[user] = _Known(why=self._ask_slack(user), at=now)
         known.used = now
         return known.why
 
     def refresh(self) -> None:
         """Ask about those who were just here before they are back: an ack does not wait for it."""
         now = self.tick()
-        for user, known in list(self._seen.items()):
+        for user, known in list(self._known.items()):
             if now - known.used > IN_USE_SECONDS:
-                del self._seen[user]
+                del self._known[user]
             elif now - known.at > self.seconds / 2:
-                self._seen[user] = _Known(why=self._look(user), at=now, used=known.used)
+                self._known[user] = _Known(why=self._ask_slack(user), at=now, used=known.used)
 
-    def _ours(self) -> str:
+    def _own_team(self) -> str:
         if not self.team:
             self.team = str(self.client.call("auth.test", {})["team_id"])
         return self.team
 
-    def _look(self, user: str) -> str:
-        found = self.client.read("users.info", {"user": user}).get("user") or {}
+    def _ask_slack(self, user: str) -> str:
+        found = self.client.call_with_form("users.info", {"user": user}).get("user") or {}
         if any(found.get(name) for name in FOREIGN):
             return "guests, bots and accounts that were closed may not use it"
-        return "" if found.get("team_id") == self._ours() else ELSEWHERE
+        return "" if found.get("team_id") == self._own_team() else ELSEWHERE
 
 
 @dataclass
-class Places:
+class ChannelPermissions:
     """Which channels the desk may speak in and listen to: private, of this workspace alone."""
 
     client: Client
     seconds: float
     tick: Tick = time.monotonic
-    _seen: dict[str, _Known] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
 
     def objection(self, channel: str, *, seconds: float | None = None) -> str:
         """Why not in this channel; empty when it may. DeliveryError when nobody can tell.
@@ -91,19 +91,19 @@ class Places:
         What was found out is believed for `seconds`, where they are given.
         """
         believed = self.seconds if seconds is None else seconds
-        known = self._seen.get(channel)
+        known = self._known.get(channel)
         if known is None or self.tick() - known.at > believed:
-            known = _Known(why=self._look(channel), at=self.tick())
-            self._seen[channel] = known
+            known = _Known(why=self._ask_slack(channel), at=self.tick())
+            self._known[channel] = known
         return known.why
 
     def forget(self) -> None:
         """Look again."""
-        self._seen.clear()
+        self._known.clear()
 
-    def _look(self, channel: str) -> str:
+    def _ask_slack(self, channel: str) -> str:
         try:
-            answer = self.client.read("conversations.info", {"channel": channel})
+            answer = self.client.call_with_form("conversations.info", {"channel": channel})
         except DeliveryError as error:
             if "missing_scope" in str(error) or "channel_not_found" in str(error):
                 return "it is public, or the desk was not invited"

@@ -17,7 +17,7 @@ NOTED_SECONDS = 60.0
 HOUR = 3600
 
 
-class Flaw(StrEnum):
+class SignatureFlaw(StrEnum):
     """What is wrong with a signature."""
 
     KEY = "key"  # of this minute, made with another secret
@@ -26,49 +26,49 @@ class Flaw(StrEnum):
 
 
 SAYS = {
-    Flaw.KEY: "requests of this minute carry another secret's signature: "
+    SignatureFlaw.KEY: "requests of this minute carry another secret's signature: "
     "DESK_SLACK_SIGNING_SECRET is not the app's (Basic Information), or a stranger knocks",
-    Flaw.CLOCK: "requests with the right signature are more than five minutes off: "
+    SignatureFlaw.CLOCK: "requests with the right signature are more than five minutes off: "
     "set the clock of this machine",
-    Flaw.STRANGER: "requests came without a signature of Slack's: a stranger knocks",
+    SignatureFlaw.STRANGER: "requests came without a signature of Slack's: a stranger knocks",
 }
 
 
-class Refusals:
+class UnsignedRequests:
     """Those of this process, since it began; the journal has a note a minute of each kind."""
 
     def __init__(self, journal: Journal, secret: str) -> None:
         self.journal = journal
         self.secret = secret
-        self.counted = Counter[Flaw]()
-        self._noted: dict[Flaw, float] = {}
+        self.counts = Counter[SignatureFlaw]()
+        self._noted_at: dict[SignatureFlaw, float] = {}
 
     def add(self, headers: Mapping[str, str], body: bytes) -> None:
         """One more."""
         flaw = self._flaw(headers, body)
-        self.counted[flaw] += 1
+        self.counts[flaw] += 1
         now = time.monotonic()
-        if now - self._noted.get(flaw, -NOTED_SECONDS) >= NOTED_SECONDS:
-            self._noted[flaw] = now
+        if now - self._noted_at.get(flaw, -NOTED_SECONDS) >= NOTED_SECONDS:
+            self._noted_at[flaw] = now
             log.warning("a request was not signed by Slack", extra={"fault": flaw.value})
             self.journal.note(_event(flaw))
 
-    def _flaw(self, headers: Mapping[str, str], body: bytes) -> Flaw:
+    def _flaw(self, headers: Mapping[str, str], body: bytes) -> SignatureFlaw:
         made = headers.get("x-slack-request-timestamp", "")
         if not made.isdecimal() or not self.secret:
-            return Flaw.STRANGER
+            return SignatureFlaw.STRANGER
         right = SignatureVerifier(self.secret).generate_signature(timestamp=made, body=body) or ""
         fits = hmac.compare_digest(right, headers.get("x-slack-signature", ""))
         if fits:
-            return Flaw.CLOCK
+            return SignatureFlaw.CLOCK
         fresh = abs(time.time() - float(made)) <= WINDOW_SECONDS
-        return Flaw.KEY if fresh else Flaw.STRANGER
+        return SignatureFlaw.KEY if fresh else SignatureFlaw.STRANGER
 
 
-def lately(journal: Journal) -> list[str]:
+def describe_recent(journal: Journal) -> list[str]:
     """What was wrong with those of the last hour, in plain words."""
-    return [SAYS[flaw] for flaw in Flaw if journal.count_recent(_event(flaw), HOUR)]
+    return [SAYS[flaw] for flaw in SignatureFlaw if journal.count_recent(_event(flaw), HOUR)]
 
 
-def _event(flaw: Flaw) -> str:
+def _event(flaw: SignatureFlaw) -> str:
     return f"slack: request refused: {flaw}"

@@ -4,11 +4,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.channels.slack.access import Model
-from bot.channels.slack.card_sync import payload
-from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.access import SuggestionModel
+from bot.channels.slack.card_sync import message_arguments
+from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
-from bot.channels.slack.views.cards import Drawn
+from bot.channels.slack.views.cards import RenderedMessage
 from bot.domain import EscalationReason
 from bot.journal import Journal
 from bot.journal.records import QueuedCase
@@ -29,21 +29,25 @@ SPOKEN = "A suggested wording, in the thread of the case"
 class Suggestions:
     """Looks for cases that have none yet."""
 
-    def __init__(self, journal: Journal, model: Model, channel: str) -> None:
+    def __init__(self, journal: Journal, model: SuggestionModel, channel: str) -> None:
         self.journal = journal
         self.model = model
         self.channel = channel
         self._tried = Counter[str]()  # by key; TRIES of it: nothing more to do
 
-    def work(self, stopping: threading.Event) -> int:
+    def post_suggestions(self, stopping: threading.Event) -> int:
         """Ask the model for each case that wants a wording; how many got one."""
-        return sum(self._suggest(case) for case in self._wanting() if self._may(stopping))
+        return sum(
+            self._suggest(case)
+            for case in self._cases_without_suggestion()
+            if self._may_ask(stopping)
+        )
 
-    def _may(self, stopping: threading.Event) -> bool:
+    def _may_ask(self, stopping: threading.Event) -> bool:
         """A case that comes while the budget is spent has lost no try."""
         return self.model.state() == "open" and not stopping.is_set()
 
-    def _wanting(self) -> Iterator[QueuedCase]:
+    def _cases_without_suggestion(self) -> Iterator[QueuedCase]:
         for case in self.journal.cases.list_open():
             if EscalationReason(case.reason) in WORTH and self._tried[_key(case)] < TRIES:
                 card = self.journal.slack.read_card(case.id)
@@ -63,7 +67,7 @@ class Suggestions:
         first = now.parent if now else None
         return self.journal.slack.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=payload(drawn(found)) | {"thread_of": first or case.id},
+            payload=message_arguments(render_suggestion(found)) | {"thread_of": first or case.id},
         )  # fmt: skip
 
 
@@ -71,13 +75,13 @@ def _key(case: QueuedCase) -> str:
     return f"suggestion:{case.id}:{case.round}"
 
 
-def drawn(found: Suggestion) -> Drawn:
+def render_suggestion(found: Suggestion) -> RenderedMessage:
     """The sentences with their marks, then what to look at."""
-    made: list[b.Block] = [b.words(TITLE), b.said("\n".join(_lines(found)), LENGTH)]
+    made: list[b.Block] = [b.markdown(TITLE), b.quote("\n".join(_lines(found)), LENGTH)]
     if found.warnings:
-        made += b.warned(found.warnings)
-    made.append(b.remarks(LEGEND, *_rests(found)))
-    return Drawn(blocks=b.fits(made), text=SPOKEN)
+        made += b.list_warnings(found.warnings)
+    made.append(b.small_print(LEGEND, *_rests(found)))
+    return RenderedMessage(blocks=b.fit_message(made), text=SPOKEN)
 
 
 def _lines(found: Suggestion) -> Iterator[str]:
@@ -89,4 +93,4 @@ def _rests(found: Suggestion) -> Iterator[str]:
     """The passages that carry a sentence."""
     carried = {s.passage.id: s.passage for s in found.sentences if s.passage}
     for passage in list(carried.values())[:5]:
-        yield f"📄 {escaped(passage.heading)} ({passage.date})"
+        yield f"📄 {escape(passage.heading)} ({passage.date})"

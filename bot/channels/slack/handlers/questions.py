@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from bot.channels.slack.context import HandlerContext, Payload
-from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.views.answers import HELP, WAIT
-from bot.channels.slack.views.blocks import words
+from bot.channels.slack.views.blocks import markdown
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
 from bot.journal.slack_records import SlackEvent
@@ -24,55 +24,55 @@ class QuestionHandler:
     """The lane of questions: a model may take seconds, and no click waits for it."""
 
     def __init__(self, room: HandlerContext) -> None:
-        self.room = room
-        self.book = room.desk.journal.slack
+        self.context = room
+        self.store = room.desk.journal.slack
 
-    def ask(self, event: SlackEvent) -> None:
+    def handle(self, event: SlackEvent) -> None:
         """Answer where the question was put, or say why not."""
         payload = event.payload
-        if why := self.room.objection(payload):
-            self.room.refuse(payload, why)
+        if why := self.context.objection(payload):
+            self.context.refuse(payload, why)
             return
         if not payload["text"].strip():
-            self.room.tell(payload, SILENT if payload["kind"] == "shortcut" else HELP)
+            self.context.reply_privately(payload, SILENT if payload["kind"] == "shortcut" else HELP)
             return
-        public = self._too_public(payload)
-        place = {"ts": ""} if public else self._status(event)
-        response = self.room.desk.responder.respond(_message(payload))
-        made = self._stored(event, response, place["ts"])
+        public = self._channel_objection(payload)
+        place = {"ts": ""} if public else self._post_status(event)
+        response = self.context.desk.responder.respond(_message(payload))
+        made = self._store_answer(event, response, place["ts"])
         if public:
             made["text"] = f"I do not answer in that channel: {public}. Here is what I found."
-            made["blocks"] = [words(escaped(made["text"])), *made["blocks"]]
+            made["blocks"] = [markdown(escape(made["text"])), *made["blocks"]]
         self._post(event, made, place, private=bool(public))
 
-    def _too_public(self, payload: Payload) -> str:
+    def _channel_objection(self, payload: Payload) -> str:
         if payload["kind"] != "app_mention":
             return ""
-        return self.room.places.objection(str(payload["channel"]))
+        return self.context.channel_permissions.objection(str(payload["channel"]))
 
-    def _status(self, event: SlackEvent) -> dict[str, str]:
+    def _post_status(self, event: SlackEvent) -> dict[str, str]:
         """Say at once that it is being looked up; the answer takes the place of that word."""
         payload = event.payload
         if payload.get("url"):
             if payload["kind"] == "shortcut":  # the ack of a command has said it
-                self.room.tell(payload, WAIT)
+                self.context.reply_privately(payload, WAIT)
             return {"ts": ""}
         if event.result:
             return {"ts": str(json.loads(event.result).get("status", ""))}
         where = {"channel": payload["channel"]} | _thread(payload)
         with suppress(DeliveryError):
-            answer = self.room.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
+            answer = self.context.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
             ts = str(answer["ts"])
-            self.book.store_result(event.id, json.dumps({"status": ts}))
+            self.store.store_result(event.id, json.dumps({"status": ts}))
             return {"ts": ts}
         return {"ts": ""}
 
-    def _stored(self, event: SlackEvent, response: Response, status: str) -> dict[str, Any]:
+    def _store_answer(self, event: SlackEvent, response: Response, status: str) -> dict[str, Any]:
         can_share = event.payload["kind"] == "command"
-        drawn = self.room.answers.answer(response, event.id, can_share=can_share)
+        drawn = self.context.answers.render(response, event.id, can_share=can_share)
         made: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
         kept = made | {"about": _about(response), "status": status}
-        self.book.store_result(event.id, json.dumps(kept))
+        self.store.store_result(event.id, json.dumps(kept))
         return made
 
     def _post(
@@ -82,18 +82,20 @@ class QuestionHandler:
         if url := payload.get("url"):
             where = {"url": url, "response_type": "ephemeral", "replace_original": True}
             body = made | where | QUIET
-            self.book.enqueue(key, channel=payload["user"], method="respond", payload=body)
+            self.store.enqueue(key, channel=payload["user"], method="respond", payload=body)
         elif private:
-            self.book.enqueue(key, channel=payload["user"], method="chat.postMessage", payload=made)
+            self.store.enqueue(
+                key, channel=payload["user"], method="chat.postMessage", payload=made
+            )
         elif place["ts"]:
             body = made | {"ts": place["ts"]}
-            self.book.enqueue(key, channel=payload["channel"], method="chat.update", payload=body)
+            self.store.enqueue(key, channel=payload["channel"], method="chat.update", payload=body)
         else:
             body = made | _thread(payload)
-            self.book.enqueue(
+            self.store.enqueue(
                 key, channel=payload["channel"], method="chat.postMessage", payload=body
             )
-        self.room.wake()
+        self.context.wake()
 
 
 def _thread(payload: Payload) -> dict[str, Any]:

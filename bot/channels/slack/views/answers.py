@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from bot.answering.reply import headed
-from bot.channels.slack.mrkdwn import escaped
-from bot.channels.slack.texts import Words
+from bot.channels.slack.mrkdwn import escape
+from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import Drawn
+from bot.channels.slack.views.cards import RenderedMessage
 from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
 from bot.llm.consult import describe_consultation
 from bot.outbound import Outbound
@@ -39,50 +39,54 @@ WAIT = "Looking it up …"
 SPOKEN = "Incident Desk has an answer for you"
 
 
-class Answers:
+class AnswerView:
     """Draws responses."""
 
-    def __init__(self, outbound: Outbound, words: Words, threshold: float) -> None:
+    def __init__(self, outbound: Outbound, words: StaffTexts, threshold: float) -> None:
         self.outbound = outbound
-        self.words = words
+        self.texts = words
         self.threshold = threshold
 
-    def answer(self, response: Response, event_id: int, *, can_share: bool = False) -> Drawn:
+    def render(
+        self, response: Response, event_id: int, *, can_share: bool = False
+    ) -> RenderedMessage:
         """Every outcome, then whether it helped."""
         made: list[Block] = []
         if response.redactions:
-            made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
+            made.append(
+                b.markdown("🔒 Your text held what looks like a secret. It was not stored.")
+            )
         if not response.outcomes:
-            made.append(b.words(NOTHING_ASKED))
+            made.append(b.markdown(NOTHING_ASKED))
         for outcome in response.outcomes[:SHOWN]:
             made += self._outcome(outcome, several=len(response.outcomes) > 1)
         if (more := len(response.outcomes) - SHOWN) > 0:
-            made.append(b.remarks(MORE.format(count=more)))
-        made = b.fits(made, b.MOST_BLOCKS - 3)
-        rests_on = f"Published post, knowledge {escaped(response.knowledge)}"
-        made.append(b.remarks(rests_on, *map(escaped, describe_consultation(response))))
+            made.append(b.small_print(MORE.format(count=more)))
+        made = b.fit_message(made, b.MOST_BLOCKS - 3)
+        rests_on = f"Published post, knowledge {escape(response.knowledge)}"
+        made.append(b.small_print(rests_on, *map(escape, describe_consultation(response))))
         made.append(_feedback(event_id))
         if can_share:
             value = str(event_id)
-            made.append(b.row("share", [b.button("Share here", "share", value)]))
-        return Drawn(blocks=made, text=SPOKEN)
+            made.append(b.button_row("share", [b.button("Share here", "share", value)]))
+        return RenderedMessage(blocks=made, text=SPOKEN)
 
     def _outcome(self, outcome: Outcome, *, several: bool) -> Iterator[Block]:
         if several:
-            yield b.said(outcome.question, 300)
+            yield b.quote(outcome.question, 300)
         match outcome:
             case Answer() if not self._may_be_said(outcome.passages):
-                yield b.words(NOT_SAFE)
+                yield b.markdown(NOT_SAFE)
             case Answer():
-                yield b.words(f"*The post answers this* ({outcome.probability:.0%} sure).")
+                yield b.markdown(f"*The post answers this* ({outcome.probability:.0%} sure).")
                 yield from self._passages(outcome.passages)
             case Refusal():
-                yield b.words(REFUSED)
+                yield b.markdown(REFUSED)
             case Escalation():
-                reason = self.words.reasons[outcome.reason]
-                yield b.words(f"*A person must decide this.* {escaped(reason.why)}")
+                reason = self.texts.reasons[outcome.reason]
+                yield b.markdown(f"*A person must decide this.* {escape(reason.why)}")
                 if nearest := [p for p in outcome.candidates[:2] if self._is_published(p)]:
-                    yield b.words(
+                    yield b.markdown(
                         f"Nearest in the post, for you to judge ({outcome.probability:.0%} sure; "
                         f"the desk answers from {self.threshold:.0%}):"
                     )
@@ -102,13 +106,13 @@ class Answers:
 
     def _passages(self, passages: Sequence[Passage]) -> Iterator[Block]:
         for passage in passages:
-            yield b.remarks(f"📄 *{escaped(passage.heading)}* ({passage.date})")
-            yield b.letter(passage.text, PASSAGE)
+            yield b.small_print(f"📄 *{escape(passage.heading)}* ({passage.date})")
+            yield b.preformatted(passage.text, PASSAGE)
 
 
-def refused(why: str) -> str:
+def refusal_text(why: str) -> str:
     """The same answer to everybody who may not."""
-    return f"Incident Desk cannot do that for you: {escaped(why)}."
+    return f"Incident Desk cannot do that for you: {escape(why)}."
 
 
 def _feedback(event_id: int) -> Block:

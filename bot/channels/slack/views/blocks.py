@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.channels.slack.mrkdwn import clip, cut, escaped, parts, tame, visible
+from bot.channels.slack.mrkdwn import (
+    escape,
+    neutralize,
+    split_text,
+    strip_invisible,
+    truncate,
+    truncate_counted,
+)
 
 Block = dict[str, Any]
 
@@ -23,59 +30,59 @@ INPUT = 3_000
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": _plain(clip(text, 150))}
+    return {"type": "header", "text": _plain(truncate(text, 150))}
 
 
-def words(markup: str, block_id: str = "") -> Block:
+def markdown(markup: str, block_id: str = "") -> Block:
     """Our own words, with Slack's marks."""
-    block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": clip(markup, PIECE)}}
+    block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": truncate(markup, PIECE)}}
     return block | ({"block_id": block_id} if block_id else {})
 
 
-def remarks(*markups: str) -> Block:
+def small_print(*markups: str) -> Block:
     """Small print: our own words."""
-    elements = [{"type": "mrkdwn", "text": clip(m, PIECE)} for m in markups[:10]]
+    elements = [{"type": "mrkdwn", "text": truncate(m, PIECE)} for m in markups[:10]]
     return {"type": "context", "elements": elements}
 
 
-def said(text: str, limit: int) -> Block:
+def quote(text: str, limit: int) -> Block:
     """Somebody's text as a quotation: never formatted, never clickable."""
-    return _quote(cut(tame(text), limit))
+    return _quote(truncate_counted(neutralize(text), limit))
 
 
-def sayings(text: str) -> list[Block]:
+def quote_all(text: str) -> list[Block]:
     """The same for the whole of a text, however long: one block after another."""
-    return [_quote(part) for part in parts(tame(text), PIECE)]
+    return [_quote(part) for part in split_text(neutralize(text), PIECE)]
 
 
-def warned(warnings: Sequence[str]) -> list[Block]:
+def list_warnings(warnings: Sequence[str]) -> list[Block]:
     """What to look at once more: remarks may name what a user or a model wrote."""
     lines = [f"• {each}" for each in warnings[:WARNINGS]]
     if len(warnings) > WARNINGS:
         lines.append(f"… and {len(warnings) - WARNINGS} more remarks")
-    return [words("⚠️ *Look at this once more:*"), said("\n".join(lines), PIECE)]
+    return [markdown("⚠️ *Look at this once more:*"), quote("\n".join(lines), PIECE)]
 
 
-def letter(text: str, limit: int) -> Block:
+def preformatted(text: str, limit: int) -> Block:
     """A text as it shall go out, or did: not defanged, and still without any mark of Slack's."""
-    return _rich("rich_text_preformatted", cut(text, limit) or "(empty)", border=0)
+    return _rich("rich_text_preformatted", truncate_counted(text, limit) or "(empty)", border=0)
 
 
-def letters(text: str) -> list[Block]:
+def preformatted_all(text: str) -> list[Block]:
     """The same for the whole of a text."""
-    return [letter(part, PIECE) for part in parts(text, PIECE)]
+    return [preformatted(part, PIECE) for part in split_text(text, PIECE)]
 
 
-def label(text: str) -> Block:
+def plain_small_print(text: str) -> Block:
     """Small print that holds something a user wrote, such as an address."""
-    return {"type": "context", "elements": [_plain(cut(visible(text), 400))]}
+    return {"type": "context", "elements": [_plain(truncate_counted(strip_invisible(text), 400))]}
 
 
 def divider() -> Block:
     return {"type": "divider"}
 
 
-def row(block_id: str, buttons: Sequence[Block]) -> Block:
+def button_row(block_id: str, buttons: Sequence[Block]) -> Block:
     return {"type": "actions", "block_id": block_id, "elements": list(buttons)}
 
 
@@ -85,32 +92,32 @@ def button(text: str, action: str, value: str, *, style: str = "", spoken: str =
         "type": "button",
         "action_id": action,
         "value": value,
-        "text": _plain(clip(text, BUTTON)),
+        "text": _plain(truncate(text, BUTTON)),
     }
     if spoken:
-        made["accessibility_label"] = clip(spoken, BUTTON)
+        made["accessibility_label"] = truncate(spoken, BUTTON)
     return made | ({"style": style} if style else {})
 
 
-def sure(button_: Block, *, title: str, text: str, yes: str) -> Block:
+def with_confirmation(button_: Block, *, title: str, text: str, yes: str) -> Block:
     """A button that asks once more."""
     return button_ | {
         "confirm": {
-            "title": _plain(clip(title, 100)),
-            "text": _plain(clip(text, 300)),
-            "confirm": _plain(clip(yes, 30)),
+            "title": _plain(truncate(title, 100)),
+            "text": _plain(truncate(text, 300)),
+            "confirm": _plain(truncate(yes, 30)),
             "deny": _plain("No, go back"),
         }
     }
 
 
-def field(block_id: str, title: str, *, value: str = "", hint: str = "") -> Block:
+def text_field(block_id: str, title: str, *, value: str = "", hint: str = "") -> Block:
     """A text field of several lines."""
     element: Block = {
         "type": "plain_text_input", "action_id": "text", "multiline": True, "max_length": INPUT,
     }  # fmt: skip
     if value:
-        element["initial_value"] = clip(value, INPUT)
+        element["initial_value"] = truncate(value, INPUT)
     made: Block = {
         "type": "input", "block_id": block_id, "label": _plain(title), "element": element,
         "optional": block_id != "text_0",
@@ -118,51 +125,51 @@ def field(block_id: str, title: str, *, value: str = "", hint: str = "") -> Bloc
     return made | ({"hint": _plain(hint)} if hint else {})
 
 
-def tick(block_id: str, title: str, says: str) -> Block:
+def checkbox(block_id: str, title: str, says: str) -> Block:
     """A box that must be ticked."""
-    option = {"text": _plain(clip(says, BUTTON)), "value": "yes"}
+    option = {"text": _plain(truncate(says, BUTTON)), "value": "yes"}
     return {
         "type": "input", "block_id": block_id, "label": _plain(title),
         "element": {"type": "checkboxes", "action_id": "tick", "options": [option]},
     }  # fmt: skip
 
 
-def choice(block_id: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
+def radio_buttons(block_id: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
     """One of several."""
-    made = [{"text": _plain(clip(says, BUTTON)), "value": value} for value, says in options]
+    made = [{"text": _plain(truncate(says, BUTTON)), "value": value} for value, says in options]
     return {
         "type": "input", "block_id": block_id, "label": _plain(title),
         "element": {"type": "radio_buttons", "action_id": "choice", "options": made},
     }  # fmt: skip
 
 
-def ago(at: str) -> str:
+def relative_time(at: str) -> str:
     """A moment that every reader sees as their own 'three minutes ago'."""
     return _date(at, "{ago}")
 
 
-def moment(at: str) -> str:
+def absolute_time(at: str) -> str:
     """A moment in every reader's own time zone."""
     return _date(at, "{date_short_pretty} {time}")
 
 
-def fits(blocks: Sequence[Block], most: int = MOST_BLOCKS) -> list[Block]:
+def fit_message(blocks: Sequence[Block], most: int = MOST_BLOCKS) -> list[Block]:
     """No more blocks and characters than Slack takes of a message; what is left out is said."""
-    return _fitting(blocks, most, MOST_CHARACTERS, size)
+    return _fitting(blocks, most, MOST_CHARACTERS, text_size)
 
 
-def fits_view(blocks: Sequence[Block]) -> list[Block]:
+def fit_view(blocks: Sequence[Block]) -> list[Block]:
     """The same of a window or App Home, which may hold more."""
     return _fitting(blocks, MOST_IN_VIEW, MOST_BYTES, lambda block: len(json.dumps(block)))
 
 
-def size(found: object) -> int:
+def text_size(found: object) -> int:
     """Characters of a block, or of what it holds."""
     if isinstance(found, str):
         return len(found)
     if isinstance(found, dict):
-        return sum(size(value) for value in found.values())
-    return sum(size(each) for each in found) if isinstance(found, list) else 0
+        return sum(text_size(value) for value in found.values())
+    return sum(text_size(each) for each in found) if isinstance(found, list) else 0
 
 
 def _fitting(
@@ -170,7 +177,7 @@ def _fitting(
 ) -> list[Block]:
     if len(blocks) <= most and sum(map(measure, blocks)) <= room:
         return list(blocks)
-    rest = remarks("✂️ There is more than fits here.")
+    rest = small_print("✂️ There is more than fits here.")
     kept, left = [], room - measure(rest)
     for block in blocks[: most - 1]:
         left -= measure(block)
@@ -182,7 +189,7 @@ def _fitting(
 
 def _date(at: str, how: str) -> str:
     when = datetime.fromisoformat(at)
-    return f"<!date^{int(when.timestamp())}^{how}|{escaped(when.strftime('%d %b %H:%M UTC'))}>"
+    return f"<!date^{int(when.timestamp())}^{how}|{escape(when.strftime('%d %b %H:%M UTC'))}>"
 
 
 def _quote(text: str) -> Block:
@@ -190,7 +197,7 @@ def _quote(text: str) -> Block:
 
 
 def _rich(kind: str, text: str, **more: int) -> Block:
-    elements = [{"type": "text", "text": part} for part in parts(text, PIECE)]
+    elements = [{"type": "text", "text": part} for part in split_text(text, PIECE)]
     return {"type": "rich_text", "elements": [{"type": kind, "elements": elements, **more}]}
 
 

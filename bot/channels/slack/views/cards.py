@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import re2
 
-from bot.channels.slack.mrkdwn import escaped, hidden_address
-from bot.channels.slack.texts import Words
+from bot.channels.slack.mrkdwn import escape, mask_address
+from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.buttons import Offer, closed, opened
+from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.corpus import Knowledge
 from bot.domain import EscalationReason, Priority
 from bot.journal import Case, OutboxState, Stage
@@ -32,7 +32,7 @@ TERMINAL = "somebody at the terminal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class RenderedMessage:
     """A message: its blocks, and what is read out or shown where blocks are not."""
 
     blocks: list[Block]
@@ -42,37 +42,39 @@ class Drawn:
 class Cards:
     """Draws cases under one knowledge and one choice of words."""
 
-    def __init__(self, knowledge: Knowledge, words: Words, threshold: float) -> None:
+    def __init__(self, knowledge: Knowledge, words: StaffTexts, threshold: float) -> None:
         self.knowledge = knowledge
-        self.words = words
+        self.texts = words
         self.threshold = threshold
 
-    def card(self, case: Case) -> Drawn:
+    def render(self, case: Case) -> RenderedMessage:
         """The card as it stands."""
         made = [
             b.header(f"{self._sign(case)} {self.title(case)}"),
-            b.words(self._standing(case), block_id="standing"),
-            b.label(_source(case)),
-            b.words(self._why(case)),
+            b.markdown(self._standing(case), block_id="standing"),
+            b.plain_small_print(_source(case)),
+            b.markdown(self._why(case)),
             *self._asked(case),
             *self._draft(case),
             b.divider(),
             *self._doing(case),
         ]
-        return Drawn(blocks=b.fits(made), text=self.spoken(case))
+        return RenderedMessage(blocks=b.fit_message(made), text=self.summary(case))
 
-    def spoken(self, case: Case) -> str:
+    def summary(self, case: Case) -> str:
         """For notifications and screen readers: no word of the user, no address."""
-        reason = self.words.reasons[EscalationReason(case.reason)].title
+        reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
-    def line(self, case: Case) -> str:
+    def list_line(self, case: Case) -> str:
         """A case in a list: what it is, who has it, by when."""
         state = self._state(case)
-        due = f" · {_until(case)} {b.moment(case.due_at)}" if case.open and case.due_at else ""
+        due = (
+            f" · {_until(case)} {b.absolute_time(case.due_at)}" if case.open and case.due_at else ""
+        )
         return (
-            f"{self._sign(case)} *{escaped(self.title(case))}*\n"
-            f"{state[:1].upper()}{state[1:]}{_by(case)} · came {b.ago(case.opened_at)}{due}"
+            f"{self._sign(case)} *{escape(self.title(case))}*\n"
+            f"{state[:1].upper()}{state[1:]}{_by(case)} · came {b.relative_time(case.opened_at)}{due}"
         )
 
     def can_approve(self, case: Case) -> bool:
@@ -81,7 +83,7 @@ class Cards:
 
     def title(self, case: Case) -> str:
         """What it is, in one line, without anybody's data."""
-        reason = self.words.reasons[EscalationReason(case.reason)].title
+        reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id} · {self._urgency(case)} · {reason}"
 
     def _sign(self, case: Case) -> str:
@@ -92,7 +94,7 @@ class Cards:
         return DONE if case.stage is Stage.DECIDED else GONE
 
     def _urgency(self, case: Case) -> str:
-        return self.words.priorities[Priority(case.priority)]
+        return self.texts.priorities[Priority(case.priority)]
 
     def _state(self, case: Case) -> str:
         match case.stage:
@@ -112,36 +114,42 @@ class Cards:
     def _standing(self, case: Case) -> str:
         """Who has it, since when, until when; after a decision who, what, when, and the mail."""
         state = self._state(case)
-        lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.ago(case.opened_at)}"]
+        lines = [
+            f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.relative_time(case.opened_at)}"
+        ]
         if case.decision:
-            did = self.words.actions.get(case.decision.action, case.decision.action)
-            whoever = who(case.decision.actor)
+            did = self.texts.actions.get(case.decision.action, case.decision.action)
+            whoever = mention(case.decision.actor)
             whoever = whoever[:1].upper() + whoever[1:]
-            lines = [f"*{whoever} {escaped(did)}*, {b.moment(case.decision.at)}"]
+            lines = [f"*{whoever} {escape(did)}*, {b.absolute_time(case.decision.at)}"]
         elif case.due_at:
-            lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
+            lines[0] += f" · {_until(case)} {b.absolute_time(case.due_at)}"
         if case.open and case.later:
             mails = "another mail" if case.later == 1 else f"{case.later} more mails"
-            lines.append(f"✉️ *They wrote {mails}*, last {b.ago(case.later_at)}: see the thread.")
+            lines.append(
+                f"✉️ *They wrote {mails}*, last {b.relative_time(case.later_at)}: see the thread."
+            )
         if case.delivery:
             lines.append(f"{self._mail(case)}")
         return "\n".join(lines)
 
     def _mail(self, case: Case) -> str:
         assert case.delivery  # noqa: S101 - the caller has looked
-        said = self.words.delivery[case.delivery.state]
-        return f"{AMISS if _lost(case) else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
+        said = self.texts.delivery[case.delivery.state]
+        return (
+            f"{AMISS if _lost(case) else '✉️'} {escape(said)} ({b.absolute_time(case.delivery.at)})"
+        )
 
     def _why(self, case: Case) -> str:
-        reason = self.words.reasons[EscalationReason(case.reason)]
-        rule = f" Rule: {escaped(case.rule)}." if _held_by_rule(case) else ""
-        lines = [f"*Why it is here.* {escaped(reason.why)}{rule}"]
+        reason = self.texts.reasons[EscalationReason(case.reason)]
+        rule = f" Rule: {escape(case.rule)}." if _held_by_rule(case) else ""
+        lines = [f"*Why it is here.* {escape(reason.why)}{rule}"]
         if case.open:
             waits = case.stage is Stage.WAITING
-            lines.append(f"*What to do.* {WAIT if waits else escaped(reason.do)}")
+            lines.append(f"*What to do.* {WAIT if waits else escape(reason.do)}")
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
-            lines.append(f"🔒 Removed before anybody saw it: {escaped(kinds)}.")
+            lines.append(f"🔒 Removed before anybody saw it: {escape(kinds)}.")
         return "\n".join(lines)
 
     def _chance(self, case: Case) -> str:
@@ -160,49 +168,51 @@ class Cards:
         return min(open_, default=None)
 
     def _asked(self, case: Case) -> Iterator[Block]:
-        yield b.words("*They write:*")
-        yield b.said(case.text, QUESTION)
+        yield b.markdown("*They write:*")
+        yield b.quote(case.text, QUESTION)
         if len(case.text) > QUESTION:
-            yield b.remarks("✂️ This is only the beginning: *Show all* has the whole mail.")
+            yield b.small_print("✂️ This is only the beginning: *Show all* has the whole mail.")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
             return
         if not self.can_approve(case):
-            yield b.words("*Draft:* none. The post has no passage that comes near.")
+            yield b.markdown("*Draft:* none. The post has no passage that comes near.")
             return
-        yield b.words(f"*Draft*, in the words of the published post.{self._chance(case)}")
-        yield b.letter(case.draft, DRAFT)
+        yield b.markdown(f"*Draft*, in the words of the published post.{self._chance(case)}")
+        yield b.preformatted(case.draft, DRAFT)
         if len(case.draft) > DRAFT:
-            yield b.remarks("✂️ Cut here: *Review & send* shows every word before it goes.")
-        yield b.remarks(*self._quotes(case))
+            yield b.small_print("✂️ Cut here: *Review & send* shows every word before it goes.")
+        yield b.small_print(*self._quotes(case))
 
     def _quotes(self, case: Case) -> Iterator[str]:
         ids = dict.fromkeys(p for a in case.questions for p in a.passages[:2])
         known = [self.knowledge.passages[p] for p in ids if p in self.knowledge.passages]
         for passage in known[:5]:
-            yield f"📄 {escaped(passage.heading)} ({passage.date})"
+            yield f"📄 {escape(passage.heading)} ({passage.date})"
 
     def _doing(self, case: Case) -> Iterator[Block]:
         if not case.open:
-            yield from closed(case)
+            yield from closed_case_buttons(case)
             return
         green = self._green(case)
-        first = "" if green else self.words.reasons[EscalationReason(case.reason)].do
+        first = "" if green else self.texts.reasons[EscalationReason(case.reason)].do
         offer = (
-            Offer(whole=len(case.draft) <= DRAFT, first=first) if self.can_approve(case) else None
+            DraftOffer(is_shown_whole=len(case.draft) <= DRAFT, do_first=first)
+            if self.can_approve(case)
+            else None
         )
-        yield from opened(case, offer, green=green)
+        yield from open_case_buttons(case, offer, green=green)
 
     def _green(self, case: Case) -> bool:
         """Is whether the draft answers all that there is to decide, and does it look so?"""
         if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
             return False
         sure = self._sure(case)
-        return sure is not None and sure >= self.words.green_from
+        return sure is not None and sure >= self.texts.green_from
 
 
-def who(actor: str) -> str:
+def mention(actor: str) -> str:
     """A person as Slack shows them; anything else by our own word."""
     found = PERSON.fullmatch(actor)
     return f"<@{found.group(1)}>" if found else TERMINAL
@@ -211,7 +221,7 @@ def who(actor: str) -> str:
 def _by(case: Case) -> str:
     if not (case.owner and case.open):
         return ""
-    has = who(case.owner)
+    has = mention(case.owner)
     return f" · {has} has it" if case.stage is Stage.WAITING else f" by {has}"
 
 
@@ -248,7 +258,7 @@ def _tenths(probability: float) -> str:
 
 
 def _source(case: Case) -> str:
-    told = [f"By e-mail from {hidden_address(case.sender)}"]
+    told = [f"By e-mail from {mask_address(case.sender)}"]
     told += [f"follows case {case.parent}"] * bool(case.parent)
     told += ["nothing typed in this thread is sent"] * case.open
     return " · ".join(told)

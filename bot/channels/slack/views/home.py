@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import Cards
@@ -25,7 +25,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class CasePage:
     """Some of a list of cases, of a page's length, and how many there are in all."""
 
     cases: Sequence[Case]
@@ -33,16 +33,16 @@ class Page:
     number: int = 1
 
     @property
-    def last(self) -> int:
+    def last_position(self) -> int:
         """Where it ends in the whole list."""
         return (self.number - 1) * EACH + len(self.cases)
 
 
-def home(
+def build_home(
     cards: Cards,
     *,
-    mine: Page,
-    unclaimed: Page,
+    mine: CasePage,
+    unclaimed: CasePage,
     numbers: DailyStatistics,
     knowledge: str,
     health: Sequence[Health],
@@ -55,31 +55,33 @@ def home(
     blocks += _section(cards, "Nobody has these", unclaimed, "Nothing waits. 🎉", rest)
     blocks += [
         b.header("Today"),
-        b.words("\n".join(_today(numbers))),
+        b.markdown("\n".join(_today(numbers))),
         b.header("Health"),
-        b.words("\n".join(map(_line, [*_mail(numbers, taking=taking), *health, *_model(health)]))),
-        b.remarks(
-            f"Knowledge {escaped(knowledge)} · a case is decided on its card in the channel; "
+        b.markdown(
+            "\n".join(map(_line, [*_mail(numbers, taking=taking), *health, *_model(health)]))
+        ),
+        b.small_print(
+            f"Knowledge {escape(knowledge)} · a case is decided on its card in the channel; "
             "`/incident case 12` shows case 12 with its buttons · `/incident help` says more"
         ),
     ]
-    return {"type": "home", "blocks": b.fits_view(blocks)}
+    return {"type": "home", "blocks": b.fit_view(blocks)}
 
 
-def listed(cards: Cards, page: Page, title: str, none: str, command: str) -> list[Block]:
+def list_cases(cards: Cards, page: CasePage, title: str, none: str, command: str) -> list[Block]:
     """A list of cases as a command answers it, and the command for the rest."""
-    return b.fits([*_section(cards, title, page, none, f"`{command} {page.number + 1}`")])
+    return b.fit_message([*_section(cards, title, page, none, f"`{command} {page.number + 1}`")])
 
 
-def _section(cards: Cards, title: str, page: Page, none: str, rest: str) -> Iterator[Block]:
+def _section(cards: Cards, title: str, page: CasePage, none: str, rest: str) -> Iterator[Block]:
     yield b.header(f"{title} ({page.total})")
     if not page.cases:
-        yield b.words(none)
+        yield b.markdown(none)
     for case in page.cases:
         value = f"{case.id}:{case.version}"
-        yield b.words(cards.line(case)) | {"accessory": b.button("Show all", "show", value)}
-    if page.last < page.total:
-        yield b.remarks(f"… and {page.total - page.last} more: {rest}")
+        yield b.markdown(cards.list_line(case)) | {"accessory": b.button("Show all", "show", value)}
+    if page.last_position < page.total:
+        yield b.small_print(f"… and {page.total - page.last_position} more: {rest}")
 
 
 def _today(numbers: DailyStatistics) -> Iterator[str]:
@@ -88,8 +90,8 @@ def _today(numbers: DailyStatistics) -> Iterator[str]:
         f"{numbers.decided} decided by people · {numbers.open} open"
     )
     if numbers.last_in:
-        sent = f" · last one sent {b.ago(numbers.last_out)}" if numbers.last_out else ""
-        yield f"Last mail came {b.ago(numbers.last_in)}{sent}"
+        sent = f" · last one sent {b.relative_time(numbers.last_out)}" if numbers.last_out else ""
+        yield f"Last mail came {b.relative_time(numbers.last_in)}{sent}"
 
 
 def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[Health]:
@@ -109,4 +111,4 @@ def _model(health: Sequence[Health]) -> Iterator[Health]:
 
 
 def _line(health: Health) -> str:
-    return f"{'🟢' if health.good else '🔴'} *{health.name}*: {escaped(health.says)}"
+    return f"{'🟢' if health.good else '🔴'} *{health.name}*: {escape(health.says)}"

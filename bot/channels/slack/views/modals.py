@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.channels.slack.mrkdwn import clip, hidden_address, parts
+from bot.channels.slack.mrkdwn import mask_address, split_text, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import who
+from bot.channels.slack.views.cards import mention
 from bot.journal import Case
 from bot.journal.slack_records import FollowUpMessage
 
@@ -22,7 +22,7 @@ DETAILS = (
 )
 
 
-def edit(
+def edit_reply(
     case: Case,
     *,
     kind: str,
@@ -36,78 +36,82 @@ def edit(
     `news` is what happened since it was begun.
     """
     asks = kind == "details"
-    written = parts(text, b.INPUT)
+    written = split_text(text, b.INPUT)
     made: list[Block] = [
         *news,
-        *(b.warned(warnings) if warnings else ()),
-        b.label(f"Goes to {hidden_address(case.sender)}. Nothing is sent before the next step."),
-        b.words("*They write:*"),
-        b.said(case.text, QUESTION),
-        *wrote_again(later),
+        *(b.list_warnings(warnings) if warnings else ()),
+        b.plain_small_print(
+            f"Goes to {mask_address(case.sender)}. Nothing is sent before the next step."
+        ),
+        b.markdown("*They write:*"),
+        b.quote(case.text, QUESTION),
+        *follow_up_blocks(later),
         *_fields("What do you need to know?" if asks else "Your reply", written),
     ]
     if warnings:
         made.append(
-            b.tick("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
+            b.checkbox("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
         )
     told = {
-        "case": case.id, "v": case.version, "kind": kind, "warned": mark(warnings),
+        "case": case.id, "v": case.version, "kind": kind, "warned": warnings_digest(warnings),
         "gaps": [_gap(part) for part in written[:-1]],
     }  # fmt: skip
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
-    return view("edit", title, made, told, submit="Next: check")
+    return build_modal("edit", title, made, told, submit="Next: check")
 
 
-def wrote_again(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
+def follow_up_blocks(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
     """The last mails that came after the first of a case."""
     if len(later) > LATEST:
-        yield b.remarks(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
+        yield b.small_print(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
     for each in later[-LATEST:]:
-        yield b.words("✉️ *They wrote again:*")
-        yield b.said(each.text, QUESTION)
+        yield b.markdown("✉️ *They wrote again:*")
+        yield b.quote(each.text, QUESTION)
 
 
-def check(case: Case, *, kind: str, text: str, text_id: int) -> View:
+def confirm_sending(case: Case, *, kind: str, text: str, text_id: int) -> View:
     """The last look: to whom, and every word."""
     made = [
-        b.words(
+        b.markdown(
             "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
         ),
-        b.label(f"To: {case.sender}"),
-        *b.letters(text),
+        b.plain_small_print(f"To: {case.sender}"),
+        *b.preformatted_all(text),
     ]
     told = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}
-    return view("send", f"Case {case.id}: send?", made, told, submit="Send now")
+    return build_modal("send", f"Case {case.id}: send?", made, told, submit="Send now")
 
 
-def done(case_id: int, says: str) -> View:
+def show_message(case_id: int, says: str) -> View:
     """The end of a way."""
-    return view("done", f"Case {case_id}" if case_id else "Incident Desk", [b.words(says)], {})
+    return build_modal(
+        "done", f"Case {case_id}" if case_id else "Incident Desk", [b.markdown(says)], {}
+    )
 
 
-def snooze(case: Case, minutes: Sequence[int]) -> View:
+def choose_snooze(case: Case, minutes: Sequence[int]) -> View:
     """For how long."""
     options = [(str(m), f"{m // 60} hours" if m >= 120 else f"{m} minutes") for m in minutes]
     told = {"case": case.id, "v": case.version}
-    blocks = [b.choice("minutes", "Put it off for", options)]
-    return view("snooze", f"Case {case.id}: snooze", blocks, told, submit="Snooze")
+    blocks = [b.radio_buttons("minutes", "Put it off for", options)]
+    return build_modal("snooze", f"Case {case.id}: snooze", blocks, told, submit="Snooze")
 
 
-def claimed(case: Case, *, mine: bool) -> View:
+def change_owner(case: Case, *, mine: bool) -> View:
     """Give it back, or take it from somebody: never by one click."""
     verb = "release" if mine else "take over"
     says = (
         "You have this case. Give it back to the queue?"
         if mine
-        else f"{who(case.owner)} has this case. Take it over? They are told in its thread."
+        else f"{mention(case.owner)} has this case. Take it over? They are told in its thread."
     )
     told = {"case": case.id, "owner": case.owner, "verb": verb}
     title = f"Case {case.id}: {verb}"
     yes = "Give it back" if mine else "Take it over"
-    return view("owner", title, [b.words(says)], told, submit=yes)
+    return build_modal("owner", title, [b.markdown(says)], told, submit=yes)
 
 
-def wrong(event_id: int) -> View:
+def report_wrong_answer(event_id: int) -> View:
     """What should the desk have said?"""
     options = [
         ("answerable", "The post answers this, with other words"),
@@ -116,14 +120,14 @@ def wrong(event_id: int) -> View:
         ("escalate", "A person should decide it"),
     ]
     made = [
-        b.choice("kind", "What is right?", options),
-        b.field("text_0", "What should it have said?", hint="No names, no keys: it is kept.")
+        b.radio_buttons("kind", "What is right?", options),
+        b.text_field("text_0", "What should it have said?", hint="No names, no keys: it is kept.")
         | {"optional": True},
     ]
-    return view("wrong", "What was wrong?", made, {"event": event_id}, submit="Send")
+    return build_modal("wrong", "What was wrong?", made, {"event": event_id}, submit="Send")
 
 
-def text_of(view: dict[str, Any]) -> str:
+def read_text(view: dict[str, Any]) -> str:
     """What was typed, its parts together again as they were cut."""
     values = view["state"]["values"]
     gaps = json.loads(view.get("private_metadata") or "{}").get("gaps", [])
@@ -133,34 +137,34 @@ def text_of(view: dict[str, Any]) -> str:
     return "".join(kept).strip("\n")
 
 
-def chosen(view: dict[str, Any], block_id: str) -> str:
+def read_choice(view: dict[str, Any], block_id: str) -> str:
     """The value of a choice."""
     found = view["state"]["values"].get(block_id, {}).get("choice", {}).get("selected_option") or {}
     return str(found.get("value", ""))
 
 
-def ticked(view: dict[str, Any]) -> bool:
+def is_ticked(view: dict[str, Any]) -> bool:
     """Is the box ticked?"""
     found = view["state"]["values"].get("warned", {}).get("tick", {})
     return bool(found.get("selected_options"))
 
 
-def mark(warnings: Sequence[str]) -> str:
+def warnings_digest(warnings: Sequence[str]) -> str:
     """Short enough for a window's memory: which remarks were read."""
     return hashlib.sha256("|".join(warnings).encode()).hexdigest()[:16] if warnings else ""
 
 
-def view(
+def build_modal(
     callback: str, title: str, blocks: Sequence[Block], told: dict[str, Any], *, submit: str = ""
 ) -> View:
     """A window; `told` is what it remembers."""
     made: View = {
         "type": "modal",
         "callback_id": callback,
-        "title": {"type": "plain_text", "text": clip(title, 24)},
+        "title": {"type": "plain_text", "text": truncate(title, 24)},
         "close": {"type": "plain_text", "text": "Cancel" if submit else "Close"},
         "private_metadata": json.dumps(told),
-        "blocks": b.fits_view(blocks),
+        "blocks": b.fit_view(blocks),
     }
     return made | ({"submit": {"type": "plain_text", "text": submit}} if submit else {})
 
@@ -169,7 +173,7 @@ def _fields(title: str, written: Sequence[str]) -> list[Block]:
     """One field, or as many as a long text needs."""
     labels = [title, *(f"Part {n + 1} of {len(written)}" for n in range(1, len(written)))]
     return [
-        b.field(f"text_{n}", label, value=part.rstrip())
+        b.text_field(f"text_{n}", label, value=part.rstrip())
         for n, (label, part) in enumerate(zip(labels, written, strict=True))
     ]
 
