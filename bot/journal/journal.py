@@ -1,7 +1,7 @@
-"""What was asked, decided and sent: the tables, and the only package with SQL.
+"""Stores messages and the decisions on them, and gives access to the other parts of the journal.
 
-Each function is one transaction. A message is stored masked, before it is acknowledged; outcomes,
-reply and escalation are stored in one commit, before anything is sent.
+A message is stored masked, before it is acknowledged; outcomes, reply and escalation are stored in
+one commit, before anything is sent.
 """
 
 import json
@@ -42,12 +42,16 @@ from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
-HISTORY = 20
-RANK = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
+MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
+MOST_URGENT_FIRST = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
 
 
 class Journal:
-    """The desk's memory on SQLite or PostgreSQL."""
+    """The journal of one desk on SQLite or PostgreSQL; each method is one transaction.
+
+    Without `limits` no cap holds a reply and no case is due. SettingsError for a wrong URL and
+    MissingError for a database that does not answer.
+    """
 
     def __init__(
         self, url: str, *, limits: Limits | None = None, clock: Clock = wall_clock
@@ -67,11 +71,11 @@ class Journal:
         self.workers = Workers(self.engine, clock)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections to the database."""
         self.engine.dispose()
 
     def receive(self, received: ReceivedMessage, work: EnqueueJob | None = None) -> int | None:
-        """Store a message, and its job; None when its key is already there (a duplicate)."""
+        """Store a message together with its job and return its id; None for a duplicate key."""
         while True:
             try:
                 with writing(self.engine) as db:
@@ -86,14 +90,14 @@ class Journal:
                     return None
 
     def find_by_key(self, key: str) -> tuple[str, str] | None:
-        """The verdict on the message with this key, and where its raw form lies."""
+        """Return verdict and raw reference of the message with this key; None for an unknown key."""
         query = sql.select(message.c.verdict, message.c.raw_ref).where(message.c.key == key)
         with reading(self.engine) as db:
             row = db.execute(query).first()
         return (row.verdict, row.raw_ref) if row else None
 
     def list_undecided(self, conversation_id: int | None = None) -> list[int]:
-        """Ids of the messages that were received and not decided, in order."""
+        """Return the ids of undecided messages, in order, of all conversations or of one."""
         query = sql.select(message.c.id).where(message.c.state == MessageState.RECEIVED)
         if conversation_id is not None:
             query = query.where(message.c.conversation_id == conversation_id)
@@ -101,13 +105,13 @@ class Journal:
             return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
 
     def list_conversations(self, message_ids: Sequence[int]) -> list[int]:
-        """The conversations of these messages, each once."""
+        """Return the ids of the conversations of these messages, each once."""
         query = sql.select(message.c.conversation_id).where(message.c.id.in_(message_ids))
         with reading(self.engine) as db:
             return list(dict.fromkeys(db.execute(query.order_by(message.c.id)).scalars()))
 
     def list_stalled_conversations(self, seconds: float) -> list[int]:
-        """Conversations with a message that has waited for longer than `seconds`."""
+        """Return the conversations with a message undecided for longer than `seconds`."""
         query = sql.select(message.c.conversation_id).where(
             message.c.state == MessageState.RECEIVED,
             message.c.received_at < after(self.clock, -seconds),
@@ -116,13 +120,13 @@ class Journal:
             return list(db.execute(query.distinct()).scalars())
 
     def enqueue(self, conversation_ids: Sequence[int], work: EnqueueJob) -> None:
-        """Put jobs for these conversations again."""
+        """Enqueue a job for each of these conversations in one transaction."""
         with writing(self.engine) as db:
             for each in conversation_ids:
                 work(db, each)
 
     def count_attempt(self, message_id: int) -> int:
-        """Count a try to decide; how many there have been."""
+        """Count an attempt to decide a message and return how many there have been."""
         with writing(self.engine) as db:
             row = message.update().where(message.c.id == message_id)
             db.execute(row.values(attempts=message.c.attempts + 1))
@@ -130,7 +134,7 @@ class Journal:
             return int(db.execute(query).scalar_one())
 
     def read_message(self, message_id: int) -> ReceivedMessage:
-        """The stored message."""
+        """Return the stored message with this id."""
         query = sql.select(message, conversation.c.channel, conversation.c.thread_key)
         query = query.join(conversation).where(message.c.id == message_id)
         with reading(self.engine) as db:
@@ -142,7 +146,7 @@ class Journal:
         )  # fmt: skip
 
     def read_history(self, message_id: int) -> list[str]:
-        """The last masked texts of the same conversation before this message, oldest first."""
+        """Return the last masked texts of the conversation before this message, oldest first."""
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
         query = sql.select(message.c.text).join(
@@ -153,14 +157,14 @@ class Journal:
             ),
         )
         with reading(self.engine) as db:
-            texts = db.execute(query.order_by(message.c.seq.desc()).limit(HISTORY)).scalars()
+            texts = db.execute(query.order_by(message.c.seq.desc()).limit(MAX_HISTORY)).scalars()
             return list(texts)[::-1]
 
     def read_sent_mails(self, message_id: int) -> list[bytes]:
-        """The last mails of the same conversation that went out, oldest first."""
+        """Return the bytes of our last mails in the conversation of this message, oldest first."""
         with reading(self.engine) as db:
-            found = db.execute(sent_before(message_id).limit(HISTORY)).scalars()
-            return [bytes(each) for each in found][::-1]
+            bodies = db.execute(sent_before(message_id).limit(MAX_HISTORY)).scalars()
+            return [bytes(body) for body in bodies][::-1]
 
     def decide(
         self,
@@ -171,44 +175,45 @@ class Journal:
         reply: Reply | None,
         capped: Callable[[Scope], Decision] | None = None,
     ) -> StoredDecision:
-        """One commit: outcomes, escalation, reply. A second call changes nothing.
+        """Store outcomes, escalation and reply in one commit; a second call changes nothing.
 
-        When a cap forbids an automatic reply, what `capped` makes is stored instead.
+        When a cap forbids the automatic reply, the decision that `capped` returns for the scope of
+        that cap is stored instead. `draft` is what a person may approve if a case opens.
         """
         with writing(self.engine) as db:
             now = self._now()
             row = self._leave_received(db, message_id, MessageState.DECIDED, now)
             if row is None:
                 return StoredDecision(response=response, first=False)
-            made, cap = Decision(response=response, reply=reply), None
+            decision, cap = Decision(response=response, reply=reply), None
             if reply and capped and self.limits:
                 who = counting.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
-                made = capped(cap)
+                decision = capped(cap)
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
                 self._note(db, "desk", f"cap:{cap}", message_id)
-            self._insert_outcomes(db, message_id, made.response, draft)
-            if made.reply:
+            self._insert_outcomes(db, message_id, decision.response, draft)
+            if decision.reply:
                 origin = MailOrigin(
                     key=f"reply:{message_id}", message_id=message_id,
                     conversation_id=row.conversation_id,
                 )  # fmt: skip
                 db.execute(
                     outbox.insert().values(
-                        new_outbox_row(origin, made.reply, automatic=True, now=now)
+                        new_outbox_row(origin, decision.reply, automatic=True, now=now)
                     )
                 )
             self._note(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
                 self._note(db, "desk", f"secret_pasted:{kind}", message_id)
-            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in made.response.outcomes):
+            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in decision.response.outcomes):
                 self._note(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
-        return StoredDecision(response=made.response, cap=cap or "")
+        return StoredDecision(response=decision.response, cap=cap or "")
 
     def mark_failed(self, message_id: int, fault: str) -> bool:
-        """The message cannot be decided: a person gets it; False when it was decided before."""
+        """Give a message that cannot be decided to a person; return False if it was decided."""
         with writing(self.engine) as db:
             if self._leave_received(db, message_id, MessageState.FAILED, self._now()) is None:
                 return False
@@ -218,27 +223,30 @@ class Journal:
         return True
 
     def count_recent(self, event: str, seconds: float) -> int:
-        """How often `event` was noted in the last `seconds`."""
+        """Return how often `event` was appended to the audit in the last `seconds`."""
         query = sql.select(sql.func.count()).select_from(audit)
         query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
         with reading(self.engine) as db:
             return db.execute(query).scalar_one()
 
     def clock_lead_seconds(self) -> float:
-        """By how many seconds the newest thing noted is later than now: a clock is wrong."""
+        """Return by how many seconds the newest line of the audit is later than now.
+
+        A positive number means that a clock is wrong; 0 for an empty audit.
+        """
         query = sql.select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
         with reading(self.engine) as db:
             newest = db.execute(query).scalar()
         return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
 
     def read_outcomes(self, message_id: int) -> list[sql.Row[Any]]:
-        """The outcome rows of a message, in order."""
+        """Return the outcome rows of a message in the order of its questions."""
         query = sql.select(outcome).where(outcome.c.message_id == message_id)
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(outcome.c.place)).all())
 
     def count_rows(self) -> dict[str, int]:
-        """Rows by table, for `doctor`."""
+        """Return the number of rows of each table."""
         with reading(self.engine) as db:
             return {
                 t.name: db.execute(sql.select(sql.func.count()).select_from(t)).scalar_one()
@@ -246,17 +254,17 @@ class Journal:
             }
 
     def note(self, event: str, message_id: int | None = None) -> None:
-        """Write down that something happened."""
+        """Append to the audit that something happened."""
         with writing(self.engine) as db:
             self._note(db, "desk", event, message_id)
 
     def delete_old_counts(self) -> None:
-        """Drop what only counting needed and needs no more."""
+        """Delete the counts of answers that no cap looks at any more."""
         with writing(self.engine) as db:
             counting.delete_old_counts(db, self.clock)
 
     def check_connection(self) -> None:
-        """MissingError when the database does not answer."""
+        """Raise MissingError when the database does not answer."""
         with reading(self.engine) as db:
             db.execute(sql.select(1))
 
@@ -280,7 +288,7 @@ class Journal:
     def _leave_received(
         self, db: sql.Connection, message_id: int, state: MessageState, now: str
     ) -> Any | None:
-        """Move a received message on; None when it was moved before."""
+        """Give a received message its next state and return its row; None if it had left."""
         done = db.execute(
             message.update()
             .where(message.c.id == message_id, message.c.state == MessageState.RECEIVED)
@@ -298,10 +306,10 @@ class Journal:
             db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
-            first = min(waiting, key=lambda e: RANK.index(e.priority.value))
+            first = min(waiting, key=lambda e: MOST_URGENT_FIRST.index(e.priority.value))
             self._opener.open(db, message_id, first.priority, first.reason.value, draft)
         elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
-            # Answered by the post's rules; the security team sees what they sent us.
+            # It is answered from the post, and the security team sees what was sent in.
             self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
 
     def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
@@ -326,5 +334,5 @@ def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> 
 
 
 def _inserted(db: sql.Connection, row: sql.Insert) -> int:
-    key = db.execute(row).inserted_primary_key
-    return int(key[0]) if key else 0
+    row_key = db.execute(row).inserted_primary_key
+    return int(row_key[0]) if row_key else 0

@@ -1,4 +1,4 @@
-"""Of several processes on one PostgreSQL, one leads: the lock lives as long as its connection."""
+"""Elects one leader among the processes on one PostgreSQL, by a lock that its connection holds."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Leader:
-    """One process's wish to lead; on SQLite there is only one process."""
+    """The candidacy of one process; on SQLite there is only one process and it always leads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -22,14 +22,14 @@ class Leader:
         self._turn = threading.Lock()
 
     def is_leader(self) -> bool:
-        """May this process act now?"""
+        """Return whether this process leads now; MissingError when the database does not answer."""
         if self._engine.dialect.name != "postgresql":
             return True
         with self._turn:
             return self._still_holds_lock() or self._try_lock()
 
     def resign(self) -> None:
-        """Let another lead."""
+        """Give the lead to another process."""
         with self._turn:
             self._release()
 
@@ -53,7 +53,7 @@ class Leader:
                 return False
             held.commit()
         except BaseException:
-            # The server may have given the lock: it ends with the connection, not with a pool.
+            # The server may have given the lock, which ends only when the connection is closed.
             held.invalidate()
             held.close()
             raise
@@ -61,7 +61,7 @@ class Leader:
         return True
 
     def _release(self) -> None:
-        """The connection is not given back to the pool: the lock would go with it."""
+        """Close the connection; given back to the pool, it would keep the lock."""
         held, self._held = self._held, None
         if held is not None:
             held.invalidate()

@@ -1,7 +1,7 @@
-"""What comes from Slack: events before their ack; and the cards that stand there.
+"""Stores what comes from Slack before it is acknowledged, and where each card lies.
 
-An event is stored under its id and under the place of its message, so that no delivery of it is
-handled twice.
+An event is stored under its id and under the place of its message, so that none is handled twice
+however often Slack delivers it.
 """
 
 import json
@@ -38,7 +38,7 @@ from bot.journal.tables import (
     slack_outbox,
 )
 
-TRIES = 3
+MAX_ATTEMPTS = 3  # to handle one event; after the last its person gets an error message
 DRAFTED = (
     sql.select(sql.func.count())
     .where(outcome.c.message_id == message.c.id, outcome.c.passages != "[]")
@@ -47,24 +47,24 @@ DRAFTED = (
 
 
 class SlackStore(SlackOutbox):
-    """Each function is one transaction."""
+    """The tables of Slack in one journal; each method is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         super().__init__(engine, clock)
         self.leader = Leader(engine)
 
-    def store_events(self, fresh: Sequence[NewSlackEvent]) -> int:
-        """Store events in one commit; how many were not there yet, they or their message."""
+    def store_events(self, events: Sequence[NewSlackEvent]) -> int:
+        """Store events in one commit and return how many were new, they and their message."""
         try:
             with writing(self._engine) as db:
-                return sum(self._insert_event(db, each) for each in fresh)
+                return sum(self._insert_event(db, each) for each in events)
         except IntegrityError:  # another process took one of them just now
-            if len(fresh) == 1:
+            if len(events) == 1:
                 return 0
-            return sum(self.store_events([each]) for each in fresh)
+            return sum(self.store_events([each]) for each in events)
 
     def list_waiting(self, lane: str, limit: int = 20) -> list[SlackEvent]:
-        """Events of a lane that nobody has acted on, oldest first."""
+        """Return the unhandled events of a lane, at most `limit`, oldest first."""
         query = sql.select(slack_event).where(
             slack_event.c.state == SlackEventState.NEW, slack_event.c.lane == lane
         )
@@ -73,56 +73,56 @@ class SlackStore(SlackOutbox):
         return [event_of(row) for row in rows]
 
     def read_event(self, event_id: int) -> SlackEvent | None:
-        """One event, acted on or not."""
+        """Return an event, handled or not; None when there is none of this id."""
         with reading(self._engine) as db:
             query = sql.select(slack_event).where(slack_event.c.id == event_id)
             row = db.execute(query).first()
         return event_of(row) if row else None
 
     def store_text(self, text: str) -> int:
-        """A text that somebody is about to send, until they say so."""
+        """Store a text that somebody is about to send, and return the id to read it by."""
         row = slack_event.insert().values(
             event_key=f"text:{secrets.token_hex(12)}", lane="text", state=SlackEventState.DONE,
             payload=json.dumps({"text": storable(text)}), received_at=self._now(),
         )  # fmt: skip
         with writing(self._engine) as db:
-            made = db.execute(row).inserted_primary_key
-        return int(made[0]) if made else 0
+            row_key = db.execute(row).inserted_primary_key
+        return int(row_key[0]) if row_key else 0
 
     def store_result(self, event_id: int, result: str) -> None:
-        """What came of it so far."""
+        """Store what handling an event has led to so far, as JSON."""
         self._update_event(event_id, result=result)
 
     def mark_handled(self, event_id: int) -> None:
-        """It needs nothing more."""
+        """Record that an event needs nothing more."""
         self._update_event(event_id, state=SlackEventState.DONE)
 
     def count_attempt(self, event_id: int) -> bool:
-        """Count a failed try; False when it was the last."""
+        """Count a failed attempt to handle an event; return False when it was the last."""
         with writing(self._engine) as db:
             this = slack_event.c.id == event_id
             tried = db.execute(sql.select(slack_event.c.attempts).where(this)).scalar_one() + 1
-            state = SlackEventState.NEW if tried < TRIES else SlackEventState.FAILED
+            state = SlackEventState.NEW if tried < MAX_ATTEMPTS else SlackEventState.FAILED
             db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
-        return bool(tried < TRIES)
+        return bool(tried < MAX_ATTEMPTS)
 
     def read_cards(self) -> dict[int, SlackCard]:
-        """Every card."""
+        """Return every card by the id of its case."""
         with reading(self._engine) as db:
             rows = db.execute(sql.select(slack_card)).all()
         return {row.escalation_id: card_of(row) for row in rows}
 
     def read_card(self, case_id: int) -> SlackCard | None:
-        """The card of a case."""
+        """Return the card of a case, or None when it has none yet."""
         with reading(self._engine) as db:
             row = db.execute(card_row(case_id)).first()
         return card_of(row) if row else None
 
     def list_follow_ups(self, message_id: int) -> list[FollowUpMessage]:
-        """The later messages of the case of this one, as they were decided, each with its draft.
+        """Return the later messages of the case of this message, in the order of their decisions.
 
-        They are of the same conversation, or joined the case. What was dropped (an out-of-office
-        note, a bounce) is none of them, nor what the desk has not decided yet.
+        They belong to the same conversation or joined the case. Dropped messages (an out-of-office
+        note, a bounce) and messages that are not decided yet are left out.
         """
         first = sql.select(message).where(message.c.id == message_id).subquery()
         case = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
@@ -156,23 +156,23 @@ class SlackStore(SlackOutbox):
         ]  # fmt: skip
 
     def record_follow_ups(self, case_id: int, count: int) -> None:
-        """Its thread has told of so many later messages."""
+        """Record that the thread of a card shows the first `count` later messages."""
         with writing(self._engine) as db:
             this = slack_card.c.escalation_id == case_id
             db.execute(slack_card.update().where(this).values(followed=count))
 
     def count_by_state(self) -> dict[str, int]:
-        """SlackOutbox by state, events that wait or failed."""
-        found: dict[str, int] = {}
+        """Return the number of posts in each state, and of events under `event STATE`."""
+        counts: dict[str, int] = {}
         for table, prefix in ((slack_outbox, ""), (slack_event, "event ")):
-            query = sql.select(table.c.state, sql.func.count().label("found"))
+            query = sql.select(table.c.state, sql.func.count().label("number"))
             with reading(self._engine) as db:
                 for row in db.execute(query.group_by(table.c.state)):
-                    found[f"{prefix}{row.state}"] = row.found
-        return found
+                    counts[f"{prefix}{row.state}"] = row.number
+        return counts
 
     def count_failed_events(self, seconds: float) -> int:
-        """Events of the last `seconds` that broke too often."""
+        """Return how many events of the last `seconds` were given up."""
         query = sql.select(sql.func.count()).select_from(slack_event)
         query = query.where(
             slack_event.c.state == SlackEventState.FAILED,
@@ -182,7 +182,10 @@ class SlackStore(SlackOutbox):
             return int(db.execute(query).scalar_one())
 
     def delete_handled(self, *, days: int) -> None:
-        """Drop what was handled long ago; its keys were kept for more than any retry."""
+        """Delete events and posts that were handled more than `days` days ago.
+
+        Slack repeats a delivery for hours at most, so the keys are not needed any more.
+        """
         then = after(self._clock, -86_400 * days)
         with writing(self._engine) as db:
             old = sql.and_(
@@ -196,7 +199,7 @@ class SlackStore(SlackOutbox):
             db.execute(slack_outbox.delete().where(gone))
 
     def note(self, actor: str, event: str, message_id: int | None = None) -> None:
-        """Write down what a person looked at or did."""
+        """Append to the audit what a person looked at or did."""
         with writing(self._engine) as db:
             append_audit(db, self._now(), actor, event, message_id)
 

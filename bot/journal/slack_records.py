@@ -1,4 +1,4 @@
-"""What goes into the tables of Slack and what comes out of them."""
+"""Defines the values that go into the tables of Slack and come out of them."""
 
 import json
 from collections.abc import Mapping
@@ -26,17 +26,17 @@ class SlackPostState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSlackEvent:
-    """An event that is to be stored."""
+    """An event from Slack that is to be stored."""
 
     key: str
     lane: str
     payload: Mapping[str, Any]
-    place: str | None = None  # of its message: one that comes under two ids is one
+    place: str | None = None  # team, channel and time of its message, which may come under two ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackEvent:
-    """Something that came from Slack, masked."""
+    """A stored event from Slack; its payload is masked."""
 
     id: int
     key: str
@@ -49,7 +49,7 @@ class SlackEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackPost:
-    """A call that waits to be made."""
+    """A call to Slack that is stored until it succeeds."""
 
     id: int
     key: str
@@ -58,14 +58,14 @@ class SlackPost:
     method: str
     payload: dict[str, Any]
     attempts: int
-    not_before: str  # not before
+    not_before: str  # the earliest time of the next attempt
     created_at: str  # when it was stored
     fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackCard:
-    """Where the card of a case lies, and what it was drawn from."""
+    """The card of a case: where it lies in Slack, and which state of the case it shows."""
 
     case_id: int
     channel: str
@@ -76,7 +76,7 @@ class SlackCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpMessage:
-    """A message that came later and belongs to a case."""
+    """A later message that belongs to a case."""
 
     id: int
     text: str
@@ -85,6 +85,7 @@ class FollowUpMessage:
 
 
 def card_of(row: Any) -> SlackCard:
+    """Return a row of `slack_card` as a value."""
     return SlackCard(
         case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp,
         announced_follow_ups=row.followed,
@@ -92,6 +93,7 @@ def card_of(row: Any) -> SlackCard:
 
 
 def event_of(row: Any) -> SlackEvent:
+    """Return a row of `slack_event` as a value."""
     return SlackEvent(
         id=row.id, key=row.event_key, lane=row.lane, payload=json.loads(row.payload),
         attempts=row.attempts, received_at=row.received_at, result=row.result,
@@ -99,6 +101,7 @@ def event_of(row: Any) -> SlackEvent:
 
 
 def post_of(row: Any) -> SlackPost:
+    """Return a row of `slack_outbox` as a value."""
     return SlackPost(
         id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
         method=row.method, payload=json.loads(row.payload), attempts=row.attempts,

@@ -1,4 +1,4 @@
-"""The numbers of a day."""
+"""Counts what happened today, for App Home."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from bot.journal.tables import decision, escalation, message, outbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyStatistics:
-    """Since midnight UTC."""
+    """Counts since midnight UTC, and two times of any day."""
 
     messages: int
     answered: int
@@ -26,7 +26,7 @@ class DailyStatistics:
 
 
 def read_statistics(engine: Engine, clock: Clock) -> DailyStatistics:
-    """What came, what the desk answered, what people decided, what is open."""
+    """Return the counts of today and the times of the last mail in and out."""
     since = stamp(clock().replace(hour=0, minute=0, second=0, microsecond=0))
     came = message.c.received_at >= since
     count = sql.select(sql.func.count())

@@ -1,4 +1,4 @@
-"""What was said and done in the conversation of a case, for one reader."""
+"""Reads the conversation of a case and its audit for one reader."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from bot.journal.tables import audit, escalation, message, outbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptEntry:
-    """A message that came, masked; or a mail of ours, as it was stored to go out."""
+    """One entry of a transcript: a masked incoming text, or the bytes of an outgoing mail."""
 
     at: str
     text: str = ""
@@ -21,7 +21,7 @@ class TranscriptEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """A line of the audit."""
+    """One line of the audit: when, who and what."""
 
     at: str
     actor: str
@@ -29,22 +29,22 @@ class AuditEntry:
 
 
 def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
-    """What both sides wrote, in the order of time; without what was dropped unread."""
+    """Return what both sides wrote, in the order of time, without dropped messages."""
     of = _conversation(case_id)
     theirs = sql.select(message.c.received_at, message.c.text).where(
         message.c.conversation_id == of, message.c.state != MessageState.DROPPED
     )
     ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
-        found = [TranscriptEntry(at=row.received_at, text=row.text) for row in db.execute(theirs)]
-        found += [
+        entries = [TranscriptEntry(at=row.received_at, text=row.text) for row in db.execute(theirs)]
+        entries += [
             TranscriptEntry(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)
         ]
-    return sorted(found, key=lambda said: said.at)
+    return sorted(entries, key=lambda entry: entry.at)
 
 
 def read_audit(engine: Engine, case_id: int) -> list[AuditEntry]:
-    """What the desk and people did, in order."""
+    """Return what the desk and people did in the conversation of a case, in order."""
     messages = sql.select(message.c.id).where(message.c.conversation_id == _conversation(case_id))
     query = sql.select(audit).where(audit.c.message_id.in_(messages)).order_by(audit.c.id)
     with reading(engine) as db:

@@ -221,13 +221,13 @@ def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
     """A commit waits for the disk: who comes while it does shares the next one."""
     inbox, real, commits = Inbox(journal.slack), journal.slack.store_events, []
 
-    def take(fresh: Sequence[NewSlackEvent]) -> int:
-        commits.append(len(fresh))
+    def store_slowly(events: Sequence[NewSlackEvent]) -> int:
+        commits.append(len(events))
         if len(commits) == 1:  # the disk is slow: all the others come meanwhile
-            wait_until(lambda: len(inbox._waiting) == 50 - len(fresh))
-        return real(fresh)
+            wait_until(lambda: len(inbox._waiting) == 50 - len(events))
+        return real(events)
 
-    journal.slack.store_events = take  # type: ignore[method-assign]
+    journal.slack.store_events = store_slowly  # type: ignore[method-assign]
     with ThreadPoolExecutor(50) as pool:
         for n in range(50):
             pool.submit(inbox.store, IncomingEvent(key=f"k{n}", lane="act", payload={}))
