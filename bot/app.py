@@ -246,7 +246,7 @@ class App:
             access,
             self.desk,
             home=self.settings.home,
-            work=self.jobs.enqueue_decision_delivery,
+            enqueue_job=self.jobs.enqueue_decision_delivery,
             model=model,
         )
 

@@ -123,10 +123,10 @@ class Desk:
         self._in_hand: list[int] = []  # ids of the sends that a thread of this process works on
 
     def store_message(
-        self, received: ReceivedMessage, work: EnqueueJob | None = None
+        self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
     ) -> int | None:
         """Store a masked message with its job; None for a duplicate."""
-        return self.journal.receive(received, work)
+        return self.journal.receive(received, enqueue_job)
 
     def decide_message(self, message_id: int) -> StoredDecision:
         """Decide one stored message and commit outcomes, reply and escalation together."""
@@ -206,7 +206,7 @@ class Desk:
         actor: str,
         action: CaseAction,
         text: str,
-        work: EnqueueJob | None = None,
+        enqueue_job: EnqueueJob | None = None,
         version: str = "",
     ) -> bool:
         """A person's decision; `text` is what goes to the user, empty to close without a mail.
@@ -224,11 +224,22 @@ class Desk:
                 raise BlockedError(STALE_DRAFT)
             reply = self._compose_personal(stored, text, turn=turn)
         return self.journal.cases.resolve(
-            escalation_id, actor=actor, action=action, reply=reply, work=work, version=version
+            escalation_id,
+            actor=actor,
+            action=action,
+            reply=reply,
+            enqueue_job=enqueue_job,
+            version=version,
         )
 
     def request_details(
-        self, case_id: int, *, actor: str, text: str, version: str, work: EnqueueJob | None = None
+        self,
+        case_id: int,
+        *,
+        actor: str,
+        text: str,
+        version: str,
+        enqueue_job: EnqueueJob | None = None,
     ) -> bool:
         """A person's mail that asks for details; the case stays open."""
         case = self.journal.cases.read(case_id)
@@ -237,7 +248,7 @@ class Desk:
         stored = self.journal.read_message(case.message_id)
         reply = self._compose_personal(stored, text, turn=f"details:{version}")
         return self.journal.cases.request_details(
-            case_id, actor=actor, reply=reply, version=version, work=work
+            case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job
         )
 
     def _deliver_safely(self, send: OutgoingMail) -> bool:

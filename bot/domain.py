@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from typing_extensions import override
+
 
 class Channel(StrEnum):
     EMAIL = "email"
@@ -203,3 +205,16 @@ class Response:
     def asked(self) -> tuple[str, ...]:
         """What came of asking a model, or why nothing did; empty when none was to be asked."""
         return tuple(n.removeprefix(MODEL_NOTE) for n in self.notes if n.startswith(MODEL_NOTE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthLine:
+    """One checked thing: its name, whether it is well, and what to say of it in plain words."""
+
+    name: str
+    good: bool
+    says: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name}: {self.says}"

@@ -5,12 +5,12 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from itertools import islice
 from pathlib import Path
 
 from bot.app import App
+from bot.domain import HealthLine
 from bot.errors import DeskError
 from bot.files import open_to_others
 from bot.journal import Journal, OutboxState
@@ -28,36 +28,27 @@ CLOCK_SECONDS = 60
 STUCK_SECONDS = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of `doctor`."""
-
-    name: str
-    good: bool
-    says: str
-
-
-def run_checks(app: App) -> Iterator[Finding]:
+def run_checks(app: App) -> Iterator[HealthLine]:
     """Knowledge, replies, fit, model, index, journal, disk."""
     knowledge = app.knowledge
-    yield Finding(
+    yield HealthLine(
         name="knowledge", good=True,
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
     )  # fmt: skip
     stays = next(stopped(app.outbound), "")
-    yield Finding(
+    yield HealthLine(
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
     fit = app.fit
-    yield Finding(
+    yield HealthLine(
         name="fit", good=fit is not None,
         says=f"threshold {fit.threshold:.3f}" if fit else _no_fit(app),
     )  # fmt: skip
     yield _model(app)
     counts = app.journal.count_rows()
-    yield Finding(
+    yield HealthLine(
         name="journal", good=True,
         says=f"{app.journal.engine.dialect.name}, {counts['message']} messages, "
         f"{counts['outbox']} replies, {len(app.journal.workers.list_all())} at work",
@@ -65,24 +56,23 @@ def run_checks(app: App) -> Iterator[Finding]:
     yield from _journal(app.journal)
     yield _running(app)
     free = shutil.disk_usage(app.settings.home).free
-    yield Finding(
+    yield HealthLine(
         name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
     )
     yield _files(app.settings.home)
     yield _chat_model(app)
     yield from _mail(app)
     if app.slack:
-        for line in app.slack.check_setup():
-            yield Finding(name=line.name, good=line.good, says=line.says)
+        yield from app.slack.check_setup()
 
 
-def _files(home: Path) -> Finding:
+def _files(home: Path) -> HealthLine:
     """Raw mails hold what people pasted: no other account of the machine may read them."""
     found = list(islice(open_to_others(home), MOST_OPEN))
     if not found:
-        return Finding(name="files", good=True, says=f"{home} is closed to other accounts")
+        return HealthLine(name="files", good=True, says=f"{home} is closed to other accounts")
     count = f"{MOST_OPEN} or more" if len(found) == MOST_OPEN else str(len(found))
-    return Finding(
+    return HealthLine(
         name="files", good=False,
         says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
         f"close them with: chmod -R go-rwx {shlex.quote(str(home))}",
@@ -93,15 +83,15 @@ def _no_fit(app: App) -> str:
     return NO_FIT if app.settings.own_embeddings else NOT_OUR_VECTORS
 
 
-def _chat_model(app: App) -> Finding:
+def _chat_model(app: App) -> HealthLine:
     """The model's state in the desk that runs, as its own process counts what it spends."""
     model = app.settings.model
     if not model or not app.selector:
-        return Finding(name="chat model", good=True, says="none; works without")
+        return HealthLine(name="chat model", good=True, says="none; works without")
     try:
         told = _page(app.settings.http_port, "/metrics")
     except (OSError, HTTPException):
-        return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
+        return HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
     numbers = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in ("#", ""))
     asked = numbers.get("desk_model_open") == "1.0"
     why = next((w for s, w in NOT_ASKED.items() if numbers.get(f"desk_model_{s}") == "1.0"), "")
@@ -112,7 +102,7 @@ def _chat_model(app: App) -> Finding:
     calls, tokens = (int(float(number)) for number in spent)
     budget = app.budget.bounds
     says += f"; {calls} of {budget.calls} calls, {tokens} of {budget.tokens} tokens in this hour"
-    return Finding(name="chat model", good=asked, says=f"{model}: {says}")
+    return HealthLine(name="chat model", good=asked, says=f"{model}: {says}")
 
 
 def _page(port: int, path: str) -> str:
@@ -122,40 +112,40 @@ def _page(port: int, path: str) -> str:
         return line.getresponse().read().decode("utf-8", "replace")
 
 
-def _running(app: App) -> Finding:
+def _running(app: App) -> HealthLine:
     """What the desk that runs on this machine says of its threads and tasks."""
     try:
         told = json.loads(_page(app.settings.http_port, "/readyz"))
         wrong = [*told.get("faults", ()), *told.get("remarks", ())]
     except (OSError, HTTPException):
-        return Finding(name="desk", good=True, says="no desk runs here")
+        return HealthLine(name="desk", good=True, says="no desk runs here")
     except (ValueError, AttributeError):
         wrong = ["/readyz is not the desk's; is DESK_HTTP_PORT another program's?"]
-    return Finding(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
+    return HealthLine(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
 
 
-def _mail(app: App) -> Iterator[Finding]:
+def _mail(app: App) -> Iterator[HealthLine]:
     """The mailbox, where it is a real one."""
     if app.settings.mail is MailKind.LOCAL:
         trusted = app.settings.authserv_id
-        yield Finding(
+        yield HealthLine(
             name="sender", good=True,
             says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
         )  # fmt: skip
         return
     for name, good, says in app.selftest():
-        yield Finding(name=name, good=good, says=says)
+        yield HealthLine(name=name, good=good, says=says)
 
 
-def _journal(journal: Journal) -> Iterator[Finding]:
+def _journal(journal: Journal) -> Iterator[HealthLine]:
     """Clock, messages that nobody decides, mails that did not go through."""
     ahead = journal.clock_lead_seconds()
-    yield Finding(
+    yield HealthLine(
         name="clock", good=ahead < CLOCK_SECONDS,
         says="right" if ahead < CLOCK_SECONDS else f"{ahead:.0f} s behind what the journal saw",
     )  # fmt: skip
     forgotten = len(journal.list_stalled_conversations(STUCK_SECONDS))
-    yield Finding(
+    yield HealthLine(
         name="jobs", good=not forgotten,
         says=f"{forgotten} conversations wait; run `incident-desk serve` or `reconcile`"
         if forgotten else "nothing waits that should not",
@@ -165,16 +155,16 @@ def _journal(journal: Journal) -> Iterator[Finding]:
     wrong = [f"{stuck} did not go through; `incident-desk queue` shows them"] if stuck else []
     if waits:
         wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")
-    yield Finding(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
+    yield HealthLine(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
 
 
-def _model(app: App) -> Finding:
+def _model(app: App) -> HealthLine:
     try:
         app.encoder.check()
-        return Finding(
+        return HealthLine(
             name="model",
             good=True,
             says=f"{app.encoder.name}, {app.chroma.count()} records indexed",
         )
     except DeskError as error:
-        return Finding(name="model", good=False, says=str(error))
+        return HealthLine(name="model", good=False, says=str(error))

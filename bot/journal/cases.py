@@ -106,7 +106,7 @@ class Cases:
         actor: str,
         action: CaseAction,
         reply: Reply | None,
-        work: EnqueueJob | None = None,
+        enqueue_job: EnqueueJob | None = None,
         version: str = "",
     ) -> bool:
         """Store a person's decision and its mail in one commit; return False if somebody was first.
@@ -125,8 +125,8 @@ class Cases:
                 self._update(db, row, state="decided")
                 if reply:
                     self._insert_mail(db, row, mail_key(row.id, row.round), reply)
-                    if work:
-                        work(db, escalation_id)
+                    if enqueue_job:
+                        enqueue_job(db, escalation_id)
                 append_audit(db, now, actor, action, row.message_id)
         except IntegrityError:
             return False
@@ -175,7 +175,7 @@ class Cases:
         actor: str,
         reply: Reply,
         version: str,
-        work: EnqueueJob | None = None,
+        enqueue_job: EnqueueJob | None = None,
     ) -> bool:
         """Store a mail that asks the user for details; return False when the case has changed.
 
@@ -189,8 +189,8 @@ class Cases:
                 due = self._opener.due_at(Priority.NORMAL)
                 self._update(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
                 self._insert_mail(db, row, f"details:{case_id}:{row.version}", reply)
-                if work:
-                    work(db, case_id)
+                if enqueue_job:
+                    enqueue_job(db, case_id)
                 append_audit(db, self._now(), actor, "asked for details", row.message_id)
         except IntegrityError:
             return False

@@ -74,15 +74,17 @@ class Journal:
         """Close all connections to the database."""
         self.engine.dispose()
 
-    def receive(self, received: ReceivedMessage, work: EnqueueJob | None = None) -> int | None:
+    def receive(
+        self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
+    ) -> int | None:
         """Store a message together with its job and return its id; None for a duplicate key."""
         while True:
             try:
                 with writing(self.engine) as db:
                     conversation_id = conversation_of(db, received)
                     stored = self._insert_message(db, received, conversation_id)
-                    if work and not received.final:
-                        work(db, conversation_id)
+                    if enqueue_job and not received.final:
+                        enqueue_job(db, conversation_id)
                     return stored
             except IntegrityError:
                 # Not a duplicate: another process began the same conversation just now.
@@ -119,11 +121,11 @@ class Journal:
         with reading(self.engine) as db:
             return list(db.execute(query.distinct()).scalars())
 
-    def enqueue(self, conversation_ids: Sequence[int], work: EnqueueJob) -> None:
+    def enqueue(self, conversation_ids: Sequence[int], enqueue_job: EnqueueJob) -> None:
         """Enqueue a job for each of these conversations in one transaction."""
         with writing(self.engine) as db:
             for each in conversation_ids:
-                work(db, each)
+                enqueue_job(db, each)
 
     def count_attempt(self, message_id: int) -> int:
         """Count an attempt to decide a message and return how many there have been."""

@@ -74,8 +74,8 @@ class Running:
             access,
             app.desk,
             home=app.settings.home,
-            pace=pace,
-            work=app.jobs.enqueue_decision_delivery,
+            intervals=pace,
+            enqueue_job=app.jobs.enqueue_decision_delivery,
         )
         self.slack = slack
         self.service = Service(app, lambda _handled: None)

@@ -69,11 +69,11 @@ def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
     take = app.desk.store_message
     tries = Counter[str]()
 
-    def picky(received: ReceivedMessage, work: object = None) -> int | None:
+    def picky(received: ReceivedMessage, enqueue_job: object = None) -> int | None:
         tries[received.key] += 1
         if received.key == "mail:<1@x.example>" or received.sender.startswith("ana1@"):
             raise UnicodeEncodeError("utf-8", "\udcfc", 0, 1, "x")
-        return take(received, work)  # type: ignore[arg-type]
+        return take(received, enqueue_job)  # type: ignore[arg-type]
 
     monkeypatch.setattr(app.desk, "store_message", picky)
     with running(app):
@@ -91,10 +91,10 @@ def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
 ) -> None:
     take, broken = app.desk.store_message, True
 
-    def picky(received: ReceivedMessage, work: object = None) -> int | None:
+    def picky(received: ReceivedMessage, enqueue_job: object = None) -> int | None:
         if broken and (received.sender.startswith("ana1@") or not received.sender):
             raise MemoryError
-        return take(received, work)  # type: ignore[arg-type]
+        return take(received, enqueue_job)  # type: ignore[arg-type]
 
     monkeypatch.setattr(app.desk, "store_message", picky)
     with running(app) as (service, _):

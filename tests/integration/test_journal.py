@@ -226,7 +226,7 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
             actor=name,
             action=CaseAction.EDITED,
             reply=reply(name),
-            work=lambda _db, each: jobs.append(each),
+            enqueue_job=lambda _db, each: jobs.append(each),
         )
         won.append(done)
 

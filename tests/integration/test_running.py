@@ -25,10 +25,11 @@ from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import decide, format_age, queue_lines
-from bot.commands.doctor import Finding, run_checks
+from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
 from bot.corpus import Knowledge
 from bot.desk import Desk
+from bot.domain import HealthLine
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.infra.http_server import HttpPort, HttpResponse
 from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage, StoredDecision
@@ -414,7 +415,7 @@ def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
 
 
 def test_doctor_sees_what_is_stuck(app: App) -> None:
-    def finding(name: str) -> Finding:
+    def finding(name: str) -> HealthLine:
         return next(f for f in run_checks(app) if f.name == name)
 
     assert finding("jobs").good
@@ -501,7 +502,7 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
             actor="eve",
             action=CaseAction.EDITED,
             text="We do not say.",
-            work=app.jobs.enqueue_decision_delivery,
+            enqueue_job=app.jobs.enqueue_decision_delivery,
         )
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
 

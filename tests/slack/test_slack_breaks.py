@@ -11,7 +11,7 @@ from typing_extensions import override
 from bot.app import App
 from bot.channels.slack.card_sync import CardError, CardSync
 from bot.channels.slack.client import Client
-from bot.channels.slack.outbox_worker import BREAKS, OutboxWorker
+from bot.channels.slack.outbox_worker import MAX_BROKEN_ATTEMPTS, OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.cards import Cards, RenderedMessage
@@ -55,7 +55,7 @@ def sending(journal: Journal, client: Client, clock: Time) -> OutboxWorker:
         return clock.now.timestamp()
 
     return OutboxWorker(
-        journal, client, ChannelPermissions(client, 600), pace=0, backoff=(1.0,), fuse=100,
+        journal, client, ChannelPermissions(client, 600), post_interval=0, backoff=(1.0,), posts_per_minute=100,
         tick=tick,
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_a_post_that_breaks_is_retried_then_shown_and_stops_no_other(
     client = Breaking(side.bot_token, base_url=side.base_url)
     sender = sending(journal, client, clock)
     opened(journal, 2)
-    for _ in range(BREAKS + 1):
+    for _ in range(MAX_BROKEN_ATTEMPTS + 1):
         sender.drain()
         clock.forward(2)
     assert [card["text"] for card in side.cards()] == ["card 2"]
@@ -75,7 +75,7 @@ def test_a_post_that_breaks_is_retried_then_shown_and_stops_no_other(
     assert any(
         "did not reach Slack" in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE))
     )
-    assert caplog.text.count("a post broke") == BREAKS
+    assert caplog.text.count("a post broke") == MAX_BROKEN_ATTEMPTS
     client.text = ""
     journal.slack.requeue_failed()  # each hour, and at each start
     sender.drain()

@@ -65,7 +65,9 @@ def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: Slac
         bot_token=side.bot_token, signing_secret=side.secret, channel=side.triage,
         staff=frozenset({ALICE}), base_url=side.base_url,
     )  # fmt: skip
-    slack = served.__dict__["slack"] = Slack(access, served.desk, home=settings.home, pace=FAST)
+    slack = served.__dict__["slack"] = Slack(
+        access, served.desk, home=settings.home, intervals=FAST
+    )
     service = Service(served, lambda _handled: None)
     service.start()
     try:

@@ -16,13 +16,14 @@ from bot.channels.slack.suggestions import render_suggestion
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import EACH, CasePage, Health, build_home, list_cases
+from bot.channels.slack.views.home import EACH, CasePage, build_home, list_cases
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
     AnswerReason,
     Escalation,
     EscalationReason,
+    HealthLine,
     Priority,
     Refusal,
     RefusalReason,
@@ -202,8 +203,8 @@ def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
     each = [case(id=n, owner=ME, reminders=n % 2) for n in range(1, min(count, EACH) + 1)]
     page = CasePage(cases=each, total=count)
     health = [
-        Health(name="slack", good=True, says="the line is open"),
-        Health(name="posts", good=False, says="2 <lost>"),
+        HealthLine(name="slack", good=True, says="the line is open"),
+        HealthLine(name="posts", good=False, says="2 <lost>"),
     ]
     view = build_home(
         cards,
@@ -239,7 +240,7 @@ def test_home_tells_of_mail_and_model(cards: Cards) -> None:
     assert "🟢 *mail out*" in well
     assert "*model*: off" in well
     assert "Last mail" not in well
-    model = Health(name="model", good=False, says="is not asked")
+    model = HealthLine(name="model", good=False, says="is not asked")
     ill = json.dumps(
         build_home(cards, **told, numbers=bad, health=[model], taking=False), ensure_ascii=False
     )

@@ -47,7 +47,7 @@ def sender(journal: Journal, side: SlackSide, clock: Time) -> OutboxWorker:
         return clock.now.timestamp()
 
     return OutboxWorker(
-        journal, client, ChannelPermissions(client, 600), pace=1.0, backoff=(1.0, 5.0), fuse=100,
+        journal, client, ChannelPermissions(client, 600), post_interval=1.0, backoff=(1.0, 5.0), posts_per_minute=100,
         tick=tick, oncall=(BOB,),
     )  # fmt: skip
 

@@ -41,11 +41,11 @@ def sender(journal: Journal, client: Client) -> OutboxWorker:
         journal,
         client,
         ChannelPermissions(client, 600),
-        pace=0.0,
-        repair=0.0,
+        post_interval=0.0,
+        repair_seconds=0.0,
         backoff=(0.0,),
-        tries=3,
-        fuse=3,
+        max_attempts=3,
+        posts_per_minute=3,
     )
 
 
@@ -141,7 +141,12 @@ def test_a_loop_blows_a_fuse_and_an_update_does_not(
 def test_a_fuse_cools_down(journal: Journal, client: Client) -> None:
     now = [0.0]
     sender = OutboxWorker(
-        journal, client, ChannelPermissions(client, 600), pace=0.0, fuse=1, tick=lambda: now[0]
+        journal,
+        client,
+        ChannelPermissions(client, 600),
+        post_interval=0.0,
+        posts_per_minute=1,
+        tick=lambda: now[0],
     )
     put(journal, "a")
     put(journal, "b")

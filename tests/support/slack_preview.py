@@ -9,13 +9,14 @@ from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import CasePage, Health, build_home, list_cases
+from bot.channels.slack.views.home import CasePage, build_home, list_cases
 from bot.corpus import load
 from bot.domain import (
     Answer,
     AnswerReason,
     Escalation,
     EscalationReason,
+    HealthLine,
     Priority,
     Refusal,
     RefusalReason,
@@ -81,8 +82,8 @@ def page() -> str:
         messages=212, answered=171, decided=30, open=11, last_in=AT, last_out=AT, waiting=2, failed=1
     )  # fmt: skip
     health = [
-        Health(name="slack", good=True, says="the line is open"),
-        Health(
+        HealthLine(name="slack", good=True, says="the line is open"),
+        HealthLine(
             name="model",
             good=False,
             says="is not asked, its calls of this hour are spent; the desk decides alone",

@@ -59,7 +59,7 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
     pace = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
     drafter = app._drafter()
     app.__dict__["slack"] = Slack(
-        access, app.desk, home=settings.home, pace=pace, work=app.jobs.enqueue_decision_delivery,
+        access, app.desk, home=settings.home, intervals=pace, enqueue_job=app.jobs.enqueue_decision_delivery,
         model=SuggestionModel(draft=drafter.draft, state=lambda: app.budget.state) if drafter else None,
     )  # fmt: skip
     service = Service(app, lambda _handled: None)

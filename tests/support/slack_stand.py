@@ -113,7 +113,7 @@ def standing(
         signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, pace=FAST, model=model)
+    slack = Slack(access, desk, home=tmp_path, intervals=FAST, model=model)
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

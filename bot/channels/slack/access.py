@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.channels.slack.client import BASE
-from bot.channels.slack.views.home import Health
+from bot.domain import HealthLine
 from bot.llm.budget import NOT_ASKED
 from bot.llm.suggestion import Suggestion
 
@@ -29,13 +29,15 @@ class SuggestionModel:
     draft: Callable[[str], Suggestion | None]
     state: Callable[[], str]  # `open`, or why it is not asked
 
-    def health(self) -> Health:
+    def health(self) -> HealthLine:
         """Its line in App Home."""
         state = self.state()
         if state == "open":
-            return Health(name="model", good=True, says="is asked")
+            return HealthLine(name="model", good=True, says="is asked")
         why = NOT_ASKED.get(state, state)
-        return Health(name="model", good=False, says=f"is not asked, {why}; the desk decides alone")
+        return HealthLine(
+            name="model", good=False, says=f"is not asked, {why}; the desk decides alone"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

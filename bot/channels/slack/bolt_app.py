@@ -38,15 +38,15 @@ class SlackGateway:
         self,
         journal: Journal,
         client: Client,
-        windows: ModalHandler,
+        modal_handler: ModalHandler,
         *,
         secret: str,
-        woken: Callable[[], None],
+        on_stored: Callable[[], None],
     ) -> None:
         self.unsigned_requests = UnsignedRequests(journal, secret)
         self.inbox = Inbox(journal.slack)
-        self.modal_handler = windows
-        self.on_stored = woken
+        self.modal_handler = modal_handler
+        self.on_stored = on_stored
         self.last_received = 0.0  # when something last came, on the monotonic clock
         self.bolt = Bolt(
             name="incident-desk",
@@ -95,10 +95,10 @@ class SlackGateway:
 class Socket:
     """The connection of Socket Mode: opened again whenever it is gone."""
 
-    def __init__(self, entry: SlackGateway, token: str, base_url: str) -> None:
+    def __init__(self, gateway: SlackGateway, token: str, base_url: str) -> None:
         web = Web(token=token, base_url=base_url, timeout=SECONDS)
         self.handler = SocketModeHandler(
-            entry.bolt, token, web_client=web, concurrency=20, ping_interval=PING
+            gateway.bolt, token, web_client=web, concurrency=20, ping_interval=PING
         )
         self.handler.client.logger = logging.getLogger("slack_sdk.socket")
         self.trouble = "not connected yet"

@@ -33,7 +33,7 @@ class CardSync:
         self,
         journal: Journal,
         cards: Cards,
-        words: StaffTexts,
+        texts: StaffTexts,
         *,
         channel: str,
         oncall: Sequence[str],
@@ -41,7 +41,7 @@ class CardSync:
         self.journal = journal
         self.store = journal.slack
         self.cards = cards
-        self.texts = words
+        self.texts = texts
         self.channel = channel
         self.oncall = oncall
         self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn

@@ -30,8 +30,8 @@ from bot.channels.slack.suggestions import Suggestions
 from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import Health
 from bot.desk import Desk
+from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
 from bot.journal.slack_records import SlackEvent, SlackPostState
@@ -52,11 +52,11 @@ class Slack:
     """The channel of one desk; start it, close it, ask it how it is."""
 
     def __init__(  # noqa: PLR0915 - each part once
-        self, access: SlackAccess, desk: Desk, *, home: Path, pace: SlackIntervals | None = None,
-        work: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
+        self, access: SlackAccess, desk: Desk, *, home: Path, intervals: SlackIntervals | None = None,
+        enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
-        self.intervals = pace or SlackIntervals()
+        self.intervals = intervals or SlackIntervals()
         self.journal = desk.journal
         self.texts = read_staff_texts(desk.knowledge.folder)
         self.client = Client(access.bot_token, base_url=access.base_url)
@@ -70,7 +70,7 @@ class Slack:
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions, channel_permissions=self.channel_permissions, cards=self.cards,
             answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
-            channel=access.channel, candidates_path=home / "candidates.jsonl", enqueue_job=work,
+            channel=access.channel, candidates_path=home / "candidates.jsonl", enqueue_job=enqueue_job,
             wake=self.wake,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
@@ -82,15 +82,15 @@ class Slack:
             self.journal, access.channel, self.texts.home_seconds
         )
         self.outbox_worker = OutboxWorker(
-            self.journal, self.client, self.channel_permissions, pace=self.intervals.post,
-            fuse=self.texts.posts_per_minute, repair=self.intervals.repair, backoff=self.intervals.backoff,
-            oncall=access.oncall, quiet=lambda: self.texts.quiet.ends_at(self.journal.clock()),
+            self.journal, self.client, self.channel_permissions, post_interval=self.intervals.post,
+            posts_per_minute=self.texts.posts_per_minute, repair_seconds=self.intervals.repair, backoff=self.intervals.backoff,
+            oncall=access.oncall, quiet_until=lambda: self.texts.quiet.ends_at(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
         self.gateway = SlackGateway(
             self.journal, self.client, ModalHandler(self.context), secret=access.signing_secret,
-            woken=self.wake,
+            on_stored=self.wake,
         )  # fmt: skip
         self.http_adapter: Callable[[Mapping[str, str], bytes], HttpResponse] = (
             self.gateway.handle_http
@@ -98,7 +98,7 @@ class Slack:
         self.socket: Socket | None = None
         self.supervisor = Supervisor()
         self.stopping = self.supervisor.stopping
-        self.clock: Health | None = None
+        self.clock: HealthLine | None = None
         self.troubles: dict[str, str] = {}  # by what found it
         self._wake_events = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._failed_connects = 0  # attempts in a row that opened no line
@@ -135,8 +135,8 @@ class Slack:
 
     def wake(self) -> None:
         """There is something to do."""
-        for woken in self._wake_events.values():
-            woken.set()
+        for event in self._wake_events.values():
+            event.set()
 
     def run_once(self) -> None:
         """Once through everything, in this thread: for tests, and where there are no threads."""
@@ -151,13 +151,13 @@ class Slack:
         self.secret_notices.enqueue_due()
         self.outbox_worker.drain()
 
-    def list_health(self) -> list[Health]:
+    def list_health(self) -> list[HealthLine]:
         """Each thing that can be wrong, in plain words."""
         return list_health(self)
 
     def list_faults(self) -> list[str]:
         """What is wrong; mail goes on without it."""
-        return [f"{line.name}: {line.says}" for line in self.list_health() if not line.good]
+        return [str(line) for line in self.list_health() if not line.good]
 
     def add_metrics(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
         """The numbers that `/metrics` shows of it."""
@@ -169,7 +169,7 @@ class Slack:
             lambda: book.count_by_state().get(SlackPostState.FAILED, 0),
         )
 
-    def check_setup(self) -> Iterator[Health]:
+    def check_setup(self) -> Iterator[HealthLine]:
         """What `doctor` says."""
         return check_setup(self)
 

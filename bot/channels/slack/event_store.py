@@ -22,8 +22,8 @@ class _Ticket:
 class Inbox:
     """Many threads hand in, whoever is first commits for all who wait."""
 
-    def __init__(self, book: SlackStore) -> None:
-        self.events = book
+    def __init__(self, events: SlackStore) -> None:
+        self.events = events
         self._waiting: list[_Ticket] = []
         self._list_lock = threading.Lock()
         self._commit_lock = threading.Lock()

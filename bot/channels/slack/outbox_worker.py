@@ -23,8 +23,8 @@ from bot.journal.slack_records import SlackPost, SlackPostState
 log = logging.getLogger(__name__)
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 REPAIR_SECONDS = 30.0
-TRIES = 1000  # at one a minute in the end: an outage of half a day loses nothing
-BREAKS = 5  # of one post, in an error that nobody foresaw
+MAX_ATTEMPTS = 1000  # at one a minute in the end: an outage of half a day loses nothing
+MAX_BROKEN_ATTEMPTS = 5  # of one post, in an error that nobody foresaw
 SAID = ("text", "blocks")
 QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
 
@@ -36,28 +36,28 @@ class OutboxWorker:
         self,
         journal: Journal,
         client: Client,
-        places: ChannelPermissions,
+        channel_permissions: ChannelPermissions,
         *,
-        pace: float = 1.0,
-        fuse: int = 20,
-        repair: float = REPAIR_SECONDS,
+        post_interval: float = 1.0,
+        posts_per_minute: int = 20,
+        repair_seconds: float = REPAIR_SECONDS,
         backoff: tuple[float, ...] = BACKOFF,
-        tries: int = TRIES,
+        max_attempts: int = MAX_ATTEMPTS,
         oncall: Sequence[str] = (),
-        quiet: Callable[[], datetime | None] = lambda: None,
+        quiet_until: Callable[[], datetime | None] = lambda: None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = journal.slack
         self.clock = journal.clock
         self.client = client
-        self.channel_permissions = places
-        self.post_interval = pace
-        self.posts_per_minute = fuse
-        self.repair_seconds = repair
+        self.channel_permissions = channel_permissions
+        self.post_interval = post_interval
+        self.posts_per_minute = posts_per_minute
+        self.repair_seconds = repair_seconds
         self.backoff = backoff
-        self.max_attempts = tries
+        self.max_attempts = max_attempts
         self.oncall = oncall
-        self.quiet_until = quiet  # when people may be told of what can wait; None for now
+        self.quiet_until = quiet_until  # when people may be told of what can wait; None for now
         self.tick = tick
         self.trouble = ""  # what a person must repair, in plain words
         self._has_unrecorded_post = (
@@ -115,7 +115,7 @@ class OutboxWorker:
         except Exception as error:
             fault = type(error).__name__
             log.exception("a post broke", extra={"case_id": post.case_id, "fault": fault})
-            self._retry_later(post, f"making it broke ({fault})", tries=BREAKS)
+            self._retry_later(post, f"making it broke ({fault})", max_attempts=MAX_BROKEN_ATTEMPTS)
         else:
             self._record_posted(post, ts)
             return True
@@ -215,9 +215,9 @@ class OutboxWorker:
         self.store.mark_failed(post, why, tell=tell, says={"text": says}, at=self.quiet_until())
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
-    def _retry_later(self, post: SlackPost, why: str, tries: int | None = None) -> None:
+    def _retry_later(self, post: SlackPost, why: str, max_attempts: int | None = None) -> None:
         tried = post.attempts + 1
-        if tried >= (tries or self.max_attempts):
+        if tried >= (max_attempts or self.max_attempts):
             self._give_up(post, why)
             return
         wait = self.backoff[min(tried, len(self.backoff)) - 1]

@@ -12,6 +12,7 @@ from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
 from bot.channels.slack.views.home import EACH, CasePage
+from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.slack_records import SlackEvent
@@ -28,11 +29,11 @@ STALE = (
 class ButtonHandler:
     """The lane of clicks: quick, because a window must open within three seconds."""
 
-    def __init__(self, room: HandlerContext, health: Callable[[], list[home.Health]]) -> None:
-        self.context = room
-        self.desk = room.desk
-        self.cases = room.desk.journal.cases
-        self.store = room.desk.journal.slack
+    def __init__(self, context: HandlerContext, health: Callable[[], list[HealthLine]]) -> None:
+        self.context = context
+        self.desk = context.desk
+        self.cases = context.desk.journal.cases
+        self.store = context.desk.journal.slack
         self.health = health
         self.mail_is_taken: Callable[[], bool] = lambda: True  # can mail be taken?
         self.shown_homes: dict[str, str] = {}  # who has App Home open, and what they see
@@ -198,7 +199,7 @@ class ButtonHandler:
             return
         done = self.desk.resolve(
             case.id, actor=actor(payload), action=action, text=text, version=version,
-            work=self.context.enqueue_job,
+            enqueue_job=self.context.enqueue_job,
         )  # fmt: skip
         if not done:
             self.context.reply_privately(payload, STALE.format(case=case.id, done="sent or closed"))

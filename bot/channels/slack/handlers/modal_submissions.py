@@ -33,11 +33,11 @@ LONG = "This is {count} characters; a reply may have {most}."
 class ModalHandler:
     """One function for each window."""
 
-    def __init__(self, room: HandlerContext) -> None:
-        self.context = room
-        self.desk = room.desk
-        self.cases = room.desk.journal.cases
-        self.store = room.desk.journal.slack
+    def __init__(self, context: HandlerContext) -> None:
+        self.context = context
+        self.desk = context.desk
+        self.cases = context.desk.journal.cases
+        self.store = context.desk.journal.slack
         self.submissions: Mapping[str, Callable[[Mapping[str, Any], dict[str, Any], str], Ack]] = {
             "edit": self._edit,
             "send": self._send,
@@ -107,15 +107,15 @@ class ModalHandler:
     def _store_mail(
         self, case: Case, remembered: dict[str, Any], me: str, *, text: str, version: str
     ) -> bool:
-        work = self.context.enqueue_job
+        enqueue_job = self.context.enqueue_job
         if remembered.get("kind") == "details":
             return self.desk.request_details(
-                case.id, actor=me, text=text, version=version, work=work
+                case.id, actor=me, text=text, version=version, enqueue_job=enqueue_job
             )
         approves = remembered.get("kind") == "approve"
         action = CaseAction.APPROVED if approves else CaseAction.EDITED
         return self.desk.resolve(
-            case.id, actor=me, action=action, text=text, version=version, work=work
+            case.id, actor=me, action=action, text=text, version=version, enqueue_job=enqueue_job
         )
 
     def _snooze(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:

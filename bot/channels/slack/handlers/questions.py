@@ -23,9 +23,9 @@ SILENT = "There is no text in that message to look up."
 class QuestionHandler:
     """The lane of questions: a model may take seconds, and no click waits for it."""
 
-    def __init__(self, room: HandlerContext) -> None:
-        self.context = room
-        self.store = room.desk.journal.slack
+    def __init__(self, context: HandlerContext) -> None:
+        self.context = context
+        self.store = context.desk.journal.slack
 
     def handle(self, event: SlackEvent) -> None:
         """Answer where the question was put, or say why not."""

@@ -42,9 +42,9 @@ SPOKEN = "Incident Desk has an answer for you"
 class AnswerView:
     """Draws responses."""
 
-    def __init__(self, outbound: Outbound, words: StaffTexts, threshold: float) -> None:
+    def __init__(self, outbound: Outbound, texts: StaffTexts, threshold: float) -> None:
         self.outbound = outbound
-        self.texts = words
+        self.texts = texts
         self.threshold = threshold
 
     def render(

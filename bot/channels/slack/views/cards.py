@@ -42,9 +42,9 @@ class RenderedMessage:
 class Cards:
     """Draws cases under one knowledge and one choice of words."""
 
-    def __init__(self, knowledge: Knowledge, words: StaffTexts, threshold: float) -> None:
+    def __init__(self, knowledge: Knowledge, texts: StaffTexts, threshold: float) -> None:
         self.knowledge = knowledge
-        self.texts = words
+        self.texts = texts
         self.threshold = threshold
 
     def render(self, case: Case) -> RenderedMessage:

@@ -8,20 +8,12 @@ from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import Cards
+from bot.domain import HealthLine
 from bot.journal import Case
 from bot.journal.statistics import DailyStatistics
 
 EACH = 15
 MODEL_OFF = "off: the desk decides by its own evidence"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """One line of what is fine and what is not."""
-
-    name: str
-    good: bool
-    says: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +37,7 @@ def build_home(
     unclaimed: CasePage,
     numbers: DailyStatistics,
     knowledge: str,
-    health: Sequence[Health],
+    health: Sequence[HealthLine],
     taking: bool,
 ) -> dict[str, Any]:
     """The view for one person."""
@@ -94,21 +86,21 @@ def _today(numbers: DailyStatistics) -> Iterator[str]:
         yield f"Last mail came {b.relative_time(numbers.last_in)}{sent}"
 
 
-def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[Health]:
+def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[HealthLine]:
     """Does it come in, and does it go out?"""
     says = "mail is taken" if taking else "no mail can be taken; the desk tries again and again"
-    yield Health(name="mail in", good=taking, says=says)
+    yield HealthLine(name="mail in", good=taking, says=says)
     wrong = [f"{numbers.waiting} wait for the mail server"] * bool(numbers.waiting)
     wrong += [f"{numbers.failed} of today did not go out"] * bool(numbers.failed)
     says = ", ".join(wrong) or "every mail was taken by the mail server"
-    yield Health(name="mail out", good=not wrong, says=says)
+    yield HealthLine(name="mail out", good=not wrong, says=says)
 
 
-def _model(health: Sequence[Health]) -> Iterator[Health]:
+def _model(health: Sequence[HealthLine]) -> Iterator[HealthLine]:
     """Where there is one, the health tells of it."""
     if all(each.name != "model" for each in health):
-        yield Health(name="model", good=True, says=MODEL_OFF)
+        yield HealthLine(name="model", good=True, says=MODEL_OFF)
 
 
-def _line(health: Health) -> str:
+def _line(health: HealthLine) -> str:
     return f"{'🟢' if health.good else '🔴'} *{health.name}*: {escape(health.says)}"
