@@ -37,7 +37,10 @@ def queue_json(journal: Journal, words: StaffTexts) -> dict[str, Any]:
     return {
         "cases": [_row(case, words, now) for case in open_ if case],
         "mails": [_mail(send) for send in stuck],
-        "posts": [{"id": p.id, "case": p.case_id, "fault": p.fault} for p in journal.slack.list_failed()],
+        "posts": [
+            {"id": post.id, "case": post.case_id, "fault": post.fault}
+            for post in journal.slack.list_failed()
+        ],
     }  # fmt: skip
 
 

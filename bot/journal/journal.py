@@ -92,7 +92,7 @@ class Journal:
                     return None
 
     def find_by_key(self, key: str) -> tuple[str, str] | None:
-        """Return verdict and raw reference of the message with this key; None for an unknown key."""
+        """Return verdict and raw reference of the message with this key; None for no such key."""
         query = sql.select(message.c.verdict, message.c.raw_ref).where(message.c.key == key)
         with reading(self.engine) as db:
             row = db.execute(query).first()

@@ -98,7 +98,7 @@ class MailOutbox:
         return self._read(query.order_by(outbox.c.id))
 
     def list_claimed_by(self, by: Sequence[str], *, seconds: float = 0) -> list[OutgoingMail]:
-        """Return mails that a worker of `by` claimed `seconds` ago or earlier and did not settle."""
+        """Return mails that a worker of `by` claimed `seconds` ago or earlier without a result."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
             outbox.c.changed_at <= after(self._clock, -seconds),

@@ -158,7 +158,7 @@ def test_a_second_process_on_sqlite_is_refused(tmp_path: Path) -> None:
     journal = Journal(url)
     script = (
         "import sys, time; from bot.infra.jobs import Jobs; from bot.journal import Journal\n"
-        f"with Jobs(Journal({url!r}), {url!r}).alone(): print('in', flush=True); sys.stdin.read()"
+        f"with Jobs(Journal({url!r}), {url!r}).exclusively(): print('in', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -12,7 +12,7 @@ import pytest
 from bot.app import App
 from bot.channels.slack import ACK_SECONDS
 from bot.channels.slack.client import AwayError, Client
-from bot.channels.slack.events import CHANGED, parse_delivery, team_of
+from bot.channels.slack.events import CHANNEL_CHANGED, parse_delivery, team_of
 from bot.channels.slack.permissions import IN_USE_SECONDS, ChannelPermissions, StaffPermissions
 from tests.servers.slack_side import ALICE, TEAM, TRIAGE, Fault, SlackSide
 from tests.support.slack_stand import QUOTED, UNSURE, Stand, filled, standing
@@ -169,7 +169,7 @@ def test_a_channel_is_looked_at_again_before_each_card(side: SlackSide, client: 
     assert "not invited" in places.objection(TRIAGE)
 
 
-@pytest.mark.parametrize("kind", sorted(CHANGED))
+@pytest.mark.parametrize("kind", sorted(CHANNEL_CHANGED))
 def test_what_slack_says_of_the_channel_counts_at_once(stand: Stand, kind: str) -> None:
     stand.case()
     stand.until(stand.side.cards)

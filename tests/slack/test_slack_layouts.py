@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.channels.slack.card_sync import _came
+from bot.channels.slack.card_sync import _follow_up_message
 from bot.channels.slack.mrkdwn import neutralize
 from bot.channels.slack.suggestions import render_suggestion
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import EACH, CasePage, build_home, list_cases
+from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, build_home, list_cases
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
@@ -192,15 +192,15 @@ def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:
 @LOADED
 @given(text=ANY, draft=ANY)
 def test_no_text_breaks_what_the_thread_tells(text: str, draft: str) -> None:
-    told = _came(FollowUpMessage(id=1, text=text, draft=draft))
+    told = _follow_up_message(FollowUpMessage(id=1, text=text, draft=draft))
     assert limits(told["blocks"]) == ""
     hostile(told["blocks"])
     assert told["text"] == "They wrote again"
 
 
-@pytest.mark.parametrize("count", [0, 1, EACH, EACH + 1, 200])
+@pytest.mark.parametrize("count", [0, 1, CASES_PER_PAGE, CASES_PER_PAGE + 1, 200])
 def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
-    each = [case(id=n, owner=ME, reminders=n % 2) for n in range(1, min(count, EACH) + 1)]
+    each = [case(id=n, owner=ME, reminders=n % 2) for n in range(1, min(count, CASES_PER_PAGE) + 1)]
     page = CasePage(cases=each, total=count)
     health = [
         HealthLine(name="slack", good=True, says="the line is open"),
@@ -221,9 +221,9 @@ def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
     assert limits(blocks) == ""
     shown = json.dumps(blocks, ensure_ascii=False)
     assert f"The queue ({count})" in shown
-    assert ("`/incident queue 2`" in shown) == (count > EACH)
-    assert (f"{count - EACH} more" in shown) == (count > EACH)
-    assert (f"{count - EACH} more" in json.dumps(view)) == (count > EACH)
+    assert ("`/incident queue 2`" in shown) == (count > CASES_PER_PAGE)
+    assert (f"{count - CASES_PER_PAGE} more" in shown) == (count > CASES_PER_PAGE)
+    assert (f"{count - CASES_PER_PAGE} more" in json.dumps(view)) == (count > CASES_PER_PAGE)
     assert ("Nothing waits" in shown) == (count == 0)
 
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from bot.app import App
 from bot.channels.slack import Slack
-from bot.channels.slack.client import LINE, METHODS, Client
-from bot.channels.slack.events import CHANGED, LOST, parse_delivery
+from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD, Client
+from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED, parse_delivery
 from bot.channels.slack.manifest import bot_scopes, manifest
 from bot.channels.slack.signatures import SignatureFlaw
 from bot.errors import RefusedError, SettingsError
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 NEEDED = {
     "app_mention": "app_mentions:read", "message.im": "im:history",
     "app_home_opened": "", "app_uninstalled": "", "tokens_revoked": "",
-    **dict.fromkeys(CHANGED, "groups:read"),
+    **dict.fromkeys(CHANNEL_CHANGED, "groups:read"),
 }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_no_more() -> None:
     events = told["settings"]["event_subscriptions"]["bot_events"]
     assert set(events) == set(NEEDED)
     assert all(parse_delivery(event(kind)) for kind in events)
-    assert set(events) >= LOST | CHANGED
+    assert set(events) >= ACCESS_LOST | CHANNEL_CHANGED
     used = {SCOPES[method] for method in METHODS} | {NEEDED[kind] for kind in events} | {"commands"}
     assert set(bot_scopes()) == used - {""} == set(BOT_SCOPES)
     assert [c["command"] for c in told["features"]["slash_commands"]] == ["/incident"]
@@ -75,7 +75,7 @@ def test_no_other_method_leaves_the_desk(side: SlackSide) -> None:
     with pytest.raises(RefusedError, match="none of the methods"):
         web.files_list()
     assert side.calls == []
-    assert len(METHODS | {LINE}) == 9
+    assert len(METHODS | {OPEN_SOCKET_METHOD}) == 9
 
 
 def test_no_token_no_slack(settings: Settings) -> None:
@@ -236,7 +236,7 @@ def test_a_database_that_is_gone_makes_slack_try_again(stand: Stand) -> None:
     stand.until(lambda: "The post answers this" in json.dumps([c.args for c in stand.side.calls]))
 
 
-@pytest.mark.parametrize("kind", sorted(LOST))
+@pytest.mark.parametrize("kind", sorted(ACCESS_LOST))
 def test_an_app_that_was_removed_is_said(stand: Stand, kind: str) -> None:
     stand.side.event({"type": kind})
     stand.until(lambda: kind in stand.slack.list_health()[0].says)

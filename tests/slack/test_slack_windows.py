@@ -164,7 +164,7 @@ def test_a_long_text_comes_back_whole_and_goes_out_whole(stand: Stand, size: int
 def test_a_draft_that_is_too_long_for_the_card_is_seen_whole_before_it_goes(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.channels.slack.views.cards.DRAFT", 60)
+    monkeypatch.setattr("bot.channels.slack.views.cards.MAX_DRAFT_CHARACTERS", 60)
     case = stand.held()
     stand.until(lambda: stand.shows("Review & send"))
     check = stand.window(ALICE, "review", case)

@@ -1,4 +1,4 @@
-"""What a workspace is given: its tokens and people, the pace, and a model where there is one."""
+"""Defines what the Slack channel is configured with: workspace, people, intervals and a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from bot.llm.suggestion import Suggestion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackAccess:
-    """The workspace: what was set."""
+    """The tokens, channel and people of one workspace, as they were set."""
 
     bot_token: str = field(repr=False)
     app_token: str = field(default="", repr=False)
@@ -24,13 +24,17 @@ class SlackAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestionModel:
-    """A language model, as far as staff see it."""
+    """The language model that suggests wordings to staff.
+
+    `draft` returns a suggestion for a masked text, or None; `state` returns `open`, or the reason
+    why the model is not asked now.
+    """
 
     draft: Callable[[str], Suggestion | None]
-    state: Callable[[], str]  # `open`, or why it is not asked
+    state: Callable[[], str]
 
     def health(self) -> HealthLine:
-        """Its line in App Home."""
+        """Return the line about the model in App Home."""
         state = self.state()
         if state == "open":
             return HealthLine(name="model", good=True, says="is asked")
@@ -42,10 +46,16 @@ class SuggestionModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackIntervals:
-    """How often each thing is looked after, in seconds."""
+    """How often each task is done, in seconds."""
 
-    post: float = 1.0  # between two posts in a channel
+    post: float = 1.0  # between two posts in a channel; Slack takes one a second
     compare: float = 1.0  # between two comparisons of the cards with the journal
-    socket: float = 1.0
-    repair: float = 30.0
-    backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)
+    socket: float = 1.0  # between two looks at the connection of Socket Mode
+    repair: float = 30.0  # before a post is tried again that the set-up did not allow
+    backoff: tuple[float, ...] = (
+        1.0,
+        2.0,
+        5.0,
+        15.0,
+        60.0,
+    )  # before each further attempt of a post

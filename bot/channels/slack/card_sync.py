@@ -1,7 +1,7 @@
-"""Journal -> Slack: cards as they shall look, what came later, who must be reminded.
+"""Brings the cards in Slack in line with the journal: drawings, later mails, reminders, pages.
 
-Everything here is derived: losing Slack, or this process, loses nothing that the next pass does not
-bring back.
+Everything here is derived from the journal: whatever an outage of Slack or of this process loses,
+the next pass brings back.
 """
 
 import logging
@@ -19,15 +19,15 @@ from bot.journal.slack_outbox import REMINDER
 from bot.journal.slack_records import FollowUpMessage, SlackCard
 
 log = logging.getLogger(__name__)
-LATER = 1_500
+MAX_FOLLOW_UP_CHARACTERS = 1_500  # of a later mail in the thread; *Show all* has the rest
 
 
 class CardError(DeliveryError):
-    """A card could not be drawn; the next pass tries it again."""
+    """A card could not be drawn; the next pass tries again."""
 
 
 class CardSync:
-    """One channel of cards."""
+    """Synchronizes the cards in one channel."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class CardSync:
         self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn
 
     def sync(self) -> int:
-        """Store a post for every card that is not as it should be; how many.
+        """Store a post for every card that differs from its case, and return how many do.
 
-        CardError when one could not be drawn, after all the others were.
+        CardError when a card could not be drawn, after all the others were.
         """
         known = self.store.read_cards()
         wanted = self.journal.cases.read_stamps(days=self.texts.keep_days)
@@ -76,7 +76,7 @@ class CardSync:
         drawn = message_arguments(self.cards.render(case))
         if case.parent:
             drawn["thread_of"] = case.parent
-        # What the thread tells is stored first: a crash in between repeats it under the same keys.
+        # Posts for the thread are stored first: after a crash they are stored again by their keys.
         if card:
             self._post_follow_ups(case, card)
             self._post_reminders(case)
@@ -85,10 +85,12 @@ class CardSync:
         self.store.enqueue_card(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
 
     def _post_follow_ups(self, case: Case, card: SlackCard) -> None:
-        """Later mails of the conversation, once each, in the thread of its first case."""
+        """Post each later mail of the conversation once, in the thread of its first case."""
         later = self.store.list_follow_ups(case.message_id)
         for each in later[card.announced_follow_ups :]:
-            self._post_in_thread(case, f"later:{case.parent or case.id}:{each.id}", _came(each))
+            self._post_in_thread(
+                case, f"later:{case.parent or case.id}:{each.id}", _follow_up_message(each)
+            )
         if len(later) > card.announced_follow_ups:
             self.store.record_follow_ups(case.id, len(later))
 
@@ -97,20 +99,22 @@ class CardSync:
             return
         says = _reminder(case)
         where = f"Its card is in <#{self.channel}>; `/incident case {case.id}` shows it here."
-        steps = case.version.partition(".")[0]  # after each the count begins anew
+        steps = case.version.partition(".")[0]  # the count of reminders begins anew with each step
         key = f"{REMINDER}{case.id}:{steps}:{case.reminders}"
         self._post_in_thread(case, key, self._message(case, says))
         urgent = case.priority == Priority.PAGE
         at = None if urgent else self.texts.quiet.ends_at(self.journal.clock())
         for user in self._people_to_remind(case):
-            self.store.withdraw(f"{REMINDER}{case.id}:", user)  # one in the morning is enough
+            self.store.withdraw(
+                f"{REMINDER}{case.id}:", user
+            )  # after quiet hours one reminder is enough
             self.store.enqueue(
                 f"{key}:{user}", channel=user, method="chat.postMessage", at=at,
                 payload=self._message(case, f"{says} {where}"),
             )  # fmt: skip
 
     def _page_oncall(self, case: Case) -> None:
-        """What pages goes to people at once, at every hour."""
+        """Send a page to each on-call person at once, also in quiet hours."""
         says = f"🔴 *{escape(self.cards.title(case))}* Look in <#{self.channel}> now."
         for user in self.oncall:
             self.store.enqueue(
@@ -124,33 +128,37 @@ class CardSync:
         )
 
     def _people_to_remind(self, case: Case) -> Sequence[str]:
-        """Who has it; the on-call list where nobody has."""
+        """Return the owner of the case, or the on-call people where nobody has it."""
         owner = PERSON.fullmatch(case.owner)
         return [owner.group(1)] if owner else self.oncall
 
-    def _post_in_thread(self, case: Case, key: str, told: dict[str, Any]) -> None:
+    def _post_in_thread(self, case: Case, key: str, message: dict[str, Any]) -> None:
         self.store.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=told | {"thread_of": case.parent or case.id},
+            payload=message | {"thread_of": case.parent or case.id},
         )  # fmt: skip
 
 
-def message_arguments(drawn: RenderedMessage) -> dict[str, Any]:
-    """The arguments of a message."""
-    return {"text": drawn.text, "blocks": drawn.blocks}
+def message_arguments(message: RenderedMessage) -> dict[str, Any]:
+    """Return the arguments of `chat.postMessage` for a rendered message."""
+    return {"text": message.text, "blocks": message.blocks}
 
 
-def _came(each: FollowUpMessage) -> dict[str, Any]:
+def _follow_up_message(each: FollowUpMessage) -> dict[str, Any]:
     text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
-    blocks = [b.markdown(f"✉️ *{text}:*"), b.quote(each.text, LATER)]
+    blocks = [b.markdown(f"✉️ *{text}:*"), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
     if each.sender:
         blocks.insert(1, b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
     if each.draft:
-        blocks += [b.markdown("*Draft* for this mail:"), b.preformatted(each.draft, LATER)]
+        blocks += [
+            b.markdown("*Draft* for this mail:"),
+            b.preformatted(each.draft, MAX_FOLLOW_UP_CHARACTERS),
+        ]
     return message_arguments(RenderedMessage(blocks=b.fit_message(blocks), text=text))
 
 
 def _reminder(case: Case) -> str:
     if case.stage is Stage.OPEN:
         return f"⏰ *Case {case.id} still has nobody.* It came {b.relative_time(case.opened_at)}."
-    return f"⏰ {mention(case.owner)}, *case {case.id} is yours and past its time.* Answer or release it."
+    whose = f"⏰ {mention(case.owner)}, *case {case.id} is yours and past its time.*"
+    return f"{whose} Answer or release it."

@@ -1,6 +1,7 @@
-"""Slack: staff see what waits, decide it, and ask; and what must never go out, does not.
+"""Runs the Slack channel: builds its parts and works in threads until it is closed.
 
-Threads: one holds the socket, one acts on clicks, one answers questions, one draws and posts.
+One thread keeps the socket open, one handles clicks, one answers questions, one draws and posts
+cards, and one asks a model for wordings where there is one.
 """
 
 import logging
@@ -42,17 +43,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-HOUR = 3600.0
-GIVE_WAY_SECONDS = 0.5
-ACK_SECONDS = 2  # Slack waits three for the ack of a window: a slow word on a person is a no
-AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+HOUR_SECONDS = 3600.0
+MAX_ACK_WAIT_SECONDS = 0.5  # how long handling an event lets acknowledgements go first
+# Slack waits three seconds for the acknowledgement of a modal. When it does not answer within two
+# who a person is, that person is refused.
+ACK_SECONDS = 2
+RECONNECT_FACTORS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
 
 class Slack:
-    """The channel of one desk; start it, close it, ask it how it is."""
+    """The Slack channel of one desk.
 
-    def __init__(  # noqa: PLR0915 - each part once
-        self, access: SlackAccess, desk: Desk, *, home: Path, intervals: SlackIntervals | None = None,
+    `home` is the folder for answers that staff rate; `enqueue_job` puts the job that delivers a
+    decision into the transaction that stores it, and without it nothing is enqueued.
+    """
+
+    def __init__(  # noqa: PLR0915 - it builds each part once
+        self, access: SlackAccess, desk: Desk, *, home: Path,
+        intervals: SlackIntervals | None = None,
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
@@ -68,10 +76,11 @@ class Slack:
         threshold = desk.responder.judge.threshold_for("en")
         self.cards = Cards(desk.knowledge, self.texts, threshold)
         self.context = HandlerContext(
-            desk=desk, client=self.client, staff_permissions=self.staff_permissions, channel_permissions=self.channel_permissions, cards=self.cards,
+            desk=desk, client=self.client, staff_permissions=self.staff_permissions,
+            channel_permissions=self.channel_permissions, cards=self.cards,
             answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
-            channel=access.channel, candidates_path=home / "candidates.jsonl", enqueue_job=enqueue_job,
-            wake=self.wake,
+            channel=access.channel, candidates_path=home / "candidates.jsonl",
+            enqueue_job=enqueue_job, wake=self.wake,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)
@@ -83,8 +92,9 @@ class Slack:
         )
         self.outbox_worker = OutboxWorker(
             self.journal, self.client, self.channel_permissions, post_interval=self.intervals.post,
-            posts_per_minute=self.texts.posts_per_minute, repair_seconds=self.intervals.repair, backoff=self.intervals.backoff,
-            oncall=access.oncall, quiet_until=lambda: self.texts.quiet.ends_at(self.journal.clock()),
+            posts_per_minute=self.texts.posts_per_minute, repair_seconds=self.intervals.repair,
+            backoff=self.intervals.backoff, oncall=access.oncall,
+            quiet_until=lambda: self.texts.quiet.ends_at(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
@@ -99,19 +109,19 @@ class Slack:
         self.supervisor = Supervisor()
         self.stopping = self.supervisor.stopping
         self.clock: HealthLine | None = None
-        self.troubles: dict[str, str] = {}  # by what found it
+        self.troubles: dict[str, str] = {}  # in plain words, by the task that failed
         self._wake_events = {lane: threading.Event() for lane in (ACT, ASK, "post")}
-        self._failed_connects = 0  # attempts in a row that opened no line
+        self._failed_connects = 0  # in a row
         self._homes_refreshed_at, self._deleted_old_at, self._identified_at = (
             0.0,
-            -HOUR,
+            -HOUR_SECONDS,
             -1e9,
         )  # when each was last done
         self._leader_lock = threading.Lock()
         self._was_leader = False
 
     def start(self) -> None:
-        """Begin; returns at once, whether Slack answers or not."""
+        """Start the threads; it returns at once, whether Slack answers or not."""
         steps: dict[str, Callable[[], None]] = {
             "slack-act": lambda: self._work_lane(ACT, self.button_handler.handle),
             "slack-ask": lambda: self._work_lane(ASK, self.question_handler.handle),
@@ -125,7 +135,7 @@ class Slack:
             self.supervisor.start(name, step, unit=self.intervals.socket)
 
     def close(self) -> None:
-        """Take nothing more, finish what is at hand."""
+        """Stop the threads after what they are doing now, and give up the lead."""
         self.stopping.set()
         self.wake()
         self.supervisor.stop(15)
@@ -134,61 +144,61 @@ class Slack:
         self.journal.slack.leader.resign()
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Wake every waiting thread, because there is something to do."""
         for event in self._wake_events.values():
             event.set()
 
     def run_once(self) -> None:
-        """Once through everything, in this thread: for tests, and where there are no threads."""
+        """Handle everything that waits once, in the calling thread."""
         for lane, act in ((ACT, self.button_handler.handle), (ASK, self.question_handler.handle)):
             for event in self.journal.slack.list_waiting(lane):
                 self._handle_event(event, act)
         self.sync_and_post()
 
     def sync_and_post(self) -> None:
-        """Bring cards in line with the journal, then make the posts that are due."""
+        """Bring the cards in line with the journal, then make the posts that are due."""
         self.card_sync.sync()
         self.secret_notices.enqueue_due()
         self.outbox_worker.drain()
 
     def list_health(self) -> list[HealthLine]:
-        """Each thing that can be wrong, in plain words."""
+        """Return a line for each thing that can be wrong while the channel runs."""
         return list_health(self)
 
     def list_faults(self) -> list[str]:
-        """What is wrong; mail goes on without it."""
+        """Return what is wrong, in plain words; mail is answered in spite of it."""
         return [str(line) for line in self.list_health() if not line.good]
 
     def add_metrics(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
-        """The numbers that `/metrics` shows of it."""
-        refused, book = self.gateway.unsigned_requests.counts, self.journal.slack
-        watch("desk_slack_refused", "Requests that Slack did not sign", refused.total)
+        """Register the numbers of this channel that `/metrics` shows."""
+        unsigned, store = self.gateway.unsigned_requests.counts, self.journal.slack
+        watch("desk_slack_refused", "Requests that Slack did not sign", unsigned.total)
         watch(
             "desk_slack_dead",
             "Posts that Slack refused",
-            lambda: book.count_by_state().get(SlackPostState.FAILED, 0),
+            lambda: store.count_by_state().get(SlackPostState.FAILED, 0),
         )
 
     def check_setup(self) -> Iterator[HealthLine]:
-        """What `doctor` says."""
+        """Return what `doctor` says of the set-up; it calls Slack."""
         return check_setup(self)
 
     def _work_lane(self, lane: str, act: Callable[[SlackEvent], None]) -> None:
-        """Act on what waits in a lane, each event by itself; then wait until something comes."""
+        """Handle each waiting event of a lane; without any, wait until one comes."""
         self._wake_events[lane].clear()
-        found = self._safely(lane, lambda: self._list_waiting(lane)) or []
-        for event in found:
+        events = self._safely(lane, lambda: self._list_waiting(lane)) or []
+        for event in events:
             if self.stopping.is_set():
                 return
             self._wait_for_acks()
             self._safely(f"{lane} event", partial(self._handle_event, event, act))
-        if not found:
+        if not events:
             self.troubles.pop(f"{lane} event", None)
             self._wake_events[lane].wait(self.intervals.compare)
 
     def _wait_for_acks(self) -> None:
-        """Slack waits three seconds for an ack, a person longer for what it brings about."""
-        patience = time.monotonic() + GIVE_WAY_SECONDS
+        """Let acknowledgements go first: Slack waits three seconds for one, a person longer."""
+        patience = time.monotonic() + MAX_ACK_WAIT_SECONDS
         while self.gateway.inbox.is_committing() and time.monotonic() < patience:
             self.stopping.wait(0.005)
 
@@ -196,7 +206,7 @@ class Slack:
         return self.journal.slack.list_waiting(lane) if self._is_leader() else []
 
     def _is_leader(self) -> bool:
-        """Of several processes one acts; what the last one was posting goes out again."""
+        """Return whether this process leads; on taking the lead, make unfinished posts again."""
         leads = self.journal.slack.leader.is_leader()
         with self._leader_lock:
             if leads and not self._was_leader:
@@ -205,7 +215,7 @@ class Slack:
         return leads
 
     def _handle_event(self, event: SlackEvent, act: Callable[[SlackEvent], None]) -> None:
-        """An event that breaks is tried again, thrice; the person hears of it."""
+        """Handle one event; after its last failed attempt the person gets an error message."""
         try:
             act(event)
         except (AwayError, BusyError, BrokenError) as error:
@@ -226,12 +236,12 @@ class Slack:
         self._wake_events["post"].set()
 
     def _is_overdue(self, event: SlackEvent) -> bool:
-        """Has it waited for so long that nobody expects an answer?"""
+        """Return whether an event has waited for so long that nobody expects an answer."""
         waited = self.journal.clock() - datetime.fromisoformat(event.received_at)
         return waited > timedelta(minutes=self.texts.recheck_minutes)
 
     def _post_step(self) -> None:
-        """Everything that goes to Slack, once through; what breaks stops nothing else."""
+        """Do each task that posts to Slack once; one that fails stops no other."""
         self._wake_events["post"].clear()
         if self._safely("lead", self._is_leader):
             self._safely("token", self._identify)
@@ -246,7 +256,7 @@ class Slack:
         self.stopping.wait(min(0.05, self.intervals.post))
 
     def _suggest_step(self) -> None:
-        """A model is slow: nothing else waits for it."""
+        """Ask the model for wordings, in a thread of its own because a model is slow."""
         assert self.suggestions  # noqa: S101 - the thread runs for them alone
         suggest = self.suggestions
         if self.stopping.wait(self.intervals.compare):
@@ -257,33 +267,32 @@ class Slack:
             self._wake_events["post"].set()
 
     def _identify(self) -> None:
-        """Which workspace is ours: asked until somebody answers, then now and again."""
+        """Ask Slack which workspace is ours, until it answers and then now and again."""
         if time.monotonic() - self._identified_at < 60 * self.texts.recheck_minutes:
             return
         known = self.button_handler.lost_access
         answer = self.client.call("auth.test", {})
-        if (
-            self.button_handler.lost_access == known
-        ):  # a removal that came meanwhile is newer than this answer
+        # A removal that was reported meanwhile is newer than this answer.
+        if self.button_handler.lost_access == known:
             self.button_handler.lost_access = ""
         self.staff_permissions.team, self.clock = str(answer["team_id"]), check_clock(answer)
         self._identified_at = time.monotonic()
 
     def _check_channel(self) -> None:
-        """Is the channel still ours alone? Also when nothing is to be posted there."""
+        """Raise BrokenError when the channel is not ours alone any more, also without any post."""
         seconds = 60.0 * self.texts.recheck_minutes
         if why := self.channel_permissions.objection(self.access.channel, seconds=seconds):
             raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
 
     def _delete_old(self) -> None:
-        """Once an hour: forget what was handled long ago, try again what was given up."""
-        if time.monotonic() - self._deleted_old_at > HOUR:
+        """Once an hour, delete what was handled long ago and try given-up posts again."""
+        if time.monotonic() - self._deleted_old_at > HOUR_SECONDS:
             self._deleted_old_at = time.monotonic()
             self.journal.slack.delete_handled(days=self.texts.keep_days)
             self.journal.slack.requeue_failed()
 
     def _refresh_homes(self) -> None:
-        """App Home of those who have it open."""
+        """Publish App Home again for those who have it open, now and again."""
         if time.monotonic() - self._homes_refreshed_at < self.texts.home_seconds:
             return
         self._homes_refreshed_at = time.monotonic()
@@ -291,7 +300,7 @@ class Slack:
             self.button_handler.publish_home(user)
 
     def _socket_step(self) -> None:
-        """Keep the socket; while Slack is away, ask less and less often."""
+        """Keep the socket open; while Slack is away, try less and less often."""
         if self.socket is None:
             self.socket = Socket(self.gateway, self.access.app_token, self.access.base_url)
         if self.socket.keep_open():
@@ -300,13 +309,19 @@ class Slack:
             self.stopping.wait(self.intervals.socket)
             return
         self.troubles["socket"] = self.socket.trouble
-        self.stopping.wait(self.intervals.socket * AWAY[min(self._failed_connects, len(AWAY) - 1)])
+        self.stopping.wait(
+            self.intervals.socket
+            * RECONNECT_FACTORS[min(self._failed_connects, len(RECONNECT_FACTORS) - 1)]
+        )
         self._failed_connects += 1
 
     def _safely(self, name: str, task: Callable[[], T]) -> T | None:
-        """Do a task of a thread; what breaks is said once, and in plain words until it works."""
+        """Do a task and return its result, or None when it fails.
+
+        An unforeseen error is logged once; `troubles` names it until the task works again.
+        """
         try:
-            done = task()
+            result = task()
         except DeliveryError as error:
             self.troubles[name] = str(error)
         except Exception as error:
@@ -317,5 +332,5 @@ class Slack:
             self.stopping.wait(self.intervals.socket)
         else:
             self.troubles.pop(name, None)
-            return done
+            return result
         return None

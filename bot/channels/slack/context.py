@@ -1,4 +1,4 @@
-"""What every part of the channel works with, and how it answers one person."""
+"""Gives handlers the parts of the channel, checks permissions and answers one person."""
 
 import json
 import logging
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
-DONE_IN_A_CHANNEL = frozenset({"click", "command", "shortcut"})
+# The kinds of events that happen in a channel where others may read along.
+CHANNEL_EVENTS = frozenset({"click", "command", "shortcut"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerContext:
-    """One workspace, one triage channel, one desk."""
+    """The parts that every handler works with.
+
+    `channel` is where cards are posted, `candidates_path` the file of answers that staff rated,
+    `enqueue_job` puts a job into the transaction that needs it, and `wake` wakes the threads.
+    """
 
     desk: Desk
     client: Client
@@ -44,28 +49,31 @@ class HandlerContext:
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:
-        """Why the person behind an event may not; empty when they may."""
+        """Return why the person behind an event may not do this; empty when they may.
+
+        DeliveryError when Slack does not answer.
+        """
         user, team, home = payload.get("user"), payload.get("team"), payload.get("home")
         return self.staff_permissions.objection(user, team, home) or self._channel_objection(
             payload
         )
 
     def _channel_objection(self, payload: Payload) -> str:
-        """Buttons, commands and shortcuts work where nobody else reads along."""
+        """Return why not in this channel: others than staff must not read along."""
         channel = str(payload.get("channel") or "D")
-        if payload["kind"] not in DONE_IN_A_CHANNEL or channel.startswith("D"):
+        if payload["kind"] not in CHANNEL_EVENTS or channel.startswith("D"):
             return ""
         why = self.channel_permissions.objection(channel)
         return why and f"I do not speak in this channel: {why}. Use a private one, or write to me"
 
     def refuse(self, payload: Payload, why: str) -> None:
-        """Say no where they are; nothing is recorded."""
+        """Tell a person why they may not do this; nothing is recorded."""
         self.reply_privately(payload, refusal_text(why))
 
     def reply_privately(
         self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None
     ) -> None:
-        """A word to one person, where they are: not kept, so never a reminder."""
+        """Answer one person where they are; the answer is not stored and may be lost."""
         body: dict[str, Any] = {"text": text, **QUIET} | ({"blocks": blocks} if blocks else {})
         with suppress(DeliveryError):
             if url := payload.get("url"):
@@ -79,7 +87,7 @@ class HandlerContext:
             self.client.call("chat.postMessage", body | {"channel": user})
 
     def report_failure(self, event: SlackEvent, error: Exception) -> None:
-        """Something broke: the person gets an id, the log gets the rest."""
+        """Tell a person that something broke, by a number under which the log names the error."""
         number = secrets.token_hex(3)
         log.error(
             "an event was given up", extra={"event_id": number, "fault": type(error).__name__}
@@ -88,7 +96,7 @@ class HandlerContext:
             self.reply_privately(event.payload, error_text(number))
 
     def _replace_status(self, event: SlackEvent, text: str) -> bool:
-        """In the place of the word that it is being looked up, where that was said."""
+        """Put `text` in the place of the status message; return False when there is none."""
         ts = json.loads(event.result or "{}").get("status")
         if not ts:
             return False
@@ -100,10 +108,10 @@ class HandlerContext:
 
 
 def error_text(number: str) -> str:
-    """What a person is told when something broke."""
+    """Return what a person reads when something broke; `number` finds it in the log."""
     return f"Something went wrong (error {number}). Nothing was sent. Please try again."
 
 
 def actor(payload: Payload) -> str:
-    """Under which name the journal knows them."""
+    """Return the name of the person behind an event in the journal."""
     return f"slack:{payload['user']}"

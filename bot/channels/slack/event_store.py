@@ -1,7 +1,7 @@
-"""Commits what comes in before it is acknowledged: those that come together share one commit.
+"""Commits events before they are acknowledged; events that come together share one commit.
 
-A commit waits for the disk. Fifty at once, one after the other, would keep the last waiting for too
-long; together they wait once.
+A commit waits for the disk. Of fifty events with a commit each, the last would wait for longer than
+Slack does.
 """
 
 import threading
@@ -20,7 +20,7 @@ class _Ticket:
 
 
 class Inbox:
-    """Many threads hand in, whoever is first commits for all who wait."""
+    """Stores events for many threads; whichever is first commits for all that wait."""
 
     def __init__(self, events: SlackStore) -> None:
         self.events = events
@@ -29,7 +29,7 @@ class Inbox:
         self._commit_lock = threading.Lock()
 
     def store(self, event: IncomingEvent) -> None:
-        """Returns when it is stored; raises what kept it from being stored."""
+        """Return once the event is stored; raise what kept it from being stored."""
         ticket = _Ticket(event)
         with self._list_lock:
             self._waiting.append(ticket)
@@ -40,7 +40,7 @@ class Inbox:
             raise ticket.error
 
     def is_committing(self) -> bool:
-        """Does somebody wait for an ack?"""
+        """Return whether a thread is committing events that wait for an acknowledgement."""
         return self._commit_lock.locked()
 
     def _commit(self) -> None:
@@ -52,7 +52,7 @@ class Inbox:
         ]
         try:
             self.events.store_events(rows)
-        except Exception as error:  # noqa: BLE001 - each of them hears of it
+        except Exception as error:  # noqa: BLE001 - raised to each waiting thread
             for ticket in batch:
                 ticket.error = error
         for ticket in batch:

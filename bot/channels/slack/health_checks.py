@@ -1,4 +1,4 @@
-"""What `doctor` says of Slack: each thing that can be wrong, and how to put it right."""
+"""Checks the set-up of Slack for `doctor`: each thing that can be wrong and how to repair it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_setup(slack: "Slack") -> Iterator[HealthLine]:
-    """Token, scopes, clock, app token, signatures, channel, staff, posts."""
+    """Check token, scopes, clock, app token, signatures, channel, staff and posts in order."""
     try:
         answer = slack.client.call("auth.test", {})
     except DeliveryError as error:

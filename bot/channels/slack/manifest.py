@@ -1,4 +1,4 @@
-"""The app's manifest: what Slack is told that the desk needs; a test compares it with the code."""
+"""Reads the manifest of the Slack app: scopes, events and commands that the desk needs."""
 
 import json
 from functools import cache
@@ -9,11 +9,11 @@ from bot.resources import read_text
 
 @cache
 def manifest() -> dict[str, Any]:
-    """bot/data/slack_manifest.json, to paste into Slack's page for a new app."""
+    """Return bot/data/slack_manifest.json, which an owner gives to Slack to create the app."""
     text = read_text("slack_manifest.json")
     return dict(json.loads(text))
 
 
 def bot_scopes() -> list[str]:
-    """What the bot may do."""
+    """Return the names of the scopes that the bot needs."""
     return list(manifest()["oauth_config"]["scopes"]["bot"])

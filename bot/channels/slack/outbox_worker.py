@@ -1,6 +1,6 @@
-"""Makes the posts that the journal holds: one a second in a channel, each case in order, none lost.
+"""Makes the posts that the journal holds: one a second in a channel and each case in order.
 
-When the set-up is wrong (token, channel), everything waits until somebody repairs it.
+None is lost. When the set-up is wrong (token, channel), posts wait until somebody repairs it.
 """
 
 import logging
@@ -21,16 +21,22 @@ from bot.journal.slack_outbox import ALERT
 from bot.journal.slack_records import SlackPost, SlackPostState
 
 log = logging.getLogger(__name__)
+# Seconds before each further attempt, and before a post is tried again that the set-up forbids.
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 REPAIR_SECONDS = 30.0
-MAX_ATTEMPTS = 1000  # at one a minute in the end: an outage of half a day loses nothing
-MAX_BROKEN_ATTEMPTS = 5  # of one post, in an error that nobody foresaw
-SAID = ("text", "blocks")
+MAX_ATTEMPTS = 1000  # one a minute in the end, so that an outage of half a day loses nothing
+MAX_BROKEN_ATTEMPTS = 5  # that end in an unforeseen error, for one post
+MESSAGE_FIELDS = ("text", "blocks")
 QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
 
 
 class OutboxWorker:
-    """One at a time; only one process of a workspace may run it."""
+    """Makes posts one at a time; only one process of a workspace may run it.
+
+    `posts_per_minute` bounds the new messages about one case or to one person, in case the desk
+    answers itself. `quiet_until` returns when people may be told what can wait, None for now.
+    `trouble` says in plain words what a person must repair.
+    """
 
     def __init__(
         self,
@@ -57,43 +63,44 @@ class OutboxWorker:
         self.backoff = backoff
         self.max_attempts = max_attempts
         self.oncall = oncall
-        self.quiet_until = quiet_until  # when people may be told of what can wait; None for now
+        self.quiet_until = quiet_until
         self.tick = tick
-        self.trouble = ""  # what a person must repair, in plain words
-        self._has_unrecorded_post = (
-            False  # did an error keep the result of a post from being stored?
-        )
+        self.trouble = ""
+        self._has_unrecorded_post = False  # an error kept a result from being stored
         self._next_post_at: dict[str, float] = {}
         self._posted_at: dict[object, deque[float]] = {}
 
     def drain(self) -> int:
-        """Make every post that may be made now; how many were taken."""
+        """Make every post that may be made now, and return how many Slack accepted.
+
+        The last unforeseen error is raised after all other posts were tried.
+        """
         if self._has_unrecorded_post:
             self.store.requeue_in_flight()
             self._has_unrecorded_post = False
-        made, broken = 0, None
+        accepted, broken = 0, None
         for post in self.store.list_due():
             try:
                 if self._may_post(post) and self.store.claim(post.id):
-                    made += self._post(post)
-            except Exception as error:  # noqa: BLE001 - raised when the others were made
+                    accepted += self._post(post)
+            except Exception as error:  # noqa: BLE001 - raised after all others
                 self._has_unrecorded_post, broken = (
                     True,
                     error,
-                )  # it may have been claimed: made again next time
+                )  # the post may be claimed: posted again next time
                 if isinstance(error, MissingError):
                     break
         if broken:
             raise broken
         if self.trouble and not self.store.count_by_state().get(SlackPostState.READY):
-            self.trouble = ""  # what could not be posted is not wanted any more
-        return made
+            self.trouble = ""  # nothing that could not be posted is left
+        return accepted
 
     def _may_post(self, post: SlackPost) -> bool:
         now = self.tick()
         if now < max(self._next_post_at.get(post.channel, 0.0), self._next_post_at.get("", 0.0)):
             return False
-        recent = self._posted_at.setdefault(_loop(post), deque())
+        recent = self._posted_at.setdefault(_bounded_by(post), deque())
         while recent and now - recent[0] > 60:
             recent.popleft()
         return post.method == "chat.update" or len(recent) < self.posts_per_minute
@@ -127,7 +134,7 @@ class OutboxWorker:
         now = self.tick()
         self._next_post_at[post.channel] = now + self.post_interval
         if post.method != "chat.update":
-            self._posted_at.setdefault(_loop(post), deque()).append(now)
+            self._posted_at.setdefault(_bounded_by(post), deque()).append(now)
 
     def _call(self, post: SlackPost) -> str:
         payload = dict(post.payload)
@@ -143,9 +150,10 @@ class OutboxWorker:
         return str(answer.get("ts") or answer.get("message_ts") or "")
 
     def _call_once(self, method: str, arguments: dict[str, Any], post: SlackPost) -> SlackResponse:
-        """Slack tells by its id that it has a message already, which a crash kept us from hearing.
+        """Call Slack so that a message which a crash made us forget is not posted twice.
 
-        Where that message was deleted since, there is nothing to double.
+        Slack recognizes a repeated message by its client id. Where it was deleted since, it is
+        posted again.
         """
         if method != "chat.postMessage":
             return self.client.call(method, arguments)
@@ -160,18 +168,18 @@ class OutboxWorker:
     def _resolve_thread(
         self, post: SlackPost, payload: dict[str, Any]
     ) -> tuple[str, dict[str, Any]]:
-        """Where a card or an answer in its thread lies is known only now."""
+        """Return method and arguments with the place of the card and of its thread filled in."""
         method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
         card = self.store.read_card(post.case_id) if post.case_id else None
         thread = arguments.pop("thread_of", None)
         if thread and (parent := self.store.read_card(thread)) and parent.ts:
             arguments["thread_ts"] = parent.ts
-            if post.key.startswith("card:"):  # a thread alone calls nobody
+            if post.key.startswith("card:"):  # a reply in a thread alone notifies nobody
                 arguments["reply_broadcast"] = True
         if method == "chat.update" and post.key.startswith("card:"):
             if card and card.ts:
                 arguments["ts"] = card.ts
-            else:  # its first post never went out: this one is the card
+            else:  # its first post never went out, so this one becomes the card
                 method = "chat.postMessage"
         if method == "chat.update":
             for name in ("unfurl_links", "unfurl_media", "thread_ts", "reply_broadcast"):
@@ -179,7 +187,7 @@ class OutboxWorker:
         return method, arguments
 
     def _wait_for_repair(self, post: SlackPost, why: str) -> None:
-        """Only this channel waits, unless it is the token; nothing is counted as a try."""
+        """Let the channel wait, or everything where it is the token; no attempt is counted."""
         self.store.retry_later(post.id, why, seconds=self.repair_seconds, counted=False)
         wide = "" if "token" in why or "auth" in why or "account" in why else post.channel
         self._next_post_at[wide] = self.tick() + self.repair_seconds
@@ -190,7 +198,7 @@ class OutboxWorker:
         self.trouble = why
 
     def _alert_oncall(self, channel: str, why: str) -> None:
-        """Whoever looks at the channel sees nothing come: people hear of it, once a day."""
+        """Tell the on-call people once a day that nothing can be posted in a channel."""
         says = f"⚠️ No card can be posted: {why}. Cases wait, mail goes on: `/incident queue`."
         day = self.clock().date().isoformat()
         for user in self.oncall:
@@ -200,15 +208,15 @@ class OutboxWorker:
             )  # fmt: skip
 
     def _handle_refusal(self, post: SlackPost, why: str) -> None:
-        """An answer to a command that came too late is told to the person; the rest is buried."""
+        """Send a late answer to a command as a direct message; give up any other post."""
         if post.method == "respond":
-            kept = {name: post.payload[name] for name in SAID if name in post.payload}
+            kept = {name: post.payload[name] for name in MESSAGE_FIELDS if name in post.payload}
             self.store.redirect_to_dm(post, kept)
             return
         self._give_up(post, why)
 
     def _give_up(self, post: SlackPost, why: str) -> None:
-        """Given up until somebody mends what is wrong; people hear of it, but of no such word."""
+        """Give a post up for an hour and tell the on-call people, except about such a message."""
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
@@ -225,6 +233,6 @@ class OutboxWorker:
         self._next_post_at[post.channel] = self.tick() + min(wait, self.backoff[0])
 
 
-def _loop(post: SlackPost) -> object:
-    """What a loop would go round in: one case, or one person."""
+def _bounded_by(post: SlackPost) -> object:
+    """Return what the bound on posts per minute counts by: a case, or a person or channel."""
     return post.case_id or post.channel

@@ -1,4 +1,4 @@
-"""A word to staff where somebody pasted a secret into a mail that the desk answered by itself."""
+"""Posts a notice to staff about each secret in a mail that the desk answered by itself."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,10 @@ SPOKEN = "Somebody pasted a secret into a mail"
 
 
 class PastedSecretNotices:
-    """One note a mail, without the secret and without the sender."""
+    """Posts one notice for each such mail, without the secret and without the sender.
+
+    It looks for mails every `seconds`; `tick` is a monotonic clock.
+    """
 
     def __init__(
         self,
@@ -30,7 +33,7 @@ class PastedSecretNotices:
         self._looked_at = -1e9
 
     def enqueue_due(self) -> None:
-        """Store the notes that are due; looks now and again only."""
+        """Enqueue the notices that are due, at most once in the interval."""
         if self.tick() - self._looked_at < self.seconds:
             return
         self._looked_at = self.tick()
@@ -41,9 +44,9 @@ class PastedSecretNotices:
             )  # fmt: skip
 
 
-def render_notice(found: PastedSecretMessage) -> RenderedMessage:
-    """What was found, what was done, what is left to do."""
-    kinds = ", ".join(kind.replace("_", " ") for kind in found.kinds)
+def render_notice(mail: PastedSecretMessage) -> RenderedMessage:
+    """Return the notice: the kinds of secrets, what the desk did and what people should do."""
+    kinds = ", ".join(kind.replace("_", " ") for kind in mail.kinds)
     says = (
         f"🔒 *{SPOKEN}* ({escape(kinds)}). In what the desk stores and shows it is masked. The "
         "mail itself, with the secret in it, stays in the mailbox under *Processed* until somebody "

@@ -1,4 +1,4 @@
-"""bot/data/slack.yaml: what staff read, and when they are reminded; knowledge/ may replace it."""
+"""Reads the texts and times for staff from slack.yaml, of the knowledge or else the shipped one."""
 
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from bot.resources import data_path, parse_yaml
 
 
 class ReasonText(BaseModel):
-    """Why a case is here and what to do first."""
+    """What staff read of an escalation reason: a title, why the case is here, what to do first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
@@ -23,7 +23,7 @@ class ReasonText(BaseModel):
 
 
 class QuietHours(BaseModel):
-    """Hours in which nobody is sent a direct message, but for what is urgent."""
+    """The hours in which nobody gets a direct message, except a page."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     begin: time = Field(alias="from")
@@ -40,14 +40,14 @@ class QuietHours(BaseModel):
         return zone
 
     def is_quiet(self, at: datetime) -> bool:
-        """Is it quiet at this moment?"""
+        """Return whether these hours include the moment `at`."""
         now = at.astimezone(ZoneInfo(self.zone)).time()
         if self.begin <= self.end:
             return self.begin <= now < self.end
         return now >= self.begin or now < self.end
 
     def ends_at(self, at: datetime) -> datetime | None:
-        """When the quiet that holds at this moment ends; None when it is not quiet."""
+        """Return when the quiet hours that include `at` end; None when it is not quiet then."""
         if not self.is_quiet(at):
             return None
         here = at.astimezone(ZoneInfo(self.zone))
@@ -56,7 +56,7 @@ class QuietHours(BaseModel):
 
 
 class StaffTexts(BaseModel):
-    """The whole file."""
+    """The content of slack.yaml; its comments explain each value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     reasons: dict[EscalationReason, ReasonText]
@@ -84,7 +84,10 @@ class StaffTexts(BaseModel):
 
 
 def read_staff_texts(knowledge: Path) -> StaffTexts:
-    """Those of this knowledge, else the shipped ones; KnowledgeError names file and fault."""
+    """Return the texts of this knowledge folder, or else the shipped ones.
+
+    KnowledgeError names the file and what is wrong in it.
+    """
     own = knowledge / "slack.yaml"
     shipped = data_path("slack.yaml")
     text = (own if own.exists() else shipped).read_text(encoding="utf-8")

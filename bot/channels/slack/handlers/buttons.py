@@ -1,4 +1,4 @@
-"""What a click or a command does. Each is safe to do twice: the journal says who was first."""
+"""Handles clicks, commands and App Home; each may come twice, and the journal knows the first."""
 
 import json
 from collections.abc import Callable
@@ -7,19 +7,19 @@ from typing import Any
 
 from bot.channels.slack.candidates import record_right_answer
 from bot.channels.slack.context import HandlerContext, Payload, actor
-from bot.channels.slack.events import CHANGED, LOST
+from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
-from bot.channels.slack.views.home import EACH, CasePage
+from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
 
-LATE = "That took too long for Slack. Please press the button again."
-GONE = "There is no such case."
+TOO_LATE = "That took too long for Slack. Please press the button again."
+NO_CASE = "There is no such case."
 STALE = (
     "Case {case} has changed since this card was drawn: they may have written again. "
     "Nothing was {done}. Look at the card again."
@@ -27,7 +27,10 @@ STALE = (
 
 
 class ButtonHandler:
-    """The lane of clicks: quick, because a window must open within three seconds."""
+    """Handles the lane of clicks, quickly because a modal must open within three seconds.
+
+    `health` returns the lines for App Home, `mail_is_taken` whether mail can be received now.
+    """
 
     def __init__(self, context: HandlerContext, health: Callable[[], list[HealthLine]]) -> None:
         self.context = context
@@ -35,18 +38,18 @@ class ButtonHandler:
         self.cases = context.desk.journal.cases
         self.store = context.desk.journal.slack
         self.health = health
-        self.mail_is_taken: Callable[[], bool] = lambda: True  # can mail be taken?
-        self.shown_homes: dict[str, str] = {}  # who has App Home open, and what they see
-        self.lost_access = ""  # Slack said that the app was removed, or its tokens
+        self.mail_is_taken: Callable[[], bool] = lambda: True
+        self.shown_homes: dict[str, str] = {}  # App Home as each person who has it open sees it
+        self.lost_access = ""  # what Slack said when the app or its tokens were removed
 
     def handle(self, event: SlackEvent) -> None:
-        """Do what one event asks for; what it may not is refused where it was asked."""
+        """Do what one event asks for, or say where it was asked why not."""
         payload = event.payload
-        if payload["kind"] in LOST:
+        if payload["kind"] in ACCESS_LOST:
             if self.context.staff_permissions.team in ("", payload["team"]):
                 self.lost_access = payload["kind"]
             return
-        if payload["kind"] in CHANGED:
+        if payload["kind"] in CHANNEL_CHANGED:
             self.context.channel_permissions.forget()
             return
         if why := self.context.objection(payload):
@@ -62,13 +65,13 @@ class ButtonHandler:
                 self._click(payload)
 
     def publish_home(self, user: str, *, again: bool = False) -> None:
-        """Publish App Home when it is not what they see."""
+        """Publish App Home for a person when it differs from what they see, or `again`."""
         view = self._home(user)
         seen = repr(view["blocks"])
         if not again and self.shown_homes.get(user) == seen:
             return
         self.shown_homes.pop(user, None)
-        with suppress(RefusedError):  # they left, or closed the app: nobody to show it to
+        with suppress(RefusedError):  # they left or closed the app
             self.context.client.call("views.publish", {"user_id": user, "view": view})
             self.shown_homes[user] = seen
 
@@ -84,13 +87,13 @@ class ButtonHandler:
         )
 
     def _page(self, owner: str | None, asked: str = "") -> CasePage:
-        """Open cases, of all or of one owner; a page that there is not is the last."""
+        """Return a page of open cases, of all or of one owner; beyond the last page, the last."""
         ids = self.cases.list_open_ids(owner)
-        pages = max(1, -(-len(ids) // EACH))
+        pages = max(1, -(-len(ids) // CASES_PER_PAGE))
         number = max(1, min(_number(asked) or 1, pages))
-        shown = ids[(number - 1) * EACH : number * EACH]
-        found = [case for case in map(self.cases.read, shown) if case]
-        return CasePage(cases=found, total=len(ids), number=number)
+        shown = ids[(number - 1) * CASES_PER_PAGE : number * CASES_PER_PAGE]
+        cases = [case for case in map(self.cases.read, shown) if case]
+        return CasePage(cases=cases, total=len(ids), number=number)
 
     def _command(self, payload: Payload) -> None:
         verb, rest = payload["verb"], payload["text"].strip()
@@ -108,14 +111,14 @@ class ButtonHandler:
             case = self._find_case(_number(rest.removeprefix("#")))
             drawn = cards.render(case) if case else None
             if drawn is None:
-                self.context.reply_privately(payload, f"{GONE} `/incident queue` lists them.")
+                self.context.reply_privately(payload, f"{NO_CASE} `/incident queue` lists them.")
                 return
             self.context.reply_privately(payload, drawn.text, drawn.blocks)
         else:
             self.context.reply_privately(payload, HELP)
 
     def _find_case(self, number: int) -> Case | None:
-        """The case of this number; what joined a case that somebody has is shown there."""
+        """Return the case of this number; for a mail that joined a case, that case."""
         case = self.cases.read(number)
         if case and case.parent and not case.open and not case.decision:
             return self.cases.read(case.parent)
@@ -131,10 +134,10 @@ class ButtonHandler:
             return
         case = self.cases.read(_number(first))
         if case is None:
-            self.context.reply_privately(payload, GONE)
+            self.context.reply_privately(payload, NO_CASE)
             return
         try:
-            # A value without a version is none that the desk made: it fits no case.
+            # No button of the desk lacks a version, so a value without one fits no case.
             self._on_case(action, case, rest if action == "claim" else rest or "?", payload)
         except (InputError, BlockedError) as error:
             self.context.reply_privately(payload, f"Nothing was sent: {error}")
@@ -172,7 +175,7 @@ class ButtonHandler:
         self._say_who_was_first(case.id, payload)
 
     def _say_who_was_first(self, case_id: int, payload: Payload) -> None:
-        """Somebody was: who, in words; nothing for the second click of the same person."""
+        """Say who was first; say nothing to the second click of the same person."""
         case = self.cases.read(case_id)
         if case is None or (case.open and case.owner == actor(payload)):
             return
@@ -241,7 +244,7 @@ class ButtonHandler:
         except RefusedError as error:
             if "trigger" not in str(error):
                 raise
-            self.context.reply_privately(payload, LATE)
+            self.context.reply_privately(payload, TOO_LATE)
 
     def _feedback(self, payload: Payload, verdict: str, event_id: str) -> None:
         if verdict == "wrong":
@@ -270,12 +273,14 @@ class ButtonHandler:
 
 
 def _number(text: str) -> int:
-    """A number that a case or an event can have; nothing has 0."""
+    """Return the id in a text; 0, which nothing has, where there is none."""
     return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def answer_without_buttons(asked: SlackEvent) -> dict[str, Any]:
-    """The answer as it was given, without the buttons that were for one person."""
-    told = json.loads(asked.result)
-    kept = [block for block in told["blocks"] if block.get("block_id") not in ("share", "feedback")]
-    return {"text": told["text"], "blocks": kept}
+    """Return an answer as it was given, without the buttons for one person."""
+    answer = json.loads(asked.result)
+    kept = [
+        block for block in answer["blocks"] if block.get("block_id") not in ("share", "feedback")
+    ]
+    return {"text": answer["text"], "blocks": kept}

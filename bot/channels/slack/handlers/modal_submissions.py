@@ -1,6 +1,6 @@
-"""What the submission of a window does: looked at and committed before it is acknowledged.
+"""Handles submitted modals: each is checked and committed before it is acknowledged.
 
-The answer to Slack is the next window, so a person sees at once whether their mail was stored, and
+The answer to Slack is the next modal, so a person sees at once whether their mail was stored, and
 why not. The mail itself is sent by a job.
 """
 
@@ -23,15 +23,17 @@ from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
 Ack = dict[str, Any]
-HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
-KEPT = "Thank you. It is kept for the next round of tests."
+HOLDS_SECRET = (
+    "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
+)
+THANKS = "Thank you. It is kept for the next round of tests."
 MASKED = " What looked like a secret in it was removed first."
-EMPTY = "Write something, or cancel and use Resolve to close the case without a mail."
-LONG = "This is {count} characters; a reply may have {most}."
+EMPTY_TEXT = "Write something, or cancel and use Resolve to close the case without a mail."
+TOO_LONG = "This is {count} characters; a reply may have {most}."
 
 
 class ModalHandler:
-    """One function for each window."""
+    """Handles submitted modals; each modal has one method that returns the body of the answer."""
 
     def __init__(self, context: HandlerContext) -> None:
         self.context = context
@@ -48,24 +50,27 @@ class ModalHandler:
         }
 
     def handle(self, body: Mapping[str, Any]) -> Ack:
-        """The body of the ack."""
+        """Handle a submitted modal and return the body of the acknowledgement."""
         view, user = body.get("view") or {}, body.get("user") or {}
-        remembered, way = decode_metadata(view), self.submissions.get(view.get("callback_id", ""))
-        if way is None:
+        remembered, submit = (
+            decode_metadata(view),
+            self.submissions.get(view.get("callback_id", "")),
+        )
+        if submit is None:
             return {}
         if why := self.context.staff_permissions.objection(
             user.get("id"), team_of(body), user.get("team_id")
         ):
-            return _next(modals.show_message(_number(remembered), refusal_text(why)))
-        made = way(view, remembered, actor({"user": user["id"]}))
+            return _next(modals.show_message(_case_id(remembered), refusal_text(why)))
+        answer = submit(view, remembered, actor({"user": user["id"]}))
         self.context.wake()
-        return made
+        return answer
 
     def _edit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, text = self._read_case(remembered), modals.read_text(dict(view))
         if wrong := _errors(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
-        if case is None or not _still(case, remembered, me):
+        if case is None or not _is_unchanged(case, remembered, me):
             return self._conflict(case, remembered, me, text)
         remarks = warnings(text, self.desk.knowledge)
         kind = str(remembered.get("kind"))
@@ -150,10 +155,10 @@ class ModalHandler:
             return _next(modals.show_message(0, "That answer is too old. Please ask again."))
         note, kind = redact(modals.read_text(dict(view))), modals.read_choice(dict(view), "kind")
         record_wrong_answer(self.context.candidates_path, asked, kind=kind, note=note.text, by=me)
-        return _next(modals.show_message(0, KEPT + MASKED * bool(note.spans)))
+        return _next(modals.show_message(0, THANKS + MASKED * bool(note.spans)))
 
     def _announce_in_thread(self, case: Case, says: str) -> None:
-        """Into the thread of the card, for those who had it."""
+        """Post into the thread of the card, for those who had the case."""
         self.store.enqueue(
             f"note:{case.id}:{case.version}", channel=self.context.channel, case_id=case.id,
             method="chat.postMessage",
@@ -173,7 +178,7 @@ class ModalHandler:
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""
     ) -> Ack:
-        """What happened meanwhile; while the case can still be answered, the text goes on."""
+        """Say what happened meanwhile; while the case is open, the person may go on writing."""
         if case is None:
             return _next(_gone(remembered))
         later = self.store.list_follow_ups(case.message_id)
@@ -194,28 +199,28 @@ class ModalHandler:
         )
 
     def _read_case(self, remembered: Mapping[str, Any]) -> Case | None:
-        return self.cases.read(_number(remembered))
+        return self.cases.read(_case_id(remembered))
 
 
 def error_response(number: str) -> Ack:
-    """Something broke before anything was stored."""
+    """Return the modal for an error before anything was stored; `number` finds it in the log."""
     says = f"Something went wrong (error {number}). Nothing was sent. Copy your text and try again."
     return _next(modals.show_message(0, says), push=True)
 
 
 def _errors(text: str) -> str:
     if not text.strip():
-        return EMPTY
+        return EMPTY_TEXT
     if len(text) > MAX_CHARACTERS:
-        return LONG.format(count=len(text), most=MAX_CHARACTERS)
+        return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
     kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
-    return HOLDS.format(kind=kinds[0]) if kinds else ""
+    return HOLDS_SECRET.format(kind=kinds[0]) if kinds else ""
 
 
 def _since(
     later: Sequence[FollowUpMessage], case: Case, remembered: Mapping[str, Any]
 ) -> Sequence[FollowUpMessage]:
-    """The mails that came after the window was opened: a version ends in their number."""
+    """Return the mails that came after the modal was opened: a version ends in their number."""
     then, now = (
         int(version.rpartition(".")[2] or 0)
         for version in (str(remembered.get("v", "")), case.version)
@@ -223,7 +228,7 @@ def _since(
     return later[-(now - then) :] if 0 < then < now else ()
 
 
-def _still(case: Case, remembered: Mapping[str, Any], me: str) -> bool:
+def _is_unchanged(case: Case, remembered: Mapping[str, Any], me: str) -> bool:
     return case.open and case.version == remembered.get("v") and case.owner in ("", me)
 
 
@@ -231,12 +236,12 @@ def _next(view: modals.View, *, push: bool = False) -> Ack:
     return {"response_action": "push" if push else "update", "view": view}
 
 
-def _number(remembered: Mapping[str, Any]) -> int:
-    found = remembered.get("case")
-    return found if isinstance(found, int) else 0
+def _case_id(remembered: Mapping[str, Any]) -> int:
+    case_id = remembered.get("case")
+    return case_id if isinstance(case_id, int) else 0
 
 
 def _gone(remembered: Mapping[str, Any]) -> modals.View:
     return modals.show_message(
-        _number(remembered), "There is no such case any more. Nothing was sent."
+        _case_id(remembered), "There is no such case any more. Nothing was sent."
     )

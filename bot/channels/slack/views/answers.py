@@ -1,4 +1,4 @@
-"""What the desk says to staff who ask it: the same outcomes as by mail, with their evidence."""
+"""Draws the answer to a question of staff: the outcomes as by mail, with their evidence."""
 
 from collections.abc import Iterator, Sequence
 from typing import assert_never
@@ -13,8 +13,8 @@ from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
 from bot.llm.consult import describe_consultation
 from bot.outbound import Outbound
 
-PASSAGE = 1_200
-SHOWN = 5
+MAX_PASSAGE_CHARACTERS = 1_200
+MAX_OUTCOMES = 5  # that are shown; of more only the number is named
 REFUSED = (
     "*Refused.* This asks for something that the desk never gives: a password, key or code, "
     "somebody's data, or our word that a link is genuine."
@@ -40,7 +40,10 @@ SPOKEN = "Incident Desk has an answer for you"
 
 
 class AnswerView:
-    """Draws responses."""
+    """Draws responses for staff.
+
+    `threshold` is the probability from which the desk answers by itself.
+    """
 
     def __init__(self, outbound: Outbound, texts: StaffTexts, threshold: float) -> None:
         self.outbound = outbound
@@ -50,26 +53,26 @@ class AnswerView:
     def render(
         self, response: Response, event_id: int, *, can_share: bool = False
     ) -> RenderedMessage:
-        """Every outcome, then whether it helped."""
-        made: list[Block] = []
+        """Return every outcome, then buttons to rate and, with `can_share`, to share it."""
+        blocks: list[Block] = []
         if response.redactions:
-            made.append(
+            blocks.append(
                 b.markdown("🔒 Your text held what looks like a secret. It was not stored.")
             )
         if not response.outcomes:
-            made.append(b.markdown(NOTHING_ASKED))
-        for outcome in response.outcomes[:SHOWN]:
-            made += self._outcome(outcome, several=len(response.outcomes) > 1)
-        if (more := len(response.outcomes) - SHOWN) > 0:
-            made.append(b.small_print(MORE.format(count=more)))
-        made = b.fit_message(made, b.MOST_BLOCKS - 3)
+            blocks.append(b.markdown(NOTHING_ASKED))
+        for outcome in response.outcomes[:MAX_OUTCOMES]:
+            blocks += self._outcome(outcome, several=len(response.outcomes) > 1)
+        if (more := len(response.outcomes) - MAX_OUTCOMES) > 0:
+            blocks.append(b.small_print(MORE.format(count=more)))
+        blocks = b.fit_message(blocks, b.MOST_BLOCKS - 3)
         rests_on = f"Published post, knowledge {escape(response.knowledge)}"
-        made.append(b.small_print(rests_on, *map(escape, describe_consultation(response))))
-        made.append(_feedback(event_id))
+        blocks.append(b.small_print(rests_on, *map(escape, describe_consultation(response))))
+        blocks.append(_feedback(event_id))
         if can_share:
             value = str(event_id)
-            made.append(b.button_row("share", [b.button("Share here", "share", value)]))
-        return RenderedMessage(blocks=made, text=SPOKEN)
+            blocks.append(b.button_row("share", [b.button("Share here", "share", value)]))
+        return RenderedMessage(blocks=blocks, text=SPOKEN)
 
     def _outcome(self, outcome: Outcome, *, several: bool) -> Iterator[Block]:
         if several:
@@ -95,7 +98,7 @@ class AnswerView:
                 assert_never(outcome)
 
     def _may_be_said(self, passages: Sequence[Passage]) -> bool:
-        """Staff are told what a user might be told, and nothing else."""
+        """Return whether a user might be sent these passages; staff are shown nothing else."""
         templates = self.outbound.knowledge.templates["en"]
         return self.outbound.check("\n\n".join(headed(templates, p) for p in passages)).allowed
 
@@ -107,11 +110,11 @@ class AnswerView:
     def _passages(self, passages: Sequence[Passage]) -> Iterator[Block]:
         for passage in passages:
             yield b.small_print(f"📄 *{escape(passage.heading)}* ({passage.date})")
-            yield b.preformatted(passage.text, PASSAGE)
+            yield b.preformatted(passage.text, MAX_PASSAGE_CHARACTERS)
 
 
 def refusal_text(why: str) -> str:
-    """The same answer to everybody who may not."""
+    """Return the answer to anybody who may not do something; `why` completes it."""
     return f"Incident Desk cannot do that for you: {escape(why)}."
 
 

@@ -1,4 +1,4 @@
-"""What can be done with a case: always two rows, each button in its place."""
+"""Draws the buttons of a case, always in two rows and each at its place."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ NOBODY = "The case is closed and nobody gets a mail. You can reopen it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftOffer:
-    """The desk's draft: whether the card shows all of it, and what comes before it."""
+    """The draft on a card: whether the card shows all of it, and what to do before sending it."""
 
     is_shown_whole: bool
     do_first: str = ""
 
 
 def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> Iterator[Block]:
-    """Of an open case. One button is green: the one that comes first."""
+    """Yield the buttons of an open case; `green` says that *Approve* is the first choice."""
     value, style = f"{case.id}:{case.version}", "primary" if green else ""
     approve = [_approve(case, offer, value, style)] if offer else []
     yield b.button_row("decide", [*approve, *_writing(value)])
@@ -28,7 +28,7 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
 
 
 def closed_case_buttons(case: Case) -> Iterator[Block]:
-    """Of a case that somebody decided."""
+    """Yield the buttons of a decided case."""
     value = f"{case.id}:{case.version}"
     yield b.button_row("decide", [b.button("Show all", "show", value)])
     yield b.button_row("handle", [_reopen(value)])
@@ -46,7 +46,7 @@ def _approve(case: Case, offer: DraftOffer, value: str, style: str) -> Block:
 
 
 def _take(case: Case, *, green: bool) -> Block:
-    """One place on the card: take it, or give it back."""
+    """Return the button to claim a case; on an owned case, to release it or take it over."""
     owner = f"{case.id}:{case.owner}"
     if case.owner:
         return b.button("Release / take over", "claim", owner, spoken="Give back or take over")

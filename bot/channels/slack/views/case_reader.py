@@ -12,20 +12,20 @@ from bot.channels.slack.views.modals import View, build_modal, edit_reply, follo
 from bot.journal import Case, Stage
 from bot.journal.slack_records import FollowUpMessage
 
-PAGE = 12_000  # characters
-ELSE = 3_000
-AGAIN = "They have written again since you began."
+PAGE_CHARACTERS = 12_000  # of a page of *Show all*
+MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of one's own
+WROTE_AGAIN = "They have written again since you began."
 
 
 def full_case(case: Case, later: Sequence[FollowUpMessage], page: int = 0) -> View:
-    """Everything, for one reader; that they looked is written down."""
+    """Return a page of everything in a case; a page beyond the last is the last."""
     pages = list(_pages([*_everything(case, later)]))
     page = min(page, len(pages) - 1)
     title, count = f"Case {case.id}: all of it", len(pages)
     if page == count - 1:
         return build_modal("done", title, pages[page], {})
-    told = {"case": case.id, "page": page + 1}
-    return build_modal("page", title, pages[page], told, submit=f"Part {page + 2} of {count}")
+    metadata = {"case": case.id, "page": page + 1}
+    return build_modal("page", title, pages[page], metadata, submit=f"Part {page + 2} of {count}")
 
 
 def conflict(
@@ -36,9 +36,9 @@ def conflict(
     actions: Mapping[str, str],
     kind: str = "",
 ) -> View:
-    """Somebody was first, or the user wrote again: what happened, beside one's own text.
+    """Return the modal for a case that changed meanwhile: what happened, beside one's own text.
 
-    With a `kind` one may go on from here: the text is in the fields, and looked at once more.
+    With a `kind` the person may go on from here: the text is in the fields and is checked again.
     """
     news = list(_news(case, bool(text), actions))
     if kind:
@@ -68,13 +68,13 @@ def _everything(case: Case, later: Sequence[FollowUpMessage]) -> Iterator[Block]
 
 
 def _pages(blocks: Sequence[Block]) -> Iterator[list[Block]]:
-    made: list[Block] = []
+    page: list[Block] = []
     for block in blocks:
-        if made and sum(map(b.text_size, [*made, block])) > PAGE:
-            yield made
-            made = []
-        made.append(block)
-    yield made
+        if page and sum(map(b.text_size, [*page, block])) > PAGE_CHARACTERS:
+            yield page
+            page = []
+        page.append(block)
+    yield page
 
 
 def _news(case: Case, written: bool, actions: Mapping[str, str]) -> Iterator[Block]:  # noqa: FBT001 - two sentences
@@ -82,20 +82,21 @@ def _news(case: Case, written: bool, actions: Mapping[str, str]) -> Iterator[Blo
     yield b.markdown(f"⚠️ *{nothing}* {_happened(case, actions)}")
     if case.delivery and case.delivery.body and (case.decision or case.stage is Stage.WAITING):
         yield b.markdown("*What went out instead:*")
-        yield b.preformatted(_written(case.delivery.body), ELSE)
+        yield b.preformatted(_written(case.delivery.body), MAX_REPLY_CHARACTERS)
 
 
 def _happened(case: Case, actions: Mapping[str, str]) -> str:
     if case.decision:
         did = escape(actions.get(case.decision.action, case.decision.action))
-        return f"{mention(case.decision.actor)} decided this case and {did}, {b.absolute_time(case.decision.at)}."
+        at = b.absolute_time(case.decision.at)
+        return f"{mention(case.decision.actor)} decided this case and {did}, {at}."
     if case.stage is Stage.WAITING:
         return f"{mention(case.owner)} has asked the user for details."
     if case.owner:
         return f"{mention(case.owner)} has this case now."
-    return AGAIN
+    return WROTE_AGAIN
 
 
 def _written(mail: bytes) -> str:
-    """The words of a mail of our own."""
+    """Return the text of a mail of ours."""
     return str(message_from_bytes(mail, policy=SMTP).get_content()).replace("\r\n", "\n")

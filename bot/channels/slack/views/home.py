@@ -1,4 +1,4 @@
-"""App Home: my cases, what nobody has, today's numbers, knowledge, health; and lists of cases."""
+"""Draws App Home and the lists of cases that commands answer with."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from bot.domain import HealthLine
 from bot.journal import Case
 from bot.journal.statistics import DailyStatistics
 
-EACH = 15
+CASES_PER_PAGE = 15  # App Home holds two lists, and a view at most a hundred blocks
 MODEL_OFF = "off: the desk decides by its own evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CasePage:
-    """Some of a list of cases, of a page's length, and how many there are in all."""
+    """One page of a list of cases: its cases, the total of the list, the number of the page."""
 
     cases: Sequence[Case]
     total: int
@@ -26,8 +26,8 @@ class CasePage:
 
     @property
     def last_position(self) -> int:
-        """Where it ends in the whole list."""
-        return (self.number - 1) * EACH + len(self.cases)
+        """Return the position of its last case in the whole list, counted from 1."""
+        return (self.number - 1) * CASES_PER_PAGE + len(self.cases)
 
 
 def build_home(
@@ -40,7 +40,11 @@ def build_home(
     health: Sequence[HealthLine],
     taking: bool,
 ) -> dict[str, Any]:
-    """The view for one person."""
+    """Return App Home for one person.
+
+    `mine` are the cases of that person, `unclaimed` those of nobody, `knowledge` its version, and
+    `taking` says whether mail can be received now.
+    """
     rest = "`/incident queue` shows every open case"
     blocks: list[Block] = [b.header("Incident Desk")]
     blocks += _section(cards, "Your cases", mine, "You have none.", "`/incident mine 2`")
@@ -61,7 +65,7 @@ def build_home(
 
 
 def list_cases(cards: Cards, page: CasePage, title: str, none: str, command: str) -> list[Block]:
-    """A list of cases as a command answers it, and the command for the rest."""
+    """Return a page of cases as blocks; where it is not the last, with the command for the next."""
     return b.fit_message([*_section(cards, title, page, none, f"`{command} {page.number + 1}`")])
 
 
@@ -87,7 +91,7 @@ def _today(numbers: DailyStatistics) -> Iterator[str]:
 
 
 def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[HealthLine]:
-    """Does it come in, and does it go out?"""
+    """Say whether mail comes in and goes out."""
     says = "mail is taken" if taking else "no mail can be taken; the desk tries again and again"
     yield HealthLine(name="mail in", good=taking, says=says)
     wrong = [f"{numbers.waiting} wait for the mail server"] * bool(numbers.waiting)
@@ -97,7 +101,7 @@ def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[HealthLine]:
 
 
 def _model(health: Sequence[HealthLine]) -> Iterator[HealthLine]:
-    """Where there is one, the health tells of it."""
+    """Say that no model is used, where the health says nothing of one."""
     if all(each.name != "model" for each in health):
         yield HealthLine(name="model", good=True, says=MODEL_OFF)
 
