@@ -25,7 +25,7 @@ def reconcile(app: App) -> Iterator[str]:
         sent = desk.deliver()
     unknown = len(journal.mail_outbox.list_in_state(OutboxState.UNKNOWN))
     yield f"{len(undecided) - faults} messages decided, {faults} left for a person"
-    yield f"{sent} mails handed over, {len(left)} looked up, {unknown} of unknown fate"
+    yield f"{sent} mails delivered, {len(left)} looked up, {unknown} of unknown fate"
 
 
 def _worked(app: App, message_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""What the desk counts, for Prometheus; numbers and closed words only."""
+"""Counts for Prometheus: numbers and closed sets of words only."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 
 
 class Metrics:
-    """The counters of one process."""
+    """The counters and gauges of one process."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -57,11 +57,11 @@ class Metrics:
             self.model.labels(result=result).inc()
 
     def watch(self, name: str, says: str, value: Callable[[], float]) -> None:
-        """A number that is looked up whenever somebody asks."""
+        """Add a gauge whose value is computed at each request."""
         Gauge(name, says, registry=self.registry).set_function(value)
 
     def watch_model(self, budget: Budget, *, believed: Callable[[], float]) -> None:
-        """Whether the model is asked, why not, what it took, and whether its yes counts."""
+        """Add gauges for a model: whether it is asked, why not, its use, whether its yes counts."""
 
         def is_in(state: str) -> float:
             return float(budget.state == state)
@@ -74,5 +74,5 @@ class Metrics:
         self.watch("desk_model_believed", "Its yes counts", believed)
 
     def render(self) -> bytes:
-        """All of them, as Prometheus reads it."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Nothing phones home: vendors' telemetry is off unless the owner turned it on."""
+"""Turns off the telemetry of vendors, unless the owner turned it on."""
 
 import os
 
@@ -11,6 +11,6 @@ OFF = {
 
 
 def disable_telemetry() -> None:
-    """Set the vendors' own switches before any vendor is imported."""
+    """Set the vendors' own switches in the environment; to be called before one is imported."""
     for name, value in OFF.items():
         os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting

@@ -85,7 +85,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         parent=row.parent if row.parent != row.id else None,
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
-        later_at=max(row.last or "", row.others_last or ""),
+        later_at=max(row.last or "", row.others_last or ""), round=row.round,
     )  # fmt: skip
 
 

@@ -75,6 +75,18 @@ class Cases:
             rows = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
             return [row.id for row in rows]
 
+    def count_open(self) -> int:
+        """Return how many cases are open."""
+        query = sql.select(sql.func.count()).select_from(escalation)
+        with reading(self._engine) as db:
+            return db.execute(query.where(escalation.c.state == "open")).scalar_one()
+
+    def oldest_opened_at(self) -> str:
+        """Return the stamp at which the oldest open case was opened; empty without open cases."""
+        query = sql.select(sql.func.min(escalation.c.opened_at))
+        with reading(self._engine) as db:
+            return db.execute(query.where(escalation.c.state == "open")).scalar() or ""
+
     def record_due_reminders(self, limit: int = 100) -> list[tuple[int, int]]:
         """Count a reminder for each open case past its due time, and make it due again later.
 

@@ -194,6 +194,7 @@ class Case:
     delivery: Delivery | None = None
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
+    round: int = 0  # how often it was reopened
 
     @property
     def open(self) -> bool:

@@ -1,4 +1,4 @@
-"""What runs beside the mail: heartbeat, taking over from the dead, sends that wait, reminders."""
+"""Runs what must happen beside the intake: heartbeat, take-over, retries, reminders, clean-up."""
 
 import logging
 import time
@@ -18,23 +18,25 @@ if TYPE_CHECKING:
     from bot.journal.mail_outbox import MailOutbox
 
 log = logging.getLogger(__name__)
+# How old the last heartbeat of this process may be before it reports itself as stalled.
 STALLED_SECONDS = 30.0
+STOP_SECONDS = 30.0  # how long stopping waits for a delivery that is under way
 NO_RECEIPT = "its own copy never came back; it may have arrived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceIntervals:
-    """How often each thing is looked after, in seconds; a worker silent for the lease is dead."""
+    """How often each task is done, in seconds; a worker silent for the lease counts as dead."""
 
     beat: float = 2.0
     lease: float = 10.0
     send: float = 1.0
-    forgotten: float = 30.0
+    forgotten: float = 30.0  # after which an undecided message gets a new job
     tidy: float = 30.0
 
 
 class Maintenance:
-    """Two threads: one beats and sweeps, one hands over what has waited."""
+    """Two threads of a running desk: one maintains, the other delivers mails that waited."""
 
     def __init__(self, app: "App", metrics: "Metrics") -> None:
         self.intervals = MaintenanceIntervals()
@@ -48,38 +50,38 @@ class Maintenance:
         self._add_gauges()
 
     def start(self) -> None:
-        """Say that this worker lives, take up what a crash left, then keep at it."""
+        """Register this worker, finish what a crash left, then start both threads."""
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         if not self.jobs.shared:
-            # Nobody else works on this database: whatever is being sent, is not.
+            # Nobody else works on this database, so a mail in `sending` is not being sent.
             self.desk.settle_interrupted(
                 self.journal.mail_outbox.list_claimed_by([self.jobs.worker])
             )
         self.take_over_silent_workers()
         self.enqueue_missing_jobs(0)
-        # A heartbeat that failed is due at once: a worker that is silent for the lease is dead.
+        # A failed heartbeat is repeated soon, for a worker silent for the lease counts as dead.
         beat, send = self.intervals.beat, self.intervals.send
         self.supervisor.start("heartbeat", self._maintain, pause=beat, unit=beat, backoff=(1,))
         self.supervisor.start("sending", self.desk.deliver, pause=send, unit=send)
 
     def stop(self) -> None:
-        """End both threads; what they are doing is finished first."""
-        self.supervisor.stop(30)
+        """Stop both threads after what they are doing now."""
+        self.supervisor.stop(STOP_SECONDS)
 
     def deregister(self) -> None:
-        """Take this worker off the list: nobody needs to wait for its lease."""
+        """Remove this worker from the journal, so that nobody has to wait for its lease."""
         try:
             self.journal.workers.remove(self.jobs.worker)
         except DeskError:
             log.warning("the worker could not say that it stops")
 
     def list_faults(self) -> list[str]:
-        """What is wrong with the process itself, so that only a new one helps."""
+        """Return what is wrong with the process itself, so that only a new one helps."""
         stalled = time.monotonic() - self._beaten > STALLED_SECONDS
         return [*(["heartbeat"] if stalled else []), *self.supervisor.list_dead_threads()]
 
     def take_over_silent_workers(self) -> None:
-        """Take over from workers that fell silent."""
+        """Take over jobs and mails of workers that fell silent, and settle interrupted mails."""
         silent = [
             w
             for w in self.journal.workers.list_silent(self.intervals.lease)
@@ -96,19 +98,22 @@ class Maintenance:
         self.desk.settle_interrupted(self.desk.list_abandoned(self.intervals.lease))
 
     def enqueue_missing_jobs(self, seconds: float) -> int:
-        """Put a job for every conversation that waits and has none; how many."""
-        forgotten = self.journal.list_stalled_conversations(seconds)
-        if not forgotten:
+        """Enqueue a job for each conversation that waits without one; return how many.
+
+        Conversations count whose message has been undecided for longer than `seconds`.
+        """
+        stalled = self.journal.list_stalled_conversations(seconds)
+        if not stalled:
             return 0
         waiting = self.jobs.list_waiting_conversations()
-        missing = [each for each in forgotten if each not in waiting]
+        missing = [each for each in stalled if each not in waiting]
         self.journal.enqueue(missing, self.jobs.enqueue_drain)
         if missing:
             log.warning("jobs were missing and were put again", extra={"count": len(missing)})
         return len(missing)
 
     def _maintain(self) -> None:
-        """Say that this worker lives, then look after everything; what fails stops nothing else."""
+        """Record a heartbeat, then do each maintenance task; one that fails stops no other."""
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
         for name, task in (
@@ -140,7 +145,7 @@ class Maintenance:
             self.journal.delete_old_counts()
 
     def _recheck_unknown(self) -> None:
-        """A mail whose receipt did not come in time is a person's."""
+        """Give mails whose receipt did not come in time to a person."""
         if self.journal.limits is None:
             return
         for send in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
@@ -148,7 +153,7 @@ class Maintenance:
                 log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
 
     def _add_gauges(self) -> None:
-        sends = self.journal.mail_outbox
+        mails = self.journal.mail_outbox
         self.metrics.watch(
             "desk_cases_open", "Cases that wait for a person", self._count_open_cases
         )
@@ -161,15 +166,17 @@ class Maintenance:
         )  # fmt: skip
         for state in OutboxState:
             gauge = self.metrics.sends.labels(state=state.value)
-            gauge.set_function(partial(_counted, sends, state))
+            gauge.set_function(partial(_count_in_state, mails, state))
 
     def _count_open_cases(self) -> float:
-        return len(self.journal.cases.list_open())
+        return float(self.journal.cases.count_open())
 
     def _oldest_case_seconds(self) -> float:
-        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.list_open()]
-        return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
+        opened_at = self.journal.cases.oldest_opened_at()
+        if not opened_at:
+            return 0.0
+        return (datetime.now(UTC) - datetime.fromisoformat(opened_at)).total_seconds()
 
 
-def _counted(sends: "MailOutbox", state: OutboxState) -> float:
-    return sends.count_by_state().get(state, 0)
+def _count_in_state(mails: "MailOutbox", state: OutboxState) -> float:
+    return mails.count_by_state().get(state, 0)

@@ -1,7 +1,7 @@
-"""`incident-desk serve`: a mailbox, workers, and nothing lost when it is killed.
+"""Runs `incident-desk serve`: takes mails in, decides them in jobs and reports its health.
 
-A mail stays in the mailbox until its message is committed together with its job; the job decides
-it from the journal and hands its reply over from the outbox. Each step can run again after a crash.
+A mail stays in the mailbox until its message is committed together with its job; the job decides it
+from the journal and delivers its reply from the outbox. Each step can run again after a crash.
 """
 
 import logging
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 log = logging.getLogger(__name__)
-WAIT_SECONDS = 60.0
-WATCH_SECONDS = 0.05
-OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
-TRIES = 3
-PLACES = {
+WAIT_SECONDS = 60.0  # for new mail, before the mailbox is asked again
+WATCH_SECONDS = 0.05  # the same while `run` watches a condition
+OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)  # after so many failures in a row
+MAX_ATTEMPTS = 3  # to take or to decide one mail; then a person gets it
+FOLDERS = {
     MailVerdict.ANSWER: MailFolder.PROCESSED,
     MailVerdict.HOLD: MailFolder.HELD,
     MailVerdict.DROP: MailFolder.DROPPED,
@@ -45,7 +45,7 @@ PLACES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handled:
-    """One mail's way through the desk, as a row to show."""
+    """What the desk did with one mail, as a row to show."""
 
     subject: str
     verdict: str
@@ -55,14 +55,14 @@ class Handled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Taken:
-    """What is known of a mail only while it is handled: it is stored nowhere."""
+    """What is known of a mail only while it is handled, and stored nowhere."""
 
     subject: str
     began: float
 
 
 class Service:
-    """The intake loop; jobs decide and send, the upkeep looks after what was left."""
+    """The intake loop of a running desk; `show` is called for each handled mail."""
 
     def __init__(self, app: App, show: Callable[[Handled], None]) -> None:
         self.app = app
@@ -83,8 +83,8 @@ class Service:
         self._taken: dict[int, _Taken] = {}
         self._showing = threading.Lock()
         self._failures = 0
-        self._tries = Counter[str]()  # of mails that broke the intake, by where they lie
-        self._left = 0  # mails that the last pass left where they lie, because of an error
+        self._tries = Counter[str]()  # attempts for mails that broke the intake, by where they lie
+        self._left = 0  # mails that the last pass left where they lie after an error
         self._leaving = 0  # passes in a row that left some
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
@@ -93,9 +93,10 @@ class Service:
         )
 
     def start(self) -> None:
-        """Accept mail and begin to work; MissingError when a port or the database is taken.
+        """Start to take mail and to work.
 
-        SettingsError names a wrong setting of the mailbox; one that is only away is waited for.
+        MissingError when a port or the database is in use, SettingsError for a wrong setting of the
+        mailbox; a mailbox that does not answer is waited for.
         """
         self.app.check_mail()
         self.on_checkpoint = self.desk.on_checkpoint
@@ -117,7 +118,7 @@ class Service:
             self.app.intake.start()
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
-        """Take mail until `stop` is called or `until` says so."""
+        """Take mail until `stop` is called or `until` returns True after a pass."""
         seconds = WAIT_SECONDS if until is None else WATCH_SECONDS
         while not self.stopping.is_set():
             if self._take_waiting():
@@ -127,12 +128,12 @@ class Service:
             self._wait(seconds)
 
     def stop(self) -> None:
-        """Accept no more, finish the mail at hand."""
+        """End `run` after the mail that it handles now."""
         self.stopping.set()
         self.mailbox.wake()
 
     def close(self) -> None:
-        """Finish what is running, then release ports, child process and database."""
+        """Finish what is running, then release ports, the child process and the worker's place."""
         self.stopping.set()
         if self.app.intake:
             self.app.intake.stop()
@@ -145,24 +146,24 @@ class Service:
         self.maintenance.deregister()
 
     def _wait(self, seconds: float) -> None:
-        """Wait for new mail; after a failure a while, the longer the more there were."""
+        """Wait for new mail; after failures, wait the longer the more there were."""
         if self._failures:
             self.stopping.wait(_outage(self._failures))
             return
         try:
             self.mailbox.wait(min(seconds, _outage(self._leaving)) if self._leaving else seconds)
-        except Exception as error:  # noqa: BLE001 - it is logged there
+        except Exception as error:  # noqa: BLE001 - _record_failure logs it
             self._record_failure(error)
 
     def _take_waiting(self) -> bool:
-        """Take what waits; an outage of mailbox or database is one line, and tried again."""
+        """Take the waiting mails; return False after an outage, which is logged once."""
         left = 0
         try:
             for mail in self.mailbox.waiting():
                 if self.stopping.is_set():
                     break
                 left += not self._take_safely(mail)
-        except Exception as error:  # noqa: BLE001 - it is logged there
+        except Exception as error:  # noqa: BLE001 - _record_failure logs it
             self._record_failure(error)
             return False
         if self._failures:
@@ -178,31 +179,31 @@ class Service:
             log.error("no mail can be taken", extra=extra, exc_info=None if foreseen else error)
 
     def _take_safely(self, mail: Mail) -> bool:
-        """A mail that breaks the intake is a person's, and holds up no other.
+        """Take one mail; one that breaks the intake goes to a person and holds up no other.
 
-        False when it is left where it lies, for the next pass: had it been stored before the error,
-        it is known then.
+        Returns False when the mail is left where it lies, for the next pass. If it was stored
+        before the error, the next pass recognizes it.
         """
         try:
-            found = self._read(mail)
+            parsed = self._read(mail)
         except DeskError:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             return self._escalate_unreadable(mail, error)
         try:
-            self._store_mail(found, mail)
+            self._store_mail(parsed, mail)
         except DeskError:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             self._tries[mail.ref] += 1
-            return self._tries[mail.ref] >= TRIES and self._escalate_unreadable(mail, error)
+            return self._tries[mail.ref] >= MAX_ATTEMPTS and self._escalate_unreadable(mail, error)
         self._tries.pop(mail.ref, None)
         return True
 
     def _escalate_unreadable(self, mail: Mail, error: Exception) -> bool:
-        """Store that there is a mail which nothing can be made of, with a case."""
+        """Store a mail that cannot be read, with a case for a person; return whether it worked."""
         try:
             message_id = self.desk.store_message(unreadable(mail))
             if message_id is not None:
@@ -225,19 +226,19 @@ class Service:
         self.on_checkpoint(Checkpoint.FETCHED)
         return read(mail.raw, self.parser, self.policy)
 
-    def _store_mail(self, found: Read, mail: Mail) -> None:
-        """Store what was read together with its job, then move the mail out of the way."""
-        stored = received(found, mail.ref)
+    def _store_mail(self, parsed: Read, mail: Mail) -> None:
+        """Store a parsed mail together with its job, then move it out of the mailbox."""
+        stored = received(parsed, mail.ref)
         self.on_checkpoint(Checkpoint.READ)
         began = time.monotonic()
         message_id = self.desk.store_message(stored, self._enqueue_drain)
         self.on_checkpoint(Checkpoint.STORED)
         if message_id is None:
-            self._settle_known(found, stored, mail)
+            self._settle_known(parsed, stored, mail)
             return
-        self._taken[message_id] = _Taken(subject=found.subject, began=began)
-        self._record_receipt_or_bounce(found, mail)
-        self.mailbox.settle(mail.ref, PLACES[found.ruling.verdict])
+        self._taken[message_id] = _Taken(subject=parsed.subject, began=began)
+        self._record_receipt_or_bounce(parsed, mail)
+        self.mailbox.settle(mail.ref, FOLDERS[parsed.ruling.verdict])
         self.on_checkpoint(Checkpoint.SETTLED)
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
         log.info(
@@ -251,27 +252,27 @@ class Service:
         self.jobs.enqueue_drain(db, conversation_id)
         self.on_checkpoint(Checkpoint.STORING)
 
-    def _settle_known(self, found: Read, stored: ReceivedMessage, mail: Mail) -> None:
-        """A mail that is in the journal: a duplicate, or this one before a crash."""
+    def _settle_known(self, parsed: Read, stored: ReceivedMessage, mail: Mail) -> None:
+        """Move a mail away whose message is stored: a duplicate, or this mail before a crash."""
         known = self.journal.find_by_key(stored.key)
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
-            place = PLACES[MailVerdict(known[0])]
-            self._record_receipt_or_bounce(found, mail)
+            place = FOLDERS[MailVerdict(known[0])]
+            self._record_receipt_or_bounce(parsed, mail)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
 
-    def _record_receipt_or_bounce(self, found: Read, mail: Mail) -> None:
-        """Receipts and bounces say what became of a mail of ours."""
-        if found.ruling.verdict is MailVerdict.RECEIPT:
-            self.journal.mail_outbox.record_receipt(found.mail.message_id)
-        if found.ruling.verdict is MailVerdict.BOUNCE:
+    def _record_receipt_or_bounce(self, parsed: Read, mail: Mail) -> None:
+        """Record what a receipt or a bounce says about a mail of ours."""
+        if parsed.ruling.verdict is MailVerdict.RECEIPT:
+            self.journal.mail_outbox.record_receipt(parsed.mail.message_id)
+        if parsed.ruling.verdict is MailVerdict.BOUNCE:
             for header in self.app.own_ids(mail.raw):
                 self.journal.mail_outbox.record_bounce(header)
 
     def _drain(self, conversation_id: int) -> None:
-        """The job: decide what waits in a conversation, in order, and hand the replies over."""
+        """Decide what waits in a conversation, in order, and deliver the replies (a job)."""
         self.on_checkpoint(Checkpoint.STARTED)
         undecided = self.journal.list_undecided(conversation_id)
         for message_id in undecided:
@@ -284,7 +285,7 @@ class Service:
         self.on_checkpoint(Checkpoint.DRAINED)
 
     def _deliver_decision(self, escalation_id: int) -> None:
-        """The job: hand over what a person decided."""
+        """Deliver what a person decided in a case (a job)."""
         self.desk.deliver(self.journal.cases.conversation_of(escalation_id))
 
     def _decide(self, message_id: int) -> None:
@@ -296,7 +297,7 @@ class Service:
             self._give_up(message_id, error)
             return
         except Exception as error:
-            if self.journal.count_attempt(message_id) < TRIES:
+            if self.journal.count_attempt(message_id) < MAX_ATTEMPTS:
                 raise
             self._give_up(message_id, error)
             return
@@ -331,11 +332,11 @@ class Service:
         return float(not self._failures)
 
     def _list_remarks(self) -> list[str]:
-        """What is wrong although mail is taken and answered."""
-        found = self.maintenance.supervisor.list_faults()
+        """Return what is wrong although mail is taken and answered."""
+        remarks = self.maintenance.supervisor.list_faults()
         if self._left:
-            found.append(f"intake: {self._left} mails broke it and are tried again")
-        return [*found, *(self.slack.list_faults() if self.slack else [])]
+            remarks.append(f"intake: {self._left} mails broke it and are tried again")
+        return [*remarks, *(self.slack.list_faults() if self.slack else [])]
 
     def _health(self) -> HttpResponse:
         return status_page(self.maintenance.list_faults())
@@ -354,5 +355,5 @@ class Service:
 
 
 def _outage(failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
+    """Return the seconds to wait after so many failures in a row."""
     return OUTAGE_SECONDS[min(failures, len(OUTAGE_SECONDS)) - 1]

@@ -98,7 +98,7 @@ def test_a_hand_over_that_always_breaks_is_retried_and_then_a_case(
     decided(app, 1, 2, 3)
     assert app.desk.deliver() == 2, "one broken mail stops no other"
     assert app.journal.mail_outbox.count_by_state() == {"ready": 1, "sent": 2}
-    assert caplog.text.count("a hand-over broke") == 1
+    assert caplog.text.count("a delivery broke") == 1
     for _ in range(4):
         due_again(app)
         app.desk.deliver()

@@ -82,7 +82,7 @@ def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
         until(app.journal.cases.list_open)
         until(lambda: lying(app)["Failed"] == 1)
     assert [case.reason for case in app.journal.cases.list_open()] == ["mail_fault"]
-    assert max(tries.values()) == serving.TRIES
+    assert max(tries.values()) == serving.MAX_ATTEMPTS
     assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 1}
 
 

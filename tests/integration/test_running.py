@@ -400,7 +400,7 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
     app.journal.mail_outbox.claim(sending(app, 4), "desk")
     assert list(reconcile(app)) == [
         "2 messages decided, 1 left for a person",
-        "3 mails handed over, 1 looked up, 0 of unknown fate",
+        "3 mails delivered, 1 looked up, 0 of unknown fate",
     ]
     assert app.journal.list_undecided() == []
     assert next(iter(reconcile(app))).startswith("0 messages")

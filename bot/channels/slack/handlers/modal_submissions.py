@@ -23,7 +23,7 @@ from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
 Ack = dict[str, Any]
-HOLDS_SECRET = (
+TAKE_IT_OUT = (
     "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
 )
 THANKS = "Thank you. It is kept for the next round of tests."
@@ -214,7 +214,7 @@ def _errors(text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
     kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
-    return HOLDS_SECRET.format(kind=kinds[0]) if kinds else ""
+    return TAKE_IT_OUT.format(kind=kinds[0]) if kinds else ""
 
 
 def _since(
