@@ -1,5 +1,6 @@
 """Defines the values that all parts of the desk share; it does no I/O."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -218,6 +219,25 @@ class Response:
     def asked(self) -> tuple[str, ...]:
         """Return the results of asking a model, or why none was asked; empty for no need."""
         return tuple(n.removeprefix(MODEL_NOTE) for n in self.notes if n.startswith(MODEL_NOTE))
+
+
+NO_RULE = "R18"  # the code of the rule that lets a mail pass because no other rule applies
+RULE_CODE = re.compile(r"R\d+")
+RULE_TEXTS = {
+    "": "no rule objects",
+    "otherwise": "no rule objects",
+    "cap: sender": "too many answers to this sender",
+    "cap: text": "too many answers to the same text of this sender",
+    "cap: thread": "too many answers in this thread",
+    "cap: domain": "too many answers to this domain",
+    "cap: all": "too many answers in all",
+}
+
+
+def describe_rule(rule: str) -> str:
+    """Return the mail rule `rule`, such as `R7 no single sender`, in words without its code."""
+    code, _, text = rule.partition(" ")
+    return RULE_TEXTS.get(text, text) if RULE_CODE.fullmatch(code) else rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

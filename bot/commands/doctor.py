@@ -1,4 +1,4 @@
-"""`doctor`: does all that the desk needs work?"""
+"""Implements `doctor`: checks whether everything that the desk needs works."""
 
 import json
 import shlex
@@ -22,14 +22,14 @@ from bot.settings import MailKind
 NO_FIT = "none for these questions: strict rules decide; run `python -m evals fit`"
 NOT_OUR_VECTORS = "not used with DESK_EMBEDDINGS: strict rules decide"
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
-MOST_OPEN = 100  # files open to others that are counted
-FREE_BYTES = 500 * 1024 * 1024
-CLOCK_SECONDS = 60
-STUCK_SECONDS = 120
+MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
+MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
+MAX_CLOCK_LEAD_SECONDS = 60  # of the newest line of the audit before our clock
+STUCK_SECONDS = 120  # how long messages and mails may wait in a healthy desk
 
 
 def run_checks(app: App) -> Iterator[HealthLine]:
-    """Knowledge, replies, fit, model, index, journal, disk."""
+    """Check knowledge, replies, fit, model, journal, disk, files, mailbox and Slack in order."""
     knowledge = app.knowledge
     yield HealthLine(
         name="knowledge", good=True,
@@ -57,7 +57,9 @@ def run_checks(app: App) -> Iterator[HealthLine]:
     yield _running(app)
     free = shutil.disk_usage(app.settings.home).free
     yield HealthLine(
-        name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
+        name="disk",
+        good=free > MIN_FREE_BYTES,
+        says=f"{free // 2**20} MB free in {app.settings.home}",
     )
     yield _files(app.settings.home)
     yield _chat_model(app)
@@ -67,11 +69,15 @@ def run_checks(app: App) -> Iterator[HealthLine]:
 
 
 def _files(home: Path) -> HealthLine:
-    """Raw mails hold what people pasted: no other account of the machine may read them."""
-    found = list(islice(open_to_others(home), MOST_OPEN))
-    if not found:
+    """Check that no other account can read the home, where raw mails hold pasted secrets."""
+    open_files = list(islice(open_to_others(home), MAX_COUNTED_FILES))
+    if not open_files:
         return HealthLine(name="files", good=True, says=f"{home} is closed to other accounts")
-    count = f"{MOST_OPEN} or more" if len(found) == MOST_OPEN else str(len(found))
+    count = (
+        f"{MAX_COUNTED_FILES} or more"
+        if len(open_files) == MAX_COUNTED_FILES
+        else str(len(open_files))
+    )
     return HealthLine(
         name="files", good=False,
         says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
@@ -84,15 +90,17 @@ def _no_fit(app: App) -> str:
 
 
 def _chat_model(app: App) -> HealthLine:
-    """The model's state in the desk that runs, as its own process counts what it spends."""
+    """Say how the running desk uses the model, as only its process counts the calls."""
     model = app.settings.model
     if not model or not app.selector:
         return HealthLine(name="chat model", good=True, says="none; works without")
     try:
-        told = _page(app.settings.http_port, "/metrics")
+        metrics = _page(app.settings.http_port, "/metrics")
     except (OSError, HTTPException):
         return HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
-    numbers = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in ("#", ""))
+    numbers = dict(
+        line.rsplit(" ", 1) for line in metrics.splitlines() if line[:1] not in ("#", "")
+    )
     asked = numbers.get("desk_model_open") == "1.0"
     why = next((w for s, w in NOT_ASKED.items() if numbers.get(f"desk_model_{s}") == "1.0"), "")
     says = "is asked" if asked else f"is not asked now ({why}); the desk decides alone"
@@ -106,17 +114,17 @@ def _chat_model(app: App) -> HealthLine:
 
 
 def _page(port: int, path: str) -> str:
-    """A page of the desk on this machine; asked directly, for a proxy does not reach it."""
+    """Return a page of the desk on this machine, without any proxy."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
         line.request("GET", path)
         return line.getresponse().read().decode("utf-8", "replace")
 
 
 def _running(app: App) -> HealthLine:
-    """What the desk that runs on this machine says of its threads and tasks."""
+    """Say what the desk that runs on this machine reports of its threads and tasks."""
     try:
-        told = json.loads(_page(app.settings.http_port, "/readyz"))
-        wrong = [*told.get("faults", ()), *told.get("remarks", ())]
+        status = json.loads(_page(app.settings.http_port, "/readyz"))
+        wrong = [*status.get("faults", ()), *status.get("remarks", ())]
     except (OSError, HTTPException):
         return HealthLine(name="desk", good=True, says="no desk runs here")
     except (ValueError, AttributeError):
@@ -125,7 +133,7 @@ def _running(app: App) -> HealthLine:
 
 
 def _mail(app: App) -> Iterator[HealthLine]:
-    """The mailbox, where it is a real one."""
+    """Check a real mailbox, or say how senders of the local one are verified."""
     if app.settings.mail is MailKind.LOCAL:
         trusted = app.settings.authserv_id
         yield HealthLine(
@@ -138,11 +146,13 @@ def _mail(app: App) -> Iterator[HealthLine]:
 
 
 def _journal(journal: Journal) -> Iterator[HealthLine]:
-    """Clock, messages that nobody decides, mails that did not go through."""
+    """Check the clock, undecided messages and mails that did not go out."""
     ahead = journal.clock_lead_seconds()
     yield HealthLine(
-        name="clock", good=ahead < CLOCK_SECONDS,
-        says="right" if ahead < CLOCK_SECONDS else f"{ahead:.0f} s behind what the journal saw",
+        name="clock", good=ahead < MAX_CLOCK_LEAD_SECONDS,
+        says="right"
+        if ahead < MAX_CLOCK_LEAD_SECONDS
+        else f"{ahead:.0f} s behind what the journal saw",
     )  # fmt: skip
     forgotten = len(journal.list_stalled_conversations(STUCK_SECONDS))
     yield HealthLine(

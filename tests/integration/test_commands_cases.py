@@ -126,7 +126,7 @@ def test_a_case_shows_all_of_it(desk: App, run: Run) -> None:
     code, out, _ = run("case", str(number))
     assert code == 0
     for words in (
-        "Normal, held for a person", "ana1@x.example", "A rule keeps this for a person", "R7 list",
+        "Normal, held for a person", "ana1@x.example", "A rule keeps this for a person", "Rule: list.",
         "Look at the sender first", "they wrote", "About lawyers", "A second line.", "p=",
         "--- draft", "This is what we have published", "received:hold", "decided",
         f"decide {number} --approve",

@@ -15,14 +15,13 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.corpus import Knowledge
-from bot.domain import EscalationReason, Priority
+from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.journal import Case, OutboxState, Stage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
 MAX_DRAFT_CHARACTERS = 5_000  # of the draft on a card; a longer one cannot be approved unseen
 PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
 PRIORITY_SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
-NO_RULE = "R18"
 DONE, GONE, AMISS = "✅", "⚪", "⚠️"
 MAY_BE_LOST = frozenset(
     {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
@@ -146,7 +145,7 @@ class Cards:
 
     def _why(self, case: Case) -> str:
         reason = self.texts.reasons[EscalationReason(case.reason)]
-        rule = f" Rule: {escape(case.rule)}." if _held_by_rule(case) else ""
+        rule = f" Rule: {escape(describe_rule(case.rule))}." if _held_by_rule(case) else ""
         lines = [f"*Why it is here.* {escape(reason.why)}{rule}"]
         if case.open:
             waits = case.stage is Stage.WAITING
