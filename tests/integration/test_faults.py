@@ -30,12 +30,12 @@ from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
-from tests.integration.test_running import EXPOSED, mail
 from tests.integration.test_service import free_port
 from tests.servers import postgres
 from tests.servers.slack_side import ALICE, BOB, SlackSide
 from tests.support.faults import ERRORS, Faults, Point
 from tests.support.kills import ready
+from tests.support.running_desk import EXPOSED, mail
 from tests.support.slack_stand import FAST, UNSURE
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.corpus import Knowledge
@@ -15,26 +13,29 @@ from bot.journal import OutboxState, ReceivedMessage
 from bot.ports import MailFolder
 from bot.serve import service as serving
 from bot.settings import Settings
-from tests.conftest import KNOWLEDGE
-from tests.integration.test_running import EXPOSED, lying, mail, page, running, sending
-from tests.integration.test_service import free_port
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    mail,
+    mails_by_folder,
+    page,
+    running,
+    stored_reply,
+    strict_responder,
+)
 from tests.support.waiting import wait_until as until
 
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return strict_responder(knowledge)
 
 
 @pytest.fixture
 def app(settings: Settings, quick: Responder, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     monkeypatch.setattr(serving, "OUTAGE_SECONDS", (0.05, 0.1))
-    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
-    yield made
-    made.journal.close()
+    with app_with(settings, quick) as app:
+        yield app
 
 
 def arrives(app: App, *mails: bytes) -> None:
@@ -80,10 +81,10 @@ def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
         arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
         until(app.journal.cases.list_open)
-        until(lambda: lying(app)["Failed"] == 1)
+        until(lambda: mails_by_folder(app)["Failed"] == 1)
     assert [case.reason for case in app.journal.cases.list_open()] == ["mail_fault"]
     assert max(tries.values()) == serving.MAX_ATTEMPTS
-    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 1}
+    assert mails_by_folder(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 1}
 
 
 def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
@@ -121,7 +122,7 @@ def test_an_error_after_a_mail_was_stored_makes_no_second_message_of_it(
     monkeypatch.setattr(app.mailbox, "settle", breaks_once)
     with running(app):
         arrives(app, mail(EXPOSED))
-        until(lambda: lying(app)["Processed"] == 1)
+        until(lambda: mails_by_folder(app)["Processed"] == 1)
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
     assert app.journal.count_rows()["message"] == 1
     assert app.journal.cases.list_open() == []
@@ -130,7 +131,7 @@ def test_an_error_after_a_mail_was_stored_makes_no_second_message_of_it(
 def test_a_bounce_that_broke_after_it_was_stored_still_reaches_its_send(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send_id = sending(app, 2)
+    send_id = stored_reply(app, 2)
     app.journal.mail_outbox.claim(send_id, "gone")
     app.journal.mail_outbox.mark_sent(send_id)
     (send,) = app.journal.mail_outbox.list_in_state(OutboxState.SENT)

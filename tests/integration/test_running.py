@@ -1,26 +1,21 @@
 """The running desk: what it tells, what it does when parts fail, what it takes over."""
 
-import http.client
 import json
 import logging
 import smtplib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from email.message import EmailMessage
 
 import pytest
 import sqlalchemy as sql
 from pydantic import SecretStr
 from typing_extensions import override
 
-from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.mail.local import Intake, LocalMailbox
+from bot.channels.mail.local import Intake
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.texts import read_staff_texts
@@ -32,96 +27,48 @@ from bot.desk import Desk
 from bot.domain import HealthLine
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.infra.http_server import HttpPort, HttpResponse
-from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage, StoredDecision
+from bot.journal import CaseAction, Journal, OutboxState, StoredDecision
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
 from bot.ports import Mail, MailFolder
 from bot.serve.maintenance import MaintenanceIntervals
-from bot.serve.service import Handled, Service
+from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_service import free_port
 from tests.support.fakes import Time
-from tests.support.waiting import SAFETY_NET_SECONDS
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    local_mailbox,
+    mail,
+    mails_by_folder,
+    page,
+    received,
+    running,
+    stored_reply,
+    strict_responder,
+)
 from tests.support.waiting import wait_until as until
 
-EXPOSED = "What is the December 19 clarification?"
 LAWYERS = "Which law firm advises you about the budget of the marketing team?"
 
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return strict_responder(knowledge)
 
 
 @pytest.fixture
 def app(settings: Settings, quick: Responder) -> Iterator[App]:
-    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
-    yield made
-    made.journal.close()
-
-
-@contextmanager
-def running(
-    app: App, pace: MaintenanceIntervals | None = None
-) -> Iterator[tuple[Service, list[Handled]]]:
-    shown: list[Handled] = []
-    service = Service(app, shown.append)
-    service.maintenance.intervals = pace or MaintenanceIntervals(beat=0.1, send=0.1)
-    service.start()
-    thread = threading.Thread(target=service.run)
-    thread.start()
-    try:
-        yield service, shown
-    finally:
-        service.stop()
-        thread.join(SAFETY_NET_SECONDS)
-        service.close()
-
-
-def local(app: App) -> LocalMailbox:
-    """The mailbox of these tests."""
-    box = app.mailbox
-    assert isinstance(box, LocalMailbox)
-    return box
-
-
-def mail(text: str, n: int = 1, **headers: str) -> bytes:
-    found = EmailMessage()
-    found["From"] = f"ana{n}@x.example"
-    found["To"] = "incident@desk.example"
-    found["Subject"] = f"question {n}"
-    found["Message-ID"] = f"<{n}@x.example>"
-    for name, value in headers.items():
-        found[name.replace("_", "-")] = value
-    found.set_content(text)
-    return f"Return-Path: <ana{n}@x.example>\r\n".encode() + found.as_bytes()
-
-
-def page(service: Service, path: str) -> tuple[int, str]:
-    line = http.client.HTTPConnection("127.0.0.1", service.http.port, timeout=SAFETY_NET_SECONDS)
-    try:
-        line.request("GET", path)
-        found = line.getresponse()
-        return found.status, found.read().decode()
-    finally:
-        line.close()
-
-
-def lying(app: App) -> dict[str, int]:
-    return {
-        place: len(list((app.settings.home / "mail" / place / "cur").iterdir()))
-        for place in MailFolder
-    }
+    with app_with(settings, quick) as app:
+        yield app
 
 
 def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "bot")
-    box = local(app)
+    box = local_mailbox(app)
     with running(app) as (service, shown):
         for raw in (
             mail(EXPOSED, 1), mail(EXPOSED, 1), mail(LAWYERS, 2), mail("", 3),
@@ -146,7 +93,7 @@ def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -
         "desk_cases_open 2.0", "desk_case_oldest_seconds", "desk_messages_undecided 0.0",
     ):  # fmt: skip
         assert line in text, line
-    assert lying(app) == {"Processed": 2, "Held": 1, "Dropped": 2, "Failed": 0}
+    assert mails_by_folder(app) == {"Processed": 2, "Held": 1, "Dropped": 2, "Failed": 0}
     assert "law firm" not in caplog.text
     assert app.journal.workers.list_all() == []
 
@@ -158,8 +105,8 @@ def test_a_mail_by_smtp_wakes_the_desk(app: App) -> None:
 
 
 def test_receipts_and_bounces_settle_a_send(app: App) -> None:
-    sent = sending(app, 1)
-    bounced = sending(app, 2)
+    sent = stored_reply(app, 1)
+    bounced = stored_reply(app, 2)
     for send_id in (sent, bounced):
         app.journal.mail_outbox.claim(send_id, "gone")
         app.journal.mail_outbox.mark_unknown(send_id, "the line broke")
@@ -168,28 +115,13 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
     report = mail(f"Undelivered: Message-ID: {headers[bounced]}", 8)
     report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
     with running(app) as (_, shown):
-        local(app).new.add(own)
-        local(app).new.add(report)
+        local_mailbox(app).new.add(own)
+        local_mailbox(app).new.add(report)
         app.mailbox.wake()
         until(lambda: len(shown) == 2)
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1, "bounced": 1})
     assert [case.reason for case in app.journal.cases.list_open()] == ["held"]
     assert any("bounced" in line for line in queue_lines(app.journal, read_staff_texts(KNOWLEDGE)))
-
-
-def sending(app: App, n: int) -> int:
-    message_id = app.desk.store_message(received(EXPOSED, n))
-    assert message_id
-    app.desk.decide_message(message_id)
-    (send,) = [s for s in app.journal.mail_outbox.list_due() if s.message_id == message_id]
-    return send.id
-
-
-def received(text: str, n: int = 1, sender: str = "") -> ReceivedMessage:
-    return ReceivedMessage(
-        channel="email", thread_key=f"t{n}", key=f"k{n}", raw_ref="r", verdict="answer", rule="R18",
-        sender=sender or f"ana{n}@x.example", headers={"message_id": f"<{n}@x>", "references": ""}, text=text,
-    )  # fmt: skip
 
 
 def claimed_long_ago(app: App, send_id: int) -> None:
@@ -226,7 +158,7 @@ def test_each_way_of_failing_has_its_state(
     app: App, error: DeliveryError, state: OutboxState
 ) -> None:
     app.desk.out = Way(error)
-    send_id = sending(app, 1)
+    send_id = stored_reply(app, 1)
     assert app.desk.deliver() == 0
     (send,) = app.journal.mail_outbox.list_in_state(state)
     assert (send.id, send.fault) == (send_id, str(error))
@@ -237,7 +169,7 @@ def test_after_the_last_try_it_has_failed(app: App) -> None:
     app.desk.out = Way(DeliveryError("450 later"))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, retry_seconds=(1, 1))
-    send_id = sending(app, 1)
+    send_id = stored_reply(app, 1)
     for _ in range(3):
         with writing(app.journal.engine) as db:
             db.execute(sql.text("UPDATE outbox SET next_attempt_at = ''"))
@@ -247,7 +179,7 @@ def test_after_the_last_try_it_has_failed(app: App) -> None:
 
 
 def test_a_send_of_somebody_else_is_left_alone(app: App) -> None:
-    send_id = sending(app, 1)
+    send_id = stored_reply(app, 1)
     (send,) = app.journal.mail_outbox.list_due()
     app.journal.mail_outbox.claim(send_id, "other")
     assert not app.desk._deliver_mail(send)
@@ -256,7 +188,7 @@ def test_a_send_of_somebody_else_is_left_alone(app: App) -> None:
 def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
     way = Way(DeliveryError("450 later"))
     app.desk.out = way
-    sending(app, 1)
+    stored_reply(app, 1)
     app.desk.deliver()
     way.error = None
     with writing(app.journal.engine) as db:
@@ -266,14 +198,14 @@ def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
 
 
 def test_what_a_dead_terminal_was_sending_is_looked_up(app: App) -> None:
-    claimed_long_ago(app, sending(app, 1))
+    claimed_long_ago(app, stored_reply(app, 1))
     with running(app):
         until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
 
 
 def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
     app.desk.was_sent = lambda _header: None
-    claimed_long_ago(app, sending(app, 1))
+    claimed_long_ago(app, stored_reply(app, 1))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
     with running(app):
@@ -320,7 +252,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
     )  # fmt: skip
     broken.error = error
     with running(app, MaintenanceIntervals(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
-        local(app).new.add(mail(EXPOSED))
+        local_mailbox(app).new.add(mail(EXPOSED))
         app.mailbox.wake()
         until(app.journal.cases.list_open)
         until(lambda: shown)
@@ -332,7 +264,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
 def test_an_outage_of_the_mailbox_is_one_line_and_ends(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = local(app)
+    box = local_mailbox(app)
     tried: list[int] = []
     down = threading.Event()
     down.set()
@@ -397,7 +329,7 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
     app.desk.store_message(received(EXPOSED, 1))
     app.desk.store_message(received(LAWYERS, 2))
     app.desk.store_message(received(EXPOSED, 3, sender="nobody"))
-    app.journal.mail_outbox.claim(sending(app, 4), "desk")
+    app.journal.mail_outbox.claim(stored_reply(app, 4), "desk")
     assert list(reconcile(app)) == [
         "2 messages decided, 1 left for a person",
         "3 mails delivered, 1 looked up, 0 of unknown fate",
@@ -422,7 +354,7 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
     assert finding("sends").good
     assert finding("clock").good
     app.desk.out = Way(RefusedError("550"))
-    sending(app, 1)
+    stored_reply(app, 1)
     app.desk.deliver()
     app.desk.store_message(received(EXPOSED, 2))
     with writing(app.journal.engine) as db:
@@ -519,7 +451,7 @@ def test_another_worker_that_fell_silent_is_taken_over(
             )
         )
         mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
-        send_id, now = sending(mine, 1), Time()
+        send_id, now = stored_reply(mine, 1), Time()
         now.now = wall_clock()  # and from here on it stands still
         mine.journal.workers._clock = mine.journal.mail_outbox._clock = now
         mine.journal.workers.record_heartbeat("desk-dead", "1")
@@ -542,7 +474,7 @@ def test_a_journal_without_limits_waits_a_minute(app: App) -> None:
     app.journal.limits = None
     assert isinstance(app.journal, Journal)
     app.desk.out = Way(DeliveryError("450"))
-    sending(app, 1)
+    stored_reply(app, 1)
     app.desk.deliver()
     assert app.journal.mail_outbox.list_due() == []
 
@@ -558,7 +490,7 @@ def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
             return super().parse(raw)
 
     for raw in (mail("poison", 1), mail("poison", 1), mail(EXPOSED, 2)):
-        local(app).new.add(raw)
+        local_mailbox(app).new.add(raw)
     service = Service(app, lambda _handled: None)
     service.parser = Picky()
     service.start()
@@ -567,5 +499,5 @@ def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
     finally:
         service.close()
     assert [case.reason for case in app.journal.cases.list_open()] == ["mail_fault"]
-    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
+    assert mails_by_folder(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
     assert caplog.text.count("a mail broke the intake") == 2

@@ -1,4 +1,4 @@
-"""A hand-over that ends in an error nobody foresaw: retried, or failed with a case, never left."""
+"""A delivery that ends in an unforeseen error is retried, or fails with a case; it is never left."""
 
 import logging
 from collections.abc import Iterator
@@ -10,8 +10,6 @@ import pytest
 import sqlalchemy as sql
 from typing_extensions import override
 
-from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
@@ -28,8 +26,15 @@ from bot.settings import Relay, Settings
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_mail_smtp import Script
 from tests.integration.test_mail_smtp import running as smtp_server
-from tests.integration.test_running import EXPOSED, mail, page, received, running
-from tests.integration.test_service import free_port
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    mail,
+    page,
+    received,
+    running,
+    strict_responder,
+)
 from tests.support.waiting import SAFETY_NET_SECONDS
 from tests.support.waiting import wait_until as until
 
@@ -45,17 +50,13 @@ UNFORESEEN = [
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return strict_responder(knowledge)
 
 
 @pytest.fixture
 def app(settings: Settings, quick: Responder) -> Iterator[App]:
-    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
-    yield made
-    made.journal.close()
+    with app_with(settings, quick) as app:
+        yield app
 
 
 class Way:
