@@ -160,11 +160,11 @@ def queue(arguments: argparse.Namespace) -> int:
     from bot.commands import cases
 
     app = _app()
-    words = read_staff_texts(app.settings.knowledge)
+    texts = read_staff_texts(app.settings.knowledge)
     if arguments.json:
-        _print_json(cases.queue_json(app.journal, words))
+        _print_json(cases.queue_json(app.journal, texts))
     else:
-        _print("\n".join(cases.queue_lines(app.journal, words)))
+        _print("\n".join(cases.queue_lines(app.journal, texts)))
     return DONE
 
 

@@ -172,31 +172,31 @@ class Desk:
         An error in one delivery stops no other. MissingError when the journal does not answer.
         """
         due = self.journal.mail_outbox.list_due(conversation_id=conversation_id)
-        return sum(self._deliver_safely(send) for send in due)
+        return sum(self._deliver_safely(mail) for mail in due)
 
     def settle_interrupted(self, mails: Iterable[OutgoingMail]) -> None:
         """Find out what became of mails whose delivery was interrupted; none is sent blindly."""
-        for send in mails:
-            sent = self._was_sent(send)
+        for mail in mails:
+            sent = self._was_sent(mail)
             if sent:
-                self.journal.mail_outbox.mark_sent(send.id)
+                self.journal.mail_outbox.mark_sent(mail.id)
             elif sent is None:
-                self.journal.mail_outbox.mark_unknown(send.id, DIED)
-                log.error("a send is uncertain", extra={"outbox_id": send.id})
-            elif send.attempts > len(self._retry_waits):
-                self.journal.mail_outbox.mark_failed(send.id, DIED)
+                self.journal.mail_outbox.mark_unknown(mail.id, DIED)
+                log.error("a mail is of unknown fate", extra={"outbox_id": mail.id})
+            elif mail.attempts > len(self._retry_waits):
+                self.journal.mail_outbox.mark_failed(mail.id, DIED)
             else:
-                self.journal.mail_outbox.retry_later(send.id, "never delivered", seconds=0)
+                self.journal.mail_outbox.retry_later(mail.id, "never delivered", seconds=0)
 
-    def recheck_unknown(self, send: OutgoingMail, fault: str) -> bool:
+    def recheck_unknown(self, mail: OutgoingMail, fault: str) -> bool:
         """Look once more for a mail of unknown fate; return True when only a person can tell."""
-        sent = self._was_sent(send)
+        sent = self._was_sent(mail)
         if sent:
-            self.journal.mail_outbox.mark_sent(send.id)
+            self.journal.mail_outbox.mark_sent(mail.id)
         elif sent is None:
-            return self.journal.mail_outbox.mark_unresolved(send.id, fault)
+            return self.journal.mail_outbox.mark_unresolved(mail.id, fault)
         else:
-            self._retry_later(send, fault)
+            self._retry_later(mail, fault)
         return False
 
     def list_abandoned(self, seconds: float) -> list[OutgoingMail]:
@@ -206,7 +206,7 @@ class Desk:
         """
         in_hand = set(self._in_hand)
         claimed = self.journal.mail_outbox.list_claimed_by([self.worker], seconds=seconds)
-        return [send for send in claimed if send.id not in in_hand.union(self._in_hand)]
+        return [mail for mail in claimed if mail.id not in in_hand.union(self._in_hand)]
 
     def resolve(
         self,
@@ -265,88 +265,88 @@ class Desk:
             case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job
         )
 
-    def _deliver_safely(self, send: OutgoingMail) -> bool:
+    def _deliver_safely(self, mail: OutgoingMail) -> bool:
         """Deliver one mail; any error on the way becomes a state of the outbox."""
-        self._in_hand.append(send.id)
+        self._in_hand.append(mail.id)
         try:
-            return self._deliver_mail(send)
+            return self._deliver_mail(mail)
         except MissingError:
             raise  # the journal is away; maintenance settles the mail when it is back
         except Exception as error:
             log.exception(
-                "a delivery broke", extra={"outbox_id": send.id, "fault": type(error).__name__}
+                "a delivery broke", extra={"outbox_id": mail.id, "fault": type(error).__name__}
             )
-            self._settle_broken(send, f"the delivery broke ({type(error).__name__})")
+            self._settle_broken(mail, f"the delivery broke ({type(error).__name__})")
             return False
         finally:
-            self._in_hand.remove(send.id)
+            self._in_hand.remove(mail.id)
 
-    def _settle_broken(self, send: OutgoingMail, fault: str) -> None:
+    def _settle_broken(self, mail: OutgoingMail, fault: str) -> None:
         """Settle a mail after an unforeseen error, which leaves open whether it was accepted."""
-        sent = self._was_sent(send)
+        sent = self._was_sent(mail)
         if sent:
-            self.journal.mail_outbox.mark_sent(send.id)
+            self.journal.mail_outbox.mark_sent(mail.id)
         elif sent is None:
-            self.journal.mail_outbox.mark_unknown(send.id, fault)
+            self.journal.mail_outbox.mark_unknown(mail.id, fault)
         else:
-            self._retry_later(send, fault, max_retries=MAX_BROKEN_DELIVERIES)
+            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
 
-    def _was_sent(self, send: OutgoingMail) -> bool | None:
+    def _was_sent(self, mail: OutgoingMail) -> bool | None:
         """Return whether a mail was sent; None when nobody can tell or the look-up failed."""
         try:
-            return self.was_sent(send.header)
+            return self.was_sent(mail.header)
         except Exception as error:
             log.exception(
                 "a send could not be looked up",
-                extra={"outbox_id": send.id, "fault": type(error).__name__},
+                extra={"outbox_id": mail.id, "fault": type(error).__name__},
             )
             return None
 
-    def _deliver_mail(self, send: OutgoingMail) -> bool:
+    def _deliver_mail(self, mail: OutgoingMail) -> bool:
         self.on_checkpoint(Checkpoint.CLAIMING)
-        if not self.journal.mail_outbox.claim(send.id, self.worker):
+        if not self.journal.mail_outbox.claim(mail.id, self.worker):
             return False
         self.on_checkpoint(Checkpoint.CLAIMED)
         # The bytes are checked once more, for the journal may have been changed since.
         try:
-            allowed = self.outbound.check_mail(send.body, automatic=send.automatic).allowed
+            allowed = self.outbound.check_mail(mail.body, automatic=mail.automatic).allowed
         except Exception as error:
-            log.exception("a check broke", extra={"outbox_id": send.id})
+            log.exception("a check broke", extra={"outbox_id": mail.id})
             self._retry_later(
-                send,
+                mail,
                 f"the outbound check broke ({type(error).__name__})",
                 max_retries=MAX_BROKEN_DELIVERIES,
             )
             return False
         if not allowed:
-            self.journal.mail_outbox.mark_failed(send.id, NOT_OURS)
-            log.error("a stored reply was stopped", extra={"outbox_id": send.id})
+            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
             return False
         try:
-            self.out.send(send.body, recipient=send.recipient)
+            self.out.send(mail.body, recipient=mail.recipient)
         except UncertainError as error:
-            self.journal.mail_outbox.mark_unknown(send.id, str(error))
+            self.journal.mail_outbox.mark_unknown(mail.id, str(error))
         except RefusedError as error:
-            self.journal.mail_outbox.mark_failed(send.id, str(error))
+            self.journal.mail_outbox.mark_failed(mail.id, str(error))
         except DeliveryError as error:
-            self._retry_later(send, str(error))
+            self._retry_later(mail, str(error))
         else:
             self.on_checkpoint(Checkpoint.DELIVERED)
-            self.journal.mail_outbox.mark_sent(send.id)
+            self.journal.mail_outbox.mark_sent(mail.id)
             self.on_checkpoint(Checkpoint.SENT)
             return True
-        log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
+        log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
         return False
 
     def _retry_later(
-        self, send: OutgoingMail, fault: str, *, max_retries: int | None = None
+        self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None
     ) -> None:
         """Retry a mail later, at most `max_retries` times; after the last a person gets a case."""
         waits = self._retry_waits[:max_retries]
-        if send.attempts >= len(waits):
-            self.journal.mail_outbox.mark_failed(send.id, fault)
+        if mail.attempts >= len(waits):
+            self.journal.mail_outbox.mark_failed(mail.id, fault)
             return
-        self.journal.mail_outbox.retry_later(send.id, fault, seconds=waits[send.attempts])
+        self.journal.mail_outbox.retry_later(mail.id, fault, seconds=waits[mail.attempts])
 
     @property
     def _retry_waits(self) -> tuple[int, ...]:

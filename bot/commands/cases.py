@@ -29,13 +29,13 @@ Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
 
-def queue_json(journal: Journal, words: StaffTexts) -> dict[str, Any]:
+def queue_json(journal: Journal, texts: StaffTexts) -> dict[str, Any]:
     """Return what waits for a person as the public JSON: cases by urgency, mails and posts."""
     now = datetime.now(UTC)
     open_ = map(journal.cases.read, journal.cases.list_open_ids())
     stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
-        "cases": [_row(case, words, now) for case in open_ if case],
+        "cases": [_row(case, texts, now) for case in open_ if case],
         "mails": [_mail(send) for send in stuck],
         "posts": [
             {"id": post.id, "case": post.case_id, "fault": post.fault}
@@ -44,9 +44,9 @@ def queue_json(journal: Journal, words: StaffTexts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def queue_lines(journal: Journal, words: StaffTexts) -> Iterator[str]:
+def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
     """Yield what waits for a person as lines of text."""
-    waiting = queue_json(journal, words)
+    waiting = queue_json(journal, texts)
     if not any(waiting.values()):
         yield "nothing waits for a person"
         return
@@ -73,9 +73,9 @@ def queue_lines(journal: Journal, words: StaffTexts) -> Iterator[str]:
 
 def case_lines(app: App, case_id: int) -> Iterator[str]:
     """Yield everything about a case as lines of text; InputError when there is no such case."""
-    case, words = _case(app, case_id), read_staff_texts(app.settings.knowledge)
-    reason = words.reasons[EscalationReason(case.reason)]
-    yield f"case {case.id}: {words.priorities[Priority(case.priority)]}, {reason.title}"
+    case, texts = _case(app, case_id), read_staff_texts(app.settings.knowledge)
+    reason = texts.reasons[EscalationReason(case.reason)]
+    yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
     yield f"came      {case.opened_at}" + (f", due {case.due_at}" if case.due_at else "")
     yield f"from      {case.sender}"
@@ -175,12 +175,12 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 
-def _row(case: Case, words: StaffTexts, now: datetime) -> dict[str, Any]:
+def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
     due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
     waited = now - datetime.fromisoformat(case.opened_at)
     return {
         "id": case.id, "priority": case.priority, "reason": case.reason,
-        "topic": words.reasons[EscalationReason(case.reason)].title,
+        "topic": texts.reasons[EscalationReason(case.reason)].title,
         "from": mask_address(case.sender), "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,

@@ -15,7 +15,7 @@ from bot.errors import MissingError
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 JSON = "application/json"
-MAX_BODY = 1024 * 1024  # bytes of a request that are read; Slack's are far smaller
+MAX_BODY = 1024 * 1024  # bytes of a request; a larger one is refused
 TIMEOUT_SECONDS = 10.0  # how long a client may leave its request unfinished
 
 

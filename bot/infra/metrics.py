@@ -29,7 +29,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.reply = Histogram(
-            "desk_reply_seconds", "From taking a mail to handing its reply over",
+            "desk_reply_seconds", "From taking a mail to delivering its reply",
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
         self.caps = Counter("desk_caps", "Replies held by a cap", ["cap"], registry=registry)

@@ -59,35 +59,35 @@ class MailOutbox:
         query = sql.select(outbox).where(outbox.c.state.in_(states))
         return self._read(query.order_by(outbox.c.id).limit(limit))
 
-    def claim(self, send_id: int, by: str) -> bool:
+    def claim(self, mail_id: int, by: str) -> bool:
         """Claim a ready mail for the worker `by`; return False when another has claimed it."""
         return self._move(
-            send_id, (OutboxState.READY,), OutboxState.SENDING,
+            mail_id, (OutboxState.READY,), OutboxState.SENDING,
             worker=by, attempts=outbox.c.attempts + 1,
         )  # fmt: skip
 
-    def mark_sent(self, send_id: int) -> bool:
+    def mark_sent(self, mail_id: int) -> bool:
         """Record that the server accepted the mail; return whether this changed its state."""
-        return self._move(send_id, UNSETTLED, OutboxState.SENT)
+        return self._move(mail_id, UNSETTLED, OutboxState.SENT)
 
-    def mark_unknown(self, send_id: int, fault: str) -> bool:
+    def mark_unknown(self, mail_id: int, fault: str) -> bool:
         """Record that the server may have accepted the mail; a receipt or a person will tell."""
-        return self._move(send_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
+        return self._move(mail_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
 
-    def retry_later(self, send_id: int, fault: str, *, seconds: float) -> bool:
+    def retry_later(self, mail_id: int, fault: str, *, seconds: float) -> bool:
         """Record that the server did not accept the mail; it is due again after `seconds`."""
         return self._move(
-            send_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY,
+            mail_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY,
             fault=fault, next_attempt_at=after(self._clock, seconds),
         )  # fmt: skip
 
-    def mark_failed(self, send_id: int, fault: str) -> bool:
+    def mark_failed(self, mail_id: int, fault: str) -> bool:
         """Record that the mail will not be delivered; a case opens."""
-        return self._move(send_id, UNSETTLED, OutboxState.FAILED, fault=fault)
+        return self._move(mail_id, UNSETTLED, OutboxState.FAILED, fault=fault)
 
-    def mark_unresolved(self, send_id: int, fault: str) -> bool:
+    def mark_unresolved(self, mail_id: int, fault: str) -> bool:
         """Record that nobody could find out whether the mail was delivered; a case opens."""
-        return self._move(send_id, (OutboxState.UNKNOWN,), OutboxState.UNRESOLVED, fault=fault)
+        return self._move(mail_id, (OutboxState.UNKNOWN,), OutboxState.UNRESOLVED, fault=fault)
 
     def list_unknown(self, seconds: float) -> list[OutgoingMail]:
         """Return the mails whose fate has been unknown for longer than `seconds`, oldest first."""
@@ -154,19 +154,19 @@ class MailOutbox:
         return mail_id is not None and self._move(mail_id, before, state)
 
     def _move(
-        self, send_id: int, before: Sequence[OutboxState], state: OutboxState, **values: Any
+        self, mail_id: int, before: Sequence[OutboxState], state: OutboxState, **values: Any
     ) -> bool:
         now = stamp(self._clock())
         with writing(self._engine) as db:
-            row = outbox.update().where(outbox.c.id == send_id, outbox.c.state.in_(before))
+            row = outbox.update().where(outbox.c.id == mail_id, outbox.c.state.in_(before))
             done = db.execute(row.values(state=state, changed_at=now, **values))
             if not done.rowcount:
                 return False
             if state in (OutboxState.SENDING, OutboxState.READY):
                 return True
-            about = sql.select(outbox.c.message_id).where(outbox.c.id == send_id)
+            about = sql.select(outbox.c.message_id).where(outbox.c.id == mail_id)
             message_id = db.execute(about).scalar()
-            event = {"at": now, "actor": "desk", "event": f"send:{send_id}:{state}"}
+            event = {"at": now, "actor": "desk", "event": f"send:{mail_id}:{state}"}
             db.execute(audit.insert().values(**event, message_id=message_id))
             if state in NEEDS_PERSON and message_id:
                 self._opener.open_once(db, message_id, Priority.HIGH, UNDELIVERED)

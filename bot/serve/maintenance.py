@@ -148,9 +148,9 @@ class Maintenance:
         """Give mails whose receipt did not come in time to a person."""
         if self.journal.limits is None:
             return
-        for send in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
-            if self.desk.recheck_unknown(send, send.fault or NO_RECEIPT):
-                log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
+        for mail in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
+            if self.desk.recheck_unknown(mail, mail.fault or NO_RECEIPT):
+                log.error("no receipt came; a person must look", extra={"outbox_id": mail.id})
 
     def _add_gauges(self) -> None:
         mails = self.journal.mail_outbox

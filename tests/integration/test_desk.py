@@ -289,7 +289,7 @@ def test_what_is_handed_over_was_just_checked() -> None:
     )  # fmt: skip
     said = ast.unparse(function)
     assert function.name == "_deliver_mail"
-    assert said.index("self.outbound.check_mail(send.body") < said.index("self.out.send(send.body")
+    assert said.index("self.outbound.check_mail(mail.body") < said.index("self.out.send(mail.body")
 
 
 @pytest.mark.parametrize("automatic", [True, False])

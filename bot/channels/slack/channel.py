@@ -112,11 +112,9 @@ class Slack:
         self.troubles: dict[str, str] = {}  # in plain words, by the task that failed
         self._wake_events = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._failed_connects = 0  # in a row
-        self._homes_refreshed_at, self._deleted_old_at, self._identified_at = (
-            0.0,
-            -HOUR_SECONDS,
-            -1e9,
-        )  # when each was last done
+        self._homes_refreshed_at = 0.0
+        self._deleted_old_at = -HOUR_SECONDS
+        self._identified_at = -1e9
         self._leader_lock = threading.Lock()
         self._was_leader = False
 

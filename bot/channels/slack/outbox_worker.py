@@ -34,7 +34,7 @@ class OutboxWorker:
     """Makes posts one at a time; only one process of a workspace may run it.
 
     `posts_per_minute` bounds the new messages about one case or to one person, in case the desk
-    answers itself. `quiet_until` returns when people may be told what can wait, None for now.
+    answers itself. `quiet_until` returns when people may hear what can wait, None for now.
     `trouble` says in plain words what a person must repair.
     """
 
@@ -71,7 +71,7 @@ class OutboxWorker:
         self._posted_at: dict[object, deque[float]] = {}
 
     def drain(self) -> int:
-        """Make every post that may be made now, and return how many Slack accepted.
+        """Make every post that is possible now, and return how many Slack accepted.
 
         The last unforeseen error is raised after all other posts were tried.
         """
@@ -150,7 +150,7 @@ class OutboxWorker:
         return str(answer.get("ts") or answer.get("message_ts") or "")
 
     def _call_once(self, method: str, arguments: dict[str, Any], post: SlackPost) -> SlackResponse:
-        """Call Slack so that a message which a crash made us forget is not posted twice.
+        """Call Slack so that no message is posted twice after a crash.
 
         Slack recognizes a repeated message by its client id. Where it was deleted since, it is
         posted again.
