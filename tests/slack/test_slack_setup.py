@@ -14,7 +14,7 @@ from bot.app import App
 from bot.channels.slack import Slack
 from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD, Client
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED, parse_delivery
-from bot.channels.slack.manifest import bot_scopes, manifest
+from bot.channels.slack.health_checks import bot_scopes, read_manifest
 from bot.channels.slack.signatures import SignatureFlaw
 from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
@@ -51,7 +51,7 @@ def event(kind: str) -> dict[str, object]:
 
 def test_the_manifest_asks_for_what_the_code_uses_and_no_more() -> None:
     """Each event is one that the code keeps, each scope is one that a call or an event needs."""
-    told = manifest()
+    told = read_manifest()
     events = told["settings"]["event_subscriptions"]["bot_events"]
     assert set(events) == set(NEEDED)
     assert all(parse_delivery(event(kind)) for kind in events)

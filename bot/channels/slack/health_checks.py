@@ -1,15 +1,17 @@
 """Checks the set-up of Slack for `doctor`: each thing that can be wrong and how to repair it."""
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from slack_sdk.errors import SlackClientError
 
 from bot.channels.slack.client import SECONDS, Web
 from bot.channels.slack.health import check_clock, check_posts, check_signatures, read_header
-from bot.channels.slack.manifest import bot_scopes
 from bot.domain import HealthLine
 from bot.errors import DeliveryError
+from bot.resources import read_text
 
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
@@ -37,6 +39,17 @@ def check_setup(slack: "Slack") -> Iterator[HealthLine]:
     yield _channel(slack)
     yield from _staff(slack)
     yield check_posts(slack)
+
+
+@cache
+def read_manifest() -> dict[str, Any]:
+    """Return bot/data/slack_manifest.json, which an owner gives to Slack to create the app."""
+    return dict(json.loads(read_text("slack_manifest.json")))
+
+
+def bot_scopes() -> list[str]:
+    """Return the names of the scopes that the bot needs."""
+    return list(read_manifest()["oauth_config"]["scopes"]["bot"])
 
 
 def _scopes(granted: str) -> HealthLine:
