@@ -73,6 +73,11 @@ class Priority(StrEnum):
     HIGH = "high"
     PAGE = "page"
 
+    @property
+    def urgency(self) -> int:
+        """Return a number that is greater for a more urgent priority."""
+        return list(Priority).index(self)
+
 
 class SecretKind(StrEnum):
     """What kind of secret a masked span held; a reply names the kind in reviewed words."""

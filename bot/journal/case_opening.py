@@ -94,7 +94,7 @@ class CaseOpener:
         A snoozed case wakes. The case becomes as urgent as its most urgent mail, and due no later
         than that urgency asks for. Its owner keeps it.
         """
-        urgent = max((Priority(case.priority), priority), key=list(Priority).index)
+        urgent = max((Priority(case.priority), priority), key=lambda each: each.urgency)
         why = case.reason if urgent == case.priority else reason
         due = self.due_at(urgent)
         if case.stage in (Stage.OPEN, Stage.CLAIMED) and case.due_at:

@@ -33,7 +33,7 @@ EnqueueJob = Callable[[sql.Connection, int], None]
 Its arguments are the connection of that transaction and the id of a conversation or of a case.
 """
 
-RANKS = {"page": 0, "high": 1, "normal": 2}
+RANKS = {priority.value: -priority.urgency for priority in Priority}  # the most urgent is least
 
 
 class Cases:

@@ -43,7 +43,6 @@ from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
 MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
-MOST_URGENT_FIRST = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
 
 
 class Journal:
@@ -195,7 +194,7 @@ class Journal:
                 decision = capped(cap)
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
-                self._note(db, "desk", f"cap:{cap}", message_id)
+                self._append_audit(db, "desk", f"cap:{cap}", message_id)
             self._insert_outcomes(db, message_id, decision.response, draft)
             if decision.reply:
                 origin = MailOrigin(
@@ -207,11 +206,11 @@ class Journal:
                         new_outbox_row(origin, decision.reply, automatic=True, now=now)
                     )
                 )
-            self._note(db, "desk", "decided", message_id)
+            self._append_audit(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
-                self._note(db, "desk", f"secret_pasted:{kind}", message_id)
+                self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
             if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in decision.response.outcomes):
-                self._note(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
+                self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
         return StoredDecision(response=decision.response, cap=cap or "")
 
     def mark_failed(self, message_id: int, fault: str) -> bool:
@@ -221,7 +220,7 @@ class Journal:
                 return False
             reason = EscalationReason.MAIL_FAULT
             self._opener.open(db, message_id, Priority.HIGH, reason.value)
-            self._note(db, "desk", f"failed:{fault}", message_id)
+            self._append_audit(db, "desk", f"failed:{fault}", message_id)
         return True
 
     def count_recent(self, event: str, seconds: float) -> int:
@@ -255,10 +254,10 @@ class Journal:
                 for t in TABLES.sorted_tables
             }
 
-    def note(self, event: str, message_id: int | None = None) -> None:
+    def append_audit(self, event: str, message_id: int | None = None) -> None:
         """Append to the audit that something happened."""
         with writing(self.engine) as db:
-            self._note(db, "desk", event, message_id)
+            self._append_audit(db, "desk", event, message_id)
 
     def delete_old_counts(self) -> None:
         """Delete the counts of answers that no cap looks at any more."""
@@ -284,7 +283,7 @@ class Journal:
             message_id_header=storable(received.message_id),
         )  # fmt: skip
         stored = _inserted(db, row)
-        self._note(db, "desk", f"received:{received.verdict}", stored)
+        self._append_audit(db, "desk", f"received:{received.verdict}", stored)
         return stored
 
     def _leave_received(
@@ -308,13 +307,15 @@ class Journal:
             db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
-            first = min(waiting, key=lambda e: MOST_URGENT_FIRST.index(e.priority.value))
+            first = max(waiting, key=lambda escalation: escalation.priority.urgency)
             self._opener.open(db, message_id, first.priority, first.reason.value, draft)
         elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
             # It is answered from the post, and the security team sees what was sent in.
             self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
 
-    def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
+    def _append_audit(
+        self, db: sql.Connection, actor: str, event: str, message_id: int | None
+    ) -> None:
         append_audit(db, self._now(), actor, event, message_id)
 
     def _now(self) -> str:

@@ -198,7 +198,7 @@ class SlackStore(SlackOutbox):
             )
             db.execute(slack_outbox.delete().where(gone))
 
-    def note(self, actor: str, event: str, message_id: int | None = None) -> None:
+    def append_audit(self, actor: str, event: str, message_id: int | None = None) -> None:
         """Append to the audit what a person looked at or did."""
         with writing(self._engine) as db:
             append_audit(db, self._now(), actor, event, message_id)

@@ -419,7 +419,7 @@ def test_counts_that_no_cap_looks_at_go(journal: Journal, clock: Time) -> None:
 
 
 def test_the_audit_cannot_be_rewritten(journal: Journal) -> None:
-    journal.note("something", None)
+    journal.append_audit("something", None)
     for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
         with pytest.raises(sql.exc.DBAPIError, match="append-only"), writing(journal.engine) as db:
             db.execute(sql.text(statement))

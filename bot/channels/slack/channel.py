@@ -196,8 +196,8 @@ class Slack:
 
     def _wait_for_acks(self) -> None:
         """Let acknowledgements go first: Slack waits three seconds for one, a person longer."""
-        patience = time.monotonic() + MAX_ACK_WAIT_SECONDS
-        while self.gateway.inbox.is_committing() and time.monotonic() < patience:
+        deadline = time.monotonic() + MAX_ACK_WAIT_SECONDS
+        while self.gateway.inbox.is_committing() and time.monotonic() < deadline:
             self.stopping.wait(0.005)
 
     def _list_waiting(self, lane: str) -> list[SlackEvent]:

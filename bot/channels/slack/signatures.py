@@ -52,7 +52,7 @@ class UnsignedRequests:
         if now - self._noted_at.get(flaw, -NOTE_INTERVAL_SECONDS) >= NOTE_INTERVAL_SECONDS:
             self._noted_at[flaw] = now
             log.warning("a request was not signed by Slack", extra={"fault": flaw.value})
-            self.journal.note(_event(flaw))
+            self.journal.append_audit(_event(flaw))
 
     def _flaw(self, headers: Mapping[str, str], body: bytes) -> SignatureFlaw:
         timestamp = headers.get("x-slack-request-timestamp", "")

@@ -158,7 +158,7 @@ class ButtonHandler:
             case "edit" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)
             case "show":
-                self.store.note(actor(payload), f"viewed:{case.id}", case.message_id)
+                self.store.append_audit(actor(payload), f"viewed:{case.id}", case.message_id)
                 later = self.store.list_follow_ups(case.message_id)
                 self._open_modal(payload, case_reader.full_case(case, later))
             case _:
