@@ -16,7 +16,7 @@ from bot.domain import describe_rule
 from bot.errors import InputError, MissingError
 from bot.infra.logs import start_logging
 from bot.resources import read_yaml
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from bot.text.printable import printable
 
@@ -34,7 +34,7 @@ def demo(app: App, *, once: bool) -> int:
     Returns the exit code: 1 when not every sample was handled.
     """
     samples = _samples()
-    seen: list[Handled] = []
+    seen: list[HandledMail] = []
 
     run = secrets.token_hex(3)  # new people each time, so that no cap counts earlier runs
 
@@ -68,7 +68,7 @@ def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> N
     _submit(settings, mail, sender=sender)
 
 
-def _run(app: App, before: Callable[[Service], None], show: Callable[[Handled], None]) -> None:
+def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMail], None]) -> None:
     _say(f"knowledge {app.knowledge.version}, reading the index …")
     app.responder  # noqa: B018 - builds model and index before the port opens
     service = Service(app, show)
@@ -83,11 +83,11 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[Handled], 
         service.close()
 
 
-def _reached(seen: list[Handled], number: int) -> bool:
+def _reached(seen: list[HandledMail], number: int) -> bool:
     return len(seen) >= number
 
 
-def _show(handled: Handled, seen: list[Handled]) -> None:
+def _show(handled: HandledMail, seen: list[HandledMail]) -> None:
     seen.append(handled)
     said = (
         decision(handled.response)

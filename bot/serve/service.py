@@ -44,7 +44,7 @@ FOLDERS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handled:
+class HandledMail:
     """What the desk did with one mail, as a row to show."""
 
     subject: str
@@ -54,7 +54,7 @@ class Handled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Taken:
+class _MailInProgress:
     """What is known of a mail only while it is handled, and stored nowhere."""
 
     subject: str
@@ -64,7 +64,7 @@ class _Taken:
 class Service:
     """The intake loop of a running desk; `show` is called for each handled mail."""
 
-    def __init__(self, app: App, show: Callable[[Handled], None]) -> None:
+    def __init__(self, app: App, show: Callable[[HandledMail], None]) -> None:
         self.app = app
         self.show = show
         self.desk = app.desk
@@ -80,12 +80,12 @@ class Service:
         self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         self.stopping = threading.Event()
         self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
-        self._taken: dict[int, _Taken] = {}
+        self._in_progress: dict[int, _MailInProgress] = {}
         self._showing = threading.Lock()
         self._failures = 0
-        self._tries = Counter[str]()  # attempts for mails that broke the intake, by where they lie
-        self._left = 0  # mails that the last pass left where they lie after an error
-        self._leaving = 0  # passes in a row that left some
+        self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
+        self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
+        self._passes_with_leftovers = 0  # passes in a row that left some
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
         self.metrics.watch(
@@ -151,7 +151,11 @@ class Service:
             self.stopping.wait(_outage(self._failures))
             return
         try:
-            self.mailbox.wait(min(seconds, _outage(self._leaving)) if self._leaving else seconds)
+            self.mailbox.wait(
+                min(seconds, _outage(self._passes_with_leftovers))
+                if self._passes_with_leftovers
+                else seconds
+            )
         except Exception as error:  # noqa: BLE001 - _record_failure logs it
             self._record_failure(error)
 
@@ -168,7 +172,10 @@ class Service:
             return False
         if self._failures:
             log.warning("mail is taken again", extra={"attempts": self._failures})
-        self._left, self._leaving = left, self._leaving + 1 if left else 0
+        self._left_in_mailbox, self._passes_with_leftovers = (
+            left,
+            self._passes_with_leftovers + 1 if left else 0,
+        )
         return True
 
     def _record_failure(self, error: Exception) -> None:
@@ -197,9 +204,11 @@ class Service:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
-            self._tries[mail.ref] += 1
-            return self._tries[mail.ref] >= MAX_ATTEMPTS and self._escalate_unreadable(mail, error)
-        self._tries.pop(mail.ref, None)
+            self._attempts[mail.ref] += 1
+            return self._attempts[mail.ref] >= MAX_ATTEMPTS and self._escalate_unreadable(
+                mail, error
+            )
+        self._attempts.pop(mail.ref, None)
         return True
 
     def _escalate_unreadable(self, mail: Mail, error: Exception) -> bool:
@@ -215,7 +224,7 @@ class Service:
             fault = type(second).__name__
             log.exception("a mail could not be left for a person", extra={"fault": fault})
             return False
-        self._tries.pop(mail.ref, None)
+        self._attempts.pop(mail.ref, None)
         self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
         return True
 
@@ -236,7 +245,7 @@ class Service:
         if message_id is None:
             self._settle_known(parsed, stored, mail)
             return
-        self._taken[message_id] = _Taken(subject=parsed.subject, began=began)
+        self._in_progress[message_id] = _MailInProgress(subject=parsed.subject, began=began)
         self._record_receipt_or_bounce(parsed, mail)
         self.mailbox.settle(mail.ref, FOLDERS[parsed.ruling.verdict])
         self.on_checkpoint(Checkpoint.SETTLED)
@@ -279,7 +288,7 @@ class Service:
             self._decide(message_id)
         self.desk.deliver(conversation_id)
         for message_id in undecided:
-            taken = self._taken.pop(message_id, None)
+            taken = self._in_progress.pop(message_id, None)
             if taken:
                 self.metrics.reply.observe(time.monotonic() - taken.began)
         self.on_checkpoint(Checkpoint.DRAINED)
@@ -318,14 +327,14 @@ class Service:
         self._report(message_id, self.journal.read_message(message_id), None)
 
     def _report(self, message_id: int, stored: ReceivedMessage, response: Response | None) -> None:
-        taken = self._taken.get(message_id)
+        taken = self._in_progress.get(message_id)
         if stored.final:
-            self._taken.pop(message_id, None)
+            self._in_progress.pop(message_id, None)
         verdict = "hold" if stored.verdict == HOLD else stored.verdict
         subject = taken.subject if taken else "(from before the restart)"
         with self._showing:
             self.show(
-                Handled(subject=subject, verdict=verdict, rule=stored.rule, response=response)
+                HandledMail(subject=subject, verdict=verdict, rule=stored.rule, response=response)
             )
 
     def _mail_is_taken(self) -> float:
@@ -334,8 +343,8 @@ class Service:
     def _list_remarks(self) -> list[str]:
         """Return what is wrong although mail is taken and answered."""
         remarks = self.maintenance.supervisor.list_faults()
-        if self._left:
-            remarks.append(f"intake: {self._left} mails broke it and are tried again")
+        if self._left_in_mailbox:
+            remarks.append(f"intake: {self._left_in_mailbox} mails broke it and are tried again")
         return [*remarks, *(self.slack.list_faults() if self.slack else [])]
 
     def _health(self) -> HttpResponse:

@@ -187,7 +187,10 @@ class Running:
     def failing(self) -> list[str]:
         """What /readyz tells of now, as far as it passes by itself."""
         found = [*self.ended(), *self.slack.troubles.values()]
-        return [*found, *(["intake"] if self.service._failures or self.service._left else [])]
+        return [
+            *found,
+            *(["intake"] if self.service._failures or self.service._left_in_mailbox else []),
+        ]
 
     def until(self, holds: Callable[[], object], about: list[Any]) -> None:
         wait_until(holds, lambda: (about, self.failing()))

@@ -13,7 +13,7 @@ from bot.adapters.chat_model import ChatSelector
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.domain import Answer, Message
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.integration.test_chat_model import KNOWN, entry
 from tests.integration.test_service import free_port
@@ -54,9 +54,9 @@ def post(app: App) -> None:
 
 
 @contextmanager
-def serving(desk: App) -> Iterator[list[Handled]]:
+def serving(desk: App) -> Iterator[list[HandledMail]]:
     """The desk at work; what it has handled."""
-    shown: list[Handled] = []
+    shown: list[HandledMail] = []
     service = Service(desk, shown.append)
     service.start()
     taking = threading.Thread(target=service.run)

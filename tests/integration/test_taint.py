@@ -24,7 +24,7 @@ from bot.commands.mail_check import MailCheck
 from bot.errors import InputError
 from bot.llm.budget import Bounds, Budget
 from bot.redact import redact
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
@@ -105,7 +105,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
     raws = list(mails(plants))
     with model_server(lambda _body: f"{MARK} is no JSON") as server, desk_log() as log:
         app = App(_settings(tmp_path, server.url))
-        shown: list[Handled] = []
+        shown: list[HandledMail] = []
         service = Service(app, shown.append)
         assert isinstance(service.mailbox, LocalMailbox)
         for raw in raws:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
-from bot.channels.slack.event_store import Inbox
+from bot.channels.slack.event_store import EventStore
 from bot.channels.slack.events import IncomingEvent, decode_metadata
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
@@ -212,7 +212,7 @@ def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> 
 
 
 def test_many_that_hand_in_at_once_are_all_stored(journal: Journal) -> None:
-    inbox = Inbox(journal.slack)
+    inbox = EventStore(journal.slack)
     with ThreadPoolExecutor(20) as pool:
         for n in range(100):
             pool.submit(
@@ -224,7 +224,7 @@ def test_many_that_hand_in_at_once_are_all_stored(journal: Journal) -> None:
 
 def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
     """A commit waits for the disk: who comes while it does shares the next one."""
-    inbox, real, commits = Inbox(journal.slack), journal.slack.store_events, []
+    inbox, real, commits = EventStore(journal.slack), journal.slack.store_events, []
 
     def store_slowly(events: Sequence[NewSlackEvent]) -> int:
         commits.append(len(events))
@@ -241,7 +241,7 @@ def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
 
 
 def test_each_of_a_batch_hears_that_it_was_not_stored(journal: Journal) -> None:
-    inbox = Inbox(journal.slack)
+    inbox = EventStore(journal.slack)
     journal.slack.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):

@@ -228,10 +228,10 @@ def test_slacks_challenge_is_answered(stand: Stand) -> None:
 
 
 def test_a_database_that_is_gone_makes_slack_try_again(stand: Stand) -> None:
-    taken = stand.slack.gateway.inbox.events.store_events
-    stand.slack.gateway.inbox.events.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    taken = stand.slack.gateway.event_store.events.store_events
+    stand.slack.gateway.event_store.events.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 500
-    stand.slack.gateway.inbox.events.store_events = taken  # type: ignore[method-assign]
+    stand.slack.gateway.event_store.events.store_events = taken  # type: ignore[method-assign]
     assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 200
     stand.until(lambda: "The post answers this" in json.dumps([c.args for c in stand.side.calls]))
 

@@ -15,7 +15,7 @@ from bot.corpus import Knowledge
 from bot.journal import ReceivedMessage
 from bot.ports import MailFolder
 from bot.serve.maintenance import MaintenanceIntervals
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_service import free_port
@@ -43,9 +43,9 @@ def app_with(settings: Settings, responder: Responder) -> Iterator[App]:
 @contextmanager
 def running(
     app: App, intervals: MaintenanceIntervals | None = None
-) -> Iterator[tuple[Service, list[Handled]]]:
+) -> Iterator[tuple[Service, list[HandledMail]]]:
     """Run the service of an app in a thread; give it and the mails that it has handled."""
-    shown: list[Handled] = []
+    shown: list[HandledMail] = []
     service = Service(app, shown.append)
     service.maintenance.intervals = intervals or MaintenanceIntervals(beat=0.1, send=0.1)
     service.start()

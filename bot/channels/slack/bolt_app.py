@@ -17,7 +17,7 @@ from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 
 from bot.channels.slack.client import SECONDS, Client, Web
-from bot.channels.slack.event_store import Inbox
+from bot.channels.slack.event_store import EventStore
 from bot.channels.slack.events import parse_delivery
 from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
 from bot.channels.slack.signatures import UnsignedRequests
@@ -44,7 +44,7 @@ class SlackGateway:
         on_stored: Callable[[], None],
     ) -> None:
         self.unsigned_requests = UnsignedRequests(journal, secret)
-        self.inbox = Inbox(journal.slack)
+        self.event_store = EventStore(journal.slack)
         self.modal_handler = modal_handler
         self.on_stored = on_stored
         self.last_received = 0.0  # on the monotonic clock
@@ -76,7 +76,7 @@ class SlackGateway:
         event = parse_delivery(body)
         if event is None:
             return _ack({})
-        self.inbox.store(event)
+        self.event_store.store(event)
         self.on_stored()
         asks = event.payload["kind"] == "command" and event.payload["verb"] == "ask"
         return _ack({"response_type": "ephemeral", "text": LOOKING_UP} if asks else {})

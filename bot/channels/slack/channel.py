@@ -79,7 +79,7 @@ class Slack:
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,
             answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
-            channel=access.channel, candidates_path=home / "candidates.jsonl",
+            channel=access.channel, rated_answers_path=home / "candidates.jsonl",
             enqueue_job=enqueue_job, wake=self.wake,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
@@ -197,7 +197,7 @@ class Slack:
     def _wait_for_acks(self) -> None:
         """Let acknowledgements go first: Slack waits three seconds for one, a person longer."""
         deadline = time.monotonic() + MAX_ACK_WAIT_SECONDS
-        while self.gateway.inbox.is_committing() and time.monotonic() < deadline:
+        while self.gateway.event_store.is_committing() and time.monotonic() < deadline:
             self.stopping.wait(0.005)
 
     def _list_waiting(self, lane: str) -> list[SlackEvent]:

@@ -32,7 +32,7 @@ CHANNEL_EVENTS = frozenset({"click", "command", "shortcut"})
 class HandlerContext:
     """The parts that every handler works with.
 
-    `channel` is where cards are posted, `candidates_path` the file of answers that staff rated,
+    `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
     `enqueue_job` puts a job into the transaction that needs it, and `wake` wakes the threads.
     """
 
@@ -44,7 +44,7 @@ class HandlerContext:
     answers: AnswerView
     texts: StaffTexts
     channel: str
-    candidates_path: Path
+    rated_answers_path: Path
     enqueue_job: "EnqueueJob | None"
     wake: Callable[[], None]
 

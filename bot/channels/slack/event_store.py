@@ -19,7 +19,7 @@ class _Ticket:
     error: Exception | None = None
 
 
-class Inbox:
+class EventStore:
     """Stores events for many threads; whichever is first commits for all that wait."""
 
     def __init__(self, events: SlackStore) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bot.channels.slack.candidates import record_right_answer
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
+from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
@@ -252,7 +252,7 @@ class ButtonHandler:
             return
         if asked := self.store.read_event(_number(event_id)):
             record_right_answer(
-                self.context.candidates_path, asked, verdict="right", by=actor(payload)
+                self.context.rated_answers_path, asked, verdict="right", by=actor(payload)
             )
         self.context.reply_privately(payload, "Thank you, noted.")
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.channels.slack.candidates import record_wrong_answer
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
+from bot.channels.slack.rated_answers import record_wrong_answer
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import refusal_text
 from bot.channels.slack.views.blocks import markdown
@@ -154,7 +154,9 @@ class ModalHandler:
         if asked is None:
             return _next(modals.show_message(0, "That answer is too old. Please ask again."))
         note, kind = redact(modals.read_text(dict(view))), modals.read_choice(dict(view), "kind")
-        record_wrong_answer(self.context.candidates_path, asked, kind=kind, note=note.text, by=me)
+        record_wrong_answer(
+            self.context.rated_answers_path, asked, kind=kind, note=note.text, by=me
+        )
         return _next(modals.show_message(0, THANKS + MASKED * bool(note.spans)))
 
     def _announce_in_thread(self, case: Case, says: str) -> None:
