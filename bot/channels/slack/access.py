@@ -52,10 +52,5 @@ class SlackIntervals:
     compare: float = 1.0  # between two comparisons of the cards with the journal
     socket: float = 1.0  # between two looks at the connection of Socket Mode
     repair: float = 30.0  # before a post is tried again that the set-up did not allow
-    backoff: tuple[float, ...] = (
-        1.0,
-        2.0,
-        5.0,
-        15.0,
-        60.0,
-    )  # before each further attempt of a post
+    # Before each further attempt of a post.
+    backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

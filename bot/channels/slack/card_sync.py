@@ -105,9 +105,8 @@ class CardSync:
         urgent = case.priority == Priority.PAGE
         at = None if urgent else self.texts.quiet.ends_at(self.journal.clock())
         for user in self._people_to_remind(case):
-            self.store.withdraw(
-                f"{REMINDER}{case.id}:", user
-            )  # after quiet hours one reminder is enough
+            # After quiet hours one reminder is enough.
+            self.store.withdraw(f"{REMINDER}{case.id}:", user)
             self.store.enqueue(
                 f"{key}:{user}", channel=user, method="chat.postMessage", at=at,
                 payload=self._message(case, f"{says} {where}"),

@@ -84,10 +84,8 @@ class OutboxWorker:
                 if self._may_post(post) and self.store.claim(post.id):
                     accepted += self._post(post)
             except Exception as error:  # noqa: BLE001 - raised after all others
-                self._has_unrecorded_post, broken = (
-                    True,
-                    error,
-                )  # the post may be claimed: posted again next time
+                self._has_unrecorded_post = True  # the post may be claimed: posted again next time
+                broken = error
                 if isinstance(error, MissingError):
                     break
         if broken:
@@ -216,7 +214,7 @@ class OutboxWorker:
         self._give_up(post, why)
 
     def _give_up(self, post: SlackPost, why: str) -> None:
-        """Give a post up for an hour and tell the on-call people, except about such a message."""
+        """Give a post up for an hour and tell the on-call people, unless it is such a message."""
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
