@@ -73,7 +73,7 @@ class OutboxWorker:
     def drain(self) -> int:
         """Make every post that is possible now, and return how many Slack accepted.
 
-        The last unforeseen error is raised after all other posts were tried.
+        The last unforeseen error is raised after all other posts were tried; MissingError at once.
         """
         if self._has_unrecorded_post:
             self.store.requeue_in_flight()
