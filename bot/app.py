@@ -56,7 +56,7 @@ class App:
 
     @cached_property
     def fit(self) -> Fit | None:
-        """What was learned from this very knowledge; None where it holds too little to learn from."""
+        """What was learned from this very knowledge; None where that is too little to learn from."""
         if not can_learn(self.knowledge):
             self.say(
                 "warning: there are too few wordings to learn from; people decide every question"
@@ -169,7 +169,7 @@ class App:
 
     def _sent_by_us(self, header: str) -> bool:
         """Is this the Message-ID of a mail of ours? Any other id needs no journal."""
-        return bool(self.own_ids(header.encode())) and self.journal.sends.knows(header)
+        return bool(self.own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
 
     def was_sent(self, header: str) -> bool | None:
         """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
@@ -232,10 +232,10 @@ class App:
         """The channel of staff, where a token is set; SettingsError names what is wrong."""
         if not self.settings.slack:
             return None
-        from bot.channels.slack import Access, Model, Slack
+        from bot.channels.slack import Slack, SlackAccess, SuggestionModel
 
         self.settings.check_slack()
-        access = Access(
+        access = SlackAccess(
             bot_token=self.settings.slack_bot_token.get_secret_value(),
             app_token=self.settings.slack_app_token.get_secret_value(),
             signing_secret=self.settings.slack_signing_secret.get_secret_value(),
@@ -244,9 +244,17 @@ class App:
             oncall=self.settings.slack_people("slack_oncall"),
         )
         drafter = self._drafter()
-        model = Model(draft=drafter.draft, state=lambda: self.budget.state) if drafter else None
+        model = (
+            SuggestionModel(draft=drafter.draft, state=lambda: self.budget.state)
+            if drafter
+            else None
+        )
         return Slack(
-            access, self.desk, home=self.settings.home, work=self.jobs.decided, model=model
+            access,
+            self.desk,
+            home=self.settings.home,
+            enqueue_job=self.jobs.enqueue_decision_delivery,
+            model=model,
         )
 
     def _drafter(self) -> "ChatDrafter | None":

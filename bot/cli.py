@@ -1,7 +1,8 @@
-"""One thin function per command; what a command needs is imported inside it."""
+"""Parses the command line; each command is one function that imports what it needs."""
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -13,11 +14,20 @@ from bot.files import keep_files_private
 if TYPE_CHECKING:
     from bot.app import App
 
-DONE, FAILED, BAD, MISSING = 0, 1, 2, 3
+TELEMETRY_OFF = {
+    "ANONYMIZED_TELEMETRY": "False",
+    "LANGSMITH_TRACING": "false",
+    "LANGCHAIN_TRACING_V2": "false",
+    "HF_HUB_OFFLINE": "1",
+}
+DONE, FAILED, BAD, MISSING = 0, 1, 2, 3  # exit codes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 1 a check failed, 2 bad usage or input, 3 something is missing."""
+    """Run one command and return its exit code.
+
+    0 means done, 1 a failed check, 2 bad usage or input, 3 that something needed is missing.
+    """
     arguments = _parser().parse_args(argv)
     keep_files_private()
     try:
@@ -97,7 +107,7 @@ def redact(arguments: argparse.Namespace) -> int:
 
 def guard(arguments: argparse.Namespace) -> int:
     """Say whether a text may leave as an automatic reply."""
-    from bot.commands.public_json import sized, text_of
+    from bot.commands.public_json import check_size, text_of
 
     outbound = _app().outbound
 
@@ -107,7 +117,7 @@ def guard(arguments: argparse.Namespace) -> int:
 
     if arguments.jsonl:
         return _stream(one)
-    check = outbound.check(sized(" ".join(arguments.text) or sys.stdin.read()))
+    check = outbound.check(check_size(" ".join(arguments.text) or sys.stdin.read()))
     _print("allowed" if check.allowed else f"stopped: {check.why}")
     return DONE if check.allowed else FAILED
 
@@ -154,15 +164,15 @@ def send(arguments: argparse.Namespace) -> int:
 
 def queue(arguments: argparse.Namespace) -> int:
     """List what waits for a person, the most urgent first."""
-    from bot.channels.slack.texts import read_words
+    from bot.channels.slack.texts import read_staff_texts
     from bot.commands import cases
 
     app = _app()
-    words = read_words(app.settings.knowledge)
+    texts = read_staff_texts(app.settings.knowledge)
     if arguments.json:
-        _print_json(cases.queue(app.journal, words))
+        _print_json(cases.queue_json(app.journal, texts))
     else:
-        _print("\n".join(cases.queue_lines(app.journal, words)))
+        _print("\n".join(cases.queue_lines(app.journal, texts)))
     return DONE
 
 
@@ -186,7 +196,7 @@ def decide(arguments: argparse.Namespace) -> int:
     """Approve, rewrite or close a waiting case."""
     from bot.commands import cases
 
-    text = arguments.text if arguments.file is None else cases.text_of_file(arguments.file)
+    text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
     done = cases.decide(
         _app(), arguments.id, text=text, approve=arguments.approve, anyway=arguments.anyway,
         confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
@@ -199,9 +209,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check what the desk needs."""
     from dataclasses import asdict
 
-    from bot.commands.doctor import examine
+    from bot.commands.doctor import run_checks
 
-    findings = list(examine(_app()))
+    findings = list(run_checks(_app()))
     good = all(f.good for f in findings)
     if arguments.json:
         _print_json({"good": good, "findings": [asdict(f) for f in findings]})
@@ -212,7 +222,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def _agreed(shown: str, *, unasked: bool) -> bool:
-    """Show what would go out, and ask; InputError where nobody can be asked."""
+    """Show what would go out and ask; InputError where nobody can be asked."""
     if not unasked and not sys.stdin.isatty():
         raise InputError("nobody can be asked here; --yes sends the draft without asking")
     _print(shown)
@@ -225,24 +235,29 @@ def _agreed(shown: str, *, unasked: bool) -> bool:
 
 
 def _print(text: str) -> None:
-    """For a reader: nothing of a stranger's text does anything to the terminal."""
+    """Print text for a reader, without characters that could control the terminal."""
     from bot.text.printable import printable
 
     print(printable(text), flush=True)
 
 
-def _print_json(made: dict[str, Any]) -> None:
-    """For a program: one line of ASCII, which no text within can break."""
-    print(json.dumps(made, ensure_ascii=True), flush=True)
+def _print_json(value: dict[str, Any]) -> None:
+    """Print JSON for a program, as one line of ASCII that no text in it can break."""
+    print(json.dumps(value, ensure_ascii=True), flush=True)
 
 
 def _app(*, once: bool = False) -> "App":
     from bot.app import App
-    from bot.infra.telemetry import silence
     from bot.settings import read_settings
 
-    silence()
+    disable_telemetry()
     return App(read_settings(), _say, once=once)
+
+
+def disable_telemetry() -> None:
+    """Turn off the telemetry of vendors unless the owner turned it on; call it before imports."""
+    for name, value in TELEMETRY_OFF.items():
+        os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting
 
 
 def _say(line: str) -> None:
@@ -252,7 +267,7 @@ def _say(line: str) -> None:
 
 
 def _fail(error: Exception, code: int) -> int:
-    """One line, masked: an error may quote what it stumbled over."""
+    """Print an error as one masked line, for it may quote its input, and return `code`."""
     from bot.redact import redact as mask
 
     _say(f"incident-desk: {mask(str(error)).text}")
@@ -260,34 +275,34 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def _stream(one: Callable[[object], dict[str, Any]]) -> int:
-    """Answer line by line, in order."""
-    from bot.commands.public_json import answered
+    """Answer the lines on stdin in order and return the exit code."""
+    from bot.commands.public_json import answer_lines
 
     code = DONE
-    for made, good in answered(sys.stdin.buffer, one):
+    for answer, good in answer_lines(sys.stdin.buffer, one):
         code = code if good else BAD
-        _print_json(made)
+        _print_json(answer)
     return code
 
 
 def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
-    from bot.commands.public_json import sized
+    from bot.commands.public_json import check_size
 
-    _print(make(sized(" ".join(arguments.text) or sys.stdin.read())))
+    _print(make(check_size(" ".join(arguments.text) or sys.stdin.read())))
     return DONE
 
 
 def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     try:
-        found = check.file(name)
+        result = check.file(name)
     except OSError as error:
-        found = {"file": name, "error": error.strerror or "cannot be read"}
+        result = {"file": name, "error": error.strerror or "cannot be read"}
     if jsonl:
-        _print_json(found)
+        _print_json(result)
     else:
-        said = found.get("error") or f"{found['verdict']:<8}{found['rule']}"
-        _print(f"{name}: {said}")
-    return BAD if "error" in found else DONE
+        line = result.get("error") or f"{result['verdict']:<8}{result['rule_text']}"
+        _print(f"{name}: {line}")
+    return BAD if "error" in result else DONE
 
 
 def _explain(into: list[str], app: "App") -> Callable[[Any], None]:
@@ -317,11 +332,11 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace], int], example: str, into: Any = commands
     ) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = into.add_parser(
+        command: argparse.ArgumentParser = into.add_parser(
             name, help=run.__doc__, description=run.__doc__, epilog=f"example: {example}"
         )
-        made.set_defaults(run=run)
-        return made
+        command.set_defaults(run=run)
+        return command
 
     asking = add("ask", ask, 'incident-desk ask "Were my API keys exposed?"')
     asking.add_argument("text", nargs="*")
@@ -335,9 +350,9 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument("files", nargs="+", metavar="FILE")
     checking.add_argument("--jsonl", action="store_true")
     for name, run in (("redact", redact), ("guard", guard)):
-        made = add(name, run, f"echo text | incident-desk {name}")
-        made.add_argument("text", nargs="*")
-        made.add_argument("--jsonl", action="store_true")
+        command = add(name, run, f"echo text | incident-desk {name}")
+        command.add_argument("text", nargs="*")
+        command.add_argument("--jsonl", action="store_true")
     add("index", index, "incident-desk index")
     add("serve", serve, "incident-desk serve")
     add("demo", demo, "incident-desk demo --once").add_argument(

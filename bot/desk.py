@@ -1,7 +1,7 @@
-"""Acts on what the responder decided: store, then send, once.
+"""Stores messages, decides them with the responder and delivers the replies, each once.
 
-`take` stores a message before it counts as taken; `work` decides what is stored; `deliver` hands
-over what is decided. Each can be repeated after a crash at any point.
+`store_message` stores a message before its mail is moved away, `decide_message` decides a stored
+message and `deliver` sends what is decided. Each can be repeated after a crash at any point.
 """
 
 import logging
@@ -37,7 +37,16 @@ from bot.errors import (
     RefusedError,
     UncertainError,
 )
-from bot.journal import CaseAction, Decided, Decision, Journal, Received, Reply, Send, Work
+from bot.journal import (
+    CaseAction,
+    Decision,
+    EnqueueJob,
+    Journal,
+    OutgoingMail,
+    ReceivedMessage,
+    Reply,
+    StoredDecision,
+)
 from bot.limits import Scope
 from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
@@ -45,17 +54,17 @@ from bot.text.language import detect
 
 log = logging.getLogger(__name__)
 HOLD = "hold"
-RETRY_SECONDS = 60
-BREAKS = 3  # hand-overs of one mail that may end in an error which nobody foresaw
-DIED = "the process died while handing it over"
+RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
+MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
+DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
-PAGE_AGAIN_SECONDS = 3600
+PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
 
 class Checkpoint(StrEnum):
-    """The points on a message's way at which the process may die; the kill test stops at each."""
+    """The points in the handling of a message at which a test may kill the process."""
 
     FETCHED = "fetched"
     READ = "read"
@@ -67,29 +76,36 @@ class Checkpoint(StrEnum):
     DECIDED = "decided"
     CLAIMING = "claiming"
     CLAIMED = "claimed"
-    HANDED_OVER = "handed over"
+    DELIVERED = "delivered"
     SENT = "sent"
     DRAINED = "drained"
 
 
-def _on(_step: Checkpoint) -> None:
-    return
+def _ignore(_checkpoint: Checkpoint) -> None:
+    """Do nothing at a checkpoint, outside of tests."""
 
 
 def _cannot_tell(_header: str) -> bool | None:
+    """Return that nobody can tell whether a mail was sent."""
     return None
 
 
 class Compose(Protocol):
-    """Makes the bytes of a reply; the channel's, so that the desk knows no mail format."""
+    """Composes the bytes of a reply; the channel implements it, so the desk knows no mail format.
+
+    `turn` tells several replies to one message apart in their Message-IDs.
+    """
 
     def __call__(
-        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
     ) -> Reply: ...
 
 
 class Desk:
-    """One mailbox, one journal, one way out."""
+    """Handles the messages of one mailbox.
+
+    `was_sent` returns whether the mail with a Message-ID was sent, None when nobody can tell.
+    """
 
     def __init__(
         self,
@@ -110,34 +126,38 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
-        self.at: Callable[[Checkpoint], None] = _on
-        self._in_hand: list[int] = []  # ids of the sends that a thread of this process works on
+        self.on_checkpoint: Callable[[Checkpoint], None] = _ignore
+        self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
 
-    def store_message(self, received: Received, work: Work | None = None) -> int | None:
-        """Store a masked message with its job; None for a duplicate."""
-        return self.journal.receive(received, work)
+    def store_message(
+        self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
+    ) -> int | None:
+        """Store a masked message together with its job and return its id; None for a duplicate."""
+        return self.journal.receive(received, enqueue_job)
 
-    def decide_message(self, message_id: int) -> Decided:
-        """Decide one stored message and commit outcomes, reply and escalation together."""
-        stored = self.journal.message(message_id)
-        response = self.responder.respond(self._message(message_id, stored))
-        draft = self._draft(response)
-        self.at(Checkpoint.RESPONDED)
-        owned = self.journal.cases.has_claimed_case(message_id) or self._silenced(
+    def decide_message(self, message_id: int) -> StoredDecision:
+        """Decide a stored message and commit outcomes, reply and escalation together."""
+        stored = self.journal.read_message(message_id)
+        response = self.responder.respond(self._to_message(message_id, stored))
+        draft = self._compose_draft(response)
+        self.on_checkpoint(Checkpoint.RESPONDED)
+        for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
             message_id, response
         )
-        if stored.verdict == HOLD or owned:
-            held = _for_its_owner(response) if owned else _all_held(response, Priority.NORMAL)
+        if stored.verdict == HOLD or for_person:
+            held = _for_its_owner(response) if for_person else _all_held(response, Priority.NORMAL)
             if stored.verdict == HOLD and not held.outcomes:
                 held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
-        said = _unannounced(response, self.journal.cases.announced(message_id))
-        reply = self._automatic(stored, said) if said.outcomes else None
+        to_say = _without_announced(response, self.journal.cases.announced_priority(message_id))
+        reply = self._compose_automatic(stored, to_say) if to_say.outcomes else None
 
-        def capped(scope: Scope) -> Decision:
-            return Decision(response=_all_held(response, self._urgency(scope)))
+        def decide_capped(scope: Scope) -> Decision:
+            return Decision(response=_all_held(response, self._priority_of_cap(scope)))
 
-        decided = self.journal.decide(message_id, response, draft=draft, reply=reply, capped=capped)
+        decided = self.journal.decide(
+            message_id, response, draft=draft, reply=reply, capped=decide_capped
+        )
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
         if any(o.reason in SAMPLES for o in response.outcomes):
@@ -147,46 +167,46 @@ class Desk:
         return decided
 
     def deliver(self, conversation_id: int | None = None) -> int:
-        """Hand over everything that is due; returns how many went out.
+        """Deliver every mail that is due, and return how many the server accepted.
 
-        An error in one hand-over stops no other. MissingError when the journal does not answer.
+        An error in one delivery stops no other. MissingError when the journal does not answer.
         """
-        due = self.journal.sends.due(conversation_id=conversation_id)
-        return sum(self._hand_over_safely(send) for send in due)
+        due = self.journal.mail_outbox.list_due(conversation_id=conversation_id)
+        return sum(self._deliver_safely(mail) for mail in due)
 
-    def settle(self, left: Iterable[Send]) -> None:
-        """Mails whose hand-over ended without a result: look each up, and never send blindly."""
-        for send in left:
-            found = self._look_up(send)
-            if found:
-                self.journal.sends.sent(send.id)
-            elif found is None:
-                self.journal.sends.uncertain(send.id, DIED)
-                log.error("a send is uncertain", extra={"outbox_id": send.id})
-            elif send.attempts > len(self._waits):
-                self.journal.sends.failed(send.id, DIED)
+    def settle_interrupted(self, mails: Iterable[OutgoingMail]) -> None:
+        """Find out what became of mails whose delivery was interrupted; none is sent blindly."""
+        for mail in mails:
+            sent = self._was_sent(mail)
+            if sent:
+                self.journal.mail_outbox.mark_sent(mail.id)
+            elif sent is None:
+                self.journal.mail_outbox.mark_unknown(mail.id, DIED)
+                log.error("a mail is of unknown fate", extra={"outbox_id": mail.id})
+            elif mail.attempts > len(self._retry_waits):
+                self.journal.mail_outbox.mark_failed(mail.id, DIED)
             else:
-                self.journal.sends.retry_later(send.id, "never handed over", seconds=0)
+                self.journal.mail_outbox.retry_later(mail.id, "never delivered", seconds=0)
 
-    def leave_unknown(self, send: Send, fault: str) -> bool:
-        """Look once more for a mail of unknown fate; True when only a person can find out."""
-        found = self._look_up(send)
-        if found:
-            self.journal.sends.sent(send.id)
-        elif found is None:
-            return self.journal.sends.held(send.id, fault)
+    def recheck_unknown(self, mail: OutgoingMail, fault: str) -> bool:
+        """Look once more for a mail of unknown fate; return True when only a person can tell."""
+        sent = self._was_sent(mail)
+        if sent:
+            self.journal.mail_outbox.mark_sent(mail.id)
+        elif sent is None:
+            return self.journal.mail_outbox.mark_unresolved(mail.id, fault)
         else:
-            self._later(send, fault)
+            self._retry_later(mail, fault)
         return False
 
-    def abandoned(self, seconds: float) -> list[Send]:
-        """Mails that this process claimed more than `seconds` ago and that no thread works on.
+    def list_abandoned(self, seconds: float) -> list[OutgoingMail]:
+        """Return mails that this process claimed `seconds` ago or earlier and does not deliver now.
 
-        The journal was away when their result was to be stored; `settle` finds out what it was.
+        The journal was away when their result was to be stored; `settle_interrupted` finds it out.
         """
         in_hand = set(self._in_hand)
-        found = self.journal.sends.left_behind([self.worker], seconds=seconds)
-        return [send for send in found if send.id not in in_hand.union(self._in_hand)]
+        claimed = self.journal.mail_outbox.list_claimed_by([self.worker], seconds=seconds)
+        return [mail for mail in claimed if mail.id not in in_hand.union(self._in_hand)]
 
     def resolve(
         self,
@@ -195,128 +215,153 @@ class Desk:
         actor: str,
         action: CaseAction,
         text: str,
-        work: Work | None = None,
+        enqueue_job: EnqueueJob | None = None,
         version: str = "",
     ) -> bool:
-        """A person's decision; `text` is what goes to the user, empty to close without a mail.
+        """Store a person's decision on a case; return False when somebody was first.
 
-        BlockedError for an approved draft that the desk itself would not send (any more).
+        `text` is what goes to the user, empty to close the case without a mail. With a `version`
+        the case must still have it. InputError for a case that is not open, BlockedError for an
+        approved draft that the desk itself would not send any more.
         """
-        waiting = next((w for w in self.journal.cases.queue() if w.id == escalation_id), None)
-        if waiting is None:
+        case = self.journal.cases.read(escalation_id)
+        if case is None or not case.open:
             raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
         reply = None
         if text:
-            stored = self.journal.message(waiting.message_id)
-            turn = "person" + (f":{waiting.round}" if waiting.round else "")
+            stored = self.journal.read_message(case.message_id)
+            turn = "person" + (f":{case.round}" if case.round else "")
             if action is CaseAction.APPROVED and not self.outbound.check(text).allowed:
                 raise BlockedError(STALE_DRAFT)
-            reply = self._personal(stored, text, turn=turn)
+            reply = self._compose_personal(stored, text, turn=turn)
         return self.journal.cases.resolve(
-            escalation_id, actor=actor, action=action, reply=reply, work=work, version=version
+            escalation_id,
+            actor=actor,
+            action=action,
+            reply=reply,
+            enqueue_job=enqueue_job,
+            version=version,
         )
 
-    def ask(
-        self, case_id: int, *, actor: str, text: str, version: str, work: Work | None = None
+    def request_details(
+        self,
+        case_id: int,
+        *,
+        actor: str,
+        text: str,
+        version: str,
+        enqueue_job: EnqueueJob | None = None,
     ) -> bool:
-        """A person's mail that asks for details; the case stays open."""
+        """Store a person's mail that asks the user for details; the case stays open.
+
+        Returns False when the case has changed; InputError when there is no such case.
+        """
         case = self.journal.cases.read(case_id)
         if case is None:
             raise InputError(f"there is no case {case_id}")
-        stored = self.journal.message(case.message_id)
-        reply = self._personal(stored, text, turn=f"details:{version}")
-        return self.journal.cases.ask(case_id, actor=actor, reply=reply, version=version, work=work)
+        stored = self.journal.read_message(case.message_id)
+        reply = self._compose_personal(stored, text, turn=f"details:{version}")
+        return self.journal.cases.request_details(
+            case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job
+        )
 
-    def _hand_over_safely(self, send: Send) -> bool:
-        """Hand one mail over; whatever is raised on the way becomes a state that somebody sees."""
-        self._in_hand.append(send.id)
+    def _deliver_safely(self, mail: OutgoingMail) -> bool:
+        """Deliver one mail; any error on the way becomes a state of the outbox."""
+        self._in_hand.append(mail.id)
         try:
-            return self._hand_over(send)
+            return self._deliver_mail(mail)
         except MissingError:
-            raise  # the journal is away: the upkeep settles the mail when it is back
+            raise  # the journal is away; maintenance settles the mail when it is back
         except Exception as error:
             log.exception(
-                "a hand-over broke", extra={"outbox_id": send.id, "fault": type(error).__name__}
+                "a delivery broke", extra={"outbox_id": mail.id, "fault": type(error).__name__}
             )
-            self._broken(send, f"the hand-over broke ({type(error).__name__})")
+            self._settle_broken(mail, f"the delivery broke ({type(error).__name__})")
             return False
         finally:
-            self._in_hand.remove(send.id)
+            self._in_hand.remove(mail.id)
 
-    def _broken(self, send: Send, fault: str) -> None:
-        """Nobody foresaw this error, so the mail may have been taken or not: look it up."""
-        found = self._look_up(send)
-        if found:
-            self.journal.sends.sent(send.id)
-        elif found is None:
-            self.journal.sends.uncertain(send.id, fault)
+    def _settle_broken(self, mail: OutgoingMail, fault: str) -> None:
+        """Settle a mail after an unforeseen error, which leaves open whether it was accepted."""
+        sent = self._was_sent(mail)
+        if sent:
+            self.journal.mail_outbox.mark_sent(mail.id)
+        elif sent is None:
+            self.journal.mail_outbox.mark_unknown(mail.id, fault)
         else:
-            self._later(send, fault, tries=BREAKS)
+            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
 
-    def _look_up(self, send: Send) -> bool | None:
-        """Was it taken? None when nobody can tell, also because the look-up itself broke."""
+    def _was_sent(self, mail: OutgoingMail) -> bool | None:
+        """Return whether a mail was sent; None when nobody can tell or the look-up failed."""
         try:
-            return self.was_sent(send.header)
+            return self.was_sent(mail.header)
         except Exception as error:
             log.exception(
                 "a send could not be looked up",
-                extra={"outbox_id": send.id, "fault": type(error).__name__},
+                extra={"outbox_id": mail.id, "fault": type(error).__name__},
             )
             return None
 
-    def _hand_over(self, send: Send) -> bool:
-        self.at(Checkpoint.CLAIMING)
-        if not self.journal.sends.claim(send.id, self.worker):
+    def _deliver_mail(self, mail: OutgoingMail) -> bool:
+        self.on_checkpoint(Checkpoint.CLAIMING)
+        if not self.journal.mail_outbox.claim(mail.id, self.worker):
             return False
-        self.at(Checkpoint.CLAIMED)
-        # Once more, on the very bytes: the journal may have been changed since they were stored.
+        self.on_checkpoint(Checkpoint.CLAIMED)
+        # The bytes are checked once more, for the journal may have been changed since.
         try:
-            allowed = self.outbound.check_mail(send.body, automatic=send.automatic).allowed
+            allowed = self.outbound.check_mail(mail.body, automatic=mail.automatic).allowed
         except Exception as error:
-            log.exception("a check broke", extra={"outbox_id": send.id})
-            self._later(send, f"the outbound check broke ({type(error).__name__})", tries=BREAKS)
+            log.exception("a check broke", extra={"outbox_id": mail.id})
+            self._retry_later(
+                mail,
+                f"the outbound check broke ({type(error).__name__})",
+                max_retries=MAX_BROKEN_DELIVERIES,
+            )
             return False
         if not allowed:
-            self.journal.sends.failed(send.id, NOT_OURS)
-            log.error("a stored reply was stopped", extra={"outbox_id": send.id})
+            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
             return False
         try:
-            self.out.send(send.body, recipient=send.recipient)
+            self.out.send(mail.body, recipient=mail.recipient)
         except UncertainError as error:
-            self.journal.sends.uncertain(send.id, str(error))
+            self.journal.mail_outbox.mark_unknown(mail.id, str(error))
         except RefusedError as error:
-            self.journal.sends.failed(send.id, str(error))
+            self.journal.mail_outbox.mark_failed(mail.id, str(error))
         except DeliveryError as error:
-            self._later(send, str(error))
+            self._retry_later(mail, str(error))
         else:
-            self.at(Checkpoint.HANDED_OVER)
-            self.journal.sends.sent(send.id)
-            self.at(Checkpoint.SENT)
+            self.on_checkpoint(Checkpoint.DELIVERED)
+            self.journal.mail_outbox.mark_sent(mail.id)
+            self.on_checkpoint(Checkpoint.SENT)
             return True
-        log.warning("not delivered", extra={"outbox_id": send.id, "attempts": send.attempts + 1})
+        log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
         return False
 
-    def _later(self, send: Send, fault: str, *, tries: int | None = None) -> None:
-        """Not taken: try again later, at most `tries` times, then a person gets the case."""
-        waits = self._waits[:tries]
-        if send.attempts >= len(waits):
-            self.journal.sends.failed(send.id, fault)
+    def _retry_later(
+        self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None
+    ) -> None:
+        """Retry a mail later, at most `max_retries` times; after the last a person gets a case."""
+        waits = self._retry_waits[:max_retries]
+        if mail.attempts >= len(waits):
+            self.journal.mail_outbox.mark_failed(mail.id, fault)
             return
-        self.journal.sends.retry_later(send.id, fault, seconds=waits[send.attempts])
+        self.journal.mail_outbox.retry_later(mail.id, fault, seconds=waits[mail.attempts])
 
     @property
-    def _waits(self) -> tuple[int, ...]:
-        """Seconds before each further try to hand a mail over."""
+    def _retry_waits(self) -> tuple[int, ...]:
+        """Return the seconds before each further attempt to deliver a mail."""
         return self.journal.limits.retry_seconds if self.journal.limits else (RETRY_SECONDS,)
 
-    def _urgency(self, scope: Scope) -> Priority:
-        """The cap on everything pages, once an hour; one sender's pages nobody."""
+    def _priority_of_cap(self, scope: Scope) -> Priority:
+        """Return the priority of a case by a cap: the cap on all answers pages, once an hour."""
         if scope is not Scope.ALL:
             return Priority.NORMAL
-        paged = self.journal.seen_lately(f"cap:{scope}", PAGE_AGAIN_SECONDS)
+        paged = self.journal.count_recent(f"cap:{scope}", PAGE_AGAIN_SECONDS)
         return Priority.NORMAL if paged else Priority.PAGE
 
-    def _automatic(self, stored: Received, response: Response) -> Reply:
+    def _compose_automatic(self, stored: ReceivedMessage, response: Response) -> Reply:
+        """Return the automatic reply; BlockedError when the outbound check stops it."""
         text = compose_reply(response, self.knowledge)
         check = self.outbound.check(text)
         if not check.allowed:
@@ -324,14 +369,19 @@ class Desk:
         subject = subject_of(response.language, self.knowledge)
         return self.compose(stored, text, subject=subject, turn="desk", automatic=True)
 
-    def _personal(self, stored: Received, text: str, *, turn: str) -> Reply:
+    def _compose_personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
+        """Return the mail of a person in answer to a stored message."""
         subject = subject_of(detect(stored.text), self.knowledge)
         return self.compose(stored, text, subject=subject, turn=turn, automatic=False)
 
-    def _message(self, message_id: int, stored: Received) -> Message:
+    def _to_message(self, message_id: int, stored: ReceivedMessage) -> Message:
+        """Return a stored message with its history, as the responder reads it."""
         earlier = (
-            *(Turn(role=Role.USER, text=t) for t in self.journal.history(message_id)),
-            *(Turn(role=Role.DESK, text=text_of(m)) for m in self.journal.sent_before(message_id)),
+            *(Turn(role=Role.USER, text=t) for t in self.journal.read_history(message_id)),
+            *(
+                Turn(role=Role.DESK, text=text_of(m))
+                for m in self.journal.read_sent_mails(message_id)
+            ),
         )
         spans = tuple(
             Span(**{**span, "kind": SecretKind(span["kind"])}) for span in stored.redactions
@@ -341,12 +391,12 @@ class Desk:
             subject=stored.headers.get("subject", ""), shown=stored.headers.get("shown", ""),
         )  # fmt: skip
 
-    def _silenced(self, message_id: int, response: Response) -> bool:
-        """Was a person asked for earlier in the conversation? Then nothing is sent by itself."""
-        return response.silenced or self.journal.cases.person_wanted(message_id)
+    def _is_silenced(self, message_id: int, response: Response) -> bool:
+        """Return whether a person was asked for earlier: then nothing is sent automatically."""
+        return response.silenced or self.journal.cases.has_asked_for_person(message_id)
 
-    def _draft(self, response: Response) -> str:
-        """What a person may approve: the desk's reply with the candidates of its open questions."""
+    def _compose_draft(self, response: Response) -> str:
+        """Return what a person may approve: the reply with the candidates of open questions."""
         drafted = tuple(
             Answer(
                 question=o.question,
@@ -358,7 +408,7 @@ class Desk:
             if isinstance(o, Escalation) and o.candidates
             else o
             for o in response.outcomes
-            if o.reason is not EscalationReason.ASKED_AGAIN  # they have that text already
+            if o.reason is not EscalationReason.ASKED_AGAIN  # the user has that text already
         )
         if not drafted:
             return ""
@@ -367,7 +417,7 @@ class Desk:
 
 
 def _read_by_person(response: Response, text: str) -> Response:
-    """A mail that a rule holds is seen by a person, also where it asks nothing."""
+    """Return a response that shows a held mail to a person although it asks nothing."""
     asked = Escalation(
         question=text, reason=EscalationReason.NO_QUESTION, priority=Priority.NORMAL,
         probability=0.0, candidates=(),
@@ -375,10 +425,10 @@ def _read_by_person(response: Response, text: str) -> Response:
     return replace(response, outcomes=(asked,))
 
 
-def _unannounced(response: Response, announced: Priority | None) -> Response:
-    """What a reply has to say beside what the asker knows: that their case is with a person.
+def _without_announced(response: Response, announced: Priority | None) -> Response:
+    """Return the response without the escalations that an earlier reply has announced.
 
-    They are told again only when this mail is urgent and the case was not.
+    They are announced again only when this mail pages and the case did not.
     """
     page = any(isinstance(o, Escalation) and o.priority is Priority.PAGE for o in response.outcomes)
     if announced is None or (page and announced is not Priority.PAGE):
@@ -388,12 +438,12 @@ def _unannounced(response: Response, announced: Priority | None) -> Response:
 
 
 def _all_held(response: Response, priority: Priority) -> Response:
-    """A mail that a rule holds is decided by a person, whatever the desk would have said."""
+    """Return the response with every outcome held for a person, at one priority."""
     return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
 
 
 def _for_its_owner(response: Response) -> Response:
-    """Nothing goes out by itself; what is urgent stays so."""
+    """Return the response with every answer and refusal held; escalations stay as they are."""
     outcomes = (
         o if isinstance(o, Escalation) else _held(o, Priority.NORMAL) for o in response.outcomes
     )

@@ -1,26 +1,35 @@
-"""The words this code speaks: plain frozen values, no I/O."""
+"""Defines the values that all parts of the desk share; it does no I/O."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from typing_extensions import override
+
 
 class Channel(StrEnum):
+    """How a message reached the desk."""
+
     EMAIL = "email"
     SLACK = "slack"
 
 
 class Role(StrEnum):
+    """Who wrote an earlier message."""
+
     USER = "user"
     DESK = "desk"
 
 
 class AnswerReason(StrEnum):
+    """Why the desk answers."""
+
     PUBLISHED = "published"  # the post states it, with a probability above the threshold
     PHISHING_SAMPLE = "phishing_sample"  # the same, and the security team should see the mail
 
 
 class RefusalReason(StrEnum):
-    """What the reply would have to contain, and why it must not."""
+    """Why the desk refuses: what the reply would have to contain."""
 
     SECRET = "secret"  # a password, key, token or code, whoever's it is
     OTHER_PEOPLE = "other_people"  # whether or what we hold about somebody else
@@ -32,7 +41,7 @@ class RefusalReason(StrEnum):
 
 
 class EscalationReason(StrEnum):
-    """Why a person decides. The first group pages at once."""
+    """Why a person decides."""
 
     DANGER = "danger"
     TAKEOVER = "takeover"
@@ -58,13 +67,20 @@ class EscalationReason(StrEnum):
 
 
 class Priority(StrEnum):
+    """How urgent a case is, from least to most; `page` calls people at every hour."""
+
     NORMAL = "normal"
     HIGH = "high"
     PAGE = "page"
 
+    @property
+    def urgency(self) -> int:
+        """Return a number that is greater for a more urgent priority."""
+        return list(Priority).index(self)
+
 
 class SecretKind(StrEnum):
-    """What a masked span held; named to the asker in reviewed words, never shown."""
+    """What kind of secret a masked span held; a reply names the kind in reviewed words."""
 
     API_KEY = "api_key"
     TOKEN = "token"
@@ -80,7 +96,7 @@ class SecretKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """The smallest citable unit of the post; `text` is published wording, whole units only."""
+    """The smallest citable unit of the post; `text` is its published wording."""
 
     id: str
     heading: str
@@ -119,21 +135,19 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Channel-neutral and already redacted: nothing behind this point sees a secret."""
+    """A message of any channel, already redacted: nothing behind this point sees a secret."""
 
     text: str
     channel: Channel = Channel.EMAIL
     history: tuple[Turn, ...] = ()
     redactions: tuple[Span, ...] = ()
-    subject: str = (
-        ""  # where it is not the text itself; read for danger and demands, never answered
-    )
-    shown: str = ""  # what the asker passes on of others: a forwarded mail; none of their own words
+    subject: str = ""  # read for danger and demands only; empty where it is the text itself
+    shown: str = ""  # what others wrote and the asker passes on, such as a forwarded mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question of a message, with the sentence before it where it needs that to be read."""
+    """One question of a message, with the sentence before it where that is needed to read it."""
 
     text: str
     context: str = ""
@@ -141,9 +155,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A wording of the knowledge that is near the question.
+    """A wording of the knowledge that is near a question.
 
-    `label` is an intent or a silent topic; `answers` tells the two apart. cosine in [-1, 1].
+    `label` is an intent, or a topic on which the post is silent; `answers` is True for an intent.
+    `cosine` is the similarity, from -1 to 1.
     """
 
     label: str
@@ -154,6 +169,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
+    """An outcome: the passages are sent. `probability` is that they answer the question."""
+
     question: str
     reason: AnswerReason
     probability: float
@@ -163,6 +180,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
+    """An outcome: the desk says that it must not do what is asked for."""
+
     question: str
     reason: RefusalReason
     probability: float
@@ -171,6 +190,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalation:
+    """An outcome: a person decides, with the nearest passages as candidates."""
+
     question: str
     reason: EscalationReason
     priority: Priority
@@ -181,14 +202,14 @@ class Escalation:
 Outcome = Answer | Refusal | Escalation
 
 
-MODEL_NOTE = "model: "  # begins the note on what came of asking one
+MODEL_NOTE = "model: "  # how the note on the result of asking a model begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """The outcomes of one message, stamped with the knowledge that they rest on.
+    """The outcomes of one message, with the version of the knowledge that they rest on.
 
-    Without outcomes the message asks nothing and needs nobody: it only says thanks.
+    Without outcomes the message asks nothing and needs nobody, as thanks do.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -201,5 +222,37 @@ class Response:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What came of asking a model, or why nothing did; empty when none was to be asked."""
+        """Return the results of asking a model, or why none was asked; empty for no need."""
         return tuple(n.removeprefix(MODEL_NOTE) for n in self.notes if n.startswith(MODEL_NOTE))
+
+
+NO_RULE = "R18"  # the code of the rule that lets a mail pass because no other rule applies
+RULE_CODE = re.compile(r"R\d+")
+RULE_TEXTS = {
+    "": "no rule objects",
+    "otherwise": "no rule objects",
+    "cap: sender": "too many answers to this sender",
+    "cap: text": "too many answers to the same text of this sender",
+    "cap: thread": "too many answers in this thread",
+    "cap: domain": "too many answers to this domain",
+    "cap: all": "too many answers in all",
+}
+
+
+def describe_rule(rule: str) -> str:
+    """Return the mail rule `rule`, such as `R7 no single sender`, in words without its code."""
+    code, _, text = rule.partition(" ")
+    return RULE_TEXTS.get(text, text) if RULE_CODE.fullmatch(code) else rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthLine:
+    """One checked thing: its name, whether it is well, and what to say of it in plain words."""
+
+    name: str
+    good: bool
+    says: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name}: {self.says}"

@@ -1,4 +1,4 @@
-"""Files and folders that only the account which the desk runs under can read.
+"""Creates files and folders that only the account of the desk can read.
 
 The desk keeps mails as they came, with whatever somebody pasted into them. So nothing that it
 writes is open to other accounts of the machine, whatever the umask it was started with.
@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER, FILE = 0o700, 0o600
-# How the names of all that the desk puts into its home begin.
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+# How the names of everything that the desk puts into its home begin.
 HOME_NAMES = (
     "candidates.jsonl", "chroma", "desk.sqlite3", "index.version", "mail", "models", "vectors.",
 )  # fmt: skip
@@ -18,25 +18,25 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def keep_files_private() -> None:
-    """From here on, what this process and its children create is closed to other accounts."""
+    """Close to other accounts whatever this process and its children create from now on."""
     os.umask(OTHERS)
 
 
 def make_private_folder(path: Path) -> Path:
     """Make `path`, and each folder above it that is missing, for this account alone.
 
-    A folder that is there keeps its mode: it may be shared on purpose, and `doctor` tells of it.
+    An existing folder keeps its mode: it may be shared on purpose, and `doctor` reports it.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
-        folder.mkdir(mode=FOLDER, exist_ok=True)
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     return path
 
 
 def close_home(path: Path) -> None:
-    """Make the desk's home, or close the one that is there if it is the desk's alone.
+    """Create the home of the desk, or close an existing one if it holds nothing else.
 
-    One that holds anything else, as /srv may, keeps its mode; `doctor` says what to do.
+    A folder that holds anything else, as /srv may, keeps its mode; `doctor` says what to do.
     """
     make_private_folder(path)
     if all(entry.name.startswith(HOME_NAMES) for entry in path.iterdir()):
@@ -44,29 +44,29 @@ def close_home(path: Path) -> None:
 
 
 def close_folder(path: Path) -> Path:
-    """Make the folder `path`, which is the desk's own, and close it if it was open."""
+    """Create or close the folder `path`, which is the desk's own, and return it."""
     make_private_folder(path)
     if _is_open(path) and path.stat().st_uid == os.geteuid():
-        path.chmod(FOLDER)
+        path.chmod(FOLDER_MODE)
     return path
 
 
 def close_file(path: Path) -> None:
     """Create the file `path` if it is missing; close it to others if it is ours and was open."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE))
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
     if _is_open(path) and path.stat().st_uid == os.geteuid():
-        path.chmod(FILE)
+        path.chmod(FILE_MODE)
 
 
 def private_opener(path: str, flags: int) -> int:
-    """For `open(..., opener=private_opener)`: a file that is created is closed to others."""
-    return os.open(path, flags, FILE)
+    """Open a file for `open(..., opener=private_opener)`; a new file is closed to others."""
+    return os.open(path, flags, FILE_MODE)
 
 
 def open_to_others(folder: Path) -> Iterator[Path]:
-    """What other accounts can read or enter under `folder`, itself included; OSError if missing.
+    """Yield what other accounts can read or enter under `folder`, itself included.
 
-    Inside a closed folder nothing is open, whatever its mode says, so it is not looked at.
+    Nothing inside a closed folder is open, so its content is skipped. OSError when it is missing.
     """
     if not _is_open(folder):
         return

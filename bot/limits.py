@@ -1,17 +1,31 @@
-"""Rates, due times and retries: data that a support lead may replace in knowledge/limits.yaml."""
+"""Reads rates, due times and retries from limits.yaml, of the knowledge or else the shipped one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
 import yaml
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.domain import Priority
 from bot.errors import KnowledgeError
 from bot.resources import data_path, parse_yaml
+
+Positive = Annotated[int, Field(ge=1, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _for_every_priority(minutes: dict[Priority, int]) -> dict[Priority, int]:
+    """Return `minutes`; ValueError where a priority has none."""
+    if missing := [priority.value for priority in Priority if priority not in minutes]:
+        raise ValueError(f"a number of minutes is missing for {', '.join(missing)}")
+    return minutes
+
+
+def _shipped_model() -> "ModelLimits":
+    return shipped_limits().model
 
 
 class Scope(StrEnum):
@@ -29,99 +43,73 @@ class Cap:
     """At most `most` automatic answers in `seconds` to one of `scope`."""
 
     scope: Scope
-    seconds: int
-    most: int
+    seconds: Positive
+    most: Positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLimits:
-    """How a language model is asked, and what its word may do."""
+    """How a language model is asked and what its word may do; limits.yaml explains each value."""
 
-    messages: int
-    at_once: int
-    tries: int
-    seconds: int
-    draft_seconds: int
-    answer_tokens: int
-    failures: int
-    rest_seconds: int
-    among: int
-    floor: float
-    adds: float
-    trial_questions: int
-    trial_seconds: int
-    watched: int
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    messages: Positive
+    at_once: Positive
+    tries: Positive
+    seconds: Positive
+    draft_seconds: Positive
+    answer_tokens: Positive
+    failures: Positive
+    rest_seconds: Positive
+    among: Positive
+    floor: Share
+    adds: Annotated[float, Field(ge=0)]
+    trial_questions: Positive
+    trial_seconds: Positive
+    watched: Positive
     silent_below: float
-    most_yes: float
+    most_yes: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the desk may do by itself, and how long it waits."""
+    """What the desk may do by itself, and how long it waits.
+
+    `due_minutes` says when a case of each priority is due, `retry_seconds` the wait before each
+    further attempt to deliver a mail, and `receipt_seconds` how long a mail of unknown fate waits
+    for its own copy. A limits.yaml without `model` has that of the shipped one.
+    """
 
     caps: tuple[Cap, ...]
-    due_minutes: dict[Priority, int]
-    retry_seconds: tuple[int, ...]
-    receipt_seconds: int
-    model: ModelLimits
+    due_minutes: Annotated[dict[Priority, Positive], AfterValidator(_for_every_priority)]
+    retry_seconds: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    receipt_seconds: Positive
+    model: ModelLimits = field(default_factory=_shipped_model)
 
 
 def read_limits(knowledge: Path) -> Limits:
-    """The limits of this knowledge, else the shipped ones; KnowledgeError names file and fault."""
+    """Return the limits of this knowledge folder, or else the shipped ones.
+
+    KnowledgeError names the file, each wrong key and what is allowed there.
+    """
     own = knowledge / "limits.yaml"
-    return _limits(own.read_text(encoding="utf-8"), str(own)) if own.exists() else shipped_limits()
+    return _parse(own.read_text(encoding="utf-8"), str(own)) if own.exists() else shipped_limits()
 
 
 @cache
 def shipped_limits() -> Limits:
-    """Those that come with the desk."""
-    shipped = data_path("limits.yaml")
-    return _limits(shipped.read_text(encoding="utf-8"), "limits.yaml")
+    """Return the limits that come with the desk."""
+    return _parse(data_path("limits.yaml").read_text(encoding="utf-8"), "limits.yaml")
 
 
-def _limits(text: str, name: str) -> Limits:
+def _parse(text: str, name: str) -> Limits:
     try:
-        found = parse_yaml(text)
-        return Limits(
-            caps=tuple(_cap(each) for each in found["caps"]),
-            due_minutes={p: _positive(found["due_minutes"][p.value]) for p in Priority},
-            retry_seconds=tuple(_positive(s) for s in _several(found["retry_seconds"])),
-            receipt_seconds=_positive(found["receipt_seconds"]),
-            model=_model(found["model"]) if "model" in found else shipped_limits().model,
-        )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        return TypeAdapter(Limits).validate_python(parse_yaml(text))
+    except yaml.YAMLError as error:
         raise KnowledgeError(f"{name}: {type(error).__name__}: {error}") from None
-
-
-def _model(found: dict[str, Any]) -> ModelLimits:
-    whole: dict[str, Any] = {
-        f.name: _positive(found[f.name]) for f in fields(ModelLimits) if f.type is int
-    }
-    parts: dict[str, Any] = {
-        name: float(found[name]) for name in ("floor", "adds", "silent_below", "most_yes")
-    }
-    if unknown := found.keys() - whole.keys() - parts.keys():
-        raise ValueError(f"model: {', '.join(sorted(unknown))} is not known")
-    if not (0 <= parts["floor"] <= 1 and 0 <= parts["most_yes"] <= 1 and parts["adds"] >= 0):
-        raise ValueError("model: floor and most_yes are shares, adds is not below zero")
-    return ModelLimits(**whole, **parts)
-
-
-def _cap(each: dict[str, Any]) -> Cap:
-    return Cap(
-        scope=Scope(each["scope"]),
-        seconds=_positive(each["seconds"]),
-        most=_positive(each["most"]),
-    )
-
-
-def _several(found: Sequence[Any]) -> Sequence[Any]:
-    if not found:
-        raise ValueError("retry_seconds needs at least one number")
-    return found
-
-
-def _positive(found: object) -> int:
-    if not isinstance(found, int) or found < 1:
-        raise ValueError(f"{found!r} is no positive whole number")
-    return found
+    except ValidationError as error:
+        faults = (
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise KnowledgeError(f"{name}: {'; '.join(faults)}") from None

@@ -9,24 +9,24 @@ from typing import Any
 
 import yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # without its C part where libyaml lacks
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the slower one where libyaml is missing
 
 
 def data_path(name: str) -> Path:
-    """The path of a shipped file, for whoever names it in an error or accepts another one."""
+    """Return the path of a shipped file, for callers that name it in an error or replace it."""
     return Path(str(files("bot") / "data" / name))
 
 
 def read_text(name: str) -> str:
-    """The text of a shipped file; OSError when it is missing."""
+    """Return the text of a shipped file; OSError when it is missing."""
     return data_path(name).read_text(encoding="utf-8")
 
 
 def parse_yaml(text: str) -> Any:
-    """The value that YAML text stands for; yaml.YAMLError when it is none."""
+    """Return the value that YAML text stands for; yaml.YAMLError when it is not YAML."""
     return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
 
 
 def read_yaml(name: str) -> Any:
-    """The value in a shipped YAML file; OSError or yaml.YAMLError when it cannot be read."""
+    """Return the value in a shipped YAML file; OSError or yaml.YAMLError when it cannot be read."""
     return parse_yaml(read_text(name))

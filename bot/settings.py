@@ -1,4 +1,4 @@
-"""The only reader of the environment; every setting is optional and begins with DESK_."""
+"""Reads the settings from the environment and `.env`; no other module reads them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from bot.errors import SettingsError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-SUBMISSION = 587
+SUBMISSION_PORT = 587
 OPENAI_NAME = re.compile(r"(?:gpt-|chatgpt-|o\d)[^:/]*$")
 SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
@@ -30,17 +30,19 @@ LOCAL = "local"
 PREFIX = "DESK_"
 ENV_FILE = ".env"
 MAIL_NEEDS = ("imap_host", "imap_user", "imap_password", "smtp_host", "address")
-NO_SETTING = frozenset({"DESK_CMD"})  # how scripts that run the desk are told its command
+NO_SETTING = frozenset({"DESK_CMD"})  # names the command of the desk to scripts that run it
 
 
 class MailKind(StrEnum):
+    """Where mail comes from: the port and folders of this machine, or an IMAP server."""
+
     LOCAL = "local"
     IMAP = "imap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Where the mailbox is and who reads it."""
+class MailboxAccess:
+    """The IMAP mailbox: its server and the account that reads it."""
 
     host: str
     port: int
@@ -54,7 +56,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """Where mails are handed over."""
+    """The SMTP server that delivers our mails, and the account for it."""
 
     host: str
     port: int
@@ -66,7 +68,10 @@ class Relay:
 
 
 class Settings(BaseSettings):
-    """What an operator may set; `.env` in the working directory is read too."""
+    """Everything that an operator may set; `.env` in the working directory is read too.
+
+    Every setting is optional, and its variable begins with DESK_ except where an alias is given.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True
@@ -113,24 +118,24 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """SQLAlchemy URL; SQLite in DESK_HOME by default."""
+        """Return the SQLAlchemy URL of the database, by default of SQLite in DESK_HOME."""
         return self.database_url or f"sqlite:///{self.home / 'desk.sqlite3'}"
 
     @property
     def own_addresses(self) -> frozenset[str]:
-        """Every address of the desk in lower case; SettingsError for one that is none."""
-        found = [each.strip().lower() for each in self.aliases.split(",") if each.strip()]
-        for each in found:
+        """Return every address of the desk in lower case; SettingsError for a wrong one."""
+        aliases = [each.strip().lower() for each in self.aliases.split(",") if each.strip()]
+        for each in aliases:
             local, _, domain = each.rpartition("@")
             if not local or not domain or " " in each:
                 raise SettingsError(f"DESK_ALIASES: {each!r} is no address")
-        return frozenset({self.address.lower(), *found})
+        return frozenset({self.address.lower(), *aliases})
 
     @property
-    def imap(self) -> Access:
-        """SettingsError names what is missing for DESK_MAIL=imap."""
+    def imap(self) -> MailboxAccess:
+        """Return the IMAP mailbox; SettingsError names what is missing for DESK_MAIL=imap."""
         self._check_complete("DESK_MAIL")
-        return Access(
+        return MailboxAccess(
             host=self.imap_host, port=self.imap_port, user=self.imap_user,
             password=self.imap_password.get_secret_value(), folder=self.imap_folder,
             tls=self.imap_tls, certificates=self.imap_ca,
@@ -138,23 +143,23 @@ class Settings(BaseSettings):
 
     @property
     def relay(self) -> Relay:
-        """The company's SMTP server; its port is 587 unless DESK_SMTP_PORT says otherwise."""
+        """Return the company's SMTP server; its port is 587 unless DESK_SMTP_PORT names one."""
         self._check_complete("DESK_MAIL")
         chosen = "smtp_port" in self.model_fields_set
         return Relay(
-            host=self.smtp_host, port=self.smtp_port if chosen else SUBMISSION,
+            host=self.smtp_host, port=self.smtp_port if chosen else SUBMISSION_PORT,
             user=self.smtp_user, password=self.smtp_password.get_secret_value(),
             tls=self.smtp_tls, certificates=self.smtp_ca,
         )  # fmt: skip
 
     @property
     def model_name(self) -> str:
-        """With its vendor; LangChain knows the vendor of most bare names, we need OpenAI's."""
+        """Return the model with its vendor, which is added to the bare names of OpenAI's models."""
         return f"openai:{self.model}" if OPENAI_NAME.match(self.model) else self.model
 
     @property
     def model_options(self) -> dict[str, str]:
-        """What the model's vendor needs beside its name; SettingsError without a key."""
+        """Return what the vendor of the model needs besides its name; SettingsError for no key."""
         if not self.model_name.startswith("openai:"):
             return {}
         self._check_complete("DESK_MODEL")
@@ -165,7 +170,7 @@ class Settings(BaseSettings):
 
     @property
     def model_tokens_paid(self) -> int:
-        """Tokens an hour within both bounds; SettingsError for money without a price."""
+        """Return the tokens an hour within both bounds; SettingsError for money without a price."""
         if not self.model_money:
             return self.model_tokens
         self._check_complete("DESK_MODEL_MONEY")
@@ -173,12 +178,12 @@ class Settings(BaseSettings):
 
     @property
     def own_embeddings(self) -> bool:
-        """Are the vectors made on this machine, by the encoder that the fit belongs to?"""
+        """Return whether vectors come from the encoder on this machine, which the fit needs."""
         return self.embeddings == LOCAL
 
     @property
     def openai_embeddings(self) -> tuple[str, str]:
-        """OpenAI's embedding model and the key for it; SettingsError for another vendor's."""
+        """Return OpenAI's embedding model and its key; SettingsError for another vendor."""
         vendor, _, model = self.embeddings.partition(":")
         if vendor != "openai" or not model:
             raise SettingsError(
@@ -190,22 +195,22 @@ class Settings(BaseSettings):
 
     @property
     def slack(self) -> bool:
-        """Is Slack wanted?"""
+        """Return whether Slack is used."""
         return bool(self.slack_bot_token.get_secret_value())
 
     def slack_people(self, name: str) -> tuple[str, ...]:
-        """Ids of `slack_staff` or `slack_oncall`; SettingsError for what is none."""
-        found = tuple(each.strip() for each in getattr(self, name).split(",") if each.strip())
-        for each in found:
+        """Return the ids in `slack_staff` or `slack_oncall`; SettingsError for a wrong one."""
+        people = tuple(each.strip() for each in getattr(self, name).split(",") if each.strip())
+        for each in people:
             if not SLACK_PERSON.fullmatch(each):
                 raise SettingsError(
                     f"DESK_{name.upper()}: {each!r} is no member id; copy it from the profile, "
                     "it begins with U or W"
                 )
-        return found
+        return people
 
     def check_slack(self) -> None:
-        """SettingsError names what is missing or cannot be right."""
+        """Raise SettingsError for Slack settings that are missing or cannot be right."""
         self._check_complete("DESK_SLACK_BOT_TOKEN")
         self.slack_people("slack_staff")
         self.slack_people("slack_oncall")
@@ -217,7 +222,7 @@ class Settings(BaseSettings):
 
     @property
     def missing(self) -> dict[str, tuple[str, ...]]:
-        """What is not set, by the setting that needs it; empty when nothing is missing."""
+        """Return the fields that are not set, by the variable that needs them."""
         key = ("openai_api_key",)
         entry = () if self._set("slack_app_token") else ("slack_signing_secret",)
         needs = {
@@ -227,8 +232,8 @@ class Settings(BaseSettings):
             "DESK_EMBEDDINGS": key if self.embeddings.startswith("openai:") else (),
             "DESK_SLACK_BOT_TOKEN": ("slack_channel", "slack_staff", *entry) if self.slack else (),
         }
-        found = {by: tuple(n for n in names if not self._set(n)) for by, names in needs.items()}
-        return {by: names for by, names in found.items() if names}
+        missing = {by: tuple(n for n in names if not self._set(n)) for by, names in needs.items()}
+        return {by: names for by, names in missing.items() if names}
 
     def _set(self, name: str) -> bool:
         value = getattr(self, name)
@@ -236,23 +241,25 @@ class Settings(BaseSettings):
         return bool(given) and (name != "address" or name in self.model_fields_set)
 
     def _check_complete(self, wanted: str) -> None:
-        """SettingsError where `wanted` lacks something; it names all that anything lacks."""
+        """Raise SettingsError where `wanted` lacks something; it names everything missing."""
         missing = self.missing
         if wanted in missing:
-            raise SettingsError(". ".join(self._told(by, n) for by, n in missing.items()))
+            raise SettingsError(
+                ". ".join(self._describe_missing(by, n) for by, n in missing.items())
+            )
 
-    def _told(self, by: str, names: tuple[str, ...]) -> str:
-        """In words; a secret is no part of them."""
+    def _describe_missing(self, by: str, names: tuple[str, ...]) -> str:
+        """Say what the variable `by` needs, without the value of a secret."""
         value = getattr(self, by.removeprefix(PREFIX).lower())
         wish = by if isinstance(value, SecretStr) else f"{by}={value}"
-        listed = ", ".join(variable(name) for name in names)
+        listed = ", ".join(variable_name(name) for name in names)
         if "slack_signing_secret" in names:
             listed += " (or DESK_SLACK_APP_TOKEN, for Socket Mode)"
         return f"{wish} needs {listed}, which {'are' if len(names) > 1 else 'is'} not set"
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """All that must stand in no text: passwords, keys, tokens, also those within addresses."""
+        """Return every password, key and token, also those within URLs: no text may hold one."""
         values = [getattr(self, name) for name in type(self).model_fields]
         urls = (_password(url) for url in (self.database_url, self.chroma_url))
         hidden = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
@@ -260,28 +267,30 @@ class Settings(BaseSettings):
 
     @property
     def models(self) -> Path:
+        """Return the folder for model files."""
         return self.home / "models"
 
     @property
     def chroma(self) -> Path:
+        """Return the folder of the embedded index."""
         return self.home / "chroma"
 
 
 def _password(url: str) -> str:
     try:
         return urlsplit(url).password or ""
-    except ValueError:  # no URL: whoever connects to it says so
+    except ValueError:  # a wrong URL; connecting to it raises the error
         return ""
 
 
-def variable(field: str) -> str:
-    """The environment variable of a field of `Settings`."""
+def variable_name(field: str) -> str:
+    """Return the environment variable of a field of `Settings`."""
     return str(Settings.model_fields[field].validation_alias or f"{PREFIX}{field.upper()}")
 
 
-def unknown(names: Iterable[str]) -> Iterator[str]:
-    """What is wrong with each name that begins like a setting and is none, and the nearest one."""
-    known = {variable(field) for field in Settings.model_fields}
+def describe_unknown(names: Iterable[str]) -> Iterator[str]:
+    """Yield a remark on each name that begins like a setting and is none, with the nearest one."""
+    known = {variable_name(field) for field in Settings.model_fields}
     for name in dict.fromkeys(names):
         if name.startswith(PREFIX) and name not in known | NO_SETTING:
             nearest = get_close_matches(name, sorted(known), n=1, cutoff=0.0)
@@ -289,9 +298,9 @@ def unknown(names: Iterable[str]) -> Iterator[str]:
 
 
 def read_settings() -> Settings:
-    """SettingsError names every variable that is wrong or does not exist, and what to do."""
+    """Return the settings; SettingsError names every variable that is wrong or unknown."""
     sources = (EnvSettingsSource(Settings), DotEnvSettingsSource(Settings))
-    faults = list(unknown(name.upper() for source in sources for name in source.env_vars))
+    faults = list(describe_unknown(name.upper() for source in sources for name in source.env_vars))
     try:
         settings = Settings()
     except ValidationError as error:
@@ -304,5 +313,5 @@ def read_settings() -> Settings:
 
 def _fault(detail: "ErrorDetails") -> str:
     name = "_".join(str(part) for part in detail["loc"])
-    shown = variable(name) if name in Settings.model_fields else name.upper()
+    shown = variable_name(name) if name in Settings.model_fields else name.upper()
     return f"{shown}: {detail['msg']}, got {detail['input']!r}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from bot.app import App
 from bot.channels.mail.local import LOOPBACK
 from bot.desk import Desk
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.limits import Limits, read_limits
 from bot.ports import MailOut
 from bot.serve.service import Service
@@ -136,7 +136,7 @@ def filled(app: App, rows: int) -> None:
 def handle(desk: Desk, text: str, n: int) -> None:
     """One message through the desk: stored, decided, handed over."""
     message_id = desk.store_message(
-        Received(
+        ReceivedMessage(
             channel="email", thread_key=f"new:{n}", key=f"new:{n}", raw_ref="r", verdict="answer",
             rule="R18", sender=f"new{n}@{n}.example", text=text,
             headers={"message_id": f"<new.{n}@x.example>", "references": ""},

@@ -31,9 +31,8 @@ from bot.settings import read_settings
 from evals.measuring.stats import upper_bound
 
 SCORES = Path("evals/reports/left_out.jsonl")
-HEAD = """\
-| author left out | answered rightly | wrong of answered (95 % bound) | beside | first | in three | pairs |
-|---|---|---|---|---|---|---|"""
+COLUMNS = ("author left out", "right", "wrong (95 % bound)", "beside", "first", "in three", "pairs")
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 def calibrate(argv: Sequence[str]) -> int:

@@ -28,7 +28,7 @@ from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import Folder, MaildirOut
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.cards import Cards
 from bot.desk import Desk
 from bot.errors import DeskError, MissingError
@@ -95,16 +95,18 @@ def pages(app: App) -> Mapping[str, str]:
     """The HTML page by the file name of the picture that shows it."""
     with _desk(app) as (desk, parser):
         _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
-        mail = _mail_page("My API keys", ANSWERED, desk.journal.sends.due()[0].body)
+        mail = _mail_page("My API keys", ANSWERED, desk.journal.mail_outbox.list_due()[0].body)
     with _desk(app) as (desk, parser):
         message_id = _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
-        waiting = next((w for w in desk.journal.cases.queue() if w.message_id == message_id), None)
+        waiting = next(
+            (w for w in desk.journal.cases.list_open() if w.message_id == message_id), None
+        )
         case = desk.journal.cases.read(waiting.id) if waiting else None
         if case is None:
             raise DeskError("the sample mail has opened no case")
         threshold = desk.responder.judge.threshold_for("en")
-        cards = Cards(app.knowledge, read_words(app.settings.knowledge), threshold)
-        card = _card_page(cards.card(case).blocks)
+        cards = Cards(app.knowledge, read_staff_texts(app.settings.knowledge), threshold)
+        card = _card_page(cards.render(case).blocks)
     return {"mail.png": mail, "card.png": card}
 
 

@@ -96,7 +96,7 @@ def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) 
 
 
 def calibrate(scored: Sequence[Scored]) -> Calibration:
-    """Choose weights and thresholds on messages in English, and on theirs that of other languages."""
+    """Choose weights and thresholds on messages in English, that of other languages on theirs."""
     english = [s for s in scored if s.language == "en"]
     weights, chances = weigh_across(english)
     wrong = np.array([s.wrong for s in english], dtype=bool)

@@ -1,1 +1,1 @@
-"""What the commands of the terminal do; `bot.cli` parses their arguments and prints."""
+"""Implements the commands of the terminal; `bot.cli` parses their arguments and prints."""

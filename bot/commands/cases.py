@@ -1,4 +1,4 @@
-"""`queue`, `case` and `decide`: what waits for a person, all of it, and what they decide."""
+"""Implements `queue`, `case` and `decide`: lists what waits, shows a case, stores a decision."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,58 +8,61 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App
-from bot.channels.slack.mrkdwn import hidden_address
-from bot.channels.slack.texts import Words, read_words
-from bot.domain import EscalationReason, Priority
+from bot.channels.slack.mrkdwn import mask_address
+from bot.channels.slack.texts import StaffTexts, read_staff_texts
+from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
-from bot.journal import Case, CaseAction, Journal, OutboxState, Send
-from bot.journal.mail_outbox import NEEDS_PEOPLE
-from bot.journal.transcript import Said, noted_in, said_in
+from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
+from bot.journal.mail_outbox import NEEDS_PERSON
+from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.policy.staff_remarks import warnings
 
-FIRST_LINE = 90  # characters
-CANDIDATES = 3
+MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
+MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
-# A draft from the post is no answer to these: the card says whom to ask first.
+# A draft from the post does not answer these; the texts for staff say whom to ask first.
 NEVER_BY_DRAFT = frozenset({
     EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
     EscalationReason.REGULATOR,
 })  # fmt: skip
 Confirm = Callable[[str], bool]
-"""Shows a text and says whether the person agrees."""
+"""Shows a text and returns whether the person agrees."""
 
 
-def queue(journal: Journal, words: Words) -> dict[str, Any]:
-    """What waits for a person, as the public JSON: cases, the most urgent first; mails; posts."""
+def queue_json(journal: Journal, texts: StaffTexts) -> dict[str, Any]:
+    """Return what waits for a person as the public JSON: cases by urgency, mails and posts."""
     now = datetime.now(UTC)
-    open_ = (journal.cases.read(waiting.id) for waiting in journal.cases.queue())
-    stuck = journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN)
+    open_ = map(journal.cases.read, journal.cases.list_open_ids())
+    stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
-        "cases": [_row(case, words, now) for case in open_ if case],
+        "cases": [_row(case, texts, now) for case in open_ if case],
         "mails": [_mail(send) for send in stuck],
-        "posts": [{"id": p.id, "case": p.case_id, "fault": p.fault} for p in journal.slack.dead()],
+        "posts": [
+            {"id": post.id, "case": post.case_id, "fault": post.fault}
+            for post in journal.slack.list_failed()
+        ],
     }  # fmt: skip
 
 
-def queue_lines(journal: Journal, words: Words) -> Iterator[str]:
-    """The same for a reader."""
-    found = queue(journal, words)
-    if not any(found.values()):
+def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
+    """Yield what waits for a person as lines of text."""
+    waiting = queue_json(journal, texts)
+    if not any(waiting.values()):
         yield "nothing waits for a person"
         return
-    for case in found["cases"]:
+    for case in waiting["cases"]:
         late = "  OVERDUE" if case["overdue"] else ""
         draft = "draft" if case["draft"] else "no draft"
-        waited = age(timedelta(minutes=case["age_minutes"]))
+        waited = format_age(timedelta(minutes=case["age_minutes"]))
         yield (
             f"{case['id']:>4}  {case['priority']:<7}{case['topic']:<32}{waited:>7}{late}"
             f"  {case['from']}  {draft}"
         )
         more = f"  (+{case['later']} since)" if case["later"] else ""
         yield f"      {case['first_line']}{more}"
-    for mail in found["mails"]:
+    for mail in waiting["mails"]:
         yield f"mail {mail['id']} to {mail['to']} is {mail['state']}: {mail['fault'] or BOUNCED}"
-    for post in found["posts"]:
+    for post in waiting["posts"]:
         about = f" of case {post['case']}" if post["case"] else ""
         yield (
             f"post {post['id']}{about} did not reach Slack: {post['fault']}; it is tried every hour"
@@ -69,14 +72,15 @@ def queue_lines(journal: Journal, words: Words) -> Iterator[str]:
 
 
 def case_lines(app: App, case_id: int) -> Iterator[str]:
-    """All of a case; InputError when there is none of this number."""
-    case, words = _case(app, case_id), read_words(app.settings.knowledge)
-    reason = words.reasons[EscalationReason(case.reason)]
-    yield f"case {case.id}: {words.priorities[Priority(case.priority)]}, {reason.title}"
+    """Yield everything about a case as lines of text; InputError when there is no such case."""
+    case, texts = _case(app, case_id), read_staff_texts(app.settings.knowledge)
+    reason = texts.reasons[EscalationReason(case.reason)]
+    yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
     yield f"came      {case.opened_at}" + (f", due {case.due_at}" if case.due_at else "")
     yield f"from      {case.sender}"
-    yield f"why       {reason.why}" + (f" Rule: {case.rule}." if case.rule else "")
+    rule = case.rule and not case.rule.startswith(NO_RULE)
+    yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
     yield f"first     {reason.do}"
     if case.masked:
         yield f"removed   {', '.join(case.masked)}"
@@ -85,8 +89,8 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
     if case.drafted and case.open:
         yield from ("", "--- draft", case.draft.rstrip())
     yield from ("", "--- what was done")
-    for noted in noted_in(app.journal.engine, case.id):
-        yield f"{noted.at}  {noted.actor:<10}  {noted.event}"
+    for entry in read_audit(app.journal.engine, case.id):
+        yield f"{entry.at}  {entry.actor:<10}  {entry.event}"
     if case.open:
         ways = "--text T | --file F | --dismiss"
         may = case.drafted and case.reason not in NEVER_BY_DRAFT
@@ -97,10 +101,11 @@ def decide(
     app: App, case_id: int, *, text: str | None, approve: bool, confirm: Confirm,
     anyway: bool = False,
 ) -> str:  # fmt: skip
-    """Record a person's decision and hand its mail over; says what happened.
+    """Store a person's decision, deliver its mail and return what happened.
 
-    A draft is sent when `confirm` says so, and DeskError is raised when not. InputError names what
-    to look at once more in a person's own words, unless `anyway`, and what cannot be decided so.
+    With `approve` the draft is sent if `confirm` agrees, and DeskError is raised if not. A `text`
+    is sent instead; without either the case closes without a mail. InputError names what cannot be
+    decided so, and remarks on a person's own text unless `anyway`.
     """
     case = _case(app, case_id)
     if not case.open:
@@ -111,15 +116,15 @@ def decide(
         _check(app, text, anyway=anyway)
     action = CaseAction.EDITED if text else CaseAction.DISMISSED
     action = CaseAction.APPROVED if approve else action
-    said = case.draft if approve else text or ""
-    if not app.desk.resolve(case_id, actor="terminal", action=action, text=said):
+    reply = case.draft if approve else text or ""
+    if not app.desk.resolve(case_id, actor="terminal", action=action, text=reply):
         raise InputError(f"somebody else decided case {case_id} first")
-    sent = app.desk.deliver() if said else 0
+    sent = app.desk.deliver() if reply else 0
     return f"case {case_id} {action}" + (f", {sent} mail sent" if sent else "")
 
 
-def text_of_file(name: str) -> str:
-    """The text of a file that a person wrote; InputError when it cannot be read as one."""
+def read_text_file(name: str) -> str:
+    """Return the text of a file; InputError when it cannot be read or is not UTF-8."""
     try:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:
@@ -128,8 +133,8 @@ def text_of_file(name: str) -> str:
         raise InputError(f"{name}: this is no text in UTF-8") from None
 
 
-def age(waited: timedelta) -> str:
-    """How long, in the largest unit that says something."""
+def format_age(waited: timedelta) -> str:
+    """Return a duration in its largest useful unit: minutes, hours or days."""
     minutes = max(0, int(waited.total_seconds() // 60))
     if minutes < 60:
         return f"{minutes} min"
@@ -144,12 +149,12 @@ def _case(app: App, case_id: int) -> Case:
 
 
 def _approve(app: App, case: Case, confirm: Confirm) -> None:
-    """Nothing, or why the draft of this case is not sent."""
+    """Raise InputError or DeskError when the draft of this case is not to be sent."""
     reason = EscalationReason(case.reason)
     if reason in NEVER_BY_DRAFT:
-        told = read_words(app.settings.knowledge).reasons[reason]
+        texts = read_staff_texts(app.settings.knowledge).reasons[reason]
         raise InputError(
-            f"case {case.id} ({told.title}) is not answered by a draft. {told.do} "
+            f"case {case.id} ({texts.title}) is not answered by a draft. {texts.do} "
             "Then write with --text or --file, or close it with --dismiss"
         )
     if not case.drafted:
@@ -163,57 +168,58 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
 
 
 def _check(app: App, text: str | None, *, anyway: bool) -> None:
-    """Nothing, or what to look at once more in a person's own words."""
+    """Raise InputError for an empty text, and for remarks on it unless `anyway`."""
     if text is not None and not text.strip():
         raise InputError("the text is empty; --dismiss closes a case without a mail")
     if text and not anyway and (remarks := warnings(text, app.knowledge)):
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 
-def _row(case: Case, words: Words, now: datetime) -> dict[str, Any]:
+def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
     due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
     waited = now - datetime.fromisoformat(case.opened_at)
     return {
         "id": case.id, "priority": case.priority, "reason": case.reason,
-        "topic": words.reasons[EscalationReason(case.reason)].title,
-        "from": hidden_address(case.sender), "opened_at": case.opened_at,
+        "topic": texts.reasons[EscalationReason(case.reason)].title,
+        "from": mask_address(case.sender), "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
-        "first_line": next(iter(case.text.strip().splitlines()), "")[:FIRST_LINE],
+        "first_line": next(iter(case.text.strip().splitlines()), "")[:MAX_FIRST_LINE_CHARACTERS],
     }  # fmt: skip
 
 
-def _mail(send: Send) -> dict[str, Any]:
-    to = hidden_address(send.recipient)
+def _mail(send: OutgoingMail) -> dict[str, Any]:
+    to = mask_address(send.recipient)
     return {"id": send.id, "to": to, "state": send.state.value, "fault": send.fault}
 
 
 def _state(case: Case) -> str:
-    if case.made:
-        return f"{case.made.action} by {case.made.actor}, {case.made.at}"
+    if case.decision:
+        return f"{case.decision.action} by {case.decision.actor}, {case.decision.at}"
     return f"{case.stage.value}, {case.owner} has it" if case.owner else case.stage.value
 
 
 def _conversation(app: App, case: Case) -> Iterator[str]:
-    """What both sides wrote; the message of the case with its subject and what came with it."""
-    own = app.journal.message(case.message_id).text
-    for said in said_in(app.journal.engine, case.id):
+    """Yield what both sides wrote; the message of the case with its subject and attachments."""
+    own = app.journal.read_message(case.message_id).text
+    for entry in read_transcript(app.journal.engine, case.id):
         yield ""
-        yield f"--- {'we' if said.mail else 'they'} wrote, {said.at}"
-        yield case.text if said.text == own and not said.mail else _words(said)
+        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}"
+        yield case.text if entry.text == own and not entry.mail else _text_of(entry)
 
 
-def _words(said: Said) -> str:
-    if not said.mail:
-        return said.text
-    return str(message_from_bytes(said.mail, policy=SMTP).get_content()).rstrip()
+def _text_of(entry: TranscriptEntry) -> str:
+    if not entry.mail:
+        return entry.text
+    return str(message_from_bytes(entry.mail, policy=SMTP).get_content()).rstrip()
 
 
 def _candidates(app: App, case: Case) -> Iterator[str]:
     known = app.knowledge.passages
     yield from ("", "--- what was asked, and what is nearest in the post")
-    for asked in case.asked:
-        yield f"{asked.kind}, {asked.reason}, p={asked.probability:.2f}: {asked.text}"
-        for passage in (known[i] for i in asked.passages[:CANDIDATES] if i in known):
+    for question in case.questions:
+        shown = f"p={question.probability:.2f}: {question.text}"
+        yield f"{question.kind}, {question.reason}, {shown}"
+        for passage in (known[i] for i in question.passages[:MAX_CANDIDATES] if i in known):
             yield f"    {passage.id} ({passage.heading})"
             yield f"        {' '.join(passage.text.split())}"

@@ -1,4 +1,4 @@
-"""`make run`: the desk on its local mailbox, and eight sample mails through its SMTP port."""
+"""Implements `serve`, `demo` and `send`: the running desk, sample mails and a mail to it."""
 
 import secrets
 import signal
@@ -12,31 +12,35 @@ from functools import partial
 
 from bot.app import App
 from bot.commands.public_json import decision, rows
+from bot.domain import describe_rule
 from bot.errors import InputError, MissingError
 from bot.infra.logs import start_logging
 from bot.resources import read_yaml
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from bot.text.printable import printable
 
 
 def serve(app: App) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM and return the exit code."""
     start_logging(app.settings.log)
     _run(app, lambda _service: None, lambda _handled: None)
     return 0
 
 
 def demo(app: App, *, once: bool) -> int:
-    """Play the samples, show each as a row, then keep serving unless `once`."""
+    """Send the sample mails and show each as a row, then keep serving unless `once`.
+
+    Returns the exit code: 1 when not every sample was handled.
+    """
     samples = _samples()
-    seen: list[Handled] = []
+    seen: list[HandledMail] = []
 
     run = secrets.token_hex(3)  # new people each time, so that no cap counts earlier runs
 
-    def play(service: Service) -> None:
+    def send_samples(service: Service) -> None:
         for number, sample in enumerate(samples, 1):
-            _play(app.settings, sample, run)
+            _send_sample(app.settings, sample, run)
             service.run(until=partial(_reached, seen, number))
         _say(
             f"\n{len(seen)} of {len(samples)} sample mails handled; "
@@ -47,12 +51,15 @@ def demo(app: App, *, once: bool) -> int:
             service.stop()
 
     start_logging("ERROR")
-    _run(app, play, lambda handled: _show(handled, seen))
+    _run(app, send_samples, lambda handled: _show(handled, seen))
     return 0 if len(seen) >= len(samples) else 1
 
 
 def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> None:
-    """Hand one mail to the local intake."""
+    """Send one mail to the local intake.
+
+    InputError for an empty text, MissingError when no desk takes mail.
+    """
     if not text.strip():
         raise InputError('say what to send: incident-desk send "Were my API keys exposed?"')
     mail = EmailMessage(policy=SMTP)
@@ -61,7 +68,7 @@ def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> N
     _submit(settings, mail, sender=sender)
 
 
-def _run(app: App, before: Callable[[Service], None], show: Callable[[Handled], None]) -> None:
+def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMail], None]) -> None:
     _say(f"knowledge {app.knowledge.version}, reading the index …")
     app.responder  # noqa: B018 - builds model and index before the port opens
     service = Service(app, show)
@@ -76,18 +83,18 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[Handled], 
         service.close()
 
 
-def _reached(seen: list[Handled], number: int) -> bool:
+def _reached(seen: list[HandledMail], number: int) -> bool:
     return len(seen) >= number
 
 
-def _show(handled: Handled, seen: list[Handled]) -> None:
+def _show(handled: HandledMail, seen: list[HandledMail]) -> None:
     seen.append(handled)
     said = (
         decision(handled.response)
         if handled.response and handled.verdict == "answer"
         else handled.verdict
     )
-    _say(f"\n[{said}] {handled.subject}  ({handled.rule})")
+    _say(f"\n[{said}] {handled.subject}  ({describe_rule(handled.rule)})")
     if handled.response:
         _say("\n".join(f"    {row}" for row in rows(handled.response)))
 
@@ -96,12 +103,12 @@ def _samples() -> list[dict[str, str]]:
     return list(read_yaml("sample_mails.yaml"))
 
 
-def _play(settings: Settings, sample: dict[str, str], run: str) -> None:
+def _send_sample(settings: Settings, sample: dict[str, str], run: str) -> None:
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = sample["subject"]
     if "automatic" in sample:
         mail["Auto-Submitted"] = sample["automatic"]
-    body = sample["text"].replace("@key@", _made_up_key())
+    body = sample["text"].replace("@key@", _fake_key())
     mail.set_content(body, subtype=sample.get("subtype", "plain"))
     _submit(settings, mail, sender=sample["from"].replace("@", f"+{run}@"))
 
@@ -119,8 +126,8 @@ def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:
         ) from None
 
 
-def _made_up_key() -> str:
-    """Key-shaped, and no key: built here so that no scanner finds one in the repository."""
+def _fake_key() -> str:
+    """Return a text in the form of a key, built here so that no scanner finds one in a file."""
     return "sk-" + "proj-" + "".join(chr(97 + (7 * i) % 26) + str(i % 10) for i in range(24))
 
 

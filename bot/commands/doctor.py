@@ -1,20 +1,20 @@
-"""`doctor`: does all that the desk needs work?"""
+"""Implements `doctor`: checks whether everything that the desk needs works."""
 
 import json
 import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from itertools import islice
 from pathlib import Path
 
 from bot.app import App
+from bot.domain import HealthLine
 from bot.errors import DeskError
 from bot.files import open_to_others
 from bot.journal import Journal, OutboxState
-from bot.journal.mail_outbox import NEEDS_PEOPLE
+from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
 from bot.settings import MailKind
@@ -23,36 +23,27 @@ NOTHING_LEARNED = (
     "nothing learned: too few wordings in knowledge/questions; people decide every question"
 )
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
-MOST_OPEN = 100  # files open to others that are counted
-FREE_BYTES = 500 * 1024 * 1024
-CLOCK_SECONDS = 60
-STUCK_SECONDS = 120
+MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
+MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
+MAX_CLOCK_LEAD_SECONDS = 60  # of the newest line of the audit before our clock
+STUCK_SECONDS = 120  # how long messages and mails may wait in a healthy desk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of `doctor`."""
-
-    name: str
-    good: bool
-    says: str
-
-
-def examine(app: App) -> Iterator[Finding]:
-    """Knowledge, replies, fit, model, index, journal, disk."""
+def run_checks(app: App) -> Iterator[HealthLine]:
+    """Check knowledge, replies, fit, model, journal, disk, files, mailbox and Slack in order."""
     knowledge = app.knowledge
-    yield Finding(
+    yield HealthLine(
         name="knowledge", good=True,
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
     )  # fmt: skip
     stays = next(stopped(app.outbound), "")
-    yield Finding(
+    yield HealthLine(
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
     fit = app.fit
-    yield Finding(
+    yield HealthLine(
         name="learned",
         good=fit is not None,
         says=f"answers from a probability of {fit.calibration.threshold:.2f} on"
@@ -60,49 +51,56 @@ def examine(app: App) -> Iterator[Finding]:
         else NOTHING_LEARNED,
     )
     yield _model(app)
-    counts = app.journal.counts()
-    yield Finding(
+    counts = app.journal.count_rows()
+    yield HealthLine(
         name="journal", good=True,
         says=f"{app.journal.engine.dialect.name}, {counts['message']} messages, "
-        f"{counts['outbox']} replies, {len(app.journal.workers.alive())} at work",
+        f"{counts['outbox']} replies, {len(app.journal.workers.list_all())} at work",
     )  # fmt: skip
     yield from _journal(app.journal)
     yield _running(app)
     free = shutil.disk_usage(app.settings.home).free
-    yield Finding(
-        name="disk", good=free > FREE_BYTES, says=f"{free // 2**20} MB free in {app.settings.home}"
+    yield HealthLine(
+        name="disk",
+        good=free > MIN_FREE_BYTES,
+        says=f"{free // 2**20} MB free in {app.settings.home}",
     )
     yield _files(app.settings.home)
     yield _chat_model(app)
     yield from _mail(app)
     if app.slack:
-        for line in app.slack.examine():
-            yield Finding(name=line.name, good=line.good, says=line.says)
+        yield from app.slack.check_setup()
 
 
-def _files(home: Path) -> Finding:
-    """Raw mails hold what people pasted: no other account of the machine may read them."""
-    found = list(islice(open_to_others(home), MOST_OPEN))
-    if not found:
-        return Finding(name="files", good=True, says=f"{home} is closed to other accounts")
-    count = f"{MOST_OPEN} or more" if len(found) == MOST_OPEN else str(len(found))
-    return Finding(
+def _files(home: Path) -> HealthLine:
+    """Check that no other account can read the home, where raw mails hold pasted secrets."""
+    open_files = list(islice(open_to_others(home), MAX_COUNTED_FILES))
+    if not open_files:
+        return HealthLine(name="files", good=True, says=f"{home} is closed to other accounts")
+    count = (
+        f"{MAX_COUNTED_FILES} or more"
+        if len(open_files) == MAX_COUNTED_FILES
+        else str(len(open_files))
+    )
+    return HealthLine(
         name="files", good=False,
         says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
         f"close them with: chmod -R go-rwx {shlex.quote(str(home))}",
     )  # fmt: skip
 
 
-def _chat_model(app: App) -> Finding:
-    """The model's state in the desk that runs, as its own process counts what it spends."""
+def _chat_model(app: App) -> HealthLine:
+    """Say how the running desk uses the model, as only its process counts the calls."""
     model = app.settings.model
     if not model or not app.selector:
-        return Finding(name="chat model", good=True, says="none; works without")
+        return HealthLine(name="chat model", good=True, says="none; works without")
     try:
-        told = _page(app.settings.http_port, "/metrics")
+        metrics = _page(app.settings.http_port, "/metrics")
     except (OSError, HTTPException):
-        return Finding(name="chat model", good=True, says=f"{model}: set; no desk runs here")
-    numbers = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in ("#", ""))
+        return HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
+    numbers = dict(
+        line.rsplit(" ", 1) for line in metrics.splitlines() if line[:1] not in ("#", "")
+    )
     asked = numbers.get("desk_model_open") == "1.0"
     why = next((w for s, w in NOT_ASKED.items() if numbers.get(f"desk_model_{s}") == "1.0"), "")
     says = "is asked" if asked else f"is not asked now ({why}); the desk decides alone"
@@ -112,69 +110,71 @@ def _chat_model(app: App) -> Finding:
     calls, tokens = (int(float(number)) for number in spent)
     budget = app.budget.bounds
     says += f"; {calls} of {budget.calls} calls, {tokens} of {budget.tokens} tokens in this hour"
-    return Finding(name="chat model", good=asked, says=f"{model}: {says}")
+    return HealthLine(name="chat model", good=asked, says=f"{model}: {says}")
 
 
 def _page(port: int, path: str) -> str:
-    """A page of the desk on this machine; asked directly, for a proxy does not reach it."""
+    """Return a page of the desk on this machine, without any proxy."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
         line.request("GET", path)
         return line.getresponse().read().decode("utf-8", "replace")
 
 
-def _running(app: App) -> Finding:
-    """What the desk that runs on this machine says of its threads and tasks."""
+def _running(app: App) -> HealthLine:
+    """Say what the desk that runs on this machine reports of its threads and tasks."""
     try:
-        told = json.loads(_page(app.settings.http_port, "/readyz"))
-        wrong = [*told.get("faults", ()), *told.get("remarks", ())]
+        status = json.loads(_page(app.settings.http_port, "/readyz"))
+        wrong = [*status.get("faults", ()), *status.get("remarks", ())]
     except (OSError, HTTPException):
-        return Finding(name="desk", good=True, says="no desk runs here")
+        return HealthLine(name="desk", good=True, says="no desk runs here")
     except (ValueError, AttributeError):
         wrong = ["/readyz is not the desk's; is DESK_HTTP_PORT another program's?"]
-    return Finding(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
+    return HealthLine(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
 
 
-def _mail(app: App) -> Iterator[Finding]:
-    """The mailbox, where it is a real one."""
+def _mail(app: App) -> Iterator[HealthLine]:
+    """Check a real mailbox, or say how senders of the local one are verified."""
     if app.settings.mail is MailKind.LOCAL:
         trusted = app.settings.authserv_id
-        yield Finding(
+        yield HealthLine(
             name="sender", good=True,
             says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
         )  # fmt: skip
         return
     for name, good, says in app.selftest():
-        yield Finding(name=name, good=good, says=says)
+        yield HealthLine(name=name, good=good, says=says)
 
 
-def _journal(journal: Journal) -> Iterator[Finding]:
-    """Clock, messages that nobody decides, mails that did not go through."""
-    ahead = journal.ahead()
-    yield Finding(
-        name="clock", good=ahead < CLOCK_SECONDS,
-        says="right" if ahead < CLOCK_SECONDS else f"{ahead:.0f} s behind what the journal saw",
+def _journal(journal: Journal) -> Iterator[HealthLine]:
+    """Check the clock, undecided messages and mails that did not go out."""
+    ahead = journal.clock_lead_seconds()
+    yield HealthLine(
+        name="clock", good=ahead < MAX_CLOCK_LEAD_SECONDS,
+        says="right"
+        if ahead < MAX_CLOCK_LEAD_SECONDS
+        else f"{ahead:.0f} s behind what the journal saw",
     )  # fmt: skip
-    forgotten = len(journal.forgotten(STUCK_SECONDS))
-    yield Finding(
+    forgotten = len(journal.list_stalled_conversations(STUCK_SECONDS))
+    yield HealthLine(
         name="jobs", good=not forgotten,
         says=f"{forgotten} conversations wait; run `incident-desk serve` or `reconcile`"
         if forgotten else "nothing waits that should not",
     )  # fmt: skip
-    stuck = len(journal.sends.in_state(*NEEDS_PEOPLE, OutboxState.UNKNOWN))
-    waits = journal.sends.overdue(STUCK_SECONDS)
+    stuck = len(journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN))
+    waits = journal.mail_outbox.count_overdue(STUCK_SECONDS)
     wrong = [f"{stuck} did not go through; `incident-desk queue` shows them"] if stuck else []
     if waits:
         wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")
-    yield Finding(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
+    yield HealthLine(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
 
 
-def _model(app: App) -> Finding:
+def _model(app: App) -> HealthLine:
     try:
         app.encoder.check()
-        return Finding(
+        return HealthLine(
             name="model",
             good=True,
             says=f"{app.encoder.name}, {app.chroma.count()} records indexed",
         )
     except DeskError as error:
-        return Finding(name="model", good=False, says=str(error))
+        return HealthLine(name="model", good=False, says=str(error))

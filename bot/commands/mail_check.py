@@ -1,4 +1,4 @@
-"""What an operator asks of a raw mail: what the desk would do with it."""
+"""Implements `mail check`: says what the desk would do with a raw mail."""
 
 from pathlib import Path
 from types import TracebackType
@@ -10,14 +10,17 @@ from bot.channels.mail.intake import Read, read
 from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.commands.public_json import as_json
-from bot.domain import Message
+from bot.domain import Message, describe_rule
 from bot.text.language import detect
 
-SPOKEN = frozenset({MailVerdict.ANSWER, MailVerdict.HOLD})
+WITH_RESPONSE = frozenset({MailVerdict.ANSWER, MailVerdict.HOLD})
 
 
 class MailCheck:
-    """Runs mails through parser, rules and responder; stores and sends nothing."""
+    """Runs mails through parser, rules and responder; stores and sends nothing.
+
+    Use it as a context manager: it holds the child process of the parser.
+    """
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -36,24 +39,25 @@ class MailCheck:
         self.parser.close()
 
     def file(self, name: str) -> dict[str, Any]:
-        """The public JSON of one mail; OSError when the file cannot be read."""
-        found = read(Path(name).read_bytes(), self.parser, self.policy)
-        verdict = found.ruling.verdict
+        """Return the public JSON about the mail in a file; OSError when it cannot be read."""
+        parsed = read(Path(name).read_bytes(), self.parser, self.policy)
+        verdict = parsed.ruling.verdict
         return {
             "file": name,
             "verdict": verdict.value,
-            "rule": found.ruling.rule,
-            "visible": found.visible,
-            "subject": found.subject,
-            "from": found.sender,
-            "lang": detect(found.redaction.text),
-            "response": self._response(found) if verdict in SPOKEN else None,
+            "rule": parsed.ruling.rule,
+            "rule_text": describe_rule(parsed.ruling.rule),
+            "visible": parsed.visible,
+            "subject": parsed.subject,
+            "from": parsed.sender,
+            "lang": detect(parsed.redaction.text),
+            "response": self._response(parsed) if verdict in WITH_RESPONSE else None,
         }
 
-    def _response(self, found: Read) -> dict[str, Any]:
+    def _response(self, parsed: Read) -> dict[str, Any]:
         message = Message(
-            text=found.redaction.text, redactions=found.redaction.spans,
-            subject=found.heading, shown=found.shown,
+            text=parsed.redaction.text, redactions=parsed.redaction.spans,
+            subject=parsed.heading, shown=parsed.shown,
         )  # fmt: skip
         response = self.app.responder.respond(message)
         return as_json(response, compose_reply(response, self.app.knowledge))

@@ -1,4 +1,4 @@
-"""Response -> the public JSON of `ask --jsonl` and the lines a terminal shows."""
+"""Converts responses to the public JSON and to lines of text, and reads lines of JSON."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,15 +22,18 @@ from bot.errors import InputError
 from bot.redact import redact
 
 MAX_CHARACTERS = 262_144  # of a text with its history
-MAX_TURNS = 40  # of the history, the newest: no rule reads what is older
+MAX_TURNS = 40  # of the history, the newest; no rule reads older ones
 ESCALATE = "escalate"
 SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that asks nothing
 
 
-def answered(
+def answer_lines(
     lines: Iterable[bytes], one: Callable[[object], dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Each line's answer, and whether the line was good; after a bad one it goes on."""
+    """Yield the answer to each line of JSON and whether the line was valid.
+
+    `one` answers a parsed line. A bad line is answered by an error, and the next one follows.
+    """
     for number, raw in enumerate((each for each in lines if each.strip()), 1):
         line: object = None
         try:
@@ -43,19 +46,19 @@ def answered(
 
 
 def text_of(line: object) -> str:
-    """The text of a line of `redact` or `guard`; InputError says what is wrong with it."""
-    return sized(str(_fields(line)["text"]))
+    """Return the text of a line of `redact` or `guard`; InputError says what is wrong."""
+    return check_size(str(_fields(line)["text"]))
 
 
-def sized(text: str) -> str:
-    """`text`, or InputError when it is longer than any that is read."""
+def check_size(text: str) -> str:
+    """Return `text`; InputError when it is longer than MAX_CHARACTERS."""
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"the text is longer than {MAX_CHARACTERS} characters")
     return text
 
 
 def message_of(line: object) -> Message:
-    """A line of `ask --jsonl` as a redacted message; InputError says what is wrong with it."""
+    """Return a line of `ask --jsonl` as a redacted message; InputError says what is wrong."""
     fields, text = _fields(line), text_of(line)
     if not text.strip():
         raise InputError("the text is empty")
@@ -74,27 +77,27 @@ def message_of(line: object) -> Message:
 
 
 def decision(response: Response) -> str:
-    """Of the whole message: escalate before refuse before answer; silent where there is nothing.
+    """Return the decision of a whole message: escalate before refuse before answer, else silent.
 
-    A suspicious mail that the post's rules answer is escalated too, for a case opens with it.
+    A suspicious mail that is answered from the post counts as escalated, for it opens a case.
     """
     return ESCALATE if any(map(opens_case, response.outcomes)) else given(response)
 
 
 def given(response: Response) -> str:
-    """What the asker gets of the desk, whoever else sees the message."""
+    """Return the decision as the asker sees it, whether or not a case opens as well."""
     kinds = {kind(o) for o in response.outcomes}
     return next((k for k in (ESCALATE, "refuse", "answer") if k in kinds), SILENT)
 
 
 def reason(response: Response) -> str:
-    """Why it was decided so: the reason of the first outcome that decides."""
+    """Return the reason of the first outcome that led to the decision."""
     decided = decision(response)
     return next((o.reason.value for o in response.outcomes if _decides(o, decided)), THANKS)
 
 
 def opens_case(outcome: Outcome) -> bool:
-    """Does a person get the message, beside what the asker reads at once?"""
+    """Return whether a person gets the message besides what the asker reads at once."""
     return isinstance(outcome, Escalation) or outcome.reason is AnswerReason.PHISHING_SAMPLE
 
 
@@ -103,7 +106,7 @@ def _decides(outcome: Outcome, decided: str) -> bool:
 
 
 def kind(outcome: Outcome) -> str:
-    """The public name of an outcome."""
+    """Return the public name of the kind of an outcome."""
     match outcome:
         case Answer():
             return "answer"
@@ -116,7 +119,7 @@ def kind(outcome: Outcome) -> str:
 
 
 def as_json(response: Response, reply: str) -> dict[str, Any]:
-    """The public form of a response, design.md's `ask --jsonl` without its id."""
+    """Return the public JSON of a response and its reply, without the id of its line."""
     return {
         "decision": decision(response),
         "reason": reason(response),
@@ -130,12 +133,12 @@ def as_json(response: Response, reply: str) -> dict[str, Any]:
 
 
 def span_json(span: Span) -> dict[str, Any]:
-    """A masked stretch: kind and offsets into the input."""
+    """Return a masked span as JSON: its kind and its offsets into the input."""
     return {"kind": span.kind.value, "start": span.start, "end": span.end}
 
 
 def rows(response: Response) -> Iterator[str]:
-    """One readable line for each question; one for a message that asks nothing."""
+    """Yield lines of text about each question, or one for a message that asks nothing."""
     if not response.outcomes:
         yield f"{SILENT:<9}{THANKS}"
     for outcome in response.outcomes:
@@ -174,7 +177,7 @@ def _id(line: object) -> object:
 
 
 def _turn(turn: Mapping[str, object]) -> Turn:
-    """As it came, for it is measured before it is masked."""
+    """Return an earlier turn unmasked, because its length is checked before it is masked."""
     text = turn["text"]
     if not isinstance(text, str):
         raise TypeError

@@ -1,4 +1,4 @@
-"""`reconcile`: finishes from the journal alone what a crash left behind."""
+"""Implements `reconcile`: finishes from the journal alone what a crash left behind."""
 
 from collections.abc import Iterator
 
@@ -6,32 +6,35 @@ from bot.app import App
 from bot.errors import MissingError
 from bot.journal import OutboxState
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 10.0  # a mail in `sending` for longer belongs to a worker that is dead
 
 
 def reconcile(app: App) -> Iterator[str]:
-    """Finish from the journal alone what a crash left: jobs may be lost, rows are not."""
-    with app.jobs.alone():
+    """Finish what a crash left behind and yield lines about it; jobs may be lost, rows are not.
+
+    MissingError when another desk works on the same SQLite database.
+    """
+    with app.jobs.exclusively():
         desk, journal = app.desk, app.journal
         if app.jobs.shared:
-            left = journal.sends.orphans(LEASE_SECONDS)
+            left = journal.mail_outbox.list_orphaned(LEASE_SECONDS)
         else:
-            left = journal.sends.in_state(OutboxState.SENDING)  # by nobody who still lives
-        desk.settle(left)
-        undecided = journal.undecided()
-        faults = sum(not _worked(app, message_id) for message_id in undecided)
+            left = journal.mail_outbox.list_in_state(OutboxState.SENDING)  # its worker is dead
+        desk.settle_interrupted(left)
+        undecided = journal.list_undecided()
+        faults = sum(not _decide(app, message_id) for message_id in undecided)
         sent = desk.deliver()
-    unknown = len(journal.sends.in_state(OutboxState.UNKNOWN))
+    unknown = len(journal.mail_outbox.list_in_state(OutboxState.UNKNOWN))
     yield f"{len(undecided) - faults} messages decided, {faults} left for a person"
-    yield f"{sent} mails handed over, {len(left)} looked up, {unknown} of unknown fate"
+    yield f"{sent} mails delivered, {len(left)} looked up, {unknown} of unknown fate"
 
 
-def _worked(app: App, message_id: int) -> bool:
+def _decide(app: App, message_id: int) -> bool:
     try:
         app.desk.decide_message(message_id)
     except MissingError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets the case
-        app.journal.fail(message_id, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a person gets the case of any error
+        app.journal.mark_failed(message_id, type(error).__name__)
         return False
     return True

@@ -1,1 +1,1 @@
-"""What the desk runs on: durable jobs, the HTTP port, metrics, logs, supervision of threads."""
+"""The infrastructure of the desk: jobs, HTTP port, metrics, logs, supervision of threads."""

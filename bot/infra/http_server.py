@@ -1,4 +1,4 @@
-"""The HTTP port on loopback: health, readiness, metrics, and what a channel mounts there."""
+"""Serves health, readiness, metrics and the entry of a channel over HTTP on loopback."""
 
 import json
 import logging
@@ -15,45 +15,45 @@ from bot.errors import MissingError
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 JSON = "application/json"
-MAX_BODY = 1024 * 1024
-SECONDS = 10.0
+MAX_BODY = 1024 * 1024  # bytes of a request; a larger one is refused
+TIMEOUT_SECONDS = 10.0  # how long a client may leave its request unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What is sent back."""
+class HttpResponse:
+    """An answer: its body, content type and status."""
 
     body: bytes
     kind: str = JSON
     status: int = HTTPStatus.OK
 
 
-Get = Callable[[], Page]
-Post = Callable[[Mapping[str, str], bytes], Page]
+GetHandler = Callable[[], HttpResponse]
+PostHandler = Callable[[Mapping[str, str], bytes], HttpResponse]
 
 
 class HttpPort:
-    """A small server of fixed pages; `post` mounts a channel's entry."""
+    """A small server of fixed paths; port 0 means any that is free, which `start` fills in."""
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.gets: dict[str, Get] = {}
-        self.posts: dict[str, Post] = {}
+        self.get_handlers: dict[str, GetHandler] = {}
+        self.post_handlers: dict[str, PostHandler] = {}
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
 
-    def get(self, path: str, page: Get) -> None:
-        """Serve `page` at `path`."""
-        self.gets[path] = page
+    def get(self, path: str, handler: GetHandler) -> None:
+        """Answer GET requests for `path` by `handler`."""
+        self.get_handlers[path] = handler
 
-    def post(self, path: str, page: Post) -> None:
-        """Hand what is posted to `path`, headers in lower case, to `page`."""
-        self.posts[path] = page
+    def post(self, path: str, handler: PostHandler) -> None:
+        """Answer POST requests for `path` by `handler`, which gets headers in lower case."""
+        self.post_handlers[path] = handler
 
     def start(self) -> None:
-        """Begin to answer; MissingError when the port is taken."""
+        """Start to answer in a thread; MissingError when the port is taken."""
         try:
-            self._server = _Server((LOOPBACK, self.port), _asking(self))
+            self._server = _Server((LOOPBACK, self.port), _request_handler(self))
         except OSError as error:
             raise MissingError(
                 f"port {self.port} on {LOOPBACK} is taken; stop what uses it or set "
@@ -64,7 +64,7 @@ class HttpPort:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer nobody any more."""
+        """Stop to answer and release the port."""
         if self._server and self._thread:
             self._server.shutdown()
             self._server.server_close()
@@ -72,50 +72,52 @@ class HttpPort:
         self._server = self._thread = None
 
 
-def status_page(faults: list[str], remarks: Sequence[str] = ()) -> Page:
-    """200 without faults, else 503 and their names; remarks keep nobody from using it."""
+def status_page(faults: list[str], remarks: Sequence[str] = ()) -> HttpResponse:
+    """Return 200 without faults, else 503 and the faults; remarks do not change the status."""
     if faults:
         body = json.dumps({"status": "not ready", "faults": faults}).encode()
-        return Page(body=body, status=HTTPStatus.SERVICE_UNAVAILABLE)
-    told = {"status": "ok"} | ({"remarks": list(remarks)} if remarks else {})
-    return Page(body=json.dumps(told).encode())
+        return HttpResponse(body=body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    status = {"status": "ok"} | ({"remarks": list(remarks)} if remarks else {})
+    return HttpResponse(body=json.dumps(status).encode())
 
 
-def _asking(port: HttpPort) -> type[BaseHTTPRequestHandler]:
-    class Asking(BaseHTTPRequestHandler):
-        timeout = SECONDS
+def _request_handler(port: HttpPort) -> type[BaseHTTPRequestHandler]:
+    """Return the class that answers the requests of one port."""
+
+    class RequestHandler(BaseHTTPRequestHandler):
+        timeout = TIMEOUT_SECONDS
         server_version = "incident-desk"
         sys_version = ""
 
         def do_GET(self) -> None:
-            page = port.gets.get(self.path.partition("?")[0])
-            self._answer(_made(page) if page else _no_page())
+            handler = port.get_handlers.get(self.path.partition("?")[0])
+            self._answer(_respond(handler) if handler else _not_found())
 
         def do_POST(self) -> None:
-            page = port.posts.get(self.path.partition("?")[0])
+            handler = port.post_handlers.get(self.path.partition("?")[0])
             length = self.headers.get("Content-Length", "")
-            if page is None:
-                self._answer(_no_page())
+            if handler is None:
+                self._answer(_not_found())
             elif not length.isdecimal() or int(length) > MAX_BODY:
                 self._answer(_refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
             else:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(int(length))
-                self._answer(_made(lambda: page(headers, body)))
+                self._answer(_respond(lambda: handler(headers, body)))
 
-        def _answer(self, page: Page) -> None:
+        def _answer(self, response: HttpResponse) -> None:
             self.close_connection = True
-            self.send_response(page.status)
-            self.send_header("Content-Type", page.kind)
-            self.send_header("Content-Length", str(len(page.body)))
+            self.send_response(response.status)
+            self.send_header("Content-Type", response.kind)
+            self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(page.body)
+            self.wfile.write(response.body)
 
         @override
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: who asks what is no event of the desk."""
+            """Log nothing: who asks for what is not of interest."""
 
-    return Asking
+    return RequestHandler
 
 
 class _Server(ThreadingHTTPServer):
@@ -123,20 +125,21 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Somebody hung up: no event of the desk."""
+        """Log nothing: a client closed its connection."""
 
 
-def _made(page: Get) -> Page:
+def _respond(handler: GetHandler) -> HttpResponse:
+    """Return what the handler answers, or a 500 and one line in the log when it fails."""
     try:
-        return page()
+        return handler()
     except Exception as error:
         log.exception("a page failed", extra={"fault": type(error).__name__})
         return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _no_page() -> Page:
+def _not_found() -> HttpResponse:
     return _refusal(HTTPStatus.NOT_FOUND)
 
 
-def _refusal(status: HTTPStatus) -> Page:
-    return Page(body=json.dumps({"error": status.phrase}).encode(), status=status)
+def _refusal(status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(body=json.dumps({"error": status.phrase}).encode(), status=status)

@@ -1,8 +1,8 @@
-"""Durable jobs, and the only module that imports dbos.
+"""Runs durable jobs; it is the only module that imports dbos.
 
 A job is short, carries one id and can run again at any point: *drain a conversation in order*,
-*send what a person decided*. Everything it needs is in the journal: losing every job costs nothing
-that the next start does not bring back. What waits for a person is a row, never a running job.
+*deliver what a person decided*. Everything that it needs is in the journal, and the next start
+brings back any job that was lost. What waits for a person is a row, never a running job.
 
 DBOS recovers only the jobs of its own executor id, and only when it starts; so each process has an
 id of its own, a heartbeat, and takes over from those that fell silent.
@@ -34,30 +34,38 @@ log = logging.getLogger(__name__)
 VERSION = "incident-desk-1"
 NAME = "incident-desk"
 QUEUE = "desk"
-POLL_SECONDS = 0.05
-AT_ONCE = 8
-BATCH = 200
+DRAIN = "drain"
+DELIVER_DECISION = "decided"  # the name under which databases hold such jobs already
+POLL_SECONDS = 0.05  # between two looks at the queue
+AT_ONCE = 8  # jobs of one process at a time, where none waits for a model
+BATCH = 200  # finished jobs that are deleted at a time
 FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
-# DBOS brings a handler that writes what it likes to the stderr of the hour unless there is one.
+# Without a handler of its own, the logger of DBOS gets one that writes to stderr.
 logging.getLogger("dbos").handlers[:] = [logging.NullHandler()]
 logging.getLogger("dbos").propagate = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duties:
-    """What a job does; each can be repeated."""
+class JobHandlers:
+    """What each kind of job does; each can be repeated.
+
+    `drain` gets the id of a conversation, `deliver_decision` that of a case.
+    """
 
     drain: Callable[[int], None]
-    decided: Callable[[int], None]
+    deliver_decision: Callable[[int], None]
 
 
 class Jobs:
-    """The queue of one process; start it once."""
+    """The job queue of one process; it can be started once.
+
+    `at_once` bounds the jobs that run at a time; more make sense where jobs wait for a model.
+    """
 
     def __init__(self, journal: "Journal", url: str, *, at_once: int = AT_ONCE) -> None:
         self.journal = journal
-        self.at_once = at_once  # more where jobs wait for a model
+        self.at_once = at_once
         self.url = url
         self.shared = journal.engine.dialect.name != "sqlite"
         self.worker = f"desk-{os.getpid()}-{secrets.token_hex(4)}" if self.shared else "desk"
@@ -65,11 +73,16 @@ class Jobs:
         self._engine = connect_rebuildable(url)
         self._client: DBOSClient | None = None
         self._running = _Running()
-        self._idle: dict[str, float] = {}  # since when a job counts as running and does not
+        self._idle: dict[
+            str, float
+        ] = {}  # since when a job that counts as running has had no thread
 
-    def start(self, duties: Duties) -> None:
-        """Begin to work, first on what a crash left; MissingError when it may not."""
-        self._exclude_others()
+    def start(self, handlers: JobHandlers) -> None:
+        """Start to work, first on what a crash left.
+
+        MissingError when another desk works on the same SQLite database.
+        """
+        self._take_lock()
         config = DBOSConfig(
             name=NAME,
             system_database_url=self._dbos_url(),
@@ -82,8 +95,11 @@ class Jobs:
             max_executor_threads=self.at_once + 4,
         )
         DBOS(config=config)
-        for name, duty in (("drain", duties.drain), ("decided", duties.decided)):
-            DBOS.workflow(name=name, max_recovery_attempts=None)(_job(duty, self._running))
+        for name, handler in (
+            (DRAIN, handlers.drain),
+            (DELIVER_DECISION, handlers.deliver_decision),
+        ):
+            DBOS.workflow(name=name, max_recovery_attempts=None)(_job(handler, self._running))
         DBOS.launch()
         DBOS.register_queue(
             QUEUE,
@@ -100,47 +116,52 @@ class Jobs:
         )
 
     def stop(self, seconds: int = 20) -> None:
-        """Finish what is running, take nothing new."""
+        """Take no new job and wait up to `seconds` for those that run."""
         if self._client is None:
             return
         self._client.destroy()
         self._client = None
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
         self._engine.dispose()
-        self._let_others()
+        self._release_lock()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else works on this SQLite meanwhile; on PostgreSQL others may."""
-        self._exclude_others()
+    def exclusively(self) -> Iterator[None]:
+        """Keep other desks off this SQLite database meanwhile; on PostgreSQL others may work.
+
+        MissingError when another desk works on it.
+        """
+        self._take_lock()
         try:
             yield
         finally:
-            self._let_others()
+            self._release_lock()
 
-    def drain(self, db: "Connection", conversation_id: int) -> None:
-        """Put a job for this conversation into the caller's transaction."""
-        self._put(db, "drain", f"drain:{conversation_id}:{secrets.token_hex(8)}", conversation_id)
+    def enqueue_drain(self, db: "Connection", conversation_id: int) -> None:
+        """Enqueue a job that drains this conversation, in the transaction of the caller."""
+        self._enqueue(db, DRAIN, f"drain:{conversation_id}:{secrets.token_hex(8)}", conversation_id)
 
-    def decided(self, db: "Connection", escalation_id: int) -> None:
-        """Put the job that sends a person's decision into the caller's transaction; once."""
-        self._put(db, "decided", f"decision:{escalation_id}", escalation_id)
+    def enqueue_decision_delivery(self, db: "Connection", escalation_id: int) -> None:
+        """Enqueue the job that delivers a decision, in the transaction of the caller.
+
+        A case gets one such job, however often it is enqueued.
+        """
+        self._enqueue(db, DELIVER_DECISION, f"decision:{escalation_id}", escalation_id)
 
     def take_over(self, workers: list[str]) -> None:
-        """Run the jobs of workers that fell silent."""
-        DBOS._recover_pending_workflows(workers)  # noqa: SLF001 - no public way checks the owner
+        """Run the jobs of these workers, which fell silent."""
+        DBOS._recover_pending_workflows(workers)  # noqa: SLF001 - no public function checks the owner
 
-    def release(self, seconds: float) -> int:
-        """End jobs that count as this worker's running ones for longer than `seconds`, but that no
-        thread works on; how many.
+    def cancel_stuck(self, seconds: float) -> int:
+        """Cancel jobs of this worker that no thread has worked on for `seconds`; return how many.
 
-        DBOS leaves a job so when an error keeps it from storing that the job began or ended, and
-        such a job would hold up its conversation until the next start.
+        DBOS leaves such a job behind when an error keeps it from storing that the job began or
+        ended, and it would hold up its conversation until the next start.
         """
-        found = DBOS.list_workflows(
+        pending = DBOS.list_workflows(
             status="PENDING", executor_id=self.worker, load_output=False, load_input=False
         )
-        idle = {each.workflow_id for each in found} - self._running.ids()
+        idle = {each.workflow_id for each in pending} - self._running.ids()
         now = time.monotonic()
         self._idle = {job_id: self._idle.get(job_id, now) for job_id in idle}
         stuck = [job_id for job_id, since in self._idle.items() if now - since > seconds]
@@ -148,24 +169,24 @@ class Jobs:
             DBOS.cancel_workflows(stuck)
         return len(stuck)
 
-    def waiting(self) -> set[int]:
-        """Conversations that a job is queued or running for."""
-        found = DBOS.list_workflows(
-            status=["ENQUEUED", "PENDING"], name="drain", load_output=False, load_input=False
+    def list_waiting_conversations(self) -> set[int]:
+        """Return the conversations that a job is queued or running for."""
+        jobs = DBOS.list_workflows(
+            status=["ENQUEUED", "PENDING"], name=DRAIN, load_output=False, load_input=False
         )
-        return {int(each.workflow_id.split(":")[1]) for each in found}
+        return {int(each.workflow_id.split(":")[1]) for each in jobs}
 
-    def tidy(self) -> None:
-        """Forget finished jobs; the journal says what was done."""
+    def delete_finished(self) -> None:
+        """Delete finished jobs; the journal says what was done."""
         while True:
-            found = DBOS.list_workflows(
+            finished = DBOS.list_workflows(
                 status=FINISHED, limit=BATCH, load_input=False, load_output=False
             )
-            if not found:
+            if not finished:
                 return
-            DBOS.delete_workflows([each.workflow_id for each in found])
+            DBOS.delete_workflows([each.workflow_id for each in finished])
 
-    def _put(self, db: "Connection", job: str, job_id: str, about: int) -> None:
+    def _enqueue(self, db: "Connection", job: str, job_id: str, about: int) -> None:
         if self._client is None:
             raise MissingError("the jobs have not been started")
         self._client.enqueue_in_transaction(
@@ -179,8 +200,8 @@ class Jobs:
             about,
         )
 
-    def _exclude_others(self) -> None:
-        """SQLite is for one worker: its jobs would be taken by both."""
+    def _take_lock(self) -> None:
+        """Take the lock of a SQLite database, for two workers would take the same jobs."""
         path = self.journal.engine.url.database
         if self.shared or not path:
             return
@@ -195,28 +216,30 @@ class Jobs:
                 "named by DESK_DATABASE_URL"
             ) from None
 
-    def _let_others(self) -> None:
+    def _release_lock(self) -> None:
         if self._lock:
             self._lock.close()
             self._lock = None
 
     def _dbos_url(self) -> str:
-        """Only looked at for its kind: the connections are ours."""
+        """Return the URL of the journal, by which DBOS recognizes the kind of database."""
         url = self.journal.engine.url
         return url.render_as_string(hide_password=False)
 
 
 class _Running:
-    """Ids of the jobs that a thread of this process works on; one can run twice at a time."""
+    """The ids of jobs that a thread of this process works on; one may run twice at a time."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []
 
     def ids(self) -> set[str]:
+        """Return the ids of the running jobs."""
         return set(self._ids)
 
     @contextmanager
     def job(self) -> Iterator[None]:
+        """Record the current job while it runs."""
         job_id = DBOS.workflow_id or ""
         self._ids.append(job_id)
         try:
@@ -225,12 +248,13 @@ class _Running:
             self._ids.remove(job_id)
 
 
-def _job(duty: Callable[[int], None], running: _Running) -> Callable[[int], None]:
+def _job(handler: Callable[[int], None], running: _Running) -> Callable[[int], None]:
+    """Return a job that hides the text of errors: DBOS stores it, and it may quote a message."""
+
     def job(about: int) -> None:
-        """The engine stores what an error says, and an error may quote a message."""
         try:
             with running.job():
-                duty(about)
+                handler(about)
         except Exception as error:
             fault = type(error).__name__
             log.exception("a job broke", extra={"fault": fault})

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with ids and numbers, never a text of anybody.
+"""Formats logs as one JSON object a line, with ids and numbers and never a text of anybody.
 
 The event is the constant of the log call, not what it was filled with; the fields are a closed
 list. What a library says is cut to its name, for it may quote what it was given.
@@ -22,8 +22,8 @@ FIELDS = (
 OWN = ("bot", "__main__")
 
 
-class Lines(logging.Formatter):
-    """A record -> a JSON line."""
+class JsonFormatter(logging.Formatter):
+    """Formats a log record as a JSON line."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -42,17 +42,17 @@ class Lines(logging.Formatter):
 
 
 def start_logging(level: str, stream: IO[str] | None = None) -> None:
-    """Send every log line to stderr as JSON; SettingsError for a level that there is not."""
+    """Send every log line to `stream`, stderr by default; SettingsError for an unknown level."""
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise SettingsError(f"DESK_LOG: {level!r} is no level; use DEBUG, INFO, WARNING or ERROR")
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("bot").setLevel(number)
-    # A line that cannot be written is lost: to tell of it would quote the error that it was about.
+    # A line that cannot be written is lost: a report about it would quote the error it was about.
     logging.raiseExceptions = False

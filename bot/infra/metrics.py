@@ -1,4 +1,4 @@
-"""What the desk counts, for Prometheus; numbers and closed words only."""
+"""Counts for Prometheus: numbers and closed sets of words only."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 
 
 class Metrics:
-    """The counters of one process."""
+    """The counters and gauges of one process."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -29,7 +29,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.reply = Histogram(
-            "desk_reply_seconds", "From taking a mail to handing its reply over",
+            "desk_reply_seconds", "From taking a mail to delivering its reply",
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
         self.caps = Counter("desk_caps", "Replies held by a cap", ["cap"], registry=registry)
@@ -44,7 +44,7 @@ class Metrics:
         )  # fmt: skip
         self.sends = Gauge("desk_sends", "Outgoing mails by state", ["state"], registry=registry)
 
-    def answered(self, response: Response) -> None:
+    def count_response(self, response: Response) -> None:
         """Count the outcomes of a message; one that asks nothing counts as silent."""
         if not response.outcomes:
             self.outcomes.labels(kind="silent", reason="thanks").inc()
@@ -57,11 +57,11 @@ class Metrics:
             self.model.labels(result=result).inc()
 
     def watch(self, name: str, says: str, value: Callable[[], float]) -> None:
-        """A number that is looked up whenever somebody asks."""
+        """Add a gauge whose value is computed at each request."""
         Gauge(name, says, registry=self.registry).set_function(value)
 
     def watch_model(self, budget: Budget, *, believed: Callable[[], float]) -> None:
-        """Whether the model is asked, why not, what it took, and whether its yes counts."""
+        """Add gauges for a model: whether it is asked, why not, its use, whether its yes counts."""
 
         def is_in(state: str) -> float:
             return float(budget.state == state)
@@ -73,6 +73,6 @@ class Metrics:
         self.watch("desk_model_tokens", "Its tokens of the last hour", lambda: budget.hour[1])
         self.watch("desk_model_believed", "Its yes counts", believed)
 
-    def text(self) -> bytes:
-        """All of them, as Prometheus reads it."""
+    def render(self) -> bytes:
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

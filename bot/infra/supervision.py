@@ -1,4 +1,4 @@
-"""Threads that must not end while the desk runs, and tasks whose failure must stop nothing else."""
+"""Supervises threads that must not end and tasks whose failure must stop no other."""
 
 import logging
 import threading
@@ -9,10 +9,10 @@ BACKOFF = (1, 2, 5, 15, 30)
 
 
 class Supervisor:
-    """The threads and tasks of one part of the desk; it knows at any time which of them fail.
+    """The threads and tasks of one part of the desk, and which of them fail now.
 
-    An error of any kind is one line in the log when it first comes, and one when it is over;
-    in between the thread or task is tried again. `faults` is what `/readyz` and `doctor` show.
+    An error is one line in the log when it first occurs and one when it is over; in between the
+    thread or task is tried again. `list_faults` is what `/readyz` and `doctor` show.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Supervisor:
         thread.start()
 
     def attempt(self, name: str, task: Callable[[], object]) -> bool:
-        """Do `task`; False when it raised, which is remembered under its name until it works."""
+        """Do `task`; return False when it failed, which `list_faults` shows until it works."""
         try:
             task()
         except Exception as error:
@@ -57,22 +57,22 @@ class Supervisor:
         return True
 
     def stop(self, seconds: float) -> None:
-        """End every thread; what each of them is doing is finished first, within `seconds`."""
+        """Stop every thread after what it is doing now; wait up to `seconds` for each."""
         self.stopping.set()
         for thread in self._threads:
             thread.join(timeout=seconds)
         self._threads.clear()
 
-    def dead(self) -> list[str]:
-        """Threads that have ended although nobody stopped them."""
+    def list_dead_threads(self) -> list[str]:
+        """Return the threads that have ended although nobody stopped them."""
         if self.stopping.is_set():
             return []
         return [f"{t.name}: its thread has ended" for t in self._threads if not t.is_alive()]
 
-    def faults(self) -> list[str]:
-        """Every thread that has ended, every thread and task that failed when it was last tried."""
+    def list_faults(self) -> list[str]:
+        """Return ended threads, and threads and tasks whose last attempt failed."""
         failing = [f"{name}: fails ({fault})" for name, fault in dict(self._failing).items()]
-        return [*self.dead(), *failing]
+        return [*self.list_dead_threads(), *failing]
 
     def _repeat(
         self, name: str, step: Callable[[], object], pause: float, waits: Sequence[float]
@@ -85,6 +85,6 @@ class Supervisor:
                 else:
                     wait = waits[min(failures, len(waits) - 1)]
                     failures += 1
-        except BaseException as error:  # a library that means to end the process, from here
+        except BaseException as error:  # such as a library that means to end the process
             log.critical("a thread has ended", extra={"task": name, "fault": type(error).__name__})
             raise

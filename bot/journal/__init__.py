@@ -1,39 +1,39 @@
-"""What was asked, decided and sent: the tables, and the only package with SQL."""
+"""Stores what was asked, decided and sent; the only package of the desk that contains SQL."""
 
-from bot.journal.journal import (
+from bot.journal.cases import EnqueueJob
+from bot.journal.journal import Journal
+from bot.journal.records import (
     Case,
     CaseAction,
+    CaseChange,
     CaseDecision,
-    Change,
-    Decided,
+    CaseQuestion,
     Decision,
     Delivery,
-    DetailsRequest,
-    Journal,
     MessageState,
     OutboxState,
-    Received,
+    OutgoingMail,
+    ReceivedMessage,
     Reply,
-    Send,
     Stage,
-    Work,
+    StoredDecision,
 )
 
 __all__ = [
     "Case",
     "CaseAction",
+    "CaseChange",
     "CaseDecision",
-    "Change",
-    "Decided",
+    "CaseQuestion",
     "Decision",
     "Delivery",
-    "DetailsRequest",
+    "EnqueueJob",
     "Journal",
     "MessageState",
     "OutboxState",
-    "Received",
+    "OutgoingMail",
+    "ReceivedMessage",
     "Reply",
-    "Send",
     "Stage",
-    "Work",
+    "StoredDecision",
 ]

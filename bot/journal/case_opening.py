@@ -1,4 +1,8 @@
-"""Opens a case for a person; in the caller's transaction, because of what the caller stores."""
+"""Opens cases: decides whether a message gets a case of its own or joins an open one.
+
+Everything here runs in the transaction of the caller, so that a case is stored together with what
+it is about.
+"""
 
 from typing import Any
 
@@ -14,12 +18,14 @@ from bot.journal.tables import escalation, message
 from bot.journal.threads import open_cases, thread_of
 from bot.limits import Limits, Scope
 
-JOINED = "joined"  # a later mail of a case that is open
-MOST_CASES = 6  # open at once in a thread, of different senders
+JOINED = "joined"  # the state of a row that is a later mail of an open case
+# How many cases of different senders one thread may have open. It bounds what a robot that writes
+# under ever new addresses can open; further mails join the oldest case.
+MAX_OPEN_CASES_PER_THREAD = 6
 
 
 class CaseOpener:
-    """Knows when a case is due."""
+    """Opens cases and knows when each is due; without limits no case is ever due."""
 
     def __init__(self, clock: Clock, limits: Limits | None) -> None:
         self._clock = clock
@@ -28,9 +34,13 @@ class CaseOpener:
     def open(
         self, db: sql.Connection, message_id: int, priority: Priority, reason: str, draft: str = ""
     ) -> None:
-        """A new case of this message, or a part of the open case that it belongs to."""
+        """Store an escalation of this message: a new case, or a part of the case that it joins.
+
+        `reason` is an `EscalationReason` or the answer reason for a phishing sample; `draft` is the
+        reply that a person may approve, empty where there is none.
+        """
         case = self._open_case(db, message_id)
-        values: dict[str, Any] = {"state": "open", "due_at": self.due(priority)}
+        values: dict[str, Any] = {"state": "open", "due_at": self.due_at(priority)}
         if case:
             values = {"state": JOINED, "case_id": case.id}
         db.execute(
@@ -40,10 +50,13 @@ class CaseOpener:
             )
         )  # fmt: skip
         if case:
-            self._join(db, case, message_id, priority, reason)
+            self._update_joined_case(db, case, message_id, priority, reason)
 
     def _open_case(self, db: sql.Connection, message_id: int) -> Any | None:
-        """The open case of the same sender in the thread; in a full thread that of anybody.
+        """Return the open case that a message joins, locked, or None when it needs its own.
+
+        It joins the case of the same sender in the thread; in a full thread that of anybody.
+
 
         Everybody who writes in a thread has a case of their own, so that staff can answer each. A
         robot that writes under ever new addresses fills the thread, and then its one open case.
@@ -52,51 +65,56 @@ class CaseOpener:
         same = sql.select(escalation.c.id).join(message).where(
             message.c.conversation_id == this.scalar_subquery(), escalation.c.state == "open"
         ).order_by(escalation.c.id)  # fmt: skip
-        found = db.execute(same.limit(1)).scalar()
-        if found is None:
-            anybodys = db.execute(open_cases(thread_of(message_id)).limit(MOST_CASES)).scalars()
-            cases = list(anybodys)
-            if cases and (len(cases) == MOST_CASES or self._is_full(db, message_id)):
-                found = cases[0]
-        case = sql.select(escalation).where(escalation.c.id == found, escalation.c.state == "open")
-        return db.execute(case.with_for_update()).first() if found else None
+        case_id = db.execute(same.limit(1)).scalar()
+        if case_id is None:
+            of_anybody = db.execute(
+                open_cases(thread_of(message_id)).limit(MAX_OPEN_CASES_PER_THREAD)
+            ).scalars()
+            cases = list(of_anybody)
+            if cases and (len(cases) == MAX_OPEN_CASES_PER_THREAD or self._is_full(db, message_id)):
+                case_id = cases[0]
+        case = sql.select(escalation).where(
+            escalation.c.id == case_id, escalation.c.state == "open"
+        )
+        return db.execute(case.with_for_update()).first() if case_id else None
 
     def _is_full(self, db: sql.Connection, message_id: int) -> bool:
-        """Has the desk answered in this thread as often as it may?"""
+        """Return whether the desk has answered in this thread as often as a cap allows."""
         if self._limits is None:
             return False
         thread = str(db.execute(sql.select(thread_of(message_id))).scalar())
         who = (Scope.THREAD, counting.thread_key(thread))
         return counting.is_used_up(db, self._limits.caps, who, self._clock)
 
-    def _join(
+    def _update_joined_case(
         self, db: sql.Connection, case: Any, message_id: int, priority: Priority, reason: str
     ) -> None:
-        """The case wakes, is as urgent as its most urgent mail, and due no later than that.
+        """Update an open case for a mail that joined it.
 
-        Who has it keeps it; one that nobody has still waits for somebody.
+        A snoozed case wakes. The case becomes as urgent as its most urgent mail, and due no later
+        than that urgency asks for. Its owner keeps it.
         """
-        urgent = max((Priority(case.priority), priority), key=list(Priority).index)
+        urgent = max((Priority(case.priority), priority), key=lambda each: each.urgency)
         why = case.reason if urgent == case.priority else reason
-        due = self.due(urgent)
+        due = self.due_at(urgent)
         if case.stage in (Stage.OPEN, Stage.CLAIMED) and case.due_at:
             due = min(due, case.due_at)
         row = escalation.update().where(escalation.c.id == case.id)
         stage = Stage.CLAIMED if case.owner else Stage.OPEN
         db.execute(row.values(priority=urgent.value, reason=why, stage=stage, due_at=due))
-        heard = "details came" if case.stage == Stage.WAITING else "wrote again"
-        append_audit(db, stamp(self._clock()), "desk", f"{heard}:{case.id}", message_id)
+        event = "details came" if case.stage == Stage.WAITING else "wrote again"
+        append_audit(db, stamp(self._clock()), "desk", f"{event}:{case.id}", message_id)
 
-    def open_unless_there(
+    def open_once(
         self, db: sql.Connection, message_id: int, priority: Priority, reason: str
     ) -> None:
-        """A message has one case; a second trouble with it adds none."""
+        """Open a case as `open` does, unless the message already has one."""
         query = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
         if db.execute(query).scalar() is None:
             self.open(db, message_id, priority, reason)
 
-    def due(self, priority: Priority) -> str:
-        """When a case of this priority is due, counted from now; empty for never."""
+    def due_at(self, priority: Priority) -> str:
+        """Return the stamp at which a case of this priority is due, from now; empty for never."""
         if self._limits is None:
             return ""
         return after(self._clock, 60 * self._limits.due_minutes[priority])

@@ -1,4 +1,4 @@
-"""Reads a case with all that belongs to it, and notices which cases have changed."""
+"""Reads a case with everything that belongs to it, and tells which cases have changed."""
 
 import json
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from bot.journal.records import (
     Case,
     CaseAction,
     CaseDecision,
+    CaseQuestion,
     Delivery,
-    DetailsRequest,
     MessageState,
     OutboxState,
     Stage,
@@ -19,7 +19,7 @@ from bot.journal.records import (
 from bot.journal.tables import decision, escalation, message, outbox, outcome
 
 _later = message.alias("any_message")
-HEARD = _later.c.state != MessageState.DROPPED  # an out-of-office note tells nobody anything
+NOT_DROPPED = _later.c.state != MessageState.DROPPED  # an out-of-office note changes no case
 _joined, _others = escalation.alias("joined"), message.alias("others_message")
 
 
@@ -28,7 +28,7 @@ def _counted(what: Any, *where: Any) -> Any:
 
 
 def _of_others(what: Any) -> Any:
-    """Messages of other senders in the thread that joined the case."""
+    """Return a subquery over the messages of other senders in the thread that joined the case."""
     theirs = (
         sql.select(what).select_from(_others).join(_joined, _joined.c.message_id == _others.c.id)
     )
@@ -39,7 +39,7 @@ def _of_others(what: Any) -> Any:
 
 
 MESSAGES = _counted(
-    sql.func.count(_later.c.id), _later.c.conversation_id == message.c.conversation_id, HEARD
+    sql.func.count(_later.c.id), _later.c.conversation_id == message.c.conversation_id, NOT_DROPPED
 ) + _of_others(sql.func.count(_others.c.id))
 SINCE = (
     _later.c.conversation_id == message.c.conversation_id, _later.c.seq > message.c.seq,
@@ -48,11 +48,11 @@ SINCE = (
 LATER = _counted(sql.func.count(_later.c.id), *SINCE) + _of_others(sql.func.count(_others.c.id))
 LAST = _counted(sql.func.max(_later.c.received_at), *SINCE)
 OTHERS_LAST = _of_others(sql.func.max(_others.c.received_at))
-_sibling, _told = escalation.alias("sibling"), message.alias("told")
+_sibling, _sibling_message = escalation.alias("sibling"), message.alias("sibling_message")
 PARENT = (
     sql.select(sql.func.min(_sibling.c.id))
-    .join(_told, _told.c.id == _sibling.c.message_id)
-    .where(_told.c.conversation_id == message.c.conversation_id)
+    .join(_sibling_message, _sibling_message.c.id == _sibling.c.message_id)
+    .where(_sibling_message.c.conversation_id == message.c.conversation_id)
     .scalar_subquery()
 )
 CASE = (
@@ -69,30 +69,31 @@ CASE = (
 
 
 def read_case(db: sql.Connection, case_id: int) -> Case | None:
-    """The case as it is now; None when there is none."""
+    """Return the case as it is now, or None when there is no case of this number."""
     row = db.execute(CASE.where(escalation.c.id == case_id)).first()
     if row is None:
         return None
-    asked = sql.select(outcome).where(outcome.c.message_id == row.message_id)
+    outcomes = sql.select(outcome).where(outcome.c.message_id == row.message_id)
     mails = _mails(db, [row.message_id])
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,
-        opened_at=row.opened_at, sender=row.sender, text=written(row), draft=row.draft,
+        opened_at=row.opened_at, sender=row.sender, text=text_for_staff(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
-        asked=tuple(_asked(o) for o in db.execute(asked.order_by(outcome.c.place))),
+        questions=tuple(_case_question(o) for o in db.execute(outcomes.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
-        made=_made(row),
+        decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
-        later_at=max(row.last or "", row.others_last or ""),
+        later_at=max(row.last or "", row.others_last or ""), round=row.round,
     )  # fmt: skip
 
 
-def written(row: Any) -> str:
-    """What the person wrote, for staff: under its subject where that says more than the text.
+def text_for_staff(row: Any) -> str:
+    """Return the masked text of a message as staff read it.
 
-    Below it stand the mail of others that they show us and the files that came along.
+    The subject stands above the text; below it stand the mail of others that the sender forwarded
+    and the names of the attached files, where there are any.
     """
     headers: dict[str, str] = json.loads(row.headers)
     shown, attached = headers.get("shown", ""), headers.get("attachments", "")
@@ -106,7 +107,10 @@ def written(row: Any) -> str:
 
 
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
-    """What a drawing of each case depends on; open ones, and those decided after `since`."""
+    """Return a text for each case that changes whenever its card would look different.
+
+    It covers open cases and those decided at `since` or later, by case id.
+    """
     recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since)
     rows = db.execute(CASE.where(recent).order_by(escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
@@ -114,7 +118,7 @@ def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
 
 
 def stage_of(row: Any) -> Stage:
-    """A decision without a mail closes; one with a mail decides."""
+    """Return the stage: a decision without a mail closes a case, one with a mail decides it."""
     if row.state == "open":
         return Stage(row.stage)
     sends = bool(row.action) and CaseAction(row.action).sends  # a mail that joined has no action
@@ -122,17 +126,17 @@ def stage_of(row: Any) -> Stage:
 
 
 def version_of(row: Any) -> str:
-    """Changes with every step and with every message of the conversation."""
+    """Return the version of a case: it changes with every step and every message of it."""
     return f"{row.version}.{row.messages}"
 
 
 def mail_key(case_id: int, turn: int) -> str:
-    """Under which the mail of a decision is stored, once for each time the case was open."""
+    """Return the unique key of the mail of a decision; `turn` is how often it was reopened."""
     return f"human:{case_id}" + (f":{turn}" if turn else "")
 
 
-def _made(row: Any) -> CaseDecision | None:
-    """What a person decided; None while nobody has."""
+def _case_decision(row: Any) -> CaseDecision | None:
+    """Return what a person decided, or None while nobody has."""
     if not row.action:
         return None
     return CaseDecision(action=CaseAction(row.action), actor=row.actor, at=row.decided_at)
@@ -140,13 +144,13 @@ def _made(row: Any) -> CaseDecision | None:
 
 def _stamp(row: Any, mail: Any | None) -> str:
     sent = (mail.state, mail.changed_at) if mail else ()
-    made = (row.action, row.actor, row.decided_at)
-    told = (row.state, row.stage, row.priority, row.later, row.reminders)
-    return json.dumps([version_of(row), *told, *made, *sent])
+    decided = (row.action, row.actor, row.decided_at)
+    shown = (row.state, row.stage, row.priority, row.later, row.reminders)
+    return json.dumps([version_of(row), *shown, *decided, *sent])
 
 
 def _mails(db: sql.Connection, message_ids: Sequence[int]) -> dict[int, Any]:
-    """The newest mail that a person sent in answer to each message."""
+    """Return the newest mail that a person sent in answer to each message, by message id."""
     query = sql.select(outbox).where(outbox.c.message_id.in_(message_ids))
     query = query.where(outbox.c.automatic.is_(False)).order_by(outbox.c.id)
     return {row.message_id: row for row in db.execute(query)}
@@ -160,9 +164,9 @@ def _delivery(mail: Any | None) -> Delivery | None:
     )  # fmt: skip
 
 
-def _asked(row: Any) -> DetailsRequest:
+def _case_question(row: Any) -> CaseQuestion:
     passages = tuple(each[0] for each in json.loads(row.passages))
-    return DetailsRequest(
+    return CaseQuestion(
         text=row.question, kind=row.kind, reason=row.reason, probability=row.probability,
         passages=passages,
     )  # fmt: skip

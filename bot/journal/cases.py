@@ -1,4 +1,4 @@
-"""Cases that wait for a person: what is open, what is due, and what somebody decided."""
+"""Stores cases: what is open, what is due, who has each case, and what a person decided."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,59 +16,82 @@ from bot.journal.case_queries import (
     mail_key,
     read_case,
     stamps,
+    text_for_staff,
     version_of,
-    written,
 )
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.mail_outbox import Origin, outgoing
-from bot.journal.records import Case, CaseAction, Change, Reply, Stage, Waiting
+from bot.journal.mail_outbox import MailOrigin, new_outbox_row
+from bot.journal.records import Case, CaseAction, CaseChange, QueuedCase, Reply, Stage
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
 
-Work = Callable[[sql.Connection, int], None]
-"""Puts a job into the transaction that makes it necessary: of a conversation, of a case."""
+EnqueueJob = Callable[[sql.Connection, int], None]
+"""Enqueues a job in the transaction that makes it necessary.
 
-RANKS = {"page": 0, "high": 1, "normal": 2}
+Its arguments are the connection of that transaction and the id of a conversation or of a case.
+"""
+
+RANKS = {priority.value: -priority.urgency for priority in Priority}  # the most urgent is least
 
 
 class Cases:
-    """Each function is one transaction."""
+    """The cases of one journal; each method is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock, opener: CaseOpener) -> None:
         self._engine = engine
         self._clock = clock
         self._opener = opener
 
-    def queue(self) -> list[Waiting]:
-        """Open escalations: the most urgent first, then the oldest."""
+    def list_open(self) -> list[QueuedCase]:
+        """Return the open cases, the most urgent first and then the oldest."""
         of = (message.c.sender, message.c.text, message.c.headers, LATER.label("later"))
         query = sql.select(escalation, *of).join(message)
         with reading(self._engine) as db:
             rows = db.execute(query.where(escalation.c.state == "open")).all()
-        found = [
-            Waiting(
+        open_cases_ = [
+            QueuedCase(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
-                sender=r.sender, text=written(r), draft=r.draft, opened_at=r.opened_at,
+                sender=r.sender, text=text_for_staff(r), draft=r.draft, opened_at=r.opened_at,
                 due_at=r.due_at, round=r.round, later=r.later,
             )
             for r in rows
         ]  # fmt: skip
-        return sorted(found, key=lambda w: (RANKS.get(w.priority, len(RANKS)), w.opened_at, w.id))
+        return sorted(
+            open_cases_, key=lambda w: (RANKS.get(w.priority, len(RANKS)), w.opened_at, w.id)
+        )
 
-    def ranked(self, owner: str | None = None) -> list[int]:
-        """Open cases, of all or of one owner: the most urgent first, then the oldest."""
+    def list_open_ids(self, owner: str | None = None) -> list[int]:
+        """Return the ids of open cases, the most urgent first and then the oldest.
+
+        With an `owner` only those of that owner; an empty owner means cases that nobody has.
+        """
         rank = sql.case(RANKS, value=escalation.c.priority, else_=len(RANKS))
         query = sql.select(escalation.c.id).where(escalation.c.state == "open")
         if owner is not None:
             query = query.where(escalation.c.owner == owner)
         with reading(self._engine) as db:
-            found = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
-            return [row.id for row in found]
+            rows = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
+            return [row.id for row in rows]
 
-    def remind(self, limit: int = 100) -> list[tuple[int, int]]:
-        """Open cases past their due time, each with its number of reminders; due again later."""
+    def count_open(self) -> int:
+        """Return how many cases are open."""
+        query = sql.select(sql.func.count()).select_from(escalation)
+        with reading(self._engine) as db:
+            return db.execute(query.where(escalation.c.state == "open")).scalar_one()
+
+    def oldest_opened_at(self) -> str:
+        """Return the stamp at which the oldest open case was opened; empty without open cases."""
+        query = sql.select(sql.func.min(escalation.c.opened_at))
+        with reading(self._engine) as db:
+            return db.execute(query.where(escalation.c.state == "open")).scalar() or ""
+
+    def record_due_reminders(self, limit: int = 100) -> list[tuple[int, int]]:
+        """Count a reminder for each open case past its due time, and make it due again later.
+
+        Returns at most `limit` pairs of case id and number of reminders so far.
+        """
         now = self._now()
         query = sql.select(escalation).where(
             escalation.c.state == "open", escalation.c.due_at != "", escalation.c.due_at <= now
@@ -80,7 +103,7 @@ class Cases:
             rows = db.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
             for row in rows:
                 case = escalation.update().where(escalation.c.id == row.id)
-                due = self._opener.due(Priority(row.priority))
+                due = self._opener.due_at(Priority(row.priority))
                 woken = Stage.CLAIMED if row.owner else Stage.OPEN
                 db.execute(case.values(due_at=due, reminders=row.reminders + 1, stage=woken))
                 append_audit(
@@ -95,106 +118,120 @@ class Cases:
         actor: str,
         action: CaseAction,
         reply: Reply | None,
-        work: Work | None = None,
+        enqueue_job: EnqueueJob | None = None,
         version: str = "",
     ) -> bool:
-        """Record a person's decision and its mail in one commit; False if somebody was first.
+        """Store a person's decision and its mail in one commit; return False if somebody was first.
 
-        With a `version` it must still be that one, and nobody else may have the case.
+        With a `version` the case must still have that version, and nobody else may own it.
+        `reply` is None to close the case without a mail.
         """
         try:
             with writing(self._engine) as db:
-                row = self._locked(db, escalation_id)
+                row = self._lock(db, escalation_id)
                 if row is None or row.action or (version and not _fits(row, actor, version)):
                     return False
                 now = self._now()
-                made = {"action": action, "actor": actor, "decided_at": now}
-                db.execute(decision.insert().values(escalation_id=escalation_id, **made))
-                self._set(db, row, state="decided")
+                values = {"action": action, "actor": actor, "decided_at": now}
+                db.execute(decision.insert().values(escalation_id=escalation_id, **values))
+                self._update(db, row, state="decided")
                 if reply:
-                    self._send(db, row, mail_key(row.id, row.round), reply)
-                    if work:
-                        work(db, escalation_id)
+                    self._insert_mail(db, row, mail_key(row.id, row.round), reply)
+                    if enqueue_job:
+                        enqueue_job(db, escalation_id)
                 append_audit(db, now, actor, action, row.message_id)
         except IntegrityError:
             return False
         return True
 
     def read(self, case_id: int) -> Case | None:
-        """The case with all that belongs to it; None when there is none."""
+        """Return the case with everything that belongs to it, or None when there is none."""
         with reading(self._engine) as db:
             return read_case(db, case_id)
 
-    def stamps(self, *, days: int) -> dict[int, str]:
-        """What the drawing of each case depends on: open ones, and those decided lately."""
+    def read_stamps(self, *, days: int) -> dict[int, str]:
+        """Return a text for each case that changes whenever its card would look different.
+
+        It covers open cases and those decided in the last `days` days, by case id.
+        """
         with reading(self._engine) as db:
             return stamps(db, since=after(self._clock, -86_400 * days))
 
     def change(
-        self, case_id: int, *, actor: str, change: Change, owner: str, version: str = ""
+        self, case_id: int, *, actor: str, change: CaseChange, owner: str, version: str = ""
     ) -> bool:
-        """Take, give back, put off: done only while `owner` still has it and it is open.
+        """Claim, release or snooze a case; return False when that is no longer possible.
 
-        With a `version` it must still be that one.
+        The case must be open and still belong to `owner`, and with a `version` it must still have
+        that version.
         """
         with writing(self._engine) as db:
-            row = self._locked(db, case_id)
+            row = self._lock(db, case_id)
             if row is None or row.state != "open" or row.owner != owner:
                 return False
             if version and version_of(row) != version:
                 return False
-            # Earlier reminders were for those who had it; who takes it has the whole time.
+            # Earlier reminders were for the former owner; a new owner has the whole time.
             due = change.due_at
             if due is None and change.owner not in ("", row.owner):
-                due = self._opener.due(Priority(row.priority))
+                due = self._opener.due_at(Priority(row.priority))
             values: dict[str, Any] = {} if due is None else {"due_at": due}
-            self._set(db, row, stage=change.stage, owner=change.owner, reminders=0, **values)
+            self._update(db, row, stage=change.stage, owner=change.owner, reminders=0, **values)
             append_audit(db, self._now(), actor, change.verb, row.message_id)
         return True
 
-    def ask(
-        self, case_id: int, *, actor: str, reply: Reply, version: str, work: Work | None = None
+    def request_details(
+        self,
+        case_id: int,
+        *,
+        actor: str,
+        reply: Reply,
+        version: str,
+        enqueue_job: EnqueueJob | None = None,
     ) -> bool:
-        """Send a mail that asks for details; the case stays open and becomes the actor's."""
+        """Store a mail that asks the user for details; return False when the case has changed.
+
+        The case stays open, belongs to `actor` and waits for the user.
+        """
         try:
             with writing(self._engine) as db:
-                row = self._locked(db, case_id)
+                row = self._lock(db, case_id)
                 if row is None or row.state != "open" or not _fits(row, actor, version):
                     return False
-                due = self._opener.due(Priority.NORMAL)
-                self._set(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
-                self._send(db, row, f"details:{case_id}:{row.version}", reply)
-                if work:
-                    work(db, case_id)
+                due = self._opener.due_at(Priority.NORMAL)
+                self._update(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
+                self._insert_mail(db, row, f"details:{case_id}:{row.version}", reply)
+                if enqueue_job:
+                    enqueue_job(db, case_id)
                 append_audit(db, self._now(), actor, "asked for details", row.message_id)
         except IntegrityError:
             return False
         return True
 
     def reopen(self, case_id: int, *, actor: str, version: str = "") -> bool:
-        """Open a decided case again, for the one who opens it; what was decided is in the audit.
+        """Reopen a decided case for `actor`; return False when it is open or has changed.
 
-        With a `version` it must still be that one.
+        The earlier decision remains in the audit. With a `version` the case must still have it.
         """
         with writing(self._engine) as db:
-            row = self._locked(db, case_id)
+            row = self._lock(db, case_id)
             if row is None or row.state == "open" or (version and version_of(row) != version):
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
-            due = self._opener.due(Priority(row.priority))
+            due = self._opener.due_at(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
-            self._set(db, row, round=row.round + 1, reminders=0, **values)
+            self._update(db, row, round=row.round + 1, reminders=0, **values)
             append_audit(db, self._now(), actor, "reopened", row.message_id)
         return True
 
     def has_claimed_case(self, message_id: int) -> bool:
-        """Has a person taken a case of this message's thread, whoever wrote in it?"""
+        """Return whether a person has claimed an open case of this message's thread."""
         query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
 
-    def person_wanted(self, message_id: int) -> bool:
-        """Did an earlier message of this message's conversation ask for a person?"""
+    def has_asked_for_person(self, message_id: int) -> bool:
+        """Return whether an earlier message of the same conversation asked for a person."""
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
         earlier = sql.and_(
@@ -206,51 +243,51 @@ class Cases:
         with reading(self._engine) as db:
             return db.execute(query.limit(1)).first() is not None
 
-    def announced(self, message_id: int) -> Priority | None:
-        """How urgent the open case is that the sender of this message was told of by a reply.
+    def announced_priority(self, message_id: int) -> Priority | None:
+        """Return the priority of the open case that an automatic reply announced to this sender.
 
-        None where no case of this conversation is open, or no automatic reply went out about it.
+        None where no case of this conversation is open, or no automatic reply announced it.
         """
         this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-        told = sql.select(outbox.c.message_id).where(
+        announced = sql.select(outbox.c.message_id).where(
             outbox.c.conversation_id == this.scalar_subquery(),
             outbox.c.automatic, outbox.c.state.not_in(NOT_SENT),
         )  # fmt: skip
         part = escalation.alias("part")  # of the case: its first message, or one that joined it
         about = sql.select(part.c.id).where(
             sql.or_(part.c.id == escalation.c.id, part.c.case_id == escalation.c.id),
-            part.c.message_id.in_(told),
+            part.c.message_id.in_(announced),
         )
         query = sql.select(escalation.c.priority).select_from(escalation).join(message).where(
             message.c.conversation_id == this.scalar_subquery(),
             escalation.c.state == "open", about.exists(),
         )  # fmt: skip
         with reading(self._engine) as db:
-            found = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
-        return Priority(found) if found else None
+            priority = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
+        return Priority(priority) if priority else None
 
-    def conversation(self, escalation_id: int) -> int:
-        """The conversation that a case belongs to."""
+    def conversation_of(self, escalation_id: int) -> int:
+        """Return the id of the conversation that a case belongs to."""
         query = sql.select(message.c.conversation_id).join(escalation)
         with reading(self._engine) as db:
             return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
 
-    def _locked(self, db: sql.Connection, case_id: int) -> Any | None:
-        """The case, for this transaction alone."""
+    def _lock(self, db: sql.Connection, case_id: int) -> Any | None:
+        """Return the row of the case, locked until the transaction ends; None for no such case."""
         lock = sql.select(escalation.c.id).where(escalation.c.id == case_id).with_for_update()
         if db.execute(lock).first() is None:
             return None
         return db.execute(CASE.where(escalation.c.id == case_id)).one()
 
-    def _set(self, db: sql.Connection, row: Any, **values: Any) -> None:
+    def _update(self, db: sql.Connection, row: Any, **values: Any) -> None:
         case = escalation.update().where(escalation.c.id == row.id)
         db.execute(case.values(version=row.version + 1, touched_at=self._now(), **values))
-        # Who was to be reminded of it as it was needs no reminder any more.
+        # Reminders that still wait are about the case as it was before this step.
         db.execute(slack_outbox.delete().where(waiting(f"{REMINDER}{row.id}:")))
 
-    def _send(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
-        origin = Origin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
-        values = outgoing(origin, reply, automatic=False, now=self._now())
+    def _insert_mail(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
+        origin = MailOrigin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
+        values = new_outbox_row(origin, reply, automatic=False, now=self._now())
         db.execute(outbox.insert().values(values))
 
     def _now(self) -> str:

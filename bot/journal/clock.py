@@ -1,4 +1,4 @@
-"""Time as the journal writes it; tests bring their own clock."""
+"""Formats times as the journal stores them, from a clock that tests can replace."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,14 +7,15 @@ Clock = Callable[[], datetime]
 
 
 def wall_clock() -> datetime:
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def stamp(at: datetime) -> str:
-    """Sorts as text in the order of time."""
+    """Return `at` as text in UTC with milliseconds; such texts sort in the order of time."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def after(clock: Clock, seconds: float) -> str:
-    """The moment `seconds` from now; negative for the past."""
+    """Return the stamp of the moment `seconds` after now; a negative number means the past."""
     return stamp(clock() + timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""Connections to the database, SQLite or PostgreSQL, and what a transaction means on each."""
+"""Opens connections to SQLite or PostgreSQL and defines what a transaction means on each."""
 
 import sqlite3
 import time
@@ -14,46 +14,58 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 from bot.errors import MissingError, SettingsError
 from bot.files import close_file
 
+# How long a statement waits for a lock before it becomes an error that somebody sees.
 BUSY_MILLISECONDS = 30_000
 DIALECTS = ("sqlite", "postgresql")
 
 
 def connect(url: str, *, pool_size: int = 8) -> Engine:
-    """The engine for the desk's own tables: a commit survives a power cut."""
+    """Return an engine for the desk's own tables; a commit survives a power cut.
+
+    SettingsError when the URL is wrong or names an unsupported database.
+    """
     engine = _engine(url, pool_size)
     if engine.dialect.name == "sqlite":
         sql.event.listen(engine, "connect", _durable)
     else:
-        sql.event.listen(engine, "connect", _impatient)
+        sql.event.listen(engine, "connect", _bound_lock_wait)
     return engine
 
 
 def connect_rebuildable(url: str, *, pool_size: int = 8) -> Engine:
-    """The engine for the queue's tables: what a power cut takes, the journal can rebuild."""
+    """Return an engine for the tables of the job queue.
+
+    Commits are faster than with `connect` and a power cut may lose the last ones: the journal can
+    rebuild every job.
+    """
     engine = _engine(url, pool_size)
     if engine.dialect.name == "sqlite":
-        sql.event.listen(engine, "connect", _quick)
+        sql.event.listen(engine, "connect", _fast)
     return engine
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[sql.Connection]:
-    """A connection that only reads; MissingError when the database does not answer."""
-    with _answering(), engine.connect() as db:
+    """Give a connection that only reads; MissingError when the database does not answer."""
+    with _translating_outages(), engine.connect() as db:
         yield db
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[sql.Connection]:
-    """One transaction that writes; on SQLite it waits for its turn before its first read."""
-    with _answering(), engine.begin() as db:
+    """Give one transaction that writes; MissingError when the database does not answer.
+
+    On SQLite it waits for the write lock before its first read, so that no later statement fails.
+    """
+    with _translating_outages(), engine.begin() as db:
         if engine.dialect.name == "sqlite":
             db.exec_driver_sql("BEGIN IMMEDIATE")
         yield db
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def _translating_outages() -> Iterator[None]:
+    """Raise MissingError in place of the driver's errors for a database that is away."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -64,7 +76,7 @@ def _answering() -> Iterator[None]:
 
 
 def storable(text: str) -> str:
-    """PostgreSQL stores neither NUL nor half a character; both can come in a mail."""
+    """Return `text` without what PostgreSQL cannot store: NUL and lone surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -84,30 +96,37 @@ def _engine(url: str, pool_size: int) -> Engine:
     return engine
 
 
-def _impatient(connection: Any, _record: object) -> None:
-    """On PostgreSQL, too, nobody waits for a lock for ever: it becomes an error that is seen."""
+def _bound_lock_wait(connection: Any, _record: object) -> None:
+    """Bound how long a PostgreSQL connection waits for a lock."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {BUSY_MILLISECONDS}")
     connection.commit()
 
 
 def _close_to_others(engine: Engine) -> None:
-    """The file of SQLite; what it writes beside the file takes over the file's mode."""
+    """Make the files of a SQLite database readable for this account alone.
+
+    What SQLite creates beside the file later takes over the mode of the file.
+    """
     file = engine.url.database or ""
     if engine.dialect.name != "sqlite" or not file or file.startswith((":", "file:")):
         return
-    with suppress(OSError):  # connecting says better what is wrong
+    with suppress(OSError):  # the error of connecting explains better what is wrong
         for path in (Path(file), *Path(file).parent.glob(f"{Path(file).name}-*")):
             close_file(path)
 
 
 def _durable(connection: Any, _record: object) -> None:
-    """No implicit BEGIN: `writing` says when, reads need none."""
+    """Configure a SQLite connection whose commits survive a power cut.
+
+    It begins no transaction by itself: `writing` begins them, and reads need none.
+    """
     connection.isolation_level = None
     _pragmas(connection, "FULL")
 
 
-def _quick(connection: Any, _record: object) -> None:
+def _fast(connection: Any, _record: object) -> None:
+    """Configure a SQLite connection whose last commits a power cut may lose."""
     connection.isolation_level = "IMMEDIATE"
     _pragmas(connection, "NORMAL")
 
@@ -123,7 +142,10 @@ def _pragmas(connection: Any, synchronous: str) -> None:
 
 
 def _write_ahead(connection: Any) -> None:
-    """Readers do not block the writer. SQLite does not wait by itself when several ask at once."""
+    """Turn on write-ahead logging, so that readers do not block the writer.
+
+    SQLite does not wait by itself when several connections turn it on at once, hence the loop.
+    """
     deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
     while connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
         try:

@@ -1,7 +1,7 @@
-"""What was asked, decided and sent: the tables, and the only package with SQL.
+"""Stores messages and the decisions on them, and gives access to the other parts of the journal.
 
-Each function is one transaction. A message is stored masked, before it is acknowledged; outcomes,
-reply and escalation are stored in one commit, before anything is sent.
+A message is stored masked, before it is acknowledged; outcomes, reply and escalation are stored in
+one commit, before anything is sent.
 """
 
 import json
@@ -17,29 +17,19 @@ from bot.errors import DeskError
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
-from bot.journal.cases import Cases, Work
+from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
-from bot.journal.mail_outbox import Origin, Sends, outgoing
+from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.records import (
-    Case,
-    CaseAction,
-    CaseDecision,
-    Change,
-    Decided,
     Decision,
-    Delivery,
-    DetailsRequest,
     MessageState,
-    OutboxState,
-    Received,
+    ReceivedMessage,
     Reply,
-    Send,
-    Stage,
-    Waiting,
+    StoredDecision,
 )
-from bot.journal.slack_events import SlackBook
+from bot.journal.slack_events import SlackStore
 from bot.journal.tables import (
     TABLES,
     audit,
@@ -52,32 +42,15 @@ from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
-__all__ = [
-    "Case",
-    "CaseAction",
-    "CaseDecision",
-    "Change",
-    "Decided",
-    "Decision",
-    "Delivery",
-    "DetailsRequest",
-    "Journal",
-    "MessageState",
-    "OutboxState",
-    "Received",
-    "Reply",
-    "Send",
-    "Stage",
-    "Waiting",
-    "Work",
-]  # fmt: skip
-
-HISTORY = 20
-RANK = tuple(p.value for p in (Priority.PAGE, Priority.HIGH, Priority.NORMAL))
+MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 
 
 class Journal:
-    """The desk's memory on SQLite or PostgreSQL."""
+    """The journal of one desk on SQLite or PostgreSQL; each method is one transaction.
+
+    Without `limits` no cap holds a reply and no case is due. SettingsError for a wrong URL and
+    MissingError for a database that does not answer.
+    """
 
     def __init__(
         self, url: str, *, limits: Limits | None = None, clock: Clock = wall_clock
@@ -92,52 +65,54 @@ class Journal:
             raise
         self._opener = CaseOpener(clock, limits)
         self.cases = Cases(self.engine, clock, self._opener)
-        self.sends = Sends(self.engine, clock, self._opener)
-        self.slack = SlackBook(self.engine, clock)
+        self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
+        self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections to the database."""
         self.engine.dispose()
 
-    def receive(self, received: Received, work: Work | None = None) -> int | None:
-        """Store a message, and its job; None when its key is already there (a duplicate)."""
+    def receive(
+        self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
+    ) -> int | None:
+        """Store a message together with its job and return its id; None for a duplicate key."""
         while True:
             try:
                 with writing(self.engine) as db:
                     conversation_id = conversation_of(db, received)
-                    stored = self._store(db, received, conversation_id)
-                    if work and not received.final:
-                        work(db, conversation_id)
+                    stored = self._insert_message(db, received, conversation_id)
+                    if enqueue_job and not received.final:
+                        enqueue_job(db, conversation_id)
                     return stored
             except IntegrityError:
                 # Not a duplicate: another process began the same conversation just now.
-                if self.known(received.key):
+                if self.find_by_key(received.key):
                     return None
 
-    def known(self, key: str) -> tuple[str, str] | None:
-        """The verdict on the message with this key, and where its raw form lies."""
+    def find_by_key(self, key: str) -> tuple[str, str] | None:
+        """Return verdict and raw reference of the message with this key; None for no such key."""
         query = sql.select(message.c.verdict, message.c.raw_ref).where(message.c.key == key)
         with reading(self.engine) as db:
             row = db.execute(query).first()
         return (row.verdict, row.raw_ref) if row else None
 
-    def undecided(self, conversation_id: int | None = None) -> list[int]:
-        """Ids of the messages that were received and not decided, in order."""
+    def list_undecided(self, conversation_id: int | None = None) -> list[int]:
+        """Return the ids of undecided messages, in order, of all conversations or of one."""
         query = sql.select(message.c.id).where(message.c.state == MessageState.RECEIVED)
         if conversation_id is not None:
             query = query.where(message.c.conversation_id == conversation_id)
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
 
-    def conversations(self, message_ids: Sequence[int]) -> list[int]:
-        """The conversations of these messages, each once."""
+    def list_conversations(self, message_ids: Sequence[int]) -> list[int]:
+        """Return the ids of the conversations of these messages, each once."""
         query = sql.select(message.c.conversation_id).where(message.c.id.in_(message_ids))
         with reading(self.engine) as db:
             return list(dict.fromkeys(db.execute(query.order_by(message.c.id)).scalars()))
 
-    def forgotten(self, seconds: float) -> list[int]:
-        """Conversations with a message that has waited for longer than `seconds`."""
+    def list_stalled_conversations(self, seconds: float) -> list[int]:
+        """Return the conversations with a message undecided for longer than `seconds`."""
         query = sql.select(message.c.conversation_id).where(
             message.c.state == MessageState.RECEIVED,
             message.c.received_at < after(self.clock, -seconds),
@@ -145,34 +120,34 @@ class Journal:
         with reading(self.engine) as db:
             return list(db.execute(query.distinct()).scalars())
 
-    def enqueue(self, conversation_ids: Sequence[int], work: Work) -> None:
-        """Put jobs for these conversations again."""
+    def enqueue(self, conversation_ids: Sequence[int], enqueue_job: EnqueueJob) -> None:
+        """Enqueue a job for each of these conversations in one transaction."""
         with writing(self.engine) as db:
             for each in conversation_ids:
-                work(db, each)
+                enqueue_job(db, each)
 
-    def attempt(self, message_id: int) -> int:
-        """Count a try to decide; how many there have been."""
+    def count_attempt(self, message_id: int) -> int:
+        """Count an attempt to decide a message and return how many there have been."""
         with writing(self.engine) as db:
             row = message.update().where(message.c.id == message_id)
             db.execute(row.values(attempts=message.c.attempts + 1))
             query = sql.select(message.c.attempts).where(message.c.id == message_id)
             return int(db.execute(query).scalar_one())
 
-    def message(self, message_id: int) -> Received:
-        """The stored message."""
+    def read_message(self, message_id: int) -> ReceivedMessage:
+        """Return the stored message with this id."""
         query = sql.select(message, conversation.c.channel, conversation.c.thread_key)
         query = query.join(conversation).where(message.c.id == message_id)
         with reading(self.engine) as db:
             row = db.execute(query).one()
-        return Received(
+        return ReceivedMessage(
             channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
             verdict=row.verdict, rule=row.rule, sender=row.sender, headers=json.loads(row.headers),
             text=row.text, redactions=tuple(json.loads(row.redactions)),
         )  # fmt: skip
 
-    def history(self, message_id: int) -> list[str]:
-        """The last masked texts of the same conversation before this message, oldest first."""
+    def read_history(self, message_id: int) -> list[str]:
+        """Return the last masked texts of the conversation before this message, oldest first."""
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
         query = sql.select(message.c.text).join(
@@ -183,14 +158,14 @@ class Journal:
             ),
         )
         with reading(self.engine) as db:
-            texts = db.execute(query.order_by(message.c.seq.desc()).limit(HISTORY)).scalars()
+            texts = db.execute(query.order_by(message.c.seq.desc()).limit(MAX_HISTORY)).scalars()
             return list(texts)[::-1]
 
-    def sent_before(self, message_id: int) -> list[bytes]:
-        """The last mails of the same conversation that went out, oldest first."""
+    def read_sent_mails(self, message_id: int) -> list[bytes]:
+        """Return the bytes of our last mails in the conversation of this message, oldest first."""
         with reading(self.engine) as db:
-            found = db.execute(sent_before(message_id).limit(HISTORY)).scalars()
-            return [bytes(each) for each in found][::-1]
+            bodies = db.execute(sent_before(message_id).limit(MAX_HISTORY)).scalars()
+            return [bytes(body) for body in bodies][::-1]
 
     def decide(
         self,
@@ -200,95 +175,103 @@ class Journal:
         draft: str,
         reply: Reply | None,
         capped: Callable[[Scope], Decision] | None = None,
-    ) -> Decided:
-        """One commit: outcomes, escalation, reply. A second call changes nothing.
+    ) -> StoredDecision:
+        """Store outcomes, escalation and reply in one commit; a second call changes nothing.
 
-        When a cap forbids an automatic reply, what `capped` makes is stored instead.
+        When a cap forbids the automatic reply, the decision that `capped` returns for the scope of
+        that cap is stored instead. `draft` is what a person may approve if a case opens.
         """
         with writing(self.engine) as db:
             now = self._now()
-            row = self._open(db, message_id, MessageState.DECIDED, now)
+            row = self._leave_received(db, message_id, MessageState.DECIDED, now)
             if row is None:
-                return Decided(response=response, first=False)
-            made, cap = Decision(response=response, reply=reply), None
+                return StoredDecision(response=response, first=False)
+            decision, cap = Decision(response=response, reply=reply), None
             if reply and capped and self.limits:
-                who = counting.counted(sender=row.sender, thread=row.thread, text=row.text)
-                cap = counting.exceeded(db, self.limits.caps, who, self.clock)
+                who = counting.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+                cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
-                made = capped(cap)
+                decision = capped(cap)
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
-                self._note(db, "desk", f"cap:{cap}", message_id)
-            self._outcomes(db, message_id, made.response, draft)
-            if made.reply:
-                origin = Origin(
+                self._append_audit(db, "desk", f"cap:{cap}", message_id)
+            self._insert_outcomes(db, message_id, decision.response, draft)
+            if decision.reply:
+                origin = MailOrigin(
                     key=f"reply:{message_id}", message_id=message_id,
                     conversation_id=row.conversation_id,
                 )  # fmt: skip
                 db.execute(
-                    outbox.insert().values(outgoing(origin, made.reply, automatic=True, now=now))
+                    outbox.insert().values(
+                        new_outbox_row(origin, decision.reply, automatic=True, now=now)
+                    )
                 )
-            self._note(db, "desk", "decided", message_id)
+            self._append_audit(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
-                self._note(db, "desk", f"secret_pasted:{kind}", message_id)
-            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in made.response.outcomes):
-                self._note(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
-        return Decided(response=made.response, cap=cap or "")
+                self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
+            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in decision.response.outcomes):
+                self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
+        return StoredDecision(response=decision.response, cap=cap or "")
 
-    def fail(self, message_id: int, fault: str) -> bool:
-        """The message cannot be decided: a person gets it; False when it was decided before."""
+    def mark_failed(self, message_id: int, fault: str) -> bool:
+        """Give a message that cannot be decided to a person; return False if it was decided."""
         with writing(self.engine) as db:
-            if self._open(db, message_id, MessageState.FAILED, self._now()) is None:
+            if self._leave_received(db, message_id, MessageState.FAILED, self._now()) is None:
                 return False
             reason = EscalationReason.MAIL_FAULT
             self._opener.open(db, message_id, Priority.HIGH, reason.value)
-            self._note(db, "desk", f"failed:{fault}", message_id)
+            self._append_audit(db, "desk", f"failed:{fault}", message_id)
         return True
 
-    def seen_lately(self, event: str, seconds: float) -> int:
-        """How often `event` was noted in the last `seconds`."""
+    def count_recent(self, event: str, seconds: float) -> int:
+        """Return how often `event` was appended to the audit in the last `seconds`."""
         query = sql.select(sql.func.count()).select_from(audit)
         query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
         with reading(self.engine) as db:
             return db.execute(query).scalar_one()
 
-    def ahead(self) -> float:
-        """By how many seconds the newest thing noted is later than now: a clock is wrong."""
+    def clock_lead_seconds(self) -> float:
+        """Return by how many seconds the newest line of the audit is later than now.
+
+        A positive number means that a clock is wrong; 0 for an empty audit.
+        """
         query = sql.select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
         with reading(self.engine) as db:
             newest = db.execute(query).scalar()
         return (datetime.fromisoformat(newest) - self.clock()).total_seconds() if newest else 0.0
 
-    def outcomes(self, message_id: int) -> list[sql.Row[Any]]:
-        """The outcome rows of a message, in order."""
+    def read_outcomes(self, message_id: int) -> list[sql.Row[Any]]:
+        """Return the outcome rows of a message in the order of its questions."""
         query = sql.select(outcome).where(outcome.c.message_id == message_id)
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(outcome.c.place)).all())
 
-    def counts(self) -> dict[str, int]:
-        """Rows by table, for `doctor`."""
+    def count_rows(self) -> dict[str, int]:
+        """Return the number of rows of each table."""
         with reading(self.engine) as db:
             return {
                 t.name: db.execute(sql.select(sql.func.count()).select_from(t)).scalar_one()
                 for t in TABLES.sorted_tables
             }
 
-    def note(self, event: str, message_id: int | None = None) -> None:
-        """Write down that something happened."""
+    def append_audit(self, event: str, message_id: int | None = None) -> None:
+        """Append to the audit that something happened."""
         with writing(self.engine) as db:
-            self._note(db, "desk", event, message_id)
+            self._append_audit(db, "desk", event, message_id)
 
-    def tidy(self) -> None:
-        """Drop what only counting needed and needs no more."""
+    def delete_old_counts(self) -> None:
+        """Delete the counts of answers that no cap looks at any more."""
         with writing(self.engine) as db:
-            counting.forget(db, self.clock)
+            counting.delete_old_counts(db, self.clock)
 
-    def ping(self) -> None:
-        """MissingError when the database does not answer."""
+    def check_connection(self) -> None:
+        """Raise MissingError when the database does not answer."""
         with reading(self.engine) as db:
             db.execute(sql.select(1))
 
-    def _store(self, db: sql.Connection, received: Received, conversation_id: int) -> int:
+    def _insert_message(
+        self, db: sql.Connection, received: ReceivedMessage, conversation_id: int
+    ) -> int:
         state = MessageState.DROPPED if received.final else MessageState.RECEIVED
         last = sql.select(sql.func.coalesce(sql.func.max(message.c.seq), 0))
         seq = db.execute(last.where(message.c.conversation_id == conversation_id)).scalar_one() + 1
@@ -300,13 +283,13 @@ class Journal:
             message_id_header=storable(received.message_id),
         )  # fmt: skip
         stored = _inserted(db, row)
-        self._note(db, "desk", f"received:{received.verdict}", stored)
+        self._append_audit(db, "desk", f"received:{received.verdict}", stored)
         return stored
 
-    def _open(
+    def _leave_received(
         self, db: sql.Connection, message_id: int, state: MessageState, now: str
     ) -> Any | None:
-        """Move a received message on; None when it was moved before."""
+        """Give a received message its next state and return its row; None if it had left."""
         done = db.execute(
             message.update()
             .where(message.c.id == message_id, message.c.state == MessageState.RECEIVED)
@@ -317,20 +300,22 @@ class Journal:
         query = sql.select(message, conversation.c.thread).join(conversation)
         return db.execute(query.where(message.c.id == message_id)).one()
 
-    def _outcomes(
+    def _insert_outcomes(
         self, db: sql.Connection, message_id: int, response: Response, draft: str
     ) -> None:
         for place, each in enumerate(response.outcomes):
             db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
-            first = min(waiting, key=lambda e: RANK.index(e.priority.value))
+            first = max(waiting, key=lambda escalation: escalation.priority.urgency)
             self._opener.open(db, message_id, first.priority, first.reason.value, draft)
         elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
-            # Answered by the post's rules; the security team sees what they sent us.
+            # It is answered from the post, and the security team sees what was sent in.
             self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
 
-    def _note(self, db: sql.Connection, actor: str, event: str, message_id: int | None) -> None:
+    def _append_audit(
+        self, db: sql.Connection, actor: str, event: str, message_id: int | None
+    ) -> None:
         append_audit(db, self._now(), actor, event, message_id)
 
     def _now(self) -> str:
@@ -352,5 +337,5 @@ def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> 
 
 
 def _inserted(db: sql.Connection, row: sql.Insert) -> int:
-    key = db.execute(row).inserted_primary_key
-    return int(key[0]) if key else 0
+    row_key = db.execute(row).inserted_primary_key
+    return int(row_key[0]) if row_key else 0

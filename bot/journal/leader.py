@@ -1,4 +1,4 @@
-"""Of several processes on one PostgreSQL, one leads: the lock lives as long as its connection."""
+"""Elects one leader among the processes on one PostgreSQL, by a lock that its connection holds."""
 
 import logging
 import threading
@@ -14,26 +14,26 @@ log = logging.getLogger(__name__)
 
 
 class Leader:
-    """One process's wish to lead; on SQLite there is only one process."""
+    """The candidacy of one process; on SQLite there is only one process and it always leads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._held: sql.Connection | None = None
         self._turn = threading.Lock()
 
-    def leads(self) -> bool:
-        """May this process act now?"""
+    def is_leader(self) -> bool:
+        """Return whether this process leads now; MissingError when the database does not answer."""
         if self._engine.dialect.name != "postgresql":
             return True
         with self._turn:
-            return self._holds() or self._takes()
+            return self._still_holds_lock() or self._try_lock()
 
     def resign(self) -> None:
-        """Let another lead."""
+        """Give the lead to another process."""
         with self._turn:
-            self._drop()
+            self._release()
 
-    def _holds(self) -> bool:
+    def _still_holds_lock(self) -> bool:
         if self._held is None:
             return False
         try:
@@ -41,10 +41,10 @@ class Leader:
             self._held.commit()
         except SQLAlchemyError as error:
             log.warning("the lock to lead was lost", extra={"fault": type(error).__name__})
-            self._drop()
+            self._release()
         return self._held is not None
 
-    def _takes(self) -> bool:
+    def _try_lock(self) -> bool:
         with reading(self._engine):  # MissingError when nobody answers
             held = self._engine.connect()
         try:
@@ -53,15 +53,15 @@ class Leader:
                 return False
             held.commit()
         except BaseException:
-            # The server may have given the lock: it ends with the connection, not with a pool.
+            # The server may have given the lock, which ends only when the connection is closed.
             held.invalidate()
             held.close()
             raise
         self._held = held
         return True
 
-    def _drop(self) -> None:
-        """The connection is not given back to the pool: the lock would go with it."""
+    def _release(self) -> None:
+        """Close the connection; given back to the pool, it would keep the lock."""
         held, self._held = self._held, None
         if held is not None:
             held.invalidate()

@@ -1,4 +1,4 @@
-"""The PostgreSQL advisory locks of the desk: every number in one place, and the only SQL on them.
+"""Defines the PostgreSQL advisory locks of the desk and contains the only SQL on them.
 
 An advisory lock is a number that the server gives to one holder at a time; what it protects is
 agreed upon by those who take it. Two purposes with one number would wait for each other without

@@ -1,7 +1,8 @@
-"""The outbox: what shall be sent, who is sending it, and what became of it.
+"""Stores outgoing mails: what is to be delivered, who is delivering it, and the result.
 
-A row is claimed by one commit before its mail is handed over, so that no two processes send it and
-a crash leaves it in `sending`: ambiguous, looked up, never blindly sent again.
+A row is claimed by one commit before its mail is delivered to the server, so that no two processes
+send it. A crash leaves the row in `sending`: its fate is looked up, and it is never sent again
+blindly.
 """
 
 from collections.abc import Sequence
@@ -15,33 +16,35 @@ from bot.domain import EscalationReason, Priority
 from bot.journal.case_opening import CaseOpener
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.records import OutboxState, Reply, Send
+from bot.journal.records import OutboxState, OutgoingMail, Reply
 from bot.journal.tables import audit, outbox, worker
 
-UNDELIVERED = EscalationReason.HELD.value
-OPEN = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
-NEEDS_PEOPLE = (OutboxState.HELD, OutboxState.FAILED, OutboxState.BOUNCED)
+UNDELIVERED = EscalationReason.HELD.value  # the reason of the case of a mail that did not go out
+UNSETTLED = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
+NEEDS_PERSON = (OutboxState.UNRESOLVED, OutboxState.FAILED, OutboxState.BOUNCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Which message a send belongs to, and the key under which it can be stored only once."""
+class MailOrigin:
+    """The message that a mail answers, and the key under which the mail can be stored only once."""
 
     key: str
     message_id: int
     conversation_id: int
 
 
-class Sends:
-    """The outgoing mails of one journal."""
+class MailOutbox:
+    """The outgoing mails of one journal; each method is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock, opener: CaseOpener) -> None:
         self._engine = engine
         self._clock = clock
         self._opener = opener
 
-    def due(self, *, conversation_id: int | None = None, limit: int = 100) -> list[Send]:
-        """What can be handed over now, oldest first."""
+    def list_due(
+        self, *, conversation_id: int | None = None, limit: int = 100
+    ) -> list[OutgoingMail]:
+        """Return the mails that can be delivered now, at most `limit`, oldest first."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.READY,
             outbox.c.next_attempt_at <= stamp(self._clock()),
@@ -51,59 +54,59 @@ class Sends:
             query = query.where(outbox.c.conversation_id == conversation_id)
         return self._read(query.order_by(outbox.c.id).limit(limit))
 
-    def in_state(self, *states: OutboxState, limit: int = 1000) -> list[Send]:
-        """Sends in one of `states`, oldest first."""
+    def list_in_state(self, *states: OutboxState, limit: int = 1000) -> list[OutgoingMail]:
+        """Return the mails in one of `states`, at most `limit`, oldest first."""
         query = sql.select(outbox).where(outbox.c.state.in_(states))
         return self._read(query.order_by(outbox.c.id).limit(limit))
 
-    def claim(self, send_id: int, by: str) -> bool:
-        """Take a ready mail for handing over; False when somebody else did."""
+    def claim(self, mail_id: int, by: str) -> bool:
+        """Claim a ready mail for the worker `by`; return False when another has claimed it."""
         return self._move(
-            send_id, (OutboxState.READY,), OutboxState.SENDING,
+            mail_id, (OutboxState.READY,), OutboxState.SENDING,
             worker=by, attempts=outbox.c.attempts + 1,
         )  # fmt: skip
 
-    def sent(self, send_id: int) -> bool:
-        """It was taken."""
-        return self._move(send_id, OPEN, OutboxState.SENT)
+    def mark_sent(self, mail_id: int) -> bool:
+        """Record that the server accepted the mail; return whether this changed its state."""
+        return self._move(mail_id, UNSETTLED, OutboxState.SENT)
 
-    def uncertain(self, send_id: int, fault: str) -> bool:
-        """It may have been taken: its own copy tells, or a person."""
-        return self._move(send_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
+    def mark_unknown(self, mail_id: int, fault: str) -> bool:
+        """Record that the server may have accepted the mail; a receipt or a person will tell."""
+        return self._move(mail_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
 
-    def retry_later(self, send_id: int, fault: str, *, seconds: float) -> bool:
-        """It was not taken: try again, but not before `seconds` have passed."""
+    def retry_later(self, mail_id: int, fault: str, *, seconds: float) -> bool:
+        """Record that the server did not accept the mail; it is due again after `seconds`."""
         return self._move(
-            send_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY,
+            mail_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY,
             fault=fault, next_attempt_at=after(self._clock, seconds),
         )  # fmt: skip
 
-    def failed(self, send_id: int, fault: str) -> bool:
-        """It will not be taken."""
-        return self._move(send_id, OPEN, OutboxState.FAILED, fault=fault)
+    def mark_failed(self, mail_id: int, fault: str) -> bool:
+        """Record that the mail will not be delivered; a case opens."""
+        return self._move(mail_id, UNSETTLED, OutboxState.FAILED, fault=fault)
 
-    def held(self, send_id: int, fault: str) -> bool:
-        """It will not be tried again: nobody knows whether it was taken."""
-        return self._move(send_id, (OutboxState.UNKNOWN,), OutboxState.HELD, fault=fault)
+    def mark_unresolved(self, mail_id: int, fault: str) -> bool:
+        """Record that nobody could find out whether the mail was delivered; a case opens."""
+        return self._move(mail_id, (OutboxState.UNKNOWN,), OutboxState.UNRESOLVED, fault=fault)
 
-    def list_unconfirmed(self, seconds: float) -> list[Send]:
-        """Sends whose fate has been unknown for longer than `seconds`."""
+    def list_unknown(self, seconds: float) -> list[OutgoingMail]:
+        """Return the mails whose fate has been unknown for longer than `seconds`, oldest first."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.UNKNOWN,
             outbox.c.changed_at < after(self._clock, -seconds),
         )
         return self._read(query.order_by(outbox.c.id))
 
-    def left_behind(self, by: Sequence[str], *, seconds: float = 0) -> list[Send]:
-        """Mails that one of the workers `by` claimed more than `seconds` ago and did not settle."""
+    def list_claimed_by(self, by: Sequence[str], *, seconds: float = 0) -> list[OutgoingMail]:
+        """Return mails that a worker of `by` claimed `seconds` ago or earlier without a result."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
             outbox.c.changed_at <= after(self._clock, -seconds),
         )
         return self._read(query.where(outbox.c.worker.in_(by)).order_by(outbox.c.id))
 
-    def overdue(self, seconds: float) -> int:
-        """How many mails should have gone out and were not touched for `seconds`."""
+    def count_overdue(self, seconds: float) -> int:
+        """Return how many mails should have gone out and were not touched for `seconds`."""
         before = after(self._clock, -seconds)
         sending = sql.and_(outbox.c.state == OutboxState.SENDING, outbox.c.changed_at < before)
         ready = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.next_attempt_at < before)
@@ -111,8 +114,8 @@ class Sends:
         with reading(self._engine) as db:
             return db.execute(query).scalar_one()
 
-    def orphans(self, lease_seconds: float) -> list[Send]:
-        """Mails in `sending` for longer than the lease by somebody who is not on the list."""
+    def list_orphaned(self, lease_seconds: float) -> list[OutgoingMail]:
+        """Return mails in `sending` for longer than the lease whose worker is not on record."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
             outbox.c.changed_at < after(self._clock, -lease_seconds),
@@ -120,56 +123,60 @@ class Sends:
         )
         return self._read(query.order_by(outbox.c.id))
 
-    def knows(self, header: str) -> bool:
-        """Is this the Message-ID of one of our mails?"""
+    def contains(self, header: str) -> bool:
+        """Return whether `header` is the Message-ID of a mail of this outbox."""
         query = sql.select(outbox.c.id).where(outbox.c.message_id_header == header)
         with reading(self._engine) as db:
             return db.execute(query).scalar() is not None
 
-    def receipt(self, header: str) -> bool:
-        """Our own copy came back: it was sent."""
-        return self._by_header(header, OPEN, OutboxState.SENT)
+    def record_receipt(self, header: str) -> bool:
+        """Record that our own copy of a mail came back, so that it was sent; `header` is its id."""
+        return self._move_by_header(header, UNSETTLED, OutboxState.SENT)
 
-    def bounce(self, header: str) -> bool:
-        """A report says that it did not arrive."""
-        return self._by_header(header, (*OPEN, OutboxState.SENT), OutboxState.BOUNCED)
+    def record_bounce(self, header: str) -> bool:
+        """Record that a report says a mail did not arrive; `header` is its Message-ID."""
+        return self._move_by_header(header, (*UNSETTLED, OutboxState.SENT), OutboxState.BOUNCED)
 
-    def counts(self) -> dict[str, int]:
-        """How many are in each state."""
-        query = sql.select(outbox.c.state, sql.func.count().label("found")).group_by(outbox.c.state)
+    def count_by_state(self) -> dict[str, int]:
+        """Return the number of mails in each state that occurs."""
+        query = sql.select(outbox.c.state, sql.func.count().label("number")).group_by(
+            outbox.c.state
+        )
         with reading(self._engine) as db:
-            return {row.state: row.found for row in db.execute(query)}
+            return {row.state: row.number for row in db.execute(query)}
 
-    def _by_header(self, header: str, before: Sequence[OutboxState], state: OutboxState) -> bool:
+    def _move_by_header(
+        self, header: str, before: Sequence[OutboxState], state: OutboxState
+    ) -> bool:
         query = sql.select(outbox.c.id).where(outbox.c.message_id_header == header)
         with reading(self._engine) as db:
-            found = db.execute(query).scalar()
-        return found is not None and self._move(found, before, state)
+            mail_id = db.execute(query).scalar()
+        return mail_id is not None and self._move(mail_id, before, state)
 
     def _move(
-        self, send_id: int, before: Sequence[OutboxState], state: OutboxState, **values: Any
+        self, mail_id: int, before: Sequence[OutboxState], state: OutboxState, **values: Any
     ) -> bool:
         now = stamp(self._clock())
         with writing(self._engine) as db:
-            row = outbox.update().where(outbox.c.id == send_id, outbox.c.state.in_(before))
+            row = outbox.update().where(outbox.c.id == mail_id, outbox.c.state.in_(before))
             done = db.execute(row.values(state=state, changed_at=now, **values))
             if not done.rowcount:
                 return False
             if state in (OutboxState.SENDING, OutboxState.READY):
                 return True
-            about = sql.select(outbox.c.message_id).where(outbox.c.id == send_id)
+            about = sql.select(outbox.c.message_id).where(outbox.c.id == mail_id)
             message_id = db.execute(about).scalar()
-            event = {"at": now, "actor": "desk", "event": f"send:{send_id}:{state}"}
+            event = {"at": now, "actor": "desk", "event": f"send:{mail_id}:{state}"}
             db.execute(audit.insert().values(**event, message_id=message_id))
-            if state in NEEDS_PEOPLE and message_id:
-                self._opener.open_unless_there(db, message_id, Priority.HIGH, UNDELIVERED)
+            if state in NEEDS_PERSON and message_id:
+                self._opener.open_once(db, message_id, Priority.HIGH, UNDELIVERED)
         return True
 
-    def _read(self, query: sql.Select[Any]) -> list[Send]:
+    def _read(self, query: sql.Select[Any]) -> list[OutgoingMail]:
         with reading(self._engine) as db:
             rows = db.execute(query).all()
         return [
-            Send(
+            OutgoingMail(
                 id=r.id, message_id=r.message_id, recipient=r.recipient,
                 header=r.message_id_header, body=bytes(r.body),
                 automatic=r.automatic, state=OutboxState(r.state),
@@ -179,8 +186,10 @@ class Sends:
         ]  # fmt: skip
 
 
-def outgoing(origin: Origin, reply: Reply, *, automatic: bool, now: str) -> dict[str, Any]:
-    """The row of a mail that is ready."""
+def new_outbox_row(
+    origin: MailOrigin, reply: Reply, *, automatic: bool, now: str
+) -> dict[str, Any]:
+    """Return the values of a new outbox row for `reply`, ready to be delivered at once."""
     return {
         "dedupe_key": origin.key,
         "message_id": origin.message_id,

@@ -1,4 +1,4 @@
-"""Secrets that somebody pasted into a mail which no person sees: kinds, never the secret."""
+"""Finds mails with a pasted secret that no person sees; it reads kinds, never the secret."""
 
 import json
 from dataclasses import dataclass
@@ -11,39 +11,44 @@ from bot.journal.engine import reading
 from bot.journal.records import MessageState
 from bot.journal.tables import escalation, message, slack_outbox
 
-DAY = 86_400
-NOTE = "pasted:"
+LOOK_BACK_SECONDS = 86_400  # staff need no notice about older mails
+NOTICE_KEY = "pasted:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pasted:
-    """One such mail."""
+class PastedSecretMessage:
+    """A mail with a pasted secret, and the kinds of secrets in it."""
 
     message_id: int
     kinds: tuple[str, ...]
 
     @property
     def key(self) -> str:
-        """Under which staff are told, once."""
-        return f"{NOTE}{self.message_id}"
+        """Return the unique key of the notice to staff, so that it is posted once."""
+        return f"{NOTICE_KEY}{self.message_id}"
 
 
-def pasted(engine: Engine, clock: Clock) -> list[Pasted]:
-    """Those of the last day that the desk answered by itself, and of which nobody was told."""
-    told = sql.select(slack_outbox.c.id).where(
-        slack_outbox.c.dedupe_key == sql.literal(NOTE) + sql.cast(message.c.id, sql.String)
+def list_unannounced(engine: Engine, clock: Clock) -> list[PastedSecretMessage]:
+    """Return the mails of the last day that need a notice to staff, oldest first.
+
+    These are mails that the desk answered by itself, without a case and without an earlier notice.
+    """
+    notice = sql.select(slack_outbox.c.id).where(
+        slack_outbox.c.dedupe_key == sql.literal(NOTICE_KEY) + sql.cast(message.c.id, sql.String)
     )
     case = sql.select(escalation.c.id).where(escalation.c.message_id == message.c.id)
     query = sql.select(message.c.id, message.c.redactions).where(
         message.c.state == MessageState.DECIDED, message.c.redactions != "[]",
-        message.c.received_at >= after(clock, -DAY), ~told.exists(), ~case.exists(),
+        message.c.received_at >= after(clock, -LOOK_BACK_SECONDS), ~notice.exists(), ~case.exists(),
     )  # fmt: skip
     with reading(engine) as db:
         rows = db.execute(query.order_by(message.c.id)).all()
-    found = [Pasted(message_id=row.id, kinds=_sure(row.redactions)) for row in rows]
-    return [each for each in found if each.kinds]
+    mails = [
+        PastedSecretMessage(message_id=row.id, kinds=_sure_kinds(row.redactions)) for row in rows
+    ]
+    return [mail for mail in mails if mail.kinds]
 
 
-def _sure(redactions: str) -> tuple[str, ...]:
-    """Kinds of what is a secret by its form; what only might be one is nobody's business."""
+def _sure_kinds(redactions: str) -> tuple[str, ...]:
+    """Return the kinds of secrets that are certain by their format, each once."""
     return tuple(dict.fromkeys(s["kind"] for s in json.loads(redactions) if s["certain"]))

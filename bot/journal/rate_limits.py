@@ -1,4 +1,8 @@
-"""How often the desk answered whom: counted in the transaction that stores the answer."""
+"""Counts automatic answers per sender, text, thread and domain, to enforce the caps.
+
+Counting happens in the transaction that stores the answer, under a lock, so that no two processes
+exceed a cap together.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,25 +14,29 @@ from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.tables import sender_count
 from bot.limits import Cap, Scope
 
-# The longest window but the thread's: older rows of the others can go.
+# Counts older than this are deleted, except those of threads. It bounds the window of every other
+# cap; the longest of the shipped limits.yaml is a day.
 KEEP_SECONDS = 7 * 86_400
 
 
-def exceeded(
+def find_exceeded_cap(
     db: sql.Connection, caps: Sequence[Cap], who: dict[Scope, str], clock: Clock
 ) -> Scope | None:
-    """The first cap that one more answer would break; counts the answer when there is none."""
+    """Return the scope of the first cap that one more answer would exceed.
+
+    When there is none, count the answer under every key of `who` and return None.
+    """
     lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
     for cap in caps:
-        if _given(db, cap, who[cap.scope], clock) >= cap.most:
+        if _count_answers(db, cap, who[cap.scope], clock) >= cap.most:
             return cap.scope
     rows = [{"scope": scope, "who": key, "at": stamp(clock())} for scope, key in who.items()]
     db.execute(sender_count.insert(), rows)
     return None
 
 
-def counted(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
-    """The keys that an answer counts under; a thread is one whoever writes in it."""
+def count_keys(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
+    """Return the key that an answer counts under for each scope; hashes, never the address."""
     address = sender.strip().lower()
     words = " ".join(text.lower().split())
     return {
@@ -43,14 +51,14 @@ def counted(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
 def is_used_up(
     db: sql.Connection, caps: Sequence[Cap], who: tuple[Scope, str], clock: Clock
 ) -> bool:
-    """Would one more answer break a cap on this scope and key? Counts nothing."""
+    """Return whether one more answer would exceed a cap on this scope and key; counts nothing."""
     scope, key = who
     mine = (cap for cap in caps if cap.scope is scope)
-    return any(_given(db, cap, key, clock) >= cap.most for cap in mine)
+    return any(_count_answers(db, cap, key, clock) >= cap.most for cap in mine)
 
 
-def _given(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
-    """The answers under a key within the window of a cap."""
+def _count_answers(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
+    """Return the number of answers under a key within the window of a cap."""
     query = sql.select(sql.func.count()).select_from(sender_count)
     query = query.where(
         sender_count.c.scope == cap.scope,
@@ -61,12 +69,12 @@ def _given(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
 
 
 def thread_key(thread: str) -> str:
-    """The key that the answers in a thread count under."""
+    """Return the key under which the answers in a thread are counted."""
     return _hash(thread)
 
 
-def forget(db: sql.Connection, clock: Clock) -> None:
-    """Drop the rows that no cap looks at any more."""
+def delete_old_counts(db: sql.Connection, clock: Clock) -> None:
+    """Delete the counts that no cap looks at any more."""
     old = sender_count.c.at < after(clock, -KEEP_SECONDS)
     db.execute(sender_count.delete().where(old, sender_count.c.scope != Scope.THREAD))
 

@@ -1,4 +1,4 @@
-"""What goes into the journal and what comes out of it."""
+"""Defines the values that go into the journal and come out of it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +8,8 @@ from bot.domain import Response
 
 
 class MessageState(StrEnum):
+    """How far a received message is; the journal stores the value."""
+
     RECEIVED = "received"
     DECIDED = "decided"
     DROPPED = "dropped"
@@ -15,11 +17,13 @@ class MessageState(StrEnum):
 
 
 class OutboxState(StrEnum):
+    """How far an outgoing mail is; the journal stores the value."""
+
     READY = "ready"
-    SENDING = "sending"  # handed over right now, or by a process that died doing it
+    SENDING = "sending"  # being delivered now, or by a process that died while delivering it
     SENT = "sent"
-    UNKNOWN = "unknown"  # may have been taken; a receipt decides, or a person
-    HELD = "held"  # nobody knows its fate, or it was stopped: a person must look
+    UNKNOWN = "unknown"  # may have been delivered; a receipt decides, or a person
+    UNRESOLVED = "held"  # nobody could find out whether it was delivered: a person must look
     BOUNCED = "bounced"
     FAILED = "failed"  # refused for good, or too often
 
@@ -35,12 +39,12 @@ class CaseAction(StrEnum):
 
     @property
     def sends(self) -> bool:
-        """Does a mail go to the user?"""
+        """Return whether a mail goes to the user."""
         return self in (CaseAction.APPROVED, CaseAction.EDITED)
 
 
 class Stage(StrEnum):
-    """How far a case is; the last two are what a decision made of it."""
+    """How far a case is; a decision leads to one of the last two."""
 
     OPEN = "open"
     CLAIMED = "claimed"
@@ -51,8 +55,8 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A message as it is stored: masked text, and where its raw form lies."""
+class ReceivedMessage:
+    """A message as it is stored: its masked text, and where its raw form lies."""
 
     channel: str
     thread_key: str
@@ -64,7 +68,7 @@ class Received:
     headers: dict[str, str]  # subject, message id, references; shown and attachments for staff
     text: str
     redactions: tuple[dict[str, Any], ...] = ()
-    final: bool = False  # dropped: nothing is to be decided
+    final: bool = False  # True for a dropped message: nothing is to be decided
     thread: str = ""  # what the mails of one thread share, whoever wrote them; empty: thread_key
     message_id: str = ""  # by which later mails may name this one
     named: tuple[str, ...] = ()  # Message-IDs that it names: a known one leads to its thread
@@ -72,7 +76,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A finished outgoing mail."""
+    """A finished outgoing mail: its recipient, Message-ID and bytes."""
 
     recipient: str
     message_id: str
@@ -81,15 +85,19 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is stored of a decided message: its outcomes and the reply, if one goes out."""
+    """What is to be stored of a decided message: its outcomes, and the reply if one goes out."""
 
     response: Response
     reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What was stored: the cap that was hit, empty for none; `first` is False on a repeat."""
+class StoredDecision:
+    """What was stored of a decided message.
+
+    `cap` is the scope of the cap that held the reply, empty for none; `first` is False when the
+    message had been decided before and nothing was stored.
+    """
 
     response: Response
     cap: str = ""
@@ -97,8 +105,8 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """An open escalation, as `queue` shows it."""
+class QueuedCase:
+    """An open case, as the list of the queue shows it."""
 
     id: int
     message_id: int
@@ -114,15 +122,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """An outgoing mail and how far it is."""
+class OutgoingMail:
+    """A mail of the outbox and how far its delivery is."""
 
     id: int
     message_id: int | None
     recipient: str
     header: str  # the Message-ID that the mail carries
     body: bytes
-    automatic: bool  # nobody has read it: the outbound check does, before it goes
+    automatic: bool  # no person has read it, so the outbound check does before it goes
     state: OutboxState
     attempts: int
     changed_at: str
@@ -132,7 +140,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDecision:
-    """A person's decision: what, who, when."""
+    """A person's decision on a case: what, who, when."""
 
     action: CaseAction
     actor: str
@@ -141,7 +149,7 @@ class CaseDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of the mail of a case."""
+    """What became of the mail that a person sent in a case."""
 
     state: OutboxState
     at: str
@@ -150,8 +158,8 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetailsRequest:
-    """A question of a case, with the evidence that did not suffice."""
+class CaseQuestion:
+    """A question of a case, with the outcome and the evidence that did not suffice."""
 
     text: str
     kind: str
@@ -162,7 +170,7 @@ class DetailsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """All that staff see of an escalation."""
+    """Everything that staff see of a case."""
 
     id: int
     message_id: int
@@ -180,27 +188,28 @@ class Case:
     touched_at: str = ""
     rule: str = ""
     masked: tuple[str, ...] = ()  # kinds of secrets that were removed
-    asked: tuple[DetailsRequest, ...] = ()
+    questions: tuple[CaseQuestion, ...] = ()
     parent: int | None = None  # the first case of the same conversation
-    made: CaseDecision | None = None
+    decision: CaseDecision | None = None
     delivery: Delivery | None = None
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
+    round: int = 0  # how often it was reopened
 
     @property
     def open(self) -> bool:
-        """Can it still be decided?"""
+        """Return whether the case can still be decided."""
         return self.stage not in (Stage.DECIDED, Stage.CLOSED)
 
     @property
     def drafted(self) -> bool:
-        """Is there a draft that answers, rather than one that only says that a person will?"""
-        return bool(self.draft) and any(a.passages for a in self.asked)
+        """Return whether there is a draft that quotes the post, not only announces a person."""
+        return bool(self.draft) and any(a.passages for a in self.questions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A step of a case on which nothing is sent."""
+class CaseChange:
+    """A step of a case that sends nothing: a claim, a release, a snooze."""
 
     verb: str
     stage: Stage

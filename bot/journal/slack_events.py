@@ -1,7 +1,7 @@
-"""What comes from Slack: events before their ack; and the cards that stand there.
+"""Stores what comes from Slack before it is acknowledged, and where each card lies.
 
-An event is stored under its id and under the place of its message, so that no delivery of it is
-handled twice.
+An event is stored under its id and under the place of its message, so that none is handled twice
+however often Slack delivers it.
 """
 
 import json
@@ -18,17 +18,14 @@ from bot.journal.clock import Clock, after
 from bot.journal.engine import reading, storable, writing
 from bot.journal.leader import Leader
 from bot.journal.records import MessageState
-from bot.journal.slack_outbox import Posts, card_row
+from bot.journal.slack_outbox import SlackOutbox, card_row
 from bot.journal.slack_records import (
-    DEAD,
-    DONE,
-    FAILED,
-    NEW,
-    SENT,
-    Card,
-    Event,
     FollowUpMessage,
     NewSlackEvent,
+    SlackCard,
+    SlackEvent,
+    SlackEventState,
+    SlackPostState,
     card_of,
     event_of,
 )
@@ -41,7 +38,7 @@ from bot.journal.tables import (
     slack_outbox,
 )
 
-TRIES = 3
+MAX_ATTEMPTS = 3  # to handle one event; after the last its person gets an error message
 DRAFTED = (
     sql.select(sql.func.count())
     .where(outcome.c.message_id == message.c.id, outcome.c.passages != "[]")
@@ -49,83 +46,83 @@ DRAFTED = (
 )
 
 
-class SlackBook(Posts):
-    """Each function is one transaction."""
+class SlackStore(SlackOutbox):
+    """The tables of Slack in one journal; each method is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         super().__init__(engine, clock)
         self.leader = Leader(engine)
 
-    def take(self, fresh: Sequence[NewSlackEvent]) -> int:
-        """Store events in one commit; how many were not there yet, they or their message."""
+    def store_events(self, events: Sequence[NewSlackEvent]) -> int:
+        """Store events in one commit and return how many were new, they and their message."""
         try:
             with writing(self._engine) as db:
-                return sum(self._new(db, each) for each in fresh)
+                return sum(self._insert_event(db, each) for each in events)
         except IntegrityError:  # another process took one of them just now
-            if len(fresh) == 1:
+            if len(events) == 1:
                 return 0
-            return sum(self.take([each]) for each in fresh)
+            return sum(self.store_events([each]) for each in events)
 
-    def waiting(self, lane: str, limit: int = 20) -> list[Event]:
-        """Events of a lane that nobody has acted on, oldest first."""
+    def list_waiting(self, lane: str, limit: int = 20) -> list[SlackEvent]:
+        """Return the unhandled events of a lane, at most `limit`, oldest first."""
         query = sql.select(slack_event).where(
-            slack_event.c.state == NEW, slack_event.c.lane == lane
+            slack_event.c.state == SlackEventState.NEW, slack_event.c.lane == lane
         )
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(slack_event.c.id).limit(limit)).all()
         return [event_of(row) for row in rows]
 
-    def event(self, event_id: int) -> Event | None:
-        """One event, acted on or not."""
+    def read_event(self, event_id: int) -> SlackEvent | None:
+        """Return an event, handled or not; None when there is none of this id."""
         with reading(self._engine) as db:
             query = sql.select(slack_event).where(slack_event.c.id == event_id)
             row = db.execute(query).first()
         return event_of(row) if row else None
 
-    def keep(self, text: str) -> int:
-        """A text that somebody is about to send, until they say so."""
+    def store_text(self, text: str) -> int:
+        """Store a text that somebody is about to send, and return the id to read it by."""
         row = slack_event.insert().values(
-            event_key=f"text:{secrets.token_hex(12)}", lane="text", state=DONE,
+            event_key=f"text:{secrets.token_hex(12)}", lane="text", state=SlackEventState.DONE,
             payload=json.dumps({"text": storable(text)}), received_at=self._now(),
         )  # fmt: skip
         with writing(self._engine) as db:
-            made = db.execute(row).inserted_primary_key
-        return int(made[0]) if made else 0
+            row_key = db.execute(row).inserted_primary_key
+        return int(row_key[0]) if row_key else 0
 
-    def remember(self, event_id: int, result: str) -> None:
-        """What came of it so far."""
-        self._mark(event_id, result=result)
+    def store_result(self, event_id: int, result: str) -> None:
+        """Store what handling an event has led to so far, as JSON."""
+        self._update_event(event_id, result=result)
 
-    def acted(self, event_id: int) -> None:
-        """It needs nothing more."""
-        self._mark(event_id, state=DONE)
+    def mark_handled(self, event_id: int) -> None:
+        """Record that an event needs nothing more."""
+        self._update_event(event_id, state=SlackEventState.DONE)
 
-    def attempt(self, event_id: int) -> bool:
-        """Count a failed try; False when it was the last."""
+    def count_attempt(self, event_id: int) -> bool:
+        """Count a failed attempt to handle an event; return False when it was the last."""
         with writing(self._engine) as db:
             this = slack_event.c.id == event_id
             tried = db.execute(sql.select(slack_event.c.attempts).where(this)).scalar_one() + 1
-            state = NEW if tried < TRIES else FAILED
+            state = SlackEventState.NEW if tried < MAX_ATTEMPTS else SlackEventState.FAILED
             db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
-        return bool(tried < TRIES)
+        return bool(tried < MAX_ATTEMPTS)
 
-    def cards(self) -> dict[int, Card]:
-        """Every card."""
+    def read_cards(self) -> dict[int, SlackCard]:
+        """Return every card by the id of its case."""
         with reading(self._engine) as db:
             rows = db.execute(sql.select(slack_card)).all()
         return {row.escalation_id: card_of(row) for row in rows}
 
-    def card(self, case_id: int) -> Card | None:
-        """The card of a case."""
+    def read_card(self, case_id: int) -> SlackCard | None:
+        """Return the card of a case, or None when it has none yet."""
         with reading(self._engine) as db:
             row = db.execute(card_row(case_id)).first()
         return card_of(row) if row else None
 
-    def later(self, message_id: int) -> list[FollowUpMessage]:
-        """The later messages of the case of this one, as they were decided, each with its draft.
+    def list_follow_ups(self, message_id: int) -> list[FollowUpMessage]:
+        """Return the later messages of the case of this message, in the order of their decisions.
 
-        They are of the same conversation, or joined the case. What was dropped (an out-of-office
-        note, a bounce) is none of them, nor what the desk has not decided yet.
+        They belong to the same conversation or joined the case. Dropped messages (an out-of-office
+        note, a bounce) and messages that are not decided yet are left out.
         """
         first = sql.select(message).where(message.c.id == message_id).subquery()
         case = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
@@ -158,61 +155,68 @@ class SlackBook(Posts):
             for r in rows
         ]  # fmt: skip
 
-    def followed(self, case_id: int, count: int) -> None:
-        """Its thread has told of so many later messages."""
+    def record_follow_ups(self, case_id: int, count: int) -> None:
+        """Record that the thread of a card shows the first `count` later messages."""
         with writing(self._engine) as db:
             this = slack_card.c.escalation_id == case_id
             db.execute(slack_card.update().where(this).values(followed=count))
 
-    def counts(self) -> dict[str, int]:
-        """Posts by state, events that wait or failed."""
-        found: dict[str, int] = {}
+    def count_by_state(self) -> dict[str, int]:
+        """Return the number of posts in each state, and of events under `event STATE`."""
+        counts: dict[str, int] = {}
         for table, prefix in ((slack_outbox, ""), (slack_event, "event ")):
-            query = sql.select(table.c.state, sql.func.count().label("found"))
+            query = sql.select(table.c.state, sql.func.count().label("number"))
             with reading(self._engine) as db:
                 for row in db.execute(query.group_by(table.c.state)):
-                    found[f"{prefix}{row.state}"] = row.found
-        return found
+                    counts[f"{prefix}{row.state}"] = row.number
+        return counts
 
-    def given_up(self, seconds: float) -> int:
-        """Events of the last `seconds` that broke too often."""
+    def count_failed_events(self, seconds: float) -> int:
+        """Return how many events of the last `seconds` were given up."""
         query = sql.select(sql.func.count()).select_from(slack_event)
         query = query.where(
-            slack_event.c.state == FAILED, slack_event.c.received_at > after(self._clock, -seconds)
+            slack_event.c.state == SlackEventState.FAILED,
+            slack_event.c.received_at > after(self._clock, -seconds),
         )
         with reading(self._engine) as db:
             return int(db.execute(query).scalar_one())
 
-    def forget(self, *, days: int) -> None:
-        """Drop what was handled long ago; its keys were kept for more than any retry."""
+    def delete_handled(self, *, days: int) -> None:
+        """Delete events and posts that were handled more than `days` days ago.
+
+        Slack repeats a delivery for hours at most, so the keys are not needed any more.
+        """
         then = after(self._clock, -86_400 * days)
         with writing(self._engine) as db:
-            old = sql.and_(slack_event.c.received_at < then, slack_event.c.state != NEW)
+            old = sql.and_(
+                slack_event.c.received_at < then, slack_event.c.state != SlackEventState.NEW
+            )
             db.execute(slack_event.delete().where(old))
             gone = sql.and_(
-                slack_outbox.c.created_at < then, slack_outbox.c.state.in_((SENT, DEAD))
+                slack_outbox.c.created_at < then,
+                slack_outbox.c.state.in_((SlackPostState.SENT, SlackPostState.FAILED)),
             )
             db.execute(slack_outbox.delete().where(gone))
 
-    def note(self, actor: str, event: str, message_id: int | None = None) -> None:
-        """Write down what a person looked at or did."""
+    def append_audit(self, actor: str, event: str, message_id: int | None = None) -> None:
+        """Append to the audit what a person looked at or did."""
         with writing(self._engine) as db:
             append_audit(db, self._now(), actor, event, message_id)
 
-    def _new(self, db: sql.Connection, each: NewSlackEvent) -> bool:
+    def _insert_event(self, db: sql.Connection, each: NewSlackEvent) -> bool:
         there = [slack_event.c.event_key == each.key]
         if each.place:
             there.append(slack_event.c.place_key == each.place)
         if db.execute(sql.select(slack_event.c.id).where(sql.or_(*there))).first():
             return False
         row = slack_event.insert().values(
-            event_key=each.key, place_key=each.place, lane=each.lane, state=NEW,
+            event_key=each.key, place_key=each.place, lane=each.lane, state=SlackEventState.NEW,
             payload=json.dumps(each.payload), received_at=self._now(),
         )  # fmt: skip
         db.execute(row)
         return True
 
-    def _mark(self, event_id: int, **values: Any) -> None:
+    def _update_event(self, event_id: int, **values: Any) -> None:
         with writing(self._engine) as db:
             row = slack_event.update().where(slack_event.c.id == event_id)
             db.execute(row.values(**values))

@@ -1,7 +1,7 @@
-"""What goes out to Slack: a post is a row until Slack has taken it.
+"""Stores what is to be posted to Slack until Slack has accepted it.
 
-Rows of one case go out in order; what belongs into the thread of a card waits until the card lies
-there.
+Posts of one case go out in order; what belongs into the thread of a card waits until the card has
+been posted.
 """
 
 import json
@@ -16,21 +16,22 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.slack_records import DEAD, READY, SENDING, SENT, SlackPost, post_of
+from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import slack_card, slack_outbox
 
+# How the unique keys of reminders and of alerts to the on-call people begin.
 REMINDER = "remind:"
 ALERT = "dead:"
 
 
-class Posts:
-    """Each function is one transaction."""
+class SlackOutbox:
+    """The posts of one journal; each method is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
 
-    def put(
+    def enqueue(
         self,
         key: str,
         *,
@@ -40,8 +41,12 @@ class Posts:
         case_id: int | None = None,
         at: datetime | None = None,
     ) -> bool:
-        """Store a post, to be made from `at` on; False when it was stored before."""
-        row = self._post(key, channel, method, payload, case_id)
+        """Store a post under its unique `key`; return False when it was stored before.
+
+        `method` is a method of Slack's Web API or `respond`, `payload` its arguments. The post is
+        not posted before `at`.
+        """
+        row = self._insert_post(key, channel, method, payload, case_id)
         if at:
             row = row.values(next_attempt_at=stamp(at))
         try:
@@ -51,16 +56,19 @@ class Posts:
             return False
         return True
 
-    def knows(self, key: str) -> bool:
-        """Was a post stored under this key?"""
+    def contains(self, key: str) -> bool:
+        """Return whether a post was stored under this key."""
         query = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
         with reading(self._engine) as db:
             return db.execute(query).first() is not None
 
-    def draw(self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str) -> None:
-        """A new card, or the card as it shall look from now on: one post, however often it changes.
+    def enqueue_card(
+        self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str
+    ) -> None:
+        """Store the card of a case as it shall look from now on.
 
-        What is still waiting to go out is replaced; the newest drawing is what goes.
+        However often it changes, one post waits: the newest drawing replaces an older one. `stamp`
+        is the text by which a later change is noticed.
         """
         with writing(self._engine) as db:
             card = db.execute(card_row(case_id)).first()
@@ -73,47 +81,61 @@ class Posts:
                 db.execute(slack_card.update().where(this).values(stamp=stamp))
                 key, method = f"card:{case_id}:{secrets.token_hex(4)}", "chat.update"
                 channel = card.channel
-            if card is None or not self._replaced(db, case_id, drawn):
-                db.execute(self._post(key, channel, method, drawn, case_id))
+            if card is None or not self._replace_waiting_card(db, case_id, drawn):
+                db.execute(self._insert_post(key, channel, method, drawn, case_id))
 
-    def due(self) -> list[SlackPost]:
-        """The first post of each case and of each channel's rest that may go out now.
+    def list_due(self) -> list[SlackPost]:
+        """Return the posts that may go out now: the first of each case, and of each channel.
 
-        What belongs into a thread that is not there yet is no first: its card goes before it.
+        A post for a thread whose card has not been posted yet waits for that card.
         """
-        query = sql.select(slack_outbox).where(slack_outbox.c.state == READY)
+        query = sql.select(slack_outbox).where(slack_outbox.c.state == SlackPostState.READY)
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(slack_outbox.c.id)).all()
-            lying = set(db.execute(LYING).scalars())
+            posted = set(db.execute(POSTED_CARDS).scalars())
         heads: dict[object, SlackPost] = {}
         for post in map(post_of, rows):
-            if post.payload.get("thread_of") in {None, *lying}:
-                heads.setdefault(_line(post), post)
+            if post.payload.get("thread_of") in {None, *posted}:
+                heads.setdefault(_order_key(post), post)
         now = self._now()
-        return [post for post in heads.values() if post.at <= now]
+        return [post for post in heads.values() if post.not_before <= now]
 
     def claim(self, post_id: int) -> bool:
-        """Take a post for making it; False when it is taken."""
-        return self._move(post_id, READY, state=SENDING, attempts=slack_outbox.c.attempts + 1)
+        """Claim a post for making it; return False when another has claimed it."""
+        return self._move(
+            post_id,
+            SlackPostState.READY,
+            state=SlackPostState.SENDING,
+            attempts=slack_outbox.c.attempts + 1,
+        )
 
-    def posted(self, post: SlackPost, ts: str) -> None:
-        """Slack has taken it; a card lies at `ts` from now on."""
+    def mark_sent(self, post: SlackPost, ts: str) -> None:
+        """Record that Slack accepted a post; `ts` is the id that Slack gave its message."""
         with writing(self._engine) as db:
             this = slack_outbox.c.id == post.id
-            db.execute(slack_outbox.update().where(this).values(state=SENT, ts=ts, payload="{}"))
+            db.execute(
+                slack_outbox.update()
+                .where(this)
+                .values(state=SlackPostState.SENT, ts=ts, payload="{}")
+            )
             if post.key.startswith("card:"):
                 card = slack_card.c.escalation_id == post.case_id
                 db.execute(slack_card.update().where(card).values(ts=ts))
-                db.execute(slack_outbox.delete().where(_card_of(post.case_id, DEAD)))
+                db.execute(
+                    slack_outbox.delete().where(_card_of(post.case_id, SlackPostState.FAILED))
+                )
 
     def retry_later(
         self, post_id: int, fault: str, *, seconds: float, counted: bool = True
     ) -> None:
-        """Not taken: later. `counted` is False when Slack only asked to wait."""
+        """Record that Slack did not accept a post; it is due again after `seconds`.
+
+        `counted` is False when Slack only asked to wait: then it is not counted as an attempt.
+        """
         values: dict[str, Any] = {"next_attempt_at": after(self._clock, seconds), "fault": fault}
         if not counted:
             values["attempts"] = slack_outbox.c.attempts - 1
-        self._move(post_id, SENDING, state=READY, **values)
+        self._move(post_id, SlackPostState.SENDING, state=SlackPostState.READY, **values)
 
     def mark_failed(
         self,
@@ -124,63 +146,73 @@ class Posts:
         tell: Sequence[str] = (),
         at: datetime | None = None,
     ) -> None:
-        """It was not taken and is given up for now; each of `tell` hears so, once, from `at` on."""
+        """Record that a post is given up for now.
+
+        Each user of `tell` is sent the message `says` about it, once and not before `at`.
+        """
         with writing(self._engine) as db:
             row = slack_outbox.update().where(slack_outbox.c.id == post.id)
-            db.execute(row.values(state=DEAD, fault=fault))
+            db.execute(row.values(state=SlackPostState.FAILED, fault=fault))
             for user in tell:
                 key = f"{ALERT}{post.id}:{user}"
                 there = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
                 if db.execute(there).first() is None:
-                    alert = self._post(key, user, "chat.postMessage", says, None)
+                    alert = self._insert_post(key, user, "chat.postMessage", says, None)
                     db.execute(alert.values(next_attempt_at=stamp(at) if at else ""))
 
-    def dead(self) -> list[SlackPost]:
-        """What was given up and not taken since, oldest first."""
-        query = sql.select(slack_outbox).where(slack_outbox.c.state == DEAD)
+    def list_failed(self) -> list[SlackPost]:
+        """Return the posts that were given up and not accepted since, oldest first."""
+        query = sql.select(slack_outbox).where(slack_outbox.c.state == SlackPostState.FAILED)
         with reading(self._engine) as db:
             return [post_of(row) for row in db.execute(query.order_by(slack_outbox.c.id))]
 
     def requeue_failed(self) -> int:
-        """What was given up is tried again: what was wrong with it may be mended; how many."""
-        values = {"state": READY, "attempts": 0, "next_attempt_at": ""}
+        """Make every given-up post ready again, as its fault may be repaired; return how many."""
+        values = {"state": SlackPostState.READY, "attempts": 0, "next_attempt_at": ""}
         with writing(self._engine) as db:
-            row = slack_outbox.update().where(slack_outbox.c.state == DEAD)
+            row = slack_outbox.update().where(slack_outbox.c.state == SlackPostState.FAILED)
             return int(db.execute(row.values(**values)).rowcount)
 
     def redirect_to_dm(self, post: SlackPost, payload: Mapping[str, Any]) -> None:
-        """An answer that came too late for its command goes to the person instead."""
+        """Turn an answer that came too late for its command into a direct message."""
         self._move(
-            post.id, SENDING, state=READY, method="chat.postMessage", payload=json.dumps(payload)
+            post.id,
+            SlackPostState.SENDING,
+            state=SlackPostState.READY,
+            method="chat.postMessage",
+            payload=json.dumps(payload),
         )
 
     def withdraw(self, prefix: str, channel: str) -> None:
-        """Take back what begins with `prefix` and still waits for a channel."""
+        """Delete the posts to a channel whose key begins with `prefix` and that still wait."""
         with writing(self._engine) as db:
             this = slack_outbox.c.channel == channel
             db.execute(slack_outbox.delete().where(this, waiting(prefix)))
 
     def requeue_in_flight(self) -> None:
-        """What a dead process was posting goes out again: a card twice is better than none."""
+        """Make ready again what a dead process was posting: a card twice is better than none."""
         with writing(self._engine) as db:
-            row = slack_outbox.update().where(slack_outbox.c.state == SENDING)
-            db.execute(row.values(state=READY))
+            row = slack_outbox.update().where(slack_outbox.c.state == SlackPostState.SENDING)
+            db.execute(row.values(state=SlackPostState.READY))
 
-    def _post(
+    def _insert_post(
         self, key: str, channel: str, method: str, payload: Mapping[str, Any], case_id: int | None
     ) -> sql.Insert:
         return slack_outbox.insert().values(
             dedupe_key=key, channel=channel, case_id=case_id, method=method,
-            payload=json.dumps(payload), state=READY, next_attempt_at="", created_at=self._now(),
+            payload=json.dumps(payload), state=SlackPostState.READY, next_attempt_at="",
+            created_at=self._now(),
         )  # fmt: skip
 
-    def _replaced(self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any]) -> bool:
-        """Put the new drawing in the place of the last one that still waits."""
-        query = sql.select(slack_outbox.c.id).where(_card_of(case_id, READY))
-        found = db.execute(query.order_by(slack_outbox.c.id.desc()).limit(1)).scalar()
-        if found is None:
+    def _replace_waiting_card(
+        self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any]
+    ) -> bool:
+        """Replace the last drawing of a card that still waits; return False when none does."""
+        query = sql.select(slack_outbox.c.id).where(_card_of(case_id, SlackPostState.READY))
+        waiting_id = db.execute(query.order_by(slack_outbox.c.id.desc()).limit(1)).scalar()
+        if waiting_id is None:
             return False
-        row = slack_outbox.update().where(slack_outbox.c.id == found)
+        row = slack_outbox.update().where(slack_outbox.c.id == waiting_id)
         db.execute(row.values(payload=json.dumps(drawn)))
         return True
 
@@ -195,27 +227,28 @@ class Posts:
         return stamp(self._clock())
 
 
-LYING = sql.select(slack_card.c.escalation_id).where(slack_card.c.ts != "")
+POSTED_CARDS = sql.select(slack_card.c.escalation_id).where(slack_card.c.ts != "")
 
 
 def waiting(prefix: str) -> sql.ColumnElement[bool]:
-    """Posts whose key begins so, and that nobody has begun to make."""
+    """Return a condition for ready posts whose key begins with `prefix`."""
     begins = slack_outbox.c.dedupe_key.startswith(prefix, autoescape=True)
-    return sql.and_(begins, slack_outbox.c.state == READY)
+    return sql.and_(begins, slack_outbox.c.state == SlackPostState.READY)
 
 
 def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:
-    """The drawings of a case that are in this state."""
+    """Return a condition for the drawings of a case in this state."""
     begins = slack_outbox.c.dedupe_key.startswith("card:", autoescape=True)
     return sql.and_(slack_outbox.c.case_id == case_id, slack_outbox.c.state == state, begins)
 
 
-def _line(post: SlackPost) -> object:
-    """What a post stands in line with; a word that waits for the morning holds up nothing."""
+def _order_key(post: SlackPost) -> object:
+    """Return what a post keeps its order with; a delayed reminder holds up nothing else."""
     if post.case_id is None and post.key.startswith((REMINDER, ALERT)):
         return post.key
     return post.case_id or ("channel", post.channel)
 
 
 def card_row(case_id: int) -> sql.Select[Any]:
+    """Return a query for the row of the card of a case."""
     return sql.select(slack_card).where(slack_card.c.escalation_id == case_id)

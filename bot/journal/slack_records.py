@@ -1,27 +1,42 @@
-"""What goes into the tables of Slack and what comes out of them."""
+"""Defines the values that go into the tables of Slack and come out of them."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-NEW, DONE, FAILED = "new", "done", "failed"
-READY, SENDING, SENT, DEAD = "ready", "sending", "sent", "dead"
+
+class SlackEventState(StrEnum):
+    """How far an event from Slack has been handled; the journal stores the value."""
+
+    NEW = "new"
+    DONE = "done"
+    FAILED = "failed"  # it broke as often as it may be tried
+
+
+class SlackPostState(StrEnum):
+    """How far a post to Slack is; the journal stores the value."""
+
+    READY = "ready"
+    SENDING = "sending"  # being posted now, or by a process that died while posting it
+    SENT = "sent"
+    FAILED = "dead"  # Slack refused it, or it was tried too often; it is tried again every hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSlackEvent:
-    """An event that is to be stored."""
+    """An event from Slack that is to be stored."""
 
     key: str
     lane: str
     payload: Mapping[str, Any]
-    place: str | None = None  # of its message: one that comes under two ids is one
+    place: str | None = None  # team, channel and time of its message, which may come under two ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that came from Slack, masked."""
+class SlackEvent:
+    """A stored event from Slack; its payload is masked."""
 
     id: int
     key: str
@@ -34,7 +49,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackPost:
-    """A call that waits to be made."""
+    """A call to Slack that is stored until it succeeds."""
 
     id: int
     key: str
@@ -43,25 +58,25 @@ class SlackPost:
     method: str
     payload: dict[str, Any]
     attempts: int
-    at: str  # not before
-    made: str  # when it was stored
+    not_before: str  # the earliest time of the next attempt
+    created_at: str  # when it was stored
     fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """Where the card of a case lies, and what it was drawn from."""
+class SlackCard:
+    """The card of a case: where it lies in Slack, and which state of the case it shows."""
 
     case_id: int
     channel: str
     ts: str
     stamp: str
-    followed: int
+    announced_follow_ups: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpMessage:
-    """A message that came later and belongs to a case."""
+    """A later message that belongs to a case."""
 
     id: int
     text: str
@@ -69,23 +84,26 @@ class FollowUpMessage:
     sender: str = ""  # where it is somebody else than who wrote the first one
 
 
-def card_of(row: Any) -> Card:
-    return Card(
+def card_of(row: Any) -> SlackCard:
+    """Return a row of `slack_card` as a value."""
+    return SlackCard(
         case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp,
-        followed=row.followed,
+        announced_follow_ups=row.followed,
     )  # fmt: skip
 
 
-def event_of(row: Any) -> Event:
-    return Event(
+def event_of(row: Any) -> SlackEvent:
+    """Return a row of `slack_event` as a value."""
+    return SlackEvent(
         id=row.id, key=row.event_key, lane=row.lane, payload=json.loads(row.payload),
         attempts=row.attempts, received_at=row.received_at, result=row.result,
     )  # fmt: skip
 
 
 def post_of(row: Any) -> SlackPost:
+    """Return a row of `slack_outbox` as a value."""
     return SlackPost(
         id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
         method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
-        at=row.next_attempt_at, made=row.created_at, fault=row.fault,
+        not_before=row.next_attempt_at, created_at=row.created_at, fault=row.fault,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The numbers of a day."""
+"""Counts what happened today, for App Home."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from bot.journal.tables import decision, escalation, message, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Numbers:
-    """Since midnight UTC."""
+class DailyStatistics:
+    """Counts since midnight UTC, and two times of any day."""
 
     messages: int
     answered: int
@@ -25,8 +25,8 @@ class Numbers:
     failed: int = 0  # mails that it refused for good, or that came back
 
 
-def today(engine: Engine, clock: Clock) -> Numbers:
-    """What came, what the desk answered, what people decided, what is open."""
+def read_statistics(engine: Engine, clock: Clock) -> DailyStatistics:
+    """Return the counts of today and the times of the last mail in and out."""
     since = stamp(clock().replace(hour=0, minute=0, second=0, microsecond=0))
     came = message.c.received_at >= since
     count = sql.select(sql.func.count())
@@ -47,4 +47,6 @@ def today(engine: Engine, clock: Clock) -> Numbers:
         "failed": count.select_from(outbox).where(gone),
     }
     with reading(engine) as db:
-        return Numbers(**{name: db.execute(query).scalar_one() for name, query in asked.items()})
+        return DailyStatistics(
+            **{name: db.execute(query).scalar_one() for name, query in asked.items()}
+        )

@@ -1,4 +1,4 @@
-"""The application's own tables: ids and masked text only."""
+"""Defines the tables of the desk; they hold ids and masked text only."""
 
 import sqlalchemy as sql
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
@@ -70,7 +70,7 @@ escalation = Table(
     _count("version"),
     _count("round"),  # how often it was reopened
     _text("touched_at"),
-    Column("case_id", Integer, index=True),  # the open case that this one joined, where it did
+    Column("case_id", Integer, index=True),  # the open case that this one joined, if any
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),
@@ -113,7 +113,7 @@ worker = Table(
 sender_count = Table(
     "sender_count", TABLES, _id(),
     Column("scope", String, nullable=False),
-    Column("who", String, nullable=False),  # a keyed hash: no address is kept for counting
+    Column("who", String, nullable=False),  # a plain SHA-256: the address itself is not kept here
     Column("at", String, nullable=False),
     Index("sender_count_window", "scope", "who", "at"),
     Index("sender_count_age", "at"),
@@ -135,8 +135,8 @@ slack_card = Table(
     Column("escalation_id", ForeignKey("escalation.id"), nullable=False, unique=True),
     Column("channel", String, nullable=False),
     _text("ts"),
-    _text("stamp"),  # of the case as it was last drawn
-    _count("followed"),  # messages of the conversation that its thread has told of
+    _text("stamp"),  # of the case when its card was last drawn
+    _count("followed"),  # later messages that were posted in its thread
 )  # fmt: skip
 slack_outbox = Table(
     "slack_outbox", TABLES, _id(),

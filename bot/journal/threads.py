@@ -1,4 +1,4 @@
-"""Which mails belong together.
+"""Finds out which mails belong to one thread and one conversation.
 
 A thread is all mails that name each other, whoever wrote them: it has one cap, and its replies are
 counted together. A conversation is what one sender wrote in a thread: its texts are the history of
@@ -11,24 +11,25 @@ from collections.abc import Sequence
 import sqlalchemy as sql
 
 from bot.journal.engine import storable
-from bot.journal.records import OutboxState, Received
+from bot.journal.records import OutboxState, ReceivedMessage
 from bot.journal.tables import conversation, escalation, message, outbox
 
-LONGEST_KEY = 2_000  # bytes; PostgreSQL's index takes no longer key than 2,704
-NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.HELD)
+MAX_KEY_BYTES = 2_000  # the index of PostgreSQL takes no key longer than 2,704 bytes
+# The states of mails that did not go out, or of which nobody knows.
+NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.UNRESOLVED)
 
 
 def conversation_key(sender: str, thread: str) -> str:
-    """The key of what `sender` writes in `thread`."""
+    """Return the unique key of the conversation of `sender` in `thread`."""
     key = f"mail:{sender.lower()}:{thread}"
     raw = key.encode("utf-8", "replace")
-    return key if len(raw) <= LONGEST_KEY else f"mail:{hashlib.sha256(raw).hexdigest()}"
+    return key if len(raw) <= MAX_KEY_BYTES else f"mail:{hashlib.sha256(raw).hexdigest()}"
 
 
-def conversation_of(db: sql.Connection, received: Received) -> int:
-    """The id of the conversation of a new message, which is begun where there is none.
+def conversation_of(db: sql.Connection, received: ReceivedMessage) -> int:
+    """Return the id of the conversation of a new message, and create it where there is none.
 
-    It is locked until the commit: the next message of it waits for its place.
+    The conversation is locked until the commit, so that its messages get their places in order.
     """
     thread, key = received.thread or received.thread_key, received.thread_key
     known = _known(db, received.named)
@@ -36,29 +37,32 @@ def conversation_of(db: sql.Connection, received: Received) -> int:
         thread, key = known, conversation_key(received.sender, known)
     thread, key = storable(thread), storable(key)
     query = sql.select(conversation.c.id).where(conversation.c.thread_key == key)
-    found = db.execute(query.with_for_update()).scalar()
-    if found is not None:
-        return int(found)
+    existing = db.execute(query.with_for_update()).scalar()
+    if existing is not None:
+        return int(existing)
     values = {"channel": received.channel, "thread_key": key, "thread": thread}
-    made = db.execute(conversation.insert().values(values)).inserted_primary_key
-    return int(made[0]) if made else 0
+    key_of_row = db.execute(conversation.insert().values(values)).inserted_primary_key
+    return int(key_of_row[0]) if key_of_row else 0
 
 
 def thread_of(message_id: int) -> sql.ScalarSelect[str]:
-    """The thread of a message, as a part of a query."""
+    """Return a subquery for the thread of a message."""
     query = sql.select(conversation.c.thread).select_from(conversation).join(message)
     return query.where(message.c.id == message_id).scalar_subquery()
 
 
 def open_cases(thread: sql.ScalarSelect[str]) -> sql.Select[int]:
-    """The open cases of a thread, the oldest first."""
+    """Return a query for the ids of the open cases of a thread, the oldest first."""
     query = sql.select(escalation.c.id).select_from(escalation).join(message).join(conversation)
     query = query.where(conversation.c.thread == thread, escalation.c.state == "open")
     return query.order_by(escalation.c.id)
 
 
 def sent_before(message_id: int) -> sql.Select[bytes]:
-    """The mails of the same conversation that went out, or are about to, the newest first."""
+    """Return a query for the mails of the conversation of this message that went out or will.
+
+    The newest comes first; mails that answer this very message are left out.
+    """
     this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
     query = sql.select(outbox.c.body).where(
         outbox.c.conversation_id == this.scalar_subquery(),
@@ -69,9 +73,10 @@ def sent_before(message_id: int) -> sql.Select[bytes]:
 
 
 def _known(db: sql.Connection, named: Sequence[str]) -> str:
-    """The thread of the last of these ids that is known; one of ours goes before another's.
+    """Return the thread of the last of these Message-IDs that is known; empty for none.
 
-    Where two stored mails carry one id, the older has it: the other may have borrowed it.
+    An id of a mail of ours takes precedence. Where two stored mails carry one id, the older one
+    counts, for the other may have borrowed the id.
     """
     wanted = dict.fromkeys(storable(form) for each in named for form in (each, each.lower()))
     if not wanted:

@@ -1,4 +1,4 @@
-"""What was said and done in the conversation of a case, for one reader."""
+"""Reads the conversation of a case and its audit for one reader."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from bot.journal.tables import audit, escalation, message, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """A message that came, masked; or a mail of ours, as it was stored to go out."""
+class TranscriptEntry:
+    """One entry of a transcript: a masked incoming text, or the bytes of an outgoing mail."""
 
     at: str
     text: str = ""
@@ -20,33 +20,37 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """A line of the audit."""
+class AuditEntry:
+    """One line of the audit: when, who and what."""
 
     at: str
     actor: str
     event: str
 
 
-def said_in(engine: Engine, case_id: int) -> list[Said]:
-    """What both sides wrote, in the order of time; without what was dropped unread."""
+def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
+    """Return what both sides wrote, in the order of time, without dropped messages."""
     of = _conversation(case_id)
     theirs = sql.select(message.c.received_at, message.c.text).where(
         message.c.conversation_id == of, message.c.state != MessageState.DROPPED
     )
     ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
-        found = [Said(at=row.received_at, text=row.text) for row in db.execute(theirs)]
-        found += [Said(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)]
-    return sorted(found, key=lambda said: said.at)
+        entries = [TranscriptEntry(at=row.received_at, text=row.text) for row in db.execute(theirs)]
+        entries += [
+            TranscriptEntry(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)
+        ]
+    return sorted(entries, key=lambda entry: entry.at)
 
 
-def noted_in(engine: Engine, case_id: int) -> list[Noted]:
-    """What the desk and people did, in order."""
+def read_audit(engine: Engine, case_id: int) -> list[AuditEntry]:
+    """Return what the desk and people did in the conversation of a case, in order."""
     messages = sql.select(message.c.id).where(message.c.conversation_id == _conversation(case_id))
     query = sql.select(audit).where(audit.c.message_id.in_(messages)).order_by(audit.c.id)
     with reading(engine) as db:
-        return [Noted(at=row.at, actor=row.actor, event=row.event) for row in db.execute(query)]
+        return [
+            AuditEntry(at=row.at, actor=row.actor, event=row.event) for row in db.execute(query)
+        ]
 
 
 def _conversation(case_id: int) -> "sql.ScalarSelect[int]":

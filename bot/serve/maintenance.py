@@ -1,4 +1,4 @@
-"""What runs beside the mail: heartbeat, taking over from the dead, sends that wait, reminders."""
+"""Runs what must happen beside the intake: heartbeat, take-over, retries, reminders, clean-up."""
 
 import logging
 import time
@@ -15,29 +15,31 @@ from bot.journal import OutboxState
 if TYPE_CHECKING:
     from bot.app import App
     from bot.infra.metrics import Metrics
-    from bot.journal.mail_outbox import Sends
+    from bot.journal.mail_outbox import MailOutbox
 
 log = logging.getLogger(__name__)
+# How old the last heartbeat of this process may be before it reports itself as stalled.
 STALLED_SECONDS = 30.0
+STOP_SECONDS = 30.0  # how long stopping waits for a delivery that is under way
 NO_RECEIPT = "its own copy never came back; it may have arrived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often each thing is looked after, in seconds; a worker silent for the lease is dead."""
+class MaintenanceIntervals:
+    """How often each task is done, in seconds; a worker silent for the lease counts as dead."""
 
     beat: float = 2.0
     lease: float = 10.0
     send: float = 1.0
-    forgotten: float = 30.0
+    forgotten: float = 30.0  # after which an undecided message gets a new job
     tidy: float = 30.0
 
 
-class Upkeep:
-    """Two threads: one beats and sweeps, one hands over what has waited."""
+class Maintenance:
+    """Two threads of a running desk: one maintains, the other delivers mails that waited."""
 
     def __init__(self, app: "App", metrics: "Metrics") -> None:
-        self.pace = Pace()
+        self.intervals = MaintenanceIntervals()
         self.desk = app.desk
         self.journal = app.journal
         self.jobs = app.jobs
@@ -45,118 +47,136 @@ class Upkeep:
         self.supervisor = Supervisor()
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
-        self._watch()
+        self._add_gauges()
 
     def start(self) -> None:
-        """Say that this worker lives, take up what a crash left, then keep at it."""
-        self.journal.workers.beat(self.jobs.worker, VERSION)
+        """Register this worker, finish what a crash left, then start both threads."""
+        self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         if not self.jobs.shared:
-            # Nobody else works on this database: whatever is being sent, is not.
-            self.desk.settle(self.journal.sends.left_behind([self.jobs.worker]))
-        self.sweep()
-        self.rebuild(0)
-        # A heartbeat that failed is due at once: a worker that is silent for the lease is dead.
-        beat, send = self.pace.beat, self.pace.send
-        self.supervisor.start("heartbeat", self._beat, pause=beat, unit=beat, backoff=(1,))
+            # Nobody else works on this database, so a mail in `sending` is not being sent.
+            self.desk.settle_interrupted(
+                self.journal.mail_outbox.list_claimed_by([self.jobs.worker])
+            )
+        self.take_over_silent_workers()
+        self.enqueue_missing_jobs(0)
+        # A failed heartbeat is repeated soon, for a worker silent for the lease counts as dead.
+        beat, send = self.intervals.beat, self.intervals.send
+        self.supervisor.start("heartbeat", self._maintain, pause=beat, unit=beat, backoff=(1,))
         self.supervisor.start("sending", self.desk.deliver, pause=send, unit=send)
 
     def stop(self) -> None:
-        """End both threads; what they are doing is finished first."""
-        self.supervisor.stop(30)
+        """Stop both threads after what they are doing now."""
+        self.supervisor.stop(STOP_SECONDS)
 
-    def leave(self) -> None:
-        """Take this worker off the list: nobody needs to wait for its lease."""
+    def deregister(self) -> None:
+        """Remove this worker from the journal, so that nobody has to wait for its lease."""
         try:
-            self.journal.workers.leave(self.jobs.worker)
+            self.journal.workers.remove(self.jobs.worker)
         except DeskError:
             log.warning("the worker could not say that it stops")
 
-    def faults(self) -> list[str]:
-        """What is wrong with the process itself, so that only a new one helps."""
+    def list_faults(self) -> list[str]:
+        """Return what is wrong with the process itself, so that only a new one helps."""
         stalled = time.monotonic() - self._beaten > STALLED_SECONDS
-        return [*(["heartbeat"] if stalled else []), *self.supervisor.dead()]
+        return [*(["heartbeat"] if stalled else []), *self.supervisor.list_dead_threads()]
 
-    def sweep(self) -> None:
-        """Take over from workers that fell silent."""
-        silent = [w for w in self.journal.workers.silent(self.pace.lease) if w != self.jobs.worker]
+    def take_over_silent_workers(self) -> None:
+        """Take over jobs and mails of workers that fell silent, and settle interrupted mails."""
+        silent = [
+            w
+            for w in self.journal.workers.list_silent(self.intervals.lease)
+            if w != self.jobs.worker
+        ]
         if silent:
             self.jobs.take_over(silent)
-            self.desk.settle(self.journal.sends.left_behind(silent))
+            self.desk.settle_interrupted(self.journal.mail_outbox.list_claimed_by(silent))
             for each in silent:
-                self.journal.workers.leave(each)
+                self.journal.workers.remove(each)
                 self.metrics.taken_over.inc()
                 log.warning("took over from a silent worker", extra={"worker": each})
-        self.desk.settle(self.journal.sends.orphans(self.pace.lease))
-        self.desk.settle(self.desk.abandoned(self.pace.lease))
+        self.desk.settle_interrupted(self.journal.mail_outbox.list_orphaned(self.intervals.lease))
+        self.desk.settle_interrupted(self.desk.list_abandoned(self.intervals.lease))
 
-    def rebuild(self, seconds: float) -> int:
-        """Put a job for every conversation that waits and has none; how many."""
-        forgotten = self.journal.forgotten(seconds)
-        if not forgotten:
+    def enqueue_missing_jobs(self, seconds: float) -> int:
+        """Enqueue a job for each conversation that waits without one; return how many.
+
+        Conversations count whose message has been undecided for longer than `seconds`.
+        """
+        stalled = self.journal.list_stalled_conversations(seconds)
+        if not stalled:
             return 0
-        waiting = self.jobs.waiting()
-        missing = [each for each in forgotten if each not in waiting]
-        self.journal.enqueue(missing, self.jobs.drain)
+        waiting = self.jobs.list_waiting_conversations()
+        missing = [each for each in stalled if each not in waiting]
+        self.journal.enqueue(missing, self.jobs.enqueue_drain)
         if missing:
             log.warning("jobs were missing and were put again", extra={"count": len(missing)})
         return len(missing)
 
-    def _beat(self) -> None:
-        """Say that this worker lives, then look after everything; what fails stops nothing else."""
-        self.journal.workers.beat(self.jobs.worker, VERSION)
+    def _maintain(self) -> None:
+        """Record a heartbeat, then do each maintenance task; one that fails stops no other."""
+        self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
         for name, task in (
-            ("taking over from silent workers", self.sweep),
-            ("releasing stuck jobs", self._release),
-            ("putting lost jobs again", lambda: self.rebuild(self.pace.forgotten)),
-            ("reminding of cases", self._remind),
-            ("settling mails of unknown fate", self._uncertain),
-            ("forgetting what is done", self._tidy),
+            ("taking over from silent workers", self.take_over_silent_workers),
+            ("releasing stuck jobs", self._cancel_stuck_jobs),
+            (
+                "putting lost jobs again",
+                lambda: self.enqueue_missing_jobs(self.intervals.forgotten),
+            ),
+            ("reminding of cases", self._record_reminders),
+            ("settling mails of unknown fate", self._recheck_unknown),
+            ("forgetting what is done", self._delete_finished),
         ):
             self.supervisor.attempt(name, task)
 
-    def _release(self) -> None:
-        if released := self.jobs.release(self.pace.lease):
+    def _cancel_stuck_jobs(self) -> None:
+        if released := self.jobs.cancel_stuck(self.intervals.lease):
             log.warning("jobs were stuck and were released", extra={"count": released})
 
-    def _remind(self) -> None:
-        for case, count in self.journal.cases.remind():
+    def _record_reminders(self) -> None:
+        for case, count in self.journal.cases.record_due_reminders():
             self.metrics.reminders.inc()
             log.warning("a case is past its due time", extra={"case_id": case, "count": count})
 
-    def _tidy(self) -> None:
-        if time.monotonic() - self._tidied > self.pace.tidy:
+    def _delete_finished(self) -> None:
+        if time.monotonic() - self._tidied > self.intervals.tidy:
             self._tidied = time.monotonic()
-            self.jobs.tidy()
-            self.journal.tidy()
+            self.jobs.delete_finished()
+            self.journal.delete_old_counts()
 
-    def _uncertain(self) -> None:
-        """A mail whose receipt did not come in time is a person's."""
+    def _recheck_unknown(self) -> None:
+        """Give mails whose receipt did not come in time to a person."""
         if self.journal.limits is None:
             return
-        for send in self.journal.sends.list_unconfirmed(self.journal.limits.receipt_seconds):
-            if self.desk.leave_unknown(send, send.fault or NO_RECEIPT):
-                log.error("no receipt came; a person must look", extra={"outbox_id": send.id})
+        for mail in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
+            if self.desk.recheck_unknown(mail, mail.fault or NO_RECEIPT):
+                log.error("no receipt came; a person must look", extra={"outbox_id": mail.id})
 
-    def _watch(self) -> None:
-        sends = self.journal.sends
-        self.metrics.watch("desk_cases_open", "Cases that wait for a person", self._open)
-        self.metrics.watch("desk_case_oldest_seconds", "Age of the oldest open case", self._oldest)
+    def _add_gauges(self) -> None:
+        mails = self.journal.mail_outbox
+        self.metrics.watch(
+            "desk_cases_open", "Cases that wait for a person", self._count_open_cases
+        )
+        self.metrics.watch(
+            "desk_case_oldest_seconds", "Age of the oldest open case", self._oldest_case_seconds
+        )
         self.metrics.watch(
             "desk_messages_undecided", "Messages that were not decided yet",
-            lambda: len(self.journal.undecided()),
+            lambda: len(self.journal.list_undecided()),
         )  # fmt: skip
         for state in OutboxState:
             gauge = self.metrics.sends.labels(state=state.value)
-            gauge.set_function(partial(_counted, sends, state))
+            gauge.set_function(partial(_count_in_state, mails, state))
 
-    def _open(self) -> float:
-        return len(self.journal.cases.queue())
+    def _count_open_cases(self) -> float:
+        return float(self.journal.cases.count_open())
 
-    def _oldest(self) -> float:
-        opened = [datetime.fromisoformat(w.opened_at) for w in self.journal.cases.queue()]
-        return (datetime.now(UTC) - min(opened)).total_seconds() if opened else 0.0
+    def _oldest_case_seconds(self) -> float:
+        opened_at = self.journal.cases.oldest_opened_at()
+        if not opened_at:
+            return 0.0
+        return (datetime.now(UTC) - datetime.fromisoformat(opened_at)).total_seconds()
 
 
-def _counted(sends: "Sends", state: OutboxState) -> float:
-    return sends.counts().get(state, 0)
+def _count_in_state(mails: "MailOutbox", state: OutboxState) -> float:
+    return mails.count_by_state().get(state, 0)

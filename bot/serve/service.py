@@ -1,7 +1,7 @@
-"""`incident-desk serve`: a mailbox, workers, and nothing lost when it is killed.
+"""Runs `incident-desk serve`: takes mails in, decides them in jobs and reports its health.
 
-A mail stays in the mailbox until its message is committed together with its job; the job decides
-it from the journal and hands its reply over from the outbox. Each step can run again after a crash.
+A mail stays in the mailbox until its message is committed together with its job; the job decides it
+from the journal and delivers its reply from the outbox. Each step can run again after a crash.
 """
 
 import logging
@@ -19,22 +19,22 @@ from bot.channels.mail.sandbox import SafeParser
 from bot.desk import HOLD, Checkpoint
 from bot.domain import Response
 from bot.errors import DeskError, MissingError
-from bot.infra.http_server import HttpPort, Page, status_page
-from bot.infra.jobs import Duties
+from bot.infra.http_server import HttpPort, HttpResponse, status_page
+from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.ports import Mail, MailFolder
-from bot.serve.maintenance import Upkeep
+from bot.serve.maintenance import Maintenance
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 log = logging.getLogger(__name__)
-WAIT_SECONDS = 60.0
-WATCH_SECONDS = 0.05
-OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
-TRIES = 3
-PLACES = {
+WAIT_SECONDS = 60.0  # for new mail, before the mailbox is asked again
+WATCH_SECONDS = 0.05  # the same while `run` watches a condition
+OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)  # after so many failures in a row
+MAX_ATTEMPTS = 3  # to take or to decide one mail; then a person gets it
+FOLDERS = {
     MailVerdict.ANSWER: MailFolder.PROCESSED,
     MailVerdict.HOLD: MailFolder.HELD,
     MailVerdict.DROP: MailFolder.DROPPED,
@@ -44,8 +44,8 @@ PLACES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handled:
-    """One mail's way through the desk, as a row to show."""
+class HandledMail:
+    """What the desk did with one mail, as a row to show."""
 
     subject: str
     verdict: str
@@ -54,17 +54,17 @@ class Handled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Taken:
-    """What is known of a mail only while it is handled: it is stored nowhere."""
+class _MailInProgress:
+    """What is known of a mail only while it is handled, and stored nowhere."""
 
     subject: str
     began: float
 
 
 class Service:
-    """The intake loop; jobs decide and send, the upkeep looks after what was left."""
+    """The intake loop of a running desk; `show` is called for each handled mail."""
 
-    def __init__(self, app: App, show: Callable[[Handled], None]) -> None:
+    def __init__(self, app: App, show: Callable[[HandledMail], None]) -> None:
         self.app = app
         self.show = show
         self.desk = app.desk
@@ -76,97 +76,109 @@ class Service:
         self.policy = app.mail_policy
         self.metrics = Metrics()
         self.http = HttpPort(app.settings.http_port)
-        self.upkeep = Upkeep(app, self.metrics)
-        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._up)
+        self.maintenance = Maintenance(app, self.metrics)
+        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         self.stopping = threading.Event()
-        self.at: Callable[[Checkpoint], None] = self.desk.at
-        self._taken: dict[int, _Taken] = {}
+        self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
+        self._in_progress: dict[int, _MailInProgress] = {}
         self._showing = threading.Lock()
         self._failures = 0
-        self._tries = Counter[str]()  # of mails that broke the intake, by where they lie
-        self._left = 0  # mails that the last pass left where they lie, because of an error
-        self._leaving = 0  # passes in a row that left some
+        self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
+        self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
+        self._passes_with_leftovers = 0  # passes in a row that left some
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
-        self.metrics.watch("desk_slack_up", "Slack is used, and nothing is wrong", self._slack_up)
+        self.metrics.watch(
+            "desk_slack_up", "Slack is used, and nothing is wrong", self._slack_is_healthy
+        )
 
     def start(self) -> None:
-        """Accept mail and begin to work; MissingError when a port or the database is taken.
+        """Start to take mail and to work.
 
-        SettingsError names a wrong setting of the mailbox; one that is only away is waited for.
+        MissingError when a port or the database is in use, SettingsError for a wrong setting of the
+        mailbox; a mailbox that does not answer is waited for.
         """
         self.app.check_mail()
-        self.at = self.desk.at
+        self.on_checkpoint = self.desk.on_checkpoint
         self.desk.worker = self.jobs.worker
-        self.jobs.start(Duties(drain=self._drain, decided=self._decided))
-        self.upkeep.start()
+        self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
+        self.maintenance.start()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
             self.http.get(path, page)
-        self.http.get("/metrics", lambda: Page(body=self.metrics.text(), kind=CONTENT_TYPE))
+        self.http.get(
+            "/metrics", lambda: HttpResponse(body=self.metrics.render(), kind=CONTENT_TYPE)
+        )
         if self.slack:
             self.http.post("/slack/events", self.slack.http_adapter)
-            self.slack.acts.taking = lambda: not self._failures
-            self.slack.measured(self.metrics.watch)
+            self.slack.button_handler.mail_is_taken = lambda: not self._failures
+            self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
         self.http.start()
         if self.app.intake:
             self.app.intake.start()
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
-        """Take mail until `stop` is called or `until` says so."""
+        """Take mail until `stop` is called or `until` returns True after a pass."""
         seconds = WAIT_SECONDS if until is None else WATCH_SECONDS
         while not self.stopping.is_set():
-            if self._pass():
+            if self._take_waiting():
                 self._failures = 0
             if until and until():
                 return
-            self._rest(seconds)
+            self._wait(seconds)
 
     def stop(self) -> None:
-        """Accept no more, finish the mail at hand."""
+        """End `run` after the mail that it handles now."""
         self.stopping.set()
         self.mailbox.wake()
 
     def close(self) -> None:
-        """Finish what is running, then release ports, child process and database."""
+        """Finish what is running, then release ports, the child process and the worker's place."""
         self.stopping.set()
         if self.app.intake:
             self.app.intake.stop()
         if self.slack:
             self.slack.close()
-        self.upkeep.stop()
+        self.maintenance.stop()
         self.jobs.stop()
         self.http.stop()
         self.parser.close()
-        self.upkeep.leave()
+        self.maintenance.deregister()
 
-    def _rest(self, seconds: float) -> None:
-        """Wait for new mail; after a failure a while, the longer the more there were."""
+    def _wait(self, seconds: float) -> None:
+        """Wait for new mail; after failures, wait the longer the more there were."""
         if self._failures:
             self.stopping.wait(_outage(self._failures))
             return
         try:
-            self.mailbox.wait(min(seconds, _outage(self._leaving)) if self._leaving else seconds)
-        except Exception as error:  # noqa: BLE001 - it is logged there
-            self._failed(error)
+            self.mailbox.wait(
+                min(seconds, _outage(self._passes_with_leftovers))
+                if self._passes_with_leftovers
+                else seconds
+            )
+        except Exception as error:  # noqa: BLE001 - _record_failure logs it
+            self._record_failure(error)
 
-    def _pass(self) -> bool:
-        """Take what waits; an outage of mailbox or database is one line, and tried again."""
+    def _take_waiting(self) -> bool:
+        """Take the waiting mails; return False after an outage, which is logged once."""
         left = 0
         try:
             for mail in self.mailbox.waiting():
                 if self.stopping.is_set():
                     break
                 left += not self._take_safely(mail)
-        except Exception as error:  # noqa: BLE001 - it is logged there
-            self._failed(error)
+        except Exception as error:  # noqa: BLE001 - _record_failure logs it
+            self._record_failure(error)
             return False
         if self._failures:
             log.warning("mail is taken again", extra={"attempts": self._failures})
-        self._left, self._leaving = left, self._leaving + 1 if left else 0
+        self._left_in_mailbox, self._passes_with_leftovers = (
+            left,
+            self._passes_with_leftovers + 1 if left else 0,
+        )
         return True
 
-    def _failed(self, error: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         self._failures += 1
         if self._failures == 1:
             foreseen = isinstance(error, DeskError)
@@ -174,35 +186,37 @@ class Service:
             log.error("no mail can be taken", extra=extra, exc_info=None if foreseen else error)
 
     def _take_safely(self, mail: Mail) -> bool:
-        """A mail that breaks the intake is a person's, and holds up no other.
+        """Take one mail; one that breaks the intake goes to a person and holds up no other.
 
-        False when it is left where it lies, for the next pass: had it been stored before the error,
-        it is known then.
+        Returns False when the mail is left where it lies, for the next pass. If it was stored
+        before the error, the next pass recognizes it.
         """
         try:
-            found = self._read(mail)
+            parsed = self._read(mail)
         except DeskError:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
-            return self._hand_to_person(mail, error)
+            return self._escalate_unreadable(mail, error)
         try:
-            self._take(found, mail)
+            self._store_mail(parsed, mail)
         except DeskError:
             raise
         except Exception as error:
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
-            self._tries[mail.ref] += 1
-            return self._tries[mail.ref] >= TRIES and self._hand_to_person(mail, error)
-        self._tries.pop(mail.ref, None)
+            self._attempts[mail.ref] += 1
+            return self._attempts[mail.ref] >= MAX_ATTEMPTS and self._escalate_unreadable(
+                mail, error
+            )
+        self._attempts.pop(mail.ref, None)
         return True
 
-    def _hand_to_person(self, mail: Mail, error: Exception) -> bool:
-        """Store that there is a mail which nothing can be made of, with a case."""
+    def _escalate_unreadable(self, mail: Mail, error: Exception) -> bool:
+        """Store a mail that cannot be read, with a case for a person; return whether it worked."""
         try:
             message_id = self.desk.store_message(unreadable(mail))
             if message_id is not None:
-                self.journal.fail(message_id, type(error).__name__)
+                self.journal.mark_failed(message_id, type(error).__name__)
             self.mailbox.settle(mail.ref, MailFolder.FAILED)
         except DeskError:
             raise
@@ -210,78 +224,78 @@ class Service:
             fault = type(second).__name__
             log.exception("a mail could not be left for a person", extra={"fault": fault})
             return False
-        self._tries.pop(mail.ref, None)
+        self._attempts.pop(mail.ref, None)
         self.metrics.mails.labels(verdict="hold", rule="R0 not readable").inc()
         return True
 
-    def _slack_up(self) -> float:
-        return float(self.slack is not None and all(line.good for line in self.slack.health()))
+    def _slack_is_healthy(self) -> float:
+        return float(self.slack is not None and all(line.good for line in self.slack.list_health()))
 
     def _read(self, mail: Mail) -> Read:
-        self.at(Checkpoint.FETCHED)
+        self.on_checkpoint(Checkpoint.FETCHED)
         return read(mail.raw, self.parser, self.policy)
 
-    def _take(self, found: Read, mail: Mail) -> None:
-        """Store what was read together with its job, then move the mail out of the way."""
-        stored = received(found, mail.ref)
-        self.at(Checkpoint.READ)
+    def _store_mail(self, parsed: Read, mail: Mail) -> None:
+        """Store a parsed mail together with its job, then move it out of the mailbox."""
+        stored = received(parsed, mail.ref)
+        self.on_checkpoint(Checkpoint.READ)
         began = time.monotonic()
-        message_id = self.desk.store_message(stored, self._work)
-        self.at(Checkpoint.STORED)
+        message_id = self.desk.store_message(stored, self._enqueue_drain)
+        self.on_checkpoint(Checkpoint.STORED)
         if message_id is None:
-            self._again(found, stored, mail)
+            self._settle_known(parsed, stored, mail)
             return
-        self._taken[message_id] = _Taken(subject=found.subject, began=began)
-        self._attach(found, mail)
-        self.mailbox.settle(mail.ref, PLACES[found.ruling.verdict])
-        self.at(Checkpoint.SETTLED)
+        self._in_progress[message_id] = _MailInProgress(subject=parsed.subject, began=began)
+        self._record_receipt_or_bounce(parsed, mail)
+        self.mailbox.settle(mail.ref, FOLDERS[parsed.ruling.verdict])
+        self.on_checkpoint(Checkpoint.SETTLED)
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
         log.info(
             "taken",
             extra={"message_id": message_id, "verdict": stored.verdict, "rule": stored.rule},
         )
         if stored.final:
-            self._shown(message_id, stored, None)
+            self._report(message_id, stored, None)
 
-    def _work(self, db: "Connection", conversation_id: int) -> None:
-        self.jobs.drain(db, conversation_id)
-        self.at(Checkpoint.STORING)
+    def _enqueue_drain(self, db: "Connection", conversation_id: int) -> None:
+        self.jobs.enqueue_drain(db, conversation_id)
+        self.on_checkpoint(Checkpoint.STORING)
 
-    def _again(self, found: Read, stored: Received, mail: Mail) -> None:
-        """A mail that is in the journal: a duplicate, or this one before a crash."""
-        known = self.journal.known(stored.key)
+    def _settle_known(self, parsed: Read, stored: ReceivedMessage, mail: Mail) -> None:
+        """Move a mail away whose message is stored: a duplicate, or this mail before a crash."""
+        known = self.journal.find_by_key(stored.key)
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
-            place = PLACES[MailVerdict(known[0])]
-            self._attach(found, mail)
+            place = FOLDERS[MailVerdict(known[0])]
+            self._record_receipt_or_bounce(parsed, mail)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
 
-    def _attach(self, found: Read, mail: Mail) -> None:
-        """Receipts and bounces say what became of a mail of ours."""
-        if found.ruling.verdict is MailVerdict.RECEIPT:
-            self.journal.sends.receipt(found.mail.message_id)
-        if found.ruling.verdict is MailVerdict.BOUNCE:
+    def _record_receipt_or_bounce(self, parsed: Read, mail: Mail) -> None:
+        """Record what a receipt or a bounce says about a mail of ours."""
+        if parsed.ruling.verdict is MailVerdict.RECEIPT:
+            self.journal.mail_outbox.record_receipt(parsed.mail.message_id)
+        if parsed.ruling.verdict is MailVerdict.BOUNCE:
             for header in self.app.own_ids(mail.raw):
-                self.journal.sends.bounce(header)
+                self.journal.mail_outbox.record_bounce(header)
 
     def _drain(self, conversation_id: int) -> None:
-        """The job: decide what waits in a conversation, in order, and hand the replies over."""
-        self.at(Checkpoint.STARTED)
-        undecided = self.journal.undecided(conversation_id)
+        """Decide what waits in a conversation, in order, and deliver the replies (a job)."""
+        self.on_checkpoint(Checkpoint.STARTED)
+        undecided = self.journal.list_undecided(conversation_id)
         for message_id in undecided:
             self._decide(message_id)
         self.desk.deliver(conversation_id)
         for message_id in undecided:
-            taken = self._taken.pop(message_id, None)
+            taken = self._in_progress.pop(message_id, None)
             if taken:
                 self.metrics.reply.observe(time.monotonic() - taken.began)
-        self.at(Checkpoint.DRAINED)
+        self.on_checkpoint(Checkpoint.DRAINED)
 
-    def _decided(self, escalation_id: int) -> None:
-        """The job: hand over what a person decided."""
-        self.desk.deliver(self.journal.cases.conversation(escalation_id))
+    def _deliver_decision(self, escalation_id: int) -> None:
+        """Deliver what a person decided in a case (a job)."""
+        self.desk.deliver(self.journal.cases.conversation_of(escalation_id))
 
     def _decide(self, message_id: int) -> None:
         try:
@@ -292,63 +306,63 @@ class Service:
             self._give_up(message_id, error)
             return
         except Exception as error:
-            if self.journal.attempt(message_id) < TRIES:
+            if self.journal.count_attempt(message_id) < MAX_ATTEMPTS:
                 raise
             self._give_up(message_id, error)
             return
-        self.at(Checkpoint.DECIDED)
+        self.on_checkpoint(Checkpoint.DECIDED)
         if not decided.first:
             return
-        stored = self.journal.message(message_id)
-        self.metrics.answered(decided.response)
+        stored = self.journal.read_message(message_id)
+        self.metrics.count_response(decided.response)
         if decided.cap:
             self.metrics.caps.labels(cap=decided.cap).inc()
         log.info("decided", extra={"message_id": message_id, "cap": decided.cap})
-        self._shown(message_id, stored, decided.response)
+        self._report(message_id, stored, decided.response)
 
     def _give_up(self, message_id: int, error: Exception) -> None:
         fault = type(error).__name__
-        self.journal.fail(message_id, fault)
+        self.journal.mark_failed(message_id, fault)
         log.error("left for a person", extra={"message_id": message_id, "fault": fault})
-        self._shown(message_id, self.journal.message(message_id), None)
+        self._report(message_id, self.journal.read_message(message_id), None)
 
-    def _shown(self, message_id: int, stored: Received, response: Response | None) -> None:
-        taken = self._taken.get(message_id)
+    def _report(self, message_id: int, stored: ReceivedMessage, response: Response | None) -> None:
+        taken = self._in_progress.get(message_id)
         if stored.final:
-            self._taken.pop(message_id, None)
+            self._in_progress.pop(message_id, None)
         verdict = "hold" if stored.verdict == HOLD else stored.verdict
         subject = taken.subject if taken else "(from before the restart)"
         with self._showing:
             self.show(
-                Handled(subject=subject, verdict=verdict, rule=stored.rule, response=response)
+                HandledMail(subject=subject, verdict=verdict, rule=stored.rule, response=response)
             )
 
-    def _up(self) -> float:
+    def _mail_is_taken(self) -> float:
         return float(not self._failures)
 
-    def _remarks(self) -> list[str]:
-        """What is wrong although mail is taken and answered."""
-        found = self.upkeep.supervisor.faults()
-        if self._left:
-            found.append(f"intake: {self._left} mails broke it and are tried again")
-        return [*found, *(self.slack.remarks() if self.slack else [])]
+    def _list_remarks(self) -> list[str]:
+        """Return what is wrong although mail is taken and answered."""
+        remarks = self.maintenance.supervisor.list_faults()
+        if self._left_in_mailbox:
+            remarks.append(f"intake: {self._left_in_mailbox} mails broke it and are tried again")
+        return [*remarks, *(self.slack.list_faults() if self.slack else [])]
 
-    def _health(self) -> Page:
-        return status_page(self.upkeep.faults())
+    def _health(self) -> HttpResponse:
+        return status_page(self.maintenance.list_faults())
 
-    def _ready(self) -> Page:
-        faults = self.upkeep.faults()
+    def _ready(self) -> HttpResponse:
+        faults = self.maintenance.list_faults()
         try:
-            self.journal.ping()
+            self.journal.check_connection()
         except MissingError:
             faults.append("database")
         if self._failures:
             faults.append("mailbox")
         if self.stopping.is_set():
             faults.append("stopping")
-        return status_page(faults, [] if faults else self._remarks())
+        return status_page(faults, [] if faults else self._list_remarks())
 
 
 def _outage(failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
+    """Return the seconds to wait after so many failures in a row."""
     return OUTAGE_SECONDS[min(failures, len(OUTAGE_SECONDS)) - 1]

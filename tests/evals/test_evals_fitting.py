@@ -4,9 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from bot.answering.decision import read_fit
-from bot.app import App
 from evals.fit import adopt, write
 from evals.fitting.labelled import Trained, classes_of, examples_of
 from evals.fitting.left_out import (
@@ -20,6 +17,9 @@ from evals.fitting.left_out import (
     threshold,
     weigh,
 )
+
+from bot.answering.decision import read_fit
+from bot.app import App
 from evals.measuring.schema import load_cases
 
 GENERATOR = np.random.default_rng(7)

@@ -261,7 +261,7 @@ def test_the_budget_ends_the_spending_exactly(app: App) -> None:
     assert budget.state == "calls_spent"
     metrics = Metrics()
     metrics.watch_model(budget, believed=lambda: responder.believed)
-    shown = metrics.text().decode()
+    shown = metrics.render().decode()
     for line in ("open 0.0", "calls_spent 1.0", "resting 0.0", "calls 6.0", "believed 1.0"):
         assert f"desk_model_{line}" in shown
 

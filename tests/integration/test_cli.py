@@ -274,8 +274,8 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_phones_home() -> None:
     import os
 
-    from bot.infra.telemetry import OFF, silence
+    from bot.cli import TELEMETRY_OFF, disable_telemetry
 
-    silence()
-    assert all(os.environ[name] for name in OFF)  # noqa: TID251 - looked at, not read as a setting
+    disable_telemetry()
+    assert all(os.environ[name] for name in TELEMETRY_OFF)  # noqa: TID251 - looked at, not read as a setting
     assert (KNOWLEDGE / "notes.yaml").exists()

@@ -13,7 +13,7 @@ from typing_extensions import override
 from bot.app import App
 from bot.cli import main
 from bot.domain import EscalationReason
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.journal.engine import writing
 from bot.settings import Settings
 
@@ -56,7 +56,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
     """A case of a held mail, with the draft that the desk makes of it."""
     message_id = desk.desk.store_message(
-        Received(
+        ReceivedMessage(
             channel="email",
             thread_key=f"t{n}",
             key=f"k{n}",
@@ -70,7 +70,7 @@ def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: 
     )
     assert message_id
     desk.desk.decide_message(message_id)
-    return next(w.id for w in desk.journal.cases.queue() if w.message_id == message_id)
+    return next(w.id for w in desk.journal.cases.list_open() if w.message_id == message_id)
 
 
 def for_reason(desk: App, case_id: int, reason: EscalationReason) -> None:
@@ -82,7 +82,7 @@ def for_reason(desk: App, case_id: int, reason: EscalationReason) -> None:
 def test_the_queue_shows_topic_masked_sender_age_first_line_and_draft(desk: App, run: Run) -> None:
     assert run("queue")[1] == "nothing waits for a person\n"
     case(desk, f"{UNSURE}\nA second line.", subject="About lawyers")
-    desk.journal.fail(_taken(desk), "broken")
+    desk.journal.mark_failed(_taken(desk), "broken")
     code, out, _ = run("queue")
     assert code == 0
     for words in ("held for a person", "unreadable mail", "0 min", "About lawyers", "no draft"):
@@ -94,7 +94,7 @@ def test_the_queue_shows_topic_masked_sender_age_first_line_and_draft(desk: App,
 
 def _taken(desk: App) -> int:
     message_id = desk.desk.store_message(
-        Received(
+        ReceivedMessage(
             channel="email",
             thread_key="t9",
             key="k9",
@@ -126,7 +126,7 @@ def test_a_case_shows_all_of_it(desk: App, run: Run) -> None:
     code, out, _ = run("case", str(number))
     assert code == 0
     for words in (
-        "Normal, held for a person", "ana1@x.example", "A rule keeps this for a person", "R7 list",
+        "Normal, held for a person", "ana1@x.example", "A rule keeps this for a person", "Rule: list.",
         "Look at the sender first", "they wrote", "About lawyers", "A second line.", "p=",
         "--- draft", "This is what we have published", "received:hold", "decided",
         f"decide {number} --approve",
@@ -147,7 +147,7 @@ def test_a_case_shows_what_we_wrote_and_who_decided(desk: App, run: Run) -> None
 
 def test_an_approval_shows_recipient_and_text_and_asks(desk: App, run: Run) -> None:
     number = case(desk)
-    draft = desk.journal.cases.queue()[0].draft
+    draft = desk.journal.cases.list_open()[0].draft
     for typed in ("\n", "n\n", "no way\n", ""):
         code, out, err = run("decide", str(number), "--approve", typed=typed)
         assert code == 1
@@ -155,7 +155,7 @@ def test_an_approval_shows_recipient_and_text_and_asks(desk: App, run: Run) -> N
         assert draft.rstrip() in out
         assert "stays open: nothing was sent" in err
     code, out, _ = run("decide", str(number), "--approve", typed="y\n")
-    assert (code, desk.journal.cases.queue()) == (0, [])
+    assert (code, desk.journal.cases.list_open()) == (0, [])
     assert "approved, 1 mail sent" in out
 
 
@@ -165,9 +165,9 @@ def test_without_a_terminal_an_approval_needs_yes(desk: App, run: Run) -> None:
     assert code == 2
     assert "--yes" in err
     assert len(err.strip().splitlines()) == 1
-    assert len(desk.journal.cases.queue()) == 1
+    assert len(desk.journal.cases.list_open()) == 1
     assert run("decide", str(number), "--approve", "--yes")[0] == 0
-    assert desk.journal.cases.queue() == []
+    assert desk.journal.cases.list_open() == []
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_no_draft_answers_press_legal_regulator_or_danger(
         assert code == 2
         assert "--text or --file" in err
     assert "--approve" not in run("case", str(number))[1]
-    assert len(desk.journal.cases.queue()) == 1
+    assert len(desk.journal.cases.list_open()) == 1
     assert run("decide", str(number), "--text", "We will call you.")[0] == 0
 
 
@@ -194,7 +194,7 @@ def test_a_case_that_changed_while_somebody_was_asked_is_not_sent(
     number = case(desk)
 
     def answers_late(_prompt: str) -> str:
-        again = Received(
+        again = ReceivedMessage(
             channel="email", thread_key="t1", key="k2", raw_ref="r", verdict="answer", rule="R18",
             sender="ana1@x.example", headers={"message_id": "<2@x>", "references": ""}, text="Wait!",
         )  # fmt: skip
@@ -205,7 +205,7 @@ def test_a_case_that_changed_while_somebody_was_asked_is_not_sent(
     code, _, err = run("decide", str(number), "--approve", typed="")
     assert code == 2
     assert "has changed meanwhile" in err
-    assert len(desk.journal.cases.queue()) == 1
+    assert len(desk.journal.cases.list_open()) == 1
 
 
 def test_the_text_may_come_from_a_file(desk: App, run: Run, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
 from bot.domain import Channel, Message, Role, Turn
-from bot.journal import CaseAction, Change, Journal, Stage
+from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.limits import read_limits
 from bot.outbound import Outbound
 from bot.settings import Settings
@@ -27,7 +27,7 @@ from tests.conftest import KNOWLEDGE
 from tests.support.fakes import ListOut, Time
 
 if TYPE_CHECKING:
-    from bot.journal import Received
+    from bot.journal import ReceivedMessage
 
 DESK = "incident@desk.example"
 ANSWERED = "Were OpenAI passwords, API keys, or payment information exposed?"
@@ -63,7 +63,7 @@ class Talk:
         )  # fmt: skip
         self.n = 0
 
-    def mail(self, text: str, *headers: str, sender: str = "ana@example.org") -> "Received":
+    def mail(self, text: str, *headers: str, sender: str = "ana@example.org") -> "ReceivedMessage":
         self.n += 1
         lines = [f"From: {sender}", f"To: {DESK}", f"Message-ID: <m{self.n}@example.org>", *headers]
         if self.out.sent and not any(line.startswith("In-Reply-To") for line in headers):
@@ -87,7 +87,7 @@ class Talk:
         return [message_from_bytes(mail, policy=SMTP) for _, mail in self.out.sent]
 
     def reasons(self) -> list[str]:
-        return [case.reason for case in self.desk.journal.cases.queue()]
+        return [case.reason for case in self.desk.journal.cases.list_open()]
 
 
 @pytest.fixture
@@ -103,11 +103,11 @@ def text(mail: EmailMessage | None) -> str:
 def test_a_second_mail_joins_the_open_case_and_is_not_acknowledged_again(talk: Talk) -> None:
     assert talk.desk.knowledge.templates["en"].handover in text(talk.says(UNSURE))
     assert talk.says(OTHER_UNSURE) is None
-    (case,) = talk.desk.journal.cases.queue()
+    (case,) = talk.desk.journal.cases.list_open()
     assert case.later == 1
-    assert [each.text.strip() for each in talk.desk.journal.slack.later(case.message_id)] == [
-        OTHER_UNSURE
-    ]
+    assert [
+        each.text.strip() for each in talk.desk.journal.slack.list_follow_ups(case.message_id)
+    ] == [OTHER_UNSURE]
 
 
 def test_what_can_be_answered_is_answered_while_nobody_has_the_case(talk: Talk) -> None:
@@ -117,16 +117,16 @@ def test_what_can_be_answered_is_answered_while_nobody_has_the_case(talk: Talk) 
     both = text(talk.says(f"{ALSO_ANSWERED} {OTHER_UNSURE}"))
     templates = talk.desk.knowledge.templates["en"]
     assert templates.handover_with_answers not in both, "they know that a person has the rest"
-    assert len(talk.desk.journal.cases.queue()) == 1
+    assert len(talk.desk.journal.cases.list_open()) == 1
 
 
 def test_nothing_is_answered_while_a_person_has_the_case(talk: Talk) -> None:
     talk.says(UNSURE)
-    change = Change(verb="claimed", stage=Stage.CLAIMED, owner="eve")
+    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="eve")
     assert talk.desk.journal.cases.change(1, actor="eve", change=change, owner="")
     assert talk.says(ANSWERED) is None
     assert talk.says(ANSWERED, sender="ben@example.net") is None
-    assert [case.later for case in talk.desk.journal.cases.queue()] == [1, 0]
+    assert [case.later for case in talk.desk.journal.cases.list_open()] == [1, 0]
 
 
 def test_who_is_in_danger_hears_so_once_also_while_a_case_is_open(talk: Talk) -> None:
@@ -134,7 +134,7 @@ def test_who_is_in_danger_hears_so_once_also_while_a_case_is_open(talk: Talk) ->
     talk.says(UNSURE)
     assert urgent in text(talk.says(DANGER))
     assert talk.says(DANGER + " He is still there.") is None
-    (case,) = talk.desk.journal.cases.queue()
+    (case,) = talk.desk.journal.cases.list_open()
     assert (case.priority, case.reason, case.later) == ("page", "danger", 2)
 
 
@@ -145,7 +145,7 @@ def test_the_same_ground_asked_again_goes_to_a_person(talk: Talk) -> None:
     assert "OpenAI passwords" not in again
     assert first != again
     assert talk.reasons() == ["asked_again"]
-    assert talk.desk.journal.cases.queue()[0].draft == "", "the same text is no draft"
+    assert talk.desk.journal.cases.list_open()[0].draft == "", "the same text is no draft"
     assert talk.says(ANSWERED + " Please!") is None, "it joins the case"
     assert talk.reasons() == ["asked_again"]
 
@@ -168,12 +168,14 @@ def test_another_conversation_and_another_sender_get_the_whole_answer(talk: Talk
 def test_the_text_that_a_person_approved_counts_as_sent(talk: Talk) -> None:
     message_id = talk.desk.store_message(talk.mail(ANSWERED))
     assert message_id
-    held = talk.desk.journal.message(message_id)
-    made = talk.desk._draft(talk.desk.responder.respond(talk.desk._message(message_id, held)))
+    held = talk.desk.journal.read_message(message_id)
+    made = talk.desk._compose_draft(
+        talk.desk.responder.respond(talk.desk._to_message(message_id, held))
+    )
     talk.desk.decide_message(message_id)
     talk.desk.deliver()
     talk.says(UNSURE)
-    (case,) = talk.desk.journal.cases.queue()
+    (case,) = talk.desk.journal.cases.list_open()
     assert talk.desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=made)
     talk.desk.deliver()
     talk.says(ANSWERED)

@@ -19,23 +19,23 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import LocalMailbox
-from bot.channels.slack import Access, Slack
-from bot.channels.slack.texts import read_words
+from bot.channels.slack import Slack, SlackAccess
+from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.journal import Journal, MessageState, OutboxState
-from bot.journal.slack_records import NEW, READY, SENDING
+from bot.journal.slack_records import SlackEventState, SlackPostState
 from bot.journal.tables import escalation, message, outbox, slack_event, slack_outbox
 from bot.serve import service
-from bot.serve.maintenance import Pace as Beat
+from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
-from tests.integration.test_running import EXPOSED, mail
 from tests.integration.test_service import free_port
 from tests.servers import postgres
 from tests.servers.slack_side import ALICE, BOB, SlackSide
 from tests.support.faults import ERRORS, Faults, Point
 from tests.support.kills import ready
+from tests.support.running_desk import EXPOSED, mail
 from tests.support.slack_stand import FAST, UNSURE
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
@@ -45,7 +45,7 @@ AT_ONCE = 40  # faults between two looks at whether everything has settled
 THREADS = {"heartbeat", "sending", "intake", "job", "http", "slack-act", "slack-ask", "slack-post"}
 # DBOS says nothing of what it tries again by itself; a job that it leaves is seen in the journal.
 IN_A_LIBRARY = ("jobs ",)
-VISIBLE = {OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN}
+VISIBLE = {OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
 
 
 class HttpSide(SlackSide):
@@ -65,36 +65,42 @@ class Running:
 
     def __init__(self, app: App, side: SlackSide) -> None:
         self.app, self.side, self.faults = app, side, Faults()
-        access = Access(
+        access = SlackAccess(
             bot_token=side.bot_token, app_token=side.app_token, signing_secret=side.secret,
             channel=side.triage, staff=frozenset({ALICE, BOB}), base_url=side.base_url,
         )  # fmt: skip
         pace = replace(FAST, post=0.01)
         app.__dict__["slack"] = slack = Slack(
-            access, app.desk, home=app.settings.home, pace=pace, work=app.jobs.decided
+            access,
+            app.desk,
+            home=app.settings.home,
+            intervals=pace,
+            enqueue_job=app.jobs.enqueue_decision_delivery,
         )
         self.slack = slack
         self.service = Service(app, lambda _handled: None)
-        self.service.upkeep.pace = Beat(beat=0.1, lease=LEASE, send=0.1, forgotten=0.5, tidy=0.2)
+        self.service.maintenance.intervals = MaintenanceIntervals(
+            beat=0.1, lease=LEASE, send=0.1, forgotten=0.5, tidy=0.2
+        )
         self.reader = Journal(app.settings.database)
         self.mails = 0
 
     def watch(self) -> None:
         journal, faults = self.app.journal, self.faults
         for part in (
-            journal, journal.cases, journal.sends, journal.workers, journal.slack,
-            journal.slack.leader, self.app.jobs, self.slack.sync, self.slack.sender, self.slack.notes,
-            self.slack.acts, self.slack.asks, self.slack.places,
+            journal, journal.cases, journal.mail_outbox, journal.workers, journal.slack,
+            journal.slack.leader, self.app.jobs, self.slack.card_sync, self.slack.outbox_worker, self.slack.secret_notices,
+            self.slack.button_handler, self.slack.question_handler, self.slack.channel_permissions,
         ):  # fmt: skip
-            faults.watch(part, "close", "stop", "start", "alone", "wake", "leave", "health")
+            faults.watch(part, "close", "stop", "start", "exclusively", "wake", "remove", "health")
         for name in (
             "store_message",
             "decide_message",
             "deliver",
-            "settle",
-            "abandoned",
+            "settle_interrupted",
+            "list_abandoned",
             "compose",
-            "at",
+            "on_checkpoint",
         ):
             faults.replace(self.app.desk, name, effect=False)
         effects: tuple[tuple[object, str], ...] = (
@@ -105,11 +111,11 @@ class Running:
             (self.app.mailbox, "waiting"), (self.app.mailbox, "wait"), (self.service.parser, "parse"),
             (self.app.desk, "was_sent"), (self.app.desk.outbound, "check"),
             (self.app.desk.outbound, "check_mail"), (self.app.desk.responder, "respond"),
-            (self.service.metrics, "answered"), (self.slack.client, "read"),
+            (self.service.metrics, "count_response"), (self.slack.client, "call_with_form"),
         )  # fmt: skip
         for owner, name in (*effects, *looks):
             faults.replace(owner, name, effect=(owner, name) in effects)
-        for name in ("_drain", "_decided"):
+        for name in ("_drain", "_deliver_decision"):
             faults.name(self.service, name, "job")
         faults.watch_sql(journal.engine, "journal")
         faults.watch_sql(self.app.jobs._engine, "jobs")
@@ -122,7 +128,7 @@ class Running:
             self.mails += 1
             box.new.add(mail(text, self.mails))
         box.wake()
-        for case in self.reader.cases.queue()[:1]:
+        for case in self.reader.cases.list_open()[:1]:
             read = self.reader.cases.read(case.id)
             if read is None or not self.side.cards():
                 continue
@@ -137,10 +143,13 @@ class Running:
         found = self.rows(message.c.state, MessageState.RECEIVED, "message undecided")
         found += self.rows(outbox.c.state, OutboxState.SENDING, "mail in sending")
         found += self.rows(outbox.c.state, OutboxState.READY, "mail not sent")
-        found += self.rows(slack_outbox.c.state, SENDING, "post in sending")
-        found += self.rows(slack_outbox.c.state, READY, "post not made")
-        found += self.rows(slack_event.c.state, NEW, "event not acted on")
-        found += [f"a job of conversation {each} waits" for each in self.app.jobs.waiting()]
+        found += self.rows(slack_outbox.c.state, SlackPostState.SENDING, "post in sending")
+        found += self.rows(slack_outbox.c.state, SlackPostState.READY, "post not made")
+        found += self.rows(slack_event.c.state, SlackEventState.NEW, "event not acted on")
+        found += [
+            f"a job of conversation {each} waits"
+            for each in self.app.jobs.list_waiting_conversations()
+        ]
         box = self.app.settings.home / "mail" / "new" / "new"
         found += [f"mail not taken: {each.name}" for each in box.iterdir()]
         found += self.unseen()
@@ -154,7 +163,7 @@ class Running:
 
     def unseen(self) -> list[str]:
         """Faults that ended, but where nobody looks."""
-        lines = "\n".join(queue_lines(self.reader, read_words(KNOWLEDGE)))
+        lines = "\n".join(queue_lines(self.reader, read_staff_texts(KNOWLEDGE)))
         with self.reader.engine.connect() as db:
             failed = sql.select(message.c.id).where(
                 message.c.state == MessageState.FAILED,
@@ -163,19 +172,25 @@ class Running:
             found = [f"message {n} failed without a case" for n in db.execute(failed).scalars()]
         hidden = [
             f"mail {send.id} is {send.state} and nobody sees it"
-            for send in self.reader.sends.in_state(*VISIBLE)
+            for send in self.reader.mail_outbox.list_in_state(*VISIBLE)
             if f"mail {send.id} to" not in lines
         ]
         return found + hidden
 
     def ended(self) -> list[str]:
         """Threads that are gone, and tasks that still fail."""
-        return [*self.service.upkeep.supervisor.faults(), *self.slack.supervisor.faults()]
+        return [
+            *self.service.maintenance.supervisor.list_faults(),
+            *self.slack.supervisor.list_faults(),
+        ]
 
     def failing(self) -> list[str]:
         """What /readyz tells of now, as far as it passes by itself."""
         found = [*self.ended(), *self.slack.troubles.values()]
-        return [*found, *(["intake"] if self.service._failures or self.service._left else [])]
+        return [
+            *found,
+            *(["intake"] if self.service._failures or self.service._left_in_mailbox else []),
+        ]
 
     def until(self, holds: Callable[[], object], about: list[Any]) -> None:
         wait_until(holds, lambda: (about, self.failing()))

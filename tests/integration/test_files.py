@@ -13,7 +13,7 @@ import pytest
 from bot.app import App
 from bot.channels.mail.local import Folder, LocalMailbox, MaildirOut
 from bot.cli import main
-from bot.commands.doctor import examine
+from bot.commands.doctor import run_checks
 from bot.files import (
     close_file,
     close_folder,
@@ -146,11 +146,11 @@ def test_the_doctor_says_what_is_open_and_how_to_close_it(tmp_path: Path) -> Non
     home.chmod(0o755)
     (home / "somebody.txt").touch()
     app = App(Settings(home=home, knowledge=KNOWLEDGE))
-    (found,) = [finding for finding in examine(app) if finding.name == "files"]
+    (found,) = [finding for finding in run_checks(app) if finding.name == "files"]
     assert not found.good
     assert f"chmod -R go-rwx {shlex.quote(str(home))}" in found.says
     home.chmod(0o700)
-    (found,) = [finding for finding in examine(app) if finding.name == "files"]
+    (found,) = [finding for finding in run_checks(app) if finding.name == "files"]
     assert found.good
 
 

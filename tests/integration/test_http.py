@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.errors import MissingError
-from bot.infra.http_server import MAX_BODY, HttpPort, Page, status_page
+from bot.infra.http_server import MAX_BODY, HttpPort, HttpResponse, status_page
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 
@@ -19,7 +19,9 @@ def port() -> Iterator[HttpPort]:
     made.get("/readyz", lambda: status_page(["database"]))
     made.post(
         "/slack",
-        lambda headers, body: Page(body=headers["x-name"].encode() + body, kind="text/plain"),
+        lambda headers, body: HttpResponse(
+            body=headers["x-name"].encode() + body, kind="text/plain"
+        ),
     )
     made.start()
     yield made
@@ -51,7 +53,7 @@ def test_good_and_bad_states(port: HttpPort) -> None:
 def test_a_page_that_fails_is_a_500_and_one_line(
     port: HttpPort, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def broken() -> Page:
+    def broken() -> HttpResponse:
         raise LookupError("secret")
 
     port.get("/broken", broken)

@@ -6,35 +6,36 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.corpus import Knowledge
-from bot.journal import OutboxState, Received
+from bot.journal import OutboxState, ReceivedMessage
 from bot.ports import MailFolder
 from bot.serve import service as serving
 from bot.settings import Settings
-from tests.conftest import KNOWLEDGE
-from tests.integration.test_running import EXPOSED, lying, mail, page, running, sending
-from tests.integration.test_service import free_port
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    mail,
+    mails_by_folder,
+    page,
+    running,
+    stored_reply,
+    strict_responder,
+)
 from tests.support.waiting import wait_until as until
 
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return strict_responder(knowledge)
 
 
 @pytest.fixture
 def app(settings: Settings, quick: Responder, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     monkeypatch.setattr(serving, "OUTAGE_SECONDS", (0.05, 0.1))
-    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
-    yield made
-    made.journal.close()
+    with app_with(settings, quick) as app:
+        yield app
 
 
 def arrives(app: App, *mails: bytes) -> None:
@@ -69,21 +70,21 @@ def test_a_mail_that_cannot_be_stored_holds_up_no_other_and_becomes_a_case(
     take = app.desk.store_message
     tries = Counter[str]()
 
-    def picky(received: Received, work: object = None) -> int | None:
+    def picky(received: ReceivedMessage, enqueue_job: object = None) -> int | None:
         tries[received.key] += 1
         if received.key == "mail:<1@x.example>" or received.sender.startswith("ana1@"):
             raise UnicodeEncodeError("utf-8", "\udcfc", 0, 1, "x")
-        return take(received, work)  # type: ignore[arg-type]
+        return take(received, enqueue_job)  # type: ignore[arg-type]
 
     monkeypatch.setattr(app.desk, "store_message", picky)
     with running(app):
         arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
-        until(app.journal.cases.queue)
-        until(lambda: lying(app)["Failed"] == 1)
-    assert [case.reason for case in app.journal.cases.queue()] == ["mail_fault"]
-    assert max(tries.values()) == serving.TRIES
-    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 1}
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
+        until(app.journal.cases.list_open)
+        until(lambda: mails_by_folder(app)["Failed"] == 1)
+    assert [case.reason for case in app.journal.cases.list_open()] == ["mail_fault"]
+    assert max(tries.values()) == serving.MAX_ATTEMPTS
+    assert mails_by_folder(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 1}
 
 
 def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
@@ -91,18 +92,18 @@ def test_a_mail_that_nothing_can_be_done_with_stays_where_it_lies_and_is_told(
 ) -> None:
     take, broken = app.desk.store_message, True
 
-    def picky(received: Received, work: object = None) -> int | None:
+    def picky(received: ReceivedMessage, enqueue_job: object = None) -> int | None:
         if broken and (received.sender.startswith("ana1@") or not received.sender):
             raise MemoryError
-        return take(received, work)  # type: ignore[arg-type]
+        return take(received, enqueue_job)  # type: ignore[arg-type]
 
     monkeypatch.setattr(app.desk, "store_message", picky)
     with running(app) as (service, _):
         arrives(app, mail(EXPOSED, 1), mail(EXPOSED, 2))
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
         until(lambda: "1 mails broke it" in page(service, "/readyz")[1])
         broken = False
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
         until(lambda: page(service, "/readyz") == (200, '{"status": "ok"}'))
 
 
@@ -121,22 +122,22 @@ def test_an_error_after_a_mail_was_stored_makes_no_second_message_of_it(
     monkeypatch.setattr(app.mailbox, "settle", breaks_once)
     with running(app):
         arrives(app, mail(EXPOSED))
-        until(lambda: lying(app)["Processed"] == 1)
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
-    assert app.journal.counts()["message"] == 1
-    assert app.journal.cases.queue() == []
+        until(lambda: mails_by_folder(app)["Processed"] == 1)
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
+    assert app.journal.count_rows()["message"] == 1
+    assert app.journal.cases.list_open() == []
 
 
 def test_a_bounce_that_broke_after_it_was_stored_still_reaches_its_send(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send_id = sending(app, 2)
-    app.journal.sends.claim(send_id, "gone")
-    app.journal.sends.sent(send_id)
-    (send,) = app.journal.sends.in_state(OutboxState.SENT)
+    send_id = stored_reply(app, 2)
+    app.journal.mail_outbox.claim(send_id, "gone")
+    app.journal.mail_outbox.mark_sent(send_id)
+    (send,) = app.journal.mail_outbox.list_in_state(OutboxState.SENT)
     report = mail(f"Undelivered: Message-ID: {send.header}", 8)
     report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
-    bounce, times = app.journal.sends.bounce, 0
+    bounce, times = app.journal.mail_outbox.record_bounce, 0
 
     def breaks_once(header: str) -> bool:
         nonlocal times
@@ -145,8 +146,8 @@ def test_a_bounce_that_broke_after_it_was_stored_still_reaches_its_send(
             raise OSError(5, "x")
         return bounce(header)
 
-    monkeypatch.setattr(app.journal.sends, "bounce", breaks_once)
+    monkeypatch.setattr(app.journal.mail_outbox, "record_bounce", breaks_once)
     with running(app):
         arrives(app, report)
-        until(lambda: app.journal.sends.counts() == {"bounced": 1})
-    assert len(app.journal.cases.queue()) == 1
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"bounced": 1})
+    assert len(app.journal.cases.list_open()) == 1

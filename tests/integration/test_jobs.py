@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sql
 
 from bot.errors import MissingError
-from bot.infra.jobs import Duties, Jobs
+from bot.infra.jobs import JobHandlers, Jobs
 from bot.journal import Journal
 from bot.journal.engine import reading, writing
 from tests.support.waiting import SAFETY_NET_SECONDS
@@ -46,7 +46,7 @@ def started(journal: Journal, database_url: str) -> Iterator[Started]:
         drain: Callable[[int], None] = nothing, decided: Callable[[int], None] = nothing
     ) -> Jobs:
         jobs = Jobs(journal, database_url)
-        jobs.start(Duties(drain=drain, decided=decided))
+        jobs.start(JobHandlers(drain=drain, deliver_decision=decided))
         made.append(jobs)
         return jobs
 
@@ -63,15 +63,15 @@ def test_a_job_runs_when_its_transaction_is_committed_and_only_then(
 
     def undone() -> None:
         with writing(journal.engine) as db:
-            jobs.drain(db, 1)
+            jobs.enqueue_drain(db, 1)
             raise LookupError
 
     with pytest.raises(LookupError):
         undone()
     with writing(journal.engine) as db:
-        jobs.drain(db, 2)
+        jobs.enqueue_drain(db, 2)
     until(lambda: bool(seen))
-    until(lambda: not jobs.waiting())
+    until(lambda: not jobs.list_waiting_conversations())
     assert seen == [2]
 
 
@@ -95,8 +95,8 @@ def test_one_conversation_is_never_drained_twice_at_once(
     jobs = started(drain=drain)
     with writing(journal.engine) as db:
         for n in range(12):
-            jobs.drain(db, n % 3)
-    assert jobs.waiting() <= {0, 1, 2}
+            jobs.enqueue_drain(db, n % 3)
+    assert jobs.list_waiting_conversations() <= {0, 1, 2}
     until(lambda: len(done) == 12)
     assert max(most.values()) == 1
 
@@ -106,9 +106,9 @@ def test_a_decision_is_worked_on_once(journal: Journal, started: Started) -> Non
     jobs = started(decided=seen.append)
     for _ in range(2):
         with writing(journal.engine) as db:
-            jobs.decided(db, 7)
+            jobs.enqueue_decision_delivery(db, 7)
     until(lambda: bool(seen))
-    until(lambda: not jobs.waiting())
+    until(lambda: not jobs.list_waiting_conversations())
     time.sleep(0.3)
     assert seen == [7]
 
@@ -123,10 +123,10 @@ def test_a_job_that_fails_does_not_stop_the_others(journal: Journal, started: St
 
     jobs = started(drain=drain)
     with writing(journal.engine) as db:
-        jobs.drain(db, 1)
-        jobs.drain(db, 2)
+        jobs.enqueue_drain(db, 1)
+        jobs.enqueue_drain(db, 2)
     until(lambda: seen == [2])
-    until(lambda: not jobs.waiting())
+    until(lambda: not jobs.list_waiting_conversations())
 
 
 def test_the_engine_keeps_ids_only_as_json_and_forgets_what_is_done(
@@ -134,14 +134,14 @@ def test_the_engine_keeps_ids_only_as_json_and_forgets_what_is_done(
 ) -> None:
     jobs = started()
     with writing(journal.engine) as db:
-        jobs.drain(db, 41)
-    until(lambda: not jobs.waiting())
+        jobs.enqueue_drain(db, 41)
+    until(lambda: not jobs.list_waiting_conversations())
     where = "dbos." if jobs.shared else ""
     query = sql.text(f"SELECT count(*) FROM {where}workflow_status")
     with reading(journal.engine) as db:
         inputs = list(db.execute(sql.text(f"SELECT inputs FROM {where}workflow_input")).scalars())
     assert any('"positionalArgs":[41]' in str(each) for each in inputs)
-    jobs.tidy()
+    jobs.delete_finished()
     with reading(journal.engine) as db:
         assert db.execute(query).scalar() == 0
 
@@ -149,7 +149,7 @@ def test_the_engine_keeps_ids_only_as_json_and_forgets_what_is_done(
 def test_jobs_that_were_not_started_take_nothing(journal: Journal, database_url: str) -> None:
     jobs = Jobs(journal, database_url)
     with pytest.raises(MissingError), writing(journal.engine) as db:
-        jobs.drain(db, 1)
+        jobs.enqueue_drain(db, 1)
     jobs.stop()
 
 
@@ -158,7 +158,7 @@ def test_a_second_process_on_sqlite_is_refused(tmp_path: Path) -> None:
     journal = Journal(url)
     script = (
         "import sys, time; from bot.infra.jobs import Jobs; from bot.journal import Journal\n"
-        f"with Jobs(Journal({url!r}), {url!r}).alone(): print('in', flush=True); sys.stdin.read()"
+        f"with Jobs(Journal({url!r}), {url!r}).exclusively(): print('in', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -168,12 +168,12 @@ def test_a_second_process_on_sqlite_is_refused(tmp_path: Path) -> None:
     assert other.stdout.readline() == b"in\n"
     jobs = Jobs(journal, url)
     with pytest.raises(MissingError, match="DESK_DATABASE_URL"):
-        jobs.start(Duties(drain=nothing, decided=nothing))
+        jobs.start(JobHandlers(drain=nothing, deliver_decision=nothing))
     other.kill()
     other.wait()
     other.stdin.close()
     other.stdout.close()
-    with jobs.alone():
+    with jobs.exclusively():
         pass
     jobs.stop()
     journal.close()
@@ -183,7 +183,7 @@ def test_workers_on_postgresql_have_names_of_their_own(postgres: str) -> None:
     journal = Journal(postgres)
     names = {Jobs(journal, postgres).worker for _ in range(3)}
     assert len(names) == 3
-    with Jobs(journal, postgres).alone(), Jobs(journal, postgres).alone():
+    with Jobs(journal, postgres).exclusively(), Jobs(journal, postgres).exclusively():
         pass
     journal.close()
 
@@ -202,21 +202,21 @@ def test_a_job_that_an_error_left_pending_does_not_hold_up_its_conversation(
 
     jobs = started(drain)
     with writing(journal.engine) as db:
-        jobs.drain(db, 7)
+        jobs.enqueue_drain(db, 7)
         schema = "" if db.dialect.name == "sqlite" else "dbos."
         db.execute(
             sql.text(f"UPDATE {schema}workflow_status SET status = 'PENDING', executor_id = :me"),
             {"me": jobs.worker},
         )
     with writing(journal.engine) as db:
-        jobs.drain(db, 7)
-        jobs.drain(db, 8)
+        jobs.enqueue_drain(db, 7)
+        jobs.enqueue_drain(db, 8)
     until(lambda: jobs._running.ids() != set())
-    assert jobs.release(0) == 0, "seen for the first time"
+    assert jobs.cancel_stuck(0) == 0, "seen for the first time"
     assert done == []
-    until(lambda: jobs.release(0) == 1)
+    until(lambda: jobs.cancel_stuck(0) == 1)
     until(lambda: done == [7])
-    assert jobs.release(0) == 0, "a job that a thread works on is none"
+    assert jobs.cancel_stuck(0) == 0, "a job that a thread works on is none"
     goes_on.set()
-    until(lambda: jobs.waiting() == set())
+    until(lambda: jobs.list_waiting_conversations() == set())
     assert done == [7, 8]

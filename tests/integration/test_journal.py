@@ -17,7 +17,7 @@ from bot.domain import (
     Response,
 )
 from bot.errors import MissingError, SettingsError
-from bot.journal import CaseAction, Decision, Journal, OutboxState, Received, Reply
+from bot.journal import CaseAction, Decision, Journal, OutboxState, ReceivedMessage, Reply
 from bot.journal.engine import writing
 from bot.limits import Cap, Limits, Scope, read_limits
 from tests.conftest import KNOWLEDGE
@@ -40,8 +40,8 @@ def journal(database_url: str, clock: Time) -> Iterator[Journal]:
 
 def mail(
     key: str = "k1", *, thread: str = "t1", sender: str = "ana@example.org", text: str = "Hi"
-) -> Received:
-    return Received(
+) -> ReceivedMessage:
+    return ReceivedMessage(
         channel="email", thread_key=thread, key=key, raw_ref=f"raw-{key}", verdict="answer", rule="R18",
         sender=sender, headers={"message_id": f"<{key}@x>", "references": f"<{thread}@x>"}, text=text,
     )  # fmt: skip
@@ -74,7 +74,7 @@ def reply(name: str = "1") -> Reply:
     return Reply(recipient="ana@example.org", message_id=f"<r.{name}@desk>", body=b"body \x00\xff")
 
 
-def stored(journal: Journal, received: Received) -> int:
+def stored(journal: Journal, received: ReceivedMessage) -> int:
     found = journal.receive(received)
     assert found is not None
     return found
@@ -83,12 +83,12 @@ def stored(journal: Journal, received: Received) -> int:
 def sending(journal: Journal, name: str = "1") -> int:
     message_id = stored(journal, mail(f"k{name}", thread=f"t{name}", sender=f"{name}@x.example"))
     journal.decide(message_id, answered(), draft="", reply=reply(name))
-    (send,) = [s for s in journal.sends.due() if s.message_id == message_id]
+    (send,) = [s for s in journal.mail_outbox.list_due() if s.message_id == message_id]
     return send.id
 
 
 def state(journal: Journal, send_id: int) -> OutboxState:
-    (found,) = [s for s in journal.sends.in_state(*OutboxState) if s.id == send_id]
+    (found,) = [s for s in journal.mail_outbox.list_in_state(*OutboxState) if s.id == send_id]
     return found.state
 
 
@@ -96,11 +96,11 @@ def test_a_message_comes_back_as_it_went_in(journal: Journal) -> None:
     odd = replace(
         mail(text="naïve 🙂 end"), headers={"message_id": "<ü@x>", "references": "<a> <b>"}
     )
-    assert journal.message(stored(journal, odd)) == replace(odd, final=False)
+    assert journal.read_message(stored(journal, odd)) == replace(odd, final=False)
 
 
 def test_what_postgresql_cannot_store_is_replaced(journal: Journal) -> None:
-    found = journal.message(stored(journal, mail(text="a\0b\ud800c", sender="a\0@x.example")))
+    found = journal.read_message(stored(journal, mail(text="a\0b\ud800c", sender="a\0@x.example")))
     assert found.text == "a\ufffdb?c"
     assert found.sender == "a\ufffd@x.example"
 
@@ -108,18 +108,18 @@ def test_what_postgresql_cannot_store_is_replaced(journal: Journal) -> None:
 def test_a_duplicate_is_not_stored(journal: Journal) -> None:
     stored(journal, mail())
     assert journal.receive(mail()) is None
-    assert journal.known("k1") == ("answer", "raw-k1")
-    assert journal.known("other") is None
+    assert journal.find_by_key("k1") == ("answer", "raw-k1")
+    assert journal.find_by_key("other") is None
 
 
 def test_a_conversation_keeps_its_order(journal: Journal) -> None:
     ids = [stored(journal, mail(f"k{n}", text=f"text {n}")) for n in range(4)]
     stored(journal, mail("other", thread="t2"))
-    conversation = journal.conversations(ids)
+    conversation = journal.list_conversations(ids)
     assert len(conversation) == 1
-    assert journal.undecided(conversation[0]) == ids
-    assert journal.history(ids[2]) == ["text 0", "text 1"]
-    assert len(journal.undecided()) == 5
+    assert journal.list_undecided(conversation[0]) == ids
+    assert journal.read_history(ids[2]) == ["text 0", "text 1"]
+    assert len(journal.list_undecided()) == 5
 
 
 def test_many_first_messages_of_one_conversation_at_once(database_url: str) -> None:
@@ -137,8 +137,8 @@ def test_many_first_messages_of_one_conversation_at_once(database_url: str) -> N
     for thread in threads:
         thread.join()
     assert lost == []
-    assert journals[0].counts()["message"] == 40
-    assert journals[0].counts()["conversation"] == 5
+    assert journals[0].count_rows()["message"] == 40
+    assert journals[0].count_rows()["conversation"] == 5
     for journal in journals:
         journal.close()
 
@@ -149,7 +149,7 @@ def test_work_is_stored_with_the_message_or_not_at_all(journal: Journal) -> None
 
     with pytest.raises(LookupError):
         journal.receive(mail(), fails)
-    assert journal.counts()["message"] == 0
+    assert journal.count_rows()["message"] == 0
     given: list[int] = []
     journal.receive(mail(), lambda _db, each: given.append(each))
     journal.receive(replace(mail("k2"), final=True), lambda _db, each: given.append(each))
@@ -161,30 +161,30 @@ def test_a_decision_is_stored_once(journal: Journal) -> None:
     first = journal.decide(message_id, answered(), draft="", reply=reply())
     again = journal.decide(message_id, waiting(), draft="d", reply=None)
     assert (first.first, again.first) == (True, False)
-    assert [row.kind for row in journal.outcomes(message_id)] == ["answer"]
-    assert journal.cases.queue() == []
-    assert journal.counts()["outbox"] == 1
+    assert [row.kind for row in journal.read_outcomes(message_id)] == ["answer"]
+    assert journal.cases.list_open() == []
+    assert journal.count_rows()["outbox"] == 1
 
 
 def test_what_cannot_be_decided_waits_for_a_person(journal: Journal) -> None:
     message_id = stored(journal, mail())
-    assert journal.fail(message_id, "BlockedError")
-    assert not journal.fail(message_id, "BlockedError")
-    (case,) = journal.cases.queue()
+    assert journal.mark_failed(message_id, "BlockedError")
+    assert not journal.mark_failed(message_id, "BlockedError")
+    (case,) = journal.cases.list_open()
     assert (case.reason, case.priority) == ("mail_fault", "high")
-    assert journal.undecided() == []
+    assert journal.list_undecided() == []
 
 
 def test_tries_are_counted(journal: Journal) -> None:
     message_id = stored(journal, mail())
-    assert [journal.attempt(message_id) for _ in range(3)] == [1, 2, 3]
+    assert [journal.count_attempt(message_id) for _ in range(3)] == [1, 2, 3]
 
 
 def test_forgotten_conversations_are_found_and_put_again(journal: Journal, clock: Time) -> None:
     stored(journal, mail("k1", thread="t1"))
     clock.forward(60)
     stored(journal, mail("k2", thread="t2"))
-    old = journal.forgotten(30)
+    old = journal.list_stalled_conversations(30)
     assert len(old) == 1
     put: list[int] = []
     journal.enqueue(old, lambda _db, each: put.append(each))
@@ -196,27 +196,27 @@ def test_the_queue_is_ordered_by_urgency_then_age(journal: Journal, clock: Time)
         message_id = stored(journal, mail(f"k{n}", thread=f"t{n}"))
         journal.decide(message_id, waiting(priority), draft=f"{n}", reply=None)
         clock.forward(1)
-    assert [w.draft for w in journal.cases.queue()] == ["1", "3", "2", "0"]
+    assert [w.draft for w in journal.cases.list_open()] == ["1", "3", "2", "0"]
 
 
 def test_reminders_come_when_due_and_again(journal: Journal, clock: Time) -> None:
     journal.decide(stored(journal, mail()), waiting(Priority.PAGE), draft="", reply=None)
-    (case,) = journal.cases.queue()
-    assert journal.cases.remind() == []
+    (case,) = journal.cases.list_open()
+    assert journal.cases.record_due_reminders() == []
     clock.forward(15 * 60)
-    assert journal.cases.remind() == [(case.id, 1)]
-    assert journal.cases.remind() == []
+    assert journal.cases.record_due_reminders() == [(case.id, 1)]
+    assert journal.cases.record_due_reminders() == []
     clock.forward(15 * 60)
-    assert journal.cases.remind() == [(case.id, 2)]
+    assert journal.cases.record_due_reminders() == [(case.id, 2)]
     journal.cases.resolve(case.id, actor="eve", action=CaseAction.DISMISSED, reply=None)
     clock.forward(86_400)
-    assert journal.cases.remind() == []
-    assert journal.seen_lately(f"reminder:{case.id}:2", 2 * 86_400) == 1
+    assert journal.cases.record_due_reminders() == []
+    assert journal.count_recent(f"reminder:{case.id}:2", 2 * 86_400) == 1
 
 
 def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
     journal.decide(stored(journal, mail()), waiting(), draft="", reply=None)
-    (case,) = journal.cases.queue()
+    (case,) = journal.cases.list_open()
     jobs: list[int] = []
     won: list[bool] = []
 
@@ -226,7 +226,7 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
             actor=name,
             action=CaseAction.EDITED,
             reply=reply(name),
-            work=lambda _db, each: jobs.append(each),
+            enqueue_job=lambda _db, each: jobs.append(each),
         )
         won.append(done)
 
@@ -237,91 +237,93 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
         thread.join()
     assert sorted(won) == [False] * 4 + [True]
     assert jobs == [case.id]
-    assert len(journal.sends.due()) == 1
-    assert journal.cases.conversation(case.id) in journal.conversations([case.message_id])
+    assert len(journal.mail_outbox.list_due()) == 1
+    assert journal.cases.conversation_of(case.id) in journal.list_conversations([case.message_id])
 
 
 def test_a_send_is_claimed_by_one(journal: Journal) -> None:
     send_id = sending(journal)
-    assert [journal.sends.claim(send_id, name) for name in ("a", "b")] == [True, False]
-    (left,) = journal.sends.left_behind(["a"])
+    assert [journal.mail_outbox.claim(send_id, name) for name in ("a", "b")] == [True, False]
+    (left,) = journal.mail_outbox.list_claimed_by(["a"])
     assert (left.worker, left.attempts, left.body) == ("a", 1, b"body \x00\xff")
-    assert journal.sends.due() == []
+    assert journal.mail_outbox.list_due() == []
 
 
 def test_the_life_of_a_send(journal: Journal, clock: Time) -> None:
-    sends, send_id = journal.sends, sending(journal)
+    sends, send_id = journal.mail_outbox, sending(journal)
     sends.claim(send_id, "a")
     assert sends.retry_later(send_id, "450 later", seconds=30)
-    assert sends.due() == []
+    assert sends.list_due() == []
     clock.forward(30)
-    assert [s.fault for s in sends.due()] == ["450 later"]
+    assert [s.fault for s in sends.list_due()] == ["450 later"]
     sends.claim(send_id, "a")
-    assert sends.uncertain(send_id, "the line broke")
+    assert sends.mark_unknown(send_id, "the line broke")
     assert not sends.claim(send_id, "b")
-    assert sends.knows("<r.1@desk>")
-    assert sends.receipt("<r.1@desk>")
+    assert sends.contains("<r.1@desk>")
+    assert sends.record_receipt("<r.1@desk>")
     assert state(journal, send_id) is OutboxState.SENT
-    assert not sends.receipt("<r.1@desk>")
+    assert not sends.record_receipt("<r.1@desk>")
     assert not sends.retry_later(send_id, "", seconds=0)
-    assert not sends.failed(send_id, "")
-    assert sends.bounce("<r.1@desk>")
+    assert not sends.mark_failed(send_id, "")
+    assert sends.record_bounce("<r.1@desk>")
     assert state(journal, send_id) is OutboxState.BOUNCED
-    assert not sends.bounce("<unknown@desk>")
-    assert sends.counts() == {"bounced": 1}
+    assert not sends.record_bounce("<unknown@desk>")
+    assert sends.count_by_state() == {"bounced": 1}
 
 
 def test_an_unknown_fate_ends_with_a_person(journal: Journal, clock: Time) -> None:
     send_id = sending(journal)
-    journal.sends.claim(send_id, "a")
-    journal.sends.uncertain(send_id, "the line broke")
-    assert journal.sends.list_unconfirmed(600) == []
+    journal.mail_outbox.claim(send_id, "a")
+    journal.mail_outbox.mark_unknown(send_id, "the line broke")
+    assert journal.mail_outbox.list_unknown(600) == []
     clock.forward(601)
-    assert [s.id for s in journal.sends.list_unconfirmed(600)] == [send_id]
-    assert journal.sends.held(send_id, "no receipt")
-    assert not journal.sends.claim(send_id, "a")
-    (case,) = journal.cases.queue()
+    assert [s.id for s in journal.mail_outbox.list_unknown(600)] == [send_id]
+    assert journal.mail_outbox.mark_unresolved(send_id, "no receipt")
+    assert not journal.mail_outbox.claim(send_id, "a")
+    (case,) = journal.cases.list_open()
     assert case.reason == "held"
-    assert not journal.sends.held(send_id, "no receipt")
+    assert not journal.mail_outbox.mark_unresolved(send_id, "no receipt")
 
 
 def test_sends_of_one_conversation_only(journal: Journal) -> None:
     first, second = sending(journal, "1"), sending(journal, "2")
-    (conversation,) = journal.conversations(journal_messages(journal, second))
-    assert [s.id for s in journal.sends.due(conversation_id=conversation)] == [second]
-    assert [s.id for s in journal.sends.due()] == [first, second]
+    (conversation,) = journal.list_conversations(journal_messages(journal, second))
+    assert [s.id for s in journal.mail_outbox.list_due(conversation_id=conversation)] == [second]
+    assert [s.id for s in journal.mail_outbox.list_due()] == [first, second]
 
 
 def journal_messages(journal: Journal, send_id: int) -> list[int]:
-    return [s.message_id for s in journal.sends.due() if s.id == send_id and s.message_id]
+    return [
+        s.message_id for s in journal.mail_outbox.list_due() if s.id == send_id and s.message_id
+    ]
 
 
 def test_what_a_stranger_was_sending_is_found_after_the_lease(
     journal: Journal, clock: Time
 ) -> None:
     send_id = sending(journal)
-    journal.workers.beat("desk-1", "1")
-    journal.sends.claim(send_id, "terminal-7")
-    assert journal.sends.orphans(10) == []
+    journal.workers.record_heartbeat("desk-1", "1")
+    journal.mail_outbox.claim(send_id, "terminal-7")
+    assert journal.mail_outbox.list_orphaned(10) == []
     clock.forward(11)
-    assert [s.id for s in journal.sends.orphans(10)] == [send_id]
+    assert [s.id for s in journal.mail_outbox.list_orphaned(10)] == [send_id]
     other = sending(journal, "2")
-    journal.sends.claim(other, "desk-1")
+    journal.mail_outbox.claim(other, "desk-1")
     clock.forward(11)
-    assert [s.id for s in journal.sends.orphans(10)] == [send_id]
+    assert [s.id for s in journal.mail_outbox.list_orphaned(10)] == [send_id]
 
 
 def test_heartbeats(journal: Journal, clock: Time) -> None:
     workers = journal.workers
-    workers.beat("a", "1")
-    workers.beat("b", "1")
+    workers.record_heartbeat("a", "1")
+    workers.record_heartbeat("b", "1")
     clock.forward(8)
-    workers.beat("b", "1")
+    workers.record_heartbeat("b", "1")
     clock.forward(4)
-    assert workers.silent(10) == ["a"]
-    workers.leave("a")
-    assert workers.alive() == ["b"]
-    assert workers.silent(10) == []
+    assert workers.list_silent(10) == ["a"]
+    workers.remove("a")
+    assert workers.list_all() == ["b"]
+    assert workers.list_silent(10) == []
 
 
 CAPS = Limits(
@@ -358,9 +360,9 @@ def test_each_cap_holds_the_reply_beyond_it(
         )  # fmt: skip
         found.append(decided.cap)
     assert found == [""] * (len(mails) - 1) + [hit]
-    assert len(journal.sends.due()) == len(mails) - 1
-    assert len(journal.cases.queue()) == 1
-    last = journal.message(message_id)
+    assert len(journal.mail_outbox.list_due()) == len(mails) - 1
+    assert len(journal.cases.list_open()) == 1
+    last = journal.read_message(message_id)
     assert (last.verdict, last.rule) == ("hold", f"R14 cap: {hit}")
     clock.forward(4000)
     message_id = stored(journal, mail("later", thread="new", sender=mails[-1][0]))
@@ -396,8 +398,8 @@ def test_concurrent_decisions_stay_under_a_cap(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(journal.sends.due()) == 5
-    assert len(journal.cases.queue()) == 7
+    assert len(journal.mail_outbox.list_due()) == 5
+    assert len(journal.cases.list_open()) == 7
     journal.close()
 
 
@@ -410,22 +412,22 @@ def test_counts_that_no_cap_looks_at_go(journal: Journal, clock: Time) -> None:
         reply=reply(),
         capped=lambda _s: Decision(response=waiting()),
     )
-    assert journal.counts()["sender_count"] == 5
+    assert journal.count_rows()["sender_count"] == 5
     clock.forward(8 * 86_400)
-    journal.tidy()
-    assert journal.counts()["sender_count"] == 1
+    journal.delete_old_counts()
+    assert journal.count_rows()["sender_count"] == 1
 
 
 def test_the_audit_cannot_be_rewritten(journal: Journal) -> None:
-    journal.note("something", None)
+    journal.append_audit("something", None)
     for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
         with pytest.raises(sql.exc.DBAPIError, match="append-only"), writing(journal.engine) as db:
             db.execute(sql.text(statement))
-    assert journal.seen_lately("something", 60) == 1
+    assert journal.count_recent("something", 60) == 1
 
 
 def test_a_database_that_answers(journal: Journal) -> None:
-    journal.ping()
+    journal.check_connection()
 
 
 @pytest.mark.parametrize(

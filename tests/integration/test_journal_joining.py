@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.domain import Priority
-from bot.journal import CaseAction, Change, Journal, Stage
+from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_journal import mail, reply, waiting
@@ -39,14 +39,14 @@ def comes(journal: Journal, key: str, priority: Priority = Priority.NORMAL) -> N
 
 
 def claim(journal: Journal, owner: str = ALICE, before: str = "") -> None:
-    change = Change(verb="claimed", stage=Stage.CLAIMED, owner=owner)
+    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=owner)
     assert journal.cases.change(1, actor=owner, change=change, owner=before)
 
 
 def details(journal: Journal) -> None:
     case = journal.cases.read(1)
     assert case
-    assert journal.cases.ask(1, actor=ALICE, reply=reply("d"), version=case.version)
+    assert journal.cases.request_details(1, actor=ALICE, reply=reply("d"), version=case.version)
 
 
 def auto_reply(journal: Journal) -> None:
@@ -59,7 +59,7 @@ def test_a_later_mail_joins_the_case_that_somebody_has(journal: Journal, clock: 
     before = journal.cases.read(1)
     clock.forward(HOUR)
     comes(journal, "k2", Priority.HIGH)
-    (case,) = journal.cases.queue()
+    (case,) = journal.cases.list_open()
     assert (case.id, case.draft, case.priority) == (1, "k1", "high")
     now = journal.cases.read(1)
     assert now
@@ -73,8 +73,8 @@ def test_a_later_mail_joins_the_case_that_somebody_has(journal: Journal, clock: 
     again = journal.cases.read(1)
     assert again
     assert (again.priority, again.due_at) == ("high", now.due_at)
-    assert any("(+2 since)" in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
-    assert journal.slack.later(1)[1].draft == "", "no passage comes near"
+    assert any("(+2 since)" in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE)))
+    assert journal.slack.list_follow_ups(1)[1].draft == "", "no passage comes near"
 
 
 def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock: Time) -> None:
@@ -82,7 +82,7 @@ def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock:
     before = journal.cases.read(1)
     clock.forward(HOUR)
     comes(journal, "k2", Priority.PAGE)
-    (case,) = journal.cases.queue()
+    (case,) = journal.cases.list_open()
     assert (case.id, case.priority, case.later) == (1, "page", 1)
     now = journal.cases.read(1)
     assert before
@@ -90,8 +90,8 @@ def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock:
     assert (now.stage, now.owner) == (Stage.OPEN, ""), "it still waits for somebody"
     assert now.version != before.version
     assert now.due_at < before.due_at
-    assert [later.draft for later in journal.slack.later(1)] == [""]
-    assert journal.seen_lately("wrote again:1", 60) == 1
+    assert [later.draft for later in journal.slack.list_follow_ups(1)] == [""]
+    assert journal.count_recent("wrote again:1", 60) == 1
 
 
 def test_what_comes_after_the_decision_is_a_case_of_its_own(journal: Journal) -> None:
@@ -99,7 +99,7 @@ def test_what_comes_after_the_decision_is_a_case_of_its_own(journal: Journal) ->
     claim(journal)
     assert journal.cases.resolve(1, actor=ALICE, action=CaseAction.RESOLVED, reply=None)
     comes(journal, "k2")
-    assert [case.id for case in journal.cases.queue()] == [2]
+    assert [case.id for case in journal.cases.list_open()] == [2]
 
 
 def test_details_wake_the_case_and_an_auto_reply_does_not(journal: Journal) -> None:
@@ -109,12 +109,12 @@ def test_details_wake_the_case_and_an_auto_reply_does_not(journal: Journal) -> N
     assert asked
     auto_reply(journal)
     assert journal.cases.read(1) == asked, "neither its state nor its version"
-    assert journal.slack.later(1) == []
+    assert journal.slack.list_follow_ups(1) == []
     comes(journal, "k2")
     now = journal.cases.read(1)
     assert now
     assert (now.stage, now.owner, now.later) == (Stage.CLAIMED, ALICE, 1)
-    assert journal.seen_lately("details came:1", 60) == 1
+    assert journal.count_recent("details came:1", 60) == 1
 
 
 def test_a_mail_that_can_not_be_decided_joins_too(journal: Journal) -> None:
@@ -122,31 +122,31 @@ def test_a_mail_that_can_not_be_decided_joins_too(journal: Journal) -> None:
     claim(journal)
     message_id = journal.receive(mail("k2"))
     assert message_id
-    journal.fail(message_id, "Boom")
-    assert [case.id for case in journal.cases.queue()] == [1]
-    assert [later.id for later in journal.slack.later(1)] == [message_id]
+    journal.mark_failed(message_id, "Boom")
+    assert [case.id for case in journal.cases.list_open()] == [1]
+    assert [later.id for later in journal.slack.list_follow_ups(1)] == [message_id]
 
 
 def test_a_reminder_that_waits_is_gone_with_the_next_step(journal: Journal) -> None:
     comes(journal, "k1")
     for key in ("remind:1:0:1", "remind:1:0:1:U0BOB", "remind:11:0:1", "other"):
-        journal.slack.put(key, channel="C", method="chat.postMessage", payload={})
+        journal.slack.enqueue(key, channel="C", method="chat.postMessage", payload={})
     claim(journal)
-    assert journal.slack.counts()["ready"] == 2
-    assert journal.slack.knows("remind:11:0:1")
-    assert journal.slack.knows("other")
+    assert journal.slack.count_by_state()["ready"] == 2
+    assert journal.slack.contains("remind:11:0:1")
+    assert journal.slack.contains("other")
 
 
 def test_who_takes_a_case_has_its_whole_time(journal: Journal, clock: Time) -> None:
     comes(journal, "k1")
     clock.forward(LATE)
-    assert journal.cases.remind() == [(1, 1)]
+    assert journal.cases.record_due_reminders() == [(1, 1)]
     claim(journal)
-    assert journal.cases.remind() == []
+    assert journal.cases.record_due_reminders() == []
     clock.forward(7 * HOUR)
-    assert journal.cases.remind() == []
+    assert journal.cases.record_due_reminders() == []
     claim(journal, BOB, ALICE)
     clock.forward(2 * HOUR)
-    assert journal.cases.remind() == [], "a new owner begins anew"
+    assert journal.cases.record_due_reminders() == [], "a new owner begins anew"
     clock.forward(7 * HOUR)
-    assert journal.cases.remind() == [(1, 1)]
+    assert journal.cases.record_due_reminders() == [(1, 1)]

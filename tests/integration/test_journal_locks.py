@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain import Response
 from bot.errors import MissingError
-from bot.journal import Decision, Journal, Received, Reply, engine
+from bot.journal import Decision, Journal, ReceivedMessage, Reply, engine
 from bot.journal.engine import writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit, try_lock_for_session
 from bot.limits import Scope, shipped_limits
@@ -70,7 +70,7 @@ def two_journals(server: str, name: str) -> Iterator[tuple[Journal, Journal]]:
 def decide(journal: Journal, n: int) -> bool:
     """Store a message and decide it with an automatic reply, which the caps count."""
     message_id = journal.receive(
-        Received(
+        ReceivedMessage(
             channel="email",
             thread_key=f"t{n}",
             key=f"k{n}",
@@ -101,12 +101,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_replies_are_counted_while_a_process_leads_slack_for_its_whole_life(postgres: str) -> None:
     with two_journals(postgres, "locks_leader") as (one, other):
-        assert one.slack.leader.leads()
+        assert one.slack.leader.is_leader()
         for n, journal in enumerate((one, other)):
             assert decide(journal, n)
-        assert one.sends.counts() == {"ready": 2}
-        assert one.slack.leader.leads()
-        assert not other.slack.leader.leads()
+        assert one.mail_outbox.count_by_state() == {"ready": 2}
+        assert one.slack.leader.is_leader()
+        assert not other.slack.leader.is_leader()
 
 
 @pytest.mark.usefixtures("impatient")
@@ -116,5 +116,5 @@ def test_a_lock_that_nobody_gives_back_is_an_error_and_no_endless_wait(postgres:
             lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
             with pytest.raises(MissingError, match="lock timeout"):
                 decide(other, 1)
-        assert other.undecided()
+        assert other.list_undecided()
         assert decide(other, 2), "and the desk goes on when it was given back"

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 
 from bot.journal import Journal
 from bot.journal.engine import connect, writing
-from bot.journal.migrations import HEAD, run
+from bot.journal.migrations import HEAD, migrate
 from bot.journal.tables import TABLES
 
 MESSAGE = """INSERT INTO message
@@ -49,7 +49,7 @@ def test_a_database_of_the_first_version_is_taken_over(database_url: str) -> Non
     """Its tables were made without alembic, and hold messages."""
     engine = connect(database_url)
     with writing(engine) as db:
-        run(db, "0001")
+        migrate(db, "0001")
         db.execute(sql.text("DROP TABLE alembic_version"))
         for n in (1, 2):
             thread = f"INSERT INTO conversation (channel, thread_key) VALUES ('email', 't{n}')"
@@ -58,8 +58,8 @@ def test_a_database_of_the_first_version_is_taken_over(database_url: str) -> Non
             db.exec_driver_sql(MESSAGE.format(thread_id, text))
     engine.dispose()
     journal = Journal(database_url)
-    assert journal.history(3) == ["one"]
-    assert sorted(journal.undecided()) == [1, 2, 3]
+    assert journal.read_history(3) == ["one"]
+    assert sorted(journal.list_undecided()) == [1, 2, 3]
     journal.close()
     assert differences(database_url) == []
 

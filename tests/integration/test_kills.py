@@ -116,26 +116,26 @@ def mail(sender: str, text: str, n: int) -> bytes:
 
 def check(home: Path, url: str, *, sure: bool) -> None:
     journal = Journal(url)
-    counts = journal.counts()
+    counts = journal.count_rows()
     assert counts["message"] == 2 * len(MAILS)
-    assert journal.undecided() == []
-    states = journal.sends.counts()
+    assert journal.list_undecided() == []
+    states = journal.mail_outbox.count_by_state()
     assert set(states) <= {"sent"} if sure else {"sent", "unknown"}, states
     sent = list(mailbox.Maildir(home / "mail" / "sent", create=False))
     twice = [k for k, n in Counter(m["In-Reply-To"] for m in sent).items() if n > 1]
     assert twice == []
     cases = in_cases(journal)
-    open_in = journal.conversations([case.message_id for case in journal.cases.queue()])
-    assert len(set(open_in)) == len(journal.cases.queue()), "one open case a conversation"
+    open_in = journal.list_conversations([case.message_id for case in journal.cases.list_open()])
+    assert len(set(open_in)) == len(journal.cases.list_open()), "one open case a conversation"
     for each in messages(journal):
-        message = journal.message(each)
-        kinds = {row.kind for row in journal.outcomes(each)}
+        message = journal.read_message(each)
+        kinds = {row.kind for row in journal.read_outcomes(each)}
         if message.final or message.verdict in {"drop", "bounce"}:
             assert not kinds
         else:
             assert kinds
             assert (each in cases) == ("escalation" in kinds)
-    unknown = journal.sends.in_state(OutboxState.UNKNOWN)
+    unknown = journal.mail_outbox.list_in_state(OutboxState.UNKNOWN)
     assert len(sent) == counts["outbox"] - len(unknown) or not sure
     lying = {p.parent.parent.name for p in (home / "mail").glob("*/cur/*")}
     assert lying == {"Processed", "Held", "Dropped"}
@@ -167,7 +167,7 @@ def test_a_kill_loses_nothing_and_repeats_nothing(
 
 
 @pytest.mark.parametrize(
-    "step", [Checkpoint.CLAIMED, Checkpoint.HANDED_OVER], ids=lambda s: s.name.lower()
+    "step", [Checkpoint.CLAIMED, Checkpoint.DELIVERED], ids=lambda s: s.name.lower()
 )
 def test_a_send_that_cannot_be_looked_up_is_never_repeated(
     desks: Order, tmp_path: Path, url: str, step: Checkpoint
@@ -178,7 +178,7 @@ def test_a_send_that_cannot_be_looked_up_is_never_repeated(
     assert desks(order) == [0]
     check(tmp_path, url, sure=False)
     journal = Journal(url)
-    assert journal.sends.in_state(OutboxState.UNKNOWN)
+    assert journal.mail_outbox.list_in_state(OutboxState.UNKNOWN)
     journal.close()
 
 

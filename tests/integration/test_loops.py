@@ -67,7 +67,9 @@ class Simulated:
             responder=Ready(knowledge=app.knowledge, retriever=app.responder.retriever, judge=app.responder.judge),
             compose=Composer(address).reply,
         )  # fmt: skip
-        self.policy = MailRuleContext(own=frozenset({address}), is_sent=journal.sends.knows)
+        self.policy = MailRuleContext(
+            own=frozenset({address}), is_sent=journal.mail_outbox.contains
+        )
 
     def take(self, raw: bytes) -> list[Mail]:
         """One mail comes in; what goes out."""
@@ -149,7 +151,7 @@ def test_two_desks_whose_marks_are_taken_off_stop_at_the_cap_of_a_thread(
     sent = loop(desk, question(sender="help@other.example"), answering)
     assert 1 <= sent <= CAP[Scope.THREAD]
     assert len(other.out.sent) <= CAP[Scope.THREAD]
-    assert len(desk.desk.journal.cases.queue()) + len(other.desk.journal.cases.queue()) == 1
+    assert len(desk.desk.journal.cases.list_open()) + len(other.desk.journal.cases.list_open()) == 1
 
 
 @pytest.mark.parametrize("threads", [True, False])
@@ -176,7 +178,7 @@ def test_a_vacation_responder_with_changing_addresses(desk: Simulated, *, thread
     )  # a tenth of the hours, the same end
     sent = loop(desk, first, answering, days=1)
     assert 1 < sent <= (CAP[Scope.THREAD] if threads else CAP[Scope.DOMAIN])
-    assert len(desk.desk.journal.cases.queue()) == 1
+    assert len(desk.desk.journal.cases.list_open()) == 1
 
 
 def test_one_responder_that_says_the_same_for_ever(desk: Simulated) -> None:
@@ -254,11 +256,11 @@ def test_a_robot_whose_headers_change_at_will_ends_within_the_cap_of_its_thread(
         robot.hears(desk.take(robot.mail()))
         desk.clock.forward(600)  # 10,000 mails take less than the year that the cap looks back
     journal = desk.desk.journal
-    assert journal.counts()["message"] == mails
+    assert journal.count_rows()["message"] == mails
     assert 1 < len(desk.out.sent) <= CAP[Scope.THREAD]
-    (case,) = journal.cases.queue()
+    (case,) = journal.cases.list_open()
     assert case.later >= mails - 2 * CAP[Scope.THREAD], "staff find all of it in one case"
-    assert journal.seen_lately("cap:all", 600 * mails) == 0, "nobody was paged"
+    assert journal.count_recent("cap:all", 600 * mails) == 0, "nobody was paged"
 
 
 def test_a_robot_that_names_nothing_ends_at_the_cap_of_its_domain(desk: Simulated) -> None:
@@ -277,8 +279,8 @@ def test_a_storm_of_bounces_gets_no_answer(desk: Simulated) -> None:
             b"Return-Path: <mailer-daemon@x.example>", b"Return-Path: <>"
         )
         assert desk.take(raw) == []
-    assert desk.desk.journal.cases.queue() == []
-    assert desk.desk.journal.counts()["message"] == 300
+    assert desk.desk.journal.cases.list_open() == []
+    assert desk.desk.journal.count_rows()["message"] == 300
 
 
 def test_a_flood_ends_at_the_cap_and_pages_once(
@@ -298,7 +300,7 @@ def test_a_flood_ends_at_the_cap_and_pages_once(
     journal = desk.desk.journal
     most = next(cap.most for cap in caps if cap.scope is Scope.ALL)
     assert len(desk.out.sent) == most
-    queue = journal.cases.queue()
+    queue = journal.cases.list_open()
     assert len(queue) == mails - most
     assert [case.priority for case in queue].count(Priority.PAGE) == 1
-    assert journal.counts()["message"] == mails
+    assert journal.count_rows()["message"] == mails

@@ -22,8 +22,8 @@ from bot.channels.mail.smtp import SmtpOut
 from bot.cli import main
 from bot.errors import InputError, SettingsError
 from bot.ports import Mail, MailFolder
-from bot.serve.service import Handled, Service
-from bot.settings import Access, MailKind, Relay, Settings
+from bot.serve.service import HandledMail, Service
+from bot.settings import MailboxAccess, MailKind, Relay, Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.proxy import Fault, Proxy
@@ -49,8 +49,8 @@ def proxy(real: Servers) -> Iterator[Proxy]:
     made.close()
 
 
-def access(port: object, **changes: object) -> Access:
-    made = Access(host="127.0.0.1", port=1, user=DESK, password=PASSWORD, tls=False)
+def access(port: object, **changes: object) -> MailboxAccess:
+    made = MailboxAccess(host="127.0.0.1", port=1, user=DESK, password=PASSWORD, tls=False)
     changes["port"] = port
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -279,7 +279,7 @@ def test_from_smtp_to_the_reply_in_the_users_mailbox(
         imap_host="127.0.0.1", imap_port=real.imap, imap_user=DESK, imap_password=SecretStr(PASSWORD),
         imap_tls=False, smtp_host="127.0.0.1", smtp_port=real.smtp, smtp_tls=False, http_port=0,
     )  # fmt: skip
-    shown: list[Handled] = []
+    shown: list[HandledMail] = []
     service = Service(App(settings), shown.append)
     service.start()
     header = post(real, "question", "Were my API keys exposed?")

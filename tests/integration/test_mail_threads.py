@@ -12,7 +12,7 @@ from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.domain import Priority
-from bot.journal import Change, Decision, Journal, Received, Reply, Stage
+from bot.journal import CaseChange, Decision, Journal, ReceivedMessage, Reply, Stage
 from bot.limits import Scope, read_limits
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_journal import answered, waiting
@@ -48,20 +48,20 @@ class Here(SafeParser):
         return parse(raw)
 
 
-def mail(*headers: str, sender: str = ANA, text: str = "Were keys exposed?") -> Received:
+def mail(*headers: str, sender: str = ANA, text: str = "Were keys exposed?") -> ReceivedMessage:
     lines = [f"From: {sender}", "To: incident@desk.example", *headers]
     raw = "\r\n".join([*lines, "", text, ""]).encode()
     return received(read(raw, Here(), MailRuleContext()), "ref")
 
 
-def take(journal: Journal, taken: Received) -> int:
+def take(journal: Journal, taken: ReceivedMessage) -> int:
     message_id = journal.receive(taken)
     assert message_id
     return message_id
 
 
 def conversation(journal: Journal, message_id: int) -> int:
-    return journal.conversations([message_id])[0]
+    return journal.list_conversations([message_id])[0]
 
 
 def asked_and_answered(journal: Journal) -> int:
@@ -105,7 +105,7 @@ def test_an_own_id_anywhere_leads_to_its_conversation(journal: Journal, name: st
     asked = asked_and_answered(journal)
     again = take(journal, mail("Message-ID: <q2@example.org>", *NAMING[name]))
     assert conversation(journal, again) == asked
-    assert journal.history(again) == ["Were keys exposed?"]
+    assert journal.read_history(again) == ["Were keys exposed?"]
 
 
 def test_the_order_of_headers_changes_nothing(journal: Journal) -> None:
@@ -153,10 +153,10 @@ def test_another_sender_in_the_thread_neither_sees_nor_adds_to_the_history(
     asked = asked_and_answered(journal)
     bens = take(journal, mail(f"In-Reply-To: {OWN}", sender=BEN, text="Was mine?"))
     assert conversation(journal, bens) != asked
-    assert journal.history(bens) == []
-    assert journal.sent_before(bens) == []
+    assert journal.read_history(bens) == []
+    assert journal.read_sent_mails(bens) == []
     anas = take(journal, mail(f"In-Reply-To: {OWN}", text="And passwords?"))
-    assert journal.history(anas) == ["Were keys exposed?"]
+    assert journal.read_history(anas) == ["Were keys exposed?"]
 
 
 def test_the_cap_of_a_thread_counts_its_replies_whoever_is_answered(either: Journal) -> None:
@@ -183,7 +183,7 @@ def test_a_person_who_has_the_case_silences_the_whole_thread(journal: Journal) -
     again = take(journal, mail(f"References: {OTHERS[0]}", f"In-Reply-To: {OWN}"))
     bens = take(journal, mail(f"In-Reply-To: {OWN}", sender=BEN))
     assert not journal.cases.has_claimed_case(again)
-    change = Change(verb="claimed", stage=Stage.CLAIMED, owner="eve")
+    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="eve")
     assert journal.cases.change(1, actor="eve", change=change, owner="")
     assert journal.cases.has_claimed_case(again)
     assert journal.cases.has_claimed_case(bens)
@@ -194,10 +194,10 @@ def test_everybody_in_a_thread_has_a_case_of_their_own_until_it_is_full(either: 
     for n in range(20):
         one = take(either, mail(f"In-Reply-To: {OWN}", sender=f"r{n}@robot{n}.example"))
         either.decide(one, waiting(), draft="", reply=None)
-    queue = either.cases.queue()
+    queue = either.cases.list_open()
     assert len(queue) == 6
     assert [case.later for case in queue] == [14, 0, 0, 0, 0, 0]
-    told = either.slack.later(queue[0].message_id)
+    told = either.slack.list_follow_ups(queue[0].message_id)
     assert [each.sender for each in told] == [f"r{n}@robot{n}.example" for n in range(6, 20)]
     case = either.cases.read(queue[0].id)
     assert case
@@ -229,10 +229,10 @@ def test_the_desk_was_announced_to_the_one_who_got_a_reply(either: Journal) -> N
     first = take(either, mail(f"Message-ID: {FIRST}"))
     either.decide(first, waiting(), draft="", reply=None)  # held: no word went out
     again = take(either, mail(f"In-Reply-To: {FIRST}", text="Hello?"))
-    assert either.cases.announced(again) is None
+    assert either.cases.announced_priority(again) is None
     made = Reply(recipient=ANA, message_id=OWN, body=b"")
     either.decide(again, waiting(Priority.HIGH), draft="", reply=made)
     third = take(either, mail(f"In-Reply-To: {OWN}", text="Anybody?"))
-    assert either.cases.announced(third) is Priority.HIGH
+    assert either.cases.announced_priority(third) is Priority.HIGH
     bens = take(either, mail(f"In-Reply-To: {OWN}", sender=BEN))
-    assert either.cases.announced(bens) is None
+    assert either.cases.announced_priority(bens) is None

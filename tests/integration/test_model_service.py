@@ -13,7 +13,7 @@ from bot.adapters.chat_model import ChatSelector
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.domain import Answer, Message
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.integration.test_chat_model import KNOWN, entry
 from tests.integration.test_service import free_port
@@ -54,9 +54,9 @@ def post(app: App) -> None:
 
 
 @contextmanager
-def serving(desk: App) -> Iterator[list[Handled]]:
+def serving(desk: App) -> Iterator[list[HandledMail]]:
     """The desk at work; what it has handled."""
-    shown: list[Handled] = []
+    shown: list[HandledMail] = []
     service = Service(desk, shown.append)
     service.start()
     taking = threading.Thread(target=service.run)
@@ -81,7 +81,7 @@ def test_twenty_mails_wait_for_a_slow_model_together(app: App, settings: Setting
         with serving(desk) as shown:
             post(desk)
             # The model holds every answer back, and yet all mail is taken and asked about.
-            wait_until(lambda: desk.journal.counts()["message"] == MAILS)
+            wait_until(lambda: desk.journal.count_rows()["message"] == MAILS)
             wait_until(lambda: len(server.bodies) == 2 * MAILS)
             assert not shown
             all_taken.set()

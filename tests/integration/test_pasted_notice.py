@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.channels.slack.pasted_secrets import drawn
+from bot.channels.slack.pasted_secrets import render_notice
 from bot.corpus import Knowledge
 from bot.domain import Redaction
-from bot.journal.pasted_secrets import Pasted
+from bot.journal.pasted_secrets import PastedSecretMessage
 from bot.redact import redact
 from tests.conftest import KNOWLEDGE
 
@@ -64,7 +64,7 @@ def test_no_template_promises_that_nothing_is_kept() -> None:
 
 
 def test_staff_are_told_where_the_secret_still_stands() -> None:
-    note = str(drawn(Pasted(message_id=1, kinds=("api_key",))).blocks)
+    note = str(render_notice(PastedSecretMessage(message_id=1, kinds=("api_key",))).blocks)
     assert "masked" in note
     assert "Processed" in note
     assert "deletes it there" in note

@@ -1,124 +1,74 @@
 """The running desk: what it tells, what it does when parts fail, what it takes over."""
 
-import http.client
 import json
 import logging
 import smtplib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from email.message import EmailMessage
 
 import pytest
 import sqlalchemy as sql
 from pydantic import SecretStr
 from typing_extensions import override
 
-from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.mail.local import LocalMailbox, LocalSmtpServer
+from bot.channels.mail.local import LocalSmtpServer
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_words
-from bot.commands.cases import age, decide, queue_lines
-from bot.commands.doctor import Finding, examine
+from bot.channels.slack.texts import read_staff_texts
+from bot.commands.cases import decide, format_age, queue_lines
+from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
 from bot.corpus import Knowledge
 from bot.desk import Desk
+from bot.domain import HealthLine
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
-from bot.infra.http_server import HttpPort, Page
-from bot.journal import CaseAction, Decided, Journal, OutboxState, Received
+from bot.infra.http_server import HttpPort, HttpResponse
+from bot.journal import CaseAction, Journal, OutboxState, StoredDecision
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
 from bot.ports import Mail, MailFolder
-from bot.serve.maintenance import Pace
-from bot.serve.service import Handled, Service
+from bot.serve.maintenance import MaintenanceIntervals
+from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_service import free_port
 from tests.support.fakes import Time
-from tests.support.waiting import SAFETY_NET_SECONDS
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    local_mailbox,
+    mail,
+    mails_by_folder,
+    page,
+    received,
+    running,
+    stored_reply,
+    strict_responder,
+)
 from tests.support.waiting import wait_until as until
 
-EXPOSED = "What is the December 19 clarification?"
 LAWYERS = "Which law firm advises you about the budget of the marketing team?"
 
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return strict_responder(knowledge)
 
 
 @pytest.fixture
 def app(settings: Settings, quick: Responder) -> Iterator[App]:
-    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
-    yield made
-    made.journal.close()
-
-
-@contextmanager
-def running(app: App, pace: Pace | None = None) -> Iterator[tuple[Service, list[Handled]]]:
-    shown: list[Handled] = []
-    service = Service(app, shown.append)
-    service.upkeep.pace = pace or Pace(beat=0.1, send=0.1)
-    service.start()
-    thread = threading.Thread(target=service.run)
-    thread.start()
-    try:
-        yield service, shown
-    finally:
-        service.stop()
-        thread.join(SAFETY_NET_SECONDS)
-        service.close()
-
-
-def local(app: App) -> LocalMailbox:
-    """The mailbox of these tests."""
-    box = app.mailbox
-    assert isinstance(box, LocalMailbox)
-    return box
-
-
-def mail(text: str, n: int = 1, **headers: str) -> bytes:
-    found = EmailMessage()
-    found["From"] = f"ana{n}@x.example"
-    found["To"] = "incident@desk.example"
-    found["Subject"] = f"question {n}"
-    found["Message-ID"] = f"<{n}@x.example>"
-    for name, value in headers.items():
-        found[name.replace("_", "-")] = value
-    found.set_content(text)
-    return f"Return-Path: <ana{n}@x.example>\r\n".encode() + found.as_bytes()
-
-
-def page(service: Service, path: str) -> tuple[int, str]:
-    line = http.client.HTTPConnection("127.0.0.1", service.http.port, timeout=SAFETY_NET_SECONDS)
-    try:
-        line.request("GET", path)
-        found = line.getresponse()
-        return found.status, found.read().decode()
-    finally:
-        line.close()
-
-
-def lying(app: App) -> dict[str, int]:
-    return {
-        place: len(list((app.settings.home / "mail" / place / "cur").iterdir()))
-        for place in MailFolder
-    }
+    with app_with(settings, quick) as app:
+        yield app
 
 
 def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "bot")
-    box = local(app)
+    box = local_mailbox(app)
     with running(app) as (service, shown):
         for raw in (
             mail(EXPOSED, 1), mail(EXPOSED, 1), mail(LAWYERS, 2), mail("", 3),
@@ -126,8 +76,8 @@ def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -
         ):  # fmt: skip
             box.new.add(raw)
         box.wake()
-        until(lambda: len(shown) == 4 and not app.journal.sends.due())
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: len(shown) == 4 and not app.journal.mail_outbox.list_due())
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
         assert page(service, "/healthz") == (200, '{"status": "ok"}')
         assert page(service, "/readyz")[0] == 200
         status, text = page(service, "/metrics")
@@ -143,9 +93,9 @@ def test_health_metrics_and_places(app: App, caplog: pytest.LogCaptureFixture) -
         "desk_cases_open 2.0", "desk_case_oldest_seconds", "desk_messages_undecided 0.0",
     ):  # fmt: skip
         assert line in text, line
-    assert lying(app) == {"Processed": 2, "Held": 1, "Dropped": 2, "Failed": 0}
+    assert mails_by_folder(app) == {"Processed": 2, "Held": 1, "Dropped": 2, "Failed": 0}
     assert "law firm" not in caplog.text
-    assert app.journal.workers.alive() == []
+    assert app.journal.workers.list_all() == []
 
 
 def test_a_mail_by_smtp_wakes_the_desk(app: App) -> None:
@@ -155,43 +105,28 @@ def test_a_mail_by_smtp_wakes_the_desk(app: App) -> None:
 
 
 def test_receipts_and_bounces_settle_a_send(app: App) -> None:
-    sent = sending(app, 1)
-    bounced = sending(app, 2)
+    sent = stored_reply(app, 1)
+    bounced = stored_reply(app, 2)
     for send_id in (sent, bounced):
-        app.journal.sends.claim(send_id, "gone")
-        app.journal.sends.uncertain(send_id, "the line broke")
-    headers = {s.id: s.header for s in app.journal.sends.in_state(OutboxState.UNKNOWN)}
+        app.journal.mail_outbox.claim(send_id, "gone")
+        app.journal.mail_outbox.mark_unknown(send_id, "the line broke")
+    headers = {s.id: s.header for s in app.journal.mail_outbox.list_in_state(OutboxState.UNKNOWN)}
     own = mail("own copy", 7).replace(b"<7@x.example>", headers[sent].encode())
     report = mail(f"Undelivered: Message-ID: {headers[bounced]}", 8)
     report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
     with running(app) as (_, shown):
-        local(app).new.add(own)
-        local(app).new.add(report)
+        local_mailbox(app).new.add(own)
+        local_mailbox(app).new.add(report)
         app.mailbox.wake()
         until(lambda: len(shown) == 2)
-        until(lambda: app.journal.sends.counts() == {"sent": 1, "bounced": 1})
-    assert [case.reason for case in app.journal.cases.queue()] == ["held"]
-    assert any("bounced" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE)))
-
-
-def sending(app: App, n: int) -> int:
-    message_id = app.desk.store_message(received(EXPOSED, n))
-    assert message_id
-    app.desk.decide_message(message_id)
-    (send,) = [s for s in app.journal.sends.due() if s.message_id == message_id]
-    return send.id
-
-
-def received(text: str, n: int = 1, sender: str = "") -> Received:
-    return Received(
-        channel="email", thread_key=f"t{n}", key=f"k{n}", raw_ref="r", verdict="answer", rule="R18",
-        sender=sender or f"ana{n}@x.example", headers={"message_id": f"<{n}@x>", "references": ""}, text=text,
-    )  # fmt: skip
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1, "bounced": 1})
+    assert [case.reason for case in app.journal.cases.list_open()] == ["held"]
+    assert any("bounced" in line for line in queue_lines(app.journal, read_staff_texts(KNOWLEDGE)))
 
 
 def claimed_long_ago(app: App, send_id: int) -> None:
     """By a terminal that is on no list, longer ago than any lease."""
-    sends = app.journal.sends
+    sends = app.journal.mail_outbox
     sends._clock = lambda: wall_clock() - timedelta(hours=1)
     assert sends.claim(send_id, "terminal-1")
     sends._clock = wall_clock
@@ -223,37 +158,37 @@ def test_each_way_of_failing_has_its_state(
     app: App, error: DeliveryError, state: OutboxState
 ) -> None:
     app.desk.out = Way(error)
-    send_id = sending(app, 1)
+    send_id = stored_reply(app, 1)
     assert app.desk.deliver() == 0
-    (send,) = app.journal.sends.in_state(state)
+    (send,) = app.journal.mail_outbox.list_in_state(state)
     assert (send.id, send.fault) == (send_id, str(error))
-    assert bool(app.journal.cases.queue()) == (state is OutboxState.FAILED)
+    assert bool(app.journal.cases.list_open()) == (state is OutboxState.FAILED)
 
 
 def test_after_the_last_try_it_has_failed(app: App) -> None:
     app.desk.out = Way(DeliveryError("450 later"))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, retry_seconds=(1, 1))
-    send_id = sending(app, 1)
+    send_id = stored_reply(app, 1)
     for _ in range(3):
         with writing(app.journal.engine) as db:
             db.execute(sql.text("UPDATE outbox SET next_attempt_at = ''"))
         app.desk.deliver()
-    assert [s.id for s in app.journal.sends.in_state(OutboxState.FAILED)] == [send_id]
+    assert [s.id for s in app.journal.mail_outbox.list_in_state(OutboxState.FAILED)] == [send_id]
     assert not app.desk.deliver()
 
 
 def test_a_send_of_somebody_else_is_left_alone(app: App) -> None:
-    send_id = sending(app, 1)
-    (send,) = app.journal.sends.due()
-    app.journal.sends.claim(send_id, "other")
-    assert not app.desk._hand_over(send)
+    send_id = stored_reply(app, 1)
+    (send,) = app.journal.mail_outbox.list_due()
+    app.journal.mail_outbox.claim(send_id, "other")
+    assert not app.desk._deliver_mail(send)
 
 
 def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
     way = Way(DeliveryError("450 later"))
     app.desk.out = way
-    sending(app, 1)
+    stored_reply(app, 1)
     app.desk.deliver()
     way.error = None
     with writing(app.journal.engine) as db:
@@ -263,27 +198,27 @@ def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
 
 
 def test_what_a_dead_terminal_was_sending_is_looked_up(app: App) -> None:
-    claimed_long_ago(app, sending(app, 1))
+    claimed_long_ago(app, stored_reply(app, 1))
     with running(app):
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
 
 
 def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
     app.desk.was_sent = lambda _header: None
-    claimed_long_ago(app, sending(app, 1))
+    claimed_long_ago(app, stored_reply(app, 1))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
     with running(app):
-        until(lambda: app.journal.sends.counts() == {"held": 1})
-    assert len(app.journal.cases.queue()) == 1
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"held": 1})
+    assert len(app.journal.cases.list_open()) == 1
 
 
 def test_jobs_that_were_lost_are_put_again(app: App) -> None:
     message_id = app.desk.store_message(received(EXPOSED))
-    with running(app, Pace(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
-        until(lambda: app.journal.sends.counts() == {"sent": 1})
+    with running(app, MaintenanceIntervals(beat=0.1, forgotten=0.1, tidy=0.1, send=5)):
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
         second = app.desk.store_message(received(EXPOSED, 2))
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
     assert message_id != second
 
 
@@ -293,7 +228,7 @@ def test_overdue_cases_are_reminded_of(app: App, caplog: pytest.LogCaptureFixtur
     app.desk.decide_message(message_id)
     with writing(app.journal.engine) as db:
         db.execute(sql.text("UPDATE escalation SET due_at = '2026-01-01T00:00:00.000+00:00'"))
-    assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE)))
+    assert "OVERDUE" in "\n".join(queue_lines(app.journal, read_staff_texts(KNOWLEDGE)))
     with running(app):
         until(lambda: "a case is past its due time" in caplog.text)
 
@@ -304,7 +239,7 @@ class Broken(Desk):
     error: Exception = InputError("no")
 
     @override
-    def decide_message(self, message_id: int) -> Decided:
+    def decide_message(self, message_id: int) -> StoredDecision:
         raise self.error
 
 
@@ -316,12 +251,12 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
         compose=desk.compose, out=desk.out,
     )  # fmt: skip
     broken.error = error
-    with running(app, Pace(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
-        local(app).new.add(mail(EXPOSED))
+    with running(app, MaintenanceIntervals(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
+        local_mailbox(app).new.add(mail(EXPOSED))
         app.mailbox.wake()
-        until(app.journal.cases.queue)
+        until(app.journal.cases.list_open)
         until(lambda: shown)
-    (case,) = app.journal.cases.queue()
+    (case,) = app.journal.cases.list_open()
     assert case.reason == "mail_fault"
     assert [handled.response for handled in shown] == [None]
 
@@ -329,7 +264,7 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
 def test_an_outage_of_the_mailbox_is_one_line_and_ends(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = local(app)
+    box = local_mailbox(app)
     tried: list[int] = []
     down = threading.Event()
     down.set()
@@ -368,7 +303,7 @@ def test_upkeep_that_fails_is_one_line_and_goes_on(
 ) -> None:
     service = Service(app, lambda _handled: None)
     calls = 0
-    supervisor = service.upkeep.supervisor
+    supervisor = service.maintenance.supervisor
 
     def fails() -> None:
         nonlocal calls
@@ -378,48 +313,48 @@ def test_upkeep_that_fails_is_one_line_and_goes_on(
 
     supervisor.start("tidying", fails, pause=0.01, unit=0.01)
     try:
-        until(supervisor.faults)
+        until(supervisor.list_faults)
         until(lambda: calls > 6)
-        assert supervisor.faults() == []
+        assert supervisor.list_faults() == []
     finally:
         supervisor.stop(5)
     assert caplog.text.count("a task fails and is tried again") == 1
     assert caplog.text.count("a task works again") == 1
-    assert service.upkeep.faults() == []
-    service.upkeep._beaten -= 100
-    assert service.upkeep.faults() == ["heartbeat"]
+    assert service.maintenance.list_faults() == []
+    service.maintenance._beaten -= 100
+    assert service.maintenance.list_faults() == ["heartbeat"]
 
 
 def test_reconcile_needs_no_jobs(app: App) -> None:
     app.desk.store_message(received(EXPOSED, 1))
     app.desk.store_message(received(LAWYERS, 2))
     app.desk.store_message(received(EXPOSED, 3, sender="nobody"))
-    app.journal.sends.claim(sending(app, 4), "desk")
+    app.journal.mail_outbox.claim(stored_reply(app, 4), "desk")
     assert list(reconcile(app)) == [
         "2 messages decided, 1 left for a person",
-        "3 mails handed over, 1 looked up, 0 of unknown fate",
+        "3 mails delivered, 1 looked up, 0 of unknown fate",
     ]
-    assert app.journal.undecided() == []
+    assert app.journal.list_undecided() == []
     assert next(iter(reconcile(app))).startswith("0 messages")
 
 
 def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
     english = app.knowledge.templates["en"].model_copy(update={"footer": "See evil.example."})
     app.__dict__["outbound"] = Outbound(replace(app.knowledge, templates={"en": english}))
-    found = next(f for f in examine(app) if f.name == "replies")
+    found = next(f for f in run_checks(app) if f.name == "replies")
     assert not found.good
     assert "evil.example" in found.says
 
 
 def test_doctor_sees_what_is_stuck(app: App) -> None:
-    def finding(name: str) -> Finding:
-        return next(f for f in examine(app) if f.name == name)
+    def finding(name: str) -> HealthLine:
+        return next(f for f in run_checks(app) if f.name == name)
 
     assert finding("jobs").good
     assert finding("sends").good
     assert finding("clock").good
     app.desk.out = Way(RefusedError("550"))
-    sending(app, 1)
+    stored_reply(app, 1)
     app.desk.deliver()
     app.desk.store_message(received(EXPOSED, 2))
     with writing(app.journal.engine) as db:
@@ -452,7 +387,7 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
     says: str,
 ) -> None:
     port = HttpPort(0)
-    port.get("/metrics", lambda: Page(body=(page or "").encode(), kind="text/plain"))
+    port.get("/metrics", lambda: HttpResponse(body=(page or "").encode(), kind="text/plain"))
     port.start()
     if page is None:
         port.stop()
@@ -460,7 +395,7 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
         update={"model": "openai:x", "openai_api_key": SecretStr("no key"), "http_port": port.port}
     )
     try:
-        (found,) = [f for f in examine(app) if f.name == "chat model"]
+        (found,) = [f for f in run_checks(app) if f.name == "chat model"]
         assert (found.good, says in found.says) == (good, True), found
     finally:
         if page is not None:
@@ -470,8 +405,8 @@ def test_doctor_tells_whether_the_running_desk_asks_its_model(
 def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     message_id = app.desk.store_message(received(EXPOSED))
     assert message_id
-    app.journal.fail(message_id, "x")
-    (case,) = app.journal.cases.queue()
+    app.journal.mark_failed(message_id, "x")
+    (case,) = app.journal.cases.list_open()
     with pytest.raises(InputError, match="--text"):
         decide(app, case.id, text=None, approve=True, confirm=bool)
     assert "edited, 1 mail sent" in decide(
@@ -484,7 +419,7 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     [(0, "0 min"), (0.5, "30 min"), (1, "1 h"), (47, "47 h"), (50, "2 d"), (-1, "0 min")],
 )
 def test_ages(hours: float, said: str) -> None:
-    assert age(timedelta(hours=hours)) == said
+    assert format_age(timedelta(hours=hours)) == said
 
 
 def test_a_person_decides_while_the_desk_runs(app: App) -> None:
@@ -492,16 +427,16 @@ def test_a_person_decides_while_the_desk_runs(app: App) -> None:
     message_id = app.desk.store_message(received(LAWYERS))
     assert message_id
     app.desk.decide_message(message_id)
-    (case,) = app.journal.cases.queue()
-    with running(app, Pace(beat=0.1, send=60)):
+    (case,) = app.journal.cases.list_open()
+    with running(app, MaintenanceIntervals(beat=0.1, send=60)):
         assert app.desk.resolve(
             case.id,
             actor="eve",
             action=CaseAction.EDITED,
             text="We do not say.",
-            work=app.jobs.decided,
+            enqueue_job=app.jobs.enqueue_decision_delivery,
         )
-        until(lambda: app.journal.sends.counts() == {"sent": 2})
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"sent": 2})
 
 
 def test_another_worker_that_fell_silent_is_taken_over(
@@ -516,19 +451,21 @@ def test_another_worker_that_fell_silent_is_taken_over(
             )
         )
         mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
-        send_id, now = sending(mine, 1), Time()
+        send_id, now = stored_reply(mine, 1), Time()
         now.now = wall_clock()  # and from here on it stands still
-        mine.journal.workers._clock = mine.journal.sends._clock = now
-        mine.journal.workers.beat("desk-dead", "1")
-        mine.journal.sends.claim(send_id, "desk-dead")
-        pace = Pace(beat=0.1, send=0.1)
+        mine.journal.workers._clock = mine.journal.mail_outbox._clock = now
+        mine.journal.workers.record_heartbeat("desk-dead", "1")
+        mine.journal.mail_outbox.claim(send_id, "desk-dead")
+        pace = MaintenanceIntervals(beat=0.1, send=0.1)
         now.forward(pace.lease - 1)
         with running(mine, pace) as (service, _):
-            until(lambda: mine.jobs.worker in mine.journal.workers.alive())
-            assert mine.journal.sends.counts() == {"sending": 1}, "the lease holds to its end"
+            until(lambda: mine.jobs.worker in mine.journal.workers.list_all())
+            assert mine.journal.mail_outbox.count_by_state() == {"sending": 1}, (
+                "the lease holds to its end"
+            )
             now.forward(2)
-            until(lambda: mine.journal.sends.counts() == {"sent": 1})
-            assert mine.journal.workers.alive() == [mine.jobs.worker]
+            until(lambda: mine.journal.mail_outbox.count_by_state() == {"sent": 1})
+            assert mine.journal.workers.list_all() == [mine.jobs.worker]
             assert "desk_taken_over_total 1.0" in page(service, "/metrics")[1]
         mine.journal.close()
 
@@ -537,9 +474,9 @@ def test_a_journal_without_limits_waits_a_minute(app: App) -> None:
     app.journal.limits = None
     assert isinstance(app.journal, Journal)
     app.desk.out = Way(DeliveryError("450"))
-    sending(app, 1)
+    stored_reply(app, 1)
     app.desk.deliver()
-    assert app.journal.sends.due() == []
+    assert app.journal.mail_outbox.list_due() == []
 
 
 def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
@@ -553,14 +490,14 @@ def test_a_mail_that_breaks_the_intake_is_a_persons_and_stops_nothing(
             return super().parse(raw)
 
     for raw in (mail("poison", 1), mail("poison", 1), mail(EXPOSED, 2)):
-        local(app).new.add(raw)
+        local_mailbox(app).new.add(raw)
     service = Service(app, lambda _handled: None)
     service.parser = Picky()
     service.start()
     try:
-        service.run(until=lambda: app.journal.sends.counts() == {"sent": 1})
+        service.run(until=lambda: app.journal.mail_outbox.count_by_state() == {"sent": 1})
     finally:
         service.close()
-    assert [case.reason for case in app.journal.cases.queue()] == ["mail_fault"]
-    assert lying(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
+    assert [case.reason for case in app.journal.cases.list_open()] == ["mail_fault"]
+    assert mails_by_folder(app) == {"Processed": 1, "Held": 0, "Dropped": 0, "Failed": 2}
     assert caplog.text.count("a mail broke the intake") == 2

@@ -19,7 +19,7 @@ from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer, Maild
 from bot.commands.demo import _samples, send
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Journal
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.conftest import ROOT
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
@@ -107,7 +107,7 @@ def test_a_full_disk_is_a_delivery_error(tmp_path: Path) -> None:
 
 
 def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App) -> None:
-    shown: list[Handled] = []
+    shown: list[HandledMail] = []
     service = Service(served, shown.append)
     assert isinstance(served.mailbox, LocalMailbox)
     served.mailbox.new.add(
@@ -131,11 +131,11 @@ def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     child.wait()
     child = started(mine)
     journal = Journal(settings.database)
-    wait_until(lambda: journal.counts()["message"] == 50 and not journal.undecided())
+    wait_until(lambda: journal.count_rows()["message"] == 50 and not journal.list_undecided())
     child.send_signal(signal.SIGTERM)
     assert child.wait(timeout=SAFETY_NET_SECONDS) == 0
-    assert journal.counts()["message"] == 50
-    assert all(len(journal.outcomes(i)) == 1 for i in range(1, 51))
+    assert journal.count_rows()["message"] == 50
+    assert all(len(journal.read_outcomes(i)) == 1 for i in range(1, 51))
 
 
 def started(settings: Settings) -> subprocess.Popen[bytes]:

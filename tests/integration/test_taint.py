@@ -16,15 +16,15 @@ from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack import Model
-from bot.channels.slack.texts import read_words
+from bot.channels.slack import SuggestionModel
+from bot.channels.slack.texts import read_staff_texts
 from bot.cli import main
 from bot.commands.cases import decide, queue_lines
 from bot.commands.mail_check import MailCheck
 from bot.errors import InputError
 from bot.llm.budget import Bounds, Budget
 from bot.redact import redact
-from bot.serve.service import Handled, Service
+from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
@@ -105,7 +105,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
     raws = list(mails(plants))
     with model_server(lambda _body: f"{MARK} is no JSON") as server, desk_log() as log:
         app = App(_settings(tmp_path, server.url))
-        shown: list[Handled] = []
+        shown: list[HandledMail] = []
         service = Service(app, shown.append)
         assert isinstance(service.mailbox, LocalMailbox)
         for raw in raws:
@@ -115,7 +115,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
         after = {f"stopped {name}": data for name, data in files(app.settings.home).items()}
         sinks |= {name: data for name, data in after.items() if "sqlite" in name}
     sinks |= {
-        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal, read_words(KNOWLEDGE))),
+        "logs": caplog.text, "rows": repr(shown), "queue": "\n".join(queue_lines(app.journal, read_staff_texts(KNOWLEDGE))),
         "terminal": "".join(capsys.readouterr()),
     }  # fmt: skip
     assert leaks(list(plants.values()), sinks) == []
@@ -147,7 +147,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
     mine.desk.__dict__["decide_message"] = breaks
     with desk_log() as log:
-        sinks = _served(service, lambda: len(mine.journal.cases.queue()) == 2)
+        sinks = _served(service, lambda: len(mine.journal.cases.list_open()) == 2)
     sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}
     assert "a mail broke the intake" in sinks["desk log"]
     assert "left for a person" in sinks["desk log"]
@@ -249,7 +249,7 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
     with closing(mine.journal), desk_log() as log:
         for each in plants.values():
             test_desk.handle(mine.desk, test_desk.received(UNSURE, each.kind))
-            case = mine.journal.cases.queue()[-1].id
+            case = mine.journal.cases.list_open()[-1].id
             with pytest.raises(InputError, match="holds what looks like") as remarks:
                 decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, confirm=bool)
             told.append(str(remarks.value))
@@ -265,7 +265,7 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
             )
         sinks = tables(mine.journal.engine, but=STAFF_MAY)
         sinks |= {
-            "queue": "\n".join(queue_lines(mine.journal, read_words(KNOWLEDGE))),
+            "queue": "\n".join(queue_lines(mine.journal, read_staff_texts(KNOWLEDGE))),
             "desk log": log.getvalue(),
         }
         whole = tables(mine.journal.engine)
@@ -300,10 +300,10 @@ def test_no_secret_of_slack_reaches_a_sink(
             side.command(ALICE, f"ask {MARK}: {plants[kind, 'commanded'].sentence} Is it safe?")
             _edited(stand, plants[kind, "edited"])
         stand.until(lambda: len(side.responses) >= len(KINDS))
-        stand.until(lambda: len(stand.desk.journal.cases.queue()) <= len(side.cards()))
+        stand.until(lambda: len(stand.desk.journal.cases.list_open()) <= len(side.cards()))
         stand.until(lambda: server.bodies)
         stand.desk.deliver()
-        stand.until(lambda: not stand.desk.journal.sends.due())
+        stand.until(lambda: not stand.desk.journal.mail_outbox.list_due())
         sinks = tables(stand.desk.journal.engine, but=STAFF_MAY)
         sinks |= {
             "slack calls": json.dumps([c.args for c in side.calls], ensure_ascii=False),
@@ -373,7 +373,7 @@ def _served(service: Service, done: Callable[[], bool]) -> dict[str, str]:
     try:
         service.run(until=done)
         told = tables(service.journal.engine) | files(service.app.settings.home)
-        return told | {"metrics": service.metrics.text().decode()}
+        return told | {"metrics": service.metrics.render().decode()}
     finally:
         service.close()
 
@@ -388,12 +388,12 @@ def _take(stand: Stand, raw: bytes) -> None:
     stand.desk.decide_message(message_id)
 
 
-def _model(app: App, url: str) -> Model:
+def _model(app: App, url: str) -> SuggestionModel:
     made = ChatDrafter(
         "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds()),
         options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
-    return Model(draft=made.draft, state=lambda: made.budget.state)
+    return SuggestionModel(draft=made.draft, state=lambda: made.budget.state)
 
 
 def _settings(tmp_path: Path, url: str) -> Settings:

@@ -73,11 +73,11 @@ class WholeDesk(Watching):
 
     def undone(self) -> bool:
         """Does a mail wait in the mailbox, undecided, or to be sent?"""
-        states = set(self.journal.sends.counts())
+        states = set(self.journal.mail_outbox.count_by_state())
         written = [row for row in self.rows(message.c.sender) if row.sender.startswith("user+")]
         return bool(
             len(written) < MAILS
-            or self.journal.undecided()
+            or self.journal.list_undecided()
             or states & {"ready", "sending"}
             or in_folder(self.real, DESK)
         )
@@ -139,7 +139,7 @@ def desk(forks: Fork, side: SlackSide, postgres: str, tmp_path: Path) -> Iterato
         for name in ("one", "two"):
             made.start(forks, tmp_path / name)
         stack.callback(stop, made.pids)
-        made.until(lambda: len(made.journal.workers.alive()) == 2 and len(side.lines) == 2)
+        made.until(lambda: len(made.journal.workers.list_all()) == 2 and len(side.lines) == 2)
         yield made
 
 
@@ -169,12 +169,12 @@ def test_whole_desk_settles_two_hundred_mails_with_everything_on_at_once(desk: W
     desk.until(lambda: not desk.undone())
 
     wanted = Counter(text for n, text in texts.items() if n not in gone)
-    assert desk.journal.sends.counts() == {"sent": MAILS - len(gone)}
+    assert desk.journal.mail_outbox.count_by_state() == {"sent": MAILS - len(gone)}
     desk.until(lambda: in_folder(desk.real, USER) >= MAILS - len(gone))
     replied = Counter(mail["In-Reply-To"] for mail in arrived(desk.real))
     assert set(replied) == {f"<{n}@{USER.partition('@')[2]}>" for n in texts if n not in gone}
     assert set(replied.values()) == {1}, "nobody is answered twice"
-    cases = desk.journal.cases.queue()
+    cases = desk.journal.cases.list_open()
     assert len(cases) == wanted[UNSURE]
     desk.until(lambda: len(desk.side.cards()) == len(cases))
     assert len(desk.model.bodies) >= 2 * wanted[KNOWN]
@@ -221,4 +221,4 @@ def test_whole_desk_on_postgresql_answers_mail_while_it_leads_slack(on_postgres:
     process.mail()
     process.until(process.sent)
     process.until(process.side.cards)
-    assert process.journal.undecided() == []
+    assert process.journal.list_undecided() == []

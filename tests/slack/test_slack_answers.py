@@ -24,7 +24,7 @@ def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
 
 def stored(stand: Stand, lane: str = "ask") -> dict[str, Any]:
     """What is kept of the first event."""
-    event = stand.desk.journal.slack.event(1)
+    event = stand.desk.journal.slack.read_event(1)
     assert event
     assert event.lane == lane
     return event.payload
@@ -146,10 +146,10 @@ def test_what_breaks_is_told_with_the_id_that_stands_in_the_log(
     case = stand.case()
     window = stand.window(ALICE, "edit", case)
     with caplog.at_level(logging.WARNING, "bot"):
-        stand.slack.cards.words = None  # type: ignore[assignment]
+        stand.slack.cards.texts = None  # type: ignore[assignment]
         stand.side.command(ALICE, "queue")
         stand.until(lambda: stand.side.responses)
-        stand.slack.room.staff._seen.clear()
+        stand.slack.context.staff_permissions._known.clear()
         stand.side.down = True
         end = json.dumps(stand.side.submit(ALICE, window, filled("My own words.")))
         stand.side.down = False

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack.texts import Quiet, read_words
+from bot.channels.slack.texts import QuietHours, read_staff_texts
 from bot.errors import InputError, KnowledgeError
 from evals.add import add
 from tests.integration.test_desk import Obeying
@@ -40,7 +40,7 @@ def test_a_direct_message_is_answered_in_place_of_the_first_word(stand: Stand) -
 
 
 def test_an_answer_that_died_half_way_takes_its_place_again(stand: Stand) -> None:
-    book, put = stand.desk.journal.slack, stand.desk.journal.slack.put
+    book, put = stand.desk.journal.slack, stand.desk.journal.slack.enqueue
     died: list[str] = []
 
     def once(key: str, **more: Any) -> bool:
@@ -49,7 +49,7 @@ def test_an_answer_that_died_half_way_takes_its_place_again(stand: Stand) -> Non
             raise KeyError(key)
         return put(key, **more)
 
-    book.put = once  # type: ignore[method-assign]
+    book.enqueue = once  # type: ignore[method-assign]
     stand.side.dm(ALICE, QUOTED)
     stand.until(lambda: "The post answers this" in json.dumps(said(stand.side, "DALICE")))
     assert died == ["answer:1"]
@@ -119,7 +119,7 @@ def test_sharing_where_others_read_is_refused(stand: Stand) -> None:
     stand.side.command(ALICE, f"ask {QUOTED}")
     stand.until(lambda: stand.side.responses)
     stand.side.channels[TRIAGE]["is_ext_shared"] = True
-    stand.slack.places.forget()
+    stand.slack.channel_permissions.forget()
     stand.side.click(ALICE, "share", stand.side.responses[0]["blocks"][-1]["elements"][0]["value"])
     stand.until(lambda: "do not speak" in stand.side.responses[-1]["text"])
     assert stand.side.cards() == []
@@ -155,15 +155,15 @@ def test_bots_edits_and_channels_are_not_answered(stand: Stand, event: dict[str,
         "text": QUOTED,
     }
     stand.side.event({**message, "ts": "9.9", **event})
-    stand.slack.work()
+    stand.slack.run_once()
     assert stand.side.messages == {}
-    assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.desk.journal.count_rows()["slack_event"] == 0
 
 
 def test_nothing_comes_from_a_shared_channel_or_another_workspace(stand: Stand) -> None:
     message = {"type": "app_mention", "channel": TRIAGE, "user": ALICE, "text": QUOTED, "ts": "9.9"}
     stand.side.event(message, is_ext_shared_channel=True)
-    assert stand.desk.journal.counts()["slack_event"] == 0
+    assert stand.desk.journal.count_rows()["slack_event"] == 0
     stand.side.event({**message, "user_team": "T0OTHER"})
     stand.until(lambda: stand.side.ephemerals)
     assert "another workspace" in stand.side.ephemerals[0]["text"]
@@ -189,7 +189,7 @@ def test_home_shows_mine_and_what_nobody_has_and_follows(stand: Stand) -> None:
     stand.side.event({"type": "app_home_opened", "user": EVE, "tab": "home"})
     stand.side.click(ALICE, "claim", f"{first}:")
     stand.until(lambda: stand.read(first).owner)
-    stand.slack._homes = 0.0
+    stand.slack._homes_refreshed_at = 0.0
     stand.until(lambda: "Your cases (1)" in json.dumps(stand.side.homes[ALICE]))
     assert EVE not in stand.side.homes
 
@@ -234,8 +234,8 @@ def test_feedback_becomes_a_candidate_that_evals_can_take(stand: Stand, tmp_path
 def test_reminders_go_to_the_thread_and_to_people(stand: Stand) -> None:
     case = stand.case()
     stand.until(stand.side.cards)
-    stand.slack.words = stand.slack.words.model_copy(update={"quiet": never()})
-    stand.slack.sync.words = stand.slack.words
+    stand.slack.texts = stand.slack.texts.model_copy(update={"quiet": never()})
+    stand.slack.card_sync.texts = stand.slack.texts
     late(stand)
     ts = stand.side.cards()[0]["ts"]
     stand.until(lambda: "still has nobody" in json.dumps(stand.side.thread(ts)))
@@ -253,12 +253,12 @@ def test_reminders_go_to_the_thread_and_to_people(stand: Stand) -> None:
 def test_quiet_hours_spare_people_but_not_the_thread(stand: Stand) -> None:
     stand.case()
     stand.until(stand.side.cards)
-    always = Quiet.model_validate({"from": "00:00", "to": "23:59:59.999", "zone": "UTC"})
-    stand.slack.sync.words = stand.slack.words.model_copy(update={"quiet": always})
+    always = QuietHours.model_validate({"from": "00:00", "to": "23:59:59.999", "zone": "UTC"})
+    stand.slack.card_sync.texts = stand.slack.texts.model_copy(update={"quiet": always})
     late(stand)
     ts = stand.side.cards()[0]["ts"]
     stand.until(lambda: stand.side.thread(ts))
-    stand.slack.post()
+    stand.slack.sync_and_post()
     assert said(stand.side, BOB) == []
 
 
@@ -266,13 +266,13 @@ def late(stand: Stand) -> None:
     """Time passes until every open case is past its due time."""
     clock = stand.desk.journal.cases._clock
     stand.desk.journal.cases._clock = lambda: clock() + timedelta(days=9)
-    assert stand.desk.journal.cases.remind()
+    assert stand.desk.journal.cases.record_due_reminders()
     stand.desk.journal.cases._clock = clock
     stand.slack.wake()
 
 
-def never() -> Quiet:
-    return Quiet.model_validate({"from": "00:00", "to": "00:00", "zone": "UTC"})
+def never() -> QuietHours:
+    return QuietHours.model_validate({"from": "00:00", "to": "00:00", "zone": "UTC"})
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def never() -> Quiet:
     ],
 )  # fmt: skip
 def test_hours_over_midnight(begin: str, end: str, at: int, quiet: bool) -> None:  # noqa: FBT001 - a table
-    hours = Quiet.model_validate({"from": begin, "to": end, "zone": "UTC"})
-    assert hours.holds(datetime.combine(datetime.now(UTC).date(), time(at), UTC)) is quiet
+    hours = QuietHours.model_validate({"from": begin, "to": end, "zone": "UTC"})
+    assert hours.is_quiet(datetime.combine(datetime.now(UTC).date(), time(at), UTC)) is quiet
 
 
 @pytest.mark.parametrize(
@@ -302,4 +302,4 @@ def test_words_that_cannot_be_right_are_named(tmp_path: Path, wrong: str, says: 
     assert wrong in text
     (tmp_path / "slack.yaml").write_text(text.replace(wrong, says), encoding="utf-8")
     with pytest.raises(KnowledgeError, match=r"slack\.yaml"):
-        read_words(tmp_path)
+        read_staff_texts(tmp_path)

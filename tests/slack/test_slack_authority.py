@@ -12,8 +12,8 @@ import pytest
 from bot.app import App
 from bot.channels.slack import ACK_SECONDS
 from bot.channels.slack.client import AwayError, Client
-from bot.channels.slack.events import CHANGED, incoming, team_of
-from bot.channels.slack.permissions import IN_USE_SECONDS, Places, Staff
+from bot.channels.slack.events import CHANNEL_CHANGED, parse_delivery, team_of
+from bot.channels.slack.permissions import IN_USE_SECONDS, ChannelPermissions, StaffPermissions
 from tests.servers.slack_side import ALICE, TEAM, TRIAGE, Fault, SlackSide
 from tests.support.slack_stand import QUOTED, UNSURE, Stand, filled, standing
 from tests.support.waiting import SAFETY_NET_SECONDS
@@ -94,7 +94,7 @@ def test_the_workspace_of_each_kind_of_body() -> None:
 def test_nobody_may_until_slack_has_said_which_workspace_is_ours(
     side: SlackSide, client: Client
 ) -> None:
-    staff = Staff(client, frozenset({ALICE}), 60)
+    staff = StaffPermissions(client, frozenset({ALICE}), 60)
     side.down = True
     with pytest.raises(AwayError):
         staff.objection(ALICE, TEAM)
@@ -114,14 +114,14 @@ def test_no_guest_no_bot_no_stranger(
     side: SlackSide, client: Client, account: dict[str, Any]
 ) -> None:
     side.users[ALICE] = {k: v for k, v in (side.users[ALICE] | account).items() if v is not None}
-    assert Staff(client, frozenset({ALICE}), 60, team=TEAM).objection(ALICE, TEAM)
+    assert StaffPermissions(client, frozenset({ALICE}), 60, team=TEAM).objection(ALICE, TEAM)
 
 
 def test_those_who_are_at_work_are_asked_about_before_they_are_back(
     side: SlackSide, client: Client
 ) -> None:
     now = [0.0]
-    staff = Staff(client, frozenset({ALICE}), 60, team=TEAM, tick=lambda: now[0])
+    staff = StaffPermissions(client, frozenset({ALICE}), 60, team=TEAM, tick=lambda: now[0])
     staff.refresh()
     assert staff.objection(ALICE, TEAM) == ""
     now[0] = 31
@@ -158,7 +158,7 @@ def test_a_channel_where_others_read_along_is_refused_at_use(
 
 def test_a_channel_is_looked_at_again_before_each_card(side: SlackSide, client: Client) -> None:
     now = [0.0]
-    places = Places(client, 5, tick=lambda: now[0])
+    places = ChannelPermissions(client, 5, tick=lambda: now[0])
     assert places.objection(TRIAGE) == ""
     side.channels[TRIAGE]["is_private"] = False
     now[0] = 6
@@ -169,36 +169,36 @@ def test_a_channel_is_looked_at_again_before_each_card(side: SlackSide, client: 
     assert "not invited" in places.objection(TRIAGE)
 
 
-@pytest.mark.parametrize("kind", sorted(CHANGED))
+@pytest.mark.parametrize("kind", sorted(CHANNEL_CHANGED))
 def test_what_slack_says_of_the_channel_counts_at_once(stand: Stand, kind: str) -> None:
     stand.case()
     stand.until(stand.side.cards)
-    stand.slack.places.seconds = 3600
+    stand.slack.channel_permissions.seconds = 3600
     stand.side.channels[TRIAGE] |= {"is_ext_shared": True}
     stand.side.event({"type": kind, "channel": TRIAGE}, is_ext_shared_channel=True)
-    stand.until(lambda: "does not speak in" in stand.slack.health()[0].says)
+    stand.until(lambda: "does not speak in" in stand.slack.list_health()[0].says)
     stand.case(f"{UNSURE} Really?", "k2", sender="bea@example.org")
-    stand.slack.work()
+    stand.slack.run_once()
     assert len(stand.side.cards()) == 1
     assert len(stand.out.sent) == 2, "mail goes on"
     stand.side.channels[TRIAGE] |= {"is_ext_shared": False}
     stand.side.event({"type": kind, "channel": TRIAGE})
     stand.until(lambda: len(stand.side.cards()) == 2)
-    stand.until(lambda: stand.slack.health()[0].good)
+    stand.until(lambda: stand.slack.list_health()[0].good)
 
 
 def test_what_comes_from_a_shared_channel_is_not_kept() -> None:
     event = {"type": "app_mention", "user": ALICE, "channel": TRIAGE, "ts": "1.1", "text": "x"}
     body = {"type": "event_callback", "event_id": "Ev1", "team_id": TEAM, "event": event}
-    assert incoming(body)
-    assert incoming(body | {"is_ext_shared_channel": True}) is None
+    assert parse_delivery(body)
+    assert parse_delivery(body | {"is_ext_shared_channel": True}) is None
 
 
 def test_another_workspaces_removal_is_not_ours(stand: Stand) -> None:
-    stand.until(lambda: stand.slack.staff.team)
+    stand.until(lambda: stand.slack.staff_permissions.team)
     stand.side.event({"type": "app_uninstalled"}, team_id=OTHER)
-    stand.slack.work()
-    assert stand.slack.acts.lost == ""
+    stand.slack.run_once()
+    assert stand.slack.button_handler.lost_access == ""
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_another_workspaces_removal_is_not_ours(stand: Stand) -> None:
 def test_a_persons_revoked_token_is_not_the_desks(tokens: object, *, ours: bool) -> None:
     event = {"type": "tokens_revoked"} | ({"tokens": tokens} if tokens else {})
     body = {"type": "event_callback", "event_id": "Ev1", "team_id": TEAM, "event": event}
-    assert bool(incoming(body)) == ours
+    assert bool(parse_delivery(body)) == ours
 
 
 @contextmanager
@@ -229,9 +229,9 @@ def held_back(side: SlackSide, method: str) -> Iterator[threading.Event]:
 
 
 def test_the_ack_of_a_window_waits_for_no_word_on_who_is_at_work(stand: Stand) -> None:
-    now, staff = [0.0], stand.slack.staff
+    now, staff = [0.0], stand.slack.staff_permissions
     staff.tick = lambda: now[0]
-    staff._seen.clear()
+    staff._known.clear()
     window = stand.window(ALICE, "edit", stand.case())
     with held_back(stand.side, "users.info") as asked:
         now[0] = 0.6 * staff.seconds  # it is time to ask again; what is known still counts
@@ -245,7 +245,7 @@ def test_a_slow_word_on_a_person_is_a_no_in_time_for_the_ack(stand: Stand) -> No
     check = stand.side.submit(ALICE, stand.window(ALICE, "edit", case), filled("My words."))["view"]
     assert ACK_SECONDS < 3, "Slack's own limit"
     with held_back(stand.side, "users.info"):
-        stand.slack.staff._seen.clear()
+        stand.slack.staff_permissions._known.clear()
         told = json.dumps(stand.side.submit(ALICE, check, {}))
     assert "Nothing was sent" in told
     assert stand.read(case).open

@@ -9,21 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.channels.slack.mrkdwn import cut, defanged, hidden_address, parts, tame, typed
-from bot.channels.slack.texts import read_words
-from bot.channels.slack.views.blocks import fits
+from bot.channels.slack.mrkdwn import (
+    decode_typed_text,
+    defang,
+    mask_address,
+    neutralize,
+    split_text,
+    truncate_counted,
+)
+from bot.channels.slack.texts import read_staff_texts
+from bot.channels.slack.views.blocks import fit_message
 from bot.channels.slack.views.cards import Cards
 from bot.corpus import Knowledge
 from bot.domain import (
     EscalationReason,
     Priority,
 )
-from bot.journal import Case, CaseAction, CaseDecision, Delivery, DetailsRequest, OutboxState, Stage
+from bot.journal import Case, CaseAction, CaseDecision, CaseQuestion, Delivery, OutboxState, Stage
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits, texts, walk
 
 AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC).isoformat()
-WORDS = read_words(KNOWLEDGE)
+WORDS = read_staff_texts(KNOWLEDGE)
 BAIT = [
     "<!channel>", "<!here>", "<!everyone>", "<@U0ALICE>", "<#C0TRIAGE>", "<!subteam^S1|all>", "@here",
     "https://evil.example/x?a=1&b=2", "<https://evil.example|our site>", "evil.example", "a@evil.example",
@@ -49,14 +56,14 @@ def case(stage: Stage = Stage.OPEN, **more: object) -> Case:
         "id": 12, "message_id": 7, "stage": stage, "owner": "", "version": "3.1",
         "priority": "normal", "reason": "unsure", "opened_at": AT, "sender": "ana@example.org",
         "text": "Were my keys exposed?", "draft": "Hello,\n\nNo keys were exposed.", "due_at": AT,
-        "asked": (asked(),),
+        "questions": (asked(),),
     }  # fmt: skip
     return Case(**(told | more))  # type: ignore[arg-type]
 
 
-def asked(*passages: str) -> DetailsRequest:
+def asked(*passages: str) -> CaseQuestion:
     found = passages or ("faq-mixpanel-removed-openai-products",)
-    return DetailsRequest(
+    return CaseQuestion(
         text="?", kind="escalation", reason="unsure", probability=0.62, passages=found
     )
 
@@ -66,15 +73,15 @@ def states() -> list[Case]:
     me = "slack:U0ALICE"
     found = [
         case(), case(reminders=2, priority="page", reason="danger"), case(masked=("api_key",)),
-        case(asked=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
+        case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
-        case(Stage.CLOSED, made=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
-        case(Stage.CLOSED, made=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
+        case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
+        case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
     ]  # fmt: skip
     made = CaseDecision(action=CaseAction.EDITED, actor=me, at=AT)
     found += [
-        case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT, fault="x"))
+        case(Stage.DECIDED, decision=made, delivery=Delivery(state=state, at=AT, fault="x"))
         for state in OutboxState
     ]
     return found
@@ -104,13 +111,13 @@ def hostile(found: object) -> None:
     "each", states(), ids=lambda c: f"{c.stage}-{c.delivery and c.delivery.state}"
 )
 def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None:
-    drawn = cards.card(each)
+    drawn = cards.render(each)
     assert limits(drawn.blocks) == ""
     kinds = [b.get("block_id") or b["type"] for b in drawn.blocks]
     assert kinds[:3] == ["header", "standing", "context"]
     assert kinds[-2:] == ["decide", "handle"]
     assert ("approve" in json.dumps(drawn.blocks)) == (
-        each.open and bool(each.asked) and len(each.draft) < 5000
+        each.open and bool(each.questions) and len(each.draft) < 5000
     )
     assert ("Review & send" in json.dumps(drawn.blocks)) == (len(each.draft) > 5000)
     assert ("Reopen" in json.dumps(drawn.blocks)) != each.open
@@ -137,9 +144,9 @@ def test_no_text_breaks_a_card(
         owner="slack:U0ALICE",
         later=3,
         later_at=AT,
-        made=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
+        decision=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
     )
-    drawn = cards.card(each)
+    drawn = cards.render(each)
     assert limits(drawn.blocks) == ""
     hostile(drawn.blocks)
     assert [b.get("block_id") for b in drawn.blocks[-2:]] == ["decide", "handle"]
@@ -159,16 +166,16 @@ def test_no_text_breaks_a_card(
     ],
 )  # fmt: skip
 def test_links_lose_their_bite(seen: str, shown: str) -> None:
-    assert tame(seen) == shown
+    assert neutralize(seen) == shown
 
 
 @LOADED
 @given(text=st.one_of(HOSTILE, LONG), limit=st.integers(60, 4000))
 def test_tame_text_stays_tame_and_short(text: str, limit: int) -> None:
-    shown = cut(tame(text), limit)
+    shown = truncate_counted(neutralize(text), limit)
     assert len(shown) <= limit
     assert not CLICKABLE.search(shown)
-    assert not CLICKABLE.search(defanged(text))
+    assert not CLICKABLE.search(defang(text))
 
 
 @pytest.mark.parametrize(
@@ -180,49 +187,49 @@ def test_tame_text_stays_tame_and_short(text: str, limit: int) -> None:
     ],
 )  # fmt: skip
 def test_what_was_typed_is_read(sent: str, read: str) -> None:
-    assert typed(sent) == read
+    assert decode_typed_text(sent) == read
 
 
 def test_an_address_is_told_apart_and_not_told() -> None:
-    assert hidden_address("ana@example.org") == "a•••@example[.]org"
-    assert hidden_address("nobody") == "n•••"
-    assert hidden_address("") == "•••"
+    assert mask_address("ana@example.org") == "a•••@example[.]org"
+    assert mask_address("nobody") == "n•••"
+    assert mask_address("") == "•••"
 
 
 @LOADED
 @given(text=st.one_of(HOSTILE, LONG, st.text(max_size=9_000)), limit=st.integers(2, 3000))
 def test_a_text_is_cut_without_loss(text: str, limit: int) -> None:
-    cut = parts(text, limit)
+    cut = split_text(text, limit)
     assert "".join(cut) == text
     assert all(len(part) <= limit for part in cut)
 
 
 def test_parts_end_with_a_paragraph_a_line_or_a_word() -> None:
-    assert parts("One two.\n\nThree four five", 16) == ["One two.\n\n", "Three four five"]
-    assert parts("One two.\nThree four", 14) == ["One two.\n", "Three four"]
-    assert parts("One two three", 10) == ["One two ", "three"]
-    assert parts("x" * 12, 10) == ["x" * 10, "xx"]
+    assert split_text("One two.\n\nThree four five", 16) == ["One two.\n\n", "Three four five"]
+    assert split_text("One two.\nThree four", 14) == ["One two.\n", "Three four"]
+    assert split_text("One two three", 10) == ["One two ", "three"]
+    assert split_text("x" * 12, 10) == ["x" * 10, "xx"]
 
 
 def test_what_nobody_sees_hides_nothing_behind_it(cards: Cards) -> None:
     hidden = "\u200b" * 9_000 + "\n" * 9_000 + "Now the question."
-    assert "Now the question." in "".join(texts(cards.card(case(text=hidden)).blocks))
+    assert "Now the question." in "".join(texts(cards.render(case(text=hidden)).blocks))
 
 
 def test_a_cut_is_said(cards: Cards) -> None:
     long = "A mail without end. " * 500
-    shown = "".join(texts(cards.card(case(text=long, draft=long)).blocks))
+    shown = "".join(texts(cards.render(case(text=long, draft=long)).blocks))
     assert shown.count("more characters]") == 2
     assert "*Show all* has the whole mail" in shown
     assert "*Review & send* shows every word" in shown
 
 
 def test_what_is_left_out_is_said() -> None:
-    assert len(fits([{"type": "divider"}] * 50)) == 50
-    many = fits([{"type": "divider"}] * 70)
+    assert len(fit_message([{"type": "divider"}] * 50)) == 50
+    many = fit_message([{"type": "divider"}] * 70)
     assert len(many) == 50
     big = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}}
-    few = fits([big] * 9)
+    few = fit_message([big] * 9)
     assert len(few) == 5
     for made in (many, few):
         assert "There is more than fits here" in json.dumps(made[-1])
@@ -231,7 +238,9 @@ def test_what_is_left_out_is_said() -> None:
 def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
     made = CaseDecision(action=CaseAction.APPROVED, actor="slack:U0ALICE", at=AT)
     for state in OutboxState:
-        drawn = cards.card(case(Stage.DECIDED, made=made, delivery=Delivery(state=state, at=AT)))
+        drawn = cards.render(
+            case(Stage.DECIDED, decision=made, delivery=Delivery(state=state, at=AT))
+        )
         lost = state in ("bounced", "failed", "held", "unknown")
         assert drawn.blocks[0]["text"]["text"].startswith("⚠️" if lost else "✅")
         assert ("may not have arrived" in drawn.text) == lost
@@ -239,31 +248,31 @@ def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
 
 def test_green_is_what_comes_first(cards: Cards) -> None:
     def green(each: Case) -> list[str]:
-        return [e["action_id"] for e in walk(cards.card(each).blocks) if e.get("style")]
+        return [e["action_id"] for e in walk(cards.render(each).blocks) if e.get("style")]
 
     assert green(case()) == ["approve"]
     assert green(case(reason="danger", priority="page")) == ["claim"]
-    doubtful = DetailsRequest(
+    doubtful = CaseQuestion(
         text="?", kind="escalation", reason="unsure", probability=0.04, passages=("x",)
     )
-    assert green(case(asked=(doubtful,))) == ["claim"]
-    assert "Fewer than 1 in 10" in json.dumps(cards.card(case(asked=(doubtful,))).blocks)
-    assert green(case(asked=(), draft="")) == ["claim"]
+    assert green(case(questions=(doubtful,))) == ["claim"]
+    assert "Fewer than 1 in 10" in json.dumps(cards.render(case(questions=(doubtful,))).blocks)
+    assert green(case(questions=(), draft="")) == ["claim"]
     assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
     assert green(case(Stage.WAITING, owner="slack:U0ALICE")) == []
-    asks = json.dumps(cards.card(case(reason="danger")).blocks)
+    asks = json.dumps(cards.render(case(reason="danger")).blocks)
     assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
 
 
 def test_a_probability_is_said_as_people_count(cards: Cards) -> None:
-    shown = json.dumps(cards.card(case()).blocks)
+    shown = json.dumps(cards.render(case()).blocks)
     assert "About 6 in 10 drafts like this one answer the question (62%)" in shown
     assert "sends from 90%" in shown
 
 
 def test_a_held_case_names_its_rule(cards: Cards) -> None:
     def shown(rule: str, reason: str = "held") -> bool:
-        return "Rule:" in json.dumps(cards.card(case(reason=reason, rule=rule)).blocks)
+        return "Rule:" in json.dumps(cards.render(case(reason=reason, rule=rule)).blocks)
 
     assert shown("R10 forged sender")
     assert not shown("R18 otherwise")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack import Access
+from bot.channels.slack import SlackAccess
 from bot.cli import main
 from bot.serve.service import Service
 from bot.settings import read_settings
-from tests.integration.test_running import page
 from tests.integration.test_service import free_port
 from tests.servers.slack_side import ALICE, TRIAGE, Fault, SlackSide
+from tests.support.running_desk import page
 
 Wrong = Callable[[SlackSide], None]
 
@@ -81,7 +81,7 @@ def test_each_thing_that_is_wrong_has_its_line(
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     # Slack's address is no setting: where it leads is all that differs here.
-    defaults = Access.__init__.__kwdefaults__
+    defaults = SlackAccess.__init__.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "base_url", side.base_url)
     wrong(side)

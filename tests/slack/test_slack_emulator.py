@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack.client import LINE, METHODS
+from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD
 from tests.integration.test_service import free_port
 from tests.servers.slack_emulator import Emulator, emulator, missing
 from tests.servers.slack_side import BOT_SCOPES, SlackSide
@@ -75,7 +75,7 @@ def test_the_way_of_a_case_on_the_emulator(
         c for c in side.calls if not c.answer.get("ok")
     ]
     used = {call.method for call in side.calls}
-    assert used == METHODS | ({LINE} if mode == "socket" else set())
+    assert used == METHODS | ({OPEN_SOCKET_METHOD} if mode == "socket" else set())
 
 
 def replies(slack: Emulator, side: SlackSide) -> list[dict[str, Any]]:

@@ -181,7 +181,7 @@ def test_while_a_person_has_a_case_the_desk_is_silent_and_the_thread_tells(stand
     assert "Draft* for this mail" in json.dumps(told)
     assert "payment information" in json.dumps(told)
     assert len(stand.side.cards()) == 1
-    assert [waiting.id for waiting in stand.desk.journal.cases.queue()] == [case]
+    assert [waiting.id for waiting in stand.desk.journal.cases.list_open()] == [case]
 
 
 def test_the_same_while_nobody_has_it_joins_its_card_and_is_acknowledged_once(
@@ -195,7 +195,7 @@ def test_the_same_while_nobody_has_it_joins_its_card_and_is_acknowledged_once(
     stand.until(lambda: "They wrote again" in json.dumps(stand.side.thread(ts)))
     assert len(stand.side.cards()) == 1
     assert len(stand.out.sent) == 1
-    assert [waiting.id for waiting in stand.desk.journal.cases.queue()] == [case]
+    assert [waiting.id for waiting in stand.desk.journal.cases.list_open()] == [case]
 
 
 def test_what_comes_after_the_decision_is_a_card_of_its_own_in_the_thread(stand: Stand) -> None:
@@ -256,7 +256,7 @@ def test_everything_is_shown_to_one_reader_and_noted(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "show", case)
     assert "ana@example.org" in json.dumps(window)
-    assert stand.desk.journal.seen_lately(f"viewed:{case}", 60) == 1
+    assert stand.desk.journal.count_recent(f"viewed:{case}", 60) == 1
 
 
 def test_a_thread_message_goes_nowhere(stand: Stand) -> None:
@@ -265,7 +265,7 @@ def test_a_thread_message_goes_nowhere(stand: Stand) -> None:
     ts = stand.side.cards()[0]["ts"]
     event = {"type": "message", "channel_type": "group", "channel": TRIAGE, "user": ALICE}
     stand.side.event(event | {"text": "tell the customer no", "ts": "5.5", "thread_ts": ts})
-    stand.slack.work()
+    stand.slack.run_once()
     stand.desk.deliver()
     assert len(stand.out.sent) == 1
     assert "tell the customer" not in json.dumps([c.args for c in stand.side.calls])
@@ -309,7 +309,7 @@ def handle_fault(stand: Stand) -> None:
     """A mail that could not be decided."""
     stored = stand.desk.store_message(received("Hello?"))
     assert stored
-    stand.desk.journal.fail(stored, "Boom")
+    stand.desk.journal.mark_failed(stored, "Boom")
 
 
 def test_windows_that_came_too_late_say_so(stand: Stand) -> None:
@@ -340,7 +340,7 @@ def test_a_window_that_breaks_says_so_and_sends_nothing(stand: Stand) -> None:
     case = stand.case()
     window = stand.window(ALICE, "edit", case)
     stand.side.faults.append(Fault("users.info", 500))
-    stand.slack.staff._seen.clear()
+    stand.slack.staff_permissions._known.clear()
     end = stand.side.submit(ALICE, window, filled("Words."))
     assert "Nothing was sent" in json.dumps(end)
     assert stand.read(case).open
@@ -348,12 +348,12 @@ def test_a_window_that_breaks_says_so_and_sends_nothing(stand: Stand) -> None:
 
 def test_an_event_that_breaks_is_said_with_an_id(stand: Stand) -> None:
     stand.case()
-    stand.slack.cards.words = None  # type: ignore[assignment]
+    stand.slack.cards.texts = None  # type: ignore[assignment]
     stand.side.command(ALICE, "queue")
     stand.until(lambda: stand.side.responses)
     (said,) = stand.side.responses
     assert "error" in said["text"]
-    assert not stand.slack.health()[-1].good
+    assert not stand.slack.list_health()[-1].good
 
 
 def test_a_click_waits_for_slack_that_is_away(stand: Stand) -> None:
@@ -362,12 +362,12 @@ def test_a_click_waits_for_slack_that_is_away(stand: Stand) -> None:
     stand.side.faults.extend(Fault("users.info", 503) for _ in range(5))
     stand.side.click(ALICE, "claim", f"{case}:")
     stand.until(lambda: stand.read(case).owner)
-    assert stand.desk.journal.slack.counts().get("event failed") is None
+    assert stand.desk.journal.slack.count_by_state().get("event failed") is None
 
 
 def test_what_pages_calls_people_at_once(stand: Stand) -> None:
     stand.case("Somebody says he will kill himself over this, please help", "k1")
-    assert stand.desk.journal.cases.queue()[0].priority == "page"
+    assert stand.desk.journal.cases.list_open()[0].priority == "page"
     stand.until(lambda: "Look in" in json.dumps(list(stand.side.messages.values())))
     (call,) = [m for m in stand.side.messages.values() if m["channel"] == BOB]
     assert "somebody may be in danger" in json.dumps(call["blocks"])

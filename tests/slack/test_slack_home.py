@@ -9,12 +9,12 @@ from typing import NoReturn
 import pytest
 
 from bot.app import App
-from bot.channels.slack import Access, Slack
+from bot.channels.slack import Slack, SlackAccess
 from bot.domain import Response
 from bot.errors import DeliveryError
 from bot.journal import Journal, OutboxState
-from bot.journal.pasted_secrets import pasted
-from bot.journal.statistics import Numbers, today
+from bot.journal.pasted_secrets import list_unannounced
+from bot.journal.statistics import DailyStatistics, read_statistics
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.integration.test_desk import handle, received
@@ -29,13 +29,13 @@ def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
         yield made
 
 
-def numbers(stand: Stand) -> Numbers:
+def numbers(stand: Stand) -> DailyStatistics:
     journal = stand.desk.journal
-    return today(journal.engine, journal.clock)
+    return read_statistics(journal.engine, journal.clock)
 
 
 def home(slack: Slack) -> str:
-    return json.dumps(slack.acts._home(ALICE), ensure_ascii=False)
+    return json.dumps(slack.button_handler._home(ALICE), ensure_ascii=False)
 
 
 def away() -> NoReturn:
@@ -52,8 +52,8 @@ def test_mail_that_waits_or_came_back_is_told(stand: Stand) -> None:
     handle(stand.desk, received(QUOTED, "k2", sender="bob@example.org"))
     assert numbers(stand).waiting == 1
     assert "🔴 *mail out*: 1 wait for the mail server" in home(stand.slack)
-    (waits,) = stand.desk.journal.sends.in_state(OutboxState.READY)
-    assert stand.desk.journal.sends.bounce(waits.header)
+    (waits,) = stand.desk.journal.mail_outbox.list_in_state(OutboxState.READY)
+    assert stand.desk.journal.mail_outbox.record_bounce(waits.header)
     assert numbers(stand).waiting == 0
     assert "🔴 *mail out*: 1 of today did not go out" in home(stand.slack)
 
@@ -61,17 +61,19 @@ def test_mail_that_waits_or_came_back_is_told(stand: Stand) -> None:
 def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: SlackSide) -> None:
     served = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
     served.__dict__["responder"] = app.responder
-    access = Access(
+    access = SlackAccess(
         bot_token=side.bot_token, signing_secret=side.secret, channel=side.triage,
         staff=frozenset({ALICE}), base_url=side.base_url,
     )  # fmt: skip
-    slack = served.__dict__["slack"] = Slack(access, served.desk, home=settings.home, pace=FAST)
+    slack = served.__dict__["slack"] = Slack(
+        access, served.desk, home=settings.home, intervals=FAST
+    )
     service = Service(served, lambda _handled: None)
     service.start()
     try:
         assert "🟢 *mail in*: mail is taken" in home(slack)
         served.mailbox.waiting = away  # type: ignore[method-assign]
-        assert not service._pass()
+        assert not service._take_waiting()
         assert "🔴 *mail in*: no mail can be taken" in home(slack)
     finally:
         service.close()
@@ -86,11 +88,11 @@ def test_each_database_counts_alike(database_url: str) -> None:
         stored = journal.receive(replace(received("[masked]", key), redactions=found), None)
         assert stored
         journal.decide(stored, nothing, draft="", reply=None)
-    (note,) = pasted(journal.engine, journal.clock)
+    (note,) = list_unannounced(journal.engine, journal.clock)
     assert (note.key, note.kinds) == ("pasted:1", ("api_key",))
-    assert journal.slack.put(note.key, channel="C1", method="chat.postMessage", payload={})
-    assert pasted(journal.engine, journal.clock) == []
-    counted = today(journal.engine, journal.clock)
+    assert journal.slack.enqueue(note.key, channel="C1", method="chat.postMessage", payload={})
+    assert list_unannounced(journal.engine, journal.clock) == []
+    counted = read_statistics(journal.engine, journal.clock)
     assert (counted.messages, counted.answered, counted.last_out) == (3, 0, "")
     assert counted.last_in
     journal.close()

@@ -92,7 +92,7 @@ def test_fifty_at_once_are_all_acknowledged_and_stored(process: Process) -> None
 
     with ThreadPoolExecutor(50) as pool:
         assert all(pool.map(deliver, range(201)))
-    assert process.journal.counts()["slack_event"] == 201
+    assert process.journal.count_rows()["slack_event"] == 201
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_killed_in_a_call(
     side.api = deadly  # type: ignore[method-assign,assignment]
     try:
         through(process)
-        process.until(lambda: process.journal.slack.counts().get("ready", 0) == 0)
+        process.until(lambda: process.journal.slack.count_by_state().get("ready", 0) == 0)
         assert process.human_mails() == 1
         assert process.deaths == (seen[0] >= nth)
         assert len(side.cards()) == 1, "Slack knows the card that it has already"

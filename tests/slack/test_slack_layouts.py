@@ -10,19 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.channels.slack.card_sync import _came
-from bot.channels.slack.mrkdwn import tame
-from bot.channels.slack.suggestions import drawn
+from bot.channels.slack.card_sync import _follow_up_message
+from bot.channels.slack.mrkdwn import neutralize
+from bot.channels.slack.suggestions import render_suggestion
 from bot.channels.slack.views import case_reader, modals
-from bot.channels.slack.views.answers import Answers
+from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import EACH, Health, Page, home, listed
+from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, build_home, list_cases
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
     AnswerReason,
     Escalation,
     EscalationReason,
+    HealthLine,
     Priority,
     Refusal,
     RefusalReason,
@@ -32,7 +33,7 @@ from bot.domain import (
 )
 from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
 from bot.journal.slack_records import FollowUpMessage
-from bot.journal.statistics import Numbers
+from bot.journal.statistics import DailyStatistics
 from bot.llm.suggestion import SuggestedSentence, Suggestion, Support
 from bot.outbound import Outbound
 from tests.servers.slack_limits import limits, texts, view_limits, walk
@@ -41,7 +42,7 @@ from tests.slack.test_slack_cards import AT, HOSTILE, LONG, WORDS, case, hostile
 ANY = st.one_of(HOSTILE, LONG, st.text(max_size=4_000))
 ME = "slack:U0ALICE"
 LOADED = settings(max_examples=40)
-NUMBERS = Numbers(messages=9, answered=5, decided=2, open=60)
+NUMBERS = DailyStatistics(messages=9, answered=5, decided=2, open=60)
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +62,10 @@ def later(*texts: str) -> list[FollowUpMessage]:
 
 def pages(case: Case, after: list[FollowUpMessage]) -> Iterator[modals.View]:
     """Every page, as they follow from one another."""
-    view = case_reader.full(case, after)
+    view = case_reader.full_case(case, after)
     yield view
     while view["callback_id"] == "page":
-        view = case_reader.full(case, after, json.loads(view["private_metadata"])["page"])
+        view = case_reader.full_case(case, after, json.loads(view["private_metadata"])["page"])
         yield view
 
 
@@ -91,19 +92,19 @@ def test_no_text_breaks_a_window(
     sent = Delivery(state=OutboxState.SENT, at=AT, body=mail(body))
     each = case(
         stage, text=text, draft=draft, sender=sender, delivery=sent, owner="slack:U0BOB",
-        made=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
+        decision=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
     )  # fmt: skip
     remarks = [f"it names {text[:80]}", "it names evil.example"] * 40
     told: dict[str, Any] = {"later": later(body, text), "actions": WORDS.actions}
     views = [
-        modals.edit(each, kind="edit", text=draft, later=later(*[text, body] * 9), warnings=remarks),
-        modals.edit(each, kind="details", text=modals.DETAILS, later=[]),
-        modals.check(each, kind="edit", text=draft, text_id=3),
+        modals.edit_reply(each, kind="edit", text=draft, later=later(*[text, body] * 9), warnings=remarks),
+        modals.edit_reply(each, kind="details", text=modals.DETAILS, later=[]),
+        modals.confirm_sending(each, kind="edit", text=draft, text_id=3),
         case_reader.conflict(each, draft, **told), case_reader.conflict(each, "", **told),
         case_reader.conflict(each, draft, **told, kind="edit"),
         *pages(each, later(body, text)),
-        modals.snooze(each, WORDS.snooze_minutes), modals.claimed(each, mine=True),
-        modals.claimed(each, mine=False), modals.wrong(3), modals.done(12, "It is on its way."),
+        modals.choose_snooze(each, WORDS.snooze_minutes), modals.change_owner(each, mine=True),
+        modals.change_owner(each, mine=False), modals.report_wrong_answer(3), modals.show_message(12, "It is on its way."),
     ]  # fmt: skip
     for view in views:
         assert view_limits(view) == "", view["title"]
@@ -114,14 +115,16 @@ def test_no_text_breaks_a_window(
 @given(text=ANY, draft=ANY, body=ANY)
 def test_no_word_is_lost(text: str, draft: str, body: str) -> None:
     each = case(text=text, draft=draft)
-    typed = modals.edit(each, kind="edit", text=draft, later=[], warnings=["it names evil.example"])
-    assert modals.text_of(filled_in(typed)).split() == draft.split()
+    typed = modals.edit_reply(
+        each, kind="edit", text=draft, later=[], warnings=["it names evil.example"]
+    )
+    assert modals.read_text(filled_in(typed)).split() == draft.split()
     assert "warned" in [block.get("block_id") for block in typed["blocks"]]
-    check = modals.check(each, kind="edit", text=draft, text_id=1)
+    check = modals.confirm_sending(each, kind="edit", text=draft, text_id=1)
     assert quoted(check["blocks"], "rich_text_preformatted") == (draft or "(empty)")
     shown = list(pages(each, later(body)))
     assert quoted([v["blocks"] for v in shown], "rich_text_preformatted") == draft
-    whole = (tame(text) or "(nothing)") + (tame(body) or "(nothing)")
+    whole = (neutralize(text) or "(nothing)") + (neutralize(body) or "(nothing)")
     assert quoted([v["blocks"] for v in shown], "rich_text_quote") == whole
     own = case_reader.conflict(case(Stage.CLAIMED, owner=ME), draft, later=[], actions={})
     assert quoted(own["blocks"], "rich_text_preformatted") == draft
@@ -129,13 +132,13 @@ def test_no_word_is_lost(text: str, draft: str, body: str) -> None:
 
 def test_parts_are_put_together_as_they_were_cut() -> None:
     text = "\n\n".join(f"Paragraph {n}. " + "word " * 300 for n in range(8)).strip()
-    view = modals.edit(case(), kind="edit", text=text, later=[])
+    view = modals.edit_reply(case(), kind="edit", text=text, later=[])
     fields = [b for b in view["blocks"] if b["type"] == "input"]
     assert [b["label"]["text"] for b in fields[:2]] == ["Your reply", f"Part 2 of {len(fields)}"]
-    assert modals.text_of(filled_in(view)) == text.replace(" \n\n", "\n\n")
+    assert modals.read_text(filled_in(view)) == text.replace(" \n\n", "\n\n")
     state = filled_in(view)
     state["state"]["values"]["text_1"]["text"]["value"] = None
-    assert "Paragraph 7" in modals.text_of(state)
+    assert "Paragraph 7" in modals.read_text(state)
 
 
 @LOADED
@@ -149,7 +152,7 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
     ) * 3  # fmt: skip
     span = Span(kind=SecretKind.API_KEY, start=0, end=1)
     response = Response(outcomes=outcomes, language="en", knowledge="abc", redactions=(span,))
-    drawn = Answers(Outbound(knowledge), WORDS, 0.9).answer(response, 5, can_share=True)
+    drawn = AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 5, can_share=True)
     assert limits(drawn.blocks) == ""
     assert drawn.blocks[-1]["block_id"] == "share"
     assert "more questions" in json.dumps(drawn.blocks)
@@ -159,7 +162,7 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
 
 def test_staff_read_what_came_of_asking_a_model(knowledge: Knowledge) -> None:
     response = Response(outcomes=(), language="en", knowledge="abc", notes=("model: resting",))
-    shown = json.dumps(Answers(Outbound(knowledge), WORDS, 0.9).answer(response, 1).blocks)
+    shown = json.dumps(AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 1).blocks)
     assert "the model was not asked: it failed" in shown
 
 
@@ -171,7 +174,7 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
         candidates=(forged, real),
     )  # fmt: skip
     response = Response(outcomes=(doubt,), language="en", knowledge="abc")
-    shown = json.dumps(Answers(Outbound(knowledge), WORDS, 0.9).answer(response, 1).blocks)
+    shown = json.dumps(AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 1).blocks)
     assert real.text in shown
     assert forged.text not in shown
 
@@ -181,7 +184,7 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
 def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:
     passage = knowledge.post.passages[0]
     sentences = tuple(SuggestedSentence(text=text, support=s, passage=passage) for s in Support)
-    shown = drawn(Suggestion(sentences=sentences, warnings=(f"it names {text}",) * 20))
+    shown = render_suggestion(Suggestion(sentences=sentences, warnings=(f"it names {text}",) * 20))
     assert limits(shown.blocks) == ""
     hostile(shown.blocks)
 
@@ -189,21 +192,21 @@ def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:
 @LOADED
 @given(text=ANY, draft=ANY)
 def test_no_text_breaks_what_the_thread_tells(text: str, draft: str) -> None:
-    told = _came(FollowUpMessage(id=1, text=text, draft=draft))
+    told = _follow_up_message(FollowUpMessage(id=1, text=text, draft=draft))
     assert limits(told["blocks"]) == ""
     hostile(told["blocks"])
     assert told["text"] == "They wrote again"
 
 
-@pytest.mark.parametrize("count", [0, 1, EACH, EACH + 1, 200])
+@pytest.mark.parametrize("count", [0, 1, CASES_PER_PAGE, CASES_PER_PAGE + 1, 200])
 def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
-    each = [case(id=n, owner=ME, reminders=n % 2) for n in range(1, min(count, EACH) + 1)]
-    page = Page(cases=each, total=count)
+    each = [case(id=n, owner=ME, reminders=n % 2) for n in range(1, min(count, CASES_PER_PAGE) + 1)]
+    page = CasePage(cases=each, total=count)
     health = [
-        Health(name="slack", good=True, says="the line is open"),
-        Health(name="posts", good=False, says="2 <lost>"),
+        HealthLine(name="slack", good=True, says="the line is open"),
+        HealthLine(name="posts", good=False, says="2 <lost>"),
     ]
-    view = home(
+    view = build_home(
         cards,
         mine=page,
         unclaimed=page,
@@ -214,32 +217,32 @@ def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
     )
     assert view_limits(view) == ""
     hostile(view["blocks"])
-    blocks = listed(cards, page, "The queue", "Nothing waits", "/incident queue")
+    blocks = list_cases(cards, page, "The queue", "Nothing waits", "/incident queue")
     assert limits(blocks) == ""
     shown = json.dumps(blocks, ensure_ascii=False)
     assert f"The queue ({count})" in shown
-    assert ("`/incident queue 2`" in shown) == (count > EACH)
-    assert (f"{count - EACH} more" in shown) == (count > EACH)
-    assert (f"{count - EACH} more" in json.dumps(view)) == (count > EACH)
+    assert ("`/incident queue 2`" in shown) == (count > CASES_PER_PAGE)
+    assert (f"{count - CASES_PER_PAGE} more" in shown) == (count > CASES_PER_PAGE)
+    assert (f"{count - CASES_PER_PAGE} more" in json.dumps(view)) == (count > CASES_PER_PAGE)
     assert ("Nothing waits" in shown) == (count == 0)
 
 
 def test_home_tells_of_mail_and_model(cards: Cards) -> None:
-    none = Page(cases=[], total=0)
-    bad = Numbers(
+    none = CasePage(cases=[], total=0)
+    bad = DailyStatistics(
         messages=9, answered=5, decided=2, open=6, last_in=AT, last_out=AT, waiting=2, failed=1
     )
     told: dict[str, Any] = {"mine": none, "unclaimed": none, "knowledge": "abc"}
     well = json.dumps(
-        home(cards, **told, numbers=NUMBERS, health=[], taking=True), ensure_ascii=False
+        build_home(cards, **told, numbers=NUMBERS, health=[], taking=True), ensure_ascii=False
     )
     assert "🟢 *mail in*: mail is taken" in well
     assert "🟢 *mail out*" in well
     assert "*model*: off" in well
     assert "Last mail" not in well
-    model = Health(name="model", good=False, says="is not asked")
+    model = HealthLine(name="model", good=False, says="is not asked")
     ill = json.dumps(
-        home(cards, **told, numbers=bad, health=[model], taking=False), ensure_ascii=False
+        build_home(cards, **told, numbers=bad, health=[model], taking=False), ensure_ascii=False
     )
     assert "🔴 *mail in*: no mail can be taken" in ill
     assert "🔴 *mail out*: 2 wait for the mail server, 1 of today did not go out" in ill

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack.card_sync import Sync
+from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import Client
-from bot.channels.slack.outbox_worker import Sender
-from bot.channels.slack.permissions import Places
-from bot.channels.slack.texts import Quiet, read_words
+from bot.channels.slack.outbox_worker import OutboxWorker
+from bot.channels.slack.permissions import ChannelPermissions
+from bot.channels.slack.texts import QuietHours, read_staff_texts
 from bot.channels.slack.views.cards import Cards
 from bot.commands.cases import queue_lines
 from bot.journal import Journal
@@ -40,14 +40,14 @@ def journal(tmp_path: Path, clock: Time) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def sender(journal: Journal, side: SlackSide, clock: Time) -> Sender:
+def sender(journal: Journal, side: SlackSide, clock: Time) -> OutboxWorker:
     client = Client(side.bot_token, base_url=side.base_url)
 
     def tick() -> float:
         return clock.now.timestamp()
 
-    return Sender(
-        journal, client, Places(client, 600), pace=1.0, backoff=(1.0, 5.0), fuse=100,
+    return OutboxWorker(
+        journal, client, ChannelPermissions(client, 600), post_interval=1.0, backoff=(1.0, 5.0), posts_per_minute=100,
         tick=tick, oncall=(BOB,),
     )  # fmt: skip
 
@@ -56,23 +56,23 @@ def opened(journal: Journal, cases: int = 1) -> None:
     for number in range(1, cases + 1):
         message_id = journal.receive(mail(f"k{number}", thread=f"t{number}"))
         assert message_id
-        journal.fail(message_id, "Boom")
+        journal.mark_failed(message_id, "Boom")
         card(journal, number, f"card {number}")
 
 
 def card(journal: Journal, case: int, text: str, **more: Any) -> None:
     drawn = {"text": text, "blocks": []} | more
-    journal.slack.draw(case, channel=TRIAGE, drawn=drawn, stamp=text)
+    journal.slack.enqueue_card(case, channel=TRIAGE, drawn=drawn, stamp=text)
 
 
 def child(journal: Journal, case: int, text: str, of: int = 0) -> None:
-    journal.slack.put(
+    journal.slack.enqueue(
         text, channel=TRIAGE, method="chat.postMessage", case_id=case,
         payload={"text": text, "thread_of": of or case},
     )  # fmt: skip
 
 
-def pass_(sender: Sender, clock: Time, seconds: int) -> None:
+def pass_(sender: OutboxWorker, clock: Time, seconds: int) -> None:
     for _ in range(seconds):
         sender.drain()
         clock.forward(1)
@@ -83,7 +83,7 @@ def texts(side: SlackSide) -> list[str]:
 
 
 def test_a_reply_waits_for_its_card_whatever_slack_answers(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.faults.extend(Fault("chat.postMessage", status) for status in (500, 502, 503))
     opened(journal)
@@ -96,31 +96,31 @@ def test_a_reply_waits_for_its_card_whatever_slack_answers(
 
 
 def test_a_card_that_was_refused_is_drawn_before_what_belongs_into_its_thread(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.faults.append(Fault("chat.postMessage", body={"ok": False, "error": "invalid_blocks"}))
     opened(journal)
     child(journal, 1, "first")
     pass_(sender, clock, 5)
     assert side.cards() == []
-    assert journal.slack.counts() == {"dead": 1, "ready": 1, "sent": 1}
+    assert journal.slack.count_by_state() == {"dead": 1, "ready": 1, "sent": 1}
     card(journal, 1, "mended")
     child(journal, 1, "second")
     pass_(sender, clock, 5)
     assert [m["text"] for m in side.cards()] == ["mended"]
     (parent,) = side.cards()
     assert [m["text"] for m in side.thread(parent["ts"])] == ["first", "second"]
-    assert "dead" not in journal.slack.counts(), "the newer drawing stands for it"
+    assert "dead" not in journal.slack.count_by_state(), "the newer drawing stands for it"
 
 
 def test_the_card_of_a_second_case_waits_for_the_first(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.faults.extend(Fault("chat.postMessage", 500) for _ in range(2))
     opened(journal)
     message_id = journal.receive(mail("k2", thread="t1"))
     assert message_id
-    journal.fail(message_id, "Boom")
+    journal.mark_failed(message_id, "Boom")
     card(journal, 2, "follows", thread_of=1)
     pass_(sender, clock, 15)
     (parent,) = side.cards()
@@ -129,7 +129,7 @@ def test_the_card_of_a_second_case_waits_for_the_first(
 
 
 def test_retry_after_is_honoured_and_nothing_overtakes(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     """429, 5xx and a cut in between, three cases at once: each once, each case in its order."""
     began: list[float] = []
@@ -165,23 +165,23 @@ def test_retry_after_is_honoured_and_nothing_overtakes(
 
 
 def test_a_post_that_slack_has_already_is_not_there_twice(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     """The process died between Slack's answer and the commit."""
     opened(journal)
-    (post,) = journal.slack.due()
+    (post,) = journal.slack.list_due()
     assert journal.slack.claim(post.id)
     sender._call(post)
     journal.slack.requeue_in_flight()
     assert sender.drain() == 1
     assert len(side.cards()) == 1
-    placed = journal.slack.card(1)
+    placed = journal.slack.read_card(1)
     assert placed
     assert placed.ts == side.cards()[0]["ts"]
 
 
 def test_a_post_whose_first_copy_was_deleted_goes_out(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     gone = {"ok": False, "error": "duplicate_message_not_found"}
     side.faults.append(Fault("chat.postMessage", body=gone))
@@ -191,37 +191,37 @@ def test_a_post_whose_first_copy_was_deleted_goes_out(
 
 
 def test_a_dead_letter_is_seen_told_once_tried_again_and_gone(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     refused = Fault("chat.postMessage", body={"ok": False, "error": "invalid_blocks"})
     side.faults.append(refused)
     opened(journal)
     sender.drain()
-    (dead,) = journal.slack.dead()
+    (dead,) = journal.slack.list_failed()
     assert (dead.case_id, dead.fault) == (1, "Slack says invalid_blocks")
     says = "post 1 of case 1 did not reach Slack: Slack says invalid_blocks"
-    assert any(says in line for line in queue_lines(journal, read_words(KNOWLEDGE)))
+    assert any(says in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE)))
     pass_(sender, clock, 2)
     side.faults.append(refused)
     assert journal.slack.requeue_failed() == 1
     pass_(sender, clock, 3)
-    assert len(journal.slack.dead()) == 1
+    assert len(journal.slack.list_failed()) == 1
     (told,) = [m for m in side.messages.values() if m["channel"] == BOB]
     assert "A post about case 1 was not taken" in told["text"]
     assert journal.slack.requeue_failed() == 1
     pass_(sender, clock, 2)
     assert [m["text"] for m in side.cards()] == ["card 1"]
-    assert journal.slack.dead() == []
+    assert journal.slack.list_failed() == []
     assert not any(
-        "did not reach Slack" in line for line in queue_lines(journal, read_words(KNOWLEDGE))
+        "did not reach Slack" in line for line in queue_lines(journal, read_staff_texts(KNOWLEDGE))
     )
 
 
 def test_an_alert_waits_for_the_morning(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     morning = clock.now + timedelta(hours=1)
-    sender.quiet = lambda: morning
+    sender.quiet_until = lambda: morning
     refused = {"ok": False, "error": "invalid_blocks"}
     side.faults.append(Fault("chat.postMessage", body=refused))
     opened(journal)
@@ -233,10 +233,10 @@ def test_an_alert_waits_for_the_morning(
 
 
 def test_a_trouble_of_what_nobody_wants_any_more_is_over(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     side.channels[TRIAGE]["is_private"] = False
-    journal.slack.put("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
+    journal.slack.enqueue("remind:1", channel=TRIAGE, method="chat.postMessage", payload={})
     sender.drain()
     assert "does not speak in" in sender.trouble
     journal.slack.withdraw("remind:1", TRIAGE)
@@ -245,7 +245,7 @@ def test_a_trouble_of_what_nobody_wants_any_more_is_over(
 
 
 def test_people_hear_once_a_day_that_the_channel_takes_no_card(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.channels[TRIAGE]["is_member"] = False
     opened(journal)
@@ -276,7 +276,7 @@ def ill(side: SlackSide, chance: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time, seed: int
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time, seed: int
 ) -> None:
     """And whenever the process dies."""
     chance, real = random.Random(seed), side.api
@@ -291,12 +291,12 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
             told[case].append(f"{case}: {number}")
             child(journal, case, told[case][-1])
         pass_(sender, clock, chance.randint(0, 3))
-        if chance.random() < 0.2 and (due := journal.slack.due()):
+        if chance.random() < 0.2 and (due := journal.slack.list_due()):
             journal.slack.claim(due[0].id)
             journal.slack.requeue_in_flight()
     side.api = real  # type: ignore[method-assign]
     pass_(sender, clock, 90)
-    assert journal.slack.counts() == {"sent": journal.slack.counts()["sent"]}
+    assert journal.slack.count_by_state() == {"sent": journal.slack.count_by_state()["sent"]}
     assert len(side.cards()) == 3
     lying = {str(m["thread_ts"]) for m in side.messages.values() if "thread_ts" in m}
     found = [[m["text"] for m in side.thread(ts)] for ts in sorted(lying)]
@@ -304,44 +304,44 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
 
 
 def test_an_alert_that_is_refused_alerts_nobody(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     refused = {"ok": False, "error": "user_not_found"}
     side.faults.extend(Fault("chat.postMessage", body=refused) for _ in range(5))
-    journal.slack.put("k", channel=ALICE, method="chat.postMessage", payload={"text": "x"})
+    journal.slack.enqueue("k", channel=ALICE, method="chat.postMessage", payload={"text": "x"})
     pass_(sender, clock, 5)
-    assert [post.key for post in journal.slack.dead()] == ["k", f"dead:1:{BOB}"]
+    assert [post.key for post in journal.slack.list_failed()] == ["k", f"dead:1:{BOB}"]
 
 
 def test_an_answer_that_came_too_late_for_its_command_is_told_to_the_person(
-    journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
     side.response_status = 404
     url = f"http://127.0.0.1:{side.port}/response"
     body = {"url": url, "text": "The answer", "blocks": [], "response_type": "ephemeral"}
-    journal.slack.put("k", channel=ALICE, method="respond", payload=body)
+    journal.slack.enqueue("k", channel=ALICE, method="respond", payload=body)
     pass_(sender, clock, 3)
     (said,) = side.messages.values()
     assert (said["channel"], said["text"]) == (ALICE, "The answer")
     assert "response_type" not in said
-    assert journal.slack.dead() == []
+    assert journal.slack.list_failed() == []
 
 
 def test_reminders_wait_for_the_morning_and_hold_up_nothing(
-    app: App, journal: Journal, side: SlackSide, sender: Sender, clock: Time
+    app: App, journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time
 ) -> None:
-    words = read_words(KNOWLEDGE)
-    quiet = Quiet.model_validate({"from": "08:00", "to": "11:00", "zone": "UTC"})
+    words = read_staff_texts(KNOWLEDGE)
+    quiet = QuietHours.model_validate({"from": "08:00", "to": "11:00", "zone": "UTC"})
     words = words.model_copy(update={"quiet": quiet})
     cards = Cards(app.knowledge, words, 0.7)
-    sync = Sync(journal, cards, words, channel=TRIAGE, oncall=(BOB,))
+    sync = CardSync(journal, cards, words, channel=TRIAGE, oncall=(BOB,))
     opened(journal)
     for reminded in (1, 2):
         with journal.engine.begin() as db:
             db.execute(escalation.update().values(reminders=reminded))
         sync.sync()
         pass_(sender, clock, 10)
-    journal.slack.put("now", channel=BOB, method="chat.postMessage", payload={"text": "now"})
+    journal.slack.enqueue("now", channel=BOB, method="chat.postMessage", payload={"text": "now"})
     pass_(sender, clock, 2)
 
     def told() -> list[str]:
@@ -354,8 +354,8 @@ def test_reminders_wait_for_the_morning_and_hold_up_nothing(
 
 
 def test_when_the_quiet_ends() -> None:
-    night = Quiet.model_validate({"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"})
+    night = QuietHours.model_validate({"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"})
     late = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
-    assert night.over(late) == datetime(2026, 1, 6, 6, tzinfo=UTC)
-    assert night.over(datetime(2026, 1, 6, 2, tzinfo=UTC)) == datetime(2026, 1, 6, 6, tzinfo=UTC)
-    assert night.over(datetime(2026, 1, 6, 12, tzinfo=UTC)) is None
+    assert night.ends_at(late) == datetime(2026, 1, 6, 6, tzinfo=UTC)
+    assert night.ends_at(datetime(2026, 1, 6, 2, tzinfo=UTC)) == datetime(2026, 1, 6, 6, tzinfo=UTC)
+    assert night.ends_at(datetime(2026, 1, 6, 12, tzinfo=UTC)) is None

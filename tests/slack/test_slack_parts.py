@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
-from bot.channels.slack.event_store import Inbox
-from bot.channels.slack.events import Incoming, told
-from bot.channels.slack.outbox_worker import Sender
-from bot.channels.slack.permissions import Places, Staff
+from bot.channels.slack.event_store import EventStore
+from bot.channels.slack.events import IncomingEvent, decode_metadata
+from bot.channels.slack.outbox_worker import OutboxWorker
+from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.errors import DeliveryError, RefusedError
-from bot.journal import CaseAction, Change, Journal, Stage
+from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.journal.slack_records import NewSlackEvent
 from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
@@ -36,15 +36,22 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def sender(journal: Journal, client: Client) -> Sender:
-    return Sender(
-        journal, client, Places(client, 600), pace=0.0, repair=0.0, backoff=(0.0,), tries=3, fuse=3
+def sender(journal: Journal, client: Client) -> OutboxWorker:
+    return OutboxWorker(
+        journal,
+        client,
+        ChannelPermissions(client, 600),
+        post_interval=0.0,
+        repair_seconds=0.0,
+        backoff=(0.0,),
+        max_attempts=3,
+        posts_per_minute=3,
     )
 
 
 def put(journal: Journal, key: str = "k", channel: str = TRIAGE, **more: Any) -> None:
     told = {"method": "chat.postMessage", "payload": {"text": key}} | more
-    assert journal.slack.put(key, channel=channel, **told)
+    assert journal.slack.enqueue(key, channel=channel, **told)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ def test_each_answer_has_its_error(
         client.call("auth.test", {})
     side.faults.append(replace(fault, method="users.info"))
     with pytest.raises(error):
-        client.read("users.info", {"user": ALICE})
+        client.call_with_form("users.info", {"user": ALICE})
 
 
 def test_slack_that_is_not_there() -> None:
@@ -74,7 +81,7 @@ def test_slack_that_is_not_there() -> None:
     with pytest.raises(AwayError):
         away.call("auth.test", {})
     with pytest.raises(AwayError):
-        away.read("users.info", {"user": ALICE})
+        away.call_with_form("users.info", {"user": ALICE})
     with pytest.raises(AwayError):
         away.respond("http://127.0.0.1:9/response", {})
 
@@ -97,29 +104,29 @@ def test_an_answer_goes_to_slack_alone(side: SlackSide, client: Client) -> None:
 
 
 def test_a_refused_post_is_buried_and_the_next_goes_out(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     side.faults.append(Fault("chat.postMessage", body={"ok": False, "error": "msg_too_long"}))
     put(journal, "a")
     put(journal, "b")
-    assert not journal.slack.put("b", channel="C", method="x", payload={})
+    assert not journal.slack.enqueue("b", channel="C", method="x", payload={})
     assert [sender.drain() for _ in range(3)] == [0, 1, 0]
-    assert journal.slack.counts() == {"dead": 1, "sent": 1}
+    assert journal.slack.count_by_state() == {"dead": 1, "sent": 1}
 
 
 def test_a_post_that_never_goes_is_given_up(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     side.down = True
     put(journal)
     for _ in range(6):
-        sender._next.clear()
+        sender._next_post_at.clear()
         sender.drain()
-    assert journal.slack.counts() == {"dead": 1}
+    assert journal.slack.count_by_state() == {"dead": 1}
 
 
 def test_a_loop_blows_a_fuse_and_an_update_does_not(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     for number in range(5):
         put(journal, f"a{number}", case_id=1)
@@ -127,13 +134,20 @@ def test_a_loop_blows_a_fuse_and_an_update_does_not(
     while sender.drain():
         pass
     assert len(side.called("chat.postMessage")) == 4
-    assert journal.slack.counts() == {"ready": 2, "sent": 4}
+    assert journal.slack.count_by_state() == {"ready": 2, "sent": 4}
     assert sender.drain() == 0
 
 
 def test_a_fuse_cools_down(journal: Journal, client: Client) -> None:
     now = [0.0]
-    sender = Sender(journal, client, Places(client, 600), pace=0.0, fuse=1, tick=lambda: now[0])
+    sender = OutboxWorker(
+        journal,
+        client,
+        ChannelPermissions(client, 600),
+        post_interval=0.0,
+        posts_per_minute=1,
+        tick=lambda: now[0],
+    )
     put(journal, "a")
     put(journal, "b")
     assert [sender.drain(), sender.drain()] == [1, 0]
@@ -142,27 +156,27 @@ def test_a_fuse_cools_down(journal: Journal, client: Client) -> None:
 
 
 def test_an_update_whose_card_never_came_is_the_card(
-    journal: Journal, side: SlackSide, sender: Sender
+    journal: Journal, side: SlackSide, sender: OutboxWorker
 ) -> None:
     journal.receive(mail())
-    journal.fail(1, "Boom")
+    journal.mark_failed(1, "Boom")
     draw = {"text": "a", "blocks": []}
-    journal.slack.draw(1, channel=TRIAGE, drawn=draw, stamp="1")
+    journal.slack.enqueue_card(1, channel=TRIAGE, drawn=draw, stamp="1")
     side.faults.append(Fault("chat.postMessage", body={"ok": False, "error": "invalid_blocks"}))
     assert sender.drain() == 0
-    journal.slack.draw(1, channel=TRIAGE, drawn=draw | {"text": "b"}, stamp="2")
-    journal.slack.draw(1, channel=TRIAGE, drawn=draw | {"text": "c"}, stamp="3")
+    journal.slack.enqueue_card(1, channel=TRIAGE, drawn=draw | {"text": "b"}, stamp="2")
+    journal.slack.enqueue_card(1, channel=TRIAGE, drawn=draw | {"text": "c"}, stamp="3")
     assert sender.drain() == 1
     assert [c["text"] for c in side.cards()] == ["c"]
-    journal.slack.draw(1, channel=TRIAGE, drawn=draw | {"text": "d"}, stamp="4")
+    journal.slack.enqueue_card(1, channel=TRIAGE, drawn=draw | {"text": "d"}, stamp="4")
     assert sender.drain() == 1
     assert [c["text"] for c in side.cards()] == ["d"]
     assert side.problems == []
 
 
-def test_what_was_being_posted_goes_out_again(journal: Journal, sender: Sender) -> None:
+def test_what_was_being_posted_goes_out_again(journal: Journal, sender: OutboxWorker) -> None:
     put(journal)
-    (post,) = journal.slack.due()
+    (post,) = journal.slack.list_due()
     assert journal.slack.claim(post.id)
     assert not journal.slack.claim(post.id)
     assert sender.drain() == 0
@@ -171,66 +185,67 @@ def test_what_was_being_posted_goes_out_again(journal: Journal, sender: Sender) 
 
 
 def test_an_event_is_tried_three_times(journal: Journal) -> None:
-    assert journal.slack.take([NewSlackEvent(key="k", lane="act", payload={})]) == 1
-    (event,) = journal.slack.waiting("act")
-    assert [journal.slack.attempt(event.id) for _ in range(3)] == [True, True, False]
-    assert journal.slack.waiting("act") == []
-    assert journal.slack.counts() == {"event failed": 1}
-    assert journal.slack.given_up(60) == 1
+    assert journal.slack.store_events([NewSlackEvent(key="k", lane="act", payload={})]) == 1
+    (event,) = journal.slack.list_waiting("act")
+    assert [journal.slack.count_attempt(event.id) for _ in range(3)] == [True, True, False]
+    assert journal.slack.list_waiting("act") == []
+    assert journal.slack.count_by_state() == {"event failed": 1}
+    assert journal.slack.count_failed_events(60) == 1
     clock = journal.slack._clock
     journal.slack._clock = lambda: clock() + timedelta(seconds=61)
-    assert journal.slack.given_up(60) == 0, "it does not stand there for ever"
+    assert journal.slack.count_failed_events(60) == 0, "it does not stand there for ever"
 
 
 def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> None:
-    journal.slack.take([NewSlackEvent(key=k, lane="act", payload={}) for k in "ab"])
+    journal.slack.store_events([NewSlackEvent(key=k, lane="act", payload={}) for k in "ab"])
     put(journal, "p")
-    (posted,) = journal.slack.due()
-    journal.slack.acted(1)
+    (posted,) = journal.slack.list_due()
+    journal.slack.mark_handled(1)
     journal.slack.claim(1)
-    journal.slack.posted(posted, "1.1")
-    journal.slack.forget(days=1)
-    assert journal.slack.counts() == {"event done": 1, "event new": 1, "sent": 1}
+    journal.slack.mark_sent(posted, "1.1")
+    journal.slack.delete_handled(days=1)
+    assert journal.slack.count_by_state() == {"event done": 1, "event new": 1, "sent": 1}
     clock = journal.slack._clock
     journal.slack._clock = lambda: clock() + timedelta(days=2)
-    journal.slack.forget(days=1)
-    assert journal.slack.counts() == {"event new": 1}
+    journal.slack.delete_handled(days=1)
+    assert journal.slack.count_by_state() == {"event new": 1}
 
 
 def test_many_that_hand_in_at_once_are_all_stored(journal: Journal) -> None:
-    inbox = Inbox(journal.slack)
+    inbox = EventStore(journal.slack)
     with ThreadPoolExecutor(20) as pool:
         for n in range(100):
             pool.submit(
-                inbox.take, Incoming(key=f"k{n % 60}", lane="act", payload={}, place=f"p{n % 50}")
+                inbox.store,
+                IncomingEvent(key=f"k{n % 60}", lane="act", payload={}, place=f"p{n % 50}"),
             )
-    assert len(journal.slack.waiting("act", 200)) == 50
+    assert len(journal.slack.list_waiting("act", 200)) == 50
 
 
 def test_fifty_at_once_wait_for_a_few_commits(journal: Journal) -> None:
     """A commit waits for the disk: who comes while it does shares the next one."""
-    inbox, real, commits = Inbox(journal.slack), journal.slack.take, []
+    inbox, real, commits = EventStore(journal.slack), journal.slack.store_events, []
 
-    def take(fresh: Sequence[NewSlackEvent]) -> int:
-        commits.append(len(fresh))
+    def store_slowly(events: Sequence[NewSlackEvent]) -> int:
+        commits.append(len(events))
         if len(commits) == 1:  # the disk is slow: all the others come meanwhile
-            wait_until(lambda: len(inbox._waiting) == 50 - len(fresh))
-        return real(fresh)
+            wait_until(lambda: len(inbox._waiting) == 50 - len(events))
+        return real(events)
 
-    journal.slack.take = take  # type: ignore[method-assign]
+    journal.slack.store_events = store_slowly  # type: ignore[method-assign]
     with ThreadPoolExecutor(50) as pool:
         for n in range(50):
-            pool.submit(inbox.take, Incoming(key=f"k{n}", lane="act", payload={}))
+            pool.submit(inbox.store, IncomingEvent(key=f"k{n}", lane="act", payload={}))
     assert sum(commits) == 50
     assert len(commits) == 2, commits
 
 
 def test_each_of_a_batch_hears_that_it_was_not_stored(journal: Journal) -> None:
-    inbox = Inbox(journal.slack)
-    journal.slack.take = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    inbox = EventStore(journal.slack)
+    journal.slack.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            inbox.take(Incoming(key="k", lane="act", payload={}))
+            inbox.store(IncomingEvent(key="k", lane="act", payload={}))
 
 
 def test_one_event_taken_by_two_processes_is_one(database_url: str) -> None:
@@ -239,7 +254,7 @@ def test_one_event_taken_by_two_processes_is_one(database_url: str) -> None:
         fresh = [
             NewSlackEvent(key=f"k{n}", lane="act", payload={}, place=f"p{n}") for n in range(5)
         ]
-        taken = pool.map(lambda n: (one, other)[n % 2].slack.take(fresh), range(32))
+        taken = pool.map(lambda n: (one, other)[n % 2].slack.store_events(fresh), range(32))
         assert sum(taken) == 5
     one.close()
     other.close()
@@ -250,27 +265,29 @@ def test_one_process_leads_and_the_next_takes_over(postgres: str) -> None:
 
     with database(postgres, "leading") as url:
         one, other = Journal(url), Journal(url)
-        assert one.slack.leader.leads()
-        assert one.slack.leader.leads()
-        assert not other.slack.leader.leads()
+        assert one.slack.leader.is_leader()
+        assert one.slack.leader.is_leader()
+        assert not other.slack.leader.is_leader()
         one.slack.leader.resign()
-        assert other.slack.leader.leads()
+        assert other.slack.leader.is_leader()
         other.slack.leader._held.detach()  # type: ignore[union-attr]
         other.slack.leader._held.connection.close()  # type: ignore[union-attr]
-        assert other.slack.leader.leads(), "its connection broke, and nobody else was there"
+        assert other.slack.leader.is_leader(), "its connection broke, and nobody else was there"
         other.slack.leader.resign()
         one.close()
         other.close()
 
 
 def test_on_sqlite_there_is_one_process(journal: Journal) -> None:
-    assert journal.slack.leader.leads()
+    assert journal.slack.leader.is_leader()
     journal.slack.leader.resign()
 
 
 def test_who_may_is_asked_again_after_a_while(side: SlackSide, client: Client) -> None:
     now = [0.0]
-    staff = Staff(client, frozenset({ALICE, GUEST}), 60, team="T0DESK", tick=lambda: now[0])
+    staff = StaffPermissions(
+        client, frozenset({ALICE, GUEST}), 60, team="T0DESK", tick=lambda: now[0]
+    )
     assert staff.objection(ALICE, "T0DESK") == ""
     assert "guests" in staff.objection(GUEST, "T0DESK")
     assert "another workspace" in staff.objection(ALICE, "T0OTHER")
@@ -287,7 +304,7 @@ def test_who_may_is_asked_again_after_a_while(side: SlackSide, client: Client) -
 
 
 def test_where_it_may_speak(side: SlackSide, client: Client) -> None:
-    places = Places(client, 60)
+    places = ChannelPermissions(client, 60)
     side.channels["D1"] = {"id": "D1", "is_private": True, "is_im": True}
     assert places.objection("D1") == ""
     assert "invited" in places.objection("C0NOWHERE")
@@ -298,13 +315,13 @@ def test_where_it_may_speak(side: SlackSide, client: Client) -> None:
 
 @pytest.mark.parametrize("memory", ["", "{", "[]", None])
 def test_a_window_that_remembers_nothing(memory: str | None) -> None:
-    assert told({"private_metadata": memory}) == {}
+    assert decode_metadata({"private_metadata": memory}) == {}
 
 
 def test_steps_of_a_case_that_came_too_late(journal: Journal) -> None:
     journal.receive(mail())
-    journal.fail(1, "Boom")
-    change = Change(verb="claimed", stage=Stage.CLAIMED, owner="slack:A")
+    journal.mark_failed(1, "Boom")
+    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="slack:A")
     assert journal.cases.change(1, actor="slack:A", change=change, owner="")
     assert not journal.cases.change(1, actor="slack:B", change=change, owner="")
     assert not journal.cases.change(9, actor="slack:B", change=change, owner="")
@@ -325,18 +342,18 @@ def test_steps_of_a_case_that_came_too_late(journal: Journal) -> None:
     assert journal.cases.reopen(1, actor="slack:B")
     again = journal.cases.read(1)
     assert again
-    assert (again.owner, again.stage, again.made) == ("slack:B", Stage.CLAIMED, None)
+    assert (again.owner, again.stage, again.decision) == ("slack:B", Stage.CLAIMED, None)
 
 
 def test_two_claims_in_the_journal_make_one_owner(database_url: str) -> None:
     journal = Journal(database_url)
     journal.receive(mail())
-    journal.fail(1, "Boom")
+    journal.mark_failed(1, "Boom")
     gate = threading.Barrier(8)
 
     def claim(number: int) -> bool:
         gate.wait()
-        change = Change(verb="claimed", stage=Stage.CLAIMED, owner=f"slack:{number}")
+        change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=f"slack:{number}")
         return journal.cases.change(1, actor=f"slack:{number}", change=change, owner="")
 
     with ThreadPoolExecutor(8) as pool:

@@ -36,7 +36,7 @@ def test_fifty_deliveries_of_one_event_are_one_answer(stand: Stand) -> None:
         sent = [pool.submit(stand.side.dm, ALICE, QUOTED, ts, "Ev1") for _ in range(50)]
         assert {each.result()[0] for each in sent} == {200}
     stand.until(lambda: answers(stand.side))
-    stand.slack.work()
+    stand.slack.run_once()
     assert len(answers(stand.side)) == 1
 
 
@@ -46,7 +46,7 @@ def test_a_mention_that_comes_twice_under_two_ids_is_one_answer(stand: Stand) ->
     stand.side.event(event | {"type": "app_mention"}, "Ev1")
     stand.side.event(event | {"type": "message", "channel_type": "im"}, "Ev2")
     stand.until(lambda: answers(stand.side))
-    stand.slack.work()
+    stand.slack.run_once()
     assert len(answers(stand.side)) == 1
 
 
@@ -81,7 +81,7 @@ def test_two_who_send_at_once_are_one_mail(stand: Stand) -> None:
         pool.submit(stand.side.click, BOB, "approve", stand.value(case))
         end = pool.submit(stand.side.submit, ALICE, check, {}).result()
     stand.until(lambda: stand.read(case).stage is Stage.DECIDED)
-    stand.slack.work()
+    stand.slack.run_once()
     stand.desk.deliver()
     assert len(stand.out.sent) == 1
     assert ("on its way" in json.dumps(end)) == ("From Alice." in stand.mails()[0])
@@ -111,15 +111,15 @@ def test_a_slack_that_is_ill_loses_nothing_and_keeps_the_order(stand: Stand) -> 
     heads = [card["blocks"][0]["text"]["text"] for card in stand.side.cards()]
     assert sorted(heads) == heads
     assert len(heads) == 4
-    assert stand.desk.journal.slack.counts().get("dead") is None
+    assert stand.desk.journal.slack.count_by_state().get("dead") is None
 
 
 def test_slack_away_at_the_start_and_back_later(app: App, tmp_path: Path, side: SlackSide) -> None:
     side.down = True
     with standing(app, tmp_path, side, "socket", wait=False) as stand:
         case = stand.case()
-        stand.until(lambda: not stand.slack.health()[0].good)
-        assert "Slack" in stand.slack.health()[0].says
+        stand.until(lambda: not stand.slack.list_health()[0].good)
+        assert "Slack" in stand.slack.list_health()[0].says
         assert len(stand.out.sent) == 1, "mail goes on"
         time.sleep(0.3)
         side.down = False
@@ -127,7 +127,7 @@ def test_slack_away_at_the_start_and_back_later(app: App, tmp_path: Path, side: 
         stand.until(lambda: side.lines)
         side.click(ALICE, "claim", f"{case}:")
         stand.until(lambda: stand.shows("*Taken*"))
-        stand.until(lambda: stand.slack.health()[0].good)
+        stand.until(lambda: stand.slack.list_health()[0].good)
         side.lines[-1].close()
         stand.until(lambda: len(side.lines) == 2)
 
@@ -145,10 +145,10 @@ def test_a_wrong_set_up_waits_for_repair_and_is_said(stand: Stand, error: str, s
         Fault("chat.postMessage", body={"ok": False, "error": error}) for _ in range(3)
     )
     stand.case()
-    stand.until(lambda: says in stand.slack.health()[0].says)
+    stand.until(lambda: says in stand.slack.list_health()[0].says)
     assert len(stand.out.sent) == 1
     stand.until(stand.side.cards)
-    stand.until(lambda: stand.slack.health()[0].good)
+    stand.until(lambda: stand.slack.list_health()[0].good)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_no_card_in_a_channel_that_others_can_read(
     side.channels[TRIAGE] |= wrong
     with standing(app, tmp_path, side, "http") as stand:
         stand.case(received(UNSURE).text)
-        stand.until(lambda: "does not speak in" in stand.slack.health()[0].says)
+        stand.until(lambda: "does not speak in" in stand.slack.list_health()[0].says)
         assert side.messages == {}
         side.channels[TRIAGE] |= {"is_private": True, "is_ext_shared": False, "is_member": True}
         stand.until(stand.side.cards)

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from bot.app import App
 from bot.channels.slack import Slack
-from bot.channels.slack.client import LINE, METHODS, Client
-from bot.channels.slack.events import CHANGED, LOST, incoming
-from bot.channels.slack.manifest import manifest, scopes
-from bot.channels.slack.signatures import Flaw
+from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD, Client
+from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED, parse_delivery
+from bot.channels.slack.health_checks import bot_scopes, read_manifest
+from bot.channels.slack.signatures import SignatureFlaw
 from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
 from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 NEEDED = {
     "app_mention": "app_mentions:read", "message.im": "im:history",
     "app_home_opened": "", "app_uninstalled": "", "tokens_revoked": "",
-    **dict.fromkeys(CHANGED, "groups:read"),
+    **dict.fromkeys(CHANNEL_CHANGED, "groups:read"),
 }  # fmt: skip
 
 
@@ -51,13 +51,13 @@ def event(kind: str) -> dict[str, object]:
 
 def test_the_manifest_asks_for_what_the_code_uses_and_no_more() -> None:
     """Each event is one that the code keeps, each scope is one that a call or an event needs."""
-    told = manifest()
+    told = read_manifest()
     events = told["settings"]["event_subscriptions"]["bot_events"]
     assert set(events) == set(NEEDED)
-    assert all(incoming(event(kind)) for kind in events)
-    assert set(events) >= LOST | CHANGED
+    assert all(parse_delivery(event(kind)) for kind in events)
+    assert set(events) >= ACCESS_LOST | CHANNEL_CHANGED
     used = {SCOPES[method] for method in METHODS} | {NEEDED[kind] for kind in events} | {"commands"}
-    assert set(scopes()) == used - {""} == set(BOT_SCOPES)
+    assert set(bot_scopes()) == used - {""} == set(BOT_SCOPES)
     assert [c["command"] for c in told["features"]["slash_commands"]] == ["/incident"]
     assert told["settings"]["socket_mode_enabled"]
     assert not told["settings"]["token_rotation_enabled"]
@@ -75,7 +75,7 @@ def test_no_other_method_leaves_the_desk(side: SlackSide) -> None:
     with pytest.raises(RefusedError, match="none of the methods"):
         web.files_list()
     assert side.calls == []
-    assert len(METHODS | {LINE}) == 9
+    assert len(METHODS | {OPEN_SOCKET_METHOD}) == 9
 
 
 def test_no_token_no_slack(settings: Settings) -> None:
@@ -117,7 +117,7 @@ def test_slack_is_built_from_settings_and_serve_survives_without_it(
 
 
 def lines(slack: Slack) -> dict[str, tuple[bool, str]]:
-    return {line.name: (line.good, line.says) for line in slack.examine()}
+    return {line.name: (line.good, line.says) for line in slack.check_setup()}
 
 
 def test_doctor_finds_nothing_wrong(app: App, tmp_path: Path, side: SlackSide) -> None:
@@ -139,7 +139,7 @@ def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: S
         side.scopes.remove("users:read")
         side.scopes.append("files:read")
         side.channels[TRIAGE]["is_private"] = False
-        stand.slack.places.forget()
+        stand.slack.channel_permissions.forget()
         side.post("{}", "application/json", secret="wrong")
         side.post("{}", "application/json", secret="wrong")
         found = lines(stand.slack)
@@ -151,7 +151,7 @@ def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: S
         assert "not needed: files:read" in lines(stand.slack)["slack scopes"][1]
         side.channels[TRIAGE]["is_private"] = True
         side.faults.append(Fault("conversations.info", 503))
-        stand.slack.places.forget()
+        stand.slack.channel_permissions.forget()
         found = lines(stand.slack)
         assert "ill" in found["slack channel"][1]
         assert "guests" in found["slack staff"][1]
@@ -162,7 +162,7 @@ def test_doctor_names_each_thing_that_is_wrong(app: App, tmp_path: Path, side: S
             "Slack says token_revoked; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
         )
         assert set(found) == {"slack token", "slack signed", "slack posts"}
-        assert stand.desk.journal.seen_lately("slack: request refused: key", 60) == 1
+        assert stand.desk.journal.count_recent("slack: request refused: key", 60) == 1
 
 
 def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: SlackSide) -> None:
@@ -182,22 +182,22 @@ def test_doctor_without_an_app_token_that_fits(app: App, tmp_path: Path, side: S
 @pytest.mark.parametrize(
     ("secret", "age", "flaw", "says"),
     [
-        ("wrong", 0, Flaw.KEY, "DESK_SLACK_SIGNING_SECRET is not the app's"),
-        ("", 302, Flaw.CLOCK, "set the clock"), ("", -400, Flaw.CLOCK, "set the clock"),
-        ("wrong", 302, Flaw.STRANGER, "a stranger knocks"),
+        ("wrong", 0, SignatureFlaw.KEY, "DESK_SLACK_SIGNING_SECRET is not the app's"),
+        ("", 302, SignatureFlaw.CLOCK, "set the clock"), ("", -400, SignatureFlaw.CLOCK, "set the clock"),
+        ("wrong", 302, SignatureFlaw.STRANGER, "a stranger knocks"),
     ],
 )  # fmt: skip
 def test_what_slack_did_not_sign_is_refused_counted_and_named(
-    stand: Stand, secret: str, age: float, flaw: Flaw, says: str
+    stand: Stand, secret: str, age: float, flaw: SignatureFlaw, says: str
 ) -> None:
     body = json.dumps(event("app_mention"))
     for _ in range(2):
         at = time.time() - age
         assert stand.side.post(body, "application/json", secret=secret, at=at)[0] == 401
-    assert stand.desk.journal.counts()["slack_event"] == 0
-    assert stand.slack.entry.refusals.counted == {flaw: 2}
-    assert stand.desk.journal.seen_lately(f"slack: request refused: {flaw}", 60) == 1
-    (line,) = [line for line in stand.slack.health() if line.name == "slack signed"]
+    assert stand.desk.journal.count_rows()["slack_event"] == 0
+    assert stand.slack.gateway.unsigned_requests.counts == {flaw: 2}
+    assert stand.desk.journal.count_recent(f"slack: request refused: {flaw}", 60) == 1
+    (line,) = [line for line in stand.slack.list_health() if line.name == "slack signed"]
     assert says in line.says
     assert not line.good
     stand.case()
@@ -208,7 +208,7 @@ def test_what_slack_did_not_sign_is_refused_counted_and_named(
 def test_a_request_without_a_signature_is_a_strangers(stand: Stand) -> None:
     page = stand.slack.http_adapter({"content-type": "application/json"}, b"{}")
     assert page.status == 401
-    assert stand.slack.entry.refusals.counted == {Flaw.STRANGER: 1}
+    assert stand.slack.gateway.unsigned_requests.counts == {SignatureFlaw.STRANGER: 1}
 
 
 def test_a_clock_that_is_wrong_is_said_without_any_request(
@@ -218,7 +218,7 @@ def test_a_clock_that_is_wrong_is_said_without_any_request(
     date = {"Date": "Wed, 01 Jan 2020 00:00:00 GMT"}
     side.faults.append(Fault("auth.test", body=told, headers=date))
     with standing(app, tmp_path, side, "http") as stand:
-        stand.until(lambda: any(line.name == "slack clock" for line in stand.slack.health()))
+        stand.until(lambda: any(line.name == "slack clock" for line in stand.slack.list_health()))
 
 
 def test_slacks_challenge_is_answered(stand: Stand) -> None:
@@ -228,18 +228,18 @@ def test_slacks_challenge_is_answered(stand: Stand) -> None:
 
 
 def test_a_database_that_is_gone_makes_slack_try_again(stand: Stand) -> None:
-    taken = stand.slack.entry.inbox.book.take
-    stand.slack.entry.inbox.book.take = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    taken = stand.slack.gateway.event_store.events.store_events
+    stand.slack.gateway.event_store.events.store_events = lambda _fresh: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 500
-    stand.slack.entry.inbox.book.take = taken  # type: ignore[method-assign]
+    stand.slack.gateway.event_store.events.store_events = taken  # type: ignore[method-assign]
     assert stand.side.dm(ALICE, QUOTED, "5.5", "Ev9")[0] == 200
     stand.until(lambda: "The post answers this" in json.dumps([c.args for c in stand.side.calls]))
 
 
-@pytest.mark.parametrize("kind", sorted(LOST))
+@pytest.mark.parametrize("kind", sorted(ACCESS_LOST))
 def test_an_app_that_was_removed_is_said(stand: Stand, kind: str) -> None:
     stand.side.event({"type": kind})
-    stand.until(lambda: kind in stand.slack.health()[0].says)
+    stand.until(lambda: kind in stand.slack.list_health()[0].says)
 
 
 def test_a_removal_that_overtakes_the_check_of_the_token_stands(
@@ -258,10 +258,10 @@ def test_a_removal_that_overtakes_the_check_of_the_token_stands(
     with standing(app, tmp_path, side, "http") as stand:
         assert asked.wait(SAFETY_NET_SECONDS)
         side.event({"type": "app_uninstalled"})
-        stand.until(lambda: "app_uninstalled" in stand.slack.health()[0].says)
+        stand.until(lambda: "app_uninstalled" in stand.slack.list_health()[0].says)
         told.set()
-        stand.until(lambda: stand.slack.staff.team)
-        assert "app_uninstalled" in stand.slack.health()[0].says
+        stand.until(lambda: stand.slack.staff_permissions.team)
+        assert "app_uninstalled" in stand.slack.list_health()[0].says
 
 
 def test_everything_else_is_acknowledged(stand: Stand) -> None:

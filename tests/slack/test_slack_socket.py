@@ -48,12 +48,12 @@ def test_a_line_that_slack_replaces_loses_nothing(stand: Stand, reason: str) -> 
     for each in [each for each in sent if each["envelope_id"] not in side.acks]:
         side.lines[-1].send(each)  # as Slack does with what was not acknowledged
     stand.until(lambda: all(each["envelope_id"] in side.acks for each in sent))
-    assert stand.desk.journal.counts()["slack_event"] == len(sent)
-    stand.until(lambda: stand.slack.health()[0].says == "the line is open")
+    assert stand.desk.journal.count_rows()["slack_event"] == len(sent)
+    stand.until(lambda: stand.slack.list_health()[0].says == "the line is open")
     for each in sent:
         side.lines[-1].send(each)
-    stand.until(lambda: not stand.desk.journal.slack.waiting("ask"))
-    assert stand.desk.journal.counts()["slack_event"] == len(sent), "each is known"
+    stand.until(lambda: not stand.desk.journal.slack.list_waiting("ask"))
+    assert stand.desk.journal.count_rows()["slack_event"] == len(sent), "each is known"
 
 
 def test_slack_ill_while_it_replaces_the_line(stand: Stand) -> None:
@@ -61,9 +61,9 @@ def test_slack_ill_while_it_replaces_the_line(stand: Stand) -> None:
     side.down = True
     side.lines[-1].send({"type": "disconnect", "reason": "refresh_requested"})
     side.lines[-1].close()
-    stand.until(lambda: not stand.slack.health()[0].good)
+    stand.until(lambda: not stand.slack.list_health()[0].good)
     side.down = False
     stand.until(lambda: len(side.lines) == 2)
     side.lines[-1].send(sent := envelope(1))
     stand.until(lambda: sent["envelope_id"] in side.acks)
-    stand.until(lambda: stand.slack.health()[0].good)
+    stand.until(lambda: stand.slack.list_health()[0].good)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.chat_draft import ChatDrafter
 from bot.app import App
-from bot.channels.slack import Model
+from bot.channels.slack import SuggestionModel
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import CANARY
 from tests.integration.test_desk import handle, received
@@ -29,8 +29,8 @@ def drafter(app: App, server: ModelServer, **bounds: int) -> ChatDrafter:
     )  # fmt: skip
 
 
-def model_of(made: ChatDrafter) -> Model:
-    return Model(draft=made.draft, state=lambda: made.budget.state)
+def model_of(made: ChatDrafter) -> SuggestionModel:
+    return SuggestionModel(draft=made.draft, state=lambda: made.budget.state)
 
 
 def words(stand: Stand) -> str:
@@ -108,7 +108,7 @@ def test_the_budget_holds_for_wordings_too_and_home_says_so(
             app, tmp_path, side, "http", model=model_of(drafter(app, server, calls=1))
         ) as stand,
     ):
-        assert any(h.name == "model" and h.good for h in stand.slack.health())
+        assert any(h.name == "model" and h.good for h in stand.slack.list_health())
         stand.case()
         stand.until(lambda: "suggests" in words(stand))
         stand.case(UNSURE + " And the tax firm?", "k2")

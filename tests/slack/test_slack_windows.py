@@ -56,7 +56,7 @@ def test_an_old_button_reopens_nothing(stand: Stand) -> None:
     stand.says(ALICE, "reopen", now, f"is already open again. <@{BOB}> has it")
     told = len(stand.side.responses)
     stand.side.click(BOB, "reopen", now)
-    stand.until(lambda: not stand.desk.journal.slack.waiting("act"))
+    stand.until(lambda: not stand.desk.journal.slack.list_waiting("act"))
     assert len(stand.side.responses) == told, "the second click of the same person"
 
 
@@ -164,7 +164,7 @@ def test_a_long_text_comes_back_whole_and_goes_out_whole(stand: Stand, size: int
 def test_a_draft_that_is_too_long_for_the_card_is_seen_whole_before_it_goes(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.channels.slack.views.cards.DRAFT", 60)
+    monkeypatch.setattr("bot.channels.slack.views.cards.MAX_DRAFT_CHARACTERS", 60)
     case = stand.held()
     stand.until(lambda: stand.shows("Review & send"))
     check = stand.window(ALICE, "review", case)
@@ -196,7 +196,7 @@ def test_all_of_a_long_mail_is_shown_page_by_page(stand: Stand) -> None:
 
 def test_lists_go_on_page_by_page(stand: Stand) -> None:
     for n in range(17):
-        stand.desk.journal.fail(_taken(stand, n), "Boom")
+        stand.desk.journal.mark_failed(_taken(stand, n), "Boom")
     assert "2 more: `/incident queue 2`" in command(stand, "queue")
     for text in ("queue 2", "queue 99"):
         shown = command(stand, text)
@@ -211,10 +211,10 @@ def test_a_pasted_secret_is_told_once_and_without_its_value(stand: Stand) -> Non
     masked = redact(f"{QUOTED} My key is {key}, is it safe?")
     spans = tuple(asdict(span) for span in masked.spans)
     handle(stand.desk, replace(received(masked.text), redactions=spans))
-    assert stand.desk.journal.cases.queue() == []
+    assert stand.desk.journal.cases.list_open() == []
     for _ in range(3):
-        stand.slack.notes._looked = -1e9
-        stand.slack.post()
+        stand.slack.secret_notices._looked_at = -1e9
+        stand.slack.sync_and_post()
     stand.until(stand.side.cards)
     (note,) = stand.side.cards()
     shown = json.dumps(note)

@@ -29,3 +29,31 @@ class Time:
 
     def forward(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+class VerbatimJudge:
+    """A judge that needs nothing learned: it answers what is nearly a known wording."""
+
+    LIKE = 0.82
+    CLEAR = 0.04  # how far the nearest wording that is not answered must lie behind
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.candidates = CandidateJudge(
+            answers=Answers.of(list(knowledge.passages), knowledge.wordings)
+        )
+
+    def threshold_for(self, language: str) -> float:
+        del language
+        return self.LIKE
+
+    def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
+        known = [h for h in hits if h.answers and h.label in self.candidates.answers.intents]
+        best = max(known, key=lambda h: h.similarity, default=None)
+        against = max((h.similarity for h in hits if not h.answers), default=0.0)
+        if best is None:
+            return self.candidates.judge(text, hits)
+        clear = best.similarity - against >= self.CLEAR
+        return replace(
+            self.candidates.judge(text, [best]),
+            probability=max(0.0, best.similarity) if clear else 0.0,
+        )

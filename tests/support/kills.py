@@ -86,7 +86,7 @@ def dies(app: "App", order: dict[str, Any]) -> Callable[[str], None]:
         if reached == order["step"] and seen == order["hit"]:
             if order.get("together"):
                 (Path(order["home"]) / REACHED).touch()
-                wait_until(lambda: len(app.journal.workers.alive()) > 1)
+                wait_until(lambda: len(app.journal.workers.list_all()) > 1)
             os.kill(os.getpid(), signal.SIGKILL)
 
     return at
@@ -94,7 +94,7 @@ def dies(app: "App", order: dict[str, Any]) -> Callable[[str], None]:
 
 def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
     """Serve until killed or until nothing is left to do."""
-    from bot.serve.maintenance import Pace
+    from bot.serve.maintenance import MaintenanceIntervals
     from bot.serve.service import Service
 
     app = desk(responder, order, others)
@@ -103,9 +103,9 @@ def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
     if not order.get("look", True):
         app.desk.was_sent = lambda _header: None
     if order.get("step"):
-        app.desk.at = dies(app, order)
+        app.desk.on_checkpoint = dies(app, order)
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Pace(beat=0.3, send=0.3)
+    service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
     service.start()
     if order.get("joins"):
         wait_until(lambda: not Path(f"/proc/{others[-1]}").exists())
@@ -122,8 +122,8 @@ def done(app: "App") -> bool:
     from bot.journal import OutboxState
 
     waits = next(iter(app.mailbox.waiting()), None)
-    undone = app.journal.sends.in_state(OutboxState.READY, OutboxState.SENDING)
-    return not waits and not undone and not app.journal.undecided()
+    undone = app.journal.mail_outbox.list_in_state(OutboxState.READY, OutboxState.SENDING)
+    return not waits and not undone and not app.journal.list_undecided()
 
 
 def main() -> None:

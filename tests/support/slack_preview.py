@@ -3,28 +3,29 @@
 import sys
 from pathlib import Path
 
-from bot.channels.slack.pasted_secrets import drawn as pasted_note
-from bot.channels.slack.suggestions import drawn
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.pasted_secrets import render_notice as pasted_note
+from bot.channels.slack.suggestions import render_suggestion
+from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views import case_reader, modals
-from bot.channels.slack.views.answers import Answers
+from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import Health, Page, home, listed
+from bot.channels.slack.views.home import CasePage, build_home, list_cases
 from bot.corpus import load
 from bot.domain import (
     Answer,
     AnswerReason,
     Escalation,
     EscalationReason,
+    HealthLine,
     Priority,
     Refusal,
     RefusalReason,
     Response,
 )
 from bot.journal import Stage
-from bot.journal.pasted_secrets import Pasted
+from bot.journal.pasted_secrets import PastedSecretMessage
 from bot.journal.slack_records import FollowUpMessage
-from bot.journal.statistics import Numbers
+from bot.journal.statistics import DailyStatistics
 from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
 from evals.reporting.block_kit import STYLE, render_article
@@ -36,21 +37,21 @@ COLUMNS = "body{columns:2;column-gap:24px}"
 
 def page() -> str:
     """Everything."""
-    knowledge, words = load(KNOWLEDGE), read_words(KNOWLEDGE)
+    knowledge, words = load(KNOWLEDGE), read_staff_texts(KNOWLEDGE)
     cards = Cards(knowledge, words, 0.9)
     found = [
-        render_article(c.stage + f" {c.priority} {c.reason}", cards.card(c).blocks)
+        render_article(c.stage + f" {c.priority} {c.reason}", cards.render(c).blocks)
         for c in states()
     ]
     one = case()
     windows = {
-        "edit": modals.edit(one, kind="edit", text=one.draft, later=[]),
-        "edit, warned": modals.edit(
+        "edit": modals.edit_reply(one, kind="edit", text=one.draft, later=[]),
+        "edit, warned": modals.edit_reply(
             one, kind="edit", text="Send us your password, see evil.example.", later=[],
             warnings=["it seems to ask for a password, key or code: we never do that", "it names evil.example, which is not on the list of our addresses"],
         ),
-        "details": modals.edit(one, kind="details", text=modals.DETAILS, later=[]),
-        "check": modals.check(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
+        "details": modals.edit_reply(one, kind="details", text=modals.DETAILS, later=[]),
+        "check": modals.confirm_sending(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
         "conflict": case_reader.conflict(
             states()[-5], "Dear Ana, …", later=[], actions=words.actions
         ),
@@ -58,8 +59,8 @@ def page() -> str:
             one, "Dear Ana, …", later=[FollowUpMessage(id=1, text="I meant sales.")],
             actions=words.actions, kind="edit",
         ),
-        "snooze": modals.snooze(one, words.snooze_minutes),
-        "owner": modals.claimed(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full(one, []), "wrong": modals.wrong(1),
+        "snooze": modals.choose_snooze(one, words.snooze_minutes),
+        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full_case(one, []), "wrong": modals.report_wrong_answer(1),
     }  # fmt: skip
     found += [render_article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -68,29 +69,29 @@ def page() -> str:
         Refusal(question="What is Bob's password?", reason=RefusalReason.SECRET, probability=0.1, candidates=passages),
         Escalation(question="Who pays?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3, candidates=passages),
     )  # fmt: skip
-    answers = Answers(Outbound(knowledge), words, 0.9)
+    answers = AnswerView(Outbound(knowledge), words, 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
-    found.append(render_article("answer", answers.answer(response, 1, can_share=True).blocks))
+    found.append(render_article("answer", answers.render(response, 1, can_share=True).blocks))
     hint = suggested(
         f"{passages[0].sentences[0]} We name no law firm. Send us your password.",
         passages,
         knowledge,
     )
-    found.append(render_article("suggestion", drawn(hint).blocks))
-    numbers = Numbers(
+    found.append(render_article("suggestion", render_suggestion(hint).blocks))
+    numbers = DailyStatistics(
         messages=212, answered=171, decided=30, open=11, last_in=AT, last_out=AT, waiting=2, failed=1
     )  # fmt: skip
     health = [
-        Health(name="slack", good=True, says="the line is open"),
-        Health(
+        HealthLine(name="slack", good=True, says="the line is open"),
+        HealthLine(
             name="model",
             good=False,
             says="is not asked, its calls of this hour are spent; the desk decides alone",
         ),
     ]
-    view = home(
-        cards, mine=Page(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
-        unclaimed=Page(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
+    view = build_home(
+        cards, mine=CasePage(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
+        unclaimed=CasePage(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
         numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
     )  # fmt: skip
     found.append(render_article("App Home", view["blocks"], view))
@@ -101,18 +102,18 @@ def page() -> str:
 
 def _more(cards: Cards) -> list[str]:
     """Lists and notes, and what is hostile or long."""
-    queue = Page(cases=[case(), case(reminders=1, priority="page", reason="danger")], total=40)
+    queue = CasePage(cases=[case(), case(reminders=1, priority="page", reason="danger")], total=40)
     bad = case(
         text="\n".join(BAIT), sender="<!channel>@evil.example", masked=("api_key", "password")
     )
-    long = case_reader.full(
+    long = case_reader.full_case(
         case(text="A long story. " * 2_000), [FollowUpMessage(id=1, text="And more.")]
     )
-    lists = listed(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
-    note = pasted_note(Pasted(message_id=1, kinds=("api_key",)))
+    lists = list_cases(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
+    note = pasted_note(PastedSecretMessage(message_id=1, kinds=("api_key",)))
     return [
         render_article("queue", lists), render_article("a pasted secret", note.blocks),
-        render_article("a hostile mail", cards.card(bad).blocks), render_article("a long mail", long["blocks"], long),
+        render_article("a hostile mail", cards.render(bad).blocks), render_article("a long mail", long["blocks"], long),
     ]  # fmt: skip
 
 

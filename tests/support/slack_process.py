@@ -43,8 +43,8 @@ def settings_of(order: dict[str, Any]) -> "Settings":
 def serve(responder: "Responder", order: dict[str, Any]) -> None:
     """Serve until a signal ends it."""
     from bot.app import App
-    from bot.channels.slack import Access, Model, Pace, Slack
-    from bot.serve.maintenance import Pace as Beat
+    from bot.channels.slack import Slack, SlackAccess, SlackIntervals, SuggestionModel
+    from bot.serve.maintenance import MaintenanceIntervals
     from bot.serve.service import Service
 
     settings = settings_of(order)
@@ -52,18 +52,18 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
     if not order.get("own_index"):
         app.__dict__["knowledge"] = responder.knowledge
         app.__dict__["responder"] = responder
-    access = Access(
+    access = SlackAccess(
         bot_token=order["bot"], app_token=order["app"], signing_secret=order["secret"],
         channel=order["channel"], staff=frozenset(order["staff"]), base_url=order["base"],
     )  # fmt: skip
-    pace = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
+    pace = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
     drafter = app._drafter()
     app.__dict__["slack"] = Slack(
-        access, app.desk, home=settings.home, pace=pace, work=app.jobs.decided,
-        model=Model(draft=drafter.draft, state=lambda: app.budget.state) if drafter else None,
+        access, app.desk, home=settings.home, intervals=pace, enqueue_job=app.jobs.enqueue_decision_delivery,
+        model=SuggestionModel(draft=drafter.draft, state=lambda: app.budget.state) if drafter else None,
     )  # fmt: skip
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Beat(beat=0.3, send=0.3)
+    service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
     try:
         service.start()

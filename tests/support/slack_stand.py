@@ -11,10 +11,10 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.mail.compose import Composer
-from bot.channels.slack import Access, Model, Pace, Slack
+from bot.channels.slack import Slack, SlackAccess, SlackIntervals, SuggestionModel
 from bot.desk import Desk
 from bot.infra.http_server import HttpPort
-from bot.journal import Case, Journal, Received
+from bot.journal import Case, Journal, ReceivedMessage
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_desk import handle, received
@@ -22,7 +22,7 @@ from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.support.fakes import ListOut
 from tests.support.waiting import wait_until
 
-FAST = Pace(post=0.02, look=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
+FAST = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 
@@ -48,7 +48,7 @@ class Stand(Watching):
     def case(self, text: str = UNSURE, key: str = "k1", **more: Any) -> int:
         handle(self.desk, received(text, key, **more))
         self.slack.wake()
-        return self.desk.journal.cases.queue()[-1].id
+        return self.desk.journal.cases.list_open()[-1].id
 
     def held(self, text: str = QUOTED, key: str = "k1") -> int:
         """A case with a draft that answers."""
@@ -64,7 +64,7 @@ class Stand(Watching):
         parsed = [message_from_bytes(mail, policy=SMTP) for _, mail in self.out.sent]
         return [str(mail.get_content()) for mail in parsed]
 
-    def same_thread(self, message: Received) -> Received:
+    def same_thread(self, message: ReceivedMessage) -> ReceivedMessage:
         return replace(message, thread_key="mail:k1")
 
     def reply(self, user: str, case_id: int, text: str) -> None:
@@ -99,7 +99,7 @@ def standing(
     *,
     wait: bool = True,
     staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
-    model: Model | None = None,
+    model: SuggestionModel | None = None,
 ) -> Iterator[Stand]:
     """A desk that works until the end of the block."""
     out = ListOut()
@@ -108,12 +108,12 @@ def standing(
         journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3", limits=read_limits(KNOWLEDGE)),
         outbound=app.outbound, compose=Composer("incident@desk.example").reply, out=out,
     )  # fmt: skip
-    access = Access(
+    access = SlackAccess(
         bot_token=side.bot_token, app_token=side.app_token if mode == "socket" else "",
         signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, pace=FAST, model=model)
+    slack = Slack(access, desk, home=tmp_path, intervals=FAST, model=model)
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
-from bot.infra.logs import Lines
+from bot.infra.logs import JsonFormatter
 
 KINDS = ("token", "password", "code", "card", "pem")
 MARK = "Zanzibar"  # stands beside each secret: a sink without it was not looked into
@@ -116,7 +116,7 @@ def desk_log() -> Iterator[io.StringIO]:
     """What the desk writes to stderr with DESK_LOG=DEBUG, and its libraries too."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)

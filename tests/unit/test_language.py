@@ -19,7 +19,7 @@ from bot.domain import (
     RefusalReason,
     Response,
 )
-from bot.text.language import detect, recognize, reply_language
+from bot.text.language import detect, recognize_language, reply_language
 
 QUESTIONS: dict[str, list[str]] = yaml.safe_load(
     (Path(__file__).parents[1] / "data" / "short_questions.yaml").read_text("utf-8")
@@ -71,8 +71,8 @@ def test_names_of_products_and_people_do_not_change_the_language(text: str, lang
 
 
 def test_a_bare_product_name_has_no_language() -> None:
-    assert recognize("Mixpanel") == ""
-    assert recognize("...") == ""
+    assert recognize_language("Mixpanel") == ""
+    assert recognize_language("...") == ""
 
 
 def test_a_short_remark_keeps_the_language_of_a_conversation() -> None:

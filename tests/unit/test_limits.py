@@ -62,3 +62,19 @@ def test_what_is_wrong_names_the_file(tmp_path: Path, old: str, new: str) -> Non
     (tmp_path / "limits.yaml").write_text(GOOD.replace(old, new), encoding="utf-8")
     with pytest.raises(KnowledgeError, match=r"limits\.yaml"):
         read_limits(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("most: 3", "most: 0", "caps.0.most: Input should be greater than or equal to 1"),
+        ("scope: all", "scope: planet", "caps.0.scope: Input should be 'sender', 'text', 'thread'"),
+        ("page: 1, ", "", "due_minutes: .*missing for page"),
+    ],
+)
+def test_an_error_names_the_key_and_what_is_allowed(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    (tmp_path / "limits.yaml").write_text(GOOD.replace(old, new), encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=says):
+        read_limits(tmp_path)

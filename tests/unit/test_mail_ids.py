@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.ids import find_valid_ids, read_message_id
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.text.subject import reply_subject
 from tests.integration.test_desk import received
 
@@ -84,7 +84,7 @@ def spoken(value: str) -> str:
 
 
 def reply(headers: dict[str, str], subject: str = "Re: x", sender: str = "") -> dict[str, str]:
-    stored = Received(
+    stored = ReceivedMessage(
         channel="email", thread_key="t", key="k", raw_ref="r", verdict="answer", rule="R18",
         sender=sender or "ana@example.org", headers=headers, text="x",
     )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, variable
+from bot.settings import Settings, variable_name
 from tests.conftest import ROOT
 
 PAGES = sorted(
@@ -46,7 +46,7 @@ def test_every_link_and_picture_of_a_page_leads_to_a_file(page: Path) -> None:
 
 
 def test_pages_name_only_settings_that_exist() -> None:
-    known = {variable(name) for name in Settings.model_fields}
+    known = {variable_name(name) for name in Settings.model_fields}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         found = set(re.findall(r"\bDESK_[A-Z_]*[A-Z](?![A-Z_…])", text))
@@ -54,7 +54,7 @@ def test_pages_name_only_settings_that_exist() -> None:
 
 
 def test_the_settings_page_and_the_example_file_list_every_setting() -> None:
-    known = {variable(name) for name in Settings.model_fields}
+    known = {variable_name(name) for name in Settings.model_fields}
     page = (ROOT / "bot" / "README.md").read_text(encoding="utf-8")
     table = page.split("## Settings")[1].split("## With a language model")[0]
     assert set(re.findall(r"\b(?:DESK|OPENAI)_[A-Z_]+", table)) == known

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bot.cli import main
 from bot.errors import SettingsError
-from bot.settings import MailKind, Settings, read_settings, variable
+from bot.settings import MailKind, Settings, read_settings, variable_name
 from tests.conftest import ROOT
 
 
@@ -20,7 +20,7 @@ def example() -> list[tuple[str, str, str]]:
 
 def test_the_example_lists_every_setting_once_with_a_line_and_no_other() -> None:
     names = [name for name, _, _ in example()]
-    assert sorted(names) == sorted(variable(field) for field in Settings.model_fields)
+    assert sorted(names) == sorted(variable_name(field) for field in Settings.model_fields)
 
 
 def test_the_values_of_the_example_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

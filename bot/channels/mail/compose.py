@@ -17,7 +17,7 @@ from typing_extensions import override
 from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.channels.mail.ids import is_valid_id
 from bot.errors import InputError
-from bot.journal import Received, Reply
+from bot.journal import ReceivedMessage, Reply
 
 # Message-IDs in a References header: its first and its latest ones, so that it stays short.
 MAX_REFERENCES = 20
@@ -59,7 +59,7 @@ class Composer:
         self.address = address
 
     def reply(
-        self, stored: Received, text: str, *, subject: str, turn: str, automatic: bool
+        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
     ) -> Reply:
         """Returns the reply to a stored message; composed again, it has the same Message-ID.
 

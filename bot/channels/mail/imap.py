@@ -18,7 +18,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 
 from bot.errors import DeliveryError, InputError, SettingsError
 from bot.ports import Mail, MailFolder
-from bot.settings import Access
+from bot.settings import MailboxAccess
 
 log = logging.getLogger(__name__)
 # A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
@@ -46,7 +46,7 @@ class MailboxError(DeliveryError):
 class ImapMailbox:
     """The mailbox of one worker: one connection, made again whenever it fails."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: MailboxAccess) -> None:
         self.access = access
         self._client: IMAPClient | None = None
         self._validity = 0
@@ -222,7 +222,7 @@ class _mailbox_faults:  # noqa: N801 - used as a function
             raise MailboxError(f"the mailbox does not answer as it should: {message}") from None
 
 
-def _login(access: Access) -> IMAPClient:
+def _login(access: MailboxAccess) -> IMAPClient:
     """Connects and logs in; SettingsError names the variable that is wrong."""
     try:
         client = IMAPClient(
@@ -258,7 +258,7 @@ def _login(access: Access) -> IMAPClient:
     return client
 
 
-def _context(access: Access) -> ssl.SSLContext:
+def _context(access: MailboxAccess) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if access.certificates:
         try:

@@ -19,7 +19,7 @@ from bot.channels.mail.subject_question import (
     subject_as_text,
 )
 from bot.domain import Redaction
-from bot.journal import Received
+from bot.journal import ReceivedMessage
 from bot.journal.threads import conversation_key
 from bot.policy import Refuse, quoted_phishing_query, screen
 from bot.ports import Mail
@@ -128,7 +128,7 @@ def is_suspicious(mail: ParsedMail) -> bool:
     return bool(quoted_phishing_query("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
-def received(reading: Read, ref: str) -> Received:
+def received(reading: Read, ref: str) -> ReceivedMessage:
     """Returns what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
     place.
 
@@ -142,7 +142,7 @@ def received(reading: Read, ref: str) -> Received:
     )
     message_id = next(iter(find_message_ids([mail.message_id])), "")
     thread = next(iter(named), "") or message_id or mail.key
-    return Received(
+    return ReceivedMessage(
         channel="email",
         thread_key=conversation_key(mail.sender, thread),
         thread=thread,
@@ -170,10 +170,10 @@ def received(reading: Read, ref: str) -> Received:
     )
 
 
-def unreadable(mail: Mail) -> Received:
+def unreadable(mail: Mail) -> ReceivedMessage:
     """Returns what is stored of a mail that cannot be read at all: where its raw form lies."""
     key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
-    return Received(
+    return ReceivedMessage(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,
         verdict=MailVerdict.HOLD.value, rule="R0 not readable", sender="", headers={}, text="",
     )  # fmt: skip

@@ -1,11 +1,12 @@
-"""Slack: staff see what waits, decide it, and ask; and what must never go out, does not."""
+"""The Slack channel: staff see open cases, decide them and ask questions there."""
 
-from bot.channels.slack.channel import ACK_SECONDS, Access, Model, Pace, Slack
+from bot.channels.slack.access import SlackAccess, SlackIntervals, SuggestionModel
+from bot.channels.slack.channel import ACK_SECONDS, Slack
 
 __all__ = [
     "ACK_SECONDS",
-    "Access",
-    "Model",
-    "Pace",
     "Slack",
+    "SlackAccess",
+    "SlackIntervals",
+    "SuggestionModel",
 ]

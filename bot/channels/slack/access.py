@@ -1,17 +1,17 @@
-"""What a workspace is given: its tokens and people, the pace, and a model where there is one."""
+"""Defines what the Slack channel is configured with: workspace, people, intervals and a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.channels.slack.client import BASE
-from bot.channels.slack.views.home import Health
+from bot.domain import HealthLine
 from bot.llm.budget import NOT_ASKED
 from bot.llm.suggestion import Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """The workspace: what was set."""
+class SlackAccess:
+    """The tokens, channel and people of one workspace, as they were set."""
 
     bot_token: str = field(repr=False)
     app_token: str = field(default="", repr=False)
@@ -23,27 +23,34 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A language model, as far as staff see it."""
+class SuggestionModel:
+    """The language model that suggests wordings to staff.
+
+    `draft` returns a suggestion for a masked text, or None; `state` returns `open`, or the reason
+    why the model is not asked now.
+    """
 
     draft: Callable[[str], Suggestion | None]
-    state: Callable[[], str]  # `open`, or why it is not asked
+    state: Callable[[], str]
 
-    def health(self) -> Health:
-        """Its line in App Home."""
+    def health(self) -> HealthLine:
+        """Return the line about the model in App Home."""
         state = self.state()
         if state == "open":
-            return Health(name="model", good=True, says="is asked")
+            return HealthLine(name="model", good=True, says="is asked")
         why = NOT_ASKED.get(state, state)
-        return Health(name="model", good=False, says=f"is not asked, {why}; the desk decides alone")
+        return HealthLine(
+            name="model", good=False, says=f"is not asked, {why}; the desk decides alone"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often each thing is looked after, in seconds."""
+class SlackIntervals:
+    """How often each task is done, in seconds."""
 
-    post: float = 1.0  # between two posts in a channel
-    look: float = 1.0  # between two comparisons of the cards with the journal
-    socket: float = 1.0
-    repair: float = 30.0
+    post: float = 1.0  # between two posts in a channel; Slack takes one a second
+    compare: float = 1.0  # between two comparisons of the cards with the journal
+    socket: float = 1.0  # between two looks at the connection of Socket Mode
+    repair: float = 30.0  # before a post is tried again that the set-up did not allow
+    # Before each further attempt of a post.
     backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

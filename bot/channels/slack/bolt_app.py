@@ -1,7 +1,7 @@
-"""One Bolt app: it commits what comes in and acknowledges it; all work is done behind that.
+"""Receives everything from Slack through one Bolt app: it stores an event, then acknowledges it.
 
-Socket Mode is the default, HTTP the second entry to the same app. Neither has to work for the desk
-to start, nor for mail to be answered.
+Handlers work later, in threads of their own. Socket Mode is the default and HTTP the second entry
+to the same app; the desk starts and answers mail without either.
 """
 
 import json
@@ -17,97 +17,97 @@ from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 
 from bot.channels.slack.client import SECONDS, Client, Web
-from bot.channels.slack.event_store import Inbox
-from bot.channels.slack.events import incoming
-from bot.channels.slack.handlers.modal_submissions import ModalHandler, broken
-from bot.channels.slack.signatures import Refusals
-from bot.infra.http_server import Page
+from bot.channels.slack.event_store import EventStore
+from bot.channels.slack.events import parse_delivery
+from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
+from bot.channels.slack.signatures import UnsignedRequests
+from bot.infra.http_server import HttpResponse
 from bot.journal import Journal
 
 log = logging.getLogger(__name__)
-WINDOWS = "view_submission"
-ASIDE = frozenset({"url_verification", "ssl_check"})  # Bolt answers these by itself
-PING = 3.0  # seconds; a line without an answer for four of them is dead
-LOOKING = "Looking it up …"
+MODAL_SUBMISSION = "view_submission"
+ANSWERED_BY_BOLT = frozenset({"url_verification", "ssl_check"})
+PING_SECONDS = 3.0  # a connection without an answer for four of them is dead
+LOOKING_UP = "Looking it up …"
 
 
 class SlackGateway:
-    """Verifies, commits, acknowledges."""
+    """Verifies, stores and acknowledges what Slack sends; `on_stored` is called after a commit."""
 
     def __init__(
         self,
         journal: Journal,
         client: Client,
-        windows: ModalHandler,
+        modal_handler: ModalHandler,
         *,
         secret: str,
-        woken: Callable[[], None],
+        on_stored: Callable[[], None],
     ) -> None:
-        self.refusals = Refusals(journal, secret)
-        self.inbox = Inbox(journal.slack)
-        self.windows = windows
-        self.woken = woken
-        self.heard = 0.0  # when something last came, on the monotonic clock
+        self.unsigned_requests = UnsignedRequests(journal, secret)
+        self.event_store = EventStore(journal.slack)
+        self.modal_handler = modal_handler
+        self.on_stored = on_stored
+        self.last_received = 0.0  # on the monotonic clock
         self.bolt = Bolt(
             name="incident-desk",
             client=client.web,
             signing_secret=secret or secrets.token_hex(16),
             token_verification_enabled=False,
-            before_authorize=self._take,
+            before_authorize=self._receive,
         )
 
-    def http(self, headers: Mapping[str, str], body: bytes) -> Page:
-        """What Slack posts to /slack/events."""
+    def handle_http(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+        """Handle a request that Slack posts to /slack/events, headers in lower case."""
         request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(headers))
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self.refusals.add(headers, body)
+            self.unsigned_requests.add(headers, body)
         kind = answer.first_headers().get("content-type", "text/plain")
-        return Page(body=(answer.body or "").encode(), kind=kind, status=answer.status)
+        return HttpResponse(body=(answer.body or "").encode(), kind=kind, status=answer.status)
 
-    def _take(self, body: dict[str, Any], next: Callable[[], None]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
-        """The only middleware: after the signature, before everything else. An error is a 500."""
-        self.heard = time.monotonic()
-        if body.get("type") in ASIDE or "ssl_check" in body:
+    def _receive(self, body: dict[str, Any], next: Callable[[], None]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
+        """Store or answer one request whose signature is right; an error becomes a 500."""
+        self.last_received = time.monotonic()
+        if body.get("type") in ANSWERED_BY_BOLT or "ssl_check" in body:
             next()
             return None
-        if body.get("type") == WINDOWS:
-            return _ack(self._window(body))
-        found = incoming(body)
-        if found is None:
+        if body.get("type") == MODAL_SUBMISSION:
+            return _ack(self._submit_modal(body))
+        event = parse_delivery(body)
+        if event is None:
             return _ack({})
-        self.inbox.take(found)
-        self.woken()
-        asks = found.payload["kind"] == "command" and found.payload["verb"] == "ask"
-        return _ack({"response_type": "ephemeral", "text": LOOKING} if asks else {})
+        self.event_store.store(event)
+        self.on_stored()
+        asks = event.payload["kind"] == "command" and event.payload["verb"] == "ask"
+        return _ack({"response_type": "ephemeral", "text": LOOKING_UP} if asks else {})
 
-    def _window(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _submit_modal(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self.windows.submitted(body)
+            return self.modal_handler.handle(body)
         except Exception as error:
             number = secrets.token_hex(3)
             log.exception(
-                "a window broke", extra={"event_id": number, "fault": type(error).__name__}
+                "a modal broke", extra={"event_id": number, "fault": type(error).__name__}
             )
-            return broken(number)
+            return error_response(number)
 
 
 class Socket:
-    """The connection of Socket Mode: opened again whenever it is gone."""
+    """The connection of Socket Mode; `trouble` says in plain words why it is not open."""
 
-    def __init__(self, entry: SlackGateway, token: str, base_url: str) -> None:
+    def __init__(self, gateway: SlackGateway, token: str, base_url: str) -> None:
         web = Web(token=token, base_url=base_url, timeout=SECONDS)
         self.handler = SocketModeHandler(
-            entry.bolt, token, web_client=web, concurrency=20, ping_interval=PING
+            gateway.bolt, token, web_client=web, concurrency=20, ping_interval=PING_SECONDS
         )
         self.handler.client.logger = logging.getLogger("slack_sdk.socket")
         self.trouble = "not connected yet"
 
-    def hold(self) -> bool:
-        """Connected? If not, try; a failure is kept in words."""
+    def keep_open(self) -> bool:
+        """Return whether the connection is open, after trying to open it where it is not."""
         client = self.handler.client
         session = client.current_session
-        # A line that was cut looks open to the SDK for five more pings.
+        # A connection that was cut looks open to the SDK for five more pings.
         if session and session.consecutive_check_state_error_count:
             session.disconnect()
         if client.is_connected():
@@ -120,12 +120,12 @@ class Socket:
         self.trouble = "" if client.is_connected() else "the line to Slack does not open"
         return not self.trouble
 
-    def connected(self) -> bool:
-        """Is there a line?"""
+    def is_connected(self) -> bool:
+        """Return whether the connection is open."""
         return bool(self.handler.client.is_connected())
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.handler.client.close()
 
 

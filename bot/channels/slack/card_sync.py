@@ -1,58 +1,64 @@
-"""Journal -> Slack: cards as they shall look, what came later, who must be reminded.
+"""Brings the cards in Slack in line with the journal: drawings, later mails, reminders, pages.
 
-Everything here is derived: losing Slack, or this process, loses nothing that the next pass does not
-bring back.
+Everything here is derived from the journal: whatever an outage of Slack or of this process loses,
+the next pass brings back.
 """
 
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-from bot.channels.slack.mrkdwn import escaped, hidden_address
-from bot.channels.slack.texts import Words
+from bot.channels.slack.mrkdwn import escape, mask_address
+from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
-from bot.channels.slack.views.cards import PERSON, Cards, Drawn, who
+from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention
 from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
 from bot.journal.slack_outbox import REMINDER
-from bot.journal.slack_records import Card, FollowUpMessage
+from bot.journal.slack_records import FollowUpMessage, SlackCard
 
 log = logging.getLogger(__name__)
-LATER = 1_500
+MAX_FOLLOW_UP_CHARACTERS = 1_500  # of a later mail in the thread; *Show all* has the rest
 
 
 class CardError(DeliveryError):
-    """A card could not be drawn; the next pass tries it again."""
+    """A card could not be drawn; the next pass tries again."""
 
 
-class Sync:
-    """One channel of cards."""
+class CardSync:
+    """Synchronizes the cards in one channel."""
 
     def __init__(
-        self, journal: Journal, cards: Cards, words: Words, *, channel: str, oncall: Sequence[str]
+        self,
+        journal: Journal,
+        cards: Cards,
+        texts: StaffTexts,
+        *,
+        channel: str,
+        oncall: Sequence[str],
     ) -> None:
         self.journal = journal
-        self.book = journal.slack
+        self.store = journal.slack
         self.cards = cards
-        self.words = words
+        self.texts = texts
         self.channel = channel
         self.oncall = oncall
         self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn
 
     def sync(self) -> int:
-        """Store a post for every card that is not as it should be; how many.
+        """Store a post for every card that differs from its case, and return how many do.
 
-        CardError when one could not be drawn, after all the others were.
+        CardError when a card could not be drawn, after all the others were.
         """
-        known = self.book.cards()
-        wanted = self.journal.cases.stamps(days=self.words.keep_days)
+        known = self.store.read_cards()
+        wanted = self.journal.cases.read_stamps(days=self.texts.keep_days)
         changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
         broken = ""
         for case_id in changed:
             try:
                 if case := self.journal.cases.read(case_id):
-                    self._draw(case, known.get(case_id), wanted[case_id])
+                    self._draw_card(case, known.get(case_id), wanted[case_id])
             except MissingError:
                 raise
             except Exception as error:
@@ -66,85 +72,92 @@ class Sync:
             raise CardError(f"{broken}; `incident-desk queue` shows it")
         return len(changed)
 
-    def _draw(self, case: Case, card: Card | None, stamp: str) -> None:
-        drawn = payload(self.cards.card(case))
+    def _draw_card(self, case: Case, card: SlackCard | None, stamp: str) -> None:
+        drawn = message_arguments(self.cards.render(case))
         if case.parent:
             drawn["thread_of"] = case.parent
-        # What the thread tells is stored first: a crash in between repeats it under the same keys.
+        # Posts for the thread are stored first: after a crash they are stored again by their keys.
         if card:
-            self._follow(case, card)
-            self._remind(case)
+            self._post_follow_ups(case, card)
+            self._post_reminders(case)
         if case.open and case.priority == Priority.PAGE:
-            self._page(case)
-        self.book.draw(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
+            self._page_oncall(case)
+        self.store.enqueue_card(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
 
-    def _follow(self, case: Case, card: Card) -> None:
-        """Later mails of the conversation, once each, in the thread of its first case."""
-        later = self.book.later(case.message_id)
-        for each in later[card.followed :]:
-            self._tell(case, f"later:{case.parent or case.id}:{each.id}", _came(each))
-        if len(later) > card.followed:
-            self.book.followed(case.id, len(later))
+    def _post_follow_ups(self, case: Case, card: SlackCard) -> None:
+        """Post each later mail of the conversation once, in the thread of its first case."""
+        later = self.store.list_follow_ups(case.message_id)
+        for each in later[card.announced_follow_ups :]:
+            self._post_in_thread(
+                case, f"later:{case.parent or case.id}:{each.id}", _follow_up_message(each)
+            )
+        if len(later) > card.announced_follow_ups:
+            self.store.record_follow_ups(case.id, len(later))
 
-    def _remind(self, case: Case) -> None:
+    def _post_reminders(self, case: Case) -> None:
         if not case.reminders or not case.open:
             return
         says = _reminder(case)
         where = f"Its card is in <#{self.channel}>; `/incident case {case.id}` shows it here."
-        steps = case.version.partition(".")[0]  # after each the count begins anew
+        steps = case.version.partition(".")[0]  # the count of reminders begins anew with each step
         key = f"{REMINDER}{case.id}:{steps}:{case.reminders}"
-        self._tell(case, key, self._said(case, says))
+        self._post_in_thread(case, key, self._message(case, says))
         urgent = case.priority == Priority.PAGE
-        at = None if urgent else self.words.quiet.over(self.journal.clock())
-        for user in self._called(case):
-            self.book.withdraw(f"{REMINDER}{case.id}:", user)  # one in the morning is enough
-            self.book.put(
+        at = None if urgent else self.texts.quiet.ends_at(self.journal.clock())
+        for user in self._people_to_remind(case):
+            # After quiet hours one reminder is enough.
+            self.store.withdraw(f"{REMINDER}{case.id}:", user)
+            self.store.enqueue(
                 f"{key}:{user}", channel=user, method="chat.postMessage", at=at,
-                payload=self._said(case, f"{says} {where}"),
+                payload=self._message(case, f"{says} {where}"),
             )  # fmt: skip
 
-    def _page(self, case: Case) -> None:
-        """What pages goes to people at once, at every hour."""
-        says = f"🔴 *{escaped(self.cards.title(case))}* Look in <#{self.channel}> now."
+    def _page_oncall(self, case: Case) -> None:
+        """Send a page to each on-call person at once, also in quiet hours."""
+        says = f"🔴 *{escape(self.cards.title(case))}* Look in <#{self.channel}> now."
         for user in self.oncall:
-            self.book.put(
+            self.store.enqueue(
                 f"page:{case.id}:{user}", channel=user, method="chat.postMessage",
-                payload=self._said(case, says),
+                payload=self._message(case, says),
             )  # fmt: skip
 
-    def _said(self, case: Case, says: str) -> dict[str, Any]:
-        return payload(Drawn(blocks=[b.words(says)], text=self.cards.spoken(case)))
+    def _message(self, case: Case, says: str) -> dict[str, Any]:
+        return message_arguments(
+            RenderedMessage(blocks=[b.markdown(says)], text=self.cards.summary(case))
+        )
 
-    def _called(self, case: Case) -> Sequence[str]:
-        """Who has it; the on-call list where nobody has."""
+    def _people_to_remind(self, case: Case) -> Sequence[str]:
+        """Return the owner of the case, or the on-call people where nobody has it."""
         owner = PERSON.fullmatch(case.owner)
         return [owner.group(1)] if owner else self.oncall
 
-    def _tell(self, case: Case, key: str, told: dict[str, Any]) -> None:
-        self.book.put(
+    def _post_in_thread(self, case: Case, key: str, message: dict[str, Any]) -> None:
+        self.store.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=told | {"thread_of": case.parent or case.id},
+            payload=message | {"thread_of": case.parent or case.id},
         )  # fmt: skip
 
 
-def payload(drawn: Drawn) -> dict[str, Any]:
-    """The arguments of a message."""
-    return {"text": drawn.text, "blocks": drawn.blocks}
+def message_arguments(message: RenderedMessage) -> dict[str, Any]:
+    """Return the arguments of `chat.postMessage` for a rendered message."""
+    return {"text": message.text, "blocks": message.blocks}
 
 
-def _came(each: FollowUpMessage) -> dict[str, Any]:
+def _follow_up_message(each: FollowUpMessage) -> dict[str, Any]:
     text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
-    blocks = [b.words(f"✉️ *{text}:*"), b.said(each.text, LATER)]
+    blocks = [b.markdown(f"✉️ *{text}:*"), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
     if each.sender:
-        blocks.insert(1, b.label(f"By e-mail from {hidden_address(each.sender)}"))
+        blocks.insert(1, b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
     if each.draft:
-        blocks += [b.words("*Draft* for this mail:"), b.letter(each.draft, LATER)]
-    return payload(Drawn(blocks=b.fits(blocks), text=text))
+        blocks += [
+            b.markdown("*Draft* for this mail:"),
+            b.preformatted(each.draft, MAX_FOLLOW_UP_CHARACTERS),
+        ]
+    return message_arguments(RenderedMessage(blocks=b.fit_message(blocks), text=text))
 
 
 def _reminder(case: Case) -> str:
     if case.stage is Stage.OPEN:
-        return f"⏰ *Case {case.id} still has nobody.* It came {b.ago(case.opened_at)}."
-    return (
-        f"⏰ {who(case.owner)}, *case {case.id} is yours and past its time.* Answer or release it."
-    )
+        return f"⏰ *Case {case.id} still has nobody.* It came {b.relative_time(case.opened_at)}."
+    whose = f"⏰ {mention(case.owner)}, *case {case.id} is yours and past its time.*"
+    return f"{whose} Answer or release it."

@@ -1,6 +1,7 @@
-"""Slack: staff see what waits, decide it, and ask; and what must never go out, does not.
+"""Runs the Slack channel: builds its parts and works in threads until it is closed.
 
-Threads: one holds the socket, one acts on clicks, one answers questions, one draws and posts.
+One thread keeps the socket open, one handles clicks, one answers questions, one draws and posts
+cards, and one asks a model for wordings where there is one.
 """
 
 import logging
@@ -12,112 +13,127 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bot.channels.slack.access import Access, Model, Pace
+from bot.channels.slack.access import SlackAccess, SlackIntervals, SuggestionModel
 from bot.channels.slack.bolt_app import SlackGateway, Socket
-from bot.channels.slack.card_sync import Sync
+from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.events import ACT, ASK
 from bot.channels.slack.handlers.buttons import ButtonHandler
 from bot.channels.slack.handlers.modal_submissions import ModalHandler
 from bot.channels.slack.handlers.questions import QuestionHandler
-from bot.channels.slack.health import clock, standing
-from bot.channels.slack.health_checks import examine
-from bot.channels.slack.outbox_worker import Sender
-from bot.channels.slack.pasted_secrets import Notes
-from bot.channels.slack.permissions import Places, Staff
+from bot.channels.slack.health import check_clock, list_health
+from bot.channels.slack.health_checks import check_setup
+from bot.channels.slack.outbox_worker import OutboxWorker
+from bot.channels.slack.pasted_secrets import PastedSecretNotices
+from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.suggestions import Suggestions
-from bot.channels.slack.texts import read_words
-from bot.channels.slack.views.answers import Answers
+from bot.channels.slack.texts import read_staff_texts
+from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import Health
 from bot.desk import Desk
+from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
-from bot.journal.slack_records import DEAD, Event
+from bot.journal.slack_records import SlackEvent, SlackPostState
 
 if TYPE_CHECKING:
-    from bot.infra.http_server import Page
-    from bot.journal.cases import Work
-
-__all__ = ["Access", "Model", "Pace", "Slack"]
+    from bot.infra.http_server import HttpResponse
+    from bot.journal.cases import EnqueueJob
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-HOUR = 3600.0
-GIVE_WAY_SECONDS = 0.5
-ACK_SECONDS = 2  # Slack waits three for the ack of a window: a slow word on a person is a no
-AWAY = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+HOUR_SECONDS = 3600.0
+MAX_ACK_WAIT_SECONDS = 0.5  # how long handling an event lets acknowledgements go first
+# Slack waits three seconds for the acknowledgement of a modal. When it does not answer within two
+# who a person is, that person is refused.
+ACK_SECONDS = 2
+RECONNECT_FACTORS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
 
 class Slack:
-    """The channel of one desk; start it, close it, ask it how it is."""
+    """The Slack channel of one desk.
 
-    def __init__(  # noqa: PLR0915 - each part once
-        self, access: Access, desk: Desk, *, home: Path, pace: Pace | None = None,
-        work: "Work | None" = None, model: "Model | None" = None,
+    `home` is the folder for answers that staff rate; `enqueue_job` puts the job that delivers a
+    decision into the transaction that stores it, and without it nothing is enqueued.
+    """
+
+    def __init__(  # noqa: PLR0915 - it builds each part once
+        self, access: SlackAccess, desk: Desk, *, home: Path,
+        intervals: SlackIntervals | None = None,
+        enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
-        self.pace = pace or Pace()
+        self.intervals = intervals or SlackIntervals()
         self.journal = desk.journal
-        self.words = read_words(desk.knowledge.folder)
+        self.texts = read_staff_texts(desk.knowledge.folder)
         self.client = Client(access.bot_token, base_url=access.base_url)
         hurried = Client(access.bot_token, base_url=access.base_url, seconds=ACK_SECONDS)
-        self.staff = Staff(hurried, access.staff, 60 * self.words.staff_minutes)
-        self.places = Places(self.client, self.words.channel_seconds)
-        threshold = desk.responder.judge.threshold_for("en")
-        self.cards = Cards(desk.knowledge, self.words, threshold)
-        self.room = HandlerContext(
-            desk=desk, client=self.client, staff=self.staff, places=self.places, cards=self.cards,
-            answers=Answers(desk.outbound, self.words, threshold), words=self.words,
-            channel=access.channel, candidates=home / "candidates.jsonl", work=work,
-            wake=self.wake,
-        )  # fmt: skip
-        self.acts = ButtonHandler(self.room, self.health)
-        self.asks = QuestionHandler(self.room)
-        self.sync = Sync(
-            self.journal, self.cards, self.words, channel=access.channel, oncall=access.oncall
+        self.staff_permissions = StaffPermissions(
+            hurried, access.staff, 60 * self.texts.staff_minutes
         )
-        self.notes = Notes(self.journal, access.channel, self.words.home_seconds)
-        self.sender = Sender(
-            self.journal, self.client, self.places, pace=self.pace.post,
-            fuse=self.words.posts_per_minute, repair=self.pace.repair, backoff=self.pace.backoff,
-            oncall=access.oncall, quiet=lambda: self.words.quiet.over(self.journal.clock()),
+        self.channel_permissions = ChannelPermissions(self.client, self.texts.channel_seconds)
+        threshold = desk.responder.judge.threshold_for("en")
+        self.cards = Cards(desk.knowledge, self.texts, threshold)
+        self.context = HandlerContext(
+            desk=desk, client=self.client, staff_permissions=self.staff_permissions,
+            channel_permissions=self.channel_permissions, cards=self.cards,
+            answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
+            channel=access.channel, rated_answers_path=home / "candidates.jsonl",
+            enqueue_job=enqueue_job, wake=self.wake,
+        )  # fmt: skip
+        self.button_handler = ButtonHandler(self.context, self.list_health)
+        self.question_handler = QuestionHandler(self.context)
+        self.card_sync = CardSync(
+            self.journal, self.cards, self.texts, channel=access.channel, oncall=access.oncall
+        )
+        self.secret_notices = PastedSecretNotices(
+            self.journal, access.channel, self.texts.home_seconds
+        )
+        self.outbox_worker = OutboxWorker(
+            self.journal, self.client, self.channel_permissions, post_interval=self.intervals.post,
+            posts_per_minute=self.texts.posts_per_minute, repair_seconds=self.intervals.repair,
+            backoff=self.intervals.backoff, oncall=access.oncall,
+            quiet_until=lambda: self.texts.quiet.ends_at(self.journal.clock()),
         )  # fmt: skip
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
-        self.entry = SlackGateway(
-            self.journal, self.client, ModalHandler(self.room), secret=access.signing_secret,
-            woken=self.wake,
+        self.gateway = SlackGateway(
+            self.journal, self.client, ModalHandler(self.context), secret=access.signing_secret,
+            on_stored=self.wake,
         )  # fmt: skip
-        self.http_adapter: Callable[[Mapping[str, str], bytes], Page] = self.entry.http
+        self.http_adapter: Callable[[Mapping[str, str], bytes], HttpResponse] = (
+            self.gateway.handle_http
+        )
         self.socket: Socket | None = None
         self.supervisor = Supervisor()
         self.stopping = self.supervisor.stopping
-        self.clock: Health | None = None
-        self.troubles: dict[str, str] = {}  # by what found it
-        self._woken = {lane: threading.Event() for lane in (ACT, ASK, "post")}
-        self._holds = 0  # attempts in a row that opened no line
-        self._homes, self._tidied, self._identified = 0.0, -HOUR, -1e9  # when each was last done
-        self._leading = threading.Lock()
-        self._led = False
+        self.clock: HealthLine | None = None
+        self.troubles: dict[str, str] = {}  # in plain words, by the task that failed
+        self._wake_events = {lane: threading.Event() for lane in (ACT, ASK, "post")}
+        self._failed_connects = 0  # in a row
+        self._homes_refreshed_at = 0.0
+        self._deleted_old_at = -HOUR_SECONDS
+        self._identified_at = -1e9
+        self._leader_lock = threading.Lock()
+        self._was_leader = False
 
     def start(self) -> None:
-        """Begin; returns at once, whether Slack answers or not."""
+        """Start the threads; it returns at once, whether Slack answers or not."""
         steps: dict[str, Callable[[], None]] = {
-            "slack-act": lambda: self._lane(ACT, self.acts.act),
-            "slack-ask": lambda: self._lane(ASK, self.asks.ask),
-            "slack-post": self._posting,
+            "slack-act": lambda: self._work_lane(ACT, self.button_handler.handle),
+            "slack-ask": lambda: self._work_lane(ASK, self.question_handler.handle),
+            "slack-post": self._post_step,
         }
         if self.access.app_token:
-            steps["slack-socket"] = self._holding
+            steps["slack-socket"] = self._socket_step
         if self.suggestions:
-            steps["slack-suggest"] = self._suggesting
+            steps["slack-suggest"] = self._suggest_step
         for name, step in steps.items():
-            self.supervisor.start(name, step, unit=self.pace.socket)
+            self.supervisor.start(name, step, unit=self.intervals.socket)
 
     def close(self) -> None:
-        """Take nothing more, finish what is at hand."""
+        """Stop the threads after what they are doing now, and give up the lead."""
         self.stopping.set()
         self.wake()
         self.supervisor.stop(15)
@@ -126,171 +142,184 @@ class Slack:
         self.journal.slack.leader.resign()
 
     def wake(self) -> None:
-        """There is something to do."""
-        for woken in self._woken.values():
-            woken.set()
+        """Wake every waiting thread, because there is something to do."""
+        for event in self._wake_events.values():
+            event.set()
 
-    def work(self) -> None:
-        """Once through everything, in this thread: for tests, and where there are no threads."""
-        for lane, act in ((ACT, self.acts.act), (ASK, self.asks.ask)):
-            for event in self.journal.slack.waiting(lane):
-                self._act(event, act)
-        self.post()
+    def run_once(self) -> None:
+        """Handle everything that waits once, in the calling thread."""
+        for lane, act in ((ACT, self.button_handler.handle), (ASK, self.question_handler.handle)):
+            for event in self.journal.slack.list_waiting(lane):
+                self._handle_event(event, act)
+        self.sync_and_post()
 
-    def post(self) -> None:
-        """Bring cards in line with the journal, then make the posts that are due."""
-        self.sync.sync()
-        self.notes.tell()
-        self.sender.drain()
+    def sync_and_post(self) -> None:
+        """Bring the cards in line with the journal, then make the posts that are due."""
+        self.card_sync.sync()
+        self.secret_notices.enqueue_due()
+        self.outbox_worker.drain()
 
-    def health(self) -> list[Health]:
-        """Each thing that can be wrong, in plain words."""
-        return standing(self)
+    def list_health(self) -> list[HealthLine]:
+        """Return a line for each thing that can be wrong while the channel runs."""
+        return list_health(self)
 
-    def remarks(self) -> list[str]:
-        """What is wrong; mail goes on without it."""
-        return [f"{line.name}: {line.says}" for line in self.health() if not line.good]
+    def list_faults(self) -> list[str]:
+        """Return what is wrong, in plain words; mail is answered in spite of it."""
+        return [str(line) for line in self.list_health() if not line.good]
 
-    def measured(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
-        """The numbers that `/metrics` shows of it."""
-        refused, book = self.entry.refusals.counted, self.journal.slack
-        watch("desk_slack_refused", "Requests that Slack did not sign", refused.total)
-        watch("desk_slack_dead", "Posts that Slack refused", lambda: book.counts().get(DEAD, 0))
+    def add_metrics(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
+        """Register the numbers of this channel that `/metrics` shows."""
+        unsigned, store = self.gateway.unsigned_requests.counts, self.journal.slack
+        watch("desk_slack_refused", "Requests that Slack did not sign", unsigned.total)
+        watch(
+            "desk_slack_dead",
+            "Posts that Slack refused",
+            lambda: store.count_by_state().get(SlackPostState.FAILED, 0),
+        )
 
-    def examine(self) -> Iterator[Health]:
-        """What `doctor` says."""
-        return examine(self)
+    def check_setup(self) -> Iterator[HealthLine]:
+        """Return what `doctor` says of the set-up; it calls Slack."""
+        return check_setup(self)
 
-    def _lane(self, lane: str, act: Callable[[Event], None]) -> None:
-        """Act on what waits in a lane, each event by itself; then wait until something comes."""
-        self._woken[lane].clear()
-        found = self._safely(lane, lambda: self._waiting(lane)) or []
-        for event in found:
+    def _work_lane(self, lane: str, act: Callable[[SlackEvent], None]) -> None:
+        """Handle each waiting event of a lane; without any, wait until one comes."""
+        self._wake_events[lane].clear()
+        events = self._safely(lane, lambda: self._list_waiting(lane)) or []
+        for event in events:
             if self.stopping.is_set():
                 return
-            self._give_way()
-            self._safely(f"{lane} event", partial(self._act, event, act))
-        if not found:
+            self._wait_for_acks()
+            self._safely(f"{lane} event", partial(self._handle_event, event, act))
+        if not events:
             self.troubles.pop(f"{lane} event", None)
-            self._woken[lane].wait(self.pace.look)
+            self._wake_events[lane].wait(self.intervals.compare)
 
-    def _give_way(self) -> None:
-        """Slack waits three seconds for an ack, a person longer for what it brings about."""
-        patience = time.monotonic() + GIVE_WAY_SECONDS
-        while self.entry.inbox.busy() and time.monotonic() < patience:
+    def _wait_for_acks(self) -> None:
+        """Let acknowledgements go first: Slack waits three seconds for one, a person longer."""
+        deadline = time.monotonic() + MAX_ACK_WAIT_SECONDS
+        while self.gateway.event_store.is_committing() and time.monotonic() < deadline:
             self.stopping.wait(0.005)
 
-    def _waiting(self, lane: str) -> list[Event]:
-        return self.journal.slack.waiting(lane) if self._leads() else []
+    def _list_waiting(self, lane: str) -> list[SlackEvent]:
+        return self.journal.slack.list_waiting(lane) if self._is_leader() else []
 
-    def _leads(self) -> bool:
-        """Of several processes one acts; what the last one was posting goes out again."""
-        leads = self.journal.slack.leader.leads()
-        with self._leading:
-            if leads and not self._led:
+    def _is_leader(self) -> bool:
+        """Return whether this process leads; on taking the lead, make unfinished posts again."""
+        leads = self.journal.slack.leader.is_leader()
+        with self._leader_lock:
+            if leads and not self._was_leader:
                 self.journal.slack.requeue_in_flight()
-            self._led = leads
+            self._was_leader = leads
         return leads
 
-    def _act(self, event: Event, act: Callable[[Event], None]) -> None:
-        """An event that breaks is tried again, thrice; the person hears of it."""
+    def _handle_event(self, event: SlackEvent, act: Callable[[SlackEvent], None]) -> None:
+        """Handle one event; after its last failed attempt the person gets an error message."""
         try:
             act(event)
         except (AwayError, BusyError, BrokenError) as error:
             self.troubles["act"] = str(error)
-            if self._old(event) and not self.journal.slack.attempt(event.id):
+            if self._is_overdue(event) and not self.journal.slack.count_attempt(event.id):
                 log.error("an event was given up", extra={"event_id": event.id})  # noqa: TRY400 - one line
-            self.stopping.wait(self.pace.socket)
+            self.stopping.wait(self.intervals.socket)
             return
         except Exception as error:  # noqa: BLE001 - the lane goes on
             log.warning(
                 "an event broke", extra={"event_id": event.id, "fault": type(error).__name__}
             )
-            if not self.journal.slack.attempt(event.id):
-                self.room.failed(event, error)
+            if not self.journal.slack.count_attempt(event.id):
+                self.context.report_failure(event, error)
             return
         self.troubles.pop("act", None)
-        self.journal.slack.acted(event.id)
-        self._woken["post"].set()
+        self.journal.slack.mark_handled(event.id)
+        self._wake_events["post"].set()
 
-    def _old(self, event: Event) -> bool:
-        """Has it waited for so long that nobody expects an answer?"""
+    def _is_overdue(self, event: SlackEvent) -> bool:
+        """Return whether an event has waited for so long that nobody expects an answer."""
         waited = self.journal.clock() - datetime.fromisoformat(event.received_at)
-        return waited > timedelta(minutes=self.words.recheck_minutes)
+        return waited > timedelta(minutes=self.texts.recheck_minutes)
 
-    def _posting(self) -> None:
-        """Everything that goes to Slack, once through; what breaks stops nothing else."""
-        self._woken["post"].clear()
-        if self._safely("lead", self._leads):
+    def _post_step(self) -> None:
+        """Do each task that posts to Slack once; one that fails stops no other."""
+        self._wake_events["post"].clear()
+        if self._safely("lead", self._is_leader):
             self._safely("token", self._identify)
-            self._safely("staff", self.staff.refresh)
-            self._safely("channel", self._look_around)
-            self._safely("cards", self.sync.sync)
-            self._safely("notes", self.notes.tell)
-            self._safely("post", self.sender.drain)
-            self._safely("home", self._redraw)
-            self._safely("tidy", self._tidy)
-        self._woken["post"].wait(min(self.pace.look, self.pace.post))
-        self.stopping.wait(min(0.05, self.pace.post))
+            self._safely("staff", self.staff_permissions.refresh)
+            self._safely("channel", self._check_channel)
+            self._safely("cards", self.card_sync.sync)
+            self._safely("notes", self.secret_notices.enqueue_due)
+            self._safely("post", self.outbox_worker.drain)
+            self._safely("home", self._refresh_homes)
+            self._safely("tidy", self._delete_old)
+        self._wake_events["post"].wait(min(self.intervals.compare, self.intervals.post))
+        self.stopping.wait(min(0.05, self.intervals.post))
 
-    def _suggesting(self) -> None:
-        """A model is slow: nothing else waits for it."""
+    def _suggest_step(self) -> None:
+        """Ask the model for wordings, in a thread of its own because a model is slow."""
         assert self.suggestions  # noqa: S101 - the thread runs for them alone
         suggest = self.suggestions
-        if self.stopping.wait(self.pace.look):
+        if self.stopping.wait(self.intervals.compare):
             return
-        if self._leads() and self._safely("suggest", lambda: suggest.work(self.stopping) > 0):
-            self._woken["post"].set()
+        if self._is_leader() and self._safely(
+            "suggest", lambda: suggest.post_suggestions(self.stopping) > 0
+        ):
+            self._wake_events["post"].set()
 
     def _identify(self) -> None:
-        """Which workspace is ours: asked until somebody answers, then now and again."""
-        if time.monotonic() - self._identified < 60 * self.words.recheck_minutes:
+        """Ask Slack which workspace is ours, until it answers and then now and again."""
+        if time.monotonic() - self._identified_at < 60 * self.texts.recheck_minutes:
             return
-        known = self.acts.lost
+        known = self.button_handler.lost_access
         answer = self.client.call("auth.test", {})
-        if self.acts.lost == known:  # a removal that came meanwhile is newer than this answer
-            self.acts.lost = ""
-        self.staff.team, self.clock = str(answer["team_id"]), clock(answer)
-        self._identified = time.monotonic()
+        # A removal that was reported meanwhile is newer than this answer.
+        if self.button_handler.lost_access == known:
+            self.button_handler.lost_access = ""
+        self.staff_permissions.team, self.clock = str(answer["team_id"]), check_clock(answer)
+        self._identified_at = time.monotonic()
 
-    def _look_around(self) -> None:
-        """Is the channel still ours alone? Also when nothing is to be posted there."""
-        seconds = 60.0 * self.words.recheck_minutes
-        if why := self.places.objection(self.access.channel, seconds=seconds):
+    def _check_channel(self) -> None:
+        """Raise BrokenError when the channel is not ours alone any more, also without any post."""
+        seconds = 60.0 * self.texts.recheck_minutes
+        if why := self.channel_permissions.objection(self.access.channel, seconds=seconds):
             raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
 
-    def _tidy(self) -> None:
-        """Once an hour: forget what was handled long ago, try again what was given up."""
-        if time.monotonic() - self._tidied > HOUR:
-            self._tidied = time.monotonic()
-            self.journal.slack.forget(days=self.words.keep_days)
+    def _delete_old(self) -> None:
+        """Once an hour, delete what was handled long ago and try given-up posts again."""
+        if time.monotonic() - self._deleted_old_at > HOUR_SECONDS:
+            self._deleted_old_at = time.monotonic()
+            self.journal.slack.delete_handled(days=self.texts.keep_days)
             self.journal.slack.requeue_failed()
 
-    def _redraw(self) -> None:
-        """App Home of those who have it open."""
-        if time.monotonic() - self._homes < self.words.home_seconds:
+    def _refresh_homes(self) -> None:
+        """Publish App Home again for those who have it open, now and again."""
+        if time.monotonic() - self._homes_refreshed_at < self.texts.home_seconds:
             return
-        self._homes = time.monotonic()
-        for user in list(self.acts.watching):
-            self.acts.home(user)
+        self._homes_refreshed_at = time.monotonic()
+        for user in list(self.button_handler.shown_homes):
+            self.button_handler.publish_home(user)
 
-    def _holding(self) -> None:
-        """Keep the socket; while Slack is away, ask less and less often."""
+    def _socket_step(self) -> None:
+        """Keep the socket open; while Slack is away, try less and less often."""
         if self.socket is None:
-            self.socket = Socket(self.entry, self.access.app_token, self.access.base_url)
-        if self.socket.hold():
-            self._holds = 0
+            self.socket = Socket(self.gateway, self.access.app_token, self.access.base_url)
+        if self.socket.keep_open():
+            self._failed_connects = 0
             self.troubles.pop("socket", None)
-            self.stopping.wait(self.pace.socket)
+            self.stopping.wait(self.intervals.socket)
             return
         self.troubles["socket"] = self.socket.trouble
-        self.stopping.wait(self.pace.socket * AWAY[min(self._holds, len(AWAY) - 1)])
-        self._holds += 1
+        self.stopping.wait(
+            self.intervals.socket
+            * RECONNECT_FACTORS[min(self._failed_connects, len(RECONNECT_FACTORS) - 1)]
+        )
+        self._failed_connects += 1
 
     def _safely(self, name: str, task: Callable[[], T]) -> T | None:
-        """Do a task of a thread; what breaks is said once, and in plain words until it works."""
+        """Do a task and return its result, or None when it fails.
+
+        An unforeseen error is logged once; `troubles` names it until the task works again.
+        """
         try:
-            done = task()
+            result = task()
         except DeliveryError as error:
             self.troubles[name] = str(error)
         except Exception as error:
@@ -298,8 +327,8 @@ class Slack:
             if name not in self.troubles:
                 log.exception("slack's work broke", extra={"task": name, "fault": fault})
             self.troubles[name] = f"{name} breaks ({fault}) and is tried again"
-            self.stopping.wait(self.pace.socket)
+            self.stopping.wait(self.intervals.socket)
         else:
             self.troubles.pop(name, None)
-            return done
+            return result
         return None

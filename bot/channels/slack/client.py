@@ -1,8 +1,7 @@
-"""The only module that calls Slack: eight methods of the Web API, and nothing else (Socket
-Mode opens its line with a ninth, under the app token).
+"""Calls Slack; it is the only module that does, and it knows eight methods of the Web API.
 
-Every failure becomes one of four errors, so that a caller knows whether to wait, to repair the
-set-up, or to give up.
+Socket Mode opens its connection with a ninth method under the app token. Every failure becomes one
+of four errors, so that a caller knows whether to wait, to repair the set-up, or to give up.
 """
 
 import json
@@ -24,34 +23,35 @@ METHODS = frozenset({
     "auth.test", "chat.postEphemeral", "chat.postMessage", "chat.update", "conversations.info",
     "users.info", "views.open", "views.publish",
 })  # fmt: skip
-LINE = "apps.connections.open"
+OPEN_SOCKET_METHOD = "apps.connections.open"
 BASE = "https://slack.com/api/"
-HOOKS = "hooks.slack.com"
-# The set-up is wrong: nothing goes out until somebody repairs it, and then everything does.
+RESPONSE_HOST = "hooks.slack.com"
+# Slack's error codes for a wrong set-up: everything waits until somebody repairs it.
 BROKEN = frozenset({
     "account_inactive", "channel_not_found", "invalid_auth", "is_archived", "missing_scope",
     "not_authed", "not_in_channel", "restricted_action", "team_access_not_granted",
     "token_expired", "token_revoked",
 })  # fmt: skip
-BUSY = frozenset({
+# Slack's error codes for an outage on its side.
+OUTAGE = frozenset({
     "fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org",
 })  # fmt: skip
-SECONDS = 10
+SECONDS = 10  # how long a call may take
 
 
 class Web(WebClient):
-    """The SDK's client; of the hundreds of methods that it knows, these alone leave it."""
+    """The client of Slack's SDK, restricted to the methods that the desk needs."""
 
     @override
     def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
-        """One call; RefusedError for a method that is not ours."""
-        if api_method not in METHODS | {LINE}:
+        """Call a method and return Slack's answer; RefusedError for a method outside the list."""
+        if api_method not in METHODS | {OPEN_SOCKET_METHOD}:
             raise RefusedError(f"{api_method} is none of the methods that the desk may call")
         return super().api_call(api_method, **arguments)
 
 
 class BusyError(DeliveryError):
-    """Slack asked to wait."""
+    """Slack asked to wait for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("Slack asks to wait")
@@ -59,45 +59,52 @@ class BusyError(DeliveryError):
 
 
 class AwayError(DeliveryError):
-    """Slack does not answer, or is ill."""
+    """Slack does not answer, or reports an outage of its own."""
 
 
 class BrokenError(DeliveryError):
-    """Token, scope or channel: a person must repair the set-up."""
+    """Token, scope or channel are wrong: a person must repair the set-up."""
 
 
 class Client:
-    """One workspace, one bot."""
+    """Calls Slack for one bot in one workspace; each call may take `seconds`."""
 
     def __init__(self, token: str, *, base_url: str = BASE, seconds: int = SECONDS) -> None:
         self.base_url = base_url
         self.web = Web(token=token, base_url=base_url, timeout=seconds, retry_handlers=[])
         for name in ("slack_bolt", "slack_sdk"):
-            logging.getLogger(name).setLevel(logging.WARNING)  # they quote what they are sent
+            logging.getLogger(name).setLevel(logging.WARNING)  # their lines quote what they receive
 
     def call(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
-        """One call; RefusedError when it will never be taken."""
+        """Call a method with a JSON body and return Slack's answer.
+
+        BusyError, AwayError or BrokenError when it may succeed later, RefusedError when it never
+        will.
+        """
         try:
             return self.web.api_call(method, json=dict(arguments))
         except SlackApiError as error:
-            raise _named(error) from None
+            raise _translate(error) from None
         except (SlackClientError, OSError, ValueError) as error:
             raise AwayError(f"Slack does not answer ({type(error).__name__})") from None
 
-    def read(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
-        """The same for methods that read, whose arguments are a form."""
+    def call_with_form(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
+        """Call a method that reads, whose arguments travel as a form; errors as for `call`."""
         try:
             return self.web.api_call(method, params=dict(arguments))
         except SlackApiError as error:
-            raise _named(error) from None
+            raise _translate(error) from None
         except (SlackClientError, OSError, ValueError) as error:
             raise AwayError(f"Slack does not answer ({type(error).__name__})") from None
 
     def respond(self, url: str, body: Mapping[str, Any]) -> None:
-        """Answer a command or a shortcut where it was given."""
-        if not self._ours(url):
+        """Answer a command or a shortcut at the response URL that Slack gave for it.
+
+        RefusedError for a URL that is not Slack's or an answer that comes too late.
+        """
+        if not self._is_slack(url):
             raise RefusedError("that is no address of Slack's to answer to")
-        request = urllib.request.Request(  # noqa: S310 - the host was looked at
+        request = urllib.request.Request(  # noqa: S310 - the host was checked above
             url, json.dumps(dict(body)).encode(), {"content-type": "application/json"}
         )
         try:
@@ -115,14 +122,15 @@ class Client:
         except OSError as error:
             raise AwayError(f"Slack does not answer ({type(error).__name__})") from None
 
-    def _ours(self, url: str) -> bool:
+    def _is_slack(self, url: str) -> bool:
         there, here = urlsplit(url), urlsplit(self.base_url)
-        if (there.scheme, there.hostname) == ("https", HOOKS):
+        if (there.scheme, there.hostname) == ("https", RESPONSE_HOST):
             return True
         return self.base_url != BASE and there[:2] == here[:2]
 
 
-def _named(error: SlackApiError) -> DeliveryError:
+def _translate(error: SlackApiError) -> DeliveryError:
+    """Return the error of this module for an error answer of Slack."""
     response = error.response
     status = getattr(response, "status_code", 0)
     code = response.get("error", "") if hasattr(response, "get") else ""
@@ -130,14 +138,15 @@ def _named(error: SlackApiError) -> DeliveryError:
         return BusyError(_seconds(response.headers))
     if code in BROKEN:
         return BrokenError(f"Slack says {code}")
-    if status >= 500 or code in BUSY:
+    if status >= 500 or code in OUTAGE:
         return AwayError(f"Slack is ill ({code or status})")
     return RefusedError(f"Slack says {code or status}")
 
 
 def _seconds(headers: Any) -> float:
-    found = headers.get("Retry-After") or headers.get("retry-after") or 1
+    """Return how many seconds Slack asks to wait; 1 where it names no number."""
+    retry_after = headers.get("Retry-After") or headers.get("retry-after") or 1
     try:
-        return max(0.0, float(found[0] if isinstance(found, list) else found))
+        return max(0.0, float(retry_after[0] if isinstance(retry_after, list) else retry_after))
     except ValueError:
         return 1.0

@@ -1,4 +1,4 @@
-"""What every part of the channel works with, and how it answers one person."""
+"""Gives handlers the parts of the channel, checks permissions and answers one person."""
 
 import json
 import logging
@@ -11,57 +11,69 @@ from typing import TYPE_CHECKING, Any
 
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
-from bot.channels.slack.permissions import Places, Staff
-from bot.channels.slack.texts import Words
-from bot.channels.slack.views.answers import Answers, refused
+from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
+from bot.channels.slack.texts import StaffTexts
+from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
 from bot.desk import Desk
 from bot.errors import DeliveryError
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import SlackEvent
 
 if TYPE_CHECKING:
-    from bot.journal.cases import Work
+    from bot.journal.cases import EnqueueJob
 
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
-DONE_IN_A_CHANNEL = frozenset({"click", "command", "shortcut"})
+# The kinds of events that happen in a channel where others may read along.
+CHANNEL_EVENTS = frozenset({"click", "command", "shortcut"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerContext:
-    """One workspace, one triage channel, one desk."""
+    """The parts that every handler works with.
+
+    `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
+    `enqueue_job` puts a job into the transaction that needs it, and `wake` wakes the threads.
+    """
 
     desk: Desk
     client: Client
-    staff: Staff
-    places: Places
+    staff_permissions: StaffPermissions
+    channel_permissions: ChannelPermissions
     cards: Cards
-    answers: Answers
-    words: Words
+    answers: AnswerView
+    texts: StaffTexts
     channel: str
-    candidates: Path
-    work: "Work | None"
+    rated_answers_path: Path
+    enqueue_job: "EnqueueJob | None"
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:
-        """Why the person behind an event may not; empty when they may."""
-        user, team, home = payload.get("user"), payload.get("team"), payload.get("home")
-        return self.staff.objection(user, team, home) or self._here(payload)
+        """Return why the person behind an event may not do this; empty when they may.
 
-    def _here(self, payload: Payload) -> str:
-        """Buttons, commands and shortcuts work where nobody else reads along."""
+        DeliveryError when Slack does not answer.
+        """
+        user, team, home = payload.get("user"), payload.get("team"), payload.get("home")
+        return self.staff_permissions.objection(user, team, home) or self._channel_objection(
+            payload
+        )
+
+    def _channel_objection(self, payload: Payload) -> str:
+        """Return why not in this channel: others than staff must not read along."""
         channel = str(payload.get("channel") or "D")
-        if payload["kind"] not in DONE_IN_A_CHANNEL or channel.startswith("D"):
+        if payload["kind"] not in CHANNEL_EVENTS or channel.startswith("D"):
             return ""
-        why = self.places.objection(channel)
+        why = self.channel_permissions.objection(channel)
         return why and f"I do not speak in this channel: {why}. Use a private one, or write to me"
 
     def refuse(self, payload: Payload, why: str) -> None:
-        """Say no where they are; nothing is recorded."""
-        self.tell(payload, refused(why))
+        """Tell a person why they may not do this; nothing is recorded."""
+        self.reply_privately(payload, refusal_text(why))
 
-    def tell(self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None) -> None:
-        """A word to one person, where they are: not kept, so never a reminder."""
+    def reply_privately(
+        self, payload: Payload, text: str, blocks: list[dict[str, Any]] | None = None
+    ) -> None:
+        """Answer one person where they are; the answer is not stored and may be lost."""
         body: dict[str, Any] = {"text": text, **QUIET} | ({"blocks": blocks} if blocks else {})
         with suppress(DeliveryError):
             if url := payload.get("url"):
@@ -74,17 +86,17 @@ class HandlerContext:
                 return
             self.client.call("chat.postMessage", body | {"channel": user})
 
-    def failed(self, event: Event, error: Exception) -> None:
-        """Something broke: the person gets an id, the log gets the rest."""
+    def report_failure(self, event: SlackEvent, error: Exception) -> None:
+        """Tell a person that something broke, by a number under which the log names the error."""
         number = secrets.token_hex(3)
         log.error(
             "an event was given up", extra={"event_id": number, "fault": type(error).__name__}
         )
-        if not self._instead(event, wrong(number)):
-            self.tell(event.payload, wrong(number))
+        if not self._replace_status(event, error_text(number)):
+            self.reply_privately(event.payload, error_text(number))
 
-    def _instead(self, event: Event, text: str) -> bool:
-        """In the place of the word that it is being looked up, where that was said."""
+    def _replace_status(self, event: SlackEvent, text: str) -> bool:
+        """Put `text` in the place of the status message; return False when there is none."""
         ts = json.loads(event.result or "{}").get("status")
         if not ts:
             return False
@@ -95,11 +107,11 @@ class HandlerContext:
         return False
 
 
-def wrong(number: str) -> str:
-    """What a person is told when something broke."""
+def error_text(number: str) -> str:
+    """Return what a person reads when something broke; `number` finds it in the log."""
     return f"Something went wrong (error {number}). Nothing was sent. Please try again."
 
 
 def actor(payload: Payload) -> str:
-    """Under which name the journal knows them."""
+    """Return the name of the person behind an event in the journal."""
     return f"slack:{payload['user']}"

@@ -1,58 +1,58 @@
-"""Commits what comes in before it is acknowledged: those that come together share one commit.
+"""Commits events before they are acknowledged; events that come together share one commit.
 
-A commit waits for the disk. Fifty at once, one after the other, would keep the last waiting for too
-long; together they wait once.
+A commit waits for the disk. Of fifty events with a commit each, the last would wait for longer than
+Slack does.
 """
 
 import threading
 from dataclasses import dataclass
 
-from bot.channels.slack.events import Incoming
-from bot.journal.slack_events import SlackBook
+from bot.channels.slack.events import IncomingEvent
+from bot.journal.slack_events import SlackStore
 from bot.journal.slack_records import NewSlackEvent
 
 
 @dataclass(slots=True)
 class _Ticket:
-    event: Incoming
+    event: IncomingEvent
     done: bool = False
     error: Exception | None = None
 
 
-class Inbox:
-    """Many threads hand in, whoever is first commits for all who wait."""
+class EventStore:
+    """Stores events for many threads; whichever is first commits for all that wait."""
 
-    def __init__(self, book: SlackBook) -> None:
-        self.book = book
+    def __init__(self, events: SlackStore) -> None:
+        self.events = events
         self._waiting: list[_Ticket] = []
-        self._list = threading.Lock()
-        self._turn = threading.Lock()
+        self._list_lock = threading.Lock()
+        self._commit_lock = threading.Lock()
 
-    def take(self, event: Incoming) -> None:
-        """Returns when it is stored; raises what kept it from being stored."""
+    def store(self, event: IncomingEvent) -> None:
+        """Return once the event is stored; raise what kept it from being stored."""
         ticket = _Ticket(event)
-        with self._list:
+        with self._list_lock:
             self._waiting.append(ticket)
-        with self._turn:
+        with self._commit_lock:
             if not ticket.done:
                 self._commit()
         if ticket.error:
             raise ticket.error
 
-    def busy(self) -> bool:
-        """Does somebody wait for an ack?"""
-        return self._turn.locked()
+    def is_committing(self) -> bool:
+        """Return whether a thread is committing events that wait for an acknowledgement."""
+        return self._commit_lock.locked()
 
     def _commit(self) -> None:
-        with self._list:
+        with self._list_lock:
             batch, self._waiting = self._waiting, []
         rows = [
             NewSlackEvent(key=e.key, lane=e.lane, payload=e.payload, place=e.place)
             for e in (ticket.event for ticket in batch)
         ]
         try:
-            self.book.take(rows)
-        except Exception as error:  # noqa: BLE001 - each of them hears of it
+            self.events.store_events(rows)
+        except Exception as error:  # noqa: BLE001 - raised to each waiting thread
             for ticket in batch:
                 ticket.error = error
         for ticket in batch:

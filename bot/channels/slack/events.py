@@ -1,4 +1,4 @@
-"""What Slack delivers -> what is stored of it: masked, small, with a key under which it is once."""
+"""Parses what Slack delivers into events to store: masked, small and with a unique key."""
 
 import json
 from collections.abc import Mapping
@@ -7,17 +7,17 @@ from typing import Any
 
 import re2
 
-from bot.channels.slack.mrkdwn import typed
+from bot.channels.slack.mrkdwn import decode_typed_text
 from bot.redact import redact
 
 ACT, ASK = "act", "ask"
-SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
-LONGEST = 40_000
+TEXT_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
+MAX_CHARACTERS = 40_000  # of a message; Slack takes no longer one
 VERBS = frozenset({"ask", "queue", "mine", "case"})
-CALLED = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
-LOST = frozenset({"tokens_revoked", "app_uninstalled"})
-# Who can read a channel may have changed, or whether the desk is in it.
-CHANGED = frozenset({
+LEADING_MENTION = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
+ACCESS_LOST = frozenset({"tokens_revoked", "app_uninstalled"})
+# After these, who can read a channel may have changed, or whether the desk is in it.
+CHANNEL_CHANGED = frozenset({
     "channel_shared", "channel_unshared", "group_archive", "group_deleted", "group_left",
     "group_unarchive",
 })  # fmt: skip
@@ -25,8 +25,12 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """An event as it is stored."""
+class IncomingEvent:
+    """An event as it is to be stored.
+
+    `lane` is the queue that handles it; `place` is workspace, channel and time of its message,
+    where it has one.
+    """
 
     key: str
     lane: str
@@ -34,8 +38,8 @@ class Incoming:
     place: str | None = None
 
 
-def incoming(body: Body) -> Incoming | None:
-    """None for what needs nothing but an ack."""
+def parse_delivery(body: Body) -> IncomingEvent | None:
+    """Return the event in a delivery; None when it needs only an acknowledgement."""
     kind = body.get("type")
     if kind == "event_callback":
         return _event(body)
@@ -46,17 +50,17 @@ def incoming(body: Body) -> Incoming | None:
     return _command(body) if body.get("command") else None
 
 
-def _event(body: Body) -> Incoming | None:
+def _event(body: Body) -> IncomingEvent | None:
     event = body.get("event") or {}
     kind = event.get("type", "")
     about = {"kind": kind, "team": team_of(body), "user": event.get("user")}
     key = f"event:{body.get('event_id')}"
-    if kind in CHANGED:
-        return Incoming(key=key, lane=ACT, payload={"kind": kind})
-    if body.get("is_ext_shared_channel") or _anothers(event):
+    if kind in CHANNEL_CHANGED:
+        return IncomingEvent(key=key, lane=ACT, payload={"kind": kind})
+    if body.get("is_ext_shared_channel") or _is_of_person_tokens(event):
         return None
-    if kind == "app_home_opened" or kind in LOST:
-        return Incoming(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
+    if kind == "app_home_opened" or kind in ACCESS_LOST:
+        return IncomingEvent(key=key, lane=ACT, payload=about | {"tab": event.get("tab")})
     if kind not in ("message", "app_mention") or not _by_a_person(event):
         return None
     if kind == "message" and event.get("channel_type") != "im":
@@ -64,28 +68,30 @@ def _event(body: Body) -> Incoming | None:
     channel, ts = event.get("channel"), event.get("ts")
     text = event.get("text") or ""
     if kind == "app_mention":  # the mention itself is no part of the question
-        text = CALLED.sub("", text)
+        text = LEADING_MENTION.sub("", text)
     payload = about | _masked(text) | {
         "channel": channel, "thread": event.get("thread_ts"), "ts": ts,
         "home": _home(event, about["team"]),
     }  # fmt: skip
-    return Incoming(key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}")
+    return IncomingEvent(
+        key=key, lane=ASK, payload=payload, place=f"{about['team']}:{channel}:{ts}"
+    )
 
 
-def _anothers(event: Body) -> bool:
-    """A token that was revoked, and was a person's: the desk has its own."""
+def _is_of_person_tokens(event: Body) -> bool:
+    """Return whether only tokens of persons were revoked: the desk has its own."""
     tokens = event.get("tokens") or {}
     return event.get("type") == "tokens_revoked" and tokens.get("bot") == []
 
 
 def _home(event: Body, ours: str | None) -> str | None:
-    """The workspace of who wrote it: of all that is said of it, whatever is not ours."""
+    """Return the workspace of the writer where it is not ours; None where it is."""
     said = [event.get(name) for name in ("user_team", "source_team", "team")]
     return next((team for team in said if team and team != ours), None)
 
 
 def team_of(body: Body) -> str | None:
-    """The workspace that sent this; None when it came through a whole organisation's app."""
+    """Return the workspace that sent this; None when an app of a whole organisation did."""
     parts = [body, *(body.get("authorizations") or [])]
     if any(str(part.get("is_enterprise_install")).lower() == "true" for part in parts):
         return None
@@ -94,13 +100,17 @@ def team_of(body: Body) -> str | None:
 
 
 def _by_a_person(event: Body) -> bool:
-    """Neither a bot, nor an edit, nor something that nobody sees."""
+    """Return whether a person wrote it, rather than a bot, an edit or a hidden message."""
     if event.get("bot_id") or event.get("bot_profile") or event.get("hidden"):
         return False
-    return event.get("subtype") in SPOKEN and event.get("user") not in (None, "", "USLACKBOT")
+    return event.get("subtype") in TEXT_SUBTYPES and event.get("user") not in (
+        None,
+        "",
+        "USLACKBOT",
+    )
 
 
-def _click(body: Body) -> Incoming:
+def _click(body: Body) -> IncomingEvent:
     action = (body.get("actions") or [{}])[0]
     chosen = action.get("selected_option") or {}
     name, value = str(action.get("action_id", "")), str(action.get("value") or chosen.get("value"))
@@ -110,17 +120,17 @@ def _click(body: Body) -> Incoming:
         "view": (body.get("view") or {}).get("id"),
     }  # fmt: skip
     key = f"click:{payload['user']}:{name}:{value[:200]}:{action.get('action_ts')}"
-    return Incoming(key=key, lane=ACT, payload=payload)
+    return IncomingEvent(key=key, lane=ACT, payload=payload)
 
 
-def _shortcut(body: Body) -> Incoming:
+def _shortcut(body: Body) -> IncomingEvent:
     message = body.get("message") or {}
     payload = _from(body) | _masked(message.get("text") or "") | {"kind": "shortcut"}
     key = f"shortcut:{body.get('trigger_id')}:{body.get('action_ts')}"
-    return Incoming(key=key, lane=ASK, payload=payload)
+    return IncomingEvent(key=key, lane=ASK, payload=payload)
 
 
-def _command(body: Body) -> Incoming:
+def _command(body: Body) -> IncomingEvent:
     first, *rest = str(body.get("text") or "").split(None, 1) or [""]
     verb = first.lower() if first.lower() in VERBS else "help"
     payload = {
@@ -128,7 +138,7 @@ def _command(body: Body) -> Incoming:
         "channel": body.get("channel_id"), "url": body.get("response_url"), "verb": verb,
     } | _masked("".join(rest))  # fmt: skip
     key = f"command:{body.get('trigger_id')}"
-    return Incoming(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
+    return IncomingEvent(key=key, lane=ASK if verb == "ask" else ACT, payload=payload)
 
 
 def _from(body: Body) -> dict[str, Any]:
@@ -141,16 +151,16 @@ def _from(body: Body) -> dict[str, Any]:
 
 
 def _masked(text: str) -> dict[str, Any]:
-    """Secrets are gone before anything is stored."""
-    found = redact(typed(text[:LONGEST]))
-    spans = [[span.kind.value, span.start, span.end, span.certain] for span in found.spans]
-    return {"text": found.text, "spans": spans}
+    """Return text and spans with secrets masked, before anything is stored."""
+    redaction = redact(decode_typed_text(text[:MAX_CHARACTERS]))
+    spans = [[span.kind.value, span.start, span.end, span.certain] for span in redaction.spans]
+    return {"text": redaction.text, "spans": spans}
 
 
-def told(view: Body) -> dict[str, Any]:
-    """What a window remembers; nothing for a broken one."""
+def decode_metadata(view: Body) -> dict[str, Any]:
+    """Return the metadata of a submitted modal; an empty dict where it is broken."""
     try:
-        found = json.loads(view.get("private_metadata") or "{}")
+        metadata = json.loads(view.get("private_metadata") or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}

@@ -1,4 +1,4 @@
-"""How Slack stands: what App Home, the metrics and `doctor` say of it."""
+"""Describes the health of the Slack channel for App Home, the metrics and `doctor`."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -7,69 +7,73 @@ from typing import TYPE_CHECKING
 from slack_sdk.web import SlackResponse
 
 from bot.channels.slack import signatures
-from bot.channels.slack.views.home import Health
-from bot.journal.slack_records import DEAD, READY
+from bot.domain import HealthLine
+from bot.journal.slack_records import SlackPostState
 
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
 
-SKEW_SECONDS = 60
-DAY = 86_400
+# How far our clock may differ from Slack's. Slack's signatures expire after five minutes.
+MAX_SKEW_SECONDS = 60
+DAY_SECONDS = 86_400
 
 
-def standing(slack: "Slack") -> list[Health]:
-    """Each thing that can be wrong in the process that runs, in plain words."""
-    broken = [*set(dict(slack.troubles).values()), *slack.supervisor.faults()]
-    trouble = slack.acts.lost or slack.sender.trouble or "; ".join(broken)
-    found = [Health(name="slack", good=not trouble, says=trouble or _line(slack)), posts(slack)]
+def list_health(slack: "Slack") -> list[HealthLine]:
+    """Return a line for each thing that can be wrong in the running process."""
+    broken = [*set(dict(slack.troubles).values()), *slack.supervisor.list_faults()]
+    trouble = slack.button_handler.lost_access or slack.outbox_worker.trouble or "; ".join(broken)
+    lines = [
+        HealthLine(name="slack", good=not trouble, says=trouble or _connection(slack)),
+        check_posts(slack),
+    ]
     if slack.model:
-        found.append(slack.model.health())
+        lines.append(slack.model.health())
     if slack.clock and not slack.clock.good:
-        found.append(slack.clock)
-    if not (signs := signed(slack)).good:
-        found.append(signs)
-    if failed := slack.journal.slack.given_up(DAY):
+        lines.append(slack.clock)
+    if not (signs := check_signatures(slack)).good:
+        lines.append(signs)
+    if failed := slack.journal.slack.count_failed_events(DAY_SECONDS):
         says = f"{failed} events of the last day were given up; who caused them was told"
-        found.append(Health(name="slack events", good=False, says=says))
-    return found
+        lines.append(HealthLine(name="slack events", good=False, says=says))
+    return lines
 
 
-def posts(slack: "Slack") -> Health:
-    """What waits to be posted, and what was refused."""
-    counts = slack.journal.slack.counts()
-    waits, dead = counts.get(READY, 0), counts.get(DEAD, 0)
+def check_posts(slack: "Slack") -> HealthLine:
+    """Say how many posts wait and how many Slack refused."""
+    counts = slack.journal.slack.count_by_state()
+    waits, dead = counts.get(SlackPostState.READY, 0), counts.get(SlackPostState.FAILED, 0)
     says = f"{waits} posts wait" if waits else "every card is drawn"
     if dead:
         says += f"; {dead} posts were refused and are tried every hour (`incident-desk queue`)"
-    return Health(name="slack posts", good=not dead, says=says)
+    return HealthLine(name="slack posts", good=not dead, says=says)
 
 
-def signed(slack: "Slack") -> Health:
-    """The requests of the last hour, where Slack posts them."""
-    wrong = signatures.lately(slack.journal)
+def check_signatures(slack: "Slack") -> HealthLine:
+    """Say what was wrong with signatures of the last hour, where Slack posts to our port."""
+    wrong = signatures.describe_recent(slack.journal)
     says = "; ".join(wrong) or "none refused in the last hour"
-    return Health(name="slack signed", good=not wrong, says=says)
+    return HealthLine(name="slack signed", good=not wrong, says=says)
 
 
-def clock(answer: SlackResponse) -> Health:
-    """Our time beside Slack's."""
-    date = header(answer, "date")
+def check_clock(answer: SlackResponse) -> HealthLine:
+    """Compare our clock with the date in an answer of Slack's."""
+    date = read_header(answer, "date")
     if not date:
-        return Health(name="slack clock", good=True, says="Slack did not say what time it is")
+        return HealthLine(name="slack clock", good=True, says="Slack did not say what time it is")
     off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-    good = off < SKEW_SECONDS
+    good = off < MAX_SKEW_SECONDS
     says = "right" if good else f"{off:.0f} s off: signatures will be refused; set the clock"
-    return Health(name="slack clock", good=good, says=says)
+    return HealthLine(name="slack clock", good=good, says=says)
 
 
-def header(answer: SlackResponse, name: str) -> str:
-    """One header; the SDK lists some and not others."""
+def read_header(answer: SlackResponse, name: str) -> str:
+    """Return a header of an answer; the SDK gives some as a list and others as text."""
     headers = {key.lower(): value for key, value in answer.headers.items()}
     value = headers.get(name, "")
     return str(value[0] if isinstance(value, list) and value else value or "")
 
 
-def _line(slack: "Slack") -> str:
+def _connection(slack: "Slack") -> str:
     if slack.access.app_token:
-        return "the line is open" if slack.socket and slack.socket.connected() else "connecting"
+        return "the line is open" if slack.socket and slack.socket.is_connected() else "connecting"
     return "waits for Slack's requests"

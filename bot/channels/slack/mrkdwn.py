@@ -1,4 +1,4 @@
-"""Hostile text -> text that Slack shows and does nothing with; Slack's text -> what was typed.
+"""Makes hostile text harmless in Slack, and turns Slack's markup back into what was typed.
 
 What users wrote stands only in rich_text and plain_text elements, which Slack neither formats nor
 resolves; here it also loses what could be clicked, mention somebody or turn the line around.
@@ -21,80 +21,81 @@ MENTION = re2.compile(r"<@[A-Z0-9]+(?:\|([^<>]*))?>")
 CHANNEL = re2.compile(r"<#[A-Z0-9]+(?:\|([^<>]*))?>")
 SPECIAL = re2.compile(r"<!([^<>|]+)(?:\|([^<>]*))?>")
 LINK = re2.compile(r"<([a-z][a-z0-9+.-]*:[^<>|]+)(?:\|([^<>]*))?>")
-MORE = " …"
-CUT = " … [{count} more characters]"
+ELLIPSIS = " …"
+CUT_NOTE = " … [{count} more characters]"
 
 
-def tame(text: str) -> str:
-    """`text` with links defanged, mentions broken, invisible characters gone; all of it."""
-    seen = BLANKS.sub("\n\n", visible(text))
-    return TOKEN.sub("‹", defanged(seen))
+def neutralize(text: str) -> str:
+    """Return `text` with links defanged, mentions broken and invisible characters removed."""
+    seen = BLANKS.sub("\n\n", strip_invisible(text))
+    return TOKEN.sub("‹", defang(seen))
 
 
-def visible(text: str) -> str:
-    """`text` without what nobody sees or what turns a line around."""
+def strip_invisible(text: str) -> str:
+    """Return `text` without invisible characters and those that reverse a line."""
     return printable(text).strip()
 
 
-def defanged(text: str) -> str:
-    """Links, hosts and addresses that nobody can click."""
+def defang(text: str) -> str:
+    """Return `text` with links, hosts and addresses written so that nobody can click them."""
     text = OPENER.sub(r"\1[:]\2", SCHEME.sub(r"\1[:]\2", text))
     return _dots(text)
 
 
-def clip(text: str, limit: int) -> str:
-    """At most `limit` characters of our own words."""
-    return text if len(text) <= limit else text[: limit - len(MORE)].rstrip() + MORE
+def truncate(text: str, limit: int) -> str:
+    """Return at most `limit` characters of our own words."""
+    return text if len(text) <= limit else text[: limit - len(ELLIPSIS)].rstrip() + ELLIPSIS
 
 
-def cut(text: str, limit: int) -> str:
-    """At most `limit` characters of a mail or a draft; says how many more there are."""
+def truncate_counted(text: str, limit: int) -> str:
+    """Return at most `limit` characters of a mail or a draft, with the number of those left out."""
     if len(text) <= limit:
         return text
-    kept = limit - len(CUT) - len(str(len(text)))
-    return text[:kept] + CUT.format(count=len(text) - kept)
+    kept = limit - len(CUT_NOTE) - len(str(len(text)))
+    return text[:kept] + CUT_NOTE.format(count=len(text) - kept)
 
 
-def parts(text: str, limit: int) -> list[str]:
-    """`text` in pieces, cut after a paragraph, a line or a word where there is one."""
-    found, rest = [], text
+def split_text(text: str, limit: int) -> list[str]:
+    """Split `text` into parts of at most `limit` characters, after a paragraph, line or word."""
+    parts, rest = [], text
     while len(rest) > limit:
         ends = (rest.rfind(mark, 0, limit) + len(mark) for mark in ("\n\n", "\n", " "))
         end = next((end for end in ends if limit // 2 < end <= limit), limit)
-        found.append(rest[:end])
+        parts.append(rest[:end])
         rest = rest[end:]
-    return [*found, rest]
+    return [*parts, rest]
 
 
-def hidden_address(address: str) -> str:
-    """Enough to tell two senders apart, too little to write to one."""
-    shown = clip(tame(address), 200)
+def mask_address(address: str) -> str:
+    """Return an address masked: enough to tell two senders apart, too little to write to one."""
+    shown = truncate(neutralize(address), 200)
     name, at, host = shown.rpartition("@")
     return f"{name[:1]}•••{at}{host}" if at else f"{shown[:1]}•••"
 
 
-def escaped(text: str) -> str:
-    """For our own words in mrkdwn."""
+def escape(text: str) -> str:
+    """Escape our own words for Slack's markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def typed(text: str) -> str:
-    """What somebody typed into Slack: entities decoded, references by their label."""
+def decode_typed_text(text: str) -> str:
+    """Return what somebody typed into Slack: entities decoded, references by their label."""
     text = MENTION.sub("@somebody", text)
     text = CHANNEL.sub(r"#\1", text)
-    text = SPECIAL.sub(lambda found: found.group(2) or f"@{found.group(1)}", text)
+    text = SPECIAL.sub(lambda match: match.group(2) or f"@{match.group(1)}", text)
     text = LINK.sub(_link, text)
     return html.unescape(text).strip()
 
 
-def _link(found: "re2._Match[str]") -> str:
-    target, label = found.group(1), found.group(2) or ""
+def _link(match: "re2._Match[str]") -> str:
+    """Return a link as its label and address, or as its address alone where they are the same."""
+    target, label = match.group(1), match.group(2) or ""
     shown = target.removeprefix("mailto:")
     return shown if label in ("", shown, target) else f"{label} ({shown})"
 
 
 def _dots(text: str) -> str:
-    """A dot inside a word gets brackets; one inside a plain number stays."""
+    """Put brackets around each dot inside a word, but not inside a plain number."""
     parts, place = [], 0
     for number in DIGITS_ALONE.finditer(text):
         parts += [DOT.sub("[.]", text[place : number.start()]), number.group()]

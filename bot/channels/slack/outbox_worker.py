@@ -1,6 +1,6 @@
-"""Makes the posts that the journal holds: one a second in a channel, each case in order, none lost.
+"""Makes the posts that the journal holds: one a second in a channel and each case in order.
 
-When the set-up is wrong (token, channel), everything waits until somebody repairs it.
+None is lost. When the set-up is wrong (token, channel), posts wait until somebody repairs it.
 """
 
 import logging
@@ -14,115 +14,125 @@ from uuid import NAMESPACE_URL, uuid5
 from slack_sdk.web import SlackResponse
 
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
-from bot.channels.slack.permissions import Places
+from bot.channels.slack.permissions import ChannelPermissions
 from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import Journal
 from bot.journal.slack_outbox import ALERT
-from bot.journal.slack_records import READY, SlackPost
+from bot.journal.slack_records import SlackPost, SlackPostState
 
 log = logging.getLogger(__name__)
+# Seconds before each further attempt, and before a post is tried again that the set-up forbids.
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 REPAIR_SECONDS = 30.0
-TRIES = 1000  # at one a minute in the end: an outage of half a day loses nothing
-BREAKS = 5  # of one post, in an error that nobody foresaw
-SAID = ("text", "blocks")
+MAX_ATTEMPTS = 1000  # one a minute in the end, so that an outage of half a day loses nothing
+MAX_BROKEN_ATTEMPTS = 5  # that end in an unforeseen error, for one post
+MESSAGE_FIELDS = ("text", "blocks")
 QUIET = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "parse": "none"}
 
 
-class Sender:
-    """One at a time; only one process of a workspace may run it."""
+class OutboxWorker:
+    """Makes posts one at a time; only one process of a workspace may run it.
+
+    `posts_per_minute` bounds the new messages about one case or to one person, in case the desk
+    answers itself. `quiet_until` returns when people may hear what can wait, None for now.
+    `trouble` says in plain words what a person must repair.
+    """
 
     def __init__(
         self,
         journal: Journal,
         client: Client,
-        places: Places,
+        channel_permissions: ChannelPermissions,
         *,
-        pace: float = 1.0,
-        fuse: int = 20,
-        repair: float = REPAIR_SECONDS,
+        post_interval: float = 1.0,
+        posts_per_minute: int = 20,
+        repair_seconds: float = REPAIR_SECONDS,
         backoff: tuple[float, ...] = BACKOFF,
-        tries: int = TRIES,
+        max_attempts: int = MAX_ATTEMPTS,
         oncall: Sequence[str] = (),
-        quiet: Callable[[], datetime | None] = lambda: None,
+        quiet_until: Callable[[], datetime | None] = lambda: None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.book = journal.slack
+        self.store = journal.slack
         self.clock = journal.clock
         self.client = client
-        self.places = places
-        self.pace = pace
-        self.fuse = fuse
-        self.repair = repair
+        self.channel_permissions = channel_permissions
+        self.post_interval = post_interval
+        self.posts_per_minute = posts_per_minute
+        self.repair_seconds = repair_seconds
         self.backoff = backoff
-        self.tries = tries
+        self.max_attempts = max_attempts
         self.oncall = oncall
-        self.quiet = quiet  # when people may be told of what can wait; None for now
+        self.quiet_until = quiet_until
         self.tick = tick
-        self.trouble = ""  # what a person must repair, in plain words
-        self._left = False  # did an error keep the result of a post from being stored?
-        self._next: dict[str, float] = {}
-        self._made: dict[object, deque[float]] = {}
+        self.trouble = ""
+        self._has_unrecorded_post = False  # an error kept a result from being stored
+        self._next_post_at: dict[str, float] = {}
+        self._posted_at: dict[object, deque[float]] = {}
 
     def drain(self) -> int:
-        """Make every post that may be made now; how many were taken."""
-        if self._left:
-            self.book.requeue_in_flight()
-            self._left = False
-        made, broken = 0, None
-        for post in self.book.due():
+        """Make every post that is possible now, and return how many Slack accepted.
+
+        The last unforeseen error is raised after all other posts were tried; MissingError at once.
+        """
+        if self._has_unrecorded_post:
+            self.store.requeue_in_flight()
+            self._has_unrecorded_post = False
+        accepted, broken = 0, None
+        for post in self.store.list_due():
             try:
-                if self._may(post) and self.book.claim(post.id):
-                    made += self._make(post)
-            except Exception as error:  # noqa: BLE001 - raised when the others were made
-                self._left, broken = True, error  # it may have been claimed: made again next time
+                if self._may_post(post) and self.store.claim(post.id):
+                    accepted += self._post(post)
+            except Exception as error:  # noqa: BLE001 - raised after all others
+                self._has_unrecorded_post = True  # the post may be claimed: posted again next time
+                broken = error
                 if isinstance(error, MissingError):
                     break
         if broken:
             raise broken
-        if self.trouble and not self.book.counts().get(READY):
-            self.trouble = ""  # what could not be posted is not wanted any more
-        return made
+        if self.trouble and not self.store.count_by_state().get(SlackPostState.READY):
+            self.trouble = ""  # nothing that could not be posted is left
+        return accepted
 
-    def _may(self, post: SlackPost) -> bool:
+    def _may_post(self, post: SlackPost) -> bool:
         now = self.tick()
-        if now < max(self._next.get(post.channel, 0.0), self._next.get("", 0.0)):
+        if now < max(self._next_post_at.get(post.channel, 0.0), self._next_post_at.get("", 0.0)):
             return False
-        recent = self._made.setdefault(_loop(post), deque())
+        recent = self._posted_at.setdefault(_bounded_by(post), deque())
         while recent and now - recent[0] > 60:
             recent.popleft()
-        return post.method == "chat.update" or len(recent) < self.fuse
+        return post.method == "chat.update" or len(recent) < self.posts_per_minute
 
-    def _make(self, post: SlackPost) -> bool:
+    def _post(self, post: SlackPost) -> bool:
         try:
             ts = self._call(post)
         except BusyError as error:
-            self.book.retry_later(post.id, str(error), seconds=error.seconds, counted=False)
-            self._next[post.channel] = self.tick() + error.seconds
+            self.store.retry_later(post.id, str(error), seconds=error.seconds, counted=False)
+            self._next_post_at[post.channel] = self.tick() + error.seconds
         except BrokenError as error:
-            self._broken(post, str(error))
+            self._wait_for_repair(post, str(error))
         except AwayError as error:
-            self._later(post, str(error))
+            self._retry_later(post, str(error))
         except RefusedError as error:
-            self._refused(post, str(error))
+            self._handle_refusal(post, str(error))
         except DeliveryError as error:
-            self._later(post, str(error))
+            self._retry_later(post, str(error))
         except Exception as error:
             fault = type(error).__name__
             log.exception("a post broke", extra={"case_id": post.case_id, "fault": fault})
-            self._later(post, f"making it broke ({fault})", tries=BREAKS)
+            self._retry_later(post, f"making it broke ({fault})", max_attempts=MAX_BROKEN_ATTEMPTS)
         else:
-            self._took(post, ts)
+            self._record_posted(post, ts)
             return True
         return False
 
-    def _took(self, post: SlackPost, ts: str) -> None:
-        self.book.posted(post, ts)
+    def _record_posted(self, post: SlackPost, ts: str) -> None:
+        self.store.mark_sent(post, ts)
         self.trouble = ""
         now = self.tick()
-        self._next[post.channel] = now + self.pace
+        self._next_post_at[post.channel] = now + self.post_interval
         if post.method != "chat.update":
-            self._made.setdefault(_loop(post), deque()).append(now)
+            self._posted_at.setdefault(_bounded_by(post), deque()).append(now)
 
     def _call(self, post: SlackPost) -> str:
         payload = dict(post.payload)
@@ -130,21 +140,22 @@ class Sender:
             self.client.respond(payload.pop("url"), payload)
             return ""
         if not post.channel.startswith(("U", "W", "D")) and (
-            why := self.places.objection(post.channel)
+            why := self.channel_permissions.objection(post.channel)
         ):
             raise BrokenError(f"the desk does not speak in {post.channel}: {why}")
-        method, arguments = self._placed(post, payload)
-        answer = self._once(method, arguments, post)
+        method, arguments = self._resolve_thread(post, payload)
+        answer = self._call_once(method, arguments, post)
         return str(answer.get("ts") or answer.get("message_ts") or "")
 
-    def _once(self, method: str, arguments: dict[str, Any], post: SlackPost) -> SlackResponse:
-        """Slack tells by its id that it has a message already, which a crash kept us from hearing.
+    def _call_once(self, method: str, arguments: dict[str, Any], post: SlackPost) -> SlackResponse:
+        """Call Slack so that no message is posted twice after a crash.
 
-        Where that message was deleted since, there is nothing to double.
+        Slack recognizes a repeated message by its client id. Where it was deleted since, it is
+        posted again.
         """
         if method != "chat.postMessage":
             return self.client.call(method, arguments)
-        number = uuid5(NAMESPACE_URL, f"{post.key} {post.made}")
+        number = uuid5(NAMESPACE_URL, f"{post.key} {post.created_at}")
         try:
             return self.client.call(method, arguments | {"client_msg_id": str(number)})
         except RefusedError as error:
@@ -152,72 +163,74 @@ class Sender:
                 raise
             return self.client.call(method, arguments)
 
-    def _placed(self, post: SlackPost, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Where a card or an answer in its thread lies is known only now."""
+    def _resolve_thread(
+        self, post: SlackPost, payload: dict[str, Any]
+    ) -> tuple[str, dict[str, Any]]:
+        """Return method and arguments with the place of the card and of its thread filled in."""
         method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
-        card = self.book.card(post.case_id) if post.case_id else None
+        card = self.store.read_card(post.case_id) if post.case_id else None
         thread = arguments.pop("thread_of", None)
-        if thread and (parent := self.book.card(thread)) and parent.ts:
+        if thread and (parent := self.store.read_card(thread)) and parent.ts:
             arguments["thread_ts"] = parent.ts
-            if post.key.startswith("card:"):  # a thread alone calls nobody
+            if post.key.startswith("card:"):  # a reply in a thread alone notifies nobody
                 arguments["reply_broadcast"] = True
         if method == "chat.update" and post.key.startswith("card:"):
             if card and card.ts:
                 arguments["ts"] = card.ts
-            else:  # its first post never went out: this one is the card
+            else:  # its first post never went out, so this one becomes the card
                 method = "chat.postMessage"
         if method == "chat.update":
             for name in ("unfurl_links", "unfurl_media", "thread_ts", "reply_broadcast"):
                 arguments.pop(name, None)
         return method, arguments
 
-    def _broken(self, post: SlackPost, why: str) -> None:
-        """Only this channel waits, unless it is the token; nothing is counted as a try."""
-        self.book.retry_later(post.id, why, seconds=self.repair, counted=False)
+    def _wait_for_repair(self, post: SlackPost, why: str) -> None:
+        """Let the channel wait, or everything where it is the token; no attempt is counted."""
+        self.store.retry_later(post.id, why, seconds=self.repair_seconds, counted=False)
         wide = "" if "token" in why or "auth" in why or "account" in why else post.channel
-        self._next[wide] = self.tick() + self.repair
-        self.places.forget()
+        self._next_post_at[wide] = self.tick() + self.repair_seconds
+        self.channel_permissions.forget()
         if self.trouble != why:
             log.error("Slack's set-up needs a person", extra={"fault": "set-up"})
-            self._call_for_repair(post.channel, why)
+            self._alert_oncall(post.channel, why)
         self.trouble = why
 
-    def _call_for_repair(self, channel: str, why: str) -> None:
-        """Whoever looks at the channel sees nothing come: people hear of it, once a day."""
+    def _alert_oncall(self, channel: str, why: str) -> None:
+        """Tell the on-call people once a day that nothing can be posted in a channel."""
         says = f"⚠️ No card can be posted: {why}. Cases wait, mail goes on: `/incident queue`."
         day = self.clock().date().isoformat()
         for user in self.oncall:
-            self.book.put(
+            self.store.enqueue(
                 f"{ALERT}{channel}:{day}:{user}", channel=user, method="chat.postMessage",
-                payload={"text": says}, at=self.quiet(),
+                payload={"text": says}, at=self.quiet_until(),
             )  # fmt: skip
 
-    def _refused(self, post: SlackPost, why: str) -> None:
-        """An answer to a command that came too late is told to the person; the rest is buried."""
+    def _handle_refusal(self, post: SlackPost, why: str) -> None:
+        """Send a late answer to a command as a direct message; give up any other post."""
         if post.method == "respond":
-            kept = {name: post.payload[name] for name in SAID if name in post.payload}
-            self.book.redirect_to_dm(post, kept)
+            kept = {name: post.payload[name] for name in MESSAGE_FIELDS if name in post.payload}
+            self.store.redirect_to_dm(post, kept)
             return
-        self._bury(post, why)
+        self._give_up(post, why)
 
-    def _bury(self, post: SlackPost, why: str) -> None:
-        """Given up until somebody mends what is wrong; people hear of it, but of no such word."""
+    def _give_up(self, post: SlackPost, why: str) -> None:
+        """Give a post up for an hour and tell the on-call people, unless it is such a message."""
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
-        self.book.mark_failed(post, why, tell=tell, says={"text": says}, at=self.quiet())
+        self.store.mark_failed(post, why, tell=tell, says={"text": says}, at=self.quiet_until())
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
-    def _later(self, post: SlackPost, why: str, tries: int | None = None) -> None:
+    def _retry_later(self, post: SlackPost, why: str, max_attempts: int | None = None) -> None:
         tried = post.attempts + 1
-        if tried >= (tries or self.tries):
-            self._bury(post, why)
+        if tried >= (max_attempts or self.max_attempts):
+            self._give_up(post, why)
             return
         wait = self.backoff[min(tried, len(self.backoff)) - 1]
-        self.book.retry_later(post.id, why, seconds=wait)
-        self._next[post.channel] = self.tick() + min(wait, self.backoff[0])
+        self.store.retry_later(post.id, why, seconds=wait)
+        self._next_post_at[post.channel] = self.tick() + min(wait, self.backoff[0])
 
 
-def _loop(post: SlackPost) -> object:
-    """What a loop would go round in: one case, or one person."""
+def _bounded_by(post: SlackPost) -> object:
+    """Return what the bound on posts per minute counts by: a case, or a person or channel."""
     return post.case_id or post.channel

@@ -1,6 +1,7 @@
-"""Who may use the desk in Slack, and where it may speak; asked each time, believed for a while.
+"""Checks who may use the desk in Slack and in which channels it may speak.
 
-What nobody can tell is no: until Slack has said which workspace is ours, nobody may.
+Slack is asked, and its answer is believed for a while. Without an answer the permission is denied:
+until Slack has said which workspace is ours, nobody may use the desk.
 """
 
 import time
@@ -11,108 +12,123 @@ from bot.channels.slack.client import Client
 from bot.errors import DeliveryError
 
 Tick = Callable[[], float]
-FOREIGN = (
+# Marks of an account in Slack's answer that bar it from the desk.
+BARRED_ACCOUNTS = (
     "is_bot", "is_workflow_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "deleted",
 )  # fmt: skip
-SHARED = (
+# Marks of a channel in Slack's answer that bar it from the desk.
+BARRED_CHANNELS = (
     "is_ext_shared", "is_shared", "is_pending_ext_shared", "is_org_shared", "is_archived",
 )  # fmt: skip
 
 
-IN_USE_SECONDS = 1800.0
+IN_USE_SECONDS = 1800.0  # how long after a use a person is asked about again in advance
 ELSEWHERE = "your account belongs to another workspace"
 
 
 @dataclass
 class _Known:
+    """What Slack said of a user or a channel, when, and when it was last used."""
+
     why: str
     at: float
     used: float = 0.0
 
 
 @dataclass
-class Staff:
-    """The list of the people who may decide."""
+class StaffPermissions:
+    """The people who may use the desk: those listed who are members of our workspace.
+
+    Slack's answer about a person is believed for `seconds`; `team` is the id of our workspace.
+    """
 
     client: Client
     users: frozenset[str]
     seconds: float
     team: str = ""
     tick: Tick = time.monotonic
-    _seen: dict[str, _Known] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
 
     def objection(self, user: str | None, team: str | None, home: str | None = None) -> str:
-        """Why this person may not; empty when they may. DeliveryError when nobody can tell."""
+        """Return why this person may not use the desk; empty when they may.
+
+        `team` is the workspace that sent the event and `home` that of the person, where Slack names
+        it. DeliveryError when Slack does not answer.
+        """
         if not user or user not in self.users:
             return "you are not on this desk's staff list. Ask your lead to add you"
-        if team != self._ours():
+        if team != self._own_team():
             return "this came from another workspace"
         if home and home != team:
             return ELSEWHERE
-        known, now = self._seen.get(user), self.tick()
+        known, now = self._known.get(user), self.tick()
         if known is None or now - known.at > self.seconds:
-            known = self._seen[user] = _Known(why=self._look(user), at=now)
+            known = self._known[user] = _Known(why=self._ask_slack(user), at=now)
         known.used = now
         return known.why
 
     def refresh(self) -> None:
-        """Ask about those who were just here before they are back: an ack does not wait for it."""
+        """Ask Slack again about recent users, so that no acknowledgement has to wait for it."""
         now = self.tick()
-        for user, known in list(self._seen.items()):
+        for user, known in list(self._known.items()):
             if now - known.used > IN_USE_SECONDS:
-                del self._seen[user]
+                del self._known[user]
             elif now - known.at > self.seconds / 2:
-                self._seen[user] = _Known(why=self._look(user), at=now, used=known.used)
+                self._known[user] = _Known(why=self._ask_slack(user), at=now, used=known.used)
 
-    def _ours(self) -> str:
+    def _own_team(self) -> str:
         if not self.team:
             self.team = str(self.client.call("auth.test", {})["team_id"])
         return self.team
 
-    def _look(self, user: str) -> str:
-        found = self.client.read("users.info", {"user": user}).get("user") or {}
-        if any(found.get(name) for name in FOREIGN):
+    def _ask_slack(self, user: str) -> str:
+        account = self.client.call_with_form("users.info", {"user": user}).get("user") or {}
+        if any(account.get(name) for name in BARRED_ACCOUNTS):
             return "guests, bots and accounts that were closed may not use it"
-        return "" if found.get("team_id") == self._ours() else ELSEWHERE
+        return "" if account.get("team_id") == self._own_team() else ELSEWHERE
 
 
 @dataclass
-class Places:
-    """Which channels the desk may speak in and listen to: private, of this workspace alone."""
+class ChannelPermissions:
+    """The channels in which the desk may speak: private ones of this workspace alone.
+
+    Slack's answer about a channel is believed for `seconds`.
+    """
 
     client: Client
     seconds: float
     tick: Tick = time.monotonic
-    _seen: dict[str, _Known] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
 
     def objection(self, channel: str, *, seconds: float | None = None) -> str:
-        """Why not in this channel; empty when it may. DeliveryError when nobody can tell.
+        """Return why the desk may not speak in this channel; empty when it may.
 
-        What was found out is believed for `seconds`, where they are given.
+        An earlier answer is believed for `seconds`, where they are given. DeliveryError when Slack
+        does not answer.
         """
         believed = self.seconds if seconds is None else seconds
-        known = self._seen.get(channel)
+        known = self._known.get(channel)
         if known is None or self.tick() - known.at > believed:
-            known = _Known(why=self._look(channel), at=self.tick())
-            self._seen[channel] = known
+            known = _Known(why=self._ask_slack(channel), at=self.tick())
+            self._known[channel] = known
         return known.why
 
     def forget(self) -> None:
-        """Look again."""
-        self._seen.clear()
+        """Ask Slack again about every channel."""
+        self._known.clear()
 
-    def _look(self, channel: str) -> str:
+    def _ask_slack(self, channel: str) -> str:
         try:
-            answer = self.client.read("conversations.info", {"channel": channel})
+            answer = self.client.call_with_form("conversations.info", {"channel": channel})
         except DeliveryError as error:
             if "missing_scope" in str(error) or "channel_not_found" in str(error):
                 return "it is public, or the desk was not invited"
             raise
-        found = answer.get("channel") or {}
-        if any(found.get(name) for name in SHARED):
+        about = answer.get("channel") or {}
+        if any(about.get(name) for name in BARRED_CHANNELS):
             return "it is shared with others, or archived"
-        if found.get("is_im"):
+        if about.get("is_im"):
             return ""
-        if not found.get("is_private"):
+        if not about.get("is_private"):
             return "it is public"
-        return "" if found.get("is_member") else "the desk was not invited"
+        return "" if about.get("is_member") else "the desk was not invited"

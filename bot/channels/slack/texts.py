@@ -1,4 +1,4 @@
-"""bot/data/slack.yaml: what staff read, and when they are reminded; knowledge/ may replace it."""
+"""Reads the texts and times for staff from slack.yaml, of the knowledge or else the shipped one."""
 
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -13,8 +13,8 @@ from bot.journal import OutboxState
 from bot.resources import data_path, parse_yaml
 
 
-class Reason(BaseModel):
-    """Why a case is here and what to do first."""
+class ReasonText(BaseModel):
+    """What staff read of an escalation reason: a title, why the case is here, what to do first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
@@ -22,8 +22,8 @@ class Reason(BaseModel):
     do: str
 
 
-class Quiet(BaseModel):
-    """Hours in which nobody is sent a direct message, but for what is urgent."""
+class QuietHours(BaseModel):
+    """The hours in which nobody gets a direct message, except a page."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     begin: time = Field(alias="from")
@@ -39,27 +39,27 @@ class Quiet(BaseModel):
             raise ValueError(f"{zone!r} is no time zone") from None
         return zone
 
-    def holds(self, at: datetime) -> bool:
-        """Is it quiet at this moment?"""
+    def is_quiet(self, at: datetime) -> bool:
+        """Return whether these hours include the moment `at`."""
         now = at.astimezone(ZoneInfo(self.zone)).time()
         if self.begin <= self.end:
             return self.begin <= now < self.end
         return now >= self.begin or now < self.end
 
-    def over(self, at: datetime) -> datetime | None:
-        """When the quiet that holds at this moment ends; None when it is not quiet."""
-        if not self.holds(at):
+    def ends_at(self, at: datetime) -> datetime | None:
+        """Return when the quiet hours that include `at` end; None when it is not quiet then."""
+        if not self.is_quiet(at):
             return None
         here = at.astimezone(ZoneInfo(self.zone))
         end = datetime.combine(here.date(), self.end, here.tzinfo)
         return end if end > here else end + timedelta(days=1)
 
 
-class Words(BaseModel):
-    """The whole file."""
+class StaffTexts(BaseModel):
+    """The content of slack.yaml; its comments explain each value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    reasons: dict[EscalationReason, Reason]
+    reasons: dict[EscalationReason, ReasonText]
     priorities: dict[Priority, str]
     actions: dict[str, str]
     delivery: dict[OutboxState, str]
@@ -70,23 +70,28 @@ class Words(BaseModel):
     staff_minutes: float = Field(gt=0)
     home_seconds: float = Field(ge=0)
     keep_days: int = Field(gt=0)
-    quiet: Quiet
+    quiet: QuietHours
     posts_per_minute: int = Field(gt=0)
 
     @field_validator("reasons")
     @classmethod
-    def _complete(cls, reasons: dict[EscalationReason, Reason]) -> dict[EscalationReason, Reason]:
+    def _complete(
+        cls, reasons: dict[EscalationReason, ReasonText]
+    ) -> dict[EscalationReason, ReasonText]:
         if missing := [reason.value for reason in EscalationReason if reason not in reasons]:
             raise ValueError(f"nothing is said about {', '.join(missing)}")
         return reasons
 
 
-def read_words(knowledge: Path) -> Words:
-    """Those of this knowledge, else the shipped ones; KnowledgeError names file and fault."""
+def read_staff_texts(knowledge: Path) -> StaffTexts:
+    """Return the texts of this knowledge folder, or else the shipped ones.
+
+    KnowledgeError names the file and what is wrong in it.
+    """
     own = knowledge / "slack.yaml"
     shipped = data_path("slack.yaml")
     text = (own if own.exists() else shipped).read_text(encoding="utf-8")
     try:
-        return Words.model_validate(parse_yaml(text))
+        return StaffTexts.model_validate(parse_yaml(text))
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"slack.yaml: {' '.join(str(error).split())[:300]}") from None

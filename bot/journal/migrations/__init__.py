@@ -1,4 +1,4 @@
-"""Brings a database to the newest tables, once, however many processes start."""
+"""Migrates a database to the newest tables, once, however many processes start at a time."""
 
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,14 @@ HEAD = "0004"
 
 
 def upgrade(engine: "Engine") -> None:
-    """Run what is missing, in one transaction; nothing is loaded when nothing is missing."""
+    """Run the missing migrations in one transaction; Alembic is loaded only when some are."""
     with reading(engine) as db:
         if _version(db) == HEAD:
             return
     with writing(engine) as db:
         lock_until_commit(db, AdvisoryLock.MIGRATION)
         if _version(db) != HEAD:
-            run(db, HEAD)
+            migrate(db, HEAD)
 
 
 def _version(db: sql.Connection) -> str | None:
@@ -30,8 +30,8 @@ def _version(db: sql.Connection) -> str | None:
     return db.execute(sql.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def run(db: sql.Connection, to: str) -> None:
-    """Bring the tables to a version, in the caller's transaction."""
+def migrate(db: sql.Connection, to: str) -> None:
+    """Migrate the tables to version `to` in the transaction of the caller."""
     from alembic import command  # noqa: PLC0415 - a third of a second, only when it is needed
     from alembic.config import Config  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What alembic runs; the connection comes from `upgrade`, no ini file is read."""
+"""Runs the migrations for Alembic; the connection comes from `migrate`, no ini file is read."""
 
 from alembic import context
 

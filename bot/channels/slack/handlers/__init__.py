@@ -1,1 +1,1 @@
-"""What a click, a submitted window or a question in Slack does."""
+"""Handles what staff do in Slack: clicks, commands, submitted modals and questions."""

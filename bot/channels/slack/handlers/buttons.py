@@ -1,24 +1,25 @@
-"""What a click or a command does. Each is safe to do twice: the journal says who was first."""
+"""Handles clicks, commands and App Home; each may come twice, and the journal knows the first."""
 
 import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bot.channels.slack.candidates import rated
 from bot.channels.slack.context import HandlerContext, Payload, actor
-from bot.channels.slack.events import CHANGED, LOST
+from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
+from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
-from bot.channels.slack.views.cards import who
-from bot.channels.slack.views.home import EACH, Page
+from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage
+from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
-from bot.journal import Case, CaseAction, Change, Stage
-from bot.journal.slack_records import Event
-from bot.journal.statistics import today
+from bot.journal import Case, CaseAction, CaseChange, Stage
+from bot.journal.slack_records import SlackEvent
+from bot.journal.statistics import read_statistics
 
-LATE = "That took too long for Slack. Please press the button again."
-GONE = "There is no such case."
+TOO_LATE = "That took too long for Slack. Please press the button again."
+NO_CASE = "There is no such case."
 STALE = (
     "Case {case} has changed since this card was drawn: they may have written again. "
     "Nothing was {done}. Look at the card again."
@@ -26,97 +27,100 @@ STALE = (
 
 
 class ButtonHandler:
-    """The lane of clicks: quick, because a window must open within three seconds."""
+    """Handles the lane of clicks, quickly because a modal must open within three seconds.
 
-    def __init__(self, room: HandlerContext, health: Callable[[], list[home.Health]]) -> None:
-        self.room = room
-        self.desk = room.desk
-        self.cases = room.desk.journal.cases
-        self.book = room.desk.journal.slack
+    `health` returns the lines for App Home, `mail_is_taken` whether mail can be received now.
+    """
+
+    def __init__(self, context: HandlerContext, health: Callable[[], list[HealthLine]]) -> None:
+        self.context = context
+        self.desk = context.desk
+        self.cases = context.desk.journal.cases
+        self.store = context.desk.journal.slack
         self.health = health
-        self.taking: Callable[[], bool] = lambda: True  # can mail be taken?
-        self.watching: dict[str, str] = {}  # who has App Home open, and what they see
-        self.lost = ""  # Slack said that the app was removed, or its tokens
+        self.mail_is_taken: Callable[[], bool] = lambda: True
+        self.shown_homes: dict[str, str] = {}  # App Home as each person who has it open sees it
+        self.lost_access = ""  # what Slack said when the app or its tokens were removed
 
-    def act(self, event: Event) -> None:
-        """Do what one event asks for; what it may not is refused where it was asked."""
+    def handle(self, event: SlackEvent) -> None:
+        """Do what one event asks for, or say where it was asked why not."""
         payload = event.payload
-        if payload["kind"] in LOST:
-            if self.room.staff.team in ("", payload["team"]):
-                self.lost = payload["kind"]
+        if payload["kind"] in ACCESS_LOST:
+            if self.context.staff_permissions.team in ("", payload["team"]):
+                self.lost_access = payload["kind"]
             return
-        if payload["kind"] in CHANGED:
-            self.room.places.forget()
+        if payload["kind"] in CHANNEL_CHANGED:
+            self.context.channel_permissions.forget()
             return
-        if why := self.room.objection(payload):
+        if why := self.context.objection(payload):
             if payload["kind"] != "app_home_opened":
-                self.room.refuse(payload, why)
+                self.context.refuse(payload, why)
             return
         match payload["kind"]:
             case "app_home_opened":
-                self.home(str(payload["user"]), again=True)
+                self.publish_home(str(payload["user"]), again=True)
             case "command":
                 self._command(payload)
             case _:
                 self._click(payload)
 
-    def home(self, user: str, *, again: bool = False) -> None:
-        """Publish App Home when it is not what they see."""
+    def publish_home(self, user: str, *, again: bool = False) -> None:
+        """Publish App Home for a person when it differs from what they see, or `again`."""
         view = self._home(user)
         seen = repr(view["blocks"])
-        if not again and self.watching.get(user) == seen:
+        if not again and self.shown_homes.get(user) == seen:
             return
-        self.watching.pop(user, None)
-        with suppress(RefusedError):  # they left, or closed the app: nobody to show it to
-            self.room.client.call("views.publish", {"user_id": user, "view": view})
-            self.watching[user] = seen
+        self.shown_homes.pop(user, None)
+        with suppress(RefusedError):  # they left or closed the app
+            self.context.client.call("views.publish", {"user_id": user, "view": view})
+            self.shown_homes[user] = seen
 
     def _home(self, user: str) -> dict[str, Any]:
-        return home.home(
-            self.room.cards,
+        return home.build_home(
+            self.context.cards,
             mine=self._page(f"slack:{user}"),
             unclaimed=self._page(""),
-            numbers=today(self.desk.journal.engine, self.desk.journal.clock),
+            numbers=read_statistics(self.desk.journal.engine, self.desk.journal.clock),
             knowledge=self.desk.knowledge.version,
             health=self.health(),
-            taking=self.taking(),
+            taking=self.mail_is_taken(),
         )
 
-    def _page(self, owner: str | None, asked: str = "") -> Page:
-        """Open cases, of all or of one owner; a page that there is not is the last."""
-        ids = self.cases.ranked(owner)
-        pages = max(1, -(-len(ids) // EACH))
+    def _page(self, owner: str | None, asked: str = "") -> CasePage:
+        """Return a page of open cases, of all or of one owner; beyond the last page, the last."""
+        ids = self.cases.list_open_ids(owner)
+        pages = max(1, -(-len(ids) // CASES_PER_PAGE))
         number = max(1, min(_number(asked) or 1, pages))
-        shown = ids[(number - 1) * EACH : number * EACH]
-        found = [case for case in map(self.cases.read, shown) if case]
-        return Page(cases=found, total=len(ids), number=number)
+        shown = ids[(number - 1) * CASES_PER_PAGE : number * CASES_PER_PAGE]
+        cases = [case for case in map(self.cases.read, shown) if case]
+        return CasePage(cases=cases, total=len(ids), number=number)
 
     def _command(self, payload: Payload) -> None:
         verb, rest = payload["verb"], payload["text"].strip()
-        cards = self.room.cards
+        cards = self.context.cards
         if verb == "queue":
             page = self._page(None, rest)
             title, none = "What waits for a person", "Nothing. 🎉"
-            blocks = home.listed(cards, page, title, none, "/incident queue")
-            self.room.tell(payload, "The queue", blocks)
+            blocks = home.list_cases(cards, page, title, none, "/incident queue")
+            self.context.reply_privately(payload, "The queue", blocks)
         elif verb == "mine":
             page = self._page(actor(payload), rest)
-            blocks = home.listed(cards, page, "Your cases", "You have none.", "/incident mine")
-            self.room.tell(payload, "Your cases", blocks)
+            blocks = home.list_cases(cards, page, "Your cases", "You have none.", "/incident mine")
+            self.context.reply_privately(payload, "Your cases", blocks)
         elif verb == "case":
-            case = self._asked(_number(rest.removeprefix("#")))
-            drawn = cards.card(case) if case else None
+            case = self._find_case(_number(rest.removeprefix("#")))
+            drawn = cards.render(case) if case else None
             if drawn is None:
-                self.room.tell(payload, f"{GONE} `/incident queue` lists them.")
+                self.context.reply_privately(payload, f"{NO_CASE} `/incident queue` lists them.")
                 return
-            self.room.tell(payload, drawn.text, drawn.blocks)
+            self.context.reply_privately(payload, drawn.text, drawn.blocks)
         else:
-            self.room.tell(payload, HELP)
+            self.context.reply_privately(payload, HELP)
 
-    def _asked(self, number: int) -> Case | None:
-        """The case of this number; what joined a case that somebody has is shown there."""
+    def _find_case(self, number: int) -> Case | None:
+        """Return the case of this number; for a mail that joined a case, that case."""
         case = self.cases.read(number)
-        if case and case.parent and not case.open and not case.made:
+        if case and case.parent and not case.open and not case.decision:
             return self.cases.read(case.parent)
         return case
 
@@ -130,14 +134,14 @@ class ButtonHandler:
             return
         case = self.cases.read(_number(first))
         if case is None:
-            self.room.tell(payload, GONE)
+            self.context.reply_privately(payload, NO_CASE)
             return
         try:
-            # A value without a version is none that the desk made: it fits no case.
+            # No button of the desk lacks a version, so a value without one fits no case.
             self._on_case(action, case, rest if action == "claim" else rest or "?", payload)
         except (InputError, BlockedError) as error:
-            self.room.tell(payload, f"Nothing was sent: {error}")
-        self.room.wake()
+            self.context.reply_privately(payload, f"Nothing was sent: {error}")
+        self.context.wake()
 
     def _on_case(self, action: str, case: Case, rest: str, payload: Payload) -> None:
         match action:
@@ -152,37 +156,41 @@ class ButtonHandler:
             case "reopen":
                 self._reopen(case, rest, payload)
             case "edit" | "details" | "snooze" | "review":
-                self._write(action, case, payload)
+                self._open_modal_for(action, case, payload)
             case "show":
-                self.book.note(actor(payload), f"viewed:{case.id}", case.message_id)
-                later = self.book.later(case.message_id)
-                self._window(payload, case_reader.full(case, later))
+                self.store.append_audit(actor(payload), f"viewed:{case.id}", case.message_id)
+                later = self.store.list_follow_ups(case.message_id)
+                self._open_modal(payload, case_reader.full_case(case, later))
             case _:
-                self.room.tell(payload, "This button does nothing any more.")
+                self.context.reply_privately(payload, "This button does nothing any more.")
 
     def _claim(self, case: Case, owner: str, payload: Payload) -> None:
         me = actor(payload)
         if case.owner and owner and case.open:
-            self._window(payload, modals.claimed(case, mine=case.owner == me))
+            self._open_modal(payload, modals.change_owner(case, mine=case.owner == me))
             return
-        change = Change(verb="claimed", stage=Stage.CLAIMED, owner=me)
+        change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=me)
         if self.cases.change(case.id, actor=me, change=change, owner=""):
             return
-        self._not_first(case.id, payload)
+        self._say_who_was_first(case.id, payload)
 
-    def _not_first(self, case_id: int, payload: Payload) -> None:
-        """Somebody was: who, in words; nothing for the second click of the same person."""
+    def _say_who_was_first(self, case_id: int, payload: Payload) -> None:
+        """Say who was first; say nothing to the second click of the same person."""
         case = self.cases.read(case_id)
         if case is None or (case.open and case.owner == actor(payload)):
             return
-        if case.made:
-            self.room.tell(payload, f"{who(case.made.actor)} has already decided case {case.id}.")
+        if case.decision:
+            self.context.reply_privately(
+                payload, f"{mention(case.decision.actor)} has already decided case {case.id}."
+            )
         elif case.owner:
-            self.room.tell(payload, f"Case {case.id} is already taken by {who(case.owner)}.")
+            self.context.reply_privately(
+                payload, f"Case {case.id} is already taken by {mention(case.owner)}."
+            )
 
     def _approve(self, case: Case, version: str, payload: Payload) -> None:
-        if not self.room.cards.can_approve(case):
-            self.room.tell(payload, "There is no draft to approve. Use Edit & send.")
+        if not self.context.cards.can_approve(case):
+            self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
             return
         self._decide(case, version, payload, action=CaseAction.APPROVED, text=case.draft)
 
@@ -190,14 +198,14 @@ class ButtonHandler:
         self, case: Case, version: str, payload: Payload, *, action: CaseAction, text: str
     ) -> None:
         if not case.open or (case.owner and case.owner != actor(payload)):
-            self._not_first(case.id, payload)
+            self._say_who_was_first(case.id, payload)
             return
         done = self.desk.resolve(
             case.id, actor=actor(payload), action=action, text=text, version=version,
-            work=self.room.work,
+            enqueue_job=self.context.enqueue_job,
         )  # fmt: skip
         if not done:
-            self.room.tell(payload, STALE.format(case=case.id, done="sent or closed"))
+            self.context.reply_privately(payload, STALE.format(case=case.id, done="sent or closed"))
 
     def _reopen(self, case: Case, version: str, payload: Payload) -> None:
         me = actor(payload)
@@ -207,68 +215,72 @@ class ButtonHandler:
         if now.open and now.owner == me:
             return
         if now.open:
-            self.room.tell(
-                payload, f"Case {case.id} is already open again. {who(now.owner)} has it."
+            self.context.reply_privately(
+                payload, f"Case {case.id} is already open again. {mention(now.owner)} has it."
             )
             return
-        self.room.tell(payload, STALE.format(case=case.id, done="reopened"))
+        self.context.reply_privately(payload, STALE.format(case=case.id, done="reopened"))
 
-    def _write(self, action: str, case: Case, payload: Payload) -> None:
+    def _open_modal_for(self, action: str, case: Case, payload: Payload) -> None:
         if not case.open or (case.owner and case.owner != actor(payload)):
-            self._not_first(case.id, payload)
+            self._say_who_was_first(case.id, payload)
             return
         if action == "snooze":
-            self._window(payload, modals.snooze(case, self.room.words.snooze_minutes))
+            self._open_modal(payload, modals.choose_snooze(case, self.context.texts.snooze_minutes))
             return
         if action == "review":
-            text_id = self.book.keep(case.draft)
-            window = modals.check(case, kind="approve", text=case.draft, text_id=text_id)
-            self._window(payload, window)
+            text_id = self.store.store_text(case.draft)
+            window = modals.confirm_sending(case, kind="approve", text=case.draft, text_id=text_id)
+            self._open_modal(payload, window)
             return
-        draft = case.draft if self.room.cards.can_approve(case) else ""
+        draft = case.draft if self.context.cards.can_approve(case) else ""
         text = modals.DETAILS if action == "details" else draft
-        later = self.book.later(case.message_id)
-        self._window(payload, modals.edit(case, kind=action, text=text, later=later))
+        later = self.store.list_follow_ups(case.message_id)
+        self._open_modal(payload, modals.edit_reply(case, kind=action, text=text, later=later))
 
-    def _window(self, payload: Payload, view: modals.View) -> None:
+    def _open_modal(self, payload: Payload, view: modals.View) -> None:
         try:
-            self.room.client.call("views.open", {"trigger_id": payload["trigger"], "view": view})
+            self.context.client.call("views.open", {"trigger_id": payload["trigger"], "view": view})
         except RefusedError as error:
             if "trigger" not in str(error):
                 raise
-            self.room.tell(payload, LATE)
+            self.context.reply_privately(payload, TOO_LATE)
 
     def _feedback(self, payload: Payload, verdict: str, event_id: str) -> None:
         if verdict == "wrong":
-            self._window(payload, modals.wrong(_number(event_id)))
+            self._open_modal(payload, modals.report_wrong_answer(_number(event_id)))
             return
-        if asked := self.book.event(_number(event_id)):
-            rated(self.room.candidates, asked, verdict="right", by=actor(payload))
-        self.room.tell(payload, "Thank you, noted.")
+        if asked := self.store.read_event(_number(event_id)):
+            record_right_answer(
+                self.context.rated_answers_path, asked, verdict="right", by=actor(payload)
+            )
+        self.context.reply_privately(payload, "Thank you, noted.")
 
     def _share(self, payload: Payload, event_id: str) -> None:
         channel = str(payload.get("channel") or "")
-        asked = self.book.event(_number(event_id))
+        asked = self.store.read_event(_number(event_id))
         if asked is None or not asked.result:
-            self.room.tell(payload, "That answer is too old to share. Ask again.")
+            self.context.reply_privately(payload, "That answer is too old to share. Ask again.")
             return
-        if why := self.room.places.objection(channel):
-            self.room.refuse(payload, f"I do not speak in this channel: {why}")
+        if why := self.context.channel_permissions.objection(channel):
+            self.context.refuse(payload, f"I do not speak in this channel: {why}")
             return
-        self.book.put(
+        self.store.enqueue(
             f"share:{event_id}:{channel}", channel=channel, method="chat.postMessage",
-            payload=shared(asked),
+            payload=answer_without_buttons(asked),
         )  # fmt: skip
-        self.room.wake()
+        self.context.wake()
 
 
 def _number(text: str) -> int:
-    """A number that a case or an event can have; nothing has 0."""
+    """Return the id in a text; 0, which nothing has, where there is none."""
     return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
-def shared(asked: Event) -> dict[str, Any]:
-    """The answer as it was given, without the buttons that were for one person."""
-    told = json.loads(asked.result)
-    kept = [block for block in told["blocks"] if block.get("block_id") not in ("share", "feedback")]
-    return {"text": told["text"], "blocks": kept}
+def answer_without_buttons(asked: SlackEvent) -> dict[str, Any]:
+    """Return an answer as it was given, without the buttons for one person."""
+    answer = json.loads(asked.result)
+    kept = [
+        block for block in answer["blocks"] if block.get("block_id") not in ("share", "feedback")
+    ]
+    return {"text": answer["text"], "blocks": kept}

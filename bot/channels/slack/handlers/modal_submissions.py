@@ -1,6 +1,6 @@
-"""What the submission of a window does: looked at and committed before it is acknowledged.
+"""Handles submitted modals: each is checked and committed before it is acknowledged.
 
-The answer to Slack is the next window, so a person sees at once whether their mail was stored, and
+The answer to Slack is the next modal, so a person sees at once whether their mail was stored, and
 why not. The mail itself is sent by a job.
 """
 
@@ -8,37 +8,39 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.channels.slack.candidates import candidate
 from bot.channels.slack.context import HandlerContext, actor
-from bot.channels.slack.events import team_of, told
+from bot.channels.slack.events import decode_metadata, team_of
+from bot.channels.slack.rated_answers import record_wrong_answer
 from bot.channels.slack.views import case_reader, modals
-from bot.channels.slack.views.answers import refused
-from bot.channels.slack.views.blocks import words
-from bot.channels.slack.views.cards import who
+from bot.channels.slack.views.answers import refusal_text
+from bot.channels.slack.views.blocks import markdown
+from bot.channels.slack.views.cards import mention
 from bot.errors import BlockedError, InputError
-from bot.journal import Case, CaseAction, Change, Stage
+from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
 Ack = dict[str, Any]
-HOLDS = "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
-KEPT = "Thank you. It is kept for the next round of tests."
+TAKE_IT_OUT = (
+    "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
+)
+THANKS = "Thank you. It is kept for the next round of tests."
 MASKED = " What looked like a secret in it was removed first."
-EMPTY = "Write something, or cancel and use Resolve to close the case without a mail."
-LONG = "This is {count} characters; a reply may have {most}."
+EMPTY_TEXT = "Write something, or cancel and use Resolve to close the case without a mail."
+TOO_LONG = "This is {count} characters; a reply may have {most}."
 
 
 class ModalHandler:
-    """One function for each window."""
+    """Handles submitted modals; each modal has one method that returns the body of the answer."""
 
-    def __init__(self, room: HandlerContext) -> None:
-        self.room = room
-        self.desk = room.desk
-        self.cases = room.desk.journal.cases
-        self.book = room.desk.journal.slack
-        self.ways: Mapping[str, Callable[[Mapping[str, Any], dict[str, Any], str], Ack]] = {
+    def __init__(self, context: HandlerContext) -> None:
+        self.context = context
+        self.desk = context.desk
+        self.cases = context.desk.journal.cases
+        self.store = context.desk.journal.slack
+        self.submissions: Mapping[str, Callable[[Mapping[str, Any], dict[str, Any], str], Ack]] = {
             "edit": self._edit,
             "send": self._send,
             "snooze": self._snooze,
@@ -47,158 +49,180 @@ class ModalHandler:
             "page": self._page,
         }
 
-    def submitted(self, body: Mapping[str, Any]) -> Ack:
-        """The body of the ack."""
+    def handle(self, body: Mapping[str, Any]) -> Ack:
+        """Handle a submitted modal and return the body of the acknowledgement."""
         view, user = body.get("view") or {}, body.get("user") or {}
-        remembered, way = told(view), self.ways.get(view.get("callback_id", ""))
-        if way is None:
+        remembered, submit = (
+            decode_metadata(view),
+            self.submissions.get(view.get("callback_id", "")),
+        )
+        if submit is None:
             return {}
-        if why := self.room.staff.objection(user.get("id"), team_of(body), user.get("team_id")):
-            return _next(modals.done(_number(remembered), refused(why)))
-        made = way(view, remembered, actor({"user": user["id"]}))
-        self.room.wake()
-        return made
+        if why := self.context.staff_permissions.objection(
+            user.get("id"), team_of(body), user.get("team_id")
+        ):
+            return _next(modals.show_message(_case_id(remembered), refusal_text(why)))
+        answer = submit(view, remembered, actor({"user": user["id"]}))
+        self.context.wake()
+        return answer
 
     def _edit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, text = self._case(remembered), modals.text_of(dict(view))
+        case, text = self._read_case(remembered), modals.read_text(dict(view))
         if wrong := _errors(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
-        if case is None or not _still(case, remembered, me):
+        if case is None or not _is_unchanged(case, remembered, me):
             return self._conflict(case, remembered, me, text)
         remarks = warnings(text, self.desk.knowledge)
         kind = str(remembered.get("kind"))
-        read = modals.ticked(dict(view)) and remembered.get("warned") == modals.mark(remarks)
+        read = modals.is_ticked(dict(view)) and remembered.get("warned") == modals.warnings_digest(
+            remarks
+        )
         if remarks and not read:
-            later = self.book.later(case.message_id)
-            return _next(modals.edit(case, kind=kind, text=text, later=later, warnings=remarks))
-        text_id = self.book.keep(text)
-        return _next(modals.check(case, kind=kind, text=text, text_id=text_id))
+            later = self.store.list_follow_ups(case.message_id)
+            return _next(
+                modals.edit_reply(case, kind=kind, text=text, later=later, warnings=remarks)
+            )
+        text_id = self.store.store_text(text)
+        return _next(modals.confirm_sending(case, kind=kind, text=text, text_id=text_id))
 
     def _send(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, kept = self._case(remembered), self.book.event(int(remembered.get("text") or 0))
+        case, kept = (
+            self._read_case(remembered),
+            self.store.read_event(int(remembered.get("text") or 0)),
+        )
         if case is None or kept is None:
             return _next(_gone(remembered))
         text = str(kept.payload["text"])
         version = str(remembered.get("v"))
         try:
-            done = self._sent(case, remembered, me, text=text, version=version)
+            done = self._store_mail(case, remembered, me, text=text, version=version)
         except (InputError, BlockedError):
             done = False
         if done:
             return _next(
-                modals.done(case.id, "✅ *It is on its way.* The card shows when it went.")
+                modals.show_message(case.id, "✅ *It is on its way.* The card shows when it went.")
             )
         now = self.cases.read(case.id) or case
-        if now.made and now.made.actor == me and now.made.action.sends:
-            return _next(modals.done(case.id, "✅ *You have sent it already.* Once is enough."))
+        if now.decision and now.decision.actor == me and now.decision.action.sends:
+            return _next(
+                modals.show_message(case.id, "✅ *You have sent it already.* Once is enough.")
+            )
         return self._conflict(now, remembered, me, text)
 
-    def _sent(
+    def _store_mail(
         self, case: Case, remembered: dict[str, Any], me: str, *, text: str, version: str
     ) -> bool:
-        work = self.room.work
+        enqueue_job = self.context.enqueue_job
         if remembered.get("kind") == "details":
-            return self.desk.ask(case.id, actor=me, text=text, version=version, work=work)
+            return self.desk.request_details(
+                case.id, actor=me, text=text, version=version, enqueue_job=enqueue_job
+            )
         approves = remembered.get("kind") == "approve"
         action = CaseAction.APPROVED if approves else CaseAction.EDITED
         return self.desk.resolve(
-            case.id, actor=me, action=action, text=text, version=version, work=work
+            case.id, actor=me, action=action, text=text, version=version, enqueue_job=enqueue_job
         )
 
     def _snooze(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, minutes = self._case(remembered), modals.chosen(dict(view), "minutes")
+        case, minutes = self._read_case(remembered), modals.read_choice(dict(view), "minutes")
         if case is None or not minutes.isdecimal():
             return _next(_gone(remembered))
         until = stamp(self.desk.journal.clock() + timedelta(minutes=int(minutes)))
-        change = Change(verb="snoozed", stage=Stage.SNOOZED, owner=case.owner, due_at=until)
-        if case.owner not in ("", me) or not self._changed(case, remembered, me, change):
+        change = CaseChange(verb="snoozed", stage=Stage.SNOOZED, owner=case.owner, due_at=until)
+        if case.owner not in ("", me) or not self._apply_change(case, remembered, me, change):
             return self._conflict(self.cases.read(case.id), remembered, me)
         return {"response_action": "clear"}
 
     def _owner(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case = self._case(remembered)
+        case = self._read_case(remembered)
         owner = str(remembered.get("owner"))
         if case is None:
             return _next(_gone(remembered))
         if owner == me:
-            change = Change(verb="released", stage=Stage.OPEN, owner="")
+            change = CaseChange(verb="released", stage=Stage.OPEN, owner="")
         else:
-            change = Change(verb="taken over", stage=Stage.CLAIMED, owner=me)
+            change = CaseChange(verb="taken over", stage=Stage.CLAIMED, owner=me)
         if not self.cases.change(case.id, actor=me, change=change, owner=owner):
             return self._conflict(self.cases.read(case.id), remembered, me)
-        self._tell(case, f"{who(me)} has {change.verb} this case, which {who(owner)} had.")
+        self._announce_in_thread(
+            case, f"{mention(me)} has {change.verb} this case, which {mention(owner)} had."
+        )
         return {"response_action": "clear"}
 
     def _wrong(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        asked = self.book.event(int(remembered.get("event") or 0))
+        asked = self.store.read_event(int(remembered.get("event") or 0))
         if asked is None:
-            return _next(modals.done(0, "That answer is too old. Please ask again."))
-        note, kind = redact(modals.text_of(dict(view))), modals.chosen(dict(view), "kind")
-        candidate(self.room.candidates, asked, kind=kind, note=note.text, by=me)
-        return _next(modals.done(0, KEPT + MASKED * bool(note.spans)))
+            return _next(modals.show_message(0, "That answer is too old. Please ask again."))
+        note, kind = redact(modals.read_text(dict(view))), modals.read_choice(dict(view), "kind")
+        record_wrong_answer(
+            self.context.rated_answers_path, asked, kind=kind, note=note.text, by=me
+        )
+        return _next(modals.show_message(0, THANKS + MASKED * bool(note.spans)))
 
-    def _tell(self, case: Case, says: str) -> None:
-        """Into the thread of the card, for those who had it."""
-        self.book.put(
-            f"note:{case.id}:{case.version}", channel=self.room.channel, case_id=case.id,
+    def _announce_in_thread(self, case: Case, says: str) -> None:
+        """Post into the thread of the card, for those who had the case."""
+        self.store.enqueue(
+            f"note:{case.id}:{case.version}", channel=self.context.channel, case_id=case.id,
             method="chat.postMessage",
             payload={
-                "text": f"Case {case.id} changed hands", "blocks": [words(says)],
+                "text": f"Case {case.id} changed hands", "blocks": [markdown(says)],
                 "thread_of": case.parent or case.id,
             },
         )  # fmt: skip
 
     def _page(self, _view: Mapping[str, Any], remembered: dict[str, Any], _me: str) -> Ack:
-        case = self._case(remembered)
+        case = self._read_case(remembered)
         if case is None:
             return _next(_gone(remembered))
-        later = self.book.later(case.message_id)
-        return _next(case_reader.full(case, later, int(remembered.get("page") or 0)))
+        later = self.store.list_follow_ups(case.message_id)
+        return _next(case_reader.full_case(case, later, int(remembered.get("page") or 0)))
 
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""
     ) -> Ack:
-        """What happened meanwhile; while the case can still be answered, the text goes on."""
+        """Say what happened meanwhile; while the case is open, the person may go on writing."""
         if case is None:
             return _next(_gone(remembered))
-        later = self.book.later(case.message_id)
+        later = self.store.list_follow_ups(case.message_id)
         mine = text and case.open and case.owner in ("", me)
         kind = "details" if remembered.get("kind") == "details" else "edit"
         window = case_reader.conflict(
             case, text, later=later if mine else _since(later, case, remembered),
-            actions=self.room.words.actions, kind=kind if mine else "",
+            actions=self.context.texts.actions, kind=kind if mine else "",
         )  # fmt: skip
         return _next(window)
 
-    def _changed(self, case: Case, remembered: Mapping[str, Any], me: str, change: Change) -> bool:
+    def _apply_change(
+        self, case: Case, remembered: Mapping[str, Any], me: str, change: CaseChange
+    ) -> bool:
         version = str(remembered.get("v"))
         return self.cases.change(
             case.id, actor=me, change=change, owner=case.owner, version=version
         )
 
-    def _case(self, remembered: Mapping[str, Any]) -> Case | None:
-        return self.cases.read(_number(remembered))
+    def _read_case(self, remembered: Mapping[str, Any]) -> Case | None:
+        return self.cases.read(_case_id(remembered))
 
 
-def broken(number: str) -> Ack:
-    """Something broke before anything was stored."""
+def error_response(number: str) -> Ack:
+    """Return the modal for an error before anything was stored; `number` finds it in the log."""
     says = f"Something went wrong (error {number}). Nothing was sent. Copy your text and try again."
-    return _next(modals.done(0, says), push=True)
+    return _next(modals.show_message(0, says), push=True)
 
 
 def _errors(text: str) -> str:
     if not text.strip():
-        return EMPTY
+        return EMPTY_TEXT
     if len(text) > MAX_CHARACTERS:
-        return LONG.format(count=len(text), most=MAX_CHARACTERS)
+        return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
     kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
-    return HOLDS.format(kind=kinds[0]) if kinds else ""
+    return TAKE_IT_OUT.format(kind=kinds[0]) if kinds else ""
 
 
 def _since(
     later: Sequence[FollowUpMessage], case: Case, remembered: Mapping[str, Any]
 ) -> Sequence[FollowUpMessage]:
-    """The mails that came after the window was opened: a version ends in their number."""
+    """Return the mails that came after the modal was opened: a version ends in their number."""
     then, now = (
         int(version.rpartition(".")[2] or 0)
         for version in (str(remembered.get("v", "")), case.version)
@@ -206,7 +230,7 @@ def _since(
     return later[-(now - then) :] if 0 < then < now else ()
 
 
-def _still(case: Case, remembered: Mapping[str, Any], me: str) -> bool:
+def _is_unchanged(case: Case, remembered: Mapping[str, Any], me: str) -> bool:
     return case.open and case.version == remembered.get("v") and case.owner in ("", me)
 
 
@@ -214,10 +238,12 @@ def _next(view: modals.View, *, push: bool = False) -> Ack:
     return {"response_action": "push" if push else "update", "view": view}
 
 
-def _number(remembered: Mapping[str, Any]) -> int:
-    found = remembered.get("case")
-    return found if isinstance(found, int) else 0
+def _case_id(remembered: Mapping[str, Any]) -> int:
+    case_id = remembered.get("case")
+    return case_id if isinstance(case_id, int) else 0
 
 
 def _gone(remembered: Mapping[str, Any]) -> modals.View:
-    return modals.done(_number(remembered), "There is no such case any more. Nothing was sent.")
+    return modals.show_message(
+        _case_id(remembered), "There is no such case any more. Nothing was sent."
+    )

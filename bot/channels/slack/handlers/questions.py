@@ -1,7 +1,7 @@
-"""Staff ask the desk: by direct message, mention, command or shortcut; the responder is the mail's.
+"""Handles questions that staff ask by direct message, mention, command or shortcut.
 
-The answer is stored before it is posted, so that a crash in between repeats neither the thinking
-nor the post.
+The same responder answers them as mails. The answer is stored before it is posted, so that a crash
+in between repeats neither the decision nor the post.
 """
 
 import json
@@ -9,93 +9,102 @@ from contextlib import suppress
 from typing import Any
 
 from bot.channels.slack.context import HandlerContext, Payload
-from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.views.answers import HELP, WAIT
-from bot.channels.slack.views.blocks import words
+from bot.channels.slack.views.blocks import markdown
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
-from bot.journal.slack_records import Event
+from bot.journal.slack_records import SlackEvent
 
-SILENT = "There is no text in that message to look up."
+NO_TEXT = "There is no text in that message to look up."
 
 
 class QuestionHandler:
-    """The lane of questions: a model may take seconds, and no click waits for it."""
+    """Handles the lane of questions, apart from clicks because a model may take seconds."""
 
-    def __init__(self, room: HandlerContext) -> None:
-        self.room = room
-        self.book = room.desk.journal.slack
+    def __init__(self, context: HandlerContext) -> None:
+        self.context = context
+        self.store = context.desk.journal.slack
 
-    def ask(self, event: Event) -> None:
-        """Answer where the question was put, or say why not."""
+    def handle(self, event: SlackEvent) -> None:
+        """Answer a question where it was asked, or say why not."""
         payload = event.payload
-        if why := self.room.objection(payload):
-            self.room.refuse(payload, why)
+        if why := self.context.objection(payload):
+            self.context.refuse(payload, why)
             return
         if not payload["text"].strip():
-            self.room.tell(payload, SILENT if payload["kind"] == "shortcut" else HELP)
+            self.context.reply_privately(
+                payload, NO_TEXT if payload["kind"] == "shortcut" else HELP
+            )
             return
-        public = self._too_public(payload)
-        place = {"ts": ""} if public else self._status(event)
-        response = self.room.desk.responder.respond(_message(payload))
-        made = self._stored(event, response, place["ts"])
+        public = self._channel_objection(payload)
+        place = {"ts": ""} if public else self._post_status(event)
+        response = self.context.desk.responder.respond(_message(payload))
+        message = self._store_answer(event, response, place["ts"])
         if public:
-            made["text"] = f"I do not answer in that channel: {public}. Here is what I found."
-            made["blocks"] = [words(escaped(made["text"])), *made["blocks"]]
-        self._post(event, made, place, private=bool(public))
+            message["text"] = f"I do not answer in that channel: {public}. Here is what I found."
+            message["blocks"] = [markdown(escape(message["text"])), *message["blocks"]]
+        self._post(event, message, place, private=bool(public))
 
-    def _too_public(self, payload: Payload) -> str:
+    def _channel_objection(self, payload: Payload) -> str:
         if payload["kind"] != "app_mention":
             return ""
-        return self.room.places.objection(str(payload["channel"]))
+        return self.context.channel_permissions.objection(str(payload["channel"]))
 
-    def _status(self, event: Event) -> dict[str, str]:
-        """Say at once that it is being looked up; the answer takes the place of that word."""
+    def _post_status(self, event: SlackEvent) -> dict[str, str]:
+        """Post at once that the desk is looking it up; the answer replaces that message.
+
+        Returns its id in Slack as `ts`, empty where there is none to replace.
+        """
         payload = event.payload
         if payload.get("url"):
             if payload["kind"] == "shortcut":  # the ack of a command has said it
-                self.room.tell(payload, WAIT)
+                self.context.reply_privately(payload, WAIT)
             return {"ts": ""}
         if event.result:
             return {"ts": str(json.loads(event.result).get("status", ""))}
         where = {"channel": payload["channel"]} | _thread(payload)
         with suppress(DeliveryError):
-            answer = self.room.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
+            answer = self.context.client.call("chat.postMessage", {**where, **QUIET, "text": WAIT})
             ts = str(answer["ts"])
-            self.book.remember(event.id, json.dumps({"status": ts}))
+            self.store.store_result(event.id, json.dumps({"status": ts}))
             return {"ts": ts}
         return {"ts": ""}
 
-    def _stored(self, event: Event, response: Response, status: str) -> dict[str, Any]:
+    def _store_answer(self, event: SlackEvent, response: Response, status: str) -> dict[str, Any]:
         can_share = event.payload["kind"] == "command"
-        drawn = self.room.answers.answer(response, event.id, can_share=can_share)
-        made: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
-        kept = made | {"about": _about(response), "status": status}
-        self.book.remember(event.id, json.dumps(kept))
-        return made
+        drawn = self.context.answers.render(response, event.id, can_share=can_share)
+        message: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
+        kept = message | {"about": _about(response), "status": status}
+        self.store.store_result(event.id, json.dumps(kept))
+        return message
 
     def _post(
-        self, event: Event, made: dict[str, Any], place: dict[str, str], *, private: bool
+        self, event: SlackEvent, message: dict[str, Any], place: dict[str, str], *, private: bool
     ) -> None:
         payload, key = event.payload, f"answer:{event.id}"
         if url := payload.get("url"):
             where = {"url": url, "response_type": "ephemeral", "replace_original": True}
-            body = made | where | QUIET
-            self.book.put(key, channel=payload["user"], method="respond", payload=body)
+            body = message | where | QUIET
+            self.store.enqueue(key, channel=payload["user"], method="respond", payload=body)
         elif private:
-            self.book.put(key, channel=payload["user"], method="chat.postMessage", payload=made)
+            self.store.enqueue(
+                key, channel=payload["user"], method="chat.postMessage", payload=message
+            )
         elif place["ts"]:
-            body = made | {"ts": place["ts"]}
-            self.book.put(key, channel=payload["channel"], method="chat.update", payload=body)
+            body = message | {"ts": place["ts"]}
+            self.store.enqueue(key, channel=payload["channel"], method="chat.update", payload=body)
         else:
-            body = made | _thread(payload)
-            self.book.put(key, channel=payload["channel"], method="chat.postMessage", payload=body)
-        self.room.wake()
+            body = message | _thread(payload)
+            self.store.enqueue(
+                key, channel=payload["channel"], method="chat.postMessage", payload=body
+            )
+        self.context.wake()
 
 
 def _thread(payload: Payload) -> dict[str, Any]:
-    """A mention is answered in its thread, a direct message beside it."""
+    """Return the thread to answer in: that of a mention, and none for a direct message."""
     ts = payload.get("thread") or (payload.get("ts") if payload["kind"] == "app_mention" else None)
     return {"thread_ts": ts} if ts else {}
 
@@ -109,7 +118,7 @@ def _message(payload: Payload) -> Message:
 
 
 def _about(response: Response) -> dict[str, Any]:
-    """What an eval case needs to know of the answer."""
+    """Return what an evaluation case records of the answer."""
     return {
         "knowledge": response.knowledge,
         "lang": response.language,

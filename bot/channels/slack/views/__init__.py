@@ -1,1 +1,1 @@
-"""What staff see in Slack: cards, windows, App Home; pure functions of the state."""
+"""Draws what staff see in Slack: cards, modals and App Home, as pure functions of their state."""

@@ -1,20 +1,20 @@
-"""What the desk says to staff who ask it: the same outcomes as by mail, with their evidence."""
+"""Draws the answer to a question of staff: the outcomes as by mail, with their evidence."""
 
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from bot.answering.reply import headed
-from bot.channels.slack.mrkdwn import escaped
-from bot.channels.slack.texts import Words
+from bot.channels.slack.mrkdwn import escape
+from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import Drawn
+from bot.channels.slack.views.cards import RenderedMessage
 from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
 from bot.llm.consult import describe_consultation
 from bot.outbound import Outbound
 
-PASSAGE = 1_200
-SHOWN = 5
+MAX_PASSAGE_CHARACTERS = 1_200
+MAX_OUTCOMES = 5  # that are shown; of more only the number is named
 REFUSED = (
     "*Refused.* This asks for something that the desk never gives: a password, key or code, "
     "somebody's data, or our word that a link is genuine."
@@ -39,50 +39,57 @@ WAIT = "Looking it up …"
 SPOKEN = "Incident Desk has an answer for you"
 
 
-class Answers:
-    """Draws responses."""
+class AnswerView:
+    """Draws responses for staff.
 
-    def __init__(self, outbound: Outbound, words: Words, threshold: float) -> None:
+    `threshold` is the probability from which the desk answers by itself.
+    """
+
+    def __init__(self, outbound: Outbound, texts: StaffTexts, threshold: float) -> None:
         self.outbound = outbound
-        self.words = words
+        self.texts = texts
         self.threshold = threshold
 
-    def answer(self, response: Response, event_id: int, *, can_share: bool = False) -> Drawn:
-        """Every outcome, then whether it helped."""
-        made: list[Block] = []
+    def render(
+        self, response: Response, event_id: int, *, can_share: bool = False
+    ) -> RenderedMessage:
+        """Return every outcome, then buttons to rate and, with `can_share`, to share it."""
+        blocks: list[Block] = []
         if response.redactions:
-            made.append(b.words("🔒 Your text held what looks like a secret. It was not stored."))
+            blocks.append(
+                b.markdown("🔒 Your text held what looks like a secret. It was not stored.")
+            )
         if not response.outcomes:
-            made.append(b.words(NOTHING_ASKED))
-        for outcome in response.outcomes[:SHOWN]:
-            made += self._outcome(outcome, several=len(response.outcomes) > 1)
-        if (more := len(response.outcomes) - SHOWN) > 0:
-            made.append(b.remarks(MORE.format(count=more)))
-        made = b.fits(made, b.MOST_BLOCKS - 3)
-        rests_on = f"Published post, knowledge {escaped(response.knowledge)}"
-        made.append(b.remarks(rests_on, *map(escaped, describe_consultation(response))))
-        made.append(_feedback(event_id))
+            blocks.append(b.markdown(NOTHING_ASKED))
+        for outcome in response.outcomes[:MAX_OUTCOMES]:
+            blocks += self._outcome(outcome, several=len(response.outcomes) > 1)
+        if (more := len(response.outcomes) - MAX_OUTCOMES) > 0:
+            blocks.append(b.small_print(MORE.format(count=more)))
+        blocks = b.fit_message(blocks, b.MOST_BLOCKS - 3)
+        rests_on = f"Published post, knowledge {escape(response.knowledge)}"
+        blocks.append(b.small_print(rests_on, *map(escape, describe_consultation(response))))
+        blocks.append(_feedback(event_id))
         if can_share:
             value = str(event_id)
-            made.append(b.row("share", [b.button("Share here", "share", value)]))
-        return Drawn(blocks=made, text=SPOKEN)
+            blocks.append(b.button_row("share", [b.button("Share here", "share", value)]))
+        return RenderedMessage(blocks=blocks, text=SPOKEN)
 
     def _outcome(self, outcome: Outcome, *, several: bool) -> Iterator[Block]:
         if several:
-            yield b.said(outcome.question, 300)
+            yield b.quote(outcome.question, 300)
         match outcome:
             case Answer() if not self._may_be_said(outcome.passages):
-                yield b.words(NOT_SAFE)
+                yield b.markdown(NOT_SAFE)
             case Answer():
-                yield b.words(f"*The post answers this* ({outcome.probability:.0%} sure).")
+                yield b.markdown(f"*The post answers this* ({outcome.probability:.0%} sure).")
                 yield from self._passages(outcome.passages)
             case Refusal():
-                yield b.words(REFUSED)
+                yield b.markdown(REFUSED)
             case Escalation():
-                reason = self.words.reasons[outcome.reason]
-                yield b.words(f"*A person must decide this.* {escaped(reason.why)}")
+                reason = self.texts.reasons[outcome.reason]
+                yield b.markdown(f"*A person must decide this.* {escape(reason.why)}")
                 if nearest := [p for p in outcome.candidates[:2] if self._is_published(p)]:
-                    yield b.words(
+                    yield b.markdown(
                         f"Nearest in the post, for you to judge ({outcome.probability:.0%} sure; "
                         f"the desk answers from {self.threshold:.0%}):"
                     )
@@ -91,7 +98,7 @@ class Answers:
                 assert_never(outcome)
 
     def _may_be_said(self, passages: Sequence[Passage]) -> bool:
-        """Staff are told what a user might be told, and nothing else."""
+        """Return whether a user might be sent these passages; staff are shown nothing else."""
         templates = self.outbound.knowledge.templates["en"]
         return self.outbound.check("\n\n".join(headed(templates, p) for p in passages)).allowed
 
@@ -102,13 +109,13 @@ class Answers:
 
     def _passages(self, passages: Sequence[Passage]) -> Iterator[Block]:
         for passage in passages:
-            yield b.remarks(f"📄 *{escaped(passage.heading)}* ({passage.date})")
-            yield b.letter(passage.text, PASSAGE)
+            yield b.small_print(f"📄 *{escape(passage.heading)}* ({passage.date})")
+            yield b.preformatted(passage.text, MAX_PASSAGE_CHARACTERS)
 
 
-def refused(why: str) -> str:
-    """The same answer to everybody who may not."""
-    return f"Incident Desk cannot do that for you: {escaped(why)}."
+def refusal_text(why: str) -> str:
+    """Return the answer to anybody who may not do something; `why` completes it."""
+    return f"Incident Desk cannot do that for you: {escape(why)}."
 
 
 def _feedback(event_id: int) -> Block:

@@ -1,6 +1,7 @@
-"""Small pieces of Block Kit, each within Slack's limits.
+"""Builds the blocks of Slack's Block Kit, each within the limits that Slack documents.
 
-`said` and `label` take what users wrote; `words` takes only what this project wrote.
+`quote` and `plain_small_print` take what users wrote; `markdown` takes only what this project
+wrote.
 """
 
 import json
@@ -8,161 +9,175 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.channels.slack.mrkdwn import clip, cut, escaped, parts, tame, visible
+from bot.channels.slack.mrkdwn import (
+    escape,
+    neutralize,
+    split_text,
+    strip_invisible,
+    truncate,
+    truncate_counted,
+)
 
 Block = dict[str, Any]
 
-MOST_BLOCKS = 50
-MOST_IN_VIEW = 100
-MOST_CHARACTERS = 12_000
+MOST_BLOCKS = 50  # of a message
+MOST_IN_VIEW = 100  # blocks of a modal or App Home
+MOST_CHARACTERS = 12_000  # of all texts in a message
 MOST_BYTES = 200_000  # of a view; Slack refuses one of 250 kB
-PIECE = 2_900
-BUTTON = 75
-WARNINGS = 12
-INPUT = 3_000
+PIECE = 2_900  # characters of one text; Slack takes 3,000
+BUTTON = 75  # characters on a button
+MAX_WARNINGS = 12  # that are listed; of more only the number is named
+INPUT = 3_000  # characters of one text field
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": _plain(clip(text, 150))}
+    """Return a heading."""
+    return {"type": "header", "text": _plain(truncate(text, 150))}
 
 
-def words(markup: str, block_id: str = "") -> Block:
-    """Our own words, with Slack's marks."""
-    block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": clip(markup, PIECE)}}
+def markdown(markup: str, block_id: str = "") -> Block:
+    """Return a section of our own words in Slack's markup."""
+    block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": truncate(markup, PIECE)}}
     return block | ({"block_id": block_id} if block_id else {})
 
 
-def remarks(*markups: str) -> Block:
-    """Small print: our own words."""
-    elements = [{"type": "mrkdwn", "text": clip(m, PIECE)} for m in markups[:10]]
+def small_print(*markups: str) -> Block:
+    """Return small print of our own words in Slack's markup, at most ten pieces."""
+    elements = [{"type": "mrkdwn", "text": truncate(m, PIECE)} for m in markups[:10]]
     return {"type": "context", "elements": elements}
 
 
-def said(text: str, limit: int) -> Block:
-    """Somebody's text as a quotation: never formatted, never clickable."""
-    return _quote(cut(tame(text), limit))
+def quote(text: str, limit: int) -> Block:
+    """Return somebody's text as a quotation, cut at `limit`, without formatting or links."""
+    return _quote(truncate_counted(neutralize(text), limit))
 
 
-def sayings(text: str) -> list[Block]:
-    """The same for the whole of a text, however long: one block after another."""
-    return [_quote(part) for part in parts(tame(text), PIECE)]
+def quote_all(text: str) -> list[Block]:
+    """Return the whole of somebody's text as quotations, in as many blocks as it needs."""
+    return [_quote(part) for part in split_text(neutralize(text), PIECE)]
 
 
-def warned(warnings: Sequence[str]) -> list[Block]:
-    """What to look at once more: remarks may name what a user or a model wrote."""
-    lines = [f"• {each}" for each in warnings[:WARNINGS]]
-    if len(warnings) > WARNINGS:
-        lines.append(f"… and {len(warnings) - WARNINGS} more remarks")
-    return [words("⚠️ *Look at this once more:*"), said("\n".join(lines), PIECE)]
+def list_warnings(warnings: Sequence[str]) -> list[Block]:
+    """Return remarks on a text as blocks; a remark may quote what a user or a model wrote."""
+    lines = [f"• {each}" for each in warnings[:MAX_WARNINGS]]
+    if len(warnings) > MAX_WARNINGS:
+        lines.append(f"… and {len(warnings) - MAX_WARNINGS} more remarks")
+    return [markdown("⚠️ *Look at this once more:*"), quote("\n".join(lines), PIECE)]
 
 
-def letter(text: str, limit: int) -> Block:
-    """A text as it shall go out, or did: not defanged, and still without any mark of Slack's."""
-    return _rich("rich_text_preformatted", cut(text, limit) or "(empty)", border=0)
+def preformatted(text: str, limit: int) -> Block:
+    """Return a text exactly as it goes out or went out, cut at `limit`, without formatting."""
+    return _rich("rich_text_preformatted", truncate_counted(text, limit) or "(empty)", border=0)
 
 
-def letters(text: str) -> list[Block]:
-    """The same for the whole of a text."""
-    return [letter(part, PIECE) for part in parts(text, PIECE)]
+def preformatted_all(text: str) -> list[Block]:
+    """Return the whole of a text exactly as it goes out, in as many blocks as it needs."""
+    return [preformatted(part, PIECE) for part in split_text(text, PIECE)]
 
 
-def label(text: str) -> Block:
-    """Small print that holds something a user wrote, such as an address."""
-    return {"type": "context", "elements": [_plain(cut(visible(text), 400))]}
+def plain_small_print(text: str) -> Block:
+    """Return small print that may hold something a user wrote, such as an address."""
+    return {"type": "context", "elements": [_plain(truncate_counted(strip_invisible(text), 400))]}
 
 
 def divider() -> Block:
+    """Return a horizontal line."""
     return {"type": "divider"}
 
 
-def row(block_id: str, buttons: Sequence[Block]) -> Block:
+def button_row(block_id: str, buttons: Sequence[Block]) -> Block:
+    """Return a row of buttons."""
     return {"type": "actions", "block_id": block_id, "elements": list(buttons)}
 
 
 def button(text: str, action: str, value: str, *, style: str = "", spoken: str = "") -> Block:
-    """`spoken` is what a screen reader says where the words on the button are too few."""
-    made: Block = {
+    """Return a button.
+
+    `value` comes back with a click. `spoken` is what a screen reader says where the words on the
+    button are too few.
+    """
+    block: Block = {
         "type": "button",
         "action_id": action,
         "value": value,
-        "text": _plain(clip(text, BUTTON)),
+        "text": _plain(truncate(text, BUTTON)),
     }
     if spoken:
-        made["accessibility_label"] = clip(spoken, BUTTON)
-    return made | ({"style": style} if style else {})
+        block["accessibility_label"] = truncate(spoken, BUTTON)
+    return block | ({"style": style} if style else {})
 
 
-def sure(button_: Block, *, title: str, text: str, yes: str) -> Block:
-    """A button that asks once more."""
+def with_confirmation(button_: Block, *, title: str, text: str, yes: str) -> Block:
+    """Return the button `button_` with a question that must be confirmed after a click."""
     return button_ | {
         "confirm": {
-            "title": _plain(clip(title, 100)),
-            "text": _plain(clip(text, 300)),
-            "confirm": _plain(clip(yes, 30)),
+            "title": _plain(truncate(title, 100)),
+            "text": _plain(truncate(text, 300)),
+            "confirm": _plain(truncate(yes, 30)),
             "deny": _plain("No, go back"),
         }
     }
 
 
-def field(block_id: str, title: str, *, value: str = "", hint: str = "") -> Block:
-    """A text field of several lines."""
+def text_field(block_id: str, title: str, *, value: str = "", hint: str = "") -> Block:
+    """Return a text field of several lines; only the first one, `text_0`, is required."""
     element: Block = {
         "type": "plain_text_input", "action_id": "text", "multiline": True, "max_length": INPUT,
     }  # fmt: skip
     if value:
-        element["initial_value"] = clip(value, INPUT)
-    made: Block = {
+        element["initial_value"] = truncate(value, INPUT)
+    block: Block = {
         "type": "input", "block_id": block_id, "label": _plain(title), "element": element,
         "optional": block_id != "text_0",
     }  # fmt: skip
-    return made | ({"hint": _plain(hint)} if hint else {})
+    return block | ({"hint": _plain(hint)} if hint else {})
 
 
-def tick(block_id: str, title: str, says: str) -> Block:
-    """A box that must be ticked."""
-    option = {"text": _plain(clip(says, BUTTON)), "value": "yes"}
+def checkbox(block_id: str, title: str, says: str) -> Block:
+    """Return a box that must be ticked."""
+    option = {"text": _plain(truncate(says, BUTTON)), "value": "yes"}
     return {
         "type": "input", "block_id": block_id, "label": _plain(title),
         "element": {"type": "checkboxes", "action_id": "tick", "options": [option]},
     }  # fmt: skip
 
 
-def choice(block_id: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
-    """One of several."""
-    made = [{"text": _plain(clip(says, BUTTON)), "value": value} for value, says in options]
+def radio_buttons(block_id: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
+    """Return radio buttons for pairs of value and text."""
+    buttons = [{"text": _plain(truncate(says, BUTTON)), "value": value} for value, says in options]
     return {
         "type": "input", "block_id": block_id, "label": _plain(title),
-        "element": {"type": "radio_buttons", "action_id": "choice", "options": made},
+        "element": {"type": "radio_buttons", "action_id": "choice", "options": buttons},
     }  # fmt: skip
 
 
-def ago(at: str) -> str:
-    """A moment that every reader sees as their own 'three minutes ago'."""
+def relative_time(at: str) -> str:
+    """Return a stamp as text that Slack shows as, for example, 'three minutes ago'."""
     return _date(at, "{ago}")
 
 
-def moment(at: str) -> str:
-    """A moment in every reader's own time zone."""
+def absolute_time(at: str) -> str:
+    """Return a stamp as text that Slack shows in the time zone of each reader."""
     return _date(at, "{date_short_pretty} {time}")
 
 
-def fits(blocks: Sequence[Block], most: int = MOST_BLOCKS) -> list[Block]:
-    """No more blocks and characters than Slack takes of a message; what is left out is said."""
-    return _fitting(blocks, most, MOST_CHARACTERS, size)
+def fit_message(blocks: Sequence[Block], most: int = MOST_BLOCKS) -> list[Block]:
+    """Return the blocks that Slack takes in one message; a last one says when some are left out."""
+    return _fitting(blocks, most, MOST_CHARACTERS, text_size)
 
 
-def fits_view(blocks: Sequence[Block]) -> list[Block]:
-    """The same of a window or App Home, which may hold more."""
+def fit_view(blocks: Sequence[Block]) -> list[Block]:
+    """Return the blocks that Slack takes in a modal or App Home, which hold more than a message."""
     return _fitting(blocks, MOST_IN_VIEW, MOST_BYTES, lambda block: len(json.dumps(block)))
 
 
-def size(found: object) -> int:
-    """Characters of a block, or of what it holds."""
-    if isinstance(found, str):
-        return len(found)
-    if isinstance(found, dict):
-        return sum(size(value) for value in found.values())
-    return sum(size(each) for each in found) if isinstance(found, list) else 0
+def text_size(part: object) -> int:
+    """Return the number of characters in a block or a part of one."""
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, dict):
+        return sum(text_size(value) for value in part.values())
+    return sum(text_size(each) for each in part) if isinstance(part, list) else 0
 
 
 def _fitting(
@@ -170,7 +185,7 @@ def _fitting(
 ) -> list[Block]:
     if len(blocks) <= most and sum(map(measure, blocks)) <= room:
         return list(blocks)
-    rest = remarks("✂️ There is more than fits here.")
+    rest = small_print("✂️ There is more than fits here.")
     kept, left = [], room - measure(rest)
     for block in blocks[: most - 1]:
         left -= measure(block)
@@ -182,7 +197,7 @@ def _fitting(
 
 def _date(at: str, how: str) -> str:
     when = datetime.fromisoformat(at)
-    return f"<!date^{int(when.timestamp())}^{how}|{escaped(when.strftime('%d %b %H:%M UTC'))}>"
+    return f"<!date^{int(when.timestamp())}^{how}|{escape(when.strftime('%d %b %H:%M UTC'))}>"
 
 
 def _quote(text: str) -> Block:
@@ -190,7 +205,7 @@ def _quote(text: str) -> Block:
 
 
 def _rich(kind: str, text: str, **more: int) -> Block:
-    elements = [{"type": "text", "text": part} for part in parts(text, PIECE)]
+    elements = [{"type": "text", "text": part} for part in split_text(text, PIECE)]
     return {"type": "rich_text", "elements": [{"type": kind, "elements": elements, **more}]}
 
 

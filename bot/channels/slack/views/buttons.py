@@ -1,9 +1,9 @@
-"""What can be done with a case: always two rows, each button in its place."""
+"""Draws the buttons of a case, always in two rows and each at its place."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.channels.slack.mrkdwn import hidden_address
+from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.journal import Case
@@ -12,41 +12,41 @@ NOBODY = "The case is closed and nobody gets a mail. You can reopen it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """The desk's draft: whether the card shows all of it, and what comes before it."""
+class DraftOffer:
+    """The draft on a card: whether the card shows all of it, and what to do before sending it."""
 
-    whole: bool
-    first: str = ""
+    is_shown_whole: bool
+    do_first: str = ""
 
 
-def opened(case: Case, offer: Offer | None, *, green: bool) -> Iterator[Block]:
-    """Of an open case. One button is green: the one that comes first."""
+def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> Iterator[Block]:
+    """Yield the buttons of an open case; `green` says that *Approve* is the first choice."""
     value, style = f"{case.id}:{case.version}", "primary" if green else ""
     approve = [_approve(case, offer, value, style)] if offer else []
-    yield b.row("decide", [*approve, *_writing(value)])
-    yield b.row("handle", [_take(case, green=not green), *_handling(value)])
+    yield b.button_row("decide", [*approve, *_writing(value)])
+    yield b.button_row("handle", [_take(case, green=not green), *_handling(value)])
 
 
-def closed(case: Case) -> Iterator[Block]:
-    """Of a case that somebody decided."""
+def closed_case_buttons(case: Case) -> Iterator[Block]:
+    """Yield the buttons of a decided case."""
     value = f"{case.id}:{case.version}"
-    yield b.row("decide", [b.button("Show all", "show", value)])
-    yield b.row("handle", [_reopen(value)])
+    yield b.button_row("decide", [b.button("Show all", "show", value)])
+    yield b.button_row("handle", [_reopen(value)])
 
 
-def _approve(case: Case, offer: Offer, value: str, style: str) -> Block:
-    if not offer.whole:
+def _approve(case: Case, offer: DraftOffer, value: str, style: str) -> Block:
+    if not offer.is_shown_whole:
         return b.button("Review & send", "review", value, style=style)
-    return b.sure(
+    return b.with_confirmation(
         b.button("Approve & send", "approve", value, style=style),
         title="Send this draft?",
-        text=f"It goes to {hidden_address(case.sender)} as it stands above, once. {offer.first}",
+        text=f"It goes to {mask_address(case.sender)} as it stands above, once. {offer.do_first}",
         yes="Send it",
     )
 
 
 def _take(case: Case, *, green: bool) -> Block:
-    """One place on the card: take it, or give it back."""
+    """Return the button to claim a case; on an owned case, to release it or take it over."""
     owner = f"{case.id}:{case.owner}"
     if case.owner:
         return b.button("Release / take over", "claim", owner, spoken="Give back or take over")
@@ -62,14 +62,14 @@ def _writing(value: str) -> Iterator[Block]:
 def _handling(value: str) -> Iterator[Block]:
     yield b.button("Snooze", "snooze", value)
     not_ours = b.button("Not ours", "not_ours", value)
-    yield b.sure(not_ours, title="Not ours?", text=NOBODY, yes="Close it")
+    yield b.with_confirmation(not_ours, title="Not ours?", text=NOBODY, yes="Close it")
     resolve = b.button("Resolve", "resolve", value)
-    yield b.sure(resolve, title="Resolve without a mail?", text=NOBODY, yes="Close it")
+    yield b.with_confirmation(resolve, title="Resolve without a mail?", text=NOBODY, yes="Close it")
     yield b.button("Show all", "show", value)
 
 
 def _reopen(value: str) -> Block:
-    return b.sure(
+    return b.with_confirmation(
         b.button("Reopen", "reopen", value),
         title="Reopen?",
         text="You get the case. What was sent stays sent; a new mail can follow.",

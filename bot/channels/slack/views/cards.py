@@ -1,7 +1,7 @@
-"""A case -> the card that staff see: pure, from the journal's state alone.
+"""Draws the card of a case from the state of the journal alone.
 
-The order of the blocks is the same in every state: what it is, who has it, what they ask, what the
-desk would say, what can be done. After a decision only the last changes.
+The order of the blocks is the same in every state: what the case is, who has it, what the user
+asks, what the desk would say, what can be done.
 """
 
 from collections.abc import Iterator
@@ -9,88 +9,95 @@ from dataclasses import dataclass
 
 import re2
 
-from bot.channels.slack.mrkdwn import escaped, hidden_address
-from bot.channels.slack.texts import Words
+from bot.channels.slack.mrkdwn import escape, mask_address
+from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.buttons import Offer, closed, opened
+from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.corpus import Knowledge
-from bot.domain import EscalationReason, Priority
+from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.journal import Case, OutboxState, Stage
 
-QUESTION = 1_500
-DRAFT = 5_000
+MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
+MAX_DRAFT_CHARACTERS = 5_000  # of the draft on a card; a longer one cannot be approved unseen
 PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
-SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
-NO_RULE = "R18"
+PRIORITY_SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
 DONE, GONE, AMISS = "✅", "⚪", "⚠️"
-LOST = frozenset({OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.HELD, OutboxState.UNKNOWN})
+MAY_BE_LOST = frozenset(
+    {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
+)
 WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL = "somebody at the terminal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """A message: its blocks, and what is read out or shown where blocks are not."""
+class RenderedMessage:
+    """A message: its blocks, and the text that notifications and screen readers use instead."""
 
     blocks: list[Block]
     text: str
 
 
 class Cards:
-    """Draws cases under one knowledge and one choice of words."""
+    """Draws cases with the texts and the passages of one knowledge.
 
-    def __init__(self, knowledge: Knowledge, words: Words, threshold: float) -> None:
+    `threshold` is the probability from which the desk answers by itself.
+    """
+
+    def __init__(self, knowledge: Knowledge, texts: StaffTexts, threshold: float) -> None:
         self.knowledge = knowledge
-        self.words = words
+        self.texts = texts
         self.threshold = threshold
 
-    def card(self, case: Case) -> Drawn:
-        """The card as it stands."""
-        made = [
+    def render(self, case: Case) -> RenderedMessage:
+        """Return the card of a case as it is now."""
+        blocks = [
             b.header(f"{self._sign(case)} {self.title(case)}"),
-            b.words(self._standing(case), block_id="standing"),
-            b.label(_source(case)),
-            b.words(self._why(case)),
-            *self._asked(case),
+            b.markdown(self._standing(case), block_id="standing"),
+            b.plain_small_print(_source(case)),
+            b.markdown(self._why(case)),
+            *self._question(case),
             *self._draft(case),
             b.divider(),
-            *self._doing(case),
+            *self._actions(case),
         ]
-        return Drawn(blocks=b.fits(made), text=self.spoken(case))
+        return RenderedMessage(blocks=b.fit_message(blocks), text=self.summary(case))
 
-    def spoken(self, case: Case) -> str:
-        """For notifications and screen readers: no word of the user, no address."""
-        reason = self.words.reasons[EscalationReason(case.reason)].title
+    def summary(self, case: Case) -> str:
+        """Return one line for notifications: no word of the user and no address."""
+        reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
-    def line(self, case: Case) -> str:
-        """A case in a list: what it is, who has it, by when."""
+    def list_line(self, case: Case) -> str:
+        """Return the lines of a case in a list: what it is, who has it, until when."""
         state = self._state(case)
-        due = f" · {_until(case)} {b.moment(case.due_at)}" if case.open and case.due_at else ""
+        due = (
+            f" · {_until(case)} {b.absolute_time(case.due_at)}" if case.open and case.due_at else ""
+        )
         return (
-            f"{self._sign(case)} *{escaped(self.title(case))}*\n"
-            f"{state[:1].upper()}{state[1:]}{_by(case)} · came {b.ago(case.opened_at)}{due}"
+            f"{self._sign(case)} *{escape(self.title(case))}*\n"
+            f"{state[:1].upper()}{state[1:]}{_by(case)} · "
+            f"came {b.relative_time(case.opened_at)}{due}"
         )
 
     def can_approve(self, case: Case) -> bool:
-        """Is there a draft that answers?"""
+        """Return whether the case has a draft that answers."""
         return case.drafted
 
     def title(self, case: Case) -> str:
-        """What it is, in one line, without anybody's data."""
-        reason = self.words.reasons[EscalationReason(case.reason)].title
+        """Return what the case is, in one line and without personal data."""
+        reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id} · {self._urgency(case)} · {reason}"
 
     def _sign(self, case: Case) -> str:
         if case.open:
-            return SIGNS[Priority(case.priority)]
+            return PRIORITY_SIGNS[Priority(case.priority)]
         if _lost(case):
             return AMISS
         return DONE if case.stage is Stage.DECIDED else GONE
 
     def _urgency(self, case: Case) -> str:
-        return self.words.priorities[Priority(case.priority)]
+        return self.texts.priorities[Priority(case.priority)]
 
     def _state(self, case: Case) -> str:
         match case.stage:
@@ -108,42 +115,48 @@ class Cards:
                 return "closed without a mail"
 
     def _standing(self, case: Case) -> str:
-        """Who has it, since when, until when; after a decision who, what, when, and the mail."""
+        """Say who has the case and until when; after a decision who decided what, and the mail."""
         state = self._state(case)
-        lines = [f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.ago(case.opened_at)}"]
-        if case.made:
-            did = self.words.actions.get(case.made.action, case.made.action)
-            whoever = who(case.made.actor)
-            whoever = whoever[:1].upper() + whoever[1:]
-            lines = [f"*{whoever} {escaped(did)}*, {b.moment(case.made.at)}"]
+        lines = [
+            f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.relative_time(case.opened_at)}"
+        ]
+        if case.decision:
+            did = self.texts.actions.get(case.decision.action, case.decision.action)
+            person = mention(case.decision.actor)
+            person = person[:1].upper() + person[1:]
+            lines = [f"*{person} {escape(did)}*, {b.absolute_time(case.decision.at)}"]
         elif case.due_at:
-            lines[0] += f" · {_until(case)} {b.moment(case.due_at)}"
+            lines[0] += f" · {_until(case)} {b.absolute_time(case.due_at)}"
         if case.open and case.later:
             mails = "another mail" if case.later == 1 else f"{case.later} more mails"
-            lines.append(f"✉️ *They wrote {mails}*, last {b.ago(case.later_at)}: see the thread.")
+            lines.append(
+                f"✉️ *They wrote {mails}*, last {b.relative_time(case.later_at)}: see the thread."
+            )
         if case.delivery:
             lines.append(f"{self._mail(case)}")
         return "\n".join(lines)
 
     def _mail(self, case: Case) -> str:
-        assert case.delivery  # noqa: S101 - the caller has looked
-        said = self.words.delivery[case.delivery.state]
-        return f"{AMISS if _lost(case) else '✉️'} {escaped(said)} ({b.moment(case.delivery.at)})"
+        assert case.delivery  # noqa: S101 - the caller has checked
+        said = self.texts.delivery[case.delivery.state]
+        return (
+            f"{AMISS if _lost(case) else '✉️'} {escape(said)} ({b.absolute_time(case.delivery.at)})"
+        )
 
     def _why(self, case: Case) -> str:
-        reason = self.words.reasons[EscalationReason(case.reason)]
-        rule = f" Rule: {escaped(case.rule)}." if _held_by_rule(case) else ""
-        lines = [f"*Why it is here.* {escaped(reason.why)}{rule}"]
+        reason = self.texts.reasons[EscalationReason(case.reason)]
+        rule = f" Rule: {escape(describe_rule(case.rule))}." if _held_by_rule(case) else ""
+        lines = [f"*Why it is here.* {escape(reason.why)}{rule}"]
         if case.open:
             waits = case.stage is Stage.WAITING
-            lines.append(f"*What to do.* {WAIT if waits else escaped(reason.do)}")
+            lines.append(f"*What to do.* {WAIT if waits else escape(reason.do)}")
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
-            lines.append(f"🔒 Removed before anybody saw it: {escaped(kinds)}.")
+            lines.append(f"🔒 Removed before anybody saw it: {escape(kinds)}.")
         return "\n".join(lines)
 
     def _chance(self, case: Case) -> str:
-        """The probability in plain words, beside what the desk needs to send by itself."""
+        """Say in plain words how probable a right draft is, and what the desk itself requires."""
         sure = self._sure(case)
         if sure is None:
             return ""
@@ -153,63 +166,65 @@ class Cards:
         )
 
     def _sure(self, case: Case) -> float | None:
-        """How sure the desk is of the draft: of its weakest part."""
-        open_ = [a.probability for a in case.asked if a.kind == "escalation" and a.passages]
+        """Return the probability that the weakest part of the draft answers; None without one."""
+        open_ = [a.probability for a in case.questions if a.kind == "escalation" and a.passages]
         return min(open_, default=None)
 
-    def _asked(self, case: Case) -> Iterator[Block]:
-        yield b.words("*They write:*")
-        yield b.said(case.text, QUESTION)
-        if len(case.text) > QUESTION:
-            yield b.remarks("✂️ This is only the beginning: *Show all* has the whole mail.")
+    def _question(self, case: Case) -> Iterator[Block]:
+        yield b.markdown("*They write:*")
+        yield b.quote(case.text, MAX_QUESTION_CHARACTERS)
+        if len(case.text) > MAX_QUESTION_CHARACTERS:
+            yield b.small_print("✂️ This is only the beginning: *Show all* has the whole mail.")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
             return
         if not self.can_approve(case):
-            yield b.words("*Draft:* none. The post has no passage that comes near.")
+            yield b.markdown("*Draft:* none. The post has no passage that comes near.")
             return
-        yield b.words(f"*Draft*, in the words of the published post.{self._chance(case)}")
-        yield b.letter(case.draft, DRAFT)
-        if len(case.draft) > DRAFT:
-            yield b.remarks("✂️ Cut here: *Review & send* shows every word before it goes.")
-        yield b.remarks(*self._quotes(case))
+        yield b.markdown(f"*Draft*, in the words of the published post.{self._chance(case)}")
+        yield b.preformatted(case.draft, MAX_DRAFT_CHARACTERS)
+        if len(case.draft) > MAX_DRAFT_CHARACTERS:
+            yield b.small_print("✂️ Cut here: *Review & send* shows every word before it goes.")
+        yield b.small_print(*self._quotes(case))
 
     def _quotes(self, case: Case) -> Iterator[str]:
-        ids = dict.fromkeys(p for a in case.asked for p in a.passages[:2])
+        ids = dict.fromkeys(p for a in case.questions for p in a.passages[:2])
         known = [self.knowledge.passages[p] for p in ids if p in self.knowledge.passages]
         for passage in known[:5]:
-            yield f"📄 {escaped(passage.heading)} ({passage.date})"
+            yield f"📄 {escape(passage.heading)} ({passage.date})"
 
-    def _doing(self, case: Case) -> Iterator[Block]:
+    def _actions(self, case: Case) -> Iterator[Block]:
         if not case.open:
-            yield from closed(case)
+            yield from closed_case_buttons(case)
             return
-        green = self._green(case)
-        first = "" if green else self.words.reasons[EscalationReason(case.reason)].do
+        green = self._is_approve_first(case)
+        first = "" if green else self.texts.reasons[EscalationReason(case.reason)].do
         offer = (
-            Offer(whole=len(case.draft) <= DRAFT, first=first) if self.can_approve(case) else None
+            DraftOffer(is_shown_whole=len(case.draft) <= MAX_DRAFT_CHARACTERS, do_first=first)
+            if self.can_approve(case)
+            else None
         )
-        yield from opened(case, offer, green=green)
+        yield from open_case_buttons(case, offer, green=green)
 
-    def _green(self, case: Case) -> bool:
-        """Is whether the draft answers all that there is to decide, and does it look so?"""
+    def _is_approve_first(self, case: Case) -> bool:
+        """Return whether *Approve* is the first choice: only the draft is open, and it is good."""
         if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
             return False
         sure = self._sure(case)
-        return sure is not None and sure >= self.words.green_from
+        return sure is not None and sure >= self.texts.green_from
 
 
-def who(actor: str) -> str:
-    """A person as Slack shows them; anything else by our own word."""
-    found = PERSON.fullmatch(actor)
-    return f"<@{found.group(1)}>" if found else TERMINAL
+def mention(actor: str) -> str:
+    """Return an actor of the journal as Slack shows a person; any other one in words."""
+    person = PERSON.fullmatch(actor)
+    return f"<@{person.group(1)}>" if person else TERMINAL
 
 
 def _by(case: Case) -> str:
     if not (case.owner and case.open):
         return ""
-    has = who(case.owner)
+    has = mention(case.owner)
     return f" · {has} has it" if case.stage is Stage.WAITING else f" by {has}"
 
 
@@ -224,7 +239,7 @@ def _until(case: Case) -> str:
 
 
 def _held_by_rule(case: Case) -> bool:
-    """Or because a person has the conversation, which no rule of the mail says."""
+    """Return whether a mail rule holds it, rather than a person who has the conversation."""
     return (
         case.reason == EscalationReason.HELD
         and bool(case.rule)
@@ -233,12 +248,12 @@ def _held_by_rule(case: Case) -> bool:
 
 
 def _lost(case: Case) -> bool:
-    """Was a mail written that may not have arrived?"""
-    return case.delivery is not None and case.delivery.state in LOST
+    """Return whether a person's mail may not have arrived."""
+    return case.delivery is not None and case.delivery.state in MAY_BE_LOST
 
 
 def _tenths(probability: float) -> str:
-    """A probability as people count."""
+    """Return a probability as people count: about so many in ten."""
     tenths = round(probability * 10)
     if 0 < tenths < 10:
         return f"About {tenths} in 10"
@@ -246,7 +261,7 @@ def _tenths(probability: float) -> str:
 
 
 def _source(case: Case) -> str:
-    told = [f"By e-mail from {hidden_address(case.sender)}"]
-    told += [f"follows case {case.parent}"] * bool(case.parent)
-    told += ["nothing typed in this thread is sent"] * case.open
-    return " · ".join(told)
+    parts = [f"By e-mail from {mask_address(case.sender)}"]
+    parts += [f"follows case {case.parent}"] * bool(case.parent)
+    parts += ["nothing typed in this thread is sent"] * case.open
+    return " · ".join(parts)

@@ -4,28 +4,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from email import message_from_bytes
 from email.policy import SMTP
 
-from bot.channels.slack.mrkdwn import escaped
+from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import who
-from bot.channels.slack.views.modals import View, edit, view, wrote_again
+from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.modals import View, build_modal, edit_reply, follow_up_blocks
 from bot.journal import Case, Stage
 from bot.journal.slack_records import FollowUpMessage
 
-PAGE = 12_000  # characters
-ELSE = 3_000
-AGAIN = "They have written again since you began."
+PAGE_CHARACTERS = 12_000  # of a page of *Show all*
+MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of one's own
+WROTE_AGAIN = "They have written again since you began."
 
 
-def full(case: Case, later: Sequence[FollowUpMessage], page: int = 0) -> View:
-    """Everything, for one reader; that they looked is written down."""
+def full_case(case: Case, later: Sequence[FollowUpMessage], page: int = 0) -> View:
+    """Return a page of everything in a case; a page beyond the last is the last."""
     pages = list(_pages([*_everything(case, later)]))
     page = min(page, len(pages) - 1)
     title, count = f"Case {case.id}: all of it", len(pages)
     if page == count - 1:
-        return view("done", title, pages[page], {})
-    told = {"case": case.id, "page": page + 1}
-    return view("page", title, pages[page], told, submit=f"Part {page + 2} of {count}")
+        return build_modal("done", title, pages[page], {})
+    metadata = {"case": case.id, "page": page + 1}
+    return build_modal("page", title, pages[page], metadata, submit=f"Part {page + 2} of {count}")
 
 
 def conflict(
@@ -36,66 +36,67 @@ def conflict(
     actions: Mapping[str, str],
     kind: str = "",
 ) -> View:
-    """Somebody was first, or the user wrote again: what happened, beside one's own text.
+    """Return the modal for a case that changed meanwhile: what happened, beside one's own text.
 
-    With a `kind` one may go on from here: the text is in the fields, and looked at once more.
+    With a `kind` the person may go on from here: the text is in the fields and is checked again.
     """
     news = list(_news(case, bool(text), actions))
     if kind:
-        return edit(case, kind=kind, text=text, later=later, news=news)
-    news += wrote_again(later)
+        return edit_reply(case, kind=kind, text=text, later=later, news=news)
+    news += follow_up_blocks(later)
     if text:
-        news += [b.words("*Your text*, to copy:"), *b.letters(text)]
-    return view("conflict", f"Case {case.id}: changed", news, {})
+        news += [b.markdown("*Your text*, to copy:"), *b.preformatted_all(text)]
+    return build_modal("conflict", f"Case {case.id}: changed", news, {})
 
 
 def _everything(case: Case, later: Sequence[FollowUpMessage]) -> Iterator[Block]:
-    yield b.label(f"From: {case.sender}")
-    yield b.words("*They write:*")
-    yield from b.sayings(case.text)
+    yield b.plain_small_print(f"From: {case.sender}")
+    yield b.markdown("*They write:*")
+    yield from b.quote_all(case.text)
     for each in later:
-        yield b.words("*They wrote again:*")
-        yield from b.sayings(each.text)
+        yield b.markdown("*They wrote again:*")
+        yield from b.quote_all(each.text)
         if each.draft and case.open:
-            yield b.words("*Draft* for this mail:")
-            yield from b.letters(each.draft)
+            yield b.markdown("*Draft* for this mail:")
+            yield from b.preformatted_all(each.draft)
     if case.delivery and case.delivery.body:
-        yield b.words("*We wrote:*")
-        yield from b.letters(_written(case.delivery.body))
+        yield b.markdown("*We wrote:*")
+        yield from b.preformatted_all(_written(case.delivery.body))
     if case.draft and case.open:
-        yield b.words("*Draft:*")
-        yield from b.letters(case.draft)
+        yield b.markdown("*Draft:*")
+        yield from b.preformatted_all(case.draft)
 
 
 def _pages(blocks: Sequence[Block]) -> Iterator[list[Block]]:
-    made: list[Block] = []
+    page: list[Block] = []
     for block in blocks:
-        if made and sum(map(b.size, [*made, block])) > PAGE:
-            yield made
-            made = []
-        made.append(block)
-    yield made
+        if page and sum(map(b.text_size, [*page, block])) > PAGE_CHARACTERS:
+            yield page
+            page = []
+        page.append(block)
+    yield page
 
 
 def _news(case: Case, written: bool, actions: Mapping[str, str]) -> Iterator[Block]:  # noqa: FBT001 - two sentences
     nothing = "Nothing was sent." if written else "Nothing was changed."
-    yield b.words(f"⚠️ *{nothing}* {_happened(case, actions)}")
-    if case.delivery and case.delivery.body and (case.made or case.stage is Stage.WAITING):
-        yield b.words("*What went out instead:*")
-        yield b.letter(_written(case.delivery.body), ELSE)
+    yield b.markdown(f"⚠️ *{nothing}* {_happened(case, actions)}")
+    if case.delivery and case.delivery.body and (case.decision or case.stage is Stage.WAITING):
+        yield b.markdown("*What went out instead:*")
+        yield b.preformatted(_written(case.delivery.body), MAX_REPLY_CHARACTERS)
 
 
 def _happened(case: Case, actions: Mapping[str, str]) -> str:
-    if case.made:
-        did = escaped(actions.get(case.made.action, case.made.action))
-        return f"{who(case.made.actor)} decided this case and {did}, {b.moment(case.made.at)}."
+    if case.decision:
+        did = escape(actions.get(case.decision.action, case.decision.action))
+        at = b.absolute_time(case.decision.at)
+        return f"{mention(case.decision.actor)} decided this case and {did}, {at}."
     if case.stage is Stage.WAITING:
-        return f"{who(case.owner)} has asked the user for details."
+        return f"{mention(case.owner)} has asked the user for details."
     if case.owner:
-        return f"{who(case.owner)} has this case now."
-    return AGAIN
+        return f"{mention(case.owner)} has this case now."
+    return WROTE_AGAIN
 
 
 def _written(mail: bytes) -> str:
-    """The words of a mail of our own."""
+    """Return the text of a mail of ours."""
     return str(message_from_bytes(mail, policy=SMTP).get_content()).replace("\r\n", "\n")

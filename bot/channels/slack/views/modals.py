@@ -1,19 +1,19 @@
-"""The windows in which somebody writes or chooses: edit, check, snooze, owner, what was wrong."""
+"""Draws the modals in which staff write or choose, and reads what they entered."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.channels.slack.mrkdwn import clip, hidden_address, parts
+from bot.channels.slack.mrkdwn import mask_address, split_text, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import who
+from bot.channels.slack.views.cards import mention
 from bot.journal import Case
 from bot.journal.slack_records import FollowUpMessage
 
-QUESTION = 1_500
-LATEST = 3
+MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest
+MAX_FOLLOW_UPS = 3  # later mails above the reply, the newest
 View = dict[str, Any]
 DETAILS = (
     "Hello,\n\nThank you for your message. So that we can answer it, please tell us a little more: "
@@ -22,7 +22,7 @@ DETAILS = (
 )
 
 
-def edit(
+def edit_reply(
     case: Case,
     *,
     kind: str,
@@ -31,100 +31,107 @@ def edit(
     warnings: Sequence[str] = (),
     news: Sequence[Block] = (),
 ) -> View:
-    """Write the reply to a case and its later mails; with warnings, a box must be ticked first.
+    """Return the modal to write a reply, or with the kind `details` a request for details.
 
-    `news` is what happened since it was begun.
+    With `warnings` about `text` a box must be ticked before it goes on. `news` are blocks about
+    what happened since the text was begun.
     """
     asks = kind == "details"
-    written = parts(text, b.INPUT)
-    made: list[Block] = [
+    written = split_text(text, b.INPUT)
+    blocks: list[Block] = [
         *news,
-        *(b.warned(warnings) if warnings else ()),
-        b.label(f"Goes to {hidden_address(case.sender)}. Nothing is sent before the next step."),
-        b.words("*They write:*"),
-        b.said(case.text, QUESTION),
-        *wrote_again(later),
+        *(b.list_warnings(warnings) if warnings else ()),
+        b.plain_small_print(
+            f"Goes to {mask_address(case.sender)}. Nothing is sent before the next step."
+        ),
+        b.markdown("*They write:*"),
+        b.quote(case.text, MAX_QUESTION_CHARACTERS),
+        *follow_up_blocks(later),
         *_fields("What do you need to know?" if asks else "Your reply", written),
     ]
     if warnings:
-        made.append(
-            b.tick("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
+        blocks.append(
+            b.checkbox("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
         )
-    told = {
-        "case": case.id, "v": case.version, "kind": kind, "warned": mark(warnings),
+    metadata = {
+        "case": case.id, "v": case.version, "kind": kind, "warned": warnings_digest(warnings),
         "gaps": [_gap(part) for part in written[:-1]],
     }  # fmt: skip
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
-    return view("edit", title, made, told, submit="Next: check")
+    return build_modal("edit", title, blocks, metadata, submit="Next: check")
 
 
-def wrote_again(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
-    """The last mails that came after the first of a case."""
-    if len(later) > LATEST:
-        yield b.remarks(f"✂️ {len(later) - LATEST} more mails in between: *Show all* has them.")
-    for each in later[-LATEST:]:
-        yield b.words("✉️ *They wrote again:*")
-        yield b.said(each.text, QUESTION)
+def follow_up_blocks(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
+    """Yield the newest later mails of a case as blocks."""
+    if len(later) > MAX_FOLLOW_UPS:
+        yield b.small_print(
+            f"✂️ {len(later) - MAX_FOLLOW_UPS} more mails in between: *Show all* has them."
+        )
+    for each in later[-MAX_FOLLOW_UPS:]:
+        yield b.markdown("✉️ *They wrote again:*")
+        yield b.quote(each.text, MAX_QUESTION_CHARACTERS)
 
 
-def check(case: Case, *, kind: str, text: str, text_id: int) -> View:
-    """The last look: to whom, and every word."""
-    made = [
-        b.words(
+def confirm_sending(case: Case, *, kind: str, text: str, text_id: int) -> View:
+    """Return the modal for the last check: the recipient and every word of the mail."""
+    blocks = [
+        b.markdown(
             "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
         ),
-        b.label(f"To: {case.sender}"),
-        *b.letters(text),
+        b.plain_small_print(f"To: {case.sender}"),
+        *b.preformatted_all(text),
     ]
-    told = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}
-    return view("send", f"Case {case.id}: send?", made, told, submit="Send now")
+    metadata = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}
+    return build_modal("send", f"Case {case.id}: send?", blocks, metadata, submit="Send now")
 
 
-def done(case_id: int, says: str) -> View:
-    """The end of a way."""
-    return view("done", f"Case {case_id}" if case_id else "Incident Desk", [b.words(says)], {})
+def show_message(case_id: int, says: str) -> View:
+    """Return a modal that only says something; 0 stands for no case."""
+    return build_modal(
+        "done", f"Case {case_id}" if case_id else "Incident Desk", [b.markdown(says)], {}
+    )
 
 
-def snooze(case: Case, minutes: Sequence[int]) -> View:
-    """For how long."""
+def choose_snooze(case: Case, minutes: Sequence[int]) -> View:
+    """Return the modal to choose for how many minutes a case is snoozed."""
     options = [(str(m), f"{m // 60} hours" if m >= 120 else f"{m} minutes") for m in minutes]
-    told = {"case": case.id, "v": case.version}
-    blocks = [b.choice("minutes", "Put it off for", options)]
-    return view("snooze", f"Case {case.id}: snooze", blocks, told, submit="Snooze")
+    metadata = {"case": case.id, "v": case.version}
+    blocks = [b.radio_buttons("minutes", "Put it off for", options)]
+    return build_modal("snooze", f"Case {case.id}: snooze", blocks, metadata, submit="Snooze")
 
 
-def claimed(case: Case, *, mine: bool) -> View:
-    """Give it back, or take it from somebody: never by one click."""
+def change_owner(case: Case, *, mine: bool) -> View:
+    """Return the modal that asks before a case is released or taken over."""
     verb = "release" if mine else "take over"
     says = (
         "You have this case. Give it back to the queue?"
         if mine
-        else f"{who(case.owner)} has this case. Take it over? They are told in its thread."
+        else f"{mention(case.owner)} has this case. Take it over? They are told in its thread."
     )
-    told = {"case": case.id, "owner": case.owner, "verb": verb}
+    metadata = {"case": case.id, "owner": case.owner, "verb": verb}
     title = f"Case {case.id}: {verb}"
     yes = "Give it back" if mine else "Take it over"
-    return view("owner", title, [b.words(says)], told, submit=yes)
+    return build_modal("owner", title, [b.markdown(says)], metadata, submit=yes)
 
 
-def wrong(event_id: int) -> View:
-    """What should the desk have said?"""
+def report_wrong_answer(event_id: int) -> View:
+    """Return the modal that asks what the desk should have answered."""
     options = [
         ("answerable", "The post answers this, with other words"),
         ("unanswerable", "The post says nothing about it"),
         ("refuse", "It should have been refused"),
         ("escalate", "A person should decide it"),
     ]
-    made = [
-        b.choice("kind", "What is right?", options),
-        b.field("text_0", "What should it have said?", hint="No names, no keys: it is kept.")
+    blocks = [
+        b.radio_buttons("kind", "What is right?", options),
+        b.text_field("text_0", "What should it have said?", hint="No names, no keys: it is kept.")
         | {"optional": True},
     ]
-    return view("wrong", "What was wrong?", made, {"event": event_id}, submit="Send")
+    return build_modal("wrong", "What was wrong?", blocks, {"event": event_id}, submit="Send")
 
 
-def text_of(view: dict[str, Any]) -> str:
-    """What was typed, its parts together again as they were cut."""
+def read_text(view: dict[str, Any]) -> str:
+    """Return the text that was typed, with its parts joined as they had been split."""
     values = view["state"]["values"]
     gaps = json.loads(view.get("private_metadata") or "{}").get("gaps", [])
     typed = [_typed(values, number) for number in range(len(gaps) + 1)]
@@ -133,49 +140,55 @@ def text_of(view: dict[str, Any]) -> str:
     return "".join(kept).strip("\n")
 
 
-def chosen(view: dict[str, Any], block_id: str) -> str:
-    """The value of a choice."""
-    found = view["state"]["values"].get(block_id, {}).get("choice", {}).get("selected_option") or {}
-    return str(found.get("value", ""))
+def read_choice(view: dict[str, Any], block_id: str) -> str:
+    """Return the value of the chosen radio button; empty when none is chosen."""
+    block = view["state"]["values"].get(block_id, {})
+    option = block.get("choice", {}).get("selected_option") or {}
+    return str(option.get("value", ""))
 
 
-def ticked(view: dict[str, Any]) -> bool:
-    """Is the box ticked?"""
-    found = view["state"]["values"].get("warned", {}).get("tick", {})
-    return bool(found.get("selected_options"))
+def is_ticked(view: dict[str, Any]) -> bool:
+    """Return whether the box about the warnings is ticked."""
+    box = view["state"]["values"].get("warned", {}).get("tick", {})
+    return bool(box.get("selected_options"))
 
 
-def mark(warnings: Sequence[str]) -> str:
-    """Short enough for a window's memory: which remarks were read."""
+def warnings_digest(warnings: Sequence[str]) -> str:
+    """Return a short digest of the warnings that were shown, for the metadata of a modal."""
     return hashlib.sha256("|".join(warnings).encode()).hexdigest()[:16] if warnings else ""
 
 
-def view(
-    callback: str, title: str, blocks: Sequence[Block], told: dict[str, Any], *, submit: str = ""
+def build_modal(
+    callback: str,
+    title: str,
+    blocks: Sequence[Block],
+    metadata: dict[str, Any],
+    *,
+    submit: str = "",
 ) -> View:
-    """A window; `told` is what it remembers."""
-    made: View = {
+    """Return a modal; `metadata` is what Slack sends back when it is submitted."""
+    modal: View = {
         "type": "modal",
         "callback_id": callback,
-        "title": {"type": "plain_text", "text": clip(title, 24)},
+        "title": {"type": "plain_text", "text": truncate(title, 24)},
         "close": {"type": "plain_text", "text": "Cancel" if submit else "Close"},
-        "private_metadata": json.dumps(told),
-        "blocks": b.fits_view(blocks),
+        "private_metadata": json.dumps(metadata),
+        "blocks": b.fit_view(blocks),
     }
-    return made | ({"submit": {"type": "plain_text", "text": submit}} if submit else {})
+    return modal | ({"submit": {"type": "plain_text", "text": submit}} if submit else {})
 
 
 def _fields(title: str, written: Sequence[str]) -> list[Block]:
-    """One field, or as many as a long text needs."""
+    """Return one text field, or as many as a long text needs."""
     labels = [title, *(f"Part {n + 1} of {len(written)}" for n in range(1, len(written)))]
     return [
-        b.field(f"text_{n}", label, value=part.rstrip())
+        b.text_field(f"text_{n}", label, value=part.rstrip())
         for n, (label, part) in enumerate(zip(labels, written, strict=True))
     ]
 
 
 def _gap(part: str) -> str:
-    """What stood between this part and the next: a paragraph, a line, a word, or nothing."""
+    """Return what separated this part from the next: line breaks, a space or nothing."""
     ending = part[len(part.rstrip()) :]
     return "\n" * min(ending.count("\n"), 2) or " " * bool(ending)
 

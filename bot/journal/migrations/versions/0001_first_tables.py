@@ -1,4 +1,4 @@
-"""The tables of the first version; a database that already has them is taken over."""
+"""Creates the tables of the first version, unless the database already has them."""
 
 import sqlalchemy as sa
 from alembic import op

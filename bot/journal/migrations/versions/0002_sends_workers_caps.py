@@ -1,4 +1,4 @@
-"""Order in a conversation, sends that wait and fail, workers, caps, an audit nobody rewrites."""
+"""Adds the order in a conversation, retries of mails, workers, caps, an append-only audit."""
 
 import sqlalchemy as sa
 from alembic import op

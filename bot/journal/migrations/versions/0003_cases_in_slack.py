@@ -1,4 +1,4 @@
-"""Who has a case, and what goes in and out of Slack."""
+"""Adds the owner and stage of a case, and the tables of Slack's events, cards and posts."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which mails belong together: the thread of a conversation, and the Message-ID of each mail."""
+"""Adds the thread of each conversation and the Message-ID of each mail."""
 
 import json
 

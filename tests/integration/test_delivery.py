@@ -1,4 +1,4 @@
-"""A hand-over that ends in an error nobody foresaw: retried, or failed with a case, never left."""
+"""A delivery that ends in an unforeseen error is retried, or fails with a case; it is never left."""
 
 import logging
 from collections.abc import Iterator
@@ -10,26 +10,31 @@ import pytest
 import sqlalchemy as sql
 from typing_extensions import override
 
-from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.channels.slack.texts import read_words
+from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import queue_lines
-from bot.commands.doctor import examine
+from bot.commands.doctor import run_checks
 from bot.corpus import Knowledge
 from bot.errors import MissingError, RefusedError
 from bot.journal import OutboxState
 from bot.journal.engine import writing
-from bot.serve.maintenance import Pace
+from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Relay, Settings
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_mail_smtp import Script
 from tests.integration.test_mail_smtp import running as smtp_server
-from tests.integration.test_running import EXPOSED, mail, page, received, running
-from tests.integration.test_service import free_port
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    mail,
+    page,
+    received,
+    running,
+    strict_responder,
+)
 from tests.support.waiting import SAFETY_NET_SECONDS
 from tests.support.waiting import wait_until as until
 
@@ -45,17 +50,13 @@ UNFORESEEN = [
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
-    app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return strict_responder(knowledge)
 
 
 @pytest.fixture
 def app(settings: Settings, quick: Responder) -> Iterator[App]:
-    made = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    made.__dict__ |= {"knowledge": quick.knowledge, "responder": quick}
-    yield made
-    made.journal.close()
+    with app_with(settings, quick) as app:
+        yield app
 
 
 class Way:
@@ -97,19 +98,20 @@ def test_a_hand_over_that_always_breaks_is_retried_and_then_a_case(
     app.desk.out, app.desk.was_sent = way, way.was_sent
     decided(app, 1, 2, 3)
     assert app.desk.deliver() == 2, "one broken mail stops no other"
-    assert app.journal.sends.counts() == {"ready": 1, "sent": 2}
-    assert caplog.text.count("a hand-over broke") == 1
+    assert app.journal.mail_outbox.count_by_state() == {"ready": 1, "sent": 2}
+    assert caplog.text.count("a delivery broke") == 1
     for _ in range(4):
         due_again(app)
         app.desk.deliver()
-    assert app.journal.sends.counts() == {"failed": 1, "sent": 2}
-    (send,) = app.journal.sends.in_state(OutboxState.FAILED)
+    assert app.journal.mail_outbox.count_by_state() == {"failed": 1, "sent": 2}
+    (send,) = app.journal.mail_outbox.list_in_state(OutboxState.FAILED)
     assert type(error).__name__ in send.fault
-    assert [case.message_id for case in app.journal.cases.queue()] == [send.message_id]
+    assert [case.message_id for case in app.journal.cases.list_open()] == [send.message_id]
     assert any(
-        f"mail {send.id} to" in line for line in queue_lines(app.journal, read_words(KNOWLEDGE))
+        f"mail {send.id} to" in line
+        for line in queue_lines(app.journal, read_staff_texts(KNOWLEDGE))
     )
-    assert not next(line for line in examine(app) if line.name == "sends").good
+    assert not next(line for line in run_checks(app) if line.name == "sends").good
 
 
 def test_a_mail_that_was_taken_before_the_error_is_not_sent_again(app: App) -> None:
@@ -119,7 +121,7 @@ def test_a_mail_that_was_taken_before_the_error_is_not_sent_again(app: App) -> N
     for _ in range(3):
         due_again(app)
         app.desk.deliver()
-    assert app.journal.sends.counts() == {"sent": 1}
+    assert app.journal.mail_outbox.count_by_state() == {"sent": 1}
     assert list(way.sent.values()) == [1]
 
 
@@ -130,12 +132,12 @@ def test_a_mail_that_nobody_can_look_up_waits_for_its_copy_and_then_for_a_person
     app.desk.out, app.desk.was_sent = Way(RuntimeError("x")), broken
     decided(app, 1)
     app.desk.deliver()
-    assert app.journal.sends.counts() == {"unknown": 1}
+    assert app.journal.mail_outbox.count_by_state() == {"unknown": 1}
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
     with running(app):
-        until(lambda: app.journal.sends.counts() == {"held": 1})
-    assert len(app.journal.cases.queue()) == 1
+        until(lambda: app.journal.mail_outbox.count_by_state() == {"held": 1})
+    assert len(app.journal.cases.list_open()) == 1
 
 
 def test_a_check_that_breaks_lets_nothing_out_and_ends_with_a_case(
@@ -153,8 +155,8 @@ def test_a_check_that_breaks_lets_nothing_out_and_ends_with_a_case(
         due_again(app)
         app.desk.deliver()
     assert way.sent == {}
-    assert app.journal.sends.counts() == {"failed": 1}
-    assert len(app.journal.cases.queue()) == 1
+    assert app.journal.mail_outbox.count_by_state() == {"failed": 1}
+    assert len(app.journal.cases.list_open()) == 1
 
 
 def test_a_result_that_could_not_be_stored_is_found_out_after_the_lease(
@@ -170,15 +172,15 @@ def test_a_result_that_could_not_be_stored_is_found_out_after_the_lease(
         def missing(_send_id: int) -> bool:
             raise MissingError("the database does not answer")
 
-        away.setattr(app.journal.sends, "sent", missing)
+        away.setattr(app.journal.mail_outbox, "mark_sent", missing)
         with pytest.raises(MissingError):
             app.desk.deliver()
-    assert app.journal.sends.counts() == {"sending": 1}
-    assert app.desk.abandoned(60) == [], "a hand-over may take its time"
+    assert app.journal.mail_outbox.count_by_state() == {"sending": 1}
+    assert app.desk.list_abandoned(60) == [], "a hand-over may take its time"
     service = Service(app, lambda _handled: None)
-    service.upkeep.pace = Pace(lease=0)
-    service.upkeep.sweep()
-    assert app.journal.sends.counts() == {"sent": 1}
+    service.maintenance.intervals = MaintenanceIntervals(lease=0)
+    service.maintenance.take_over_silent_workers()
+    assert app.journal.mail_outbox.count_by_state() == {"sent": 1}
     assert list(way.sent.values()) == [1]
 
 
@@ -189,7 +191,7 @@ def test_what_a_thread_has_in_hand_is_not_taken_from_it(app: App) -> None:
     class Slow(Way):
         @override
         def send(self, mail: bytes, *, recipient: str) -> None:
-            seen.append(app.desk.abandoned(0))
+            seen.append(app.desk.list_abandoned(0))
             super().send(mail, recipient=recipient)
 
     app.desk.out = Slow(RuntimeError("x"))
@@ -202,11 +204,11 @@ def test_a_mail_that_kills_the_process_each_time_is_not_tried_for_ever(app: App)
     decided(app, 2)
     for _ in range(20):
         due_again(app)
-        for send in app.journal.sends.due():
-            app.journal.sends.claim(send.id, "dead")
-        app.desk.settle(app.journal.sends.left_behind(["dead"]))
-    assert app.journal.sends.counts() == {"failed": 1}
-    assert len(app.journal.cases.queue()) == 1
+        for send in app.journal.mail_outbox.list_due():
+            app.journal.mail_outbox.claim(send.id, "dead")
+        app.desk.settle_interrupted(app.journal.mail_outbox.list_claimed_by(["dead"]))
+    assert app.journal.mail_outbox.count_by_state() == {"failed": 1}
+    assert len(app.journal.cases.list_open()) == 1
 
 
 def test_an_address_outside_ascii_goes_out_in_the_form_that_the_server_takes(app: App) -> None:
@@ -225,9 +227,9 @@ def test_an_address_outside_ascii_goes_out_in_the_form_that_the_server_takes(app
             for envelope in found.script.got:
                 assert isinstance(envelope.content, bytes)
                 assert f"To: {envelope.rcpt_tos[0]}\r\n".encode() in envelope.content
-    (send,) = app.journal.sends.in_state(OutboxState.FAILED)
+    (send,) = app.journal.mail_outbox.list_in_state(OutboxState.FAILED)
     assert "SMTPUTF8" in send.fault
-    assert [case.message_id for case in app.journal.cases.queue()] == [send.message_id]
+    assert [case.message_id for case in app.journal.cases.list_open()] == [send.message_id]
 
 
 def test_a_domain_that_cannot_exist_is_a_case_and_no_crash(app: App) -> None:
@@ -236,8 +238,8 @@ def test_a_domain_that_cannot_exist_is_a_case_and_no_crash(app: App) -> None:
         raw = mail(EXPOSED, 1).replace(b"From: ana1@x.example", "From: ana@ü..example".encode())
         app.folder("new").add(raw)
         app.mailbox.wake()
-        until(app.journal.cases.queue)
-    assert app.journal.undecided() == []
+        until(app.journal.cases.list_open)
+    assert app.journal.list_undecided() == []
 
 
 @pytest.mark.parametrize("kind", [RefusedError, MissingError])
@@ -245,13 +247,13 @@ def test_doctor_counts_what_should_have_gone_out(app: App, kind: type[Exception]
     """Whatever keeps the sender from its work, somebody who looks sees that mail waits."""
     decided(app, 1, 2)
     if kind is MissingError:
-        app.journal.sends.claim(app.journal.sends.due()[0].id, "gone")
+        app.journal.mail_outbox.claim(app.journal.mail_outbox.list_due()[0].id, "gone")
     with writing(app.journal.engine) as db:
         long_ago = "2026-01-01T00:00:00.000+00:00"
         db.execute(
             sql.text(f"UPDATE outbox SET next_attempt_at = '{long_ago}', changed_at = '{long_ago}'")
         )
-    found = next(line for line in examine(app) if line.name == "sends")
+    found = next(line for line in run_checks(app) if line.name == "sends")
     assert (found.good, "2 should have gone out" in found.says) == (False, True)
 
 
@@ -266,21 +268,21 @@ def test_threads_that_ended_and_tasks_that_fail_are_told_by_readyz_and_doctor(
         if fails:
             raise ValueError("x")
 
-    app.journal.tidy = tidy  # type: ignore[method-assign]
-    with running(app, Pace(beat=0.05, tidy=0.0)) as (service, _):
+    app.journal.delete_old_counts = tidy  # type: ignore[method-assign]
+    with running(app, MaintenanceIntervals(beat=0.05, tidy=0.0)) as (service, _):
         app.settings = app.settings.model_copy(update={"http_port": service.http.port})
         until(lambda: "forgetting what is done: fails (ValueError)" in page(service, "/readyz")[1])
         assert page(service, "/healthz")[0] == 200, "a new process would not help"
-        found = next(line for line in examine(app) if line.name == "desk")
+        found = next(line for line in run_checks(app) if line.name == "desk")
         assert (found.good, "forgetting what is done" in found.says) == (False, True)
         fails = False
         until(lambda: page(service, "/readyz") == (200, '{"status": "ok"}'))
-        assert next(line for line in examine(app) if line.name == "desk").good
+        assert next(line for line in run_checks(app) if line.name == "desk").good
 
         def ends() -> None:
             raise SystemExit
 
-        service.upkeep.supervisor.start("short-lived", ends)
+        service.maintenance.supervisor.start("short-lived", ends)
         until(lambda: "short-lived: its thread has ended" in page(service, "/readyz")[1])
         assert page(service, "/healthz")[0] == 503
     assert caplog.text.count("a task fails and is tried again") == 1
