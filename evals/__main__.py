@@ -9,7 +9,7 @@ from bot.errors import DeskError, InputError
 Tool = Callable[[Sequence[str]], int]
 TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
-    "pictures": "evals.pictures",
+    "pictures": "evals.pictures", "transfer": "evals.transfer",
     "fit": "evals.fit", "calibrate": "evals.fit", "bench": "evals.bench",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
@@ -22,6 +22,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   coverage   passages that no case touches; where the knowledge is thin
   pictures   draw the pictures of the documentation (needs Chromium)
   fit        train what knowledge/fitted/ holds (needs the train extra)
+  transfer   learn from all labelled incidents what serves a post without questions
   calibrate  weights and thresholds on authors left out (needs the train extra)
   bench      this desk beside a stock LangChain chain
 
