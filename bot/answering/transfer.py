@@ -9,7 +9,7 @@ evidence. Nothing in it belongs to one post, so it serves a post from its first 
 import io
 import math
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -120,18 +120,26 @@ class WordOverlap:
     """Which words of a question stand in which unit; rare words of the post count more."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._stems = [_stems(text) for text in texts]
-        seen = Counter(stem for stems in self._stems for stem in stems)
-        self._weights = {stem: math.log(1 + len(texts) / count) for stem, count in seen.items()}
-        self._unseen = math.log(1 + len(texts))
+        self._count = len(texts)
+        places = defaultdict(list)
+        for place, text in enumerate(texts):
+            for stem in _stems(text):
+                places[stem].append(place)
+        self._places = {stem: np.array(found) for stem, found in places.items()}
 
     def shares(self, text: str) -> tuple[Array, float]:
         """The share of the question's words in each unit, and the share that no unit has."""
-        weights = {stem: self._weights.get(stem, self._unseen) for stem in _stems(text)}
-        total = sum(weights.values()) + TINY
-        found = [sum(weights[s] for s in stems & weights.keys()) for stems in self._stems]
-        unknown = sum(w for stem, w in weights.items() if stem not in self._weights)
-        return np.array(found, dtype=np.float32) / total, unknown / total
+        shared = np.zeros(self._count, dtype=np.float32)
+        total = unknown = 0.0
+        for stem in sorted(_stems(text)):
+            places = self._places.get(stem)
+            weight = math.log(1 + self._count / (1 if places is None else len(places)))
+            total += weight
+            if places is None:
+                unknown += weight
+            else:
+                shared[places] += weight
+        return shared / (total + TINY), unknown / (total + TINY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from bot.answering.transfer import Array, TransferJudge
+from bot.corpus import Knowledge
+from evals.__main__ import main
+from evals.fitting import incidents
 from evals.fitting.incidents import Incident, data_hash, folders, read_incident
 from evals.fitting.transfer import learn, weighed
+from evals.transfer import make
 
 POST = '---\ntitle: "Notice"\nurl: https://x.example/p\npublished: 2026-01-02\n---\n' + "\n\n".join(
     f"## Part {i}\n\nThe {word} was copied. Nobody saw the {word}."
@@ -34,8 +38,7 @@ def question(text: str, *gold: str, kind: str = "answerable", **more: object) ->
     }  # fmt: skip
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def write_incident(folder: Path) -> Path:
     rows = [
         question("was the street copied", "The street was copied."),
         question("who saw the captain", "Nobody saw the captain."),
@@ -48,11 +51,15 @@ def folder(tmp_path: Path) -> Path:
             ],
         ),
     ]
-    path = tmp_path / "x1-ferry"
-    path.mkdir()
-    (path / "post.md").write_text(POST, encoding="utf-8")
-    (path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    return path
+    folder.mkdir()
+    (folder / "post.md").write_text(POST, encoding="utf-8")
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_incident(tmp_path / "x1-ferry")
 
 
 @pytest.fixture
@@ -99,3 +106,35 @@ def test_weights_follow_the_evidence(incident: Incident) -> None:
     evidence = np.tile(right[:, None], (1, len(learned.mean))).astype(float)
     made = weighed(learned, evidence, right)
     assert made.probability(evidence[0].tolist()) > 0.5 > made.probability(evidence[1].tolist())
+
+
+def test_a_run_measures_each_author_left_out_and_the_kept_ones_only_when_asked(
+    tmp_path: Path,
+    knowledge: Knowledge,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = tmp_path / "incidents"
+    there.mkdir()
+    monkeypatch.setattr(incidents, "INCIDENTS", there)
+    for name in ("x1-ferry", "y1-ferry", "g1-ferry"):
+        write_incident(there / name)
+    made = make("words", embed, knowledge, held_out=False)
+    said = capsys.readouterr().out
+    assert made.data == data_hash(folders(held_out=False))
+    assert made.encoder == "words"
+    assert 0 < made.threshold <= 1
+    assert "2 incidents, 10 questions" in said
+    assert "left-out authors" in said
+    assert "held-out authors" not in said
+    make("words", embed, knowledge, held_out=True)
+    said = capsys.readouterr().out
+    assert "held-out authors" in said
+    assert "the shipped incident" in said
+
+
+def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["transfer", "--help"])
+    assert left.value.code == 0
+    assert "--held-out" in capsys.readouterr().out
