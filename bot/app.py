@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.adapters.e5 import E5, silent
-from bot.answering.decision import CandidateJudge, FittedJudge
+from bot.answering.decision import CandidateJudge, FittedJudge, TransferredJudge
 from bot.answering.evidence import Answers
 from bot.answering.fit import VERSION, Fit, Learned, can_learn, learn, read_fit, write_fit
 from bot.answering.responder import Responder
+from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
+from bot.corpus.units import units_of
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_home
 from bot.limits import Limits, read_limits
@@ -56,7 +58,7 @@ class App:
 
     @cached_property
     def fit(self) -> Fit | None:
-        """What was learned from this very knowledge; None where that is too little to learn from."""
+        """What was learned from this very knowledge; None where it holds too little."""
         if not can_learn(self.knowledge):
             self.say(
                 "warning: there are too few wordings to learn from; people decide every question"
@@ -306,12 +308,24 @@ class App:
     def _dense(self) -> Responder:
         if self._outdated:
             self.index()
-        judge: Judge = self._candidates
+        return self._responder(self._retriever(), self._judge())
+
+    def _judge(self) -> Judge:
+        """What was learned from the knowledge; else, what other incidents taught."""
+        vector, threshold = self.encoder.embed_query, self.settings.threshold
         if self.fit:
-            judge = FittedJudge(
-                fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
-            )
-        return self._responder(self._retriever(), judge)
+            return FittedJudge(fit=self.fit, vector=vector, threshold=threshold)
+        if not self.settings.own_embeddings:
+            return self._candidates  # the maps that other incidents taught fit our own vectors only
+        post = self.knowledge.post
+        index = UnitIndex.of(
+            units_of(post.passages),
+            title=post.title,
+            encoder=self.encoder.name,
+            embed=self.encoder.vectors,
+        )
+        reader = TransferJudge(index, read_transfer(), threshold=threshold)
+        return TransferredJudge(reader=reader, vector=vector)
 
     def _retriever(self) -> Retriever:
         if not self.once:

@@ -22,6 +22,11 @@ def read_text(name: str) -> str:
     return data_path(name).read_text(encoding="utf-8")
 
 
+def read_bytes(name: str) -> bytes:
+    """The content of a shipped file that is no text; OSError when it is missing."""
+    return data_path(name).read_bytes()
+
+
 def parse_yaml(text: str) -> Any:
     """Return the value that YAML text stands for; yaml.YAMLError when it is not YAML."""
     return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader

@@ -9,8 +9,8 @@ from bot.errors import DeskError, InputError
 Tool = Callable[[Sequence[str]], int]
 TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
-    "pictures": "evals.pictures",
-    "calibrate": "evals.calibrate", "centre": "evals.fitting.centring", "bench": "evals.bench",
+    "pictures": "evals.pictures", "transfer": "evals.transfer", "bench": "evals.bench",
+    "calibrate": "evals.calibrate", "centre": "evals.fitting.centring",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
@@ -23,6 +23,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   pictures   draw the pictures of the documentation (needs Chromium)
   calibrate  what the desk learns, measured on each author with that author left out
   centre     the mean that the desk subtracts from every vector of the encoder
+  transfer   learn from all labelled incidents what serves a post without questions
   bench      this desk beside a stock LangChain chain
 
 example: python -m evals run --split all --jobs 2"""

@@ -125,9 +125,16 @@ def weigh_across(scored: Sequence[Scored]) -> tuple[Weights, Array]:
 
 
 def weigh(scored: Sequence[Scored]) -> Weights:
-    """A strongly shrunken logistic regression by Newton's method; deterministic."""
+    """The weights under which the evidence tells best what was right."""
     evidence = np.array([s.evidence for s in scored]).reshape(-1, len(FEATURES))
-    right = np.array([s.right for s in scored], dtype=float)
+    return weigh_evidence(evidence, np.array([s.right for s in scored]))
+
+
+def weigh_evidence(evidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Weights:
+    """A strongly shrunken logistic regression by Newton's method; deterministic.
+
+    `evidence` is (n, features), `right` (n,).
+    """
     mean, spread = evidence.mean(0), evidence.std(0) + 1e-6
     table = np.c_[(evidence - mean) / spread, np.ones(len(evidence))]
     weights = np.zeros(table.shape[1])
@@ -149,9 +156,11 @@ def chances_of(scored: Sequence[Scored], weights: Weights) -> Array:
     return np.where([s.screened for s in scored], 0.0, chances)
 
 
-def lowest_threshold(chances: Array, wrong: npt.NDArray[np.bool_], target: float) -> float:
-    """The lowest threshold whose wrong answers, one more counted, stay within `target` of all."""
+def lowest_threshold(
+    chances: Array, wrong: npt.NDArray[np.bool_], target: float, *, spare: int = 1
+) -> float:
+    """The lowest threshold whose wrong answers, `spare` more counted, stay within `target` of all."""
     order = np.argsort(-chances, kind="stable")
-    errors = np.cumsum(wrong[order]) + 1
+    errors = np.cumsum(wrong[order]) + spare
     good = np.flatnonzero(errors / np.arange(1, len(order) + 1) <= target)
     return float(chances[order][good[-1]]) if len(good) else 1.0

@@ -1,13 +1,15 @@
 """The published post (Markdown) -> Passages: one per FAQ pair, paragraph or full-sentence bullet.
 
 A bullet that is no sentence of its own (an item of a list) stays with its lead-in, because quoted
-alone it would say something else. A sentence that only introduces what stands below it ("As a
-reminder:") is left out where that is not quoted with it.
+alone it would say something else; without a lead-in its list is one passage under its heading. A
+sentence that only introduces what stands below it ("As a reminder:") is left out where that is not
+quoted with it.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -19,12 +21,21 @@ from bot.resources import parse_yaml
 LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
 OPENS = re.compile(r"\s*\(opens in a new window\)")
 MARK = re.compile(r"(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
-HEADING = re.compile(r"^\*\*([^*]+)\*\*\s*$")
-BULLET = re.compile(r"^[-*]\s+")
+HEADING = re.compile(r"^(?:#{1,6}\s+\**|\*\*)([^*]+?)\**\s*$")
+BULLET = re.compile(r"^(?:[-*+•・]|\d{1,2}[.)])\s+")
 DATED = re.compile(r"^\W*([A-Z][a-z]+ \d{1,2}, \d{4}) clarification")
-SENTENCE = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z“\"])")
-WORD = re.compile(r"[A-Za-z0-9]+")
+# "14. April" is a day and ends no sentence; Chinese and Japanese put no space behind theirs.
+MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
+SENTENCE = re.compile(
+    rf"(?<=[.!?])(?!(?<=\d\.)\s+(?:{MONTHS})\b)[\"”’)]*\s+(?=[A-ZÀ-ÖØ-Þ¿¡“„«\"])"
+    r"|(?<=[。！？])(?![」』）])\s*"
+)
+WORD = re.compile(r"[^\W_]+")
+ACCENT = re.compile(r"[\u0300-\u036f]")  # of Latin letters; other marks change the letter
 LEADS = (":", "：")
+SENTENCE_ENDS = (".", "!", "?", "。", "！", "？")
+QUESTION_ENDS = ("?", "？", "か。")
+WORD_LENGTH = 20  # letters of a word in an id; where a language has no spaces, a clause is a word
 FAQ = "FAQ"
 INTRODUCTION = "Introduction"
 # Too frequent to tell two passages apart in an id.
@@ -165,22 +176,42 @@ def _blocks(body: str) -> Iterator[Block]:
             heading = clean(title[1])
             in_faq = in_faq or heading == FAQ
             continue
-        lines = [line for line in chunk.splitlines() if line.strip()]
-        if not lines:
-            continue
-        bullets = bool(BULLET.match(lines[0].strip()))
-        texts = tuple(clean(BULLET.sub("", line.strip())) for line in lines)
-        if bullets or len(WORD.findall(" ".join(texts))) > 1:
-            yield Block(
-                heading=heading,
-                lines=texts if bullets else (" ".join(texts),),
-                bullets=bullets and not in_faq,
-            )
+        for bullets, texts in _stretches(chunk):
+            if bullets or _says_something(" ".join(texts)):
+                yield Block(
+                    heading=heading,
+                    lines=texts if bullets else (" ".join(texts),),
+                    bullets=bullets and not in_faq,
+                )
+
+
+def _stretches(chunk: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
+    """The paragraph and the list of a chunk, as whether it is a list and its cleaned lines.
+
+    A line without a bullet below one with a bullet goes on with that item.
+    """
+    lines = [line.strip() for line in chunk.splitlines() if line.strip()]
+    first = next((i for i, line in enumerate(lines) if BULLET.match(line)), len(lines))
+    if first:
+        yield False, tuple(clean(line) for line in lines[:first])
+    items: list[str] = []
+    for line in lines[first:]:
+        if BULLET.match(line):
+            items.append(clean(BULLET.sub("", line)))
+        else:
+            items[-1] = f"{items[-1]} {clean(line)}"
+    if items:
+        yield True, tuple(items)
+
+
+def _says_something(text: str) -> bool:
+    """Whether a paragraph is more than a lone word or a rule between two parts."""
+    return len(WORD.findall(text)) > 1 or text.endswith(SENTENCE_ENDS)
 
 
 def _passages(blocks: list[Block], published: str) -> Iterator[Passage]:
     faq_from = _faq_start(blocks)
-    seen: set[str] = set()
+    seen: dict[str, str] = {}  # versions of passages by their ids
     for place, heading, text in _texts(blocks, faq_from):
         if said := without_lead_in(text):
             yield _passage(heading, said, published, seen, faq=place >= faq_from)
@@ -190,35 +221,61 @@ def _texts(blocks: list[Block], faq_from: int) -> Iterator[tuple[int, str, str]]
     """Place, heading and text of each passage; a list of items stands with its lead-in."""
     lead: Block | None = None
     for place, block in enumerate(blocks):
-        if lead and block.bullets and not block.lines[0].endswith("."):
+        if lead and _is_list_of_items(block):
             yield place - 1, lead.heading, "\n".join((*lead.lines, *block.lines))
             lead = None
             continue
         if lead:
             yield place - 1, lead.heading, lead.lines[0]
         lead = None
-        if not block.bullets and place < faq_from and block.lines[0].endswith(LEADS):
+        if not block.bullets and place < faq_from and _leads_in(blocks, place):
             lead = block
             continue
-        yield from ((place, block.heading, line) for line in block.lines)
+        whole = _is_list_of_items(block) and len(block.lines) > 1
+        yield from (
+            (place, block.heading, t) for t in (["\n".join(block.lines)] if whole else block.lines)
+        )
     if lead:
         yield len(blocks) - 1, lead.heading, lead.lines[0]
 
 
+def _is_list_of_items(block: Block) -> bool:
+    """Whether a block is a list whose items are no sentences of their own."""
+    return block.bullets and not block.lines[0].endswith(SENTENCE_ENDS)
+
+
+def _leads_in(blocks: list[Block], place: int) -> bool:
+    """Whether a paragraph ends in a colon, or is one sentence above a list of items."""
+    block = blocks[place]
+    if block.lines[0].endswith(LEADS):
+        return True
+    below = blocks[place + 1] if place + 1 < len(blocks) else None
+    return (
+        below is not None
+        and below.heading == block.heading
+        and _is_list_of_items(below)
+        and len(sentences(block.lines[0])) == 1
+    )
+
+
 def _faq_start(blocks: list[Block]) -> int:
     """A heading that is a question, and all behind it, belongs to the FAQ."""
-    return next((i for i, b in enumerate(blocks) if b.heading.endswith("?")), len(blocks))
+    return next((i for i, b in enumerate(blocks) if is_question(b.heading)), len(blocks))
 
 
-def _passage(heading: str, text: str, published: str, seen: set[str], *, faq: bool) -> Passage:
-    words = [w.lower() for w in WORD.findall(heading if faq else f"{heading} {text}")]
-    telling = list(dict.fromkeys(w for w in words if w not in PLAIN))
-    name = "-".join((["faq"] if faq else []) + telling[: 5 if faq else 6])
-    if name in seen:
-        name = "-".join([name, *telling[6:9]])
-    if name in seen:
+def is_question(heading: str) -> bool:
+    """Whether a heading asks: what stands below it is its answer."""
+    return heading.endswith(QUESTION_ENDS)
+
+
+def _passage(
+    heading: str, text: str, published: str, seen: dict[str, str], *, faq: bool
+) -> Passage:
+    version = hashlib.sha256(f"{heading}\n{text}".encode()).hexdigest()[:12]
+    name = _name(heading, text, seen, faq=faq)
+    if name in seen or version in seen.values():
         raise KnowledgeError(f"two passages would be called {name}; reword one: {text[:60]}…")
-    seen.add(name)
+    seen[name] = version
     dated = DATED.match(text)
     return Passage(
         id=name,
@@ -227,8 +284,26 @@ def _passage(heading: str, text: str, published: str, seen: set[str], *, faq: bo
         sentences=sentences(text),
         date=_iso(dated[1]) if dated else published,
         language="en",
-        version=hashlib.sha256(f"{heading}\n{text}".encode()).hexdigest()[:12],
+        version=version,
     )
+
+
+def _name(heading: str, text: str, seen: Container[str], *, faq: bool) -> str:
+    """A readable id out of the telling words of heading and text; longer where one has it."""
+    words = telling_words(heading if faq else f"{heading} {text}")
+    name = "-".join((["faq"] if faq else []) + words[: 5 if faq else 6])
+    if name not in seen:
+        return name
+    more = words[6:9] or [w for w in telling_words(text) if w not in words][:3]
+    return "-".join([name, *more])
+
+
+def telling_words(text: str) -> list[str]:
+    """The words of a text that tell it apart, lower case, without accents, each once."""
+    plain = ACCENT.sub("", unicodedata.normalize("NFKD", text))
+    composed = unicodedata.normalize("NFC", plain)
+    words = [w.lower()[:WORD_LENGTH] for w in WORD.findall(composed)]
+    return list(dict.fromkeys(w for w in words if w not in PLAIN))
 
 
 def _iso(text: str) -> str:

@@ -33,7 +33,7 @@ from tests.support.running_desk import (
     page,
     received,
     running,
-    strict_responder,
+    verbatim_responder,
 )
 from tests.support.waiting import SAFETY_NET_SECONDS
 from tests.support.waiting import wait_until as until
@@ -50,7 +50,7 @@ UNFORESEEN = [
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    return strict_responder(knowledge)
+    return verbatim_responder(knowledge)
 
 
 @pytest.fixture

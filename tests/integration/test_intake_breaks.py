@@ -21,14 +21,14 @@ from tests.support.running_desk import (
     page,
     running,
     stored_reply,
-    strict_responder,
+    verbatim_responder,
 )
 from tests.support.waiting import wait_until as until
 
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    return strict_responder(knowledge)
+    return verbatim_responder(knowledge)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ from tests.support.running_desk import (
     received,
     running,
     stored_reply,
-    strict_responder,
+    verbatim_responder,
 )
 from tests.support.waiting import wait_until as until
 
@@ -57,7 +57,7 @@ LAWYERS = "Which law firm advises you about the budget of the marketing team?"
 
 @pytest.fixture(scope="module")
 def quick(knowledge: Knowledge) -> Responder:
-    return strict_responder(knowledge)
+    return verbatim_responder(knowledge)
 
 
 @pytest.fixture

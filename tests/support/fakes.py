@@ -1,8 +1,15 @@
 """Twins that implement a port: values to look into instead of mocks."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.answering.decision import CandidateJudge
+from bot.answering.evidence import Answers
+from bot.corpus import Knowledge
+from bot.domain import Hit
 from bot.errors import DeliveryError
+from bot.ports import Judgement
 
 
 class ListOut:
@@ -48,12 +55,12 @@ class VerbatimJudge:
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
         known = [h for h in hits if h.answers and h.label in self.candidates.answers.intents]
-        best = max(known, key=lambda h: h.similarity, default=None)
-        against = max((h.similarity for h in hits if not h.answers), default=0.0)
+        best = max(known, key=lambda h: h.cosine, default=None)
+        against = max((h.cosine for h in hits if not h.answers), default=0.0)
         if best is None:
             return self.candidates.judge(text, hits)
-        clear = best.similarity - against >= self.CLEAR
+        clear = best.cosine - against >= self.CLEAR
         return replace(
             self.candidates.judge(text, [best]),
-            probability=max(0.0, best.similarity) if clear else 0.0,
+            probability=max(0.0, best.cosine) if clear else 0.0,
         )

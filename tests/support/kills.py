@@ -32,15 +32,15 @@ def ready() -> "Responder":
     import bot.infra.jobs
     import bot.serve.service  # noqa: F401 - loaded once, before the fork
     from bot.adapters.bm25 import BM25
-    from bot.answering.decision import Answers, StrictJudge
     from bot.answering.responder import Responder
     from bot.app import App
     from bot.domain import Message
     from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
+    from tests.support.fakes import VerbatimJudge
 
     app = App(Settings(knowledge=KNOWLEDGE))
-    judge = StrictJudge(answers=Answers.of(list(app.knowledge.passages), app.knowledge.wordings))
+    judge = VerbatimJudge(app.knowledge)
     made = Responder(knowledge=app.knowledge, retriever=BM25(app.records()), judge=judge)
     made.respond(Message(text="Were API keys exposed? Do I need to reset my password?"))
     return made

@@ -1,4 +1,4 @@
-"""Runs a desk on a local mailbox with strict rules and word search, which needs no index."""
+"""Runs a desk on a local mailbox with word search and known wordings, which needs no index."""
 
 import http.client
 import threading
@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 
 from bot.adapters.bm25 import BM25
-from bot.answering.decision import Answers, StrictJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import LocalMailbox
@@ -19,16 +18,18 @@ from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_service import free_port
+from tests.support.fakes import VerbatimJudge
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 EXPOSED = "What is the December 19 clarification?"
 
 
-def strict_responder(knowledge: Knowledge) -> Responder:
-    """Return a responder that starts at once: word search and strict rules."""
-    judge = StrictJudge(answers=Answers.of(list(knowledge.passages), knowledge.wordings))
+def verbatim_responder(knowledge: Knowledge) -> Responder:
+    """Return a responder that starts at once: word search, and answers to known wordings."""
     app = App(Settings(knowledge=KNOWLEDGE))
-    return Responder(knowledge=knowledge, retriever=BM25(app.records()), judge=judge)
+    return Responder(
+        knowledge=knowledge, retriever=BM25(app.records()), judge=VerbatimJudge(knowledge)
+    )
 
 
 @contextmanager

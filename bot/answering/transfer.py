@@ -1,0 +1,304 @@
+"""Finds and judges answers in a post that nobody has written questions for.
+
+What other incidents taught lies in bot/data/transfer.npz, made by `python -m evals transfer`: two
+linear maps under which a question lies near the unit that answers it, a score that stands for
+silence, a linear head over what messages do, and a small shrunken logistic regression over the
+evidence. Nothing in it belongs to one post, so it serves a post from its first day.
+"""
+
+import io
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.corpus.units import Unit, readings
+from bot.errors import KnowledgeError
+from bot.ports import Judgement
+from bot.resources import read_bytes
+
+Array = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int64]
+Embed = Callable[[list[str]], npt.ArrayLike]  # texts to vectors, one row each
+TRANSFER = "transfer.npz"
+AGAIN = "run `python -m evals transfer`"
+FORMAT = 1  # of the file; raised when its arrays mean something else
+WIDTH = 384
+FEATURES = (
+    "above_silence", "margin", "share", "entropy", "cosine", "unmapped", "overlap",
+    "unknown_words", "answerable", "act",
+)  # fmt: skip
+ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
+QUOTED = 2  # the probability is that one of the first two passages answers
+RANKED = 5
+TINY = 1e-6
+WORD = re.compile(r"[^\W_]+")
+WITHOUT_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")  # Japanese and Chinese letters
+STEM = 5  # letters of a word that count: endings differ between a question and a post
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """What other incidents taught; matrices in float32, vectors as rows."""
+
+    encoder: str  # the name of the encoder whose vectors it was made with
+    data: str  # hash of the incidents that it was made from
+    question_down: Array  # 384 x rank; a mapped question is q + q @ down @ up, scaled to length 1
+    question_up: Array  # rank x 384
+    unit_down: Array
+    unit_up: Array
+    unit_direction: Array  # 384; what kind of unit answers at all
+    silence_direction: Array  # 384; what kind of question no post answers
+    silence: float
+    scale: float  # of the mapped cosine
+    overlap: float  # of the shared words
+    kinds: tuple[str, ...]  # ANSWERABLE, UNANSWERABLE and the acts
+    kind_weights: Array  # kinds x 384
+    kind_bias: Array
+    mean: Array  # of the features
+    spread: Array
+    coefficients: Array  # features, then the intercept
+    threshold: float
+    threshold_other: float  # for languages other than English
+
+    def mapped_question(self, vectors: Array) -> Array:
+        """Unit vectors of questions under the map of the questions; same shape."""
+        return _unit(vectors + vectors @ self.question_down @ self.question_up)
+
+    def mapped_units(self, vectors: Array) -> Array:
+        """Unit vectors of readings under the map of the units; same shape."""
+        return _unit(vectors + vectors @ self.unit_down @ self.unit_up)
+
+    def kind_shares(self, vector: Array) -> Array:
+        """Probability of each kind of message."""
+        scores = self.kind_weights @ vector + self.kind_bias
+        grown = np.exp(scores - scores.max())
+        return np.asarray(grown / grown.sum(), dtype=np.float32)
+
+    def probability(self, features: Sequence[float]) -> float:
+        """The calibrated probability that one of the first two passages answers."""
+        scaled = (np.asarray(features) - self.mean) / self.spread
+        score = float(scaled @ self.coefficients[:-1] + self.coefficients[-1])
+        return 1 / (1 + math.exp(-score))
+
+    def to_bytes(self) -> bytes:
+        """The content of the file; half precision, the same bytes for the same values."""
+        stored: dict[str, Any] = {"format": np.array(FORMAT)}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            half = isinstance(value, np.ndarray) and value.ndim > 1
+            stored[each.name] = value.astype(np.float16) if half else np.asarray(value)
+        written = io.BytesIO()
+        np.savez(written, allow_pickle=False, **stored)
+        return written.getvalue()
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "Transfer":
+        """The value that `to_bytes` wrote; KnowledgeError when it is none."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+                values = {name: _value(stored[name]) for name in stored.files}
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise KnowledgeError(f"bot/data/{TRANSFER} cannot be read ({error}); {AGAIN}") from None
+        if values.pop("format", None) != FORMAT:
+            raise KnowledgeError(f"bot/data/{TRANSFER} has another format; {AGAIN}")
+        return Transfer(**values)
+
+
+def read_transfer() -> Transfer:
+    """What ships; KnowledgeError when it cannot be read."""
+    return Transfer.from_bytes(read_bytes(TRANSFER))
+
+
+class WordOverlap:
+    """Which words of a question stand in which unit; rare words of the post count more."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._count = len(texts)
+        places = defaultdict(list)
+        for place, text in enumerate(texts):
+            for stem in _stems(text):
+                places[stem].append(place)
+        self._places = {stem: np.array(found) for stem, found in places.items()}
+
+    def shares(self, text: str) -> tuple[Array, float]:
+        """The share of the question's words in each unit, and the share that no unit has."""
+        shared = np.zeros(self._count, dtype=np.float32)
+        total = unknown = 0.0
+        for stem in sorted(_stems(text)):
+            places = self._places.get(stem)
+            weight = math.log(1 + self._count / (1 if places is None else len(places)))
+            total += weight
+            if places is None:
+                unknown += weight
+            else:
+                shared[places] += weight
+        return shared / (total + TINY), unknown / (total + TINY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitIndex:
+    """The units of one post with the vectors of their readings."""
+
+    units: tuple[Unit, ...]
+    encoder: str
+    vectors: Array  # readings x 384, those of a unit next to each other
+    starts: Places  # of each unit's readings
+    passages: tuple[str, ...]
+    passage_of: Places  # of each unit
+    words: WordOverlap
+
+    @staticmethod
+    def of(units: Sequence[Unit], *, title: str, encoder: str, embed: Embed) -> "UnitIndex":
+        """Embed each reading of each unit; `title` is the post's, `encoder` names the vectors."""
+        texts = [readings(unit, title) for unit in units]
+        passages = tuple(dict.fromkeys(unit.passage for unit in units))
+        return UnitIndex(
+            units=tuple(units),
+            encoder=encoder,
+            vectors=np.asarray(embed([t for each in texts for t in each]), dtype=np.float32),
+            starts=np.cumsum([0, *map(len, texts)])[:-1],
+            passages=passages,
+            passage_of=np.array([passages.index(unit.passage) for unit in units]),
+            words=WordOverlap([each[0] for each in texts]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for each unit and passage; scores are above that of silence."""
+
+    units: Array
+    passages: Array
+    kinds: Array
+    features: tuple[float, ...]
+
+    @property
+    def order(self) -> list[int]:
+        """Places of the passages, best first."""
+        return [int(i) for i in np.argsort(-self.passages, kind="stable")]
+
+    @property
+    def pair(self) -> float:
+        """The share of the first two passages beside all others and silence."""
+        grown = np.exp(np.append(self.passages, 0.0) - max(float(self.passages.max()), 0.0))
+        return float(sum(grown[i] for i in self.order[:QUOTED]) / grown.sum())
+
+
+class TransferJudge:
+    """Ranks the units of a post for a question and says how sure it is that they answer.
+
+    KnowledgeError when the vectors of the index come from another encoder than the maps.
+    """
+
+    def __init__(
+        self, index: UnitIndex, transfer: Transfer, *, threshold: float | None = None
+    ) -> None:
+        if index.encoder != transfer.encoder or index.vectors.shape[1] != WIDTH:
+            raise KnowledgeError(
+                f"the post was read by the encoder {index.encoder}, but what other incidents "
+                f"taught belongs to {transfer.encoder}; {AGAIN}"
+            )
+        self.index = index
+        self.transfer = transfer
+        self._threshold = threshold
+        self._mapped = transfer.mapped_units(index.vectors)
+        self._prior = index.vectors @ transfer.unit_direction
+
+    def threshold_for(self, language: str) -> float:
+        """From which probability on an answer is given in this language."""
+        known = self.transfer.threshold if language == "en" else self.transfer.threshold_other
+        return known if self._threshold is None else max(known, self._threshold)
+
+    def rank_units(self, vector: Sequence[float] | Array, text: str) -> list[tuple[Unit, float]]:
+        """All units with their scores, best first; above 0 a unit beats silence."""
+        scores = self.evidence(vector, text).units
+        return [(self.index.units[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
+
+    def judge(self, text: str, vector: Sequence[float] | Array) -> Judgement:
+        """The passages that answer `text` best and the probability that two of them do."""
+        found = self.evidence(vector, text)
+        best = int(np.argmax(found.kinds))
+        return Judgement(
+            probability=self.transfer.probability(found.features),
+            passages=tuple(self.index.passages[i] for i in found.order[:RANKED]),
+            label=self.transfer.kinds[best],
+            certainty=float(found.kinds[best]),
+            pair=found.pair,
+            features=tuple(zip(FEATURES, found.features, strict=True)),
+        )
+
+    def evidence(self, vector: Sequence[float] | Array, text: str) -> Evidence:
+        """What speaks for each unit as the answer to a question; `vector` is the question's."""
+        transfer, index = self.transfer, self.index
+        question = np.asarray(vector, dtype=np.float32)
+        cosines = self._mapped @ transfer.mapped_question(question[None])[0]
+        shared, unknown = index.words.shares(text)
+        silence = transfer.silence + float(question @ transfer.silence_direction)
+        per_reading = transfer.scale * cosines + self._prior
+        units = np.logaddexp.reduceat(per_reading, index.starts)
+        units += transfer.overlap * shared - silence
+        passages = np.full(len(index.passages), -np.inf, dtype=np.float32)
+        np.maximum.at(passages, index.passage_of, units)
+        kinds = transfer.kind_shares(question)
+        best = int(np.argmax(units))
+        features = (
+            *_shape(passages),
+            float(np.maximum.reduceat(cosines, index.starts)[best]),
+            float((index.vectors @ question).max()),
+            float(shared[best]),
+            unknown,
+            *_asked(dict(zip(transfer.kinds, kinds.tolist(), strict=True))),
+        )
+        return Evidence(units=units, passages=passages, kinds=kinds, features=features)
+
+
+def _shape(passages: Array) -> tuple[float, float, float, float]:
+    """How the best passage stands out: its score, margin, log share, and the entropy of all.
+
+    A post of one passage has no second: then the margin is that to silence.
+    """
+    ranked = np.sort(passages)[::-1]
+    second = float(ranked[1]) if len(ranked) > 1 else 0.0
+    shares = np.exp(ranked - ranked[0])
+    shares /= shares.sum()
+    entropy = -float((shares * np.log(shares + TINY)).sum())
+    return float(ranked[0]), float(ranked[0]) - second, math.log(float(shares[0])), entropy
+
+
+def _asked(kinds: Mapping[str, float]) -> tuple[float, float]:
+    """Log shares of questions that posts answer, and of messages that ask nothing of a post."""
+    act = 1 - kinds[ANSWERABLE] - kinds[UNANSWERABLE]
+    return math.log(max(kinds[ANSWERABLE], TINY)), math.log(max(act, TINY))
+
+
+def _stems(text: str) -> set[str]:
+    """The beginnings of words; pairs of letters where a language has no spaces."""
+    found: set[str] = set()
+    for word in WORD.findall(text.lower()):
+        if WITHOUT_SPACES.search(word):
+            found |= {word[i : i + 2] for i in range(max(1, len(word) - 1))}
+        elif len(word) > 2 or word.isdigit():
+            found.add(word[:STEM])
+    return found
+
+
+def _unit(vectors: npt.NDArray[Any]) -> Array:
+    return np.asarray(
+        vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + TINY), dtype=np.float32
+    )
+
+
+def _value(stored: npt.NDArray[Any]) -> Any:
+    """An array as float32, names as a tuple, single values as themselves."""
+    if stored.ndim == 0:
+        return stored.item()
+    if stored.dtype.kind == "U":
+        return tuple(str(name) for name in stored)
+    return stored.astype(np.float32)

@@ -1,0 +1,80 @@
+"""Cuts passages into units: the smallest stretches of a post that can answer.
+
+A unit is a sentence, or a list together with its lead-in, under its heading. The heading of an FAQ
+answer is its question. A very short sentence ("Yes.") joins the one behind it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bot.corpus.post import INTRODUCTION, is_question, sentences, telling_words
+from bot.domain import Passage
+
+SHORT = 12  # characters; a shorter sentence says nothing without the next
+WORDS_IN_ID = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A sentence or a list of the post; `passage` is the id of the passage that it stands in."""
+
+    id: str
+    passage: str
+    text: str
+    heading: str
+
+
+def readings(unit: Unit, title: str) -> tuple[str, ...]:
+    """The texts under which a question may find a unit; the first says what it is about.
+
+    A unit above the first heading stands under the post's title. Each item of a list is also read
+    with the lead-in alone, because a long list hides its items.
+    """
+    about = title if unit.heading == INTRODUCTION else unit.heading
+    lead_in, *items = unit.text.split("\n")
+    headed = f"{about} {unit.text}" if is_question(about) else f"{about}: {unit.text}"
+    return (headed, unit.text, *(f"{lead_in} {item}" for item in items))
+
+
+def units_of(passages: Iterable[Passage]) -> tuple[Unit, ...]:
+    """The units of passages in reading order; ids depend on their own passage alone."""
+    return tuple(unit for passage in passages for unit in _units(passage))
+
+
+def _units(passage: Passage) -> Iterator[Unit]:
+    seen: set[str] = set()
+    for text in _joined(_texts(passage.text)):
+        name = _name(passage.id, text, seen)
+        seen.add(name)
+        yield Unit(id=name, passage=passage.id, text=text, heading=passage.heading)
+
+
+def _texts(text: str) -> list[str]:
+    """Sentences; the last one of the first line leads in to the lines that follow."""
+    first, *items = text.split("\n")
+    found = list(sentences(first))
+    if items:
+        found[-1:] = ["\n".join([*found[-1:], *items])]
+    return found
+
+
+def _joined(texts: list[str]) -> list[str]:
+    """Texts with each very short one put in front of the next, or behind the one before."""
+    joined: list[str] = []
+    for text in texts:
+        if joined and min(len(joined[-1]), len(text)) < SHORT:
+            joined[-1] = f"{joined[-1]} {text}"
+        else:
+            joined.append(text)
+    return joined
+
+
+def _name(passage: str, text: str, seen: set[str]) -> str:
+    """The passage's id and the first telling words of the text, more of them where one has it."""
+    words = telling_words(text)
+    for count in range(WORDS_IN_ID, len(words) + 1):
+        name = f"{passage}/{'-'.join(words[:count])}"
+        if name not in seen:
+            return name
+    name = f"{passage}/{'-'.join(words)}"
+    return name if name not in seen else f"{name}-{len(seen) + 1}"

@@ -1,0 +1,215 @@
+"""Learns from labelled incidents what bot/data/transfer.npz holds; numpy alone, under a minute.
+
+Both maps, the score of silence and the leaning of units are trained together: for each question a
+softmax over the readings of its own post and silence, where the right side is any reading of a unit
+that answers, or silence. Related units of the same post are the hard negatives.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.answering.calibration import weigh_evidence
+from bot.answering.transfer import (
+    ANSWERABLE,
+    FEATURES,
+    UNANSWERABLE,
+    WIDTH,
+    Array,
+    Transfer,
+)
+from bot.corpus.questions import Act
+from evals.fitting.incidents import Incident
+
+EPOCHS = 15
+PARTS = 3  # steps for each incident and epoch
+RATES = {"maps": 3e-4, "directions": 3e-3, "scalars": 3e-2}
+SHRINK = 0.3  # of maps and directions, times the rate, at each step
+DROP = 0.3  # share of inputs to the maps that a step does not see
+RANK = 64  # of each map; 32 loses half a point, the full 384 gains nothing
+REACH = 10.0  # what the directions are multiplied by: so they learn as fast as the maps
+KIND_STEPS, KIND_RATE, KIND_REACH, KIND_SHRINK = 300, 0.05, 10.0, 1e-3
+KINDS = (ANSWERABLE, UNANSWERABLE, *(act.value for act in Act))
+Table = npt.NDArray[np.float64]
+
+
+@dataclass
+class Adam:
+    """Adam with decoupled shrinking; each parameter has its own rate."""
+
+    parameters: dict[str, Array]
+    rates: dict[str, float]
+    shrink: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self._first = {name: np.zeros_like(p) for name, p in self.parameters.items()}
+        self._second = {name: np.zeros_like(p) for name, p in self.parameters.items()}
+
+    def step(self, slopes: dict[str, Array], share: float) -> None:
+        """One step against `slopes` at `share` of the rates."""
+        self.steps += 1
+        for name, slope in slopes.items():
+            rate = self.rates[name] * share
+            self._first[name] = 0.9 * self._first[name] + 0.1 * slope
+            self._second[name] = 0.99 * self._second[name] + 0.01 * slope**2
+            first = self._first[name] / (1 - 0.9**self.steps)
+            second = self._second[name] / (1 - 0.99**self.steps)
+            kept = self.parameters[name] * (1 - rate * self.shrink.get(name, 0.0))
+            self.parameters[name] = (kept - rate * first / (np.sqrt(second) + 1e-8)).astype("f4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One incident as arrays: what training reads of it."""
+
+    questions: Array
+    readings: Array
+    shared: Array  # questions x readings: word overlap
+    answers: npt.NDArray[np.bool_]  # questions x (readings and silence)
+
+
+def learn(incidents: Sequence[Incident], *, encoder: str, data: str, seed: int = 0) -> Transfer:
+    """Maps, directions and kinds from `incidents`; weights of the evidence are still neutral."""
+    learned = _train([_lesson(each) for each in incidents], seed)
+    weights, bias = _train_kinds(incidents)
+    (question_down, question_up), (unit_down, unit_up) = (
+        _low_rank(learned[name]) for name in ("question", "unit")
+    )
+    return Transfer(
+        encoder=encoder, data=data, question_down=question_down, question_up=question_up,
+        unit_down=unit_down, unit_up=unit_up,
+        unit_direction=REACH * learned["answering"], silence_direction=REACH * learned["silent"],
+        silence=float(learned["silence"]), scale=float(learned["scale"]),
+        overlap=float(learned["overlap"]), kinds=KINDS, kind_weights=weights, kind_bias=bias,
+        mean=np.zeros(len(FEATURES), np.float32), spread=np.ones(len(FEATURES), np.float32),
+        coefficients=np.zeros(len(FEATURES) + 1, np.float32), threshold=1.0, threshold_other=1.0,
+    )  # fmt: skip
+
+
+def weighed(learned: Transfer, evidence: Table, right: npt.NDArray[np.bool_]) -> Transfer:
+    """`learned` with the weights that turn this evidence into a probability."""
+    weights = weigh_evidence(evidence, right)
+    return replace(
+        learned,
+        mean=weights.mean.astype(np.float32),
+        spread=weights.spread.astype(np.float32),
+        coefficients=weights.coefficients.astype(np.float32),
+    )
+
+
+def _lesson(incident: Incident) -> Lesson:
+    index = incident.index
+    ends = [*index.starts[1:].tolist(), len(index.vectors)]
+    unit_of = np.repeat(np.arange(len(index.units)), np.array(ends) - index.starts)
+    shared = np.stack([index.words.shares(each.text)[0] for each in incident.asked])
+    answers = np.zeros((len(incident.asked), len(unit_of) + 1), dtype=bool)
+    for row, each in enumerate(incident.asked):
+        gold = sorted(each.gold) if each.answerable else []
+        answers[row, :-1] = np.isin(unit_of, gold)
+        answers[row, -1] = not gold
+    return Lesson(
+        questions=incident.vectors, readings=index.vectors, shared=shared[:, unit_of],
+        answers=answers,
+    )  # fmt: skip
+
+
+def _train(lessons: Sequence[Lesson], seed: int) -> dict[str, Array]:
+    drawn = np.random.default_rng(seed)
+    square, line = (np.zeros(shape, np.float32) for shape in ((WIDTH, WIDTH), WIDTH))
+    scalars = {"scale": 20.0, "overlap": 3.0, "silence": 8.0}
+    start = {"question": square, "unit": square, "answering": line, "silent": line}
+    start |= {name: np.array(value, np.float32) for name, value in scalars.items()}
+    rates = dict.fromkeys(("question", "unit"), RATES["maps"])
+    rates |= dict.fromkeys(("answering", "silent"), RATES["directions"])
+    shrink = dict.fromkeys(rates, SHRINK)
+    adam = Adam(start, rates | dict.fromkeys(scalars, RATES["scalars"]), shrink)
+    total = EPOCHS * len(lessons) * PARTS
+    for _ in range(EPOCHS):
+        for place in drawn.permutation(len(lessons)):
+            rows = drawn.permutation(len(lessons[place].questions))
+            for part in np.array_split(rows, PARTS):
+                slopes = _slopes(adam.parameters, lessons[place], part, drawn)
+                adam.step(slopes, 1 - 0.9 * adam.steps / total)
+    return adam.parameters
+
+
+def _slopes(
+    now: dict[str, Array], lesson: Lesson, part: npt.NDArray[np.int64], drawn: np.random.Generator
+) -> dict[str, Array]:
+    """The slopes of the mean loss of some questions of one incident."""
+    asked, seen_units = lesson.questions[part], _dropped(lesson.readings, drawn)
+    seen_asked = _dropped(asked, drawn)
+    question, question_length = _mapped(asked, seen_asked, now["question"])
+    unit, unit_length = _mapped(lesson.readings, seen_units, now["unit"])
+    cosines, shared = question @ unit.T, lesson.shared[part]
+    scores = now["scale"] * cosines + now["overlap"] * shared
+    scores = scores + REACH * (seen_units @ now["answering"])
+    silence = now["silence"] + REACH * (seen_asked @ now["silent"])
+    shares = _shares(np.c_[scores, silence])
+    right = shares * lesson.answers[part]
+    slope = (shares - right / (right.sum(1, keepdims=True) + 1e-12)) / len(part)
+    slope, quiet = slope[:, :-1], slope[:, -1]
+    to_question, to_unit = now["scale"] * slope @ unit, now["scale"] * slope.T @ question
+    return {
+        "question": seen_asked.T @ _through_length(to_question, question, question_length),
+        "unit": seen_units.T @ _through_length(to_unit, unit, unit_length),
+        "answering": REACH * seen_units.T @ slope.sum(0),
+        "silent": REACH * seen_asked.T @ quiet,
+        "scale": (slope * cosines).sum(),
+        "overlap": (slope * shared).sum(),
+        "silence": quiet.sum(),
+    }
+
+
+def _dropped(vectors: Array, drawn: np.random.Generator) -> Array:
+    kept = drawn.random(vectors.shape) > DROP
+    return np.asarray(vectors * kept / (1 - DROP), dtype=np.float32)
+
+
+def _mapped(vectors: Array, seen: Array, change: Array) -> tuple[Array, Array]:
+    moved = vectors + seen @ change
+    length = np.asarray(np.linalg.norm(moved, axis=1, keepdims=True), dtype=np.float32)
+    return np.asarray(moved / length, dtype=np.float32), length
+
+
+def _through_length(slope: Array, mapped: Array, length: Array) -> Array:
+    """The slope before scaling to length one."""
+    inward = slope - mapped * (mapped * slope).sum(1, keepdims=True)
+    return np.asarray(inward / length, dtype=np.float32)
+
+
+def _shares(scores: npt.NDArray[np.floating]) -> Array:
+    grown = np.exp(scores - scores.max(1, keepdims=True))
+    return np.asarray(grown / grown.sum(1, keepdims=True), dtype=np.float32)
+
+
+def _low_rank(change: Array) -> tuple[Array, Array]:
+    left, sizes, right = np.linalg.svd(change, full_matrices=False)
+    return left[:, :RANK] * sizes[:RANK], right[:RANK]
+
+
+def _train_kinds(incidents: Sequence[Incident]) -> tuple[Array, Array]:
+    """A linear head over what messages do: kinds x 384, and the bias."""
+    vectors = np.concatenate([each.vectors for each in incidents])
+    kinds = [KINDS.index(asked.kind) for each in incidents for asked in each.asked]
+    wanted = np.eye(len(KINDS), dtype=np.float32)[kinds]
+    start = {
+        "weights": np.zeros((WIDTH, len(KINDS)), np.float32),
+        "bias": np.zeros(len(KINDS), np.float32),
+    }
+    adam = Adam(start, dict.fromkeys(start, KIND_RATE))
+    for step in range(KIND_STEPS):
+        now = adam.parameters
+        shares = _shares(KIND_REACH * vectors @ now["weights"] + now["bias"])
+        slope = (shares - wanted) / len(vectors)
+        adam.step(
+            {
+                "weights": KIND_REACH * vectors.T @ slope + KIND_SHRINK * now["weights"],
+                "bias": slope.sum(0),
+            },
+            1 - 0.95 * step / KIND_STEPS,
+        )
+    return KIND_REACH * adam.parameters["weights"].T, adam.parameters["bias"]

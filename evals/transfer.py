@@ -1,0 +1,255 @@
+"""`transfer` makes bot/data/transfer.npz and measures it on incidents of authors it never saw.
+
+Each author's incidents in turn are left out of the maps and of the weights; on these scores alone
+rest the thresholds. The incidents of the held-out authors and the shipped one are measured only
+when asked for: nothing may be chosen by what they show.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.answering.calibration import TARGETS, lowest_threshold
+from bot.answering.transfer import QUOTED, TRANSFER, Embed, Transfer, TransferJudge
+from bot.app import App
+from bot.corpus import Knowledge
+from bot.corpus.questions import Act
+from bot.policy import screen
+from bot.resources import data_path
+from bot.settings import read_settings
+from evals.fitting.incidents import (
+    Asked,
+    Incident,
+    data_hash,
+    folders,
+    read_incident,
+    shipped_incident,
+)
+from evals.fitting.transfer import learn, weighed
+from evals.measuring.schema import CASES, load_cases
+from evals.measuring.stats import lower_bound, upper_bound
+
+PLACES = (1, 3, 5, 10)
+WORST = 0.04  # the largest share of wrong answers of any left-out author
+SURE = 0.6  # from which certainty on the desk refuses by what a message does, without a secret word
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A question with the evidence for it, and what quoting the first two passages would be."""
+
+    asked: Asked
+    pair: str  # unlike those of other incidents
+    unit_place: int  # of the first unit that answers, from 0
+    passage_place: int
+    right: bool
+    related: bool
+    screened: bool  # the policy decides it, whatever the evidence says
+    features: tuple[float, ...]
+    refuses: float  # share of the kind `refuse`
+
+    @property
+    def wrong(self) -> bool:
+        return not self.right and not self.related
+
+
+def transfer(argv: Sequence[str]) -> int:
+    """Learn, choose, write the file, print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m evals transfer")
+    parser.add_argument(
+        "--held-out", action="store_true", help="also measure what nothing may be chosen by"
+    )
+    arguments = parser.parse_args(argv)
+    app = App(read_settings(), _say)
+    made = make(
+        app.encoder.name, app.encoder.embed_documents, app.knowledge, held_out=arguments.held_out
+    )
+    data_path(TRANSFER).write_bytes(made.to_bytes())
+    return 0
+
+
+def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) -> Transfer:
+    """Learn from the incidents with the vectors of `embed`; print the tables."""
+    paths = folders(held_out=False)
+    data = data_hash(paths)
+    incidents = [read_incident(path, encoder, embed) for path in paths]
+    _say(f"{len(incidents)} incidents, {sum(len(i.asked) for i in incidents)} questions")
+    scored, authors = _left_out(incidents, lambda seen: learn(seen, encoder=encoder, data=data))
+    chances = np.zeros(len(scored))
+    whole = learn(incidents, encoder=encoder, data=data)
+    for author in sorted(set(authors)):
+        mine = np.array([a == author for a in authors])
+        chances[mine] = _chances(_weighed(whole, _picked(scored, ~mine)), _picked(scored, mine))
+    whole = _with_thresholds(_weighed(whole, scored), scored, authors, chances)
+    _say(f"thresholds {whole.threshold:.3f}, other languages {whole.threshold_other:.3f}")
+    _report("left-out authors (thresholds chosen here)", scored, chances, whole)
+    if held_out:
+        for name, kept in _unseen(encoder, embed, knowledge).items():
+            seen = [s for each in kept for s in _score(each, whole)]
+            _report(name, seen, _chances(whole, seen), whole)
+    return whole
+
+
+def _unseen(encoder: str, embed: Embed, knowledge: Knowledge) -> dict[str, list[Incident]]:
+    cases = [case for case in load_cases(CASES) if case.split == "test" and case.text]
+    kept = [read_incident(path, encoder, embed) for path in folders(held_out=True)]
+    shipped = shipped_incident(knowledge.post, cases, encoder, embed)
+    return {"held-out authors": kept, "the shipped incident": [shipped]}
+
+
+def _left_out(
+    incidents: Sequence[Incident], learned: Callable[[Sequence[Incident]], Transfer]
+) -> tuple[list[Scored], list[str]]:
+    """Each question under maps that never saw its author, and the author of each."""
+    scored: list[Scored] = []
+    authors: list[str] = []
+    for author in sorted({each.author for each in incidents}):
+        maps = learned([each for each in incidents if each.author != author])
+        for incident in (each for each in incidents if each.author == author):
+            scored += _score(incident, maps)
+            authors += [author] * len(incident.asked)
+    return scored, authors
+
+
+def _score(incident: Incident, learned: Transfer) -> list[Scored]:
+    judge = TransferJudge(incident.index, learned)
+    refuse = learned.kinds.index(Act.REFUSE.value)
+    scored = []
+    for asked, vector in zip(incident.asked, incident.vectors, strict=True):
+        found = judge.evidence(vector, asked.text)
+        units = [int(i) for i in np.argsort(-found.units, kind="stable")]
+        quoted = set(found.order[:QUOTED])
+        near = asked.related_passages | asked.gold_passages
+        scored.append(
+            Scored(
+                asked=asked,
+                pair=asked.pair and f"{incident.name} {asked.pair}",
+                unit_place=_place(units, asked.gold),
+                passage_place=_place(found.order, asked.gold_passages),
+                right=asked.answerable and bool(quoted & asked.gold_passages),
+                related=bool(quoted & near),
+                screened=screen(asked.text) is not None,
+                features=found.features,
+                refuses=float(found.kinds[refuse]),
+            )
+        )
+    return scored
+
+
+def _place(order: Sequence[int], gold: frozenset[int]) -> int:
+    return next((place for place, each in enumerate(order) if each in gold), len(order))
+
+
+def _weighed(learned: Transfer, scored: Sequence[Scored]) -> Transfer:
+    evidence = np.array([s.features for s in scored])
+    return weighed(learned, evidence, np.array([s.right for s in scored]))
+
+
+def _chances(learned: Transfer, scored: Sequence[Scored]) -> npt.NDArray[np.float64]:
+    """Probabilities; 0 where the policy decides."""
+    return np.array([0.0 if s.screened else learned.probability(s.features) for s in scored])
+
+
+def _with_thresholds(
+    learned: Transfer,
+    scored: Sequence[Scored],
+    authors: Sequence[str],
+    chances: npt.NDArray[np.float64],
+) -> Transfer:
+    """The thresholds under which all authors together, and each of them alone, are wrong seldom.
+
+    The share of wrong answers differs by author more than by incident, and a new post is another
+    author's: so the worst of those left out must stay within WORST.
+    """
+    english = np.array([s.asked.language == "en" for s in scored])
+    wrong = np.array([s.wrong for s in scored])
+    by = np.array(authors)
+    chosen = []
+    for mine in (english, ~english):
+        together = lowest_threshold(chances[mine], wrong[mine], TARGETS["threshold"])
+        alone = [
+            lowest_threshold(chances[mine & (by == a)], wrong[mine & (by == a)], WORST, spare=0)
+            for a in sorted(set(authors))
+        ]
+        chosen.append(max(together, *alone))
+    return replace(learned, threshold=chosen[0], threshold_other=chosen[1])
+
+
+def _picked(scored: Sequence[Scored], which: Flags) -> list[Scored]:
+    return [each for each, taken in zip(scored, which.tolist(), strict=True) if taken]
+
+
+def _report(
+    name: str, scored: Sequence[Scored], chances: npt.NDArray[np.float64], learned: Transfer
+) -> None:
+    """Finding and deciding, English and other languages apart."""
+    english = np.array([s.asked.language == "en" for s in scored])
+    _say(f"\n## {name}")
+    for language, which, fixed in (
+        ("English", english, learned.threshold),
+        ("other languages", ~english, learned.threshold_other),
+    ):
+        mine = _picked(scored, which)
+        if not mine:
+            continue
+        asked = [s for s in mine if s.asked.answerable]
+        _say(f"{language}: {len(mine)} messages, {len(asked)} of them answerable")
+        for label, places in (
+            ("right unit", [s.unit_place for s in asked]),
+            ("right passage", [s.passage_place for s in asked]),
+        ):
+            found = [f"{k}: {_rate(sum(p < k for p in places), len(places))}" for k in PLACES]
+            _say(f"  {label} among {'; '.join(found)}")
+        _decided(mine, chances[which], fixed)
+        _curve(mine, chances[which])
+
+
+def _decided(mine: Sequence[Scored], chances: npt.NDArray[np.float64], fixed: float) -> None:
+    told = _picked(mine, chances >= fixed)
+    asked = sum(s.asked.answerable for s in mine)
+    pairs: dict[str, list[bool]] = {}
+    for each, chance in zip(mine, chances.tolist(), strict=True):
+        if each.pair:
+            good = chance >= fixed and each.right if each.asked.answerable else chance < fixed
+            pairs.setdefault(each.pair, []).append(good)
+    whole = [all(sides) for sides in pairs.values() if len(sides) > 1]
+    _say(
+        f"  at {fixed:.3f}: right {_rate(sum(s.right for s in told), asked)}; "
+        f"wrong of answered {_rate(sum(s.wrong for s in told), len(told))}; "
+        f"beside {_rate(sum(not s.right and s.related for s in told), len(told))}; "
+        f"pairs, both sides {_rate(sum(whole), len(whole))}"
+    )
+    sure = [s for s in mine if s.refuses >= SURE]
+    refuse = [s for s in mine if s.asked.kind == Act.REFUSE]
+    hit = sum(s.asked.kind == Act.REFUSE for s in sure)
+    _say(f"  surely refused: {hit} of {len(refuse)} requests, and {len(sure) - hit} other messages")
+
+
+def _curve(mine: Sequence[Scored], chances: npt.NDArray[np.float64]) -> None:
+    """What other thresholds would give; the bounds above are for the fixed one."""
+    asked = sum(s.asked.answerable for s in mine)
+    points = []
+    for fixed in np.arange(0.4, 0.96, 0.05):
+        told = _picked(mine, chances >= fixed)
+        right, wrong = sum(s.right for s in told), sum(s.wrong for s in told)
+        points.append(
+            f"{fixed:.2f} {right}/{asked} {wrong}+{len(told) - right - wrong}/{len(told)}"
+        )
+    _say(f"  threshold, right, wrong + beside of answered: {'; '.join(points)}")
+
+
+def _rate(hits: int, of: int) -> str:
+    """Rate, count, and the two one-sided 95 % bounds."""
+    if not of:
+        return "none"
+    low, high = 100 * lower_bound(hits, of), 100 * upper_bound(hits, of)
+    return f"{100 * hits / of:.1f} % ({hits}/{of}; {low:.1f}–{high:.1f})"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
