@@ -77,10 +77,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> App:
     return App(Settings(home=home, knowledge=KNOWLEDGE))
 
 
-def home_of(path: Path) -> Path:
+def home_of(path: Path, *, index: bool = True) -> Path:
     """`make test` has made model and index in var/; link them instead of making them again."""
     path.mkdir(parents=True, exist_ok=True)
-    for name in ("models", "chroma", "index.version", "vectors.npz"):
+    kept = ("chroma", "index.version", "vectors.npz", "fit.npz") if index else ()
+    for name in ("models", "text-vectors.npz", *kept):
         made = ROOT / "var" / name
         if made.exists() and not (path / name).exists():
             (path / name).symlink_to(made)

@@ -159,7 +159,7 @@ def chances_of(scored: Sequence[Scored], weights: Weights) -> Array:
 def lowest_threshold(
     chances: Array, wrong: npt.NDArray[np.bool_], target: float, *, spare: int = 1
 ) -> float:
-    """The lowest threshold whose wrong answers, `spare` more counted, stay within `target` of all."""
+    """The lowest threshold with at most `target` wrong of all, counting `spare` errors more."""
     order = np.argsort(-chances, kind="stable")
     errors = np.cumsum(wrong[order]) + spare
     good = np.flatnonzero(errors / np.arange(1, len(order) + 1) <= target)

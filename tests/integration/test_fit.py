@@ -1,0 +1,139 @@
+"""What the desk learns from a knowledge folder, with the real encoder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from bot.answering.decision import FittedJudge, TransferredJudge
+from bot.answering.fit import can_learn, learn, read_fit, write_fit
+from bot.app import App
+from bot.corpus import load
+from bot.corpus.messages import read_messages
+from bot.domain import Message, Outcome
+from bot.errors import KnowledgeError, MissingError
+from bot.settings import Settings
+from tests.conftest import KNOWLEDGE, home_of
+from tests.support.small_knowledge import copy_knowledge
+
+
+def decided(app: App, text: str) -> Outcome:
+    (outcome,) = app.responder.respond(Message(text=text)).outcomes
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> App:
+    """A desk that knows the shipped post by a few wordings of each meaning."""
+    folder = tmp_path_factory.mktemp("small")
+    home = home_of(folder / "home", index=False)
+    app = App(Settings(home=home, knowledge=copy_knowledge(folder / "knowledge")))
+    app.index()
+    return app
+
+
+def test_the_fit_is_kept_and_read_again(app: App, tmp_path: Path) -> None:
+    assert app.fit is not None
+    write_fit(tmp_path / "fit.npz", app.fit)
+    again = read_fit(tmp_path / "fit.npz")
+    assert again.labels == app.fit.labels
+    assert again.calibration.threshold == app.fit.calibration.threshold
+    vector = app.encoder.embed_query("Were my API keys exposed?")
+    assert np.allclose(again.distribution(vector), app.fit.distribution(vector))
+    assert 0.3 < again.calibration.threshold <= again.calibration.threshold_strict <= 1
+
+
+def test_a_broken_fit_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "fit.npz").write_bytes(b"nothing")
+    with pytest.raises(MissingError, match="incident-desk index"):
+        read_fit(tmp_path / "fit.npz")
+
+
+def test_another_language_needs_at_least_the_certainty_of_english(app: App) -> None:
+    assert app.fit is not None
+    judge = FittedJudge(fit=app.fit, vector=app.encoder.embed_query)
+    assert judge.threshold_for("de") >= judge.threshold_for("en")
+
+
+def test_few_wordings_are_learned_by_what_they_teach_each_other(small: App) -> None:
+    assert can_learn(small.knowledge)
+    learned = learn(small.knowledge, small.encoder.vectors)
+    assert len(learned.scored) == len(small.knowledge.wordings)
+    assert "answers from a probability of" in learned.describe()
+    assert {s.fold for s in learned.scored} == {0, 1, 2}
+
+
+def test_learning_twice_gives_the_same(small: App) -> None:
+    one, other = (learn(small.knowledge, small.encoder.vectors).fit for _ in range(2))
+    assert one.calibration.threshold == other.calibration.threshold
+    assert all(
+        np.array_equal(a, other.classifier.arrays()[n]) for n, a in one.classifier.arrays().items()
+    )
+
+
+def test_an_edit_is_learned_at_the_next_start(small: App, tmp_path: Path) -> None:
+    asked = "Blorf zindle quax my fremlin?"
+    folder = copy_knowledge(tmp_path / "knowledge")
+    for path in (folder / "questions").glob("*.yaml"):
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry in entries:
+            if entry.get("intent") == "apikey":
+                entry["ask"]["en"] += f"\n{asked}"
+        path.write_text(yaml.safe_dump(entries, allow_unicode=True), encoding="utf-8")
+    edited = App(Settings(home=home_of(tmp_path / "home", index=False), knowledge=folder))
+    assert edited.responder.near(asked)[0].label == "apikey"
+    assert small.responder.near(asked)[0].text != asked
+    (gold,) = {w.passages for w in edited.knowledge.wordings if w.label == "apikey"}
+    assert decided(edited, asked).candidates[0].id in gold
+
+
+def test_a_folder_without_questions_is_served_by_what_other_incidents_taught(
+    tmp_path: Path,
+) -> None:
+    folder = copy_knowledge(tmp_path / "knowledge", intents=0)
+    said: list[str] = []
+    app = App(Settings(home=home_of(tmp_path / "home", index=False), knowledge=folder), said.append)
+    assert not can_learn(app.knowledge)
+    outcome = decided(app, "Were API keys or passwords exposed?")
+    assert isinstance(app.responder.judge, TransferredJudge)
+    named = [passage.id for passage in outcome.candidates]
+    assert {
+        "faq-openai-passwords-api-keys-payment",
+        "introduction-breach-openai-systems-chat-api",
+    } & set(named)
+    assert any("too few wordings" in line for line in said)
+
+
+def test_a_message_whose_passage_is_gone_teaches_nothing(tmp_path: Path) -> None:
+    folder = copy_knowledge(tmp_path / "knowledge", messages=40)
+    before = load(folder)
+    gone = next(m.gold[0][0] for m in before.messages if m.gold)
+    for path in (folder / "messages").glob("*.yaml"):
+        path.write_text(path.read_text().replace(f'"{gone}"', '"no-such-passage"'), "utf-8")
+    after = load(folder)
+    assert 0 < len(after.messages) < len(before.messages)
+    assert all(p in after.passages for m in after.messages for group in m.gold for p in group)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("- {id: a, author: b, kind: answerable, text: x}", "needs gold"),
+        ("- {id: a, author: b, kind: refuse, text: x, gold: [[p]]}", "has no gold"),
+        ("- {id: a, author: b, kind: nothing, text: x}", "kind"),
+        ("- [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_message_is_named(tmp_path: Path, row: str, says: str) -> None:
+    folder = copy_knowledge(tmp_path / "knowledge")
+    (folder / "messages" / "wrong.yaml").write_text(row, encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=says) as raised:
+        _ = load(folder).messages
+    assert "wrong.yaml" in str(raised.value)
+
+
+def test_every_shipped_message_names_passages_of_the_post(app: App) -> None:
+    knowledge = app.knowledge
+    for part, kept in (("messages", knowledge.messages), ("exercises", knowledge.exercises)):
+        assert len(read_messages(KNOWLEDGE / part)) == len(kept) > 1000
