@@ -87,7 +87,7 @@ def test_a_change_of_model_embeds_and_learns_anew(tmp_path: Path) -> None:
         assert isinstance(refused, Refusal)
         assert refused.candidates
         assert len(server.bodies) == before  # what is refused goes to no vendor
-        assert sum(line.startswith("embedded ") for line in said) > 1
+        assert sum(line.startswith("indexed ") for line in said) > 1
         sent = len(server.bodies)
         _ = App(settings(server, home, knowledge=few)).responder
         assert len(server.bodies) == sent + 1  # only the trial: nothing is embedded twice
