@@ -32,7 +32,7 @@ class Retriever(Protocol):
 
 
 class Judge(Protocol):
-    """Weighs the evidence for a text: the fitted judge, the strict one without a fit."""
+    """Weighs the evidence for a text: what was learned from wordings, or from other incidents."""
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement: ...
     def threshold_for(self, language: str) -> float: ...

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     model_tokens: int = Field(default=2_000_000, ge=1)  # an hour
     model_price: float = Field(default=0.0, ge=0)  # for a million tokens, in any money
     model_money: float = Field(default=0.0, ge=0)  # an hour, in the same; 0: no such bound
-    embeddings: str = LOCAL  # openai:…; local: our own encoder, which the fit belongs to
+    embeddings: str = LOCAL  # openai:…; local: our own encoder
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
     slack_bot_token: SecretStr = SecretStr("")
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
 
     @property
     def own_embeddings(self) -> bool:
-        """Return whether vectors come from the encoder on this machine, which the fit needs."""
+        """Return whether vectors come from the encoder on this machine."""
         return self.embeddings == LOCAL
 
     @property

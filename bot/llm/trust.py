@@ -2,7 +2,8 @@
 
 On questions that the post answers, a model that confirms everything cannot be told from a good one.
 So before its yes first changes a decision, and every hour after, it gets a trial: a message of
-questions from the silent topics of knowledge/questions, other ones each time. And whenever the desk
+questions from the silent topics of knowledge/questions, other ones each time (without any topic
+there, of questions that no post answers). And whenever the desk
 itself is sure that the post is silent, what the model says of that question counts the same way.
 """
 
@@ -16,8 +17,10 @@ from bot.corpus import Knowledge
 from bot.limits import ModelLimits, read_limits
 from bot.llm.verdict import agreed_verdict
 from bot.ports import Selected
+from bot.resources import read_yaml
 
 SelectCall = Callable[[str], Selected]
+TRIAL_QUESTIONS = "trial_questions.yaml"
 # Characters of a question that is used in a trial.
 MAX_QUESTION_CHARACTERS = 100
 # Wrong answers that do not count: one may be the desk's own mistake.
@@ -85,7 +88,10 @@ class Trust:
 
 
 def silent_questions(knowledge: Knowledge) -> list[list[str]]:
-    """Returns short English questions that the post says nothing about, a list for each topic."""
+    """Returns short English questions that the post says nothing about, a list for each topic.
+
+    Where the knowledge names no silent topic, they are questions that no post answers.
+    """
     by_topic: dict[str, list[str]] = {}
     for wording in knowledge.wordings:
         if (
@@ -94,4 +100,4 @@ def silent_questions(knowledge: Knowledge) -> list[list[str]]:
             and len(wording.text) <= MAX_QUESTION_CHARACTERS
         ):
             by_topic.setdefault(wording.label, []).append(wording.text)
-    return list(by_topic.values())
+    return list(by_topic.values()) or read_yaml(TRIAL_QUESTIONS)
