@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.adapters.e5 import E5, silent
 from bot.answering.decision import CandidateJudge, FittedJudge, TransferredJudge
 from bot.answering.evidence import Answers
-from bot.answering.fit import VERSION, Fit, Learned, can_learn, learn, read_fit, write_fit
+from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
@@ -189,23 +189,23 @@ class App:
         """Every representation: the wordings, and each passage's heading and sentences."""
         return records_of(self.knowledge)
 
-    def index(self) -> tuple["Changed", Learned | None]:
+    def index(self) -> "Changed":
         """Bring the index up to date with the knowledge and the encoder, and learn from it.
 
-        Nothing is learned where the knowledge holds too little; see `can_learn`.
+        Nothing is learned where the knowledge holds too little (see `can_learn`), or where what was
+        learned belongs to this very knowledge.
         """
         from bot.adapters.exact import write_vectors
 
         close_home(self.settings.home)
+        learned = self._fit_file.exists() and not self._outdated
         changed = self.chroma.index(self.records(), self.say)
         write_vectors(self._vectors, *self.chroma.everything())
-        learned = None
-        if can_learn(self.knowledge):
-            learned = learn(self.knowledge, self.encoder.vectors)
-            write_fit(self._fit_file, learned.fit)
-        self.encoder.save()
+        if can_learn(self.knowledge) and not learned:
+            write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
+            self.encoder.save()
         (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")
-        return changed, learned
+        return changed
 
     def folder(self, name: str) -> "Folder":
         """A Maildir of the local mailbox: new, sent."""

@@ -129,13 +129,13 @@ def index(_arguments: argparse.Namespace) -> int:
     app = _app()
     for warning in app.knowledge.warnings:
         _say(f"warning: {warning}")
-    changed, learned = app.index()
+    changed = app.index()
     _print(
         f"knowledge {app.knowledge.version}: {len(app.knowledge.passages)} passages, "
         f"{len(app.knowledge.wordings)} wordings; {changed.added} records added, "
         f"{changed.removed} removed, {changed.kept} unchanged"
     )
-    _print(learned.describe() if learned else NOTHING_LEARNED)
+    _print(app.fit.summary if app.fit else NOTHING_LEARNED)
     return DONE
 
 

@@ -40,7 +40,7 @@ from bot.errors import MissingError
 from bot.policy import screen
 
 Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
-VERSION = 1  # of what is learned and how it is kept
+VERSION = 2  # of what is learned and how it is kept
 FOLDS = 3  # groups of authors that are left out in turn
 FEWEST_MESSAGES = 200  # labelled messages that a threshold can be chosen on
 FEWEST_WORDINGS = 30  # with fewer, a fold of them teaches nothing
@@ -60,6 +60,7 @@ class Fit:
     answers: Answers
     classifier: Classifier
     calibration: Calibration
+    summary: str  # of how it did on what was left out of learning, for people
 
     def distribution(self, vector: Sequence[float]) -> Array:
         """The probability of each label for the vector of a question."""
@@ -86,18 +87,6 @@ class Learned:
     fit: Fit
     scored: tuple[Scored, ...]
 
-    def describe(self) -> str:
-        """What a support lead should know of it, in a sentence or two."""
-        english = [s for s in self.scored if s.language == "en"]
-        _, chances = weigh_across(english)
-        threshold = self.fit.calibration.threshold
-        result = left_out_result(english, chances, threshold)
-        return (
-            f"answers from a probability of {threshold:.2f} on; of {result.answerable} answerable "
-            f"questions by authors left out of learning, {result.right} would be answered rightly, "
-            f"and {result.wrong} of {result.answered} answers would be wrong"
-        )
-
 
 def learn(knowledge: Knowledge, embed: Embed) -> Learned:
     """Learn the knowledge folder; `embed` gives the vectors of its texts.
@@ -107,13 +96,26 @@ def learn(knowledge: Knowledge, embed: Embed) -> Learned:
     """
     course = _Course(knowledge, embed)
     scored = [s for fold in range(FOLDS) for s in course.score_fold(fold)]
+    calibration = calibrate(scored)
     fit = Fit(
         labels=course.classes.labels,
         answers=course.classes.answers,
         classifier=course.train(without=None),
-        calibration=calibrate(scored),
+        calibration=calibration,
+        summary=_summarize(scored, calibration),
     )
     return Learned(fit=fit, scored=tuple(scored))
+
+
+def _summarize(scored: Sequence[Scored], calibration: Calibration) -> str:
+    english = [s for s in scored if s.language == "en"]
+    _, chances = weigh_across(english)
+    result = left_out_result(english, chances, calibration.threshold)
+    return (
+        f"answers from a probability of {calibration.threshold:.2f} on; of {result.answerable} "
+        f"answerable questions that were left out of learning, {result.right} would be answered "
+        f"rightly, and {result.wrong} of {result.answered} answers would be wrong"
+    )
 
 
 class _Course:
@@ -271,6 +273,7 @@ def write_fit(path: Path, fit: Fit) -> None:
         "threshold": calibration.threshold,
         "threshold_strict": calibration.threshold_strict,
         "threshold_other": calibration.threshold_other,
+        "summary": fit.summary,
     }
     part = path.with_suffix(".part.npz")
     np.savez(
@@ -303,6 +306,7 @@ def read_fit(path: Path) -> Fit:
                     threshold_strict=about["threshold_strict"],
                     threshold_other=about["threshold_other"],
                 ),
+                summary=about["summary"],
             )  # fmt: skip
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise MissingError(

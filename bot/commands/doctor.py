@@ -46,9 +46,7 @@ def run_checks(app: App) -> Iterator[HealthLine]:
     yield HealthLine(
         name="learned",
         good=fit is not None,
-        says=f"answers from a probability of {fit.calibration.threshold:.2f} on"
-        if fit
-        else NOTHING_LEARNED,
+        says=fit.summary if fit else NOTHING_LEARNED,
     )
     yield _model(app)
     counts = app.journal.count_rows()

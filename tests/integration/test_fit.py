@@ -60,7 +60,7 @@ def test_few_wordings_are_learned_by_what_they_teach_each_other(small: App) -> N
     assert can_learn(small.knowledge)
     learned = learn(small.knowledge, small.encoder.vectors)
     assert len(learned.scored) == len(small.knowledge.wordings)
-    assert "answers from a probability of" in learned.describe()
+    assert "answers from a probability of" in learned.fit.summary
     assert {s.fold for s in learned.scored} == {0, 1, 2}
 
 
