@@ -17,7 +17,7 @@ SHRINK = 0.02  # the variance that a weight is expected to have: strong shrinkin
 NEWTON_STEPS = 40  # far more than it takes
 # Wrong among answered, one error more than seen counted.
 TARGETS = {"threshold": 0.03, "threshold_strict": 0.01}
-ABOVE = 0.01  # how far the threshold of other languages lies above the worst error seen
+OTHER_TARGET = 0.02  # the same in other languages, where there are fewer messages to go by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +102,14 @@ def calibrate(scored: Sequence[Scored]) -> Calibration:
     wrong = np.array([s.wrong for s in english], dtype=bool)
     chosen = {name: lowest_threshold(chances, wrong, t) for name, t in TARGETS.items()}
     foreign = [s for s in scored if s.language != "en"]
-    high = chances_of(foreign, weights)[[s.wrong for s in foreign]]
+    other = lowest_threshold(
+        chances_of(foreign, weights), np.array([s.wrong for s in foreign], dtype=bool), OTHER_TARGET
+    )
     return Calibration(
         weights=weights,
         threshold=chosen["threshold"],
         threshold_strict=chosen["threshold_strict"],
-        threshold_other=max([*(float(h) + ABOVE for h in high), chosen["threshold"]]),
+        threshold_other=max(other, chosen["threshold"]),
     )
 
 
