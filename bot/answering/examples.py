@@ -16,7 +16,6 @@ ACTS = {
     MessageKind.ESCALATE: Act.ESCALATE,
     MessageKind.OFFTOPIC: Act.OFF_TOPIC,
 }
-SPOKEN = frozenset(act.value for act in Act)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +32,12 @@ class Classes:
 
     labels: tuple[str, ...]
     answers: Answers
+    silent: frozenset[int]  # the silent topics: what an unanswerable message may mean
 
     @property
     def answered(self) -> list[int]:
         """The meanings that the post answers."""
         return [i for i, label in enumerate(self.labels) if label in self.answers.intents]
-
-    @property
-    def silent(self) -> frozenset[int]:
-        """The silent topics: what an unanswerable message may mean."""
-        return frozenset(
-            i
-            for i, label in enumerate(self.labels)
-            if label not in self.answers.intents and label not in SPOKEN
-        )
 
     def of_passages(self, gold: Sequence[str]) -> frozenset[int]:
         """The intents whose best passage is among `gold`, else those that list one of them."""
@@ -63,10 +54,18 @@ class Classes:
 
 
 def classes_of(knowledge: Knowledge) -> Classes:
-    """The classes that knowledge/questions names, in file order."""
-    labels = dict.fromkeys(w.label for w in knowledge.wordings if w.kind != "near")
-    answers = Answers.of(list(knowledge.passages), knowledge.wordings)
-    return Classes(labels=tuple(labels), answers=answers)
+    """The classes that knowledge/questions names, in file order.
+
+    An intent whose passages have gone stays a class, so that its questions are known and not
+    answered; it is no silent topic, because the post may say it under another passage.
+    """
+    labels = tuple(dict.fromkeys(w.label for w in knowledge.wordings if w.kind != "near"))
+    topics = knowledge.silent_topics
+    return Classes(
+        labels=labels,
+        answers=Answers.of(list(knowledge.passages), knowledge.wordings),
+        silent=frozenset(i for i, label in enumerate(labels) if label in topics),
+    )
 
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:

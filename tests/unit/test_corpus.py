@@ -143,21 +143,32 @@ def test_a_broken_question_file_is_named(tmp_path: Path, text: str, says: str) -
         read_questions(tmp_path)
 
 
-def test_a_question_for_an_unknown_passage_is_named(tmp_path: Path) -> None:
+def test_a_question_for_an_unknown_passage_is_warned_of_and_never_silent(tmp_path: Path) -> None:
     folder = tmp_path / "k"
     (folder / "questions").mkdir(parents=True)
     (folder / "replies").mkdir()
     post(folder, "Hello world.\n")
     (folder / "questions" / "a.yaml").write_text(
-        "- intent: x\n  answers: [nowhere]\n  ask: {en: a}\n"
+        "- intent: x\n  answers: [nowhere]\n  ask: {en: a}\n  near: {count: b}\n"
+        "- intent: y\n  answers: [gone, introduction-hello-world]\n  ask: {en: c}\n"
+        "- silent: z\n  nearest: lost\n  ask: {en: d}\n"
     )
     english = (KNOWLEDGE / "replies" / "en.yaml").read_text().split("refusal_fact:")
     (folder / "replies" / "en.yaml").write_text(
         english[0] + "refusal_fact: []\nhandover:" + english[1].split("handover:", 1)[1]
     )
     known = load(folder)
-    with pytest.raises(KnowledgeError, match="nowhere"):
-        _ = known.wordings
+    asked = {w.label: w for w in known.wordings}
+    assert not asked["x"].answers
+    assert not asked["near:x"].passages
+    assert asked["y"].passages == ("introduction-hello-world",)
+    assert asked["y"].answers
+    assert known.silent_topics == {"z"}
+    assert known.warnings[1:] == (
+        "questions/a.yaml: x names 'nowhere', which the post does not have; nothing answers it now",
+        "questions/a.yaml: y names 'gone', which the post does not have",
+        "questions/a.yaml: z names 'lost', which the post does not have",
+    )
     (folder / "notes.yaml").write_text(
         "links: []\nnever_quote: [{passage: gone, instead: [], why: x}]\n"
     )
