@@ -1,7 +1,7 @@
 """Turns knowledge into training examples: each wording and each labelled message."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.answering.evidence import Answers
 from bot.answering.segmentation import questions, views, whole
@@ -10,6 +10,8 @@ from bot.corpus.messages import ANSWERED, MessageKind
 from bot.corpus.questions import Act
 from bot.text.clean import clean_message
 
+UNANSWERED = "unanswered"  # what people ask and the post says, but no intent quotes
+QUOTED = 2  # passages of an intent that a reply quotes
 LONG_ENOUGH = 4  # words of a question that can be understood without its message
 ACTS = {
     MessageKind.REFUSE: Act.REFUSE,
@@ -40,7 +42,10 @@ class Classes:
         return [i for i, label in enumerate(self.labels) if label in self.answers.intents]
 
     def of_passages(self, gold: Sequence[str]) -> frozenset[int]:
-        """The intents whose best passage is among `gold`, else those that list one of them."""
+        """The intents whose best passage is among `gold`, else those whose second one is.
+
+        Where no intent would quote one of them, it is the class UNANSWERED, if there is one.
+        """
         best, listed = set[int](), set[int]()
         for place in self.answered:
             weights = self.answers.intents[self.labels[place]]
@@ -48,9 +53,10 @@ class Classes:
             names = [self.answers.passages[i] for i in ranked if weights[i] > 0]
             if names[0] in gold:
                 best.add(place)
-            if set(names) & set(gold):
+            if set(names[:QUOTED]) & set(gold):
                 listed.add(place)
-        return frozenset(best or listed)
+        unanswered = {i for i, label in enumerate(self.labels) if label == UNANSWERED}
+        return frozenset(best or listed or unanswered)
 
 
 def classes_of(knowledge: Knowledge) -> Classes:
@@ -61,11 +67,15 @@ def classes_of(knowledge: Knowledge) -> Classes:
     """
     labels = tuple(dict.fromkeys(w.label for w in knowledge.wordings if w.kind != "near"))
     topics = knowledge.silent_topics
-    return Classes(
+    classes = Classes(
         labels=labels,
         answers=Answers.of(list(knowledge.passages), knowledge.wordings),
         silent=frozenset(i for i, label in enumerate(labels) if label in topics),
     )
+    asked = {g for m in (*knowledge.messages, *knowledge.exercises) for g in m.gold}
+    if all(classes.of_passages(gold) for gold in asked):
+        return classes
+    return replace(classes, labels=(*labels, UNANSWERED))
 
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:

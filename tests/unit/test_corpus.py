@@ -9,6 +9,7 @@ from bot.corpus.templates import read_templates
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
 from tests.conftest import KNOWLEDGE
+from tests.support.small_knowledge import copy_knowledge
 
 FRONT = "---\ntitle: T\nurl: https://x.example/p\npublished: 2025-01-02\n---\n"
 
@@ -200,3 +201,17 @@ def test_templates_have_no_slot(tmp_path: Path) -> None:
 def test_every_language_names_every_kind_of_secret(knowledge: Knowledge) -> None:
     for templates in knowledge.templates.values():
         assert set(templates.secret_kinds) == set(SecretKind)
+
+
+def test_the_threshold_is_chosen_on_messages_whose_passages_are_all_there(
+    tmp_path: Path,
+) -> None:
+    folder = copy_knowledge(tmp_path / "k", messages=60)
+    before = load(folder)
+    gone = next(m.related[0] for m in before.messages if m.related and not m.gold)
+    for path in (folder / "messages").glob("*.yaml"):
+        path.write_text(path.read_text().replace(f'"{gone}"', '"no-such-passage"'), "utf-8")
+    after = load(folder)
+    assert before.whole_messages == before.messages
+    assert set(after.whole_messages) < set(after.messages)
+    assert not any("no-such-passage" in m.related for m in after.messages)
