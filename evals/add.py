@@ -14,13 +14,14 @@ from typing import Any
 
 import re2
 
+from bot.corpus.messages import ANSWERED, MessageKind
 from bot.errors import InputError
 from bot.redact import redact
 from bot.resources import parse_yaml
 from evals.lint import likeness, normal
 from evals.measuring.grade import DeskResult
 from evals.measuring.measure import EvaluatedDesk, desk_of_settings, run_case
-from evals.measuring.schema import ANSWERED, CANARY, CASES, Case, Kind, Said, load_cases
+from evals.measuring.schema import CANARY, CASES, Case, Said, load_cases
 
 REAL = "real.yaml"
 NEAR = 0.5  # from here on a case joins the family of its nearest
@@ -121,11 +122,11 @@ def propose(
         row["turns"] = [{"role": r, "text": t} for r, t in turns]
     else:
         row["text"] = text
-    probe = Case.model_validate({**row, "kind": Kind.UNANSWERABLE})
+    probe = Case.model_validate({**row, "kind": MessageKind.UNANSWERABLE})
     passages = [
         list(part.candidates[:2]) for part in run_case(desk, probe).parts if part.candidates
     ]
-    if Kind(told.kind) in ANSWERED:
+    if MessageKind(told.kind) in ANSWERED:
         row["gold"] = [told.gold] if told.gold else passages
     else:
         row["related"] = told.gold or list(dict.fromkeys(i for p in passages for i in p))
@@ -189,7 +190,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--from", dest="source", required=True, help="mail.eml, thread.json or -")
     parser.add_argument("--line", type=int, default=0, help="of candidates.jsonl, from 1 on")
-    parser.add_argument("--kind", required=True, choices=[k.value for k in Kind])
+    parser.add_argument("--kind", required=True, choices=[k.value for k in MessageKind])
     parser.add_argument("--slice", default="real")
     parser.add_argument("--gold", action="append", default=[], help="a passage that answers")
     parser.add_argument("--lang", default="en")

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from bot.corpus import Knowledge, Wording
 from evals.measuring.grade import occurs
-from evals.measuring.schema import CANARY, CASES, TRAINING, Case, check_passages, read_cases
+from evals.measuring.schema import (
+    CANARY,
+    CASES,
+    HELD_OUT,
+    TRAINING,
+    Case,
+    check_passages,
+    read_cases,
+)
 
 LIKE = 0.9
 FEW_NEAR = 5
@@ -60,15 +68,15 @@ def duplicates(cases: Sequence[Case]) -> Iterator[str]:
         if other is not case and _flat(other.text) == _flat(case.text) and not case.turns:
             yield f"{case.id}: the same text as {other.id}"
     for case, other, score in across(cases):
-        yield f"{case.id} (test) is like {other.id} (fit): {score:.2f}"
+        yield f"{case.id} ({case.split}) is like {other.id} (fit): {score:.2f}"
 
 
 def across(cases: Sequence[Case]) -> Iterator[tuple[Case, Case, float]]:
-    """Test cases with the fit case that is too much like them."""
+    """Held-out cases with the fit case that is too much like them."""
     fit = [(normal(c.text), c) for c in cases if c.split == "fit"]
     places: Mapping[str, list[int]] = _by_word([words for words, _ in fit])
     for case in cases:
-        if case.split != "test":
+        if case.split not in HELD_OUT:
             continue
         words = normal(case.text)
         shared = _rarest(words, places)
@@ -82,8 +90,8 @@ def copied(cases: Sequence[Case], wordings: Sequence[Wording]) -> Iterator[str]:
     """A held-out message that is a wording of the knowledge proves nothing."""
     known = {_flat(w.text): w.label for w in wordings}
     for case in cases:
-        if case.split == "test" and (label := known.get(_flat(case.text))):
-            yield f"{case.id} (test) is a wording of {label} in knowledge/questions"
+        if case.split in HELD_OUT and (label := known.get(_flat(case.text))):
+            yield f"{case.id} ({case.split}) is a wording of {label} in knowledge/questions"
 
 
 def vital(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bot.corpus.messages import ANSWERED, MessageKind
 from bot.errors import InputError
 from bot.llm.budget import Budget
 from bot.llm.consult import ConsultationResult
 from evals.measuring.grade import DeskResult
 from evals.measuring.measure import EvaluatedDesk, Say, run_case
 from evals.measuring.metrics import Rate
-from evals.measuring.schema import ANSWERED, Case, Kind
+from evals.measuring.schema import Case
 
 REPEATS = 3
 WEIGHED = frozenset(ConsultationResult)
@@ -51,7 +52,7 @@ def worth(cases: Sequence[Case], seen: Sequence[DeskResult]) -> str:
     """The log-odds that a yes adds: how much more often it comes where the post answers."""
     heard = [(c, s.model) for c, s in zip(cases, seen, strict=True) if s.model in WEIGHED]
     there = _yes(came for case, came in heard if case.kind in ANSWERED)
-    silent = _yes(came for case, came in heard if case.kind is Kind.UNANSWERABLE)
+    silent = _yes(came for case, came in heard if case.kind is MessageKind.UNANSWERABLE)
     if not there.hits or not silent.of:
         return "too few questions to say what its yes is worth"
     least = math.log(there.lower / silent.upper)

@@ -18,7 +18,7 @@ from evals.perturbations import kept_outcomes
 from evals.reporting import console, html, markdown
 
 REPORTS = Path("evals/reports")
-GUARDED = ("test", "guard")  # a run of the first takes the second along
+TAKEN_ALONG = frozenset({"test", "confirm", "guard"})  # by a run of `test`; gated is that alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Choice:
     @property
     def whole(self) -> bool:
         """Gates speak of the whole test split only."""
-        return self.split != "fit" and not self.authors and not self.slices
+        return self.split in ("test", "all") and not self.authors and not self.slices
 
 
 def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
@@ -121,7 +121,10 @@ def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:
     kept = [
         p
         for p in placed
-        if (choice.split in ("all", p.case.split) or (choice.split, p.case.split) == GUARDED)
+        if (
+            choice.split in ("all", p.case.split)
+            or (choice.split == "test" and p.case.split in TAKEN_ALONG)
+        )
         and (not choice.authors or p.case.author in choice.authors)
         and (not choice.slices or p.case.slice in choice.slices)
     ]
@@ -147,7 +150,7 @@ def _parse(argv: Sequence[str]) -> Choice:
         description="Run cases through the desk and apply the gates.",
         epilog="example: python -m evals run --split all --jobs 2",
     )
-    parser.add_argument("--split", choices=("test", "fit", "all"), default="test")
+    parser.add_argument("--split", choices=("test", "confirm", "fit", "all"), default="test")
     parser.add_argument("--author", action="append", default=[], help="only this author's cases")
     parser.add_argument("--slice", action="append", default=[], help="only this slice's cases")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")

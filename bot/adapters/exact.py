@@ -13,20 +13,20 @@ from bot.adapters.encoder import Encoder
 from bot.corpus.records import Record
 from bot.domain import Hit
 
+Vectors = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+
 
 class Exact:
-    """All records of one encoder in memory, half precision."""
+    """All records of one encoder in memory."""
 
-    def __init__(
-        self, encoder: Encoder, records: list[Record], vectors: npt.NDArray[np.float16]
-    ) -> None:
+    def __init__(self, encoder: Encoder, records: list[Record], vectors: Vectors) -> None:
         self.encoder = encoder
         self.records = records
         self.vectors = vectors
 
     def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
         """The `limit` nearest records, best first."""
-        near = self.vectors.astype(np.float32) @ self.encoder.vector(text)
+        near = self.vectors.astype(np.float32, copy=False) @ self.encoder.vector(text)
         return tuple(self._hit(int(i), float(near[i])) for i in np.argsort(-near)[:limit])
 
     def _hit(self, place: int, cosine: float) -> Hit:

@@ -1,7 +1,7 @@
 """Turns knowledge into training examples: each wording and each labelled message."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.answering.evidence import Answers
 from bot.answering.segmentation import questions, views, whole
@@ -10,13 +10,14 @@ from bot.corpus.messages import ANSWERED, MessageKind
 from bot.corpus.questions import Act
 from bot.text.clean import clean_message
 
+UNANSWERED = "unanswered"  # what people ask and the post says, but no intent quotes
+QUOTED = 2  # passages of an intent that a reply quotes
 LONG_ENOUGH = 4  # words of a question that can be understood without its message
 ACTS = {
     MessageKind.REFUSE: Act.REFUSE,
     MessageKind.ESCALATE: Act.ESCALATE,
     MessageKind.OFFTOPIC: Act.OFF_TOPIC,
 }
-SPOKEN = frozenset(act.value for act in Act)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +34,18 @@ class Classes:
 
     labels: tuple[str, ...]
     answers: Answers
+    silent: frozenset[int]  # the silent topics: what an unanswerable message may mean
 
     @property
     def answered(self) -> list[int]:
         """The meanings that the post answers."""
         return [i for i, label in enumerate(self.labels) if label in self.answers.intents]
 
-    @property
-    def silent(self) -> frozenset[int]:
-        """The silent topics: what an unanswerable message may mean."""
-        return frozenset(
-            i
-            for i, label in enumerate(self.labels)
-            if label not in self.answers.intents and label not in SPOKEN
-        )
-
     def of_passages(self, gold: Sequence[str]) -> frozenset[int]:
-        """The intents whose best passage is among `gold`, else those that list one of them."""
+        """The intents whose best passage is among `gold`, else those whose second one is.
+
+        Where no intent would quote one of them, it is the class UNANSWERED, if there is one.
+        """
         best, listed = set[int](), set[int]()
         for place in self.answered:
             weights = self.answers.intents[self.labels[place]]
@@ -57,16 +53,29 @@ class Classes:
             names = [self.answers.passages[i] for i in ranked if weights[i] > 0]
             if names[0] in gold:
                 best.add(place)
-            if set(names) & set(gold):
+            if set(names[:QUOTED]) & set(gold):
                 listed.add(place)
-        return frozenset(best or listed)
+        unanswered = {i for i, label in enumerate(self.labels) if label == UNANSWERED}
+        return frozenset(best or listed or unanswered)
 
 
 def classes_of(knowledge: Knowledge) -> Classes:
-    """The classes that knowledge/questions names, in file order."""
-    labels = dict.fromkeys(w.label for w in knowledge.wordings if w.kind != "near")
-    answers = Answers.of(list(knowledge.passages), knowledge.wordings)
-    return Classes(labels=tuple(labels), answers=answers)
+    """The classes that knowledge/questions names, in file order.
+
+    An intent whose passages have gone stays a class, so that its questions are known and not
+    answered; it is no silent topic, because the post may say it under another passage.
+    """
+    labels = tuple(dict.fromkeys(w.label for w in knowledge.wordings if w.kind != "near"))
+    topics = knowledge.silent_topics
+    classes = Classes(
+        labels=labels,
+        answers=Answers.of(list(knowledge.passages), knowledge.wordings),
+        silent=frozenset(i for i, label in enumerate(labels) if label in topics),
+    )
+    asked = {g for m in (*knowledge.messages, *knowledge.exercises) for g in m.gold}
+    if all(classes.of_passages(gold) for gold in asked):
+        return classes
+    return replace(classes, labels=(*labels, UNANSWERED))
 
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:

@@ -221,9 +221,9 @@ class _View:
 
 def _scored_messages(knowledge: Knowledge) -> tuple[tuple[LabelledMessage, ...], bool]:
     """The labelled messages, or the wordings as messages where those are too few."""
-    authors = {m.author for m in knowledge.messages}
-    if len(knowledge.messages) >= FEWEST_MESSAGES and len(authors) > 1:
-        return knowledge.messages, False
+    whole = knowledge.whole_messages
+    if len(whole) >= FEWEST_MESSAGES and len({m.author for m in whole}) > 1:
+        return whole, False
     return tuple(_as_message(i, w) for i, w in enumerate(knowledge.wordings)), True
 
 

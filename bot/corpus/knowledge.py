@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 
 from bot.corpus.incident import Incident, read_incident
-from bot.corpus.messages import LabelledMessage, known_messages, read_messages
+from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.post import Post, read_post
-from bot.corpus.questions import Wording, read_questions
+from bot.corpus.questions import Wording, known_wordings, read_questions, unknown_passages
 from bot.corpus.templates import Templates, read_templates
-from bot.corpus.validation import check, check_wordings, warnings
+from bot.corpus.validation import check, warnings
 from bot.domain import Passage
 from bot.text.own_words import OwnWords
 
@@ -37,14 +37,29 @@ class Knowledge:
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
         """How people ask; read when wanted, because the desk answers with what it has learned."""
-        wordings = read_questions(self.folder / "questions")
-        check_wordings(self.post.passages, wordings)
-        return wordings
+        return known_wordings(self._stated_wordings, self.passages)
+
+    @cached_property
+    def _stated_wordings(self) -> tuple[Wording, ...]:
+        """The wordings with every passage that they name, whether the post has it or not."""
+        return read_questions(self.folder / "questions")
 
     @cached_property
     def messages(self) -> tuple[LabelledMessage, ...]:
-        """Messages as people write them; the threshold is chosen on them."""
-        return known_messages(read_messages(self.folder / "messages"), self.passages)
+        """Messages as people write them, without passages that the post does not have any more."""
+        return known_messages(self._stated_messages, self.passages)
+
+    @cached_property
+    def whole_messages(self) -> tuple[LabelledMessage, ...]:
+        """Those that name only passages of the post; the threshold is chosen on them.
+
+        Of the others it is not known any more what would answer them or be related.
+        """
+        return tuple(m for m in self._stated_messages if is_whole(m, self.passages))
+
+    @cached_property
+    def _stated_messages(self) -> tuple[LabelledMessage, ...]:
+        return read_messages(self.folder / "messages")
 
     @cached_property
     def exercises(self) -> tuple[LabelledMessage, ...]:
@@ -78,7 +93,8 @@ class Knowledge:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
-        return warnings(self.post.passages, self.notes, self.templates, self.post.url)
+        stated = warnings(self.post.passages, self.notes, self.templates, self.post.url)
+        return (*stated, *unknown_passages(self._stated_wordings, self.passages))
 
     @property
     def offered(self) -> tuple[Passage, ...]:

@@ -90,10 +90,15 @@ def known_messages(
     return tuple(message for message in kept if message)
 
 
-def _known(message: LabelledMessage, passages: Container[str]) -> LabelledMessage | None:
+def is_whole(message: LabelledMessage, passages: Container[str]) -> bool:
+    """Does the post have every passage that the message names?"""
     names = [*message.related, *(p for group in message.gold for p in group)]
     names += [p for question in message.questions for p in question.gold]
-    if all(name in passages for name in names):
+    return all(name in passages for name in names)
+
+
+def _known(message: LabelledMessage, passages: Container[str]) -> LabelledMessage | None:
+    if is_whole(message, passages):
         return message
     gold = tuple(group for each in message.gold if (group := _only(each, passages)))
     if len(gold) < len(message.gold):

@@ -5,7 +5,8 @@ names the nearest passage (what a person would look at); an act is a message tha
 One wording a line, so that a reviewer reads them as a list and a diff shows a line.
 """
 
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -75,7 +76,10 @@ FILE = TypeAdapter(list[Entry])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """One way to say something; `label` is what it means, `passages` what answers or is nearest."""
+    """One way to say something; `label` is what it means, `passages` what answers or is nearest.
+
+    `file` is where it stands. An intent whose passages have all gone has none; nothing answers it.
+    """
 
     text: str
     label: str
@@ -83,10 +87,11 @@ class Wording:
     passages: tuple[str, ...]
     language: str = "en"
     contrast: str = ""
+    file: str = ""
 
     @property
     def answers(self) -> bool:
-        return self.kind == "intent"
+        return self.kind == "intent" and bool(self.passages)
 
 
 def read_questions(folder: Path) -> tuple[Wording, ...]:
@@ -94,8 +99,34 @@ def read_questions(folder: Path) -> tuple[Wording, ...]:
     found: list[Wording] = []
     for path in sorted(folder.glob("*.yaml")):
         for entry in _entries(path):
-            found += _wordings(entry)
+            found += [replace(wording, file=path.name) for wording in _wordings(entry)]
     return tuple(found)
+
+
+def known_wordings(wordings: Iterable[Wording], passages: Container[str]) -> tuple[Wording, ...]:
+    """`wordings` without passages that the post does not have any more."""
+    return tuple(
+        wording
+        if all(name in passages for name in wording.passages)
+        else replace(wording, passages=tuple(p for p in wording.passages if p in passages))
+        for wording in wordings
+    )
+
+
+def unknown_passages(wordings: Iterable[Wording], passages: Container[str]) -> tuple[str, ...]:
+    """A line for each intent and topic that names a passage that the post does not have."""
+    named: dict[tuple[str, str, str], bool] = {}
+    for wording in wordings:
+        if wording.kind == "near":  # it names what its intent names
+            continue
+        left = wording.kind == "intent" and not any(p in passages for p in wording.passages)
+        unknown = [p for p in wording.passages if p not in passages]
+        named |= {(wording.file, wording.label, name): left for name in unknown}
+    return tuple(
+        f"questions/{file}: {label} names {name!r}, which the post does not have"
+        + ("; nothing answers it now" if left else "")
+        for (file, label, name), left in named.items()
+    )
 
 
 def _entries(path: Path) -> list[IntentEntry | SilentEntry | ActEntry]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 from bot.corpus.links import unlisted
 from bot.corpus.notes import Notes
-from bot.corpus.questions import Wording
 from bot.corpus.templates import Templates
 from bot.domain import Passage
 from bot.errors import KnowledgeError
@@ -23,13 +22,6 @@ def check(passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Tem
         _known(known, alternatives.passages, "notes.yaml: quote_one_of")
     for language, template in templates.items():
         _known(known, template.refusal_fact, f"replies/{language}.yaml: refusal_fact")
-
-
-def check_wordings(passages: Iterable[Passage], wordings: Iterable[Wording]) -> None:
-    """Raise KnowledgeError for a wording that names a passage that does not exist."""
-    known = {p.id for p in passages}
-    for wording in wordings:
-        _known(known, wording.passages, f"questions: {wording.label}")
 
 
 def warnings(

@@ -16,7 +16,8 @@ from typing import Literal
 
 import re2
 
-from evals.measuring.schema import ANSWERED, Case, Kind
+from bot.corpus.messages import ANSWERED, MessageKind
+from evals.measuring.schema import Case
 
 Decision = Literal["answer", "refuse", "escalate", "silent"]
 QUOTED = 2
@@ -140,7 +141,7 @@ def _verdict(case: Case, seen: DeskResult) -> Verdict:
 def _of_quotes(case: Case, quoted: Sequence[str]) -> Verdict:
     """Of a message that is answered with these passages."""
     told = set(quoted)
-    if case.kind is Kind.REFUSE:
+    if case.kind is MessageKind.REFUSE:
         return Verdict.WRONG
     if case.kind in ANSWERED and all(told.intersection(group) for group in case.gold):
         return Verdict.CORRECT
@@ -160,7 +161,7 @@ def _cause(case: Case, seen: DeskResult) -> str:
         return f"answered: {_cause_of_answer(case, seen)}"
     if seen.decision == "refuse":
         return f"refused without need: {seen.reason}"
-    if case.kind is Kind.REFUSE:
+    if case.kind is MessageKind.REFUSE:
         return f"handed over instead of refused: {seen.reason}"
     if not seen.open:
         return f"handed over by a rule: {_closing_reason(seen)}"
@@ -169,17 +170,17 @@ def _cause(case: Case, seen: DeskResult) -> str:
 
 def _cause_of_answer(case: Case, seen: DeskResult) -> str:
     match case.kind:
-        case Kind.ANSWERABLE | Kind.FALSE_PREMISE:
+        case MessageKind.ANSWERABLE | MessageKind.FALSE_PREMISE:
             met = all(set(seen.quoted).intersection(group) for group in case.gold)
             return "a vital fact is missing" if met else _where(case, seen)
-        case Kind.UNANSWERABLE:
+        case MessageKind.UNANSWERABLE:
             contrast = f" ({case.contrast})" if case.contrast else ""
             return f"the post is silent{contrast}"
-        case Kind.REFUSE:
+        case MessageKind.REFUSE:
             return "a demand to refuse"
-        case Kind.ESCALATE:
+        case MessageKind.ESCALATE:
             return "a matter for a person"
-        case Kind.OFFTOPIC:
+        case MessageKind.OFFTOPIC:
             return "off topic"
 
 

@@ -115,15 +115,16 @@ def digest(paths: Sequence[Path]) -> str:
 def as_json(run: Run) -> dict[str, Any]:
     """results.json; no text of a message is in it."""
     splits = grouped(run.graded, lambda g: g.case.split)
+    gated = [g for g in run.graded if g.case.split != "confirm"]
     return {
         "verdict": run.verdict,
         "exit_code": run.code,
         "stamp": run.stamp,
         "gates": [{**asdict(c), "value": round(c.value, 6)} for c in _untimed(run.checked)],
         "figures": {name: _figures(figures(group)) for name, group in splits.items()},
-        "slices": {n: _figures(figures(g)) for n, g in by(run.graded, "slice").items()},
+        "slices": {n: _figures(figures(g)) for n, g in by(gated, "slice").items()},
         "authors": {n: _figures(figures(g)) for n, g in by(run.graded, "author").items()},
-        "languages": {n: _figures(figures(g)) for n, g in by(run.graded, "lang").items()},
+        "languages": {n: _figures(figures(g)) for n, g in by(gated, "lang").items()},
         "kept": _figures(run.kept),
         "confusion": confusion(run.held),
         "thresholds": sweep(run.held),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ import re2
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bot.corpus.messages import ANSWERED, LabelledQuestion, MessageKind
 from bot.domain import Channel
 from bot.errors import InputError
 from bot.resources import parse_yaml
@@ -24,18 +24,7 @@ class CasesError(InputError):
     """A case file is wrong."""
 
 
-class Kind(StrEnum):
-    """What a message is, whoever wrote it and whatever the desk makes of it."""
-
-    ANSWERABLE = "answerable"
-    FALSE_PREMISE = "false_premise"  # answered by the sentence that denies it
-    UNANSWERABLE = "unanswerable"
-    REFUSE = "refuse"
-    ESCALATE = "escalate"
-    OFFTOPIC = "offtopic"
-
-
-ANSWERED = frozenset({Kind.ANSWERABLE, Kind.FALSE_PREMISE})
+HELD_OUT = frozenset({"test", "confirm"})  # splits that nothing was learned from
 
 
 class Said(BaseModel):
@@ -54,18 +43,22 @@ class Case(BaseModel):
     family: str = Name
     slice: str = Name
     author: str = Name
-    split: Literal["fit", "test", "guard"]  # guard: must never go wrong, counted in no rate
+    # `test` is gated; `confirm` is measured beside it and gated nowhere, so that a claim can rest
+    # on authors by whom no change was ever stopped; `guard` must never go wrong and is counted in
+    # no rate.
+    split: Literal["fit", "test", "confirm", "guard"]
     lang: str = "en"
     channel: Channel = Channel.EMAIL
     text: str = ""  # of the last turn, of the mail's visible part, when those are given instead
     turns: tuple[Said, ...] = ()
     file: str = ""
-    kind: Kind
+    kind: MessageKind
     gold: tuple[tuple[str, ...], ...] = ()  # one group for each thing that must be quoted
     related: tuple[str, ...] = ()
     pair: str = ""
     contrast: str = ""
     critical: bool = False
+    questions: tuple[LabelledQuestion, ...] = ()  # of a message that asks several
     vital: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
 
@@ -105,11 +98,16 @@ class Case(BaseModel):
         return self
 
     @property
+    def asks_several(self) -> bool:
+        """Are its questions labelled one by one? One decision on the whole is not right then."""
+        return len(self.questions) > 1
+
+    @property
     def expected(self) -> Literal["answer", "refuse", "escalate"]:
         """The decision that is right for its kind."""
         if self.kind in ANSWERED:
             return "answer"
-        return "refuse" if self.kind is Kind.REFUSE else "escalate"
+        return "refuse" if self.kind is MessageKind.REFUSE else "escalate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +142,7 @@ def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
     """CasesError for a gold or related passage that the knowledge does not have."""
     for p in placed:
         named = [*(i for group in p.case.gold for i in group), *p.case.related]
+        named += [i for question in p.case.questions for i in question.gold]
         if unknown := next((i for i in named if i not in known), None):
             raise p.fault(
                 f"case {p.case.id}: no passage is called {unknown!r}; "

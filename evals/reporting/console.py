@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from evals.gates import Checked
+from evals.measuring.grade import Graded
 from evals.measuring.metrics import MEANINGS, Rate, figures, grouped, latency
 from evals.measuring.results import GAP, Run
 
@@ -13,7 +14,8 @@ def table(run: Run) -> str:
         f"{run.verdict} · {len(run.graded)} cases in {run.seconds:.1f} s · {_stamp(run)}",
         *_gates(run.checked),
         "",
-        *_figures(run),
+        *_figures(run.held),
+        *_confirmed(run),
         "",
         *_slices(run),
         *_kept(run),
@@ -52,10 +54,18 @@ def _gates(checked: Sequence[Checked]) -> list[str]:
     ]
 
 
-def _figures(run: Run) -> list[str]:
+def _confirmed(run: Run) -> list[str]:
+    """The split that no gate reads, where it was measured beside the gated one."""
+    beside = [g for g in run.graded if g.case.split == "confirm"]
+    if not beside or beside == run.held:
+        return []
+    return ["", f"  split confirm, {len(beside)} cases, not gated", *_figures(beside)]
+
+
+def _figures(graded: Sequence[Graded]) -> list[str]:
     return [
         f"  {name:<22}{shown(figure):<20}{bounds(figure):<16}{MEANINGS[name]}"
-        for name, figure in figures(run.held).items()
+        for name, figure in figures(graded).items()
     ]
 
 

@@ -6,6 +6,7 @@ from evals.gates import Checked
 from evals.measuring.grade import Graded, Verdict
 from evals.measuring.metrics import MEANINGS, confusion, figures
 from evals.measuring.results import GAP, Run
+from evals.reporting import authors
 from evals.reporting.console import bounds, shown
 
 ROWS = 50
@@ -43,6 +44,8 @@ def page(run: Run) -> str:
         *_confusion(run.held),
         "",
         *_kept(run),
+        "",
+        *authors.table(run),
     ]
     left = ROWS - sum(line.startswith("|") for line in tables) - 2
     return "\n".join([*head, "", *tables, "", *_errors(run.held, left)]) + "\n"

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from evals.measuring.grade import Decision, DeskResult, Part, Verdict, grade, occurs, rank
+from evals.measuring.metrics import Rate, figures
 from evals.measuring.schema import Case
 
 BASE: dict[str, Any] = {
@@ -123,3 +124,24 @@ def test_the_least_certain_part_decides() -> None:
 )
 def test_patterns(pattern: str, text: str, found: object) -> None:
     assert occurs(pattern, text) is found
+
+
+def test_questions_of_a_mail_are_counted_one_by_one_and_the_mail_itself_in_no_other_rate() -> None:
+    asked = [
+        {"text": "one", "kind": "answerable", "gold": ["g1", "g2"]},
+        {"text": "two", "kind": "answerable", "gold": ["h1"]},
+        {"text": "three", "kind": "unanswerable"},
+    ]
+    several = Case.model_validate({**BASE, **TWO, "questions": asked})
+    found = figures([grade(several, seen("escalate", "g2", "z", "y"))])
+    assert (found["parts_right"], found["parts_beside"]) == (Rate(hits=1, of=2), Rate(hits=2, of=3))
+    assert found["right_en"] == Rate(hits=0, of=0)
+    assert found["wrong"] == Rate(hits=0, of=0)
+    assert found["citation_valid"] == Rate(hits=1, of=1)
+
+
+def test_a_message_with_one_question_has_no_parts() -> None:
+    one = Case.model_validate({**BASE, **ANSWERABLE})
+    found = figures([grade(one, seen("answer", "g1"))])
+    assert found["parts_right"] == Rate(hits=0, of=0)
+    assert found["right_en"] == Rate(hits=1, of=1)

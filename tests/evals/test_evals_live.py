@@ -8,11 +8,12 @@ import pytest
 
 from bot.adapters.chat_model import ChatSelector
 from bot.app import App
+from bot.corpus.messages import MessageKind
 from bot.errors import InputError
 from bot.llm.consult import ConsultationResult
 from evals.live import REPEATS, live, told, worth
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk, run_case
-from evals.measuring.schema import Case, Kind, read_cases
+from evals.measuring.schema import Case, read_cases
 from evals.run import run
 from tests.integration.test_chat_model import GOLD, KNOWN, asking, entry
 from tests.servers.model_server import ModelServer, asked, model_server
@@ -87,7 +88,7 @@ def test_what_a_yes_is_worth_is_measured(app: App, cases: list[Case]) -> None:
         replace(seen, model=came)
         for came in (ConsultationResult.CONFIRMED, ConsultationResult.DENIED)
     )
-    silent = cases[0].model_copy(update={"kind": Kind.UNANSWERABLE, "gold": ()})
+    silent = cases[0].model_copy(update={"kind": MessageKind.UNANSWERABLE, "gold": ()})
     said = worth([cases[0]] * 100 + [silent] * 100, [yes] * 95 + [no] * 5 + [yes] * 2 + [no] * 98)
     assert "yes to 95 of 100" in said
     assert "to 2 of 100 on which it is silent: worth 2.7 log-odds at least" in said

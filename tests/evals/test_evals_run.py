@@ -328,3 +328,27 @@ def test_gates_that_hold_show_the_curve(tmp_path: Path) -> None:
     page = html.page(ran(tmp_path))
     assert "threshold: 43 % answered, 0.0 % wrong" in page
     assert "threshold 0.50" in page
+
+
+def test_the_split_confirm_is_measured_beside_the_gated_one_and_gates_nothing(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        *CASES,
+        {"id": "d-names", "family": "d-names", "slice": "faq", "kind": "answerable",
+         "author": "other", "split": "confirm", "text": "unheard of", "gold": [[ROTATE]]},
+    ]  # fmt: skip
+    choice = Choice(cases=cases_in(tmp_path / "cases", rows), gates=gates_in(tmp_path))
+    made = measure(choice, lambda: desk_in(tmp_path / "knowledge"))
+    assert made.code == 0
+    assert "d-names" in {g.case.id for g in made.graded}
+    assert as_json(made)["figures"]["confirm"]["right_en"]["hits"] == 0
+    assert as_json(made)["slices"]["faq"]["right_en"]["of"] == 3
+    assert "split confirm, 1 cases, not gated" in console.table(made)
+    assert "| | other: 1 | tiny: 7 | split confirm: 1 | split test: 7 |" in markdown.page(made)
+    alone = measure(
+        Choice(cases=choice.cases, gates=choice.gates, split="confirm"),
+        lambda: desk_in(tmp_path / "knowledge"),
+    )
+    assert [g.case.id for g in alone.graded] == ["d-names"]
+    assert not alone.checked

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from bot.corpus.messages import MessageKind
 from evals.measuring.schema import (
     CasesError,
-    Kind,
     check_passages,
     load_cases,
     read_cases,
@@ -102,6 +102,6 @@ def test_a_mail_enters_as_the_intake_reads_it(tmp_path: Path) -> None:
 
 
 def test_every_kind_expects_one_decision() -> None:
-    assert {k.value for k in Kind} == {
+    assert {k.value for k in MessageKind} == {
         "answerable", "false_premise", "unanswerable", "refuse", "escalate", "offtopic",
     }  # fmt: skip

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot.corpus import load
+from bot.corpus.messages import ANSWERED
+from evals.measuring.schema import check_passages, read_cases
 from tests.conftest import KNOWLEDGE
 
 DATA = Path(__file__).parents[2] / "evals" / "data"
 INCIDENTS = sorted(path.name for path in (DATA / "incidents").iterdir() if path.is_dir())
-SETS = sorted(path.name for path in (DATA / "messages").glob("*.jsonl"))
 REQUESTS = sorted(path.name for path in (DATA / "requests").glob("*.jsonl"))
 KINDS = {"answerable", "unanswerable", "demand", "other_request", "crisis", "offtopic", "chatter"}
 EXPECTED = {"refuse", "answer_or_escalate", "page", "escalate", "silent"}
@@ -55,15 +57,16 @@ def test_labels_of_an_incident_stand_in_its_post(name: str) -> None:
             assert all(flat(s) in post for s in (*part["gold"], *part["related"])), row["text"]
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_labels_of_messages_stand_in_the_shipped_post(name: str) -> None:
-    post, found = cleaned(KNOWLEDGE / "incident-post.md"), rows(DATA / "messages" / name)
-    assert len(found) >= 250
-    assert has_sides(found, "kind")
-    for row in found:
-        for part in (row, *row["questions"]):
-            quotes = (*part["gold_quotes"], *part["related_quotes"])
-            assert all(flat(s) in post for s in quotes), row["id"]
+def test_cases_label_passages_of_the_shipped_post_and_questions_of_their_own_text() -> None:
+    placed = read_cases(DATA / "cases")
+    check_passages(placed, frozenset(load(KNOWLEDGE).passages))
+    several = [p.case for p in placed if p.case.asks_several]
+    assert len(several) >= 100
+    for case in several:
+        named = {p for group in case.gold for p in group}
+        for question in case.questions:
+            assert question.text in case.text, case.id
+            assert set(question.gold) <= named or case.kind not in ANSWERED, case.id
 
 
 @pytest.mark.parametrize("name", REQUESTS)

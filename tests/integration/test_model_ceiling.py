@@ -8,12 +8,13 @@ import pytest
 
 from bot.answering.reply import compose_reply
 from bot.app import App
+from bot.corpus.messages import ANSWERED
 from bot.domain import Answer, Escalation, EscalationReason, Message, Outcome, Response
 from bot.llm.anonymize import without_people
 from bot.ports import Selected
 from bot.redact import redact
 from evals.measuring.measure import OPEN
-from evals.measuring.schema import ANSWERED, Case, read_cases
+from evals.measuring.schema import Case, read_cases
 from tests.conftest import KNOWLEDGE
 from tests.integration.test_chat_model import GOLD, KNOWN
 from tests.support.scripted_model import Once, Scripted, both, desk_with, quoted

@@ -9,6 +9,7 @@ from bot.corpus.templates import read_templates
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
 from tests.conftest import KNOWLEDGE
+from tests.support.small_knowledge import copy_knowledge
 
 FRONT = "---\ntitle: T\nurl: https://x.example/p\npublished: 2025-01-02\n---\n"
 
@@ -143,21 +144,32 @@ def test_a_broken_question_file_is_named(tmp_path: Path, text: str, says: str) -
         read_questions(tmp_path)
 
 
-def test_a_question_for_an_unknown_passage_is_named(tmp_path: Path) -> None:
+def test_a_question_for_an_unknown_passage_is_warned_of_and_never_silent(tmp_path: Path) -> None:
     folder = tmp_path / "k"
     (folder / "questions").mkdir(parents=True)
     (folder / "replies").mkdir()
     post(folder, "Hello world.\n")
     (folder / "questions" / "a.yaml").write_text(
-        "- intent: x\n  answers: [nowhere]\n  ask: {en: a}\n"
+        "- intent: x\n  answers: [nowhere]\n  ask: {en: a}\n  near: {count: b}\n"
+        "- intent: y\n  answers: [gone, introduction-hello-world]\n  ask: {en: c}\n"
+        "- silent: z\n  nearest: lost\n  ask: {en: d}\n"
     )
     english = (KNOWLEDGE / "replies" / "en.yaml").read_text().split("refusal_fact:")
     (folder / "replies" / "en.yaml").write_text(
         english[0] + "refusal_fact: []\nhandover:" + english[1].split("handover:", 1)[1]
     )
     known = load(folder)
-    with pytest.raises(KnowledgeError, match="nowhere"):
-        _ = known.wordings
+    asked = {w.label: w for w in known.wordings}
+    assert not asked["x"].answers
+    assert not asked["near:x"].passages
+    assert asked["y"].passages == ("introduction-hello-world",)
+    assert asked["y"].answers
+    assert known.silent_topics == {"z"}
+    assert known.warnings[1:] == (
+        "questions/a.yaml: x names 'nowhere', which the post does not have; nothing answers it now",
+        "questions/a.yaml: y names 'gone', which the post does not have",
+        "questions/a.yaml: z names 'lost', which the post does not have",
+    )
     (folder / "notes.yaml").write_text(
         "links: []\nnever_quote: [{passage: gone, instead: [], why: x}]\n"
     )
@@ -189,3 +201,17 @@ def test_templates_have_no_slot(tmp_path: Path) -> None:
 def test_every_language_names_every_kind_of_secret(knowledge: Knowledge) -> None:
     for templates in knowledge.templates.values():
         assert set(templates.secret_kinds) == set(SecretKind)
+
+
+def test_the_threshold_is_chosen_on_messages_whose_passages_are_all_there(
+    tmp_path: Path,
+) -> None:
+    folder = copy_knowledge(tmp_path / "k", messages=60)
+    before = load(folder)
+    gone = next(m.related[0] for m in before.messages if m.related and not m.gold)
+    for path in (folder / "messages").glob("*.yaml"):
+        path.write_text(path.read_text().replace(f'"{gone}"', '"no-such-passage"'), "utf-8")
+    after = load(folder)
+    assert before.whole_messages == before.messages
+    assert set(after.whole_messages) < set(after.messages)
+    assert not any("no-such-passage" in m.related for m in after.messages)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
+from bot.corpus.messages import MessageKind
 from evals.gates import GATES, GatesError, apply_kept, read_gates
 from evals.measuring.grade import DeskResult
 from evals.measuring.measure import EvaluatedDesk, run_case
 from evals.measuring.metrics import Rate
-from evals.measuring.schema import Case, Kind
+from evals.measuring.schema import Case
 from evals.perturbations import PERTURBATIONS, kept_outcomes, slipped, wrapped
 
 TEXT = (
@@ -21,7 +22,7 @@ TEXT = (
 def case(text: str) -> Case:
     return Case(
         id=text[:8], family=text[:8], slice="s", author="a", split="test", text=text,
-        kind=Kind.UNANSWERABLE,
+        kind=MessageKind.UNANSWERABLE,
     )  # fmt: skip
 
 

@@ -1,0 +1,139 @@
+"""`python -m evals edits`: what an edit of the knowledge costs the questions that it is not about.
+
+Each edit is made in a copy, learned by the light fit and measured on the held-out cases of the
+split `test`: on those that are about other parts, and on those that are about the edited part.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app import App
+from bot.corpus import Knowledge
+from bot.corpus.messages import ANSWERED
+from bot.settings import read_settings
+from evals.measuring.edits import EDITS, Edited, apply_edit
+from evals.measuring.grade import Graded, Verdict
+from evals.measuring.light import QueryCache, light_desk, measure_cases, query_cache
+from evals.measuring.metrics import Rate
+from evals.measuring.schema import CASES, Case, load_cases
+
+WITHIN = 0.01  # how much fewer right answers an edit may leave elsewhere
+HEAD = (
+    "| edit | elsewhere: right, before → after | wrong of answered | the edited part: right | "
+    "ids that changed | seconds |\n|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditResult:
+    """The same cases before and after an edit, with the seconds that learning it took."""
+
+    name: str
+    edited: Edited
+    before: tuple[Graded, ...]
+    after: tuple[Graded, ...]
+    seconds: float
+
+    def rates(self, *, touched: bool) -> tuple[Rate, Rate]:
+        """Answered rightly of the answerable, before and after, on one side of the edit."""
+        kept = [
+            place
+            for place, graded in enumerate(self.before)
+            if self.edited.touched.meets(graded.case) is touched
+        ]
+        return right([self.before[i] for i in kept]), right([self.after[i] for i in kept])
+
+    @property
+    def holds(self) -> bool:
+        """Did the questions about other parts keep their answers, within a point?"""
+        before, after = self.rates(touched=False)
+        return (after.value or 0.0) >= (before.value or 0.0) - WITHIN
+
+
+def edits(argv: Sequence[str]) -> int:
+    """0 no edit lowers answering elsewhere by more than a point, 1 some does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evals edits", description="Edits, learned by the light fit and measured."
+    )
+    parser.add_argument("--edit", action="append", choices=list(EDITS), help="only this one")
+    names = parser.parse_args(argv).edit or list(EDITS)
+    app = App(read_settings(), _say)
+    encoder = query_cache(app)
+    results = measure_edits(app.knowledge, encoder, load_cases(CASES), names)
+    encoder.save()
+    failed = [result.name for result in results if not result.holds]
+    _say(f"{len(failed)} of {len(results)} edits lower answering elsewhere by more than a point")
+    return 1 if failed else 0
+
+
+def measure_edits(
+    knowledge: Knowledge, encoder: QueryCache, cases: Sequence[Case], names: Sequence[str]
+) -> list[EditResult]:
+    """Measure the knowledge as it is and after each edit; a row of the table as each ends."""
+    held = [case for case in cases if case.split == "test"]
+    base = light_desk(knowledge, encoder)
+    before = tuple(measure_cases(held, base.desk))
+    _say(f"before: {shown(right(before))} right, {base.seconds:.0f} s to learn\n{HEAD}")
+    results = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as place:
+            edited = apply_edit(name, knowledge, Path(place) / "knowledge")
+            light = light_desk(edited.knowledge, encoder)
+            after = measure_cases([edited.case(case) for case in held], light.desk)
+            results.append(
+                EditResult(
+                    name=name, edited=edited, before=before, after=tuple(after),
+                    seconds=light.seconds,
+                )
+            )  # fmt: skip
+            _say(row(results[-1]))
+            for warning in set(edited.knowledge.warnings) - set(knowledge.warnings):
+                _say(f"  {warning}")
+    return results
+
+
+def row(result: EditResult) -> str:
+    """One line of the table."""
+    elsewhere, there = result.rates(touched=False), result.rates(touched=True)
+    change = 100 * ((elsewhere[1].value or 0.0) - (elsewhere[0].value or 0.0))
+    cells = (
+        result.name,
+        f"{shown(elsewhere[0])} → {shown(elsewhere[1])}: {change:+.1f}",
+        f"{_elsewhere_wrong(result, result.before)} → {_elsewhere_wrong(result, result.after)}",
+        f"{shown(there[0])} → {shown(there[1])}",
+        str(len(result.edited.renamed)),
+        f"{result.seconds:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def right(graded: Sequence[Graded]) -> Rate:
+    """Answered rightly, in any language, of all that the post answers."""
+    asked = [g for g in graded if g.case.kind in ANSWERED]
+    return Rate(hits=sum(g.correct for g in asked), of=len(asked))
+
+
+def wrong(graded: Sequence[Graded]) -> Rate:
+    """Wrong of all answered."""
+    answered = [g for g in graded if g.answered]
+    return Rate(hits=sum(g.verdict is Verdict.WRONG for g in answered), of=len(answered))
+
+
+def shown(rate: Rate) -> str:
+    """`74.5 % (339/455)`."""
+    return f"{100 * rate.hits / rate.of:.1f} % ({rate.hits}/{rate.of})" if rate.of else "–"
+
+
+def _elsewhere_wrong(result: EditResult, graded: Sequence[Graded]) -> str:
+    sides = zip(result.before, graded, strict=True)
+    rate = wrong([g for b, g in sides if not result.edited.touched.meets(b.case)])
+    return f"{rate.hits}/{rate.of}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,36 @@
+"""The figures of each held-out author beside each other, as a table of Markdown."""
+
+from collections.abc import Iterator
+
+from evals.measuring.metrics import MEANINGS, Rate, figures, grouped
+from evals.measuring.results import Run
+from evals.measuring.schema import HELD_OUT
+from evals.reporting.console import bounds, shown
+
+FIGURES = (
+    "right_en", "wrong", "beside", "silent_answered", "pairs", "first", "in_three", "right_other",
+    "wrong_other", "parts_right", "parts_beside",
+)  # fmt: skip
+
+
+def table(run: Run) -> Iterator[str]:
+    """A column for each author and each split of HELD_OUT; nothing where one author was run."""
+    held = [g for g in run.graded if g.case.split in HELD_OUT]
+    authors = grouped(held, lambda g: g.case.author)
+    if len(authors) < 2:
+        return
+    splits = grouped(held, lambda g: g.case.split)
+    columns = [*authors.items(), *((f"split {name}", each) for name, each in splits.items())]
+    found = [figures(graded) for _, graded in columns]
+    heads = [f"{name}: {len(graded)}" for name, graded in columns]
+    yield f"| | {' | '.join(heads)} |"
+    yield f"|---{'|---' * len(columns)}|"
+    for name in FIGURES:
+        cells = [_cell(each[name]) for each in found]
+        yield f"| {MEANINGS[name]} | {' | '.join(cells)} |"
+
+
+def _cell(figure: Rate | float) -> str:
+    """`74.5 % (339/455; 70.9–77.9 %)`: the rate, its counts and its two bounds."""
+    ends = bounds(figure)
+    return f"{shown(figure)[:-1]}; {ends})" if ends else shown(figure)
