@@ -74,8 +74,10 @@ def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> No
         def check(self, text: str) -> CheckResult:
             return CheckResult(allowed=len(text) % 2 == 0)
 
-    desk = EvaluatedDesk(knowledge=knowledge, responder=app.responder)
-    desk.__dict__["outbound"] = Open(knowledge)
+    class OpenDesk(EvaluatedDesk):
+        outbound = Open(knowledge)
+
+    desk = OpenDesk(knowledge=knowledge, responder=app.responder)
     rate = outgoing(desk, 200)
     assert not rate.holds
     assert rate.missed[0].split(":")[0] in {change.__name__[1:] for change in CHANGES}
