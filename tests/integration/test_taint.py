@@ -24,6 +24,8 @@ from bot.commands.mail_check import MailCheck
 from bot.errors import InputError
 from bot.llm.budget import Bounds, Budget
 from bot.redact import redact
+from bot.serve import service as serving
+from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from evals.run import run as run_evals
@@ -131,7 +133,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
 
 
 def test_no_secret_of_an_error_reaches_a_sink(
-    tmp_path: Path, app: App, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, app: App, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever breaks, with a mail in its message: in the intake, and in the job that decides."""
     secret = plant("token", "error")
@@ -143,7 +145,9 @@ def test_no_secret_of_an_error_reaches_a_sink(
         App(_settings(tmp_path, "http://127.0.0.1:9/v1"), responder=app.responder),
         ValueError(secret.sentence),
     )
+    monkeypatch.setattr(serving, "OUTAGE_SECONDS", (0.05, 0.1))
     service = Service(mine, lambda _: None)
+    service.maintenance.intervals = MaintenanceIntervals(beat=0.1, forgotten=0.1, send=0.1)
     assert isinstance(service.mailbox, LocalMailbox)
     service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
     service.policy = MailRuleContext(is_sent=breaks)
