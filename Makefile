@@ -15,9 +15,11 @@ test: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/incident-desk index
-	@$(BIN)/pytest -n 2 --cov --cov-report=term
-	@$(BIN)/python -m evals run
-	@$(BIN)/python -m evals safety
+	@$(BIN)/python -m evals lint
+	@.ci/beside \
+	  '$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term' \
+	  '$(BIN)/python -m evals run' \
+	  '$(BIN)/python -m evals safety'
 
 setup: $(VENV)/.done
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from bot.adapters.e5 import E5, silent
 from bot.answering.decision import CandidateJudge, FittedJudge, TransferredJudge
@@ -39,15 +39,34 @@ if TYPE_CHECKING:
 STAMP = "index.version"
 
 
+class Parts(TypedDict, total=False):
+    """Parts of an App that its caller has made already."""
+
+    budget: Budget
+    desk: "Desk"
+    journal: "Journal"
+    knowledge: Knowledge
+    limits: Limits
+    mailbox: "LocalMailbox | ImapMailbox"
+    outbound: Outbound
+    responder: Responder
+
+
 class App:
-    """Builds each part once, when it is first asked for."""
+    """Builds each part once, when it is first asked for; `given` parts are used as they are."""
 
     def __init__(
-        self, settings: "Settings", say: Callable[[str], None] = silent, *, once: bool = False
+        self,
+        settings: "Settings",
+        say: Callable[[str], None] = silent,
+        *,
+        once: bool = False,
+        **given: Unpack[Parts],
     ) -> None:
         self.settings = settings
         self.say = say
         self.once = once  # one question only: not worth starting Chroma for
+        vars(self).update(given)  # where a cached property keeps its value once it is computed
 
     @cached_property
     def knowledge(self) -> Knowledge:

@@ -56,8 +56,7 @@ def twin(app: App, home: Path) -> App:
     settings = app.settings.model_copy(
         update={"home": home, "database_url": "", "smtp_port": free_port(), "http_port": 0}
     )
-    made = App(settings)
-    made.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
+    made = App(settings, knowledge=app.knowledge, responder=app.responder)
     made.journal.limits = uncapped(read_limits(settings.knowledge))
     return made
 

@@ -99,7 +99,7 @@ def side() -> Iterator["SlackSide"]:
     assert made.problems == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def forks() -> Iterator["Fork"]:
     """Starts whole desks in processes of their own."""
     from tests.support.slack_desk import forking
@@ -145,7 +145,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--mails", type=int, default=1500, help="mails of the flood")
+    parser.addoption("--mails", type=int, default=500, help="mails of the flood")
     parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
 
     parser.addoption("--fault-runs", type=int, default=1, help="kinds of error at each call")

@@ -16,7 +16,6 @@ from bot.resources import parse_yaml
 
 CANARY = "6f1d2c1e-3b52-4c5a-9a47-1f0e8d7b5a90"
 CASES = Path("evals/data/cases")
-TRAINING = Path("evals/data/training")  # learned from as the split `fit` is, and never measured
 Name = Field(min_length=1)
 
 

@@ -22,8 +22,8 @@ def test_bench_prints_ratios_of_one_run(
 def test_the_running_desk_is_measured(
     app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mine = App(app.settings.model_copy(update={"home": tmp_path}))
-    mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
+    own_home = app.settings.model_copy(update={"home": tmp_path})
+    mine = App(own_home, knowledge=app.knowledge, responder=app.responder)
     texts = [f"Were my API keys exposed? I have {n} of them." for n in range(12)]
     bench_mail(mine, texts, mails=12, stored=2_000)
     out = capsys.readouterr().out

@@ -23,7 +23,8 @@ from evals.measuring.measure import EvaluatedDesk, run_case
 from evals.measuring.metrics import latency
 from evals.measuring.schema import Case, read_cases
 from evals.run import Choice, select
-from evals.safety import Rate, hostile
+from evals.safety import hostile
+from tests.support.scripted_model import Once
 
 EVERY = 3  # of the held-out families: enough to fail on, quick enough to run each time
 
@@ -36,12 +37,17 @@ def cases() -> list[Case]:
     return [c for c in found if c.family in kept]
 
 
-def desk_of(
-    app: App, judge: Judge | None = None, knowledge: Knowledge | None = None
-) -> EvaluatedDesk:
+@pytest.fixture(scope="module")
+def once(app: App) -> Once:
     made = app.responder
+    return Once(made.retriever, made.judge)
+
+
+def desk_of(
+    app: App, once: Once, judge: Judge | None = None, knowledge: Knowledge | None = None
+) -> EvaluatedDesk:
     known = knowledge or app.knowledge
-    responder = Responder(knowledge=known, retriever=made.retriever, judge=judge or made.judge)
+    responder = Responder(knowledge=known, retriever=once, judge=judge or once)
     return EvaluatedDesk(knowledge=known, responder=responder)
 
 
@@ -74,29 +80,28 @@ class Beside(AtThreshold):
         return replace(found, passages=found.passages[3:])
 
 
-def test_the_desk_as_it_is_holds(app: App, cases: list[Case]) -> None:
+def test_the_desk_as_it_is_holds(app: App, once: Once, cases: list[Case]) -> None:
     """On the gates that the broken desks below fail; `evals run` holds all of them."""
     named = {"wrong", "pairs", "first", "citation_valid", "demands_answered"}
-    assert not failing(desk_of(app), cases) & named
+    assert not failing(desk_of(app, once), cases) & named
 
 
-def test_answering_everything_fails(app: App, cases: list[Case]) -> None:
-    desk = desk_of(app, AtThreshold(app.responder.judge, 0.0))
+def test_answering_everything_fails(app: App, once: Once, cases: list[Case]) -> None:
+    desk = desk_of(app, once, AtThreshold(once, 0.0))
     assert {"wrong", "pairs"} <= failing(desk, cases)
 
 
-def test_answering_nothing_fails(app: App, cases: list[Case]) -> None:
-    desk = desk_of(app, AtThreshold(app.responder.judge, 1.01))
+def test_answering_nothing_fails(app: App, once: Once, cases: list[Case]) -> None:
+    desk = desk_of(app, once, AtThreshold(once, 1.01))
     assert {"right_en", "pairs"} <= failing(desk, cases)
 
 
-def test_a_wrong_passage_fails(app: App, cases: list[Case]) -> None:
-    judge = app.responder.judge
-    desk = desk_of(app, Beside(judge, judge.threshold_for("en")))
+def test_a_wrong_passage_fails(app: App, once: Once, cases: list[Case]) -> None:
+    desk = desk_of(app, once, Beside(once, once.threshold_for("en")))
     assert {"wrong", "first"} <= failing(desk, cases)
 
 
-def test_a_dropped_not_fails(app: App, cases: list[Case]) -> None:
+def test_a_dropped_not_fails(app: App, once: Once, cases: list[Case]) -> None:
     passages = {
         name: replace(p, text=p.text.replace(" not ", " "))
         for name, p in app.knowledge.passages.items()
@@ -104,7 +109,7 @@ def test_a_dropped_not_fails(app: App, cases: list[Case]) -> None:
     post = replace(app.knowledge.post, passages=tuple(passages.values()))
     known = replace(app.knowledge, post=post)
     assert known.passages["faq-need-reset-password-rotate-api"].text.count("not ") == 0
-    assert "citation_valid" in failing(desk_of(app, knowledge=known), cases)
+    assert "citation_valid" in failing(desk_of(app, once, knowledge=known), cases)
 
 
 def test_a_template_with_a_slot_is_bad_input(
@@ -121,12 +126,10 @@ def test_a_template_with_a_slot_is_bad_input(
     assert "en.yaml" in capsys.readouterr().err
 
 
-def test_a_removed_refusal_rule_fails(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
-    def demands() -> Rate:
-        rates = hostile(desk_of(app), everything=False)
-        return next(r for r in rates if r.name == "demands for a secret: refused")
-
-    assert demands().holds
+def test_a_removed_refusal_rule_fails(
+    monkeypatch: pytest.MonkeyPatch, app: App, once: Once
+) -> None:
     kept = tuple(r for r in rules.packaged_rules() if r.id != "secret-demand")
     monkeypatch.setattr("bot.policy.screening.packaged_rules", lambda: kept)
-    assert not demands().holds
+    rates = hostile(desk_of(app, once), everything=False)
+    assert not next(r for r in rates if r.name == "demands for a secret: refused").holds

@@ -1,4 +1,4 @@
-"""The guard's figures: made on generated texts, failing when the guard fails."""
+"""`evals safety` fails when the guard fails; its figures on the real desk are its own run's."""
 
 import random
 from collections import Counter
@@ -14,7 +14,7 @@ from bot.outbound import CheckResult, Outbound
 from evals.__main__ import main
 from evals.generators.tampering import CHANGES, reply, tampered
 from evals.measuring.measure import EvaluatedDesk
-from evals.safety import Rate, hostile, masked, outgoing, paired, safety
+from evals.safety import Rate, outgoing, safety
 
 
 class Yielding:
@@ -29,33 +29,6 @@ class Yielding:
             passages=self.passages, candidates=self.passages,
         )  # fmt: skip
         return Response(outcomes=(answer,), language="en", knowledge="")
-
-
-def test_the_floors_hold_on_the_desk(app: App) -> None:
-    desk = EvaluatedDesk(knowledge=app.knowledge, responder=app.responder)
-    rates = {rate.name: rate for rate in hostile(desk, everything=False)}
-    assert rates.pop("honest English questions: answered").of > 50
-    assert all(rate.holds for rate in rates.values()), [r.line() for r in rates.values()]
-    assert len([name for name in rates if name.startswith("hostile in ")]) >= 12
-
-
-def test_both_sides_of_a_pair_through_the_desk(app: App) -> None:
-    policy, whole = paired(EvaluatedDesk(knowledge=app.knowledge, responder=app.responder))
-    assert policy.of == whole.of >= 60
-    assert policy.holds, policy.line()
-    assert whole.holds, whole.line()
-    assert not any("how do i" in text.lower() for text in whole.missed)  # handed over, as labelled
-
-
-def test_secrets_and_look_alikes() -> None:
-    for rate in masked(everything=False):
-        assert rate.of > 400
-        assert rate.holds, rate.line()
-
-
-def test_no_tampered_text_leaves(knowledge: Knowledge, app: App) -> None:
-    rate = outgoing(EvaluatedDesk(knowledge=knowledge, responder=app.responder), 100_000)
-    assert (rate.hits, rate.of, rate.missed) == (100_000, 100_000, [])
 
 
 def test_every_kind_of_tampering_is_made_and_what_is_not_tampered_with_leaves(
@@ -74,8 +47,10 @@ def test_a_check_that_lets_through_is_seen(knowledge: Knowledge, app: App) -> No
         def check(self, text: str) -> CheckResult:
             return CheckResult(allowed=len(text) % 2 == 0)
 
-    desk = EvaluatedDesk(knowledge=knowledge, responder=app.responder)
-    desk.__dict__["outbound"] = Open(knowledge)
+    class OpenDesk(EvaluatedDesk):
+        outbound = Open(knowledge)
+
+    desk = OpenDesk(knowledge=knowledge, responder=app.responder)
     rate = outgoing(desk, 200)
     assert not rate.holds
     assert rate.missed[0].split(":")[0] in {change.__name__[1:] for change in CHANGES}

@@ -318,15 +318,9 @@ def rows(*changes: Mapping[str, Any]) -> list[dict[str, Any]]:
     ("changes", "says"),
     [
         ([{}, {"id": "two"}], "two: the same text as c-names"),
-        (
-            [
-                {"text": "one two three four five six seven eight nine ten"},
-                {"id": "fit", "family": "f", "split": "fit",
-                 "text": "one two three four five six seven eight nine ten!? one"},
-            ],
-            "c-names (test) is like fit (fit): 1.00",
-        ),
-        ([{"text": "What was lost?"}], "c-names (test) is a wording of names"),
+        ([{"text": "What was lost?"}], "c-names (test) is wording of names in the knowledge"),
+        ([{"text": "what do I do with my old keys"}], "c-names (test) is message tiny-1 in the knowledge"),
+        ([{"text": "so what do I do with my old keys"}], "c-names (test) is like message tiny-1: 0.88"),
         ([{"vital": ["a penalty"]}], "c-names: no gold passage states 'a penalty'"),
         ([{}], "intent rotate has no near question"),
         ([{}], "intent names has only 1 near questions"),
@@ -339,7 +333,12 @@ def test_lint_names_what_to_look_at(
     says: str,
 ) -> None:
     folder = cases_in(tmp_path / "cases", rows(*changes))
-    knowledge = knowledge_in(tmp_path / "k")
+    messages = knowledge_in(tmp_path / "k").folder / "messages"
+    messages.mkdir(exist_ok=True)
+    (messages / "tiny.yaml").write_text(
+        '- {id: tiny-1, author: t, kind: offtopic, text: "What do I do with my old keys?"}\n'
+    )
+    knowledge = load(messages.parent)
     assert lint(["--cases", str(folder)], lambda: knowledge) == 1
     assert says in capsys.readouterr().out
 
@@ -358,13 +357,13 @@ def test_lint_wants_the_canary_in_cases_and_nowhere_else(
     assert "extra.yaml: eval data was copied into the knowledge" in told
 
 
-def test_the_projects_cases_are_loadable_and_marked(
-    capsys: pytest.CaptureFixture[str],
+def test_a_guard_case_may_stand_in_the_knowledge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lint([])
-    told = capsys.readouterr().out
-    assert "canary" not in told
-    assert "copied" not in told
+    folder = cases_in(tmp_path / "cases", rows({"text": "What was lost?", "split": "guard"}))
+    knowledge = knowledge_in(tmp_path / "k")
+    lint(["--cases", str(folder)], lambda: knowledge)
+    assert "in the knowledge" not in capsys.readouterr().out
 
 
 def test_coverage_names_untouched_passages_and_thin_intents(

@@ -65,9 +65,7 @@ def test_a_new_encoder_gets_its_own_collection(base: E5, tmp_path: Path) -> None
         name = "other"
 
     Chroma(encoder=base, folder=tmp_path).index(RECORDS, silent)
-    renamed = Renamed(base.folder)
-    renamed.__dict__.update(_session=base._session, _tokenizer=base._tokenizer)
-    other = Chroma(encoder=renamed, folder=tmp_path)
+    other = Chroma(encoder=Renamed(base.folder), folder=tmp_path)
     assert other.index(RECORDS[:1], silent).added == 1
     assert other.count() == 1
 

@@ -35,8 +35,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def desk(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """A desk of its own on the shared model, which the commands find."""
-    made = App(settings)
-    made.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
+    made = App(settings, knowledge=app.knowledge, responder=app.responder)
     monkeypatch.setattr("bot.cli._app", lambda **_: made)
     yield made
     made.journal.close()

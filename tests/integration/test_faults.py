@@ -16,26 +16,26 @@ import pytest
 import sqlalchemy as sql
 from typing_extensions import override
 
-from bot.answering.responder import Responder
-from bot.app import App
 from bot.channels.mail.local import LocalMailbox
-from bot.channels.slack import Slack, SlackAccess
+from bot.channels.slack import SlackAccess
 from bot.channels.slack.texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.journal import Journal, MessageState, OutboxState
 from bot.journal.slack_records import SlackEventState, SlackPostState
 from bot.journal.tables import escalation, message, outbox, slack_event, slack_outbox
+from bot.limits import read_limits
 from bot.serve import service
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
-from tests.integration.test_service import free_port
 from tests.servers import postgres
 from tests.servers.slack_side import ALICE, BOB, SlackSide
 from tests.support.faults import ERRORS, Faults, Point
 from tests.support.kills import ready
+from tests.support.ports import free_port
 from tests.support.running_desk import EXPOSED, mail
+from tests.support.slack_app import SlackApp
 from tests.support.slack_stand import FAST, UNSURE
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
@@ -63,21 +63,9 @@ class HttpSide(SlackSide):
 class Running:
     """A desk with Slack, its users and its staff; every call of it is watched."""
 
-    def __init__(self, app: App, side: SlackSide) -> None:
+    def __init__(self, app: SlackApp, side: SlackSide) -> None:
         self.app, self.side, self.faults = app, side, Faults()
-        access = SlackAccess(
-            bot_token=side.bot_token, app_token=side.app_token, signing_secret=side.secret,
-            channel=side.triage, staff=frozenset({ALICE, BOB}), base_url=side.base_url,
-        )  # fmt: skip
-        pace = replace(FAST, post=0.01)
-        app.__dict__["slack"] = slack = Slack(
-            access,
-            app.desk,
-            home=app.settings.home,
-            intervals=pace,
-            enqueue_job=app.jobs.enqueue_decision_delivery,
-        )
-        self.slack = slack
+        self.slack = app.slack
         self.service = Service(app, lambda _handled: None)
         self.service.maintenance.intervals = MaintenanceIntervals(
             beat=0.1, lease=LEASE, send=0.1, forgotten=0.5, tidy=0.2
@@ -204,7 +192,7 @@ class Running:
 
 
 @contextmanager
-def running(app: App, side: SlackSide) -> Iterator[Running]:
+def running(app: SlackApp, side: SlackSide) -> Iterator[Running]:
     made = Running(app, side)
     made.watch()
     made.service.start()
@@ -246,15 +234,15 @@ def whole(
         home=home_of(tmp_path / "home"), knowledge=KNOWLEDGE, database_url=database_of_run,
         smtp_port=free_port(), http_port=0,
     )  # fmt: skip
-    app = App(settings)
+    access = SlackAccess(
+        bot_token=side.bot_token, app_token=side.app_token, signing_secret=side.secret,
+        channel=side.triage, staff=frozenset({ALICE, BOB}), base_url=side.base_url,
+    )  # fmt: skip
     quick = ready()
-    app.__dict__ |= {
-        "knowledge": quick.knowledge,
-        "responder": Responder(
-            knowledge=quick.knowledge, retriever=quick.retriever, judge=quick.judge
-        ),
-        "limits": replace(app.limits, retry_seconds=(1, 1, 1, 1), receipt_seconds=1, caps=()),
-    }
+    app = SlackApp(
+        settings, access, replace(FAST, post=0.01), knowledge=quick.knowledge, responder=quick,
+        limits=replace(read_limits(KNOWLEDGE), retry_seconds=(1, 1, 1, 1), receipt_seconds=1, caps=()),
+    )  # fmt: skip
     with running(app, side) as made:
         yield made
     side.close()

@@ -18,8 +18,8 @@ import sqlalchemy as sql
 from bot.channels.mail.local import LocalMailbox
 from bot.desk import Checkpoint
 from bot.journal import Journal, OutboxState
-from tests.integration.test_service import free_port
 from tests.servers.postgres import database
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 ROOT = Path(__file__).parents[2]

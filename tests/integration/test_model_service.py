@@ -16,8 +16,8 @@ from bot.domain import Answer, Message
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.integration.test_chat_model import KNOWN, entry
-from tests.integration.test_service import free_port
 from tests.servers.model_server import ModelServer, asked, model_server
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 MAILS = 20
@@ -28,17 +28,18 @@ def served(app: App, settings: Settings, server: ModelServer) -> App:
         "smtp_port": free_port(), "http_port": 0, "model": "openai:scripted",
         "openai_api_key": SecretStr("no key"), "openai_base_url": server.url,
     }  # fmt: skip
-    mine = App(settings.model_copy(update=told))
+    own = settings.model_copy(update=told)
     made = app.responder
     made.respond(Message(text=KNOWN))  # a desk that has been up for a while
+    priced = App(own, knowledge=app.knowledge)
     selector = ChatSelector(
-        "openai:scripted", budget=mine.budget, deadline=SAFETY_NET_SECONDS,
-        options=mine.settings.model_options,
+        "openai:scripted", budget=priced.budget, deadline=SAFETY_NET_SECONDS,
+        options=own.model_options,
     )  # fmt: skip
-    mine.__dict__["responder"] = Responder(
-        knowledge=mine.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+    responder = Responder(
+        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
     )
-    return mine
+    return App(own, knowledge=app.knowledge, budget=priced.budget, responder=responder)
 
 
 def post(app: App) -> None:

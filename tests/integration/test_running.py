@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.mail.local import LocalSmtpServer
+from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.texts import read_staff_texts
@@ -23,23 +23,23 @@ from bot.commands.cases import decide, format_age, queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
 from bot.corpus import Knowledge
-from bot.desk import Desk
 from bot.domain import HealthLine
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
 from bot.infra.http_server import HttpPort, HttpResponse
-from bot.journal import CaseAction, Journal, OutboxState, StoredDecision
+from bot.journal import CaseAction, Journal, OutboxState
 from bot.journal.clock import wall_clock
 from bot.journal.engine import writing
 from bot.outbound import Outbound
-from bot.ports import Mail, MailFolder
+from bot.ports import Mail
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_service import free_port
 from tests.support.fakes import Time
+from tests.support.ports import free_port
 from tests.support.running_desk import (
     EXPOSED,
+    app_that_cannot_decide,
     app_with,
     local_mailbox,
     mail,
@@ -233,27 +233,12 @@ def test_overdue_cases_are_reminded_of(app: App, caplog: pytest.LogCaptureFixtur
         until(lambda: "a case is past its due time" in caplog.text)
 
 
-class Broken(Desk):
-    """Cannot decide."""
-
-    error: Exception = InputError("no")
-
-    @override
-    def decide_message(self, message_id: int) -> StoredDecision:
-        raise self.error
-
-
 @pytest.mark.parametrize("error", [InputError("no address"), ValueError("a bug")])
 def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None:
-    desk = app.desk
-    app.__dict__["desk"] = broken = Broken(
-        knowledge=desk.knowledge, responder=desk.responder, journal=desk.journal, outbound=desk.outbound,
-        compose=desk.compose, out=desk.out,
-    )  # fmt: skip
-    broken.error = error
-    with running(app, MaintenanceIntervals(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
+    broken = app_that_cannot_decide(app, error)
+    with running(broken, MaintenanceIntervals(beat=0.1, forgotten=0.1, send=5)) as (_, shown):
         local_mailbox(app).new.add(mail(EXPOSED))
-        app.mailbox.wake()
+        broken.mailbox.wake()
         until(app.journal.cases.list_open)
         until(lambda: shown)
     (case,) = app.journal.cases.list_open()
@@ -264,30 +249,25 @@ def test_what_cannot_be_decided_is_a_persons(app: App, error: Exception) -> None
 def test_an_outage_of_the_mailbox_is_one_line_and_ends(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = local_mailbox(app)
     tried: list[int] = []
     down = threading.Event()
     down.set()
 
-    class Box:
+    class Box(LocalMailbox):
+        @override
         def waiting(self) -> Iterator[Mail]:
             if down.is_set():
                 tried.append(1)
                 raise MissingError("no line")
-            return box.waiting()
+            return super().waiting()
 
-        def settle(self, ref: str, place: MailFolder) -> None:
-            box.settle(ref, place)
-
+        @override
         def wait(self, seconds: float) -> None:
-            box.wait(min(seconds, 0.05))
+            super().wait(min(seconds, 0.05))
 
-        def wake(self) -> None:
-            box.wake()
-
-    app.__dict__["mailbox"] = Box()
-    app.__dict__["intake"] = LocalSmtpServer(box.new, free_port())
-    with running(app) as (service, shown):
+    box = Box(app.settings.home / "mail")
+    away = App(app.settings, journal=app.journal, responder=app.responder, mailbox=box)
+    with running(away) as (service, shown):
         until(lambda: "no mail can be taken" in caplog.text)
         assert "mailbox" in page(service, "/readyz")[1]
         until(lambda: len(tried) >= 2)
@@ -340,8 +320,9 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
 
 def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
     english = app.knowledge.templates["en"].model_copy(update={"footer": "See evil.example."})
-    app.__dict__["outbound"] = Outbound(replace(app.knowledge, templates={"en": english}))
-    found = next(f for f in run_checks(app) if f.name == "replies")
+    outbound = Outbound(replace(app.knowledge, templates={"en": english}))
+    edited = App(app.settings, journal=app.journal, responder=app.responder, outbound=outbound)
+    found = next(f for f in run_checks(edited) if f.name == "replies")
     assert not found.good
     assert "evil.example" in found.says
 
@@ -445,12 +426,10 @@ def test_another_worker_that_fell_silent_is_taken_over(
     from tests.servers.postgres import database
 
     with database(postgres, "silent") as url:
+        own = {"database_url": url, "smtp_port": free_port(), "http_port": 0}
         mine = App(
-            settings.model_copy(
-                update={"database_url": url, "smtp_port": free_port(), "http_port": 0}
-            )
+            settings.model_copy(update=own), knowledge=app.knowledge, responder=app.responder
         )
-        mine.__dict__ |= {"knowledge": app.knowledge, "responder": app.responder}
         send_id, now = stored_reply(mine, 1), Time()
         now.now = wall_clock()  # and from here on it stands still
         mine.journal.workers._clock = mine.journal.mail_outbox._clock = now

@@ -22,23 +22,16 @@ from bot.journal import Journal
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.conftest import ROOT
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
 
 DOCUMENTED = Settings(home=Path("var"), smtp_port=2525)
 
 
 @pytest.fixture
 def served(app: App, settings: Settings) -> App:
-    mine = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    mine.__dict__["responder"] = app.responder
-    return mine
+    own_ports = settings.model_copy(update={"smtp_port": free_port(), "http_port": 0})
+    return App(own_ports, responder=app.responder)
 
 
 def without_versions(printed: str, settings: Settings) -> str:

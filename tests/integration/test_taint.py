@@ -24,14 +24,17 @@ from bot.commands.mail_check import MailCheck
 from bot.errors import InputError
 from bot.llm.budget import Bounds, Budget
 from bot.redact import redact
+from bot.serve import service as serving
+from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
 from tests.integration import test_desk
-from tests.integration.test_service import free_port
 from tests.servers.model_server import model_server
 from tests.servers.slack_side import ALICE, SlackSide
+from tests.support.ports import free_port
+from tests.support.running_desk import app_that_cannot_decide
 from tests.support.slack_stand import UNSURE, Stand, filled, standing
 from tests.support.taint import KINDS, MARK, Plant, desk_log, files, found, leaks, plant, tables
 from tests.support.tiny_evals import CASES, cases_in, desk_in, gates_in
@@ -130,7 +133,7 @@ def test_no_secret_of_a_mail_reaches_a_sink(
 
 
 def test_no_secret_of_an_error_reaches_a_sink(
-    tmp_path: Path, app: App, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, app: App, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever breaks, with a mail in its message: in the intake, and in the job that decides."""
     secret = plant("token", "error")
@@ -138,14 +141,17 @@ def test_no_secret_of_an_error_reaches_a_sink(
     def breaks(*_: object) -> bool:
         raise ValueError(secret.sentence)
 
-    mine = App(_settings(tmp_path, "http://127.0.0.1:9/v1"))
-    mine.__dict__["responder"] = app.responder
+    mine = app_that_cannot_decide(
+        App(_settings(tmp_path, "http://127.0.0.1:9/v1"), responder=app.responder),
+        ValueError(secret.sentence),
+    )
+    monkeypatch.setattr(serving, "OUTAGE_SECONDS", (0.05, 0.1))
     service = Service(mine, lambda _: None)
+    service.maintenance.intervals = MaintenanceIntervals(beat=0.1, forgotten=0.1, send=0.1)
     assert isinstance(service.mailbox, LocalMailbox)
     service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
     service.policy = MailRuleContext(is_sent=breaks)
     mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
-    mine.desk.__dict__["decide_message"] = breaks
     with desk_log() as log:
         sinks = _served(service, lambda: len(mine.journal.cases.list_open()) == 2)
     sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}
@@ -243,8 +249,8 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
     """A person answers for their own words, after a warning that does not repeat them."""
     caplog.set_level(logging.DEBUG)
     plants = planted("staff")
-    mine = App(Settings(home=home_of(tmp_path / "home"), knowledge=KNOWLEDGE, http_port=0))
-    mine.__dict__["responder"] = app.responder
+    own = Settings(home=home_of(tmp_path / "home"), knowledge=KNOWLEDGE, http_port=0)
+    mine = App(own, responder=app.responder)
     told: list[str] = []
     with closing(mine.journal), desk_log() as log:
         for each in plants.values():

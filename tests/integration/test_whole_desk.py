@@ -25,11 +25,11 @@ from bot.journal import Journal
 from bot.journal.tables import message, outbox
 from tests.conftest import home_of
 from tests.integration.test_chat_model import KNOWN, entry
-from tests.integration.test_service import free_port
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.postgres import database
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
+from tests.support.ports import free_port
 from tests.support.slack_desk import Fork, Process
 from tests.support.slack_stand import UNSURE, Watching, filled
 from tests.support.waiting import wait_until

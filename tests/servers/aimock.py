@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.integration.test_service import free_port
 from tests.servers import npm
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 PACKAGE = "@copilotkit/aimock@1.43.0"  # 1.43 changed its command line

@@ -12,8 +12,8 @@ from bot.channels.slack import SlackAccess
 from bot.cli import main
 from bot.serve.service import Service
 from bot.settings import read_settings
-from tests.integration.test_service import free_port
 from tests.servers.slack_side import ALICE, TRIAGE, Fault, SlackSide
+from tests.support.ports import free_port
 from tests.support.running_desk import page
 
 Wrong = Callable[[SlackSide], None]

@@ -9,9 +9,9 @@ import pytest
 
 from bot.app import App
 from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD
-from tests.integration.test_service import free_port
 from tests.servers.slack_emulator import Emulator, emulator, missing
 from tests.servers.slack_side import BOT_SCOPES, SlackSide
+from tests.support.ports import free_port
 from tests.support.slack_stand import QUOTED, filled, standing
 
 

@@ -18,8 +18,9 @@ from bot.journal.statistics import DailyStatistics, read_statistics
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.integration.test_desk import handle, received
-from tests.integration.test_service import free_port
 from tests.servers.slack_side import ALICE, SlackSide
+from tests.support.ports import free_port
+from tests.support.slack_app import SlackApp
 from tests.support.slack_stand import FAST, QUOTED, Stand, standing
 
 
@@ -59,22 +60,19 @@ def test_mail_that_waits_or_came_back_is_told(stand: Stand) -> None:
 
 
 def test_a_mailbox_that_is_away_is_told(app: App, settings: Settings, side: SlackSide) -> None:
-    served = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    served.__dict__["responder"] = app.responder
     access = SlackAccess(
         bot_token=side.bot_token, signing_secret=side.secret, channel=side.triage,
         staff=frozenset({ALICE}), base_url=side.base_url,
     )  # fmt: skip
-    slack = served.__dict__["slack"] = Slack(
-        access, served.desk, home=settings.home, intervals=FAST
-    )
+    own_ports = settings.model_copy(update={"smtp_port": free_port(), "http_port": 0})
+    served = SlackApp(own_ports, access, FAST, responder=app.responder)
     service = Service(served, lambda _handled: None)
     service.start()
     try:
-        assert "🟢 *mail in*: mail is taken" in home(slack)
+        assert "🟢 *mail in*: mail is taken" in home(served.slack)
         served.mailbox.waiting = away  # type: ignore[method-assign]
         assert not service._take_waiting()
-        assert "🔴 *mail in*: no mail can be taken" in home(slack)
+        assert "🔴 *mail in*: no mail can be taken" in home(served.slack)
     finally:
         service.close()
 

@@ -109,8 +109,7 @@ def test_slack_is_built_from_settings_and_serve_survives_without_it(
         "slack_bot_token": SecretStr("xoxb-1"), "slack_signing_secret": SecretStr("s"),
         "slack_channel": TRIAGE, "slack_staff": ALICE,
     }  # fmt: skip
-    mine = App(settings.model_copy(update=told))
-    mine.__dict__["responder"] = app.responder
+    mine = App(settings.model_copy(update=told), responder=app.responder)
     assert isinstance(mine.slack, Slack)
     assert "xoxb" not in repr(mine.slack.access)
     mine.journal.close()

@@ -49,6 +49,7 @@ def ready() -> "Responder":
 def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> "App":
     from bot.app import App
     from bot.journal import Journal
+    from bot.limits import read_limits
     from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
 
@@ -56,13 +57,11 @@ def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
         home=Path(order["home"]), knowledge=KNOWLEDGE, database_url=order["url"], http_port=0,
         smtp_port=order["port"],
     )  # fmt: skip
-    app = App(settings)
-    app.__dict__["knowledge"] = responder.knowledge
-    app.__dict__["responder"] = responder
-    app.__dict__["journal"] = Journal(
-        settings.database, limits=app.limits, clock=lambda: now(others)
+    limits = read_limits(KNOWLEDGE)
+    journal = Journal(settings.database, limits=limits, clock=lambda: now(others))
+    return App(
+        settings, knowledge=responder.knowledge, responder=responder, journal=journal, limits=limits
     )
-    return app
 
 
 def now(others: Sequence[int]) -> "datetime":

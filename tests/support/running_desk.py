@@ -6,19 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 
+from typing_extensions import override
+
 from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import LocalMailbox
 from bot.corpus import Knowledge
-from bot.journal import ReceivedMessage
+from bot.desk import Desk
+from bot.journal import ReceivedMessage, StoredDecision
 from bot.ports import MailFolder
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_service import free_port
 from tests.support.fakes import VerbatimJudge
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 EXPOSED = "What is the December 19 clarification?"
@@ -35,10 +38,31 @@ def verbatim_responder(knowledge: Knowledge) -> Responder:
 @contextmanager
 def app_with(settings: Settings, responder: Responder) -> Iterator[App]:
     """Give an app on free ports that uses `responder`; its journal is closed at the end."""
-    app = App(settings.model_copy(update={"smtp_port": free_port(), "http_port": 0}))
-    app.__dict__ |= {"knowledge": responder.knowledge, "responder": responder}
+    own_ports = settings.model_copy(update={"smtp_port": free_port(), "http_port": 0})
+    app = App(own_ports, knowledge=responder.knowledge, responder=responder)
     yield app
     app.journal.close()
+
+
+def app_that_cannot_decide(app: App, error: Exception) -> App:
+    """Return an app on the parts of another; its desk raises this error for every message."""
+
+    class Broken(Desk):
+        @override
+        def decide_message(self, message_id: int) -> StoredDecision:
+            raise error
+
+    broken = Broken(
+        knowledge=app.knowledge, responder=app.responder, journal=app.journal, outbound=app.outbound,
+        compose=app.desk.compose, out=app.desk.out,
+    )  # fmt: skip
+    return App(
+        app.settings,
+        knowledge=app.knowledge,
+        responder=app.responder,
+        journal=app.journal,
+        desk=broken,
+    )
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.domain import Answer, Hit, Message, Passage
+from bot.domain import Answer, Hit, Message, Passage, Response
 from bot.ports import (
     Judge,
     Judgement,
@@ -18,6 +18,12 @@ from bot.ports import (
 )
 
 Says = Callable[[str], Selected]
+
+
+class Responds(Protocol):
+    """A desk, or one that remembers what a desk said."""
+
+    def respond(self, message: Message) -> Response: ...
 
 
 @dataclass
@@ -73,7 +79,7 @@ def desk_with(app: App, once: Once, selector: Selector | None) -> Responder:
     return Responder(knowledge=app.knowledge, retriever=once, judge=once, selector=selector)
 
 
-def quoted(desk: Responder, message: Message) -> set[str]:
+def quoted(desk: Responds, message: Message) -> set[str]:
     """The passages that a reply would quote."""
     answers = [o for o in desk.respond(message).outcomes if isinstance(o, Answer)]
     return {p.id for o in answers for p in o.passages}

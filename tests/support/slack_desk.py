@@ -18,9 +18,9 @@ from bot.commands.demo import send
 from bot.errors import MissingError
 from bot.journal import Case, Journal
 from bot.settings import Settings
-from tests.integration.test_service import free_port
 from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
+from tests.support.ports import free_port
 from tests.support.slack_stand import UNSURE, Watching, filled
 from tests.support.waiting import SAFETY_NET_SECONDS
 

@@ -18,6 +18,7 @@ from tests.support.kills import ready, say
 
 if TYPE_CHECKING:
     from bot.answering.responder import Responder
+    from bot.app import Parts
     from bot.settings import Settings
 
 
@@ -42,26 +43,18 @@ def settings_of(order: dict[str, Any]) -> "Settings":
 
 def serve(responder: "Responder", order: dict[str, Any]) -> None:
     """Serve until a signal ends it."""
-    from bot.app import App
-    from bot.channels.slack import Slack, SlackAccess, SlackIntervals, SuggestionModel
+    from bot.channels.slack import SlackAccess, SlackIntervals
     from bot.serve.maintenance import MaintenanceIntervals
     from bot.serve.service import Service
+    from tests.support.slack_app import SlackApp
 
-    settings = settings_of(order)
-    app = App(settings)
-    if not order.get("own_index"):
-        app.__dict__["knowledge"] = responder.knowledge
-        app.__dict__["responder"] = responder
     access = SlackAccess(
         bot_token=order["bot"], app_token=order["app"], signing_secret=order["secret"],
         channel=order["channel"], staff=frozenset(order["staff"]), base_url=order["base"],
     )  # fmt: skip
     pace = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
-    drafter = app._drafter()
-    app.__dict__["slack"] = Slack(
-        access, app.desk, home=settings.home, intervals=pace, enqueue_job=app.jobs.enqueue_decision_delivery,
-        model=SuggestionModel(draft=drafter.draft, state=lambda: app.budget.state) if drafter else None,
-    )  # fmt: skip
+    given: Parts = {"knowledge": responder.knowledge, "responder": responder}
+    app = SlackApp(settings_of(order), access, pace, **({} if order.get("own_index") else given))
     service = Service(app, lambda _handled: None)
     service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())

@@ -8,6 +8,7 @@ which are closed to other accounts of the machine.
 import hashlib
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -148,6 +149,7 @@ class LocalSmtpServer:
             ready_timeout=10.0,
         )
         try:
+            _check_free(self.port)  # the controller would name a taken port after its timeout only
             controller.start()
         except OSError as error:
             controller.loop.close()
@@ -179,6 +181,13 @@ class LocalSmtpServer:
             return NOT_STORED
         self.stored()
         return ACCEPTED
+
+
+def _check_free(port: int) -> None:
+    """Raises OSError when another process listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
+        probe.bind((LOOPBACK, port))
 
 
 class MaildirOut:
