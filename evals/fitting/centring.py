@@ -20,7 +20,7 @@ from bot.errors import InputError
 from bot.resources import data_path
 from bot.settings import read_settings
 
-INCIDENTS = (Path("../shared/incidents"), Path("evals/data/incidents"))
+INCIDENTS = Path("evals/data/incidents")
 # Incidents of these authors are kept out of all fitting, so that they measure what is new.
 UNSEEN_AUTHORS = ("g", "h")
 WORDINGS_A_LANGUAGE = 200  # about as many questions as two incidents have
@@ -35,7 +35,7 @@ HEAD = """\
 def centre(argv: Sequence[str]) -> int:
     """Write bot/data/e5_mean.yaml; `--incidents` names the folders of labelled incidents."""
     parser = argparse.ArgumentParser(prog="python -m evals centre", description=__doc__)
-    parser.add_argument("--incidents", type=Path, nargs="+", default=list(INCIDENTS))
+    parser.add_argument("--incidents", type=Path, nargs="+", default=[INCIDENTS])
     arguments = parser.parse_args(argv)
     settings = read_settings()
     asked = [text for folder in arguments.incidents for text in questions_of(folder)]
