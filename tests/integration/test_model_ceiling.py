@@ -20,6 +20,8 @@ from tests.conftest import KNOWLEDGE
 from tests.integration.test_chat_model import GOLD, KNOWN
 from tests.support.scripted_model import Once, Scripted, both, desk_with, quoted
 
+# It repeats what shorter tests cover; tracing it would double its time.
+pytestmark = pytest.mark.no_cover
 EVERY = 3  # of the English families; of the other languages every case
 REACHED = 0.95
 
