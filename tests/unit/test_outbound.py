@@ -24,7 +24,7 @@ from bot.outbound.grammar import fold_spaces
 from bot.outbound.self_check import stopped
 from bot.settings import Settings
 from evals.generators.tampering import reply
-from tests.integration.test_desk import received
+from tests.support.desk_messages import received
 from tests.support.growth import assert_in_proportion, repeated
 
 SECRET = (
