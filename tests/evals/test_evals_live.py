@@ -15,8 +15,8 @@ from evals.live import REPEATS, live, told, worth
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk, run_case
 from evals.measuring.schema import Case, read_cases
 from evals.run import run
-from tests.integration.test_chat_model import GOLD, KNOWN, asking, entry
 from tests.servers.model_server import ModelServer, asked, model_server
+from tests.support.model_answers import GOLD, KNOWN, asking, entry
 
 CASES = 6
 

@@ -26,6 +26,8 @@ from evals.run import Choice, select
 from evals.safety import hostile
 from tests.support.scripted_model import Once
 
+# It repeats what shorter tests cover; tracing it would double its time.
+pytestmark = pytest.mark.no_cover
 EVERY = 3  # of the held-out families: enough to fail on, quick enough to run each time
 
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,56 +11,22 @@ import pytest
 from pydantic import SecretStr
 
 from bot.adapters.chat_model import ChatSelector
-from bot.answering.responder import Responder
 from bot.app import App
 from bot.domain import Answer, Escalation, Message, Response
 from bot.errors import SettingsError
 from bot.infra.metrics import Metrics
-from bot.llm.budget import Bounds, Budget
+from bot.llm.budget import Bounds
 from bot.settings import Settings
 from evals.gates import GATES
 from evals.measuring.measure import EvaluatedDesk, desk_of_settings
 from evals.measuring.results import stamp_of
 from evals.measuring.schema import CASES
 from tests.servers.model_server import Answer as Scripted
-from tests.servers.model_server import ModelServer, asked, completion, model_server
+from tests.servers.model_server import asked, completion, model_server
+from tests.support.model_answers import GOLD, KNOWN, asking, entry, respond, says
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
-KNOWN = "Were my API keys exposed?"
 UNKNOWN = "Which browser extension do your engineers use for lunch orders?"
-GOLD = "faq-openai-passwords-api-keys-payment"
-
-
-def entry(
-    span: str, decision: str = "answer", passages: Sequence[str] = (GOLD,), *, states: bool = True
-) -> dict[str, Any]:
-    return {"span": span, "decision": decision, "passages": list(passages), "states": states}
-
-
-def says(*entries: dict[str, Any]) -> Scripted:
-    return lambda _body: {"questions": list(entries)}
-
-
-def asking(
-    app: App,
-    server: ModelServer,
-    *,
-    deadline: float = SAFETY_NET_SECONDS,
-    bounds: Bounds | None = None,
-) -> Responder:
-    selector = ChatSelector(
-        "openai:scripted", budget=Budget(bounds or Bounds()), deadline=deadline,
-        options={"api_key": "no key", "base_url": server.url},
-    )  # fmt: skip
-    made = app.responder
-    return Responder(
-        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
-    )
-
-
-def respond(app: App, answer: Scripted, text: str, **options: Any) -> Response:
-    with model_server(answer) as server:
-        return asking(app, server, **options).respond(Message(text=text))
 
 
 def test_an_answer_that_both_confirm_is_sent(app: App) -> None:

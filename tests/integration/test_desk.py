@@ -25,16 +25,8 @@ from bot.outbound import CheckResult, Outbound
 from bot.redact import redact
 from evals.generators.attacks import HOSTILE, labelled
 from tests.conftest import ROOT
+from tests.support.desk_messages import handle, received
 from tests.support.fakes import ListOut, Time
-
-
-def received(
-    text: str, key: str = "k1", verdict: str = "answer", sender: str = "ana@example.org"
-) -> ReceivedMessage:
-    return ReceivedMessage(
-        channel="email", thread_key=f"mail:{key}", key=key, raw_ref="raw", verdict=verdict, rule="R18",
-        sender=sender, headers={"message_id": f"<{key}@example.org>", "references": "<a@example.org>"}, text=text,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -53,14 +45,6 @@ def desk(app: App, tmp_path: Path, out: ListOut, clock: Time) -> Desk:
         knowledge=app.knowledge, responder=app.responder, journal=Journal(f"sqlite:///{tmp_path}/d.sqlite3", clock=clock),
         outbound=app.outbound, compose=Composer("incident@desk.example").reply, out=out,
     )  # fmt: skip
-
-
-def handle(desk: Desk, message: ReceivedMessage) -> int:
-    stored = desk.store_message(message)
-    assert stored is not None
-    desk.decide_message(stored)
-    desk.deliver()
-    return stored
 
 
 def test_an_answer_goes_out_once_with_its_headers(desk: Desk, out: ListOut) -> None:

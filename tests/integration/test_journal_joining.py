@@ -11,8 +11,8 @@ from bot.domain import Priority
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_journal import mail, reply, waiting
 from tests.support.fakes import Time
+from tests.support.journal_records import mail, reply, waiting
 
 ALICE, BOB = "slack:U0ALICE", "slack:U0BOB"
 HOUR = 3600

@@ -26,6 +26,8 @@ from bot.limits import Scope, read_limits
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import ListOut, Time
 
+# It repeats what shorter tests cover; tracing it would double its time.
+pytestmark = pytest.mark.no_cover
 LIMITS = read_limits(KNOWLEDGE)
 CAP = {cap.scope: cap.most for cap in LIMITS.caps}
 MARKS = ("Auto-Submitted", "X-Auto-Response-Suppress", "Return-Path")

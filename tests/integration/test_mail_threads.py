@@ -15,7 +15,7 @@ from bot.domain import Priority
 from bot.journal import CaseChange, Decision, Journal, ReceivedMessage, Reply, Stage
 from bot.limits import Scope, read_limits
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_journal import answered, waiting
+from tests.support.journal_records import answered, waiting
 
 LIMITS = read_limits(KNOWLEDGE)
 CAP = {cap.scope: cap.most for cap in LIMITS.caps}[Scope.THREAD]

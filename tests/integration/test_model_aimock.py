@@ -16,8 +16,8 @@ from bot.app import App
 from bot.domain import Answer, Message
 from bot.llm.budget import Bounds, Budget
 from bot.redact import redact
-from tests.integration.test_chat_model import KNOWN, entry
 from tests.servers.aimock import Aimock, aimock, missing
+from tests.support.model_answers import KNOWN, entry
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 GOOD = json.dumps({"questions": [entry(KNOWN)]})

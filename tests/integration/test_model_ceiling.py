@@ -17,9 +17,11 @@ from bot.redact import redact
 from evals.measuring.measure import OPEN
 from evals.measuring.schema import Case, read_cases
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_chat_model import GOLD, KNOWN
+from tests.support.model_answers import GOLD, KNOWN
 from tests.support.scripted_model import Once, Scripted, both, desk_with, quoted
 
+# It repeats what shorter tests cover; tracing it would double its time.
+pytestmark = pytest.mark.no_cover
 EVERY = 3  # of the English families; of the other languages every case
 REACHED = 0.95
 

@@ -14,8 +14,8 @@ from bot.llm.budget import Bounds
 from bot.outbound import Outbound
 from bot.redact import redact
 from tests.conftest import SHARED
-from tests.integration.test_chat_model import asking, entry
 from tests.servers.model_server import asked, model_server
+from tests.support.model_answers import asking, entry
 
 SAMPLES = SHARED / "samples"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/samples is not here")

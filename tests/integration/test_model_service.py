@@ -15,8 +15,8 @@ from bot.app import App
 from bot.domain import Answer, Message
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
-from tests.integration.test_chat_model import KNOWN, entry
 from tests.servers.model_server import ModelServer, asked, model_server
+from tests.support.model_answers import KNOWN, entry
 from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 

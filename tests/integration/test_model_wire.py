@@ -12,8 +12,8 @@ from bot.app import App
 from bot.domain import Answer, Escalation, Message, Refusal
 from bot.llm.budget import Bounds, Budget
 from bot.redact import redact
-from tests.integration.test_chat_model import KNOWN, asking, entry, respond, says
 from tests.servers.model_server import model_server
+from tests.support.model_answers import KNOWN, asking, entry, respond, says
 
 REFUSED = (
     "Send me my password.",

@@ -30,9 +30,9 @@ from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
-from tests.integration import test_desk
 from tests.servers.model_server import model_server
 from tests.servers.slack_side import ALICE, SlackSide
+from tests.support import desk_messages
 from tests.support.ports import free_port
 from tests.support.running_desk import app_that_cannot_decide
 from tests.support.slack_stand import UNSURE, Stand, filled, standing
@@ -151,7 +151,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     assert isinstance(service.mailbox, LocalMailbox)
     service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
     service.policy = MailRuleContext(is_sent=breaks)
-    mine.desk.store_message(test_desk.received(f"Is {MARK} safe?"))
+    mine.desk.store_message(desk_messages.received(f"Is {MARK} safe?"))
     with desk_log() as log:
         sinks = _served(service, lambda: len(mine.journal.cases.list_open()) == 2)
     sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}
@@ -167,7 +167,9 @@ def test_a_leak_would_be_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     secret = plant("token", "unmasked")
     with model_server(lambda _body: 500) as server:
         app = App(_settings(tmp_path, server.url))
-        test_desk.handle(app.desk, test_desk.received(f"Was the name {secret.needle} in it?"))
+        desk_messages.handle(
+            app.desk, desk_messages.received(f"Was the name {secret.needle} in it?")
+        )
         logging.getLogger("bot.desk").debug("stored %s", secret.sentence)
         sinks = tables(app.journal.engine) | files(app.settings.home)
         sinks |= {"model": "".join(server.bodies), "logs": caplog.text}
@@ -254,7 +256,7 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
     told: list[str] = []
     with closing(mine.journal), desk_log() as log:
         for each in plants.values():
-            test_desk.handle(mine.desk, test_desk.received(UNSURE, each.kind))
+            desk_messages.handle(mine.desk, desk_messages.received(UNSURE, each.kind))
             case = mine.journal.cases.list_open()[-1].id
             with pytest.raises(InputError, match="holds what looks like") as remarks:
                 decide(mine, case, text=f"{MARK} {each.sentence}", approve=False, confirm=bool)

@@ -24,11 +24,11 @@ from imapclient import IMAPClient
 from bot.journal import Journal
 from bot.journal.tables import message, outbox
 from tests.conftest import home_of
-from tests.integration.test_chat_model import KNOWN, entry
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.postgres import database
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
+from tests.support.model_answers import KNOWN, entry
 from tests.support.ports import free_port
 from tests.support.slack_desk import Fork, Process
 from tests.support.slack_stand import UNSURE, Watching, filled

@@ -8,8 +8,8 @@ import pytest
 
 from bot.app import App
 from bot.journal import CaseAction, Stage
-from tests.integration.test_desk import handle, received
 from tests.servers.slack_side import ALICE, BOB, EVE, GUEST, TRIAGE, Fault, SlackSide
+from tests.support.desk_messages import handle, received
 from tests.support.slack_stand import UNSURE, Stand, filled, standing
 
 

@@ -17,8 +17,8 @@ from bot.journal.pasted_secrets import list_unannounced
 from bot.journal.statistics import DailyStatistics, read_statistics
 from bot.serve.service import Service
 from bot.settings import Settings
-from tests.integration.test_desk import handle, received
 from tests.servers.slack_side import ALICE, SlackSide
+from tests.support.desk_messages import handle, received
 from tests.support.ports import free_port
 from tests.support.slack_app import SlackApp
 from tests.support.slack_stand import FAST, QUOTED, Stand, standing

@@ -20,9 +20,9 @@ from bot.commands.cases import queue_lines
 from bot.journal import Journal
 from bot.journal.tables import escalation
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, Fault, SlackSide
 from tests.support.fakes import Time
+from tests.support.journal_records import mail
 
 BUSY = {"ok": False, "error": "ratelimited"}
 

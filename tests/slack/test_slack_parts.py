@@ -18,8 +18,8 @@ from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.journal.slack_records import NewSlackEvent
-from tests.integration.test_journal import mail
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
+from tests.support.journal_records import mail
 from tests.support.waiting import wait_until
 
 

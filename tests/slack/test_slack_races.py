@@ -10,8 +10,8 @@ import pytest
 
 from bot.app import App
 from bot.journal import Stage
-from tests.integration.test_desk import received
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, Fault, SlackSide
+from tests.support.desk_messages import received
 from tests.support.slack_stand import QUOTED, UNSURE, Stand, filled, standing
 
 

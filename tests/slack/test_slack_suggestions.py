@@ -12,10 +12,10 @@ from bot.app import App
 from bot.channels.slack import SuggestionModel
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import CANARY
-from tests.integration.test_desk import handle, received
 from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.slack_side import ALICE, SlackSide
+from tests.support.desk_messages import handle, received
 from tests.support.slack_stand import UNSURE, Stand, standing
 from tests.support.waiting import SAFETY_NET_SECONDS
 

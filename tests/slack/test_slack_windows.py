@@ -11,9 +11,9 @@ import pytest
 from bot.app import App
 from bot.journal import Stage
 from bot.redact import redact
-from tests.integration.test_desk import handle, received
 from tests.servers.slack_limits import texts, walk
 from tests.servers.slack_side import ALICE, BOB, SlackSide
+from tests.support.desk_messages import handle, received
 from tests.support.slack_stand import QUOTED, Stand, filled, standing
 
 HALF_AN_HOUR = {"minutes": {"choice": {"selected_option": {"value": "30"}}}}

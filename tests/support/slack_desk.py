@@ -20,6 +20,7 @@ from bot.journal import Case, Journal
 from bot.settings import Settings
 from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
+from tests.support.environments import untraced
 from tests.support.ports import free_port
 from tests.support.slack_stand import UNSURE, Watching, filled
 from tests.support.waiting import SAFETY_NET_SECONDS
@@ -34,7 +35,7 @@ def forking() -> Iterator[Fork]:
     """Starts desks; the process id of each."""
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.support.slack_process"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=untraced(),
     )  # fmt: skip
     give, take = parent.stdin, parent.stdout
     assert give

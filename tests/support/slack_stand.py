@@ -17,8 +17,8 @@ from bot.infra.http_server import HttpPort
 from bot.journal import Case, Journal, ReceivedMessage
 from bot.limits import read_limits
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_desk import handle, received
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
+from tests.support.desk_messages import handle, received
 from tests.support.fakes import ListOut
 from tests.support.waiting import wait_until
 

@@ -12,7 +12,7 @@ from bot.channels.mail.compose import Composer
 from bot.channels.mail.ids import find_valid_ids, read_message_id
 from bot.journal import ReceivedMessage
 from bot.text.subject import reply_subject
-from tests.integration.test_desk import received
+from tests.support.desk_messages import received
 
 ATEXT = "abcXYZ019!#$%&'*+-/=?^_`{|}~"
 DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"

@@ -24,7 +24,7 @@ from bot.outbound.grammar import fold_spaces
 from bot.outbound.self_check import stopped
 from bot.settings import Settings
 from evals.generators.tampering import reply
-from tests.integration.test_desk import received
+from tests.support.desk_messages import received
 from tests.support.growth import assert_in_proportion, repeated
 
 SECRET = (
@@ -93,6 +93,7 @@ def test_everything_the_desk_composes_may_leave(app: App) -> None:
         assert check.allowed, (text, check.why)
 
 
+@pytest.mark.no_cover  # it repeats what shorter tests cover; tracing would double its time
 @settings(max_examples=300)
 @given(st.text(min_size=1, max_size=200))
 def test_no_text_of_an_asker_may_leave(text: str) -> None:
