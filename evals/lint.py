@@ -13,8 +13,8 @@ from bot.corpus.messages import LabelledMessage
 from evals.measuring.grade import occurs
 from evals.measuring.schema import CANARY, CASES, Case, check_passages, read_cases
 
-# Share of words from which on a held-out message and a learned one are the same question, told
-# apart at most by a word: the pairs of the shipped data were read one by one down to here.
+# Share of words from which on a held-out message and a learned one count as the same question: of
+# the pairs in the shipped data, nearly all above it differ by a word that changes nothing.
 LIKE = 0.8
 FEW_NEAR = 5  # near questions; an intent with fewer is told apart badly
 Words = frozenset[str]

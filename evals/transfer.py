@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.calibration import TARGETS, lowest_threshold
+from bot.answering.calibration import lowest_threshold
 from bot.answering.transfer import QUOTED, TRANSFER, Embed, Transfer, TransferJudge
 from bot.app import App
 from bot.corpus import Knowledge
@@ -34,6 +34,7 @@ from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import lower_bound, upper_bound
 
 PLACES = (1, 3, 5, 10)
+TOGETHER = 0.03  # the largest share of wrong answers of all left-out authors, one more counted
 WORST = 0.04  # the largest share of wrong answers of any left-out author
 SURE = 0.6  # from which certainty on the desk refuses by what a message does, without a secret word
 Flags = npt.NDArray[np.bool_]
@@ -171,7 +172,7 @@ def _with_thresholds(
     by = np.array(authors)
     chosen = []
     for mine in (english, ~english):
-        together = lowest_threshold(chances[mine], wrong[mine], TARGETS["threshold"])
+        together = lowest_threshold(chances[mine], wrong[mine], TOGETHER)
         alone = [
             lowest_threshold(chances[mine & (by == a)], wrong[mine & (by == a)], WORST, spare=0)
             for a in sorted(set(authors))

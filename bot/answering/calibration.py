@@ -16,7 +16,7 @@ from bot.answering.evidence import FEATURES, Array
 SHRINK = 0.02  # the variance that a weight is expected to have: strong shrinking
 NEWTON_STEPS = 40  # far more than it takes
 # Wrong among answered, one error more than seen counted.
-TARGETS = {"threshold": 0.03, "threshold_strict": 0.01}
+TARGETS = {"threshold": 0.02, "threshold_strict": 0.01}
 OTHER_TARGET = 0.02  # the same in other languages, where there are fewer messages to go by
 
 
