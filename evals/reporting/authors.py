@@ -27,7 +27,7 @@ def table(run: Run) -> Iterator[str]:
     yield f"|---{'|---' * len(columns)}|"
     for name in FIGURES:
         cells = [_cell(each[name]) for each in found]
-        yield f"| {MEANINGS[name]} | {' | '.join(cells)} |"
+        yield f"| {name}: {MEANINGS[name]} | {' | '.join(cells)} |"
 
 
 def _cell(figure: Rate | float) -> str:
