@@ -1,5 +1,6 @@
 """Composition root: the only place that constructs adapters and the Desk."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import cached_property
@@ -223,7 +224,9 @@ class App:
         if can_learn(self.knowledge) and not learned:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
-        (self.settings.home / STAMP).write_text(self._index_version, encoding="utf-8")
+        part = self.settings.home / f"{STAMP}.{os.getpid()}.part"
+        part.write_text(self._index_version, encoding="utf-8")
+        part.replace(self.settings.home / STAMP)  # last: what it names is complete
         return changed
 
     def folder(self, name: str) -> "Folder":

@@ -34,6 +34,11 @@ class Retriever(Protocol):
 class Judge(Protocol):
     """Weighs the evidence for a text: what was learned from wordings, or from other incidents."""
 
+    @property
+    def strict_threshold(self) -> float:
+        """The probability from which on a message that held a secret is answered."""
+        ...
+
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement: ...
     def threshold_for(self, language: str) -> float: ...
 

@@ -31,6 +31,11 @@ class FittedJudge:
         self.vector = vector
         self.threshold = fit.calibration.threshold if threshold is None else threshold
 
+    @property
+    def strict_threshold(self) -> float:
+        """The probability from which on a message that held a secret is answered."""
+        return max(self.threshold, self.fit.calibration.threshold_strict)
+
     def threshold_for(self, language: str) -> float:
         """The probability from which on a question is answered.
 
@@ -67,6 +72,11 @@ class TransferredJudge:
         self.reader = reader
         self.vector = vector
 
+    @property
+    def strict_threshold(self) -> float:
+        """That of other languages, which is the stricter one."""
+        return max(map(self.reader.threshold_for, ("en", "")))
+
     def threshold_for(self, language: str) -> float:
         """The probability from which on a question is answered."""
         return self.reader.threshold_for(language)
@@ -86,6 +96,11 @@ class CandidateJudge:
 
     def __init__(self, *, answers: Answers) -> None:
         self.answers = answers
+
+    @property
+    def strict_threshold(self) -> float:
+        """Higher than any probability that this judge gives."""
+        return 1.0
 
     def threshold_for(self, language: str) -> float:
         """Higher than any probability that this judge gives."""

@@ -105,6 +105,8 @@ class Responder:
         language = language_of(said.own, message.history)
         notes: list[str] = []
         decided = self._outcomes(message, said, language, explain, notes)
+        if message.redactions:
+            decided = [self._if_certain(outcome) for outcome in decided]
         outcomes = _without_repeats(decided, message)
         before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
         if before or any(map(wants_person, (message.subject, without_quotes(said.own)))):
@@ -186,6 +188,17 @@ class Responder:
             candidates=given.candidates,
         )
         return [*outcomes, answer]
+
+    def _if_certain(self, outcome: Outcome) -> Outcome:
+        """The outcome for somebody who wrote a secret: an answer must be more certain than usual.
+
+        Who has given a secret away often asks something that the post seems to answer.
+        """
+        if not isinstance(outcome, Answer) or outcome.probability >= self.judge.strict_threshold:
+            return outcome
+        return _escalation(
+            outcome.question, EscalationReason.UNSURE, outcome.probability, outcome.candidates
+        )
 
     def _user_turns(self, message: Message) -> list[str]:
         """What the asker wrote before, without our replies that came back."""

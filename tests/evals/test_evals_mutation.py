@@ -68,6 +68,10 @@ class AtThreshold:
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
         return self.inner.judge(text, hits)
 
+    @property
+    def strict_threshold(self) -> float:
+        return self.threshold
+
     def threshold_for(self, language: str) -> float:
         del language
         return self.threshold

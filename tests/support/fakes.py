@@ -49,6 +49,10 @@ class VerbatimJudge:
             answers=Answers.of(list(knowledge.passages), knowledge.wordings)
         )
 
+    @property
+    def strict_threshold(self) -> float:
+        return self.LIKE
+
     def threshold_for(self, language: str) -> float:
         del language
         return self.LIKE

@@ -59,6 +59,10 @@ class Once:
         judged: Judgement = self.known[text]
         return judged
 
+    @property
+    def strict_threshold(self) -> float:
+        return self.inner.strict_threshold
+
     def threshold_for(self, language: str) -> float:
         return self.inner.threshold_for(language)
 
