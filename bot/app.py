@@ -16,7 +16,7 @@ from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.units import units_of
 from bot.errors import DeliveryError, MissingError
-from bot.files import close_home
+from bot.files import close_home, locked
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
@@ -215,9 +215,14 @@ class App:
         Nothing is learned where the knowledge holds too little (see `can_learn`), or where what was
         learned belongs to this very knowledge.
         """
+        close_home(self.settings.home)
+        # Two processes that write into one embedded index at once leave it damaged.
+        with locked(self.settings.chroma.resolve().with_suffix(".lock")):
+            return self._index()
+
+    def _index(self) -> "Changed":
         from bot.adapters.exact import write_vectors
 
-        close_home(self.settings.home)
         learned = self._fit_file.exists() and not self._outdated
         changed = self.chroma.index(self.records(), self.say)
         write_vectors(self._vectors, *self.chroma.everything())

@@ -4,15 +4,18 @@ The desk keeps mails as they came, with whatever somebody pasted into them. So n
 writes is open to other accounts of the machine, whatever the umask it was started with.
 """
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 # How the names of everything that the desk puts into its home begin.
 HOME_NAMES = (
-    "candidates.jsonl", "chroma", "desk.sqlite3", "index.version", "mail", "models", "vectors.",
+    "candidates.jsonl", "chroma", "desk.sqlite3", "fit.", "index.version", "mail", "models",
+    "text-vectors.", "vectors.",
 )  # fmt: skip
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -82,3 +85,14 @@ def open_to_others(folder: Path) -> Iterator[Path]:
 
 def _is_open(path: Path) -> bool:
     return bool(path.stat().st_mode & OTHERS)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; another process waits until it ends.
+
+    The system takes the lock back when a process dies.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MAX_TOKENS = 96  # of a text; the rest is not read
+SELF = re.compile(r"\bi\b")
 MOSTLY = 0.7  # share of capitals among the letters from which on a text is shouted
 PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
 FORMAT = 2  # of the converted files; a change of the conversion raises it
@@ -89,7 +91,7 @@ class E5(Encoder):
         It has few words in capitals, so a text that is mostly in capitals is read in small letters:
         shouting must not change what is understood.
         """
-        read = text.lower() if _is_shouted(text) else text
+        read = _in_small_letters(text) if _is_shouted(text) else text
         return self._tokenizer.encode(PREFIX + read)
 
     def source(self) -> Path:
@@ -181,6 +183,12 @@ def check_converted(folder: Path) -> TokenizerSettings:
         if not (folder / name).is_file() or _sha256(folder / name) != expected:
             raise _damaged(folder / name)
     return settings
+
+
+def _in_small_letters(text: str) -> str:
+    """The text as it would stand in a book: a capital begins it, and the English `I` is one."""
+    small = SELF.sub("I", text.strip().lower())
+    return small[:1].upper() + small[1:]
 
 
 def _is_shouted(text: str) -> bool:

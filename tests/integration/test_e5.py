@@ -221,7 +221,7 @@ def test_the_model_is_converted_once(converted: tuple[Path, list[str]], encoder:
     again = E5(folder, said.append)
     assert np.array_equal(again.vector("Were keys exposed?"), encoder.vector("Were keys exposed?"))
     assert said == ["preparing the embedding model (once) …"]
-    assert {path.name for path in folder.iterdir()} == {FILE_NAME, "e5-small-1"}
+    assert {path.name for path in folder.iterdir()} == {FILE_NAME, encoder.converted_folder().name}
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,9 @@ def test_the_model_is_converted_once(converted: tuple[Path, list[str]], encoder:
 def test_a_damaged_file_is_named_with_what_to_do(
     converted: tuple[Path, list[str]], tmp_path: Path, name: str, fault: str
 ) -> None:
-    shutil.copytree(converted[0] / "e5-small-1", tmp_path / "e5-small-1", copy_function=os.link)
-    path = tmp_path / "e5-small-1" / name
+    made = E5(converted[0]).converted_folder()
+    shutil.copytree(made, tmp_path / made.name, copy_function=os.link)
+    path = tmp_path / made.name / name
     content = path.read_bytes()
     path.unlink()
     if fault == "truncated":

@@ -81,7 +81,7 @@ def test_an_edit_is_learned_at_the_next_start(small: App, tmp_path: Path) -> Non
             if entry.get("intent") == "apikey":
                 entry["ask"]["en"] += f"\n{asked}"
         path.write_text(yaml.safe_dump(entries, allow_unicode=True), encoding="utf-8")
-    edited = App(Settings(home=home_of(tmp_path / "home", index=False), knowledge=folder))
+    edited = App(Settings(home=home_of(tmp_path / "own", index=False), knowledge=folder))
     assert edited.responder.near(asked)[0].label == "apikey"
     assert small.responder.near(asked)[0].text != asked
     (gold,) = {w.passages for w in edited.knowledge.wordings if w.label == "apikey"}
@@ -93,7 +93,7 @@ def test_a_folder_without_questions_is_served_by_what_other_incidents_taught(
 ) -> None:
     folder = copy_knowledge(tmp_path / "knowledge", intents=0)
     said: list[str] = []
-    app = App(Settings(home=home_of(tmp_path / "home", index=False), knowledge=folder), said.append)
+    app = App(Settings(home=home_of(tmp_path / "own", index=False), knowledge=folder), said.append)
     assert not can_learn(app.knowledge)
     outcome = decided(app, "Were API keys or passwords exposed?")
     assert isinstance(app.responder.judge, TransferredJudge)

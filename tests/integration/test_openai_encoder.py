@@ -76,7 +76,7 @@ def test_without_vectors_it_is_named_and_words_are_searched(answer: Any, tmp_pat
 
 def test_a_change_of_model_embeds_and_learns_anew(tmp_path: Path) -> None:
     said: list[str] = []
-    home, few = tmp_path / "home", copy_knowledge(tmp_path / "knowledge")
+    home, few = tmp_path / "own", copy_knowledge(tmp_path / "knowledge")
     with model_server(ok) as server:
         first = App(settings(server, home, knowledge=few), said.append)
         known = next(w.text for w in first.knowledge.wordings if w.answers)
