@@ -10,7 +10,15 @@ from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.corpus.messages import ANSWERED
-from bot.domain import Answer, Escalation, EscalationReason, Message, Outcome, Response
+from bot.domain import (
+    Answer,
+    Escalation,
+    EscalationReason,
+    Message,
+    Outcome,
+    Refusal,
+    Response,
+)
 from bot.llm.anonymize import without_people
 from bot.ports import Selected
 from bot.redact import redact
@@ -153,7 +161,9 @@ def test_a_question_that_only_a_model_sees_is_decided_too(app: App, once: Once) 
     alone = desk_with(app, once, None).respond(Message(text=text))
     found = desk_with(app, once, Scripted(says)).respond(Message(text=text))
     assert [type(o) for o in alone.outcomes] == [Answer]
-    assert [type(o) for o in found.outcomes] == [Answer, Escalation]
+    answered, other = found.outcomes
+    assert isinstance(answered, Answer)
+    assert isinstance(other, Refusal | Escalation)
 
 
 def test_a_language_without_templates_is_a_person_s(app: App, once: Once) -> None:
