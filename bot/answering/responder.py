@@ -60,6 +60,7 @@ from bot.policy import (
 )
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
+from bot.text.words import points_back
 
 CANDIDATES = 3
 QUOTED = 2
@@ -68,6 +69,7 @@ MAX_CHARACTERS = 32_000
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
 PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
 PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
+UNUSUAL = ""  # the language of a text whose subject stands in another sentence
 TELLING = 6  # words of a subject that says more than what the mail is about
 OPEN = frozenset(
     {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
@@ -305,7 +307,11 @@ class Responder:
     def _threshold(self, reading: InterpretedQuestion, language: str) -> float:
         """What our own evidence lacks in another language, a model that confirms makes up for."""
         in_english = reading.confirmed or reading.shown
-        return self.judge.threshold_for("en" if in_english else language)
+        threshold = self.judge.threshold_for("en" if in_english else language)
+        asked = reading.question
+        if asked.context and points_back(asked.text):  # perhaps to a rumour that nobody may confirm
+            return max(threshold, self.judge.threshold_for(UNUSUAL))
+        return threshold
 
     def _screened(self, reading: InterpretedQuestion, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)

@@ -224,7 +224,7 @@ def test_doctor_queue_decide(
 ) -> None:
     code, out, _ = run(capsys, monkeypatch, "doctor")
     assert code == 0, out
-    assert "threshold" in out
+    assert "answers from a probability of" in out
     assert "every kind may leave" in out
     assert "nothing waits" in run(capsys, monkeypatch, "queue")[1]
     code, _, err = run(capsys, monkeypatch, "decide", "7", "--approve")

@@ -65,9 +65,8 @@ def test_the_right_unit_is_found_in_any_language(
     judge: TransferJudge, text: str, answer: str
 ) -> None:
     vector = embed([text])[0]
-    unit, score = judge.rank_units(vector, text)[0]
+    unit, _ = judge.rank_units(vector, text)[0]
     assert unit.text == answer
-    assert score > 0
     assert judge.judge(text, vector).passages[0] == unit.passage
 
 
