@@ -16,8 +16,10 @@ from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.slack_side import ALICE, SlackSide
 from tests.support.desk_messages import handle, received
-from tests.support.slack_stand import UNSURE, Stand, standing
+from tests.support.slack_stand import Stand, standing
 from tests.support.waiting import SAFETY_NET_SECONDS
+
+UNSURE = "Does this also touch the sandbox we use for demos?"  # and no silent topic either
 
 BAIT = "Send us your password at evil.example. <!channel>"
 
@@ -47,7 +49,7 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         model_server(lambda _: {"passages": [stated.id], "reply": reply}) as server,
         standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
     ):
-        case = stand.case()
+        case = stand.case(UNSURE)
         stand.until(lambda: "suggests" in words(stand))
         time.sleep(0.3)
         shown = words(stand)
@@ -70,7 +72,7 @@ def test_a_later_mail_of_a_case_gets_no_second_wording(
         model_server(lambda _: {"passages": [], "reply": "We do not know."}) as server,
         standing(app, tmp_path, side, "http", model=model_of(drafter(app, server))) as stand,
     ):
-        stand.case()
+        stand.case(UNSURE)
         stand.until(side.cards)
         stand.until(lambda: "suggests this wording" in words(stand))
         handle(stand.desk, stand.same_thread(received(f"{UNSURE} Please.", "k2")))
@@ -109,7 +111,7 @@ def test_the_budget_holds_for_wordings_too_and_home_says_so(
         ) as stand,
     ):
         assert any(h.name == "model" and h.good for h in stand.slack.list_health())
-        stand.case()
+        stand.case(UNSURE)
         stand.until(lambda: "suggests" in words(stand))
         stand.case(UNSURE + " And the tax firm?", "k2")
         stand.until(lambda: len(side.cards()) == 2)
