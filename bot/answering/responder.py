@@ -69,7 +69,6 @@ MAX_CHARACTERS = 32_000
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
 PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
 PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
-UNUSUAL = ""  # the language of a text whose subject stands in another sentence
 TELLING = 6  # words of a subject that says more than what the mail is about
 OPEN = frozenset(
     {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
@@ -309,8 +308,9 @@ class Responder:
         in_english = reading.confirmed or reading.shown
         threshold = self.judge.threshold_for("en" if in_english else language)
         asked = reading.question
-        if asked.context and points_back(asked.text):  # perhaps to a rumour that nobody may confirm
-            return max(threshold, self.judge.threshold_for(UNUSUAL))
+        if asked.context and points_back(asked.text) and not is_about_sample(asked):
+            # Perhaps to a rumour that nobody may confirm.
+            return max(threshold, self.judge.strict_threshold)
         return threshold
 
     def _screened(self, reading: InterpretedQuestion, verdict: Verdict) -> Outcome:

