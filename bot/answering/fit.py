@@ -40,7 +40,7 @@ from bot.errors import MissingError
 from bot.policy import screen
 
 Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
-VERSION = 5  # of what is learned and how it is kept
+VERSION = 6  # of what is learned and how it is kept
 FOLDS = 3  # groups of authors that are left out in turn
 FEWEST_MESSAGES = 200  # labelled messages that a threshold can be chosen on
 FEWEST_WORDINGS = 30  # with fewer, a fold of them teaches nothing
