@@ -79,14 +79,26 @@ class App:
     @cached_property
     def fit(self) -> Fit | None:
         """What was learned from this very knowledge; None where it holds too little."""
+        if kept := self._kept_fit():
+            return kept
         if not can_learn(self.knowledge):
-            self.say(
-                "warning: there are too few wordings to learn from; people decide every question"
-            )
+            self.say("warning: too few wordings to learn from; the desk reads the post alone")
             return None
-        if self._outdated:
-            self.index()
+        self.index()
         return read_fit(self._fit_file)
+
+    def _kept_fit(self) -> Fit | None:
+        """What an earlier run learned from this very knowledge, if it can still be read.
+
+        The wordings are not needed for it, and reading them would slow down every start.
+        """
+        if self._outdated or not self._fit_file.exists():
+            return None
+        try:
+            return read_fit(self._fit_file)
+        except MissingError as error:
+            self.say(f"warning: {error}")
+            return None
 
     @cached_property
     def encoder(self) -> "CachedEncoder":
@@ -113,12 +125,11 @@ class App:
     def responder(self) -> Responder:
         """The desk that decides, or one that only finds candidates where no vectors can be had."""
         try:
-            self.encoder.check()
+            return self._dense()
         except MissingError as error:
             self.say(f"warning: {error}; the desk goes on with word search, people decide")
             words = self._words()
             return self._responder(words.retriever, words.judge)
-        return self._dense()
 
     @cached_property
     def limits(self) -> Limits:
@@ -223,10 +234,12 @@ class App:
     def _index(self) -> "Changed":
         from bot.adapters.exact import write_vectors
 
-        learned = self._fit_file.exists() and not self._outdated
+        kept = self._kept_fit()
         changed = self.chroma.index(self.records(), self.say)
         write_vectors(self._vectors, *self.chroma.everything())
-        if can_learn(self.knowledge) and not learned:
+        if not can_learn(self.knowledge):
+            self._fit_file.unlink(missing_ok=True)
+        elif not kept:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
         part = self.settings.home / f"{STAMP}.{os.getpid()}.part"
@@ -333,6 +346,7 @@ class App:
         return ImapMailbox(self.settings.imap)
 
     def _dense(self) -> Responder:
+        self.encoder.check()
         if self._outdated:
             self.index()
         return self._responder(self._retriever(), self._judge())

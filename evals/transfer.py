@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.answering.calibration import lowest_threshold
-from bot.answering.transfer import QUOTED, TRANSFER, Embed, Transfer, TransferJudge
+from bot.answering.evidence import QUOTED
+from bot.answering.transfer import TRANSFER, Embed, Transfer, TransferJudge
 from bot.app import App
 from bot.corpus import Knowledge
 from bot.corpus.questions import Act

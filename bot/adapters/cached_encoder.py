@@ -89,7 +89,7 @@ class CachedEncoder(Encoder):
     def _kept(self) -> dict[bytes, Vector]:
         """What the file holds; nothing when it is of another encoder, or cannot be read."""
         try:
-            with np.load(self.path) as stored:
+            with self.path.open("rb") as file, np.load(file) as stored:
                 if str(stored["name"]) != self.name:
                     return {}
                 keys = stored["keys"].tobytes()

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bot.answering.evidence import TINY
+
 Floats = npt.NDArray[np.float32]
 SCALE = 20.0  # of a cosine, so that the softmax can be sure
 HIDDEN = 512  # units of the network's hidden layer
 DROPOUT = 0.2
 SMOOTHING = 0.02  # of the labels: no meaning is ever impossible
-TINY = 1e-6
 # Found on left-out authors; twice or half of each changes less than another random seed.
 LINEAR_EPOCHS, LINEAR_BATCH, LINEAR_RATE, LINEAR_DECAY = 10, 1024, 6e-3, 0.02
 NETWORK_EPOCHS, NETWORK_BATCH, NETWORK_RATE, NETWORK_DECAY = 12, 512, 2e-3, 0.01

@@ -20,6 +20,7 @@ FEATURES = (
     "margin", "margin3", "rival", "first",
 )  # fmt: skip
 HITS = 24  # nearest wordings that count as evidence
+QUOTED = 2  # passages of an answer: the first of those that are ranked
 DECAY = 0.6  # how much less the next best passage of an intent counts
 ADDS = 0.1  # a second passage is worth quoting from this share of the answered probability on
 RANKED = 5  # passages that are kept in order

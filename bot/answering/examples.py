@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.answering.evidence import Answers
+from bot.answering.evidence import QUOTED, Answers
 from bot.answering.segmentation import questions, views, whole
 from bot.corpus import Knowledge, LabelledMessage, Wording
 from bot.corpus.messages import ANSWERED, MessageKind
@@ -11,7 +11,6 @@ from bot.corpus.questions import Act
 from bot.text.clean import clean_message
 
 UNANSWERED = "unanswered"  # what people ask and the post says, but no intent quotes
-QUOTED = 2  # passages of an intent that a reply quotes
 LONG_ENOUGH = 4  # words of a question that can be understood without its message
 ACTS = {
     MessageKind.REFUSE: Act.REFUSE,

@@ -1,7 +1,7 @@
 """Learns a knowledge folder from the vectors of its texts: the classifier, weights and thresholds.
 
 It runs at each index run and takes seconds once the texts have vectors, so any edit is learned at
-once: nothing that was learned before is kept, and nothing rests on a hash of the knowledge.
+once: nothing that was learned before is kept.
 """
 
 import json
@@ -23,8 +23,9 @@ from bot.answering.calibration import (
     weigh_across,
 )
 from bot.answering.classifier import Classifier, Floats, train_classifier
-from bot.answering.evidence import HITS, Answers, Array, Choice, choose, features
+from bot.answering.evidence import HITS, QUOTED, Answers, Array, Choice, choose, features
 from bot.answering.examples import (
+    ACTS,
     Example,
     classes_of,
     examples_of_message,
@@ -34,7 +35,6 @@ from bot.answering.examples import (
 from bot.answering.interpretation import best_view
 from bot.corpus import Knowledge, LabelledMessage, Wording, records_of
 from bot.corpus.messages import MessageKind
-from bot.corpus.questions import Act
 from bot.domain import Hit
 from bot.errors import MissingError
 from bot.policy import screen
@@ -45,11 +45,7 @@ FOLDS = 3  # groups of authors that are left out in turn
 FEWEST_MESSAGES = 200  # labelled messages that a threshold can be chosen on
 FEWEST_WORDINGS = 30  # with fewer, a fold of them teaches nothing
 BLOCK = 512  # views whose neighbours are looked for at once
-ACT_KINDS = {
-    Act.REFUSE: MessageKind.REFUSE,
-    Act.ESCALATE: MessageKind.ESCALATE,
-    Act.OFF_TOPIC: MessageKind.OFFTOPIC,
-}
+ACT_KINDS = {act.value: kind for kind, act in ACTS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +193,7 @@ class _Course:
         passages = self.classes.answers.passages
         order = self.knowledge.quotable([passages[i] for i in view.choice.order])
         gold = {passage for group in message.gold for passage in group}
-        quoted = set(order[:2])
+        quoted = set(order[:QUOTED])
         return Scored(
             id=message.id, author=message.author, fold=fold, language=message.lang,
             answerable=bool(message.gold), right=any(quoted & set(g) for g in message.gold),
@@ -229,8 +225,7 @@ def _scored_messages(knowledge: Knowledge) -> tuple[tuple[LabelledMessage, ...],
 
 def _as_message(number: int, wording: Wording) -> LabelledMessage:
     """The wording as a message of an author who wrote nothing else."""
-    acts = {act.value: kind for act, kind in ACT_KINDS.items()}
-    other = acts.get(wording.label, MessageKind.UNANSWERABLE)
+    other = ACT_KINDS.get(wording.label, MessageKind.UNANSWERABLE)
     return LabelledMessage(
         id=str(number), author=str(number), lang=wording.language, text=wording.text,
         kind=MessageKind.ANSWERABLE if wording.answers else other,
@@ -287,10 +282,10 @@ def write_fit(path: Path, fit: Fit) -> None:
 def read_fit(path: Path) -> Fit:
     """The fit that was kept; MissingError when the file is broken or of another version."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             about = json.loads(str(stored["about"]))
             if about["version"] != VERSION:
-                raise ValueError(f"version {about['version']}")  # noqa: TRY301 - told below
+                raise ValueError(f"version {about['version']}")  # noqa: TRY301 - named below
             weights = Weights(**{name: stored[name] for name in ("mean", "spread", "coefficients")})
             return Fit(
                 labels=tuple(about["labels"]),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from bot.answering import segmentation
+from bot.answering.evidence import HITS, QUOTED
 from bot.answering.interpretation import (
     InterpretedQuestion,
     ScreenedQuestion,
@@ -63,8 +64,6 @@ from bot.text.clean import CleanText, clean_message
 from bot.text.words import points_back
 
 CANDIDATES = 3
-QUOTED = 2
-HITS = 24
 MAX_CHARACTERS = 32_000
 SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
 PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
@@ -106,8 +105,6 @@ class Responder:
         language = language_of(said.own, message.history)
         notes: list[str] = []
         decided = self._outcomes(message, said, language, explain, notes)
-        if message.redactions:
-            decided = [self._if_certain(outcome) for outcome in decided]
         outcomes = _without_repeats(decided, message)
         before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
         if before or any(map(wants_person, (message.subject, without_quotes(said.own)))):
@@ -168,7 +165,10 @@ class Responder:
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return self._with_rules([self._screened(readings[0], whole)])
         verdicts = _verdicts(readings, whole, screened, history, own)
-        outcomes = self._with_rules(self._decided(own, readings, verdicts, language, notes))
+        decided = self._decided(
+            own, readings, verdicts, language, notes, held_secret=bool(message.redactions)
+        )
+        outcomes = self._with_rules(decided)
         reported = shown and (suspicious or any(map(is_about_sample, asked)))
         return [_with_sample(o) for o in outcomes] if reported else outcomes
 
@@ -190,17 +190,6 @@ class Responder:
         )
         return [*outcomes, answer]
 
-    def _if_certain(self, outcome: Outcome) -> Outcome:
-        """The outcome for somebody who wrote a secret: an answer must be more certain than usual.
-
-        Who has given a secret away often asks something that the post seems to answer.
-        """
-        if not isinstance(outcome, Answer) or outcome.probability >= self.judge.strict_threshold:
-            return outcome
-        return _escalation(
-            outcome.question, EscalationReason.UNSURE, outcome.probability, outcome.candidates
-        )
-
     def _user_turns(self, message: Message) -> list[str]:
         """What the asker wrote before, without our replies that came back."""
         own_words = self.knowledge.own_words
@@ -208,12 +197,12 @@ class Responder:
 
     def _decided(
         self, own: str, readings: list[InterpretedQuestion], verdicts: list[Verdict | None],
-        language: str, notes: list[str],
+        language: str, notes: list[str], *, held_secret: bool,
     ) -> list[Outcome]:  # fmt: skip
         asked = without_announcements(without_chatter(readings, verdicts))
         if not any(verdicts):
             asked = self._selected(own, [r for r, _ in asked], language, notes)
-        return [self._decide(r, v, language) for r, v in asked]
+        return [self._decide(r, v, language, held_secret=held_secret) for r, v in asked]
 
     def _readings(
         self,
@@ -273,7 +262,12 @@ class Responder:
         return used.judge.judge(view, used.retriever.search(view, limit=HITS))
 
     def _decide(
-        self, reading: InterpretedQuestion, verdict: Verdict | None, language: str
+        self,
+        reading: InterpretedQuestion,
+        verdict: Verdict | None,
+        language: str,
+        *,
+        held_secret: bool,
     ) -> Outcome:
         if verdict:
             return self._screened(reading, verdict)
@@ -285,7 +279,9 @@ class Responder:
         probability = judged.probability
         if language not in self.knowledge.templates:
             reason = EscalationReason.LANGUAGE
-        elif candidates and probability >= self._threshold(reading, language):
+        elif candidates and probability >= self._threshold(
+            reading, language, held_secret=held_secret
+        ):
             return Answer(
                 question=reading.question.text,
                 reason=AnswerReason.PUBLISHED,
@@ -303,15 +299,21 @@ class Responder:
         silent = judged.label in self.knowledge.silent_topics and judged.certainty >= SURELY_SILENT
         return EscalationReason.NOT_IN_POST if silent else EscalationReason.UNSURE
 
-    def _threshold(self, reading: InterpretedQuestion, language: str) -> float:
-        """What our own evidence lacks in another language, a model that confirms makes up for."""
+    def _threshold(
+        self, reading: InterpretedQuestion, language: str, *, held_secret: bool
+    ) -> float:
+        """The probability from which on a question is answered.
+
+        What our own evidence lacks in another language, a model that confirms makes up for. The
+        strict threshold is that of two kinds that often seem to be answered: what somebody asks who
+        wrote a secret, and what points back to another sentence, perhaps a rumour that nobody may
+        confirm.
+        """
         in_english = reading.confirmed or reading.shown
         threshold = self.judge.threshold_for("en" if in_english else language)
         asked = reading.question
-        if asked.context and points_back(asked.text) and not is_about_sample(asked):
-            # Perhaps to a rumour that nobody may confirm.
-            return max(threshold, self.judge.strict_threshold)
-        return threshold
+        points = asked.context and points_back(asked.text) and not is_about_sample(asked)
+        return max(threshold, self.judge.strict_threshold) if held_secret or points else threshold
 
     def _screened(self, reading: InterpretedQuestion, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)

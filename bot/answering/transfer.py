@@ -18,6 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from bot.answering.evidence import QUOTED, RANKED, TINY
 from bot.corpus.units import Unit, readings
 from bot.errors import KnowledgeError
 from bot.ports import Judgement
@@ -35,9 +36,6 @@ FEATURES = (
     "unknown_words", "answerable", "act",
 )  # fmt: skip
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
-QUOTED = 2  # the probability is that one of the first two passages answers
-RANKED = 5
-TINY = 1e-6
 WORD = re.compile(r"[^\W_]+")
 WITHOUT_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")  # Japanese and Chinese letters
 STEM = 5  # letters of a word that count: endings differ between a question and a post

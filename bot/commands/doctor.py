@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.app import App
 from bot.domain import HealthLine
-from bot.errors import DeskError
+from bot.errors import DeskError, MissingError
 from bot.files import open_to_others
 from bot.journal import Journal, OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
@@ -20,7 +20,7 @@ from bot.outbound.self_check import stopped
 from bot.settings import MailKind
 
 NOTHING_LEARNED = (
-    "nothing learned: too few wordings in knowledge/questions; people decide every question"
+    "nothing learned: too few wordings in knowledge/questions; the desk reads the post alone"
 )
 NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
 MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
@@ -42,12 +42,7 @@ def run_checks(app: App) -> Iterator[HealthLine]:
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
-    fit = app.fit
-    yield HealthLine(
-        name="learned",
-        good=fit is not None,
-        says=fit.summary if fit else NOTHING_LEARNED,
-    )
+    yield _learned(app)
     yield _model(app)
     counts = app.journal.count_rows()
     yield HealthLine(
@@ -164,6 +159,17 @@ def _journal(journal: Journal) -> Iterator[HealthLine]:
     if waits:
         wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")
     yield HealthLine(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
+
+
+def _learned(app: App) -> HealthLine:
+    """Say what was learned from the knowledge, or why nothing was."""
+    try:
+        fit = app.fit
+    except MissingError as error:
+        return HealthLine(name="learned", good=False, says=str(error))
+    return HealthLine(
+        name="learned", good=fit is not None, says=fit.summary if fit else NOTHING_LEARNED
+    )
 
 
 def _model(app: App) -> HealthLine:

@@ -16,11 +16,11 @@ from typing import Literal
 
 import re2
 
+from bot.answering.evidence import QUOTED
 from bot.corpus.messages import ANSWERED, MessageKind
 from evals.measuring.schema import Case
 
 Decision = Literal["answer", "refuse", "escalate", "silent"]
-QUOTED = 2
 
 
 class Verdict(StrEnum):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bot.adapters.bm25 import BM25
 from bot.answering.decision import FittedJudge, TransferredJudge
 from bot.answering.fit import can_learn, learn, read_fit, write_fit
 from bot.app import App
@@ -48,6 +49,50 @@ def test_a_broken_fit_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "fit.npz").write_bytes(b"nothing")
     with pytest.raises(MissingError, match="incident-desk index"):
         read_fit(tmp_path / "fit.npz")
+
+
+def test_a_broken_fit_is_learned_again_and_a_whole_one_kept(small: App) -> None:
+    home, knowledge = small.settings.home, small.settings.knowledge
+    whole = (home / "fit.npz").read_bytes()
+    (home / "fit.npz").write_bytes(whole[: len(whole) // 2])
+    said: list[str] = []
+    mended = App(Settings(home=home, knowledge=knowledge), said.append)
+    assert mended.fit is not None
+    assert any("cannot be read" in line for line in said)
+    when = (home / "fit.npz").stat().st_mtime_ns
+    App(Settings(home=home, knowledge=knowledge)).index()
+    assert (home / "fit.npz").stat().st_mtime_ns == when
+
+
+def test_a_start_reads_no_wordings(small: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_folder: Path) -> tuple[()]:
+        raise AssertionError("the wordings were read")
+
+    monkeypatch.setattr("bot.corpus.knowledge.read_questions", read)
+    again = App(Settings(home=small.settings.home, knowledge=small.settings.knowledge), once=True)
+    assert isinstance(again.responder.judge, FittedJudge)
+
+
+def test_what_was_learned_from_wordings_that_are_gone_is_forgotten(tmp_path: Path) -> None:
+    home = home_of(tmp_path / "own", index=False)
+    folder = copy_knowledge(tmp_path / "knowledge", wordings=2)
+    App(Settings(home=home, knowledge=folder)).index()
+    assert (home / "fit.npz").exists()
+    for path in (folder / "questions").glob("*.yaml"):
+        path.unlink()
+    for _ in range(2):  # at the start that finds it out, and at the next one
+        app = App(Settings(home=home, knowledge=folder))
+        assert isinstance(app.responder.judge, TransferredJudge)
+    assert not (home / "fit.npz").exists()
+
+
+def test_without_its_index_server_the_desk_goes_on_with_word_search(small: App) -> None:
+    said: list[str] = []
+    settings = small.settings.model_copy(update={"chroma_url": "http://127.0.0.1:9"})
+    (settings.home / "index.version").unlink()
+    assert isinstance(App(settings, said.append).responder.retriever, BM25)
+    assert any("no Chroma server answers" in line for line in said)
+    small.index()
 
 
 def test_another_language_needs_at_least_the_certainty_of_english(app: App) -> None:
