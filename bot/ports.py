@@ -14,7 +14,8 @@ class Judgement:
 
     `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
     probability. `pair` is how much the classifier alone gives to the first two passages: by it the
-    view of a question is chosen, in service and in calibration.
+    view of a question is chosen, in service and in calibration. `quoted` is how many of the passages
+    an answer quotes.
     """
 
     probability: float
@@ -22,6 +23,7 @@ class Judgement:
     label: str
     certainty: float = 0.0
     pair: float = 0.0
+    quoted: int = 2
     features: tuple[tuple[str, float], ...] = ()
 
 

@@ -286,7 +286,7 @@ class Responder:
                 question=reading.question.text,
                 reason=AnswerReason.PUBLISHED,
                 probability=probability,
-                passages=self.complete(candidates[:QUOTED]),
+                passages=self.complete(candidates[: judged.quoted]),
                 candidates=candidates,
             )
         else:
@@ -305,15 +305,19 @@ class Responder:
         """The probability from which on a question is answered.
 
         What our own evidence lacks in another language, a model that confirms makes up for. The
-        strict threshold is that of two kinds that often seem to be answered: what somebody asks who
-        wrote a secret, and what points back to another sentence, perhaps a rumour that nobody may
-        confirm.
+        strict threshold is that of somebody who wrote a secret. What points back to another
+        sentence, perhaps a rumour that nobody may confirm, has the threshold half-way to it: on
+        authors that were left out that keeps two of three wrong answers to such questions from
+        going out, and six of 161 right ones.
         """
         in_english = reading.confirmed or reading.shown
         threshold = self.judge.threshold_for("en" if in_english else language)
         asked = reading.question
         points = asked.context and points_back(asked.text) and not is_about_sample(asked)
-        return max(threshold, self.judge.strict_threshold) if held_secret or points else threshold
+        strict = max(threshold, self.judge.strict_threshold)
+        if held_secret:
+            return strict
+        return (threshold + strict) / 2 if points else threshold
 
     def _screened(self, reading: InterpretedQuestion, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)
