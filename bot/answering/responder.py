@@ -61,7 +61,6 @@ from bot.policy import (
 )
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
-from bot.text.words import points_back
 
 CANDIDATES = 3
 MAX_CHARACTERS = 32_000
@@ -313,7 +312,7 @@ class Responder:
         in_english = reading.confirmed or reading.shown
         threshold = self.judge.threshold_for("en" if in_english else language)
         asked = reading.question
-        points = asked.context and points_back(asked.text) and not is_about_sample(asked)
+        points = segmentation.rests_on_context(asked) and not is_about_sample(asked)
         strict = max(threshold, self.judge.strict_threshold)
         if held_secret:
             return strict
