@@ -14,8 +14,8 @@ class Judgement:
 
     `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
     probability. `pair` is how much the classifier alone gives to the first two passages: by it the
-    view of a question is chosen, in service and in calibration. `quoted` is how many of the passages
-    an answer quotes.
+    view of a question is chosen, in service and in calibration. `quoted` is how many of them an
+    answer quotes.
     """
 
     probability: float
