@@ -264,7 +264,7 @@ class App:
             responder=self.responder,
             journal=self.journal,
             outbound=self.outbound,
-            compose=Composer(self.settings.address).reply,
+            compose=Composer(self.settings.address, self.knowledge.notes.links).reply,
             out=out,
             was_sent=was_sent,
         )

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from bot.answering.reply import compose_reply, subject_of
@@ -97,7 +98,14 @@ class Compose(Protocol):
     """
 
     def __call__(
-        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
+        self,
+        stored: ReceivedMessage,
+        text: str,
+        *,
+        subject: str,
+        turn: str,
+        automatic: bool,
+        language: str = "en",
     ) -> Reply: ...
 
 
@@ -150,7 +158,7 @@ class Desk:
                 held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         to_say = _without_announced(response, self.journal.cases.announced_priority(message_id))
-        reply = self._compose_automatic(stored, to_say) if to_say.outcomes else None
+        reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
 
         def decide_capped(scope: Scope) -> Decision:
             return Decision(response=_all_held(response, self._priority_of_cap(scope)))
@@ -309,7 +317,10 @@ class Desk:
         self.on_checkpoint(Checkpoint.CLAIMED)
         # The bytes are checked once more, for the journal may have been changed since.
         try:
-            allowed = self.outbound.check_mail(mail.body, automatic=mail.automatic).allowed
+            number = self.journal.cases.find_number(mail.message_id or 0)
+            allowed = self.outbound.check_mail(
+                mail.body, automatic=mail.automatic, case_number=number
+            ).allowed
         except Exception as error:
             log.exception("a check broke", extra={"outbox_id": mail.id})
             self._retry_later(
@@ -360,19 +371,30 @@ class Desk:
         paged = self.journal.count_recent(f"cap:{scope}", PAGE_AGAIN_SECONDS)
         return Priority.NORMAL if paged else Priority.PAGE
 
-    def _compose_automatic(self, stored: ReceivedMessage, response: Response) -> Reply:
+    def _compose_automatic(
+        self, stored: ReceivedMessage, response: Response, case_number: int
+    ) -> Reply:
         """Return the automatic reply; BlockedError when the outbound check stops it."""
-        text = compose_reply(response, self.knowledge)
-        check = self.outbound.check(text)
+        text = compose_reply(response, self.knowledge, case_number)
+        check = self.outbound.check(text, case_number=case_number)
         if not check.allowed:
             raise BlockedError(f"an automatic reply was stopped: {check.why}")
-        subject = subject_of(response.language, self.knowledge)
-        return self.compose(stored, text, subject=subject, turn="desk", automatic=True)
+        language = response.language
+        return self.compose(
+            stored,
+            text,
+            subject=subject_of(language, self.knowledge),
+            turn="desk",
+            automatic=True,
+            language=language,
+        )
 
     def _compose_personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
         """Return the mail of a person in answer to a stored message."""
         subject = subject_of(detect(stored.text), self.knowledge)
-        return self.compose(stored, text, subject=subject, turn=turn, automatic=False)
+        return self.compose(
+            stored, text, subject=subject, turn=turn, automatic=False, language=detect(text)
+        )
 
     def _to_message(self, message_id: int, stored: ReceivedMessage) -> Message:
         """Return a stored message with its history, as the responder reads it."""

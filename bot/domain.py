@@ -79,6 +79,15 @@ class Priority(StrEnum):
         return list(Priority).index(self)
 
 
+class ExpectedTime(StrEnum):
+    """Within which time a person usually answers; a reply names it in reviewed words."""
+
+    ONE_DAY = "one_day"  # working days
+    TWO_DAYS = "two_days"
+    THREE_DAYS = "three_days"
+    ONE_WEEK = "one_week"
+
+
 class SecretKind(StrEnum):
     """What kind of secret a masked span held; a reply names the kind in reviewed words."""
 

@@ -405,19 +405,18 @@ def _spared(verdict: Verdict | None, own: str) -> Verdict | None:
 def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Every outcome as one that a person decides; a refusal is given beside it."""
     made: list[Outcome] = []
-    refused: list[Outcome] = []
     for each in outcomes:
         if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
             made.append(each)
             continue
         if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
-            refused.append(each)
+            made.append(each)
         made.append(
             _escalation(
                 each.question, EscalationReason.WANTS_PERSON, each.probability, each.candidates
             )
         )
-    return [*refused, *made]
+    return made
 
 
 def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:

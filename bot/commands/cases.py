@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
+from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
 
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
@@ -211,7 +210,7 @@ def _conversation(app: App, case: Case) -> Iterator[str]:
 def _text_of(entry: TranscriptEntry) -> str:
     if not entry.mail:
         return entry.text
-    return str(message_from_bytes(entry.mail, policy=SMTP).get_content()).rstrip()
+    return text_of(entry.mail).rstrip()
 
 
 def _candidates(app: App, case: Case) -> Iterator[str]:

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.corpus.notes import Notes
+from bot.domain import ExpectedTime
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml
 
@@ -19,6 +20,7 @@ class Incident(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     person_address: str = ""  # a mailbox that people read; empty: replies name none
+    answer_within: ExpectedTime | None = None  # None: replies promise no time
 
     def check_apart(self, desk_address: str) -> None:
         """Raise KnowledgeError where the desk itself reads what is said to be a person's."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
-from bot.corpus.post import Post, read_post
+from bot.corpus.post import INTRODUCTION, Post, read_post
 from bot.corpus.questions import Wording, known_wordings, read_questions, unknown_passages
 from bot.corpus.templates import Templates, read_templates
 from bot.corpus.validation import check, warnings
@@ -75,19 +75,17 @@ class Knowledge:
     def own_words(self) -> OwnWords:
         """What a reply of ours may hold, to know it again when it comes back."""
         languages, passages = tuple(self.templates.values()), self.post.passages
-        headings = {p.heading for p in passages}
+        headings = {self.heading_of(p) for p in passages}
         return OwnWords.of(
-            replies=[text for t in languages for text in t.texts()],
-            lines=[
-                *(f"{t.about} {heading}" for t in languages for heading in headings),
-                *(f"{t.source_label} {self.post.title}" for t in languages),
-            ],
+            replies=[text for t in languages for text in (*t.texts(), *t.earlier)],
+            lines=[f"{t.source_label} {self.post.title}" for t in languages],
             published=[p.text for p in passages],
             labels=[
-                *(label for t in languages for label in (t.greeting, t.about, t.source_label)),
+                *(label for t in languages for label in (t.greeting, t.source_label)),
                 *(kind for t in languages for kind in t.secret_kinds.values()),
                 self.post.title, self.post.url,
             ],
+            headings=[*headings, *(text for t in languages for text in t.earlier)],
         )  # fmt: skip
 
     @cached_property
@@ -101,6 +99,12 @@ class Knowledge:
         """Every passage that may be quoted."""
         never = {e.passage for e in self.notes.never_quote}
         return tuple(p for p in self.post.passages if p.id not in never)
+
+    def heading_of(self, passage: Passage) -> str:
+        """What stands over the quoted passage: a reviewed heading, that of the post, its title."""
+        noted = {each.passage: each.heading for each in self.notes.headings}
+        own = self.post.title if passage.heading == INTRODUCTION else passage.heading
+        return noted.get(passage.id, own)
 
     def quotable(self, passage_ids: list[str]) -> list[str]:
         """`passage_ids` with errata replaced; order kept, each once."""

@@ -35,6 +35,14 @@ class Alternatives(BaseModel):
     why: str
 
 
+class Heading(BaseModel):
+    """A better heading over a quoted passage than the one that the post has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    passage: str
+    heading: str
+
+
 class Notes(BaseModel):
     """The reviewed remarks on the post."""
 
@@ -43,6 +51,7 @@ class Notes(BaseModel):
     never_quote: list[Erratum] = []
     quote_together: list[Companion] = []
     quote_one_of: list[Alternatives] = []
+    headings: list[Heading] = []
 
     @property
     def domains(self) -> frozenset[str]:

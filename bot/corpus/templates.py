@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.domain import SecretKind
+from bot.domain import ExpectedTime, SecretKind
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml
 from bot.text.subject import reply_subject
@@ -23,14 +23,19 @@ class Templates(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     greeting: str
     subject: str  # of a mail that does not keep the asker's own
-    answer_lead: str  # before quoted passages
+    answer_lead: str  # before the answer to one question
+    answers_lead: str  # before the answers to several questions
     source_label: str  # before title, date and link of the post
-    about: str  # before the FAQ question or heading of a quoted passage
+    published_wording: str  # between a translation and the passage that it translates
+    earlier: list[str] = []  # sent by an earlier version, and never again: people quote it back
     refusal: list[str]
     refusal_fact: list[str]  # passage ids that a refusal quotes
     handover: str
-    handover_with_answers: str  # some questions were answered, the others go to a person
+    handover_with_answers: str  # what is answered above is not all that was asked
+    handover_numbers: str  # before the numbers of the questions that go to a person
     handover_urgent: str  # danger, extortion, takeover: short and human
+    case_number: str  # before the number of the case that a person has
+    answer_within: dict[ExpectedTime, str]  # when to expect the answer of a person
     secret_found: str  # a secret was removed; what to do about it
     secret_kinds: dict[SecretKind, str]
     footer: str  # how to reach a person
@@ -39,10 +44,11 @@ class Templates(BaseModel):
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
         fixed = (
-            self.greeting, self.subject, self.answer_lead, self.handover,
-            self.handover_with_answers, self.handover_urgent, self.secret_found, self.footer,
+            self.greeting, self.subject, self.answer_lead, self.answers_lead, self.handover,
+            self.handover_with_answers, self.handover_numbers, self.handover_urgent,
+            self.case_number, self.published_wording, self.secret_found, self.footer,
         )  # fmt: skip
-        return (*fixed, *self.refusal, *self.secret_kinds.values())
+        return (*fixed, *self.refusal, *self.answer_within.values(), *self.secret_kinds.values())
 
 
 def read_templates(folder: Path, person_address: str = "") -> dict[str, Templates]:
@@ -71,8 +77,9 @@ def _read(path: Path, person_address: str) -> Templates:
         raise KnowledgeError(
             f"{path}: subject must be one short line that begins with 'Re: ', without any link"
         )
-    if missing := set(SecretKind) - templates.secret_kinds.keys():
-        raise KnowledgeError(f"{path}: secret_kinds lacks {', '.join(sorted(missing))}")
+    for name, whole in (("secret_kinds", SecretKind), ("answer_within", ExpectedTime)):
+        if missing := set(whole) - getattr(templates, name).keys():
+            raise KnowledgeError(f"{path}: {name} lacks {', '.join(sorted(missing))}")
     return templates
 
 

@@ -20,6 +20,7 @@ def check(passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Tem
         _known(known, (companion.passage, companion.together), "notes.yaml: quote_together")
     for alternatives in notes.quote_one_of:
         _known(known, alternatives.passages, "notes.yaml: quote_one_of")
+    _known(known, (each.passage for each in notes.headings), "notes.yaml: headings")
     for language, template in templates.items():
         _known(known, template.refusal_fact, f"replies/{language}.yaml: refusal_fact")
 

@@ -33,8 +33,10 @@ class CaseOpener:
 
     def open(
         self, db: sql.Connection, message_id: int, priority: Priority, reason: str, draft: str = ""
-    ) -> None:
-        """Store an escalation of this message: a new case, or a part of the case that it joins.
+    ) -> int:
+        """Store an escalation of this message and return the number of its case.
+
+        It is a new case, or a part of the case that it joins.
 
         `reason` is an `EscalationReason` or the answer reason for a phishing sample; `draft` is the
         reply that a person may approve, empty where there is none.
@@ -43,14 +45,16 @@ class CaseOpener:
         values: dict[str, Any] = {"state": "open", "due_at": self.due_at(priority)}
         if case:
             values = {"state": JOINED, "case_id": case.id}
-        db.execute(
+        row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
                 draft=storable(draft), opened_at=stamp(self._clock()), **values,
             )
-        )  # fmt: skip
+        ).inserted_primary_key  # fmt: skip
         if case:
             self._update_joined_case(db, case, message_id, priority, reason)
+            return int(case.id)
+        return int(row_key[0]) if row_key else 0
 
     def _open_case(self, db: sql.Connection, message_id: int) -> Any | None:
         """Return the open case that a message joins, locked, or None when it needs its own.

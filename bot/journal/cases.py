@@ -266,6 +266,13 @@ class Cases:
             priority = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
         return Priority(priority) if priority else None
 
+    def find_number(self, message_id: int) -> int:
+        """Return the number of the case that a message opened or joined; 0 for none."""
+        query = sql.select(sql.func.coalesce(escalation.c.case_id, escalation.c.id))
+        with reading(self._engine) as db:
+            number = db.execute(query.where(escalation.c.message_id == message_id)).scalar()
+        return int(number or 0)
+
     def conversation_of(self, escalation_id: int) -> int:
         """Return the id of the conversation that a case belongs to."""
         query = sql.select(message.c.conversation_id).join(escalation)

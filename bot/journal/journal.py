@@ -173,11 +173,12 @@ class Journal:
         response: Response,
         *,
         draft: str,
-        reply: Reply | None,
+        reply: Reply | Callable[[int], Reply] | None,
         capped: Callable[[Scope], Decision] | None = None,
     ) -> StoredDecision:
         """Store outcomes, escalation and reply in one commit; a second call changes nothing.
 
+        A reply that names its case is given as a function of the number of that case, 0 for none.
         When a cap forbids the automatic reply, the decision that `capped` returns for the scope of
         that cap is stored instead. `draft` is what a person may approve if a case opens.
         """
@@ -186,32 +187,31 @@ class Journal:
             row = self._leave_received(db, message_id, MessageState.DECIDED, now)
             if row is None:
                 return StoredDecision(response=response, first=False)
-            decision, cap = Decision(response=response, reply=reply), None
+            cap: Scope | None = None
             if reply and capped and self.limits:
                 who = counting.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
-                decision = capped(cap)
+                response, reply = capped(cap).response, None
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)
-            self._insert_outcomes(db, message_id, decision.response, draft)
-            if decision.reply:
+            case_number = self._insert_outcomes(db, message_id, response, draft)
+            if reply:
+                made = reply(case_number) if callable(reply) else reply
                 origin = MailOrigin(
                     key=f"reply:{message_id}", message_id=message_id,
                     conversation_id=row.conversation_id,
                 )  # fmt: skip
                 db.execute(
-                    outbox.insert().values(
-                        new_outbox_row(origin, decision.reply, automatic=True, now=now)
-                    )
+                    outbox.insert().values(new_outbox_row(origin, made, automatic=True, now=now))
                 )
             self._append_audit(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
                 self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
-            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in decision.response.outcomes):
+            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
                 self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
-        return StoredDecision(response=decision.response, cap=cap or "")
+        return StoredDecision(response=response, cap=cap or "")
 
     def mark_failed(self, message_id: int, fault: str) -> bool:
         """Give a message that cannot be decided to a person; return False if it was decided."""
@@ -302,16 +302,19 @@ class Journal:
 
     def _insert_outcomes(
         self, db: sql.Connection, message_id: int, response: Response, draft: str
-    ) -> None:
+    ) -> int:
+        """Store the outcomes, and the case where one opens; return its number, 0 for none."""
         for place, each in enumerate(response.outcomes):
             db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
             first = max(waiting, key=lambda escalation: escalation.priority.urgency)
-            self._opener.open(db, message_id, first.priority, first.reason.value, draft)
-        elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
+            return self._opener.open(db, message_id, first.priority, first.reason.value, draft)
+        if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
             # It is answered from the post, and the security team sees what was sent in.
-            self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
+            reason = AnswerReason.PHISHING_SAMPLE.value
+            return self._opener.open(db, message_id, Priority.NORMAL, reason)
+        return 0
 
     def _append_audit(
         self, db: sql.Connection, actor: str, event: str, message_id: int | None

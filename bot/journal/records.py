@@ -85,10 +85,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is to be stored of a decided message: its outcomes, and the reply if one goes out."""
+    """What is to be stored of a message whose reply a cap has held."""
 
     response: Response
-    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,12 @@
-"""Composes the mail of a reply: it threads, starts no mail loop and quotes nobody."""
+"""Composes the mail of a reply: it threads, starts no mail loop and quotes nobody.
+
+It has a plain text and, for programs that show it, the same words as HTML.
+"""
 
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -18,6 +21,7 @@ from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.channels.mail.ids import is_valid_id
 from bot.errors import InputError
 from bot.journal import ReceivedMessage, Reply
+from bot.outbound.letter import html_of, object_to_html
 
 # Message-IDs in a References header: its first and its latest ones, so that it stays short.
 MAX_REFERENCES = 20
@@ -53,13 +57,24 @@ POLICY = StrictHeaders(linesep=CRLF)
 
 
 class Composer:
-    """Composes the replies of the desk, all from one address."""
+    """Composes the replies of the desk, all from one address.
 
-    def __init__(self, address: str) -> None:
+    `links` are those that can be clicked in a mail; any other stands there as text.
+    """
+
+    def __init__(self, address: str, links: Collection[str] = ()) -> None:
         self.address = address
+        self.links = links
 
     def reply(
-        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
+        self,
+        stored: ReceivedMessage,
+        text: str,
+        *,
+        subject: str,
+        turn: str,
+        automatic: bool,
+        language: str = "en",
     ) -> Reply:
         """Returns the reply to a stored message; composed again, it has the same Message-ID.
 
@@ -85,6 +100,10 @@ class Composer:
             mail["Auto-Submitted"] = "auto-replied"
         mail["X-Auto-Response-Suppress"] = "All"
         mail.set_content(text, cte="quoted-printable")
+        written = html_of(text, language=language, links=self.links, footnote=automatic)
+        # A text that HTML cannot repeat word for word goes out alone.
+        if not object_to_html(written, text, self.links):
+            _add_html(mail, written, boundary=message_id[3:35])
         return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
 
     def _message_id(self, seed: str) -> str:
@@ -97,6 +116,13 @@ def own_ids(raw: bytes, address: str) -> list[str]:
     domain = re2.escape(address.rpartition("@")[2].encode())
     message_ids = re2.findall(rb"<r\.[0-9a-f]{32}@" + domain + rb">", raw)
     return [header.decode() for header in dict.fromkeys(message_ids)]
+
+
+def _add_html(mail: EmailMessage, written: str, *, boundary: str) -> None:
+    mail.add_alternative(written, subtype="html", cte="quoted-printable")
+    mail.set_boundary(boundary)
+    for part in mail.iter_parts():
+        del part["MIME-Version"]  # it belongs above the whole mail
 
 
 def _recipient_address(sender: str) -> str:

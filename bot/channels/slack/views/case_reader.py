@@ -1,8 +1,6 @@
 """The windows in which somebody reads: all of a case, page by page, and what others did to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from email import message_from_bytes
-from email.policy import SMTP
 
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
@@ -11,6 +9,7 @@ from bot.channels.slack.views.cards import mention
 from bot.channels.slack.views.modals import View, build_modal, edit_reply, follow_up_blocks
 from bot.journal import Case, Stage
 from bot.journal.slack_records import FollowUpMessage
+from bot.outbound import text_of
 
 PAGE_CHARACTERS = 12_000  # of a page of *Show all*
 MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of one's own
@@ -99,4 +98,4 @@ def _happened(case: Case, actions: Mapping[str, str]) -> str:
 
 def _written(mail: bytes) -> str:
     """Return the text of a mail of ours."""
-    return str(message_from_bytes(mail, policy=SMTP).get_content()).replace("\r\n", "\n")
+    return text_of(mail).replace("\r\n", "\n")
