@@ -131,8 +131,11 @@ def load(folder: Path) -> Knowledge:
     post = read_post(folder / "incident-post.md")
     notes = read_notes(folder / "notes.yaml")
     incident = read_incident(folder / "incident.yaml", notes)
-    templates = read_templates(folder / "replies", incident.person_address)
-    check(post.passages, notes, templates)
+    templates = read_templates(folder / "replies", incident)
+    if notes.quote_in_refusals:
+        quoted = {"refusal_fact": notes.quote_in_refusals}
+        templates = {name: each.model_copy(update=quoted) for name, each in templates.items()}
+    check(post.passages, notes)
     return Knowledge(
         folder=folder,
         post=post,

@@ -43,6 +43,7 @@ class Notes(BaseModel):
     never_quote: list[Erratum] = []
     quote_together: list[Companion] = []
     quote_one_of: list[Alternatives] = []
+    quote_in_refusals: list[str] = []  # what the post says of such requests; a refusal quotes it
 
     @property
     def domains(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from bot.errors import KnowledgeError
 RESTATES = 4  # words; a shorter FAQ answer is a bare "Yes."
 
 
-def check(passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Templates]) -> None:
+def check(passages: Iterable[Passage], notes: Notes) -> None:
     """Raise KnowledgeError for a reference to a passage that does not exist."""
     known = {p.id for p in passages}
     for erratum in notes.never_quote:
@@ -20,8 +20,7 @@ def check(passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Tem
         _known(known, (companion.passage, companion.together), "notes.yaml: quote_together")
     for alternatives in notes.quote_one_of:
         _known(known, alternatives.passages, "notes.yaml: quote_one_of")
-    for language, template in templates.items():
-        _known(known, template.refusal_fact, f"replies/{language}.yaml: refusal_fact")
+    _known(known, notes.quote_in_refusals, "notes.yaml: quote_in_refusals")
 
 
 def warnings(

@@ -214,7 +214,7 @@ class _Draft:
         named = {p for e in notes.never_quote for p in (e.passage, *e.instead)}
         named |= {p for c in notes.quote_together for p in (c.passage, c.together)}
         named |= {p for group in notes.quote_one_of for p in group.passages}
-        named |= {p for each in self.before.templates.values() for p in each.refusal_fact}
+        named |= set(notes.quote_in_refusals)
         return passage.id in named
 
 

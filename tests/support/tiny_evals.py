@@ -52,7 +52,6 @@ TEMPLATES: dict[str, Any] = {
     "source_label": "Source:",
     "about": "About:",
     "refusal": ["We never send secrets."],
-    "refusal_fact": [PASSWORDS],
     "handover": "A person will reply.",
     "handover_with_answers": "A person will reply to the rest.",
     "handover_urgent": "A person is told at once.",
@@ -175,7 +174,11 @@ def knowledge_in(folder: Path) -> Knowledge:
     for name in ("questions", "replies"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "incident-post.md").write_text(POST, encoding="utf-8")
-    (folder / "notes.yaml").write_text("links: ['https://desk.example/post']\n", encoding="utf-8")
+    (folder / "notes.yaml").write_text(
+        f"links: ['https://desk.example/post']\nquote_in_refusals: [{PASSWORDS}]\n",
+        encoding="utf-8",
+    )
+    (folder / "incident.yaml").write_text("languages: [en]\n", encoding="utf-8")
     (folder / "replies" / "en.yaml").write_text(yaml.safe_dump(TEMPLATES), encoding="utf-8")
     (folder / "questions" / "q.yaml").write_text(yaml.safe_dump(QUESTIONS), encoding="utf-8")
     return load(folder)
