@@ -122,20 +122,12 @@ def guard(arguments: argparse.Namespace) -> int:
     return DONE if check.allowed else FAILED
 
 
-def index(_arguments: argparse.Namespace) -> int:
+def index(arguments: argparse.Namespace) -> int:
     """Bring the index up to date, and say what changed and what was learned."""
-    from bot.commands.doctor import NOTHING_LEARNED
+    from bot.commands.knowledge import index_lines
 
-    app = _app()
-    for warning in app.knowledge.warnings:
-        _say(f"warning: {warning}")
-    changed = app.index()
-    _print(
-        f"knowledge {app.knowledge.version}: {len(app.knowledge.passages)} passages, "
-        f"{len(app.knowledge.wordings)} wordings; {changed.added} records added, "
-        f"{changed.removed} removed, {changed.kept} unchanged"
-    )
-    _print(app.fit.summary if app.fit else NOTHING_LEARNED)
+    for line in index_lines(_app(), ids=arguments.ids):
+        _print(line)
     return DONE
 
 
@@ -353,7 +345,9 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, f"echo text | incident-desk {name}")
         command.add_argument("text", nargs="*")
         command.add_argument("--jsonl", action="store_true")
-    add("index", index, "incident-desk index")
+    add("index", index, "incident-desk index").add_argument(
+        "--ids", action="store_true", help="list the ids of all passages"
+    )
     add("serve", serve, "incident-desk serve")
     add("demo", demo, "incident-desk demo --once").add_argument(
         "--once", action="store_true", help="end after the samples"

@@ -12,6 +12,8 @@ HOST = re2.compile(r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}\b")
 NUMBER = re2.compile(r"[+(]{0,2}\p{Nd}(?:[ ().\-/]{0,3}\p{Nd}){6,}")
 DATE = re2.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 MARKUP = re2.compile(r"<[ ]?[/!A-Za-z@#][^<>]*>?|\]\(|\]\[|&#?[A-Za-z0-9]{2,8};|\x60")
+# What stands behind the text of a listed link, see `post.clean`.
+LINK_ADDRESS = re2.compile(r" \((?:https?://[^\s()]+|[^\s()@]+@[^\s()]+)\)")
 ENDS = ".,;:!?)"
 
 
@@ -36,6 +38,11 @@ def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
     found = (each.rstrip(ENDS) for each in [*LINK.findall(text), *addresses])
     hosts = sorted(domains(_without_links(text)) - notes.domains)
     return tuple(dict.fromkeys([*(each for each in found if each not in listed), *hosts]))
+
+
+def without_link_addresses(text: str) -> str:
+    """`text` as people read it aloud: what compares meanings is not to weigh addresses."""
+    return str(LINK_ADDRESS.sub("", text))
 
 
 def _without_links(text: str) -> str:

@@ -52,6 +52,7 @@ class Notes(BaseModel):
     quote_together: list[Companion] = []
     quote_one_of: list[Alternatives] = []
     headings: list[Heading] = []
+    quote_in_refusals: list[str] = []  # what the post says of such requests; a refusal quotes it
 
     @property
     def domains(self) -> frozenset[str]:

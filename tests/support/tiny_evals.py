@@ -54,7 +54,6 @@ TEMPLATES: dict[str, Any] = {
     "published_wording": "As it was published:",
     "source_label": "Source:",
     "refusal": ["We never send secrets."],
-    "refusal_fact": [PASSWORDS],
     "handover": "A person will reply.",
     "handover_with_answers": "A person will reply to the rest.",
     "handover_numbers": "A person will reply to these:",
@@ -182,7 +181,11 @@ def knowledge_in(folder: Path) -> Knowledge:
     for name in ("questions", "replies"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "incident-post.md").write_text(POST, encoding="utf-8")
-    (folder / "notes.yaml").write_text("links: ['https://desk.example/post']\n", encoding="utf-8")
+    (folder / "notes.yaml").write_text(
+        f"links: ['https://desk.example/post']\nquote_in_refusals: [{PASSWORDS}]\n",
+        encoding="utf-8",
+    )
+    (folder / "incident.yaml").write_text("languages: [en]\n", encoding="utf-8")
     (folder / "replies" / "en.yaml").write_text(yaml.safe_dump(TEMPLATES), encoding="utf-8")
     (folder / "questions" / "q.yaml").write_text(yaml.safe_dump(QUESTIONS), encoding="utf-8")
     return load(folder)

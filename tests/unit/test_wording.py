@@ -7,14 +7,19 @@ import pytest
 
 from bot.answering.reply import compose_reply, source_line
 from bot.answering.responder import Responder
-from bot.corpus import Knowledge, load
+from bot.corpus import Knowledge
 from bot.corpus.notes import Alternatives
 from bot.corpus.post import read_post
-from bot.domain import Answer, ExpectedTime, Outcome, Passage, Priority, Response
-from bot.errors import KnowledgeError
+from bot.domain import (
+    Answer,
+    ExpectedTime,
+    Outcome,
+    Passage,
+    Priority,
+    Response,
+)
 from bot.outbound import Outbound
 from bot.outbound.self_check import answer, handover, refusal
-from tests.conftest import KNOWLEDGE
 
 CLARIFIED = "introduction-december-19-2025-clarification-updating"
 CORRECTED = "introduction-incident-occurred-within-mixpanel-systems"
@@ -218,13 +223,3 @@ def test_which_passages_say_the_same_is_content(knowledge: Knowledge) -> None:
     )
     mine = replace(knowledge, notes=notes)
     assert mine.without_alternatives([RESET, CORRECTED, EXPOSED]) == [RESET, CORRECTED]
-
-
-def test_an_alternative_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    for path in ("incident-post.md", "replies"):
-        (tmp_path / path).symlink_to(KNOWLEDGE / path)
-    (tmp_path / "notes.yaml").write_text(
-        f"links: []\nquote_one_of: [{{passages: [{RESET}, gone], why: x}}]"
-    )
-    with pytest.raises(KnowledgeError, match="quote_one_of: no passage is called 'gone'"):
-        load(tmp_path)
