@@ -59,8 +59,6 @@ RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
 MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
 DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
-# The user has the text already that the desk would quote.
-TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
@@ -148,8 +146,7 @@ class Desk:
     def decide_message(self, message_id: int) -> StoredDecision:
         """Decide a stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.read_message(message_id)
-        message = self._to_message(message_id, stored)
-        response = self._without_second_sending(self.responder.respond(message), message)
+        response = self.responder.respond(self._to_message(message_id, stored))
         draft = self._compose_draft(response)
         self.on_checkpoint(Checkpoint.RESPONDED)
         for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
@@ -176,14 +173,6 @@ class Desk:
         if decided.cap:
             log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided
-
-    def _without_second_sending(self, response: Response, message: Message) -> Response:
-        """Return the response, held for a person where its reply was sent before word for word."""
-        text = compose_reply(response, self.knowledge).split()
-        sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
-        if not text or text not in sent:
-            return response
-        return _all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
@@ -442,7 +431,7 @@ class Desk:
             if isinstance(o, Escalation) and o.candidates
             else o
             for o in response.outcomes
-            if o.reason not in TOLD_BEFORE
+            if o.reason is not EscalationReason.ASKED_AGAIN  # the user has that text already
         )
         if not drafted:
             return ""
@@ -471,12 +460,9 @@ def _without_announced(response: Response, announced: Priority | None) -> Respon
     return replace(response, outcomes=rest)
 
 
-def _all_held(
-    response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
-) -> Response:
+def _all_held(response: Response, priority: Priority) -> Response:
     """Return the response with every outcome held for a person, at one priority."""
-    outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
-    return replace(response, outcomes=outcomes)
+    return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
 
 
 def _for_its_owner(response: Response) -> Response:
@@ -487,12 +473,10 @@ def _for_its_owner(response: Response) -> Response:
     return replace(response, outcomes=tuple(outcomes))
 
 
-def _held(
-    outcome: Outcome, priority: Priority, reason: EscalationReason = EscalationReason.HELD
-) -> Escalation:
+def _held(outcome: Outcome, priority: Priority) -> Escalation:
     return Escalation(
         question=outcome.question,
-        reason=reason,
+        reason=EscalationReason.HELD,
         priority=priority,
         probability=outcome.probability,
         candidates=outcome.candidates,
