@@ -1,7 +1,7 @@
 """Composition root: the only place that constructs adapters and the Desk."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
     from bot.channels.slack import Slack
+    from bot.corpus.changes import ChangeKind
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
+    from bot.recall import Recall
     from bot.settings import Settings
 
 STAMP = "index.version"
@@ -259,6 +261,8 @@ class App:
         from bot.desk import Desk
 
         out, was_sent = self._out()
+        # What stands in the post today is kept, so that it can be corrected when it changes.
+        self.journal.corrections.record_passages(self.knowledge.post.passages)
         return Desk(
             knowledge=self.knowledge,
             responder=self.responder,
@@ -268,6 +272,23 @@ class App:
             out=out,
             was_sent=was_sent,
         )
+
+    def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
+        """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
+        from bot.recall import Recall
+
+        desk, reader = self.desk, self._transferred()
+        vector = self.encoder.embed_query
+
+        def rank_units(question: str) -> list[tuple[str, str]]:
+            ranked = reader.rank_units(vector(question), question) if reader else []
+            return [(unit.passage, unit.text) for unit, _ in ranked]
+
+        return Recall(
+            knowledge=self.knowledge, journal=self.journal, responder=self.responder,
+            outbound=self.outbound, compose=desk.compose,
+            rank_units=rank_units if reader else None, decided=decided,
+        )  # fmt: skip
 
     @cached_property
     def slack(self) -> "Slack | None":
@@ -356,8 +377,13 @@ class App:
         vector, threshold = self.encoder.embed_query, self.settings.threshold
         if self.fit:
             return FittedJudge(fit=self.fit, vector=vector, threshold=threshold)
+        reader = self._transferred()
+        return TransferredJudge(reader=reader, vector=vector) if reader else self._candidates
+
+    def _transferred(self) -> TransferJudge | None:
+        """What other incidents taught; None where the vectors are not those it was learned with."""
         if not self.settings.own_embeddings:
-            return self._candidates  # the maps that other incidents taught fit our own vectors only
+            return None
         post = self.knowledge.post
         index = UnitIndex.of(
             units_of(post.passages),
@@ -365,8 +391,7 @@ class App:
             encoder=self.encoder.name,
             embed=self.encoder.vectors,
         )
-        reader = TransferJudge(index, read_transfer(), threshold=threshold)
-        return TransferredJudge(reader=reader, vector=vector)
+        return TransferJudge(index, read_transfer(), threshold=self.settings.threshold)
 
     def _retriever(self) -> Retriever:
         if not self.once:

@@ -131,6 +131,44 @@ def index(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def knowledge_diff(arguments: argparse.Namespace) -> int:
+    """Say what changed from one knowledge folder to another, and what kind of change it is."""
+    from pathlib import Path
+
+    from bot.commands.recall import diff_lines
+
+    _print("\n".join(diff_lines(Path(arguments.old), Path(arguments.new))))
+    return DONE
+
+
+def knowledge_recall(arguments: argparse.Namespace) -> int:
+    """List who was told what the post no longer says; --send corrects it, each once."""
+    import getpass
+    from pathlib import Path
+
+    from bot.commands import recall
+    from bot.corpus.changes import ChangeKind
+
+    app = _app()
+    decided = recall.decided_kinds(
+        {ChangeKind.WORDING: arguments.wording, ChangeKind.CORRECTION: arguments.correction}, app
+    )
+    if arguments.list:
+        recall.write_list(list(recall.recall_json(app, decided)), Path(arguments.list))
+    if arguments.send:
+        done = recall.send_corrections(
+            app, decided, actor=getpass.getuser(),
+            confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
+        )  # fmt: skip
+        _print(done)
+    elif arguments.json:
+        for row in recall.recall_json(app, decided):
+            _print_json(row)
+    else:
+        _print("\n".join(recall.recall_lines(app, decided)))
+    return DONE
+
+
 def serve(_arguments: argparse.Namespace) -> int:
     """Take mail and answer it until stopped."""
     from bot.commands.demo import serve as run
@@ -349,6 +387,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ids", action="store_true", help="list the ids of all passages"
     )
     add("serve", serve, "incident-desk serve")
+    _add_knowledge(commands, add)
     add("demo", demo, "incident-desk demo --once").add_argument(
         "--once", action="store_true", help="end after the samples"
     )
@@ -375,6 +414,24 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="for programs"
     )
     return parser
+
+
+def _add_knowledge(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> None:
+    changing = commands.add_parser("knowledge", help="what changed, and who was told otherwise")
+    within = changing.add_subparsers(required=True, metavar="command")
+    comparing = add("diff", knowledge_diff, "incident-desk knowledge diff OLD NEW", within)
+    comparing.add_argument("old", metavar="OLD", help="a knowledge folder")
+    comparing.add_argument("new", metavar="NEW", help="a knowledge folder")
+    recalling = add("recall", knowledge_recall, "incident-desk knowledge recall --send", within)
+    for kind in ("wording", "correction"):
+        recalling.add_argument(
+            f"--{kind}", action="append", default=[], metavar="ID",
+            help=f"this passage changed as a {kind}, whatever was suggested",
+        )  # fmt: skip
+    recalling.add_argument("--list", metavar="FILE", help="write the full list: .csv or .jsonl")
+    recalling.add_argument("--json", action="store_true", help="a JSON object a line")
+    recalling.add_argument("--send", action="store_true", help="send the corrections")
+    recalling.add_argument("--yes", action="store_true", help="without asking")
 
 
 if __name__ == "__main__":

@@ -89,6 +89,15 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     return "\n\n".join([*blocks, templates.footer]) + "\n"
 
 
+def compose_correction(passages: Sequence[Passage], language: str, knowledge: Knowledge) -> str:
+    """The mail that says what the post says now to somebody who was told something else."""
+    templates = knowledge.templates.get(language, knowledge.templates["en"])
+    blocks = [templates.greeting, templates.correction_lead]
+    blocks += (headed(knowledge, passage) for passage in passages)
+    blocks += [source_line(templates, knowledge.post, passages), templates.footer]
+    return "\n\n".join(blocks) + "\n"
+
+
 def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
     """The answers in the order of their questions; each passage stands in one of them only.
 

@@ -19,6 +19,7 @@ from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.corrections import Corrections
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
@@ -68,6 +69,7 @@ class Journal:
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
         self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
+        self.corrections = Corrections(self.engine, clock)
 
     def close(self) -> None:
         """Close all connections to the database."""

@@ -96,6 +96,15 @@ outbox = Table(
     _text("worker"),
     _text("fault"),
 )  # fmt: skip
+passage_text = Table(
+    "passage_text", TABLES, _id(),
+    Column("passage", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("heading", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("seen_at", String, nullable=False),
+    sql.UniqueConstraint("passage", "version"),
+)  # fmt: skip
 audit = Table(
     "audit", TABLES, _id(),
     Column("at", String, nullable=False),

@@ -174,7 +174,7 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
 def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield UnitKind.GREETING, t.greeting
     yield UnitKind.URGENT, t.handover_urgent
-    for text in (t.answer_lead, t.answers_lead):
+    for text in (t.answer_lead, t.answers_lead, t.correction_lead):
         yield UnitKind.LEAD, text
     yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
     yield UnitKind.PASTED, t.secret_found

@@ -51,6 +51,7 @@ TEMPLATES: dict[str, Any] = {
     "subject": "Re: your question",
     "answer_lead": "The post says:",
     "answers_lead": "The post says all of this:",
+    "correction_lead": "The post has changed:",
     "published_wording": "As it was published:",
     "source_label": "Source:",
     "refusal": ["We never send secrets."],
