@@ -86,7 +86,9 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     blocks += _next_steps(response, knowledge, numbering, case_number)
     if named := [*answers.values(), *facts]:
         blocks.append(source_line(templates, knowledge.post, named))
-    return "\n\n".join([*blocks, templates.footer]) + "\n"
+    # Who is told that a person will answer need not be told how to reach one.
+    footer = templates.footer if parts or refused else templates.acknowledgement
+    return "\n\n".join([*blocks, footer]) + "\n"
 
 
 def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:

@@ -10,14 +10,7 @@ from bot.answering.responder import Responder
 from bot.corpus import Knowledge
 from bot.corpus.notes import Alternatives
 from bot.corpus.post import read_post
-from bot.domain import (
-    Answer,
-    ExpectedTime,
-    Outcome,
-    Passage,
-    Priority,
-    Response,
-)
+from bot.domain import Answer, ExpectedTime, Outcome, Passage, Priority, Refusal, Response
 from bot.outbound import Outbound
 from bot.outbound.self_check import answer, handover, refusal
 
@@ -100,6 +93,9 @@ def test_what_goes_to_a_person_as_a_whole_has_no_numbers(
 ) -> None:
     t = knowledge.templates["en"]
     text = reply(knowledge, *outcomes)
+    assert text.endswith((f"\n{t.footer}\n", f"\n{t.acknowledgement}\n"))
+    refused = any(isinstance(each, Refusal) for each in outcomes)
+    assert (t.acknowledgement in text) is not refused
     assert [name for name in (*said, *unsaid) if getattr(t, name) in text] == said
     assert Outbound(knowledge).check(text).allowed
 
