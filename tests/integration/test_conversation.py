@@ -37,13 +37,9 @@ ALSO_ANSWERED = "Do I need to reset my password or rotate my API keys?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 OTHER_UNSURE = "Who pays for the office party of the marketing team?"
 RESET, MFA = "faq-need-reset-password-rotate-api", "faq-enable-multi-factor-authentication-account"
-EXPOSED, BREACH = (
-    "faq-openai-passwords-api-keys-payment",
-    "introduction-breach-openai-systems-chat-api",
-)
+EXPOSED = "faq-openai-passwords-api-keys-payment"
 NOTIFIED, DATA = "faq-know-organization-impacted", "means-impacted-users-user-profile-information"
 TRUST = "response-trust-security-privacy-foundational-products"
-KEEP_IN_MIND = "keep-mind-openai-request-passwords-api"
 DANGER = "Someone is threatening to kill me because of this leak."
 OURS = "Re: your message about the security incident"
 SERVER = "mx.desk.example"
@@ -232,7 +228,7 @@ def test_who_says_that_it_did_not_help_gets_a_person(app: App, line: str) -> Non
     for complaint in line.partition(" ")[2].split(" | "):
         (outcome,) = app.responder.respond(Message(text=complaint, history=history)).outcomes
         assert outcome.reason is EscalationReason.DID_NOT_HELP, complaint
-        assert [p.id for p in outcome.candidates] == [KEEP_IN_MIND, RESET]
+        assert [p.id for p in outcome.candidates] == [RESET]
         (first,) = app.responder.respond(Message(text=complaint)).outcomes
         assert first.reason is not EscalationReason.DID_NOT_HELP, "nothing was answered before"
 
@@ -259,7 +255,6 @@ def test_what_did_not_help_is_counted_for_each_passage(talk: Talk) -> None:
     assert read_feedback(journal.engine, since="") == [
         PassageFeedback(passage=EXPOSED, did_not_help=1, asked_again=1, marked_wrong=1),
         PassageFeedback(passage=MFA, did_not_help=0, asked_again=0, marked_wrong=1),
-        PassageFeedback(passage=BREACH, did_not_help=1, asked_again=0, marked_wrong=0),
     ]
     assert read_feedback(journal.engine, since="9") == []
 
