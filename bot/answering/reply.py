@@ -77,7 +77,8 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     facts = facts if refused else []
     blocks = [templates.greeting, *_urgent(response, templates)]
     if parts:
-        blocks.append(templates.answers_lead if len(parts) > 1 else templates.answer_lead)
+        several = len(numbering.answered) > 1
+        blocks.append(templates.answers_lead if several else templates.answer_lead)
         blocks += _answers(parts, numbering, knowledge)
     if refused:
         first, *others = templates.refusal

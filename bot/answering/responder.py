@@ -164,7 +164,7 @@ class Responder:
         own = without_quotes(own) if quoted else own
         asked = questions_of(
             own, shown, subject=_told_in_subject(message),
-            asked_before=last_question(self._user_turns(message)),
+            asked_before=_told_before(self._user_turns(message)),
         )  # fmt: skip
         readings = self._readings(asked, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
@@ -385,6 +385,12 @@ def _told_in_subject(message: Message) -> str:
     if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
         return ""
     return message.subject
+
+
+def _told_before(turns: Sequence[str]) -> str:
+    """What the asker asked last; a demand that is refused says nothing of the next question."""
+    asked = last_question(turns)
+    return "" if isinstance(screen(asked), Refuse) else asked
 
 
 def _passed_on(message: Message) -> str:

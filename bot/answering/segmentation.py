@@ -12,7 +12,7 @@ from bot.text.words import points_back
 MAX_QUESTIONS = 8
 SHORT = 5  # words of a question that is too short to be understood alone
 FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
-FOLLOW_UP = 3  # words of a question that only what was asked before explains: When exactly?
+FOLLOW_UP = 2  # words of a question that only what was asked before explains: When exactly?
 ASIDE = 3  # words of a statement that may stand between a rumour and the question about it
 MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
 
@@ -102,7 +102,7 @@ def rests_on_context(question: Question) -> bool:
 
     Who asks two questions in a row says in the second what it is about, although a word of it
     points back: "Where was my key? Do they know which browser I use?" Of what follows another
-    message, two or three words say nothing alone: "When exactly?"
+    message, two words say nothing alone: "When exactly?"
     """
     if question.follows and _is_fragment(question.text):
         return True
