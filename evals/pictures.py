@@ -47,6 +47,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_SECONDS = 120
 WIDTH = 560  # pixels of a page: narrow enough to be read on a phone
 SCALE = 1.2  # pixels of the picture for each of the page, so that text is sharp on a phone
+LETTER_SCALE = 0.75  # of the many letters, which stay small files
 MAX_BYTES = 150_000
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = len(SIGNATURE) + 25  # where the first chunk, the image's header, ends
@@ -55,6 +56,7 @@ HEIGHT = re.compile(r'data-height="(\d+)"')
 SENDER = "ana@example.org"
 OPENED = datetime(2025, 12, 1, 9, 0, tzinfo=UTC)  # when the sample mails come
 
+LETTER_PREFIX = "letter-"
 LETTERS = Path(__file__).parent / "data" / "letters.yaml"
 BODY = re.compile(r"(?s)<html (lang=[^>]*)>.*<body[^>]*>(.*)</body>")
 
@@ -91,7 +93,8 @@ def pictures(argv: Sequence[str]) -> int:
         )
     FOLDER.mkdir(exist_ok=True)
     for name, page in pages(App(read_settings())).items():
-        drawn = with_source(draw(browser, page), page)
+        scale = LETTER_SCALE if name.startswith(LETTER_PREFIX) else SCALE
+        drawn = with_source(draw(browser, page, scale), page)
         if len(drawn) > MAX_BYTES:
             raise DeskError(f"{name} has {len(drawn)} bytes; a picture may have {MAX_BYTES}")
         (FOLDER / name).write_bytes(drawn)
@@ -171,11 +174,11 @@ def pages(app: App) -> Mapping[str, str]:
         cards = Cards(app.knowledge, read_staff_texts(app.settings.knowledge), threshold)
         card = _card_page(cards.render(case).blocks)
     played = play_letters(app, read_letters())
-    letters = {f"letter-{each.letter.name}.png": _letter_page(each) for each in played}
+    letters = {f"{LETTER_PREFIX}{each.letter.name}.png": _letter_page(each) for each in played}
     return {"mail.png": mail, "card.png": card, **letters}
 
 
-def draw(browser: str, page: str) -> bytes:
+def draw(browser: str, page: str, scale: float = SCALE) -> bytes:
     """The PNG of a page, `WIDTH` wide and as high as it needs; MissingError when it fails."""
     measured = page + (
         "<script>document.documentElement.dataset.height="
@@ -190,7 +193,7 @@ def draw(browser: str, page: str) -> bytes:
             raise MissingError(f"{browser} did not draw the page")
         _browse(
             browser, folder, f"--window-size={WIDTH},{found.group(1)}", f"--screenshot={target}",
-            f"--force-device-scale-factor={SCALE}", str(source),
+            f"--force-device-scale-factor={scale}", str(source),
         )  # fmt: skip
         return target.read_bytes()
 

@@ -160,7 +160,8 @@ def accept_superseding(case: Case, superseded: Mapping[str, str]) -> Case:
 
     gold = tuple(map(widened, case.gold))
     asked = tuple(each.model_copy(update={"gold": widened(each.gold)}) for each in case.questions)
-    return case.model_copy(update={"gold": gold, "questions": asked})
+    fields = {"gold": gold, "questions": asked, "related": widened(tuple(case.related))}
+    return case.model_copy(update=fields)
 
 
 def _read(path: Path) -> Iterator[Placed]:
