@@ -59,6 +59,8 @@ RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
 MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
 DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
+# The user has the text already that the desk would quote.
+TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
@@ -146,7 +148,8 @@ class Desk:
     def decide_message(self, message_id: int) -> StoredDecision:
         """Decide a stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.read_message(message_id)
-        response = self.responder.respond(self._to_message(message_id, stored))
+        message = self._to_message(message_id, stored)
+        response = self._without_second_sending(self.responder.respond(message), message)
         draft = self._compose_draft(response)
         self.on_checkpoint(Checkpoint.RESPONDED)
         for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
@@ -173,6 +176,14 @@ class Desk:
         if decided.cap:
             log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided
+
+    def _without_second_sending(self, response: Response, message: Message) -> Response:
+        """Return the response, held for a person where its reply was sent before word for word."""
+        text = compose_reply(response, self.knowledge).split()
+        sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
+        if not text or text not in sent:
+            return response
+        return _all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
@@ -431,7 +442,7 @@ class Desk:
             if isinstance(o, Escalation) and o.candidates
             else o
             for o in response.outcomes
-            if o.reason is not EscalationReason.ASKED_AGAIN  # the user has that text already
+            if o.reason not in TOLD_BEFORE
         )
         if not drafted:
             return ""
@@ -460,9 +471,12 @@ def _without_announced(response: Response, announced: Priority | None) -> Respon
     return replace(response, outcomes=rest)
 
 
-def _all_held(response: Response, priority: Priority) -> Response:
+def _all_held(
+    response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
+) -> Response:
     """Return the response with every outcome held for a person, at one priority."""
-    return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
+    outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
+    return replace(response, outcomes=outcomes)
 
 
 def _for_its_owner(response: Response) -> Response:
@@ -473,10 +487,12 @@ def _for_its_owner(response: Response) -> Response:
     return replace(response, outcomes=tuple(outcomes))
 
 
-def _held(outcome: Outcome, priority: Priority) -> Escalation:
+def _held(
+    outcome: Outcome, priority: Priority, reason: EscalationReason = EscalationReason.HELD
+) -> Escalation:
     return Escalation(
         question=outcome.question,
-        reason=EscalationReason.HELD,
+        reason=reason,
         priority=priority,
         probability=outcome.probability,
         candidates=outcome.candidates,

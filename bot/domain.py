@@ -63,6 +63,7 @@ class EscalationReason(StrEnum):
     TOO_LONG = "too_long"
     HELD = "held"  # a mail rule holds the mail for a person
     ASKED_AGAIN = "asked_again"  # what would be quoted was sent in this conversation before
+    DID_NOT_HELP = "did_not_help"  # they say that the desk's answer did not help
     MAIL_FAULT = "mail_fault"  # the mail could not be read safely
 
 
@@ -178,6 +179,7 @@ class Question:
 
     text: str
     context: str = ""
+    follows: bool = False  # the context was asked in an earlier message of the conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,8 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     facts = facts if refused else []
     blocks = [templates.greeting, *_urgent(response, templates)]
     if parts:
-        blocks.append(templates.answers_lead if len(parts) > 1 else templates.answer_lead)
+        several = len(numbering.answered) > 1
+        blocks.append(templates.answers_lead if several else templates.answer_lead)
         blocks += _answers(parts, numbering, knowledge)
     if refused:
         first, *others = templates.refusal
@@ -86,7 +87,9 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     blocks += _next_steps(response, knowledge, numbering, case_number)
     if named := [*answers.values(), *facts]:
         blocks.append(source_line(templates, knowledge.post, named))
-    return "\n\n".join([*blocks, templates.footer]) + "\n"
+    # Who is told that a person will answer need not be told how to reach one.
+    footer = templates.footer if parts or refused else templates.acknowledgement
+    return "\n\n".join([*blocks, footer]) + "\n"
 
 
 def compose_correction(passages: Sequence[Passage], language: str, knowledge: Knowledge) -> str:

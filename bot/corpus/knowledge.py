@@ -121,7 +121,7 @@ class Knowledge:
     @property
     def offered(self) -> tuple[Passage, ...]:
         """Every passage that may be quoted."""
-        never = {e.passage for e in self.notes.never_quote}
+        never = self.notes.replaced
         return tuple(p for p in self.post.passages if p.id not in never)
 
     def heading_of(self, passage: Passage) -> str:
@@ -131,8 +131,8 @@ class Knowledge:
         return noted.get(passage.id, own)
 
     def quotable(self, passage_ids: list[str]) -> list[str]:
-        """`passage_ids` with errata replaced; order kept, each once."""
-        instead = {e.passage: e.instead for e in self.notes.never_quote}
+        """`passage_ids` with errata and what is superseded replaced; order kept, each once."""
+        instead = self.notes.replaced
         return list(dict.fromkeys(q for p in passage_ids for q in instead.get(p, [p])))
 
     def companions(self, passage_ids: list[str]) -> list[str]:

@@ -186,7 +186,8 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield UnitKind.CASE, t.case_number
     yield UnitKind.SOURCE, source_named(t, post)
     yield UnitKind.LINK, post.url
-    yield UnitKind.FOOTER, t.footer
+    for text in (t.acknowledgement, t.footer):
+        yield UnitKind.FOOTER, text
 
 
 def _check_order(units: Sequence[ReplyUnit]) -> str:

@@ -65,6 +65,7 @@ TEMPLATES: dict[str, Any] = {
     "handover_urgent": "A person is told at once.",
     "secret_found": "We removed a secret.",
     "secret_kinds": {kind.value: f"Change your {kind.value}." for kind in SecretKind},
+    "acknowledgement": "Your message has arrived.",
     "footer": "The desk",
 }
 QUESTIONS = [

@@ -125,6 +125,7 @@ def test_what_refers_to_a_passage_that_has_gone_is_named_by_file_and_line_and_le
         f"quote_together: [{{passage: {CLOSED}, together: gone-3, why: w}}]\n"
         f"quote_one_of: [{{passages: [{HAPPENED}, gone-4], why: w}}]\n"
         f"quote_in_refusals:\n  - {PAY}\n  - gone-5\n"
+        f"superseded: [{{passage: {HAPPENED}, by: gone-0, why: w}}]\n"
     )
     (folder / "questions" / "a.yaml").write_text(
         "- intent: x\n  answers: [gone-6]\n  ask: {en: a}\n  near: {count: b}\n"
@@ -140,6 +141,7 @@ def test_what_refers_to_a_passage_that_has_gone_is_named_by_file_and_line_and_le
         f"notes.yaml:3: quote_together names 'gone-3', which the post does not have; {CLOSED} is quoted without it now",
         "notes.yaml:4: quote_one_of names 'gone-4', which the post does not have",
         "notes.yaml:7: quote_in_refusals names 'gone-5', which the post does not have",
+        f"notes.yaml:8: superseded names 'gone-0', which the post does not have; {HAPPENED} is quoted again now",
         "questions/a.yaml:2: x names 'gone-6', which the post does not have; nothing answers it now",
         "questions/a.yaml:6: y names 'gone-7', which the post does not have",
         "questions/a.yaml:9: z names 'gone-8', which the post does not have",
