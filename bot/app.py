@@ -15,7 +15,7 @@ from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.units import units_of
-from bot.errors import DeliveryError, MissingError
+from bot.errors import DeliveryError, MissingError, SettingsError
 from bot.files import close_home, locked
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 STAMP = "index.version"
+INCIDENT = "incident"  # the file of a home that names its incident
 
 
 class Parts(TypedDict, total=False):
@@ -99,6 +100,17 @@ class App:
         except MissingError as error:
             self.say(f"warning: {error}")
             return None
+
+    def _claim_home(self) -> None:
+        """Note whose home this is; SettingsError where it is that of another incident."""
+        key, note = self.knowledge.incident.key, self.settings.home / INCIDENT
+        if not key:
+            return
+        held = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+        if held and held != key:
+            raise SettingsError(_of_another(key, held, str(self.settings.home), "DESK_HOME"))
+        if not held:
+            note.write_text(f"{key}\n", encoding="utf-8")
 
     @cached_property
     def encoder(self) -> "CachedEncoder":
@@ -162,7 +174,14 @@ class App:
         from bot.journal import Journal
 
         close_home(self.settings.home)
-        return Journal(self.settings.database, limits=self.limits)
+        self._claim_home()
+        journal = Journal(self.settings.database, limits=self.limits)
+        if key := self.knowledge.incident.key:
+            held = journal.name_incident(key)
+            if held != key:
+                journal.close()
+                raise SettingsError(_of_another(key, held, "the database", "DESK_DATABASE_URL"))
+        return journal
 
     @cached_property
     def jobs(self) -> "Jobs":
@@ -227,6 +246,7 @@ class App:
         learned belongs to this very knowledge.
         """
         close_home(self.settings.home)
+        self._claim_home()
         # Two processes that write into one embedded index at once leave it damaged.
         with locked(self.settings.chroma.resolve().with_suffix(".lock")):
             return self._index()
@@ -409,3 +429,11 @@ class App:
     @property
     def _index_version(self) -> str:
         return f"4.{VERSION} {self.encoder.name} {self.knowledge.question_version}"
+
+
+def _of_another(key: str, held: str, what: str, setting: str) -> str:
+    return (
+        f"{what} holds the desk of the incident {held!r}, and the knowledge folder is about "
+        f"{key!r}; give each incident its own {setting}, or, if they are one incident, write its "
+        "key in incident.yaml"
+    )

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DeskError, InputError, MissingError
@@ -31,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     keep_files_private()
     try:
-        run: Callable[[argparse.Namespace], int] = arguments.run
-        return run(arguments)
+        return _run(arguments)
     except KeyboardInterrupt:
         return DONE
     except BrokenPipeError:
@@ -127,6 +127,16 @@ def index(arguments: argparse.Namespace) -> int:
     from bot.commands.knowledge import index_lines
 
     for line in index_lines(_app(), ids=arguments.ids):
+        _print(line)
+    return DONE
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Make a knowledge folder from a published post, and say what was guessed."""
+    from bot.commands.new import fetch, make_folder, read_source
+
+    text = fetch(arguments.url) if arguments.url else read_source(arguments.post)
+    for line in make_folder(Path(arguments.folder), text, arguments.url or ""):
         _print(line)
     return DONE
 
@@ -252,6 +262,16 @@ def disable_telemetry() -> None:
         os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the command, with the knowledge folder that the option names, in its children too."""
+    if arguments.knowledge is not None:
+        if not Path(arguments.knowledge).is_dir():
+            raise InputError(f"--knowledge {arguments.knowledge}: there is no such folder")
+        os.environ["DESK_KNOWLEDGE"] = arguments.knowledge  # noqa: TID251 - written, not read
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return run(arguments)
+
+
 def _say(line: str) -> None:
     from bot.text.printable import printable
 
@@ -319,6 +339,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     version = f"incident-desk {metadata.version('incident-desk')}"
     parser.add_argument("--version", action="version", version=version)
+    parser.add_argument(
+        "--knowledge", metavar="DIR", help="the knowledge folder, in place of DESK_KNOWLEDGE"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def add(
@@ -345,6 +368,11 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, f"echo text | incident-desk {name}")
         command.add_argument("text", nargs="*")
         command.add_argument("--jsonl", action="store_true")
+    making = add("new", new, "incident-desk new acme --post statement.html")
+    making.add_argument("folder", metavar="DIR")
+    source = making.add_mutually_exclusive_group(required=True)
+    source.add_argument("--post", metavar="FILE", help="HTML, Markdown or plain text; - is stdin")
+    source.add_argument("--url", metavar="ADDRESS", help="fetch the page, where that is possible")
     add("index", index, "incident-desk index").add_argument(
         "--ids", action="store_true", help="list the ids of all passages"
     )

@@ -47,7 +47,8 @@ class Notes(BaseModel):
     """The reviewed remarks on the post."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    links: list[str]
+    links: list[str] = []
+    numbers: list[str] = []  # telephone numbers and the like that may stand in a reply
     never_quote: list[Erratum] = []
     quote_together: list[Companion] = []
     quote_one_of: list[Alternatives] = []

@@ -51,7 +51,7 @@ class UnitKind(StrEnum):
 
 # A reply, or a part of one: greeting, what to do in danger, the answers, the refusal with its
 # facts, the secrets that were found, what goes to a person and what happens next, source, footer.
-FORM = re2.compile("G?U?(?:L?(?:N?H?P)+)?(?:N?R+P*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l)?F?")
+FORM = re2.compile("G?U?(?:L?(?:N?H?P)+)?(?:N?R+P*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l?)?F?")
 # The pieces of a source line.
 SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
 QUOTE_KINDS = SOURCE_KINDS | {UnitKind.HEADING, UnitKind.PASSAGE}
@@ -100,6 +100,9 @@ class ReplyGrammar:
         named = [unit.text for unit in units if unit.kind is UnitKind.CASE_NUMBER]
         if case_number is not None and any(number != str(case_number) for number in named):
             return "it names another case than that of its message"
+        kinds = {unit.kind for unit in units}
+        if self.knowledge.post.url and UnitKind.DATE in kinds and UnitKind.LINK not in kinds:
+            return "a source line has not the link of the post"
         quoted_ids = [
             passage.id for unit in units if unit.kind is UnitKind.PASSAGE for passage in unit.of
         ]
@@ -185,7 +188,8 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield from ((UnitKind.EXPECTED_TIME, text) for text in t.answer_within.values())
     yield UnitKind.CASE, t.case_number
     yield UnitKind.SOURCE, source_named(t, post)
-    yield UnitKind.LINK, post.url
+    if post.url:
+        yield UnitKind.LINK, post.url
     yield UnitKind.FOOTER, t.footer
 
 
