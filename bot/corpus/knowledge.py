@@ -2,9 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from bot.corpus.conflicts import Conflict, find_conflicts
 from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
@@ -95,19 +97,22 @@ class Knowledge:
         )  # fmt: skip
 
     @cached_property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Sentences of the post that do not agree, and promises for days that have passed."""
+        return find_conflicts(self.post, self.notes, datetime.now(UTC).date())
+
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
         stated = warnings(self.post.passages, self.notes, self.templates, self.post.url)
-        return (
-            *stated,
-            *lost_references(
-                self.folder,
-                self.passages,
-                self.stated_notes,
-                self.stated_wordings,
-                self.stated_messages,
-            ),
+        lost = lost_references(
+            self.folder,
+            self.passages,
+            self.stated_notes,
+            self.stated_wordings,
+            self.stated_messages,
         )
+        return (*stated, *map(str, self.conflicts), *lost)
 
     @cached_property
     def changes(self) -> PassageChanges:
