@@ -19,6 +19,7 @@ from bot.corpus.validation import RESTATES
 from bot.domain import Passage
 
 PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f")
+UNORDERED = "its parts do not stand as in a reply"
 UNKNOWN_PART = "a part is no whole template and no whole passage"
 # Numbers of questions, and that of a case. A longer row of digits is no number that a reply names,
 # because it would be read as a telephone number.
@@ -102,7 +103,7 @@ class ReplyGrammar:
             return "it names another case than that of its message"
         kinds = {unit.kind for unit in units}
         if self.knowledge.post.url and UnitKind.DATE in kinds and UnitKind.LINK not in kinds:
-            return "a source line has not the link of the post"
+            return UNORDERED  # its source line lacks the link
         quoted_ids = [
             passage.id for unit in units if unit.kind is UnitKind.PASSAGE for passage in unit.of
         ]
@@ -196,7 +197,7 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
 def _check_order(units: Sequence[ReplyUnit]) -> str:
     """Objects to a row of units that is neither a reply nor a part of one."""
     row = "".join(unit.kind for unit in units)
-    return "" if FORM.fullmatch(row) else "its parts do not stand as in a reply"
+    return "" if FORM.fullmatch(row) else UNORDERED
 
 
 def _check_repetition(units: Sequence[ReplyUnit]) -> str:
