@@ -22,6 +22,7 @@ from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
 from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
 from bot.settings import MailKind
+from bot.text.incident_names import set_incident_names
 
 if TYPE_CHECKING:
     from bot.adapters.cached_encoder import CachedEncoder
@@ -75,6 +76,7 @@ class App:
         """KnowledgeError where it is wrong, or names our own mailbox as a person's."""
         knowledge = load(self.settings.knowledge)
         knowledge.incident.check_apart(self.settings.address)
+        set_incident_names(knowledge.incident.names)
         return knowledge
 
     @cached_property

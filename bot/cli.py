@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,7 @@ def mail_check(arguments: argparse.Namespace) -> int:
 
 
 def redact(arguments: argparse.Namespace) -> int:
-    """Mask secrets."""
+    """Mask secrets; the names of the incident are none."""
     from bot.commands.public_json import span_json, text_of
     from bot.redact import redact as mask
 
@@ -102,6 +103,8 @@ def redact(arguments: argparse.Namespace) -> int:
         masked = mask(text_of(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
+    with suppress(DeskError):  # masking needs no knowledge, but the incident's names are no secrets
+        _ = _app().knowledge
     return _stream(one) if arguments.jsonl else _single(arguments, lambda text: mask(text).text)
 
 
