@@ -56,7 +56,7 @@ def test_a_desk_knows_the_names_of_its_incident(tmp_path: Path) -> None:
 
 def test_a_name_is_no_secret_and_says_nothing_in_a_subject() -> None:
     text = "Is the password OrchardVine has on file leaked?"
-    subject = "Security incident at Orchard & Vine"
+    subject = "About the Orchard Vine security incident"
     set_incident_names(IncidentNames())
     assert redact(text).spans
     assert closes_nothing(subject)
