@@ -14,6 +14,7 @@ from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fi
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
+from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
 from bot.errors import DeliveryError, MissingError, SettingsError
 from bot.files import close_home, locked
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 STAMP = "index.version"
+LEARNED = "index.learned"  # what the index was made from, for `doctor`
 INCIDENT = "incident"  # the file of a home that names its incident
 
 
@@ -89,6 +91,11 @@ class App:
             return None
         self.index()
         return read_fit(self._fit_file)
+
+    @property
+    def learned(self) -> Learned | None:
+        """What the index in the home was made from; None where there is none."""
+        return Learned.read(self.settings.home / LEARNED)
 
     def _kept_fit(self) -> Fit | None:
         """What an earlier run learned from this very knowledge, if it can still be read.
@@ -264,6 +271,7 @@ class App:
         elif not kept:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
+        Learned.of(self.knowledge).write(self.settings.home / LEARNED)
         part = self.settings.home / f"{STAMP}.{os.getpid()}.part"
         part.write_text(self._index_version, encoding="utf-8")
         part.replace(self.settings.home / STAMP)  # last: what it names is complete

@@ -5,40 +5,10 @@ from pathlib import Path
 import pytest
 
 from bot.commands.knowledge import change_lines
-from bot.corpus import Knowledge, load
+from bot.corpus import load
 from bot.errors import KnowledgeError
+from tests.support.small_post import CLOSED, HAPPENED, PASSWORD, PAY, POST, TOLD, write
 
-FRONT = "---\ntitle: T\nurl: https://x.example/p\npublished: 2025-01-02\n---\n"
-POST = """**What happened**
-
-On 3 May somebody copied a list of names from the booking system of our supplier.
-
-We closed the access on the same day and called the police.
-
-**What you can do**
-
--   Be careful with messages that mention your booking and ask for money.
--   Call us at the number on your card when a message looks odd to you.
-
-**FAQ**
-
-**Was my password copied?**
-
--   No. Passwords are kept elsewhere and were not copied.
-
-**Has the supplier been told?**
-
--   Yes.
-
-**Do I have to pay again?**
-
--   Yes.
-"""
-HAPPENED = "happened-3-somebody-copied-list-names"
-CLOSED = "happened-closed-access-same-day-called"
-PASSWORD = "faq-password-copied"
-TOLD = "faq-supplier-told"
-PAY = "faq-pay-again"
 # What is edited, the words that take the place of others, and the ids that go and come.
 EDITS = [
     ("a word", "a list of names", "a file of names", set(), set()),
@@ -58,12 +28,6 @@ EDITS = [
     ("the same paragraph twice", "We closed the access",
      "We closed the access on the same day and called the police.\n\nWe closed the access", set(), set()),
 ]  # fmt: skip
-
-
-def write(folder: Path, body: str) -> Knowledge:
-    folder.mkdir(exist_ok=True)
-    (folder / "incident-post.md").write_text(FRONT + body, encoding="utf-8")
-    return load(folder)
 
 
 @pytest.mark.parametrize(
