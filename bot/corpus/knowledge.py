@@ -11,7 +11,7 @@ from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, writ
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
-from bot.corpus.post import INTRODUCTION, Post, read_post
+from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
 from bot.corpus.questions import Wording, known_wordings, read_questions
 from bot.corpus.references import known_notes, lost_references
 from bot.corpus.templates import Templates, read_templates
@@ -44,8 +44,21 @@ class Knowledge:
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
-        """How people ask; read when wanted, because the desk answers with what it has learned."""
-        return known_wordings(self.stated_wordings, self.passages)
+        """How people ask; read when wanted, because the desk answers with what it has learned.
+
+        An FAQ answer that no file of questions leads to is asked for by its own question.
+        """
+        known = known_wordings(self.stated_wordings, self.passages)
+        led_to = {name for wording in known if wording.answers for name in wording.passages}
+        own = (
+            Wording(
+                text=passage.heading, label=passage.id, kind="intent", passages=(passage.id,),
+                language=passage.language,
+            )
+            for passage in self.offered
+            if known and passage.id not in led_to and is_question(passage.heading)
+        )  # fmt: skip
+        return (*known, *own)
 
     @cached_property
     def stated_wordings(self) -> tuple[Wording, ...]:

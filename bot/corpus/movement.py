@@ -104,13 +104,13 @@ def _passages_moved(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 def _gaps(knowledge: Knowledge) -> Iterator[str]:
     """What nobody has written for the passages that are there, or wrote for others."""
-    if not knowledge.wordings:
+    if not knowledge.stated_wordings:
         return  # a first day: there is nothing yet that a passage could lack
-    asked = {p for w in knowledge.wordings if w.answers for p in w.passages}
+    asked = {p for w in knowledge.stated_wordings if w.answers for p in w.passages}
     bare = [p.id for p in knowledge.offered if p.id not in asked]
     if bare:
         yield (
-            f"{_count(len(bare), 'passage')} no wording in knowledge/questions leads to "
+            f"no wording in knowledge/questions leads to {_count(len(bare), 'passage')} "
             f"({_few(bare)}): questions about them go to people more often; write some ways to ask"
         )
     lost = len(knowledge.stated_messages) - len(knowledge.whole_messages)

@@ -133,3 +133,15 @@ def test_a_listed_link_keeps_its_address_and_any_other_only_its_words(tmp_path: 
         "Write to us@x.example or to our team (us@x.example).",
         "See x.example/2fa, https://x.example/2fa.",
     ]
+
+
+def test_an_answer_without_wordings_is_asked_for_by_its_own_question(tmp_path: Path) -> None:
+    folder = tmp_path / "k"
+    assert not write(folder, POST).wordings, "a post alone is not learned from"
+    (folder / "questions").mkdir()
+    (folder / "questions" / "a.yaml").write_text(
+        f"- intent: pay\n  answers: [{PAY}]\n  ask: {{en: must I pay}}\n"
+    )
+    (folder / "notes.yaml").write_text(f"never_quote: [{{passage: {TOLD}, instead: [], why: w}}]\n")
+    own = [w for w in load(folder).wordings if w.label in load(folder).passages]
+    assert [(w.text, w.passages) for w in own] == [("Was my password copied?", (PASSWORD,))]

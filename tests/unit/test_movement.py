@@ -18,7 +18,9 @@ def test_an_edit_is_counted_and_what_it_leaves_without_wordings_is_named(tmp_pat
     assert "nothing was learned yet" in check_movement(before, Learned.read(tmp_path / "none")).says
     Learned.of(before).write(tmp_path / "learned")
     learned = Learned.read(tmp_path / "learned")
-    assert check_movement(before, learned).says.startswith("nowhere; 6 passages no wording")
+    assert check_movement(before, learned).says.startswith(
+        "nowhere; no wording in knowledge/questions leads to 6 passages"
+    )
     edited = POST.replace("called the police", "wrote to the police").replace(
         "**Has the supplier been told?**\n\n-   Yes.\n", ""
     )
