@@ -14,14 +14,16 @@ from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fi
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
+from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
-from bot.errors import DeliveryError, MissingError
+from bot.errors import DeliveryError, MissingError, SettingsError
 from bot.files import close_home, locked
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
 from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
 from bot.settings import MailKind
+from bot.text.incident_names import set_incident_names
 
 if TYPE_CHECKING:
     from bot.adapters.cached_encoder import CachedEncoder
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 STAMP = "index.version"
+LEARNED = "index.learned"  # what the index was made from, for `doctor`
+INCIDENT = "incident"  # the file of a home that names its incident
 
 
 class Parts(TypedDict, total=False):
@@ -76,6 +80,7 @@ class App:
         """KnowledgeError where it is wrong, or names our own mailbox as a person's."""
         knowledge = load(self.settings.knowledge)
         knowledge.incident.check_apart(self.settings.address)
+        set_incident_names(knowledge.incident.names)
         return knowledge
 
     @cached_property
@@ -89,6 +94,11 @@ class App:
         self.index()
         return read_fit(self._fit_file)
 
+    @property
+    def learned(self) -> Learned | None:
+        """What the index in the home was made from; None where there is none."""
+        return Learned.read(self.settings.home / LEARNED)
+
     def _kept_fit(self) -> Fit | None:
         """What an earlier run learned from this very knowledge, if it can still be read.
 
@@ -101,6 +111,17 @@ class App:
         except MissingError as error:
             self.say(f"warning: {error}")
             return None
+
+    def _claim_home(self) -> None:
+        """Note whose home this is; SettingsError where it is that of another incident."""
+        key, note = self.knowledge.incident.key, self.settings.home / INCIDENT
+        if not key:
+            return
+        held = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+        if held and held != key:
+            raise SettingsError(_of_another(key, held, str(self.settings.home), "DESK_HOME"))
+        if not held:
+            note.write_text(f"{key}\n", encoding="utf-8")
 
     @cached_property
     def encoder(self) -> "CachedEncoder":
@@ -164,7 +185,14 @@ class App:
         from bot.journal import Journal
 
         close_home(self.settings.home)
-        return Journal(self.settings.database, limits=self.limits)
+        self._claim_home()
+        journal = Journal(self.settings.database, limits=self.limits)
+        if key := self.knowledge.incident.key:
+            held = journal.name_incident(key)
+            if held != key:
+                journal.close()
+                raise SettingsError(_of_another(key, held, "the database", "DESK_DATABASE_URL"))
+        return journal
 
     @cached_property
     def jobs(self) -> "Jobs":
@@ -229,6 +257,7 @@ class App:
         learned belongs to this very knowledge.
         """
         close_home(self.settings.home)
+        self._claim_home()
         # Two processes that write into one embedded index at once leave it damaged.
         with locked(self.settings.chroma.resolve().with_suffix(".lock")):
             return self._index()
@@ -244,6 +273,7 @@ class App:
         elif not kept:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
+        Learned.of(self.knowledge).write(self.settings.home / LEARNED)
         part = self.settings.home / f"{STAMP}.{os.getpid()}.part"
         part.write_text(self._index_version, encoding="utf-8")
         part.replace(self.settings.home / STAMP)  # last: what it names is complete
@@ -434,3 +464,11 @@ class App:
     @property
     def _index_version(self) -> str:
         return f"4.{VERSION} {self.encoder.name} {self.knowledge.question_version}"
+
+
+def _of_another(key: str, held: str, what: str, setting: str) -> str:
+    return (
+        f"{what} holds the desk of the incident {held!r}, and the knowledge folder is about "
+        f"{key!r}; give each incident its own {setting}, or, if they are one incident, write its "
+        "key in incident.yaml"
+    )

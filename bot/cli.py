@@ -5,7 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DeskError, InputError, MissingError
@@ -31,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     keep_files_private()
     try:
-        run: Callable[[argparse.Namespace], int] = arguments.run
-        return run(arguments)
+        return _run(arguments)
     except KeyboardInterrupt:
         return DONE
     except BrokenPipeError:
@@ -94,7 +95,7 @@ def mail_check(arguments: argparse.Namespace) -> int:
 
 
 def redact(arguments: argparse.Namespace) -> int:
-    """Mask secrets."""
+    """Mask secrets; the names of the incident are none."""
     from bot.commands.public_json import span_json, text_of
     from bot.redact import redact as mask
 
@@ -102,6 +103,8 @@ def redact(arguments: argparse.Namespace) -> int:
         masked = mask(text_of(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
+    with suppress(DeskError):  # masking needs no knowledge, but the incident's names are no secrets
+        _ = _app().knowledge
     return _stream(one) if arguments.jsonl else _single(arguments, lambda text: mask(text).text)
 
 
@@ -133,7 +136,6 @@ def index(arguments: argparse.Namespace) -> int:
 
 def knowledge_diff(arguments: argparse.Namespace) -> int:
     """Say what changed from one knowledge folder to another, and what kind of change it is."""
-    from pathlib import Path
 
     from bot.commands.recall import diff_lines
 
@@ -144,7 +146,6 @@ def knowledge_diff(arguments: argparse.Namespace) -> int:
 def knowledge_recall(arguments: argparse.Namespace) -> int:
     """List who was told what the post no longer says; --send corrects it, each once."""
     import getpass
-    from pathlib import Path
 
     from bot.commands import recall
     from bot.corpus.changes import ChangeKind
@@ -166,6 +167,16 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
             _print_json(row)
     else:
         _print("\n".join(recall.recall_lines(app, decided)))
+    return DONE
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Make a knowledge folder from a published post, and say what was guessed."""
+    from bot.commands.new import fetch, make_folder, read_source
+
+    text = fetch(arguments.url) if arguments.url else read_source(arguments.post)
+    for line in make_folder(Path(arguments.folder), text, arguments.url or ""):
+        _print(line)
     return DONE
 
 
@@ -290,6 +301,16 @@ def disable_telemetry() -> None:
         os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the command, with the knowledge folder that the option names, in its children too."""
+    if arguments.knowledge is not None:
+        if not Path(arguments.knowledge).is_dir():
+            raise InputError(f"--knowledge {arguments.knowledge}: there is no such folder")
+        os.environ["DESK_KNOWLEDGE"] = arguments.knowledge  # noqa: TID251 - written, not read
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return run(arguments)
+
+
 def _say(line: str) -> None:
     from bot.text.printable import printable
 
@@ -357,6 +378,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     version = f"incident-desk {metadata.version('incident-desk')}"
     parser.add_argument("--version", action="version", version=version)
+    parser.add_argument(
+        "--knowledge", metavar="DIR", help="the knowledge folder, in place of DESK_KNOWLEDGE"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def add(
@@ -383,6 +407,11 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, f"echo text | incident-desk {name}")
         command.add_argument("text", nargs="*")
         command.add_argument("--jsonl", action="store_true")
+    making = add("new", new, "incident-desk new acme --post statement.html")
+    making.add_argument("folder", metavar="DIR")
+    source = making.add_mutually_exclusive_group(required=True)
+    source.add_argument("--post", metavar="FILE", help="HTML, Markdown or plain text; - is stdin")
+    source.add_argument("--url", metavar="ADDRESS", help="fetch the page, where that is possible")
     add("index", index, "incident-desk index").add_argument(
         "--ids", action="store_true", help="list the ids of all passages"
     )

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
 
     home: Path = Path("var")
     knowledge: Path = Path("knowledge")
+    model_folder: Path | None = None  # for model files; none: models in home
     database_url: str = ""
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
@@ -268,7 +269,7 @@ class Settings(BaseSettings):
     @property
     def models(self) -> Path:
         """Return the folder for model files."""
-        return self.home / "models"
+        return self.model_folder or self.home / "models"
 
     @property
     def chroma(self) -> Path:
@@ -308,7 +309,22 @@ def read_settings() -> Settings:
         raise SettingsError(". ".join(faults)) from None
     if faults:
         raise SettingsError(". ".join(faults))
-    return settings
+    return _with_own_home(settings)
+
+
+def _with_own_home(settings: Settings) -> Settings:
+    """Give an incident that is not the one in ./knowledge a home of its own, unless one is set.
+
+    So several incidents live side by side without any further setting; they share model files.
+    """
+    chosen, fields = settings.knowledge, Settings.model_fields
+    usual = "knowledge" not in settings.model_fields_set or (
+        chosen.resolve() == Path(fields["knowledge"].default).resolve()
+    )
+    if usual or "home" in settings.model_fields_set:
+        return settings
+    home = settings.home / "incidents" / chosen.resolve().name
+    return settings.model_copy(update={"home": home, "model_folder": settings.models})
 
 
 def _fault(detail: "ErrorDetails") -> str:

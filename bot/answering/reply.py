@@ -159,7 +159,7 @@ def source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -
     """Title and link of the post, and the days on which these passages were published."""
     dates = (date_named(p.date) for p in passages)
     named = [source_named(templates, post), *sorted(set(dates)), post.url]
-    return " ".join(named)
+    return " ".join(filter(None, named))  # a post may have no link
 
 
 def source_named(templates: Templates, post: Post) -> str:

@@ -26,8 +26,8 @@ GREETING = re.compile(
 OPENING = re.compile(
     r"^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings|hallo|guten (?:tag|morgen|abend)|"
     r"bonjour|hola|ol[áa]|ciao|buongiorno|goedendag|dzień dobry)"
-    r"(?: (?:there|all|team|everyone|folks|support|openai|sir or madam|sir/madam|sir|madam|guys|zusammen|à tous|"
-    r"a todos|allemaal))*\s*[,.!:\-–]+\s*",
+    r"(?: (?:there|all|team|everyone|folks|support|sir or madam|sir/madam|sir|madam|guys|zusammen|à tous|"
+    r"a todos|allemaal|(?-i:[A-Z][\w'-]{1,20})))*\s*[,.!:\-–]+\s*",
     re.IGNORECASE,
 )
 CLOSING = re.compile(

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from bot.app import App
+from bot.corpus.movement import check_movement
 from bot.domain import HealthLine
 from bot.errors import DeskError, MissingError
 from bot.files import open_to_others
@@ -42,6 +43,7 @@ def run_checks(app: App) -> Iterator[HealthLine]:
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
+    yield check_movement(knowledge, app.learned)  # before what moved is learned
     yield _learned(app)
     yield _model(app)
     counts = app.journal.count_rows()

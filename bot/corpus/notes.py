@@ -56,7 +56,8 @@ class Notes(BaseModel):
     """The reviewed remarks on the post."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    links: list[str]
+    links: list[str] = []
+    numbers: list[str] = []  # telephone numbers and the like that may stand in a reply
     never_quote: list[Erratum] = []
     superseded: list[Superseded] = []
     quote_together: list[Companion] = []

@@ -73,11 +73,13 @@ def _in_notes(notes: Notes, passages: Collection[str]) -> Iterator[tuple[str, st
             alone = name == companion.together and companion.passage in passages
             then = f"; {companion.passage} is quoted without it now" if alone else ""
             yield file, "quote_together", name, then
-    for alternatives in notes.quote_one_of:
-        for name in _unknown(alternatives.passages, passages):
-            yield file, "quote_one_of", name, ""
-    for name in _unknown(notes.quote_in_refusals, passages):
-        yield file, "quote_in_refusals", name, ""
+    lists = {
+        "quote_one_of": [p for each in notes.quote_one_of for p in each.passages],
+        "headings": [each.passage for each in notes.headings],
+        "quote_in_refusals": notes.quote_in_refusals,
+    }
+    for field, names in lists.items():
+        yield from ((file, field, name, "") for name in _unknown(names, passages))
 
 
 def _in_superseded(notes: Notes, passages: Collection[str]) -> Iterator[tuple[str, str, str, str]]:

@@ -40,6 +40,6 @@ def warnings(
             f"replies/{language}.yaml names {each}, which is on no list: its replies are stopped"
             for each in stopped
         ]
-    if unlisted(url, notes):
+    if url and unlisted(url, notes):
         found.append(f"the post's own link {url} is on no list: add it to links in notes.yaml")
     return tuple(found)

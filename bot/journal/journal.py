@@ -43,6 +43,7 @@ from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
+INCIDENT = "incident: "  # begins the line of the audit that names the incident
 MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 
 
@@ -74,6 +75,18 @@ class Journal:
     def close(self) -> None:
         """Close all connections to the database."""
         self.engine.dispose()
+
+    def name_incident(self, key: str) -> str:
+        """Note that the journal belongs to the incident `key`, unless one is noted already.
+
+        Return the key of the incident that it belongs to.
+        """
+        noted = sql.select(audit.c.event).where(audit.c.event.startswith(INCIDENT))
+        with writing(self.engine) as db:
+            found = db.execute(noted.order_by(audit.c.id).limit(1)).scalar()
+            if not found:
+                append_audit(db, stamp(self.clock()), "desk", f"{INCIDENT}{key}", None)
+        return str(found).removeprefix(INCIDENT) if found else key
 
     def receive(
         self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
