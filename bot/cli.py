@@ -300,7 +300,8 @@ def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     if jsonl:
         _print_json(result)
     else:
-        line = result.get("error") or f"{result['verdict']:<8}{result['rule_text']}"
+        said = f"{result.get('verdict'):<8}{result.get('rule_text')} ({result.get('proof')})"
+        line = result.get("error") or said
         _print(f"{name}: {line}")
     return BAD if "error" in result else DONE
 

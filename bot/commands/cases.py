@@ -60,6 +60,8 @@ def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
         )
         more = f"  (+{case['later']} since)" if case["later"] else ""
         yield f"      {case['first_line']}{more}"
+        if case["proof"]:
+            yield f"      {case['proof']}"
     for mail in waiting["mails"]:
         yield f"mail {mail['id']} to {mail['to']} is {mail['state']}: {mail['fault'] or BOUNCED}"
     for post in waiting["posts"]:
@@ -78,7 +80,7 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
     yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
     yield f"came      {case.opened_at}" + (f", due {case.due_at}" if case.due_at else "")
-    yield f"from      {case.sender}"
+    yield f"from      {case.sender}" + (f" ({case.proof.words})" if case.proof.words else "")
     rule = case.rule and not case.rule.startswith(NO_RULE)
     yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
     yield f"first     {reason.do}"
@@ -159,7 +161,8 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
         )
     if not case.drafted:
         raise InputError(f"case {case.id} has no draft to approve; write one with --text")
-    if not confirm(f"to: {case.sender}\n\n{case.draft.rstrip()}\n"):
+    proof = f" ({case.proof.words})" if case.proof.words else ""
+    if not confirm(f"to: {case.sender}{proof}\n\n{case.draft.rstrip()}\n"):
         raise DeskError(f"case {case.id} stays open: nothing was sent")
     if _case(app, case.id).version != case.version:
         raise InputError(
@@ -181,7 +184,7 @@ def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
     return {
         "id": case.id, "priority": case.priority, "reason": case.reason,
         "topic": texts.reasons[EscalationReason(case.reason)].title,
-        "from": mask_address(case.sender), "opened_at": case.opened_at,
+        "from": mask_address(case.sender), "proof": case.proof.words, "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
         "first_line": next(iter(case.text.strip().splitlines()), "")[:MAX_FIRST_LINE_CHARACTERS],
@@ -204,7 +207,8 @@ def _conversation(app: App, case: Case) -> Iterator[str]:
     own = app.journal.read_message(case.message_id).text
     for entry in read_transcript(app.journal.engine, case.id):
         yield ""
-        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}"
+        proof = f" ({entry.proof.words})" if entry.proof.words else ""
+        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}{proof}"
         yield case.text if entry.text == own and not entry.mail else _text_of(entry)
 
 

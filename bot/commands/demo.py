@@ -17,7 +17,7 @@ from bot.errors import InputError, MissingError
 from bot.infra.logs import start_logging
 from bot.resources import read_yaml
 from bot.serve.service import HandledMail, Service
-from bot.settings import Settings
+from bot.settings import MailKind, Settings
 from bot.text.printable import printable
 
 
@@ -69,6 +69,8 @@ def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> N
 
 
 def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMail], None]) -> None:
+    if app.settings.mail is MailKind.IMAP and not app.settings.receiver:
+        _say(f"warning: {app.sender_check.says}")
     _say(f"knowledge {app.knowledge.version}, reading the index …")
     app.responder  # noqa: B018 - builds model and index before the port opens
     service = Service(app, show)
@@ -110,7 +112,7 @@ def _send_sample(settings: Settings, sample: dict[str, str], run: str) -> None:
         mail["Auto-Submitted"] = sample["automatic"]
     body = sample["text"].replace("@key@", _fake_key())
     mail.set_content(body, subtype=sample.get("subtype", "plain"))
-    _submit(settings, mail, sender=sample["from"].replace("@", f"+{run}@"))
+    _submit(settings, mail, sender=sample["from"].replace("@", f"@{run}."))
 
 
 def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:

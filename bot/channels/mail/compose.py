@@ -1,7 +1,5 @@
 """Composes the mail of a reply: it threads, starts no mail loop and quotes nobody."""
 
-import hashlib
-import hmac
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,11 +9,11 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from typing import Any
 
-import re2
 from typing_extensions import override
 
 from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.channels.mail.ids import is_valid_id
+from bot.channels.mail.marks import MARK_HEADER, make_mark, make_message_id
 from bot.errors import InputError
 from bot.journal import ReceivedMessage, Reply
 
@@ -55,8 +53,10 @@ POLICY = StrictHeaders(linesep=CRLF)
 class Composer:
     """Composes the replies of the desk, all from one address."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: bytes = b"") -> None:
+        """`key` is that of the installation: nobody else can make ids and marks of ours."""
         self.address = address
+        self.key = key or address.encode()
 
     def reply(
         self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
@@ -67,7 +67,8 @@ class Composer:
         may go back to them. `turn` tells several replies to one message apart. InputError is raised
         when the sender is no address that a reply can go to.
         """
-        message_id = self._message_id(f"{turn}:{stored.key}")
+        domain = self.address.rpartition("@")[2]
+        message_id = make_message_id(self.key, f"{turn}:{stored.key}", domain)
         recipient = _recipient_address(stored.sender)
         # An address in UTF-8 goes only to servers that offer SMTPUTF8, so its header may be UTF-8.
         mail = EmailMessage(policy=POLICY.clone(utf8=needs_utf8(recipient)))
@@ -84,19 +85,9 @@ class Composer:
         if automatic:
             mail["Auto-Submitted"] = "auto-replied"
         mail["X-Auto-Response-Suppress"] = "All"
+        mail[MARK_HEADER] = make_mark(self.key, message_id)
         mail.set_content(text, cte="quoted-printable")
         return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
-
-    def _message_id(self, seed: str) -> str:
-        digest = hmac.new(self.address.encode(), seed.encode(), hashlib.sha256).hexdigest()[:32]
-        return f"<r.{digest}@{self.address.rpartition('@')[2]}>"
-
-
-def own_ids(raw: bytes, address: str) -> list[str]:
-    """Returns every Message-ID in `raw` that a desk at this address could have composed."""
-    domain = re2.escape(address.rpartition("@")[2].encode())
-    message_ids = re2.findall(rb"<r\.[0-9a-f]{32}@" + domain + rb">", raw)
-    return [header.decode() for header in dict.fromkeys(message_ids)]
 
 
 def _recipient_address(sender: str) -> str:

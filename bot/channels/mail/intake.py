@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 
 from bot.channels.mail.ids import find_message_ids, find_valid_ids, read_message_id
 from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.rule_input import sender_proof
 from bot.channels.mail.rules import (
     MailRuleContext,
     MailVerdict,
     Ruling,
     apply_rules,
-    is_authenticated,
 )
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.mail.subject_question import (
@@ -18,7 +18,7 @@ from bot.channels.mail.subject_question import (
     is_marked_empty,
     subject_as_text,
 )
-from bot.domain import Redaction
+from bot.domain import Redaction, SenderProof
 from bot.journal import ReceivedMessage
 from bot.journal.threads import conversation_key
 from bot.policy import Refuse, quoted_phishing_query, screen
@@ -41,7 +41,7 @@ class Read:
     mail: ParsedMail
     ruling: Ruling
     redaction: Redaction
-    authenticated: bool  # whether the sender is who the mail says
+    proof: SenderProof
 
     @property
     def subject(self) -> str:
@@ -55,7 +55,7 @@ class Read:
         What somebody wrote under a false name must not go out from our address, and what asks for a
         secret must go to nobody.
         """
-        kept = reply_subject(self.subject) if self.authenticated else ""
+        kept = reply_subject(self.subject) if self.proof.authenticated else ""
         return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
 
     @property
@@ -101,7 +101,7 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext) -> Read:
     mail = parser.parse(raw)
     return Read(
         mail=mail, ruling=apply_rules(mail, context), redaction=redact(question_text(mail)),
-        authenticated=is_authenticated(mail, context),
+        proof=sender_proof(mail, context),
     )  # fmt: skip
 
 
@@ -146,6 +146,7 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
         channel="email",
         thread_key=conversation_key(mail.sender, thread),
         thread=thread,
+        proof=reading.proof,
         message_id=message_id,
         named=find_message_ids(headers),
         key=mail.key,

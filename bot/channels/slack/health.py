@@ -26,6 +26,8 @@ def list_health(slack: "Slack") -> list[HealthLine]:
         HealthLine(name="slack", good=not trouble, says=trouble or _connection(slack)),
         check_posts(slack),
     ]
+    if slack.sender_check:
+        lines.append(slack.sender_check)
     if slack.model:
         lines.append(slack.model.health())
     if slack.clock and not slack.clock.good:
