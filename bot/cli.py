@@ -4,9 +4,11 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from typing_extensions import override
 
 from bot.errors import DeskError, InputError, MissingError
 from bot.files import keep_files_private
@@ -80,7 +82,7 @@ def ask(arguments: argparse.Namespace) -> int:
         return DONE
     _print(reply)
     lines = [*rows(response), *describe_consultation(response), *explained]
-    _print("\n".join(f"# {line}" for line in lines))
+    _print_rows(f"# {line}" for line in lines)
     return DONE
 
 
@@ -172,7 +174,7 @@ def queue(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(cases.queue_json(app.journal, texts))
     else:
-        _print("\n".join(cases.queue_lines(app.journal, texts)))
+        _print_rows(cases.queue_lines(app.journal, texts))
     return DONE
 
 
@@ -217,7 +219,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         _print_json({"good": good, "findings": [asdict(f) for f in findings]})
     else:
         for finding in findings:
-            _print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}")
+            _print_rows([f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}"])
     return DONE if good else FAILED
 
 
@@ -234,11 +236,30 @@ def _agreed(shown: str, *, unasked: bool) -> bool:
         return False
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line on one line, for it quotes what was typed."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong, and exit with 2."""
+        from bot.text.printable import printable_line
+
+        self.print_usage(sys.stderr)
+        self.exit(BAD, f"{self.prog}: error: {printable_line(message)}\n")
+
+
 def _print(text: str) -> None:
     """Print text for a reader, without characters that could control the terminal."""
     from bot.text.printable import printable
 
     print(printable(text), flush=True)
+
+
+def _print_rows(rows: Iterable[str]) -> None:
+    """Print rows, each on one line whatever the text in it holds."""
+    from bot.text.printable import printable_line
+
+    _print("\n".join(map(printable_line, rows)))
 
 
 def _print_json(value: dict[str, Any]) -> None:
@@ -261,9 +282,9 @@ def disable_telemetry() -> None:
 
 
 def _say(line: str) -> None:
-    from bot.text.printable import printable
+    from bot.text.printable import printable_line
 
-    print(printable(line), file=sys.stderr, flush=True)
+    print(printable_line(line), file=sys.stderr, flush=True)
 
 
 def _fail(error: Exception, code: int) -> int:
@@ -302,7 +323,7 @@ def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     else:
         said = f"{result.get('verdict'):<8}{result.get('rule_text')} ({result.get('proof')})"
         line = result.get("error") or said
-        _print(f"{name}: {line}")
+        _print_rows([f"{name}: {line}"])
     return BAD if "error" in result else DONE
 
 
@@ -322,7 +343,7 @@ def _explain(into: list[str], app: "App") -> Callable[[Any], None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="incident-desk",
         description="Answers people affected by an incident from the published post alone.",
     )

@@ -16,6 +16,7 @@ from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.policy.staff_remarks import warnings
+from bot.text.printable import printable_line, quote_lines
 
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
 MAX_CANDIDATES = 3  # passages that are shown for each question
@@ -76,6 +77,22 @@ def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
 def case_lines(app: App, case_id: int) -> Iterator[str]:
     """Yield everything about a case as lines of text; InputError when there is no such case."""
     case, texts = _case(app, case_id), read_staff_texts(app.settings.knowledge)
+    yield from map(printable_line, _head(case, texts))
+    yield from _conversation(app, case)
+    yield from _candidates(app, case)
+    if case.drafted and case.open:
+        yield from ("", "--- draft", case.draft.rstrip())
+    yield from ("", "--- what was done")
+    for entry in read_audit(app.journal.engine, case.id):
+        yield printable_line(f"{entry.at}  {entry.actor:<10}  {entry.event}")
+    if case.open:
+        ways = "--text T | --file F | --dismiss"
+        may = case.drafted and case.reason not in NEVER_BY_DRAFT
+        yield f"\ndecide with: incident-desk decide {case.id} {'--approve | ' * may}{ways}"
+
+
+def _head(case: Case, texts: StaffTexts) -> Iterator[str]:
+    """Yield what the case is: its state, its sender, why it is here, what to do first."""
     reason = texts.reasons[EscalationReason(case.reason)]
     yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
@@ -86,17 +103,6 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
     yield f"first     {reason.do}"
     if case.masked:
         yield f"removed   {', '.join(case.masked)}"
-    yield from _conversation(app, case)
-    yield from _candidates(app, case)
-    if case.drafted and case.open:
-        yield from ("", "--- draft", case.draft.rstrip())
-    yield from ("", "--- what was done")
-    for entry in read_audit(app.journal.engine, case.id):
-        yield f"{entry.at}  {entry.actor:<10}  {entry.event}"
-    if case.open:
-        ways = "--text T | --file F | --dismiss"
-        may = case.drafted and case.reason not in NEVER_BY_DRAFT
-        yield f"\ndecide with: incident-desk decide {case.id} {'--approve | ' * may}{ways}"
 
 
 def decide(
@@ -209,12 +215,14 @@ def _conversation(app: App, case: Case) -> Iterator[str]:
         yield ""
         proof = f" ({entry.proof.words})" if entry.proof.words else ""
         yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}{proof}"
-        yield case.text if entry.text == own and not entry.mail else _text_of(entry)
+        if entry.mail:
+            yield _text_of(entry)
+        else:
+            yield quote_lines(case.text if entry.text == own else entry.text)
 
 
 def _text_of(entry: TranscriptEntry) -> str:
-    if not entry.mail:
-        return entry.text
+    """Return the text of a mail of ours."""
     return str(message_from_bytes(entry.mail, policy=SMTP).get_content()).rstrip()
 
 
@@ -223,7 +231,7 @@ def _candidates(app: App, case: Case) -> Iterator[str]:
     yield from ("", "--- what was asked, and what is nearest in the post")
     for question in case.questions:
         shown = f"p={question.probability:.2f}: {question.text}"
-        yield f"{question.kind}, {question.reason}, {shown}"
+        yield printable_line(f"{question.kind}, {question.reason}, {shown}")
         for passage in (known[i] for i in question.passages[:MAX_CANDIDATES] if i in known):
             yield f"    {passage.id} ({passage.heading})"
             yield f"        {' '.join(passage.text.split())}"

@@ -18,7 +18,7 @@ from bot.infra.logs import start_logging
 from bot.resources import read_yaml
 from bot.serve.service import HandledMail, Service
 from bot.settings import MailKind, Settings
-from bot.text.printable import printable
+from bot.text.printable import printable, printable_line
 
 
 def serve(app: App) -> int:
@@ -91,14 +91,15 @@ def _reached(seen: list[HandledMail], number: int) -> bool:
 
 def _show(handled: HandledMail, seen: list[HandledMail]) -> None:
     seen.append(handled)
+    _say("")
     said = (
         decision(handled.response)
         if handled.response and handled.verdict == "answer"
         else handled.verdict
     )
-    _say(f"\n[{said}] {handled.subject}  ({describe_rule(handled.rule)})")
+    _say(printable_line(f"[{said}] {handled.subject}  ({describe_rule(handled.rule)})"))
     if handled.response:
-        _say("\n".join(f"    {row}" for row in rows(handled.response)))
+        _say("\n".join(f"    {printable_line(row)}" for row in rows(handled.response)))
 
 
 def _samples() -> list[dict[str, str]]:
