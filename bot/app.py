@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -201,7 +201,6 @@ class App:
     @cached_property
     def mail_policy(self) -> "MailRuleContext":
         """What the rules know of the desk: the same for `serve` and for `mail check`."""
-        from bot.channels.mail.marks import make_mark
         from bot.channels.mail.rules import MailRuleContext
 
         return MailRuleContext(
@@ -210,7 +209,7 @@ class App:
             local=self.settings.mail is MailKind.LOCAL,
             needs_receiver=self.settings.needs_receiver,
             is_sent=self._sent_by_us,
-            mark_of=partial(make_mark, self.installation_key),
+            key=self.installation_key,
         )
 
     @cached_property

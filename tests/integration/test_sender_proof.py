@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -38,7 +37,7 @@ FAILED = f"Authentication-Results: {US}; dmarc=fail header.from=example.org"
 NOTHING = f"Authentication-Results: {US}; spf=none"
 POLICY = MailRuleContext(
     own=frozenset({DESK}), authserv_id=US, is_sent=lambda header: header == OWN,
-    mark_of=partial(make_mark, KEY),
+    key=KEY,
 )  # fmt: skip
 OUT_OF_OFFICE = ("Auto-Submitted: auto-replied", "Subject: Automatic reply: away")
 

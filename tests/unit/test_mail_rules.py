@@ -1,9 +1,10 @@
 """Each rule with its own mail, then the whole table on the corpora."""
 
 import json
+import random
 import re
+import string
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ CORPUS = Path(__file__).parents[3] / "shared" / "mail-corpus"
 US = "mx.x.example"
 KEY = b"the key of this installation"
 SENT = make_message_id(KEY, "seed", "x.example")
+SECRET = b"sk-" + "".join(random.Random(3).choices(string.ascii_letters, k=24)).encode() + b"7Q4x"
 MARK = f"X-Incident-Desk: {make_mark(KEY, SENT)}".encode()
 POLICY = MailRuleContext(
     own=frozenset({"Desk@x.example"}),
     authserv_id=US,
     is_sent=lambda message_id: message_id == SENT,
-    mark_of=partial(make_mark, KEY),
+    key=KEY,
 )
 PASS = b"Authentication-Results: mx.x.example; dmarc=pass header.from=example.org"
 DROPPED = (MailVerdict.DROP, MailVerdict.BOUNCE)
@@ -164,6 +166,7 @@ CASES: list[tuple[str, bytes, MailVerdict]] = [
     ("R7 no single sender", mail(sender=b"nobody"), MailVerdict.HOLD),
     ("R7 no single sender", mail(sender=b"a@b.example, c@d.example"), MailVerdict.HOLD),
     ("R7 no single sender", mail(sender=b"ana@localhost"), MailVerdict.HOLD),
+    ("R7 secret in the address", mail(sender=SECRET + b"@example.org"), MailVerdict.HOLD),
     ("R8 system sender", mail(sender=b"no-reply@example.org", body=ACK), MailVerdict.DROP),
     ("R8 system sender, may be a person", mail(sender=b"no-reply@example.org"), MailVerdict.HOLD),
     (

@@ -1,11 +1,12 @@
 """Holds what the rules for mail look at: one mail, what they know of the desk, who is proven."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.channels.mail.addresses import parse_addresses
 from bot.channels.mail.authentication import comes_from_own_server, prove_sender
 from bot.channels.mail.evidence import Evidence
+from bot.channels.mail.marks import make_mark
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
 from bot.channels.mail.rule_words import (
     ADDRESS_TAG,
@@ -19,10 +20,6 @@ def _is_never_sent(_message_id: str) -> bool:
     return False
 
 
-def _has_no_mark(_message_id: str) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailRuleContext:
     """What the rules must know of the desk itself.
@@ -30,7 +27,7 @@ class MailRuleContext:
     `own` holds every address that the desk answers for, `authserv_id` the name of our receiving
     server, `local` says that the mailbox takes mail from this machine alone, and `needs_receiver`
     that mail is held as long as nobody authenticates senders. `is_sent` tells whether a Message-ID
-    is of a mail that the desk sent, and `mark_of` returns the mark of the mail with that id.
+    is of a mail that the desk sent; `key` is that of the installation, which marks our mails.
     """
 
     own: frozenset[str] = frozenset()
@@ -38,7 +35,7 @@ class MailRuleContext:
     local: bool = False
     needs_receiver: bool = False
     is_sent: Callable[[str], bool] = _is_never_sent
-    mark_of: Callable[[str], str] = _has_no_mark
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +92,7 @@ def reported_ids(mail: ParsedMail, context: MailRuleContext) -> tuple[str, ...]:
 
 def carries_mark(mail: ParsedMail, context: MailRuleContext, message_id: str) -> bool:
     """Does a mail carry the mark of the mail of ours with this Message-ID?"""
-    return context.mark_of(message_id) in mail.marks
+    return bool(context.key) and make_mark(context.key, message_id) in mail.marks
 
 
 def without_tags(specs: Iterable[str]) -> set[str]:

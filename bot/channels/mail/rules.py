@@ -37,6 +37,7 @@ from bot.channels.mail.rule_words import (
 )
 from bot.channels.mail.subject_question import asks_alone
 from bot.domain import SenderProof
+from bot.redact import redact
 
 __all__ = ["RULES", "MailRuleContext", "MailVerdict", "RuleTest", "Ruling", "apply_rules"]
 
@@ -319,6 +320,11 @@ def _has_no_single_sender(case: RuleInput) -> bool:
     return len(mail.senders) != 1 or "." not in mail.sender.rpartition("@")[2].strip(".")
 
 
+def _has_secret_in_sender(case: RuleInput) -> bool:
+    """Does the address hold a secret? It is stored masked, so that nothing can go there."""
+    return bool(redact(case.mail.sender).spans)
+
+
 def _is_system_sender(case: RuleInput) -> bool:
     return has_local_part_in(case.mail.sender, "system_senders")
 
@@ -434,6 +440,7 @@ RULES: tuple[tuple[str, MailVerdict, RuleTest], ...] = (
     ("R6 wants no automatic answer", MailVerdict.HOLD, _suppresses_replies),
     ("R4 attached report", MailVerdict.HOLD, _has_attached_report),
     ("R7 no single sender", MailVerdict.HOLD, _has_no_single_sender),
+    ("R7 secret in the address", MailVerdict.HOLD, _has_secret_in_sender),
     ("R8 system sender, may be a person", MailVerdict.HOLD, _is_system_sender),
     ("R6 contact form without Reply-To", MailVerdict.HOLD, lambda case: is_form(case.mail)),
     ("R6 mass mailer", MailVerdict.HOLD, _is_mass_mailer),
