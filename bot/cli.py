@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
@@ -16,12 +15,6 @@ from bot.files import keep_files_private
 if TYPE_CHECKING:
     from bot.app import App
 
-TELEMETRY_OFF = {
-    "ANONYMIZED_TELEMETRY": "False",
-    "LANGSMITH_TRACING": "false",
-    "LANGCHAIN_TRACING_V2": "false",
-    "HF_HUB_OFFLINE": "1",
-}
 DONE, FAILED, BAD, MISSING = 0, 1, 2, 3  # exit codes
 
 
@@ -269,16 +262,13 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _app(*, once: bool = False) -> "App":
     from bot.app import App
+    from bot.infra.telemetry import disable_telemetry
     from bot.settings import read_settings
 
-    disable_telemetry()
-    return App(read_settings(), _say, once=once)
-
-
-def disable_telemetry() -> None:
-    """Turn off the telemetry of vendors unless the owner turned it on; call it before imports."""
-    for name, value in TELEMETRY_OFF.items():
-        os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting
+    settings = read_settings()
+    if not settings.telemetry:
+        disable_telemetry()
+    return App(settings, _say, once=once)
 
 
 def _say(line: str) -> None:

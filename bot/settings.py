@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     slack_channel: str = ""  # id of the private channel that gets the cards
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
+    telemetry: bool = False  # leaves alone what libraries are told about tracing
     log: str = "INFO"
 
     @property
