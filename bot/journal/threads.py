@@ -101,9 +101,11 @@ def _known(db: sql.Connection, named: Sequence[str], apart: str) -> str:
     )
     theirs = sql.select(message.c.message_id_header, conversation.c.thread).join(conversation)
     begins = (
-        conversation.c.thread.startswith(apart)
+        conversation.c.thread.startswith(apart, autoescape=True)
         if apart
-        else sql.not_(sql.or_(*(conversation.c.thread.startswith(each) for each in APART)))
+        else sql.not_(
+            sql.or_(*(conversation.c.thread.startswith(each, autoescape=True) for each in APART))
+        )
     )
     for query, header, newest in (
         (ours, outbox.c.message_id_header, outbox.c.id),

@@ -55,7 +55,7 @@ def _check_authserv_id(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
             f"mails here carry {', '.join(sorted(seen))}" if seen else "no mail here carries one"
         )
         return True, f"no server is set whose results are believed; {carried}"
-    if wanted in seen:
+    if wanted.lower() in seen:
         return True, f"{wanted} marks the mails"
     return (
         False,
