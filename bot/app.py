@@ -16,8 +16,9 @@ from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
+from bot.domain import HealthLine
 from bot.errors import DeliveryError, MissingError, SettingsError
-from bot.files import close_home, locked
+from bot.files import close_home, locked, read_installation_key
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
@@ -44,6 +45,15 @@ if TYPE_CHECKING:
 STAMP = "index.version"
 LEARNED = "index.learned"  # what the index was made from, for `doctor`
 INCIDENT = "incident"  # the file of a home that names its incident
+NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
+NO_RECEIVER_SET = (
+    "DESK_AUTHSERV_ID is not set, so nobody proves who sends a mail: every mail is held for a "
+    "person. Set it to the name in the Authentication-Results headers of your mail server"
+)
+EVERYBODY_ACCEPTED = (
+    "DESK_AUTHSERV_ID=none: nobody proves who sends a mail, and the owner accepts that replies can "
+    "go to people whose address somebody else used"
+)
 
 
 class Parts(TypedDict, total=False):
@@ -186,7 +196,7 @@ class App:
 
         close_home(self.settings.home)
         self._claim_home()
-        journal = Journal(self.settings.database, limits=self.limits)
+        journal = Journal(self.settings.database, limits=self.limits, key=self.installation_key)
         if key := self.knowledge.incident.key:
             held = journal.name_incident(key)
             if held != key:
@@ -225,26 +235,41 @@ class App:
 
         return MailRuleContext(
             own=self.settings.own_addresses,
-            authserv_id=self.settings.authserv_id,
+            authserv_id=self.settings.receiver,
             local=self.settings.mail is MailKind.LOCAL,
+            needs_receiver=self.settings.needs_receiver,
             is_sent=self._sent_by_us,
+            key=self.installation_key,
         )
+
+    @cached_property
+    def installation_key(self) -> bytes:
+        """The secret of this installation: it signs our mails and hashes whom we answered."""
+        close_home(self.settings.home)
+        return read_installation_key(self.settings.home)
+
+    @cached_property
+    def sender_check(self) -> HealthLine:
+        """Who authenticates the senders of mails, in words."""
+        settings = self.settings
+        says = f"authentication results of {settings.receiver}"
+        if settings.needs_receiver:
+            says = NO_RECEIVER_SET
+        elif not settings.receiver:
+            says = EVERYBODY_ACCEPTED if settings.accepts_any_sender else NO_AUTHENTICATION
+        return HealthLine(name="sender", good=not settings.needs_receiver, says=says)
 
     def _sent_by_us(self, header: str) -> bool:
         """Is this the Message-ID of a mail of ours? Any other id needs no journal."""
-        return bool(self.own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
+        from bot.channels.mail.marks import find_own_ids
+
+        return bool(find_own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
 
     def was_sent(self, header: str) -> bool | None:
         """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
         with closing(self._imap()) as mailbox, suppress(DeliveryError):
             return mailbox.has(header) or None
         return None
-
-    def own_ids(self, raw: bytes) -> list[str]:
-        """The Message-IDs of this desk's mails that a report quotes."""
-        from bot.channels.mail.compose import own_ids
-
-        return own_ids(raw, self.settings.address)
 
     def records(self) -> list[Record]:
         """Every representation: the wordings, and each passage's heading and sentences."""
@@ -298,7 +323,9 @@ class App:
             responder=self.responder,
             journal=self.journal,
             outbound=self.outbound,
-            compose=Composer(self.settings.address, self.knowledge.notes.links).reply,
+            compose=Composer(
+                self.settings.address, links=self.knowledge.notes.links, key=self.installation_key
+            ).reply,
             out=out,
             was_sent=was_sent,
         )
@@ -346,6 +373,7 @@ class App:
             access,
             self.desk,
             home=self.settings.home,
+            sender_check=self.sender_check,
             enqueue_job=self.jobs.enqueue_decision_delivery,
             model=model,
         )
@@ -389,7 +417,7 @@ class App:
 
         out = SmtpOut(self.settings.relay, address=self.settings.address)
         with closing(self._imap()) as mailbox:
-            yield from selftest(mailbox, out, authserv_id=self.settings.authserv_id)
+            yield from selftest(mailbox, out, authserv_id=self.settings.receiver)
 
     def _imap(self) -> "ImapMailbox":
         from bot.channels.mail.imap import ImapMailbox

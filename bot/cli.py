@@ -4,11 +4,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from typing_extensions import override
 
 from bot.errors import DeskError, InputError, MissingError
 from bot.files import keep_files_private
@@ -16,12 +18,6 @@ from bot.files import keep_files_private
 if TYPE_CHECKING:
     from bot.app import App
 
-TELEMETRY_OFF = {
-    "ANONYMIZED_TELEMETRY": "False",
-    "LANGSMITH_TRACING": "false",
-    "LANGCHAIN_TRACING_V2": "false",
-    "HF_HUB_OFFLINE": "1",
-}
 DONE, FAILED, BAD, MISSING = 0, 1, 2, 3  # exit codes
 
 
@@ -81,7 +77,7 @@ def ask(arguments: argparse.Namespace) -> int:
         return DONE
     _print(reply)
     lines = [*rows(response), *describe_consultation(response), *explained]
-    _print("\n".join(f"# {line}" for line in lines))
+    _print_rows(f"# {line}" for line in lines)
     return DONE
 
 
@@ -213,7 +209,7 @@ def queue(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(cases.queue_json(app.journal, texts))
     else:
-        _print("\n".join(cases.queue_lines(app.journal, texts)))
+        _print_rows(cases.queue_lines(app.journal, texts))
     return DONE
 
 
@@ -258,7 +254,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         _print_json({"good": good, "findings": [asdict(f) for f in findings]})
     else:
         for finding in findings:
-            _print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}")
+            _print_rows([f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}"])
     return DONE if good else FAILED
 
 
@@ -275,11 +271,30 @@ def _agreed(shown: str, *, unasked: bool) -> bool:
         return False
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line on one line, for it quotes what was typed."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong, and exit with 2."""
+        from bot.text.printable import printable_line
+
+        self.print_usage(sys.stderr)
+        self.exit(BAD, f"{self.prog}: error: {printable_line(message)}\n")
+
+
 def _print(text: str) -> None:
     """Print text for a reader, without characters that could control the terminal."""
     from bot.text.printable import printable
 
     print(printable(text), flush=True)
+
+
+def _print_rows(rows: Iterable[str]) -> None:
+    """Print rows, each on one line whatever the text in it holds."""
+    from bot.text.printable import printable_line
+
+    _print("\n".join(map(printable_line, rows)))
 
 
 def _print_json(value: dict[str, Any]) -> None:
@@ -289,16 +304,13 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _app(*, once: bool = False) -> "App":
     from bot.app import App
+    from bot.infra.telemetry import disable_telemetry
     from bot.settings import read_settings
 
-    disable_telemetry()
-    return App(read_settings(), _say, once=once)
-
-
-def disable_telemetry() -> None:
-    """Turn off the telemetry of vendors unless the owner turned it on; call it before imports."""
-    for name, value in TELEMETRY_OFF.items():
-        os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting
+    settings = read_settings()
+    if not settings.telemetry:
+        disable_telemetry()
+    return App(settings, _say, once=once)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -312,9 +324,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    from bot.text.printable import printable
+    from bot.text.printable import printable_line
 
-    print(printable(line), file=sys.stderr, flush=True)
+    print(printable_line(line), file=sys.stderr, flush=True)
 
 
 def _fail(error: Exception, code: int) -> int:
@@ -351,8 +363,9 @@ def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     if jsonl:
         _print_json(result)
     else:
-        line = result.get("error") or f"{result['verdict']:<8}{result['rule_text']}"
-        _print(f"{name}: {line}")
+        said = f"{result.get('verdict'):<8}{result.get('rule_text')} ({result.get('proof')})"
+        line = result.get("error") or said
+        _print_rows([f"{name}: {line}"])
     return BAD if "error" in result else DONE
 
 
@@ -372,7 +385,7 @@ def _explain(into: list[str], app: "App") -> Callable[[Any], None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="incident-desk",
         description="Answers people affected by an incident from the published post alone.",
     )

@@ -89,6 +89,44 @@ class ExpectedTime(StrEnum):
     ONE_WEEK = "one_week"
 
 
+class SenderProof(StrEnum):
+    """What is known of whether the sender of a message is who it says; the journal stores it."""
+
+    UNKNOWN = ""  # of a message that was stored before this was noted
+    PROVEN = "proven"  # our receiving server, or Slack, authenticated the sender
+    LOCAL = "local"  # only this machine can write to the mailbox
+    ACCEPTED = "accepted"  # nobody authenticates senders, and the owner accepts it
+    UNPROVEN = "unproven"  # our receiving server found no proof
+    FAILED = "failed"  # our receiving server found that DMARC failed
+    NO_RECEIVER = "no_receiver"  # no receiving server is set, so nobody authenticates senders
+
+    @property
+    def believed(self) -> bool:
+        """Return whether the message counts as its sender's: in histories, cases and replies."""
+        return self not in (SenderProof.UNPROVEN, SenderProof.FAILED, SenderProof.NO_RECEIVER)
+
+    @property
+    def authenticated(self) -> bool:
+        """Return whether somebody has made sure of the sender."""
+        return self in (SenderProof.PROVEN, SenderProof.LOCAL)
+
+    @property
+    def words(self) -> str:
+        """Return what staff read about it; empty where nothing is known."""
+        return PROOF_WORDS[self]
+
+
+PROOF_WORDS = {
+    SenderProof.UNKNOWN: "",
+    SenderProof.PROVEN: "sender proven",
+    SenderProof.LOCAL: "sender not checked: local mailbox",
+    SenderProof.ACCEPTED: "sender not proven: DESK_AUTHSERV_ID=none accepts every sender",
+    SenderProof.UNPROVEN: "sender not proven: no check of the mail server passed",
+    SenderProof.FAILED: "sender not proven: DMARC failed",
+    SenderProof.NO_RECEIVER: "sender not proven: DESK_AUTHSERV_ID is not set",
+}
+
+
 class SecretKind(StrEnum):
     """What kind of secret a masked span held; a reply names the kind in reviewed words."""
 

@@ -27,6 +27,7 @@ OPENAI_NAME = re.compile(r"(?:gpt-|chatgpt-|o\d)[^:/]*$")
 SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 LOCAL = "local"
+NO_RECEIVER = "none"  # of DESK_AUTHSERV_ID
 PREFIX = "DESK_"
 ENV_FILE = ".env"
 MAIL_NEEDS = ("imap_host", "imap_user", "imap_password", "smtp_host", "address")
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     slack_channel: str = ""  # id of the private channel that gets the cards
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
+    telemetry: bool = False  # leaves alone what libraries are told about tracing
     log: str = "INFO"
 
     @property
@@ -131,6 +133,24 @@ class Settings(BaseSettings):
             if not local or not domain or " " in each:
                 raise SettingsError(f"DESK_ALIASES: {each!r} is no address")
         return frozenset({self.address.lower(), *aliases})
+
+    @property
+    def receiver(self) -> str:
+        """Return the server whose authentication results are believed; empty where there is none.
+
+        `none` is no server: with it the owner says that mail of unproven senders is answered.
+        """
+        return "" if self.accepts_any_sender else self.authserv_id.strip()
+
+    @property
+    def accepts_any_sender(self) -> bool:
+        """Return whether the owner accepts that nobody authenticates senders."""
+        return self.authserv_id.strip().lower() == NO_RECEIVER
+
+    @property
+    def needs_receiver(self) -> bool:
+        """Return whether mail is held because nobody is set who authenticates senders."""
+        return self.mail is MailKind.IMAP and not self.authserv_id.strip()
 
     @property
     def imap(self) -> MailboxAccess:

@@ -250,7 +250,7 @@ def _desk(app: App) -> Iterator[tuple[Desk, SafeParser]]:
                 responder=app.responder,
                 journal=journal,
                 outbound=app.outbound,
-                compose=Composer(app.settings.address, app.knowledge.notes.links).reply,
+                compose=Composer(app.settings.address, links=app.knowledge.notes.links).reply,
                 out=MaildirOut(Folder(Path(folder, "sent"))),
             ),
             parser,

@@ -27,8 +27,9 @@ MAX_OPEN_CASES_PER_THREAD = 6
 class CaseOpener:
     """Opens cases and knows when each is due; without limits no case is ever due."""
 
-    def __init__(self, clock: Clock, limits: Limits | None) -> None:
+    def __init__(self, clock: Clock, limits: Limits | None, hasher: counting.CountHasher) -> None:
         self._clock = clock
+        self._hasher = hasher
         self._limits = limits
 
     def open(
@@ -87,7 +88,7 @@ class CaseOpener:
         if self._limits is None:
             return False
         thread = str(db.execute(sql.select(thread_of(message_id))).scalar())
-        who = (Scope.THREAD, counting.thread_key(thread))
+        who = (Scope.THREAD, self._hasher.thread_key(thread))
         return counting.is_used_up(db, self._limits.caps, who, self._clock)
 
     def _update_joined_case(

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from bot.domain import SenderProof
 from bot.journal.records import (
     Case,
     CaseAction,
@@ -58,8 +59,9 @@ PARENT = (
 CASE = (
     sql.select(
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
-        message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
-        PARENT.label("parent"), LATER.label("later"), LAST.label("last"),
+        message.c.redactions, message.c.proof, message.c.conversation_id,
+        MESSAGES.label("messages"), PARENT.label("parent"), LATER.label("later"),
+        LAST.label("last"),
         OTHERS_LAST.label("others_last"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
@@ -80,6 +82,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         version=version_of(row), priority=row.priority, reason=row.reason,
         opened_at=row.opened_at, sender=row.sender, text=text_for_staff(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
+        proof=SenderProof(row.proof),
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         questions=tuple(_case_question(o) for o in db.execute(outcomes.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import Response
+from bot.domain import Response, SenderProof
 
 
 class MessageState(StrEnum):
@@ -72,6 +72,7 @@ class ReceivedMessage:
     thread: str = ""  # what the mails of one thread share, whoever wrote them; empty: thread_key
     message_id: str = ""  # by which later mails may name this one
     named: tuple[str, ...] = ()  # Message-IDs that it names: a known one leads to its thread
+    proof: SenderProof = SenderProof.UNKNOWN  # a mail that is not believed has threads of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ class Case:
     reminders: int = 0
     touched_at: str = ""
     rule: str = ""
+    proof: SenderProof = SenderProof.UNKNOWN
     masked: tuple[str, ...] = ()  # kinds of secrets that were removed
     questions: tuple[CaseQuestion, ...] = ()
     parent: int | None = None  # the first case of the same conversation

@@ -13,6 +13,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from bot.domain import SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after
 from bot.journal.engine import reading, storable, writing
@@ -150,7 +151,8 @@ class SlackStore(SlackOutbox):
             rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
         return [
             FollowUpMessage(
-                id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another
+                id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another,
+                proof=SenderProof(r.proof),
             )
             for r in rows
         ]  # fmt: skip

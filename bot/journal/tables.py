@@ -41,6 +41,7 @@ message = Table(
     _count("attempts"),
     _text("decided_at"),
     Column("message_id_header", String, nullable=False, server_default="", index=True),
+    _text("proof"),  # what is known of whether the sender is who it says
     Index("message_order", "conversation_id", "seq", unique=True),
 )  # fmt: skip
 outcome = Table(
@@ -122,7 +123,7 @@ worker = Table(
 sender_count = Table(
     "sender_count", TABLES, _id(),
     Column("scope", String, nullable=False),
-    Column("who", String, nullable=False),  # a plain SHA-256: the address itself is not kept here
+    Column("who", String, nullable=False),  # a keyed hash, never the address
     Column("at", String, nullable=False),
     Index("sender_count_window", "scope", "who", "at"),
     Index("sender_count_age", "at"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read, received, unreadable
+from bot.channels.mail.rule_input import reported_ids
 from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import HOLD, Checkpoint
@@ -246,7 +247,7 @@ class Service:
             self._settle_known(parsed, stored, mail)
             return
         self._in_progress[message_id] = _MailInProgress(subject=parsed.subject, began=began)
-        self._record_receipt_or_bounce(parsed, mail)
+        self._record_receipt_or_bounce(parsed)
         self.mailbox.settle(mail.ref, FOLDERS[parsed.ruling.verdict])
         self.on_checkpoint(Checkpoint.SETTLED)
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
@@ -267,17 +268,17 @@ class Service:
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
             place = FOLDERS[MailVerdict(known[0])]
-            self._record_receipt_or_bounce(parsed, mail)
+            self._record_receipt_or_bounce(parsed)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
 
-    def _record_receipt_or_bounce(self, parsed: Read, mail: Mail) -> None:
+    def _record_receipt_or_bounce(self, parsed: Read) -> None:
         """Record what a receipt or a bounce says about a mail of ours."""
         if parsed.ruling.verdict is MailVerdict.RECEIPT:
             self.journal.mail_outbox.record_receipt(parsed.mail.message_id)
         if parsed.ruling.verdict is MailVerdict.BOUNCE:
-            for header in self.app.own_ids(mail.raw):
+            for header in reported_ids(parsed.mail, self.policy):
                 self.journal.mail_outbox.record_bounce(header)
 
     def _drain(self, conversation_id: int) -> None:

@@ -376,7 +376,7 @@ def test_every_kind_of_reply_may_leave_and_templates_that_do_not_fit_are_named(
 def mail(knowledge: Knowledge, text: str = "") -> EmailMessage:
     """A reply as the desk makes it."""
     text = text or reply(knowledge, random.Random(2))
-    made = Composer("incident@desk.example", knowledge.notes.links).reply(
+    made = Composer("incident@desk.example", links=knowledge.notes.links).reply(
         received("x"), text, subject=subject_of("en", knowledge), turn="desk", automatic=True
     )
     return message_from_bytes(made.body, policy=SMTP)

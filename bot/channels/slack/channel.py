@@ -54,12 +54,14 @@ RECONNECT_FACTORS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 class Slack:
     """The Slack channel of one desk.
 
-    `home` is the folder for answers that staff rate; `enqueue_job` puts the job that delivers a
+    `home` is the folder for answers that staff rate; `sender_check` says who proves the senders of
+    mails, which App Home repeats; `enqueue_job` puts the job that delivers a
     decision into the transaction that stores it, and without it nothing is enqueued.
     """
 
     def __init__(  # noqa: PLR0915 - it builds each part once
         self, access: SlackAccess, desk: Desk, *, home: Path,
+        sender_check: HealthLine | None = None,
         intervals: SlackIntervals | None = None,
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
     ) -> None:  # fmt: skip
@@ -96,6 +98,7 @@ class Slack:
             backoff=self.intervals.backoff, oncall=access.oncall,
             quiet_until=lambda: self.texts.quiet.ends_at(self.journal.clock()),
         )  # fmt: skip
+        self.sender_check = sender_check
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
         self.gateway = SlackGateway(

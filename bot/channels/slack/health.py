@@ -28,6 +28,8 @@ def list_health(slack: "Slack") -> list[HealthLine]:
         check_posts(slack),
         check_running(slack.context.desk.knowledge),
     ]
+    if slack.sender_check:
+        lines.append(slack.sender_check)
     if slack.model:
         lines.append(slack.model.health())
     if slack.clock and not slack.clock.good:

@@ -15,7 +15,7 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.corpus import Knowledge
-from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
+from bot.domain import NO_RULE, EscalationReason, Priority, SenderProof, describe_rule
 from bot.journal import Case, OutboxState, Stage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
@@ -55,6 +55,7 @@ class Cards:
             b.header(f"{self._sign(case)} {self.title(case)}"),
             b.markdown(self._standing(case), block_id="standing"),
             b.plain_small_print(_source(case)),
+            *proof_lines(case.proof),
             b.markdown(self._why(case)),
             *self._question(case),
             *self._draft(case),
@@ -213,6 +214,13 @@ class Cards:
             return False
         sure = self._sure(case)
         return sure is not None and sure >= self.texts.green_from
+
+
+def proof_lines(proof: SenderProof) -> Iterator[Block]:
+    """Yield a line that says whether the sender is who the mail says, where that is known."""
+    if proof.words:
+        sign = "🟢" if proof.authenticated else "🔴"
+        yield b.markdown(f"{sign} *{escape(proof.words[:1].upper() + proof.words[1:])}.*")
 
 
 def mention(actor: str) -> str:
