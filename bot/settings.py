@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from bot.errors import SettingsError
+from bot.resources import shipped_knowledge
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -67,6 +68,12 @@ class Relay:
     timeout: float = 60.0  # seconds
 
 
+def _default_knowledge() -> Path:
+    """Return `knowledge` in the working directory, or the shipped knowledge where there is none."""
+    own = Path("knowledge")
+    return own if own.is_dir() else shipped_knowledge()
+
+
 class Settings(BaseSettings):
     """Everything that an operator may set; `.env` in the working directory is read too.
 
@@ -78,7 +85,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path("var")
-    knowledge: Path = Path("knowledge")
+    knowledge: Path = Field(default_factory=_default_knowledge)
     database_url: str = ""
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
