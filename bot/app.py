@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -20,7 +20,7 @@ from bot.files import close_home, locked
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
-from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
+from bot.ports import Judge, Lookup, MailArchive, MailOut, Retriever, Selector
 from bot.settings import MailKind
 
 if TYPE_CHECKING:
@@ -319,6 +319,19 @@ class App:
 
         out = MaildirOut(self.folder("sent"))
         return out, out.was_sent
+
+    @contextmanager
+    def mail_archives(self) -> "Iterator[list[MailArchive]]":
+        """Give the places where raw mails lie: the folders here, and those of a real mailbox."""
+        from bot.channels.mail.local import LocalMailbox
+
+        folder = self.settings.home / "mail"
+        archives: list[MailArchive] = [LocalMailbox(folder)] if folder.exists() else []
+        if self.settings.mail is MailKind.LOCAL:
+            yield archives
+            return
+        with closing(self._imap()) as mailbox:
+            yield [*archives, mailbox]
 
     def check_mail(self) -> None:
         """SettingsError for a setting of the real mailbox that cannot be right."""

@@ -15,7 +15,7 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 # How the names of everything that the desk puts into its home begin.
 HOME_NAMES = (
     "candidates.jsonl", "chroma", "desk.sqlite3", "fit.", "index.version", "mail", "models",
-    "text-vectors.", "vectors.",
+    "privacy.key", "text-vectors.", "vectors.",
 )  # fmt: skip
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -20,6 +20,7 @@ from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.ledger import Ledger
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.records import (
@@ -68,6 +69,7 @@ class Journal:
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
         self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
+        self.ledger = Ledger(self.engine)
 
     def close(self) -> None:
         """Close all connections to the database."""

@@ -184,7 +184,8 @@ class SlackStore(SlackOutbox):
     def delete_handled(self, *, days: int) -> None:
         """Delete events and posts that were handled more than `days` days ago.
 
-        Slack repeats a delivery for hours at most, so the keys are not needed any more.
+        Slack repeats a delivery for hours at most, so the keys are not needed any more. What was
+        posted about a case stays as long as the case: an erasure must find it in Slack.
         """
         then = after(self._clock, -86_400 * days)
         with writing(self._engine) as db:
@@ -195,6 +196,7 @@ class SlackStore(SlackOutbox):
             gone = sql.and_(
                 slack_outbox.c.created_at < then,
                 slack_outbox.c.state.in_((SlackPostState.SENT, SlackPostState.FAILED)),
+                sql.or_(slack_outbox.c.case_id.is_(None), slack_outbox.c.ts == ""),
             )
             db.execute(slack_outbox.delete().where(gone))
 

@@ -10,14 +10,15 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from bot.errors import DeliveryError, InputError, SettingsError
-from bot.ports import Mail, MailFolder
+from bot.ports import KeptMail, Mail, MailFolder
 from bot.settings import MailboxAccess
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,49 @@ class ImapMailbox:
                 self._select(client)
         return servers
 
+    def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
+        """Yields the mails that the server finds by a name and of which `holds` is true."""
+        for folder in self._folders():
+            with _mailbox_faults(self):
+                client = self._connected()
+                validity = int(client.select_folder(folder, readonly=True)[b"UIDVALIDITY"])
+                found = {uid for name in names for uid in client.search(["TEXT", name], "UTF-8")}
+            for uid in sorted(found):
+                with _mailbox_faults(self):
+                    self._connected().select_folder(folder, readonly=True)
+                    raw = self._read(uid)
+                if raw is not None and holds(raw):
+                    yield KeptMail(
+                        ref=f"{folder}/{validity}/{uid}", folder=folder, raw=raw,
+                        waiting=folder == self.access.folder,
+                    )  # fmt: skip
+        with _mailbox_faults(self):
+            self._select(self._connected())
+
+    def delete(self, ref: str) -> None:
+        """Deletes a mail that `find` gave."""
+        folder, _, _ = ref.rsplit("/", 2)
+        validity, uid = _parse_reference(ref)
+        with _mailbox_faults(self):
+            client = self._connected()
+            if int(client.select_folder(folder)[b"UIDVALIDITY"]) == validity:
+                _expunge(client, [uid])
+            self._select(client)
+
+    def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
+        """Deletes mails that came to these folders before the day of `before`."""
+        deleted = 0
+        with _mailbox_faults(self):
+            client = self._connected()
+            for folder in folders:
+                if folder in self._folders():
+                    client.select_folder(folder)
+                    uids = sorted(client.search(["BEFORE", before.date()]))[: limit - deleted]
+                    deleted += len(uids)
+                    _expunge(client, uids)
+            self._select(client)
+        return deleted
+
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in MailFolder))
 
@@ -179,8 +223,7 @@ class ImapMailbox:
             return
         # A crash in between leaves a copy here: its key is known, and it is moved again.
         client.copy([uid], folder)
-        client.delete_messages([uid])
-        client.uid_expunge([uid]) if client.has_capability("UIDPLUS") else client.expunge()
+        _expunge(client, [uid])
 
     def _idle(self, seconds: float) -> None:
         client = self._connected()
@@ -220,6 +263,14 @@ class _mailbox_faults:  # noqa: N801 - used as a function
             self.mailbox.drop()
             message = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             raise MailboxError(f"the mailbox does not answer as it should: {message}") from None
+
+
+def _expunge(client: IMAPClient, uids: Sequence[int]) -> None:
+    """Deletes mails of the selected folder for good."""
+    if not uids:
+        return
+    client.delete_messages(uids)
+    client.uid_expunge(uids) if client.has_capability("UIDPLUS") else client.expunge()
 
 
 def _login(access: MailboxAccess) -> IMAPClient:
