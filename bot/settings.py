@@ -122,6 +122,12 @@ class Settings(BaseSettings):
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
     log: str = "INFO"
+    # How many days something is kept; 0: for ever.
+    keep_mail_days: int = Field(default=90, ge=0)  # raw mails in the folders of the desk
+    keep_text_days: int = Field(default=365, ge=0)  # masked texts, subjects and senders
+    keep_case_days: int = Field(default=730, ge=0)  # drafts of closed cases
+    keep_send_days: int = Field(default=730, ge=0)  # replies as they went out, and to whom
+    keep_slack_days: int = Field(default=14, ge=0)  # what came from Slack and was posted there
 
     @property
     def database(self) -> str:

@@ -20,6 +20,7 @@ from bot.journal.engine import reading, writing
 from bot.journal.person_search import Person, PersonRecords
 from bot.journal.rate_limits import count_keys
 from bot.journal.records import CaseAction, MessageState, OutboxState
+from bot.journal.slack_outbox import ERASED
 from bot.journal.slack_records import SlackPostState
 from bot.journal.tables import (
     TABLES,
@@ -187,7 +188,7 @@ def _erase_posts(
     )
     for place in sorted({*map(tuple, db.execute(posted)), *map(tuple, db.execute(cards))}):
         channel, ts = place
-        key = f"erased:{channel}:{ts}"
+        key = f"{ERASED}{channel}:{ts}"
         db.execute(slack_outbox.delete().where(slack_outbox.c.dedupe_key == key))
         row = slack_outbox.insert().values(
             dedupe_key=key, channel=channel, method="chat.update", created_at=now,

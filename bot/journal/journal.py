@@ -30,6 +30,7 @@ from bot.journal.records import (
     Reply,
     StoredDecision,
 )
+from bot.journal.retention import Retention
 from bot.journal.slack_events import SlackStore
 from bot.journal.tables import (
     TABLES,
@@ -70,6 +71,7 @@ class Journal:
         self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
         self.ledger = Ledger(self.engine)
+        self.retention = Retention(self.engine, clock)
 
     def close(self) -> None:
         """Close all connections to the database."""

@@ -375,9 +375,9 @@ def test_the_mails_of_a_person_are_found_in_every_folder_and_deleted(
     assert sorted(found()) == sorted(
         [("INBOX", True), *((place.value, False) for place in MailFolder for _ in range(2))]
     )
-    for mail in mailbox.find([person], named.are_in_bytes):
-        mailbox.delete(mail.ref)
-        mailbox.delete(mail.ref)  # harmless
+    for kept in mailbox.find([person], named.are_in_bytes):
+        mailbox.delete(kept.ref)
+        mailbox.delete(kept.ref)  # harmless
     assert found() == []
     assert all(folder(real, place.value) for place in MailFolder), "those of others stay"
 

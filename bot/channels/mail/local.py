@@ -123,7 +123,7 @@ class LocalMailbox:
         old = (
             path
             for folder in folders
-            for path in sorted((self.root / folder).glob("*/*"))
+            for path in (self.root / folder).glob("*/*")
             if path.is_file() and path.stat().st_mtime < before.timestamp()
         )
         deleted = 0
