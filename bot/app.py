@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 STAMP = "index.version"
+RESTORED = "restored"  # in the audit, when a backup was restored
+LOOK_FIRST_SECONDS = 7 * 86_400  # how long each reply is looked up before it is sent, after that
 
 
 class Parts(TypedDict, total=False):
@@ -259,7 +261,7 @@ class App:
         from bot.desk import Desk
 
         out, was_sent = self._out()
-        return Desk(
+        desk = Desk(
             knowledge=self.knowledge,
             responder=self.responder,
             journal=self.journal,
@@ -268,6 +270,8 @@ class App:
             out=out,
             was_sent=was_sent,
         )
+        desk.looks_first = self.journal.count_recent(RESTORED, LOOK_FIRST_SECONDS) > 0
+        return desk
 
     @cached_property
     def slack(self) -> "Slack | None":

@@ -238,6 +238,45 @@ def export(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def backup(arguments: argparse.Namespace) -> int:
+    """Write the whole desk into one file, while it may run."""
+    from pathlib import Path
+
+    from bot.commands.backup import backup as run
+
+    _print("\n".join(run(_app(), Path(arguments.file))))
+    return DONE
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Make the desk of this home from a backup; no desk may be running."""
+    from pathlib import Path
+
+    from bot.commands.backup import restore as run
+
+    for line in run(_app(), Path(arguments.file), replace=arguments.replace):
+        _print(line)
+    return DONE
+
+
+def ledger_verify(arguments: argparse.Namespace) -> int:
+    """Check that no entry of the ledger was changed or is missing."""
+    checked = _app().journal.ledger.check(arguments.head)
+    for fault in checked.faults:
+        _print(f"FAIL  {fault}")
+    _print(f"{checked.entries} entries, head {checked.head}")
+    return FAILED if checked.faults else DONE
+
+
+def ledger_export(arguments: argparse.Namespace) -> int:
+    """Write who was told what, when, under which knowledge, by whom approved."""
+    from bot.commands.ledger import export as run
+
+    for line in run(_app().journal, csv=arguments.csv):
+        sys.stdout.write(line)
+    return DONE
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Check what the desk needs."""
     from dataclasses import asdict
@@ -423,6 +462,20 @@ def _parser() -> argparse.ArgumentParser:
     erasing.add_argument("--dry-run", action="store_true", help="only show what is held")
     erasing.add_argument("--json", action="store_true", help="for programs")
     erasing.add_argument("--yes", action="store_true", help="erase without asking")
+    add("backup", backup, "incident-desk backup desk.tar.gz").add_argument("file", metavar="FILE")
+    restoring = add("restore", restore, "incident-desk restore desk.tar.gz")
+    restoring.add_argument("file", metavar="FILE")
+    restoring.add_argument("--replace", action="store_true", help="in the place of what is here")
+    ledgers = commands.add_parser("ledger", help="who was told what").add_subparsers(
+        required=True, metavar="command"
+    )
+    verifying = add("verify", ledger_verify, "incident-desk ledger verify", ledgers)
+    verifying.add_argument(
+        "--head", default="", metavar="HASH", help="an earlier head, which must still be there"
+    )
+    add("export", ledger_export, "incident-desk ledger export --csv", ledgers).add_argument(
+        "--csv", action="store_true", help="a table in place of a JSON object a line"
+    )
     add("reconcile", reconcile, "incident-desk reconcile")
     add("doctor", doctor, "incident-desk doctor").add_argument(
         "--json", action="store_true", help="for programs"

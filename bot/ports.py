@@ -144,6 +144,14 @@ class MailArchive(Protocol):
         """Delete a mail for good; harmless when it is gone."""
         ...
 
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        """The mails that were settled and came on the day of `since` or later."""
+        ...
+
+    def put_back(self, ref: str) -> None:
+        """Move a settled mail to where mails wait, so that it is taken in again."""
+        ...
+
     def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
         """Delete mails of these folders that came before a moment; how many, at most `limit`."""
         ...

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import SMTP
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,14 @@ def trace_key(home: Path) -> bytes:
     return path.read_bytes()
 
 
+def trace_address(home: Path, text: str) -> str:
+    """Return the keyed hash of an address, in which letters of both cases are equal."""
+    lower = text.lower().encode("utf-8", "replace")
+    return hmac.new(trace_key(home), lower, hashlib.sha256).hexdigest()
+
+
 def _person(home: Path, names: Sequence[str]) -> Person:
-    address, key = names[0].strip(), trace_key(home)
+    address = names[0].strip()
     local, _, domain = address.rpartition("@")
     if not local or not domain or len(address.split()) != 1:
         raise InputError(f"{address!r} is no e-mail address")
@@ -187,12 +194,8 @@ def _person(home: Path, names: Sequence[str]) -> Person:
         mentions = Mentions([address, *names[1:]])
     except ValueError as error:
         raise InputError(str(error)) from None
-
-    def trace(text: str) -> str:
-        return hmac.new(key, text.lower().encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
     addresses = frozenset(name.lower() for name in mentions.names if "@" in name)
-    return Person(addresses=addresses, mentions=mentions, trace=trace)
+    return Person(addresses=addresses, mentions=mentions, trace=partial(trace_address, home))
 
 
 def _address(person: Person) -> str:

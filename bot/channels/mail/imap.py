@@ -137,21 +137,22 @@ class ImapMailbox:
     def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
         """Yields the mails that the server finds by a name and of which `holds` is true."""
         for folder in self._folders():
-            with _mailbox_faults(self):
-                client = self._connected()
-                validity = int(client.select_folder(folder, readonly=True)[b"UIDVALIDITY"])
-                found = {uid for name in names for uid in client.search(["TEXT", name], "UTF-8")}
-            for uid in sorted(found):
-                with _mailbox_faults(self):
-                    self._connected().select_folder(folder, readonly=True)
-                    raw = self._read(uid)
-                if raw is not None and holds(raw):
-                    yield KeptMail(
-                        ref=f"{folder}/{validity}/{uid}", folder=folder, raw=raw,
-                        waiting=folder == self.access.folder,
-                    )  # fmt: skip
+            kept = self._kept(folder, [["TEXT", name] for name in names])
+            yield from (mail for mail in kept if holds(mail.raw))
+
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        """Yields the mails in the folders of settled ones that came that day or later."""
+        for place in MailFolder:
+            yield from self._kept(place.value, [["SINCE", since.date()]])
+
+    def put_back(self, ref: str) -> None:
+        """Moves a settled mail to the folder that is read."""
+        folder, uid = ref.rsplit("/", 2)[0], _parse_reference(ref)[1]
         with _mailbox_faults(self):
-            self._select(self._connected())
+            client = self._connected()
+            client.select_folder(folder)
+            self._move(client, uid, self.access.folder)
+            self._select(client)
 
     def delete(self, ref: str) -> None:
         """Deletes a mail that `find` gave."""
@@ -176,6 +177,25 @@ class ImapMailbox:
                     _expunge(client, uids)
             self._select(client)
         return deleted
+
+    def _kept(self, folder: str, searches: Sequence[Sequence[object]]) -> Iterator[KeptMail]:
+        """Yields the mails of a folder that one of the searches finds; each is read alone."""
+        with _mailbox_faults(self):
+            client = self._connected()
+            validity = int(client.select_folder(folder, readonly=True)[b"UIDVALIDITY"])
+            found = {uid for each in searches for uid in client.search(each, "UTF-8")}
+            self._select(client)
+        for uid in sorted(found):
+            with _mailbox_faults(self):
+                client = self._connected()
+                client.select_folder(folder, readonly=True)
+                raw = self._read(uid)
+                self._select(client)
+            if raw is not None:
+                yield KeptMail(
+                    ref=f"{folder}/{validity}/{uid}", folder=folder, raw=raw,
+                    waiting=folder == self.access.folder,
+                )  # fmt: skip
 
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in MailFolder))

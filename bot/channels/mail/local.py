@@ -118,6 +118,22 @@ class LocalMailbox:
         """Deletes a mail that `find` gave."""
         (self.root / ref).unlink(missing_ok=True)
 
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        """Yields the mails in the folders of settled ones; see MailArchive."""
+        for place in MailFolder:
+            for path in sorted((self.root / place).glob("*/*")):
+                with suppress(FileNotFoundError):
+                    if path.is_file() and path.stat().st_mtime >= since.timestamp():
+                        ref = str(path.relative_to(self.root))
+                        raw = path.read_bytes()
+                        yield KeptMail(ref=ref, folder=place.value, raw=raw, waiting=False)
+
+    def put_back(self, ref: str) -> None:
+        """Moves a settled mail to where mails wait."""
+        source = self.root / ref
+        with suppress(FileNotFoundError):
+            source.rename(self.new.path / "new" / source.name.partition(":")[0])
+
     def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
         """Deletes mails that were stored before a moment; see MailArchive."""
         old = (
