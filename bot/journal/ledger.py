@@ -105,7 +105,7 @@ class Ledger:
                 kept = bool(row.salt)
                 yield LedgerEntry(
                     id=row.id, at=row.at, event=row.event,
-                    recipient=row.recipient if kept else "", body=bytes(row.body) if kept else b"",
+                    recipient=row.recipient if kept else "", body=_bytes(row.body) if kept else b"",
                     knowledge=row.knowledge, approved_by=row.approved_by, hash=row.hash,
                     passages=tuple((name, version) for name, version in json.loads(row.passages)),
                 )  # fmt: skip
@@ -132,7 +132,7 @@ def _faults(row: Any, previous: str) -> Iterator[str]:
         return  # erased
     if row.recipient_digest != _digest(row.salt, row.recipient.encode("utf-8", "replace")):
         yield f"the recipient of mail {row.outbox_id} was changed (entry {row.id})"
-    if row.body_digest != _digest(row.salt, bytes(row.body)):
+    if row.body_digest != _digest(row.salt, _bytes(row.body)):
         yield f"the text of mail {row.outbox_id} was changed (entry {row.id})"
 
 
@@ -165,8 +165,13 @@ def _approver(db: sql.Connection, mail: Any) -> str:
     return f"{row.actor} ({row.action})" if row.actor else str(row.owner)
 
 
+def _bytes(body: "bytes | memoryview | str") -> bytes:
+    """Return a stored mail; whoever changes one by hand may leave a text in its place."""
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
 def _digest(salt: str, content: bytes) -> str:
-    return hashlib.sha256(bytes.fromhex(salt) + content).hexdigest()
+    return hashlib.sha256(salt.encode() + content).hexdigest()
 
 
 def _hash(entry: dict[str, Any]) -> str:
