@@ -86,6 +86,7 @@ class Settings(BaseSettings):
 
     home: Path = Path("var")
     knowledge: Path = Field(default_factory=_default_knowledge)
+    models_folder: Path | None = Field(default=None, validation_alias="DESK_MODELS")
     database_url: str = ""
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
@@ -280,8 +281,8 @@ class Settings(BaseSettings):
 
     @property
     def models(self) -> Path:
-        """Return the folder for model files."""
-        return self.home / "models"
+        """Return the folder for model files, by default in DESK_HOME."""
+        return self.models_folder or self.home / "models"
 
     @property
     def chroma(self) -> Path:
