@@ -31,8 +31,11 @@ class Mentions:
         for name in self.names:
             if len(name) < MIN_CHARACTERS:
                 raise ValueError(f"{name!r} is too short to be searched for")
-        forms = dict.fromkeys(form for name in self.names for form in _forms(name))
+        written = tuple(dict.fromkeys(w for name in self.names for w in _written_forms(name)))
+        forms = (r"\s+".join(map(re2.escape, form.split())) for form in written)
         self._pattern = re2.compile("(?i)" + "|".join(forms))
+        # One word of each form, as Python finds a plain text much faster than any pattern.
+        self._words = tuple({max(form.lower().split(), key=len) for form in written})
 
     def are_in(self, text: str) -> bool:
         """Return whether `text` names the person."""
@@ -52,6 +55,9 @@ class Mentions:
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where names stand; a longer address or word that holds one is another."""
+        low = text.lower()
+        if not any(word in low for word in self._words):
+            return
         for found in self._pattern.finditer(text):
             start, stop = found.span()
             within = IN_LOCAL_PART if "@" in found.group() else frozenset()
@@ -68,13 +74,13 @@ def _ends_later(rest: str) -> bool:
     return rest[:1].isalnum() or (rest[:1] in {"-", "."} and rest[1:].isalnum())
 
 
-def _forms(name: str) -> Iterator[str]:
-    """Yield patterns for the ways in which a name is written: over two lines, escaped in JSON."""
+def _written_forms(name: str) -> Iterator[str]:
+    """Yield the ways in which a name is written, those that JSON escapes among them."""
     for each in _spellings(name):
-        yield r"\s+".join(re2.escape(word) for word in each.split())
+        yield each
         for written in (each, each.lower(), each.upper(), each.title()):
             if not written.isascii():
-                yield re2.escape(json.dumps(written)[1:-1])
+                yield json.dumps(written)[1:-1]
 
 
 def _spellings(name: str) -> Iterator[str]:
