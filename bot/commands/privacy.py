@@ -7,8 +7,6 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.policy import SMTP
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from bot.journal.person_search import (
     read_rows,
 )
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
+from bot.outbound import text_of
 from bot.ports import KeptMail, MailArchive
 from bot.text.mentions import Mentions
 
@@ -254,8 +253,8 @@ def _readable(told: dict[str, Any]) -> Iterator[str]:
     yield f"What is held about {told['address']}, {told['exported_at']}"
     said = [(row["received_at"], "You wrote", row["text"]) for row in told["messages"]]
     for row in told["mails"]:
-        body = message_from_bytes(row["body"].encode(), policy=SMTP).get_content()
-        said.append((row["changed_at"], f"We wrote ({row['state']})", str(body)))
+        body = text_of(row["body"].encode("utf-8", "replace"))
+        said.append((row["changed_at"], f"We wrote ({row['state']})", body))
     said += [(row["decided_at"], "A person decided", row["action"]) for row in told["decisions"]]
     for at, what, text in sorted(said):
         yield f"\n--- {at}  {what}\n{text.rstrip()}"

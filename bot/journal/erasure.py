@@ -37,6 +37,7 @@ from bot.journal.tables import (
     slack_outbox,
 )
 from bot.limits import Scope
+from bot.outbound import text_of
 from bot.text.mentions import Mentions
 
 ACTOR = "privacy"  # who erased it, in the audit and in the decision on an open case
@@ -108,7 +109,7 @@ def _erase_counts(db: sql.Connection, records: PersonRecords) -> None:
 def _erase_typed_texts(db: sql.Connection, records: PersonRecords, *, before: str) -> None:
     """Delete what staff typed for this person, and what was typed into windows now closed."""
     bodies = db.scalars(sql.select(outbox.c.body).where(outbox.c.id.in_(records.mails)))
-    sent = " ".join(_words(_text_of(bytes(body))) for body in bodies if body)
+    sent = " ".join(_words(text_of(bytes(body))) for body in bodies if body)
     typed = sql.select(slack_event.c.id, slack_event.c.payload, slack_event.c.received_at)
     rows = db.execute(typed.where(slack_event.c.lane == TYPED_LANE)).all()
     gone = [
@@ -228,13 +229,12 @@ def _tells_apart(column: sql.Column[Any]) -> bool:
 def _rewritten(body: bytes, mentions: Mentions) -> bytes:
     """Return a mail of ours without the names; its headers name only whom it went to."""
     mail = message_from_bytes(body, policy=SMTP)
-    mail.set_content(mentions.take_out(str(mail.get_content())), cte="quoted-printable")
+    for part in mail.walk():
+        if not part.is_multipart():
+            text, kind = mentions.take_out(str(part.get_content())), part.get_content_subtype()
+            part.set_content(text, subtype=kind, cte="quoted-printable")
     rewritten = mail.as_bytes()
     return b"" if mentions.are_in_bytes(rewritten) else rewritten
-
-
-def _text_of(body: bytes) -> str:
-    return str(message_from_bytes(body, policy=SMTP).get_content())
 
 
 def _words(text: str) -> str:

@@ -339,9 +339,10 @@ class Service:
         settings, knowledge = self.app.settings, self.app.knowledge
         parts = [settings.mail.value, "slack" * bool(self.slack), "model" * bool(settings.model)]
         return {
-            "version": metadata.version("incident-desk"), "incident": knowledge.incident.key or knowledge.post.title,
-            "mode": " ".join(filter(None, parts)), "reader": self.app.encoder.name,
-            "knowledge": knowledge.version, "worker": self.jobs.worker,
+            "version": metadata.version("incident-desk"), "mode": " ".join(filter(None, parts)),
+            "incident": knowledge.incident.key or knowledge.post.title,
+            "reader": self.app.encoder.name, "knowledge": knowledge.version,
+            "worker": self.jobs.worker,
         }  # fmt: skip
 
     def _give_up(self, message_id: int, error: Exception) -> None:

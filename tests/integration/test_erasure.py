@@ -4,6 +4,8 @@ import io
 import json
 import stat
 from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.policy import SMTP
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from bot.app import App
 from bot.cli import main
 from bot.commands.privacy import KEY_FILE
 from bot.corpus import Knowledge
+from bot.journal import OutboxState
+from bot.outbound import text_of
 from bot.settings import Settings
 from bot.text.mentions import ERASED, Mentions
 from tests.conftest import KNOWLEDGE, home_of
@@ -20,6 +24,7 @@ from tests.support.planted_person import (
     ADDRESS,
     NAME,
     OTHER,
+    THIRD,
     TRIAGE,
     WORDS,
     Planted,
@@ -64,6 +69,11 @@ def run(desk: App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     return command
 
 
+def mails_of_staff(desk: App, recipient: str) -> list[bytes]:
+    mails = desk.journal.mail_outbox.list_in_state(OutboxState.SENT)
+    return [mail.body for mail in mails if mail.recipient == recipient and not mail.automatic]
+
+
 def test_an_erased_person_is_found_nowhere(desk: App, planted: Planted, run: Run) -> None:
     before = sightings(desk, NEEDLES)
     for place in ("message", "outbox", "outcome", "slack_event", "slack_outbox", "conversation"):
@@ -76,7 +86,7 @@ def test_an_erased_person_is_found_nowhere(desk: App, planted: Planted, run: Run
     code, said = run("erase", ADDRESS, "--also", NAME, "--yes", "--json")
     receipt = json.loads(said)
     assert (code, receipt["left"]) == (0, []), said
-    assert receipt["found"]["messages"] == planted.mails - 1
+    assert receipt["found"]["messages"] == planted.mails
     assert sightings(desk, NEEDLES) == {needle: [] for needle in NEEDLES}
     stubs = [post for post in desk.journal.slack.list_due() if post.method == "chat.update"]
     assert [(post.channel, post.payload["text"]) for post in stubs] == [(TRIAGE, "Message: erased")]
@@ -93,6 +103,9 @@ def test_an_erased_person_is_found_nowhere(desk: App, planted: Planted, run: Run
     assert other
     assert other.sender == OTHER
     assert ERASED in other.text
+    (told,) = mails_of_staff(desk, THIRD)
+    assert f"{ERASED} <{ERASED}> asked the same." in text_of(told)
+    assert ERASED in str(message_from_bytes(told, policy=SMTP).get_body(("html",)))
 
 
 def test_a_look_and_an_export_change_nothing_and_tell_nothing_of_others(
@@ -107,8 +120,8 @@ def test_a_look_and_an_export_change_nothing_and_tell_nothing_of_others(
     out = tmp_path / "export"
     assert run("export", ADDRESS, "--out", str(out))[0] == 0
     told = json.loads((out / "export.json").read_text(encoding="utf-8"))
-    assert len(told["messages"]) == planted.mails - 1
-    assert len(told["raw_mails"]) == planted.mails - 1 + len(told["mails"])
+    assert len(told["messages"]) == planted.mails
+    assert len(told["raw_mails"]) == planted.mails + len(told["mails"])
     assert told["numbers"]["named in message.text"] == 1
     everything = "".join(path.read_text(encoding="latin-1") for path in out.rglob("*.*"))
     assert all(needle in everything for needle in NEEDLES)

@@ -40,7 +40,7 @@ def test_start_stop_and_decisions_say_what_happened_and_nothing_of_anybody(
     )
     for line in (started, stopped):
         assert (line["version"], line["mode"]) == (metadata.version("incident-desk"), "local")
-        assert (line["knowledge"], line["incident"]) == (knowledge.version, knowledge.post.title)
+        assert (line["knowledge"], line["incident"]) == (knowledge.version, knowledge.incident.key)
         assert line["reader"] == app.encoder.name
     answered, escalated = sorted(
         (line for line in lines if line["event"] == "decided"), key=lambda line: line["outcome"]

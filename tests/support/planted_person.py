@@ -16,7 +16,7 @@ from tests.support.taint import found
 from tests.support.waiting import wait_until
 
 ADDRESS, NAME = "quilla.ondarreta@customer.example", "Quilla Ondarreta"
-OTHER = "bo@elsewhere.example"
+OTHER, THIRD = "bo@elsewhere.example", "cy@elsewhere.example"
 # Words of her mails, of what staff wrote to her, and of nobody else.
 WORDS = ("xylotheque", "zeugmatic", "quincunxial")
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
@@ -25,7 +25,7 @@ TRIAGE = "C0TRIAGE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """What was planted: how many mails the desk took, and the case of the other person."""
+    """What was planted: how many mails she wrote, and the open case of another person."""
 
     mails: int
     other_case: int
@@ -54,6 +54,7 @@ def plant(app: App) -> Planted:
         mail(f"I am away. {WORDS[0]}", "away", Auto_Submitted="auto-replied"),
         mail(f"{UNSURE} {WORDS[0]}", "held", Precedence="list"),
         mail(forwarded, "forwards", sender=OTHER, encoding="base64"),
+        mail(UNSURE, "third", sender=THIRD),
     ]
     for raw in mails:
         local_mailbox(app).new.add(raw)
@@ -64,12 +65,14 @@ def plant(app: App) -> Planted:
         hers = next(i for i in app.journal.cases.list_open_ids() if _sender(app, i) == ADDRESS)
         text = f"Dear {NAME}, we name no law firm: {WORDS[2]}."
         app.desk.resolve(hers, actor="slack:U0ALICE", action=CaseAction.EDITED, text=text)
+        told = f"Dear Cy,\n\n{NAME} <{ADDRESS}> asked the same.\n\nWe name no law firm."
+        app.desk.resolve(cases[THIRD], actor="terminal", action=CaseAction.EDITED, text=told)
         _plant_slack(app, hers, cases[OTHER], text)
         wait_until(lambda: not app.journal.mail_outbox.list_due())
     lines = [{"turns": [{"role": "user", "text": said}]} for said in (f"Is {ADDRESS} in it?", "Hi")]
     path = app.settings.home / "candidates.jsonl"
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-    return Planted(mails=len(mails), other_case=cases[OTHER])
+    return Planted(mails=len(mails) - 2, other_case=cases[OTHER])
 
 
 def _sender(app: App, case_id: int) -> str:
