@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -22,7 +22,7 @@ from bot.files import close_home, locked, read_installation_key
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
-from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
+from bot.ports import Judge, Lookup, MailArchive, MailOut, Retriever, Selector
 from bot.settings import MailKind
 from bot.text.incident_names import set_incident_names
 
@@ -54,6 +54,8 @@ EVERYBODY_ACCEPTED = (
     "DESK_AUTHSERV_ID=none: nobody proves who sends a mail, and the owner accepts that replies can "
     "go to people whose address somebody else used"
 )
+RESTORED = "restored"  # in the audit, when a backup was restored
+LOOK_FIRST_SECONDS = 7 * 86_400  # how long each reply is looked up before it is sent, after that
 
 
 class Parts(TypedDict, total=False):
@@ -318,7 +320,7 @@ class App:
         out, was_sent = self._out()
         # What stands in the post today is kept, so that it can be corrected when it changes.
         self.journal.corrections.record_passages(self.knowledge.post.passages)
-        return Desk(
+        desk = Desk(
             knowledge=self.knowledge,
             responder=self.responder,
             journal=self.journal,
@@ -329,6 +331,8 @@ class App:
             out=out,
             was_sent=was_sent,
         )
+        desk.looks_first = self.journal.count_recent(RESTORED, LOOK_FIRST_SECONDS) > 0
+        return desk
 
     def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
         """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
@@ -398,6 +402,19 @@ class App:
 
         out = MaildirOut(self.folder("sent"))
         return out, out.was_sent
+
+    @contextmanager
+    def mail_archives(self) -> "Iterator[list[MailArchive]]":
+        """Give the places where raw mails lie: the folders here, and those of a real mailbox."""
+        from bot.channels.mail.local import LocalMailbox
+
+        folder = self.settings.home / "mail"
+        archives: list[MailArchive] = [LocalMailbox(folder)] if folder.exists() else []
+        if self.settings.mail is MailKind.LOCAL:
+            yield archives
+            return
+        with closing(self._imap()) as mailbox:
+            yield [*archives, mailbox]
 
     def check_mail(self) -> None:
         """SettingsError for a setting of the real mailbox that cannot be right."""

@@ -132,7 +132,6 @@ def index(arguments: argparse.Namespace) -> int:
 
 def knowledge_diff(arguments: argparse.Namespace) -> int:
     """Say what changed from one knowledge folder to another, and what kind of change it is."""
-
     from bot.commands.recall import diff_lines
 
     _print("\n".join(diff_lines(Path(arguments.old), Path(arguments.new))))
@@ -155,7 +154,7 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
     if arguments.send:
         done = recall.send_corrections(
             app, decided, actor=getpass.getuser(),
-            confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
+            confirm=lambda shown: _agreed(shown, "send these?", unasked=arguments.yes),
         )  # fmt: skip
         _print(done)
     elif arguments.json:
@@ -236,9 +235,89 @@ def decide(arguments: argparse.Namespace) -> int:
     text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
     done = cases.decide(
         _app(), arguments.id, text=text, approve=arguments.approve, anyway=arguments.anyway,
-        confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
+        confirm=lambda shown: _agreed(shown, "send this?", unasked=arguments.yes),
     )  # fmt: skip
     _print(done)
+    return DONE
+
+
+def erase(arguments: argparse.Namespace) -> int:
+    """Erase everything that is held about a person, after showing it."""
+    from dataclasses import asdict
+
+    from bot.commands import privacy
+
+    app = _app()
+    with app.mail_archives() as archives:
+        held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
+        shown = "\n".join(privacy.describe_held(app, held))
+        if arguments.dry_run:
+            _print_json({"found": held.count()}) if arguments.json else _print(shown)
+            return DONE
+        if arguments.json and not arguments.yes:
+            raise InputError("--json shows nothing to agree to; say --yes, or --dry-run to look")
+        if not arguments.json and not _agreed(shown, "erase this?", unasked=arguments.yes):
+            raise DeskError("nothing was erased")
+        receipt = privacy.erase(app, held)
+    if arguments.json:
+        _print_json(asdict(receipt))
+    else:
+        _print(f"erased at {receipt.at}; receipt {receipt.person}")
+        for place in receipt.left:
+            _print(f"still named in {place}; run the command again when that is done")
+    return FAILED if receipt.left else DONE
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write what is held about a person to a new folder, as JSON, as text and as mails."""
+    from pathlib import Path
+
+    from bot.commands import privacy
+
+    app = _app()
+    with app.mail_archives() as archives:
+        held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
+        files = privacy.export(app, held, Path(arguments.out))
+    _print(f"{len(files)} files in {arguments.out}")
+    return DONE
+
+
+def backup(arguments: argparse.Namespace) -> int:
+    """Write the whole desk into one file, while it may run."""
+    from pathlib import Path
+
+    from bot.commands.backup import backup as run
+
+    _print("\n".join(run(_app(), Path(arguments.file))))
+    return DONE
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Make the desk of this home from a backup; no desk may be running."""
+    from pathlib import Path
+
+    from bot.commands.backup import restore as run
+
+    for line in run(_app(), Path(arguments.file), replace=arguments.replace):
+        _print(line)
+    return DONE
+
+
+def ledger_verify(arguments: argparse.Namespace) -> int:
+    """Check that no entry of the ledger was changed or is missing."""
+    checked = _app().journal.ledger.check(arguments.head)
+    for fault in checked.faults:
+        _print(f"FAIL  {fault}")
+    _print(f"{checked.entries} entries, head {checked.head}")
+    return FAILED if checked.faults else DONE
+
+
+def ledger_export(arguments: argparse.Namespace) -> int:
+    """Write who was told what, when, under which knowledge, by whom approved."""
+    from bot.commands.ledger import export as run
+
+    for line in run(_app().journal, csv=arguments.csv):
+        sys.stdout.write(line)
     return DONE
 
 
@@ -258,15 +337,15 @@ def doctor(arguments: argparse.Namespace) -> int:
     return DONE if good else FAILED
 
 
-def _agreed(shown: str, *, unasked: bool) -> bool:
-    """Show what would go out and ask; InputError where nobody can be asked."""
+def _agreed(shown: str, question: str, *, unasked: bool) -> bool:
+    """Show what would be done and ask; InputError where nobody can be asked."""
     if not unasked and not sys.stdin.isatty():
-        raise InputError("nobody can be asked here; --yes sends the draft without asking")
+        raise InputError("nobody can be asked here; --yes does it without asking")
     _print(shown)
     if unasked:
         return True
     try:
-        return input("send this? [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
@@ -451,6 +530,32 @@ def _parser() -> argparse.ArgumentParser:
         "--anyway", action="store_true", help="send your own text in spite of remarks"
     )
     deciding.add_argument("--yes", action="store_true", help="send the draft without asking")
+    erasing = add("erase", erase, "incident-desk erase ana@example.org --dry-run")
+    exporting = add("export", export, "incident-desk export ana@example.org --out ana")
+    for command in (erasing, exporting):
+        command.add_argument("address", metavar="ADDRESS")
+        command.add_argument(
+            "--also", action="append", default=[], metavar="NAME",
+            help="another address or name of the same person; may be repeated",
+        )  # fmt: skip
+    exporting.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
+    erasing.add_argument("--dry-run", action="store_true", help="only show what is held")
+    erasing.add_argument("--json", action="store_true", help="for programs")
+    erasing.add_argument("--yes", action="store_true", help="erase without asking")
+    add("backup", backup, "incident-desk backup desk.tar.gz").add_argument("file", metavar="FILE")
+    restoring = add("restore", restore, "incident-desk restore desk.tar.gz")
+    restoring.add_argument("file", metavar="FILE")
+    restoring.add_argument("--replace", action="store_true", help="in the place of what is here")
+    ledgers = commands.add_parser("ledger", help="who was told what").add_subparsers(
+        required=True, metavar="command"
+    )
+    verifying = add("verify", ledger_verify, "incident-desk ledger verify", ledgers)
+    verifying.add_argument(
+        "--head", default="", metavar="HASH", help="an earlier head, which must still be there"
+    )
+    add("export", ledger_export, "incident-desk ledger export --csv", ledgers).add_argument(
+        "--csv", action="store_true", help="a table in place of a JSON object a line"
+    )
     add("reconcile", reconcile, "incident-desk reconcile")
     add("doctor", doctor, "incident-desk doctor").add_argument(
         "--json", action="store_true", help="for programs"

@@ -136,6 +136,7 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
+        self.looks_first = False  # after a restore: what was sent is not known from the journal
         self.on_checkpoint: Callable[[Checkpoint], None] = _ignore
         self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
 
@@ -326,24 +327,7 @@ class Desk:
         if not self.journal.mail_outbox.claim(mail.id, self.worker):
             return False
         self.on_checkpoint(Checkpoint.CLAIMED)
-        # The bytes are checked once more, for the journal may have been changed since.
-        try:
-            allowed = self.outbound.check_mail(
-                mail.body,
-                automatic=mail.automatic,
-                case_number=self.journal.cases.find_number(mail.message_id or 0),
-            ).allowed
-        except Exception as error:
-            log.exception("a check broke", extra={"outbox_id": mail.id})
-            self._retry_later(
-                mail,
-                f"the outbound check broke ({type(error).__name__})",
-                max_retries=MAX_BROKEN_DELIVERIES,
-            )
-            return False
-        if not allowed:
-            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
-            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
+        if not self._may_go(mail):
             return False
         try:
             self.out.send(mail.body, recipient=mail.recipient)
@@ -360,6 +344,28 @@ class Desk:
             return True
         log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
         return False
+
+    def _may_go(self, mail: OutgoingMail) -> bool:
+        """Return whether a claimed mail may be delivered; any other state is stored here."""
+        if self.looks_first and self._was_sent(mail):
+            self.journal.mail_outbox.mark_sent(mail.id)
+            log.warning("it was sent before the restore", extra={"outbox_id": mail.id})
+            return False
+        # The bytes are checked once more, for the journal may have been changed since.
+        try:
+            number = self.journal.cases.find_number(mail.message_id or 0)
+            allowed = self.outbound.check_mail(
+                mail.body, automatic=mail.automatic, case_number=number
+            ).allowed
+        except Exception as error:
+            fault = f"the outbound check broke ({type(error).__name__})"
+            log.exception("a check broke", extra={"outbox_id": mail.id})
+            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
+            return False
+        if not allowed:
+            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
+        return allowed
 
     def _retry_later(
         self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None

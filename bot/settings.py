@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from bot.errors import SettingsError
+from bot.resources import shipped_knowledge
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -68,6 +69,12 @@ class Relay:
     timeout: float = 60.0  # seconds
 
 
+def _default_knowledge() -> Path:
+    """Return `knowledge` in the working directory, or the shipped knowledge where there is none."""
+    own = Path("knowledge")
+    return own if own.is_dir() else shipped_knowledge()
+
+
 class Settings(BaseSettings):
     """Everything that an operator may set; `.env` in the working directory is read too.
 
@@ -79,7 +86,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path("var")
-    knowledge: Path = Path("knowledge")
+    knowledge: Path = Field(default_factory=_default_knowledge)
     model_folder: Path | None = None  # for model files; none: models in home
     database_url: str = ""
     chroma_url: str = ""
@@ -118,6 +125,12 @@ class Settings(BaseSettings):
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
     telemetry: bool = False  # leaves alone what libraries are told about tracing
     log: str = "INFO"
+    # How many days something is kept; 0: for ever.
+    keep_mail_days: int = Field(default=90, ge=0)  # raw mails in the folders of the desk
+    keep_text_days: int = Field(default=365, ge=0)  # masked texts, subjects and senders
+    keep_case_days: int = Field(default=730, ge=0)  # drafts of closed cases
+    keep_send_days: int = Field(default=730, ge=0)  # replies as they went out, and to whom
+    keep_slack_days: int = Field(default=14, ge=0)  # what came from Slack and was posted there
 
     @property
     def database(self) -> str:

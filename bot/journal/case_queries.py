@@ -59,7 +59,7 @@ PARENT = (
 CASE = (
     sql.select(
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
-        message.c.redactions, message.c.proof, message.c.conversation_id,
+        message.c.redactions, message.c.proof, message.c.conversation_id, message.c.erased_at,
         MESSAGES.label("messages"), PARENT.label("parent"), LATER.label("later"),
         LAST.label("last"),
         OTHERS_LAST.label("others_last"),
@@ -89,6 +89,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
+        erased_at=row.erased_at,
     )  # fmt: skip
 
 
@@ -112,9 +113,11 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided at `since` or later, by case id.
+    It covers open cases and those decided or erased at `since` or later, by case id.
     """
-    recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since)
+    recent = sql.or_(
+        escalation.c.state == "open", decision.c.decided_at >= since, message.c.erased_at >= since
+    )
     rows = db.execute(CASE.where(recent).order_by(escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
     return {row.id: _stamp(row, mails.get(row.message_id)) for row in rows}

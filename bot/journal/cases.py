@@ -209,13 +209,15 @@ class Cases:
         return True
 
     def reopen(self, case_id: int, *, actor: str, version: str = "") -> bool:
-        """Reopen a decided case for `actor`; return False when it is open or has changed.
+        """Reopen a decided case for `actor`; return False when it is open, erased or has changed.
 
         The earlier decision remains in the audit. With a `version` the case must still have it.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
-            if row is None or row.state == "open" or (version and version_of(row) != version):
+            if row is None or row.state == "open" or row.erased_at:
+                return False
+            if version and version_of(row) != version:
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
             due = self._opener.due_at(Priority(row.priority))

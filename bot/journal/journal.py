@@ -29,6 +29,7 @@ from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.corrections import Corrections
 from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.ledger import Ledger
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.records import (
@@ -38,6 +39,7 @@ from bot.journal.records import (
     Reply,
     StoredDecision,
 )
+from bot.journal.retention import Retention
 from bot.journal.slack_events import SlackStore
 from bot.journal.tables import (
     TABLES,
@@ -82,13 +84,15 @@ class Journal:
         except DeskError:
             self.engine.dispose()
             raise
-        self._hasher = counting.CountHasher(key)
-        self._opener = CaseOpener(clock, limits, self._hasher)
+        self.hasher = counting.CountHasher(key)
+        self._opener = CaseOpener(clock, limits, self.hasher)
         self.cases = Cases(self.engine, clock, self._opener)
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
         self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
         self.corrections = Corrections(self.engine, clock)
+        self.ledger = Ledger(self.engine)
+        self.retention = Retention(self.engine, clock)
 
     def close(self) -> None:
         """Close all connections to the database."""
@@ -230,7 +234,7 @@ class Journal:
                 return StoredDecision(response=response, first=False)
             cap: Scope | None = None
             if reply and capped and self.limits:
-                who = self._hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+                who = self.hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
                 response, reply = capped(cap).response, None

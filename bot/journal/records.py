@@ -36,6 +36,7 @@ class CaseAction(StrEnum):
     DISMISSED = "dismissed"  # closed from the terminal, without a mail
     RESOLVED = "resolved"  # closed from Slack, without a mail
     NOT_OURS = "not_ours"  # closed: another team's matter
+    ERASED = "erased"  # closed: the person had everything about them erased
 
     @property
     def sends(self) -> bool:
@@ -196,6 +197,7 @@ class Case:
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
     round: int = 0  # how often it was reopened
+    erased_at: str = ""  # when everything about the person was erased
 
     @property
     def open(self) -> bool:

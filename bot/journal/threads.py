@@ -76,6 +76,7 @@ def sent_before(message_id: int) -> sql.Select[bytes]:
         outbox.c.conversation_id == this.scalar_subquery(),
         outbox.c.message_id != message_id,
         outbox.c.state.not_in(NOT_SENT),
+        outbox.c.body != b"",  # erased, or kept long enough
     )
     return query.order_by(outbox.c.id.desc())
 

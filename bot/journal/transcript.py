@@ -31,12 +31,15 @@ class AuditEntry:
 
 
 def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
-    """Return what both sides wrote, in the order of time, without dropped messages."""
+    """Return what both sides wrote and is still kept, in order, without dropped messages."""
     of = _conversation(case_id)
     theirs = sql.select(message.c.received_at, message.c.text, message.c.proof).where(
-        message.c.conversation_id == of, message.c.state != MessageState.DROPPED
+        message.c.conversation_id == of, message.c.state != MessageState.DROPPED,
+        message.c.text != "",
+    )  # fmt: skip
+    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(
+        outbox.c.conversation_id == of, outbox.c.body != b""
     )
-    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
         entries = [
             TranscriptEntry(at=row.received_at, text=row.text, proof=SenderProof(row.proof))

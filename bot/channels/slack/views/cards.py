@@ -51,6 +51,8 @@ class Cards:
 
     def render(self, case: Case) -> RenderedMessage:
         """Return the card of a case as it is now."""
+        if case.erased_at:
+            return render_erased(f"Case {case.id}")
         blocks = [
             b.header(f"{self._sign(case)} {self.title(case)}"),
             b.markdown(self._standing(case), block_id="standing"),
@@ -221,6 +223,14 @@ def proof_lines(proof: SenderProof) -> Iterator[Block]:
     if proof.words:
         sign = "🟢" if proof.authenticated else "🔴"
         yield b.markdown(f"{sign} *{escape(proof.words[:1].upper() + proof.words[1:])}.*")
+
+
+def render_erased(what: str) -> RenderedMessage:
+    """Return what takes the place of a message about a person who had it erased."""
+    says = "Everything about this person was erased, at their request. Nothing is left to do here."
+    return RenderedMessage(
+        blocks=[b.header(f"{GONE} {what} · erased"), b.markdown(says)], text=f"{what}: erased"
+    )
 
 
 def mention(actor: str) -> str:
