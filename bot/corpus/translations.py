@@ -66,16 +66,18 @@ def outdated(stated: Translations, passages: Mapping[str, Passage]) -> Iterator[
 
 
 def missing(stated: Translations, offered: Mapping[str, Passage]) -> Iterator[str]:
-    """A line for each passage that a file does not have, or has without a review."""
+    """For each file a line with the passages that it lacks, with the version that each `original`
+    would name, and one with those that nobody has reviewed.
+    """
     for language, of in stated.items():
-        for name, passage in offered.items():
-            if name not in of:
-                yield (
-                    f"translations/{language}.yaml: {name} is not translated "
-                    f"(original: {passage.version})"
-                )
-            elif not of[name].reviewed:
-                yield f"translations/{language}.yaml: {name} waits for a review and is not sent"
+        lacking = [f"{p.id} (original: {p.version})" for p in offered.values() if p.id not in of]
+        waiting = [name for name in offered if name in of and not of[name].reviewed]
+        where = f"translations/{language}.yaml"
+        if waiting:
+            names = ", ".join(waiting)
+            yield f"{where}: {len(waiting)} wait for a review and are not sent: {names}"
+        if lacking:
+            yield f"{where}: {len(lacking)} are not translated: {', '.join(lacking)}"
 
 
 def _read(path: Path) -> dict[str, Translation]:

@@ -105,8 +105,8 @@ def test_the_file_is_read_and_what_is_missing_is_listed(
     stated = read_translations(tmp_path)
     lines = list(missing(stated, {name: knowledge.passages[name] for name in (RESET, MFA)}))
     assert lines == [
-        f"translations/de.yaml: {RESET} waits for a review and is not sent",
-        f"translations/de.yaml: {MFA} is not translated (original: {knowledge.passages[MFA].version})",
+        f"translations/de.yaml: 1 wait for a review and are not sent: {RESET}",
+        f"translations/de.yaml: 1 are not translated: {MFA} (original: {knowledge.passages[MFA].version})",
     ]
     path.write_text(f"{RESET}: {{text: T}}\n")
     with pytest.raises(KnowledgeError, match=r"de\.yaml"):
