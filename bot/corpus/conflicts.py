@@ -195,8 +195,12 @@ def _sentences(passages: Iterable[Passage]) -> Iterator[_Sentence]:
             said = without_link_addresses(text)
             if not said.endswith(("?", "？")):
                 yield _Sentence(
-                    passage=passage, text=said, stems=_stems(said), denies=_denies(said), place=place
-                )  # fmt: skip
+                    passage=passage,
+                    text=said,
+                    stems=_stems(said),
+                    denies=_denies(said),
+                    place=place,
+                )
             place += 1
 
 

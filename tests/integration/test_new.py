@@ -247,7 +247,7 @@ def test_a_folder_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("page", "says"),
     [("<div>" * 20_000 + "<p>Two words.</p>", "inside each other"), ("<b>a <i>b" * 5_000, "inside each other"),
-     ("<p>a b</p>" * 31_000, "over 60,000 tags")],
+     ("<p>a b</p>" * 31_000, "more than 60,000 tags")],
 )  # fmt: skip
 def test_a_page_that_no_statement_has_is_refused(tmp_path: Path, page: str, says: str) -> None:
     (tmp_path / "page.html").write_text(f"<html><body>{page}")
