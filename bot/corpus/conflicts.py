@@ -69,8 +69,8 @@ class Conflict:
         if self.kind is ConflictKind.OVERTAKEN:
             return (
                 f"{self.passage} may be older than {self.other_passage}: “{self.sentence}” / "
-                f"“{self.other_sentence}” Add them to quote_together, or the first to never_quote, "
-                "in notes.yaml"
+                f"“{self.other_sentence}” Name them under superseded in notes.yaml, or under "
+                "quote_together where only a part is old"
             )
         return (
             f"{self.passage} and {self.other_passage} seem to contradict each other: "
@@ -99,7 +99,7 @@ def find_conflicts(post: Post, notes: Notes, today: date) -> tuple[Conflict, ...
         *_contradictions(sentences, weights),
         *_passed(sentences, post.published, today),
     ]
-    never = {each.passage for each in notes.never_quote}
+    never = {each.passage for each in (*notes.never_quote, *notes.superseded)}
     return tuple(
         each
         for each in found
