@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     embeddings: str = LOCAL  # openai:…; local: our own encoder
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
+    traces: str = ""  # http://host:4317 of a collector of OpenTelemetry; empty: none are sent
     slack_bot_token: SecretStr = SecretStr("")
     slack_app_token: SecretStr = SecretStr("")  # Socket Mode
     slack_signing_secret: SecretStr = SecretStr("")  # HTTP
@@ -351,7 +352,9 @@ def _with_own_home(settings: Settings) -> Settings:
     So several incidents live side by side without any further setting; they share model files.
     """
     chosen = settings.knowledge.resolve()
-    usual = "knowledge" not in settings.model_fields_set or chosen == USUAL_KNOWLEDGE.resolve()
+    usual = (
+        "knowledge" not in settings.model_fields_set or chosen == _default_knowledge().resolve()
+    )
     if usual or "home" in settings.model_fields_set:
         return settings
     home = settings.home / "incidents" / chosen.name

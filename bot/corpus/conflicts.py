@@ -99,7 +99,7 @@ def find_conflicts(post: Post, notes: Notes, today: date) -> tuple[Conflict, ...
         *_contradictions(sentences, weights),
         *_passed(sentences, post.published, today),
     ]
-    never = {each.passage for each in (*notes.never_quote, *notes.superseded)}
+    never = {e.passage for e in notes.never_quote} | {s.passage for s in notes.superseded}
     return tuple(
         each
         for each in found
