@@ -34,7 +34,7 @@ class Knowledge:
     notes: Notes
     templates: dict[str, Templates]
     version: str  # of all that can be sent
-    question_version: str  # of what is learned: passages, wordings, labelled messages
+    question_version: str  # of what is learned: passages, notes, wordings, labelled messages
     incident: Incident = field(default_factory=Incident)
     known: tuple[KnownPassage, ...] = ()  # passages as ids.yaml has them
     stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
@@ -221,7 +221,9 @@ def load(folder: Path) -> Knowledge:
             folder, "incident-post.md", "incident.yaml", "notes.yaml", "questions", "replies",
             "translations", begin=passages,
         ),
-        question_version=_digest(folder, "questions", "messages", "exercises", begin=passages),
+        question_version=_digest(
+            folder, "notes.yaml", "questions", "messages", "exercises", begin=passages
+        ),
         incident=incident,
         known=known,
         stated_notes=stated,
