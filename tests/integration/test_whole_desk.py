@@ -21,6 +21,7 @@ import pytest
 import sqlalchemy as sql
 from imapclient import IMAPClient
 
+from bot.files import KEY_BYTES, KEY_FILE
 from bot.journal import Journal
 from bot.journal.tables import message, outbox
 from tests.conftest import home_of
@@ -56,15 +57,16 @@ class WholeDesk(Watching):
         mail = {
             "mail": "imap", "imap_host": "127.0.0.1", "imap_port": self.real.imap,
             "imap_user": DESK, "imap_password": self.real.password, "imap_tls": False,
-            "smtp_host": "127.0.0.1", "smtp_tls": False,
+            "smtp_host": "127.0.0.1", "smtp_tls": False, "authserv_id": "none",
         }  # fmt: skip
         order: dict[str, Any] = {
             "home": str(home_of(home)), "url": self.url, "port": self.real.smtp,
             "http": free_port(), "base": self.side.base_url, "bot": self.side.bot_token,
             "app": self.side.app_token, "secret": self.side.secret, "channel": TRIAGE,
             "staff": [ALICE, BOB], "address": DESK, "mail": mail, "model": self.model.url,
-            "own_index": True,
+            "own_index": True, "most": 2 * MAILS,  # all users share one mailbox
         }  # fmt: skip
+        (home / KEY_FILE).write_text("ab" * KEY_BYTES)  # one installation on two machines
         self.pids.append(fork(order))
 
     def rows(self, *columns: sql.ColumnElement[Any]) -> list[sql.Row[Any]]:

@@ -44,7 +44,7 @@ def test_from_the_users_mailbox_to_the_users_mailbox(
         mail = {
             "mail": "imap", "imap_host": "127.0.0.1", "imap_port": real.imap,
             "imap_user": DESK, "imap_password": password, "imap_tls": False,
-            "smtp_host": "127.0.0.1", "smtp_tls": False,
+            "smtp_host": "127.0.0.1", "smtp_tls": False, "authserv_id": "none",
         }  # fmt: skip
         process = Process(forks, side, tmp_path, mode, mail=mail, port=real.smtp)
         try:

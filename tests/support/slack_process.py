@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def settings_of(order: dict[str, Any]) -> "Settings":
 def serve(responder: "Responder", order: dict[str, Any]) -> None:
     """Serve until a signal ends it."""
     from bot.channels.slack import SlackAccess, SlackIntervals
+    from bot.limits import shipped_limits
     from bot.serve.maintenance import MaintenanceIntervals
     from bot.serve.service import Service
     from tests.support.slack_app import SlackApp
@@ -54,7 +56,13 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
     )  # fmt: skip
     pace = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
     given: Parts = {"knowledge": responder.knowledge, "responder": responder}
-    app = SlackApp(settings_of(order), access, pace, **({} if order.get("own_index") else given))
+    if order.get("own_index"):
+        given = {}
+    if most := order.get("most"):  # answers under each cap
+        limits = shipped_limits()
+        caps = tuple(replace(cap, most=max(cap.most, most)) for cap in limits.caps)
+        given["limits"] = replace(limits, caps=caps)
+    app = SlackApp(settings_of(order), access, pace, **given)
     service = Service(app, lambda _handled: None)
     service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
