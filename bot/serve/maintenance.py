@@ -33,6 +33,7 @@ class MaintenanceIntervals:
     send: float = 1.0
     forgotten: float = 30.0  # after which an undecided message gets a new job
     tidy: float = 30.0
+    intake: float = 2.0  # between two looks at whether the intake listens
 
 
 class Maintenance:

@@ -22,6 +22,7 @@ from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, HttpResponse, status_page
 from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
+from bot.infra.supervision import OutageLog
 from bot.journal import ReceivedMessage
 from bot.ports import Mail, MailFolder
 from bot.serve.maintenance import Maintenance
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0  # for new mail, before the mailbox is asked again
 WATCH_SECONDS = 0.05  # the same while `run` watches a condition
 OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)  # after so many failures in a row
+TAKING = "taking mail"
 MAX_ATTEMPTS = 3  # to take or to decide one mail; then a person gets it
 FOLDERS = {
     MailVerdict.ANSWER: MailFolder.PROCESSED,
@@ -82,6 +84,7 @@ class Service:
         self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
         self._in_progress: dict[int, _MailInProgress] = {}
         self._showing = threading.Lock()
+        self.outages = OutageLog()
         self._failures = 0
         self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
         self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
@@ -103,6 +106,7 @@ class Service:
         self.desk.worker = self.jobs.worker
         self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
         self.maintenance.start()
+        self._start_intake()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
             self.http.get(path, page)
         self.http.get(
@@ -114,8 +118,22 @@ class Service:
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
         self.http.start()
-        if self.app.intake:
-            self.app.intake.start()
+
+    def _start_intake(self) -> None:
+        """Open the SMTP port of the local mailbox, and open it again should its thread end."""
+        intake = self.app.intake
+        if intake is None:
+            return
+        intake.start()
+
+        def keep_open() -> None:
+            intake.list_faults()  # which notices the end of an outage
+            if not intake.is_running():
+                intake.stop()
+                intake.start()
+
+        pause = self.maintenance.intervals.intake
+        self.maintenance.supervisor.start("intake port", keep_open, pause=pause)
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` returns True after a pass."""
@@ -170,8 +188,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - _record_failure logs it
             self._record_failure(error)
             return False
-        if self._failures:
-            log.warning("mail is taken again", extra={"attempts": self._failures})
+        self.outages.record_success(TAKING)
         self._left_in_mailbox, self._passes_with_leftovers = (
             left,
             self._passes_with_leftovers + 1 if left else 0,
@@ -180,10 +197,7 @@ class Service:
 
     def _record_failure(self, error: Exception) -> None:
         self._failures += 1
-        if self._failures == 1:
-            foreseen = isinstance(error, DeskError)
-            extra = {"fault": type(error).__name__}
-            log.error("no mail can be taken", extra=extra, exc_info=None if foreseen else error)
+        self.outages.record_failure(TAKING, error, expected=isinstance(error, DeskError | OSError))
 
     def _take_safely(self, mail: Mail) -> bool:
         """Take one mail; one that breaks the intake goes to a person and holds up no other.

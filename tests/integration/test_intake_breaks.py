@@ -18,6 +18,7 @@ from tests.support.running_desk import (
     app_with,
     mail,
     mails_by_folder,
+    outages,
     page,
     running,
     stored_reply,
@@ -57,7 +58,7 @@ def test_a_mailbox_that_breaks_in_a_way_nobody_foresaw_is_told_and_tried_again(
 
             broken.setattr(app.mailbox, where, breaks)
             app.mailbox.wake()
-            until(lambda: "no mail can be taken" in caplog.text)
+            until(lambda: "taking mail" in outages(caplog))
             until(lambda: "mailbox" in page(service, "/readyz")[1])
         arrives(app, mail(EXPOSED))
         until(lambda: shown)
