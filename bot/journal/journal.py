@@ -19,6 +19,7 @@ from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
@@ -63,6 +64,7 @@ class Journal:
         except DeskError:
             self.engine.dispose()
             raise
+        self.file = DatabaseFile(self.engine)
         self._opener = CaseOpener(clock, limits)
         self.cases = Cases(self.engine, clock, self._opener)
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
@@ -263,6 +265,13 @@ class Journal:
         """Delete the counts of answers that no cap looks at any more."""
         with writing(self.engine) as db:
             counting.delete_old_counts(db, self.clock)
+
+    def check_connection_and_file(self) -> str:
+        """Return what is wrong with the database; empty when it answers and its file is whole."""
+        if fault := self.file.fault():
+            return fault
+        self.check_connection()
+        return ""
 
     def check_connection(self) -> None:
         """Raise MissingError when the database does not answer."""

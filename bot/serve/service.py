@@ -22,9 +22,9 @@ from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, HttpResponse, status_page
 from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
-from bot.infra.supervision import OutageLog
 from bot.journal import ReceivedMessage
 from bot.ports import Mail, MailFolder
+from bot.serve.health_checks import CHECK_SECONDS, HealthCheck, HealthChecks, running_checks
 from bot.serve.maintenance import Maintenance
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Service:
         self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
         self._in_progress: dict[int, _MailInProgress] = {}
         self._showing = threading.Lock()
-        self.outages = OutageLog()
+        self.checks = HealthChecks(self._list_checks())
         self._failures = 0
         self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
         self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
@@ -106,7 +106,6 @@ class Service:
         self.desk.worker = self.jobs.worker
         self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
         self.maintenance.start()
-        self._start_intake()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
             self.http.get(path, page)
         self.http.get(
@@ -118,6 +117,7 @@ class Service:
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
         self.http.start()
+        self._start_intake()
 
     def _start_intake(self) -> None:
         """Open the SMTP port of the local mailbox, and open it again should its thread end."""
@@ -188,7 +188,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - _record_failure logs it
             self._record_failure(error)
             return False
-        self.outages.record_success(TAKING)
+        self.maintenance.supervisor.outages.record_success(TAKING)
         self._left_in_mailbox, self._passes_with_leftovers = (
             left,
             self._passes_with_leftovers + 1 if left else 0,
@@ -197,7 +197,9 @@ class Service:
 
     def _record_failure(self, error: Exception) -> None:
         self._failures += 1
-        self.outages.record_failure(TAKING, error, expected=isinstance(error, DeskError | OSError))
+        self.maintenance.supervisor.outages.record_failure(
+            TAKING, error, expected=isinstance(error, DeskError | OSError)
+        )
 
     def _take_safely(self, mail: Mail) -> bool:
         """Take one mail; one that breaks the intake goes to a person and holds up no other.
@@ -351,6 +353,18 @@ class Service:
                 HandledMail(subject=subject, verdict=verdict, rule=stored.rule, response=response)
             )
 
+    def _list_checks(self) -> list[HealthCheck]:
+        checks = running_checks(self.app)
+        if intake := self.app.intake:
+            hangs = "the port for mail does not answer; restart the desk"
+            checks.append(
+                HealthCheck(
+                    name="intake",
+                    find_fault=lambda: "" if intake.answers(CHECK_SECONDS / 2) else hangs,
+                )
+            )
+        return checks
+
     def _mail_is_taken(self) -> float:
         return float(not self._failures)
 
@@ -359,19 +373,18 @@ class Service:
         remarks = self.maintenance.supervisor.list_faults()
         if self._left_in_mailbox:
             remarks.append(f"intake: {self._left_in_mailbox} mails broke it and are tried again")
+        if self.app.intake:
+            remarks += self.app.intake.list_faults()
+        remarks += self.checks.list_faults(vital=False)
         return [*remarks, *(self.slack.list_faults() if self.slack else [])]
 
     def _health(self) -> HttpResponse:
         return status_page(self.maintenance.list_faults())
 
     def _ready(self) -> HttpResponse:
-        faults = self.maintenance.list_faults()
-        try:
-            self.journal.check_connection()
-        except MissingError:
-            faults.append("database")
+        faults = [*self.maintenance.list_faults(), *self.checks.list_faults(vital=True)]
         if self._failures:
-            faults.append("mailbox")
+            faults.append("mailbox: it does not answer; the desk tries again and again")
         if self.stopping.is_set():
             faults.append("stopping")
         return status_page(faults, [] if faults else self._list_remarks())
