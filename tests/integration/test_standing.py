@@ -1,6 +1,5 @@
 """What a desk stands on may go while it runs: /readyz and doctor see it and name the remedy."""
 
-import errno
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -108,6 +107,8 @@ def test_what_an_answer_needs_is_seen_to_be_gone_or_altered(
         told = doctor(app, service)
         assert all(word in told for word in words), told
     app.journal.close()
+    without_desk = " ".join(str(line) for line in run_checks(App(own)) if not line.good)
+    assert all(word in without_desk for word in words), without_desk
 
 
 def move_database(file: Path) -> None:
@@ -144,8 +145,7 @@ def test_a_database_that_is_moved_away_or_damaged_is_seen(
         return
     again = App(app.settings, knowledge=app.knowledge, responder=app.responder)
     told = " ".join(str(line) for line in run_checks(again) if not line.good)
-    assert "damaged" in told, told
-    assert "copy from before" in told
+    assert "copy from before" in told, told
 
 
 @pytest.mark.parametrize(("days", "way"), [(30, "30 days ahead"), (-30, "30 days back")])
@@ -203,11 +203,9 @@ def fill(disk: Path) -> Path:
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
-            try:
+            with suppress(OSError):
                 while True:
                     file.write(b"x" * size)
-            except OSError as error:
-                assert error.errno == errno.ENOSPC
     return filler
 
 
@@ -238,7 +236,7 @@ def test_a_mail_for_a_full_disk_gets_452_and_leaves_nothing_behind(tmp_path: Pat
 
 
 def test_a_desk_whose_disk_is_full_says_so_and_answers_when_there_is_room(
-    settings: Settings, quick: Responder, tmp_path: Path
+    quick: Responder, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", "40m") as disk:
         full = Settings(home=disk, knowledge=KNOWLEDGE)
