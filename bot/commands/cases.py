@@ -16,6 +16,7 @@ from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
 
+QUEUE_LENGTH = 50  # cases that `queue` lists without --all; nobody reads more at once
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
 MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
@@ -28,12 +29,16 @@ Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
 
-def queue_json(journal: Journal, texts: StaffTexts) -> dict[str, Any]:
-    """Return what waits for a person as the public JSON: cases by urgency, mails and posts."""
+def queue_json(journal: Journal, texts: StaffTexts, *, limit: int | None = None) -> dict[str, Any]:
+    """Return what waits for a person as the public JSON: cases by urgency, mails and posts.
+
+    With a `limit` only as many cases; `open` is the number of all.
+    """
     now = datetime.now(UTC)
-    open_ = map(journal.cases.read, journal.cases.list_open_ids())
+    open_ = map(journal.cases.read, journal.cases.list_open_ids(limit=limit))
     stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
+        "open": journal.cases.count_open(),
         "cases": [_row(case, texts, now) for case in open_ if case],
         "mails": [_mail(send) for send in stuck],
         "posts": [
@@ -43,9 +48,9 @@ def queue_json(journal: Journal, texts: StaffTexts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
-    """Yield what waits for a person as lines of text."""
-    waiting = queue_json(journal, texts)
+def queue_lines(journal: Journal, texts: StaffTexts, *, limit: int | None = None) -> Iterator[str]:
+    """Yield what waits for a person as lines of text, with a `limit` only as many cases."""
+    waiting = queue_json(journal, texts, limit=limit)
     if not any(waiting.values()):
         yield "nothing waits for a person"
         return
@@ -57,8 +62,10 @@ def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
             f"{case['id']:>4}  {case['priority']:<7}{case['topic']:<32}{waited:>7}{late}"
             f"  {case['from']}  {draft}"
         )
-        more = f"  (+{case['later']} since)" if case["later"] else ""
-        yield f"      {case['first_line']}{more}"
+        since = f"  (+{case['later']} since)" if case["later"] else ""
+        yield f"      {case['first_line']}{since}"
+    if more := waiting["open"] - len(waiting["cases"]):
+        yield f"… and {more} more open cases; `incident-desk queue --all` lists them"
     for mail in waiting["mails"]:
         yield f"mail {mail['id']} to {mail['to']} is {mail['state']}: {mail['fault'] or BOUNCED}"
     for post in waiting["posts"]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from bot.journal.folding import FOLDED_COUNT
+from bot.journal.ranking import is_proven
 from bot.journal.records import (
     Case,
     CaseAction,
@@ -60,11 +62,19 @@ CASE = (
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
         message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
         PARENT.label("parent"), LATER.label("later"), LAST.label("last"),
-        OTHERS_LAST.label("others_last"),
+        OTHERS_LAST.label("others_last"), FOLDED_COUNT.label("folded"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
     .join(message, message.c.id == escalation.c.message_id)
     .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
+)  # fmt: skip
+
+STAMPED = CASE.with_only_columns(
+    *(escalation.c[name] for name in (
+        "id", "message_id", "state", "stage", "priority", "reminders", "version",
+    )),
+    MESSAGES.label("messages"), LATER.label("later"), FOLDED_COUNT.label("folded"),
+    decision.c.action, decision.c.actor, decision.c.decided_at,
 )  # fmt: skip
 
 
@@ -86,6 +96,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
+        folded=row.folded, proven=is_proven(row.rule), rank=row.rank,
     )  # fmt: skip
 
 
@@ -109,10 +120,12 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided at `since` or later, by case id.
+    It covers open cases and those decided at `since` or later, by case id, but for those whose card
+    another one stands for, the most urgent first. No text is read.
     """
     recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since)
-    rows = db.execute(CASE.where(recent).order_by(escalation.c.id)).all()
+    query = STAMPED.where(recent, escalation.c.fold_id.is_(None))
+    rows = db.execute(query.order_by(escalation.c.rank, escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
     return {row.id: _stamp(row, mails.get(row.message_id)) for row in rows}
 
@@ -145,7 +158,7 @@ def _case_decision(row: Any) -> CaseDecision | None:
 def _stamp(row: Any, mail: Any | None) -> str:
     sent = (mail.state, mail.changed_at) if mail else ()
     decided = (row.action, row.actor, row.decided_at)
-    shown = (row.state, row.stage, row.priority, row.later, row.reminders)
+    shown = (row.state, row.stage, row.priority, row.later, row.reminders, row.folded)
     return json.dumps([version_of(row), *shown, *decided, *sent])
 
 

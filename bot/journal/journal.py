@@ -23,6 +23,7 @@ from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
+from bot.journal.pages import Pages
 from bot.journal.records import (
     Decision,
     MessageState,
@@ -69,6 +70,7 @@ class Journal:
         self.cases = Cases(self.engine, clock, self._opener)
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
         self.slack = SlackStore(self.engine, clock)
+        self.pages = Pages(self.engine, clock, limits.flood if limits else None)
         self.workers = Workers(self.engine, clock)
 
     def close(self) -> None:
@@ -106,6 +108,12 @@ class Journal:
             query = query.where(message.c.conversation_id == conversation_id)
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
+
+    def count_undecided(self) -> int:
+        """Return how many messages were not decided yet."""
+        query = sql.select(sql.func.count()).where(message.c.state == MessageState.RECEIVED)
+        with reading(self.engine) as db:
+            return db.execute(query).scalar_one()
 
     def list_conversations(self, message_ids: Sequence[int]) -> list[int]:
         """Return the ids of the conversations of these messages, each once."""

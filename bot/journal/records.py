@@ -194,6 +194,9 @@ class Case:
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
     round: int = 0  # how often it was reopened
+    folded: int = 0  # further open cases like it, which have no card of their own
+    proven: bool = True  # whether the sender is proven
+    rank: int = 0  # its place in the queue by priority and proof, the least first
 
     @property
     def open(self) -> bool:

@@ -4,7 +4,6 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import DeskError
@@ -15,7 +14,6 @@ from bot.journal import OutboxState
 if TYPE_CHECKING:
     from bot.app import App
     from bot.infra.metrics import Metrics
-    from bot.journal.mail_outbox import MailOutbox
 
 log = logging.getLogger(__name__)
 # How old the last heartbeat of this process may be before it reports itself as stalled.
@@ -154,7 +152,6 @@ class Maintenance:
                 log.error("no receipt came; a person must look", extra={"outbox_id": mail.id})
 
     def _add_gauges(self) -> None:
-        mails = self.journal.mail_outbox
         self.metrics.watch(
             "desk_cases_open", "Cases that wait for a person", self._count_open_cases
         )
@@ -163,11 +160,15 @@ class Maintenance:
         )
         self.metrics.watch(
             "desk_messages_undecided", "Messages that were not decided yet",
-            lambda: len(self.journal.list_undecided()),
+            lambda: float(self.journal.count_undecided()),
         )  # fmt: skip
-        for state in OutboxState:
-            gauge = self.metrics.sends.labels(state=state.value)
-            gauge.set_function(partial(_count_in_state, mails, state))
+        self.metrics.watch_counts(
+            "desk_sends", "Outgoing mails by state", "state", self._count_sends
+        )
+
+    def _count_sends(self) -> dict[str, int]:
+        counts = self.journal.mail_outbox.count_by_state()
+        return {state.value: counts.get(state, 0) for state in OutboxState}
 
     def _count_open_cases(self) -> float:
         return float(self.journal.cases.count_open())
@@ -177,7 +178,3 @@ class Maintenance:
         if not opened_at:
             return 0.0
         return (datetime.now(UTC) - datetime.fromisoformat(opened_at)).total_seconds()
-
-
-def _count_in_state(mails: "MailOutbox", state: OutboxState) -> float:
-    return mails.count_by_state().get(state, 0)
