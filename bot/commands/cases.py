@@ -12,6 +12,7 @@ from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
 from bot.journal.mail_outbox import NEEDS_PERSON
+from bot.journal.records import QueueRow
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
@@ -35,11 +36,10 @@ def queue_json(journal: Journal, texts: StaffTexts, *, limit: int | None = None)
     With a `limit` only as many cases; `open` is the number of all.
     """
     now = datetime.now(UTC)
-    open_ = map(journal.cases.read, journal.cases.list_open_ids(limit=limit))
     stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
         "open": journal.cases.count_open(),
-        "cases": [_row(case, texts, now) for case in open_ if case],
+        "cases": [_row(case, texts, now) for case in journal.cases.list_queue(limit)],
         "mails": [_mail(send) for send in stuck],
         "posts": [
             {"id": post.id, "case": post.case_id, "fault": post.fault}
@@ -181,7 +181,7 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 
-def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
+def _row(case: QueueRow, texts: StaffTexts, now: datetime) -> dict[str, Any]:
     due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
     waited = now - datetime.fromisoformat(case.opened_at)
     return {
@@ -190,7 +190,7 @@ def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
         "from": mask_address(case.sender), "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
-        "first_line": next(iter(case.text.strip().splitlines()), "")[:MAX_FIRST_LINE_CHARACTERS],
+        "first_line": case.first_line[:MAX_FIRST_LINE_CHARACTERS],
     }  # fmt: skip
 
 

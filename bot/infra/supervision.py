@@ -57,8 +57,12 @@ class OutageLog:
         if announced:
             log.warning("a task works again", extra={"task": name})
 
+    def list_failing(self) -> list[str]:
+        """Return the names of the tasks whose last attempt failed."""
+        return list(dict(self._failing))
+
     def list_faults(self) -> list[str]:
-        """Return the tasks whose last attempt failed."""
+        """Return the tasks whose last attempt failed, each with the name of its error."""
         return [f"{name}: fails ({fault})" for name, fault in dict(self._failing).items()]
 
 

@@ -69,6 +69,22 @@ CASE = (
     .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
 )  # fmt: skip
 
+MAX_QUEUE_TEXT = 1_000  # characters of a message that are read for its first line
+_of_case = sql.select(outcome.c.id).where(
+    outcome.c.message_id == escalation.c.message_id, outcome.c.passages != "[]"
+)
+QUEUE = (
+    sql.select(
+        *(escalation.c[name] for name in (
+            "id", "priority", "reason", "opened_at", "due_at", "owner",
+        )),
+        message.c.sender, message.c.headers, LATER.label("later"),
+        sql.func.substr(message.c.text, 1, MAX_QUEUE_TEXT).label("text"),
+        sql.and_(escalation.c.draft != "", _of_case.exists()).label("drafted"),
+    )
+    .join(message, message.c.id == escalation.c.message_id)
+    .where(escalation.c.state == "open")
+)  # fmt: skip
 STAMPED = CASE.with_only_columns(
     *(escalation.c[name] for name in (
         "id", "message_id", "state", "stage", "priority", "reminders", "version",

@@ -13,6 +13,7 @@ from bot.journal.case_opening import CaseOpener
 from bot.journal.case_queries import (
     CASE,
     LATER,
+    QUEUE,
     mail_key,
     read_case,
     stamps,
@@ -23,7 +24,15 @@ from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.folding import pass_lead_on
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
-from bot.journal.records import Case, CaseAction, CaseChange, QueuedCase, Reply, Stage
+from bot.journal.records import (
+    Case,
+    CaseAction,
+    CaseChange,
+    QueuedCase,
+    QueueRow,
+    Reply,
+    Stage,
+)
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
@@ -56,6 +65,20 @@ class Cases:
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
                 sender=r.sender, text=text_for_staff(r), draft=r.draft, opened_at=r.opened_at,
                 due_at=r.due_at, round=r.round, later=r.later,
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    def list_queue(self, limit: int | None = None) -> list[QueueRow]:
+        """Return the open cases in the order of the queue, with a `limit` no more."""
+        with reading(self._engine) as db:
+            rows = db.execute(QUEUE.order_by(*QUEUE_ORDER).limit(limit)).all()
+        return [
+            QueueRow(
+                id=r.id, priority=r.priority, reason=r.reason, sender=r.sender,
+                first_line=next(iter(text_for_staff(r).strip().splitlines()), ""),
+                opened_at=r.opened_at, due_at=r.due_at, owner=r.owner, later=r.later,
+                drafted=bool(r.drafted),
             )
             for r in rows
         ]  # fmt: skip

@@ -44,6 +44,7 @@ from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
+DAY_SECONDS = 86_400.0
 MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 
 
@@ -68,7 +69,8 @@ class Journal:
         self.file = DatabaseFile(self.engine)
         self._opener = CaseOpener(clock, limits)
         self.cases = Cases(self.engine, clock, self._opener)
-        self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
+        waits = limits.retry_seconds if limits else (DAY_SECONDS,)
+        self.mail_outbox = MailOutbox(self.engine, clock, self._opener, longest_wait=max(waits))
         self.slack = SlackStore(self.engine, clock)
         self.pages = Pages(self.engine, clock, limits.flood if limits else None)
         self.workers = Workers(self.engine, clock)

@@ -121,6 +121,22 @@ class QueuedCase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """An open case as a row of the queue, with the first line of its message alone."""
+
+    id: int
+    priority: str
+    reason: str
+    sender: str
+    first_line: str
+    opened_at: str
+    due_at: str
+    owner: str
+    drafted: bool
+    later: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMail:
     """A mail of the outbox and how far its delivery is."""
 

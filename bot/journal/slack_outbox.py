@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, after, longest_ahead, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import slack_card, slack_outbox
@@ -24,6 +24,8 @@ from bot.journal.tables import slack_card, slack_outbox
 REMINDER = "remind:"
 ALERT = "dead:"
 PAGE = "page:"
+# The longest wait of a post that is believed: until the end of quiet hours, which a day bounds.
+MAX_WAIT_SECONDS = 86_400.0
 # By how many seconds a post overtakes one of the next lower rank. So the least urgent post waits
 # for at most this many seconds times the number of ranks longer than in the order of time.
 SECONDS_OF_RANK = 300.0
@@ -115,8 +117,12 @@ class SlackOutbox:
                 turns[key] = min(_turn(post), turns.get(key, inf))
             if thread in {None, *posted}:
                 heads.setdefault(_order_key(post), post)
-        now = self._now()
-        due = [(key, post) for key, post in heads.items() if post.not_before <= now]
+        now, too_late = self._now(), longest_ahead(self._clock, MAX_WAIT_SECONDS)
+        due = [
+            (key, post)
+            for key, post in heads.items()
+            if post.not_before <= now or post.not_before > too_late
+        ]
         return [post for _, post in sorted(due, key=lambda each: (turns[each[0]], each[1].id))]
 
     def claim(self, post_id: int) -> bool:

@@ -168,7 +168,12 @@ def find_index_fault(app: "App") -> str:
     made_of = count_vectors(app.settings.home / "vectors.npz")
     if made_of is None:
         return f"{app.settings.home}/vectors.npz is missing or damaged; {INDEX_AGAIN}"
-    count = app.chroma.count()
+    try:
+        count = app.chroma.count()
+    except Exception as error:  # noqa: BLE001 - Chroma's client raises errors of many libraries
+        server = app.settings.chroma_url
+        remedy = f"start the Chroma server {server}" if server else INDEX_AGAIN
+        return f"the index does not answer ({type(error).__name__}); {remedy}"
     if count != made_of:
         return f"the index holds {count} of {made_of} records; {INDEX_AGAIN}"
     return ""

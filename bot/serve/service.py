@@ -125,6 +125,9 @@ class Service:
         if intake is None:
             return
         intake.start()
+        self.metrics.watch(
+            "desk_intake_open", "Connections of the mail port", intake.gate.count_open
+        )
 
         def keep_open() -> None:
             intake.list_faults()  # which notices the end of an outage

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,26 @@ from bot.app import App
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.commands.doctor import run_checks
 from bot.corpus import Knowledge
+from bot.journal import Decision, Journal
 from bot.journal.clock import wall_clock
+from bot.limits import Cap, Scope, shipped_limits
 from bot.serve import health_checks
 from bot.serve.health_checks import ClockWatch, HealthCheck, HealthChecks
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
+from tests.support.fakes import Time
+from tests.support.journal_records import answered, reply
 from tests.support.ports import free_port
-from tests.support.running_desk import app_with, mail, page, running, verbatim_responder
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    mail,
+    page,
+    received,
+    running,
+    verbatim_responder,
+)
 from tests.support.waiting import wait_until
 
 
@@ -160,6 +173,51 @@ def test_a_clock_that_is_set_is_seen_until_it_is_right_again(days: int, way: str
     assert watch.find_fault() == ""
 
 
+@pytest.fixture
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Time) -> Iterator[Journal]:
+    """A journal that answers each sender once a day."""
+    once = replace(shipped_limits(), caps=(Cap(scope=Scope.SENDER, seconds=86_400, most=1),))
+    made = Journal(f"sqlite:///{tmp_path}/j.sqlite3", limits=once, clock=clock)
+    yield made
+    made.close()
+
+
+def answer(journal: Journal, number: int) -> str:
+    """Store and answer a mail of one sender; return the cap that held its reply, if any."""
+    stored = journal.receive(received(EXPOSED, number, sender="ana@x.example"))
+    assert stored
+    held = Decision(response=answered())
+    decided = journal.decide(
+        stored, answered(), draft="", reply=reply(str(number)), capped=lambda _scope: held
+    )
+    return decided.cap
+
+
+def test_what_was_put_off_while_the_clock_was_ahead_is_due_when_it_is_right(
+    journal: Journal, clock: Time
+) -> None:
+    right = clock.now
+    clock.forward(30 * 86_400)
+    assert answer(journal, 1) == ""
+    (sent,) = journal.mail_outbox.list_due()
+    assert journal.mail_outbox.claim(sent.id, "w")
+    assert journal.mail_outbox.retry_later(sent.id, "away", seconds=3600)
+    at = clock.now + timedelta(hours=1)
+    journal.slack.enqueue("k", channel="U1", method="chat.postMessage", payload={}, at=at)
+    assert journal.mail_outbox.list_due() == []
+    assert journal.slack.list_due() == []
+    clock.now = right
+    assert [mail.id for mail in journal.mail_outbox.list_due()] == [sent.id]
+    assert [post.key for post in journal.slack.list_due()] == ["k"]
+    assert answer(journal, 2) == "", "what was counted ahead of now counts against no sender"
+    assert answer(journal, 3) == Scope.SENDER
+
+
 def test_a_check_that_hangs_ends_in_time_and_is_begun_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_checks, "CHECK_SECONDS", 0.2)
     goes_on, begun = threading.Event(), []
@@ -227,7 +285,7 @@ def test_a_mail_for_a_full_disk_gets_452_and_leaves_nothing_behind(tmp_path: Pat
             for _ in range(3):
                 assert code_of_sending(intake.port, mail("Were keys exposed?" * 1000)) == 452
             assert list((disk / "new" / "tmp").iterdir()) == []
-            assert any("storing" in fault for fault in intake.list_faults())
+            assert any("cannot be stored" in fault for fault in intake.list_faults())
             filler.unlink()
             assert code_of_sending(intake.port, mail("Were keys exposed?")) == 250
             assert intake.list_faults() == []

@@ -35,10 +35,15 @@ ACCEPTED = "250 stored"
 NOT_STORED = "452 4.3.1 not stored, try again later"
 BROKEN = "451 4.3.0 not possible now, try again later"
 TOO_MANY_RECIPIENTS = "452 4.5.3 too many recipients, send the rest in another mail"
-# What can fail, as the health of the intake names it.
+# What can fail, as the log names it, and what `/readyz` and `doctor` say of it.
 STORING = "storing a mail of the intake"
 ANSWERING = "answering a client of the intake"
 DISMISSING = "serving every client of the intake"
+WORDS = {
+    STORING: "mails cannot be stored, their senders are asked to come again; check the disk",
+    ANSWERING: "clients cannot be answered; the log names the error, `ulimit -n` the open files",
+    DISMISSING: "clients are too many or too slow, and some were sent away within the last minute",
+}
 LOOPBACK = "127.0.0.1"
 
 
@@ -206,7 +211,7 @@ class LocalSmtpServer:
         """Returns what keeps clients from being served now."""
         if not self.gate.dismisses():
             self.outages.record_success(DISMISSING)
-        return self.outages.list_faults()
+        return [f"intake: {WORDS[name]}" for name in self.outages.list_failing()]
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]

@@ -50,7 +50,7 @@ class IntakeBounds:
 
 
 class ConnectionGate:
-    """Counts what all connections of one intake take; it is used in the thread of its loop only.
+    """Counts what all connections of one intake take; only the thread of its loop changes it.
 
     `on_dismissal` is called for each client that is dismissed.
     """
@@ -66,19 +66,22 @@ class ConnectionGate:
         self.unstored_bytes = 0
         self._tick = tick
         self._open = Counter[str]()
+        self._all = 0  # of all addresses; other threads may read it
         self._dismissed_at: float | None = None
 
     def enter(self, address: str) -> bool:
         """Count a new connection of `address`; return False when there are too many."""
         bounds = self.bounds
-        full = self._open.total() >= bounds.open_connections
+        full = self._all >= bounds.open_connections
         if full or self._open[address] >= bounds.connections_of_address:
             return False
         self._open[address] += 1
+        self._all += 1
         return True
 
     def leave(self, address: str) -> None:
         """Count a connection that has ended."""
+        self._all -= 1
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
@@ -100,7 +103,7 @@ class ConnectionGate:
 
     def count_open(self) -> int:
         """Return how many connections are open."""
-        return self._open.total()
+        return self._all
 
 
 class BoundedSmtp(SMTP):
