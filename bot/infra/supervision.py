@@ -1,5 +1,6 @@
 """Supervises threads that must not end and tasks whose failure must stop no other."""
 
+import errno
 import logging
 import threading
 import time
@@ -9,6 +10,15 @@ log = logging.getLogger(__name__)
 BACKOFF = (1, 2, 5, 15, 30)
 # An outage is one line in the log in so many seconds, however often something fails in them.
 LOG_SECONDS = 60.0
+# Errors of the system that say nothing of what was worked on: they are outages, which pass.
+EXHAUSTED = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EROFS,
+})  # fmt: skip
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Return whether the system has no more files, memory, processes or disk."""
+    return isinstance(error, OSError) and error.errno in EXHAUSTED
 
 
 class OutageLog:

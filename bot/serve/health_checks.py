@@ -23,7 +23,8 @@ from bot.errors import DeskError
 if TYPE_CHECKING:
     from bot.app import App
 
-CHECK_SECONDS = 2.0  # for all checks of one look; one that takes longer does not answer
+CHECK_SECONDS = 2.0  # for all checks of one look
+HANG_SECONDS = 10.0  # after which a check that has not ended is said not to answer
 KEEP_SECONDS = 1.0  # how long what was found is kept, so that many requests cost one look
 SLOW_KEEP_SECONDS = 60.0  # the same for checks that read whole files
 FILE_CHECK_SECONDS = 0.5  # for reading the pages of the database
@@ -42,14 +43,41 @@ class HealthCheck:
 
 
 class _Run:
-    """One run of a check in a thread of its own, which may hang with what it looks at."""
+    """One run of a check in a thread of its own, which may hang with what it looks at.
 
-    def __init__(self, check: HealthCheck, at: float) -> None:
+    `at` is when it began and `before` what the run before it found, None for the first one.
+    """
+
+    def __init__(self, check: HealthCheck, at: float, before: str | None) -> None:
         self.check = check
         self.at = at
-        self.fault = f"{check.name}: does not answer within {CHECK_SECONDS:.0f} s"
-        self.thread = threading.Thread(target=self._look, name=f"check-{check.name}", daemon=True)
-        self.thread.start()
+        self._before = before
+        self._found = ""
+        self._thread = threading.Thread(target=self._look, name=f"check-{check.name}", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._found = f"{check.name}: cannot be checked, no thread can start; see `ulimit -u`"
+
+    def is_running(self) -> bool:
+        """Return whether the check has not ended."""
+        return self._thread.is_alive()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of the check, up to `seconds`."""
+        if self.is_running():
+            self._thread.join(seconds)
+
+    def fault(self, now: float) -> str:
+        """Return what is wrong as far as is known `now`; empty for nothing.
+
+        A check that is only slow, as on a busy machine, leaves in force what was found before.
+        """
+        if not self.is_running():
+            return self._found
+        if self._before is not None and now - self.at < HANG_SECONDS:
+            return self._before
+        return f"{self.check.name}: does not answer; restart what it needs, or the desk"
 
     def _look(self) -> None:
         try:
@@ -58,7 +86,7 @@ class _Run:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - what is looked at may fail in any way
             fault = f"cannot be checked ({type(error).__name__})"
-        self.fault = f"{self.check.name}: {fault}" if fault else ""
+        self._found = f"{self.check.name}: {fault}" if fault else ""
 
 
 class HealthChecks:
@@ -81,18 +109,21 @@ class HealthChecks:
             for check in self._checks:
                 run = self._runs.get(check.name)
                 if run is None or self._is_old(run):
-                    self._runs[check.name] = _Run(check, self._tick())
+                    before = run.fault(self._tick()) if run else None
+                    self._runs[check.name] = _Run(check, self._tick(), before)
             end = time.monotonic() + CHECK_SECONDS
             for run in self._runs.values():
-                run.thread.join(max(0.0, end - time.monotonic()))
-            runs = list(self._runs.values())
-        return [run.fault for run in runs if run.fault and run.check.vital is vital]
+                run.wait(max(0.0, end - time.monotonic()))
+            runs, now = list(self._runs.values()), self._tick()
+        found = [run.fault(now) for run in runs if run.check.vital is vital]
+        return [fault for fault in found if fault]
 
     def _is_old(self, run: _Run) -> bool:
-        if run.thread.is_alive():
+        if run.is_running():
             return False
-        keep = KEEP_SECONDS if run.fault else run.check.keep_seconds
-        return self._tick() - run.at >= keep
+        now = self._tick()
+        keep = KEEP_SECONDS if run.fault(now) else run.check.keep_seconds
+        return now - run.at >= keep
 
 
 class ClockWatch:

@@ -22,6 +22,7 @@ from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, HttpResponse, status_page
 from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
+from bot.infra.supervision import is_exhaustion
 from bot.journal import ReceivedMessage
 from bot.ports import Mail, MailFolder
 from bot.serve.health_checks import CHECK_SECONDS, HealthCheck, HealthChecks, running_checks
@@ -116,6 +117,7 @@ class Service:
             self.slack.button_handler.mail_is_taken = lambda: not self._failures
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
+        self.checks.list_faults(vital=True)  # what it looks at is loaded now, not when it is asked
         self.http.start()
         self._start_intake()
 
@@ -212,16 +214,14 @@ class Service:
         """
         try:
             parsed = self._read(mail)
-        except DeskError:
-            raise
         except Exception as error:
+            _raise_outage(error)
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             return self._escalate_unreadable(mail, error)
         try:
             self._store_mail(parsed, mail)
-        except DeskError:
-            raise
         except Exception as error:
+            _raise_outage(error)
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             self._attempts[mail.ref] += 1
             return self._attempts[mail.ref] >= MAX_ATTEMPTS and self._escalate_unreadable(
@@ -237,9 +237,8 @@ class Service:
             if message_id is not None:
                 self.journal.mark_failed(message_id, type(error).__name__)
             self.mailbox.settle(mail.ref, MailFolder.FAILED)
-        except DeskError:
-            raise
         except Exception as second:
+            _raise_outage(second)
             fault = type(second).__name__
             log.exception("a mail could not be left for a person", extra={"fault": fault})
             return False
@@ -325,7 +324,7 @@ class Service:
             self._give_up(message_id, error)
             return
         except Exception as error:
-            if self.journal.count_attempt(message_id) < MAX_ATTEMPTS:
+            if is_exhaustion(error) or self.journal.count_attempt(message_id) < MAX_ATTEMPTS:
                 raise
             self._give_up(message_id, error)
             return
@@ -391,6 +390,12 @@ class Service:
         if self.stopping.is_set():
             faults.append("stopping")
         return status_page(faults, [] if faults else self._list_remarks())
+
+
+def _raise_outage(error: Exception) -> None:
+    """Raise an error that is an outage, and so no fault of the mail at hand."""
+    if isinstance(error, DeskError) or is_exhaustion(error):
+        raise error
 
 
 def _outage(failures: int) -> float:
