@@ -59,6 +59,8 @@ RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
 MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
 DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
+# The user has the text already that the desk would quote.
+TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
@@ -134,6 +136,7 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
+        self.looks_first = False  # after a restore: what was sent is not known from the journal
         self.on_checkpoint: Callable[[Checkpoint], None] = _ignore
         self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
 
@@ -146,7 +149,8 @@ class Desk:
     def decide_message(self, message_id: int) -> StoredDecision:
         """Decide a stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.read_message(message_id)
-        response = self.responder.respond(self._to_message(message_id, stored))
+        message = self._to_message(message_id, stored)
+        response = self._without_second_sending(self.responder.respond(message), message)
         draft = self._compose_draft(response)
         self.on_checkpoint(Checkpoint.RESPONDED)
         for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
@@ -173,6 +177,14 @@ class Desk:
         if decided.cap:
             log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided
+
+    def _without_second_sending(self, response: Response, message: Message) -> Response:
+        """Return the response, held for a person where its reply was sent before word for word."""
+        text = compose_reply(response, self.knowledge).split()
+        sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
+        if not text or text not in sent:
+            return response
+        return _all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
@@ -315,24 +327,7 @@ class Desk:
         if not self.journal.mail_outbox.claim(mail.id, self.worker):
             return False
         self.on_checkpoint(Checkpoint.CLAIMED)
-        # The bytes are checked once more, for the journal may have been changed since.
-        try:
-            allowed = self.outbound.check_mail(
-                mail.body,
-                automatic=mail.automatic,
-                case_number=self.journal.cases.find_number(mail.message_id or 0),
-            ).allowed
-        except Exception as error:
-            log.exception("a check broke", extra={"outbox_id": mail.id})
-            self._retry_later(
-                mail,
-                f"the outbound check broke ({type(error).__name__})",
-                max_retries=MAX_BROKEN_DELIVERIES,
-            )
-            return False
-        if not allowed:
-            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
-            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
+        if not self._may_go(mail):
             return False
         try:
             self.out.send(mail.body, recipient=mail.recipient)
@@ -349,6 +344,28 @@ class Desk:
             return True
         log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
         return False
+
+    def _may_go(self, mail: OutgoingMail) -> bool:
+        """Return whether a claimed mail may be delivered; any other state is stored here."""
+        if self.looks_first and self._was_sent(mail):
+            self.journal.mail_outbox.mark_sent(mail.id)
+            log.warning("it was sent before the restore", extra={"outbox_id": mail.id})
+            return False
+        # The bytes are checked once more, for the journal may have been changed since.
+        try:
+            number = self.journal.cases.find_number(mail.message_id or 0)
+            allowed = self.outbound.check_mail(
+                mail.body, automatic=mail.automatic, case_number=number
+            ).allowed
+        except Exception as error:
+            fault = f"the outbound check broke ({type(error).__name__})"
+            log.exception("a check broke", extra={"outbox_id": mail.id})
+            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
+            return False
+        if not allowed:
+            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
+        return allowed
 
     def _retry_later(
         self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None
@@ -431,7 +448,7 @@ class Desk:
             if isinstance(o, Escalation) and o.candidates
             else o
             for o in response.outcomes
-            if o.reason is not EscalationReason.ASKED_AGAIN  # the user has that text already
+            if o.reason not in TOLD_BEFORE
         )
         if not drafted:
             return ""
@@ -460,9 +477,12 @@ def _without_announced(response: Response, announced: Priority | None) -> Respon
     return replace(response, outcomes=rest)
 
 
-def _all_held(response: Response, priority: Priority) -> Response:
+def _all_held(
+    response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
+) -> Response:
     """Return the response with every outcome held for a person, at one priority."""
-    return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
+    outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
+    return replace(response, outcomes=outcomes)
 
 
 def _for_its_owner(response: Response) -> Response:
@@ -473,10 +493,12 @@ def _for_its_owner(response: Response) -> Response:
     return replace(response, outcomes=tuple(outcomes))
 
 
-def _held(outcome: Outcome, priority: Priority) -> Escalation:
+def _held(
+    outcome: Outcome, priority: Priority, reason: EscalationReason = EscalationReason.HELD
+) -> Escalation:
     return Escalation(
         question=outcome.question,
-        reason=EscalationReason.HELD,
+        reason=reason,
         priority=priority,
         probability=outcome.probability,
         candidates=outcome.candidates,

@@ -77,7 +77,8 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     facts = facts if refused else []
     blocks = [templates.greeting, *_urgent(response, templates)]
     if parts:
-        blocks.append(templates.answers_lead if len(parts) > 1 else templates.answer_lead)
+        several = len(numbering.answered) > 1
+        blocks.append(templates.answers_lead if several else templates.answer_lead)
         blocks += _answers(parts, numbering, knowledge)
     if refused:
         first, *others = templates.refusal
@@ -86,7 +87,18 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     blocks += _next_steps(response, knowledge, numbering, case_number)
     if named := [*answers.values(), *facts]:
         blocks.append(source_line(templates, knowledge.post, named))
-    return "\n\n".join([*blocks, templates.footer]) + "\n"
+    # Who is told that a person will answer need not be told how to reach one.
+    footer = templates.footer if parts or refused else templates.acknowledgement
+    return "\n\n".join([*blocks, footer]) + "\n"
+
+
+def compose_correction(passages: Sequence[Passage], language: str, knowledge: Knowledge) -> str:
+    """The mail that says what the post says now to somebody who was told something else."""
+    templates = knowledge.templates.get(language, knowledge.templates["en"])
+    blocks = [templates.greeting, templates.correction_lead]
+    blocks += (headed(knowledge, passage) for passage in passages)
+    blocks += [source_line(templates, knowledge.post, passages), templates.footer]
+    return "\n\n".join(blocks) + "\n"
 
 
 def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
@@ -147,7 +159,7 @@ def source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -
     """Title and link of the post, and the days on which these passages were published."""
     dates = (date_named(p.date) for p in passages)
     named = [source_named(templates, post), *sorted(set(dates)), post.url]
-    return " ".join(named)
+    return " ".join(filter(None, named))  # a post may have no link
 
 
 def source_named(templates: Templates, post: Post) -> str:

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from bot.answering import segmentation
 from bot.answering.evidence import HITS, QUOTED
+from bot.answering.feedback import with_feedback
 from bot.answering.interpretation import (
     InterpretedQuestion,
     ScreenedQuestion,
@@ -15,6 +16,7 @@ from bot.answering.interpretation import (
     is_about_sample,
     is_probable_refusal,
     language_of,
+    last_question,
     questions_of,
     without_announcements,
     without_chatter,
@@ -105,6 +107,7 @@ class Responder:
         notes: list[str] = []
         decided = self._outcomes(message, said, language, explain, notes)
         outcomes = _without_repeats(decided, message)
+        outcomes = with_feedback(outcomes, message, said.own, self.knowledge)
         before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
         if before or any(map(wants_person, (message.subject, without_quotes(said.own)))):
             outcomes = _for_a_person(outcomes)
@@ -159,7 +162,10 @@ class Responder:
         shown = quoted or _passed_on(message)
         suspicious = shows_suspicious(own, message.shown)
         own = without_quotes(own) if quoted else own
-        asked = questions_of(own, shown, earlier=_told_in_subject(message))
+        asked = questions_of(
+            own, shown, subject=_told_in_subject(message),
+            asked_before=_told_before(self._user_turns(message)),
+        )  # fmt: skip
         readings = self._readings(asked, shown, explain)
         if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
             return self._with_rules([self._screened(readings[0], whole)])
@@ -381,6 +387,12 @@ def _told_in_subject(message: Message) -> str:
     return message.subject
 
 
+def _told_before(turns: Sequence[str]) -> str:
+    """What the asker asked last; a demand that is refused says nothing of the next question."""
+    asked = last_question(turns)
+    return "" if isinstance(screen(asked), Refuse) else asked
+
+
 def _passed_on(message: Message) -> str:
     """In English what kind of mail the asker forwards or encloses; empty where none is."""
     if not message.shown:
@@ -420,14 +432,14 @@ def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
-    """An answer that the desk has sent in this conversation did not help: a person goes on."""
+    """Where the best passage was sent in this conversation, it did not help: a person goes on."""
     sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
     return [_asked_again(o) if sent and _is_in(sent, o) else o for o in outcomes]
 
 
 def _is_in(sent: str, outcome: Outcome) -> bool:
     quotes = outcome.passages if isinstance(outcome, Answer) else ()
-    return bool(quotes) and all(stands_in(each, sent) for each in quotes)
+    return bool(quotes) and stands_in(quotes[0], sent)
 
 
 def _asked_again(outcome: Outcome) -> Escalation:

@@ -16,6 +16,7 @@ from bot.journal.records import QueueRow
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
+from bot.text.printable import printable_line, quote_lines
 
 QUEUE_LENGTH = 50  # cases that `queue` lists without --all; nobody reads more at once
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
@@ -64,6 +65,8 @@ def queue_lines(journal: Journal, texts: StaffTexts, *, limit: int | None = None
         )
         since = f"  (+{case['later']} since)" if case["later"] else ""
         yield f"      {case['first_line']}{since}"
+        if case["proof"]:
+            yield f"      {case['proof']}"
     if more := waiting["open"] - len(waiting["cases"]):
         yield f"… and {more} more open cases; `incident-desk queue --all` lists them"
     for mail in waiting["mails"]:
@@ -80,27 +83,32 @@ def queue_lines(journal: Journal, texts: StaffTexts, *, limit: int | None = None
 def case_lines(app: App, case_id: int) -> Iterator[str]:
     """Yield everything about a case as lines of text; InputError when there is no such case."""
     case, texts = _case(app, case_id), read_staff_texts(app.settings.knowledge)
-    reason = texts.reasons[EscalationReason(case.reason)]
-    yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
-    yield f"state     {_state(case)}"
-    yield f"came      {case.opened_at}" + (f", due {case.due_at}" if case.due_at else "")
-    yield f"from      {case.sender}"
-    rule = case.rule and not case.rule.startswith(NO_RULE)
-    yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
-    yield f"first     {reason.do}"
-    if case.masked:
-        yield f"removed   {', '.join(case.masked)}"
+    yield from map(printable_line, _head(case, texts))
     yield from _conversation(app, case)
     yield from _candidates(app, case)
     if case.drafted and case.open:
         yield from ("", "--- draft", case.draft.rstrip())
     yield from ("", "--- what was done")
     for entry in read_audit(app.journal.engine, case.id):
-        yield f"{entry.at}  {entry.actor:<10}  {entry.event}"
+        yield printable_line(f"{entry.at}  {entry.actor:<10}  {entry.event}")
     if case.open:
         ways = "--text T | --file F | --dismiss"
         may = case.drafted and case.reason not in NEVER_BY_DRAFT
         yield f"\ndecide with: incident-desk decide {case.id} {'--approve | ' * may}{ways}"
+
+
+def _head(case: Case, texts: StaffTexts) -> Iterator[str]:
+    """Yield what the case is: its state, its sender, why it is here, what to do first."""
+    reason = texts.reasons[EscalationReason(case.reason)]
+    yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
+    yield f"state     {_state(case)}"
+    yield f"came      {case.opened_at}" + (f", due {case.due_at}" if case.due_at else "")
+    yield f"from      {case.sender}" + (f" ({case.proof.words})" if case.proof.words else "")
+    rule = case.rule and not case.rule.startswith(NO_RULE)
+    yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
+    yield f"first     {reason.do}"
+    if case.masked:
+        yield f"removed   {', '.join(case.masked)}"
 
 
 def decide(
@@ -165,7 +173,8 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
         )
     if not case.drafted:
         raise InputError(f"case {case.id} has no draft to approve; write one with --text")
-    if not confirm(f"to: {case.sender}\n\n{case.draft.rstrip()}\n"):
+    proof = f" ({case.proof.words})" if case.proof.words else ""
+    if not confirm(f"to: {case.sender}{proof}\n\n{case.draft.rstrip()}\n"):
         raise DeskError(f"case {case.id} stays open: nothing was sent")
     if _case(app, case.id).version != case.version:
         raise InputError(
@@ -187,7 +196,7 @@ def _row(case: QueueRow, texts: StaffTexts, now: datetime) -> dict[str, Any]:
     return {
         "id": case.id, "priority": case.priority, "reason": case.reason,
         "topic": texts.reasons[EscalationReason(case.reason)].title,
-        "from": mask_address(case.sender), "opened_at": case.opened_at,
+        "from": mask_address(case.sender), "proof": case.proof.words, "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
         "first_line": case.first_line[:MAX_FIRST_LINE_CHARACTERS],
@@ -210,14 +219,17 @@ def _conversation(app: App, case: Case) -> Iterator[str]:
     own = app.journal.read_message(case.message_id).text
     for entry in read_transcript(app.journal.engine, case.id):
         yield ""
-        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}"
-        yield case.text if entry.text == own and not entry.mail else _text_of(entry)
+        proof = f" ({entry.proof.words})" if entry.proof.words else ""
+        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}{proof}"
+        if entry.mail:
+            yield _text_of(entry)
+        else:
+            yield quote_lines(case.text if entry.text == own else entry.text)
 
 
 def _text_of(entry: TranscriptEntry) -> str:
-    if not entry.mail:
-        return entry.text
-    return text_of(entry.mail).rstrip()
+    """Return the text of an entry: of a mail of ours, its plain part."""
+    return text_of(entry.mail).rstrip() if entry.mail else entry.text
 
 
 def _candidates(app: App, case: Case) -> Iterator[str]:
@@ -225,7 +237,7 @@ def _candidates(app: App, case: Case) -> Iterator[str]:
     yield from ("", "--- what was asked, and what is nearest in the post")
     for question in case.questions:
         shown = f"p={question.probability:.2f}: {question.text}"
-        yield f"{question.kind}, {question.reason}, {shown}"
+        yield printable_line(f"{question.kind}, {question.reason}, {shown}")
         for passage in (known[i] for i in question.passages[:MAX_CANDIDATES] if i in known):
             yield f"    {passage.id} ({passage.heading})"
             yield f"        {' '.join(passage.text.split())}"

@@ -9,6 +9,7 @@ from http.client import HTTPConnection, HTTPException
 from itertools import islice
 
 from bot.app import STAMP, App
+from bot.corpus.movement import check_movement
 from bot.domain import HealthLine
 from bot.errors import DeskError, InputError, MissingError
 from bot.files import open_to_others
@@ -22,7 +23,6 @@ from bot.settings import MailKind
 NOTHING_LEARNED = (
     "nothing learned: too few wordings in knowledge/questions; the desk reads the post alone"
 )
-NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
 MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
 MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
 MAX_CLOCK_LEAD_SECONDS = 60  # of the newest line of the audit before our clock
@@ -75,6 +75,7 @@ def _replies(app: App) -> Iterator[HealthLine]:
 
 def _index(app: App) -> Iterator[HealthLine]:
     """Check index, fit and model; an index that was made before and is gone is not made again."""
+    yield check_movement(app.knowledge, app.learned)  # before what moved is learned
     made_before = (app.settings.home / STAMP).exists()
     if fault := made_before and find_index_fault(app):
         yield HealthLine(name="index", good=False, says=fault)
@@ -166,12 +167,8 @@ def _running(app: App) -> Iterator[HealthLine]:
 
 def _mail(app: App) -> Iterator[HealthLine]:
     """Check a real mailbox, or say how senders of the local one are verified."""
+    yield app.sender_check
     if app.settings.mail is MailKind.LOCAL:
-        trusted = app.settings.authserv_id
-        yield HealthLine(
-            name="sender", good=True,
-            says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
-        )  # fmt: skip
         return
     for name, good, says in app.selftest():
         yield HealthLine(name=name, good=good, says=says)

@@ -2,14 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from bot.corpus.conflicts import Conflict, find_conflicts
 from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
-from bot.corpus.post import INTRODUCTION, Post, read_post
+from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
 from bot.corpus.questions import Wording, known_wordings, read_questions
 from bot.corpus.references import known_notes, lost_references
 from bot.corpus.templates import Templates, read_templates
@@ -42,8 +44,21 @@ class Knowledge:
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
-        """How people ask; read when wanted, because the desk answers with what it has learned."""
-        return known_wordings(self.stated_wordings, self.passages)
+        """How people ask; read when wanted, because the desk answers with what it has learned.
+
+        An FAQ answer that no file of questions leads to is asked for by its own question.
+        """
+        known = known_wordings(self.stated_wordings, self.passages)
+        led_to = {name for wording in known if wording.answers for name in wording.passages}
+        own = (
+            Wording(
+                text=passage.heading, label=passage.id, kind="intent", passages=(passage.id,),
+                language=passage.language,
+            )
+            for passage in self.offered
+            if known and passage.id not in led_to and is_question(passage.heading)
+        )  # fmt: skip
+        return (*known, *own)
 
     @cached_property
     def stated_wordings(self) -> tuple[Wording, ...]:
@@ -95,19 +110,22 @@ class Knowledge:
         )  # fmt: skip
 
     @cached_property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Sentences of the post that do not agree, and promises for days that have passed."""
+        return find_conflicts(self.post, self.notes, datetime.now(UTC).date())
+
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
         stated = warnings(self.post.passages, self.notes, self.templates, self.post.url)
-        return (
-            *stated,
-            *lost_references(
-                self.folder,
-                self.passages,
-                self.stated_notes,
-                self.stated_wordings,
-                self.stated_messages,
-            ),
+        lost = lost_references(
+            self.folder,
+            self.passages,
+            self.stated_notes,
+            self.stated_wordings,
+            self.stated_messages,
         )
+        return (*stated, *map(str, self.conflicts), *lost)
 
     @cached_property
     def changes(self) -> PassageChanges:
@@ -121,7 +139,7 @@ class Knowledge:
     @property
     def offered(self) -> tuple[Passage, ...]:
         """Every passage that may be quoted."""
-        never = {e.passage for e in self.notes.never_quote}
+        never = self.notes.replaced
         return tuple(p for p in self.post.passages if p.id not in never)
 
     def heading_of(self, passage: Passage) -> str:
@@ -131,8 +149,8 @@ class Knowledge:
         return noted.get(passage.id, own)
 
     def quotable(self, passage_ids: list[str]) -> list[str]:
-        """`passage_ids` with errata replaced; order kept, each once."""
-        instead = {e.passage: e.instead for e in self.notes.never_quote}
+        """`passage_ids` with errata and what is superseded replaced; order kept, each once."""
+        instead = self.notes.replaced
         return list(dict.fromkeys(q for p in passage_ids for q in instead.get(p, [p])))
 
     def companions(self, passage_ids: list[str]) -> list[str]:

@@ -25,10 +25,16 @@ def domains(text: str) -> frozenset[str]:
 
 
 def unlisted(text: str, notes: Notes) -> tuple[str, ...]:
-    """What in `text` is not exactly a listed link, address or host; any number and markup."""
-    rest = _without_links(text)
-    numbers, marks = NUMBER.findall(DATE.sub(" ", rest)), MARKUP.findall(rest)
+    """What in `text` is not exactly a listed link, address, host or number; any markup."""
+    marks = MARKUP.findall(_without_links(text))
+    listed = {_digits(number) for number in notes.numbers}
+    numbers = [number for number in numbers_in(text) if _digits(number) not in listed]
     return tuple(dict.fromkeys([*unlisted_links(text, notes), *numbers, *marks]))
+
+
+def numbers_in(text: str) -> tuple[str, ...]:
+    """The long numbers of a text, such as telephone numbers; dates and links are none."""
+    return tuple(dict.fromkeys(NUMBER.findall(DATE.sub(" ", _without_links(text)))))
 
 
 def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
@@ -43,6 +49,10 @@ def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
 def without_link_addresses(text: str) -> str:
     """`text` as people read it aloud: what compares meanings is not to weigh addresses."""
     return str(LINK_ADDRESS.sub("", text))
+
+
+def _digits(number: str) -> str:
+    return "".join(char for char in number if char.isdigit())
 
 
 def _without_links(text: str) -> str:

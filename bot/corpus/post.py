@@ -10,11 +10,11 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 
 import yaml
 
+from bot.corpus.dates import day_of_later_statement
 from bot.corpus.ids import WORD, KnownPassage, PassageDraft, assign_ids
 from bot.domain import Passage
 from bot.errors import KnowledgeError
@@ -26,7 +26,6 @@ OPENS = re.compile(r"\s*\(opens in a new window\)")
 MARK = re.compile(r"(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
 HEADING = re.compile(r"^(?:#{1,6}\s+\**|\*\*)([^*]+?)\**\s*$")
 BULLET = re.compile(r"^(?:[-*+•・]|\d{1,2}[.)])\s+")
-DATED = re.compile(r"^\W*([A-Z][a-z]+ \d{1,2}, \d{4}) clarification")
 # "14. April" is a day and ends no sentence; Chinese and Japanese put no space behind theirs.
 MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 SENTENCE = re.compile(
@@ -114,7 +113,7 @@ def clean(text: str, links: Collection[str] = ()) -> str:
 
 
 def _without_marks(text: str) -> str:
-    return MARK.sub("", OPENS.sub("", text))
+    return MARK.sub("", OPENS.sub("", text)).replace("\x60", "")
 
 
 def _link_text(link: re.Match[str], links: Collection[str]) -> str:
@@ -191,7 +190,7 @@ def _passages(
     faq_from = _faq_start(blocks)
     drafts = dict.fromkeys(  # what stands twice under one heading is one passage
         PassageDraft(heading=heading, text=said, faq=place >= faq_from)
-        for place, heading, text in _texts(blocks, faq_from)
+        for place, heading, text in _texts(blocks)
         if (said := without_lead_in(text))
     )
     ids = assign_ids(list(drafts), known)
@@ -199,7 +198,7 @@ def _passages(
         yield _passage(name, draft, published, language)
 
 
-def _texts(blocks: list[Block], faq_from: int) -> Iterator[tuple[int, str, str]]:
+def _texts(blocks: list[Block]) -> Iterator[tuple[int, str, str]]:
     """Place, heading and text of each passage; a list of items stands with its lead-in."""
     lead: Block | None = None
     for place, block in enumerate(blocks):
@@ -210,7 +209,7 @@ def _texts(blocks: list[Block], faq_from: int) -> Iterator[tuple[int, str, str]]
         if lead:
             yield place - 1, lead.heading, lead.lines[0]
         lead = None
-        if not block.bullets and place < faq_from and _leads_in(blocks, place):
+        if not block.bullets and _leads_in(blocks, place):
             lead = block
             continue
         whole = _is_list_of_items(block) and len(block.lines) > 1
@@ -252,20 +251,13 @@ def is_question(heading: str) -> bool:
 
 def _passage(name: str, draft: PassageDraft, published: str, language: str) -> Passage:
     heading, text = draft.heading, draft.text
-    dated = DATED.match(text)
+    later = day_of_later_statement(heading, text)
     return Passage(
         id=name,
         heading=heading,
         text=text,
         sentences=sentences(text),
-        date=_iso(dated[1]) if dated else published,
+        date=later.isoformat() if later else published,
         language=language,
         version=hashlib.sha256(f"{heading}\n{text}".encode()).hexdigest()[:12],
     )
-
-
-def _iso(text: str) -> str:
-    try:
-        return datetime.strptime(text, "%B %d, %Y").date().isoformat()  # noqa: DTZ007 - a day, not a moment
-    except ValueError:
-        return date.min.isoformat()

@@ -21,6 +21,11 @@ def known_notes(notes: Notes, passages: Collection[str]) -> Notes:
                 for each in notes.never_quote
                 if each.passage in passages
             ],
+            "superseded": [
+                each
+                for each in notes.superseded
+                if each.passage in passages and each.by in passages
+            ],
             "quote_together": [
                 each
                 for each in notes.quote_together
@@ -45,7 +50,11 @@ def lost_references(
     messages: Iterable[LabelledMessage],
 ) -> tuple[str, ...]:
     """A line for each file and passage that it names although the post does not have it."""
-    lost = [*_in_notes(notes, passages), *_in_wordings(wordings, passages)]
+    lost = [
+        *_in_notes(notes, passages),
+        *_in_superseded(notes, passages),
+        *_in_wordings(wordings, passages),
+    ]
     lines = [
         f"{_place(folder, file, name)}: {what} names {name!r}, which the post does not have{then}"
         for file, what, name, then in dict.fromkeys(lost)
@@ -64,11 +73,21 @@ def _in_notes(notes: Notes, passages: Collection[str]) -> Iterator[tuple[str, st
             alone = name == companion.together and companion.passage in passages
             then = f"; {companion.passage} is quoted without it now" if alone else ""
             yield file, "quote_together", name, then
-    for alternatives in notes.quote_one_of:
-        for name in _unknown(alternatives.passages, passages):
-            yield file, "quote_one_of", name, ""
-    for name in _unknown(notes.quote_in_refusals, passages):
-        yield file, "quote_in_refusals", name, ""
+    lists = {
+        "quote_one_of": [p for each in notes.quote_one_of for p in each.passages],
+        "headings": [each.passage for each in notes.headings],
+        "quote_in_refusals": notes.quote_in_refusals,
+    }
+    for field, names in lists.items():
+        yield from ((file, field, name, "") for name in _unknown(names, passages))
+
+
+def _in_superseded(notes: Notes, passages: Collection[str]) -> Iterator[tuple[str, str, str, str]]:
+    for each in notes.superseded:
+        for name in _unknown([each.passage, each.by], passages):
+            again = name == each.by and each.passage in passages
+            then = f"; {each.passage} is quoted again now" if again else ""
+            yield "notes.yaml", "superseded", name, then
 
 
 def _in_wordings(

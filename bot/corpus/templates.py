@@ -46,6 +46,8 @@ class Templates(BaseModel):
     answer_within: dict[ExpectedTime, str]  # when to expect the answer of a person
     secret_found: str  # a secret was removed; what to do about it
     secret_kinds: dict[SecretKind, str]
+    correction_lead: str  # before passages that have changed since they were quoted
+    acknowledgement: str  # in place of the footer where all of a message goes to a person
     footer: str  # how to reach a person
     footer_write_to: str = ""  # the same where the incident names a mailbox that people read
 
@@ -54,7 +56,8 @@ class Templates(BaseModel):
         fixed = (
             self.greeting, self.subject, self.answer_lead, self.answers_lead, self.handover,
             self.handover_with_answers, self.handover_numbers, self.handover_urgent,
-            self.case_number, self.published_wording, self.secret_found, self.footer,
+            self.case_number, self.published_wording, self.correction_lead, self.secret_found,
+            self.acknowledgement, self.footer,
         )  # fmt: skip
         return (*fixed, *self.refusal, *self.answer_within.values(), *self.secret_kinds.values())
 

@@ -14,8 +14,14 @@ def warnings(
     passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Templates], url: str
 ) -> tuple[str, ...]:
     """What the outbound check would stop, FAQ answers that say nothing alone, and the remedy."""
-    settled = {e.passage for e in notes.never_quote}
-    found: list[str] = []
+    passages, settled = list(passages), notes.replaced
+    dates = {passage.id: passage.date for passage in passages}
+    found = [
+        f"{each.passage} is superseded by {each.by}, which is not of a later day: exchange them in "
+        "superseded in notes.yaml, or use never_quote"
+        for each in notes.superseded
+        if dates[each.by] <= dates[each.passage]
+    ]
     for passage in passages:
         dealt = (
             "never quoted (notes.yaml)"
@@ -34,6 +40,6 @@ def warnings(
             f"replies/{language}.yaml names {each}, which is on no list: its replies are stopped"
             for each in stopped
         ]
-    if unlisted(url, notes):
+    if url and unlisted(url, notes):
         found.append(f"the post's own link {url} is on no list: add it to links in notes.yaml")
     return tuple(found)

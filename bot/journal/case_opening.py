@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from bot.domain import Priority
+from bot.domain import Priority, SenderProof
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import storable
 from bot.journal.folding import alike_keys, find_lead
-from bot.journal.ranking import is_proven, is_proven_rank, rank_of
+from bot.journal.ranking import is_proven_rank, rank_of
 from bot.journal.records import Stage
 from bot.journal.tables import escalation, message
 from bot.journal.threads import open_cases, thread_of
@@ -29,8 +29,9 @@ MAX_OPEN_CASES_PER_THREAD = 6
 class CaseOpener:
     """Opens cases and knows when each is due; without limits no case is ever due."""
 
-    def __init__(self, clock: Clock, limits: Limits | None) -> None:
+    def __init__(self, clock: Clock, limits: Limits | None, hasher: counting.CountHasher) -> None:
         self._clock = clock
+        self._hasher = hasher
         self._limits = limits
 
     def open(
@@ -90,9 +91,9 @@ class CaseOpener:
         self, db: sql.Connection, message_id: int, priority: Priority
     ) -> dict[str, Any]:
         """Return the rank of a new case and the case whose card stands for it, if any."""
-        query = sql.select(message.c.sender, message.c.text, message.c.rule)
+        query = sql.select(message.c.sender, message.c.text, message.c.proof)
         row = db.execute(query.where(message.c.id == message_id)).one()
-        rank = rank_of(priority, proven=is_proven(row.rule))
+        rank = rank_of(priority, proven=SenderProof(row.proof).believed)
         keys = alike_keys(row.sender, row.text)
         lead = None
         if self._limits:
@@ -104,7 +105,7 @@ class CaseOpener:
         if self._limits is None:
             return False
         thread = str(db.execute(sql.select(thread_of(message_id))).scalar())
-        who = (Scope.THREAD, counting.thread_key(thread))
+        who = (Scope.THREAD, self._hasher.thread_key(thread))
         return counting.is_used_up(db, self._limits.caps, who, self._clock)
 
     def _update_joined_case(

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from bot.journal.folding import FOLDED_COUNT
-from bot.journal.ranking import is_proven
+from bot.domain import SenderProof
+from bot.journal.folding import FOLDED_COUNT, is_folded
 from bot.journal.records import (
     Case,
     CaseAction,
@@ -60,8 +60,9 @@ PARENT = (
 CASE = (
     sql.select(
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
-        message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
-        PARENT.label("parent"), LATER.label("later"), LAST.label("last"),
+        message.c.redactions, message.c.proof, message.c.conversation_id, message.c.erased_at,
+        MESSAGES.label("messages"), PARENT.label("parent"), LATER.label("later"),
+        LAST.label("last"),
         OTHERS_LAST.label("others_last"), FOLDED_COUNT.label("folded"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
@@ -78,7 +79,7 @@ QUEUE = (
         *(escalation.c[name] for name in (
             "id", "priority", "reason", "opened_at", "due_at", "owner",
         )),
-        message.c.sender, message.c.headers, LATER.label("later"),
+        message.c.sender, message.c.headers, message.c.proof, LATER.label("later"),
         sql.func.substr(message.c.text, 1, MAX_QUEUE_TEXT).label("text"),
         sql.and_(escalation.c.draft != "", _of_case.exists()).label("drafted"),
     )
@@ -106,13 +107,14 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         version=version_of(row), priority=row.priority, reason=row.reason,
         opened_at=row.opened_at, sender=row.sender, text=text_for_staff(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
+        proof=SenderProof(row.proof),
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         questions=tuple(_case_question(o) for o in db.execute(outcomes.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
-        folded=row.folded, proven=is_proven(row.rule), rank=row.rank,
+        erased_at=row.erased_at, folded=row.folded, rank=row.rank,
     )  # fmt: skip
 
 
@@ -136,11 +138,13 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided at `since` or later, by case id, but for those whose card
-    another one stands for, the most urgent first. No text is read.
+    It covers open cases and those decided or erased at `since` or later, by case id, but for those
+    whose card another one stands for, the most urgent first. No text is read.
     """
-    recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since)
-    query = STAMPED.where(recent, escalation.c.fold_id.is_(None))
+    recent = sql.or_(
+        escalation.c.state == "open", decision.c.decided_at >= since, message.c.erased_at >= since
+    )
+    query = STAMPED.where(recent, sql.not_(is_folded()))
     rows = db.execute(query.order_by(escalation.c.rank, escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
     return {row.id: _stamp(row, mails.get(row.message_id)) for row in rows}

@@ -7,7 +7,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import EscalationReason, Priority
+from bot.domain import EscalationReason, Priority, SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.case_queries import (
@@ -78,7 +78,7 @@ class Cases:
                 id=r.id, priority=r.priority, reason=r.reason, sender=r.sender,
                 first_line=next(iter(text_for_staff(r).strip().splitlines()), ""),
                 opened_at=r.opened_at, due_at=r.due_at, owner=r.owner, later=r.later,
-                drafted=bool(r.drafted),
+                drafted=bool(r.drafted), proof=SenderProof(r.proof),
             )
             for r in rows
         ]  # fmt: skip
@@ -229,13 +229,15 @@ class Cases:
         return True
 
     def reopen(self, case_id: int, *, actor: str, version: str = "") -> bool:
-        """Reopen a decided case for `actor`; return False when it is open or has changed.
+        """Reopen a decided case for `actor`; return False when it is open, erased or has changed.
 
         The earlier decision remains in the audit. With a `version` the case must still have it.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
-            if row is None or row.state == "open" or (version and version_of(row) != version):
+            if row is None or row.state == "open" or row.erased_at:
+                return False
+            if version and version_of(row) != version:
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
             due = self._opener.due_at(Priority(row.priority))

@@ -18,6 +18,19 @@ FOLDED_COUNT = (
 )
 
 
+def is_folded() -> sql.ColumnElement[bool]:
+    """Return a condition for cases whose card another one stands for, as long as that is open."""
+    return sql.and_(
+        escalation.c.fold_id.is_not(None),
+        sql.or_(
+            escalation.c.state != "open",
+            sql.select(_others.c.id)
+            .where(_others.c.id == escalation.c.fold_id, _others.c.state == "open")
+            .exists(),
+        ),
+    )
+
+
 def alike_keys(sender: str, text: str) -> dict[str, str]:
     """Return the columns of a case by which cases that are alike find each other."""
     return {"sender_key": alike_key(sender), "text_key": alike_key(text) if text.strip() else ""}

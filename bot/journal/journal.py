@@ -12,15 +12,25 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import AnswerReason, Escalation, EscalationReason, Outcome, Priority, Response
+from bot.domain import (
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Outcome,
+    Priority,
+    Response,
+    SenderProof,
+)
 from bot.errors import DeskError
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.corrections import Corrections
 from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.ledger import Ledger
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.pages import Pages
@@ -31,6 +41,7 @@ from bot.journal.records import (
     Reply,
     StoredDecision,
 )
+from bot.journal.retention import Retention
 from bot.journal.slack_events import SlackStore
 from bot.journal.tables import (
     TABLES,
@@ -45,18 +56,28 @@ from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
 DAY_SECONDS = 86_400.0
+INCIDENT = "incident: "  # begins the line of the audit that names the incident
+CAPPED = "R14"  # how the rule begins of a mail whose reply a cap held; its sender is believed
+# The messages that count as what their sender said before.
+IN_HISTORY = sql.or_(message.c.verdict == "answer", message.c.rule.startswith(CAPPED))
 MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 
 
 class Journal:
     """The journal of one desk on SQLite or PostgreSQL; each method is one transaction.
 
-    Without `limits` no cap holds a reply and no case is due. SettingsError for a wrong URL and
+    Without `limits` no cap holds a reply and no case is due. `key` is that of the installation,
+    with which senders are hashed where answers are counted. SettingsError for a wrong URL and
     MissingError for a database that does not answer.
     """
 
     def __init__(
-        self, url: str, *, limits: Limits | None = None, clock: Clock = wall_clock
+        self,
+        url: str,
+        *,
+        limits: Limits | None = None,
+        clock: Clock = wall_clock,
+        key: bytes = b"",
     ) -> None:
         self.engine = connect(url)
         self.limits = limits
@@ -67,17 +88,33 @@ class Journal:
             self.engine.dispose()
             raise
         self.file = DatabaseFile(self.engine)
-        self._opener = CaseOpener(clock, limits)
+        self.hasher = counting.CountHasher(key)
+        self._opener = CaseOpener(clock, limits, self.hasher)
         self.cases = Cases(self.engine, clock, self._opener)
         waits = limits.retry_seconds if limits else (DAY_SECONDS,)
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener, longest_wait=max(waits))
         self.slack = SlackStore(self.engine, clock)
         self.pages = Pages(self.engine, clock, limits.flood if limits else None)
         self.workers = Workers(self.engine, clock)
+        self.corrections = Corrections(self.engine, clock)
+        self.ledger = Ledger(self.engine)
+        self.retention = Retention(self.engine, clock)
 
     def close(self) -> None:
         """Close all connections to the database."""
         self.engine.dispose()
+
+    def name_incident(self, key: str) -> str:
+        """Note that the journal belongs to the incident `key`, unless one is noted already.
+
+        Return the key of the incident that it belongs to.
+        """
+        noted = sql.select(audit.c.event).where(audit.c.event.startswith(INCIDENT))
+        with writing(self.engine) as db:
+            found = db.execute(noted.order_by(audit.c.id).limit(1)).scalar()
+            if not found:
+                append_audit(db, stamp(self.clock()), "desk", f"{INCIDENT}{key}", None)
+        return str(found).removeprefix(INCIDENT) if found else key
 
     def receive(
         self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
@@ -156,18 +193,26 @@ class Journal:
             channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
             verdict=row.verdict, rule=row.rule, sender=row.sender, headers=json.loads(row.headers),
             text=row.text, redactions=tuple(json.loads(row.redactions)),
+            proof=SenderProof(row.proof),
         )  # fmt: skip
 
     def read_history(self, message_id: int) -> list[str]:
-        """Return the last masked texts of the conversation before this message, oldest first."""
+        """Return the last masked texts of the conversation before this message, oldest first.
+
+        What a rule held or dropped is left out: it must not change how the next message is decided.
+        """
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
-        query = sql.select(message.c.text).join(
-            this_row,
-            sql.and_(
-                message.c.conversation_id == this_row.c.conversation_id,
-                message.c.seq < this_row.c.seq,
-            ),
+        query = (
+            sql.select(message.c.text)
+            .join(
+                this_row,
+                sql.and_(
+                    message.c.conversation_id == this_row.c.conversation_id,
+                    message.c.seq < this_row.c.seq,
+                ),
+            )
+            .where(IN_HISTORY)
         )
         with reading(self.engine) as db:
             texts = db.execute(query.order_by(message.c.seq.desc()).limit(MAX_HISTORY)).scalars()
@@ -201,12 +246,12 @@ class Journal:
                 return StoredDecision(response=response, first=False)
             cap: Scope | None = None
             if reply and capped and self.limits:
-                who = counting.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+                who = self.hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
                 response, reply = capped(cap).response, None
                 held = message.update().where(message.c.id == message_id)
-                db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
+                db.execute(held.values(verdict="hold", rule=f"{CAPPED} cap: {cap}"))
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)
             case_number = self._insert_outcomes(db, message_id, response, draft)
             if reply:
@@ -299,7 +344,7 @@ class Journal:
             verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
             headers=json.dumps(received.headers), text=storable(received.text),
             redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
-            message_id_header=storable(received.message_id),
+            message_id_header=storable(received.message_id), proof=received.proof.value,
         )  # fmt: skip
         stored = _inserted(db, row)
         self._append_audit(db, "desk", f"received:{received.verdict}", stored)

@@ -6,16 +6,9 @@ import re2
 
 from bot.domain import Priority
 
-# The mail rules that hold a mail because its sender is not proven, as `message.rule` begins.
-UNPROVEN_RULES = ("R10 ", "R11 ")
 MAX_URGENCY = max(priority.urgency for priority in Priority)
 LOWEST_RANK = 2 * MAX_URGENCY + 1
 NO_WORD = re2.compile(r"\W+")
-
-
-def is_proven(rule: str) -> bool:
-    """Return whether the sender of a message is proven, by the mail rule that decided on it."""
-    return not rule.startswith(UNPROVEN_RULES)
 
 
 def rank_of(priority: Priority, *, proven: bool) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import Response
+from bot.domain import Response, SenderProof
 
 
 class MessageState(StrEnum):
@@ -36,6 +36,7 @@ class CaseAction(StrEnum):
     DISMISSED = "dismissed"  # closed from the terminal, without a mail
     RESOLVED = "resolved"  # closed from Slack, without a mail
     NOT_OURS = "not_ours"  # closed: another team's matter
+    ERASED = "erased"  # closed: the person had everything about them erased
 
     @property
     def sends(self) -> bool:
@@ -72,6 +73,7 @@ class ReceivedMessage:
     thread: str = ""  # what the mails of one thread share, whoever wrote them; empty: thread_key
     message_id: str = ""  # by which later mails may name this one
     named: tuple[str, ...] = ()  # Message-IDs that it names: a known one leads to its thread
+    proof: SenderProof = SenderProof.UNKNOWN  # a mail that is not believed has threads of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ class QueueRow:
     owner: str
     drafted: bool
     later: int
+    proof: SenderProof = SenderProof.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +205,7 @@ class Case:
     reminders: int = 0
     touched_at: str = ""
     rule: str = ""
+    proof: SenderProof = SenderProof.UNKNOWN
     masked: tuple[str, ...] = ()  # kinds of secrets that were removed
     questions: tuple[CaseQuestion, ...] = ()
     parent: int | None = None  # the first case of the same conversation
@@ -211,8 +215,8 @@ class Case:
     later_at: str = ""
     round: int = 0  # how often it was reopened
     folded: int = 0  # further open cases like it, which have no card of their own
-    proven: bool = True  # whether the sender is proven
     rank: int = 0  # its place in the queue by priority and proof, the least first
+    erased_at: str = ""  # when everything about the person was erased
 
     @property
     def open(self) -> bool:

@@ -20,10 +20,11 @@ from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import slack_card, slack_outbox
 
-# How the unique keys of reminders, of alerts to the on-call people and of pages begin.
+# How the unique keys of reminders, of alerts to the on-call people, of pages and of stubs begin.
 REMINDER = "remind:"
 ALERT = "dead:"
 PAGE = "page:"
+ERASED = "erased:"
 # The longest wait of a post that is believed: until the end of quiet hours, which a day bounds.
 MAX_WAIT_SECONDS = 86_400.0
 # By how many seconds a post overtakes one of the next lower rank. So the least urgent post waits

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.domain import SenderProof
 from bot.journal.engine import reading
 from bot.journal.records import MessageState
 from bot.journal.tables import audit, escalation, message, outbox
@@ -17,6 +18,7 @@ class TranscriptEntry:
     at: str
     text: str = ""
     mail: bytes = b""
+    proof: SenderProof = SenderProof.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +31,20 @@ class AuditEntry:
 
 
 def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
-    """Return what both sides wrote, in the order of time, without dropped messages."""
+    """Return what both sides wrote and is still kept, in order, without dropped messages."""
     of = _conversation(case_id)
-    theirs = sql.select(message.c.received_at, message.c.text).where(
-        message.c.conversation_id == of, message.c.state != MessageState.DROPPED
+    theirs = sql.select(message.c.received_at, message.c.text, message.c.proof).where(
+        message.c.conversation_id == of, message.c.state != MessageState.DROPPED,
+        message.c.text != "",
+    )  # fmt: skip
+    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(
+        outbox.c.conversation_id == of, outbox.c.body != b""
     )
-    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
-        entries = [TranscriptEntry(at=row.received_at, text=row.text) for row in db.execute(theirs)]
+        entries = [
+            TranscriptEntry(at=row.received_at, text=row.text, proof=SenderProof(row.proof))
+            for row in db.execute(theirs)
+        ]
         entries += [
             TranscriptEntry(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)
         ]

@@ -29,7 +29,8 @@ MAX_BYTES_PER_CHARACTER = 30
 # Headers that the desk writes; a mail with any other does not leave.
 ALLOWED_HEADERS = frozenset({
     "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "auto-submitted",
-    "x-auto-response-suppress", "mime-version", "content-type", "content-transfer-encoding",
+    "x-auto-response-suppress", "x-incident-desk", "mime-version", "content-type",
+    "content-transfer-encoding",
 })  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from bot.corpus.validation import RESTATES
 from bot.domain import Passage
 
 PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f")
+UNORDERED = "its parts do not stand as in a reply"
 UNKNOWN_PART = "a part is no whole template and no whole passage"
 # Numbers of questions, and that of a case. A longer row of digits is no number that a reply names,
 # because it would be read as a telephone number.
@@ -51,7 +52,7 @@ class UnitKind(StrEnum):
 
 # A reply, or a part of one: greeting, what to do in danger, the answers, the refusal with its
 # facts, the secrets that were found, what goes to a person and what happens next, source, footer.
-FORM = re2.compile("G?U?(?:L?(?:N?H?P)+)?(?:N?R+P*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l)?F?")
+FORM = re2.compile("G?U?(?:L?(?:N?H?P)+)?(?:N?R+P*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l?)?F?")
 # The pieces of a source line.
 SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
 QUOTE_KINDS = SOURCE_KINDS | {UnitKind.HEADING, UnitKind.PASSAGE}
@@ -100,6 +101,9 @@ class ReplyGrammar:
         named = [unit.text for unit in units if unit.kind is UnitKind.CASE_NUMBER]
         if case_number is not None and any(number != str(case_number) for number in named):
             return "it names another case than that of its message"
+        kinds = {unit.kind for unit in units}
+        if self.knowledge.post.url and UnitKind.DATE in kinds and UnitKind.LINK not in kinds:
+            return UNORDERED  # its source line lacks the link
         quoted_ids = [
             passage.id for unit in units if unit.kind is UnitKind.PASSAGE for passage in unit.of
         ]
@@ -174,7 +178,7 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
 def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield UnitKind.GREETING, t.greeting
     yield UnitKind.URGENT, t.handover_urgent
-    for text in (t.answer_lead, t.answers_lead):
+    for text in (t.answer_lead, t.answers_lead, t.correction_lead):
         yield UnitKind.LEAD, text
     yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
     yield UnitKind.PASTED, t.secret_found
@@ -185,14 +189,16 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield from ((UnitKind.EXPECTED_TIME, text) for text in t.answer_within.values())
     yield UnitKind.CASE, t.case_number
     yield UnitKind.SOURCE, source_named(t, post)
-    yield UnitKind.LINK, post.url
-    yield UnitKind.FOOTER, t.footer
+    if post.url:
+        yield UnitKind.LINK, post.url
+    for text in (t.acknowledgement, t.footer):
+        yield UnitKind.FOOTER, text
 
 
 def _check_order(units: Sequence[ReplyUnit]) -> str:
     """Objects to a row of units that is neither a reply nor a part of one."""
     row = "".join(unit.kind for unit in units)
-    return "" if FORM.fullmatch(row) else "its parts do not stand as in a reply"
+    return "" if FORM.fullmatch(row) else UNORDERED
 
 
 def _check_repetition(units: Sequence[ReplyUnit]) -> str:

@@ -38,13 +38,14 @@ QUOTE_STYLES = {
     "rtl": "margin:0 0 16px;padding:0 12px 0 0;border-right:3px solid #888888",
 }
 QUOTED_STYLE = "margin:0"
-LIST_STYLE = "margin:0 0 16px;padding:0 24px"
+QUOTED_LIST_STYLE = "margin:8px 0 0;padding:0 20px"
+LIST_STYLE = "margin:0 0 16px;padding:0 20px"
 FOOTNOTE_STYLE = "margin:24px 0 0;font-size:14px"
 STYLES = {
     "p": {PARAGRAPH_STYLE, QUOTED_STYLE, FOOTNOTE_STYLE},
     "h2": {HEADING_STYLE},
     "blockquote": set(QUOTE_STYLES.values()),
-    "ul": {LIST_STYLE, QUOTED_STYLE},
+    "ul": {LIST_STYLE, QUOTED_LIST_STYLE},
 }
 DOCUMENT = re2.compile(
     r'(?s)<!doctype html>\n<html lang="[a-z]{2}" dir="(?:ltr|rtl)">\n'
@@ -138,7 +139,7 @@ class _Writer:
             return self._element("ul", f"\n{points}\n", said, LIST_STYLE)
         inner = f'<p style="{QUOTED_STYLE}">' + "<br>\n".join(map(self._inline, first)) + "</p>"
         if items:
-            inner += f'\n<ul style="{QUOTED_STYLE}">\n{points}\n</ul>'
+            inner += f'\n<ul style="{QUOTED_LIST_STYLE}">\n{points}\n</ul>'
         return self._element(
             "blockquote", f"\n{inner}\n", said, QUOTE_STYLES[direction_of(said, self.language)]
         )

@@ -217,10 +217,10 @@ def _heading_alone(d: Draw) -> str:
 def _bare_passage(d: Draw) -> str:
     """A passage that is never quoted, or not without another."""
     notes = d.knowledge.notes
-    odd = [e.passage for e in notes.never_quote] + [c.passage for c in notes.quote_together]
+    odd = [*notes.replaced, *(c.passage for c in notes.quote_together)]
     told = {p.id for p in d.told}
     fresh = [i for i in odd if i not in told and d.knowledge.companions([*told, i])]
-    never = [e.passage for e in notes.never_quote]
+    never = list(notes.replaced)
     return f"{INDENT}{d.knowledge.passages[d.chance.choice(fresh or never)].text}\n\n{d.text}"
 
 

@@ -238,7 +238,7 @@ class _Draft:
     def is_fixed(self, passage: Passage) -> bool:
         """Do notes or replies name it? They stop the desk when it has gone."""
         notes = self.before.notes
-        named = {p for e in notes.never_quote for p in (e.passage, *e.instead)}
+        named = {p for passage, instead in notes.replaced.items() for p in (passage, *instead)}
         named |= {p for c in notes.quote_together for p in (c.passage, c.together)}
         named |= {p for group in notes.quote_one_of for p in group.passages}
         named |= set(notes.quote_in_refusals)

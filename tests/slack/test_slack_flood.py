@@ -15,7 +15,7 @@ from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.texts import QuietHours, StaffTexts, read_staff_texts
 from bot.channels.slack.views.cards import Cards
-from bot.domain import Escalation, EscalationReason, Priority
+from bot.domain import Escalation, EscalationReason, Priority, SenderProof
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.limits import shipped_limits
 from tests.conftest import KNOWLEDGE
@@ -75,11 +75,11 @@ def channel(
 
 
 def escalate(
-    journal: Journal, number: int, *, priority: Priority = Priority.NORMAL, rule: str = "R18",
+    journal: Journal, number: int, *, priority: Priority = Priority.NORMAL, proof: SenderProof = SenderProof.PROVEN,
     reason: EscalationReason = EscalationReason.TAKEOVER, **more: str,
 ) -> int:  # fmt: skip
     """Store a mail in a thread of its own with its case, and return the number of the case."""
-    stored = journal.receive(replace(mail(f"k{number}", thread=f"t{number}", **more), rule=rule))
+    stored = journal.receive(replace(mail(f"k{number}", thread=f"t{number}", **more), proof=proof))
     assert stored
     outcome = Escalation(
         question="q", reason=reason, priority=priority, probability=0.1, candidates=()
@@ -166,12 +166,13 @@ def test_no_post_waits_for_ever(journal: Journal, channel: Channel, clock: Time)
 
 def test_the_queue_ranks_by_priority_and_proof(journal: Journal) -> None:
     kinds = [
-        (Priority.NORMAL, "R18"), (Priority.HIGH, "R11 sender not proven"), (Priority.HIGH, "R18"),
-        (Priority.PAGE, "R10 forged sender"), (Priority.PAGE, "R18"),
+        (Priority.NORMAL, SenderProof.PROVEN), (Priority.HIGH, SenderProof.UNPROVEN),
+        (Priority.HIGH, SenderProof.PROVEN), (Priority.PAGE, SenderProof.FAILED),
+        (Priority.PAGE, SenderProof.PROVEN),
     ]  # fmt: skip
-    for number, (priority, rule) in enumerate(kinds, 1):
+    for number, (priority, proof) in enumerate(kinds, 1):
         sender = f"s{number}@x.example"
-        escalate(journal, number, priority=priority, rule=rule, sender=sender, text=f"t{number}")
+        escalate(journal, number, priority=priority, proof=proof, sender=sender, text=f"t{number}")
     assert journal.cases.list_open_ids() == [5, 4, 3, 2, 1]
     assert journal.cases.list_open_ids(limit=2) == [5, 4]
     assert [case.id for case in journal.cases.list_open()] == [5, 4, 3, 2, 1]
@@ -181,7 +182,7 @@ def test_a_forger_hides_no_case_of_the_person_whose_name_it_is(
     journal: Journal, channel: Channel
 ) -> None:
     for number in range(1, 31):
-        escalate(journal, number, rule="R10 forged sender", text=f"Please write to me, {number}")
+        escalate(journal, number, proof=SenderProof.FAILED, text=f"Please write to me, {number}")
     real = escalate(journal, 99, text="I am locked out")
     channel.work(60)
     assert any(card["text"].startswith(f"Case {real},") for card in channel.side.cards())
@@ -205,21 +206,21 @@ def test_a_closed_card_hands_its_place_to_the_next_case(journal: Journal, channe
 
 
 @pytest.mark.parametrize(
-    ("priority", "rule", "reason", "wakes"),
+    ("priority", "proof", "reason", "wakes"),
     [
-        (Priority.PAGE, "R18", EscalationReason.TAKEOVER, True),
-        (Priority.PAGE, "R11 sender not proven", EscalationReason.TAKEOVER, False),
-        (Priority.PAGE, "R11 sender not proven", EscalationReason.DANGER, True),
+        (Priority.PAGE, SenderProof.PROVEN, EscalationReason.TAKEOVER, True),
+        (Priority.PAGE, SenderProof.UNPROVEN, EscalationReason.TAKEOVER, False),
+        (Priority.PAGE, SenderProof.UNPROVEN, EscalationReason.DANGER, True),
     ],
 )
 def test_in_quiet_hours_only_what_is_proven_or_danger_wakes(
     app: App, journal: Journal, side: SlackSide, clock: Time, staff_texts: StaffTexts,
-    priority: Priority, rule: str, reason: EscalationReason, *, wakes: bool,
+    priority: Priority, proof: SenderProof, reason: EscalationReason, *, wakes: bool,
 ) -> None:  # fmt: skip
     quiet = QuietHours.model_validate(ALL_DAY)
     texts = staff_texts.model_copy(update={"quiet": quiet})
     night = Channel(journal, side, clock, Cards(app.knowledge, texts, 0.7))
-    escalate(journal, 1, priority=priority, rule=rule, reason=reason)
+    escalate(journal, 1, priority=priority, proof=proof, reason=reason)
     night.work(5)
     assert bool(night.messages_to(BOB)) is wakes
     assert len(side.cards()) == 1, "the card is there for whoever looks"

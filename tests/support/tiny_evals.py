@@ -51,6 +51,7 @@ TEMPLATES: dict[str, Any] = {
     "subject": "Re: your question",
     "answer_lead": "The post says:",
     "answers_lead": "The post says all of this:",
+    "correction_lead": "The post has changed:",
     "published_wording": "As it was published:",
     "source_label": "Source:",
     "refusal": ["We never send secrets."],
@@ -64,6 +65,7 @@ TEMPLATES: dict[str, Any] = {
     "handover_urgent": "A person is told at once.",
     "secret_found": "We removed a secret.",
     "secret_kinds": {kind.value: f"Change your {kind.value}." for kind in SecretKind},
+    "acknowledgement": "Your message has arrived.",
     "footer": "The desk",
 }
 QUESTIONS = [

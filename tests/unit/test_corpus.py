@@ -111,9 +111,10 @@ def test_errata_are_replaced_and_companions_added(knowledge: Knowledge) -> None:
     assert "faq-chatgpt-accounts-affected" not in knowledge.quotable(
         ["faq-chatgpt-accounts-affected"]
     )
-    assert knowledge.companions(["faq-know-organization-impacted"]) == [
-        "introduction-december-19-2025-clarification-updating"
-    ]
+    clarified = "introduction-december-19-2025-clarification-updating"
+    assert knowledge.quotable(["faq-know-organization-impacted", clarified]) == [clarified]
+    response = "response-part-security-investigation-removed-mixpanel"
+    assert knowledge.companions([response]) == [clarified]
     assert knowledge.companions(["faq-need-reset-password-rotate-api"]) == []
 
 

@@ -5,40 +5,10 @@ from pathlib import Path
 import pytest
 
 from bot.commands.knowledge import change_lines
-from bot.corpus import Knowledge, load
+from bot.corpus import load
 from bot.errors import KnowledgeError
+from tests.support.small_post import CLOSED, HAPPENED, PASSWORD, PAY, POST, TOLD, write
 
-FRONT = "---\ntitle: T\nurl: https://x.example/p\npublished: 2025-01-02\n---\n"
-POST = """**What happened**
-
-On 3 May somebody copied a list of names from the booking system of our supplier.
-
-We closed the access on the same day and called the police.
-
-**What you can do**
-
--   Be careful with messages that mention your booking and ask for money.
--   Call us at the number on your card when a message looks odd to you.
-
-**FAQ**
-
-**Was my password copied?**
-
--   No. Passwords are kept elsewhere and were not copied.
-
-**Has the supplier been told?**
-
--   Yes.
-
-**Do I have to pay again?**
-
--   Yes.
-"""
-HAPPENED = "happened-3-somebody-copied-list-names"
-CLOSED = "happened-closed-access-same-day-called"
-PASSWORD = "faq-password-copied"
-TOLD = "faq-supplier-told"
-PAY = "faq-pay-again"
 # What is edited, the words that take the place of others, and the ids that go and come.
 EDITS = [
     ("a word", "a list of names", "a file of names", set(), set()),
@@ -58,12 +28,6 @@ EDITS = [
     ("the same paragraph twice", "We closed the access",
      "We closed the access on the same day and called the police.\n\nWe closed the access", set(), set()),
 ]  # fmt: skip
-
-
-def write(folder: Path, body: str) -> Knowledge:
-    folder.mkdir(exist_ok=True)
-    (folder / "incident-post.md").write_text(FRONT + body, encoding="utf-8")
-    return load(folder)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +89,7 @@ def test_what_refers_to_a_passage_that_has_gone_is_named_by_file_and_line_and_le
         f"quote_together: [{{passage: {CLOSED}, together: gone-3, why: w}}]\n"
         f"quote_one_of: [{{passages: [{HAPPENED}, gone-4], why: w}}]\n"
         f"quote_in_refusals:\n  - {PAY}\n  - gone-5\n"
+        f"superseded: [{{passage: {HAPPENED}, by: gone-0, why: w}}]\n"
     )
     (folder / "questions" / "a.yaml").write_text(
         "- intent: x\n  answers: [gone-6]\n  ask: {en: a}\n  near: {count: b}\n"
@@ -140,6 +105,7 @@ def test_what_refers_to_a_passage_that_has_gone_is_named_by_file_and_line_and_le
         f"notes.yaml:3: quote_together names 'gone-3', which the post does not have; {CLOSED} is quoted without it now",
         "notes.yaml:4: quote_one_of names 'gone-4', which the post does not have",
         "notes.yaml:7: quote_in_refusals names 'gone-5', which the post does not have",
+        f"notes.yaml:8: superseded names 'gone-0', which the post does not have; {HAPPENED} is quoted again now",
         "questions/a.yaml:2: x names 'gone-6', which the post does not have; nothing answers it now",
         "questions/a.yaml:6: y names 'gone-7', which the post does not have",
         "questions/a.yaml:9: z names 'gone-8', which the post does not have",
@@ -169,3 +135,15 @@ def test_a_listed_link_keeps_its_address_and_any_other_only_its_words(tmp_path: 
         "Write to us@x.example or to our team (us@x.example).",
         "See x.example/2fa, https://x.example/2fa.",
     ]
+
+
+def test_an_answer_without_wordings_is_asked_for_by_its_own_question(tmp_path: Path) -> None:
+    folder = tmp_path / "k"
+    assert not write(folder, POST).wordings, "a post alone is not learned from"
+    (folder / "questions").mkdir()
+    (folder / "questions" / "a.yaml").write_text(
+        f"- intent: pay\n  answers: [{PAY}]\n  ask: {{en: must I pay}}\n"
+    )
+    (folder / "notes.yaml").write_text(f"never_quote: [{{passage: {TOLD}, instead: [], why: w}}]\n")
+    own = [w for w in load(folder).wordings if w.label in load(folder).passages]
+    assert [(w.text, w.passages) for w in own] == [("Was my password copied?", (PASSWORD,))]

@@ -129,7 +129,7 @@ def test_each_language_has_its_direction_and_the_quotes_theirs(knowledge: Knowle
 
 
 def test_a_mail_has_both_parts_and_the_same_bytes_each_time(knowledge: Knowledge) -> None:
-    composer = Composer("incident@desk.example", knowledge.notes.links)
+    composer = Composer("incident@desk.example", links=knowledge.notes.links)
     text = reply(knowledge, random.Random(2))
     bodies = [
         composer.reply(

@@ -8,16 +8,9 @@ import pytest
 from bot.answering.reply import compose_reply, source_line
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge
-from bot.corpus.notes import Alternatives
+from bot.corpus.notes import Alternatives, Superseded
 from bot.corpus.post import read_post
-from bot.domain import (
-    Answer,
-    ExpectedTime,
-    Outcome,
-    Passage,
-    Priority,
-    Response,
-)
+from bot.domain import Answer, ExpectedTime, Outcome, Passage, Priority, Refusal, Response
 from bot.outbound import Outbound
 from bot.outbound.self_check import answer, handover, refusal
 
@@ -100,6 +93,9 @@ def test_what_goes_to_a_person_as_a_whole_has_no_numbers(
 ) -> None:
     t = knowledge.templates["en"]
     text = reply(knowledge, *outcomes)
+    assert text.endswith((f"\n{t.footer}\n", f"\n{t.acknowledgement}\n"))
+    refused = any(isinstance(each, Refusal) for each in outcomes)
+    assert (t.acknowledgement in text) is not refused
     assert [name for name in (*said, *unsaid) if getattr(t, name) in text] == said
     assert Outbound(knowledge).check(text).allowed
 
@@ -202,7 +198,9 @@ def test_no_passage_of_the_post_ends_in_a_colon(knowledge: Knowledge) -> None:
     [
         ((CORRECTED, CLARIFIED), (CORRECTED,)),
         ((CLARIFIED, CORRECTED), (CLARIFIED,)),
-        ((KNOW, RESPONSE), (KNOW, CLARIFIED)),
+        ((KNOW, EXPOSED), (CLARIFIED, EXPOSED)),
+        ((KNOW, CLARIFIED), (CLARIFIED,)),
+        ((KNOW, RESPONSE), (CLARIFIED, RESPONSE)),
         ((RESPONSE, KNOW), (RESPONSE, CLARIFIED)),
         ((CORRECTED, RESPONSE), (RESPONSE, CLARIFIED)),
         ((EXPOSED, RESET), (EXPOSED, RESET)),
@@ -212,9 +210,21 @@ def test_a_notice_and_its_correction_are_not_both_quoted_where_one_supersedes_th
     knowledge: Knowledge, picked: tuple[str, ...], quoted_ids: tuple[str, ...]
 ) -> None:
     desk = Responder(knowledge=knowledge, retriever=None, judge=None)  # type: ignore[arg-type]
-    whole = desk.complete(passages(knowledge, *picked))
+    whole = desk.complete(passages(knowledge, *knowledge.quotable(list(picked))))
     assert tuple(p.id for p in whole) == quoted_ids
     assert Outbound(knowledge).check(reply(knowledge, answer(*whole))).allowed
+
+
+def test_what_supersedes_must_be_of_a_later_day(knowledge: Knowledge) -> None:
+    def warned(passage: str, by: str) -> bool:
+        noted = [Superseded(passage=passage, by=by, why="a test")]
+        notes = knowledge.notes.model_copy(update={"superseded": noted})
+        mine = replace(knowledge, notes=notes)
+        return any(f"{passage} is superseded by {by}" in each for each in mine.warnings)
+
+    assert not warned(KNOW, CLARIFIED)
+    assert warned(CLARIFIED, KNOW)
+    assert warned(KNOW, EXPOSED)
 
 
 def test_which_passages_say_the_same_is_content(knowledge: Knowledge) -> None:

@@ -13,7 +13,7 @@ from bot.channels.slack.mrkdwn import escape, mask_address
 from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.buttons import claim_button
-from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention
+from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention, proof_lines
 from bot.domain import EscalationReason, Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
@@ -173,7 +173,7 @@ class CardSync:
 
         An urgent case of a proven sender is heard at once, and so is somebody in danger.
         """
-        wakes = case.proven or case.reason == EscalationReason.DANGER
+        wakes = case.proof.believed or case.reason == EscalationReason.DANGER
         if case.priority == Priority.PAGE and wakes:
             return None
         return self.texts.quiet.ends_at(self.journal.clock())
@@ -202,9 +202,10 @@ def message_arguments(message: RenderedMessage) -> dict[str, Any]:
 
 def _follow_up_message(each: FollowUpMessage) -> dict[str, Any]:
     text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
-    blocks = [b.markdown(f"✉️ *{text}:*"), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
+    blocks = [b.markdown(f"✉️ *{text}:*")]
     if each.sender:
-        blocks.insert(1, b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
+        blocks.append(b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
+    blocks += [*proof_lines(each.proof), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
     if each.draft:
         blocks += [
             b.markdown("*Draft* for this mail:"),

@@ -4,20 +4,30 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
+from bot.errors import MissingError
 from bot.journal.engine import reading, writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-HEAD = "0006"
+HEAD = "0008"
 
 
 def upgrade(engine: "Engine") -> None:
-    """Run the missing migrations in one transaction; Alembic is loaded only when some are."""
+    """Run the missing migrations in one transaction; Alembic is loaded only when some are.
+
+    MissingError for a database that a newer desk has migrated.
+    """
     with reading(engine) as db:
-        if _version(db) == HEAD:
+        version = _version(db)
+        if version == HEAD:
             return
+        if version and version > HEAD:  # revisions are numbers of four digits
+            raise MissingError(
+                f"the database was migrated by a newer desk (its version is {version}, this desk "
+                f"knows {HEAD}); install that desk again, or restore a backup from before"
+            )
     with writing(engine) as db:
         lock_until_commit(db, AdvisoryLock.MIGRATION)
         if _version(db) != HEAD:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.cards import mention, proof_lines
 from bot.channels.slack.views.modals import View, build_modal, edit_reply, follow_up_blocks
 from bot.journal import Case, Stage
 from bot.journal.slack_records import FollowUpMessage
@@ -50,10 +50,12 @@ def conflict(
 
 def _everything(case: Case, later: Sequence[FollowUpMessage]) -> Iterator[Block]:
     yield b.plain_small_print(f"From: {case.sender}")
+    yield from proof_lines(case.proof)
     yield b.markdown("*They write:*")
     yield from b.quote_all(case.text)
     for each in later:
         yield b.markdown("*They wrote again:*")
+        yield from proof_lines(each.proof)
         yield from b.quote_all(each.text)
         if each.draft and case.open:
             yield b.markdown("*Draft* for this mail:")
