@@ -6,6 +6,7 @@ message and `deliver` sends what is decided. Each can be repeated after a crash 
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
@@ -136,6 +137,7 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
+        self.on_delivery: Callable[[OutgoingMail, int], None] | None = None
         self.looks_first = False  # after a restore: what was sent is not known from the journal
         self.on_checkpoint: Callable[[Checkpoint], None] = _ignore
         self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
@@ -288,8 +290,9 @@ class Desk:
     def _deliver_safely(self, mail: OutgoingMail) -> bool:
         """Deliver one mail; any error on the way becomes a state of the outbox."""
         self._in_hand.append(mail.id)
+        began = time.time_ns()
         try:
-            return self._deliver_mail(mail)
+            accepted = self._deliver_mail(mail)
         except MissingError:
             raise  # the journal is away; maintenance settles the mail when it is back
         except Exception as error:
@@ -298,6 +301,10 @@ class Desk:
             )
             self._settle_broken(mail, f"the delivery broke ({type(error).__name__})")
             return False
+        else:
+            if accepted and self.on_delivery:
+                self.on_delivery(mail, began)
+            return accepted
         finally:
             self._in_hand.remove(mail.id)
 

@@ -30,6 +30,7 @@ SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 LOCAL = "local"
 NO_RECEIVER = "none"  # of DESK_AUTHSERV_ID
 PREFIX = "DESK_"
+USUAL_KNOWLEDGE = Path("knowledge")
 ENV_FILE = ".env"
 MAIL_NEEDS = ("imap_host", "imap_user", "imap_password", "smtp_host", "address")
 NO_SETTING = frozenset({"DESK_CMD"})  # names the command of the desk to scripts that run it
@@ -71,8 +72,7 @@ class Relay:
 
 def _default_knowledge() -> Path:
     """Return `knowledge` in the working directory, or the shipped knowledge where there is none."""
-    own = Path("knowledge")
-    return own if own.is_dir() else shipped_knowledge()
+    return USUAL_KNOWLEDGE if USUAL_KNOWLEDGE.is_dir() else shipped_knowledge()
 
 
 class Settings(BaseSettings):
@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     embeddings: str = LOCAL  # openai:…; local: our own encoder
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
+    traces: str = ""  # http://host:4317 of a collector of OpenTelemetry; empty: none are sent
     slack_bot_token: SecretStr = SecretStr("")
     slack_app_token: SecretStr = SecretStr("")  # Socket Mode
     slack_signing_secret: SecretStr = SecretStr("")  # HTTP
@@ -350,13 +351,11 @@ def _with_own_home(settings: Settings) -> Settings:
 
     So several incidents live side by side without any further setting; they share model files.
     """
-    chosen, fields = settings.knowledge, Settings.model_fields
-    usual = "knowledge" not in settings.model_fields_set or (
-        chosen.resolve() == Path(fields["knowledge"].default).resolve()
-    )
+    chosen = settings.knowledge.resolve()
+    usual = "knowledge" not in settings.model_fields_set or chosen == _default_knowledge().resolve()
     if usual or "home" in settings.model_fields_set:
         return settings
-    home = settings.home / "incidents" / chosen.resolve().name
+    home = settings.home / "incidents" / chosen.name
     return settings.model_copy(update={"home": home, "model_folder": settings.models})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot.corpus import Knowledge, Wording
 from bot.corpus.messages import LabelledMessage
+from bot.corpus.translations import missing, outdated
 from evals.measuring.grade import occurs
 from evals.measuring.schema import CANARY, CASES, Case, check_passages, read_cases
 
@@ -45,7 +46,11 @@ def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> in
         *learned_cases(cases, list(learned_texts(knowledge))),
         *vital(cases, knowledge),
         *without_contrasts(knowledge.wordings),
+        *outdated(knowledge.stated_translations, knowledge.passages),
     ]
+    offered = {passage.id: passage for passage in knowledge.offered}
+    for line in missing(knowledge.stated_translations, offered):
+        print(f"to do: {line}")
     for line in found:
         print(line)
     print(f"{len(found)} remarks on {len(cases)} cases and {len(knowledge.wordings)} wordings")

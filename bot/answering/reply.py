@@ -79,10 +79,11 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     if parts:
         several = len(numbering.answered) > 1
         blocks.append(templates.answers_lead if several else templates.answer_lead)
-        blocks += _answers(parts, numbering, knowledge)
+        blocks += _answers(parts, numbering, knowledge, response.language)
     if refused:
         first, *others = templates.refusal
-        blocks += [numbering.before(first, numbering.refused), *others, *map(quoted, facts)]
+        blocks += [numbering.before(first, numbering.refused), *others]
+        blocks += [block for fact in facts for block in _quotes(fact, knowledge, response.language)]
     blocks += _secrets(response, templates)
     blocks += _next_steps(response, knowledge, numbering, case_number)
     if named := [*answers.values(), *facts]:
@@ -120,7 +121,12 @@ def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
 
 def quoted(passage: Passage) -> str:
     """The passage as it stands in a reply; items of a list get a dash."""
-    first, *items = passage.text.split("\n")
+    return indented(passage.text)
+
+
+def indented(text: str) -> str:
+    """A quoted text as it stands in a reply; items of a list get a dash."""
+    first, *items = text.split("\n")
     return "\n".join([INDENT + first, *(f"{INDENT}- {item}" for item in items)])
 
 
@@ -143,6 +149,12 @@ def subject_of(language: str, knowledge: Knowledge) -> str:
 def headed(knowledge: Knowledge, passage: Passage) -> str:
     """The passage right below the line that says what it is about."""
     return f"{knowledge.heading_of(passage)}\n{quoted(passage)}"
+
+
+def heading_in(language: str, passage: Passage, knowledge: Knowledge) -> str:
+    """What stands over the passage in a reply of this language."""
+    translation = knowledge.translation_of(passage, language)
+    return translation.heading if translation else knowledge.heading_of(passage)
 
 
 def secret_named(kind: str) -> str:
@@ -192,16 +204,26 @@ def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
 
 
 def _answers(
-    parts: Sequence[ReplyPart], numbering: Numbering, knowledge: Knowledge
+    parts: Sequence[ReplyPart], numbering: Numbering, knowledge: Knowledge, language: str
 ) -> Iterator[str]:
     for part in parts:
-        first, *others = part.passages
-        yield numbering.before(headed(knowledge, first), part.questions)
-        last = knowledge.heading_of(first)
-        for passage in others:
-            heading = knowledge.heading_of(passage)
-            yield quoted(passage) if heading == last else headed(knowledge, passage)
+        last = ""
+        for place, passage in enumerate(part.passages):
+            quote, *original = _quotes(passage, knowledge, language)
+            heading = heading_in(language, passage, knowledge)
+            said = quote if heading == last else f"{heading}\n{quote}"
+            yield said if place else numbering.before(said, part.questions)
+            yield from original
             last = heading
+
+
+def _quotes(passage: Passage, knowledge: Knowledge, language: str) -> Iterator[str]:
+    """The passage, behind its translation where a person has reviewed one."""
+    if translation := knowledge.translation_of(passage, language):
+        yield indented(translation.text)
+        yield f"{knowledge.templates[language].published_wording}\n{quoted(passage)}"
+    else:
+        yield quoted(passage)
 
 
 def _urgent(response: Response, templates: Templates) -> Iterator[str]:

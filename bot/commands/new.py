@@ -94,6 +94,7 @@ def _write_notes(path: Path, guess: IncidentGuess) -> None:
         "numbers": list(guess.numbers),
         "quote_in_refusals": list(guess.refusals),
         "never_quote": [],
+        "superseded": [],
         "quote_together": [],
         "quote_one_of": [],
     }

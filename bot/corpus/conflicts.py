@@ -30,6 +30,7 @@ DENIES, DENIES_LONGER = 0.6, 0.45
 TAKEN_BACK = 0.3
 STILL_GOING_ON = 0.15
 SHARED, SHARED_ONGOING = 3, 2  # words that both must have at least
+MOST_SENTENCES = 1_000  # that are compared with each other; posts have some hundred at most
 MANY = 100  # a number from here on is known again in a later statement; smaller ones stand anywhere
 STEM = 5  # letters of a word that are compared: notify, notified, notifying
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}")
@@ -68,8 +69,8 @@ class Conflict:
         if self.kind is ConflictKind.OVERTAKEN:
             return (
                 f"{self.passage} may be older than {self.other_passage}: “{self.sentence}” / "
-                f"“{self.other_sentence}” Add them to quote_together, or the first to never_quote, "
-                "in notes.yaml"
+                f"“{self.other_sentence}” Name them under superseded in notes.yaml, or under "
+                "quote_together where only a part is old"
             )
         return (
             f"{self.passage} and {self.other_passage} seem to contradict each other: "
@@ -83,6 +84,7 @@ class _Sentence:
     passage: Passage
     text: str
     stems: frozenset[str]
+    denies: bool
     place: int
 
 
@@ -97,7 +99,7 @@ def find_conflicts(post: Post, notes: Notes, today: date) -> tuple[Conflict, ...
         *_contradictions(sentences, weights),
         *_passed(sentences, post.published, today),
     ]
-    never = {each.passage for each in notes.never_quote}
+    never = {e.passage for e in notes.never_quote} | {s.passage for s in notes.superseded}
     return tuple(
         each
         for each in found
@@ -144,7 +146,7 @@ def _is_taken_back(old: _Sentence, new: _Sentence, weights: Mapping[str, float])
     told, tells = _numbers(old.text), _numbers(new.text)
     if any(int(number) >= MANY for number in told & tells) and old.stems & new.stems:
         return True
-    opposite = _denies(old.text) != _denies(new.text)
+    opposite = old.denies != new.denies
     return opposite and _share(old, new, weights)[0] >= TAKEN_BACK
 
 
@@ -153,10 +155,10 @@ def _contradictions(
 ) -> Iterator[Conflict]:
     """Two sentences about the same things of which one denies and the other does not."""
     whole = (s for s in sentences if s.text.endswith(FULL_STOPS))  # an item of a list says little
-    said = [s for s in whole if not _has(s.text, "conditions")]
+    said = [s for s in whole if not _has(s.text, "conditions")][:MOST_SENTENCES]
     for place, one in enumerate(said):
         for other in said[place + 1 :]:
-            if one.passage.date != other.passage.date or _denies(one.text) == _denies(other.text):
+            if one.passage.date != other.passage.date or one.denies == other.denies:
                 continue
             shorter, longer = _share(one, other, weights)
             if shorter >= DENIES and longer >= DENIES_LONGER:
@@ -192,7 +194,13 @@ def _sentences(passages: Iterable[Passage]) -> Iterator[_Sentence]:
         for text in passage.sentences:
             said = without_link_addresses(text)
             if not said.endswith(("?", "？")):
-                yield _Sentence(passage=passage, text=said, stems=_stems(said), place=place)
+                yield _Sentence(
+                    passage=passage,
+                    text=said,
+                    stems=_stems(said),
+                    denies=_denies(said),
+                    place=place,
+                )
             place += 1
 
 

@@ -110,8 +110,9 @@ def write_ids(path: Path, passages: Sequence[Passage], known: Iterable[KnownPass
         for each in known
         if each.id not in ids
     ]
-    body = yaml.safe_dump(rows, allow_unicode=True, sort_keys=False, width=130)
-    path.write_text(HEAD + body, encoding="utf-8")
+    content = HEAD + yaml.safe_dump(rows, allow_unicode=True, sort_keys=False, width=130)
+    if not path.exists() or path.read_text(encoding="utf-8") != content:
+        path.write_text(content, encoding="utf-8")
 
 
 def compare(passages: Iterable[Passage], known: Iterable[KnownPassage]) -> PassageChanges:

@@ -15,6 +15,7 @@ from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
 from bot.corpus.questions import Wording, known_wordings, read_questions
 from bot.corpus.references import known_notes, lost_references
 from bot.corpus.templates import Templates, read_templates
+from bot.corpus.translations import Translation, Translations, outdated, read_translations, usable
 from bot.corpus.validation import warnings
 from bot.domain import Passage
 from bot.text.own_words import OwnWords
@@ -37,10 +38,16 @@ class Knowledge:
     incident: Incident = field(default_factory=Incident)
     known: tuple[KnownPassage, ...] = ()  # passages as ids.yaml has them
     stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
+    stated_translations: Translations = field(default_factory=dict)  # also what may not be sent
 
     @cached_property
     def passages(self) -> dict[str, Passage]:
         return {p.id: p for p in self.post.passages}
+
+    @cached_property
+    def translations(self) -> dict[str, dict[str, Translation]]:
+        """Language -> id of a passage -> its translation, of those that may be sent."""
+        return usable(self.stated_translations, self.passages)
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
@@ -97,8 +104,12 @@ class Knowledge:
         """What a reply of ours may hold, to know it again when it comes back."""
         languages, passages = tuple(self.templates.values()), self.post.passages
         headings = {self.heading_of(p) for p in passages}
+        translated = [each for of in self.translations.values() for each in of.values()]
         return OwnWords.of(
-            replies=[text for t in languages for text in (*t.texts(), *t.earlier)],
+            replies=[
+                *(text for t in languages for text in (*t.texts(), *t.earlier)),
+                *(each.text for each in translated),
+            ],
             lines=[f"{t.source_label} {self.post.title}" for t in languages],
             published=[p.text for p in passages],
             labels=[
@@ -106,7 +117,11 @@ class Knowledge:
                 *(kind for t in languages for kind in t.secret_kinds.values()),
                 self.post.title, self.post.url,
             ],
-            headings=[*headings, *(text for t in languages for text in t.earlier)],
+            headings=[
+                *headings,
+                *(each.heading for each in translated),
+                *(text for t in languages for text in t.earlier),
+            ],
         )  # fmt: skip
 
     @cached_property
@@ -125,7 +140,8 @@ class Knowledge:
             self.stated_wordings,
             self.stated_messages,
         )
-        return (*stated, *map(str, self.conflicts), *lost)
+        translated = outdated(self.stated_translations, self.passages)
+        return (*stated, *map(str, self.conflicts), *translated, *lost)
 
     @cached_property
     def changes(self) -> PassageChanges:
@@ -147,6 +163,10 @@ class Knowledge:
         noted = {each.passage: each.heading for each in self.notes.headings}
         own = self.post.title if passage.heading == INTRODUCTION else passage.heading
         return noted.get(passage.id, own)
+
+    def translation_of(self, passage: Passage, language: str) -> Translation | None:
+        """The reviewed translation of a passage; None where there is none."""
+        return self.translations.get(language, {}).get(passage.id)
 
     def quotable(self, passage_ids: list[str]) -> list[str]:
         """`passage_ids` with errata and what is superseded replaced; order kept, each once."""
@@ -199,12 +219,13 @@ def load(folder: Path) -> Knowledge:
         templates=templates,
         version=_digest(
             folder, "incident-post.md", "incident.yaml", "notes.yaml", "questions", "replies",
-            begin=passages,
+            "translations", begin=passages,
         ),
         question_version=_digest(folder, "questions", "messages", "exercises", begin=passages),
         incident=incident,
         known=known,
         stated_notes=stated,
+        stated_translations=read_translations(folder / "translations"),
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class Learned:
         return Learned(
             version=knowledge.question_version,
             passages={p.id: p.version for p in knowledge.post.passages},
-            wordings=len(knowledge.wordings),
+            wordings=len(knowledge.stated_wordings),
             messages=len(knowledge.whole_messages),
         )
 

@@ -16,8 +16,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from bot.corpus.page_text import table_lines
 from bot.errors import InputError
 
-MAX_TAGS = 60_000  # of a page; the parser is slow on far more of them
-MAX_DEPTH = 200  # elements inside each other that are walked
+MAX_TAGS = 60_000  # signs of a tag in a page; pages with statements have some thousands
+MAX_DEPTH = 150  # elements inside each other; each is a few calls of functions below each other
+RUNNING_TAGS = frozenset({"p", "li", "dd", "td", "blockquote"})
 SIGN = re.compile(
     r"(?i)<!doctype\s+html|<html[\s>]|<body[\s>]|<(?:p|div|h[1-6]|article|main)(?:\s[^<>]*)?>"
 )
@@ -132,42 +133,84 @@ def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
     return str((node.attributes.get(name) if node else "") or "").strip()
 
 
+@dataclass(slots=True)
+class _Size:
+    """Characters of an element: all, those of links, those of running text; and its links."""
+
+    text: int = 0
+    linked: int = 0
+    running: int = 0
+    links: int = 0
+
+    def add(self, other: "_Size") -> None:
+        """Count a part of the element."""
+        self.text += other.text
+        self.linked += other.linked
+        self.running += other.running
+        self.links += other.links
+
+
+Sizes = dict[int, _Size]
+
+
 def _statement(tree: LexborHTMLParser) -> LexborNode:
     """The element that holds the statement, with everything around it removed."""
     body = tree.body
     if body is None:
         raise InputError("the page has no text")
+    sizes: Sizes = {}
+    _measure(body, sizes)
     for node in body.css(NEVER):
-        if node.tag != "form" or not _is_most(node, body):
+        if node.tag != "form" or not _is_most(node, body, sizes):
             node.decompose()
+    sizes.clear()
+    _measure(body, sizes)
     found = body.css("main, [role=main], article")
-    mains = [node for node in found if _is_most(node, body, share=FRAME_SHARE)]
-    root = min(mains, key=lambda node: len(_text(node))) if mains else _densest(body)
-    around = [n for n in root.css(", ".join(AROUND)) if root != n]
-    framed = [n for n in root.css("[class], [id]") if root != n and _is_framed(n)]
-    menus = [n for n in root.css("ul, ol, div, section, p") if root != n and _is_menu(n)]
-    for node in [*around, *framed, *menus]:
-        if node.parent is not None and not _is_most(node, root, share=FRAME_SHARE):
+    mains = [n for n in found if _is_most(n, body, sizes, share=FRAME_SHARE)]
+    inside = [n for n in body.css("div, section, td, center") if _is_most(n, body, sizes)]
+    root = min(mains or inside, key=lambda node: sizes[node.mem_id].text, default=body)
+    around = [n for n in root.css(", ".join(AROUND)) if n.mem_id != root.mem_id]
+    framed = [n for n in root.css("[class], [id]") if n.mem_id != root.mem_id and _is_framed(n)]
+    lists = root.css("ul, ol, div, section, p")
+    menus = [n for n in lists if n.mem_id != root.mem_id and _is_menu(sizes[n.mem_id])]
+    frames = [n for n in (*around, *framed, *menus) if not _is_most(n, root, sizes, FRAME_SHARE)]
+    for node in frames:
+        if node.parent is not None:
             node.decompose()
     return root
 
 
-def _is_most(node: LexborNode, whole: LexborNode, share: float = MOST) -> bool:
-    return _running(node) >= share * max(_running(whole), 1)
+def _measure(
+    node: LexborNode, sizes: Sizes, *, depth: int = 0, linked: bool = False, running: bool = False
+) -> _Size:
+    """Measure an element and all within it; InputError where they stand too deep in each other."""
+    if depth > MAX_DEPTH:
+        raise InputError(f"the page has over {MAX_DEPTH} elements inside each other; save its text")
+    size = _Size()
+    for child in node.iter(include_text=True):
+        if child.tag == "-text":
+            length = len(" ".join((child.text(deep=False) or "").split()))
+            size.add(
+                _Size(
+                    text=length, linked=length if linked else 0,
+                    running=length if running and not linked else 0,
+                )
+            )  # fmt: skip
+            continue
+        leads_away = child.tag == "a" and not _href(child).startswith(("mailto:", "tel:"))
+        size.links += leads_away
+        size.add(
+            _measure(
+                child, sizes, depth=depth + 1, linked=linked or leads_away,
+                running=running or child.tag in RUNNING_TAGS,
+            )
+        )  # fmt: skip
+    sizes[node.mem_id] = size
+    return size
 
 
-def _running(node: LexborNode) -> int:
-    """Characters of running text: paragraphs, items, answers; without those of links."""
-    parts = node.css("p, li, dd, td, blockquote") or [node]
-    if node.tag in {"p", "li", "dd"}:
-        parts = [node]
-    return sum(max(0, len(_text(each)) - _link_length(each)) for each in parts)
-
-
-def _densest(body: LexborNode) -> LexborNode:
-    """The smallest element that holds most of the running text."""
-    inside = [n for n in body.css("div, section, td, center") if _is_most(n, body)]
-    return min(inside, key=lambda node: len(_text(node)), default=body)
+def _is_most(node: LexborNode, whole: LexborNode, sizes: Sizes, share: float = MOST) -> bool:
+    return sizes[node.mem_id].running >= share * max(sizes[whole.mem_id].running, 1)
 
 
 def _is_framed(node: LexborNode) -> bool:
@@ -175,19 +218,12 @@ def _is_framed(node: LexborNode) -> bool:
     return bool(FRAME.search(named))
 
 
-def _is_menu(node: LexborNode) -> bool:
-    links = [a for a in node.css("a") if not _href(a).startswith(("mailto:", "tel:"))]
-    if len(links) < MENU_LINKS:
-        return False
-    return sum(len(_text(a)) for a in links) > MENU_DENSITY * max(len(_text(node)), 1)
+def _is_menu(size: _Size) -> bool:
+    return size.links >= MENU_LINKS and size.linked > MENU_DENSITY * max(size.text, 1)
 
 
 def _href(link: LexborNode) -> str:
     return str(link.attributes.get("href") or "").strip()
-
-
-def _link_length(node: LexborNode) -> int:
-    return sum(len(_text(link)) for link in node.css("a"))
 
 
 def _text(node: LexborNode | None) -> str:
@@ -205,7 +241,7 @@ class _Walk:
         self.url = url
         self.section = ""  # the last heading that is no question
 
-    def blocks(self, node: LexborNode, depth: int = 0) -> Iterator[str]:
+    def blocks(self, node: LexborNode) -> Iterator[str]:
         """Headings, paragraphs and lists in the order of the page.
 
         What follows an element that holds questions does not belong to the last of them: it stands
@@ -214,11 +250,11 @@ class _Walk:
         run: list[str] = []
         asked = False
         for child in [*node.iter(include_text=True), None]:
-            if child and self._is_inline(child):
+            if child is not None and self._is_inline(child):
                 run.append(self._inline(child))
                 continue
             whole = [*_paragraphs("".join(run))]
-            inside = [*self._block(child, depth)] if child and depth < MAX_DEPTH else []
+            inside = [*self._block(child)] if child is not None else []
             for made in ([b for b in whole if b.strip()], [b for b in inside if b.strip()]):
                 if asked and made and not made[0].startswith("## ") and self.section:
                     yield f"## {self.section}"
@@ -233,15 +269,15 @@ class _Walk:
             node.tag in INLINE and not node.css("p, div, ul, ol, h2, h3")
         )
 
-    def _block(self, node: LexborNode, depth: int) -> Iterator[str]:
+    def _block(self, node: LexborNode) -> Iterator[str]:
         tag = node.tag or ""
-        text = " ".join(self._inline(node, marks=False).split())
+        text = " ".join(self._inline(node, marks=False).split()) if tag in ASKING_TAGS else ""
         if tag in HEADINGS or tag in {"summary", "dt", "legend"}:
             if text and tag in HEADINGS and not _asks(f"## {text}"):
                 self.section = text
             yield f"## {text}" if text else ""
         elif tag in {"ul", "ol"}:
-            yield from self._list(node, depth)
+            yield from self._list(node)
         elif tag == "table":
             rows = [[_text(cell) for cell in row.css("th, td")] for row in node.css("tr")]
             first = node.css_first("tr")
@@ -252,13 +288,13 @@ class _Walk:
         elif tag in {"-comment", "hr", "img", "figure", "video", "audio", "label"}:
             return
         else:
-            yield from self.blocks(node, depth + 1)
+            yield from self.blocks(node)
 
-    def _list(self, node: LexborNode, depth: int) -> Iterator[str]:
+    def _list(self, node: LexborNode) -> Iterator[str]:
         """A list; one whose items hold headings, as accordions do, is walked item by item."""
         if node.css("h2, h3, h4, h5, summary, button"):
             for item in node.iter():
-                yield from self.blocks(item, depth + 1)
+                yield from self.blocks(item)
             return
         items = []
         for item in node.css("li"):

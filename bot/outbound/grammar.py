@@ -13,7 +13,14 @@ from itertools import pairwise
 
 import re2
 
-from bot.answering.reply import MAX_CASE_NUMBER, date_named, quoted, secret_named, source_named
+from bot.answering.reply import (
+    MAX_CASE_NUMBER,
+    date_named,
+    indented,
+    quoted,
+    secret_named,
+    source_named,
+)
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
 from bot.domain import Passage
@@ -35,6 +42,8 @@ class UnitKind(StrEnum):
     LEAD = "L"
     NUMBERS = "N"
     HEADING = "H"
+    TRANSLATION = "T"
+    WORDING = "W"  # what stands between a translation and its passage
     PASSAGE = "P"
     REFUSAL = "R"
     PASTED = "S"  # the notice that a secret was found in the message
@@ -52,10 +61,13 @@ class UnitKind(StrEnum):
 
 # A reply, or a part of one: greeting, what to do in danger, the answers, the refusal with its
 # facts, the secrets that were found, what goes to a person and what happens next, source, footer.
-FORM = re2.compile("G?U?(?:L?(?:N?H?P)+)?(?:N?R+P*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l?)?F?")
+FORM = re2.compile(
+    "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l?)?F?"
+)
 # The pieces of a source line.
 SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
-QUOTE_KINDS = SOURCE_KINDS | {UnitKind.HEADING, UnitKind.PASSAGE}
+TRANSLATED = frozenset({UnitKind.TRANSLATION, UnitKind.WORDING})
+QUOTE_KINDS = SOURCE_KINDS | TRANSLATED | {UnitKind.HEADING, UnitKind.PASSAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +182,23 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
             (UnitKind.DATE, date_named(passage.date)),
         ):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=everywhere, of=(passage,))
+    yield from _translated_units(knowledge)
     for language, templates in knowledge.templates.items():
         for kind, text in _template_texts(templates, knowledge.post):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=frozenset({language}))
+
+
+def _translated_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
+    for language, translated in knowledge.translations.items():
+        for name, translation in translated.items():
+            for kind, text in (
+                (UnitKind.HEADING, translation.heading),
+                (UnitKind.TRANSLATION, indented(translation.text)),
+            ):
+                yield ReplyUnit(
+                    text=fold_spaces(text), kind=kind, languages=frozenset({language}),
+                    of=(knowledge.passages[name],),
+                )  # fmt: skip
 
 
 def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
@@ -180,6 +206,7 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield UnitKind.URGENT, t.handover_urgent
     for text in (t.answer_lead, t.answers_lead, t.correction_lead):
         yield UnitKind.LEAD, text
+    yield UnitKind.WORDING, t.published_wording
     yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
     yield UnitKind.PASTED, t.secret_found
     yield from ((UnitKind.PASTED_KIND, secret_named(text)) for text in t.secret_kinds.values())
@@ -205,7 +232,7 @@ def _check_repetition(units: Sequence[ReplyUnit]) -> str:
     """Objects to a text that stands twice; only a heading may stand again, over the next
     passage. Numbers are looked at by themselves.
     """
-    again = (UnitKind.HEADING, UnitKind.NUMBERS)
+    again = (UnitKind.HEADING, UnitKind.NUMBERS, UnitKind.WORDING)
     once = [unit.text for unit in units if unit.kind not in again]
     return "the same text stands there twice" if len(set(once)) < len(once) else ""
 
@@ -239,11 +266,24 @@ def _check_headings(units: Sequence[ReplyUnit]) -> str:
     headed: frozenset[str] = frozenset()  # ids of the passages that the last heading may stand over
     for unit in units:
         ids = frozenset(passage.id for passage in unit.of)
-        if unit.kind is not UnitKind.PASSAGE:
+        if unit.kind is UnitKind.WORDING:
+            continue
+        if unit.kind not in (UnitKind.PASSAGE, UnitKind.TRANSLATION):
             headed = ids if unit.kind is UnitKind.HEADING else frozenset()
         elif headed and not ids & headed:
             return "a passage stands under the heading of another"
     return ""
+
+
+def _check_translations(units: Sequence[ReplyUnit]) -> str:
+    """Objects to a translation that stands above another passage than its own."""
+    above = [unit for unit in units if unit.kind is UnitKind.TRANSLATION]
+    below = [
+        b for a, b in pairwise(units) if a.kind is UnitKind.WORDING and b.kind is UnitKind.PASSAGE
+    ]
+    if all({p.id for p in a.of} & {p.id for p in b.of} for a, b in zip(above, below, strict=True)):
+        return ""
+    return "a translation stands above another passage than its own"
 
 
 def _check_questions(units: Sequence[ReplyUnit]) -> str:
@@ -253,7 +293,7 @@ def _check_questions(units: Sequence[ReplyUnit]) -> str:
         if unit.kind is UnitKind.PASSAGE:
             if not asked and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
                 return "a bare yes or no stands without its question"
-        else:
+        elif unit.kind not in TRANSLATED:
             asked = unit.kind is UnitKind.HEADING
     return ""
 
@@ -277,5 +317,5 @@ def _dates_agree(named: Sequence[str], published: Sequence[set[str]]) -> bool:
 
 RULES: tuple[Callable[[Sequence[ReplyUnit]], str], ...] = (
     _check_order, _check_repetition, _check_languages, _check_numbers, _check_headings,
-    _check_questions, _check_sources,
+    _check_translations, _check_questions, _check_sources,
 )  # fmt: skip

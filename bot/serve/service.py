@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read, received, unreadable
@@ -25,7 +26,8 @@ from bot.infra.http_server import HttpPort, HttpResponse, status_page
 from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
 from bot.infra.supervision import is_exhaustion
-from bot.journal import ReceivedMessage, StoredDecision
+from bot.infra.traces import Step, Traces, now
+from bot.journal import OutgoingMail, ReceivedMessage, StoredDecision
 from bot.ports import Mail, MailFolder
 from bot.serve.health_checks import CHECK_SECONDS, HealthCheck, HealthChecks, running_checks
 from bot.serve.maintenance import Maintenance
@@ -80,9 +82,12 @@ class Service:
         self.parser = SafeParser(app.knowledge.own_words)
         self.policy = app.mail_policy
         self.metrics = Metrics()
+        self.traces = Traces(
+            app.settings.traces, version=metadata.version("incident-desk"),
+            seed=app.knowledge.incident.key,
+        )  # fmt: skip
         self.http = HttpPort(app.settings.http_port)
         self.maintenance = Maintenance(app, self.metrics)
-        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         self.stopping = threading.Event()
         self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
         self._in_progress: dict[int, _MailInProgress] = {}
@@ -92,6 +97,11 @@ class Service:
         self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
         self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
         self._passes_with_leftovers = 0  # passes in a row that left some
+        self._add_gauges()
+
+    def _add_gauges(self) -> None:
+        app = self.app
+        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
         self.metrics.watch(
@@ -107,6 +117,7 @@ class Service:
         self.app.check_mail()
         self.on_checkpoint = self.desk.on_checkpoint
         self.desk.worker = self.jobs.worker
+        self.desk.on_delivery = self._record_delivery
         self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
         self.maintenance.start()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):
@@ -170,6 +181,7 @@ class Service:
         self.http.stop()
         self.parser.close()
         self.maintenance.deregister()
+        self.traces.close()
         log.info("stopped", extra=self._describe_desk())
 
     def _wait(self, seconds: float) -> None:
@@ -261,7 +273,7 @@ class Service:
         """Store a parsed mail together with its job, then move it out of the mailbox."""
         stored = received(parsed, mail.ref)
         self.on_checkpoint(Checkpoint.READ)
-        began = time.monotonic()
+        began, at = time.monotonic(), now()
         message_id = self.desk.store_message(stored, self._enqueue_drain)
         self.on_checkpoint(Checkpoint.STORED)
         if message_id is None:
@@ -275,6 +287,9 @@ class Service:
         log.info(
             "taken",
             extra={"message_id": message_id, "verdict": stored.verdict, "rule": stored.rule},
+        )
+        self.traces.record(
+            Step.INTAKE, message_id=message_id, began=at, verdict=stored.verdict, rule=stored.rule
         )
         if stored.final:
             self._report(message_id, stored, None)
@@ -318,8 +333,22 @@ class Service:
     def _deliver_decision(self, escalation_id: int) -> None:
         """Deliver what a person decided in a case (a job)."""
         self.desk.deliver(self.journal.cases.conversation_of(escalation_id))
+        case = self.journal.cases.read(escalation_id)
+        if case and case.decision:
+            self.traces.record(
+                Step.CASE, message_id=case.message_id, case_id=case.id,
+                began=int(datetime.fromisoformat(case.opened_at).timestamp() * 1e9),
+                reason=case.reason, action=case.decision.action.value,
+            )  # fmt: skip
+
+    def _record_delivery(self, mail: OutgoingMail, began: int) -> None:
+        self.traces.record(
+            Step.DELIVERY, message_id=mail.message_id or 0, began=began, outbox_id=mail.id,
+            automatic=mail.automatic, attempts=mail.attempts + 1,
+        )  # fmt: skip
 
     def _decide(self, message_id: int) -> None:
+        began = now()
         try:
             decided = self.desk.decide_message(message_id)
         except MissingError:
@@ -339,10 +368,13 @@ class Service:
         self.metrics.count_response(decided.response)
         if decided.cap:
             self.metrics.caps.labels(cap=decided.cap).inc()
-        log.info("decided", extra=self._describe_decision(message_id, decided))
+        said = self._describe_decision(message_id, decided)
+        log.info("decided", extra=said)
+        about = {"language": decided.response.language, "knowledge": decided.response.knowledge}
+        self.traces.record(Step.DECISION, began=began, **{**said, **about})
         self._report(message_id, stored, decided.response)
 
-    def _describe_decision(self, message_id: int, decided: StoredDecision) -> dict[str, object]:
+    def _describe_decision(self, message_id: int, decided: StoredDecision) -> dict[str, Any]:
         """Return what the log says of a decided message: words of closed sets and numbers."""
         outcomes = decided.response.outcomes
         kinds = dict.fromkeys(type(each).__name__.lower() for each in outcomes)

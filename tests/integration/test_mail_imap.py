@@ -278,6 +278,7 @@ def test_from_smtp_to_the_reply_in_the_users_mailbox(
     del mailbox
     settings = Settings(
         home=home_of(tmp_path / "home"), knowledge=KNOWLEDGE, mail=MailKind.IMAP, address=DESK,
+        authserv_id="none",
         imap_host="127.0.0.1", imap_port=real.imap, imap_user=DESK, imap_password=SecretStr(PASSWORD),
         imap_tls=False, smtp_host="127.0.0.1", smtp_port=real.smtp, smtp_tls=False, http_port=0,
     )  # fmt: skip

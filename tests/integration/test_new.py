@@ -4,7 +4,7 @@ import http.server
 import io
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,12 @@ from bot.corpus import Knowledge, load
 from bot.corpus.post import read_post
 from bot.corpus.published_page import read_published_page, to_post
 from bot.domain import Passage
-from bot.errors import SettingsError
+from bot.errors import InputError, SettingsError
 from bot.outbound import Outbound
 from bot.outbound.self_check import stopped
 from bot.settings import Settings, read_settings
 from tests.conftest import ROOT, home_of
+from tests.support.growth import assert_in_proportion
 
 POSTS = ROOT / "tests" / "data" / "posts"
 INCIDENTS = ROOT / "evals" / "data" / "incidents"
@@ -241,3 +242,22 @@ def test_another_folder_has_a_home_of_its_own_unless_one_is_set(
 def test_a_folder_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--knowledge", "nowhere", "ask", "x"]) == 2
     assert "--knowledge nowhere: there is no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [("<div>" * 20_000 + "<p>Two words.</p>", "inside each other"), ("<b>a <i>b" * 5_000, "inside each other"),
+     ("<p>a b</p>" * 31_000, "more than 60,000 tags")],
+)  # fmt: skip
+def test_a_page_that_no_statement_has_is_refused(tmp_path: Path, page: str, says: str) -> None:
+    (tmp_path / "page.html").write_text(f"<html><body>{page}")
+    with pytest.raises(InputError, match=says):
+        list(make_folder(tmp_path / "k", read_source(str(tmp_path / "page.html"))))
+
+
+def test_the_work_on_a_page_grows_with_its_size_alone() -> None:
+    def prepare(paragraphs: int) -> Callable[[], object]:
+        text = "".join(f"<div><p>Some words {i} are here.</p></div>" for i in range(paragraphs))
+        return lambda: read_published_page(f"<html><body>{text}</body></html>")
+
+    assert_in_proportion(prepare, 4_000)

@@ -108,6 +108,12 @@ def test_what_is_not_proven_joins_no_case_and_no_history(
     assert forged_case.proof.words.startswith("sender not proven")
 
 
+def test_a_copy_under_a_false_name_does_not_suppress_the_mail(journal: Journal) -> None:
+    copies = [mail(results, f"Message-ID: {FIRST}") for results in (FAILED, NOTHING, PASSED)]
+    assert len({take(journal, each) for each in copies}) == 3
+    assert [journal.receive(each) for each in copies] == [None] * 3
+
+
 @pytest.mark.parametrize("local", [True, False])
 @pytest.mark.parametrize(
     "headers", [OUT_OF_OFFICE, ("Return-Path: <>",), ("Precedence: bulk",), ("X-Loop: a",)]

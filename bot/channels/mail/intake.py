@@ -159,7 +159,8 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
         proof=reading.proof,
         message_id=message_id,
         named=mask_ids(find_message_ids(headers), reading.key),
-        key=mail.key,
+        # A copy of somebody's mail under a false name must not make theirs a duplicate.
+        key=mail.key if reading.proof.believed else f"{reading.proof}:{mail.key}",
         raw_ref=ref,
         verdict=reading.ruling.verdict.value,
         rule=reading.ruling.rule,

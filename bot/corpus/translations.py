@@ -1,0 +1,88 @@
+"""knowledge/translations/<language>.yaml: passages in other languages, each reviewed by a person.
+
+Only what is marked as reviewed is ever sent, and only while the original is the text that was
+translated. The original always stands beside it.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bot.domain import Passage
+from bot.errors import KnowledgeError
+from bot.resources import parse_yaml
+
+
+class Translation(BaseModel):
+    """A passage in another language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    original: str  # the version of the passage that was translated, as `evals lint` prints it
+    heading: str
+    text: str
+    reviewed: bool = False  # by a person who reads both languages
+
+    def is_current(self, passage: Passage) -> bool:
+        """Is it of the passage as it is published now?"""
+        return self.original == passage.version
+
+
+Translations = Mapping[str, Mapping[str, Translation]]
+"""Language -> id of a passage -> its translation."""
+
+
+def read_translations(folder: Path) -> dict[str, dict[str, Translation]]:
+    """Every translation in the folder, which may lack; KnowledgeError names what is wrong."""
+    return {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def usable(
+    stated: Translations, passages: Mapping[str, Passage]
+) -> dict[str, dict[str, Translation]]:
+    """The translations that may be sent: reviewed, and of what is published now."""
+    return {
+        language: {
+            name: each
+            for name, each in of.items()
+            if name in passages and each.reviewed and each.is_current(passages[name])
+        }
+        for language, of in stated.items()
+    }
+
+
+def outdated(stated: Translations, passages: Mapping[str, Passage]) -> Iterator[str]:
+    """A line for each translation that is not of a passage as it is published now."""
+    for language, of in stated.items():
+        for name, each in of.items():
+            if name not in passages:
+                yield f"translations/{language}.yaml: {name} is no passage of the post"
+            elif not each.is_current(passages[name]):
+                yield (
+                    f"translations/{language}.yaml: {name} is older than its original; "
+                    f"translate it again and write original: {passages[name].version}"
+                )
+
+
+def missing(stated: Translations, offered: Mapping[str, Passage]) -> Iterator[str]:
+    """For each file a line with the passages that it lacks, with the version that each `original`
+    would name, and one with those that nobody has reviewed.
+    """
+    for language, of in stated.items():
+        lacking = [f"{p.id} (original: {p.version})" for p in offered.values() if p.id not in of]
+        waiting = [name for name in offered if name in of and not of[name].reviewed]
+        where = f"translations/{language}.yaml"
+        if waiting:
+            names = ", ".join(waiting)
+            yield f"{where}: {len(waiting)} wait for a review and are not sent: {names}"
+        if lacking:
+            yield f"{where}: {len(lacking)} are not translated: {', '.join(lacking)}"
+
+
+def _read(path: Path) -> dict[str, Translation]:
+    try:
+        rows = parse_yaml(path.read_text(encoding="utf-8")) or {}
+        return {name: Translation.model_validate(row) for name, row in rows.items()}
+    except (yaml.YAMLError, ValidationError, AttributeError) as error:
+        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
