@@ -494,8 +494,11 @@ class App:
 
     @property
     def _outdated(self) -> bool:
-        """Was the index made from other knowledge, by another encoder or another version?"""
+        """Is the index gone, or was it made from other knowledge, by another encoder or version?"""
         stamp = self.settings.home / STAMP
+        embedded = not self.settings.chroma_url
+        if embedded and not (self.settings.chroma / "chroma.sqlite3").exists():
+            return True
         return not stamp.exists() or stamp.read_text(encoding="utf-8") != self._index_version
 
     @property

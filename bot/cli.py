@@ -205,10 +205,11 @@ def queue(arguments: argparse.Namespace) -> int:
 
     app = _app()
     texts = read_staff_texts(app.settings.knowledge)
+    limit = None if arguments.all else cases.QUEUE_LENGTH
     if arguments.json:
-        _print_json(cases.queue_json(app.journal, texts))
+        _print_json(cases.queue_json(app.journal, texts, limit=limit))
     else:
-        _print_rows(cases.queue_lines(app.journal, texts))
+        _print_rows(cases.queue_lines(app.journal, texts, limit=limit))
     return DONE
 
 
@@ -515,9 +516,9 @@ def _parser() -> argparse.ArgumentParser:
     sending = add("send", send, 'incident-desk send "Were my API keys exposed?"')
     sending.add_argument("text", nargs="*")
     sending.add_argument("--from", dest="sender", default="you@example.org")
-    add("queue", queue, "incident-desk queue").add_argument(
-        "--json", action="store_true", help="for programs"
-    )
+    queueing = add("queue", queue, "incident-desk queue")
+    queueing.add_argument("--json", action="store_true", help="for programs")
+    queueing.add_argument("--all", action="store_true", help="every case, not the first 50 only")
     add("case", case, "incident-desk case 3").add_argument("id", type=int)
     deciding = add("decide", decide, "incident-desk decide 3 --approve --yes")
     deciding.add_argument("id", type=int)

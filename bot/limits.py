@@ -28,6 +28,10 @@ def _shipped_model() -> "ModelLimits":
     return shipped_limits().model
 
 
+def _shipped_flood() -> "FloodLimits":
+    return shipped_limits().flood
+
+
 class Scope(StrEnum):
     """What a cap counts answers by."""
 
@@ -72,13 +76,28 @@ class ModelLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FloodLimits:
+    """What staff see of many cases that are alike; limits.yaml explains each value."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    fold_after: Positive
+    fold_seconds: Positive
+    pages_of_sender: Positive
+    pages_of_domain: Positive
+    pages_in_all: Positive
+    page_seconds: Positive
+    summary_seconds: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the desk may do by itself, and how long it waits.
 
     `due_minutes` says when a case of each priority is due, `retry_seconds` the wait before each
     further attempt to deliver a mail, and `receipt_seconds` how long a mail of unknown fate waits
-    for its own copy; `corrections_per_minute` bounds a recall. A limits.yaml without `model` has
-    that of the shipped one.
+    for its own copy; `corrections_per_minute` bounds a recall. A limits.yaml without `model` or
+    `flood` has that of the shipped one.
     """
 
     caps: tuple[Cap, ...]
@@ -87,6 +106,7 @@ class Limits:
     receipt_seconds: Positive
     corrections_per_minute: Positive = 60
     model: ModelLimits = field(default_factory=_shipped_model)
+    flood: FloodLimits = field(default_factory=_shipped_flood)
 
 
 def read_limits(knowledge: Path) -> Limits:

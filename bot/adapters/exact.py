@@ -4,6 +4,7 @@ Starting Chroma costs more than the whole rest of `ask`; the file is a copy of w
 written by the same indexing run, and gives the same neighbours.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,15 @@ def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.flo
         answers=np.array([r.answers for r in records]),
     )
     part.replace(path)
+
+
+def count_vectors(path: Path) -> int | None:
+    """Return of how many records the copy is; None where it cannot be read."""
+    try:
+        with np.load(path) as stored:
+            return len(stored["answers"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
 
 
 def read_vectors(path: Path, encoder: Encoder) -> Exact:

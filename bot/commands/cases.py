@@ -12,11 +12,13 @@ from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
 from bot.journal.mail_outbox import NEEDS_PERSON
+from bot.journal.records import QueueRow
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
 from bot.text.printable import printable_line, quote_lines
 
+QUEUE_LENGTH = 50  # cases that `queue` lists without --all; nobody reads more at once
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
 MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
@@ -29,13 +31,16 @@ Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
 
-def queue_json(journal: Journal, texts: StaffTexts) -> dict[str, Any]:
-    """Return what waits for a person as the public JSON: cases by urgency, mails and posts."""
+def queue_json(journal: Journal, texts: StaffTexts, *, limit: int | None = None) -> dict[str, Any]:
+    """Return what waits for a person as the public JSON: cases by urgency, mails and posts.
+
+    With a `limit` only as many cases; `open` is the number of all.
+    """
     now = datetime.now(UTC)
-    open_ = map(journal.cases.read, journal.cases.list_open_ids())
     stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
-        "cases": [_row(case, texts, now) for case in open_ if case],
+        "open": journal.cases.count_open(),
+        "cases": [_row(case, texts, now) for case in journal.cases.list_queue(limit)],
         "mails": [_mail(send) for send in stuck],
         "posts": [
             {"id": post.id, "case": post.case_id, "fault": post.fault}
@@ -44,9 +49,9 @@ def queue_json(journal: Journal, texts: StaffTexts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
-    """Yield what waits for a person as lines of text."""
-    waiting = queue_json(journal, texts)
+def queue_lines(journal: Journal, texts: StaffTexts, *, limit: int | None = None) -> Iterator[str]:
+    """Yield what waits for a person as lines of text, with a `limit` only as many cases."""
+    waiting = queue_json(journal, texts, limit=limit)
     if not any(waiting.values()):
         yield "nothing waits for a person"
         return
@@ -58,10 +63,12 @@ def queue_lines(journal: Journal, texts: StaffTexts) -> Iterator[str]:
             f"{case['id']:>4}  {case['priority']:<7}{case['topic']:<32}{waited:>7}{late}"
             f"  {case['from']}  {draft}"
         )
-        more = f"  (+{case['later']} since)" if case["later"] else ""
-        yield f"      {case['first_line']}{more}"
+        since = f"  (+{case['later']} since)" if case["later"] else ""
+        yield f"      {case['first_line']}{since}"
         if case["proof"]:
             yield f"      {case['proof']}"
+    if more := waiting["open"] - len(waiting["cases"]):
+        yield f"… and {more} more open cases; `incident-desk queue --all` lists them"
     for mail in waiting["mails"]:
         yield f"mail {mail['id']} to {mail['to']} is {mail['state']}: {mail['fault'] or BOUNCED}"
     for post in waiting["posts"]:
@@ -183,7 +190,7 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 
-def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
+def _row(case: QueueRow, texts: StaffTexts, now: datetime) -> dict[str, Any]:
     due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
     waited = now - datetime.fromisoformat(case.opened_at)
     return {
@@ -192,7 +199,7 @@ def _row(case: Case, texts: StaffTexts, now: datetime) -> dict[str, Any]:
         "from": mask_address(case.sender), "proof": case.proof.words, "opened_at": case.opened_at,
         "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
         "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
-        "first_line": next(iter(case.text.strip().splitlines()), "")[:MAX_FIRST_LINE_CHARACTERS],
+        "first_line": case.first_line[:MAX_FIRST_LINE_CHARACTERS],
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import secrets
 import signal
 import smtplib
 import sys
+import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,15 +16,19 @@ from bot.commands.public_json import decision, rows
 from bot.domain import describe_rule
 from bot.errors import InputError, MissingError
 from bot.infra.logs import start_logging
+from bot.infra.supervision import OutageLog
 from bot.resources import read_yaml
 from bot.serve.service import HandledMail, Service
 from bot.settings import MailKind, Settings
 from bot.text.printable import printable, printable_line
 
+DATABASE_SECONDS = 5.0  # between two attempts to open a database that is away when `serve` starts
+
 
 def serve(app: App) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code."""
     start_logging(app.settings.log)
+    _wait_for_database(app)
     _run(app, lambda _service: None, lambda _handled: None)
     return 0
 
@@ -83,6 +88,22 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMai
         service.run()
     finally:
         service.close()
+
+
+def _wait_for_database(app: App) -> None:
+    """Return once the journal is open; a database that is away, or a full disk, is waited for."""
+    outages = OutageLog()
+    while True:
+        try:
+            app.journal  # noqa: B018 - opens it
+        except (MissingError, OSError) as error:
+            if not outages.list_faults():
+                _say(f"{error}; trying again every {DATABASE_SECONDS:.0f} seconds")
+            outages.record_failure("opening the database", error, expected=True)
+            time.sleep(DATABASE_SECONDS)
+        else:
+            outages.record_success("opening the database")
+            return
 
 
 def _reached(seen: list[HandledMail], number: int) -> bool:

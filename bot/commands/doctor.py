@@ -3,21 +3,21 @@
 import json
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from itertools import islice
-from pathlib import Path
 
-from bot.app import App
+from bot.app import STAMP, App
 from bot.corpus.movement import check_movement
 from bot.domain import HealthLine
-from bot.errors import DeskError, MissingError
+from bot.errors import DeskError, InputError, MissingError
 from bot.files import open_to_others
-from bot.journal import Journal, OutboxState
+from bot.journal import OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
+from bot.serve.health_checks import find_disk_fault, find_index_fault
 from bot.settings import MailKind
 
 NOTHING_LEARNED = (
@@ -26,72 +26,110 @@ NOTHING_LEARNED = (
 MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
 MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
 MAX_CLOCK_LEAD_SECONDS = 60  # of the newest line of the audit before our clock
+PAGE_CHECK_SECONDS = 10.0  # for reading the pages of the database, as far as they come
 STUCK_SECONDS = 120  # how long messages and mails may wait in a healthy desk
 
 
 def run_checks(app: App) -> Iterator[HealthLine]:
-    """Check knowledge, replies, fit, model, journal, disk, files, mailbox and Slack in order."""
+    """Check what the desk needs, in the order of the table below.
+
+    What cannot even be looked at is a failed line, and the checks after it still run.
+    """
+    yield _knowledge(app)
+    for name, check in (
+        ("replies", _replies), ("index", _index), ("journal", _journal), ("clock", _clock),
+        ("desk", _running), ("disk", _disk), ("files", _files), ("chat model", _chat_model),
+        ("sender", _mail), ("slack", _slack),
+    ):  # fmt: skip
+        yield from _guarded(name, check, app)
+
+
+def _guarded(
+    name: str, check: Callable[[App], Iterator[HealthLine]], app: App
+) -> Iterator[HealthLine]:
+    """Yield the lines of a check, and a failed one where it ends in an error."""
+    try:
+        yield from check(app)
+    except InputError:
+        raise
+    except (DeskError, OSError) as error:
+        yield HealthLine(name=name, good=False, says=str(error))
+
+
+def _knowledge(app: App) -> HealthLine:
     knowledge = app.knowledge
-    yield HealthLine(
+    return HealthLine(
         name="knowledge", good=True,
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
     )  # fmt: skip
+
+
+def _replies(app: App) -> Iterator[HealthLine]:
     stays = next(stopped(app.outbound), "")
     yield HealthLine(
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
-    yield check_movement(knowledge, app.learned)  # before what moved is learned
+
+
+def _index(app: App) -> Iterator[HealthLine]:
+    """Check index, fit and model; an index that was made before and is gone is not made again."""
+    yield check_movement(app.knowledge, app.learned)  # before what moved is learned
+    made_before = (app.settings.home / STAMP).exists()
+    if fault := made_before and find_index_fault(app):
+        yield HealthLine(name="index", good=False, says=fault)
+        return
     yield _learned(app)
     yield _model(app)
-    counts = app.journal.count_rows()
+
+
+def _disk(app: App) -> Iterator[HealthLine]:
+    home = app.settings.home
+    free = shutil.disk_usage(home).free
+    fault = find_disk_fault(home)
+    if not fault and free <= MIN_FREE_BYTES:
+        fault = f"{free // 2**20} MB free in {home}; free {MIN_FREE_BYTES // 2**20} MB or more"
     yield HealthLine(
-        name="journal", good=True,
-        says=f"{app.journal.engine.dialect.name}, {counts['message']} messages, "
-        f"{counts['outbox']} replies, {len(app.journal.workers.list_all())} at work",
-    )  # fmt: skip
-    yield from _journal(app.journal)
-    yield _running(app)
-    free = shutil.disk_usage(app.settings.home).free
-    yield HealthLine(
-        name="disk",
-        good=free > MIN_FREE_BYTES,
-        says=f"{free // 2**20} MB free in {app.settings.home}",
+        name="disk", good=not fault, says=fault or f"{free // 2**20} MB free in {home}"
     )
-    yield _files(app.settings.home)
-    yield _chat_model(app)
-    yield from _mail(app)
+
+
+def _slack(app: App) -> Iterator[HealthLine]:
     if app.slack:
         yield from app.slack.check_setup()
 
 
-def _files(home: Path) -> HealthLine:
+def _files(app: App) -> Iterator[HealthLine]:
     """Check that no other account can read the home, where raw mails hold pasted secrets."""
+    home = app.settings.home
     open_files = list(islice(open_to_others(home), MAX_COUNTED_FILES))
     if not open_files:
-        return HealthLine(name="files", good=True, says=f"{home} is closed to other accounts")
+        yield HealthLine(name="files", good=True, says=f"{home} is closed to other accounts")
+        return
     count = (
         f"{MAX_COUNTED_FILES} or more"
         if len(open_files) == MAX_COUNTED_FILES
         else str(len(open_files))
     )
-    return HealthLine(
+    yield HealthLine(
         name="files", good=False,
         says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
         f"close them with: chmod -R go-rwx {shlex.quote(str(home))}",
     )  # fmt: skip
 
 
-def _chat_model(app: App) -> HealthLine:
+def _chat_model(app: App) -> Iterator[HealthLine]:
     """Say how the running desk uses the model, as only its process counts the calls."""
     model = app.settings.model
     if not model or not app.selector:
-        return HealthLine(name="chat model", good=True, says="none; works without")
+        yield HealthLine(name="chat model", good=True, says="none; works without")
+        return
     try:
         metrics = _page(app.settings.http_port, "/metrics")
     except (OSError, HTTPException):
-        return HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
+        yield HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
+        return
     numbers = dict(
         line.rsplit(" ", 1) for line in metrics.splitlines() if line[:1] not in ("#", "")
     )
@@ -104,7 +142,7 @@ def _chat_model(app: App) -> HealthLine:
     calls, tokens = (int(float(number)) for number in spent)
     budget = app.budget.bounds
     says += f"; {calls} of {budget.calls} calls, {tokens} of {budget.tokens} tokens in this hour"
-    return HealthLine(name="chat model", good=asked, says=f"{model}: {says}")
+    yield HealthLine(name="chat model", good=asked, says=f"{model}: {says}")
 
 
 def _page(port: int, path: str) -> str:
@@ -114,16 +152,17 @@ def _page(port: int, path: str) -> str:
         return line.getresponse().read().decode("utf-8", "replace")
 
 
-def _running(app: App) -> HealthLine:
+def _running(app: App) -> Iterator[HealthLine]:
     """Say what the desk that runs on this machine reports of its threads and tasks."""
     try:
         status = json.loads(_page(app.settings.http_port, "/readyz"))
         wrong = [*status.get("faults", ()), *status.get("remarks", ())]
     except (OSError, HTTPException):
-        return HealthLine(name="desk", good=True, says="no desk runs here")
+        yield HealthLine(name="desk", good=True, says="no desk runs here")
+        return
     except (ValueError, AttributeError):
         wrong = ["/readyz is not the desk's; is DESK_HTTP_PORT another program's?"]
-    return HealthLine(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
+    yield HealthLine(name="desk", good=not wrong, says="; ".join(wrong) or "runs, nothing fails")
 
 
 def _mail(app: App) -> Iterator[HealthLine]:
@@ -135,14 +174,17 @@ def _mail(app: App) -> Iterator[HealthLine]:
         yield HealthLine(name=name, good=good, says=says)
 
 
-def _journal(journal: Journal) -> Iterator[HealthLine]:
-    """Check the clock, undecided messages and mails that did not go out."""
-    ahead = journal.clock_lead_seconds()
+def _journal(app: App) -> Iterator[HealthLine]:
+    """Check the database, undecided messages and mails that did not go out."""
+    journal = app.journal
+    if fault := journal.file.damage(PAGE_CHECK_SECONDS) or journal.check_connection_and_file():
+        yield HealthLine(name="journal", good=False, says=fault)
+        return
+    counts = journal.count_rows()
     yield HealthLine(
-        name="clock", good=ahead < MAX_CLOCK_LEAD_SECONDS,
-        says="right"
-        if ahead < MAX_CLOCK_LEAD_SECONDS
-        else f"{ahead:.0f} s behind what the journal saw",
+        name="journal", good=True,
+        says=f"{journal.engine.dialect.name}, {counts['message']} messages, "
+        f"{counts['outbox']} replies, {len(journal.workers.list_all())} at work",
     )  # fmt: skip
     forgotten = len(journal.list_stalled_conversations(STUCK_SECONDS))
     yield HealthLine(
@@ -156,6 +198,17 @@ def _journal(journal: Journal) -> Iterator[HealthLine]:
     if waits:
         wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")
     yield HealthLine(name="sends", good=not wrong, says="; ".join(wrong) or "fine")
+
+
+def _clock(app: App) -> Iterator[HealthLine]:
+    """Check that no time in the journal is later than now."""
+    behind = app.journal.clock_lead_seconds()
+    good = behind < MAX_CLOCK_LEAD_SECONDS
+    says = (
+        f"{behind:.0f} s behind what the journal saw; set the clock of this machine. If it is "
+        "right now, it was wrong before: what was put off then is late"
+    )
+    yield HealthLine(name="clock", good=good, says="right" if good else says)
 
 
 def _learned(app: App) -> HealthLine:

@@ -1,9 +1,12 @@
 """Counts for Prometheus: numbers and closed sets of words only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from bot.domain import Response
 from bot.llm.budget import NOT_ASKED, Budget
@@ -42,7 +45,6 @@ class Metrics:
             "desk_model", "Messages a model was asked about, by what came of it", ["result"],
             registry=registry,
         )  # fmt: skip
-        self.sends = Gauge("desk_sends", "Outgoing mails by state", ["state"], registry=registry)
 
     def count_response(self, response: Response) -> None:
         """Count the outcomes of a message; one that asks nothing counts as silent."""
@@ -60,6 +62,12 @@ class Metrics:
         """Add a gauge whose value is computed at each request."""
         Gauge(name, says, registry=self.registry).set_function(value)
 
+    def watch_counts(
+        self, name: str, says: str, label: str, counts: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Add gauges, one for each value of `label`, that one look computes at each request."""
+        self.registry.register(_LabelledGauges(name, says, label, counts))
+
     def watch_model(self, budget: Budget, *, believed: Callable[[], float]) -> None:
         """Add gauges for a model: whether it is asked, why not, its use, whether its yes counts."""
 
@@ -76,3 +84,26 @@ class Metrics:
     def render(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class _LabelledGauges(Collector):
+    """Gauges that differ in one label, read together."""
+
+    def __init__(
+        self, name: str, says: str, label: str, counts: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._name = name
+        self._says = says
+        self._label = label
+        self._counts = counts
+
+    def describe(self) -> Iterator[Metric]:
+        """Return the gauges without their values, which registering needs no look for."""
+        yield GaugeMetricFamily(self._name, self._says, labels=[self._label])
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(self._name, self._says, labels=[self._label])
+        for value, count in self._counts().items():
+            family.add_metric([value], count)
+        yield family

@@ -1,24 +1,92 @@
 """Supervises threads that must not end and tasks whose failure must stop no other."""
 
+import errno
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 BACKOFF = (1, 2, 5, 15, 30)
+# An outage is one line in the log in so many seconds, however often something fails in them.
+LOG_SECONDS = 60.0
+# Errors of the system that say nothing of what was worked on: they are outages, which pass.
+EXHAUSTED = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EROFS,
+})  # fmt: skip
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Return whether the system has no more files, memory, processes or disk."""
+    return isinstance(error, OSError) and error.errno in EXHAUSTED
+
+
+class OutageLog:
+    """Which tasks fail now, and a log in which an outage is at most one line a minute.
+
+    The end of an outage is one line where its beginning was one. `seconds` replaces the minute and
+    `tick` the clock, which counts seconds.
+    """
+
+    def __init__(
+        self, *, seconds: float = LOG_SECONDS, tick: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.seconds = seconds
+        self._tick = tick
+        self._lock = threading.Lock()
+        self._failing: dict[str, str] = {}
+        self._logged_at: dict[str, float] = {}
+        self._unlogged: dict[str, int] = {}
+        self._announced: set[str] = set()
+
+    def record_failure(self, name: str, error: BaseException, *, expected: bool = False) -> None:
+        """Record that the task `name` failed; an `expected` error is logged without its origin."""
+        fault = type(error).__name__
+        with self._lock:
+            self._failing[name] = fault
+            self._unlogged[name] = count = self._unlogged.get(name, 0) + 1
+            if self._tick() - self._logged_at.get(name, -self.seconds) < self.seconds:
+                return
+            self._logged_at[name] = self._tick()
+            self._unlogged[name] = 0
+            self._announced.add(name)
+        log.error(
+            "a task fails and is tried again",
+            extra={"task": name, "fault": fault, "count": count},
+            exc_info=None if expected else error,
+        )
+
+    def record_success(self, name: str) -> None:
+        """Record that the task `name` worked."""
+        if name not in self._failing:
+            return
+        with self._lock:
+            self._failing.pop(name, None)
+            announced = name in self._announced
+            self._announced.discard(name)
+        if announced:
+            log.warning("a task works again", extra={"task": name})
+
+    def list_failing(self) -> list[str]:
+        """Return the names of the tasks whose last attempt failed."""
+        return list(dict(self._failing))
+
+    def list_faults(self) -> list[str]:
+        """Return the tasks whose last attempt failed, each with the name of its error."""
+        return [f"{name}: fails ({fault})" for name, fault in dict(self._failing).items()]
 
 
 class Supervisor:
     """The threads and tasks of one part of the desk, and which of them fail now.
 
-    An error is one line in the log when it first occurs and one when it is over; in between the
-    thread or task is tried again. `list_faults` is what `/readyz` and `doctor` show.
+    An outage is one line in the log a minute and one when it is over; in between the thread or task
+    is tried again. `list_faults` is what `/readyz` and `doctor` show.
     """
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
+        self.outages = OutageLog()
         self._threads: list[threading.Thread] = []
-        self._failing: dict[str, str] = {}
 
     def start(
         self,
@@ -44,16 +112,10 @@ class Supervisor:
         """Do `task`; return False when it failed, which `list_faults` shows until it works."""
         try:
             task()
-        except Exception as error:
-            fault = type(error).__name__
-            if name not in self._failing:
-                log.exception(
-                    "a task fails and is tried again", extra={"task": name, "fault": fault}
-                )
-            self._failing[name] = fault
+        except Exception as error:  # noqa: BLE001 - the outage log says it
+            self.outages.record_failure(name, error)
             return False
-        if self._failing.pop(name, None):
-            log.warning("a task works again", extra={"task": name})
+        self.outages.record_success(name)
         return True
 
     def stop(self, seconds: float) -> None:
@@ -71,8 +133,7 @@ class Supervisor:
 
     def list_faults(self) -> list[str]:
         """Return ended threads, and threads and tasks whose last attempt failed."""
-        failing = [f"{name}: fails ({fault})" for name, fault in dict(self._failing).items()]
-        return [*self.list_dead_threads(), *failing]
+        return [*self.list_dead_threads(), *self.outages.list_faults()]
 
     def _repeat(
         self, name: str, step: Callable[[], object], pause: float, waits: Sequence[float]

@@ -8,11 +8,13 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from bot.domain import Priority
+from bot.domain import Priority, SenderProof
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import storable
+from bot.journal.folding import alike_keys, find_lead
+from bot.journal.ranking import is_proven_rank, rank_of
 from bot.journal.records import Stage
 from bot.journal.tables import escalation, message
 from bot.journal.threads import open_cases, thread_of
@@ -43,9 +45,11 @@ class CaseOpener:
         reply that a person may approve, empty where there is none.
         """
         case = self._open_case(db, message_id)
-        values: dict[str, Any] = {"state": "open", "due_at": self.due_at(priority)}
         if case:
-            values = {"state": JOINED, "case_id": case.id}
+            values: dict[str, Any] = {"state": JOINED, "case_id": case.id}
+        else:
+            values = {"state": "open", "due_at": self.due_at(priority)}
+            values |= self._place_in_queue(db, message_id, priority)
         row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
@@ -83,6 +87,19 @@ class CaseOpener:
         )
         return db.execute(case.with_for_update()).first() if case_id else None
 
+    def _place_in_queue(
+        self, db: sql.Connection, message_id: int, priority: Priority
+    ) -> dict[str, Any]:
+        """Return the rank of a new case and the case whose card stands for it, if any."""
+        query = sql.select(message.c.sender, message.c.text, message.c.proof)
+        row = db.execute(query.where(message.c.id == message_id)).one()
+        rank = rank_of(priority, proven=SenderProof(row.proof).believed)
+        keys = alike_keys(row.sender, row.text)
+        lead = None
+        if self._limits:
+            lead = find_lead(db, keys, rank, self._limits.flood, self._clock)
+        return {"rank": rank, "fold_id": lead, **keys}
+
     def _is_full(self, db: sql.Connection, message_id: int) -> bool:
         """Return whether the desk has answered in this thread as often as a cap allows."""
         if self._limits is None:
@@ -106,7 +123,11 @@ class CaseOpener:
             due = min(due, case.due_at)
         row = escalation.update().where(escalation.c.id == case.id)
         stage = Stage.CLAIMED if case.owner else Stage.OPEN
-        db.execute(row.values(priority=urgent.value, reason=why, stage=stage, due_at=due))
+        values: dict[str, Any] = {"priority": urgent.value, "reason": why, "stage": stage}
+        if urgent != case.priority:  # a case that has become more urgent has a card of its own
+            rank = rank_of(urgent, proven=is_proven_rank(case.rank))
+            values |= {"rank": rank, "fold_id": None}
+        db.execute(row.values(due_at=due, **values))
         event = "details came" if case.stage == Stage.WAITING else "wrote again"
         append_audit(db, stamp(self._clock()), "desk", f"{event}:{case.id}", message_id)
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from bot.domain import SenderProof
+from bot.journal.folding import FOLDED_COUNT, is_folded
 from bot.journal.records import (
     Case,
     CaseAction,
@@ -62,11 +63,35 @@ CASE = (
         message.c.redactions, message.c.proof, message.c.conversation_id, message.c.erased_at,
         MESSAGES.label("messages"), PARENT.label("parent"), LATER.label("later"),
         LAST.label("last"),
-        OTHERS_LAST.label("others_last"),
+        OTHERS_LAST.label("others_last"), FOLDED_COUNT.label("folded"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
     .join(message, message.c.id == escalation.c.message_id)
     .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
+)  # fmt: skip
+
+MAX_QUEUE_TEXT = 1_000  # characters of a message that are read for its first line
+_of_case = sql.select(outcome.c.id).where(
+    outcome.c.message_id == escalation.c.message_id, outcome.c.passages != "[]"
+)
+QUEUE = (
+    sql.select(
+        *(escalation.c[name] for name in (
+            "id", "priority", "reason", "opened_at", "due_at", "owner",
+        )),
+        message.c.sender, message.c.headers, message.c.proof, LATER.label("later"),
+        sql.func.substr(message.c.text, 1, MAX_QUEUE_TEXT).label("text"),
+        sql.and_(escalation.c.draft != "", _of_case.exists()).label("drafted"),
+    )
+    .join(message, message.c.id == escalation.c.message_id)
+    .where(escalation.c.state == "open")
+)  # fmt: skip
+STAMPED = CASE.with_only_columns(
+    *(escalation.c[name] for name in (
+        "id", "message_id", "state", "stage", "priority", "reminders", "version",
+    )),
+    MESSAGES.label("messages"), LATER.label("later"), FOLDED_COUNT.label("folded"),
+    decision.c.action, decision.c.actor, decision.c.decided_at,
 )  # fmt: skip
 
 
@@ -89,7 +114,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
-        erased_at=row.erased_at,
+        erased_at=row.erased_at, folded=row.folded, rank=row.rank,
     )  # fmt: skip
 
 
@@ -113,12 +138,14 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided or erased at `since` or later, by case id.
+    It covers open cases and those decided or erased at `since` or later, by case id, but for those
+    whose card another one stands for, the most urgent first. No text is read.
     """
     recent = sql.or_(
         escalation.c.state == "open", decision.c.decided_at >= since, message.c.erased_at >= since
     )
-    rows = db.execute(CASE.where(recent).order_by(escalation.c.id)).all()
+    query = STAMPED.where(recent, sql.not_(is_folded()))
+    rows = db.execute(query.order_by(escalation.c.rank, escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
     return {row.id: _stamp(row, mails.get(row.message_id)) for row in rows}
 
@@ -151,7 +178,7 @@ def _case_decision(row: Any) -> CaseDecision | None:
 def _stamp(row: Any, mail: Any | None) -> str:
     sent = (mail.state, mail.changed_at) if mail else ()
     decided = (row.action, row.actor, row.decided_at)
-    shown = (row.state, row.stage, row.priority, row.later, row.reminders)
+    shown = (row.state, row.stage, row.priority, row.later, row.reminders, row.folded)
     return json.dumps([version_of(row), *shown, *decided, *sent])
 
 

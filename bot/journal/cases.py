@@ -7,12 +7,13 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import EscalationReason, Priority
+from bot.domain import EscalationReason, Priority, SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.case_queries import (
     CASE,
     LATER,
+    QUEUE,
     mail_key,
     read_case,
     stamps,
@@ -21,8 +22,17 @@ from bot.journal.case_queries import (
 )
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
+from bot.journal.folding import pass_lead_on
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
-from bot.journal.records import Case, CaseAction, CaseChange, QueuedCase, Reply, Stage
+from bot.journal.records import (
+    Case,
+    CaseAction,
+    CaseChange,
+    QueuedCase,
+    QueueRow,
+    Reply,
+    Stage,
+)
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
@@ -33,7 +43,7 @@ EnqueueJob = Callable[[sql.Connection, int], None]
 Its arguments are the connection of that transaction and the id of a conversation or of a case.
 """
 
-RANKS = {priority.value: -priority.urgency for priority in Priority}  # the most urgent is least
+QUEUE_ORDER = (escalation.c.rank, escalation.c.opened_at, escalation.c.id)
 
 
 class Cases:
@@ -47,10 +57,10 @@ class Cases:
     def list_open(self) -> list[QueuedCase]:
         """Return the open cases, the most urgent first and then the oldest."""
         of = (message.c.sender, message.c.text, message.c.headers, LATER.label("later"))
-        query = sql.select(escalation, *of).join(message)
+        query = sql.select(escalation, *of).join(message).where(escalation.c.state == "open")
         with reading(self._engine) as db:
-            rows = db.execute(query.where(escalation.c.state == "open")).all()
-        open_cases_ = [
+            rows = db.execute(query.order_by(*QUEUE_ORDER)).all()
+        return [
             QueuedCase(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
                 sender=r.sender, text=text_for_staff(r), draft=r.draft, opened_at=r.opened_at,
@@ -58,22 +68,32 @@ class Cases:
             )
             for r in rows
         ]  # fmt: skip
-        return sorted(
-            open_cases_, key=lambda w: (RANKS.get(w.priority, len(RANKS)), w.opened_at, w.id)
-        )
 
-    def list_open_ids(self, owner: str | None = None) -> list[int]:
+    def list_queue(self, limit: int | None = None) -> list[QueueRow]:
+        """Return the open cases in the order of the queue, with a `limit` no more."""
+        with reading(self._engine) as db:
+            rows = db.execute(QUEUE.order_by(*QUEUE_ORDER).limit(limit)).all()
+        return [
+            QueueRow(
+                id=r.id, priority=r.priority, reason=r.reason, sender=r.sender,
+                first_line=next(iter(text_for_staff(r).strip().splitlines()), ""),
+                opened_at=r.opened_at, due_at=r.due_at, owner=r.owner, later=r.later,
+                drafted=bool(r.drafted), proof=SenderProof(r.proof),
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    def list_open_ids(self, owner: str | None = None, *, limit: int | None = None) -> list[int]:
         """Return the ids of open cases, the most urgent first and then the oldest.
 
-        With an `owner` only those of that owner; an empty owner means cases that nobody has.
+        Of two that are as urgent, one whose sender is proven comes first. With an `owner` only
+        those of that owner; an empty owner means cases that nobody has. With a `limit` no more.
         """
-        rank = sql.case(RANKS, value=escalation.c.priority, else_=len(RANKS))
         query = sql.select(escalation.c.id).where(escalation.c.state == "open")
         if owner is not None:
             query = query.where(escalation.c.owner == owner)
         with reading(self._engine) as db:
-            rows = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
-            return [row.id for row in rows]
+            return list(db.execute(query.order_by(*QUEUE_ORDER).limit(limit)).scalars())
 
     def count_open(self) -> int:
         """Return how many cases are open."""
@@ -290,6 +310,10 @@ class Cases:
 
     def _update(self, db: sql.Connection, row: Any, **values: Any) -> None:
         case = escalation.update().where(escalation.c.id == row.id)
+        if values.get("state") == "decided":
+            pass_lead_on(db, row.id)
+        else:  # somebody works on it, so it has a card of its own
+            values["fold_id"] = None
         db.execute(case.values(version=row.version + 1, touched_at=self._now(), **values))
         # Reminders that still wait are about the case as it was before this step.
         db.execute(slack_outbox.delete().where(waiting(f"{REMINDER}{row.id}:")))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
+MAX_SKEW_SECONDS = 60.0  # by which the clocks of processes that share a database may differ
 
 
 def wall_clock() -> datetime:
@@ -14,6 +15,14 @@ def wall_clock() -> datetime:
 def stamp(at: datetime) -> str:
     """Return `at` as text in UTC with milliseconds; such texts sort in the order of time."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def longest_ahead(clock: Clock, seconds: float) -> str:
+    """Return the latest stamp that an attempt can have been put off to by at most `seconds`.
+
+    A later one was written while the clock was ahead, and would hold its row up for as long.
+    """
+    return after(clock, seconds + MAX_SKEW_SECONDS)
 
 
 def after(clock: Clock, seconds: float) -> str:

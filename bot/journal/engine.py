@@ -9,7 +9,14 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from bot.errors import MissingError, SettingsError
 from bot.files import close_file
@@ -17,6 +24,17 @@ from bot.files import close_file
 # How long a statement waits for a lock before it becomes an error that somebody sees.
 BUSY_MILLISECONDS = 30_000
 DIALECTS = ("sqlite", "postgresql")
+RESTORE = (
+    "stop the desk and put a copy from before in place of its file, or move the file away to begin "
+    "with an empty one"
+)
+# What to do about an error, by words of the driver's message.
+REMEDIES = {
+    "disk is full": "free space on its disk",
+    "No space left": "free space on its disk",
+    "malformed": RESTORE,
+    "not a database": RESTORE,
+}
 
 
 def connect(url: str, *, pool_size: int = 8) -> Engine:
@@ -65,14 +83,28 @@ def writing(engine: Engine) -> Iterator[sql.Connection]:
 
 @contextmanager
 def _translating_outages() -> Iterator[None]:
-    """Raise MissingError in place of the driver's errors for a database that is away."""
+    """Raise MissingError in place of the driver's errors for a database that cannot be used."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        said = str(error.orig).strip().splitlines()
+        raise MissingError(_describe_outage(error)) from None
+    except PoolTimeoutError:
         raise MissingError(
-            f"the database of DESK_DATABASE_URL does not answer: {said[0] if said else ''}"
+            "the database of DESK_DATABASE_URL does not answer: all connections are in use"
         ) from None
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # a fault of a statement, not of the database
+            raise
+        raise MissingError(_describe_outage(error)) from None
+
+
+def _describe_outage(error: DatabaseError | InterfaceError) -> str:
+    """Return what is wrong with the database in one line, and the remedy where one is known."""
+    said = next(iter(str(error.orig).strip().splitlines()), "")
+    for words, remedy in REMEDIES.items():
+        if words in said:
+            return f"the database of DESK_DATABASE_URL: {said}; {remedy}"
+    return f"the database of DESK_DATABASE_URL does not answer: {said}"
 
 
 def storable(text: str) -> str:

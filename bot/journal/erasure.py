@@ -17,6 +17,7 @@ from bot.journal.audit import append_audit
 from bot.journal.case_opening import JOINED
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
+from bot.journal.folding import pass_lead_on
 from bot.journal.person_search import Person, PersonRecords
 from bot.journal.rate_limits import CountHasher
 from bot.journal.records import CaseAction, MessageState, OutboxState
@@ -143,8 +144,10 @@ def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
         this = escalation.c.id == each
         row = db.execute(sql.select(escalation).where(this).with_for_update()).one()
         values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
+        values |= {"sender_key": "", "text_key": ""}
         if row.state == "open":
             _promote_joined(db, row, records)
+            pass_lead_on(db, each)
             values |= {"state": "decided", "due_at": ""}
             decided = {"action": CaseAction.ERASED, "actor": ACTOR, "decided_at": now}
             db.execute(decision.insert().values(escalation_id=each, **decided))
@@ -161,7 +164,7 @@ def _promote_joined(db: sql.Connection, case: Any, records: PersonRecords) -> No
     if not others:
         return
     first, *rest = others
-    values = {"state": "open", "case_id": None, "due_at": case.due_at}
+    values = {"state": "open", "case_id": None, "due_at": case.due_at, "rank": case.rank}
     db.execute(escalation.update().where(escalation.c.id == first).values(**values))
     db.execute(escalation.update().where(escalation.c.id.in_(rest)).values(case_id=first))
 

@@ -28,10 +28,12 @@ from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.corrections import Corrections
+from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.ledger import Ledger
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
+from bot.journal.pages import Pages
 from bot.journal.records import (
     Decision,
     MessageState,
@@ -53,6 +55,7 @@ from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
+DAY_SECONDS = 86_400.0
 INCIDENT = "incident: "  # begins the line of the audit that names the incident
 CAPPED = "R14"  # how the rule begins of a mail whose reply a cap held; its sender is believed
 # The messages that count as what their sender said before.
@@ -84,11 +87,14 @@ class Journal:
         except DeskError:
             self.engine.dispose()
             raise
+        self.file = DatabaseFile(self.engine)
         self.hasher = counting.CountHasher(key)
         self._opener = CaseOpener(clock, limits, self.hasher)
         self.cases = Cases(self.engine, clock, self._opener)
-        self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
+        waits = limits.retry_seconds if limits else (DAY_SECONDS,)
+        self.mail_outbox = MailOutbox(self.engine, clock, self._opener, longest_wait=max(waits))
         self.slack = SlackStore(self.engine, clock)
+        self.pages = Pages(self.engine, clock, limits.flood if limits else None)
         self.workers = Workers(self.engine, clock)
         self.corrections = Corrections(self.engine, clock)
         self.ledger = Ledger(self.engine)
@@ -141,6 +147,12 @@ class Journal:
             query = query.where(message.c.conversation_id == conversation_id)
         with reading(self.engine) as db:
             return list(db.execute(query.order_by(message.c.seq, message.c.id)).scalars())
+
+    def count_undecided(self) -> int:
+        """Return how many messages were not decided yet."""
+        query = sql.select(sql.func.count()).where(message.c.state == MessageState.RECEIVED)
+        with reading(self.engine) as db:
+            return db.execute(query).scalar_one()
 
     def list_conversations(self, message_ids: Sequence[int]) -> list[int]:
         """Return the ids of the conversations of these messages, each once."""
@@ -308,6 +320,13 @@ class Journal:
         """Delete the counts of answers that no cap looks at any more."""
         with writing(self.engine) as db:
             counting.delete_old_counts(db, self.clock)
+
+    def check_connection_and_file(self) -> str:
+        """Return what is wrong with the database; empty when it answers and its file is whole."""
+        if fault := self.file.fault():
+            return fault
+        self.check_connection()
+        return ""
 
     def check_connection(self) -> None:
         """Raise MissingError when the database does not answer."""

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from bot.domain import EscalationReason, Priority
 from bot.journal.case_opening import CaseOpener
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, after, longest_ahead, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.ledger import LEDGER_EVENTS, append_to_ledger
 from bot.journal.records import OutboxState, OutgoingMail, Reply
@@ -35,10 +35,16 @@ class MailOrigin:
 
 
 class MailOutbox:
-    """The outgoing mails of one journal; each method is one transaction."""
+    """The outgoing mails of one journal; each method is one transaction.
 
-    def __init__(self, engine: Engine, clock: Clock, opener: CaseOpener) -> None:
+    `longest_wait` is the most seconds that a mail is put off before another attempt.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: Clock, opener: CaseOpener, *, longest_wait: float
+    ) -> None:
         self._engine = engine
+        self._longest_wait = longest_wait
         self._clock = clock
         self._opener = opener
 
@@ -46,9 +52,13 @@ class MailOutbox:
         self, *, conversation_id: int | None = None, limit: int = 100
     ) -> list[OutgoingMail]:
         """Return the mails that can be delivered now, at most `limit`, oldest first."""
+        too_late = longest_ahead(self._clock, self._longest_wait)
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.READY,
-            outbox.c.next_attempt_at <= stamp(self._clock()),
+            sql.or_(
+                outbox.c.next_attempt_at <= stamp(self._clock()),
+                outbox.c.next_attempt_at > too_late,
+            ),
             outbox.c.channel == "email",
         )
         if conversation_id is not None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sql
 
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, after, longest_ahead, stamp
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.tables import sender_count
 from bot.limits import Cap, Scope
@@ -87,6 +87,7 @@ def _count_answers(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
         sender_count.c.scope == cap.scope,
         sender_count.c.who == key,
         sender_count.c.at > after(clock, -cap.seconds),
+        sender_count.c.at < longest_ahead(clock, 0),
     )
     return int(db.execute(query).scalar_one())
 

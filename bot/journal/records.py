@@ -123,6 +123,23 @@ class QueuedCase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """An open case as a row of the queue, with the first line of its message alone."""
+
+    id: int
+    priority: str
+    reason: str
+    sender: str
+    first_line: str
+    opened_at: str
+    due_at: str
+    owner: str
+    drafted: bool
+    later: int
+    proof: SenderProof = SenderProof.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMail:
     """A mail of the outbox and how far its delivery is."""
 
@@ -197,6 +214,8 @@ class Case:
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
     round: int = 0  # how often it was reopened
+    folded: int = 0  # further open cases like it, which have no card of their own
+    rank: int = 0  # its place in the queue by priority and proof, the least first
     erased_at: str = ""  # when everything about the person was erased
 
     @property

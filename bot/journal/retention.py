@@ -81,7 +81,8 @@ class Retention:
         )  # fmt: skip
         with writing(self._engine) as db:
             ids = self._batch(db, query.order_by(escalation.c.id))
-            db.execute(escalation.update().where(escalation.c.id.in_(ids)).values(draft=""))
+            blank = dict.fromkeys(("draft", "sender_key", "text_key"), "")
+            db.execute(escalation.update().where(escalation.c.id.in_(ids)).values(**blank))
             db.execute(slack_card.delete().where(slack_card.c.escalation_id.in_(ids)))
             db.execute(slack_outbox.delete().where(slack_outbox.c.case_id.in_(ids)))
         return len(ids)

@@ -1,28 +1,35 @@
 """Stores what is to be posted to Slack until Slack has accepted it.
 
 Posts of one case go out in order; what belongs into the thread of a card waits until the card has
-been posted.
+been posted. Of several cases the most urgent comes first, and none waits for ever.
 """
 
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import inf
 from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, after, longest_ahead, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import slack_card, slack_outbox
 
-# How the unique keys of reminders, of alerts to the on-call people, and of stubs begin.
+# How the unique keys of reminders, of alerts to the on-call people, of pages and of stubs begin.
 REMINDER = "remind:"
 ALERT = "dead:"
+PAGE = "page:"
 ERASED = "erased:"
+# The longest wait of a post that is believed: until the end of quiet hours, which a day bounds.
+MAX_WAIT_SECONDS = 86_400.0
+# By how many seconds a post overtakes one of the next lower rank. So the least urgent post waits
+# for at most this many seconds times the number of ranks longer than in the order of time.
+SECONDS_OF_RANK = 300.0
 
 
 class SlackOutbox:
@@ -41,13 +48,14 @@ class SlackOutbox:
         payload: Mapping[str, Any],
         case_id: int | None = None,
         at: datetime | None = None,
+        rank: int = 0,
     ) -> bool:
         """Store a post under its unique `key`; return False when it was stored before.
 
         `method` is a method of Slack's Web API or `respond`, `payload` its arguments. The post is
-        not posted before `at`.
+        not posted before `at`. The less its `rank` is, the more others it overtakes.
         """
-        row = self._insert_post(key, channel, method, payload, case_id)
+        row = self._insert_post(key, channel, method, payload, case_id).values(rank=rank)
         if at:
             row = row.values(next_attempt_at=stamp(at))
         try:
@@ -57,6 +65,12 @@ class SlackOutbox:
             return False
         return True
 
+    def replace_waiting(self, key: str, payload: Mapping[str, Any]) -> None:
+        """Give the post under this key another payload, if it still waits."""
+        with writing(self._engine) as db:
+            this = (slack_outbox.c.dedupe_key == key, slack_outbox.c.state == SlackPostState.READY)
+            db.execute(slack_outbox.update().where(*this).values(payload=json.dumps(payload)))
+
     def contains(self, key: str) -> bool:
         """Return whether a post was stored under this key."""
         query = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
@@ -64,7 +78,7 @@ class SlackOutbox:
             return db.execute(query).first() is not None
 
     def enqueue_card(
-        self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str
+        self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str, rank: int = 0
     ) -> None:
         """Store the card of a case as it shall look from now on.
 
@@ -82,24 +96,35 @@ class SlackOutbox:
                 db.execute(slack_card.update().where(this).values(stamp=stamp))
                 key, method = f"card:{case_id}:{secrets.token_hex(4)}", "chat.update"
                 channel = card.channel
-            if card is None or not self._replace_waiting_card(db, case_id, drawn):
-                db.execute(self._insert_post(key, channel, method, drawn, case_id))
+            if card is None or not self._replace_waiting_card(db, case_id, drawn, rank):
+                post = self._insert_post(key, channel, method, drawn, case_id)
+                db.execute(post.values(rank=rank))
 
     def list_due(self) -> list[SlackPost]:
         """Return the posts that may go out now: the first of each case, and of each channel.
 
-        A post for a thread whose card has not been posted yet waits for that card.
+        The most urgent comes first, by the rank of all that waits for the same case, and then the
+        oldest. A post for a thread whose card has not been posted yet waits for that card.
         """
         query = sql.select(slack_outbox).where(slack_outbox.c.state == SlackPostState.READY)
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(slack_outbox.c.id)).all()
             posted = set(db.execute(POSTED_CARDS).scalars())
         heads: dict[object, SlackPost] = {}
+        turns: dict[object, float] = {}
         for post in map(post_of, rows):
-            if post.payload.get("thread_of") in {None, *posted}:
+            thread = post.payload.get("thread_of")
+            for key in (_order_key(post), thread):
+                turns[key] = min(_turn(post), turns.get(key, inf))
+            if thread in {None, *posted}:
                 heads.setdefault(_order_key(post), post)
-        now = self._now()
-        return [post for post in heads.values() if post.not_before <= now]
+        now, too_late = self._now(), longest_ahead(self._clock, MAX_WAIT_SECONDS)
+        due = [
+            (key, post)
+            for key, post in heads.items()
+            if post.not_before <= now or post.not_before > too_late
+        ]
+        return [post for _, post in sorted(due, key=lambda each: (turns[each[0]], each[1].id))]
 
     def claim(self, post_id: int) -> bool:
         """Claim a post for making it; return False when another has claimed it."""
@@ -206,7 +231,7 @@ class SlackOutbox:
         )  # fmt: skip
 
     def _replace_waiting_card(
-        self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any]
+        self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any], rank: int
     ) -> bool:
         """Replace the last drawing of a card that still waits; return False when none does."""
         query = sql.select(slack_outbox.c.id).where(_card_of(case_id, SlackPostState.READY))
@@ -214,7 +239,7 @@ class SlackOutbox:
         if waiting_id is None:
             return False
         row = slack_outbox.update().where(slack_outbox.c.id == waiting_id)
-        db.execute(row.values(payload=json.dumps(drawn)))
+        db.execute(row.values(payload=json.dumps(drawn), rank=rank))
         return True
 
     def _move(self, post_id: int, before: str, **values: Any) -> bool:
@@ -244,10 +269,16 @@ def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:
 
 
 def _order_key(post: SlackPost) -> object:
-    """Return what a post keeps its order with; a delayed reminder holds up nothing else."""
-    if post.case_id is None and post.key.startswith((REMINDER, ALERT)):
+    """Return what a post keeps its order with; a delayed message holds up nothing else."""
+    if post.case_id is None and post.key.startswith((REMINDER, ALERT, PAGE)):
         return post.key
     return post.case_id or ("channel", post.channel)
+
+
+def _turn(post: SlackPost) -> float:
+    """Return the time by which a post has its turn: its own, later the less urgent it is."""
+    stored = datetime.fromisoformat(post.created_at).timestamp() if post.created_at else 0.0
+    return stored + SECONDS_OF_RANK * post.rank
 
 
 def card_row(case_id: int) -> sql.Select[Any]:

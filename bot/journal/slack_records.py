@@ -63,6 +63,7 @@ class SlackPost:
     not_before: str  # the earliest time of the next attempt
     created_at: str  # when it was stored
     fault: str
+    rank: int = 0  # the less, the more others it overtakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,4 +110,5 @@ def post_of(row: Any) -> SlackPost:
         id=row.id, key=row.dedupe_key, channel=row.channel, case_id=row.case_id,
         method=row.method, payload=json.loads(row.payload), attempts=row.attempts,
         not_before=row.next_attempt_at, created_at=row.created_at, fault=row.fault,
+        rank=row.rank,
     )  # fmt: skip

@@ -78,6 +78,16 @@ escalation = Table(
     _count("round"),  # how often it was reopened
     _text("touched_at"),
     Column("case_id", Integer, index=True),  # the open case that this one joined, if any
+    Column("rank", Integer, nullable=False, server_default="5"),  # in the queue, least first
+    Column("fold_id", Integer, index=True),  # the case whose card stands for this one, if any
+    # Hashes by which cases of one sender and of one text find each other.
+    Column("sender_key", String, nullable=False, server_default="", index=True),
+    Column("text_key", String, nullable=False, server_default="", index=True),
+    # When this case paged people, or its page was held for a summary.
+    Column("paged_at", String, nullable=False, server_default="", index=True),
+    Column("page_held_at", String, nullable=False, server_default="", index=True),
+    Index("escalation_queue", "state", "rank", "opened_at", "id"),
+    Index("escalation_age", "state", "opened_at"),
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),
@@ -172,6 +182,7 @@ slack_outbox = Table(
     _text("ts"),
     _text("fault"),
     _text("created_at"),
+    _count("rank"),  # of its case when it was stored; the least goes out first
 )  # fmt: skip
 ledger = Table(
     "ledger", TABLES, _id(),

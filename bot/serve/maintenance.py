@@ -4,7 +4,6 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import DeskError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from bot.app import App
     from bot.infra.metrics import Metrics
-    from bot.journal.mail_outbox import MailOutbox
     from bot.ports import MailArchive
 
 log = logging.getLogger(__name__)
@@ -41,6 +39,7 @@ class MaintenanceIntervals:
     send: float = 1.0
     forgotten: float = 30.0  # after which an undecided message gets a new job
     tidy: float = 30.0
+    intake: float = 2.0  # between two looks at whether the intake listens
 
 
 class Maintenance:
@@ -175,7 +174,6 @@ class Maintenance:
                 log.error("no receipt came; a person must look", extra={"outbox_id": mail.id})
 
     def _add_gauges(self) -> None:
-        mails = self.journal.mail_outbox
         self.metrics.watch(
             "desk_cases_open", "Cases that wait for a person", self._count_open_cases
         )
@@ -184,11 +182,15 @@ class Maintenance:
         )
         self.metrics.watch(
             "desk_messages_undecided", "Messages that were not decided yet",
-            lambda: len(self.journal.list_undecided()),
+            lambda: float(self.journal.count_undecided()),
         )  # fmt: skip
-        for state in OutboxState:
-            gauge = self.metrics.sends.labels(state=state.value)
-            gauge.set_function(partial(_count_in_state, mails, state))
+        self.metrics.watch_counts(
+            "desk_sends", "Outgoing mails by state", "state", self._count_sends
+        )
+
+    def _count_sends(self) -> dict[str, int]:
+        counts = self.journal.mail_outbox.count_by_state()
+        return {state.value: counts.get(state, 0) for state in OutboxState}
 
     def _count_open_cases(self) -> float:
         return float(self.journal.cases.count_open())
@@ -234,7 +236,3 @@ def _delete_mails(
     archives: "Sequence[MailArchive]", folders: "Sequence[str]", before: datetime
 ) -> int:
     return sum(archive.delete_older(folders, before, BATCH) for archive in archives)
-
-
-def _count_in_state(mails: "MailOutbox", state: OutboxState) -> float:
-    return mails.count_by_state().get(state, 0)

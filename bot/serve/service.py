@@ -25,9 +25,11 @@ from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, HttpResponse, status_page
 from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
+from bot.infra.supervision import is_exhaustion
 from bot.infra.traces import Step, Traces, now
 from bot.journal import OutgoingMail, ReceivedMessage, StoredDecision
 from bot.ports import Mail, MailFolder
+from bot.serve.health_checks import CHECK_SECONDS, HealthCheck, HealthChecks, running_checks
 from bot.serve.maintenance import Maintenance
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0  # for new mail, before the mailbox is asked again
 WATCH_SECONDS = 0.05  # the same while `run` watches a condition
 OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)  # after so many failures in a row
+TAKING = "taking mail"
 MAX_ATTEMPTS = 3  # to take or to decide one mail; then a person gets it
 FOLDERS = {
     MailVerdict.ANSWER: MailFolder.PROCESSED,
@@ -85,15 +88,20 @@ class Service:
         )  # fmt: skip
         self.http = HttpPort(app.settings.http_port)
         self.maintenance = Maintenance(app, self.metrics)
-        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         self.stopping = threading.Event()
         self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
         self._in_progress: dict[int, _MailInProgress] = {}
         self._showing = threading.Lock()
+        self.checks = HealthChecks(self._list_checks())
         self._failures = 0
         self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
         self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
         self._passes_with_leftovers = 0  # passes in a row that left some
+        self._add_gauges()
+
+    def _add_gauges(self) -> None:
+        app = self.app
+        self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
         self.metrics.watch(
@@ -122,10 +130,29 @@ class Service:
             self.slack.button_handler.mail_is_taken = lambda: not self._failures
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
+        self.checks.list_faults(vital=True)  # what it looks at is loaded now, not when it is asked
         self.http.start()
-        if self.app.intake:
-            self.app.intake.start()
+        self._start_intake()
         log.info("started", extra=self._describe_desk())
+
+    def _start_intake(self) -> None:
+        """Open the SMTP port of the local mailbox, and open it again should its thread end."""
+        intake = self.app.intake
+        if intake is None:
+            return
+        intake.start()
+        self.metrics.watch(
+            "desk_intake_open", "Connections of the mail port", intake.gate.count_open
+        )
+
+        def keep_open() -> None:
+            intake.list_faults()  # which notices the end of an outage
+            if not intake.is_running():
+                intake.stop()
+                intake.start()
+
+        pause = self.maintenance.intervals.intake
+        self.maintenance.supervisor.start("intake port", keep_open, pause=pause)
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` returns True after a pass."""
@@ -182,8 +209,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - _record_failure logs it
             self._record_failure(error)
             return False
-        if self._failures:
-            log.warning("mail is taken again", extra={"attempts": self._failures})
+        self.maintenance.supervisor.outages.record_success(TAKING)
         self._left_in_mailbox, self._passes_with_leftovers = (
             left,
             self._passes_with_leftovers + 1 if left else 0,
@@ -192,10 +218,9 @@ class Service:
 
     def _record_failure(self, error: Exception) -> None:
         self._failures += 1
-        if self._failures == 1:
-            foreseen = isinstance(error, DeskError)
-            extra = {"fault": type(error).__name__}
-            log.error("no mail can be taken", extra=extra, exc_info=None if foreseen else error)
+        self.maintenance.supervisor.outages.record_failure(
+            TAKING, error, expected=isinstance(error, DeskError | OSError)
+        )
 
     def _take_safely(self, mail: Mail) -> bool:
         """Take one mail; one that breaks the intake goes to a person and holds up no other.
@@ -205,16 +230,14 @@ class Service:
         """
         try:
             parsed = self._read(mail)
-        except DeskError:
-            raise
         except Exception as error:
+            _raise_outage(error)
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             return self._escalate_unreadable(mail, error)
         try:
             self._store_mail(parsed, mail)
-        except DeskError:
-            raise
         except Exception as error:
+            _raise_outage(error)
             log.exception("a mail broke the intake", extra={"fault": type(error).__name__})
             self._attempts[mail.ref] += 1
             return self._attempts[mail.ref] >= MAX_ATTEMPTS and self._escalate_unreadable(
@@ -230,9 +253,8 @@ class Service:
             if message_id is not None:
                 self.journal.mark_failed(message_id, type(error).__name__)
             self.mailbox.settle(mail.ref, MailFolder.FAILED)
-        except DeskError:
-            raise
         except Exception as second:
+            _raise_outage(second)
             fault = type(second).__name__
             log.exception("a mail could not be left for a person", extra={"fault": fault})
             return False
@@ -335,7 +357,7 @@ class Service:
             self._give_up(message_id, error)
             return
         except Exception as error:
-            if self.journal.count_attempt(message_id) < MAX_ATTEMPTS:
+            if is_exhaustion(error) or self.journal.count_attempt(message_id) < MAX_ATTEMPTS:
                 raise
             self._give_up(message_id, error)
             return
@@ -391,6 +413,18 @@ class Service:
                 HandledMail(subject=subject, verdict=verdict, rule=stored.rule, response=response)
             )
 
+    def _list_checks(self) -> list[HealthCheck]:
+        checks = running_checks(self.app)
+        if intake := self.app.intake:
+            hangs = "the port for mail does not answer; restart the desk"
+            checks.append(
+                HealthCheck(
+                    name="intake",
+                    find_fault=lambda: "" if intake.answers(CHECK_SECONDS / 2) else hangs,
+                )
+            )
+        return checks
+
     def _mail_is_taken(self) -> float:
         return float(not self._failures)
 
@@ -399,22 +433,27 @@ class Service:
         remarks = self.maintenance.supervisor.list_faults()
         if self._left_in_mailbox:
             remarks.append(f"intake: {self._left_in_mailbox} mails broke it and are tried again")
+        if self.app.intake:
+            remarks += self.app.intake.list_faults()
+        remarks += self.checks.list_faults(vital=False)
         return [*remarks, *(self.slack.list_faults() if self.slack else [])]
 
     def _health(self) -> HttpResponse:
         return status_page(self.maintenance.list_faults())
 
     def _ready(self) -> HttpResponse:
-        faults = self.maintenance.list_faults()
-        try:
-            self.journal.check_connection()
-        except MissingError:
-            faults.append("database")
+        faults = [*self.maintenance.list_faults(), *self.checks.list_faults(vital=True)]
         if self._failures:
-            faults.append("mailbox")
+            faults.append("mailbox: it does not answer; the desk tries again and again")
         if self.stopping.is_set():
             faults.append("stopping")
         return status_page(faults, [] if faults else self._list_remarks())
+
+
+def _raise_outage(error: Exception) -> None:
+    """Raise an error that is an outage, and so no fault of the mail at hand."""
+    if isinstance(error, DeskError) or is_exhaustion(error):
+        raise error
 
 
 def _outage(failures: int) -> float:

@@ -70,6 +70,8 @@ class Running:
         self.service.maintenance.intervals = MaintenanceIntervals(
             beat=0.1, lease=LEASE, send=0.1, forgotten=0.5, tidy=0.2
         )
+        for supervisor in (self.service.maintenance.supervisor, self.slack.supervisor):
+            supervisor.outages.seconds = 0.0  # each failure is a line, as each is looked for
         self.reader = Journal(app.settings.database)
         self.mails = 0
 

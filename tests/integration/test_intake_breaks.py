@@ -1,5 +1,6 @@
 """An error that nobody foresaw, while mail is taken: no mail is lost, none holds up another."""
 
+import errno
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ import pytest
 
 from bot.answering.responder import Responder
 from bot.app import App
+from bot.channels.mail.sandbox import SafeParser
 from bot.corpus import Knowledge
+from bot.errors import MissingError
 from bot.journal import OutboxState, ReceivedMessage
 from bot.ports import MailFolder
 from bot.serve import service as serving
@@ -18,6 +21,7 @@ from tests.support.running_desk import (
     app_with,
     mail,
     mails_by_folder,
+    outages,
     page,
     running,
     stored_reply,
@@ -57,7 +61,7 @@ def test_a_mailbox_that_breaks_in_a_way_nobody_foresaw_is_told_and_tried_again(
 
             broken.setattr(app.mailbox, where, breaks)
             app.mailbox.wake()
-            until(lambda: "no mail can be taken" in caplog.text)
+            until(lambda: "taking mail" in outages(caplog))
             until(lambda: "mailbox" in page(service, "/readyz")[1])
         arrives(app, mail(EXPOSED))
         until(lambda: shown)
@@ -151,3 +155,39 @@ def test_a_bounce_that_broke_after_it_was_stored_still_reaches_its_send(
         arrives(app, report)
         until(lambda: app.journal.mail_outbox.count_by_state() == {"bounced": 1})
     assert len(app.journal.cases.list_open()) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC])
+@pytest.mark.parametrize("where", ["settle", "parse"])
+def test_a_machine_without_files_or_disk_is_an_outage_and_no_fault_of_a_mail(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str,
+    number: int,
+) -> None:  # fmt: skip
+    caplog.set_level(logging.WARNING)
+    with running(app) as (service, shown):
+        owner = app.mailbox if where == "settle" else service.parser
+        with monkeypatch.context() as broken:
+
+            def breaks(*_: object) -> None:
+                raise OSError(number, "scripted")
+
+            broken.setattr(owner, where, breaks)
+            arrives(app, mail(EXPOSED), mail(EXPOSED, 2))
+            until(lambda: "taking mail" in outages(caplog))
+            until(lambda: "mailbox" in page(service, "/readyz")[1])
+        until(lambda: len(shown) == 2)
+        until(lambda: page(service, "/readyz")[0] == 200)
+    assert app.journal.cases.list_open() == []
+
+
+def test_a_parser_that_cannot_start_for_want_of_files_faults_no_mail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parser = SafeParser()
+
+    def no_files() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(parser._context, "Pipe", no_files)
+    with pytest.raises(MissingError, match="Too many open files"):
+        parser.parse(mail(EXPOSED))

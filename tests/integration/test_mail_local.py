@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from bot.channels.mail.local import MAX_MAIL_BYTES, Folder, LocalSmtpServer
+from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.channels.mail.parse import parse
+from bot.channels.mail.smtp_bounds import MAX_MAIL_BYTES
 
 
 class FullFolder(Folder):

@@ -163,3 +163,26 @@ def taking(port: int) -> bool:
     """Does somebody take connections there?"""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(settings: Settings) -> None:
+    """A folder in its place is an outage that `serve` can see the end of."""
+    home = settings.home
+    (home / "desk.sqlite3").mkdir()
+    environment = {
+        **os.environ,  # noqa: TID251 - handed on to the child
+        "DESK_SMTP_PORT": str(free_port()),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "bot.cli", "serve"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as child:  # fmt: skip
+        assert child.stdout
+        try:
+            said = iter(child.stdout.readline, "")
+            assert any("trying again" in line for line in said)
+            (home / "desk.sqlite3").rmdir()
+            assert any("taking mail" in line for line in said)
+        finally:
+            child.terminate()
+    assert child.returncode == 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 
+import pytest
 from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
@@ -82,6 +83,15 @@ def running(
         service.stop()
         thread.join(SAFETY_NET_SECONDS)
         service.close()
+
+
+def outages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the names of the tasks whose failure was logged, once for each line."""
+    return [
+        str(vars(record)["task"])
+        for record in caplog.records
+        if record.message == "a task fails and is tried again"
+    ]
 
 
 def local_mailbox(app: App) -> LocalMailbox:

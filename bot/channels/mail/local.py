@@ -5,9 +5,12 @@
 which are closed to other accounts of the machine.
 """
 
+import asyncio
+import errno
 import hashlib
 import logging
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,20 +19,33 @@ from datetime import datetime
 from email.parser import BytesHeaderParser
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from typing_extensions import override
 
+from bot.channels.mail.smtp_bounds import BoundedSmtp, ConnectionGate, IntakeBounds
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_folder, private_opener
+from bot.infra.supervision import OutageLog
 from bot.ports import KeptMail, Mail, MailFolder
 
-log = logging.getLogger(__name__)
-# Bytes of a mail that is accepted; the parser reads no larger one.
-MAX_MAIL_BYTES = 10 * 1024 * 1024
+# Free bytes below which no mail is accepted: room for the journal to write what was accepted.
+MIN_FREE_BYTES = 32 * 1024 * 1024
 ACCEPTED = "250 stored"
 NOT_STORED = "452 4.3.1 not stored, try again later"
+BROKEN = "451 4.3.0 not possible now, try again later"
+TOO_MANY_RECIPIENTS = "452 4.5.3 too many recipients, send the rest in another mail"
+# What can fail, as the log names it, and what `/readyz` and `doctor` say of it.
+STORING = "storing a mail of the intake"
+ANSWERING = "answering a client of the intake"
+DISMISSING = "serving every client of the intake"
+WORDS = {
+    STORING: "mails cannot be stored, their senders are asked to come again; check the disk",
+    ANSWERING: "clients cannot be answered; the log names the error, `ulimit -n` the open files",
+    DISMISSING: "clients are too many or too slow, and some were sent away within the last minute",
+}
 LOOPBACK = "127.0.0.1"
 
 
@@ -50,11 +66,15 @@ class Folder:
         self.serial += 1
         unique = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
         part = self.path / "tmp" / unique
-        with open(part, "wb", opener=private_opener) as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        return self._rename(part, self.path / "new" / (name or unique))
+        try:
+            with open(part, "wb", opener=private_opener) as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            return self._rename(part, self.path / "new" / (name or unique))
+        except OSError:
+            part.unlink(missing_ok=True)  # half a mail would only fill a full disk
+            raise
 
     def has(self, name: str) -> bool:
         """Was a mail stored under this name, whether it was read since or not?"""
@@ -158,43 +178,50 @@ class LocalMailbox:
         self._arrived.set()
 
 
-class LongLines(SMTP):
-    """An SMTP server for lines of any length: real servers take them, and only a mail's size is
-    limited.
-    """
+class BoundedController(Controller):
+    """Serves BoundedSmtp in the controller's thread."""
 
-    line_length_limit = MAX_MAIL_BYTES
-
-
-class StoringController(Controller):
-    """Serves LongLines in the controller's thread."""
+    def __init__(self, handler: object, gate: ConnectionGate, *, port: int) -> None:
+        loop = asyncio.new_event_loop()
+        super().__init__(handler, hostname=LOOPBACK, port=port, loop=loop, ready_timeout=10.0)
+        self._gate = gate
 
     @override
     def factory(self) -> SMTP:
         """Returns the server of one conversation."""
-        return LongLines(self.handler, **self.SMTP_kwargs)
+        return BoundedSmtp(self.handler, self._gate, self.hostname)
 
 
 class LocalSmtpServer:
-    """The SMTP server on loopback: it stores each mail, then says 250."""
+    """The SMTP server on loopback: it stores each mail, then says 250.
+
+    What keeps it from that is an outage: the client is asked to come again, and `list_faults` and
+    one line a minute in the log say what is wrong.
+    """
 
     def __init__(
-        self, folder: Folder, port: int, stored: Callable[[], None] = lambda: None
+        self,
+        folder: Folder,
+        port: int,
+        stored: Callable[[], None] = lambda: None,
+        *,
+        bounds: IntakeBounds | None = None,
+        min_free_bytes: int = MIN_FREE_BYTES,
     ) -> None:
         self.folder = folder
         self.port = port
         self.stored = stored
-        self._controller: Controller | None = None
+        self.outages = OutageLog()
+        self.gate = ConnectionGate(bounds or IntakeBounds(), self._record_dismissal)
+        self.min_free_bytes = min_free_bytes
+        self._controller: BoundedController | None = None
 
     def start(self) -> None:
         """Begins to accept mails; MissingError when the port is taken."""
-        controller = StoringController(
-            self,
-            hostname=LOOPBACK,
-            port=self.port,
-            data_size_limit=MAX_MAIL_BYTES,
-            ready_timeout=10.0,
-        )
+        # The library says a line for each odd command of each client; what matters is said here.
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+        controller = BoundedController(self, self.gate, port=self.port)
+        controller.loop.set_exception_handler(self._record_loop_error)
         try:
             _check_free(self.port)  # the controller would name a taken port after its timeout only
             controller.start()
@@ -208,11 +235,42 @@ class LocalSmtpServer:
 
     def stop(self) -> None:
         """Stops accepting mails; what was accepted is stored."""
-        if self._controller:
-            self._controller.stop()
-        self._controller = None
+        controller, self._controller = self._controller, None
+        if controller and controller.loop.is_closed():
+            return  # its thread has ended by itself
+        if controller:
+            controller.stop()
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    def is_running(self) -> bool:
+        """Returns whether the server listens."""
+        return self._controller is not None and self._controller.loop.is_running()
+
+    def answers(self, seconds: float) -> bool:
+        """Returns whether the thread of the server does something within `seconds`."""
+        if self._controller is None:
+            return False
+        reached = threading.Event()
+        with suppress(RuntimeError):  # the loop has ended
+            self._controller.loop.call_soon_threadsafe(reached.set)
+        return reached.wait(seconds if self.is_running() else 0)
+
+    def list_faults(self) -> list[str]:
+        """Returns what keeps clients from being served now."""
+        if not self.gate.dismisses():
+            self.outages.record_success(DISMISSING)
+        return [f"intake: {WORDS[name]}" for name in self.outages.list_failing()]
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Takes a recipient and returns the SMTP answer."""
+        if len(envelope.rcpt_tos) >= self.gate.bounds.recipients:
+            return TOO_MANY_RECIPIENTS
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
+    async def handle_DATA(self, server: BoundedSmtp, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Stores the envelope with the raw mail, as a delivering server does, and returns the SMTP
         answer.
         """
@@ -222,12 +280,37 @@ class LocalSmtpServer:
         head += [f"Delivered-To: {recipient}" for recipient in envelope.rcpt_tos]
         lines = "".join(f"{' '.join(line.split())}\r\n" for line in head)
         try:
+            self._check_space()
             self.folder.add(lines.encode("utf-8", "replace") + raw)
-        except OSError:  # the sender's server keeps it and tries again
-            log.exception("a mail could not be stored")
+        except OSError as error:  # the sender's server keeps it and tries again
+            self.outages.record_failure(STORING, error, expected=True)
             return NOT_STORED
+        finally:
+            server.forget_bytes()
+        self.outages.record_success(STORING)
         self.stored()
         return ACCEPTED
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Returns the SMTP answer to a client whose command broke the server."""
+        self.outages.record_failure(ANSWERING, error)
+        return BROKEN
+
+    def _check_space(self) -> None:
+        """Raises OSError before the disk is so full that the journal could not be written."""
+        if shutil.disk_usage(self.folder.path).free < self.min_free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _record_dismissal(self) -> None:
+        self.outages.record_failure(DISMISSING, ConnectionRefusedError(), expected=True)
+
+    def _record_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Records what asyncio would log a line of, such as no more open files, each time."""
+        error = context.get("exception")
+        if not isinstance(error, ConnectionError):  # a client has left, which is no fault
+            self.outages.record_failure(
+                ANSWERING, error or RuntimeError(), expected=isinstance(error, OSError)
+            )
 
 
 def _check_free(port: int) -> None:

@@ -6,6 +6,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from bot.channels.mail.parse import NO_OWN_WORDS, ParsedMail, dedupe_key, parse
+from bot.errors import MissingError
 from bot.text.own_words import OwnWords
 
 if TYPE_CHECKING:
@@ -69,16 +70,29 @@ class SafeParser:
             self._child.join()
         self._child = self._pipe = None
 
-    def _started(self) -> Connection:
-        """Returns the pipe to a child that is ready; EOFError when none becomes ready."""
-        if self._pipe is None:
+    def _start_child(self) -> "tuple[Connection, BaseProcess]":
+        """Returns a new child and the pipe to it.
+
+        MissingError where the system has no more files, memory or processes: that is no fault of
+        the mail.
+        """
+        try:
             ours, theirs = self._context.Pipe()
             with theirs:
                 child = self._context.Process(
                     target=self.loop, args=(theirs, self.own), daemon=True
                 )
                 child.start()
-            self._pipe, self._child = ours, child
+        except OSError as error:
+            raise MissingError(
+                f"no process can be started to read mails ({error.strerror}); see `ulimit -a`"
+            ) from None
+        return ours, child
+
+    def _started(self) -> Connection:
+        """Returns the pipe to a child that is ready; EOFError when none becomes ready."""
+        if self._pipe is None:
+            self._pipe, self._child = self._start_child()
             if not self._pipe.poll(MAX_START_SECONDS) or self._pipe.recv_bytes() != READY:
                 raise EOFError
         return self._pipe

@@ -6,19 +6,23 @@ the next pass brings back.
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.channels.slack.mrkdwn import escape, mask_address
 from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
+from bot.channels.slack.views.buttons import claim_button
 from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention, proof_lines
-from bot.domain import Priority
+from bot.domain import EscalationReason, Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
-from bot.journal.slack_outbox import REMINDER
+from bot.journal.clock import stamp
+from bot.journal.slack_outbox import PAGE, REMINDER
 from bot.journal.slack_records import FollowUpMessage, SlackCard
 
 log = logging.getLogger(__name__)
+MAX_DRAWN_AT_ONCE = 100  # so that of a thousand new cases the urgent ones are posted first
 MAX_FOLLOW_UP_CHARACTERS = 1_500  # of a later mail in the thread; *Show all* has the rest
 
 
@@ -44,10 +48,13 @@ class CardSync:
         self.texts = texts
         self.channel = channel
         self.oncall = oncall
+        self._summarized = ("", 0)  # the beginning and the count of the last summary
         self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn
 
     def sync(self) -> int:
-        """Store a post for every card that differs from its case, and return how many do.
+        """Store posts for cards that differ from their cases, and return how many differ.
+
+        Of very many, the most urgent are drawn now and the others in later passes.
 
         CardError when a card could not be drawn, after all the others were.
         """
@@ -55,7 +62,7 @@ class CardSync:
         wanted = self.journal.cases.read_stamps(days=self.texts.keep_days)
         changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
         broken = ""
-        for case_id in changed:
+        for case_id in changed[:MAX_DRAWN_AT_ONCE]:
             try:
                 if case := self.journal.cases.read(case_id):
                     self._draw_card(case, known.get(case_id), wanted[case_id])
@@ -68,6 +75,7 @@ class CardSync:
                 self._undrawn.add(case_id)
             else:
                 self._undrawn.discard(case_id)
+        self._summarize_held_pages()
         if broken:
             raise CardError(f"{broken}; `incident-desk queue` shows it")
         return len(changed)
@@ -82,7 +90,9 @@ class CardSync:
             self._post_reminders(case)
         if case.open and case.priority == Priority.PAGE:
             self._page_oncall(case)
-        self.store.enqueue_card(case.id, channel=self.channel, drawn=drawn, stamp=stamp)
+        self.store.enqueue_card(
+            case.id, channel=self.channel, drawn=drawn, stamp=stamp, rank=case.rank
+        )
 
     def _post_follow_ups(self, case: Case, card: SlackCard) -> None:
         """Post each later mail of the conversation once, in the thread of its first case."""
@@ -102,8 +112,7 @@ class CardSync:
         steps = case.version.partition(".")[0]  # the count of reminders begins anew with each step
         key = f"{REMINDER}{case.id}:{steps}:{case.reminders}"
         self._post_in_thread(case, key, self._message(case, says))
-        urgent = case.priority == Priority.PAGE
-        at = None if urgent else self.texts.quiet.ends_at(self.journal.clock())
+        at = self._when(case)
         for user in self._people_to_remind(case):
             # After quiet hours one reminder is enough.
             self.store.withdraw(f"{REMINDER}{case.id}:", user)
@@ -113,13 +122,61 @@ class CardSync:
             )  # fmt: skip
 
     def _page_oncall(self, case: Case) -> None:
-        """Send a page to each on-call person at once, also in quiet hours."""
-        says = f"🔴 *{escape(self.cards.title(case))}* Look in <#{self.channel}> now."
-        for user in self.oncall:
+        """Send a page to each on-call person, once, unless there are too many."""
+        may_page = self.journal.pages.may_page(case.id)
+        if may_page is None:
+            return
+        for user in self.oncall if may_page else ():
             self.store.enqueue(
-                f"page:{case.id}:{user}", channel=user, method="chat.postMessage",
-                payload=self._message(case, says),
+                f"{PAGE}{case.id}:{user}", channel=user, method="chat.postMessage",
+                payload=self._page(case), at=self._when(case),
             )  # fmt: skip
+        # Recorded last: after a crash the pages are stored again, by their keys once.
+        self.journal.pages.record(case.id, paged=may_page)
+
+    def _page(self, case: Case) -> dict[str, Any]:
+        """Return a page: one line, and the button that acknowledges it."""
+        says = f"🔴 *{escape(self.cards.title(case))}* Look in <#{self.channel}> now."
+        line = b.markdown(says) | {"accessory": claim_button(case)}
+        return message_arguments(RenderedMessage(blocks=[line], text=self.cards.summary(case)))
+
+    def _summarize_held_pages(self) -> None:
+        """Tell the on-call people once in a while how many urgent cases did not page them."""
+        pages = self.journal.pages
+        pages.hold_folded()
+        if pages.limits is None:
+            return
+        now = self.journal.clock()
+        seconds = pages.limits.page_seconds
+        began = stamp(datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC))
+        count = pages.count_held(began)
+        if not count or self._summarized == (began, count):
+            return
+        cases = "case" if count == 1 else "cases"
+        says = (
+            f"🔴 *{count} more urgent {cases}* came since {b.absolute_time(began)}, more "
+            "than anybody is called for. `/incident queue` lists them, the most urgent first."
+        )
+        message = {"text": f"{count} more urgent {cases}", "blocks": [b.markdown(says)]}
+        soon = now + timedelta(seconds=pages.limits.summary_seconds)
+        at = self.texts.quiet.ends_at(now) or soon
+        for user in self.oncall:
+            key = f"{PAGE}summary:{began}:{user}"
+            if not self.store.enqueue(
+                key, channel=user, method="chat.postMessage", payload=message, at=at
+            ):
+                self.store.replace_waiting(key, message)
+        self._summarized = began, count
+
+    def _when(self, case: Case) -> datetime | None:
+        """Return when people may hear of a case: now, or at the end of the quiet hours.
+
+        An urgent case of a proven sender is heard at once, and so is somebody in danger.
+        """
+        wakes = case.proof.believed or case.reason == EscalationReason.DANGER
+        if case.priority == Priority.PAGE and wakes:
+            return None
+        return self.texts.quiet.ends_at(self.journal.clock())
 
     def _message(self, case: Case, says: str) -> dict[str, Any]:
         return message_arguments(
@@ -134,7 +191,7 @@ class CardSync:
     def _post_in_thread(self, case: Case, key: str, message: dict[str, Any]) -> None:
         self.store.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=message | {"thread_of": case.parent or case.id},
+            payload=message | {"thread_of": case.parent or case.id}, rank=case.rank,
         )  # fmt: skip
 
 

@@ -45,6 +45,11 @@ def _approve(case: Case, offer: DraftOffer, value: str, style: str) -> Block:
     )
 
 
+def claim_button(case: Case) -> Block:
+    """Return the button by which a person acknowledges a page of an open case."""
+    return b.button("Claim", "claim", f"{case.id}:", spoken="I take this case")
+
+
 def _take(case: Case, *, green: bool) -> Block:
     """Return the button to claim a case; on an owned case, to release it or take it over."""
     owner = f"{case.id}:{case.owner}"

@@ -135,6 +135,12 @@ class Cards:
             lines.append(
                 f"✉️ *They wrote {mails}*, last {b.relative_time(case.later_at)}: see the thread."
             )
+        if case.folded:
+            cases = "case" if case.folded == 1 else "cases"
+            lines.append(
+                f"🗂 *{case.folded} more {cases} like this*, of the same sender or with the same "
+                "text, without cards of their own: `/incident queue` lists them."
+            )
         if case.delivery:
             lines.append(f"{self._mail(case)}")
         return "\n".join(lines)

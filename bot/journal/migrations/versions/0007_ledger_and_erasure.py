@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 SQLITE = """CREATE TRIGGER ledger_{verb} BEFORE {verb} ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"""

@@ -1,0 +1,82 @@
+"""Looks at the file of a SQLite database beside its connections: is it there, whole and the same?
+
+An open connection goes on writing to a file that was moved away or deleted, and says nothing.
+"""
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bot.journal.engine import RESTORE
+
+HEADER = b"SQLite format 3\0"  # of every such file (sqlite.org/fileformat2.html)
+HEADER_BYTES = 100
+OPERATIONS_BETWEEN_LOOKS = 10_000  # of the file check, at whether its time is over
+
+
+class DatabaseFile:
+    """The file of one engine as it was when this was made; PostgreSQL has none."""
+
+    def __init__(self, engine: Engine) -> None:
+        name = engine.url.database or ""
+        is_file = engine.dialect.name == "sqlite" and name and not name.startswith((":", "file:"))
+        self.path = Path(name).absolute() if is_file else None
+        self._identity = _identity(self.path) if self.path else None
+
+    def fault(self) -> str:
+        """Return what is wrong with the file, with the remedy; empty when nothing is."""
+        if self.path is None:
+            return ""
+        if _identity(self.path) != self._identity:
+            return (
+                f"the database {self.path} was moved away or replaced while the desk ran; stop the "
+                "desk, put the file back with its -wal and -shm, and start again"
+            )
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(HEADER_BYTES)
+            size = self.path.stat().st_size
+        except OSError as error:
+            return f"the database {self.path} cannot be read ({error.strerror}); check its disk"
+        if size and not _is_whole(header, size):
+            return f"the database {self.path} is damaged; {RESTORE}"
+        return ""
+
+    def damage(self, seconds: float) -> str:
+        """Return what a check of all pages finds, as far as it comes in `seconds`; else empty."""
+        if self.path is None or not self.path.exists():
+            return ""
+        end = time.monotonic() + seconds
+        try:
+            with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as db:
+                db.set_progress_handler(
+                    lambda: int(time.monotonic() > end), OPERATIONS_BETWEEN_LOOKS
+                )
+                found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.OperationalError:  # its time is over, or another process has the lock
+            return ""
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found == "ok":
+            return ""
+        return f"the database {self.path} is damaged ({found.splitlines()[-1]}); {RESTORE}"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_whole(header: bytes, size: int) -> bool:
+    """Return whether a header is one of SQLite and the file as long as it says."""
+    if not header.startswith(HEADER) or len(header) < HEADER_BYTES:
+        return False
+    page = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    return size >= pages * (65_536 if page == 1 else page)

@@ -1,0 +1,71 @@
+"""Folds cases of one sender or one text: of many that are alike, one card stands for the rest.
+
+Each case stays in the queue and can be decided by itself; only its card is not posted.
+"""
+
+import sqlalchemy as sql
+
+from bot.journal.clock import Clock, after
+from bot.journal.ranking import alike_key, is_proven_rank
+from bot.journal.tables import escalation
+from bot.limits import FloodLimits
+
+_others = escalation.alias("alike")
+FOLDED_COUNT = (
+    sql.select(sql.func.count())
+    .where(_others.c.fold_id == escalation.c.id, _others.c.state == "open")
+    .scalar_subquery()
+)
+
+
+def is_folded() -> sql.ColumnElement[bool]:
+    """Return a condition for cases whose card another one stands for, as long as that is open."""
+    return sql.and_(
+        escalation.c.fold_id.is_not(None),
+        sql.or_(
+            escalation.c.state != "open",
+            sql.select(_others.c.id)
+            .where(_others.c.id == escalation.c.fold_id, _others.c.state == "open")
+            .exists(),
+        ),
+    )
+
+
+def alike_keys(sender: str, text: str) -> dict[str, str]:
+    """Return the columns of a case by which cases that are alike find each other."""
+    return {"sender_key": alike_key(sender), "text_key": alike_key(text) if text.strip() else ""}
+
+
+def find_lead(
+    db: sql.Connection, keys: dict[str, str], rank: int, limits: FloodLimits, clock: Clock
+) -> int | None:
+    """Return the case whose card stands for a new case with these keys; None when it has its own.
+
+    Only cases with a card count that are as urgent as the new one and whose senders are proven or
+    not as its own is: a forger folds nothing into the case of the person whose name it is.
+    """
+    for name, key in keys.items():
+        column = escalation.c[name]
+        query = sql.select(escalation.c.id, escalation.c.rank).where(
+            column == key, column != "", escalation.c.state == "open",
+            escalation.c.fold_id.is_(None), escalation.c.rank <= rank,
+            escalation.c.opened_at > after(clock, -limits.fold_seconds),
+        )  # fmt: skip
+        alike = [
+            row.id
+            for row in db.execute(query.order_by(escalation.c.id))
+            if is_proven_rank(row.rank) == is_proven_rank(rank)
+        ]
+        if len(alike) >= limits.fold_after:
+            return int(alike[0])
+    return None
+
+
+def pass_lead_on(db: sql.Connection, case_id: int) -> None:
+    """Let the oldest open case that was folded into this one stand for the others from now on."""
+    folded = (escalation.c.fold_id == case_id, escalation.c.state == "open")
+    heir = db.execute(sql.select(sql.func.min(escalation.c.id)).where(*folded)).scalar()
+    if heir is None:
+        return
+    db.execute(escalation.update().where(escalation.c.id == heir).values(fold_id=None))
+    db.execute(escalation.update().where(*folded).values(fold_id=heir))

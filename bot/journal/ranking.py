@@ -1,0 +1,27 @@
+"""Ranks cases by priority and by whether the sender is proven; the least rank comes first."""
+
+import hashlib
+
+import re2
+
+from bot.domain import Priority
+
+MAX_URGENCY = max(priority.urgency for priority in Priority)
+LOWEST_RANK = 2 * MAX_URGENCY + 1
+NO_WORD = re2.compile(r"\W+")
+
+
+def rank_of(priority: Priority, *, proven: bool) -> int:
+    """Return the rank of a case; of two with one priority the proven one comes first."""
+    return 2 * (MAX_URGENCY - priority.urgency) + (not proven)
+
+
+def is_proven_rank(rank: int) -> bool:
+    """Return whether a rank is that of a proven sender."""
+    return rank % 2 == 0
+
+
+def alike_key(text: str) -> str:
+    """Return a short text that is the same for texts with the same words, and for one address."""
+    words = NO_WORD.sub(" ", text.lower()).strip()
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
