@@ -18,7 +18,7 @@ from bot.journal import Journal, OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
-from bot.settings import MailKind
+from bot.settings import MailKind, Settings
 
 NOTHING_LEARNED = (
     "nothing learned: too few wordings in knowledge/questions; the desk reads the post alone"
@@ -89,7 +89,7 @@ def _chat_model(app: App) -> HealthLine:
     if not model or not app.selector:
         return HealthLine(name="chat model", good=True, says="none; works without")
     try:
-        metrics = _page(app.settings.http_port, "/metrics")
+        metrics = _page(app.settings, "/metrics")
     except (OSError, HTTPException):
         return HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
     numbers = dict(
@@ -107,9 +107,9 @@ def _chat_model(app: App) -> HealthLine:
     return HealthLine(name="chat model", good=asked, says=f"{model}: {says}")
 
 
-def _page(port: int, path: str) -> str:
+def _page(settings: Settings, path: str) -> str:
     """Return a page of the desk on this machine, without any proxy."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
+    with closing(HTTPConnection(settings.http_reach, settings.http_port, timeout=2)) as line:
         line.request("GET", path)
         return line.getresponse().read().decode("utf-8", "replace")
 
@@ -117,7 +117,7 @@ def _page(port: int, path: str) -> str:
 def _running(app: App) -> HealthLine:
     """Say what the desk that runs on this machine reports of its threads and tasks."""
     try:
-        status = json.loads(_page(app.settings.http_port, "/readyz"))
+        status = json.loads(_page(app.settings, "/readyz"))
         wrong = [*status.get("faults", ()), *status.get("remarks", ())]
     except (OSError, HTTPException):
         return HealthLine(name="desk", good=True, says="no desk runs here")

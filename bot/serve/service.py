@@ -83,7 +83,7 @@ class Service:
             app.settings.traces, version=metadata.version("incident-desk"),
             seed=app.knowledge.incident.key,
         )  # fmt: skip
-        self.http = HttpPort(app.settings.http_port)
+        self.http = HttpPort(app.settings.http_port, app.settings.http_host)
         self.maintenance = Maintenance(app, self.metrics)
         self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
         self.stopping = threading.Event()
