@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bot.channels.mail.rules import MailRuleContext
     from bot.channels.slack import Slack
     from bot.corpus.changes import ChangeKind
+    from bot.channels.web import WebDesk
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
@@ -381,6 +382,28 @@ class App:
             enqueue_job=self.jobs.enqueue_decision_delivery,
             model=model,
         )
+
+    @cached_property
+    def web(self) -> "WebDesk | None":
+        """The desk in a browser, where it is wanted; SettingsError when it may not be."""
+        if not self.settings.web_wanted:
+            return None
+        from bot.channels.web import WebDesk
+
+        return WebDesk(
+            self.desk,
+            address=self.settings.address,
+            enqueue_job=self.jobs.enqueue_decision_delivery,
+            write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
+        )
+
+    def _write_mail(self, sender: str, subject: str, text: str) -> None:
+        """Put a mail into the local mailbox, as if it had come in."""
+        from bot.channels.web.trial_mail import compose_trial_mail
+
+        recipient = self.settings.address
+        self.folder("new").add(compose_trial_mail(sender, subject, text, recipient=recipient))
+        self.mailbox.wake()
 
     def _drafter(self) -> "ChatDrafter | None":
         if not self.settings.model:

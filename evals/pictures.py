@@ -31,8 +31,8 @@ from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import Folder, MaildirOut
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.cards import Cards
+from bot.channels.staff_texts import read_staff_texts
 from bot.desk import Desk
 from bot.errors import DeskError, MissingError
 from bot.journal import Journal

@@ -49,6 +49,8 @@ def demo(app: App, *, once: bool) -> int:
         _say('try next:  incident-desk send "Were my API keys exposed?"     incident-desk queue')
         if once:
             service.stop()
+        elif service.web_link:
+            _say(f"in your browser:  {service.web_link}")
 
     start_logging("ERROR")
     _run(app, send_samples, lambda handled: _show(handled, seen))

@@ -76,6 +76,7 @@ class Service:
         self.mailbox = app.mailbox
         self.jobs = app.jobs
         self.slack = app.slack
+        self.web = app.web
         self.parser = SafeParser(app.knowledge.own_words)
         self.policy = app.mail_policy
         self.metrics = Metrics()
@@ -122,10 +123,17 @@ class Service:
             self.slack.button_handler.mail_is_taken = lambda: not self._failures
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
+        if self.web:
+            self.http.mount("", self.web.asgi)  # after the fixed paths, which keep their handlers
         self.http.start()
         if self.app.intake:
             self.app.intake.start()
         log.info("started", extra=self._describe_desk())
+
+    @property
+    def web_link(self) -> str:
+        """Return the link that lets a person into the desk in a browser; empty without one."""
+        return self.web.link(self.http.port) if self.web else ""
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` returns True after a pass."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import re2
 
+from bot.channels.case_actions import BROWSER_ACTOR
 from bot.channels.slack.mrkdwn import escape, mask_address
-from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
+from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, SenderProof, describe_rule
 from bot.journal import Case, OutboxState, Stage
@@ -27,7 +28,7 @@ MAY_BE_LOST = frozenset(
     {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
 )
 WAIT = "Nothing now: what they answer comes into this thread."
-TERMINAL = "somebody at the terminal"
+TERMINAL, BROWSER = "somebody at the terminal", "somebody in the browser"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +237,9 @@ def render_erased(what: str) -> RenderedMessage:
 def mention(actor: str) -> str:
     """Return an actor of the journal as Slack shows a person; any other one in words."""
     person = PERSON.fullmatch(actor)
-    return f"<@{person.group(1)}>" if person else TERMINAL
+    if person:
+        return f"<@{person.group(1)}>"
+    return BROWSER if actor == BROWSER_ACTOR else TERMINAL
 
 
 def _by(case: Case) -> str:

@@ -1,0 +1,320 @@
+"""Turns mails and cases into what the pages show: plain words, nothing decided here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import SMTP
+
+from markupsafe import Markup, escape
+
+from bot.channels.case_actions import BROWSER_ACTOR, can_approve, may_act
+from bot.channels.staff_texts import StaffTexts
+from bot.corpus import Knowledge
+from bot.domain import (
+    NO_RULE,
+    EscalationReason,
+    Passage,
+    Priority,
+    RefusalReason,
+    SecretKind,
+    describe_rule,
+)
+from bot.journal import Case, OutboxState, Stage
+from bot.journal.mail_list import ListedMail, SentMail
+from bot.journal.records import CaseQuestion, MessageState
+from bot.journal.slack_records import FollowUpMessage
+from bot.journal.transcript import TranscriptEntry
+from bot.text.printable import printable
+
+MAX_FIRST_WORDS = 140  # characters of a mail in a list
+MAX_PASSAGES = 3  # that are shown for each question
+LOST = frozenset(
+    {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
+)
+UNDER_WAY = frozenset({OutboxState.READY, OutboxState.SENDING})
+REFUSALS = {
+    RefusalReason.SECRET: "It asks for a password, key, token or code. The desk never gives one, "
+    "whoever asks.",
+    RefusalReason.OTHER_PEOPLE: "It asks whether or what we hold about somebody else.",
+    RefusalReason.ACCOUNT_ACTION: "It asks for a change to an account. The desk can change none.",
+    RefusalReason.DESK_INTERNALS: "It asks for the desk's own instructions, keys or settings.",
+    RefusalReason.VOUCHING: "It asks for our word that a link, number or sender is genuine.",
+    RefusalReason.REQUEST: "It reads like the requests that the desk refuses.",
+    RefusalReason.IMPERSONATION: "It wants a text that asks others for a secret, or that speaks "
+    "as somebody else.",
+}
+BADGES = {"answer": "answered", "refusal": "refused", "escalation": "for a person"}
+HELD = "for a person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail as a mail program shows it."""
+
+    sender: str
+    recipient: str
+    subject: str
+    at: str
+    text: str
+    shown: str = ""  # what others wrote and the sender passes on
+    attached: str = ""
+    note: str = ""  # who wrote it and whether it arrived, for a mail of ours
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why one question was decided so: what came of it, in words, and the nearest passages."""
+
+    question: str
+    kind: str
+    badge: str
+    says: str
+    sure: str  # how probable a right answer is, against what the desk requires; may be empty
+    label: str  # what the passages are: quoted, or only near
+    passages: Sequence[Passage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailView:
+    """A received mail beside its reply, and why."""
+
+    id: int
+    letter: Letter
+    replies: Sequence[Letter]
+    badges: Sequence[tuple[str, str]]  # kind and words
+    first_words: str
+    reasons: Sequence[Reason]
+    rule: str
+    no_reply: str  # why there is none; empty where there is one
+    masked: str
+    case_id: int | None
+    pending: bool  # something happens with it in this moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """A case as its page and its row in the queue show it."""
+
+    case: Case
+    topic: str
+    urgency: str
+    state: str
+    late: bool
+    first_words: str
+    why: str
+    todo: str
+    masked: str
+    decided: str  # who decided what; empty while it is open
+    delivery: str
+    lost: bool
+    pending: bool
+    may_act: bool
+    can_approve: bool
+    reasons: Sequence[Reason] = ()
+    letters: Sequence[tuple[str, Letter]] = field(default=())  # who wrote it, and the mail
+
+
+class Views:
+    """Describes mails and cases with the texts and passages of one knowledge.
+
+    `threshold` is the probability from which the desk answers English by itself.
+    """
+
+    def __init__(self, knowledge: Knowledge, texts: StaffTexts, threshold: float) -> None:
+        self.knowledge = knowledge
+        self.texts = texts
+        self.threshold = threshold
+
+    def mail(self, mail: ListedMail, recipient: str) -> MailView:
+        """Return a received mail, our mails in answer to it, and why it was decided so."""
+        replies = [self._reply(each) for each in mail.sent]
+        return MailView(
+            id=mail.id,
+            letter=Letter(
+                sender=mail.sender, recipient=recipient, subject=mail.headers.get("subject", ""),
+                at=mail.received_at, text=mail.text, shown=mail.headers.get("shown", ""),
+                attached=mail.headers.get("attachments", ""),
+            ),
+            replies=replies, badges=_badges(mail), first_words=first_words(mail.text),
+            reasons=[self._reason(each) for each in mail.outcomes],
+            rule=describe_rule(mail.rule), no_reply="" if replies else _no_reply(mail),
+            masked=_kinds(mail.masked), case_id=mail.case_id,
+            pending=mail.state is MessageState.RECEIVED
+            or any(sent.delivery.state in UNDER_WAY for sent in mail.sent),
+        )  # fmt: skip
+
+    def case(self, case: Case, now: datetime) -> CaseView:
+        """Return a case without its conversation."""
+        reason = self.texts.reasons[EscalationReason(case.reason)]
+        held = case.reason == EscalationReason.HELD and not case.rule.startswith(NO_RULE)
+        rule = f" Rule: {describe_rule(case.rule)}." if held and case.rule else ""
+        due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
+        return CaseView(
+            case=case, topic=reason.title, urgency=self.texts.priorities[Priority(case.priority)],
+            state=_state(case), late=case.open and due, first_words=first_words(case.text),
+            why=reason.why + rule, todo=reason.do if case.open else "",
+            masked=_kinds(case.masked), decided=self._decided(case),
+            delivery=self.texts.delivery[case.delivery.state] if case.delivery else "",
+            lost=case.delivery is not None and case.delivery.state in LOST,
+            pending=case.delivery is not None and case.delivery.state in UNDER_WAY,
+            may_act=may_act(case, BROWSER_ACTOR), can_approve=can_approve(case),
+            reasons=[self._reason(each) for each in case.questions],
+        )  # fmt: skip
+
+    def _reply(self, sent: SentMail) -> Letter:
+        """Return a mail of ours, with who wrote it and whether it arrived."""
+        who = "The desk answered by itself." if sent.automatic else "A person answered."
+        return replace(
+            letter_of(sent.delivery.body, sent.delivery.at),
+            note=f"{who} {self.texts.delivery[sent.delivery.state]}",
+            lost=sent.delivery.state in LOST,
+        )
+
+    def _reason(self, asked: CaseQuestion) -> Reason:
+        known = self.knowledge.passages
+        return Reason(
+            question=asked.text, kind=asked.kind, badge=BADGES[asked.kind],
+            says=self._says(asked), sure=self._sure(asked),
+            label="Quoted from the post" if asked.kind == "answer" else "Nearest in the post",
+            passages=[known[i] for i in asked.passages[:MAX_PASSAGES] if i in known],
+        )  # fmt: skip
+
+    def _says(self, asked: CaseQuestion) -> str:
+        if asked.kind == "answer":
+            return "The published post answers this."
+        if asked.kind == "refusal":
+            return REFUSALS[RefusalReason(asked.reason)]
+        return self.texts.reasons[EscalationReason(asked.reason)].why
+
+    def _sure(self, asked: CaseQuestion) -> str:
+        if not asked.passages:
+            return ""
+        return (
+            f"{asked.probability:.0%} probable that these passages answer it; "
+            f"the desk answers by itself from {self.threshold:.0%}."
+        )
+
+    def _decided(self, case: Case) -> str:
+        if not case.decision:
+            return ""
+        did = self.texts.actions.get(case.decision.action, case.decision.action)
+        return f"{person(case.decision.actor)} {did}"
+
+
+def person(actor: str) -> str:
+    """Return an actor of the journal in words."""
+    if actor == BROWSER_ACTOR:
+        return "You"
+    return "Somebody at the terminal" if actor == "terminal" else "A colleague in Slack"
+
+
+def first_words(text: str) -> str:
+    """Return how a mail begins, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_FIRST_WORDS else line[: MAX_FIRST_WORDS - 1].rstrip() + "…"
+
+
+def ago(at: str, now: datetime) -> str:
+    """Return how long ago something was, in its largest useful unit."""
+    minutes = int((now - datetime.fromisoformat(at)) / timedelta(minutes=1))
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // 1440} days ago"
+
+
+def moment(at: str) -> str:
+    """Return a stamp of the journal as people read it."""
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%d %b %Y, %H:%M} UTC"
+
+
+def harmless(value: object) -> object:
+    """Return a text without characters that could hide, reorder or control what is read."""
+    return printable(value) if type(value) is str else value
+
+
+def exact(text: str) -> Markup:
+    """Return a person's own text as it is, for a field that sends it back."""
+    return escape(text)
+
+
+def _badges(mail: ListedMail) -> list[tuple[str, str]]:
+    if mail.state is MessageState.RECEIVED:
+        return [("pending", "being decided")]
+    if mail.state is MessageState.DROPPED:
+        return [("none", "no reply")]
+    if mail.state is MessageState.FAILED:
+        return [("escalation", HELD)]
+    kinds = list(dict.fromkeys(each.kind for each in mail.outcomes))
+    found = [(kind, BADGES[kind]) for kind in kinds]
+    if mail.case_id and "escalation" not in kinds:
+        found.append(("escalation", HELD))
+    return found or [("none", "no reply")]
+
+
+def _no_reply(mail: ListedMail) -> str:
+    if mail.state is MessageState.RECEIVED:
+        return "The desk is deciding it now."
+    if mail.state is MessageState.DROPPED:
+        return f"No reply, by a rule of the mail filter: {describe_rule(mail.rule)}."
+    if mail.case_id:
+        return "The desk sent nothing. A person answers it."
+    return "It asks nothing, as thanks do. No reply is needed."
+
+
+def _kinds(masked: Sequence[str]) -> str:
+    return ", ".join(SecretKind(kind).value.replace("_", " ") for kind in masked)
+
+
+def _state(case: Case) -> str:
+    has = f"{person(case.owner)} {'have' if case.owner == BROWSER_ACTOR else 'has'} it"
+    match case.stage:
+        case Stage.OPEN:
+            return "nobody has it yet"
+        case Stage.CLAIMED:
+            return has
+        case Stage.SNOOZED:
+            return "put off"
+        case Stage.WAITING:
+            return "waits for details from the sender"
+        case Stage.DECIDED:
+            return "answered"
+        case Stage.CLOSED:
+            return "closed without a mail"
+
+
+def letter_of(body: bytes, at: str) -> Letter:
+    """Return a mail of ours as a mail program shows it."""
+    mail = message_from_bytes(body, policy=SMTP)
+    part = mail.get_body(("plain",))
+    headers = {name: str(mail[name] or "") for name in ("From", "To", "Subject")}
+    return Letter(
+        sender=headers["From"], recipient=headers["To"], subject=headers["Subject"], at=at,
+        text=str(part.get_content()) if part else "",
+    )  # fmt: skip
+
+
+def conversation(
+    case: Case,
+    own_text: str,
+    entries: Sequence[TranscriptEntry],
+    others: Sequence[FollowUpMessage],
+) -> Iterator[tuple[str, Letter]]:
+    """Yield what both sides wrote in a case, in order, each with `they` or `we`.
+
+    `own_text` is that of the message of the case, which is shown with its subject and attachments;
+    `others` are later mails of other people that joined the case.
+    """
+    for entry in entries:
+        if entry.mail:
+            yield "we", letter_of(entry.mail, entry.at)
+            continue
+        text = case.text if entry.text == own_text else entry.text
+        yield "they", Letter(sender=case.sender, recipient="", subject="", at=entry.at, text=text)
+    for each in others:
+        yield "they", Letter(sender=each.sender, recipient="", subject="", at="", text=each.text)
