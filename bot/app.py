@@ -392,7 +392,6 @@ class App:
 
         return WebDesk(
             self.desk,
-            address=self.settings.address,
             enqueue_job=self.jobs.enqueue_decision_delivery,
             write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
         )

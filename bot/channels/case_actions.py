@@ -113,6 +113,23 @@ def can_approve(case: Case) -> bool:
     return case.drafted and case.reason not in NEVER_BY_DRAFT
 
 
+def draft_chance(case: Case) -> float | None:
+    """Return the probability that the weakest part of the draft answers; None without a part."""
+    open_ = [q.probability for q in case.questions if q.kind == "escalation" and q.passages]
+    return min(open_, default=None)
+
+
+def is_approve_first(case: Case, green_from: float) -> bool:
+    """Return whether approving is the first choice: only the draft is open, and it is good.
+
+    `green_from` is the probability from which a draft counts as good.
+    """
+    if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
+        return False
+    chance = draft_chance(case)
+    return can_approve(case) and chance is not None and chance >= green_from
+
+
 def may_act(case: Case, actor: str) -> bool:
     """Return whether this person may decide the case: it is open and nobody else has it."""
     return case.open and case.owner in ("", actor)

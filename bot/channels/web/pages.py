@@ -38,6 +38,7 @@ from bot.channels.web.views import (
     Views,
     ago,
     conversation,
+    describe_step,
     exact,
     harmless,
     moment,
@@ -109,12 +110,11 @@ class WebDesk:
     """
 
     def __init__(
-        self, desk: "Desk", *, address: str, enqueue_job: "EnqueueJob | None",
+        self, desk: "Desk", *, enqueue_job: "EnqueueJob | None",
         write_mail: Callable[[str, str, str], None] | None = None,
     ) -> None:  # fmt: skip
         self.desk = desk
         self.journal = desk.journal
-        self.address = address
         self.write_mail = write_mail
         self.access = Access()
         self.actions = CaseActions(desk=desk, enqueue_job=enqueue_job)
@@ -152,7 +152,7 @@ class WebDesk:
         now = self.journal.clock()
         page = self.templates.get_template(name).render(
             form_token=self.access.form_token(visit.session), now=now,
-            ago=partial(ago, now=now), address=self.address,
+            ago=partial(ago, now=now),
             numbers=read_statistics(self.journal.engine, self.journal.clock),
             notice=DONE.get(visit.request.query_params.get("done", ""), ""), **shown,
         )  # fmt: skip
@@ -239,13 +239,13 @@ class WebDesk:
         mail = read_mail(self.journal.engine, visit.number)
         if mail is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return self._list_mails(visit, self.describe.mail(mail, self.address))
+        return self._list_mails(visit, self.describe.mail(mail))
 
     def _list_mails(self, visit: Visit, chosen: MailView | None) -> Response:
         """Return the list of mails, with the chosen one or else the newest beside it."""
         before = visit.choice("before")
         found = list_mails(self.journal.engine, limit=MAILS_PER_PAGE + 1, before=before or None)
-        rows = [self.describe.mail(mail, self.address) for mail in found[:MAILS_PER_PAGE]]
+        rows = [self.describe.mail(mail) for mail in found[:MAILS_PER_PAGE]]
         return self.render(
             "mails.html", visit, rows=rows, chosen=chosen or next(iter(rows), None),
             opened=chosen is not None, before=before,
@@ -278,17 +278,17 @@ class WebDesk:
 
     def _case(self, visit: Visit) -> Response:
         case = self._find_case(visit)
-        return self.render(
-            "case.html", visit, it=self._view(case), audit=read_audit(self.journal.engine, case.id)
-        )
+        entries = read_audit(self.journal.engine, case.id)
+        steps = [(entry.at, describe_step(entry, self.describe.texts)) for entry in entries]
+        return self.render("case.html", visit, it=self._view(case), steps=steps)
 
     def _view(self, case: Case) -> CaseView:
         """Return a case with its conversation."""
         entries = read_transcript(self.journal.engine, case.id)
         later = self.journal.slack.list_follow_ups(case.message_id)
         others = [each for each in later if each.sender]
-        own = self.journal.read_message(case.message_id).text
-        letters = tuple(conversation(case, own, entries, others))
+        first = self.journal.read_message(case.message_id)
+        letters = tuple(conversation(case, first, entries, others))
         return replace(self.describe.case(case, self.journal.clock()), letters=letters)
 
     def _find_case(self, visit: Visit) -> Case:

@@ -1,6 +1,6 @@
 """Turns mails and cases into what the pages show: plain words, nothing decided here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -8,7 +8,13 @@ from email.policy import SMTP
 
 from markupsafe import Markup, escape
 
-from bot.channels.case_actions import BROWSER_ACTOR, can_approve, may_act
+from bot.channels.case_actions import (
+    BROWSER_ACTOR,
+    can_approve,
+    draft_chance,
+    is_approve_first,
+    may_act,
+)
 from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import (
@@ -20,11 +26,11 @@ from bot.domain import (
     SecretKind,
     describe_rule,
 )
-from bot.journal import Case, OutboxState, Stage
+from bot.journal import Case, OutboxState, ReceivedMessage, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseQuestion, MessageState
 from bot.journal.slack_records import FollowUpMessage
-from bot.journal.transcript import TranscriptEntry
+from bot.journal.transcript import AuditEntry, TranscriptEntry
 from bot.text.printable import printable
 
 MAX_FIRST_WORDS = 140  # characters of a mail in a list
@@ -44,6 +50,15 @@ REFUSALS = {
     RefusalReason.IMPERSONATION: "It wants a text that asks others for a secret, or that speaks "
     "as somebody else.",
 }
+DESK_STEPS = {
+    "received": "The mail came in.",
+    "decided": "The desk decided it.",
+    "secret_pasted": "A secret in it was removed.",
+    "cap": "The desk held its reply back: there were too many.",
+    "failed": "The mail could not be read.",
+    "reminder": "The case was due, and nobody had decided it.",
+}
+PERSON_STEPS = {"claimed": "took the case.", "viewed": "looked at all of it."}
 BADGES = {"answer": "answered", "refusal": "refused", "escalation": "for a person"}
 HELD = "for a person"
 
@@ -112,6 +127,8 @@ class CaseView:
     pending: bool
     may_act: bool
     can_approve: bool
+    approve_first: bool
+    chance: str  # how often drafts like this one answer; empty where nobody knows
     reasons: Sequence[Reason] = ()
     letters: Sequence[tuple[str, Letter]] = field(default=())  # who wrote it, and the mail
 
@@ -127,19 +144,15 @@ class Views:
         self.texts = texts
         self.threshold = threshold
 
-    def mail(self, mail: ListedMail, recipient: str) -> MailView:
+    def mail(self, mail: ListedMail) -> MailView:
         """Return a received mail, our mails in answer to it, and why it was decided so."""
         replies = [self._reply(each) for each in mail.sent]
         return MailView(
             id=mail.id,
-            letter=Letter(
-                sender=mail.sender, recipient=recipient, subject=mail.headers.get("subject", ""),
-                at=mail.received_at, text=mail.text, shown=mail.headers.get("shown", ""),
-                attached=mail.headers.get("attachments", ""),
-            ),
+            letter=their_letter(mail.sender, mail.received_at, mail.text, mail.headers),
             replies=replies, badges=_badges(mail), first_words=first_words(mail.text),
             reasons=[self._reason(each) for each in mail.outcomes],
-            rule=describe_rule(mail.rule), no_reply="" if replies else _no_reply(mail),
+            rule=_rule(mail), no_reply="" if replies else _no_reply(mail),
             masked=_kinds(mail.masked), case_id=mail.case_id,
             pending=mail.state is MessageState.RECEIVED
             or any(sent.delivery.state in UNDER_WAY for sent in mail.sent),
@@ -160,6 +173,7 @@ class Views:
             lost=case.delivery is not None and case.delivery.state in LOST,
             pending=case.delivery is not None and case.delivery.state in UNDER_WAY,
             may_act=may_act(case, BROWSER_ACTOR), can_approve=can_approve(case),
+            approve_first=is_approve_first(case, self.texts.green_from), chance=_chance(case),
             reasons=[self._reason(each) for each in case.questions],
         )  # fmt: skip
 
@@ -210,6 +224,14 @@ def person(actor: str) -> str:
     return "Somebody at the terminal" if actor == "terminal" else "A colleague in Slack"
 
 
+def describe_step(entry: AuditEntry, texts: StaffTexts) -> str:
+    """Return a line of the audit in words."""
+    event = entry.event.partition(":")[0]
+    if entry.actor == "desk":
+        return DESK_STEPS.get(event, event.replace("_", " "))
+    return f"{person(entry.actor)} {PERSON_STEPS.get(event) or texts.actions.get(event, event)}"
+
+
 def first_words(text: str) -> str:
     """Return how a mail begins, in one line."""
     line = " ".join(text.split())
@@ -257,6 +279,24 @@ def _badges(mail: ListedMail) -> list[tuple[str, str]]:
     return found or [("none", "no reply")]
 
 
+def _rule(mail: ListedMail) -> str:
+    """Return what the mail filter said, in words."""
+    if not mail.rule or mail.rule.startswith(NO_RULE):
+        return "No rule of the mail filter speaks against an answer."
+    return f"Rule of the mail filter: {describe_rule(mail.rule)}."
+
+
+def _chance(case: Case) -> str:
+    chance = draft_chance(case)
+    if chance is None:
+        return ""
+    tenths = round(chance * 10)
+    if 0 < tenths < 10:
+        return f"About {tenths} in 10 drafts like this one answer the question."
+    many = "More than 9" if tenths else "Fewer than 1"
+    return f"{many} in 10 drafts like this one answer the question."
+
+
 def _no_reply(mail: ListedMail) -> str:
     if mail.state is MessageState.RECEIVED:
         return "The desk is deciding it now."
@@ -301,20 +341,28 @@ def letter_of(body: bytes, at: str) -> Letter:
 
 def conversation(
     case: Case,
-    own_text: str,
+    first: ReceivedMessage,
     entries: Sequence[TranscriptEntry],
     others: Sequence[FollowUpMessage],
 ) -> Iterator[tuple[str, Letter]]:
     """Yield what both sides wrote in a case, in order, each with `they` or `we`.
 
-    `own_text` is that of the message of the case, which is shown with its subject and attachments;
-    `others` are later mails of other people that joined the case.
+    `first` is the message of the case, which is shown with its subject and attachments; `others`
+    are later mails of other people that joined the case.
     """
     for entry in entries:
         if entry.mail:
             yield "we", letter_of(entry.mail, entry.at)
             continue
-        text = case.text if entry.text == own_text else entry.text
-        yield "they", Letter(sender=case.sender, recipient="", subject="", at=entry.at, text=text)
+        headers = first.headers if entry.text == first.text else {}
+        yield "they", their_letter(case.sender, entry.at, entry.text, headers)
     for each in others:
-        yield "they", Letter(sender=each.sender, recipient="", subject="", at="", text=each.text)
+        yield "they", their_letter(each.sender, "", each.text, {})
+
+
+def their_letter(sender: str, at: str, text: str, headers: Mapping[str, str]) -> Letter:
+    """Return a mail that came in, masked as it is stored."""
+    return Letter(
+        sender=sender, recipient="", subject=headers.get("subject", ""), at=at, text=text,
+        shown=headers.get("shown", ""), attached=headers.get("attachments", ""),
+    )  # fmt: skip

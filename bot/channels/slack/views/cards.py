@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import re2
 
-from bot.channels.case_actions import BROWSER_ACTOR
+from bot.channels.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
 from bot.channels.slack.mrkdwn import escape, mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
@@ -161,18 +161,13 @@ class Cards:
 
     def _chance(self, case: Case) -> str:
         """Say in plain words how probable a right draft is, and what the desk itself requires."""
-        sure = self._sure(case)
+        sure = draft_chance(case)
         if sure is None:
             return ""
         return (
             f" {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
             f"by itself the desk sends from {self.threshold:.0%}."
         )
-
-    def _sure(self, case: Case) -> float | None:
-        """Return the probability that the weakest part of the draft answers; None without one."""
-        open_ = [a.probability for a in case.questions if a.kind == "escalation" and a.passages]
-        return min(open_, default=None)
 
     def _question(self, case: Case) -> Iterator[Block]:
         yield b.markdown("*They write:*")
@@ -202,7 +197,7 @@ class Cards:
         if not case.open:
             yield from closed_case_buttons(case)
             return
-        green = self._is_approve_first(case)
+        green = is_approve_first(case, self.texts.green_from)
         first = "" if green else self.texts.reasons[EscalationReason(case.reason)].do
         offer = (
             DraftOffer(is_shown_whole=len(case.draft) <= MAX_DRAFT_CHARACTERS, do_first=first)
@@ -210,13 +205,6 @@ class Cards:
             else None
         )
         yield from open_case_buttons(case, offer, green=green)
-
-    def _is_approve_first(self, case: Case) -> bool:
-        """Return whether *Approve* is the first choice: only the draft is open, and it is good."""
-        if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
-            return False
-        sure = self._sure(case)
-        return sure is not None and sure >= self.texts.green_from
 
 
 def proof_lines(proof: SenderProof) -> Iterator[Block]:
