@@ -14,17 +14,20 @@ from bot.app import App
 from bot.commands.public_json import decision, rows
 from bot.domain import describe_rule
 from bot.errors import InputError, MissingError
+from bot.files import private_opener
 from bot.infra.logs import start_logging
 from bot.resources import read_yaml
 from bot.serve.service import HandledMail, Service
 from bot.settings import MailKind, Settings
 from bot.text.printable import printable, printable_line
 
+LINK_FILE = "web-link"  # in the home
+
 
 def serve(app: App) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code."""
     start_logging(app.settings.log)
-    _run(app, lambda _service: None, lambda _handled: None)
+    _run(app, _keep_link, lambda _handled: None)
     return 0
 
 
@@ -85,6 +88,19 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMai
         service.run()
     finally:
         service.close()
+
+
+def _keep_link(service: Service) -> None:
+    """Write the link to the desk in a browser where only its owner reads it.
+
+    What a service prints ends in a log, and the link lets in whoever has it.
+    """
+    if not service.web_link:
+        return
+    path = service.app.settings.home / LINK_FILE
+    with open(path, "w", encoding="utf-8", opener=private_opener) as file:
+        file.write(f"{service.web_link}\n")
+    _say(f"the desk in a browser: its link is in {path}")
 
 
 def _reached(seen: list[HandledMail], number: int) -> bool:

@@ -34,7 +34,6 @@ from bot.channels.staff_texts import read_staff_texts
 from bot.channels.web.access import NO_SESSION, WRONG_ORIGIN, Access, Gate, cookie_name
 from bot.channels.web.views import (
     CaseView,
-    MailView,
     Views,
     ago,
     conversation,
@@ -46,7 +45,7 @@ from bot.channels.web.views import (
 from bot.errors import BlockedError, InputError
 from bot.infra.throttle import Throttle
 from bot.journal import Case, CaseAction
-from bot.journal.mail_list import list_decided_cases, list_mails, read_mail
+from bot.journal.mail_list import ListedMail, list_decided_cases, list_mails, read_mail
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_audit, read_transcript
 
@@ -120,7 +119,7 @@ class WebDesk:
         self.actions = CaseActions(desk=desk, enqueue_job=enqueue_job)
         self.asgi: ASGIApp = Gate(self)
         self._faults = Throttle()
-        self._style = (files(__package__) / "static" / "desk.css").read_bytes()
+        self.style = (files(__package__) / "static" / "desk.css").read_bytes()
         self.app = Starlette(routes=self._routes(), exception_handlers={HTTPException: self._miss})
         self.app.router.redirect_slashes = False
 
@@ -149,14 +148,19 @@ class WebDesk:
         self, name: str, visit: Visit, status: int = HTTPStatus.OK, **shown: Any
     ) -> Response:
         """Return a page of a signed-in person."""
-        now = self.journal.clock()
-        page = self.templates.get_template(name).render(
-            form_token=self.access.form_token(visit.session), now=now,
-            ago=partial(ago, now=now),
-            numbers=read_statistics(self.journal.engine, self.journal.clock),
-            notice=DONE.get(visit.request.query_params.get("done", ""), ""), **shown,
-        )  # fmt: skip
+        done = DONE.get(visit.request.query_params.get("done", ""), "")
+        page = self.draw(
+            name, form_token=self.access.form_token(visit.session), notice=done, **shown
+        )
         return HTMLResponse(page, status)
+
+    def draw(self, name: str, *, form_token: str = "", notice: str = "", **shown: Any) -> str:
+        """Return the HTML of a page as it is now."""
+        now = self.journal.clock()
+        return self.templates.get_template(name).render(
+            form_token=form_token, notice=notice, ago=partial(ago, now=now),
+            numbers=read_statistics(self.journal.engine, self.journal.clock), **shown,
+        )  # fmt: skip
 
     def render_notice(self, says: str, *, status: int, enter: bool = False) -> Response:
         """Return a page for somebody who is not signed in; with `enter` it leads on by itself."""
@@ -225,7 +229,7 @@ class WebDesk:
         return page
 
     def _answer_style(self, _request: Request) -> Response:
-        return Response(self._style, media_type="text/css")
+        return Response(self.style, media_type="text/css")
 
     def _miss(self, _request: Request, error: Exception) -> Response:
         """Answer a path that is not there."""
@@ -239,19 +243,25 @@ class WebDesk:
         mail = read_mail(self.journal.engine, visit.number)
         if mail is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return self._list_mails(visit, self.describe.mail(mail))
+        return self._list_mails(visit, mail)
 
-    def _list_mails(self, visit: Visit, chosen: MailView | None) -> Response:
-        """Return the list of mails, with the chosen one or else the newest beside it."""
+    def _list_mails(self, visit: Visit, chosen: ListedMail | None) -> Response:
         before = visit.choice("before")
+        return self.render("mails.html", visit, **self.show_mails(chosen, before=before))
+
+    def show_mails(self, chosen: ListedMail | None, *, before: int = 0) -> dict[str, Any]:
+        """Return what the page of mails shows: a list, and the chosen mail or else the newest.
+
+        With `before` the list begins below the mail with that id.
+        """
         found = list_mails(self.journal.engine, limit=MAILS_PER_PAGE + 1, before=before or None)
         rows = [self.describe.mail(mail) for mail in found[:MAILS_PER_PAGE]]
-        return self.render(
-            "mails.html", visit, rows=rows, chosen=chosen or next(iter(rows), None),
-            opened=chosen is not None, before=before,
-            older=rows[-1].id if len(found) > MAILS_PER_PAGE else 0,
-            can_write=self.write_mail is not None,
-        )  # fmt: skip
+        return {
+            "rows": rows, "before": before, "opened": chosen is not None,
+            "chosen": self.describe.mail(chosen) if chosen else next(iter(rows), None),
+            "older": rows[-1].id if len(found) > MAILS_PER_PAGE else 0,
+            "can_write": self.write_mail is not None,
+        }  # fmt: skip
 
     def _write_mail(self, visit: Visit) -> Response:
         """Take a mail that a person writes to try the desk."""
@@ -278,9 +288,13 @@ class WebDesk:
 
     def _case(self, visit: Visit) -> Response:
         case = self._find_case(visit)
+        return self.render("case.html", visit, **self.show_case(case))
+
+    def show_case(self, case: Case) -> dict[str, Any]:
+        """Return what the page of a case shows: all of it, and each step that was done."""
         entries = read_audit(self.journal.engine, case.id)
         steps = [(entry.at, describe_step(entry, self.describe.texts)) for entry in entries]
-        return self.render("case.html", visit, it=self._view(case), steps=steps)
+        return {"it": self._view(case), "steps": steps}
 
     def _view(self, case: Case) -> CaseView:
         """Return a case with its conversation."""
