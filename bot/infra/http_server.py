@@ -33,8 +33,11 @@ log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 JSON = "application/json"
 MAX_BODY = 1024 * 1024  # bytes of a request; a larger one is refused
+MAX_HEAD = 64 * 1024  # bytes of its headers: browsers send cookies of every local port along
 MAX_THREADS = 16  # requests that are answered at the same time; others wait for their turn
-BACKLOG = 512  # connections that the system holds until the server takes them
+# Connections that the system holds until the server takes them all at once. Slack delivers many
+# events at the same time; with three times as many open files the process is far from its limit.
+BACKLOG = 128
 STOP_SECONDS = 5  # how long stopping waits for answers that are under way
 BODILESS = ("GET", "HEAD")
 
@@ -101,7 +104,7 @@ class HttpPort:
                 self._answer, interface="asgi3", loop="asyncio", ws="none", lifespan="off",
                 log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 headers=[("connection", "close")], backlog=BACKLOG,
-                timeout_graceful_shutdown=STOP_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS, h11_max_incomplete_event_size=MAX_HEAD,
             )
         )  # fmt: skip
         self._thread = threading.Thread(

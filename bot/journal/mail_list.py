@@ -38,6 +38,7 @@ class ListedMail:
     outcomes: tuple[CaseQuestion, ...]
     sent: tuple[SentMail, ...]
     case_id: int | None
+    waits: bool  # for a person: the case of this mail, or the one that it joined, is not decided
 
 
 def list_mails(engine: Engine, *, limit: int, before: int | None = None) -> list[ListedMail]:
@@ -91,6 +92,7 @@ def _mail(row: Any, outcomes: list[Any], sent: list[Any], cases: list[Any]) -> L
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         outcomes=tuple(map(read_question, outcomes)), sent=tuple(map(_sent, sent)),
         case_id=next((case.case_id or case.id for case in cases), None),
+        waits=any(case.state == "open" or case.case_id for case in cases),
     )  # fmt: skip
 
 

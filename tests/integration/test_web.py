@@ -1,6 +1,10 @@
 """The desk in a browser, asked over its socket: what a person does there, and what others try."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import SMTP
@@ -14,12 +18,14 @@ from bot.channels.slack.views.cards import BROWSER, mention
 from bot.channels.web.access import HEADERS, MAX_SESSIONS, Access
 from bot.channels.web.trial_mail import NOBODY, compose_trial_mail
 from bot.channels.web.views import ago, first_words
+from bot.commands.demo import LINK_FILE, _keep_link
 from bot.errors import SettingsError
 from bot.journal import CaseAction
 from bot.settings import Settings
 from tests.support.fakes import Time
-from tests.support.running_desk import local_mailbox
-from tests.support.waiting import wait_until
+from tests.support.ports import free_port
+from tests.support.running_desk import app_with, local_mailbox, running
+from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 from tests.support.web_client import Browser
 from tests.support.web_stand import HOSTILE, QUOTED, REPLY, UNSURE, Stand, letter, told, web_stand
 
@@ -48,7 +54,8 @@ def test_a_mail_stands_beside_its_reply_with_the_reason_in_words(
     assert "The published post answers this." in page
     assert re.search(r"\d+% probable .* answers by itself from \d+%", page)
     assert "Quoted from the post" in page
-    assert "The desk answered by itself. The mail was handed over to the mail server." in page
+    assert "The desk replied by itself" in page
+    assert "The mail was handed over to the mail server." in page
     assert "No rule of the mail filter speaks against an answer." in page
     assert "question 1" in told(browser.get("/"))
 
@@ -71,6 +78,7 @@ def test_a_draft_is_approved_after_a_last_look_and_goes_out_once(
     assert decision
     assert (decision.action, decision.actor) == (CaseAction.APPROVED, BROWSER_ACTOR)
     assert "You sent the draft as it was" in told(browser.get("/cases/1"))
+    assert "answered by a person" in told(browser.get("/mails/1"))
     assert mention(BROWSER_ACTOR) == BROWSER
 
 
@@ -135,6 +143,8 @@ def test_a_case_is_taken_closed_and_reopened_without_a_mail(stand: Stand, browse
     decision = stand.case().decision
     assert decision
     assert decision.action is CaseAction.RESOLVED
+    assert "You closed it as another team's" in told(page), "what was done stays there to read"
+    assert "closed by a person" in told(browser.get("/mails/1"))
     assert not stand.personal_mails()
 
 
@@ -328,6 +338,40 @@ def test_the_other_pages_of_the_port_need_no_session(stand: Stand) -> None:
     stranger = Browser(stand.link)
     for path in ("/healthz", "/readyz", "/metrics"):
         assert stranger.get(path, Host="prometheus.example").status == 200
+
+
+def test_a_run_with_samples_prints_its_link_and_serves_until_it_is_interrupted(
+    settings: Settings,
+) -> None:
+    environment = {
+        **os.environ,  # noqa: TID251 - handed on to the child
+        "DESK_HOME": str(settings.home),
+        "DESK_SMTP_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-m", "bot.cli", "demo"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        try:
+            assert run.stdout
+            said = next(line for line in run.stdout if line.startswith("in your browser:"))
+            browser = Browser(said.split()[-1]).enter()
+            assert "My API keys" in browser.get("/").text
+            run.send_signal(signal.SIGINT)
+            assert run.wait(timeout=SAFETY_NET_SECONDS) == 0
+        finally:
+            run.kill()
+
+
+def test_a_service_keeps_its_link_in_a_closed_file(
+    app: App, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with app_with(settings, app.responder) as own, running(own) as (service, _):
+        _keep_link(service)
+        path = own.settings.home / LINK_FILE
+        Browser(path.read_text().strip()).enter()
+        assert path.stat().st_mode & 0o077 == 0
+        said = capsys.readouterr().out
+    assert str(path) in said
+    assert "token" not in said
 
 
 def test_the_oldest_browser_is_signed_out_for_a_new_one() -> None:

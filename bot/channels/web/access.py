@@ -34,7 +34,10 @@ HEADERS = {
 }
 WRONG_HOST = "Open the desk by the address that it printed, on the machine on which it runs."
 WRONG_ORIGIN = "This form was sent by another page. Nothing was done."
-NO_SESSION = "Open the link that the desk printed when it was started."
+NO_SESSION = (
+    "Open the link that the desk printed when it was started. A service keeps it in the file "
+    "web-link of its home."
+)
 
 
 class Access:

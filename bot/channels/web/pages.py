@@ -131,8 +131,8 @@ class WebDesk:
     def describe(self) -> Views:
         """Built at the first page, as it needs what was learned."""
         knowledge = self.desk.knowledge
-        threshold = self.desk.responder.judge.threshold_for("en")
-        return Views(knowledge, read_staff_texts(knowledge.folder), threshold)
+        texts = read_staff_texts(knowledge.folder)
+        return Views(knowledge, texts, self.desk.responder.judge.threshold_for)
 
     @cached_property
     def templates(self) -> Environment:
@@ -188,18 +188,18 @@ class WebDesk:
         """Return what answers a request: by `handler` in a thread, for a signed-in person alone."""
 
         async def answer(request: Request) -> Response:
-            body = (await request.body()).decode("utf-8", "replace")
-            form = {n: v.replace("\r\n", "\n") for n, v in parse_qsl(body, keep_blank_values=True)}
-            return await run_in_threadpool(self._let_in, handler, request, form)
+            body = await request.body()
+            return await run_in_threadpool(self._let_in, handler, request, body)
 
         return answer
 
-    def _let_in(self, handler: Handler, request: Request, form: Mapping[str, str]) -> Response:
+    def _let_in(self, handler: Handler, request: Request, body: bytes) -> Response:
         if token := request.query_params.get("token"):
             return self._sign_in(request, token)
         session = self.access.find_session(request)
         if not session:
             return self.render_notice(NO_SESSION, status=HTTPStatus.UNAUTHORIZED)
+        form = _fields(body)
         sent = request.method == "POST"
         if sent and not self.access.has_sent_form(session, form.get("form_token", "")):
             return self.render_notice(WRONG_ORIGIN, status=HTTPStatus.FORBIDDEN)
@@ -288,6 +288,8 @@ class WebDesk:
 
     def _case(self, visit: Visit) -> Response:
         case = self._find_case(visit)
+        if case.parent and not case.open and not case.decision:  # its mail joined that case
+            return _see(f"/cases/{case.parent}")
         return self.render("case.html", visit, **self.show_case(case))
 
     def show_case(self, case: Case) -> dict[str, Any]:
@@ -358,7 +360,7 @@ class WebDesk:
         try:
             done = self.actions.send(case, kind, actor=BROWSER_ACTOR, text=text, version=version)
         except (InputError, BlockedError) as error:
-            return self._say(visit, case, f"Nothing was sent: {error}.")
+            return self._say(visit, case, f"Nothing was sent: {error}.", status=HTTPStatus.CONFLICT)
         if not done:
             return self._say_changed(visit, self._find_case(visit), "" if approves else text)
         return _see(f"/cases/{case.id}?done={'asked' if kind is ReplyKind.DETAILS else 'sent'}")
@@ -410,6 +412,12 @@ class WebDesk:
     ) -> Response:
         """Return a page that says what became of an act, with the person's own text to copy."""
         return self.render("changed.html", visit, status, it=self._view(case), says=says, text=text)
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """Return the fields of a submitted form, with line ends as the desk writes them."""
+    sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: value.replace("\r\n", "\n") for name, value in sent}
 
 
 def _see(path: str) -> Response:

@@ -1,6 +1,6 @@
 """Turns mails and cases into what the pages show: plain words, nothing decided here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -26,11 +26,12 @@ from bot.domain import (
     SecretKind,
     describe_rule,
 )
-from bot.journal import Case, OutboxState, ReceivedMessage, Stage
+from bot.journal import Case, CaseAction, OutboxState, ReceivedMessage, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseQuestion, MessageState
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.transcript import AuditEntry, TranscriptEntry
+from bot.text.language import detect
 from bot.text.printable import printable
 
 MAX_FIRST_WORDS = 140  # characters of a mail in a list
@@ -58,9 +59,16 @@ DESK_STEPS = {
     "failed": "The mail could not be read.",
     "reminder": "The case was due, and nobody had decided it.",
 }
+YOU_DID = {
+    CaseAction.APPROVED: "You sent the draft as it was",
+    CaseAction.EDITED: "You sent your own text",
+    CaseAction.DISMISSED: "You closed it without a mail",
+    CaseAction.RESOLVED: "You closed it without a mail",
+    CaseAction.NOT_OURS: "You closed it as another team's",
+}
 PERSON_STEPS = {"claimed": "took the case.", "viewed": "looked at all of it."}
-BADGES = {"answer": "answered", "refusal": "refused", "escalation": "for a person"}
-HELD = "for a person"
+FOR_A_PERSON = "for a person"
+BADGES = {"answer": "answered", "refusal": "refused", "escalation": FOR_A_PERSON}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +82,8 @@ class Letter:
     text: str
     shown: str = ""  # what others wrote and the sender passes on
     attached: str = ""
-    note: str = ""  # who wrote it and whether it arrived, for a mail of ours
+    title: str = ""  # who wrote it, for a mail of ours
+    note: str = ""  # whether it arrived, for a mail of ours
     lost: bool = False
 
 
@@ -105,6 +114,7 @@ class MailView:
     no_reply: str  # why there is none; empty where there is one
     masked: str
     case_id: int | None
+    waits: bool  # for a person
     pending: bool  # something happens with it in this moment
 
 
@@ -136,13 +146,15 @@ class CaseView:
 class Views:
     """Describes mails and cases with the texts and passages of one knowledge.
 
-    `threshold` is the probability from which the desk answers English by itself.
+    `threshold_for` returns the probability from which the desk answers a language by itself.
     """
 
-    def __init__(self, knowledge: Knowledge, texts: StaffTexts, threshold: float) -> None:
+    def __init__(
+        self, knowledge: Knowledge, texts: StaffTexts, threshold_for: Callable[[str], float]
+    ) -> None:
         self.knowledge = knowledge
         self.texts = texts
-        self.threshold = threshold
+        self.threshold_for = threshold_for
 
     def mail(self, mail: ListedMail) -> MailView:
         """Return a received mail, our mails in answer to it, and why it was decided so."""
@@ -151,9 +163,10 @@ class Views:
             id=mail.id,
             letter=their_letter(mail.sender, mail.received_at, mail.text, mail.headers),
             replies=replies, badges=_badges(mail), first_words=first_words(mail.text),
-            reasons=[self._reason(each) for each in mail.outcomes],
+            reasons=self._reasons(mail.text, mail.outcomes),
             rule=_rule(mail), no_reply="" if replies else _no_reply(mail),
             masked=_kinds(mail.masked), case_id=mail.case_id,
+            waits=mail.waits,
             pending=mail.state is MessageState.RECEIVED
             or any(sent.delivery.state in UNDER_WAY for sent in mail.sent),
         )  # fmt: skip
@@ -174,23 +187,28 @@ class Views:
             pending=case.delivery is not None and case.delivery.state in UNDER_WAY,
             may_act=may_act(case, BROWSER_ACTOR), can_approve=can_approve(case),
             approve_first=is_approve_first(case, self.texts.green_from), chance=_chance(case),
-            reasons=[self._reason(each) for each in case.questions],
+            reasons=self._reasons(case.text, case.questions),
         )  # fmt: skip
 
     def _reply(self, sent: SentMail) -> Letter:
         """Return a mail of ours, with who wrote it and whether it arrived."""
-        who = "The desk answered by itself." if sent.automatic else "A person answered."
         return replace(
             letter_of(sent.delivery.body, sent.delivery.at),
-            note=f"{who} {self.texts.delivery[sent.delivery.state]}",
+            title="The desk replied by itself" if sent.automatic else "A person replied",
+            note=self.texts.delivery[sent.delivery.state],
             lost=sent.delivery.state in LOST,
         )
 
-    def _reason(self, asked: CaseQuestion) -> Reason:
+    def _reasons(self, text: str, asked: Sequence[CaseQuestion]) -> list[Reason]:
+        """Return why each question of a mail with this text was decided so."""
+        threshold = self.threshold_for(detect(text)) if asked else 1.0
+        return [self._reason(each, threshold) for each in asked]
+
+    def _reason(self, asked: CaseQuestion, threshold: float) -> Reason:
         known = self.knowledge.passages
         return Reason(
             question=asked.text, kind=asked.kind, badge=BADGES[asked.kind],
-            says=self._says(asked), sure=self._sure(asked),
+            says=self._says(asked), sure=_sure(asked, threshold),
             label="Quoted from the post" if asked.kind == "answer" else "Nearest in the post",
             passages=[known[i] for i in asked.passages[:MAX_PASSAGES] if i in known],
         )  # fmt: skip
@@ -202,19 +220,23 @@ class Views:
             return REFUSALS[RefusalReason(asked.reason)]
         return self.texts.reasons[EscalationReason(asked.reason)].why
 
-    def _sure(self, asked: CaseQuestion) -> str:
-        if not asked.passages:
-            return ""
-        return (
-            f"{asked.probability:.0%} probable that these passages answer it; "
-            f"the desk answers by itself from {self.threshold:.0%}."
-        )
-
     def _decided(self, case: Case) -> str:
         if not case.decision:
             return ""
-        did = self.texts.actions.get(case.decision.action, case.decision.action)
-        return f"{person(case.decision.actor)} {did}"
+        action = case.decision.action
+        if case.decision.actor == BROWSER_ACTOR:
+            return YOU_DID[action]
+        return f"{person(case.decision.actor)} {self.texts.actions.get(action, action)}"
+
+
+def _sure(asked: CaseQuestion, threshold: float) -> str:
+    """Say how probable it is that the passages answer, and what the desk requires of itself."""
+    if not asked.passages:
+        return ""
+    return (
+        f"{asked.probability:.0%} probable that these passages answer it; "
+        f"the desk answers by itself from {threshold:.0%}."
+    )
 
 
 def person(actor: str) -> str:
@@ -229,6 +251,8 @@ def describe_step(entry: AuditEntry, texts: StaffTexts) -> str:
     event = entry.event.partition(":")[0]
     if entry.actor == "desk":
         return DESK_STEPS.get(event, event.replace("_", " "))
+    if entry.actor == BROWSER_ACTOR and event in YOU_DID:
+        return YOU_DID[CaseAction(event)]
     return f"{person(entry.actor)} {PERSON_STEPS.get(event) or texts.actions.get(event, event)}"
 
 
@@ -266,16 +290,19 @@ def exact(text: str) -> Markup:
 
 
 def _badges(mail: ListedMail) -> list[tuple[str, str]]:
+    """Return what became of a mail: each kind once, with the words for it."""
     if mail.state is MessageState.RECEIVED:
         return [("pending", "being decided")]
     if mail.state is MessageState.DROPPED:
         return [("none", "no reply")]
-    if mail.state is MessageState.FAILED:
-        return [("escalation", HELD)]
-    kinds = list(dict.fromkeys(each.kind for each in mail.outcomes))
+    kinds = dict.fromkeys(each.kind for each in mail.outcomes if each.kind != "escalation")
     found = [(kind, BADGES[kind]) for kind in kinds]
-    if mail.case_id and "escalation" not in kinds:
-        found.append(("escalation", HELD))
+    if any(not sent.automatic for sent in mail.sent):
+        found.append(("answer", "answered by a person"))
+    elif mail.case_id and mail.waits:
+        found.append(("escalation", FOR_A_PERSON))
+    elif mail.case_id:
+        found.append(("none", "closed by a person"))
     return found or [("none", "no reply")]
 
 
@@ -302,8 +329,10 @@ def _no_reply(mail: ListedMail) -> str:
         return "The desk is deciding it now."
     if mail.state is MessageState.DROPPED:
         return f"No reply, by a rule of the mail filter: {describe_rule(mail.rule)}."
-    if mail.case_id:
+    if mail.waits:
         return "The desk sent nothing. A person answers it."
+    if mail.case_id:
+        return "The desk sent nothing, and a person closed the case without a mail."
     return "It asks nothing, as thanks do. No reply is needed."
 
 
