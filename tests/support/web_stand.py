@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 
 from bot.app import App
 from bot.journal import Case
+from bot.outbound import text_of
 from bot.settings import Settings
 from tests.support.running_desk import app_with, local_mailbox, running
 from tests.support.waiting import wait_until
@@ -51,8 +51,8 @@ class Stand:
         """Return the texts of the mails that people sent and that went out."""
         wait_until(lambda: set(self.app.journal.mail_outbox.count_by_state()) <= {"sent"})
         folder = mailbox.Maildir(self.app.settings.home / "mail" / "sent", create=False)
-        parsed = [message_from_bytes(each.as_bytes(), policy=SMTP) for each in folder]
-        return [str(m.get_content()).rstrip() for m in parsed if not m["Auto-Submitted"]]
+        written = [each for each in folder if not each["Auto-Submitted"]]
+        return [text_of(each.as_bytes()).replace("\r\n", "\n").rstrip() for each in written]
 
 
 @contextmanager

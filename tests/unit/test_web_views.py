@@ -1,12 +1,14 @@
 """What the pages in a browser say of mails and cases, in words."""
 
+import html
+import re
 from dataclasses import replace
 
 import pytest
 
 from bot.channels.case_actions import BROWSER_ACTOR
 from bot.channels.staff_texts import read_staff_texts
-from bot.channels.web.views import REFUSALS, Views, describe_step
+from bot.channels.web.views import REFUSALS, Views, as_letter, describe_step
 from bot.corpus import Knowledge
 from bot.domain import RefusalReason
 from bot.journal import Case, CaseAction, OutboxState, Stage
@@ -116,3 +118,13 @@ def test_what_was_done_is_told_in_words() -> None:
         ("terminal", "reopened", "Somebody at the terminal reopened"),
     ):  # fmt: skip
         assert describe_step(AuditEntry(at=AT, actor=actor, event=event), texts) == says
+
+
+def test_a_text_of_ours_is_a_letter_in_which_nothing_of_it_is_markup() -> None:
+    text = '1. What?\n    No. It <b>was</b> not.\n    - one\n\nBye <script> style="x" & \u202eme\n'
+    shown = as_letter(text)
+    assert re.findall(r"<(/?[^>]*)>", shown) == [
+        "h2", "/h2", "blockquote", "p", "/p", "ul", "li", "/li", "/ul", "/blockquote", "p", "/p",
+    ]  # fmt: skip
+    told = html.unescape(re.sub(r"<[^>]*>", " ", shown)).split()
+    assert told == text.replace("\u202e", "").replace("- one", "one").split()

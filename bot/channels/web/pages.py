@@ -36,6 +36,7 @@ from bot.channels.web.views import (
     CaseView,
     Views,
     ago,
+    as_letter,
     conversation,
     describe_step,
     exact,
@@ -141,7 +142,7 @@ class WebDesk:
             loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, finalize=harmless,
         )  # fmt: skip
-        environment.filters |= {"moment": moment, "exact": exact}
+        environment.filters |= {"moment": moment, "exact": exact, "as_letter": as_letter}
         return environment
 
     def render(
@@ -411,7 +412,10 @@ class WebDesk:
         self, visit: Visit, case: Case, says: str, *, text: str = "", status: int = HTTPStatus.OK
     ) -> Response:
         """Return a page that says what became of an act, with the person's own text to copy."""
-        return self.render("changed.html", visit, status, it=self._view(case), says=says, text=text)
+        return self.render(
+            "changed.html", visit, status, it=self._view(case), says=says, text=text,
+            amiss=status != HTTPStatus.OK,
+        )  # fmt: skip
 
 
 def _fields(body: bytes) -> dict[str, str]:

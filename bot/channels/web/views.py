@@ -1,5 +1,6 @@
 """Turns mails and cases into what the pages show: plain words, nothing decided here."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseQuestion, MessageState
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.transcript import AuditEntry, TranscriptEntry
+from bot.outbound.letter import html_of
 from bot.text.language import detect
 from bot.text.printable import printable
 
@@ -51,6 +53,7 @@ REFUSALS = {
     RefusalReason.IMPERSONATION: "It wants a text that asks others for a secret, or that speaks "
     "as somebody else.",
 }
+STYLED_TAG = re.compile(r'<(\w+) style="[^"]*">')
 DESK_STEPS = {
     "received": "The mail came in.",
     "decided": "The desk decided it.",
@@ -282,6 +285,17 @@ def moment(at: str) -> str:
 def harmless(value: object) -> object:
     """Return a text without characters that could hide, reorder or control what is read."""
     return printable(value) if type(value) is str else value
+
+
+def as_letter(text: str) -> Markup:
+    """Return a text of ours as a mail program shows it: headings, quotes and lists.
+
+    It is written anew from the plain text, every word escaped, in the tags of the HTML part of our
+    mails; their styles stay away, as the page has its own.
+    """
+    page = html_of(printable(text), language="en", links=())
+    body = page.partition("<body")[2].partition(">")[2].rpartition("</body>")[0]
+    return Markup(STYLED_TAG.sub(r"<\1>", body))  # noqa: S704 - html_of has escaped the text
 
 
 def exact(text: str) -> Markup:
