@@ -113,11 +113,16 @@ class HttpPort:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to answer and release the port."""
+        """Stop to answer and release the port; an answer that never ends is not waited for."""
         if self._server and self._thread:
             self._server.should_exit = True
-            self._thread.join()
+            self._thread.join(2 * STOP_SECONDS)
         self._server = self._thread = None
+
+    def count_cut_off(self) -> float:
+        """Return how many connections were cut off since the start."""
+        config = self._server.config if self._server else None
+        return config.cut_off.total if isinstance(config, ConnectionConfig) else 0
 
     def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

@@ -123,6 +123,10 @@ class Service:
             self.slack.button_handler.mail_is_taken = lambda: not self._failures
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
+        self.metrics.watch(
+            "desk_http_cut_off", "Connections to the HTTP port that were cut off",
+            self.http.count_cut_off,
+        )  # fmt: skip
         if self.web:
             self.http.mount("", self.web.asgi)  # after the fixed paths, which keep their handlers
         self.http.start()

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from bot.errors import MissingError
-from bot.infra import http_connections
+from bot.infra import http_connections, http_server
 from bot.infra.http_connections import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
 from bot.infra.http_server import MAX_BODY, MAX_THREADS, HttpPort, HttpResponse, status_page
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
@@ -133,6 +133,7 @@ def test_thousands_of_slow_clients_keep_nobody_from_being_answered(
         assert len(port._server.server_state.connections) <= MAX_CONNECTIONS + 1
         assert ask(port, "POST", "/slack", b"body", {"X-Name": "ana"})[2] == b"anabody"
         assert threading.active_count() <= threads + MAX_THREADS
+        assert port.count_cut_off() > SLOW_CLIENTS / 2 or said == NEVER_READ
     finally:
         for line in lines:
             line.close()
@@ -184,6 +185,30 @@ def test_requests_are_answered_in_a_bounded_number_of_threads(port: HttpPort) ->
         free.set()
         assert {each.result()[0] for each in asked} == {200}
     assert most[0] == MAX_THREADS
+
+
+def test_stopping_does_not_wait_for_an_answer_that_never_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_server, "STOP_SECONDS", 0.2)
+    free, asked = threading.Event(), threading.Event()
+
+    def hangs() -> HttpResponse:
+        asked.set()
+        free.wait(SAFETY_NET_SECONDS)
+        return status_page([])
+
+    port = HttpPort(0)
+    port.get("/hangs", hangs)
+    port.start()
+    with socket.create_connection(("127.0.0.1", port.port)) as line:
+        line.sendall(b"GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert asked.wait(SAFETY_NET_SECONDS)
+        port.stop()
+    again = HttpPort(port.port)
+    again.start()
+    again.stop()
+    free.set()
 
 
 def test_nonsense_is_refused_without_a_line_in_the_log(
