@@ -137,7 +137,7 @@ class Service:
     @property
     def web_link(self) -> str:
         """Return the link that lets a person into the desk in a browser; empty without one."""
-        return self.web.link(self.http.port) if self.web else ""
+        return self.web.link(self.http.host, self.http.port) if self.web else ""
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` returns True after a pass."""

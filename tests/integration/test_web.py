@@ -223,13 +223,15 @@ def test_a_foreign_name_that_points_here_leads_nowhere(stand: Stand, browser: Br
     link = stand.link.partition(str(port))[2]
     for host in (
         "evil.example", f"evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", f"localhost.:{port}",
-        f"127.0.0.1.evil.example:{port}",
+        f"127.0.0.1.evil.example:{port}", f"[::1]:{port}", f"127.0.0.2:{port}",
     ):  # fmt: skip
         for path in ("/queue", link):
             page = browser.get(path, Host=host)
             assert page.status == 403, host
             assert "set-cookie" not in page.headers
-    for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
+    for name in ("X_Forwarded_For", "X_Forwarded_Host", "Forwarded", "Via", "X_Real_IP"):
+        assert browser.get("/queue", **{name: "10.0.0.1"}).status == 403, "a proxy passed it on"
+    for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"127.0.0.1:{port}"):
         assert browser.get("/queue", Host=host).status == 200
 
 
@@ -393,6 +395,13 @@ def test_the_pages_are_there_without_slack_and_never_for_a_network() -> None:
     for host in ("0.0.0.0", "10.0.0.1", "::"):
         with pytest.raises(SettingsError, match="DESK_HTTP_HOST"):
             assert Settings(web=True, http_host=host).web_wanted
+
+
+def test_the_link_names_the_address_of_the_port(app: App, settings: Settings) -> None:
+    with app_with(settings.model_copy(update={"http_host": "::1"}), app.responder) as own:
+        assert own.web
+        assert own.web.link("::1", 8025).startswith("http://[::1]:8025/?token=")
+        assert own.web.link("127.0.0.1", 8025).startswith("http://127.0.0.1:8025/?token=")
 
 
 def test_an_address_that_is_none_is_named() -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bot.channels.web.pages import WebDesk
 
 MAX_SESSIONS = 64  # browsers that are signed in; the oldest is signed out for a new one
-HOST_NAMES = ("127.0.0.1", "localhost", "[::1]")
+# What a proxy adds to a request that it passes on: then it does not come from this machine.
+PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -95,6 +96,11 @@ class Gate:
         await self.desk.app(scope, receive, send_bound)
 
 
+def address_with_port(address: str, port: int) -> str:
+    """Return an IP address with a port as URLs and the header `Host` write it."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 def cookie_name(request: Request) -> str:
     """Return the name of our cookie: browsers share cookies among the ports of a machine."""
     return f"desk_{request.scope['server'][1]}"
@@ -102,9 +108,11 @@ def cookie_name(request: Request) -> str:
 
 def object_to_origin(request: Request) -> str:
     """Return why a request does not come from a page of ours on this machine; empty if it does."""
-    host, port = request.headers.get("host", "").lower(), request.scope["server"][1]
-    address = request.client.host if request.client else ""
-    if host not in {f"{name}:{port}" for name in HOST_NAMES} or not _is_loopback(address):
+    host, (own, port) = request.headers.get("host", "").lower(), request.scope["server"]
+    if host not in (f"localhost:{port}", address_with_port(own, port)):
+        return WRONG_HOST
+    passed_on = any(name in request.headers for name in PROXY_HEADERS)
+    if passed_on or not _is_loopback(request.client.host if request.client else ""):
         return WRONG_HOST
     if request.method in ("GET", "HEAD"):
         return ""

@@ -31,7 +31,14 @@ from bot.channels.case_actions import (
     object_to_text,
 )
 from bot.channels.staff_texts import read_staff_texts
-from bot.channels.web.access import NO_SESSION, WRONG_ORIGIN, Access, Gate, cookie_name
+from bot.channels.web.access import (
+    NO_SESSION,
+    WRONG_ORIGIN,
+    Access,
+    Gate,
+    address_with_port,
+    cookie_name,
+)
 from bot.channels.web.views import (
     CaseView,
     Views,
@@ -124,9 +131,9 @@ class WebDesk:
         self.app = Starlette(routes=self._routes(), exception_handlers={HTTPException: self._miss})
         self.app.router.redirect_slashes = False
 
-    def link(self, port: int) -> str:
-        """Return the address that lets a person in."""
-        return f"http://127.0.0.1:{port}/?token={self.access.token}"
+    def link(self, address: str, port: int) -> str:
+        """Return the link that lets a person in, where the port is open on this IP address."""
+        return f"http://{address_with_port(address, port)}/?token={self.access.token}"
 
     @cached_property
     def describe(self) -> Views:
