@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
     from bot.channels.slack import Slack
-    from bot.corpus.changes import ChangeKind
     from bot.channels.web import WebDesk
+    from bot.corpus.changes import ChangeKind
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.domain import SenderProof
 from bot.journal.case_queries import read_question
 from bot.journal.engine import reading
 from bot.journal.records import CaseQuestion, Delivery, MessageState, OutboxState
@@ -33,11 +34,13 @@ class ListedMail:
     text: str
     verdict: str
     rule: str
+    proof: SenderProof
     state: MessageState
     masked: tuple[str, ...]  # kinds of secrets that were removed
     outcomes: tuple[CaseQuestion, ...]
     sent: tuple[SentMail, ...]
     case_id: int | None
+    erased: bool  # everything about the sender was erased at their request
     waits: bool  # for a person: the case of this mail, or the one that it joined, is not decided
 
 
@@ -88,9 +91,11 @@ def _by_message(rows: Iterable[Any]) -> dict[int, list[Any]]:
 def _mail(row: Any, outcomes: list[Any], sent: list[Any], cases: list[Any]) -> ListedMail:
     return ListedMail(
         id=row.id, received_at=row.received_at, sender=row.sender, headers=json.loads(row.headers),
-        text=row.text, verdict=row.verdict, rule=row.rule, state=MessageState(row.state),
+        text=row.text, verdict=row.verdict, rule=row.rule, proof=SenderProof(row.proof),
+        erased=bool(row.erased_at), state=MessageState(row.state),
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
-        outcomes=tuple(map(read_question, outcomes)), sent=tuple(map(_sent, sent)),
+        outcomes=tuple(map(read_question, outcomes)),
+        sent=tuple(_sent(each) for each in sent if each.body),
         case_id=next((case.case_id or case.id for case in cases), None),
         waits=any(case.state == "open" or case.case_id for case in cases),
     )  # fmt: skip

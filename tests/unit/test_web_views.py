@@ -10,7 +10,7 @@ from bot.channels.case_actions import BROWSER_ACTOR
 from bot.channels.staff_texts import read_staff_texts
 from bot.channels.web.views import REFUSALS, Views, as_letter, describe_step
 from bot.corpus import Knowledge
-from bot.domain import RefusalReason
+from bot.domain import RefusalReason, SenderProof
 from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseDecision, CaseQuestion, Delivery, MessageState
@@ -26,7 +26,7 @@ CASE = Case(
 MAIL = ListedMail(
     id=7, received_at=AT, sender="ana@x.example", headers={}, text="Hello", verdict="answer",
     rule="R18 otherwise", state=MessageState.DECIDED, masked=(), outcomes=(), sent=(), case_id=None,
-    waits=False,
+    waits=False, erased=False, proof=SenderProof.PROVEN,
 )  # fmt: skip
 SENT = Delivery(state=OutboxState.SENT, at=AT, body=b"Subject: x\r\n\r\nHello\r\n")
 
@@ -103,6 +103,7 @@ def test_a_mail_says_what_became_of_it(views: Views) -> None:
         (replace(MAIL, case_id=1), ["closed by a person"], "closed the case without a mail"),
         (replace(MAIL, case_id=1, sent=(person,)), ["answered by a person"], ""),
         (MAIL, ["no reply"], "It asks nothing"),
+        (replace(MAIL, erased=True, text=""), ["erased"], "was erased, at their request"),
     ):  # fmt: skip
         shown = views.mail(mail)
         assert [words for _, words in shown.badges] == badges

@@ -81,6 +81,7 @@ CHANGED = (
     "faster. Nothing was sent."
 )
 ALREADY = "You have sent it already. Once is enough."
+ERASED = "Everything about this person was erased, at their request. Nothing is left to do here."
 NOT_FOUND = "There is no such page."
 BROKEN = "Something went wrong (error {number}). Nothing was sent. Go back and try again."
 MAX_SUBJECT, MAX_TRIAL_TEXT = 200, 20_000  # characters of a mail that is written here to try
@@ -298,6 +299,8 @@ class WebDesk:
         case = self._find_case(visit)
         if case.parent and not case.open and not case.decision:  # its mail joined that case
             return _see(f"/cases/{case.parent}")
+        if case.erased_at:
+            return self._say(visit, case, ERASED)
         return self.render("case.html", visit, **self.show_case(case))
 
     def show_case(self, case: Case) -> dict[str, Any]:

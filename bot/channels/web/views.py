@@ -25,6 +25,7 @@ from bot.domain import (
     Priority,
     RefusalReason,
     SecretKind,
+    SenderProof,
     describe_rule,
 )
 from bot.journal import Case, CaseAction, OutboxState, ReceivedMessage, Stage
@@ -85,6 +86,7 @@ class Letter:
     text: str
     shown: str = ""  # what others wrote and the sender passes on
     attached: str = ""
+    proof: SenderProof = SenderProof.UNKNOWN  # whether the sender is who the mail says
     title: str = ""  # who wrote it, for a mail of ours
     note: str = ""  # whether it arrived, for a mail of ours
     lost: bool = False
@@ -164,7 +166,7 @@ class Views:
         replies = [self._reply(each) for each in mail.sent]
         return MailView(
             id=mail.id,
-            letter=their_letter(mail.sender, mail.received_at, mail.text, mail.headers),
+            letter=their_letter(mail, mail.received_at, mail.headers),
             replies=replies, badges=_badges(mail), first_words=first_words(mail.text),
             reasons=self._reasons(mail.text, mail.outcomes),
             rule=_rule(mail), no_reply="" if replies else _no_reply(mail),
@@ -228,7 +230,7 @@ class Views:
             return ""
         action = case.decision.action
         if case.decision.actor == BROWSER_ACTOR:
-            return YOU_DID[action]
+            return YOU_DID.get(action, action)
         return f"{person(case.decision.actor)} {self.texts.actions.get(action, action)}"
 
 
@@ -305,6 +307,8 @@ def exact(text: str) -> Markup:
 
 def _badges(mail: ListedMail) -> list[tuple[str, str]]:
     """Return what became of a mail: each kind once, with the words for it."""
+    if mail.erased:
+        return [("none", "erased")]
     if mail.state is MessageState.RECEIVED:
         return [("pending", "being decided")]
     if mail.state is MessageState.DROPPED:
@@ -339,6 +343,8 @@ def _chance(case: Case) -> str:
 
 
 def _no_reply(mail: ListedMail) -> str:
+    if mail.erased:
+        return "Everything about this person was erased, at their request."
     if mail.state is MessageState.RECEIVED:
         return "The desk is deciding it now."
     if mail.state is MessageState.DROPPED:
@@ -398,14 +404,18 @@ def conversation(
             yield "we", letter_of(entry.mail, entry.at)
             continue
         headers = first.headers if entry.text == first.text else {}
-        yield "they", their_letter(case.sender, entry.at, entry.text, headers)
+        letter = their_letter(entry, entry.at, headers)
+        yield "they", replace(letter, sender=case.sender)
     for each in others:
-        yield "they", their_letter(each.sender, "", each.text, {})
+        yield "they", their_letter(each, "", {})
 
 
-def their_letter(sender: str, at: str, text: str, headers: Mapping[str, str]) -> Letter:
-    """Return a mail that came in, masked as it is stored."""
+def their_letter(
+    mail: ListedMail | TranscriptEntry | FollowUpMessage, at: str, headers: Mapping[str, str]
+) -> Letter:
+    """Return a mail that came in, masked as it is stored, with what is known of its sender."""
+    sender = "" if isinstance(mail, TranscriptEntry) else mail.sender
     return Letter(
-        sender=sender, recipient="", subject=headers.get("subject", ""), at=at, text=text,
-        shown=headers.get("shown", ""), attached=headers.get("attachments", ""),
+        sender=sender, recipient="", subject=headers.get("subject", ""), at=at, text=mail.text,
+        shown=headers.get("shown", ""), attached=headers.get("attachments", ""), proof=mail.proof,
     )  # fmt: skip
