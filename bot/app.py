@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
     from bot.channels.slack import Slack
+    from bot.channels.web import WebDesk
     from bot.corpus.changes import ChangeKind
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
@@ -381,6 +382,27 @@ class App:
             enqueue_job=self.jobs.enqueue_decision_delivery,
             model=model,
         )
+
+    @cached_property
+    def web(self) -> "WebDesk | None":
+        """The desk in a browser, where it is wanted; SettingsError when it may not be."""
+        if not self.settings.web_wanted:
+            return None
+        from bot.channels.web import WebDesk
+
+        return WebDesk(
+            self.desk,
+            enqueue_job=self.jobs.enqueue_decision_delivery,
+            write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
+        )
+
+    def _write_mail(self, sender: str, subject: str, text: str) -> None:
+        """Put a mail into the local mailbox, as if it had come in."""
+        from bot.channels.web.trial_mail import compose_trial_mail
+
+        recipient = self.settings.address
+        self.folder("new").add(compose_trial_mail(sender, subject, text, recipient=recipient))
+        self.mailbox.wake()
 
     def _drafter(self) -> "ChatDrafter | None":
         if not self.settings.model:

@@ -200,7 +200,7 @@ def send(arguments: argparse.Namespace) -> int:
 
 def queue(arguments: argparse.Namespace) -> int:
     """List what waits for a person, the most urgent first."""
-    from bot.channels.slack.texts import read_staff_texts
+    from bot.channels.staff_texts import read_staff_texts
     from bot.commands import cases
 
     app = _app()

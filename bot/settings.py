@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -92,7 +93,9 @@ class Settings(BaseSettings):
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
     smtp_port: int = Field(default=2525, ge=1, le=65535)
+    http_host: str = "127.0.0.1"  # address of this machine on which the HTTP port is open
     http_port: int = Field(default=8025, ge=0, le=65535)  # 0: any that is free
+    web: bool | None = None  # the desk in a browser; unset: when Slack is not used
     address: str = "incident@desk.example"
     aliases: str = ""  # more addresses that the desk reads, with commas; it writes from address
     imap_host: str = ""
@@ -137,6 +140,36 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """Return the SQLAlchemy URL of the database, by default of SQLite in DESK_HOME."""
         return self.database_url or f"sqlite:///{self.home / 'desk.sqlite3'}"
+
+    @field_validator("http_host")
+    @classmethod
+    def _is_ip_address(cls, host: str) -> str:
+        try:
+            return str(ip_address(host.strip("[]")))
+        except ValueError:
+            raise ValueError("write an IP address of this machine, such as 127.0.0.1") from None
+
+    @property
+    def http_reach(self) -> str:
+        """Return the address at which this machine itself reaches its HTTP port."""
+        address = ip_address(self.http_host)
+        if not address.is_unspecified:
+            return self.http_host
+        return "127.0.0.1" if address.version == 4 else "::1"
+
+    @property
+    def web_wanted(self) -> bool:
+        """Return whether the desk is offered in a browser; SettingsError off this machine.
+
+        It is for one person on this machine, so it never opens to a network.
+        """
+        local = ip_address(self.http_host).is_loopback
+        if self.web and not local:
+            raise SettingsError(
+                "DESK_WEB=true needs a DESK_HTTP_HOST of this machine alone, such as 127.0.0.1: "
+                "the desk in a browser is not offered to a network"
+            )
+        return local and (not self.slack if self.web is None else self.web)
 
     @property
     def own_addresses(self) -> frozenset[str]:

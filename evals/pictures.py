@@ -31,11 +31,13 @@ from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import Folder, MaildirOut
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.cards import Cards
+from bot.channels.staff_texts import read_staff_texts
+from bot.channels.web import WebDesk
 from bot.desk import Desk
 from bot.errors import DeskError, MissingError
 from bot.journal import Journal
+from bot.journal.mail_list import read_mail
 from bot.limits import read_limits
 from bot.resources import parse_yaml
 from bot.settings import read_settings
@@ -47,8 +49,22 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_SECONDS = 120
 WIDTH = 560  # pixels of a page: narrow enough to be read on a phone
 SCALE = 1.2  # pixels of the picture for each of the page, so that text is sharp on a phone
-LETTER_SCALE = 0.75  # of the many letters, which stay small files
 MAX_BYTES = 150_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The size of a page and of its picture; a page that is higher than `max_height` is cut."""
+
+    width: int = WIDTH
+    max_height: int = 10_000
+    scale: float = SCALE
+
+
+NARROW = Shape()
+LETTER = Shape(scale=0.75)  # the many letters stay small files
+# A page of the desk in a browser, as a screen shows it: the mail beside its reply.
+SCREEN = Shape(width=1_040, max_height=860, scale=0.8)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = len(SIGNATURE) + 25  # where the first chunk, the image's header, ends
 KEYWORD = b"source-sha256"
@@ -93,8 +109,7 @@ def pictures(argv: Sequence[str]) -> int:
         )
     FOLDER.mkdir(exist_ok=True)
     for name, page in pages(App(read_settings())).items():
-        scale = LETTER_SCALE if name.startswith(LETTER_PREFIX) else SCALE
-        drawn = with_source(draw(browser, page, scale), page)
+        drawn = with_source(draw(browser, page, shape_of(name)), page)
         if len(drawn) > MAX_BYTES:
             raise DeskError(f"{name} has {len(drawn)} bytes; a picture may have {MAX_BYTES}")
         (FOLDER / name).write_bytes(drawn)
@@ -175,11 +190,18 @@ def pages(app: App) -> Mapping[str, str]:
         card = _card_page(cards.render(case).blocks)
     played = play_letters(app, read_letters())
     letters = {f"{LETTER_PREFIX}{each.letter.name}.png": _letter_page(each) for each in played}
-    return {"mail.png": mail, "card.png": card, **letters}
+    return {"mail.png": mail, "card.png": card, **letters, **_web_pages(app)}
 
 
-def draw(browser: str, page: str, scale: float = SCALE) -> bytes:
-    """The PNG of a page, `WIDTH` wide and as high as it needs; MissingError when it fails."""
+def shape_of(name: str) -> Shape:
+    """The shape of the picture with this file name."""
+    if name.startswith(LETTER_PREFIX):
+        return LETTER
+    return SCREEN if name.startswith("web-") else NARROW
+
+
+def draw(browser: str, page: str, shape: Shape = NARROW) -> bytes:
+    """The PNG of a page in this shape, as high as it needs; MissingError when it fails."""
     measured = page + (
         "<script>document.documentElement.dataset.height="
         "Math.ceil(document.body.getBoundingClientRect().height)</script>"
@@ -187,13 +209,16 @@ def draw(browser: str, page: str, scale: float = SCALE) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "page.html"), Path(folder, "page.png")
         source.write_text(measured, encoding="utf-8")
-        shown = _browse(browser, folder, f"--window-size={WIDTH},400", "--dump-dom", str(source))
+        shown = _browse(
+            browser, folder, f"--window-size={shape.width},400", "--dump-dom", str(source)
+        )
         found = HEIGHT.search(shown)
         if found is None:
             raise MissingError(f"{browser} did not draw the page")
+        height = min(int(found.group(1)), shape.max_height)
         _browse(
-            browser, folder, f"--window-size={WIDTH},{found.group(1)}", f"--screenshot={target}",
-            f"--force-device-scale-factor={scale}", str(source),
+            browser, folder, f"--window-size={shape.width},{height}", f"--screenshot={target}",
+            f"--force-device-scale-factor={shape.scale}", str(source),
         )  # fmt: skip
         return target.read_bytes()
 
@@ -309,6 +334,28 @@ def _article(kind: str, headers: Mapping[str, str], inner: str) -> str:
         for name, value in headers.items()
     )
     return f"<article class={kind}><dl>{rows}</dl>{inner}</article>"
+
+
+def _web_pages(app: App) -> Mapping[str, str]:
+    """HTML of two pages of the desk in a browser: a mail with its reply, and a case."""
+    with _desk(app) as (desk, parser):
+        answered = _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
+        desk.deliver()
+        web = WebDesk(desk, enqueue_job=None)
+        mail = web.draw("mails.html", **web.show_mails(read_mail(desk.journal.engine, answered)))
+    with _desk(app) as (desk, parser):
+        _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
+        desk.deliver()
+        web = WebDesk(desk, enqueue_job=None)
+        case = desk.journal.cases.read(desk.journal.cases.list_open_ids()[0])
+        if case is None:
+            raise DeskError("the sample mail has opened no case")
+        shown = web.draw("case.html", **web.show_case(case))
+    style = f"<style>{web.style.decode('utf-8')}</style>"
+    link = '<link rel="stylesheet" href="/desk.css">'
+    return {
+        "web-mail.png": mail.replace(link, style), "web-case.png": shown.replace(link, style),
+    }  # fmt: skip
 
 
 def _card_page(blocks: Sequence[dict[str, Any]]) -> str:

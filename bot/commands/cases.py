@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App
+from bot.channels.case_actions import NEVER_BY_DRAFT, can_approve
 from bot.channels.slack.mrkdwn import mask_address
-from bot.channels.slack.texts import StaffTexts, read_staff_texts
+from bot.channels.staff_texts import StaffTexts, read_staff_texts
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
@@ -22,11 +23,6 @@ QUEUE_LENGTH = 50  # cases that `queue` lists without --all; nobody reads more a
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
 MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
-# A draft from the post does not answer these; the texts for staff say whom to ask first.
-NEVER_BY_DRAFT = frozenset({
-    EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
-    EscalationReason.REGULATOR,
-})  # fmt: skip
 Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
@@ -93,8 +89,8 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
         yield printable_line(f"{entry.at}  {entry.actor:<10}  {entry.event}")
     if case.open:
         ways = "--text T | --file F | --dismiss"
-        may = case.drafted and case.reason not in NEVER_BY_DRAFT
-        yield f"\ndecide with: incident-desk decide {case.id} {'--approve | ' * may}{ways}"
+        approve = "--approve | " * can_approve(case)
+        yield f"\ndecide with: incident-desk decide {case.id} {approve}{ways}"
 
 
 def _head(case: Case, texts: StaffTexts) -> Iterator[str]:

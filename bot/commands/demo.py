@@ -15,6 +15,7 @@ from bot.app import App
 from bot.commands.public_json import decision, rows
 from bot.domain import describe_rule
 from bot.errors import InputError, MissingError
+from bot.files import private_opener
 from bot.infra.logs import start_logging
 from bot.infra.supervision import OutageLog
 from bot.resources import read_yaml
@@ -22,6 +23,7 @@ from bot.serve.service import HandledMail, Service
 from bot.settings import MailKind, Settings
 from bot.text.printable import printable, printable_line
 
+LINK_FILE = "web-link"  # in the home
 DATABASE_SECONDS = 5.0  # between two attempts to open a database that is away when `serve` starts
 
 
@@ -29,7 +31,7 @@ def serve(app: App) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code."""
     start_logging(app.settings.log)
     _wait_for_database(app)
-    _run(app, lambda _service: None, lambda _handled: None)
+    _run(app, _keep_link, lambda _handled: None)
     return 0
 
 
@@ -54,6 +56,8 @@ def demo(app: App, *, once: bool) -> int:
         _say('try next:  incident-desk send "Were my API keys exposed?"     incident-desk queue')
         if once:
             service.stop()
+        elif service.web_link:
+            _say(f"in your browser:  {service.web_link}")
 
     start_logging("ERROR")
     _run(app, send_samples, lambda handled: _show(handled, seen))
@@ -104,6 +108,19 @@ def _wait_for_database(app: App) -> None:
         else:
             outages.record_success("opening the database")
             return
+
+
+def _keep_link(service: Service) -> None:
+    """Write the link to the desk in a browser where only its owner reads it.
+
+    What a service prints ends in a log, and the link lets in whoever has it.
+    """
+    if not service.web_link:
+        return
+    path = service.app.settings.home / LINK_FILE
+    with open(path, "w", encoding="utf-8", opener=private_opener) as file:
+        file.write(f"{service.web_link}\n")
+    _say(f"the desk in a browser: its link is in {path}")
 
 
 def _reached(seen: list[HandledMail], number: int) -> bool:

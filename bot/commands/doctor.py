@@ -18,7 +18,7 @@ from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
 from bot.serve.health_checks import find_disk_fault, find_index_fault
-from bot.settings import MailKind
+from bot.settings import MailKind, Settings
 
 NOTHING_LEARNED = (
     "nothing learned: too few wordings in knowledge/questions; the desk reads the post alone"
@@ -126,7 +126,7 @@ def _chat_model(app: App) -> Iterator[HealthLine]:
         yield HealthLine(name="chat model", good=True, says="none; works without")
         return
     try:
-        metrics = _page(app.settings.http_port, "/metrics")
+        metrics = _page(app.settings, "/metrics")
     except (OSError, HTTPException):
         yield HealthLine(name="chat model", good=True, says=f"{model}: set; no desk runs here")
         return
@@ -145,9 +145,9 @@ def _chat_model(app: App) -> Iterator[HealthLine]:
     yield HealthLine(name="chat model", good=asked, says=f"{model}: {says}")
 
 
-def _page(port: int, path: str) -> str:
+def _page(settings: Settings, path: str) -> str:
     """Return a page of the desk on this machine, without any proxy."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
+    with closing(HTTPConnection(settings.http_reach, settings.http_port, timeout=2)) as line:
         line.request("GET", path)
         return line.getresponse().read().decode("utf-8", "replace")
 
@@ -155,7 +155,7 @@ def _page(port: int, path: str) -> str:
 def _running(app: App) -> Iterator[HealthLine]:
     """Say what the desk that runs on this machine reports of its threads and tasks."""
     try:
-        status = json.loads(_page(app.settings.http_port, "/readyz"))
+        status = json.loads(_page(app.settings, "/readyz"))
         wrong = [*status.get("faults", ()), *status.get("remarks", ())]
     except (OSError, HTTPException):
         yield HealthLine(name="desk", good=True, says="no desk runs here")

@@ -1,22 +1,45 @@
-"""Serves health, readiness, metrics and the entry of a channel over HTTP on loopback."""
+"""Serves health, readiness, metrics, Slack's requests and the desk in a browser over HTTP.
 
+One thread runs the server; what a request asks for is done in a bounded number of others.
+"""
+
+import asyncio
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
+import anyio.to_thread
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 
 from bot.errors import MissingError
+from bot.infra.http_connections import REQUEST_SECONDS, ConnectionConfig
+from bot.infra.throttle import Throttle
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 JSON = "application/json"
 MAX_BODY = 1024 * 1024  # bytes of a request; a larger one is refused
-TIMEOUT_SECONDS = 10.0  # how long a client may leave its request unfinished
+MAX_HEAD = 64 * 1024  # bytes of its headers: browsers send cookies of every local port along
+MAX_THREADS = 16  # requests that are answered at the same time; others wait for their turn
+# Connections that the system holds until the server takes them all at once. Slack delivers many
+# events at the same time; with three times as many open files the process is far from its limit.
+BACKLOG = 128
+STOP_SECONDS = 5  # how long stopping waits for answers that are under way
+BODILESS = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,41 +58,106 @@ PostHandler = Callable[[Mapping[str, str], bytes], HttpResponse]
 class HttpPort:
     """A small server of fixed paths; port 0 means any that is free, which `start` fills in."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = LOOPBACK) -> None:
         self.port = port
-        self.get_handlers: dict[str, GetHandler] = {}
-        self.post_handlers: dict[str, PostHandler] = {}
-        self._server: ThreadingHTTPServer | None = None
+        self.host = host
+        self._app = Starlette(exception_handlers={HTTPException: _refuse})
+        self._app.router.redirect_slashes = False
+        self._faults = Throttle()
+        self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def get(self, path: str, handler: GetHandler) -> None:
         """Answer GET requests for `path` by `handler`."""
-        self.get_handlers[path] = handler
+
+        async def answer(_request: Request) -> Response:
+            return await self._respond(handler)
+
+        self._app.router.routes.append(Route(path, answer, methods=["GET"]))
 
     def post(self, path: str, handler: PostHandler) -> None:
         """Answer POST requests for `path` by `handler`, which gets headers in lower case."""
-        self.post_handlers[path] = handler
+
+        async def answer(request: Request) -> Response:
+            body = await request.body()
+            return await self._respond(lambda: handler(dict(request.headers), body))
+
+        self._app.router.routes.append(Route(path, answer, methods=["POST"]))
+
+    def mount(self, path: str, app: "ASGIApp") -> None:
+        """Leave every request below `path` to another application."""
+        self._app.router.routes.append(Mount(path, app))
 
     def start(self) -> None:
         """Start to answer in a thread; MissingError when the port is taken."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            self._server = _Server((LOOPBACK, self.port), _request_handler(self))
+            listener = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
             raise MissingError(
-                f"port {self.port} on {LOOPBACK} is taken; stop what uses it or set "
+                f"port {self.port} on {self.host} cannot be opened; stop what uses it or set "
                 f"DESK_HTTP_PORT ({error.strerror})"
             ) from None
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self.port = listener.getsockname()[1]
+        self._server = uvicorn.Server(
+            ConnectionConfig(
+                self._answer, interface="asgi3", loop="asyncio", ws="none", lifespan="off",
+                log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                headers=[("connection", "close")], backlog=BACKLOG,
+                timeout_graceful_shutdown=STOP_SECONDS, h11_max_incomplete_event_size=MAX_HEAD,
+            )
+        )  # fmt: skip
+        self._thread = threading.Thread(
+            target=self._serve, args=(self._server, listener), name="http", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to answer and release the port."""
+        """Stop to answer and release the port; an answer that never ends is not waited for."""
         if self._server and self._thread:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
+            self._server.should_exit = True
+            self._thread.join(2 * STOP_SECONDS)
         self._server = self._thread = None
+
+    def count_cut_off(self) -> float:
+        """Return how many connections were cut off since the start."""
+        config = self._server.config if self._server else None
+        return config.cut_off.total if isinstance(config, ConnectionConfig) else 0
+
+    def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.get_loop().set_exception_handler(self._record_fault)
+            runner.run(_serve_in_threads(server, listener))
+
+    async def _answer(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer one request: within the deadline, and without reading a body that is too long."""
+        app: ASGIApp = self._app if _has_bounded_body(scope) else _TOO_LARGE
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await app(scope, receive, send)
+        except ClientDisconnect:
+            pass  # it went away, or was cut off, before its request was complete
+        except Exception as error:  # the library answers this request by a 500
+            self._log_fault("a request broke", error)
+            raise
+
+    async def _respond(self, handler: GetHandler) -> Response:
+        """Return what the handler answers, or a 500 and a line in the log when it fails."""
+        try:
+            answer = await run_in_threadpool(handler)
+        except Exception as error:  # noqa: BLE001 - _log_fault logs it
+            self._log_fault("a page failed", error)
+            answer = _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _to_response(answer)
+
+    def _record_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log a fault of the server itself, such as too many open files; it tries again."""
+        self._log_fault("the HTTP port has a fault", context.get("exception"))
+
+    def _log_fault(self, event: str, error: BaseException | None) -> None:
+        if count := self._faults.count():
+            extra = {"fault": type(error).__name__, "count": count}
+            log.error(event, extra=extra, exc_info=error)
 
 
 def status_page(faults: list[str], remarks: Sequence[str] = ()) -> HttpResponse:
@@ -81,65 +169,31 @@ def status_page(faults: list[str], remarks: Sequence[str] = ()) -> HttpResponse:
     return HttpResponse(body=json.dumps(status).encode())
 
 
-def _request_handler(port: HttpPort) -> type[BaseHTTPRequestHandler]:
-    """Return the class that answers the requests of one port."""
-
-    class RequestHandler(BaseHTTPRequestHandler):
-        timeout = TIMEOUT_SECONDS
-        server_version = "incident-desk"
-        sys_version = ""
-
-        def do_GET(self) -> None:
-            handler = port.get_handlers.get(self.path.partition("?")[0])
-            self._answer(_respond(handler) if handler else _not_found())
-
-        def do_POST(self) -> None:
-            handler = port.post_handlers.get(self.path.partition("?")[0])
-            length = self.headers.get("Content-Length", "")
-            if handler is None:
-                self._answer(_not_found())
-            elif not length.isdecimal() or int(length) > MAX_BODY:
-                self._answer(_refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
-            else:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                body = self.rfile.read(int(length))
-                self._answer(_respond(lambda: handler(headers, body)))
-
-        def _answer(self, response: HttpResponse) -> None:
-            self.close_connection = True
-            self.send_response(response.status)
-            self.send_header("Content-Type", response.kind)
-            self.send_header("Content-Length", str(len(response.body)))
-            self.end_headers()
-            self.wfile.write(response.body)
-
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing: who asks for what is not of interest."""
-
-    return RequestHandler
+async def _serve_in_threads(server: uvicorn.Server, listener: socket.socket) -> None:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = MAX_THREADS
+    await server.serve(sockets=[listener])
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # Slack delivers many events at once
-
-    @override
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log nothing: a client closed its connection."""
-
-
-def _respond(handler: GetHandler) -> HttpResponse:
-    """Return what the handler answers, or a 500 and one line in the log when it fails."""
-    try:
-        return handler()
-    except Exception as error:
-        log.exception("a page failed", extra={"fault": type(error).__name__})
-        return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+def _has_bounded_body(scope: "Scope") -> bool:
+    """Return whether a request has no body, or one whose length it states and that is allowed."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"0" if scope["method"] in BODILESS else b"")
+    return b"transfer-encoding" not in headers and length.isdigit() and int(length) <= MAX_BODY
 
 
-def _not_found() -> HttpResponse:
-    return _refusal(HTTPStatus.NOT_FOUND)
+def _refuse(_request: Request, error: Exception) -> Response:
+    """Answer a path that is not there, or that another method has, by a plain refusal."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
+    there = error.status_code != HTTPStatus.METHOD_NOT_ALLOWED
+    return _to_response(_refusal(HTTPStatus(error.status_code if there else HTTPStatus.NOT_FOUND)))
+
+
+def _to_response(answer: HttpResponse) -> Response:
+    return Response(answer.body, answer.status, media_type=answer.kind)
 
 
 def _refusal(status: HTTPStatus) -> HttpResponse:
     return HttpResponse(body=json.dumps({"error": status.phrase}).encode(), status=status)
+
+
+_TOO_LARGE = _to_response(_refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))

@@ -109,7 +109,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
         proof=SenderProof(row.proof),
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
-        questions=tuple(_case_question(o) for o in db.execute(outcomes.order_by(outcome.c.place))),
+        questions=tuple(read_question(o) for o in db.execute(outcomes.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
@@ -197,7 +197,8 @@ def _delivery(mail: Any | None) -> Delivery | None:
     )  # fmt: skip
 
 
-def _case_question(row: Any) -> CaseQuestion:
+def read_question(row: Any) -> CaseQuestion:
+    """Return a question from its row in the table of outcomes."""
     passages = tuple(each[0] for each in json.loads(row.passages))
     return CaseQuestion(
         text=row.question, kind=row.kind, reason=row.reason, probability=row.probability,

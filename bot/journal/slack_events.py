@@ -5,8 +5,10 @@ however often Slack delivers it.
 """
 
 import json
+import math
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sql
@@ -78,6 +80,12 @@ class SlackStore(SlackOutbox):
             query = sql.select(slack_event).where(slack_event.c.id == event_id)
             row = db.execute(query).first()
         return event_of(row) if row else None
+
+    def seconds_since_event(self) -> float:
+        """Return how long ago the last event from Slack was stored; infinity without any."""
+        with reading(self._engine) as db:
+            at = db.execute(sql.select(sql.func.max(slack_event.c.received_at))).scalar()
+        return (self._clock() - datetime.fromisoformat(at)).total_seconds() if at else math.inf
 
     def store_text(self, text: str) -> int:
         """Store a text that somebody is about to send, and return the id to read it by."""

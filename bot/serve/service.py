@@ -79,6 +79,7 @@ class Service:
         self.mailbox = app.mailbox
         self.jobs = app.jobs
         self.slack = app.slack
+        self.web = app.web
         self.parser = SafeParser(app.knowledge.own_words)
         self.policy = app.mail_policy
         self.metrics = Metrics()
@@ -86,7 +87,7 @@ class Service:
             app.settings.traces, version=metadata.version("incident-desk"),
             seed=app.knowledge.incident.key,
         )  # fmt: skip
-        self.http = HttpPort(app.settings.http_port)
+        self.http = HttpPort(app.settings.http_port, app.settings.http_host)
         self.maintenance = Maintenance(app, self.metrics)
         self.stopping = threading.Event()
         self.on_checkpoint: Callable[[Checkpoint], None] = self.desk.on_checkpoint
@@ -130,6 +131,12 @@ class Service:
             self.slack.button_handler.mail_is_taken = lambda: not self._failures
             self.slack.add_metrics(self.metrics.watch)
             self.slack.start()
+        self.metrics.watch(
+            "desk_http_cut_off", "Connections to the HTTP port that were cut off",
+            self.http.count_cut_off,
+        )  # fmt: skip
+        if self.web:
+            self.http.mount("", self.web.asgi)  # after the fixed paths, which keep their handlers
         self.checks.list_faults(vital=True)  # what it looks at is loaded now, not when it is asked
         self.http.start()
         self._start_intake()
@@ -153,6 +160,11 @@ class Service:
 
         pause = self.maintenance.intervals.intake
         self.maintenance.supervisor.start("intake port", keep_open, pause=pause)
+
+    @property
+    def web_link(self) -> str:
+        """Return the link that lets a person into the desk in a browser; empty without one."""
+        return self.web.link(self.http.host, self.http.port) if self.web else ""
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` returns True after a pass."""

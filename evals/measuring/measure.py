@@ -71,7 +71,7 @@ class EvaluatedDesk:
     def published(self) -> str:
         """The post as it was published, read anew: what a quote must stand in."""
         path = self.knowledge.folder / "incident-post.md"
-        return clean(path.read_text(encoding="utf-8"))
+        return clean(path.read_text(encoding="utf-8"), self.knowledge.notes.links)
 
 
 def desk_of_settings() -> EvaluatedDesk:

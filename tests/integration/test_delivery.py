@@ -13,7 +13,7 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.channels.slack.texts import read_staff_texts
+from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.commands.doctor import run_checks
 from bot.corpus import Knowledge

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.slack import SlackAccess
-from bot.channels.slack.texts import read_staff_texts
+from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.journal import Journal, MessageState, OutboxState
 from bot.journal.slack_records import SlackEventState, SlackPostState

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.slack.texts import read_staff_texts
+from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.domain import Priority
 from bot.journal import CaseAction, CaseChange, Journal, Stage

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sql
 
 from bot.app import App
-from bot.channels.slack.texts import read_staff_texts
+from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import QUEUE_LENGTH, queue_json, queue_lines
 from bot.corpus import Knowledge
 from bot.infra.metrics import Metrics

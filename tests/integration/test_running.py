@@ -18,7 +18,7 @@ from bot.app import App
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.texts import read_staff_texts
+from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import decide, format_age, queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile

@@ -18,7 +18,7 @@ from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import SuggestionModel
-from bot.channels.slack.texts import read_staff_texts
+from bot.channels.staff_texts import read_staff_texts
 from bot.cli import main
 from bot.commands.cases import decide, queue_lines
 from bot.commands.mail_check import MailCheck

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack.texts import QuietHours, read_staff_texts
+from bot.channels.staff_texts import QuietHours, read_staff_texts
 from bot.errors import InputError, KnowledgeError
 from bot.journal.statistics import read_feedback
 from evals.add import add

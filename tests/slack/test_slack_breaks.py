@@ -13,8 +13,8 @@ from bot.channels.slack.card_sync import CardError, CardSync
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import MAX_BROKEN_ATTEMPTS, OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
-from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.cards import Cards, RenderedMessage
+from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.journal import Case, Journal
 from bot.journal.slack_records import SlackEvent, SlackPost

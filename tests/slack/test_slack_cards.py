@@ -17,9 +17,9 @@ from bot.channels.slack.mrkdwn import (
     split_text,
     truncate_counted,
 )
-from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.blocks import fit_message
 from bot.channels.slack.views.cards import Cards
+from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import Knowledge
 from bot.domain import (
     EscalationReason,

@@ -9,6 +9,12 @@ import pytest
 
 from bot.app import App
 from bot.channels.slack import SlackAccess
+from bot.channels.slack.signatures import (
+    SIGNATURE,
+    TIMESTAMP,
+    WRONG_SECRET_MINUTES,
+    UnsignedRequests,
+)
 from bot.cli import main
 from bot.serve.service import Service
 from bot.settings import read_settings
@@ -37,7 +43,13 @@ def skewed(side: SlackSide) -> None:
 
 
 def other_secret(side: SlackSide) -> None:
-    knocks(side, secret="another")
+    """As Slack does it: the refused event comes again and again, here in as many minutes."""
+    app = App(read_settings())
+    for _ in range(WRONG_SECRET_MINUTES):
+        UnsignedRequests(app.journal, side.secret).add(
+            {TIMESTAMP: str(int(time.time())), SIGNATURE: "v0=" + 64 * "0"}, b"{}"
+        )
+    app.journal.close()
 
 
 def knocks(side: SlackSide, **how: Any) -> None:

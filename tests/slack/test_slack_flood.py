@@ -13,8 +13,8 @@ from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
-from bot.channels.slack.texts import QuietHours, StaffTexts, read_staff_texts
 from bot.channels.slack.views.cards import Cards
+from bot.channels.staff_texts import QuietHours, StaffTexts, read_staff_texts
 from bot.domain import Escalation, EscalationReason, Priority, SenderProof
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.limits import shipped_limits

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.channels.case_actions import DETAILS
 from bot.channels.slack.card_sync import _follow_up_message
 from bot.channels.slack.mrkdwn import neutralize
 from bot.channels.slack.suggestions import render_suggestion
@@ -98,7 +99,7 @@ def test_no_text_breaks_a_window(
     told: dict[str, Any] = {"later": later(body, text), "actions": WORDS.actions}
     views = [
         modals.edit_reply(each, kind="edit", text=draft, later=later(*[text, body] * 9), warnings=remarks),
-        modals.edit_reply(each, kind="details", text=modals.DETAILS, later=[]),
+        modals.edit_reply(each, kind="details", text=DETAILS, later=[]),
         modals.confirm_sending(each, kind="edit", text=draft, text_id=3),
         case_reader.conflict(each, draft, **told), case_reader.conflict(each, "", **told),
         case_reader.conflict(each, draft, **told, kind="edit"),

@@ -14,8 +14,9 @@ from bot.app import App
 from bot.channels.slack import Slack
 from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD, Client
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED, parse_delivery
+from bot.channels.slack.health import check_signatures
 from bot.channels.slack.health_checks import bot_scopes, read_manifest
-from bot.channels.slack.signatures import SignatureFlaw
+from bot.channels.slack.signatures import WRONG_SECRET_MINUTES, SignatureFlaw
 from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
 from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide
@@ -196,18 +197,52 @@ def test_what_slack_did_not_sign_is_refused_counted_and_named(
     assert stand.desk.journal.count_rows()["slack_event"] == 0
     assert stand.slack.gateway.unsigned_requests.counts == {flaw: 2}
     assert stand.desk.journal.count_recent(f"slack: request refused: {flaw}", 60) == 1
-    (line,) = [line for line in stand.slack.list_health() if line.name == "slack signed"]
+    line = check_signatures(stand.slack)
     assert says in line.says
-    assert not line.good
+    assert line.good == (flaw is not SignatureFlaw.CLOCK), "anybody can sign with another key"
     stand.case()
     assert len(stand.out.sent) == 1, "mail goes on"
     stand.until(stand.side.cards)
+
+
+def test_a_secret_that_keeps_failing_is_wrong_until_a_request_is_rightly_signed(
+    stand: Stand,
+) -> None:
+    note = f"slack: request refused: {SignatureFlaw.KEY}"
+    for _ in range(WRONG_SECRET_MINUTES):
+        assert check_signatures(stand.slack).good
+        stand.desk.journal.append_audit(note)
+    assert not check_signatures(stand.slack).good
+    stand.side.event({"type": "app_home_opened", "user": ALICE, "tab": "home"})
+    stand.until(lambda: check_signatures(stand.slack).good)
 
 
 def test_a_request_without_a_signature_is_a_strangers(stand: Stand) -> None:
     page = stand.slack.http_adapter({"content-type": "application/json"}, b"{}")
     assert page.status == 401
     assert stand.slack.gateway.unsigned_requests.counts == {SignatureFlaw.STRANGER: 1}
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "signature"),
+    [
+        ("nan", "v0=" + 64 * "0"), ("inf", "v0=" + 64 * "0"), (400 * "9", "v0=" + 64 * "0"),
+        (5_000 * "9", "v0=" + 64 * "0"), ("-1", "v0=" + 64 * "0"), ("1e9", "v0=" + 64 * "0"),
+        ("²", "v0=" + 64 * "0"), ("١٢٣٤٥", "v0=" + 64 * "0"), ("NOW", "v0=ü"), ("NOW", ""),
+        ("NOW", "v0=" + 64 * "é"), ("NOW", "v1=" + 64 * "0"), ("", ""), ("NOW", "v0=" + 400 * "0"),
+    ],
+)  # fmt: skip
+def test_a_malformed_signature_is_refused_and_counted_like_none(
+    stand: Stand, timestamp: str, signature: str
+) -> None:
+    headers = {
+        "content-type": "application/json",
+        "x-slack-request-timestamp": timestamp.replace("NOW", str(int(time.time()))),
+        "x-slack-signature": signature,
+    }
+    assert stand.slack.http_adapter(headers, b"{}").status == 401
+    assert stand.slack.gateway.unsigned_requests.counts == {SignatureFlaw.STRANGER: 1}
+    assert check_signatures(stand.slack).good
 
 
 def test_a_clock_that_is_wrong_is_said_without_any_request(

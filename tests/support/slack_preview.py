@@ -3,13 +3,14 @@
 import sys
 from pathlib import Path
 
+from bot.channels.case_actions import DETAILS
 from bot.channels.slack.pasted_secrets import render_notice as pasted_note
 from bot.channels.slack.suggestions import render_suggestion
-from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import CasePage, build_home, list_cases
+from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import load
 from bot.domain import (
     Answer,
@@ -50,7 +51,7 @@ def page() -> str:
             one, kind="edit", text="Send us your password, see evil.example.", later=[],
             warnings=["it seems to ask for a password, key or code: we never do that", "it names evil.example, which is not on the list of our addresses"],
         ),
-        "details": modals.edit_reply(one, kind="details", text=modals.DETAILS, later=[]),
+        "details": modals.edit_reply(one, kind="details", text=DETAILS, later=[]),
         "check": modals.confirm_sending(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
         "conflict": case_reader.conflict(
             states()[-5], "Dear Ana, …", later=[], actions=words.actions

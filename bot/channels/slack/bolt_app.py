@@ -20,7 +20,7 @@ from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.event_store import EventStore
 from bot.channels.slack.events import parse_delivery
 from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
-from bot.channels.slack.signatures import UnsignedRequests
+from bot.channels.slack.signatures import UnsignedRequests, drop_malformed
 from bot.infra.http_server import HttpResponse
 from bot.journal import Journal
 
@@ -58,10 +58,11 @@ class SlackGateway:
 
     def handle_http(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """Handle a request that Slack posts to /slack/events, headers in lower case."""
-        request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(headers))
+        kept = drop_malformed(headers)
+        request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(kept))
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self.unsigned_requests.add(headers, body)
+            self.unsigned_requests.add(kept, body)
         kind = answer.first_headers().get("content-type", "text/plain")
         return HttpResponse(body=(answer.body or "").encode(), kind=kind, status=answer.status)
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.channels.slack.mrkdwn import escape, mask_address
-from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.buttons import claim_button
 from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention, proof_lines
+from bot.channels.staff_texts import StaffTexts
 from bot.domain import EscalationReason, Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage

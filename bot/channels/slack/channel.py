@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from bot.channels.case_actions import CaseActions
 from bot.channels.slack.access import SlackAccess, SlackIntervals, SuggestionModel
 from bot.channels.slack.bolt_app import SlackGateway, Socket
 from bot.channels.slack.card_sync import CardSync
@@ -28,9 +29,9 @@ from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.pasted_secrets import PastedSecretNotices
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.suggestions import Suggestions
-from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
+from bot.channels.staff_texts import read_staff_texts
 from bot.desk import Desk
 from bot.domain import HealthLine
 from bot.errors import DeliveryError
@@ -82,7 +83,7 @@ class Slack:
             channel_permissions=self.channel_permissions, cards=self.cards,
             answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
             channel=access.channel, rated_answers_path=home / "candidates.jsonl",
-            enqueue_job=enqueue_job, wake=self.wake,
+            actions=CaseActions(desk=desk, enqueue_job=enqueue_job), wake=self.wake,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)

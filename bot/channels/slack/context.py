@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bot.channels.case_actions import CaseActions
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
-from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
+from bot.channels.staff_texts import StaffTexts
 from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal.slack_records import SlackEvent
-
-if TYPE_CHECKING:
-    from bot.journal.cases import EnqueueJob
 
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
@@ -33,7 +31,7 @@ class HandlerContext:
     """The parts that every handler works with.
 
     `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
-    `enqueue_job` puts a job into the transaction that needs it, and `wake` wakes the threads.
+    `actions` does what a person decides, and `wake` wakes the threads.
     """
 
     desk: Desk
@@ -45,7 +43,7 @@ class HandlerContext:
     texts: StaffTexts
     channel: str
     rated_answers_path: Path
-    enqueue_job: "EnqueueJob | None"
+    actions: CaseActions
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:

@@ -54,9 +54,9 @@ def check_posts(slack: "Slack") -> HealthLine:
 
 def check_signatures(slack: "Slack") -> HealthLine:
     """Say what was wrong with signatures of the last hour, where Slack posts to our port."""
-    wrong = signatures.describe_recent(slack.journal)
-    says = "; ".join(wrong) or "none refused in the last hour"
-    return HealthLine(name="slack signed", good=not wrong, says=says)
+    says = "; ".join(signatures.describe_recent(slack.journal)) or "none refused in the last hour"
+    good = not signatures.has_wrong_setting(slack.journal)
+    return HealthLine(name="slack signed", good=good, says=says)
 
 
 def check_clock(answer: SlackResponse) -> HealthLine:

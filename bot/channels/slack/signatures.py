@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,12 @@ log = logging.getLogger(__name__)
 MAX_AGE_SECONDS = 300.0
 NOTE_INTERVAL_SECONDS = 60.0  # between two lines of the audit about one flaw
 LOOK_BACK_SECONDS = 3600  # how long `doctor` and App Home speak of a flaw
+# Slack repeats a refused event after a minute and after five, so a wrong secret is seen in this
+# many minutes soon. A stranger's single request is not.
+WRONG_SECRET_MINUTES = 3
+# What a signed request looks like; whatever else stands in these headers is no signature at all.
+TIMESTAMP, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
+FORMS = {TIMESTAMP: re.compile(r"[0-9]{1,12}", re.ASCII), SIGNATURE: re.compile(r"v0=[0-9a-f]{64}")}
 
 
 class SignatureFlaw(StrEnum):
@@ -35,6 +42,19 @@ TEXTS = {
 }
 
 
+def drop_malformed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a request without a timestamp or signature that cannot be Slack's.
+
+    The library that verifies signatures breaks at some of them, such as a timestamp `nan`; a
+    request without a signature it refuses.
+    """
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in FORMS or FORMS[name].fullmatch(value)
+    }
+
+
 class UnsignedRequests:
     """Unsigned requests of this process; the audit gets at most one line a minute of each flaw."""
 
@@ -45,7 +65,10 @@ class UnsignedRequests:
         self._noted_at: dict[SignatureFlaw, float] = {}
 
     def add(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Count an unsigned request and name its flaw in the log and the audit."""
+        """Count an unsigned request and name its flaw in the log and the audit.
+
+        `headers` are those that `drop_malformed` has left.
+        """
         flaw = self._flaw(headers, body)
         self.counts[flaw] += 1
         now = time.monotonic()
@@ -55,13 +78,12 @@ class UnsignedRequests:
             self.journal.append_audit(_event(flaw))
 
     def _flaw(self, headers: Mapping[str, str], body: bytes) -> SignatureFlaw:
-        timestamp = headers.get("x-slack-request-timestamp", "")
-        if not timestamp.isdecimal() or not self.secret:
+        timestamp, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "")
+        if not timestamp or not signature or not self.secret:
             return SignatureFlaw.STRANGER
         verifier = SignatureVerifier(self.secret)
         expected = verifier.generate_signature(timestamp=timestamp, body=body) or ""
-        fits = hmac.compare_digest(expected, headers.get("x-slack-signature", ""))
-        if fits:
+        if hmac.compare_digest(expected, signature):
             return SignatureFlaw.CLOCK
         fresh = abs(time.time() - float(timestamp)) <= MAX_AGE_SECONDS
         return SignatureFlaw.KEY if fresh else SignatureFlaw.STRANGER
@@ -74,6 +96,18 @@ def describe_recent(journal: Journal) -> list[str]:
         for flaw in SignatureFlaw
         if journal.count_recent(_event(flaw), LOOK_BACK_SECONDS)
     ]
+
+
+def has_wrong_setting(journal: Journal) -> bool:
+    """Return whether the clock or the secret of this desk is wrong, rather than a stranger's try.
+
+    Only Slack and we can sign with the secret. Another signature may be anybody's: it speaks of a
+    wrong secret when it keeps coming, and no rightly signed request came after it.
+    """
+    if journal.count_recent(_event(SignatureFlaw.CLOCK), LOOK_BACK_SECONDS):
+        return True
+    unproven = min(LOOK_BACK_SECONDS, journal.slack.seconds_since_event())
+    return journal.count_recent(_event(SignatureFlaw.KEY), unproven) >= WRONG_SECRET_MINUTES
 
 
 def _event(flaw: SignatureFlaw) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from bot.channels.case_actions import DETAILS, may_act
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
 from bot.channels.slack.rated_answers import record_right_answer
@@ -14,7 +15,7 @@ from bot.channels.slack.views.cards import mention
 from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
-from bot.journal import Case, CaseAction, CaseChange, Stage
+from bot.journal import Case, CaseAction
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
 
@@ -169,8 +170,7 @@ class ButtonHandler:
         if case.owner and owner and case.open:
             self._open_modal(payload, modals.change_owner(case, mine=case.owner == me))
             return
-        change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=me)
-        if self.cases.change(case.id, actor=me, change=change, owner=""):
+        if self.context.actions.claim(case, actor=me):
             return
         self._say_who_was_first(case.id, payload)
 
@@ -197,19 +197,16 @@ class ButtonHandler:
     def _decide(
         self, case: Case, version: str, payload: Payload, *, action: CaseAction, text: str
     ) -> None:
-        if not case.open or (case.owner and case.owner != actor(payload)):
+        me = actor(payload)
+        if not may_act(case, me):
             self._say_who_was_first(case.id, payload)
             return
-        done = self.desk.resolve(
-            case.id, actor=actor(payload), action=action, text=text, version=version,
-            enqueue_job=self.context.enqueue_job,
-        )  # fmt: skip
-        if not done:
+        if not self.context.actions.decide(case, action, actor=me, text=text, version=version):
             self.context.reply_privately(payload, STALE.format(case=case.id, done="sent or closed"))
 
     def _reopen(self, case: Case, version: str, payload: Payload) -> None:
         me = actor(payload)
-        if self.cases.reopen(case.id, actor=me, version=version):
+        if self.context.actions.reopen(case, actor=me, version=version):
             return
         now = self.cases.read(case.id) or case
         if now.open and now.owner == me:
@@ -222,7 +219,7 @@ class ButtonHandler:
         self.context.reply_privately(payload, STALE.format(case=case.id, done="reopened"))
 
     def _open_modal_for(self, action: str, case: Case, payload: Payload) -> None:
-        if not case.open or (case.owner and case.owner != actor(payload)):
+        if not may_act(case, actor(payload)):
             self._say_who_was_first(case.id, payload)
             return
         if action == "snooze":
@@ -234,7 +231,7 @@ class ButtonHandler:
             self._open_modal(payload, window)
             return
         draft = case.draft if self.context.cards.can_approve(case) else ""
-        text = modals.DETAILS if action == "details" else draft
+        text = DETAILS if action == "details" else draft
         later = self.store.list_follow_ups(case.message_id)
         self._open_modal(payload, modals.edit_reply(case, kind=action, text=text, later=later))
 

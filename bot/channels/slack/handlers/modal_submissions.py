@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from bot.channels.case_actions import ReplyKind, digest_remarks, has_sent, may_act, object_to_text
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
 from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
@@ -16,21 +17,15 @@ from bot.channels.slack.views.answers import refusal_text
 from bot.channels.slack.views.blocks import markdown
 from bot.channels.slack.views.cards import mention
 from bot.errors import BlockedError, InputError
-from bot.journal import Case, CaseAction, CaseChange, Stage
+from bot.journal import Case, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import MARKED_WRONG
-from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
 Ack = dict[str, Any]
-TAKE_IT_OUT = (
-    "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
-)
 THANKS = "Thank you. It is kept for the next round of tests."
 MASKED = " What looked like a secret in it was removed first."
-EMPTY_TEXT = "Write something, or cancel and use Resolve to close the case without a mail."
-TOO_LONG = "This is {count} characters; a reply may have {most}."
 
 
 class ModalHandler:
@@ -69,15 +64,13 @@ class ModalHandler:
 
     def _edit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, text = self._read_case(remembered), modals.read_text(dict(view))
-        if wrong := _errors(text):
+        if wrong := object_to_text(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
         if case is None or not _is_unchanged(case, remembered, me):
             return self._conflict(case, remembered, me, text)
-        remarks = warnings(text, self.desk.knowledge)
+        remarks = self.context.actions.list_remarks(text)
         kind = str(remembered.get("kind"))
-        read = modals.is_ticked(dict(view)) and remembered.get("warned") == modals.warnings_digest(
-            remarks
-        )
+        read = modals.is_ticked(dict(view)) and remembered.get("warned") == digest_remarks(remarks)
         if remarks and not read:
             later = self.store.list_follow_ups(case.message_id)
             return _next(
@@ -96,7 +89,8 @@ class ModalHandler:
         text = str(kept.payload["text"])
         version = str(remembered.get("v"))
         try:
-            done = self._store_mail(case, remembered, me, text=text, version=version)
+            kind = ReplyKind(str(remembered.get("kind")))
+            done = self.context.actions.send(case, kind, actor=me, text=text, version=version)
         except (InputError, BlockedError):
             done = False
         if done:
@@ -104,25 +98,11 @@ class ModalHandler:
                 modals.show_message(case.id, "✅ *It is on its way.* The card shows when it went.")
             )
         now = self.cases.read(case.id) or case
-        if now.decision and now.decision.actor == me and now.decision.action.sends:
+        if has_sent(now, me):
             return _next(
                 modals.show_message(case.id, "✅ *You have sent it already.* Once is enough.")
             )
         return self._conflict(now, remembered, me, text)
-
-    def _store_mail(
-        self, case: Case, remembered: dict[str, Any], me: str, *, text: str, version: str
-    ) -> bool:
-        enqueue_job = self.context.enqueue_job
-        if remembered.get("kind") == "details":
-            return self.desk.request_details(
-                case.id, actor=me, text=text, version=version, enqueue_job=enqueue_job
-            )
-        approves = remembered.get("kind") == "approve"
-        action = CaseAction.APPROVED if approves else CaseAction.EDITED
-        return self.desk.resolve(
-            case.id, actor=me, action=action, text=text, version=version, enqueue_job=enqueue_job
-        )
 
     def _snooze(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, minutes = self._read_case(remembered), modals.read_choice(dict(view), "minutes")
@@ -213,15 +193,6 @@ def error_response(number: str) -> Ack:
     return _next(modals.show_message(0, says), push=True)
 
 
-def _errors(text: str) -> str:
-    if not text.strip():
-        return EMPTY_TEXT
-    if len(text) > MAX_CHARACTERS:
-        return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
-    kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
-    return TAKE_IT_OUT.format(kind=kinds[0]) if kinds else ""
-
-
 def _since(
     later: Sequence[FollowUpMessage], case: Case, remembered: Mapping[str, Any]
 ) -> Sequence[FollowUpMessage]:
@@ -234,7 +205,7 @@ def _since(
 
 
 def _is_unchanged(case: Case, remembered: Mapping[str, Any], me: str) -> bool:
-    return case.open and case.version == remembered.get("v") and case.owner in ("", me)
+    return case.version == remembered.get("v") and may_act(case, me)
 
 
 def _next(view: modals.View, *, push: bool = False) -> Ack:

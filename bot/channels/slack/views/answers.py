@@ -5,10 +5,10 @@ from typing import assert_never
 
 from bot.answering.reply import headed
 from bot.channels.slack.mrkdwn import escape
-from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import RenderedMessage
+from bot.channels.staff_texts import StaffTexts
 from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
 from bot.llm.consult import describe_consultation
 from bot.outbound import Outbound

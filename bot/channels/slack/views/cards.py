@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import re2
 
+from bot.channels.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
 from bot.channels.slack.mrkdwn import escape, mask_address
-from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
+from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, SenderProof, describe_rule
 from bot.journal import Case, OutboxState, Stage
@@ -27,7 +28,7 @@ MAY_BE_LOST = frozenset(
     {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
 )
 WAIT = "Nothing now: what they answer comes into this thread."
-TERMINAL = "somebody at the terminal"
+TERMINAL, BROWSER = "somebody at the terminal", "somebody in the browser"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,18 +167,13 @@ class Cards:
 
     def _chance(self, case: Case) -> str:
         """Say in plain words how probable a right draft is, and what the desk itself requires."""
-        sure = self._sure(case)
+        sure = draft_chance(case)
         if sure is None:
             return ""
         return (
             f" {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
             f"by itself the desk sends from {self.threshold:.0%}."
         )
-
-    def _sure(self, case: Case) -> float | None:
-        """Return the probability that the weakest part of the draft answers; None without one."""
-        open_ = [a.probability for a in case.questions if a.kind == "escalation" and a.passages]
-        return min(open_, default=None)
 
     def _question(self, case: Case) -> Iterator[Block]:
         yield b.markdown("*They write:*")
@@ -207,7 +203,7 @@ class Cards:
         if not case.open:
             yield from closed_case_buttons(case)
             return
-        green = self._is_approve_first(case)
+        green = is_approve_first(case, self.texts.green_from)
         first = "" if green else self.texts.reasons[EscalationReason(case.reason)].do
         offer = (
             DraftOffer(is_shown_whole=len(case.draft) <= MAX_DRAFT_CHARACTERS, do_first=first)
@@ -215,13 +211,6 @@ class Cards:
             else None
         )
         yield from open_case_buttons(case, offer, green=green)
-
-    def _is_approve_first(self, case: Case) -> bool:
-        """Return whether *Approve* is the first choice: only the draft is open, and it is good."""
-        if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
-            return False
-        sure = self._sure(case)
-        return sure is not None and sure >= self.texts.green_from
 
 
 def proof_lines(proof: SenderProof) -> Iterator[Block]:
@@ -242,7 +231,9 @@ def render_erased(what: str) -> RenderedMessage:
 def mention(actor: str) -> str:
     """Return an actor of the journal as Slack shows a person; any other one in words."""
     person = PERSON.fullmatch(actor)
-    return f"<@{person.group(1)}>" if person else TERMINAL
+    if person:
+        return f"<@{person.group(1)}>"
+    return BROWSER if actor == BROWSER_ACTOR else TERMINAL
 
 
 def _by(case: Case) -> str:

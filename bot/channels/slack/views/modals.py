@@ -1,10 +1,10 @@
 """Draws the modals in which staff write or choose, and reads what they entered."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bot.channels.case_actions import digest_remarks
 from bot.channels.slack.mrkdwn import mask_address, split_text, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
@@ -15,11 +15,6 @@ from bot.journal.slack_records import FollowUpMessage
 MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest
 MAX_FOLLOW_UPS = 3  # later mails above the reply, the newest
 View = dict[str, Any]
-DETAILS = (
-    "Hello,\n\nThank you for your message. So that we can answer it, please tell us a little more: "
-    "what happened, when, and what you would like to know.\n\nPlease do not send passwords, codes "
-    "or keys; we never ask for them.\n"
-)
 
 
 def edit_reply(
@@ -55,7 +50,7 @@ def edit_reply(
             b.checkbox("warned", "Send it in spite of this?", "Yes, I have read the remarks above.")
         )
     metadata = {
-        "case": case.id, "v": case.version, "kind": kind, "warned": warnings_digest(warnings),
+        "case": case.id, "v": case.version, "kind": kind, "warned": digest_remarks(warnings),
         "gaps": [_gap(part) for part in written[:-1]],
     }  # fmt: skip
     title = f"Case {case.id}: ask" if asks else f"Case {case.id}: reply"
@@ -154,11 +149,6 @@ def is_ticked(view: dict[str, Any]) -> bool:
     """Return whether the box about the warnings is ticked."""
     box = view["state"]["values"].get("warned", {}).get("tick", {})
     return bool(box.get("selected_options"))
-
-
-def warnings_digest(warnings: Sequence[str]) -> str:
-    """Return a short digest of the warnings that were shown, for the metadata of a modal."""
-    return hashlib.sha256("|".join(warnings).encode()).hexdigest()[:16] if warnings else ""
 
 
 def build_modal(

@@ -1,0 +1,140 @@
+"""Does what a person decides about a case, and says what speaks against it.
+
+Slack, the browser and the terminal share it, so that each of them holds people to the same rules.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from bot.desk import Desk
+from bot.domain import EscalationReason
+from bot.journal import Case, CaseAction, CaseChange, Stage
+from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
+from bot.redact import redact
+
+if TYPE_CHECKING:
+    from bot.journal.cases import EnqueueJob
+
+EMPTY_TEXT = "Write something, or cancel and close the case without a mail."
+TOO_LONG = "This is {count} characters; a reply may have {most}."
+TAKE_IT_OUT = (
+    "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
+)
+DETAILS = (
+    "Hello,\n\nThank you for your message. So that we can answer it, please tell us a little more: "
+    "what happened, when, and what you would like to know.\n\nPlease do not send passwords, codes "
+    "or keys; we never ask for them.\n"
+)
+BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
+# A draft from the post does not answer these; the texts for staff say whom to ask first.
+NEVER_BY_DRAFT = frozenset({
+    EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
+    EscalationReason.REGULATOR,
+})  # fmt: skip
+
+
+class ReplyKind(StrEnum):
+    """What a mail of a person is: the draft as it stands, their own text, or a question back."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    DETAILS = "details"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseActions:
+    """The acts on cases of one desk.
+
+    `enqueue_job` puts the job that delivers a decision into the transaction that stores it; without
+    it nothing is enqueued. An `actor` is a person's name in the journal. A `version` is that of the
+    case as the person saw it: each act fails, and returns False, where the case has changed since.
+    """
+
+    desk: Desk
+    enqueue_job: "EnqueueJob | None"
+
+    def list_remarks(self, text: str) -> tuple[str, ...]:
+        """Return what a person should look at once more before this text goes to a user."""
+        return warnings(text, self.desk.knowledge)
+
+    def send(
+        self, case: Case, kind: ReplyKind, *, actor: str, text: str, version: str
+    ) -> bool:  # fmt: skip
+        """Store a person's mail; InputError or BlockedError says why it cannot go."""
+        if kind is ReplyKind.DETAILS:
+            return self.desk.request_details(
+                case.id, actor=actor, text=text, version=version, enqueue_job=self.enqueue_job
+            )
+        action = CaseAction.APPROVED if kind is ReplyKind.APPROVE else CaseAction.EDITED
+        return self.decide(case, action, actor=actor, text=text, version=version)
+
+    def decide(
+        self, case: Case, action: CaseAction, *, actor: str, version: str, text: str = ""
+    ) -> bool:
+        """Store a decision; without a text it closes the case and nobody gets a mail."""
+        return self.desk.resolve(
+            case.id, actor=actor, action=action, text=text, version=version,
+            enqueue_job=self.enqueue_job,
+        )  # fmt: skip
+
+    def claim(self, case: Case, *, actor: str) -> bool:
+        """Give a case that nobody has to this person."""
+        change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=actor)
+        return self.desk.journal.cases.change(case.id, actor=actor, change=change, owner="")
+
+    def reopen(self, case: Case, *, actor: str, version: str) -> bool:
+        """Open a decided case again, for this person."""
+        return self.desk.journal.cases.reopen(case.id, actor=actor, version=version)
+
+
+def object_to_text(text: str) -> str:
+    """Return why a person's text cannot go out as it is; empty for no reason."""
+    if not text.strip():
+        return EMPTY_TEXT
+    if len(text) > MAX_CHARACTERS:
+        return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
+    kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
+    return TAKE_IT_OUT.format(kind=kinds[0]) if kinds else ""
+
+
+def digest_remarks(remarks: Sequence[str]) -> str:
+    """Return a short digest of the remarks that a person was shown; empty for none.
+
+    It comes back with their consent, which is worth nothing for remarks that they did not see.
+    """
+    return hashlib.sha256("|".join(remarks).encode()).hexdigest()[:16] if remarks else ""
+
+
+def can_approve(case: Case) -> bool:
+    """Return whether the draft of this case may be sent as it stands."""
+    return case.drafted and case.reason not in NEVER_BY_DRAFT
+
+
+def draft_chance(case: Case) -> float | None:
+    """Return the probability that the weakest part of the draft answers; None without a part."""
+    open_ = [q.probability for q in case.questions if q.kind == "escalation" and q.passages]
+    return min(open_, default=None)
+
+
+def is_approve_first(case: Case, green_from: float) -> bool:
+    """Return whether approving is the first choice: only the draft is open, and it is good.
+
+    `green_from` is the probability from which a draft counts as good.
+    """
+    if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
+        return False
+    chance = draft_chance(case)
+    return can_approve(case) and chance is not None and chance >= green_from
+
+
+def may_act(case: Case, actor: str) -> bool:
+    """Return whether this person may decide the case: it is open and nobody else has it."""
+    return case.open and case.owner in ("", actor)
+
+
+def has_sent(case: Case, actor: str) -> bool:
+    """Return whether this very person has decided the case by a mail already."""
+    return bool(case.decision and case.decision.actor == actor and case.decision.action.sends)
