@@ -352,9 +352,7 @@ def _with_own_home(settings: Settings) -> Settings:
     So several incidents live side by side without any further setting; they share model files.
     """
     chosen = settings.knowledge.resolve()
-    usual = (
-        "knowledge" not in settings.model_fields_set or chosen == _default_knowledge().resolve()
-    )
+    usual = "knowledge" not in settings.model_fields_set or chosen == _default_knowledge().resolve()
     if usual or "home" in settings.model_fields_set:
         return settings
     home = settings.home / "incidents" / chosen.name

@@ -235,6 +235,7 @@ def test_another_folder_has_a_home_of_its_own_unless_one_is_set(
     monkeypatch.delenv("DESK_HOME")
     found = read_settings()
     assert (found.home, found.models) == (Path("var/incidents/acme"), Path("var/models"))
+    (tmp_path / "knowledge").mkdir()
     monkeypatch.setenv("DESK_KNOWLEDGE", str(tmp_path / "knowledge"))
     assert read_settings().home == Path("var")
 
