@@ -15,13 +15,14 @@ from bot.app import App
 from bot.corpus import Knowledge
 from bot.corpus.messages import ANSWERED
 from bot.settings import read_settings
-from evals.measuring.edits import EDITS, Edited, apply_edit
+from evals.measuring.edits import EDITS, REMOVED_ANSWER, Edited, apply_edit
 from evals.measuring.grade import Graded, Verdict
 from evals.measuring.light import QueryCache, light_desk, measure_cases, query_cache
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import CASES, Case, load_cases
 
 WITHIN = 0.01  # how much fewer right answers an edit may leave elsewhere
+WITHIN_REMOVED = 0.02  # the same where an answer goes, and all that was labelled with it
 HEAD = (
     "| edit | elsewhere: right, before → after | wrong of answered | the edited part: right | "
     "ids that changed | seconds |\n|---|---|---|---|---|---|"
@@ -49,13 +50,14 @@ class EditResult:
 
     @property
     def holds(self) -> bool:
-        """Did the questions about other parts keep their answers, within a point?"""
+        """Did the questions about other parts keep their answers, within a point or two?"""
         before, after = self.rates(touched=False)
-        return (after.value or 0.0) >= (before.value or 0.0) - WITHIN
+        allowed = WITHIN_REMOVED if self.name == REMOVED_ANSWER else WITHIN
+        return (after.value or 0.0) >= (before.value or 0.0) - allowed
 
 
 def edits(argv: Sequence[str]) -> int:
-    """0 no edit lowers answering elsewhere by more than a point, 1 some does."""
+    """0 no edit lowers answering elsewhere by more than is allowed, 1 some does."""
     parser = argparse.ArgumentParser(
         prog="python -m evals edits", description="Edits, learned by the light fit and measured."
     )
@@ -66,7 +68,7 @@ def edits(argv: Sequence[str]) -> int:
     results = measure_edits(app.knowledge, encoder, load_cases(CASES), names)
     encoder.save()
     failed = [result.name for result in results if not result.holds]
-    _say(f"{len(failed)} of {len(results)} edits lower answering elsewhere by more than a point")
+    _say(f"{len(failed)} of {len(results)} edits lower answering elsewhere by more than is allowed")
     return 1 if failed else 0
 
 

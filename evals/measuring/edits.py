@@ -37,6 +37,7 @@ NEW_WORDING = "please tell me in one line, for my notes: {}"
 NEW_NEAR = "and who at your company decided that, in person?"
 LANGUAGE = "de"
 NEW_LANGUAGE = "cs"
+REMOVED_ANSWER = "an FAQ answer removed"
 NEW_LANGUAGE_WORDING = "musím si kvůli tomu změnit heslo nebo klíč"
 
 
@@ -193,7 +194,7 @@ EDITS: dict[str, Callable[["_Draft"], Touched]] = {
     "a near question added": _add_near,
     "an intent removed": _remove_intent,
     "an answer and its intent with ten wordings added": _add_intent,
-    "an FAQ answer removed": _remove_answer,
+    REMOVED_ANSWER: _remove_answer,
     "a language added": _add_language,
     "the wordings of one language removed": _remove_language,
 }

@@ -49,8 +49,8 @@ def desk_for(folder: Path, post: str, home: Path) -> App:
 def test_mails_are_answered_from_a_post_of_today(
     tmp_path: Path, post: str, written: list[tuple[str, str]]
 ) -> None:
-    app = desk_for(tmp_path / "k", post, tmp_path / "home")
-    sent = tmp_path / "home" / "mail" / "sent" / "new"
+    app = desk_for(tmp_path / "k", post, tmp_path / "own")
+    sent = tmp_path / "own" / "mail" / "sent" / "new"
     with running(app):
         for number, (text, _) in enumerate(written):
             send(app.settings, text, sender=f"user{number}@example.org")
@@ -92,13 +92,13 @@ def test_every_edit_leaves_the_commands_working_and_other_answers_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "k"
-    before = answers(desk_for(folder, "orchard.html", tmp_path / "home"))
+    before = answers(desk_for(folder, "orchard.html", tmp_path / "own"))
     assert sum(map(bool, before.values())) >= 2, "some of them are answered on the first day"
     (folder / "questions").mkdir()
     (folder / "replies").mkdir()
     english = (ROOT / "knowledge" / "replies" / "en.yaml").read_text("utf-8")
     (folder / "replies" / "xx.yaml").write_text(english, "utf-8")
-    monkeypatch.setenv("DESK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DESK_HOME", str(tmp_path / "own"))
     for file, old, new in EDITS:
         path = folder / file
         text = path.read_text("utf-8") if path.exists() else ""
@@ -106,7 +106,7 @@ def test_every_edit_leaves_the_commands_working_and_other_answers_as_they_were(
         path.write_text(text.replace(old, new, 1) if old else text + new, "utf-8")
         assert main(["--knowledge", str(folder), "index"]) == 0
         assert main(["--knowledge", str(folder), "ask", UNTOUCHED[0]]) == 0
-        assert answers(App(Settings(home=tmp_path / "home", knowledge=folder))) == before, new
+        assert answers(App(Settings(home=tmp_path / "own", knowledge=folder))) == before, new
     told = capsys.readouterr()
     for said in ("changed  faq-card-number-stolen", "gone     faq-change-password", "added    faq-gift-cards-opened"):  # fmt: skip
         assert said in told.out

@@ -211,7 +211,7 @@ def test_the_page_may_be_fetched_within_bounds(
 def test_a_home_belongs_to_one_incident(tmp_path: Path) -> None:
     made(tmp_path / "a", "orchard.html")
     made(tmp_path / "b", "lighthouse.txt")
-    home = home_of(tmp_path / "home", index=False)
+    home = home_of(tmp_path / "own", index=False)
     url = f"sqlite:///{tmp_path / 'one.sqlite3'}"
     first = App(Settings(home=home, knowledge=tmp_path / "a", database_url=url))
     first.journal.close()
@@ -235,6 +235,7 @@ def test_another_folder_has_a_home_of_its_own_unless_one_is_set(
     monkeypatch.delenv("DESK_HOME")
     found = read_settings()
     assert (found.home, found.models) == (Path("var/incidents/acme"), Path("var/models"))
+    (tmp_path / "knowledge").mkdir()
     monkeypatch.setenv("DESK_KNOWLEDGE", str(tmp_path / "knowledge"))
     assert read_settings().home == Path("var")
 
