@@ -284,6 +284,7 @@ class App:
             channel=self.settings.slack_channel,
             staff=frozenset(self.settings.slack_people("slack_staff")),
             oncall=self.settings.slack_people("slack_oncall"),
+            contacts=self.settings.contacts,
         )
         drafter = self._drafter()
         model = (

@@ -59,6 +59,10 @@ MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen
 DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
+CALL_FIRST = (
+    "case {case} is not answered by a draft: call whoever decides about it, and then write the "
+    "answer in your own words"
+)
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
@@ -222,11 +226,13 @@ class Desk:
 
         `text` is what goes to the user, empty to close the case without a mail. With a `version`
         the case must still have it. InputError for a case that is not open, BlockedError for an
-        approved draft that the desk itself would not send any more.
+        approved draft that the desk itself would not send any more, or whose case needs a call.
         """
         case = self.journal.cases.read(escalation_id)
         if case is None or not case.open:
             raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
+        if action is CaseAction.APPROVED and case.needs_call:
+            raise BlockedError(CALL_FIRST.format(case=escalation_id))
         reply = None
         if text:
             stored = self.journal.read_message(case.message_id)

@@ -66,6 +66,13 @@ class EscalationReason(StrEnum):
     MAIL_FAULT = "mail_fault"  # the mail could not be read safely
 
 
+# Somebody else in the company decides what is said about these: no draft from the post is approved.
+NEVER_BY_DRAFT = frozenset({
+    EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
+    EscalationReason.REGULATOR,
+})  # fmt: skip
+
+
 class Priority(StrEnum):
     """How urgent a case is, from least to most; `page` calls people at every hour."""
 

@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot.domain import EscalationReason
 from bot.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     slack_channel: str = ""  # id of the private channel that gets the cards
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
+    call: str = ""  # whom staff call: reason=person or group, with semicolons
     log: str = "INFO"
 
     @property
@@ -208,6 +210,20 @@ class Settings(BaseSettings):
                     "it begins with U or W"
                 )
         return people
+
+    @property
+    def contacts(self) -> dict[EscalationReason, str]:
+        """Return whom staff call, by reason; SettingsError for a reason that there is not."""
+        contacts = {}
+        for each in filter(str.strip, self.call.split(";")):
+            reason, _, who = (part.strip() for part in each.partition("="))
+            if reason not in list(EscalationReason) or not who:
+                raise SettingsError(
+                    f"DESK_CALL: {each.strip()!r} is not REASON=WHO; the reasons are "
+                    f"{', '.join(EscalationReason)}, and several are separated by semicolons"
+                )
+            contacts[EscalationReason(reason)] = who
+        return contacts
 
     def check_slack(self) -> None:
         """Raise SettingsError for Slack settings that are missing or cannot be right."""

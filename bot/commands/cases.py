@@ -10,6 +10,7 @@ from typing import Any
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.texts import StaffTexts, read_staff_texts
+from bot.channels.slack.views.contacts import call_in_words, whom_to_call
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
@@ -20,11 +21,6 @@ from bot.policy.staff_remarks import warnings
 MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
 MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
-# A draft from the post does not answer these; the texts for staff say whom to ask first.
-NEVER_BY_DRAFT = frozenset({
-    EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
-    EscalationReason.REGULATOR,
-})  # fmt: skip
 Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
@@ -82,19 +78,21 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
     rule = case.rule and not case.rule.startswith(NO_RULE)
     yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
     yield f"first     {reason.do}"
+    if case.open and case.needs_call:
+        yield f"call      {_call(app, case)}"
     if case.masked:
         yield f"removed   {', '.join(case.masked)}"
     yield from _conversation(app, case)
     yield from _candidates(app, case)
-    if case.drafted and case.open:
+    if case.can_approve and case.open:
         yield from ("", "--- draft", case.draft.rstrip())
     yield from ("", "--- what was done")
     for entry in read_audit(app.journal.engine, case.id):
         yield f"{entry.at}  {entry.actor:<10}  {entry.event}"
     if case.open:
         ways = "--text T | --file F | --dismiss"
-        may = case.drafted and case.reason not in NEVER_BY_DRAFT
-        yield f"\ndecide with: incident-desk decide {case.id} {'--approve | ' * may}{ways}"
+        approve = "--approve | " * case.can_approve
+        yield f"\ndecide with: incident-desk decide {case.id} {approve}{ways}"
 
 
 def decide(
@@ -121,6 +119,11 @@ def decide(
         raise InputError(f"somebody else decided case {case_id} first")
     sent = app.desk.deliver() if reply else 0
     return f"case {case_id} {action}" + (f", {sent} mail sent" if sent else "")
+
+
+def _call(app: App, case: Case) -> str:
+    """Return whom to call about a case."""
+    return call_in_words(whom_to_call(case, app.settings.contacts))
 
 
 def read_text_file(name: str) -> str:
@@ -150,11 +153,12 @@ def _case(app: App, case_id: int) -> Case:
 
 def _approve(app: App, case: Case, confirm: Confirm) -> None:
     """Raise InputError or DeskError when the draft of this case is not to be sent."""
-    reason = EscalationReason(case.reason)
-    if reason in NEVER_BY_DRAFT:
+    if case.needs_call:
+        reason = EscalationReason(case.reason)
         texts = read_staff_texts(app.settings.knowledge).reasons[reason]
         raise InputError(
             f"case {case.id} ({texts.title}) is not answered by a draft. {texts.do} "
+            f"Call first: {_call(app, case)}. "
             "Then write with --text or --file, or close it with --dismiss"
         )
     if not case.drafted:

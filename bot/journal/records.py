@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import Response
+from bot.domain import NEVER_BY_DRAFT, Priority, Response
 
 
 class MessageState(StrEnum):
@@ -205,6 +205,22 @@ class Case:
     def drafted(self) -> bool:
         """Return whether there is a draft that quotes the post, not only announces a person."""
         return bool(self.draft) and any(a.passages for a in self.questions)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return why a person decides: the reason of the case, then those of its questions."""
+        asked = (each.reason for each in self.questions if each.kind == "escalation")
+        return tuple(dict.fromkeys((self.reason, *asked)))
+
+    @property
+    def needs_call(self) -> bool:
+        """Return whether somebody must be called before anything is written to the user."""
+        return self.priority == Priority.PAGE or not NEVER_BY_DRAFT.isdisjoint(self.reasons)
+
+    @property
+    def can_approve(self) -> bool:
+        """Return whether the draft may go out as it stands, when a person says so."""
+        return self.drafted and not self.needs_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

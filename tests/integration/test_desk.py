@@ -84,6 +84,17 @@ def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
         desk.resolve(case.id, actor="bob", action=CaseAction.APPROVED, text="x")
 
 
+def test_no_draft_is_approved_where_somebody_must_be_called(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("I am a journalist with a newspaper. Were API keys exposed?"))
+    (case,) = desk.journal.cases.list_open()
+    assert case.reason == "press"
+    with pytest.raises(BlockedError, match="call whoever decides"):
+        desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=case.draft)
+    assert desk.resolve(case.id, actor="eve", action=CaseAction.EDITED, text="We will call you.")
+    desk.deliver()
+    assert "We will call you." in out.sent[-1][1].decode()
+
+
 def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
     handle(desk, received("Please cancel my newspaper."))
     (case,) = desk.journal.cases.list_open()

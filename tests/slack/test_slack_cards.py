@@ -117,7 +117,7 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
     assert kinds[:3] == ["header", "standing", "context"]
     assert kinds[-2:] == ["decide", "handle"]
     assert ("approve" in json.dumps(drawn.blocks)) == (
-        each.open and bool(each.questions) and len(each.draft) < 5000
+        each.open and each.can_approve and len(each.draft) < 5000
     )
     assert ("Review & send" in json.dumps(drawn.blocks)) == (len(each.draft) > 5000)
     assert ("Reopen" in json.dumps(drawn.blocks)) != each.open
@@ -260,8 +260,31 @@ def test_green_is_what_comes_first(cards: Cards) -> None:
     assert green(case(questions=(), draft="")) == ["claim"]
     assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
     assert green(case(Stage.WAITING, owner="slack:U0ALICE")) == []
-    asks = json.dumps(cards.render(case(reason="danger")).blocks)
-    assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
+    asks = json.dumps(cards.render(case(reason="phishing_sample")).blocks)
+    assert asks.count("Do not open its links") == 2, "on the card and once more"
+
+
+@pytest.mark.parametrize(
+    ("more", "called"),
+    [
+        ({"reason": "press"}, "<!subteam^S0PRESS>"),
+        ({"reason": "legal"}, "Dana &lt;Reed&gt;"),
+        ({"reason": "regulator"}, "nobody is named for this (DESK_CALL"),
+        ({"reason": "takeover", "priority": "page"}, "<@U0BOB>"),
+        ({"questions": (CaseQuestion(text="?", kind="escalation", reason="press", probability=0.9, passages=("x",)),)}, "<!subteam^S0PRESS>"),
+    ],
+)  # fmt: skip
+def test_where_somebody_must_be_called_no_draft_is_offered(
+    knowledge: Knowledge, more: dict[str, object], called: str
+) -> None:
+    contacts = {EscalationReason.PRESS: "S0PRESS", EscalationReason.LEGAL: "Dana <Reed>"}
+    each = case(Stage.OPEN, **more)
+    drawn = Cards(knowledge, WORDS, 0.9, contacts=contacts, oncall=("U0BOB",)).render(each)
+    shown = json.dumps(drawn.blocks, ensure_ascii=False)
+    assert f"*Call first:* {called}" in shown
+    assert "approve" not in shown
+    assert each.draft not in "".join(texts(drawn.blocks))
+    assert limits(drawn.blocks) == ""
 
 
 def test_a_probability_is_said_as_people_count(cards: Cards) -> None:

@@ -1,10 +1,10 @@
 """Defines what the Slack channel is configured with: workspace, people, intervals and a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.channels.slack.client import BASE
-from bot.domain import HealthLine
+from bot.domain import EscalationReason, HealthLine
 from bot.llm.budget import NOT_ASKED
 from bot.llm.suggestion import Suggestion
 
@@ -19,6 +19,7 @@ class SlackAccess:
     channel: str
     staff: frozenset[str]
     oncall: tuple[str, ...] = ()
+    contacts: Mapping[EscalationReason, str] = field(default_factory=dict)  # whom staff call
     base_url: str = BASE
 
 

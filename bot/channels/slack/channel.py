@@ -74,7 +74,10 @@ class Slack:
         )
         self.channel_permissions = ChannelPermissions(self.client, self.texts.channel_seconds)
         threshold = desk.responder.judge.threshold_for("en")
-        self.cards = Cards(desk.knowledge, self.texts, threshold)
+        self.cards = Cards(
+            desk.knowledge, self.texts, threshold,
+            contacts=access.contacts, oncall=access.oncall,
+        )  # fmt: skip
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,

@@ -189,7 +189,7 @@ class ButtonHandler:
             )
 
     def _approve(self, case: Case, version: str, payload: Payload) -> None:
-        if not self.context.cards.can_approve(case):
+        if not case.can_approve:
             self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
             return
         self._decide(case, version, payload, action=CaseAction.APPROVED, text=case.draft)
@@ -228,12 +228,15 @@ class ButtonHandler:
         if action == "snooze":
             self._open_modal(payload, modals.choose_snooze(case, self.context.texts.snooze_minutes))
             return
+        if action == "review" and not case.can_approve:
+            self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
+            return
         if action == "review":
             text_id = self.store.store_text(case.draft)
             window = modals.confirm_sending(case, kind="approve", text=case.draft, text_id=text_id)
             self._open_modal(payload, window)
             return
-        draft = case.draft if self.context.cards.can_approve(case) else ""
+        draft = case.draft if case.can_approve else ""
         text = modals.DETAILS if action == "details" else draft
         later = self.store.list_follow_ups(case.message_id)
         self._open_modal(payload, modals.edit_reply(case, kind=action, text=text, later=later))

@@ -4,7 +4,7 @@ The order of the blocks is the same in every state: what the case is, who has it
 asks, what the desk would say, what can be done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import re2
@@ -14,6 +14,7 @@ from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
+from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.journal import Case, OutboxState, Stage
@@ -28,6 +29,8 @@ MAY_BE_LOST = frozenset(
 )
 WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL = "somebody at the terminal"
+NO_DRAFT = "*Draft:* none. The post has no passage that comes near."
+CALL_FIRST = "*Draft:* none. This is answered in a person's own words, after the call."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,24 @@ class RenderedMessage:
 class Cards:
     """Draws cases with the texts and the passages of one knowledge.
 
-    `threshold` is the probability from which the desk answers by itself.
+    `threshold` is the probability from which the desk answers by itself, `contacts` are those whom
+    staff call, by reason, and `oncall` the people on call.
     """
 
-    def __init__(self, knowledge: Knowledge, texts: StaffTexts, threshold: float) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        texts: StaffTexts,
+        threshold: float,
+        *,
+        contacts: Mapping[EscalationReason, str] | None = None,
+        oncall: Sequence[str] = (),
+    ) -> None:
         self.knowledge = knowledge
         self.texts = texts
         self.threshold = threshold
+        self.contacts = contacts or {}
+        self.oncall = oncall
 
     def render(self, case: Case) -> RenderedMessage:
         """Return the card of a case as it is now."""
@@ -79,10 +93,6 @@ class Cards:
             f"{state[:1].upper()}{state[1:]}{_by(case)} · "
             f"came {b.relative_time(case.opened_at)}{due}"
         )
-
-    def can_approve(self, case: Case) -> bool:
-        """Return whether the case has a draft that answers."""
-        return case.drafted
 
     def title(self, case: Case) -> str:
         """Return what the case is, in one line and without personal data."""
@@ -150,6 +160,9 @@ class Cards:
         if case.open:
             waits = case.stage is Stage.WAITING
             lines.append(f"*What to do.* {WAIT if waits else escape(reason.do)}")
+        if case.open and case.needs_call:
+            people = whom_to_call(case, self.contacts, self.oncall)
+            lines.append(f"📞 *Call first:* {call_in_slack(people)}")
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
             lines.append(f"🔒 Removed before anybody saw it: {escape(kinds)}.")
@@ -179,8 +192,8 @@ class Cards:
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
             return
-        if not self.can_approve(case):
-            yield b.markdown("*Draft:* none. The post has no passage that comes near.")
+        if not case.can_approve:
+            yield b.markdown(CALL_FIRST if case.needs_call else NO_DRAFT)
             return
         yield b.markdown(f"*Draft*, in the words of the published post.{self._chance(case)}")
         yield b.preformatted(case.draft, MAX_DRAFT_CHARACTERS)
@@ -202,7 +215,7 @@ class Cards:
         first = "" if green else self.texts.reasons[EscalationReason(case.reason)].do
         offer = (
             DraftOffer(is_shown_whole=len(case.draft) <= MAX_DRAFT_CHARACTERS, do_first=first)
-            if self.can_approve(case)
+            if case.can_approve
             else None
         )
         yield from open_case_buttons(case, offer, green=green)
