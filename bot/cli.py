@@ -169,10 +169,15 @@ def queue(arguments: argparse.Namespace) -> int:
 
     app = _app()
     texts = read_staff_texts(app.settings.knowledge)
+    wanted = cases.read_filter(
+        app.knowledge, unclaimed=arguments.unclaimed, urgent=arguments.urgent,
+        topic=arguments.topic, language=arguments.language, find=arguments.find,
+    )  # fmt: skip
+    asked = (app.journal, texts, app.knowledge, wanted, arguments.page)
     if arguments.json:
-        _print_json(cases.queue_json(app.journal, texts))
+        _print_json(cases.queue_json(*asked))
     else:
-        _print("\n".join(cases.queue_lines(app.journal, texts)))
+        _print("\n".join(cases.queue_lines(*asked)))
     return DONE
 
 
@@ -361,9 +366,16 @@ def _parser() -> argparse.ArgumentParser:
     sending = add("send", send, 'incident-desk send "Were my API keys exposed?"')
     sending.add_argument("text", nargs="*")
     sending.add_argument("--from", dest="sender", default="you@example.org")
-    add("queue", queue, "incident-desk queue").add_argument(
-        "--json", action="store_true", help="for programs"
+    queueing = add("queue", queue, "incident-desk queue --topic password --language German")
+    queueing.add_argument("--json", action="store_true", help="for programs")
+    queueing.add_argument("--unclaimed", action="store_true", help="only cases that nobody has")
+    queueing.add_argument("--urgent", action="store_true", help="only urgent cases")
+    queueing.add_argument("--topic", default="", help="only cases near this heading of the post")
+    queueing.add_argument("--language", default="", help="only cases in this language")
+    queueing.add_argument(
+        "--find", default="", metavar="WORDS", help="open and decided cases with these words"
     )
+    queueing.add_argument("--page", type=int, default=1, help="of a long list")
     add("case", case, "incident-desk case 3").add_argument("id", type=int)
     deciding = add("decide", decide, "incident-desk decide 3 --approve --yes")
     deciding.add_argument("id", type=int)

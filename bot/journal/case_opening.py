@@ -32,12 +32,21 @@ class CaseOpener:
         self._limits = limits
 
     def open(
-        self, db: sql.Connection, message_id: int, priority: Priority, reason: str, draft: str = ""
+        self,
+        db: sql.Connection,
+        message_id: int,
+        priority: Priority,
+        reason: str,
+        *,
+        draft: str = "",
+        topic: str = "",
+        language: str = "",
     ) -> None:
         """Store an escalation of this message: a new case, or a part of the case that it joins.
 
         `reason` is an `EscalationReason` or the answer reason for a phishing sample; `draft` is the
-        reply that a person may approve, empty where there is none.
+        reply that a person may approve, empty where there is none; `topic` is the id of the nearest
+        passage, empty where none is near.
         """
         case = self._open_case(db, message_id)
         values: dict[str, Any] = {"state": "open", "due_at": self.due_at(priority)}
@@ -46,7 +55,8 @@ class CaseOpener:
         db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
-                draft=storable(draft), opened_at=stamp(self._clock()), **values,
+                draft=storable(draft), opened_at=stamp(self._clock()), topic=topic,
+                language=language, **values,
             )
         )  # fmt: skip
         if case:

@@ -86,6 +86,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
+        topic=row.topic, language=row.language,
     )  # fmt: skip
 
 

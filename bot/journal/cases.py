@@ -9,6 +9,14 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain import EscalationReason, Priority
 from bot.journal.audit import append_audit
+from bot.journal.case_lists import (
+    RANKS,
+    CaseFilter,
+    FoundCases,
+    count_languages,
+    count_topics,
+    find_cases,
+)
 from bot.journal.case_opening import CaseOpener
 from bot.journal.case_queries import (
     CASE,
@@ -32,8 +40,6 @@ EnqueueJob = Callable[[sql.Connection, int], None]
 
 Its arguments are the connection of that transaction and the id of a conversation or of a case.
 """
-
-RANKS = {priority.value: -priority.urgency for priority in Priority}  # the most urgent is least
 
 
 class Cases:
@@ -67,13 +73,20 @@ class Cases:
 
         With an `owner` only those of that owner; an empty owner means cases that nobody has.
         """
-        rank = sql.case(RANKS, value=escalation.c.priority, else_=len(RANKS))
-        query = sql.select(escalation.c.id).where(escalation.c.state == "open")
-        if owner is not None:
-            query = query.where(escalation.c.owner == owner)
-        with reading(self._engine) as db:
-            rows = db.execute(query.order_by(rank, escalation.c.opened_at, escalation.c.id))
-            return [row.id for row in rows]
+        every = self.count_open() or 1
+        return list(self.find(CaseFilter(owner=owner), limit=every).ids)
+
+    def find(self, wanted: CaseFilter, *, limit: int, page: int = 1) -> FoundCases:
+        """Return a page of the cases that a filter lets through; pages count from 1."""
+        return find_cases(self._engine, wanted, limit=limit, page=page)
+
+    def count_topics(self) -> dict[str, int]:
+        """Return how many open cases each topic has, the most frequent first."""
+        return count_topics(self._engine)
+
+    def count_languages(self) -> dict[str, int]:
+        """Return how many open cases each language has, the most frequent first."""
+        return count_languages(self._engine)
 
     def count_open(self) -> int:
         """Return how many cases are open."""

@@ -12,7 +12,15 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import AnswerReason, Escalation, EscalationReason, Outcome, Priority, Response
+from bot.domain import (
+    NEAR,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Outcome,
+    Priority,
+    Response,
+)
 from bot.errors import DeskError
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
@@ -308,7 +316,10 @@ class Journal:
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
             first = max(waiting, key=lambda escalation: escalation.priority.urgency)
-            self._opener.open(db, message_id, first.priority, first.reason.value, draft)
+            self._opener.open(
+                db, message_id, first.priority, first.reason.value, draft=draft,
+                topic=_topic(waiting), language=response.language,
+            )  # fmt: skip
         elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
             # It is answered from the post, and the security team sees what was sent in.
             self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
@@ -334,6 +345,12 @@ def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> 
         "passages": json.dumps([[p.id, p.version] for p in quoted]),
         "knowledge": response.knowledge,
     }
+
+
+def _topic(waiting: Sequence[Escalation]) -> str:
+    """Return the id of the passage that is nearest to what a person decides; empty for none."""
+    near = (o.candidates[0].id for o in waiting if o.candidates and o.probability >= NEAR)
+    return next(near, "")
 
 
 def _inserted(db: sql.Connection, row: sql.Insert) -> int:

@@ -195,6 +195,8 @@ class Case:
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
     round: int = 0  # how often it was reopened
+    topic: str = ""  # the id of the nearest passage; empty where none is near
+    language: str = ""
 
     @property
     def open(self) -> bool:

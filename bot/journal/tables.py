@@ -71,6 +71,8 @@ escalation = Table(
     _count("round"),  # how often it was reopened
     _text("touched_at"),
     Column("case_id", Integer, index=True),  # the open case that this one joined, if any
+    _text("topic"),  # the id of the passage that is nearest to what was asked
+    _text("language"),  # in which the user wrote
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),

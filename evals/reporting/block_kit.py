@@ -100,6 +100,8 @@ def _element(element: dict[str, Any]) -> str:
         return f"<button class='{element.get('style', '')}'>{label}</button>"
     if kind == "feedback_buttons":
         return "<button>👍 Right</button><button>👎 Wrong</button>"
+    if kind.endswith("select"):
+        return f"<button>{html.escape(element['placeholder']['text'])} ▾</button>"
     if kind == "plain_text_input":
         return f"<textarea>{html.escape(element.get('initial_value', ''))}</textarea>"
     if kind in ("radio_buttons", "checkboxes"):

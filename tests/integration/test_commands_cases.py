@@ -84,11 +84,27 @@ def test_the_queue_shows_topic_masked_sender_age_first_line_and_draft(desk: App,
     desk.journal.mark_failed(_taken(desk), "broken")
     code, out, _ = run("queue")
     assert code == 0
-    for words in ("held for a person", "unreadable mail", "0 min", "About lawyers", "no draft"):
-        assert words in out
-    assert "a•••@x[.]example  draft" in out
+    for words in (
+        "held for a person",
+        "unreadable mail",
+        "0 min",
+        f"“{UNSURE}”",
+        "no draft",
+        "Unreadable mail",
+    ):
+        assert words in out, words
+    assert "English  a•••@x[.]example" in out
     assert "ana1@" not in out
     assert "A second line." not in out
+    for options, shown in (
+        (("--language", "German"), "no such case"), (("--urgent",), "no such case"),
+        (("--find", "LAW firm"), UNSURE), (("--find", "second ana1@x"), UNSURE),
+        (("--find", "no such words"), "no such case"), (("--unclaimed", "--page", "7"), UNSURE),
+    ):  # fmt: skip
+        assert shown in run("queue", *options)[1], options
+    for wrong in (("--topic", "bicycles"), ("--language", "Elvish")):
+        code, _, err = run("queue", *wrong)
+        assert (code, wrong[1] in err) == (2, True)
 
 
 def _taken(desk: App) -> int:

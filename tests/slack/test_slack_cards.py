@@ -72,7 +72,7 @@ def states() -> list[Case]:
     """Every stage, with what belongs to it."""
     me = "slack:U0ALICE"
     found = [
-        case(), case(reminders=2, priority="page", reason="danger"), case(masked=("api_key",)),
+        case(), case(reminders=2, priority="page", reason="danger"), case(reason="press"), case(masked=("api_key",)),
         case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),

@@ -1,7 +1,9 @@
 """Every state of card, window and App Home as a page to look at: python -m tests.support.slack_preview FILE"""
 
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.channels.slack.pasted_secrets import render_notice as pasted_note
 from bot.channels.slack.suggestions import render_suggestion
@@ -9,7 +11,7 @@ from bot.channels.slack.texts import read_staff_texts
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import CasePage, build_home, list_cases
+from bot.channels.slack.views.home import CasePage, HomeList, build_home, list_cases
 from bot.corpus import load
 from bot.domain import (
     Answer,
@@ -32,6 +34,7 @@ from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
 from tests.slack.test_slack_cards import AT, BAIT, case, states
 
+NOW = datetime.fromisoformat(AT) + timedelta(hours=3)
 COLUMNS = "body{columns:2;column-gap:24px}"
 
 
@@ -89,15 +92,49 @@ def page() -> str:
             says="is not asked, its calls of this hour are spent; the desk decides alone",
         ),
     ]
+    told: dict[str, Any] = {
+        "now": NOW,
+        "numbers": numbers,
+        "knowledge": "4f1c2a9b8d7e",
+        "health": health,
+    }
+    urgent = home_list(
+        CasePage(cases=[], total=0),
+        CasePage(
+            cases=[case(reminders=1, owner="slack:U0ALICE", language="de")] * 15,
+            total=400,
+            number=3,
+        ),
+        "urgent",
+    )
+    view = build_home(cards, urgent, **told, taking=True)
+    found.append(render_article("App Home, urgent cases", view["blocks"], view))
     view = build_home(
-        cards, mine=CasePage(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
-        unclaimed=CasePage(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
-        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
+        cards, home_list(
+            CasePage(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
+            CasePage(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
+        ),
+        **told, taking=False,
     )  # fmt: skip
     found.append(render_article("App Home", view["blocks"], view))
     found += _more(cards)
     body = "\n".join(found)
     return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
+
+
+def home_list(mine: CasePage, unclaimed: CasePage, chosen: str = "") -> HomeList:
+    """The lists of App Home, with topics and languages to choose from."""
+    lists = [
+        ("Your cases", mine, "You have none."),
+        ("Nobody has these", unclaimed, "Nothing waits."),
+    ]
+    topics = {
+        "faq-openai-passwords-api-keys-payment": 12,
+        "introduction-breach-openai-systems-chat-api": 3,
+    }
+    return HomeList(
+        lists=lists[bool(chosen) :], chosen=chosen, topics=topics, languages={"de": 5, "zz": 1}
+    )
 
 
 def _more(cards: Cards) -> list[str]:
@@ -109,7 +146,9 @@ def _more(cards: Cards) -> list[str]:
     long = case_reader.full_case(
         case(text="A long story. " * 2_000), [FollowUpMessage(id=1, text="And more.")]
     )
-    lists = list_cases(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
+    lists = list_cases(
+        cards, queue, "What waits for a person", "Nothing.", "/incident queue", now=NOW
+    )
     note = pasted_note(PastedSecretMessage(message_id=1, kinds=("api_key",)))
     return [
         render_article("queue", lists), render_article("a pasted secret", note.blocks),

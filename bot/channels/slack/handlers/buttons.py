@@ -7,11 +7,20 @@ from typing import Any
 
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
+from bot.channels.slack.handlers.case_lists import (
+    CaseList,
+    ChosenList,
+    choose_list,
+    list_of,
+    parse_queue,
+    parse_search,
+    read_home_list,
+    read_page,
+)
 from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
-from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, CaseAction, CaseChange, Stage
@@ -40,6 +49,7 @@ class ButtonHandler:
         self.health = health
         self.mail_is_taken: Callable[[], bool] = lambda: True
         self.shown_homes: dict[str, str] = {}  # App Home as each person who has it open sees it
+        self.chosen_lists: dict[str, ChosenList] = {}  # what each person lists in App Home
         self.lost_access = ""  # what Slack said when the app or its tokens were removed
 
     def handle(self, event: SlackEvent) -> None:
@@ -78,44 +88,56 @@ class ButtonHandler:
     def _home(self, user: str) -> dict[str, Any]:
         return home.build_home(
             self.context.cards,
-            mine=self._page(f"slack:{user}"),
-            unclaimed=self._page(""),
+            read_home_list(self.cases, self.chosen_lists.get(user), f"slack:{user}"),
+            now=self.desk.journal.clock(),
             numbers=read_statistics(self.desk.journal.engine, self.desk.journal.clock),
             knowledge=self.desk.knowledge.version,
             health=self.health(),
             taking=self.mail_is_taken(),
         )
 
-    def _page(self, owner: str | None, asked: str = "") -> CasePage:
-        """Return a page of open cases, of all or of one owner; beyond the last page, the last."""
-        ids = self.cases.list_open_ids(owner)
-        pages = max(1, -(-len(ids) // CASES_PER_PAGE))
-        number = max(1, min(_number(asked) or 1, pages))
-        shown = ids[(number - 1) * CASES_PER_PAGE : number * CASES_PER_PAGE]
-        cases = [case for case in map(self.cases.read, shown) if case]
-        return CasePage(cases=cases, total=len(ids), number=number)
+    def _choose_list(self, payload: Payload) -> None:
+        """Change what App Home lists for a person, and draw it again."""
+        user = str(payload["user"])
+        chosen = choose_list(
+            payload["action"], payload["value"], self.chosen_lists.pop(user, None),
+            actor(payload), self.context.cards.topics,
+        )  # fmt: skip
+        if chosen:
+            self.chosen_lists[user] = chosen
+        self.publish_home(user, again=True)
 
     def _command(self, payload: Payload) -> None:
         verb, rest = payload["verb"], payload["text"].strip()
-        cards = self.context.cards
+        if verb == "case":
+            self._show_case(payload, _number(rest.removeprefix("#")))
+            return
+        me, topics = actor(payload), self.context.cards.topics
+        asked: CaseList | str = HELP
         if verb == "queue":
-            page = self._page(None, rest)
-            title, none = "What waits for a person", "Nothing. 🎉"
-            blocks = home.list_cases(cards, page, title, none, "/incident queue")
-            self.context.reply_privately(payload, "The queue", blocks)
+            asked = parse_queue(rest, me, topics)
         elif verb == "mine":
-            page = self._page(actor(payload), rest)
-            blocks = home.list_cases(cards, page, "Your cases", "You have none.", "/incident mine")
-            self.context.reply_privately(payload, "Your cases", blocks)
-        elif verb == "case":
-            case = self._find_case(_number(rest.removeprefix("#")))
-            drawn = cards.render(case) if case else None
-            if drawn is None:
-                self.context.reply_privately(payload, f"{NO_CASE} `/incident queue` lists them.")
-                return
-            self.context.reply_privately(payload, drawn.text, drawn.blocks)
-        else:
-            self.context.reply_privately(payload, HELP)
+            asked = list_of(me, rest)
+        elif verb == "find":
+            asked = parse_search(rest)
+        if isinstance(asked, str):
+            self.context.reply_privately(payload, asked)
+            return
+        page = read_page(self.cases, asked)
+        none = "You have none." if verb == "mine" else "There is none."
+        blocks = home.list_cases(
+            self.context.cards, page, asked.title, none, asked.command,
+            now=self.desk.journal.clock(),
+        )  # fmt: skip
+        self.context.reply_privately(payload, asked.title, blocks)
+
+    def _show_case(self, payload: Payload, number: int) -> None:
+        case = self._find_case(number)
+        if case is None:
+            self.context.reply_privately(payload, f"{NO_CASE} `/incident queue` lists them.")
+            return
+        drawn = self.context.cards.render(case)
+        self.context.reply_privately(payload, drawn.text, drawn.blocks)
 
     def _find_case(self, number: int) -> Case | None:
         """Return the case of this number; for a mail that joined a case, that case."""
@@ -131,6 +153,9 @@ class ButtonHandler:
             return
         if action == "share":
             self._share(payload, first)
+            return
+        if action.startswith("list_"):
+            self._choose_list(payload)
             return
         case = self.cases.read(_number(first))
         if case is None:

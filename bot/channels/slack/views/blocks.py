@@ -27,6 +27,7 @@ MOST_BYTES = 200_000  # of a view; Slack refuses one of 250 kB
 PIECE = 2_900  # characters of one text; Slack takes 3,000
 BUTTON = 75  # characters on a button
 MAX_WARNINGS = 12  # that are listed; of more only the number is named
+MOST_OPTIONS = 100  # of a menu
 INPUT = 3_000  # characters of one text field
 
 
@@ -107,6 +108,14 @@ def button(text: str, action: str, value: str, *, style: str = "", spoken: str =
     return block | ({"style": style} if style else {})
 
 
+def select(action: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
+    """Return a menu of pairs of value and text, for a row of buttons; a choice acts at once."""
+    return {
+        "type": "static_select", "action_id": action, "placeholder": _plain(truncate(title, 150)),
+        "options": [_option(value, says) for value, says in options[:MOST_OPTIONS]],
+    }  # fmt: skip
+
+
 def with_confirmation(button_: Block, *, title: str, text: str, yes: str) -> Block:
     """Return the button `button_` with a question that must be confirmed after a click."""
     return button_ | {
@@ -144,7 +153,7 @@ def checkbox(block_id: str, title: str, says: str) -> Block:
 
 def radio_buttons(block_id: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
     """Return radio buttons for pairs of value and text."""
-    buttons = [{"text": _plain(truncate(says, BUTTON)), "value": value} for value, says in options]
+    buttons = [_option(value, says) for value, says in options]
     return {
         "type": "input", "block_id": block_id, "label": _plain(title),
         "element": {"type": "radio_buttons", "action_id": "choice", "options": buttons},
@@ -198,6 +207,10 @@ def _fitting(
 def _date(at: str, how: str) -> str:
     when = datetime.fromisoformat(at)
     return f"<!date^{int(when.timestamp())}^{how}|{escape(when.strftime('%d %b %H:%M UTC'))}>"
+
+
+def _option(value: str, says: str) -> Block:
+    return {"text": _plain(truncate(says, BUTTON)), "value": value}
 
 
 def _quote(text: str) -> Block:

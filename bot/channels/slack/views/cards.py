@@ -6,15 +6,17 @@ asks, what the desk would say, what can be done.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import re2
 
-from bot.channels.slack.mrkdwn import escape, mask_address
+from bot.channels.slack.mrkdwn import defang, escape, mask_address
 from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
+from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.journal import Case, OutboxState, Stage
@@ -58,6 +60,7 @@ class Cards:
         oncall: Sequence[str] = (),
     ) -> None:
         self.knowledge = knowledge
+        self.topics = name_topics(knowledge)
         self.texts = texts
         self.threshold = threshold
         self.contacts = contacts or {}
@@ -82,17 +85,19 @@ class Cards:
         reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
-    def list_line(self, case: Case) -> str:
-        """Return the lines of a case in a list: what it is, who has it, until when."""
-        state = self._state(case)
-        due = (
-            f" · {_until(case)} {b.absolute_time(case.due_at)}" if case.open and case.due_at else ""
-        )
-        return (
-            f"{self._sign(case)} *{escape(self.title(case))}*\n"
-            f"{state[:1].upper()}{state[1:]}{_by(case)} · "
-            f"came {b.relative_time(case.opened_at)}{due}"
-        )
+    def list_row(self, case: Case, now: datetime) -> list[Block]:
+        """Return the blocks of a case in a list, at the moment `now`."""
+        row = describe_case(case, self.topics, self.texts, now)
+        has = f"{describe_stage(case)}{_by(case)}"
+        left = [f"*overdue by {row.left}*" if row.overdue else f"{row.left} left"] * bool(row.left)
+        facts = [row.urgency, row.reason, has, row.language, f"came {row.age} ago", *left]
+        told = " · ".join(escape(fact) if fact != has else fact for fact in facts if fact)
+        value = f"{case.id}:{case.version}"
+        says = f"{self._sign(case)} *Case {case.id} · {escape(row.topic)}*\n{told}"
+        return [
+            b.markdown(says) | {"accessory": b.button("Show all", "show", value)},
+            b.plain_small_print(f"“{defang(row.words)}”"),
+        ]
 
     def title(self, case: Case) -> str:
         """Return what the case is, in one line and without personal data."""
@@ -110,19 +115,10 @@ class Cards:
         return self.texts.priorities[Priority(case.priority)]
 
     def _state(self, case: Case) -> str:
-        match case.stage:
-            case Stage.OPEN:
-                return "nobody has it" + (", overdue" if case.reminders else "")
-            case Stage.CLAIMED:
-                return "taken" + (", overdue" if case.reminders else "")
-            case Stage.SNOOZED:
-                return "put off"
-            case Stage.WAITING:
-                return "waits for details from the user"
-            case Stage.DECIDED:
-                return "answered, but the mail may not have arrived" if _lost(case) else "answered"
-            case Stage.CLOSED:
-                return "closed without a mail"
+        if case.stage is Stage.DECIDED and _lost(case):
+            return "answered, but the mail may not have arrived"
+        late = bool(case.reminders) and case.stage in (Stage.OPEN, Stage.CLAIMED)
+        return describe_stage(case) + ", overdue" * late
 
     def _standing(self, case: Case) -> str:
         """Say who has the case and until when; after a decision who decided what, and the mail."""
