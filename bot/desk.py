@@ -13,8 +13,10 @@ from typing import Protocol
 
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
+from bot.answering.signature import sign_draft, without_signature
 from bot.corpus import Knowledge
 from bot.domain import (
+    NEAR,
     Answer,
     AnswerReason,
     Channel,
@@ -155,12 +157,14 @@ class Desk:
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         to_say = _without_announced(response, self.journal.cases.announced_priority(message_id))
         reply = self._compose_automatic(stored, to_say) if to_say.outcomes else None
+        open_draft = self._compose_draft(_open_part(response)) if reply else draft
 
         def decide_capped(scope: Scope) -> Decision:
-            return Decision(response=_all_held(response, self._priority_of_cap(scope)))
+            held = _all_held(response, self._priority_of_cap(scope))
+            return Decision(response=held, draft=draft)
 
         decided = self.journal.decide(
-            message_id, response, draft=draft, reply=reply, capped=decide_capped
+            message_id, response, draft=open_draft, reply=reply, capped=decide_capped
         )
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
@@ -237,8 +241,8 @@ class Desk:
         if text:
             stored = self.journal.read_message(case.message_id)
             turn = "person" + (f":{case.round}" if case.round else "")
-            if action is CaseAction.APPROVED and not self.outbound.check(text).allowed:
-                raise BlockedError(STALE_DRAFT)
+            if action is CaseAction.APPROVED:
+                self._check_draft(text)
             reply = self._compose_personal(stored, text, turn=turn)
         return self.journal.cases.resolve(
             escalation_id,
@@ -401,8 +405,16 @@ class Desk:
         """Return whether a person was asked for earlier: then nothing is sent automatically."""
         return response.silenced or self.journal.cases.has_asked_for_person(message_id)
 
+    def _check_draft(self, draft: str) -> None:
+        """Raise BlockedError for a draft that the desk itself would not send any more."""
+        if not self.outbound.check(without_signature(draft)).allowed:
+            raise BlockedError(STALE_DRAFT)
+
     def _compose_draft(self, response: Response) -> str:
-        """Return what a person may approve: the reply with the candidates of open questions."""
+        """Return what a person may approve: the reply with the candidates of open questions.
+
+        It is signed as a person's answer, and empty where no passage is near to any question.
+        """
         drafted = tuple(
             Answer(
                 question=o.question,
@@ -411,15 +423,25 @@ class Desk:
                 passages=self.responder.complete(o.candidates[:2]),
                 candidates=o.candidates,
             )
-            if isinstance(o, Escalation) and o.candidates
+            if isinstance(o, Escalation) and o.candidates and o.probability >= NEAR
             else o
             for o in response.outcomes
             if o.reason is not EscalationReason.ASKED_AGAIN  # the user has that text already
         )
-        if not drafted:
+        if all(isinstance(o, Escalation) for o in drafted):
             return ""
         text = compose_reply(replace(response, outcomes=drafted, silenced=False), self.knowledge)
-        return text if self.outbound.check(text).allowed else ""
+        if not self.outbound.check(text).allowed:
+            return ""
+        templates = self.knowledge.templates
+        footer = templates.get(response.language, templates["en"]).footer
+        return sign_draft(text, footer, response.language)
+
+
+def _open_part(response: Response) -> Response:
+    """Return the questions for a person alone: what else was asked, the automatic reply says."""
+    waiting = tuple(o for o in response.outcomes if isinstance(o, Escalation))
+    return replace(response, outcomes=waiting, redactions=())
 
 
 def _read_by_person(response: Response, text: str) -> Response:

@@ -75,6 +75,8 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         return None
     outcomes = sql.select(outcome).where(outcome.c.message_id == row.message_id)
     mails = _mails(db, [row.message_id])
+    replies = _mails(db, [row.message_id], automatic=True)
+    earlier, earlier_action = _earlier(db, row)
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,
@@ -86,7 +88,9 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
-        topic=row.topic, language=row.language,
+        topic=row.topic, language=row.language, replied=_delivery(replies.get(row.message_id)),
+        earlier=earlier, earlier_action=earlier_action,
+        attachments=tuple(json.loads(row.headers).get("attachments", "").splitlines()),
     )  # fmt: skip
 
 
@@ -150,10 +154,27 @@ def _stamp(row: Any, mail: Any | None) -> str:
     return json.dumps([version_of(row), *shown, *decided, *sent])
 
 
-def _mails(db: sql.Connection, message_ids: Sequence[int]) -> dict[int, Any]:
-    """Return the newest mail that a person sent in answer to each message, by message id."""
+def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
+    """Return how many other cases the sender of a case has, and how the last decided one ended."""
+    theirs = (
+        sql.select(decision.c.action)
+        .select_from(escalation.join(message, message.c.id == escalation.c.message_id))
+        .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
+        .where(
+            message.c.sender == row.sender, escalation.c.id < row.id, escalation.c.state != "joined"
+        )
+        .order_by(escalation.c.id)
+    )
+    actions = list(db.execute(theirs).scalars())
+    return len(actions), next((str(a) for a in reversed(actions) if a), "")
+
+
+def _mails(
+    db: sql.Connection, message_ids: Sequence[int], *, automatic: bool = False
+) -> dict[int, Any]:
+    """Return the newest mail in answer to each message, by message id: a person's, or our own."""
     query = sql.select(outbox).where(outbox.c.message_id.in_(message_ids))
-    query = query.where(outbox.c.automatic.is_(False)).order_by(outbox.c.id)
+    query = query.where(outbox.c.automatic.is_(automatic)).order_by(outbox.c.id)
     return {row.message_id: row for row in db.execute(query)}
 
 

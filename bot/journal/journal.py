@@ -200,6 +200,7 @@ class Journal:
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
                 decision = capped(cap)
+                draft = decision.draft
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)

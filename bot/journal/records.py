@@ -89,6 +89,7 @@ class Decision:
 
     response: Response
     reply: Reply | None = None
+    draft: str = ""  # what a person may approve, where a case opens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +198,10 @@ class Case:
     round: int = 0  # how often it was reopened
     topic: str = ""  # the id of the nearest passage; empty where none is near
     language: str = ""
+    replied: Delivery | None = None  # the automatic reply to its first mail, if one went out
+    earlier: int = 0  # other cases of the same sender, and how the last decided one ended
+    earlier_action: str = ""
+    attachments: tuple[str, ...] = ()  # the names of attached files
 
     @property
     def open(self) -> bool:

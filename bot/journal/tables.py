@@ -31,7 +31,7 @@ message = Table(
     Column("raw_ref", String, nullable=False),
     Column("verdict", String, nullable=False),
     Column("rule", String, nullable=False),
-    Column("sender", String, nullable=False),
+    Column("sender", String, nullable=False, index=True),
     Column("headers", String, nullable=False),
     Column("text", String, nullable=False),
     Column("redactions", String, nullable=False),

@@ -17,6 +17,7 @@ class TranscriptEntry:
     at: str
     text: str = ""
     mail: bytes = b""
+    message_id: int = 0  # of an incoming text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +32,15 @@ class AuditEntry:
 def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
     """Return what both sides wrote, in the order of time, without dropped messages."""
     of = _conversation(case_id)
-    theirs = sql.select(message.c.received_at, message.c.text).where(
+    theirs = sql.select(message.c.received_at, message.c.text, message.c.id).where(
         message.c.conversation_id == of, message.c.state != MessageState.DROPPED
     )
     ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
-        entries = [TranscriptEntry(at=row.received_at, text=row.text) for row in db.execute(theirs)]
+        entries = [
+            TranscriptEntry(at=row.received_at, text=row.text, message_id=row.id)
+            for row in db.execute(theirs)
+        ]
         entries += [
             TranscriptEntry(at=row.changed_at, mail=bytes(row.body)) for row in db.execute(ours)
         ]

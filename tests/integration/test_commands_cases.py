@@ -17,6 +17,7 @@ from bot.journal import ReceivedMessage
 from bot.journal.engine import writing
 from bot.settings import Settings
 
+QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eright to left\u202c\x7f\x08"
 
@@ -52,7 +53,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return command
 
 
-def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
+def case(desk: App, text: str = QUOTED, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
     """A case of a held mail, with the draft that the desk makes of it."""
     message_id = desk.desk.store_message(
         ReceivedMessage(
@@ -137,7 +138,7 @@ def test_the_queue_is_json_for_programs(desk: App, run: Run) -> None:
 
 
 def test_a_case_shows_all_of_it(desk: App, run: Run) -> None:
-    number = case(desk, f"{UNSURE}\nA second line.", subject="About lawyers", rule="R7 list")
+    number = case(desk, f"{QUOTED}\nA second line.", subject="About lawyers", rule="R7 list")
     code, out, _ = run("case", str(number))
     assert code == 0
     for words in (

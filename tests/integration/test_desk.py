@@ -72,13 +72,15 @@ def test_a_duplicate_is_not_taken_twice(desk: Desk) -> None:
 
 
 def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
-    handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
+    handle(desk, received("Were API keys exposed?", verdict="hold"))
     (case,) = desk.journal.cases.list_open()
-    assert "quot" not in case.draft or case.draft
     assert desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=case.draft)
     desk.deliver()
-    assert len(out.sent) == 2
-    assert b"Auto-Submitted" not in out.sent[1][1]
+    assert len(out.sent) == 1
+    assert b"Auto-Submitted" not in out.sent[0][1]
+    sent = message_from_bytes(out.sent[0][1], policy=SMTP).get_content()
+    assert "A person on our support team has read and sent this answer." in sent
+    assert "automated desk" not in sent
     assert desk.journal.cases.list_open() == []
     with pytest.raises(InputError, match="no open case"):
         desk.resolve(case.id, actor="bob", action=CaseAction.APPROVED, text="x")
@@ -93,6 +95,28 @@ def test_no_draft_is_approved_where_somebody_must_be_called(desk: Desk, out: Lis
     assert desk.resolve(case.id, actor="eve", action=CaseAction.EDITED, text="We will call you.")
     desk.deliver()
     assert "We will call you." in out.sent[-1][1].decode()
+
+
+def test_a_draft_is_for_what_is_open_alone(desk: Desk, out: ListOut) -> None:
+    asked = "Were OpenAI passwords, API keys, or payment information exposed?"
+    handle(desk, received(f"{asked}\n\nWhat about my invoices?"))
+    (case,) = desk.journal.cases.list_open()
+    read = desk.journal.cases.read(case.id)
+    assert read
+    assert [q.kind for q in read.questions] == ["answer", "escalation"]
+    assert read.replied
+    assert asked in out.sent[0][1].decode()
+    assert "About:" in case.draft
+    assert asked not in case.draft
+    assert "has read and sent this answer" in case.draft
+
+
+def test_a_question_that_nothing_is_near_to_gets_no_draft(desk: Desk) -> None:
+    handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
+    (case,) = desk.journal.cases.list_open()
+    read = desk.journal.cases.read(case.id)
+    assert read
+    assert (read.draft, read.topic, read.language) == ("", "", "en")
 
 
 def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:

@@ -26,6 +26,7 @@ from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
+from bot.journal.transcript import read_transcript
 
 TOO_LATE = "That took too long for Slack. Please press the button again."
 NO_CASE = "There is no such case."
@@ -185,7 +186,8 @@ class ButtonHandler:
             case "show":
                 self.store.append_audit(actor(payload), f"viewed:{case.id}", case.message_id)
                 later = self.store.list_follow_ups(case.message_id)
-                self._open_modal(payload, case_reader.full_case(case, later))
+                said = read_transcript(self.desk.journal.engine, case.id)
+                self._open_modal(payload, case_reader.full_case(case, later, transcript=said))
             case _:
                 self.context.reply_privately(payload, "This button does nothing any more.")
 

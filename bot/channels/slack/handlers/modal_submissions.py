@@ -19,6 +19,7 @@ from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
+from bot.journal.transcript import read_transcript
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
@@ -175,7 +176,9 @@ class ModalHandler:
         if case is None:
             return _next(_gone(remembered))
         later = self.store.list_follow_ups(case.message_id)
-        return _next(case_reader.full_case(case, later, int(remembered.get("page") or 0)))
+        said = read_transcript(self.desk.journal.engine, case.id)
+        page = int(remembered.get("page") or 0)
+        return _next(case_reader.full_case(case, later, page, transcript=said))
 
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import re2
 
-from bot.channels.slack.mrkdwn import defang, escape, mask_address
+from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
@@ -18,7 +18,7 @@ from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, op
 from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
 from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
 from bot.corpus import Knowledge
-from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
+from bot.domain import NEAR, NO_RULE, EscalationReason, Priority, describe_rule
 from bot.journal import Case, OutboxState, Stage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
@@ -31,7 +31,9 @@ MAY_BE_LOST = frozenset(
 )
 WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL = "somebody at the terminal"
-NO_DRAFT = "*Draft:* none. The post has no passage that comes near."
+NO_DRAFT = "*Draft:* none. No published sentence is near."
+MAX_PART_CHARACTERS = 300  # of a question in the list of what is answered and what is open
+MAX_PARTS = 6  # of each list
 CALL_FIRST = "*Draft:* none. This is answered in a person's own words, after the call."
 
 
@@ -74,6 +76,7 @@ class Cards:
             b.plain_small_print(_source(case)),
             b.markdown(self._why(case)),
             *self._question(case),
+            *_open_parts(case),
             *self._draft(case),
             b.divider(),
             *self._actions(case),
@@ -159,10 +162,19 @@ class Cards:
         if case.open and case.needs_call:
             people = whom_to_call(case, self.contacts, self.oncall)
             lines.append(f"📞 *Call first:* {call_in_slack(people)}")
+        if case.earlier:
+            lines.append(self._earlier(case))
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
             lines.append(f"🔒 Removed before anybody saw it: {escape(kinds)}.")
         return "\n".join(lines)
+
+    def _earlier(self, case: Case) -> str:
+        """Say that the sender had cases before, and how the last decided one ended."""
+        count = "an earlier case" if case.earlier == 1 else f"{case.earlier} earlier cases"
+        done = self.texts.actions.get(case.earlier_action, case.earlier_action)
+        ended = f"; of the last decided one: we {escape(done)}" if done else ""
+        return f"🗂 *The same sender has {count}*{ended}."
 
     def _chance(self, case: Case) -> str:
         """Say in plain words how probable a right draft is, and what the desk itself requires."""
@@ -176,7 +188,11 @@ class Cards:
 
     def _sure(self, case: Case) -> float | None:
         """Return the probability that the weakest part of the draft answers; None without one."""
-        open_ = [a.probability for a in case.questions if a.kind == "escalation" and a.passages]
+        open_ = [
+            a.probability
+            for a in case.questions
+            if a.kind == "escalation" and a.passages and a.probability >= NEAR
+        ]
         return min(open_, default=None)
 
     def _question(self, case: Case) -> Iterator[Block]:
@@ -184,6 +200,9 @@ class Cards:
         yield b.quote(case.text, MAX_QUESTION_CHARACTERS)
         if len(case.text) > MAX_QUESTION_CHARACTERS:
             yield b.small_print("✂️ This is only the beginning: *Show all* has the whole mail.")
+        if case.attachments:
+            names = ", ".join(case.attachments)
+            yield b.plain_small_print(f"📎 {len(case.attachments)} attached: {defang(names)}")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
@@ -191,7 +210,8 @@ class Cards:
         if not case.can_approve:
             yield b.markdown(CALL_FIRST if case.needs_call else NO_DRAFT)
             return
-        yield b.markdown(f"*Draft*, in the words of the published post.{self._chance(case)}")
+        what = "*Draft* for what is open" if case.replied else "*Draft*"
+        yield b.markdown(f"{what}, in the words of the published post.{self._chance(case)}")
         yield b.preformatted(case.draft, MAX_DRAFT_CHARACTERS)
         if len(case.draft) > MAX_DRAFT_CHARACTERS:
             yield b.small_print("✂️ Cut here: *Review & send* shows every word before it goes.")
@@ -228,6 +248,31 @@ def mention(actor: str) -> str:
     """Return an actor of the journal as Slack shows a person; any other one in words."""
     person = PERSON.fullmatch(actor)
     return f"<@{person.group(1)}>" if person else TERMINAL
+
+
+def _open_parts(case: Case) -> Iterator[Block]:
+    """Yield what the desk has already sent and which questions are still open.
+
+    Nothing is said of a single open question that nothing was sent about: the mail says it all.
+    """
+    done = [q.text for q in case.questions if q.kind != "escalation"]
+    waiting = [q.text for q in case.questions if q.kind == "escalation"]
+    if case.replied:
+        at = b.absolute_time(case.replied.at)
+        about = "the desk's answer to" if done else "that a person will answer."
+        yield b.markdown(f"📤 *Already sent*, {at}: {about}")
+        if done:
+            yield _parts(done)
+    if case.open and waiting and (done or len(waiting) > 1):
+        yield b.markdown("❓ *Still open:*")
+        yield _parts(waiting)
+
+
+def _parts(questions: Sequence[str]) -> Block:
+    lines = [f"• {truncate(' '.join(q.split()), MAX_PART_CHARACTERS)}" for q in questions]
+    more = len(lines) - MAX_PARTS
+    shown = [*lines[:MAX_PARTS], *([f"… and {more} more"] if more > 0 else [])]
+    return b.quote("\n".join(shown), b.PIECE)
 
 
 def _by(case: Case) -> str:

@@ -13,6 +13,7 @@ NEAR = 0.2  # the probability from which a passage counted as near when this was
 def upgrade() -> None:
     for name in ("topic", "language"):
         op.add_column("escalation", sa.Column(name, sa.String, nullable=False, server_default=""))
+    op.create_index("ix_message_sender", "message", ["sender"])
     _topics(op.get_bind())
 
 
