@@ -210,6 +210,22 @@ def decide(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def report(arguments: argparse.Namespace) -> int:
+    """Say what the desk did: mails, answers, cases, times, topics, the model."""
+    from pathlib import Path
+
+    from bot.commands.report import read_report, report_html, report_markdown
+
+    app = _app()
+    activity = read_report(app, arguments.since)
+    if arguments.html:
+        Path(arguments.html).write_text(report_html(app, activity), encoding="utf-8")
+        _print(f"written to {arguments.html}")
+    else:
+        _print(report_markdown(app, activity))
+    return DONE
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Check what the desk needs."""
     from dataclasses import asdict
@@ -388,6 +404,9 @@ def _parser() -> argparse.ArgumentParser:
         "--anyway", action="store_true", help="send your own text in spite of remarks"
     )
     deciding.add_argument("--yes", action="store_true", help="send the draft without asking")
+    reporting = add("report", report, "incident-desk report --since 7d --html report.html")
+    reporting.add_argument("--since", default="7d", help="a day such as 2026-11-24, or 7d, or 12h")
+    reporting.add_argument("--html", default="", metavar="FILE", help="write a page with plots")
     add("reconcile", reconcile, "incident-desk reconcile")
     add("doctor", doctor, "incident-desk doctor").add_argument(
         "--json", action="store_true", help="for programs"

@@ -20,6 +20,7 @@ class SlackAccess:
     staff: frozenset[str]
     oncall: tuple[str, ...] = ()
     contacts: Mapping[EscalationReason, str] = field(default_factory=dict)  # whom staff call
+    model_price: float = 0.0  # for a million tokens; 0 where it is not set
     base_url: str = BASE
 
 
