@@ -225,11 +225,13 @@ class Desk:
         text: str,
         enqueue_job: EnqueueJob | None = None,
         version: str = "",
+        hold_seconds: float = 0,
     ) -> bool:
         """Store a person's decision on a case; return False when somebody was first.
 
-        `text` is what goes to the user, empty to close the case without a mail. With a `version`
-        the case must still have it. InputError for a case that is not open, BlockedError for an
+        `text` is what goes to the user, empty to close the case without a mail. The mail does not
+        leave within `hold_seconds`, so that it can be taken back. With a `version` the case must
+        still have it. InputError for a case that is not open, BlockedError for an
         approved draft that the desk itself would not send any more, or whose case needs a call.
         """
         case = self.journal.cases.read(escalation_id)
@@ -251,6 +253,7 @@ class Desk:
             reply=reply,
             enqueue_job=enqueue_job,
             version=version,
+            hold_seconds=hold_seconds,
         )
 
     def request_details(

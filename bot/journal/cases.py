@@ -30,7 +30,15 @@ from bot.journal.case_queries import (
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
-from bot.journal.records import Case, CaseAction, CaseChange, QueuedCase, Reply, Stage
+from bot.journal.records import (
+    Case,
+    CaseAction,
+    CaseChange,
+    OutboxState,
+    QueuedCase,
+    Reply,
+    Stage,
+)
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
@@ -133,11 +141,12 @@ class Cases:
         reply: Reply | None,
         enqueue_job: EnqueueJob | None = None,
         version: str = "",
+        hold_seconds: float = 0,
     ) -> bool:
         """Store a person's decision and its mail in one commit; return False if somebody was first.
 
         With a `version` the case must still have that version, and nobody else may own it.
-        `reply` is None to close the case without a mail.
+        `reply` is None to close the case without a mail; a mail waits for `hold_seconds`.
         """
         try:
             with writing(self._engine) as db:
@@ -149,7 +158,8 @@ class Cases:
                 db.execute(decision.insert().values(escalation_id=escalation_id, **values))
                 self._update(db, row, state="decided")
                 if reply:
-                    self._insert_mail(db, row, mail_key(row.id, row.round), reply)
+                    key = mail_key(row.id, row.round)
+                    self._insert_mail(db, row, key, reply, seconds=hold_seconds)
                     if enqueue_job:
                         enqueue_job(db, escalation_id)
                 append_audit(db, now, actor, action, row.message_id)
@@ -237,6 +247,26 @@ class Cases:
             append_audit(db, self._now(), actor, "reopened", row.message_id)
         return True
 
+    def undo(self, case_id: int, *, actor: str, version: str) -> bool:
+        """Take back the decision of `actor` whose mail has not left; return False if it has.
+
+        The mail is deleted, and the case is open again and belongs to `actor`.
+        """
+        with writing(self._engine) as db:
+            row = self._lock(db, case_id)
+            if row is None or row.actor != actor or version_of(row) != version:
+                return False
+            mail = outbox.c.dedupe_key == mail_key(case_id, row.round)
+            waits = sql.and_(mail, outbox.c.state == OutboxState.READY)
+            if not db.execute(outbox.delete().where(waits)).rowcount:
+                return False
+            db.execute(decision.delete().where(decision.c.escalation_id == case_id))
+            due = self._opener.due_at(Priority(row.priority))
+            values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
+            self._update(db, row, reminders=0, **values)
+            append_audit(db, self._now(), actor, "undone", row.message_id)
+        return True
+
     def has_claimed_case(self, message_id: int) -> bool:
         """Return whether a person has claimed an open case of this message's thread."""
         query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
@@ -298,9 +328,13 @@ class Cases:
         # Reminders that still wait are about the case as it was before this step.
         db.execute(slack_outbox.delete().where(waiting(f"{REMINDER}{row.id}:")))
 
-    def _insert_mail(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
+    def _insert_mail(
+        self, db: sql.Connection, row: Any, key: str, reply: Reply, *, seconds: float = 0
+    ) -> None:
+        """Store a mail that may leave in `seconds`."""
         origin = MailOrigin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
         values = new_outbox_row(origin, reply, automatic=False, now=self._now())
+        values["next_attempt_at"] = after(self._clock, seconds)
         db.execute(outbox.insert().values(values))
 
     def _now(self) -> str:

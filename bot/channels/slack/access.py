@@ -54,5 +54,6 @@ class SlackIntervals:
     compare: float = 1.0  # between two comparisons of the cards with the journal
     socket: float = 1.0  # between two looks at the connection of Socket Mode
     repair: float = 30.0  # before a post is tried again that the set-up did not allow
+    undo: float = 10.0  # that a mail of a person waits before it leaves
     # Before each further attempt of a post.
     backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

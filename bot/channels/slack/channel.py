@@ -84,7 +84,7 @@ class Slack:
             channel_permissions=self.channel_permissions, cards=self.cards,
             answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
             channel=access.channel, rated_answers_path=home / "candidates.jsonl",
-            enqueue_job=enqueue_job, wake=self.wake,
+            enqueue_job=enqueue_job, undo_seconds=self.intervals.undo, wake=self.wake,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)

@@ -33,7 +33,8 @@ class HandlerContext:
     """The parts that every handler works with.
 
     `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
-    `enqueue_job` puts a job into the transaction that needs it, and `wake` wakes the threads.
+    `enqueue_job` puts a job into the transaction that needs it, `undo_seconds` is how long a mail
+    of a person waits so that it can be taken back, and `wake` wakes the threads.
     """
 
     desk: Desk
@@ -46,6 +47,7 @@ class HandlerContext:
     channel: str
     rated_answers_path: Path
     enqueue_job: "EnqueueJob | None"
+    undo_seconds: float
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:

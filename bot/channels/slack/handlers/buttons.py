@@ -17,6 +17,7 @@ from bot.channels.slack.handlers.case_lists import (
     read_home_list,
     read_page,
 )
+from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
@@ -29,6 +30,7 @@ from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_transcript
 
 TOO_LATE = "That took too long for Slack. Please press the button again."
+TOO_LATE_TO_UNDO = "The mail of case {case} has left: it cannot be taken back any more."
 NO_CASE = "There is no such case."
 STALE = (
     "Case {case} has changed since this card was drawn: they may have written again. "
@@ -47,6 +49,11 @@ class ButtonHandler:
         self.desk = context.desk
         self.cases = context.desk.journal.cases
         self.store = context.desk.journal.slack
+        self.acts = StaffActs(context)
+        self.steps: dict[str, Callable[[Case, str, Payload], None]] = {
+            "claim": self._claim, "approve": self._approve, "reopen": self._reopen,
+            "undo": self._undo,
+        }  # fmt: skip
         self.health = health
         self.mail_is_taken: Callable[[], bool] = lambda: True
         self.shown_homes: dict[str, str] = {}  # App Home as each person who has it open sees it
@@ -158,6 +165,8 @@ class ButtonHandler:
         if action.startswith("list_"):
             self._choose_list(payload)
             return
+        if action == "more":
+            action, (first, _, rest) = first, rest.partition(":")
         case = self.cases.read(_number(first))
         if case is None:
             self.context.reply_privately(payload, NO_CASE)
@@ -170,17 +179,16 @@ class ButtonHandler:
         self.context.wake()
 
     def _on_case(self, action: str, case: Case, rest: str, payload: Payload) -> None:
+        if step := self.steps.get(action):
+            step(case, rest, payload)
+            return
         match action:
-            case "claim":
-                self._claim(case, rest, payload)
-            case "approve":
-                self._approve(case, rest, payload)
             case "resolve":
                 self._decide(case, rest, payload, action=CaseAction.RESOLVED, text="")
             case "not_ours":
                 self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
-            case "reopen":
-                self._reopen(case, rest, payload)
+            case "assign" | "snippet" | "several":
+                self._open_act(action, case, payload)
             case "edit" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)
             case "show":
@@ -229,10 +237,34 @@ class ButtonHandler:
             return
         done = self.desk.resolve(
             case.id, actor=actor(payload), action=action, text=text, version=version,
-            enqueue_job=self.context.enqueue_job,
+            enqueue_job=self.context.enqueue_job, hold_seconds=self.context.undo_seconds,
         )  # fmt: skip
         if not done:
             self.context.reply_privately(payload, STALE.format(case=case.id, done="sent or closed"))
+
+    def _undo(self, case: Case, version: str, payload: Payload) -> None:
+        """Take back a mail that has not left yet; the case is open again."""
+        me = actor(payload)
+        if case.decision and case.decision.actor != me:
+            self._say_who_was_first(case.id, payload)
+            return
+        if self.cases.undo(case.id, actor=me, version=version):
+            return
+        now = self.cases.read(case.id) or case
+        if not (now.open and now.owner == me):
+            self.context.reply_privately(payload, TOO_LATE_TO_UNDO.format(case=case.id))
+
+    def _open_act(self, action: str, case: Case, payload: Payload) -> None:
+        """Open the window of an entry of *More*."""
+        me = actor(payload)
+        if not case.open or (action != "assign" and case.owner not in ("", me)):
+            self._say_who_was_first(case.id, payload)
+            return
+        window = self.acts.window(action, case, me)
+        if isinstance(window, str):
+            self.context.reply_privately(payload, window)
+            return
+        self._open_modal(payload, window)
 
     def _reopen(self, case: Case, version: str, payload: Payload) -> None:
         me = actor(payload)

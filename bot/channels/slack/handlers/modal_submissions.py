@@ -10,6 +10,8 @@ from typing import Any
 
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
+from bot.channels.slack.handlers.own_text import object_to_text
+from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import record_wrong_answer
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import refusal_text
@@ -20,17 +22,12 @@ from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.transcript import read_transcript
-from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
+from bot.policy.staff_remarks import warnings
 from bot.redact import redact
 
 Ack = dict[str, Any]
-TAKE_IT_OUT = (
-    "This holds what looks like a real {kind}. Take it out: it is not stored and not sent."
-)
 THANKS = "Thank you. It is kept for the next round of tests."
 MASKED = " What looked like a secret in it was removed first."
-EMPTY_TEXT = "Write something, or cancel and use Resolve to close the case without a mail."
-TOO_LONG = "This is {count} characters; a reply may have {most}."
 
 
 class ModalHandler:
@@ -48,6 +45,7 @@ class ModalHandler:
             "owner": self._owner,
             "wrong": self._wrong,
             "page": self._page,
+            **StaffActs(context).submissions,
         }
 
     def handle(self, body: Mapping[str, Any]) -> Ack:
@@ -69,7 +67,7 @@ class ModalHandler:
 
     def _edit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, text = self._read_case(remembered), modals.read_text(dict(view))
-        if wrong := _errors(text):
+        if wrong := object_to_text(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
         if case is None or not _is_unchanged(case, remembered, me):
             return self._conflict(case, remembered, me, text)
@@ -121,8 +119,9 @@ class ModalHandler:
         approves = remembered.get("kind") == "approve"
         action = CaseAction.APPROVED if approves else CaseAction.EDITED
         return self.desk.resolve(
-            case.id, actor=me, action=action, text=text, version=version, enqueue_job=enqueue_job
-        )
+            case.id, actor=me, action=action, text=text, version=version, enqueue_job=enqueue_job,
+            hold_seconds=self.context.undo_seconds,
+        )  # fmt: skip
 
     def _snooze(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, minutes = self._read_case(remembered), modals.read_choice(dict(view), "minutes")
@@ -211,15 +210,6 @@ def error_response(number: str) -> Ack:
     """Return the modal for an error before anything was stored; `number` finds it in the log."""
     says = f"Something went wrong (error {number}). Nothing was sent. Copy your text and try again."
     return _next(modals.show_message(0, says), push=True)
-
-
-def _errors(text: str) -> str:
-    if not text.strip():
-        return EMPTY_TEXT
-    if len(text) > MAX_CHARACTERS:
-        return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
-    kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
-    return TAKE_IT_OUT.format(kind=kinds[0]) if kinds else ""
 
 
 def _since(

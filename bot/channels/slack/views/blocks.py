@@ -116,6 +116,32 @@ def select(action: str, title: str, options: Sequence[tuple[str, str]]) -> Block
     }  # fmt: skip
 
 
+def overflow(action: str, options: Sequence[tuple[str, str]]) -> Block:
+    """Return the menu of rarer acts at the end of a row of buttons; a choice acts at once."""
+    return {
+        "type": "overflow", "action_id": action,
+        "options": [_option(value, says) for value, says in options],
+    }  # fmt: skip
+
+
+def menu(
+    block_id: str, title: str, options: Sequence[tuple[str, str]], *, several: bool = False
+) -> Block:
+    """Return a menu of a form, for one or `several` of the pairs of value and text."""
+    element = select("choice", "Choose", options)
+    if several:
+        element["type"] = "multi_static_select"
+    return {"type": "input", "block_id": block_id, "label": _plain(title), "element": element}
+
+
+def person_picker(block_id: str, title: str) -> Block:
+    """Return a field in which a person of the workspace is chosen."""
+    return {
+        "type": "input", "block_id": block_id, "label": _plain(title),
+        "element": {"type": "users_select", "action_id": "choice"},
+    }  # fmt: skip
+
+
 def with_confirmation(button_: Block, *, title: str, text: str, yes: str) -> Block:
     """Return the button `button_` with a question that must be confirmed after a click."""
     return button_ | {

@@ -147,6 +147,18 @@ def read_choice(view: dict[str, Any], block_id: str) -> str:
     return str(option.get("value", ""))
 
 
+def read_choices(view: dict[str, Any], block_id: str) -> list[str]:
+    """Return the values that were chosen in a menu for several; none is an empty list."""
+    block = view["state"]["values"].get(block_id, {})
+    return [str(each["value"]) for each in block.get("choice", {}).get("selected_options") or []]
+
+
+def read_person(view: dict[str, Any], block_id: str) -> str:
+    """Return the id of the person who was chosen; empty for nobody."""
+    block = view["state"]["values"].get(block_id, {})
+    return str(block.get("choice", {}).get("selected_user") or "")
+
+
 def is_ticked(view: dict[str, Any]) -> bool:
     """Return whether the box about the warnings is ticked."""
     box = view["state"]["values"].get("warned", {}).get("tick", {})
