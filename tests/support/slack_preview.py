@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.channels.slack.digest import render_digest
 from bot.channels.slack.pasted_secrets import render_notice as pasted_note
 from bot.channels.slack.suggestions import render_suggestion
 from bot.channels.slack.texts import read_staff_texts
-from bot.channels.slack.views import case_reader, modals
+from bot.channels.slack.views import case_reader, modals, staff_windows
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import CasePage, HomeList, build_home, list_cases
 from bot.corpus import load
+from bot.corpus.snippets import read_snippets
 from bot.domain import (
     Answer,
     AnswerReason,
@@ -25,17 +27,27 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
+from bot.journal.activity import Activity, ThinTopic
 from bot.journal.pasted_secrets import PastedSecretMessage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
+from bot.journal.transcript import TranscriptEntry
 from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
-from tests.slack.test_slack_cards import AT, BAIT, case, states
+from tests.slack.test_slack_cards import AT, BAIT, asked, case, states
 
 NOW = datetime.fromisoformat(AT) + timedelta(hours=3)
-COLUMNS = "body{columns:2;column-gap:24px}"
+ACTIVITY = Activity(
+    since=AT, until=AT, messages=212, answered=150, handed_over=48, decided=41, minutes=(4, 22, 190), open=11,
+    oldest=7, oldest_at=AT, wrong=2, model_calls=97, model_tokens=81_000, days=(),
+    topics=(
+        ThinTopic(passage="faq-need-reset-password-rotate-api", handed_over=12, answered=31),
+        ThinTopic(passage="introduction-breach-openai-systems-chat-api", handed_over=7, answered=2),
+    ),
+)  # fmt: skip
+COLUMNS = "@media(min-width:900px){body{columns:2;column-gap:24px}}"
 
 
 def page() -> str:
@@ -63,7 +75,7 @@ def page() -> str:
             actions=words.actions, kind="edit",
         ),
         "snooze": modals.choose_snooze(one, words.snooze_minutes),
-        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full_case(one, []), "wrong": modals.report_wrong_answer(1),
+        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full_case(one, [], transcript=[TranscriptEntry(at=AT, text="Were chats read?"), TranscriptEntry(at=AT, mail=b"\n\nNo."), TranscriptEntry(at=AT, message_id=7)]), "wrong": modals.report_wrong_answer(1),
     }  # fmt: skip
     found += [render_article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -101,7 +113,20 @@ def page() -> str:
     urgent = home_list(
         CasePage(cases=[], total=0),
         CasePage(
-            cases=[case(reminders=1, owner="slack:U0ALICE", language="de")] * 15,
+            cases=[
+                case(
+                    reminders=1,
+                    owner="slack:U0ALICE",
+                    language="de",
+                    topic="faq-need-reset-password-rotate-api",
+                    questions=(
+                        asked(
+                            text="Muss ich jetzt mein Kennwort ändern, obwohl ich noch keine Nachricht von Ihnen bekommen habe?"
+                        ),
+                    ),
+                )
+            ]
+            * 15,
             total=400,
             number=3,
         ),
@@ -119,7 +144,7 @@ def page() -> str:
     found.append(render_article("App Home", view["blocks"], view))
     found += _more(cards)
     body = "\n".join(found)
-    return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
+    return f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
 
 
 def home_list(mine: CasePage, unclaimed: CasePage, chosen: str = "") -> HomeList:
@@ -149,8 +174,18 @@ def _more(cards: Cards) -> list[str]:
     lists = list_cases(
         cards, queue, "What waits for a person", "Nothing.", "/incident queue", now=NOW
     )
+    alike = [one for one in states() if one.open]
+    acts = {
+        "assign": staff_windows.assign_case(bad),
+        "saved reply": staff_windows.choose_snippet(bad, read_snippets(KNOWLEDGE)),
+        "several": staff_windows.choose_cases(bad, alike, "Were passwords exposed?", text="Dear all, …"),
+        "several, check": staff_windows.confirm_several(12, alike, text="Dear all, we name no law firm.", text_id=1, warnings=["it names evil.example"]),
+    }  # fmt: skip
+    digest = render_digest(ACTIVITY, cards.topics, 2.0, NOW)
+    shown = [render_article(name, view["blocks"], view) for name, view in acts.items()]
     note = pasted_note(PastedSecretMessage(message_id=1, kinds=("api_key",)))
     return [
+        *shown, render_article("the digest of a morning", digest.blocks),
         render_article("queue", lists), render_article("a pasted secret", note.blocks),
         render_article("a hostile mail", cards.render(bad).blocks), render_article("a long mail", long["blocks"], long),
     ]  # fmt: skip

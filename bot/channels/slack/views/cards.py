@@ -259,7 +259,7 @@ def _open_parts(case: Case) -> Iterator[Block]:
     waiting = [q.text for q in case.questions if q.kind == "escalation"]
     if case.replied:
         at = b.absolute_time(case.replied.at)
-        about = "the desk's answer to" if done else "that a person will answer."
+        about = "the desk's answer to:" if done else "that a person will answer."
         yield b.markdown(f"📤 *Already sent*, {at}: {about}")
         if done:
             yield _parts(done)

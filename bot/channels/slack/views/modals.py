@@ -76,7 +76,8 @@ def confirm_sending(case: Case, *, kind: str, text: str, text_id: int) -> View:
     """Return the modal for the last check: the recipient and every word of the mail."""
     blocks = [
         b.markdown(
-            "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
+            "*Send now* sends this as one mail. Read it once more: until it leaves, a few seconds "
+            "later, *Undo* on the card takes it back, and then nobody can."
         ),
         b.plain_small_print(f"To: {case.sender}"),
         *b.preformatted_all(text),

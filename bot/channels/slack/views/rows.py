@@ -28,9 +28,10 @@ LANGUAGE_NAMES = {
 class CaseRow:
     """A case in a list, in words.
 
-    `topic` is the heading of the nearest passage, or the reason where none is near; `words` are the
-    asker's first words, masked. `age` and `left` are durations such as `3 h`; `left` is empty where
-    nothing is due, and how long ago it was due where the case is `overdue`.
+    `topic` is the heading of the nearest passage, or the reason where none is near, and then
+    `reason` is empty; `words` are the asker's first words, masked. `age` and `left` are durations
+    such as `3 h`; `left` is empty where nothing is due, and how long ago it was due where the case
+    is `overdue`.
     """
 
     topic: str
@@ -48,9 +49,9 @@ def describe_case(case: Case, topics: dict[str, str], texts: StaffTexts, now: da
     reason = texts.reasons[EscalationReason(case.reason)].title
     due = datetime.fromisoformat(case.due_at) - now if case.open and case.due_at else None
     return CaseRow(
-        topic=topics.get(case.topic) or _sentence(reason),
+        topic=topics.get(case.topic, _sentence(reason)),
         words=truncate(" ".join(first_words(case).split()), MAX_WORDS_CHARACTERS),
-        reason=reason,
+        reason=reason if case.topic in topics else "",
         urgency=texts.priorities[Priority(case.priority)],
         language=name_language(case.language),
         age=format_age(now - datetime.fromisoformat(case.opened_at)),
