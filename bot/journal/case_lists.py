@@ -18,7 +18,8 @@ class CaseFilter:
     """Which cases a list shows; by default every open one.
 
     `owner` is one person, empty for cases that nobody has, None for any. `topics` are ids of
-    passages, and `words` must all stand in the mail, its subject or the address of its sender.
+    passages, `sender` is an address, and `words` must all stand in the mail, its subject or the
+    address of its sender.
     With `closed`, decided cases are shown after the open ones.
     """
 
@@ -27,6 +28,7 @@ class CaseFilter:
     topics: frozenset[str] | None = None
     language: str = ""
     words: tuple[str, ...] = ()
+    sender: str = ""
     closed: bool = False
 
 
@@ -86,6 +88,8 @@ def _conditions(wanted: CaseFilter) -> list["sql.ColumnElement[bool]"]:
         where.append(escalation.c.topic.in_(wanted.topics))
     if wanted.language:
         where.append(escalation.c.language == wanted.language)
+    if wanted.sender:
+        where.append(message.c.sender == wanted.sender)
     return where + [_holds(word) for word in wanted.words]
 
 

@@ -75,7 +75,9 @@ class CaseOpener:
         same = sql.select(escalation.c.id).join(message).where(
             message.c.conversation_id == this.scalar_subquery(), escalation.c.state == "open"
         ).order_by(escalation.c.id)  # fmt: skip
-        case_id = db.execute(same.limit(1)).scalar()
+        case_id = (
+            db.execute(same.limit(1)).scalar() or db.execute(_merged_into(message_id)).scalar()
+        )
         if case_id is None:
             of_anybody = db.execute(
                 open_cases(thread_of(message_id)).limit(MAX_OPEN_CASES_PER_THREAD)
@@ -128,3 +130,17 @@ class CaseOpener:
         if self._limits is None:
             return ""
         return after(self._clock, 60 * self._limits.due_minutes[priority])
+
+
+def _merged_into(message_id: int) -> sql.Select[int]:
+    """Return a query for the open case that staff merged this conversation's case into."""
+    this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
+    target = escalation.alias("target")
+    query = sql.select(target.c.id).select_from(
+        escalation.join(target, target.c.id == escalation.c.case_id).join(
+            message, message.c.id == escalation.c.message_id
+        )
+    )
+    return query.where(
+        message.c.conversation_id == this.scalar_subquery(), target.c.state == "open"
+    ).limit(1)

@@ -90,6 +90,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
         topic=row.topic, language=row.language, replied=_delivery(replies.get(row.message_id)),
         earlier=earlier, earlier_action=earlier_action,
+        joined=row.case_id if row.state == "joined" else None,
         attachments=tuple(json.loads(row.headers).get("attachments", "").splitlines()),
     )  # fmt: skip
 
@@ -114,9 +115,10 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided at `since` or later, by case id.
+    It covers open cases and those decided or merged at `since` or later, by case id.
     """
-    recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since)
+    merged = sql.and_(escalation.c.state == "joined", escalation.c.touched_at >= since)
+    recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since, merged)
     rows = db.execute(CASE.where(recent).order_by(escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
     return {row.id: _stamp(row, mails.get(row.message_id)) for row in rows}

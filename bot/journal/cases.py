@@ -17,7 +17,7 @@ from bot.journal.case_lists import (
     count_topics,
     find_cases,
 )
-from bot.journal.case_opening import CaseOpener
+from bot.journal.case_opening import JOINED, CaseOpener
 from bot.journal.case_queries import (
     CASE,
     LATER,
@@ -40,7 +40,15 @@ from bot.journal.records import (
     Stage,
 )
 from bot.journal.slack_outbox import REMINDER, waiting
-from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
+from bot.journal.tables import (
+    conversation,
+    decision,
+    escalation,
+    message,
+    outbox,
+    outcome,
+    slack_outbox,
+)
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
 
 EnqueueJob = Callable[[sql.Connection, int], None]
@@ -238,7 +246,9 @@ class Cases:
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
-            if row is None or row.state == "open" or (version and version_of(row) != version):
+            if row is None or row.state in ("open", JOINED):
+                return False
+            if version and version_of(row) != version:
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
             due = self._opener.due_at(Priority(row.priority))
@@ -267,11 +277,47 @@ class Cases:
             append_audit(db, self._now(), actor, "undone", row.message_id)
         return True
 
+    def merge(self, case_id: int, into: int, *, actor: str, version: str) -> bool:
+        """Make a case part of another open case of the same sender; return False if it cannot be.
+
+        It is answered with the other one, which becomes as urgent as the more urgent of the two and
+        due no later. Nobody else may own either, and the case must still have `version`.
+        """
+        with writing(self._engine) as db:
+            rows = {number: self._lock(db, number) for number in sorted({case_id, into})}
+            this, other = rows[case_id], rows[into]
+            if this is None or other is None or not _may_merge(this, other, actor, version):
+                return False
+            urgent = max(other, this, key=lambda row: Priority(row.priority).urgency)
+            due = min(filter(None, (this.due_at, other.due_at)), default="")
+            parts = escalation.update().where(escalation.c.case_id == case_id)
+            db.execute(parts.values(case_id=into))
+            self._update(db, this, state=JOINED, case_id=into)
+            self._update(
+                db, other, priority=urgent.priority, reason=urgent.reason, due_at=due, reminders=0
+            )
+            append_audit(db, self._now(), actor, f"merged into:{into}", this.message_id)
+        return True
+
     def has_claimed_case(self, message_id: int) -> bool:
-        """Return whether a person has claimed an open case of this message's thread."""
+        """Return whether a person has claimed an open case of this message's thread.
+
+        A case of the thread that was merged counts as the case that it became a part of.
+        """
+        target = escalation.alias("target")
+        merged = (
+            sql.select(target.c.id)
+            .select_from(escalation.join(target, target.c.id == escalation.c.case_id))
+            .join(message, message.c.id == escalation.c.message_id)
+            .join(conversation)
+            .where(
+                conversation.c.thread == thread_of(message_id), target.c.state == "open",
+                target.c.owner != "",
+            )
+        )  # fmt: skip
         query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
         with reading(self._engine) as db:
-            return db.execute(query.limit(1)).first() is not None
+            return any(db.execute(each.limit(1)).first() is not None for each in (query, merged))
 
     def has_asked_for_person(self, message_id: int) -> bool:
         """Return whether an earlier message of the same conversation asked for a person."""
@@ -339,6 +385,17 @@ class Cases:
 
     def _now(self) -> str:
         return stamp(self._clock())
+
+
+def _may_merge(this: Any, other: Any, actor: str, version: str) -> bool:
+    """Return whether a person may make a case part of another one; both are rows of `CASE`."""
+    both_open = this.id != other.id and this.state == other.state == "open"
+    return (
+        both_open
+        and this.sender == other.sender
+        and _fits(this, actor, version)
+        and other.owner in ("", actor)
+    )
 
 
 def _fits(row: Any, actor: str, version: str) -> bool:

@@ -201,6 +201,7 @@ class Case:
     replied: Delivery | None = None  # the automatic reply to its first mail, if one went out
     earlier: int = 0  # other cases of the same sender, and how the last decided one ended
     earlier_action: str = ""
+    joined: int | None = None  # the case that it is a part of
     attachments: tuple[str, ...] = ()  # the names of attached files
 
     @property

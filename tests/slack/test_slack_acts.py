@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.slack.test_slack_cards import BAIT, case, hostile
-from tests.support.desk_messages import received
-from tests.support.slack_stand import Stand, standing
+from tests.support.desk_messages import handle, received
+from tests.support.slack_stand import QUOTED, Stand, standing
 
 ME = f"slack:{ALICE}"
 TEXT = "Dear all, no keys were exposed."
@@ -182,6 +183,44 @@ def test_several_cases_are_closed_together_without_a_mail(stand: Stand) -> None:
     assert stand.desk.deliver() == 0
 
 
+def test_two_cases_of_one_person_become_one(stand: Stand) -> None:
+    first, second = stand.held(key="k1"), stand.held(f"{QUOTED} Hello?", key="k2")
+    other = stand.held(key="k3", sender="bo@example.org")
+    stand.says(
+        ALICE, "more", f"merge:{stand.value(other)}", "no other open case of the same sender"
+    )
+    stand.until(lambda: len(stand.side.cards()) == 3)
+    window = more(stand, ALICE, "merge", second)
+    for into in (other, second, 99):
+        pick = chosen("into", selected_option={"value": str(into)})
+        assert "Nothing was merged" in json.dumps(stand.side.submit(ALICE, window, pick))
+    pick = chosen("into", selected_option={"value": str(first)})
+    for _ in range(2):
+        assert stand.side.submit(ALICE, window, pick) == {"response_action": "clear"}
+    merged = stand.read(second)
+    assert (merged.open, merged.joined) == (False, first)
+    assert stand.desk.journal.cases.list_open_ids() == [first, other]
+    stand.until(lambda: stand.shows(f"Part of case {first}"))
+    stand.until(lambda: "Hello?" in json.dumps(list(stand.side.messages.values())))
+    assert not stand.desk.journal.cases.reopen(second, actor=ME)
+
+
+def test_a_later_mail_of_a_merged_conversation_comes_to_the_same_case(stand: Stand) -> None:
+    first, second = stand.held(key="k1"), stand.held(f"{QUOTED} Hello?", key="k2")
+    version = stand.read(second).version
+    assert stand.desk.journal.cases.merge(second, first, actor=ME, version=version)
+    stand.side.click(BOB, "claim", f"{first}:")
+    stand.until(lambda: stand.read(first).owner)
+    earlier = stand.desk.journal.read_message(stand.read(second).message_id)
+    handle(stand.desk, replace(received(QUOTED, "k4"), thread_key=earlier.thread_key))
+    assert stand.desk.journal.cases.list_open_ids() == [first]
+    assert stand.desk.deliver() == 0
+    assert stand.mails() == []
+    stand.reply(BOB, first, TEXT)
+    stand.desk.deliver()
+    assert len(stand.mails()) == 1
+
+
 def test_a_case_without_a_topic_has_no_others(stand: Stand) -> None:
     number = stand.case()
     stand.says(ALICE, "more", f"several:{stand.value(number)}", "no topic to share")
@@ -199,6 +238,7 @@ def test_no_text_breaks_these_windows() -> None:
             1, many, text="".join(BAIT) * 40, text_id=3, warnings=[f"it names {b}" for b in BAIT]
         ),
         staff_windows.confirm_several(1, many, text="", text_id=3, warnings=()),
+        staff_windows.choose_merge(many[0], many),
     ):  # fmt: skip
         assert view_limits(view) == "", view["title"]
         hostile(view["blocks"])

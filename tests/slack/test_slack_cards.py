@@ -84,6 +84,7 @@ def states() -> list[Case]:
         case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
+        case(Stage.CLOSED, joined=3),
         case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
         case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
     ]  # fmt: skip
@@ -123,12 +124,12 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
     assert limits(drawn.blocks) == ""
     kinds = [b.get("block_id") or b["type"] for b in drawn.blocks]
     assert kinds[:3] == ["header", "standing", "context"]
-    assert kinds[-2:] == ["decide", "handle"]
+    assert kinds[-2:] == (["divider", "decide"] if each.joined else ["decide", "handle"])
     assert ("approve" in json.dumps(drawn.blocks)) == (
         each.open and each.can_approve and len(each.draft) < 5000
     )
     assert ("Review & send" in json.dumps(drawn.blocks)) == (len(each.draft) > 5000)
-    assert ("Reopen" in json.dumps(drawn.blocks)) != each.open
+    assert ("Reopen" in json.dumps(drawn.blocks)) == (not each.open and not each.joined)
     assert "ana" not in drawn.text
     assert "ana@" not in "".join(texts(drawn.blocks))
     assert drawn.text.startswith("Case 12, ")

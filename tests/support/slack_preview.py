@@ -178,6 +178,7 @@ def _more(cards: Cards) -> list[str]:
     acts = {
         "assign": staff_windows.assign_case(bad),
         "saved reply": staff_windows.choose_snippet(bad, read_snippets(KNOWLEDGE)),
+        "merge": staff_windows.choose_merge(bad, alike[:2]),
         "several": staff_windows.choose_cases(bad, alike, "Were passwords exposed?", text="Dear all, …"),
         "several, check": staff_windows.confirm_several(12, alike, text="Dear all, we name no law firm.", text_id=1, warnings=["it names evil.example"]),
     }  # fmt: skip

@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 
 FAST = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, undo=0.0, backoff=(0.05,))
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
-DOUBTFUL = "What about my invoices?"  # a passage is near, and may not answer it
+DOUBTFUL = "Were the passwords of my printer exposed?"  # a passage is near, and may not answer it
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 
 

@@ -187,7 +187,7 @@ class ButtonHandler:
                 self._decide(case, rest, payload, action=CaseAction.RESOLVED, text="")
             case "not_ours":
                 self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
-            case "assign" | "snippet" | "several":
+            case "assign" | "snippet" | "several" | "merge":
                 self._open_act(action, case, payload)
             case "edit" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)

@@ -20,6 +20,8 @@ CLOSE: Ack = {"response_action": "clear"}  # every open window
 MAX_TOGETHER = 100  # cases that can be decided at once; a menu of Slack has no more
 NO_SNIPPETS = "There are no saved replies. Put them into `snippets/en.yaml` of the knowledge."
 NO_TOPIC = "No passage of the post is near to this case, so there is no topic to share."
+NO_OTHERS = "There is no other open case of the same sender that you may decide."
+NOT_MERGED = "One of the two has changed or belongs to somebody else. Nothing was merged."
 CHOOSE, WRITE = "Choose at least one case.", "Write what they shall get, or choose to close them."
 CHANGED = "The case has changed: it was not assigned. Look at the card again."
 DONE = "✅ *{count} of {all} cases* are {what}."
@@ -37,6 +39,7 @@ class StaffActs:
         self.submissions: Mapping[str, Callable[[Mapping[str, Any], dict[str, Any], str], Ack]] = {
             "assign": self._assign,
             "snippet": self._take_snippet,
+            "merge": self._merge,
             "several": self._check_several,
             "decide_several": self._decide_several,
         }
@@ -49,6 +52,12 @@ class StaffActs:
             case "snippet":
                 snippets = read_snippets(self.desk.knowledge.folder)
                 return staff_windows.choose_snippet(case, snippets) if snippets else NO_SNIPPETS
+            case "merge":
+                wanted = CaseFilter(sender=case.sender)
+                found = self.cases.find(wanted, limit=MAX_TOGETHER).ids
+                read = (self.cases.read(i) for i in found if i != case.id)
+                others = [c for c in read if c and c.owner in ("", me)]
+                return staff_windows.choose_merge(case, others) if others else NO_OTHERS
             case _:
                 if not case.topic:
                     return NO_TOPIC
@@ -114,6 +123,15 @@ class StaffActs:
         text = snippets[int(number)].text
         later = self.store.list_follow_ups(case.message_id)
         return _next(modals.edit_reply(case, kind="edit", text=text, later=later))
+
+    def _merge(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
+        case, chosen = self._read(remembered), modals.read_choice(dict(view), "into")
+        into = int(chosen) if chosen.isdecimal() else 0
+        if case is None:
+            return _say(case, NOT_MERGED)
+        version = str(remembered.get("v"))
+        done = self.cases.merge(case.id, into, actor=me, version=version)
+        return CLOSE if done or case.joined == into else _say(case, NOT_MERGED)
 
     def _check_several(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, text = self._read(remembered), modals.read_text(dict(view))

@@ -11,7 +11,7 @@ from bot.journal import Case, OutboxState
 # What the menu at the end of the row offers, by the name of the act.
 MORE = (
     ("assign", "Assign to somebody"), ("snippet", "Saved reply"),
-    ("several", "Answer or close several together"),
+    ("several", "Answer or close several together"), ("merge", "Merge with another of theirs"),
 )  # fmt: skip
 NOBODY = "The case is closed and nobody gets a mail. You can reopen it."
 
@@ -38,7 +38,8 @@ def closed_case_buttons(case: Case) -> Iterator[Block]:
     yield b.button_row("decide", [b.button("Show all", "show", value)])
     waits = case.delivery is not None and case.delivery.state is OutboxState.READY
     undo = [b.button("Undo: do not send", "undo", value, style="danger")]
-    yield b.button_row("handle", [*(undo if waits else ()), _reopen(value)])
+    if not case.joined:
+        yield b.button_row("handle", [*(undo if waits else ()), _reopen(value)])
 
 
 def _approve(case: Case, offer: DraftOffer, value: str, style: str) -> Block:

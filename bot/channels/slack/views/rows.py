@@ -24,6 +24,16 @@ LANGUAGE_NAMES = {
 }  # fmt: skip
 
 
+STAGE_WORDS = {
+    Stage.OPEN: "nobody has it",
+    Stage.CLAIMED: "taken",
+    Stage.SNOOZED: "put off",
+    Stage.WAITING: "waits for details from the user",
+    Stage.DECIDED: "answered",
+    Stage.CLOSED: "closed without a mail",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRow:
     """A case in a list, in words.
@@ -110,19 +120,7 @@ def format_age(waited: timedelta) -> str:
 
 def describe_stage(case: Case) -> str:
     """Return how far a case is, without the name of who has it."""
-    match case.stage:
-        case Stage.OPEN:
-            return "nobody has it"
-        case Stage.CLAIMED:
-            return "taken"
-        case Stage.SNOOZED:
-            return "put off"
-        case Stage.WAITING:
-            return "waits for details from the user"
-        case Stage.DECIDED:
-            return "answered"
-        case Stage.CLOSED:
-            return "closed without a mail"
+    return f"part of case {case.joined}" if case.joined else STAGE_WORDS[case.stage]
 
 
 def _sentence(words: str) -> str:

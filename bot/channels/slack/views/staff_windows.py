@@ -91,6 +91,19 @@ def confirm_several(
     return build_modal("decide_several", f"{len(chosen)} cases", blocks, metadata, submit=yes)
 
 
+def choose_merge(case: Case, others: Sequence[Case]) -> View:
+    """Return the window to choose the case of the same sender that a case becomes a part of."""
+    blocks: list[b.Block] = [
+        b.markdown(
+            f"Case {case.id} becomes a part of the one that you choose, and its mail stands in the "
+            "thread there. Nothing is sent; they get one answer to both. It cannot be undone."
+        ),
+        b.menu("into", "Which case of theirs?", [(str(each.id), _option(each)) for each in others]),
+    ]
+    metadata = {"case": case.id, "v": case.version}
+    return build_modal("merge", f"Case {case.id}: merge", blocks, metadata, submit="Merge")
+
+
 def _option(case: Case) -> str:
     words = truncate(" ".join(defang(first_words(case)).split()), 48)
     return f"{case.id} · {words} · {mask_address(case.sender)}"
