@@ -35,10 +35,13 @@ $(VENV)/.done: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Needs uv; only for whoever changes the dependencies.
+# Needs uv; only for whoever changes the dependencies. The second lock is for an installation that only runs
+# the desk: the same versions without the tools of the tests.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 	  --extra test --extra build --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
+	  --constraints requirements.lock --extra build --no-annotate --output-file requirements-runtime.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) var

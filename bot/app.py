@@ -1,8 +1,8 @@
 """Composition root: the only place that constructs adapters and the Desk."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -14,14 +14,17 @@ from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fi
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
+from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
-from bot.errors import DeliveryError, MissingError
-from bot.files import close_home, locked
+from bot.domain import HealthLine
+from bot.errors import DeliveryError, MissingError, SettingsError
+from bot.files import close_home, locked, read_installation_key
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
-from bot.ports import Judge, Lookup, MailOut, Retriever, Selector
+from bot.ports import Judge, Lookup, MailArchive, MailOut, Retriever, Selector
 from bot.settings import MailKind
+from bot.text.incident_names import set_incident_names
 
 if TYPE_CHECKING:
     from bot.adapters.cached_encoder import CachedEncoder
@@ -32,12 +35,27 @@ if TYPE_CHECKING:
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
     from bot.channels.slack import Slack
+    from bot.corpus.changes import ChangeKind
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
+    from bot.recall import Recall
     from bot.settings import Settings
 
 STAMP = "index.version"
+LEARNED = "index.learned"  # what the index was made from, for `doctor`
+INCIDENT = "incident"  # the file of a home that names its incident
+NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
+NO_RECEIVER_SET = (
+    "DESK_AUTHSERV_ID is not set, so nobody proves who sends a mail: every mail is held for a "
+    "person. Set it to the name in the Authentication-Results headers of your mail server"
+)
+EVERYBODY_ACCEPTED = (
+    "DESK_AUTHSERV_ID=none: nobody proves who sends a mail, and the owner accepts that replies can "
+    "go to people whose address somebody else used"
+)
+RESTORED = "restored"  # in the audit, when a backup was restored
+LOOK_FIRST_SECONDS = 7 * 86_400  # how long each reply is looked up before it is sent, after that
 
 
 class Parts(TypedDict, total=False):
@@ -74,6 +92,7 @@ class App:
         """KnowledgeError where it is wrong, or names our own mailbox as a person's."""
         knowledge = load(self.settings.knowledge)
         knowledge.incident.check_apart(self.settings.address)
+        set_incident_names(knowledge.incident.names)
         return knowledge
 
     @cached_property
@@ -87,6 +106,11 @@ class App:
         self.index()
         return read_fit(self._fit_file)
 
+    @property
+    def learned(self) -> Learned | None:
+        """What the index in the home was made from; None where there is none."""
+        return Learned.read(self.settings.home / LEARNED)
+
     def _kept_fit(self) -> Fit | None:
         """What an earlier run learned from this very knowledge, if it can still be read.
 
@@ -99,6 +123,17 @@ class App:
         except MissingError as error:
             self.say(f"warning: {error}")
             return None
+
+    def _claim_home(self) -> None:
+        """Note whose home this is; SettingsError where it is that of another incident."""
+        key, note = self.knowledge.incident.key, self.settings.home / INCIDENT
+        if not key:
+            return
+        held = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+        if held and held != key:
+            raise SettingsError(_of_another(key, held, str(self.settings.home), "DESK_HOME"))
+        if not held:
+            note.write_text(f"{key}\n", encoding="utf-8")
 
     @cached_property
     def encoder(self) -> "CachedEncoder":
@@ -162,7 +197,14 @@ class App:
         from bot.journal import Journal
 
         close_home(self.settings.home)
-        return Journal(self.settings.database, limits=self.limits)
+        self._claim_home()
+        journal = Journal(self.settings.database, limits=self.limits, key=self.installation_key)
+        if key := self.knowledge.incident.key:
+            held = journal.name_incident(key)
+            if held != key:
+                journal.close()
+                raise SettingsError(_of_another(key, held, "the database", "DESK_DATABASE_URL"))
+        return journal
 
     @cached_property
     def jobs(self) -> "Jobs":
@@ -195,26 +237,41 @@ class App:
 
         return MailRuleContext(
             own=self.settings.own_addresses,
-            authserv_id=self.settings.authserv_id,
+            authserv_id=self.settings.receiver,
             local=self.settings.mail is MailKind.LOCAL,
+            needs_receiver=self.settings.needs_receiver,
             is_sent=self._sent_by_us,
+            key=self.installation_key,
         )
+
+    @cached_property
+    def installation_key(self) -> bytes:
+        """The secret of this installation: it signs our mails and hashes whom we answered."""
+        close_home(self.settings.home)
+        return read_installation_key(self.settings.home)
+
+    @cached_property
+    def sender_check(self) -> HealthLine:
+        """Who authenticates the senders of mails, in words."""
+        settings = self.settings
+        says = f"authentication results of {settings.receiver}"
+        if settings.needs_receiver:
+            says = NO_RECEIVER_SET
+        elif not settings.receiver:
+            says = EVERYBODY_ACCEPTED if settings.accepts_any_sender else NO_AUTHENTICATION
+        return HealthLine(name="sender", good=not settings.needs_receiver, says=says)
 
     def _sent_by_us(self, header: str) -> bool:
         """Is this the Message-ID of a mail of ours? Any other id needs no journal."""
-        return bool(self.own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
+        from bot.channels.mail.marks import find_own_ids
+
+        return bool(find_own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
 
     def was_sent(self, header: str) -> bool | None:
         """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
         with closing(self._imap()) as mailbox, suppress(DeliveryError):
             return mailbox.has(header) or None
         return None
-
-    def own_ids(self, raw: bytes) -> list[str]:
-        """The Message-IDs of this desk's mails that a report quotes."""
-        from bot.channels.mail.compose import own_ids
-
-        return own_ids(raw, self.settings.address)
 
     def records(self) -> list[Record]:
         """Every representation: the wordings, and each passage's heading and sentences."""
@@ -227,6 +284,7 @@ class App:
         learned belongs to this very knowledge.
         """
         close_home(self.settings.home)
+        self._claim_home()
         # Two processes that write into one embedded index at once leave it damaged.
         with locked(self.settings.chroma.resolve().with_suffix(".lock")):
             return self._index()
@@ -242,6 +300,7 @@ class App:
         elif not kept:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
+        Learned.of(self.knowledge).write(self.settings.home / LEARNED)
         part = self.settings.home / f"{STAMP}.{os.getpid()}.part"
         part.write_text(self._index_version, encoding="utf-8")
         part.replace(self.settings.home / STAMP)  # last: what it names is complete
@@ -259,15 +318,38 @@ class App:
         from bot.desk import Desk
 
         out, was_sent = self._out()
-        return Desk(
+        # What stands in the post today is kept, so that it can be corrected when it changes.
+        self.journal.corrections.record_passages(self.knowledge.post.passages)
+        desk = Desk(
             knowledge=self.knowledge,
             responder=self.responder,
             journal=self.journal,
             outbound=self.outbound,
-            compose=Composer(self.settings.address).reply,
+            compose=Composer(
+                self.settings.address, links=self.knowledge.notes.links, key=self.installation_key
+            ).reply,
             out=out,
             was_sent=was_sent,
         )
+        desk.looks_first = self.journal.count_recent(RESTORED, LOOK_FIRST_SECONDS) > 0
+        return desk
+
+    def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
+        """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
+        from bot.recall import Recall
+
+        desk, reader = self.desk, self._transferred()
+        vector = self.encoder.embed_query
+
+        def rank_units(question: str) -> list[tuple[str, str]]:
+            ranked = reader.rank_units(vector(question), question) if reader else []
+            return [(unit.passage, unit.text) for unit, _ in ranked]
+
+        return Recall(
+            knowledge=self.knowledge, journal=self.journal, responder=self.responder,
+            outbound=self.outbound, compose=desk.compose,
+            rank_units=rank_units if reader else None, decided=decided,
+        )  # fmt: skip
 
     @cached_property
     def slack(self) -> "Slack | None":
@@ -297,6 +379,7 @@ class App:
             access,
             self.desk,
             home=self.settings.home,
+            sender_check=self.sender_check,
             enqueue_job=self.jobs.enqueue_decision_delivery,
             model=model,
         )
@@ -322,6 +405,19 @@ class App:
         out = MaildirOut(self.folder("sent"))
         return out, out.was_sent
 
+    @contextmanager
+    def mail_archives(self) -> "Iterator[list[MailArchive]]":
+        """Give the places where raw mails lie: the folders here, and those of a real mailbox."""
+        from bot.channels.mail.local import LocalMailbox
+
+        folder = self.settings.home / "mail"
+        archives: list[MailArchive] = [LocalMailbox(folder)] if folder.exists() else []
+        if self.settings.mail is MailKind.LOCAL:
+            yield archives
+            return
+        with closing(self._imap()) as mailbox:
+            yield [*archives, mailbox]
+
     def check_mail(self) -> None:
         """SettingsError for a setting of the real mailbox that cannot be right."""
         if self.settings.mail is MailKind.LOCAL:
@@ -340,7 +436,7 @@ class App:
 
         out = SmtpOut(self.settings.relay, address=self.settings.address)
         with closing(self._imap()) as mailbox:
-            yield from selftest(mailbox, out, authserv_id=self.settings.authserv_id)
+            yield from selftest(mailbox, out, authserv_id=self.settings.receiver)
 
     def _imap(self) -> "ImapMailbox":
         from bot.channels.mail.imap import ImapMailbox
@@ -358,8 +454,13 @@ class App:
         vector, threshold = self.encoder.embed_query, self.settings.threshold
         if self.fit:
             return FittedJudge(fit=self.fit, vector=vector, threshold=threshold)
+        reader = self._transferred()
+        return TransferredJudge(reader=reader, vector=vector) if reader else self._candidates
+
+    def _transferred(self) -> TransferJudge | None:
+        """What other incidents taught; None where the vectors are not those it was learned with."""
         if not self.settings.own_embeddings:
-            return self._candidates  # the maps that other incidents taught fit our own vectors only
+            return None
         post = self.knowledge.post
         index = UnitIndex.of(
             units_of(post.passages),
@@ -367,8 +468,7 @@ class App:
             encoder=self.encoder.name,
             embed=self.encoder.vectors,
         )
-        reader = TransferJudge(index, read_transfer(), threshold=threshold)
-        return TransferredJudge(reader=reader, vector=vector)
+        return TransferJudge(index, read_transfer(), threshold=self.settings.threshold)
 
     def _retriever(self) -> Retriever:
         if not self.once:
@@ -411,3 +511,11 @@ class App:
     @property
     def _index_version(self) -> str:
         return f"4.{VERSION} {self.encoder.name} {self.knowledge.question_version}"
+
+
+def _of_another(key: str, held: str, what: str, setting: str) -> str:
+    return (
+        f"{what} holds the desk of the incident {held!r}, and the knowledge folder is about "
+        f"{key!r}; give each incident its own {setting}, or, if they are one incident, write its "
+        "key in incident.yaml"
+    )

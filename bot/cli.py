@@ -4,9 +4,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from typing_extensions import override
 
 from bot.errors import DeskError, InputError, MissingError
 from bot.files import keep_files_private
@@ -14,12 +18,6 @@ from bot.files import keep_files_private
 if TYPE_CHECKING:
     from bot.app import App
 
-TELEMETRY_OFF = {
-    "ANONYMIZED_TELEMETRY": "False",
-    "LANGSMITH_TRACING": "false",
-    "LANGCHAIN_TRACING_V2": "false",
-    "HF_HUB_OFFLINE": "1",
-}
 DONE, FAILED, BAD, MISSING = 0, 1, 2, 3  # exit codes
 
 
@@ -31,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     keep_files_private()
     try:
-        run: Callable[[argparse.Namespace], int] = arguments.run
-        return run(arguments)
+        return _run(arguments)
     except KeyboardInterrupt:
         return DONE
     except BrokenPipeError:
@@ -80,7 +77,7 @@ def ask(arguments: argparse.Namespace) -> int:
         return DONE
     _print(reply)
     lines = [*rows(response), *describe_consultation(response), *explained]
-    _print("\n".join(f"# {line}" for line in lines))
+    _print_rows(f"# {line}" for line in lines)
     return DONE
 
 
@@ -94,7 +91,7 @@ def mail_check(arguments: argparse.Namespace) -> int:
 
 
 def redact(arguments: argparse.Namespace) -> int:
-    """Mask secrets."""
+    """Mask secrets; the names of the incident are none."""
     from bot.commands.public_json import span_json, text_of
     from bot.redact import redact as mask
 
@@ -102,6 +99,8 @@ def redact(arguments: argparse.Namespace) -> int:
         masked = mask(text_of(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
+    with suppress(DeskError):  # masking needs no knowledge, but the incident's names are no secrets
+        _ = _app().knowledge
     return _stream(one) if arguments.jsonl else _single(arguments, lambda text: mask(text).text)
 
 
@@ -122,20 +121,57 @@ def guard(arguments: argparse.Namespace) -> int:
     return DONE if check.allowed else FAILED
 
 
-def index(_arguments: argparse.Namespace) -> int:
+def index(arguments: argparse.Namespace) -> int:
     """Bring the index up to date, and say what changed and what was learned."""
-    from bot.commands.doctor import NOTHING_LEARNED
+    from bot.commands.knowledge import index_lines
+
+    for line in index_lines(_app(), ids=arguments.ids):
+        _print(line)
+    return DONE
+
+
+def knowledge_diff(arguments: argparse.Namespace) -> int:
+    """Say what changed from one knowledge folder to another, and what kind of change it is."""
+    from bot.commands.recall import diff_lines
+
+    _print("\n".join(diff_lines(Path(arguments.old), Path(arguments.new))))
+    return DONE
+
+
+def knowledge_recall(arguments: argparse.Namespace) -> int:
+    """List who was told what the post no longer says; --send corrects it, each once."""
+    import getpass
+
+    from bot.commands import recall
+    from bot.corpus.changes import ChangeKind
 
     app = _app()
-    for warning in app.knowledge.warnings:
-        _say(f"warning: {warning}")
-    changed = app.index()
-    _print(
-        f"knowledge {app.knowledge.version}: {len(app.knowledge.passages)} passages, "
-        f"{len(app.knowledge.wordings)} wordings; {changed.added} records added, "
-        f"{changed.removed} removed, {changed.kept} unchanged"
+    decided = recall.decided_kinds(
+        {ChangeKind.WORDING: arguments.wording, ChangeKind.CORRECTION: arguments.correction}, app
     )
-    _print(app.fit.summary if app.fit else NOTHING_LEARNED)
+    if arguments.list:
+        recall.write_list(list(recall.recall_json(app, decided)), Path(arguments.list))
+    if arguments.send:
+        done = recall.send_corrections(
+            app, decided, actor=getpass.getuser(),
+            confirm=lambda shown: _agreed(shown, "send these?", unasked=arguments.yes),
+        )  # fmt: skip
+        _print(done)
+    elif arguments.json:
+        for row in recall.recall_json(app, decided):
+            _print_json(row)
+    else:
+        _print("\n".join(recall.recall_lines(app, decided)))
+    return DONE
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Make a knowledge folder from a published post, and say what was guessed."""
+    from bot.commands.new import fetch, make_folder, read_source
+
+    text = fetch(arguments.url) if arguments.url else read_source(arguments.post)
+    for line in make_folder(Path(arguments.folder), text, arguments.url or ""):
+        _print(line)
     return DONE
 
 
@@ -177,7 +213,7 @@ def queue(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(cases.queue_json(*asked))
     else:
-        _print("\n".join(cases.queue_lines(*asked)))
+        _print_rows(cases.queue_lines(*asked))
     return DONE
 
 
@@ -204,7 +240,7 @@ def decide(arguments: argparse.Namespace) -> int:
     text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
     done = cases.decide(
         _app(), arguments.id, text=text, approve=arguments.approve, anyway=arguments.anyway,
-        confirm=lambda shown: _agreed(shown, unasked=arguments.yes),
+        confirm=lambda shown: _agreed(shown, "send this?", unasked=arguments.yes),
     )  # fmt: skip
     _print(done)
     return DONE
@@ -226,6 +262,86 @@ def report(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def erase(arguments: argparse.Namespace) -> int:
+    """Erase everything that is held about a person, after showing it."""
+    from dataclasses import asdict
+
+    from bot.commands import privacy
+
+    app = _app()
+    with app.mail_archives() as archives:
+        held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
+        shown = "\n".join(privacy.describe_held(app, held))
+        if arguments.dry_run:
+            _print_json({"found": held.count()}) if arguments.json else _print(shown)
+            return DONE
+        if arguments.json and not arguments.yes:
+            raise InputError("--json shows nothing to agree to; say --yes, or --dry-run to look")
+        if not arguments.json and not _agreed(shown, "erase this?", unasked=arguments.yes):
+            raise DeskError("nothing was erased")
+        receipt = privacy.erase(app, held)
+    if arguments.json:
+        _print_json(asdict(receipt))
+    else:
+        _print(f"erased at {receipt.at}; receipt {receipt.person}")
+        for place in receipt.left:
+            _print(f"still named in {place}; run the command again when that is done")
+    return FAILED if receipt.left else DONE
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write what is held about a person to a new folder, as JSON, as text and as mails."""
+    from pathlib import Path
+
+    from bot.commands import privacy
+
+    app = _app()
+    with app.mail_archives() as archives:
+        held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
+        files = privacy.export(app, held, Path(arguments.out))
+    _print(f"{len(files)} files in {arguments.out}")
+    return DONE
+
+
+def backup(arguments: argparse.Namespace) -> int:
+    """Write the whole desk into one file, while it may run."""
+    from pathlib import Path
+
+    from bot.commands.backup import backup as run
+
+    _print("\n".join(run(_app(), Path(arguments.file))))
+    return DONE
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Make the desk of this home from a backup; no desk may be running."""
+    from pathlib import Path
+
+    from bot.commands.backup import restore as run
+
+    for line in run(_app(), Path(arguments.file), replace=arguments.replace):
+        _print(line)
+    return DONE
+
+
+def ledger_verify(arguments: argparse.Namespace) -> int:
+    """Check that no entry of the ledger was changed or is missing."""
+    checked = _app().journal.ledger.check(arguments.head)
+    for fault in checked.faults:
+        _print(f"FAIL  {fault}")
+    _print(f"{checked.entries} entries, head {checked.head}")
+    return FAILED if checked.faults else DONE
+
+
+def ledger_export(arguments: argparse.Namespace) -> int:
+    """Write who was told what, when, under which knowledge, by whom approved."""
+    from bot.commands.ledger import export as run
+
+    for line in run(_app().journal, csv=arguments.csv):
+        sys.stdout.write(line)
+    return DONE
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Check what the desk needs."""
     from dataclasses import asdict
@@ -238,21 +354,33 @@ def doctor(arguments: argparse.Namespace) -> int:
         _print_json({"good": good, "findings": [asdict(f) for f in findings]})
     else:
         for finding in findings:
-            _print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}")
+            _print_rows([f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12}{finding.says}"])
     return DONE if good else FAILED
 
 
-def _agreed(shown: str, *, unasked: bool) -> bool:
-    """Show what would go out and ask; InputError where nobody can be asked."""
+def _agreed(shown: str, question: str, *, unasked: bool) -> bool:
+    """Show what would be done and ask; InputError where nobody can be asked."""
     if not unasked and not sys.stdin.isatty():
-        raise InputError("nobody can be asked here; --yes sends the draft without asking")
+        raise InputError("nobody can be asked here; --yes does it without asking")
     _print(shown)
     if unasked:
         return True
     try:
-        return input("send this? [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line on one line, for it quotes what was typed."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong, and exit with 2."""
+        from bot.text.printable import printable_line
+
+        self.print_usage(sys.stderr)
+        self.exit(BAD, f"{self.prog}: error: {printable_line(message)}\n")
 
 
 def _print(text: str) -> None:
@@ -262,6 +390,13 @@ def _print(text: str) -> None:
     print(printable(text), flush=True)
 
 
+def _print_rows(rows: Iterable[str]) -> None:
+    """Print rows, each on one line whatever the text in it holds."""
+    from bot.text.printable import printable_line
+
+    _print("\n".join(map(printable_line, rows)))
+
+
 def _print_json(value: dict[str, Any]) -> None:
     """Print JSON for a program, as one line of ASCII that no text in it can break."""
     print(json.dumps(value, ensure_ascii=True), flush=True)
@@ -269,22 +404,29 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _app(*, once: bool = False) -> "App":
     from bot.app import App
+    from bot.infra.telemetry import disable_telemetry
     from bot.settings import read_settings
 
-    disable_telemetry()
-    return App(read_settings(), _say, once=once)
+    settings = read_settings()
+    if not settings.telemetry:
+        disable_telemetry()
+    return App(settings, _say, once=once)
 
 
-def disable_telemetry() -> None:
-    """Turn off the telemetry of vendors unless the owner turned it on; call it before imports."""
-    for name, value in TELEMETRY_OFF.items():
-        os.environ.setdefault(name, value)  # noqa: TID251 - a switch that is written, not a setting
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the command, with the knowledge folder that the option names, in its children too."""
+    if arguments.knowledge is not None:
+        if not Path(arguments.knowledge).is_dir():
+            raise InputError(f"--knowledge {arguments.knowledge}: there is no such folder")
+        os.environ["DESK_KNOWLEDGE"] = arguments.knowledge  # noqa: TID251 - written, not read
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return run(arguments)
 
 
 def _say(line: str) -> None:
-    from bot.text.printable import printable
+    from bot.text.printable import printable_line
 
-    print(printable(line), file=sys.stderr, flush=True)
+    print(printable_line(line), file=sys.stderr, flush=True)
 
 
 def _fail(error: Exception, code: int) -> int:
@@ -321,8 +463,9 @@ def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     if jsonl:
         _print_json(result)
     else:
-        line = result.get("error") or f"{result['verdict']:<8}{result['rule_text']}"
-        _print(f"{name}: {line}")
+        said = f"{result.get('verdict'):<8}{result.get('rule_text')} ({result.get('proof')})"
+        line = result.get("error") or said
+        _print_rows([f"{name}: {line}"])
     return BAD if "error" in result else DONE
 
 
@@ -342,12 +485,15 @@ def _explain(into: list[str], app: "App") -> Callable[[Any], None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="incident-desk",
         description="Answers people affected by an incident from the published post alone.",
     )
     version = f"incident-desk {metadata.version('incident-desk')}"
     parser.add_argument("--version", action="version", version=version)
+    parser.add_argument(
+        "--knowledge", metavar="DIR", help="the knowledge folder, in place of DESK_KNOWLEDGE"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def add(
@@ -374,8 +520,16 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, f"echo text | incident-desk {name}")
         command.add_argument("text", nargs="*")
         command.add_argument("--jsonl", action="store_true")
-    add("index", index, "incident-desk index")
+    making = add("new", new, "incident-desk new acme --post statement.html")
+    making.add_argument("folder", metavar="DIR")
+    source = making.add_mutually_exclusive_group(required=True)
+    source.add_argument("--post", metavar="FILE", help="HTML, Markdown or plain text; - is stdin")
+    source.add_argument("--url", metavar="ADDRESS", help="fetch the page, where that is possible")
+    add("index", index, "incident-desk index").add_argument(
+        "--ids", action="store_true", help="list the ids of all passages"
+    )
     add("serve", serve, "incident-desk serve")
+    _add_knowledge(commands, add)
     add("demo", demo, "incident-desk demo --once").add_argument(
         "--once", action="store_true", help="end after the samples"
     )
@@ -407,11 +561,55 @@ def _parser() -> argparse.ArgumentParser:
     reporting = add("report", report, "incident-desk report --since 7d --html report.html")
     reporting.add_argument("--since", default="7d", help="a day such as 2026-11-24, or 7d, or 12h")
     reporting.add_argument("--html", default="", metavar="FILE", help="write a page with plots")
+    erasing = add("erase", erase, "incident-desk erase ana@example.org --dry-run")
+    exporting = add("export", export, "incident-desk export ana@example.org --out ana")
+    for command in (erasing, exporting):
+        command.add_argument("address", metavar="ADDRESS")
+        command.add_argument(
+            "--also", action="append", default=[], metavar="NAME",
+            help="another address or name of the same person; may be repeated",
+        )  # fmt: skip
+    exporting.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
+    erasing.add_argument("--dry-run", action="store_true", help="only show what is held")
+    erasing.add_argument("--json", action="store_true", help="for programs")
+    erasing.add_argument("--yes", action="store_true", help="erase without asking")
+    add("backup", backup, "incident-desk backup desk.tar.gz").add_argument("file", metavar="FILE")
+    restoring = add("restore", restore, "incident-desk restore desk.tar.gz")
+    restoring.add_argument("file", metavar="FILE")
+    restoring.add_argument("--replace", action="store_true", help="in the place of what is here")
+    ledgers = commands.add_parser("ledger", help="who was told what").add_subparsers(
+        required=True, metavar="command"
+    )
+    verifying = add("verify", ledger_verify, "incident-desk ledger verify", ledgers)
+    verifying.add_argument(
+        "--head", default="", metavar="HASH", help="an earlier head, which must still be there"
+    )
+    add("export", ledger_export, "incident-desk ledger export --csv", ledgers).add_argument(
+        "--csv", action="store_true", help="a table in place of a JSON object a line"
+    )
     add("reconcile", reconcile, "incident-desk reconcile")
     add("doctor", doctor, "incident-desk doctor").add_argument(
         "--json", action="store_true", help="for programs"
     )
     return parser
+
+
+def _add_knowledge(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> None:
+    changing = commands.add_parser("knowledge", help="what changed, and who was told otherwise")
+    within = changing.add_subparsers(required=True, metavar="command")
+    comparing = add("diff", knowledge_diff, "incident-desk knowledge diff OLD NEW", within)
+    comparing.add_argument("old", metavar="OLD", help="a knowledge folder")
+    comparing.add_argument("new", metavar="NEW", help="a knowledge folder")
+    recalling = add("recall", knowledge_recall, "incident-desk knowledge recall --send", within)
+    for kind in ("wording", "correction"):
+        recalling.add_argument(
+            f"--{kind}", action="append", default=[], metavar="ID",
+            help=f"this passage changed as a {kind}, whatever was suggested",
+        )  # fmt: skip
+    recalling.add_argument("--list", metavar="FILE", help="write the full list: .csv or .jsonl")
+    recalling.add_argument("--json", action="store_true", help="a JSON object a line")
+    recalling.add_argument("--send", action="store_true", help="send the corrections")
+    recalling.add_argument("--yes", action="store_true", help="without asking")
 
 
 if __name__ == "__main__":

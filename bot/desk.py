@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from bot.answering.reply import compose_reply, subject_of
@@ -60,6 +61,8 @@ RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
 MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
 DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
+# The user has the text already that the desk would quote.
+TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
 CALL_FIRST = (
     "case {case} is not answered by a draft: call whoever decides about it, and then write the "
@@ -103,7 +106,14 @@ class Compose(Protocol):
     """
 
     def __call__(
-        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
+        self,
+        stored: ReceivedMessage,
+        text: str,
+        *,
+        subject: str,
+        turn: str,
+        automatic: bool,
+        language: str = "en",
     ) -> Reply: ...
 
 
@@ -132,6 +142,7 @@ class Desk:
         self.out = out
         self.was_sent = was_sent
         self.worker = f"terminal-{os.getpid()}"
+        self.looks_first = False  # after a restore: what was sent is not known from the journal
         self.on_checkpoint: Callable[[Checkpoint], None] = _ignore
         self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
 
@@ -144,7 +155,8 @@ class Desk:
     def decide_message(self, message_id: int) -> StoredDecision:
         """Decide a stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.read_message(message_id)
-        response = self.responder.respond(self._to_message(message_id, stored))
+        message = self._to_message(message_id, stored)
+        response = self._without_second_sending(self.responder.respond(message), message)
         draft = self._compose_draft(response)
         self.on_checkpoint(Checkpoint.RESPONDED)
         for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
@@ -156,7 +168,7 @@ class Desk:
                 held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         to_say = _without_announced(response, self.journal.cases.announced_priority(message_id))
-        reply = self._compose_automatic(stored, to_say) if to_say.outcomes else None
+        reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
         open_draft = self._compose_draft(_open_part(response)) if reply else draft
 
         def decide_capped(scope: Scope) -> Decision:
@@ -173,6 +185,14 @@ class Desk:
         if decided.cap:
             log.warning("a cap holds a reply", extra={"message_id": message_id, "cap": decided.cap})
         return decided
+
+    def _without_second_sending(self, response: Response, message: Message) -> Response:
+        """Return the response, held for a person where its reply was sent before word for word."""
+        text = compose_reply(response, self.knowledge).split()
+        sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
+        if not text or text not in sent:
+            return response
+        return _all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
@@ -320,20 +340,7 @@ class Desk:
         if not self.journal.mail_outbox.claim(mail.id, self.worker):
             return False
         self.on_checkpoint(Checkpoint.CLAIMED)
-        # The bytes are checked once more, for the journal may have been changed since.
-        try:
-            allowed = self.outbound.check_mail(mail.body, automatic=mail.automatic).allowed
-        except Exception as error:
-            log.exception("a check broke", extra={"outbox_id": mail.id})
-            self._retry_later(
-                mail,
-                f"the outbound check broke ({type(error).__name__})",
-                max_retries=MAX_BROKEN_DELIVERIES,
-            )
-            return False
-        if not allowed:
-            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
-            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
+        if not self._may_go(mail):
             return False
         try:
             self.out.send(mail.body, recipient=mail.recipient)
@@ -350,6 +357,28 @@ class Desk:
             return True
         log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
         return False
+
+    def _may_go(self, mail: OutgoingMail) -> bool:
+        """Return whether a claimed mail may be delivered; any other state is stored here."""
+        if self.looks_first and self._was_sent(mail):
+            self.journal.mail_outbox.mark_sent(mail.id)
+            log.warning("it was sent before the restore", extra={"outbox_id": mail.id})
+            return False
+        # The bytes are checked once more, for the journal may have been changed since.
+        try:
+            number = self.journal.cases.find_number(mail.message_id or 0)
+            allowed = self.outbound.check_mail(
+                mail.body, automatic=mail.automatic, case_number=number
+            ).allowed
+        except Exception as error:
+            fault = f"the outbound check broke ({type(error).__name__})"
+            log.exception("a check broke", extra={"outbox_id": mail.id})
+            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
+            return False
+        if not allowed:
+            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
+            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
+        return allowed
 
     def _retry_later(
         self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None
@@ -373,19 +402,30 @@ class Desk:
         paged = self.journal.count_recent(f"cap:{scope}", PAGE_AGAIN_SECONDS)
         return Priority.NORMAL if paged else Priority.PAGE
 
-    def _compose_automatic(self, stored: ReceivedMessage, response: Response) -> Reply:
+    def _compose_automatic(
+        self, stored: ReceivedMessage, response: Response, case_number: int
+    ) -> Reply:
         """Return the automatic reply; BlockedError when the outbound check stops it."""
-        text = compose_reply(response, self.knowledge)
-        check = self.outbound.check(text)
+        text = compose_reply(response, self.knowledge, case_number)
+        check = self.outbound.check(text, case_number=case_number)
         if not check.allowed:
             raise BlockedError(f"an automatic reply was stopped: {check.why}")
-        subject = subject_of(response.language, self.knowledge)
-        return self.compose(stored, text, subject=subject, turn="desk", automatic=True)
+        language = response.language
+        return self.compose(
+            stored,
+            text,
+            subject=subject_of(language, self.knowledge),
+            turn="desk",
+            automatic=True,
+            language=language,
+        )
 
     def _compose_personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
         """Return the mail of a person in answer to a stored message."""
         subject = subject_of(detect(stored.text), self.knowledge)
-        return self.compose(stored, text, subject=subject, turn=turn, automatic=False)
+        return self.compose(
+            stored, text, subject=subject, turn=turn, automatic=False, language=detect(text)
+        )
 
     def _to_message(self, message_id: int, stored: ReceivedMessage) -> Message:
         """Return a stored message with its history, as the responder reads it."""
@@ -429,7 +469,7 @@ class Desk:
             if isinstance(o, Escalation) and o.candidates and o.probability >= NEAR
             else o
             for o in response.outcomes
-            if o.reason is not EscalationReason.ASKED_AGAIN  # the user has that text already
+            if o.reason not in TOLD_BEFORE
         )
         if all(isinstance(o, Escalation) for o in drafted):
             return ""
@@ -468,9 +508,12 @@ def _without_announced(response: Response, announced: Priority | None) -> Respon
     return replace(response, outcomes=rest)
 
 
-def _all_held(response: Response, priority: Priority) -> Response:
+def _all_held(
+    response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
+) -> Response:
     """Return the response with every outcome held for a person, at one priority."""
-    return replace(response, outcomes=tuple(_held(o, priority) for o in response.outcomes))
+    outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
+    return replace(response, outcomes=outcomes)
 
 
 def _for_its_owner(response: Response) -> Response:
@@ -481,10 +524,12 @@ def _for_its_owner(response: Response) -> Response:
     return replace(response, outcomes=tuple(outcomes))
 
 
-def _held(outcome: Outcome, priority: Priority) -> Escalation:
+def _held(
+    outcome: Outcome, priority: Priority, reason: EscalationReason = EscalationReason.HELD
+) -> Escalation:
     return Escalation(
         question=outcome.question,
-        reason=EscalationReason.HELD,
+        reason=reason,
         priority=priority,
         probability=outcome.probability,
         candidates=outcome.candidates,

@@ -67,6 +67,7 @@ class EscalationReason(StrEnum):
     TOO_LONG = "too_long"
     HELD = "held"  # a mail rule holds the mail for a person
     ASKED_AGAIN = "asked_again"  # what would be quoted was sent in this conversation before
+    DID_NOT_HELP = "did_not_help"  # they say that the desk's answer did not help
     MAIL_FAULT = "mail_fault"  # the mail could not be read safely
 
 
@@ -88,6 +89,53 @@ class Priority(StrEnum):
     def urgency(self) -> int:
         """Return a number that is greater for a more urgent priority."""
         return list(Priority).index(self)
+
+
+class ExpectedTime(StrEnum):
+    """Within which time a person usually answers; a reply names it in reviewed words."""
+
+    ONE_DAY = "one_day"  # working days
+    TWO_DAYS = "two_days"
+    THREE_DAYS = "three_days"
+    ONE_WEEK = "one_week"
+
+
+class SenderProof(StrEnum):
+    """What is known of whether the sender of a message is who it says; the journal stores it."""
+
+    UNKNOWN = ""  # of a message that was stored before this was noted
+    PROVEN = "proven"  # our receiving server, or Slack, authenticated the sender
+    LOCAL = "local"  # only this machine can write to the mailbox
+    ACCEPTED = "accepted"  # nobody authenticates senders, and the owner accepts it
+    UNPROVEN = "unproven"  # our receiving server found no proof
+    FAILED = "failed"  # our receiving server found that DMARC failed
+    NO_RECEIVER = "no_receiver"  # no receiving server is set, so nobody authenticates senders
+
+    @property
+    def believed(self) -> bool:
+        """Return whether the message counts as its sender's: in histories, cases and replies."""
+        return self not in (SenderProof.UNPROVEN, SenderProof.FAILED, SenderProof.NO_RECEIVER)
+
+    @property
+    def authenticated(self) -> bool:
+        """Return whether somebody has made sure of the sender."""
+        return self in (SenderProof.PROVEN, SenderProof.LOCAL)
+
+    @property
+    def words(self) -> str:
+        """Return what staff read about it; empty where nothing is known."""
+        return PROOF_WORDS[self]
+
+
+PROOF_WORDS = {
+    SenderProof.UNKNOWN: "",
+    SenderProof.PROVEN: "sender proven",
+    SenderProof.LOCAL: "sender not checked: local mailbox",
+    SenderProof.ACCEPTED: "sender not proven: DESK_AUTHSERV_ID=none accepts every sender",
+    SenderProof.UNPROVEN: "sender not proven: no check of the mail server passed",
+    SenderProof.FAILED: "sender not proven: DMARC failed",
+    SenderProof.NO_RECEIVER: "sender not proven: DESK_AUTHSERV_ID is not set",
+}
 
 
 class SecretKind(StrEnum):
@@ -116,6 +164,24 @@ class Passage:
     date: str
     language: str
     version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentNames:
+    """The names that a message about this incident may use: nothing in bot/ knows any of them.
+
+    `company` publishes the post, `vendors` are other companies that the incident involves.
+    """
+
+    company: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    vendors: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return every name once, the longest first, as a pattern of alternatives needs them."""
+        every = dict.fromkeys((*self.company, *self.products, *self.vendors))
+        return tuple(sorted(every, key=lambda name: (-len(name), name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +228,7 @@ class Question:
 
     text: str
     context: str = ""
+    follows: bool = False  # the context was asked in an earlier message of the conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

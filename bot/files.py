@@ -6,17 +6,21 @@ writes is open to other accounts of the machine, whatever the umask it was start
 
 import fcntl
 import os
+import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from bot.errors import MissingError
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 # How the names of everything that the desk puts into its home begin.
 HOME_NAMES = (
-    "candidates.jsonl", "chroma", "desk.sqlite3", "fit.", "index.version", "mail", "models",
-    "text-vectors.", "vectors.",
+    "candidates.jsonl", "chroma", "desk.sqlite3", "fit.", "incident", "index.", "installation.key",
+    "mail", "models", "text-vectors.", "vectors.",
 )  # fmt: skip
+KEY_FILE, KEY_BYTES = "installation.key", 32
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -59,6 +63,34 @@ def close_file(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
     if _is_open(path) and path.stat().st_uid == os.geteuid():
         path.chmod(FILE_MODE)
+
+
+def read_installation_key(home: Path) -> bytes:
+    """Return the key of this installation, which is made on the first call.
+
+    MissingError where the file does not hold one.
+    """
+    path = home / KEY_FILE
+    if not path.exists():
+        make_private_folder(home)
+        part = home / f"{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}.part"
+        with open(part, "w", encoding="ascii", opener=private_opener) as file:
+            file.write(secrets.token_hex(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was faster: its key counts
+            os.link(part, path)
+        part.unlink()
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise MissingError(
+            f"{path} is damaged; put it back from a backup, or delete it: a new key "
+            "is made, the counts of answers begin anew, and reports on earlier mails go to a person"
+        )
+    return key
 
 
 def private_opener(path: str, flags: int) -> int:

@@ -77,13 +77,15 @@ class Limits:
 
     `due_minutes` says when a case of each priority is due, `retry_seconds` the wait before each
     further attempt to deliver a mail, and `receipt_seconds` how long a mail of unknown fate waits
-    for its own copy. A limits.yaml without `model` has that of the shipped one.
+    for its own copy; `corrections_per_minute` bounds a recall. A limits.yaml without `model` has
+    that of the shipped one.
     """
 
     caps: tuple[Cap, ...]
     due_minutes: Annotated[dict[Priority, Positive], AfterValidator(_for_every_priority)]
     retry_seconds: Annotated[tuple[Positive, ...], Field(min_length=1)]
     receipt_seconds: Positive
+    corrections_per_minute: Positive = 60
     model: ModelLimits = field(default_factory=_shipped_model)
 
 

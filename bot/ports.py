@@ -1,7 +1,8 @@
 """The places where the outside plugs in; each has two real implementations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,7 +15,8 @@ class Judgement:
 
     `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
     probability. `pair` is how much the classifier alone gives to the first two passages: by it the
-    view of a question is chosen, in service and in calibration.
+    view of a question is chosen, in service and in calibration. `quoted` is how many of them an
+    answer quotes.
     """
 
     probability: float
@@ -22,6 +24,7 @@ class Judgement:
     label: str
     certainty: float = 0.0
     pair: float = 0.0
+    quoted: int = 2
     features: tuple[tuple[str, float], ...] = ()
 
 
@@ -117,6 +120,40 @@ class Mailbox(Protocol):
 
     def wake(self) -> None:
         """End a wait, from another thread or a signal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMail:
+    """A raw mail in a folder of the desk; `waiting` until it is read and its message stored."""
+
+    ref: str
+    folder: str
+    raw: bytes
+    waiting: bool
+
+
+class MailArchive(Protocol):
+    """The raw mails that a mailbox keeps: a Maildir, IMAP folders."""
+
+    def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
+        """The mails that may hold one of `names` and of which `holds` is true."""
+        ...
+
+    def delete(self, ref: str) -> None:
+        """Delete a mail for good; harmless when it is gone."""
+        ...
+
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        """The mails that were settled and came on the day of `since` or later."""
+        ...
+
+    def put_back(self, ref: str) -> None:
+        """Move a settled mail to where mails wait, so that it is taken in again."""
+        ...
+
+    def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
+        """Delete mails of these folders that came before a moment; how many, at most `limit`."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Reads the files that ship beside the code in bot/data, and YAML wherever it stands.
+"""Reads the files that ship beside the code in bot/data, finds the shipped knowledge, reads YAML.
 
 No other module opens bot/data, so that the files can move, or travel in a package, by one change.
 """
@@ -15,6 +15,12 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the slower one where l
 def data_path(name: str) -> Path:
     """Return the path of a shipped file, for callers that name it in an error or replace it."""
     return Path(str(files("bot") / "data" / name))
+
+
+def shipped_knowledge() -> Path:
+    """Return the knowledge of the sample incident: in the package, or beside it in a checkout."""
+    packaged = Path(str(files("bot") / "_knowledge"))
+    return packaged if packaged.is_dir() else packaged.parents[1] / "knowledge"
 
 
 def read_text(name: str) -> str:

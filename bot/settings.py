@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from bot.domain import EscalationReason
 from bot.errors import SettingsError
+from bot.resources import shipped_knowledge
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -28,6 +29,7 @@ OPENAI_NAME = re.compile(r"(?:gpt-|chatgpt-|o\d)[^:/]*$")
 SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 LOCAL = "local"
+NO_RECEIVER = "none"  # of DESK_AUTHSERV_ID
 PREFIX = "DESK_"
 ENV_FILE = ".env"
 MAIL_NEEDS = ("imap_host", "imap_user", "imap_password", "smtp_host", "address")
@@ -68,6 +70,12 @@ class Relay:
     timeout: float = 60.0  # seconds
 
 
+def _default_knowledge() -> Path:
+    """Return `knowledge` in the working directory, or the shipped knowledge where there is none."""
+    own = Path("knowledge")
+    return own if own.is_dir() else shipped_knowledge()
+
+
 class Settings(BaseSettings):
     """Everything that an operator may set; `.env` in the working directory is read too.
 
@@ -79,7 +87,8 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path("var")
-    knowledge: Path = Path("knowledge")
+    knowledge: Path = Field(default_factory=_default_knowledge)
+    model_folder: Path | None = None  # for model files; none: models in home
     database_url: str = ""
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
@@ -116,7 +125,14 @@ class Settings(BaseSettings):
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
     call: str = ""  # whom staff call: reason=person or group, with semicolons
+    telemetry: bool = False  # leaves alone what libraries are told about tracing
     log: str = "INFO"
+    # How many days something is kept; 0: for ever.
+    keep_mail_days: int = Field(default=90, ge=0)  # raw mails in the folders of the desk
+    keep_text_days: int = Field(default=365, ge=0)  # masked texts, subjects and senders
+    keep_case_days: int = Field(default=730, ge=0)  # drafts of closed cases
+    keep_send_days: int = Field(default=730, ge=0)  # replies as they went out, and to whom
+    keep_slack_days: int = Field(default=14, ge=0)  # what came from Slack and was posted there
 
     @property
     def database(self) -> str:
@@ -132,6 +148,24 @@ class Settings(BaseSettings):
             if not local or not domain or " " in each:
                 raise SettingsError(f"DESK_ALIASES: {each!r} is no address")
         return frozenset({self.address.lower(), *aliases})
+
+    @property
+    def receiver(self) -> str:
+        """Return the server whose authentication results are believed; empty where there is none.
+
+        `none` is no server: with it the owner says that mail of unproven senders is answered.
+        """
+        return "" if self.accepts_any_sender else self.authserv_id.strip()
+
+    @property
+    def accepts_any_sender(self) -> bool:
+        """Return whether the owner accepts that nobody authenticates senders."""
+        return self.authserv_id.strip().lower() == NO_RECEIVER
+
+    @property
+    def needs_receiver(self) -> bool:
+        """Return whether mail is held because nobody is set who authenticates senders."""
+        return self.mail is MailKind.IMAP and not self.authserv_id.strip()
 
     @property
     def imap(self) -> MailboxAccess:
@@ -284,7 +318,7 @@ class Settings(BaseSettings):
     @property
     def models(self) -> Path:
         """Return the folder for model files."""
-        return self.home / "models"
+        return self.model_folder or self.home / "models"
 
     @property
     def chroma(self) -> Path:
@@ -324,7 +358,22 @@ def read_settings() -> Settings:
         raise SettingsError(". ".join(faults)) from None
     if faults:
         raise SettingsError(". ".join(faults))
-    return settings
+    return _with_own_home(settings)
+
+
+def _with_own_home(settings: Settings) -> Settings:
+    """Give an incident that is not the one in ./knowledge a home of its own, unless one is set.
+
+    So several incidents live side by side without any further setting; they share model files.
+    """
+    chosen, fields = settings.knowledge, Settings.model_fields
+    usual = "knowledge" not in settings.model_fields_set or (
+        chosen.resolve() == Path(fields["knowledge"].default).resolve()
+    )
+    if usual or "home" in settings.model_fields_set:
+        return settings
+    home = settings.home / "incidents" / chosen.resolve().name
+    return settings.model_copy(update={"home": home, "model_folder": settings.models})
 
 
 def _fault(detail: "ErrorDetails") -> str:

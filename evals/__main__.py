@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from bot.errors import DeskError, InputError
+from bot.files import keep_files_private
+from bot.infra.telemetry import disable_telemetry
 
 Tool = Callable[[Sequence[str]], int]
 TOOLS = {
@@ -35,6 +37,8 @@ example: python -m evals run --split all --jobs 2"""
 
 def main(argv: Sequence[str]) -> int:
     """The tool's exit code; an error is one line."""
+    keep_files_private()
+    disable_telemetry()
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if argv else 2

@@ -41,7 +41,7 @@ def untouched(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
         if case.split == "test":
             gold.update({i for group in case.gold for i in group})
             related.update(case.related)
-    never = {e.passage for e in knowledge.notes.never_quote}
+    never = knowledge.notes.replaced
     for name in knowledge.passages:
         if not gold[name] and name not in never:
             beside = f"; related of {related[name]}" if related[name] else ""

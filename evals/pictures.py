@@ -1,13 +1,15 @@
 """`python -m evals pictures`: draws the documentation's pictures from the product's real output.
 
-Each picture is a page of HTML, made from a sample mail that goes through intake, decision and
-journal, and drawn by headless Chromium. The SHA-256 of the page stands in the PNG file, so that a
-test can say that a picture is stale where no Chromium is installed.
+Each picture is a page of HTML, made from sample mails that go through intake, decision and
+journal, and drawn by headless Chromium; replies are shown by their HTML part. The SHA-256 of the
+page stands in the PNG file, so that a test can say that a picture is stale where no Chromium is
+installed.
 """
 
 import argparse
 import hashlib
 import html
+import json
 import re
 import shutil
 import struct
@@ -16,6 +18,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -34,6 +37,7 @@ from bot.desk import Desk
 from bot.errors import DeskError, MissingError
 from bot.journal import Journal
 from bot.limits import read_limits
+from bot.resources import parse_yaml
 from bot.settings import read_settings
 from evals.reporting.block_kit import STYLE as CARD_STYLE
 from evals.reporting.block_kit import render_block
@@ -43,6 +47,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_SECONDS = 120
 WIDTH = 560  # pixels of a page: narrow enough to be read on a phone
 SCALE = 1.2  # pixels of the picture for each of the page, so that text is sharp on a phone
+LETTER_SCALE = 0.75  # of the many letters, which stay small files
 MAX_BYTES = 150_000
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = len(SIGNATURE) + 25  # where the first chunk, the image's header, ends
@@ -50,6 +55,10 @@ KEYWORD = b"source-sha256"
 HEIGHT = re.compile(r'data-height="(\d+)"')
 SENDER = "ana@example.org"
 OPENED = datetime(2025, 12, 1, 9, 0, tzinfo=UTC)  # when the sample mails come
+
+LETTER_PREFIX = "letter-"
+LETTERS = Path(__file__).parent / "data" / "letters.yaml"
+BODY = re.compile(r"(?s)<html (lang=[^>]*)>.*<body[^>]*>(.*)</body>")
 
 ANSWERED = """Hello,
 were my API keys exposed in this incident?
@@ -66,7 +75,8 @@ background:#f4f4f4}article{background:#fff;border:1px solid #ccc;border-radius:8
 padding:10px 14px;margin-left:28px}article.question{margin:0 28px 12px 0}
 dl{margin:0 0 10px;padding-bottom:8px;border-bottom:1px solid #ddd;
 color:#616061;font-size:13px}dt{float:left;width:62px}dd{margin:0 0 0 62px;color:#1d1c1d}
-div{white-space:pre-wrap;overflow-wrap:anywhere}
+div{white-space:pre-wrap;overflow-wrap:anywhere}section{overflow-wrap:anywhere}
+article+article.question{margin-top:12px}p.note{margin:0 0 0 28px;color:#616061;font-size:13px}
 """
 
 
@@ -83,7 +93,8 @@ def pictures(argv: Sequence[str]) -> int:
         )
     FOLDER.mkdir(exist_ok=True)
     for name, page in pages(App(read_settings())).items():
-        drawn = with_source(draw(browser, page), page)
+        scale = LETTER_SCALE if name.startswith(LETTER_PREFIX) else SCALE
+        drawn = with_source(draw(browser, page, scale), page)
         if len(drawn) > MAX_BYTES:
             raise DeskError(f"{name} has {len(drawn)} bytes; a picture may have {MAX_BYTES}")
         (FOLDER / name).write_bytes(drawn)
@@ -91,11 +102,66 @@ def pictures(argv: Sequence[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail of `letters.yaml`, or several of one conversation, and what must come of it."""
+
+    name: str
+    subject: str
+    mails: list[str]
+    quotes: list[str]
+    language: str = "en"
+    case: str = ""
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What came of a letter: the reply to each mail, None for no reply, and the open case."""
+
+    letter: Letter
+    replies: list[bytes | None]
+    case: str
+    passages: list[str]
+
+
+def read_letters(path: Path = LETTERS) -> list[Letter]:
+    """The letters in the order of the file."""
+    return [Letter(**row) for row in parse_yaml(path.read_text(encoding="utf-8"))]
+
+
+def play_letters(app: App, letters: Sequence[Letter]) -> Iterator[Played]:
+    """What the desk does with each letter, each from a sender of its own."""
+    with _desk(app) as (desk, parser):
+        for letter in letters:
+            yield _play(app, desk, parser, letter)
+
+
+def _play(app: App, desk: Desk, parser: SafeParser, letter: Letter) -> Played:
+    sender, named, case, passages = f"{letter.name}@example.org", "", "", list[str]()
+    replies: list[bytes | None] = []
+    for number, text in enumerate(letter.mails):
+        subject = f"Re: {letter.subject}" if number else letter.subject
+        message_id = _answer(
+            app, desk, parser, subject=subject, text=text, sender=sender, named=named
+        )
+        due = desk.journal.mail_outbox.list_due()
+        desk.deliver()
+        replies.append(due[0].body if due else None)
+        named = due[0].header if due else named
+        waiting = (w for w in desk.journal.cases.list_open() if w.message_id == message_id)
+        case = next((w.reason for w in waiting), case)
+        rows = desk.journal.read_outcomes(message_id)
+        passages += [p for row in rows if row.kind == "answer" for p, _ in json.loads(row.passages)]
+    return Played(letter=letter, replies=replies, case=case, passages=passages)
+
+
 def pages(app: App) -> Mapping[str, str]:
     """The HTML page by the file name of the picture that shows it."""
     with _desk(app) as (desk, parser):
         _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
-        mail = _mail_page("My API keys", ANSWERED, desk.journal.mail_outbox.list_due()[0].body)
+        sent = desk.journal.mail_outbox.list_due()[0].body
+        mail = _page(MAIL_STYLE, _mail_articles(SENDER, "My API keys", ANSWERED, sent))
     with _desk(app) as (desk, parser):
         message_id = _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
         waiting = next(
@@ -107,10 +173,12 @@ def pages(app: App) -> Mapping[str, str]:
         threshold = desk.responder.judge.threshold_for("en")
         cards = Cards(app.knowledge, read_staff_texts(app.settings.knowledge), threshold)
         card = _card_page(cards.render(case).blocks)
-    return {"mail.png": mail, "card.png": card}
+    played = play_letters(app, read_letters())
+    letters = {f"{LETTER_PREFIX}{each.letter.name}.png": _letter_page(each) for each in played}
+    return {"mail.png": mail, "card.png": card, **letters}
 
 
-def draw(browser: str, page: str) -> bytes:
+def draw(browser: str, page: str, scale: float = SCALE) -> bytes:
     """The PNG of a page, `WIDTH` wide and as high as it needs; MissingError when it fails."""
     measured = page + (
         "<script>document.documentElement.dataset.height="
@@ -125,7 +193,7 @@ def draw(browser: str, page: str) -> bytes:
             raise MissingError(f"{browser} did not draw the page")
         _browse(
             browser, folder, f"--window-size={WIDTH},{found.group(1)}", f"--screenshot={target}",
-            f"--force-device-scale-factor={SCALE}", str(source),
+            f"--force-device-scale-factor={scale}", str(source),
         )  # fmt: skip
         return target.read_bytes()
 
@@ -182,18 +250,26 @@ def _desk(app: App) -> Iterator[tuple[Desk, SafeParser]]:
                 responder=app.responder,
                 journal=journal,
                 outbound=app.outbound,
-                compose=Composer(app.settings.address).reply,
+                compose=Composer(app.settings.address, links=app.knowledge.notes.links).reply,
                 out=MaildirOut(Folder(Path(folder, "sent"))),
             ),
             parser,
         )
 
 
-def _answer(app: App, desk: Desk, parser: SafeParser, *, subject: str, text: str) -> int:
-    """The id of a sample mail's message, stored and decided; DeskError where it is known."""
+def _answer(
+    app: App, desk: Desk, parser: SafeParser, *, subject: str, text: str, sender: str = SENDER,
+    named: str = "",
+) -> int:  # fmt: skip
+    """The id of a sample mail's message, stored and decided; DeskError where it is known.
+
+    `named` is the Message-ID of the reply of ours that it answers.
+    """
     mail = EmailMessage(policy=SMTP)
-    mail["From"], mail["To"], mail["Subject"] = SENDER, app.settings.address, subject
-    mail["Message-ID"] = "<sample@example.org>"
+    mail["From"], mail["To"], mail["Subject"] = sender, app.settings.address, subject
+    mail["Message-ID"] = f"<{digest(sender + text)[:16]}@example.org>"
+    if named:
+        mail["In-Reply-To"] = named
     mail.set_content(text)
     found = read(mail.as_bytes(), parser, app.mail_policy)
     message_id = desk.store_message(received(found, "sample"))
@@ -203,22 +279,36 @@ def _answer(app: App, desk: Desk, parser: SafeParser, *, subject: str, text: str
     return message_id
 
 
-def _mail_page(subject: str, text: str, reply: bytes) -> str:
-    """HTML of a mail and of the reply to it, side by side."""
+def _letter_page(played: Played) -> str:
+    """HTML of a conversation."""
+    letter, articles = played.letter, list[str]()
+    for number, (text, reply) in enumerate(zip(letter.mails, played.replies, strict=True)):
+        subject = f"Re: {letter.subject}" if number else letter.subject
+        articles.append(_mail_articles(f"{letter.name}@example.org", subject, text, reply))
+    return _page(MAIL_STYLE, "".join(articles))
+
+
+def _mail_articles(sender: str, subject: str, text: str, reply: bytes | None) -> str:
+    """HTML of a mail and of the reply to it, as a mail program shows its HTML part."""
+    asked = f'<div dir="auto">{html.escape(text.strip())}</div>'
+    question = _article("question", {"From": sender, "Subject": subject}, asked)
+    if reply is None:
+        return f"{question}<p class=note>The desk sends nothing and opens no case.</p>"
     sent = message_from_bytes(reply, policy=SMTP)
-    body = sent.get_body(("plain",))
-    answer = body.get_content() if body else ""
+    part = sent.get_body(("html",))
+    shown = BODY.search(str(part.get_content())) if part else None
+    if shown is None:
+        raise DeskError("the reply to the sample mail has no HTML part")
     headers = {name: str(sent[name]) for name in ("From", "Subject")}
-    question = _article("question", {"From": SENDER, "Subject": subject}, text)
-    return _page(MAIL_STYLE, question + _article("reply", headers, answer))
+    return question + _article("reply", headers, f"<section {shown[1]}>{shown[2]}</section>")
 
 
-def _article(kind: str, headers: Mapping[str, str], text: str) -> str:
+def _article(kind: str, headers: Mapping[str, str], inner: str) -> str:
     rows = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
         for name, value in headers.items()
     )
-    return f"<article class={kind}><dl>{rows}</dl><div>{html.escape(text.strip())}</div></article>"
+    return f"<article class={kind}><dl>{rows}</dl>{inner}</article>"
 
 
 def _card_page(blocks: Sequence[dict[str, Any]]) -> str:

@@ -13,7 +13,14 @@ from evals.measuring.grade import Graded, grade
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk, desk_of_settings, run_cases
 from evals.measuring.metrics import Rate, latency
 from evals.measuring.results import Run, stamp_of, write_json
-from evals.measuring.schema import CASES, CasesError, Placed, check_passages, read_cases
+from evals.measuring.schema import (
+    CASES,
+    CasesError,
+    Placed,
+    accept_superseding,
+    check_passages,
+    read_cases,
+)  # fmt: skip
 from evals.perturbations import kept_outcomes
 from evals.reporting import console, html, markdown
 
@@ -59,7 +66,8 @@ def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings
     placed = select(read_cases(choice.cases), choice)
     desk = make()
     check_passages(placed, frozenset(desk.knowledge.passages))
-    cases = [p.case for p in placed]
+    later = {each.passage: each.by for each in desk.knowledge.notes.superseded}
+    cases = [accept_superseding(p.case, later) for p in placed]
     stamp, say = stamp_of(desk, choice.cases, choice.gates), progress(len(cases))
     if choice.model:
         lived = live(cases, desk, threads=choice.jobs, say=say)

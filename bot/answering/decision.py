@@ -57,6 +57,7 @@ class FittedJudge:
             label=fit.labels[int(np.argmax(distribution))],
             certainty=float(distribution.max()),
             pair=choice.pair,
+            quoted=choice.quoted,
             features=tuple(zip(FEATURES, evidence, strict=True)),
         )
 

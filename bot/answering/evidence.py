@@ -20,7 +20,11 @@ FEATURES = (
     "margin", "margin3", "rival", "first",
 )  # fmt: skip
 HITS = 24  # nearest wordings that count as evidence
-QUOTED = 2  # passages of an answer: the first of those that are ranked
+QUOTED = 2  # passages of an answer at most: the first of those that are ranked
+# The share of what two passages answer from which on the first is quoted alone. On authors that
+# were left out it halves the words of an answer (median 89 -> 57); 54 -> 68 % of the passages that
+# are quoted then answer, and 1.5 % fewer questions are answered rightly.
+ALONE = 0.95
 DECAY = 0.6  # how much less the next best passage of an intent counts
 ADDS = 0.1  # a second passage is worth quoting from this share of the answered probability on
 RANKED = 5  # passages that are kept in order
@@ -55,6 +59,11 @@ class Choice:
     first: float
     pair: float
     shares: Mapping[str, float]  # intents that the pair answers
+
+    @property
+    def quoted(self) -> int:
+        """How many of the passages an answer quotes: the second only where it may add something."""
+        return 1 if self.first >= ALONE * self.pair else QUOTED
 
 
 def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> Choice:

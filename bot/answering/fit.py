@@ -23,7 +23,7 @@ from bot.answering.calibration import (
     weigh_across,
 )
 from bot.answering.classifier import Classifier, Floats, train_classifier
-from bot.answering.evidence import HITS, QUOTED, Answers, Array, Choice, choose, features
+from bot.answering.evidence import HITS, Answers, Array, Choice, choose, features
 from bot.answering.examples import (
     ACTS,
     Example,
@@ -40,7 +40,7 @@ from bot.errors import MissingError
 from bot.policy import screen
 
 Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
-VERSION = 6  # of what is learned and how it is kept
+VERSION = 7  # of what is learned and how it is kept
 FOLDS = 3  # groups of authors that are left out in turn
 FEWEST_MESSAGES = 200  # labelled messages that a threshold can be chosen on
 FEWEST_WORDINGS = 30  # with fewer, a fold of them teaches nothing
@@ -193,7 +193,7 @@ class _Course:
         passages = self.classes.answers.passages
         order = self.knowledge.quotable([passages[i] for i in view.choice.order])
         gold = {passage for group in message.gold for passage in group}
-        quoted = set(order[:QUOTED])
+        quoted = set(order[: view.choice.quoted])
         return Scored(
             id=message.id, author=message.author, fold=fold, language=message.lang,
             answerable=bool(message.gold), right=any(quoted & set(g) for g in message.gold),

@@ -49,12 +49,14 @@ class InterpretedQuestion:
 ScreenedQuestion = tuple[InterpretedQuestion, Verdict | None]
 
 
-def questions_of(own: str, shown: str, earlier: str = "") -> list[Question]:
+def questions_of(
+    own: str, shown: str, *, subject: str = "", asked_before: str = ""
+) -> list[Question]:
     """The questions of a person's own text, each with the context that it needs.
 
     `shown` describes a suspicious mail that the text quotes: what that mail asks is none of them.
-    `earlier` is what was told before the text, in the subject: a question that points back, with
-    nothing before it in the text, speaks of that.
+    A question that points back, with nothing before it in the text, speaks of what the `subject`
+    tells; where that tells nothing, a short one goes on with what the person asked before.
     """
     # A message of nothing but greetings still gets an outcome.
     found = segmentation.questions(own) or (Question(text=segmentation.whole(own)),)
@@ -63,14 +65,21 @@ def questions_of(own: str, shown: str, earlier: str = "") -> list[Question]:
             replace(q, context=shown) if segmentation.needs_context(q.text) else q for q in found
         ]
     first, *others = found
-    if (
-        earlier
-        and not first.context
-        and segmentation.needs_context(first.text)
-        and points_back(first.text)
-    ):
-        first = replace(first, context=segmentation.whole(earlier))
+    if not first.context and segmentation.needs_context(first.text):
+        if subject and points_back(first.text):
+            first = replace(first, context=segmentation.whole(subject))
+        elif asked_before:
+            first = replace(first, context=asked_before, follows=True)
     return [first, *others]
+
+
+def last_question(turns: Sequence[str]) -> str:
+    """What a person asked last in earlier messages, the newest last; empty for nothing."""
+    for text in reversed(turns):
+        asked = [q for q in segmentation.questions(clean_message(text).own) if q.text]
+        if asked and segmentation.asks(asked[-1].text):
+            return asked[-1].text
+    return ""
 
 
 def language_of(own: str, history: Sequence[Turn]) -> str:

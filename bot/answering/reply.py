@@ -1,41 +1,121 @@
 """Response -> the exact text, in the asker's language, from passages and templates only.
 
-Every block is whole: a template, a heading, a passage, a source line; the outbound check takes the
-text apart into the same units again.
+A reply answers first: the answers in the order of the questions, numbered when there are several,
+each under a line that says what it is about; then what goes to a person and what happens next; one
+source line; the footer. Every block is whole: a template, a heading, a passage, a source line. The
+outbound check takes the text apart into the same units again.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self, assert_never
 
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
-from bot.domain import Answer, Escalation, Passage, Priority, Refusal, Response
+from bot.domain import Answer, Escalation, Outcome, Passage, Priority, Refusal, Response
 
 INDENT = "    "
+# The last number of a case that a reply names: a longer one looks like a telephone number.
+MAX_CASE_NUMBER = 999_999
 
 
-def compose_reply(response: Response, knowledge: Knowledge) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyPart:
+    """Passages that answer together, and the questions that they answer."""
+
+    questions: tuple[str, ...]
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbering:
+    """The number of each question of a message, and which of them what is said carries."""
+
+    numbers: dict[str, int]
+    answered: tuple[str, ...]
+    refused: tuple[str, ...]  # and not answered
+    waiting: tuple[str, ...]  # for a person, and neither answered nor refused
+    shown: bool  # is more than one question named in the reply?
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome]) -> Self:
+        """Number the questions, which may have more than one outcome, in their order."""
+        kinds: dict[str, list[type[Outcome]]] = {}
+        for outcome in outcomes:
+            kinds.setdefault(outcome.question, []).append(type(outcome))
+        answered = tuple(q for q, found in kinds.items() if Answer in found)
+        refused = tuple(q for q, found in kinds.items() if Refusal in found and Answer not in found)
+        to_person = [q for q, found in kinds.items() if Escalation in found]
+        said = {*answered, *refused}
+        return cls(
+            numbers={question: number for number, question in enumerate(kinds, 1)},
+            answered=answered,
+            refused=refused,
+            waiting=tuple(q for q in to_person if q not in said),
+            shown=len(kinds) > 1 and len(to_person) < len(kinds),
+        )
+
+    def before(self, text: str, questions: Iterable[str]) -> str:
+        """The text behind the numbers of these questions, where the reply shows numbers."""
+        numbers = [self.numbers[question] for question in questions]
+        return f"{numbers_named(numbers)} {text}" if self.shown and numbers else text
+
+
+def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0) -> str:
     """The reply to one message, never any of the asker's text; empty where none is to be sent.
 
-    The source stands once, below the last quoted passage.
+    `case_number` is that of the case which a person has; 0 leaves it out.
     """
     if response.silenced or not response.outcomes:
         return ""
     templates = knowledge.templates.get(response.language, knowledge.templates["en"])
-    answers = _answers(response)
+    numbering = Numbering.of(response.outcomes)
+    parts = answered_parts(response.outcomes)
+    answers = {p.id: p for part in parts for p in part.passages}
     refused = any(isinstance(o, Refusal) for o in response.outcomes)
     facts = [knowledge.passages[i] for i in templates.refusal_fact if i not in answers]
     facts = facts if refused else []
-    source = [source_line(templates, knowledge.post, [*answers.values(), *facts])]
-    blocks = [templates.greeting, *_secrets(response, templates)]
-    if answers:
-        blocks += [templates.answer_lead, *(headed(templates, p) for p in answers.values())]
-        blocks += source if not facts else []
+    blocks = [templates.greeting, *_urgent(response, templates)]
+    if parts:
+        several = len(numbering.answered) > 1
+        blocks.append(templates.answers_lead if several else templates.answer_lead)
+        blocks += _answers(parts, numbering, knowledge)
     if refused:
-        blocks += [*templates.refusal, *map(quoted, facts)]
-        blocks += source if facts else []
-    blocks += _handovers(response, templates, answered=bool(answers))
-    return "\n\n".join([*blocks, templates.footer]) + "\n"
+        first, *others = templates.refusal
+        blocks += [numbering.before(first, numbering.refused), *others, *map(quoted, facts)]
+    blocks += _secrets(response, templates)
+    blocks += _next_steps(response, knowledge, numbering, case_number)
+    if named := [*answers.values(), *facts]:
+        blocks.append(source_line(templates, knowledge.post, named))
+    # Who is told that a person will answer need not be told how to reach one.
+    footer = templates.footer if parts or refused else templates.acknowledgement
+    return "\n\n".join([*blocks, footer]) + "\n"
+
+
+def compose_correction(passages: Sequence[Passage], language: str, knowledge: Knowledge) -> str:
+    """The mail that says what the post says now to somebody who was told something else."""
+    templates = knowledge.templates.get(language, knowledge.templates["en"])
+    blocks = [templates.greeting, templates.correction_lead]
+    blocks += (headed(knowledge, passage) for passage in passages)
+    blocks += [source_line(templates, knowledge.post, passages), templates.footer]
+    return "\n\n".join(blocks) + "\n"
+
+
+def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
+    """The answers in the order of their questions; each passage stands in one of them only.
+
+    A question whose best passage is quoted already shares the part that quotes it.
+    """
+    parts: list[ReplyPart] = []
+    for outcome in outcomes:
+        match outcome:
+            case Answer():
+                _add_part(parts, outcome)
+            case Refusal() | Escalation():
+                pass
+            case _:
+                assert_never(outcome)
+    return parts
 
 
 def quoted(passage: Passage) -> str:
@@ -60,21 +140,26 @@ def subject_of(language: str, knowledge: Knowledge) -> str:
     return knowledge.templates.get(language, knowledge.templates["en"]).subject
 
 
-def about_line(templates: Templates, passage: Passage) -> str:
-    """The FAQ question or heading over a quoted passage."""
-    return f"{templates.about} {passage.heading}"
+def headed(knowledge: Knowledge, passage: Passage) -> str:
+    """The passage right below the line that says what it is about."""
+    return f"{knowledge.heading_of(passage)}\n{quoted(passage)}"
 
 
-def headed(templates: Templates, passage: Passage) -> str:
-    """The passage under its heading."""
-    return f"{about_line(templates, passage)}\n\n{quoted(passage)}"
+def secret_named(kind: str) -> str:
+    """The kind of a secret as an item of the list that a reply has of them."""
+    return f"{INDENT}- {kind}"
+
+
+def numbers_named(numbers: Iterable[int]) -> str:
+    """The numbers of questions as they stand in a reply."""
+    return f"{', '.join(map(str, numbers))}."
 
 
 def source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -> str:
     """Title and link of the post, and the days on which these passages were published."""
     dates = (date_named(p.date) for p in passages)
     named = [source_named(templates, post), *sorted(set(dates)), post.url]
-    return " ".join(named)
+    return " ".join(filter(None, named))  # a post may have no link
 
 
 def source_named(templates: Templates, post: Post) -> str:
@@ -87,30 +172,76 @@ def date_named(date: str) -> str:
     return f"{date},"
 
 
-def _answers(response: Response) -> dict[str, Passage]:
-    """The passages of all answers by their ids, each once, in the order of the questions."""
-    found: dict[str, Passage] = {}
-    for outcome in response.outcomes:
-        match outcome:
-            case Answer():
-                found |= {p.id: p for p in outcome.passages if p.id not in found}
-            case Refusal() | Escalation():
-                pass
-            case _:
-                assert_never(outcome)
-    return found
+def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
+    said = [p for part in parts for p in part.passages]
+    fresh = tuple(p for p in answer.passages if p not in said)
+    best = answer.passages[0]
+    places = (
+        place
+        for place, part in enumerate(parts)
+        if best in part.passages or answer.question in part.questions
+    )
+    if (shared := next(places, None)) is None:
+        parts.append(ReplyPart(questions=(answer.question,), passages=fresh))
+        return
+    part = parts[shared]
+    parts[shared] = ReplyPart(
+        questions=tuple(dict.fromkeys([*part.questions, answer.question])),
+        passages=(*part.passages, *fresh),
+    )
+
+
+def _answers(
+    parts: Sequence[ReplyPart], numbering: Numbering, knowledge: Knowledge
+) -> Iterator[str]:
+    for part in parts:
+        first, *others = part.passages
+        yield numbering.before(headed(knowledge, first), part.questions)
+        last = knowledge.heading_of(first)
+        for passage in others:
+            heading = knowledge.heading_of(passage)
+            yield quoted(passage) if heading == last else headed(knowledge, passage)
+            last = heading
+
+
+def _urgent(response: Response, templates: Templates) -> Iterator[str]:
+    """Whoever may be in danger reads first what to do."""
+    if _is_urgent(response):
+        yield templates.handover_urgent
+
+
+def _is_urgent(response: Response) -> bool:
+    waiting = (o for o in response.outcomes if isinstance(o, Escalation))
+    return any(o.priority is Priority.PAGE for o in waiting)
 
 
 def _secrets(response: Response, templates: Templates) -> Iterator[str]:
     kinds = dict.fromkeys(span.kind for span in response.redactions)
     if kinds:
         yield templates.secret_found
-        yield from (templates.secret_kinds[kind] for kind in kinds)
+        yield "\n".join(secret_named(templates.secret_kinds[kind]) for kind in kinds)
 
 
-def _handovers(response: Response, templates: Templates, *, answered: bool) -> Iterator[str]:
-    waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
-    if any(o.priority is Priority.PAGE for o in waiting):
-        yield templates.handover_urgent
-    elif waiting:
-        yield templates.handover_with_answers if answered else templates.handover
+def _next_steps(
+    response: Response, knowledge: Knowledge, numbering: Numbering, case_number: int
+) -> Iterator[str]:
+    """What goes to a person, within which time they answer, and under which number."""
+    if not any(isinstance(o, Escalation) for o in response.outcomes):
+        return
+    templates = knowledge.templates.get(response.language, knowledge.templates["en"])
+    lines = [_handover(response, numbering, templates)]
+    if lines[0] and knowledge.incident.answer_within and not _is_urgent(response):
+        lines.append(templates.answer_within[knowledge.incident.answer_within])
+    if 0 < case_number <= MAX_CASE_NUMBER:
+        lines.append(f"{templates.case_number} {case_number}")
+    if any(lines):
+        yield "\n".join(filter(None, lines))
+
+
+def _handover(response: Response, numbering: Numbering, templates: Templates) -> str:
+    if numbering.shown and numbering.waiting:
+        numbers = [numbering.numbers[question] for question in numbering.waiting]
+        return f"{templates.handover_numbers} {numbers_named(numbers)}"
+    if _is_urgent(response):
+        return ""
+    return templates.handover_with_answers if numbering.answered else templates.handover

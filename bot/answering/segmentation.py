@@ -10,7 +10,9 @@ from bot.text.link_shortening import says_nothing
 from bot.text.words import points_back
 
 MAX_QUESTIONS = 8
+SHORT = 5  # words of a question that is too short to be understood alone
 FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
+FOLLOW_UP = 2  # words of a question that only what was asked before explains: When exactly?
 ASIDE = 3  # words of a statement that may stand between a rumour and the question about it
 MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
 
@@ -24,8 +26,8 @@ GREETING = re.compile(
 OPENING = re.compile(
     r"^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings|hallo|guten (?:tag|morgen|abend)|"
     r"bonjour|hola|ol[áa]|ciao|buongiorno|goedendag|dzień dobry)"
-    r"(?: (?:there|all|team|everyone|folks|support|openai|sir or madam|sir/madam|sir|madam|guys|zusammen|à tous|"
-    r"a todos|allemaal))*\s*[,.!:\-–]+\s*",
+    r"(?: (?:there|all|team|everyone|folks|support|sir or madam|sir/madam|sir|madam|guys|zusammen|à tous|"
+    r"a todos|allemaal|(?-i:[A-Z][\w'-]{1,20})))*\s*[,.!:\-–]+\s*",
     re.IGNORECASE,
 )
 CLOSING = re.compile(
@@ -85,14 +87,28 @@ def questions(text: str) -> tuple[Question, ...]:
 def views(question: Question) -> tuple[str, ...]:
     """The wordings under which a question is looked up, the plainest first.
 
-    A question without context has one: itself. A question that points back to its context is looked
-    up with it only, for alone it asks something else: "Is that what happened?" after a rumour. Any
+    A question without context has one: itself. A question that rests on its context is looked up
+    with it only, for alone it asks something else: "Is that what happened?" after a rumour. Any
     other short question has both.
     """
     if not question.context:
         return (question.text,)
     with_context = _shortened(f"{question.context} {question.text}")
-    return (with_context,) if points_back(question.text) else (question.text, with_context)
+    return (with_context,) if rests_on_context(question) else (question.text, with_context)
+
+
+def rests_on_context(question: Question) -> bool:
+    """Does the question point back to a statement, or is it too short to be read alone?
+
+    Who asks two questions in a row says in the second what it is about, although a word of it
+    points back: "Where was my key? Do they know which browser I use?" Of what follows another
+    message, two words say nothing alone: "When exactly?"
+    """
+    if question.follows and _is_fragment(question.text):
+        return True
+    if not question.context or not points_back(question.text):
+        return False
+    return len(question.text.split()) <= SHORT or not asks(question.context)
 
 
 def whole(text: str) -> str:
@@ -114,7 +130,11 @@ def announces(sentence: str) -> bool:
 def needs_context(question: str) -> bool:
     """Too short, or pointing back, to be understood alone."""
     words = question.split()
-    return len(words) <= 5 or (len(words) <= 12 and points_back(question))
+    return len(words) <= SHORT or (len(words) <= 12 and points_back(question))
+
+
+def _is_fragment(question: str) -> bool:
+    return len(question.split()) <= FOLLOW_UP and not _is_dense(question)
 
 
 def _question(spoken: list[str], place: int) -> Question:

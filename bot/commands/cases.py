@@ -1,8 +1,6 @@
 """Implements `queue`, `case` and `decide`: lists what waits, shows a case, stores a decision."""
 
 from collections.abc import Callable, Iterator
-from email import message_from_bytes
-from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,9 @@ from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
 from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
+from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
+from bot.text.printable import printable_line, quote_lines
 
 CASES_PER_PAGE = 50  # in the list
 EVERY_OPEN_CASE = CaseFilter()
@@ -121,16 +121,34 @@ def _case_lines(case: dict[str, Any]) -> Iterator[str]:
     yield f"      {'  '.join(fact for fact in facts if fact)}"
     more = f"  (+{case['later']} since)" if case["later"] else ""
     yield f"      “{case['words']}”{more}"
+    if case["proof"]:
+        yield f"      {case['proof']}"
 
 
 def case_lines(app: App, case_id: int) -> Iterator[str]:
     """Yield everything about a case as lines of text; InputError when there is no such case."""
     case, texts = _case(app, case_id), read_staff_texts(app.settings.knowledge)
+    yield from map(printable_line, _head(app, case, texts))
+    yield from _conversation(app, case)
+    yield from _candidates(app, case)
+    if case.can_approve and case.open:
+        yield from ("", "--- draft", case.draft.rstrip())
+    yield from ("", "--- what was done")
+    for entry in read_audit(app.journal.engine, case.id):
+        yield printable_line(f"{entry.at}  {entry.actor:<10}  {entry.event}")
+    if case.open:
+        ways = "--text T | --file F | --dismiss"
+        approve = "--approve | " * case.can_approve
+        yield f"\ndecide with: incident-desk decide {case.id} {approve}{ways}"
+
+
+def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
+    """Yield what the case is: its state, its sender, why it is here, what to do first."""
     reason = texts.reasons[EscalationReason(case.reason)]
     yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
     yield f"came      {case.opened_at}" + (f", due {case.due_at}" if case.due_at else "")
-    yield f"from      {case.sender}"
+    yield f"from      {case.sender}" + (f" ({case.proof.words})" if case.proof.words else "")
     rule = case.rule and not case.rule.startswith(NO_RULE)
     yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
     yield f"first     {reason.do}"
@@ -138,17 +156,6 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
         yield f"call      {_call(app, case)}"
     if case.masked:
         yield f"removed   {', '.join(case.masked)}"
-    yield from _conversation(app, case)
-    yield from _candidates(app, case)
-    if case.can_approve and case.open:
-        yield from ("", "--- draft", case.draft.rstrip())
-    yield from ("", "--- what was done")
-    for entry in read_audit(app.journal.engine, case.id):
-        yield f"{entry.at}  {entry.actor:<10}  {entry.event}"
-    if case.open:
-        ways = "--text T | --file F | --dismiss"
-        approve = "--approve | " * case.can_approve
-        yield f"\ndecide with: incident-desk decide {case.id} {approve}{ways}"
 
 
 def decide(
@@ -211,7 +218,8 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
         )
     if not case.drafted:
         raise InputError(f"case {case.id} has no draft to approve; write one with --text")
-    if not confirm(f"to: {case.sender}\n\n{case.draft.rstrip()}\n"):
+    proof = f" ({case.proof.words})" if case.proof.words else ""
+    if not confirm(f"to: {case.sender}{proof}\n\n{case.draft.rstrip()}\n"):
         raise DeskError(f"case {case.id} stays open: nothing was sent")
     if _case(app, case.id).version != case.version:
         raise InputError(
@@ -231,10 +239,10 @@ def _row(case: Case, row: CaseRow) -> dict[str, Any]:
     return {
         "id": case.id, "priority": case.priority, "urgency": row.urgency, "reason": case.reason,
         "reason_title": row.reason, "topic": row.topic, "words": row.words,
-        "from": mask_address(case.sender), "opened_at": case.opened_at, "age": row.age,
-        "due_at": case.due_at, "left": row.left, "overdue": row.overdue, "owner": case.owner,
-        "state": describe_stage(case), "language": case.language, "language_name": row.language,
-        "draft": case.can_approve, "later": case.later,
+        "from": mask_address(case.sender), "proof": case.proof.words, "opened_at": case.opened_at,
+        "age": row.age, "due_at": case.due_at, "left": row.left, "overdue": row.overdue,
+        "owner": case.owner, "state": describe_stage(case), "language": case.language,
+        "language_name": row.language, "draft": case.can_approve, "later": case.later,
     }  # fmt: skip
 
 
@@ -254,14 +262,17 @@ def _conversation(app: App, case: Case) -> Iterator[str]:
     own = app.journal.read_message(case.message_id).text
     for entry in read_transcript(app.journal.engine, case.id):
         yield ""
-        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}"
-        yield case.text if entry.text == own and not entry.mail else _text_of(entry)
+        proof = f" ({entry.proof.words})" if entry.proof.words else ""
+        yield f"--- {'we' if entry.mail else 'they'} wrote, {entry.at}{proof}"
+        if entry.mail:
+            yield _text_of(entry)
+        else:
+            yield quote_lines(case.text if entry.text == own else entry.text)
 
 
 def _text_of(entry: TranscriptEntry) -> str:
-    if not entry.mail:
-        return entry.text
-    return str(message_from_bytes(entry.mail, policy=SMTP).get_content()).rstrip()
+    """Return the text of an entry: of a mail of ours, its plain part."""
+    return text_of(entry.mail).rstrip() if entry.mail else entry.text
 
 
 def _candidates(app: App, case: Case) -> Iterator[str]:
@@ -269,7 +280,7 @@ def _candidates(app: App, case: Case) -> Iterator[str]:
     yield from ("", "--- what was asked, and what is nearest in the post")
     for question in case.questions:
         shown = f"p={question.probability:.2f}: {question.text}"
-        yield f"{question.kind}, {question.reason}, {shown}"
+        yield printable_line(f"{question.kind}, {question.reason}, {shown}")
         for passage in (known[i] for i in question.passages[:MAX_CANDIDATES] if i in known):
             yield f"    {passage.id} ({passage.heading})"
             yield f"        {' '.join(passage.text.split())}"

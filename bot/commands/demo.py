@@ -17,8 +17,8 @@ from bot.errors import InputError, MissingError
 from bot.infra.logs import start_logging
 from bot.resources import read_yaml
 from bot.serve.service import HandledMail, Service
-from bot.settings import Settings
-from bot.text.printable import printable
+from bot.settings import MailKind, Settings
+from bot.text.printable import printable, printable_line
 
 
 def serve(app: App) -> int:
@@ -69,6 +69,8 @@ def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> N
 
 
 def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMail], None]) -> None:
+    if app.settings.mail is MailKind.IMAP and not app.settings.receiver:
+        _say(f"warning: {app.sender_check.says}")
     _say(f"knowledge {app.knowledge.version}, reading the index …")
     app.responder  # noqa: B018 - builds model and index before the port opens
     service = Service(app, show)
@@ -89,14 +91,15 @@ def _reached(seen: list[HandledMail], number: int) -> bool:
 
 def _show(handled: HandledMail, seen: list[HandledMail]) -> None:
     seen.append(handled)
+    _say("")
     said = (
         decision(handled.response)
         if handled.response and handled.verdict == "answer"
         else handled.verdict
     )
-    _say(f"\n[{said}] {handled.subject}  ({describe_rule(handled.rule)})")
+    _say(printable_line(f"[{said}] {handled.subject}  ({describe_rule(handled.rule)})"))
     if handled.response:
-        _say("\n".join(f"    {row}" for row in rows(handled.response)))
+        _say("\n".join(f"    {printable_line(row)}" for row in rows(handled.response)))
 
 
 def _samples() -> list[dict[str, str]]:
@@ -110,7 +113,7 @@ def _send_sample(settings: Settings, sample: dict[str, str], run: str) -> None:
         mail["Auto-Submitted"] = sample["automatic"]
     body = sample["text"].replace("@key@", _fake_key())
     mail.set_content(body, subtype=sample.get("subtype", "plain"))
-    _submit(settings, mail, sender=sample["from"].replace("@", f"+{run}@"))
+    _submit(settings, mail, sender=sample["from"].replace("@", f"@{run}."))
 
 
 def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:

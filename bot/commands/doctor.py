@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from bot.app import App
+from bot.corpus.movement import check_movement
 from bot.domain import HealthLine
 from bot.errors import DeskError, MissingError
 from bot.files import open_to_others
@@ -22,7 +23,6 @@ from bot.settings import MailKind
 NOTHING_LEARNED = (
     "nothing learned: too few wordings in knowledge/questions; the desk reads the post alone"
 )
-NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
 MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
 MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
 MAX_CLOCK_LEAD_SECONDS = 60  # of the newest line of the audit before our clock
@@ -42,6 +42,7 @@ def run_checks(app: App) -> Iterator[HealthLine]:
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",
     )  # fmt: skip
+    yield check_movement(knowledge, app.learned)  # before what moved is learned
     yield _learned(app)
     yield _model(app)
     counts = app.journal.count_rows()
@@ -127,12 +128,8 @@ def _running(app: App) -> HealthLine:
 
 def _mail(app: App) -> Iterator[HealthLine]:
     """Check a real mailbox, or say how senders of the local one are verified."""
+    yield app.sender_check
     if app.settings.mail is MailKind.LOCAL:
-        trusted = app.settings.authserv_id
-        yield HealthLine(
-            name="sender", good=True,
-            says=f"authentication results of {trusted}" if trusted else NO_AUTHENTICATION,
-        )  # fmt: skip
         return
     for name, good, says in app.selftest():
         yield HealthLine(name=name, good=good, says=says)

@@ -50,6 +50,7 @@ class MailCheck:
             "visible": parsed.visible,
             "subject": parsed.subject,
             "from": parsed.sender,
+            "proof": parsed.proof.words,
             "lang": detect(parsed.redaction.text),
             "response": self._response(parsed) if verdict in WITH_RESPONSE else None,
         }

@@ -2,20 +2,26 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from bot.corpus.conflicts import Conflict, find_conflicts
+from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
-from bot.corpus.post import Post, read_post
-from bot.corpus.questions import Wording, known_wordings, read_questions, unknown_passages
+from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
+from bot.corpus.questions import Wording, known_wordings, read_questions
+from bot.corpus.references import known_notes, lost_references
 from bot.corpus.templates import Templates, read_templates
-from bot.corpus.validation import check, warnings
+from bot.corpus.validation import warnings
 from bot.domain import Passage
 from bot.text.own_words import OwnWords
 
 __all__ = ["Incident", "Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
+
+IDS = "ids.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,8 @@ class Knowledge:
     version: str  # of all that can be sent
     question_version: str  # of what is learned: passages, wordings, labelled messages
     incident: Incident = field(default_factory=Incident)
+    known: tuple[KnownPassage, ...] = ()  # passages as ids.yaml has them
+    stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
 
     @cached_property
     def passages(self) -> dict[str, Passage]:
@@ -36,18 +44,31 @@ class Knowledge:
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
-        """How people ask; read when wanted, because the desk answers with what it has learned."""
-        return known_wordings(self._stated_wordings, self.passages)
+        """How people ask; read when wanted, because the desk answers with what it has learned.
+
+        An FAQ answer that no file of questions leads to is asked for by its own question.
+        """
+        known = known_wordings(self.stated_wordings, self.passages)
+        led_to = {name for wording in known if wording.answers for name in wording.passages}
+        own = (
+            Wording(
+                text=passage.heading, label=passage.id, kind="intent", passages=(passage.id,),
+                language=passage.language,
+            )
+            for passage in self.offered
+            if known and passage.id not in led_to and is_question(passage.heading)
+        )  # fmt: skip
+        return (*known, *own)
 
     @cached_property
-    def _stated_wordings(self) -> tuple[Wording, ...]:
+    def stated_wordings(self) -> tuple[Wording, ...]:
         """The wordings with every passage that they name, whether the post has it or not."""
         return read_questions(self.folder / "questions")
 
     @cached_property
     def messages(self) -> tuple[LabelledMessage, ...]:
         """Messages as people write them, without passages that the post does not have any more."""
-        return known_messages(self._stated_messages, self.passages)
+        return known_messages(self.stated_messages, self.passages)
 
     @cached_property
     def whole_messages(self) -> tuple[LabelledMessage, ...]:
@@ -55,10 +76,10 @@ class Knowledge:
 
         Of the others it is not known any more what would answer them or be related.
         """
-        return tuple(m for m in self._stated_messages if is_whole(m, self.passages))
+        return tuple(m for m in self.stated_messages if is_whole(m, self.passages))
 
     @cached_property
-    def _stated_messages(self) -> tuple[LabelledMessage, ...]:
+    def stated_messages(self) -> tuple[LabelledMessage, ...]:
         return read_messages(self.folder / "messages")
 
     @cached_property
@@ -75,36 +96,61 @@ class Knowledge:
     def own_words(self) -> OwnWords:
         """What a reply of ours may hold, to know it again when it comes back."""
         languages, passages = tuple(self.templates.values()), self.post.passages
-        headings = {p.heading for p in passages}
+        headings = {self.heading_of(p) for p in passages}
         return OwnWords.of(
-            replies=[text for t in languages for text in t.texts()],
-            lines=[
-                *(f"{t.about} {heading}" for t in languages for heading in headings),
-                *(f"{t.source_label} {self.post.title}" for t in languages),
-            ],
+            replies=[text for t in languages for text in (*t.texts(), *t.earlier)],
+            lines=[f"{t.source_label} {self.post.title}" for t in languages],
             published=[p.text for p in passages],
             labels=[
-                *(label for t in languages for label in (t.greeting, t.about, t.source_label)),
+                *(label for t in languages for label in (t.greeting, t.source_label)),
                 *(kind for t in languages for kind in t.secret_kinds.values()),
                 self.post.title, self.post.url,
             ],
+            headings=[*headings, *(text for t in languages for text in t.earlier)],
         )  # fmt: skip
+
+    @cached_property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Sentences of the post that do not agree, and promises for days that have passed."""
+        return find_conflicts(self.post, self.notes, datetime.now(UTC).date())
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
         stated = warnings(self.post.passages, self.notes, self.templates, self.post.url)
-        return (*stated, *unknown_passages(self._stated_wordings, self.passages))
+        lost = lost_references(
+            self.folder,
+            self.passages,
+            self.stated_notes,
+            self.stated_wordings,
+            self.stated_messages,
+        )
+        return (*stated, *map(str, self.conflicts), *lost)
+
+    @cached_property
+    def changes(self) -> PassageChanges:
+        """What an edit of the post did since `keep_ids` was last called."""
+        return compare(self.post.passages, self.known)
+
+    def keep_ids(self) -> None:
+        """Write the ids of the passages into the folder; OSError where that is not possible."""
+        write_ids(self.folder / IDS, self.post.passages, self.known)
 
     @property
     def offered(self) -> tuple[Passage, ...]:
         """Every passage that may be quoted."""
-        never = {e.passage for e in self.notes.never_quote}
+        never = self.notes.replaced
         return tuple(p for p in self.post.passages if p.id not in never)
 
+    def heading_of(self, passage: Passage) -> str:
+        """What stands over the quoted passage: a reviewed heading, that of the post, its title."""
+        noted = {each.passage: each.heading for each in self.notes.headings}
+        own = self.post.title if passage.heading == INTRODUCTION else passage.heading
+        return noted.get(passage.id, own)
+
     def quotable(self, passage_ids: list[str]) -> list[str]:
-        """`passage_ids` with errata replaced; order kept, each once."""
-        instead = {e.passage: e.instead for e in self.notes.never_quote}
+        """`passage_ids` with errata and what is superseded replaced; order kept, each once."""
+        instead = self.notes.replaced
         return list(dict.fromkeys(q for p in passage_ids for q in instead.get(p, [p])))
 
     def companions(self, passage_ids: list[str]) -> list[str]:
@@ -127,32 +173,44 @@ class Knowledge:
 
 
 def load(folder: Path) -> Knowledge:
-    """Read and check the knowledge folder; KnowledgeError says what is wrong where."""
-    post = read_post(folder / "incident-post.md")
-    notes = read_notes(folder / "notes.yaml")
-    incident = read_incident(folder / "incident.yaml", notes)
-    templates = read_templates(folder / "replies", incident.person_address)
-    check(post.passages, notes, templates)
+    """Read and check the knowledge folder; KnowledgeError says what is wrong where.
+
+    A reference to a passage that the post does not have is left out, and `warnings` names it.
+    """
+    stated = read_notes(folder / "notes.yaml")
+    incident = read_incident(folder / "incident.yaml", stated)
+    known = read_ids(folder / IDS)
+    post = read_post(
+        folder / "incident-post.md",
+        known=known,
+        links=stated.links,
+        language=incident.language,
+    )
+    notes = known_notes(stated, {p.id for p in post.passages})
+    templates = read_templates(folder / "replies", incident)
+    if notes.quote_in_refusals:
+        quoted = {"refusal_fact": notes.quote_in_refusals}
+        templates = {name: each.model_copy(update=quoted) for name, each in templates.items()}
+    passages = "".join(f"{p.id} {p.version}\n" for p in post.passages)
     return Knowledge(
         folder=folder,
         post=post,
         notes=notes,
         templates=templates,
         version=_digest(
-            folder,
-            "incident-post.md",
-            "incident.yaml",
-            "notes.yaml",
-            "questions",
-            "replies",
+            folder, "incident-post.md", "incident.yaml", "notes.yaml", "questions", "replies",
+            begin=passages,
         ),
-        question_version=_digest(folder, "incident-post.md", "questions", "messages", "exercises"),
+        question_version=_digest(folder, "questions", "messages", "exercises", begin=passages),
         incident=incident,
-    )
+        known=known,
+        stated_notes=stated,
+    )  # fmt: skip
 
 
-def _digest(folder: Path, *names: str) -> str:
-    digest = hashlib.sha256()
+def _digest(folder: Path, *names: str, begin: str) -> str:
+    """A name for the content of files and for `begin`, which stands for the passages."""
+    digest = hashlib.sha256(begin.encode())
     for name in names:
         path = folder / name
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:

@@ -12,6 +12,8 @@ HOST = re2.compile(r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}\b")
 NUMBER = re2.compile(r"[+(]{0,2}\p{Nd}(?:[ ().\-/]{0,3}\p{Nd}){6,}")
 DATE = re2.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 MARKUP = re2.compile(r"<[ ]?[/!A-Za-z@#][^<>]*>?|\]\(|\]\[|&#?[A-Za-z0-9]{2,8};|\x60")
+# What stands behind the text of a listed link, see `post.clean`.
+LINK_ADDRESS = re2.compile(r" \((?:https?://[^\s()]+|[^\s()@]+@[^\s()]+)\)")
 ENDS = ".,;:!?)"
 
 
@@ -23,10 +25,16 @@ def domains(text: str) -> frozenset[str]:
 
 
 def unlisted(text: str, notes: Notes) -> tuple[str, ...]:
-    """What in `text` is not exactly a listed link, address or host; any number and markup."""
-    rest = _without_links(text)
-    numbers, marks = NUMBER.findall(DATE.sub(" ", rest)), MARKUP.findall(rest)
+    """What in `text` is not exactly a listed link, address, host or number; any markup."""
+    marks = MARKUP.findall(_without_links(text))
+    listed = {_digits(number) for number in notes.numbers}
+    numbers = [number for number in numbers_in(text) if _digits(number) not in listed]
     return tuple(dict.fromkeys([*unlisted_links(text, notes), *numbers, *marks]))
+
+
+def numbers_in(text: str) -> tuple[str, ...]:
+    """The long numbers of a text, such as telephone numbers; dates and links are none."""
+    return tuple(dict.fromkeys(NUMBER.findall(DATE.sub(" ", _without_links(text)))))
 
 
 def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
@@ -36,6 +44,15 @@ def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
     found = (each.rstrip(ENDS) for each in [*LINK.findall(text), *addresses])
     hosts = sorted(domains(_without_links(text)) - notes.domains)
     return tuple(dict.fromkeys([*(each for each in found if each not in listed), *hosts]))
+
+
+def without_link_addresses(text: str) -> str:
+    """`text` as people read it aloud: what compares meanings is not to weigh addresses."""
+    return str(LINK_ADDRESS.sub("", text))
+
+
+def _digits(number: str) -> str:
+    return "".join(char for char in number if char.isdigit())
 
 
 def _without_links(text: str) -> str:

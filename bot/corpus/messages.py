@@ -61,6 +61,12 @@ class LabelledMessage(BaseModel):
     pair: str = ""
     questions: tuple[LabelledQuestion, ...] = ()
 
+    @property
+    def named(self) -> list[str]:
+        """Every passage that the labels name, in order, as often as they do."""
+        gold = [p for group in self.gold for p in group]
+        return [*self.related, *gold, *(p for q in self.questions for p in q.gold)]
+
     @model_validator(mode="after")
     def _gold_fits_kind(self) -> "LabelledMessage":
         if self.kind in ANSWERED and not (self.gold and all(self.gold)):
@@ -92,9 +98,7 @@ def known_messages(
 
 def is_whole(message: LabelledMessage, passages: Container[str]) -> bool:
     """Does the post have every passage that the message names?"""
-    names = [*message.related, *(p for group in message.gold for p in group)]
-    names += [p for question in message.questions for p in question.gold]
-    return all(name in passages for name in names)
+    return all(name in passages for name in message.named)
 
 
 def _known(message: LabelledMessage, passages: Container[str]) -> LabelledMessage | None:

@@ -18,6 +18,15 @@ class Erratum(BaseModel):
     why: str
 
 
+class Superseded(BaseModel):
+    """A passage that a later one corrects: the later one, with its date, is quoted in its place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    passage: str
+    by: str
+    why: str
+
+
 class Companion(BaseModel):
     """A passage that is quoted only together with another."""
 
@@ -35,14 +44,32 @@ class Alternatives(BaseModel):
     why: str
 
 
+class Heading(BaseModel):
+    """A better heading over a quoted passage than the one that the post has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    passage: str
+    heading: str
+
+
 class Notes(BaseModel):
     """The reviewed remarks on the post."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    links: list[str]
+    links: list[str] = []
+    numbers: list[str] = []  # telephone numbers and the like that may stand in a reply
     never_quote: list[Erratum] = []
+    superseded: list[Superseded] = []
     quote_together: list[Companion] = []
     quote_one_of: list[Alternatives] = []
+    headings: list[Heading] = []
+    quote_in_refusals: list[str] = []  # what the post says of such requests; a refusal quotes it
+
+    @property
+    def replaced(self) -> dict[str, tuple[str, ...]]:
+        """Each passage that is never quoted, and what is quoted in its place."""
+        errata = {each.passage: tuple(each.instead) for each in self.never_quote}
+        return errata | {each.passage: (each.by,) for each in self.superseded}
 
     @property
     def domains(self) -> frozenset[str]:

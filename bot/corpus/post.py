@@ -8,106 +8,35 @@ quoted with it.
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 
+import yaml
+
+from bot.corpus.dates import day_of_later_statement
+from bot.corpus.ids import WORD, KnownPassage, PassageDraft, assign_ids
 from bot.domain import Passage
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml
 
-LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(<?([^)\s>]*)>?(?:\s+\"[^\"]*\")?\)")
+AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")
 OPENS = re.compile(r"\s*\(opens in a new window\)")
 MARK = re.compile(r"(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
 HEADING = re.compile(r"^(?:#{1,6}\s+\**|\*\*)([^*]+?)\**\s*$")
 BULLET = re.compile(r"^(?:[-*+•・]|\d{1,2}[.)])\s+")
-DATED = re.compile(r"^\W*([A-Z][a-z]+ \d{1,2}, \d{4}) clarification")
 # "14. April" is a day and ends no sentence; Chinese and Japanese put no space behind theirs.
 MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 SENTENCE = re.compile(
     rf"(?<=[.!?])(?!(?<=\d\.)\s+(?:{MONTHS})\b)[\"”’)]*\s+(?=[A-ZÀ-ÖØ-Þ¿¡“„«\"])"
     r"|(?<=[。！？])(?![」』）])\s*"
 )
-WORD = re.compile(r"[^\W_]+")
-ACCENT = re.compile(r"[\u0300-\u036f]")  # of Latin letters; other marks change the letter
 LEADS = (":", "：")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？")
 QUESTION_ENDS = ("?", "？", "か。")
-WORD_LENGTH = 20  # letters of a word in an id; where a language has no spaces, a clause is a word
 FAQ = "FAQ"
 INTRODUCTION = "Introduction"
-# Too frequent to tell two passages apart in an id.
-PLAIN = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "by",
-        "can",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "have",
-        "has",
-        "how",
-        "i",
-        "if",
-        "in",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "our",
-        "s",
-        "should",
-        "so",
-        "that",
-        "the",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-        "not",
-        "no",
-        "into",
-        "also",
-        "may",
-        "any",
-        "t",
-        "re",
-        "ve",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,31 +58,77 @@ class Block:
     bullets: bool
 
 
-def read_post(path: Path) -> Post:
-    """Parse the post at `path`; KnowledgeError names what is missing in it."""
+def read_post(
+    path: Path,
+    *,
+    known: Sequence[KnownPassage] = (),
+    links: Collection[str] = (),
+    language: str = "en",
+) -> Post:
+    """Parse the post at `path`; KnowledgeError names what is missing in it.
+
+    Passages that are among the `known` ones keep their ids. A link that is among `links` stands
+    with its address behind its text; of any other only the text stays.
+    """
     try:
-        raw = path.read_text(encoding="utf-8")
+        raw = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise KnowledgeError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
     except FileNotFoundError:
         raise KnowledgeError(
             f"{path}: the incident post is missing; put the published post there"
         ) from None
     front, _, body = raw.removeprefix("---\n").partition("\n---\n")
-    about = parse_yaml(front) if body else None
+    try:
+        about = parse_yaml(front) if body else None
+    except yaml.YAMLError as error:
+        raise KnowledgeError(f"{path}: front matter: {str(error).splitlines()[0]}") from None
     if not isinstance(about, dict) or not {"title", "url", "published"} <= about.keys():
         raise KnowledgeError(
             f"{path}: the front matter needs title, url and published between --- lines"
         )
     published = str(about["published"])[:10]
-    passages = tuple(_passages(list(_blocks(body)), published))
+    passages = tuple(_passages(list(_blocks(body, links)), published, known, language))
     if not passages:
         raise KnowledgeError(f"{path}: no passage found; the post needs paragraphs or FAQ pairs")
-    return Post(title=about["title"], url=about["url"], published=published, passages=passages)
+    return Post(
+        title=str(about["title"]),
+        url=str(about["url"] or ""),
+        published=published,
+        passages=passages,
+    )
 
 
-def clean(text: str) -> str:
-    """Markdown marks removed, links replaced by their text, white space folded."""
-    text = OPENS.sub("", LINK.sub(lambda m: m[1].strip("_"), text))
-    return " ".join(MARK.sub("", text).split())
+def clean(text: str, links: Collection[str] = ()) -> str:
+    """Markdown marks removed, links replaced by their text, white space folded.
+
+    A link that is among `links` has its address behind its text, unless the text is the address.
+    """
+    text = AUTOLINK.sub(lambda found: found[1].removeprefix("mailto:"), text)
+    pieces, end = [], 0
+    for link in LINK.finditer(text):
+        pieces += [_without_marks(text[end : link.start()]), _link_text(link, links)]
+        end = link.end()
+    return " ".join("".join([*pieces, _without_marks(text[end:])]).split())
+
+
+def _without_marks(text: str) -> str:
+    return MARK.sub("", OPENS.sub("", text)).replace("\x60", "")
+
+
+def _link_text(link: re.Match[str], links: Collection[str]) -> str:
+    """The text of a link, with its address where that is listed and says more than the text."""
+    if link[1]:  # an image
+        return ""
+    text, address = _without_marks(link[2]).strip("_"), link[3]
+    if address not in links or _bare(address) in _bare(text):
+        return text
+    return f"{text} ({address.removeprefix('mailto:')})"
+
+
+def _bare(address: str) -> str:
+    """An address without scheme and last slash, as people write it."""
+    return re.sub(r"^(?:https?://|mailto:)", "", address.strip().lower()).rstrip("/")
 
 
 def without_lead_in(text: str) -> str:
@@ -168,7 +143,7 @@ def sentences(text: str) -> tuple[str, ...]:
     return tuple(s.strip() for line in text.split("\n") for s in SENTENCE.split(line) if s.strip())
 
 
-def _blocks(body: str) -> Iterator[Block]:
+def _blocks(body: str, links: Collection[str]) -> Iterator[Block]:
     heading, in_faq = INTRODUCTION, False
     for chunk in re.split(r"\n\s*\n", body.strip()):
         title = HEADING.match(chunk.strip())
@@ -176,7 +151,7 @@ def _blocks(body: str) -> Iterator[Block]:
             heading = clean(title[1])
             in_faq = in_faq or heading == FAQ
             continue
-        for bullets, texts in _stretches(chunk):
+        for bullets, texts in _stretches(chunk, links):
             if bullets or _says_something(" ".join(texts)):
                 yield Block(
                     heading=heading,
@@ -185,7 +160,7 @@ def _blocks(body: str) -> Iterator[Block]:
                 )
 
 
-def _stretches(chunk: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
+def _stretches(chunk: str, links: Collection[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:
     """The paragraph and the list of a chunk, as whether it is a list and its cleaned lines.
 
     A line without a bullet below one with a bullet goes on with that item.
@@ -193,13 +168,13 @@ def _stretches(chunk: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
     lines = [line.strip() for line in chunk.splitlines() if line.strip()]
     first = next((i for i, line in enumerate(lines) if BULLET.match(line)), len(lines))
     if first:
-        yield False, tuple(clean(line) for line in lines[:first])
+        yield False, tuple(clean(line, links) for line in lines[:first])
     items: list[str] = []
     for line in lines[first:]:
         if BULLET.match(line):
-            items.append(clean(BULLET.sub("", line)))
+            items.append(clean(BULLET.sub("", line), links))
         else:
-            items[-1] = f"{items[-1]} {clean(line)}"
+            items[-1] = f"{items[-1]} {clean(line, links)}"
     if items:
         yield True, tuple(items)
 
@@ -209,15 +184,21 @@ def _says_something(text: str) -> bool:
     return len(WORD.findall(text)) > 1 or text.endswith(SENTENCE_ENDS)
 
 
-def _passages(blocks: list[Block], published: str) -> Iterator[Passage]:
+def _passages(
+    blocks: list[Block], published: str, known: Sequence[KnownPassage], language: str
+) -> Iterator[Passage]:
     faq_from = _faq_start(blocks)
-    seen: dict[str, str] = {}  # versions of passages by their ids
-    for place, heading, text in _texts(blocks, faq_from):
-        if said := without_lead_in(text):
-            yield _passage(heading, said, published, seen, faq=place >= faq_from)
+    drafts = dict.fromkeys(  # what stands twice under one heading is one passage
+        PassageDraft(heading=heading, text=said, faq=place >= faq_from)
+        for place, heading, text in _texts(blocks)
+        if (said := without_lead_in(text))
+    )
+    ids = assign_ids(list(drafts), known)
+    for name, draft in zip(ids, drafts, strict=True):
+        yield _passage(name, draft, published, language)
 
 
-def _texts(blocks: list[Block], faq_from: int) -> Iterator[tuple[int, str, str]]:
+def _texts(blocks: list[Block]) -> Iterator[tuple[int, str, str]]:
     """Place, heading and text of each passage; a list of items stands with its lead-in."""
     lead: Block | None = None
     for place, block in enumerate(blocks):
@@ -228,7 +209,7 @@ def _texts(blocks: list[Block], faq_from: int) -> Iterator[tuple[int, str, str]]
         if lead:
             yield place - 1, lead.heading, lead.lines[0]
         lead = None
-        if not block.bullets and place < faq_from and _leads_in(blocks, place):
+        if not block.bullets and _leads_in(blocks, place):
             lead = block
             continue
         whole = _is_list_of_items(block) and len(block.lines) > 1
@@ -268,46 +249,15 @@ def is_question(heading: str) -> bool:
     return heading.endswith(QUESTION_ENDS)
 
 
-def _passage(
-    heading: str, text: str, published: str, seen: dict[str, str], *, faq: bool
-) -> Passage:
-    version = hashlib.sha256(f"{heading}\n{text}".encode()).hexdigest()[:12]
-    name = _name(heading, text, seen, faq=faq)
-    if name in seen or version in seen.values():
-        raise KnowledgeError(f"two passages would be called {name}; reword one: {text[:60]}…")
-    seen[name] = version
-    dated = DATED.match(text)
+def _passage(name: str, draft: PassageDraft, published: str, language: str) -> Passage:
+    heading, text = draft.heading, draft.text
+    later = day_of_later_statement(heading, text)
     return Passage(
         id=name,
         heading=heading,
         text=text,
         sentences=sentences(text),
-        date=_iso(dated[1]) if dated else published,
-        language="en",
-        version=version,
+        date=later.isoformat() if later else published,
+        language=language,
+        version=hashlib.sha256(f"{heading}\n{text}".encode()).hexdigest()[:12],
     )
-
-
-def _name(heading: str, text: str, seen: Container[str], *, faq: bool) -> str:
-    """A readable id out of the telling words of heading and text; longer where one has it."""
-    words = telling_words(heading if faq else f"{heading} {text}")
-    name = "-".join((["faq"] if faq else []) + words[: 5 if faq else 6])
-    if name not in seen:
-        return name
-    more = words[6:9] or [w for w in telling_words(text) if w not in words][:3]
-    return "-".join([name, *more])
-
-
-def telling_words(text: str) -> list[str]:
-    """The words of a text that tell it apart, lower case, without accents, each once."""
-    plain = ACCENT.sub("", unicodedata.normalize("NFKD", text))
-    composed = unicodedata.normalize("NFC", plain)
-    words = [w.lower()[:WORD_LENGTH] for w in WORD.findall(composed)]
-    return list(dict.fromkeys(w for w in words if w not in PLAIN))
-
-
-def _iso(text: str) -> str:
-    try:
-        return datetime.strptime(text, "%B %d, %Y").date().isoformat()  # noqa: DTZ007 - a day, not a moment
-    except ValueError:
-        return date.min.isoformat()

@@ -113,22 +113,6 @@ def known_wordings(wordings: Iterable[Wording], passages: Container[str]) -> tup
     )
 
 
-def unknown_passages(wordings: Iterable[Wording], passages: Container[str]) -> tuple[str, ...]:
-    """A line for each intent and topic that names a passage that the post does not have."""
-    named: dict[tuple[str, str, str], bool] = {}
-    for wording in wordings:
-        if wording.kind == "near":  # it names what its intent names
-            continue
-        left = wording.kind == "intent" and not any(p in passages for p in wording.passages)
-        unknown = [p for p in wording.passages if p not in passages]
-        named |= {(wording.file, wording.label, name): left for name in unknown}
-    return tuple(
-        f"questions/{file}: {label} names {name!r}, which the post does not have"
-        + ("; nothing answers it now" if left else "")
-        for (file, label, name), left in named.items()
-    )
-
-
 def _entries(path: Path) -> list[IntentEntry | SilentEntry | ActEntry]:
     try:
         return FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or [])

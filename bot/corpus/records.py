@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from bot.corpus.knowledge import Knowledge
+from bot.corpus.links import without_link_addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +27,7 @@ def records_of(knowledge: Knowledge) -> list[Record]:
     records = [Record(text=w.text, label=w.label, answers=w.answers) for w in knowledge.wordings]
     for passage in knowledge.post.passages:
         texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])
-        records += [Record(text=t, label=passage.id, answers=True) for t in texts]
+        records += [
+            Record(text=without_link_addresses(t), label=passage.id, answers=True) for t in texts
+        ]
     return records

@@ -1,20 +1,26 @@
-"""knowledge/replies/<lang>.yaml: the reviewed sentences of a language.
+"""The reviewed sentences of each language: the shipped ones, with what the incident replaces.
 
-None has a slot but `footer_write_to`, and what fills that is a setting of the incident: it is
-filled in when the templates are read, so that nothing is left to fill when a reply is made.
+A file replies/<language>.yaml of the knowledge folder may hold every key or only some: the others
+come from the shipped file of that language. Slots such as `{company}` are filled with settings of
+incident.yaml when the templates are read, so that nothing is left to fill when a reply is made.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.domain import SecretKind
+from bot.corpus.incident import Incident
+from bot.domain import ExpectedTime, SecretKind
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, shipped_knowledge
 from bot.text.subject import reply_subject
 
 ADDRESS_SLOT = "{person_address}"
+SLOT = re.compile(r"\{([^{}]*)\}")
 
 
 class Templates(BaseModel):
@@ -23,64 +29,121 @@ class Templates(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     greeting: str
     subject: str  # of a mail that does not keep the asker's own
-    answer_lead: str  # before quoted passages
+    answer_lead: str  # before the answer to one question
+    answers_lead: str  # before the answers to several questions
+    answer_lead_foreign: str = ""  # both where the post is in another language
+    answers_lead_foreign: str = ""
     source_label: str  # before title, date and link of the post
-    about: str  # before the FAQ question or heading of a quoted passage
+    published_wording: str  # between a translation and the passage that it translates
+    earlier: list[str] = []  # sent by an earlier version, and never again: people quote it back
     refusal: list[str]
-    refusal_fact: list[str]  # passage ids that a refusal quotes
+    refusal_fact: list[str] = []  # passage ids that a refusal quotes: those of notes.yaml
     handover: str
-    handover_with_answers: str  # some questions were answered, the others go to a person
+    handover_with_answers: str  # what is answered above is not all that was asked
+    handover_numbers: str  # before the numbers of the questions that go to a person
     handover_urgent: str  # danger, extortion, takeover: short and human
+    case_number: str  # before the number of the case that a person has
+    answer_within: dict[ExpectedTime, str]  # when to expect the answer of a person
     secret_found: str  # a secret was removed; what to do about it
     secret_kinds: dict[SecretKind, str]
+    correction_lead: str  # before passages that have changed since they were quoted
+    acknowledgement: str  # in place of the footer where all of a message goes to a person
     footer: str  # how to reach a person
     footer_write_to: str = ""  # the same where the incident names a mailbox that people read
 
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
         fixed = (
-            self.greeting, self.subject, self.answer_lead, self.handover,
-            self.handover_with_answers, self.handover_urgent, self.secret_found, self.footer,
+            self.greeting, self.subject, self.answer_lead, self.answers_lead, self.handover,
+            self.handover_with_answers, self.handover_numbers, self.handover_urgent,
+            self.case_number, self.published_wording, self.correction_lead, self.secret_found,
+            self.acknowledgement, self.footer,
         )  # fmt: skip
-        return (*fixed, *self.refusal, *self.secret_kinds.values())
+        return (*fixed, *self.refusal, *self.answer_within.values(), *self.secret_kinds.values())
 
 
-def read_templates(folder: Path, person_address: str = "") -> dict[str, Templates]:
+def read_templates(folder: Path, incident: Incident | None = None) -> dict[str, Templates]:
     """Language -> templates; KnowledgeError names the file and what is wrong in it.
 
-    With a `person_address` the footer of each language is the one that names it.
+    `folder` is `replies` of the knowledge folder, which may lack. With a `person_address` the
+    footer of each language is the one that names it.
     """
-    found = {path.stem: _read(path, person_address) for path in sorted(folder.glob("*.yaml"))}
-    if "en" not in found:
-        raise KnowledgeError(f"{folder}/en.yaml is missing; the desk needs English reply templates")
-    return found
+    about = incident or Incident()
+    shipped = {path.stem: path for path in (shipped_knowledge() / "replies").glob("*.yaml")}
+    own = {path.stem: path for path in folder.glob("*.yaml")}
+    wanted = {*about.languages, "en"} if about.languages else {*shipped, *own}
+    for language in sorted(wanted - {*shipped, *own}):
+        raise KnowledgeError(
+            f"incident.yaml: languages names {language!r}, which has no reply templates; add "
+            f"{folder / language}.yaml"
+        )
+    return {
+        language: _read(language, shipped.get(language), own.get(language), about)
+        for language in sorted(wanted)
+    }
 
 
-def _read(path: Path, person_address: str) -> Templates:
+def _read(language: str, shipped: Path | None, own: Path | None, incident: Incident) -> Templates:
+    path = own or shipped
+    texts = (_mapping(shipped) if shipped else {}) | (_mapping(own) if own else {})
     try:
-        templates = Templates.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
+        templates = Templates.model_validate(texts)
+    except ValidationError as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
-    templates = _with_footer(templates, person_address, path)
-    for text in templates.texts():
-        if "{" in text or "%s" in text:
-            raise KnowledgeError(
-                f"{path}: a template has a slot, and nothing may be filled in: {text[:60]}"
-            )
+    chosen: dict[str, Any] = {
+        "answer_lead_foreign": "", "answers_lead_foreign": "", "footer_write_to": "",
+    }  # fmt: skip
+    if language != incident.language:
+        chosen["answer_lead"] = templates.answer_lead_foreign or templates.answer_lead
+        chosen["answers_lead"] = templates.answers_lead_foreign or templates.answers_lead
+    if incident.person_address:
+        if ADDRESS_SLOT not in templates.footer_write_to:
+            raise KnowledgeError(f"{path}: footer_write_to lacks {ADDRESS_SLOT}")
+        chosen["footer"] = templates.footer_write_to
+    texts = templates.model_dump() | chosen
+    templates = Templates.model_validate(_filled(texts, incident.slots, str(path)))
     if reply_subject(templates.subject) != templates.subject:
         raise KnowledgeError(
             f"{path}: subject must be one short line that begins with 'Re: ', without any link"
         )
-    if missing := set(SecretKind) - templates.secret_kinds.keys():
-        raise KnowledgeError(f"{path}: secret_kinds lacks {', '.join(sorted(missing))}")
+    for name, whole in (("secret_kinds", SecretKind), ("answer_within", ExpectedTime)):
+        if missing := set(whole) - getattr(templates, name).keys():
+            raise KnowledgeError(f"{path}: {name} lacks {', '.join(sorted(missing))}")
     return templates
 
 
-def _with_footer(templates: Templates, person_address: str, path: Path) -> Templates:
-    """The templates with the one footer that is sent, and no slot left."""
-    footer = templates.footer
-    if person_address:
-        if ADDRESS_SLOT not in templates.footer_write_to:
-            raise KnowledgeError(f"{path}: footer_write_to lacks {ADDRESS_SLOT}")
-        footer = templates.footer_write_to.replace(ADDRESS_SLOT, person_address)
-    return templates.model_copy(update={"footer": footer, "footer_write_to": ""})
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        read = parse_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(read, dict):
+        raise KnowledgeError(f"{path}: it must hold templates by their keys, such as greeting")
+    return read
+
+
+def _filled(value: Any, slots: Mapping[str, str], where: str) -> Any:
+    """A template, or all within a list or mapping, with its slots filled from incident.yaml."""
+    match value:
+        case dict():
+            return {key: _filled(each, slots, f"{where}: {key}") for key, each in value.items()}
+        case list():
+            return [_filled(each, slots, where) for each in value]
+        case str():
+            text = SLOT.sub(lambda slot: _slot(slot[1], slots, where), value)
+            if "{" in text or "%s" in text:
+                raise KnowledgeError(f"{where}: a template has an unknown slot: {text[:60]}")
+            return text
+        case _:
+            return value
+
+
+def _slot(name: str, slots: Mapping[str, str], where: str) -> str:
+    if name not in slots:
+        raise KnowledgeError(
+            f"{where}: a template has the slot {{{name}}}, and nothing may be filled in but "
+            f"{', '.join(slots)}"
+        )
+    if not slots[name]:
+        raise KnowledgeError(f"{where}: it names {{{name}}}, which incident.yaml leaves empty")
+    return slots[name]

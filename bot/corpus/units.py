@@ -7,7 +7,9 @@ answer is its question. A very short sentence ("Yes.") joins the one behind it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bot.corpus.post import INTRODUCTION, is_question, sentences, telling_words
+from bot.corpus.ids import telling_words
+from bot.corpus.links import without_link_addresses
+from bot.corpus.post import INTRODUCTION, is_question, sentences
 from bot.domain import Passage
 
 SHORT = 12  # characters; a shorter sentence says nothing without the next
@@ -31,9 +33,10 @@ def readings(unit: Unit, title: str) -> tuple[str, ...]:
     with the lead-in alone, because a long list hides its items.
     """
     about = title if unit.heading == INTRODUCTION else unit.heading
-    lead_in, *items = unit.text.split("\n")
-    headed = f"{about} {unit.text}" if is_question(about) else f"{about}: {unit.text}"
-    return (headed, unit.text, *(f"{lead_in} {item}" for item in items))
+    text = without_link_addresses(unit.text)
+    lead_in, *items = text.split("\n")
+    headed = f"{about} {text}" if is_question(about) else f"{about}: {text}"
+    return (headed, text, *(f"{lead_in} {item}" for item in items))
 
 
 def units_of(passages: Iterable[Passage]) -> tuple[Unit, ...]:

@@ -1,4 +1,4 @@
-"""What must hold between the files of knowledge/, and what a support lead is warned of."""
+"""What in the post and the replies the outbound check would stop, and what to do about it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,30 +6,22 @@ from bot.corpus.links import unlisted
 from bot.corpus.notes import Notes
 from bot.corpus.templates import Templates
 from bot.domain import Passage
-from bot.errors import KnowledgeError
 
 RESTATES = 4  # words; a shorter FAQ answer is a bare "Yes."
-
-
-def check(passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Templates]) -> None:
-    """Raise KnowledgeError for a reference to a passage that does not exist."""
-    known = {p.id for p in passages}
-    for erratum in notes.never_quote:
-        _known(known, (erratum.passage, *erratum.instead), "notes.yaml: never_quote")
-    for companion in notes.quote_together:
-        _known(known, (companion.passage, companion.together), "notes.yaml: quote_together")
-    for alternatives in notes.quote_one_of:
-        _known(known, alternatives.passages, "notes.yaml: quote_one_of")
-    for language, template in templates.items():
-        _known(known, template.refusal_fact, f"replies/{language}.yaml: refusal_fact")
 
 
 def warnings(
     passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Templates], url: str
 ) -> tuple[str, ...]:
     """What the outbound check would stop, FAQ answers that say nothing alone, and the remedy."""
-    settled = {e.passage for e in notes.never_quote}
-    found: list[str] = []
+    passages, settled = list(passages), notes.replaced
+    dates = {passage.id: passage.date for passage in passages}
+    found = [
+        f"{each.passage} is superseded by {each.by}, which is not of a later day: exchange them in "
+        "superseded in notes.yaml, or use never_quote"
+        for each in notes.superseded
+        if dates[each.by] <= dates[each.passage]
+    ]
     for passage in passages:
         dealt = (
             "never quoted (notes.yaml)"
@@ -48,14 +40,6 @@ def warnings(
             f"replies/{language}.yaml names {each}, which is on no list: its replies are stopped"
             for each in stopped
         ]
-    if unlisted(url, notes):
+    if url and unlisted(url, notes):
         found.append(f"the post's own link {url} is on no list: add it to links in notes.yaml")
     return tuple(found)
-
-
-def _known(known: set[str], wanted: Iterable[str], where: str) -> None:
-    for passage in wanted:
-        if passage not in known:
-            raise KnowledgeError(
-                f"{where}: no passage is called {passage!r}; `incident-desk index` lists the ids"
-            )

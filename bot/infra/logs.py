@@ -18,6 +18,7 @@ FIELDS = (
     "kind", "task",
     "message_id", "conversation_id", "outbox_id", "case_id", "event_id", "verdict", "rule", "cap",
     "state", "worker", "attempts", "count", "seconds", "fault", "port",
+    "outcome", "reason", "milliseconds", "version", "incident", "mode", "reader", "knowledge",
 )  # fmt: skip
 OWN = ("bot", "__main__")
 

@@ -14,11 +14,11 @@ from sqlalchemy import Engine
 from bot.journal.clock import stamp
 from bot.journal.engine import reading
 from bot.journal.records import CaseAction, MessageState
+from bot.journal.statistics import MARKED_WRONG
 from bot.journal.tables import audit, decision, escalation, message, outbox, outcome
 
-# How events of the audit begin: an answer that staff called wrong, and what a model took since the
-# last such line, as calls and tokens.
-MARKED_WRONG = "marked_wrong:"
+# How the event of the audit begins that records what a model took since the last such event: calls
+# and tokens.
 MODEL_USED = "model_used:"
 MAX_THIN_TOPICS = 5
 SENDING = [action.value for action in CaseAction if action.sends]

@@ -27,8 +27,9 @@ MAX_OPEN_CASES_PER_THREAD = 6
 class CaseOpener:
     """Opens cases and knows when each is due; without limits no case is ever due."""
 
-    def __init__(self, clock: Clock, limits: Limits | None) -> None:
+    def __init__(self, clock: Clock, limits: Limits | None, hasher: counting.CountHasher) -> None:
         self._clock = clock
+        self._hasher = hasher
         self._limits = limits
 
     def open(
@@ -41,8 +42,10 @@ class CaseOpener:
         draft: str = "",
         topic: str = "",
         language: str = "",
-    ) -> None:
-        """Store an escalation of this message: a new case, or a part of the case that it joins.
+    ) -> int:
+        """Store an escalation of this message and return the number of its case.
+
+        It is a new case, or a part of the case that it joins.
 
         `reason` is an `EscalationReason` or the answer reason for a phishing sample; `draft` is the
         reply that a person may approve, empty where there is none; `topic` is the id of the nearest
@@ -52,15 +55,17 @@ class CaseOpener:
         values: dict[str, Any] = {"state": "open", "due_at": self.due_at(priority)}
         if case:
             values = {"state": JOINED, "case_id": case.id}
-        db.execute(
+        row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
                 draft=storable(draft), opened_at=stamp(self._clock()), topic=topic,
                 language=language, **values,
             )
-        )  # fmt: skip
+        ).inserted_primary_key  # fmt: skip
         if case:
             self._update_joined_case(db, case, message_id, priority, reason)
+            return int(case.id)
+        return int(row_key[0]) if row_key else 0
 
     def _open_case(self, db: sql.Connection, message_id: int) -> Any | None:
         """Return the open case that a message joins, locked, or None when it needs its own.
@@ -95,7 +100,7 @@ class CaseOpener:
         if self._limits is None:
             return False
         thread = str(db.execute(sql.select(thread_of(message_id))).scalar())
-        who = (Scope.THREAD, counting.thread_key(thread))
+        who = (Scope.THREAD, self._hasher.thread_key(thread))
         return counting.is_used_up(db, self._limits.caps, who, self._clock)
 
     def _update_joined_case(

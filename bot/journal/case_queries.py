@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from bot.domain import SenderProof
 from bot.journal.records import (
     Case,
     CaseAction,
@@ -58,8 +59,9 @@ PARENT = (
 CASE = (
     sql.select(
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
-        message.c.redactions, message.c.conversation_id, MESSAGES.label("messages"),
-        PARENT.label("parent"), LATER.label("later"), LAST.label("last"),
+        message.c.redactions, message.c.proof, message.c.conversation_id, message.c.erased_at,
+        MESSAGES.label("messages"), PARENT.label("parent"), LATER.label("later"),
+        LAST.label("last"),
         OTHERS_LAST.label("others_last"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
@@ -82,6 +84,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         version=version_of(row), priority=row.priority, reason=row.reason,
         opened_at=row.opened_at, sender=row.sender, text=text_for_staff(row), draft=row.draft,
         due_at=row.due_at, reminders=row.reminders, touched_at=row.touched_at, rule=row.rule,
+        proof=SenderProof(row.proof),
         masked=tuple(dict.fromkeys(span["kind"] for span in json.loads(row.redactions))),
         questions=tuple(_case_question(o) for o in db.execute(outcomes.order_by(outcome.c.place))),
         parent=row.parent if row.parent != row.id else None,
@@ -92,6 +95,7 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         earlier=earlier, earlier_action=earlier_action,
         joined=row.case_id if row.state == "joined" else None,
         attachments=tuple(json.loads(row.headers).get("attachments", "").splitlines()),
+        erased_at=row.erased_at,
     )  # fmt: skip
 
 
@@ -115,10 +119,13 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided or merged at `since` or later, by case id.
+    It covers open cases and those decided, merged or erased at `since` or later, by case id.
     """
     merged = sql.and_(escalation.c.state == "joined", escalation.c.touched_at >= since)
-    recent = sql.or_(escalation.c.state == "open", decision.c.decided_at >= since, merged)
+    recent = sql.or_(
+        escalation.c.state == "open", decision.c.decided_at >= since,
+        message.c.erased_at >= since, merged,
+    )  # fmt: skip
     rows = db.execute(CASE.where(recent).order_by(escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
     return {row.id: _stamp(row, mails.get(row.message_id)) for row in rows}

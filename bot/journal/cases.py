@@ -240,13 +240,13 @@ class Cases:
         return True
 
     def reopen(self, case_id: int, *, actor: str, version: str = "") -> bool:
-        """Reopen a decided case for `actor`; return False when it is open or has changed.
+        """Reopen a decided case for `actor`; return False when it is open, erased or has changed.
 
         The earlier decision remains in the audit. With a `version` the case must still have it.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
-            if row is None or row.state in ("open", JOINED):
+            if row is None or row.state in ("open", JOINED) or row.erased_at:
                 return False
             if version and version_of(row) != version:
                 return False
@@ -354,6 +354,13 @@ class Cases:
         with reading(self._engine) as db:
             priority = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
         return Priority(priority) if priority else None
+
+    def find_number(self, message_id: int) -> int:
+        """Return the number of the case that a message opened or joined; 0 for none."""
+        query = sql.select(sql.func.coalesce(escalation.c.case_id, escalation.c.id))
+        with reading(self._engine) as db:
+            number = db.execute(query.where(escalation.c.message_id == message_id)).scalar()
+        return int(number or 0)
 
     def conversation_of(self, escalation_id: int) -> int:
         """Return the id of the conversation that a case belongs to."""

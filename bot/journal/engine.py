@@ -123,6 +123,7 @@ def _durable(connection: Any, _record: object) -> None:
     """
     connection.isolation_level = None
     _pragmas(connection, "FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted does not stay in the file
 
 
 def _fast(connection: Any, _record: object) -> None:

@@ -20,6 +20,7 @@ from bot.domain import (
     Outcome,
     Priority,
     Response,
+    SenderProof,
 )
 from bot.errors import DeskError
 from bot.journal import rate_limits as counting
@@ -27,7 +28,9 @@ from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.corrections import Corrections
 from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.ledger import Ledger
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.records import (
@@ -37,6 +40,7 @@ from bot.journal.records import (
     Reply,
     StoredDecision,
 )
+from bot.journal.retention import Retention
 from bot.journal.slack_events import SlackStore
 from bot.journal.tables import (
     TABLES,
@@ -50,18 +54,28 @@ from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
 from bot.limits import Limits, Scope
 
+INCIDENT = "incident: "  # begins the line of the audit that names the incident
+CAPPED = "R14"  # how the rule begins of a mail whose reply a cap held; its sender is believed
+# The messages that count as what their sender said before.
+IN_HISTORY = sql.or_(message.c.verdict == "answer", message.c.rule.startswith(CAPPED))
 MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 
 
 class Journal:
     """The journal of one desk on SQLite or PostgreSQL; each method is one transaction.
 
-    Without `limits` no cap holds a reply and no case is due. SettingsError for a wrong URL and
+    Without `limits` no cap holds a reply and no case is due. `key` is that of the installation,
+    with which senders are hashed where answers are counted. SettingsError for a wrong URL and
     MissingError for a database that does not answer.
     """
 
     def __init__(
-        self, url: str, *, limits: Limits | None = None, clock: Clock = wall_clock
+        self,
+        url: str,
+        *,
+        limits: Limits | None = None,
+        clock: Clock = wall_clock,
+        key: bytes = b"",
     ) -> None:
         self.engine = connect(url)
         self.limits = limits
@@ -71,15 +85,31 @@ class Journal:
         except DeskError:
             self.engine.dispose()
             raise
-        self._opener = CaseOpener(clock, limits)
+        self.hasher = counting.CountHasher(key)
+        self._opener = CaseOpener(clock, limits, self.hasher)
         self.cases = Cases(self.engine, clock, self._opener)
         self.mail_outbox = MailOutbox(self.engine, clock, self._opener)
         self.slack = SlackStore(self.engine, clock)
         self.workers = Workers(self.engine, clock)
+        self.corrections = Corrections(self.engine, clock)
+        self.ledger = Ledger(self.engine)
+        self.retention = Retention(self.engine, clock)
 
     def close(self) -> None:
         """Close all connections to the database."""
         self.engine.dispose()
+
+    def name_incident(self, key: str) -> str:
+        """Note that the journal belongs to the incident `key`, unless one is noted already.
+
+        Return the key of the incident that it belongs to.
+        """
+        noted = sql.select(audit.c.event).where(audit.c.event.startswith(INCIDENT))
+        with writing(self.engine) as db:
+            found = db.execute(noted.order_by(audit.c.id).limit(1)).scalar()
+            if not found:
+                append_audit(db, stamp(self.clock()), "desk", f"{INCIDENT}{key}", None)
+        return str(found).removeprefix(INCIDENT) if found else key
 
     def receive(
         self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
@@ -152,18 +182,26 @@ class Journal:
             channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
             verdict=row.verdict, rule=row.rule, sender=row.sender, headers=json.loads(row.headers),
             text=row.text, redactions=tuple(json.loads(row.redactions)),
+            proof=SenderProof(row.proof),
         )  # fmt: skip
 
     def read_history(self, message_id: int) -> list[str]:
-        """Return the last masked texts of the conversation before this message, oldest first."""
+        """Return the last masked texts of the conversation before this message, oldest first.
+
+        What a rule held or dropped is left out: it must not change how the next message is decided.
+        """
         this = sql.select(message.c.conversation_id, message.c.seq)
         this_row = this.where(message.c.id == message_id).subquery()
-        query = sql.select(message.c.text).join(
-            this_row,
-            sql.and_(
-                message.c.conversation_id == this_row.c.conversation_id,
-                message.c.seq < this_row.c.seq,
-            ),
+        query = (
+            sql.select(message.c.text)
+            .join(
+                this_row,
+                sql.and_(
+                    message.c.conversation_id == this_row.c.conversation_id,
+                    message.c.seq < this_row.c.seq,
+                ),
+            )
+            .where(IN_HISTORY)
         )
         with reading(self.engine) as db:
             texts = db.execute(query.order_by(message.c.seq.desc()).limit(MAX_HISTORY)).scalars()
@@ -181,11 +219,12 @@ class Journal:
         response: Response,
         *,
         draft: str,
-        reply: Reply | None,
+        reply: Reply | Callable[[int], Reply] | None,
         capped: Callable[[Scope], Decision] | None = None,
     ) -> StoredDecision:
         """Store outcomes, escalation and reply in one commit; a second call changes nothing.
 
+        A reply that names its case is given as a function of the number of that case, 0 for none.
         When a cap forbids the automatic reply, the decision that `capped` returns for the scope of
         that cap is stored instead. `draft` is what a person may approve if a case opens.
         """
@@ -194,33 +233,32 @@ class Journal:
             row = self._leave_received(db, message_id, MessageState.DECIDED, now)
             if row is None:
                 return StoredDecision(response=response, first=False)
-            decision, cap = Decision(response=response, reply=reply), None
+            cap: Scope | None = None
             if reply and capped and self.limits:
-                who = counting.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+                who = self.hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
-                decision = capped(cap)
-                draft = decision.draft
+                held_instead = capped(cap)
+                response, reply, draft = held_instead.response, None, held_instead.draft
                 held = message.update().where(message.c.id == message_id)
-                db.execute(held.values(verdict="hold", rule=f"R14 cap: {cap}"))
+                db.execute(held.values(verdict="hold", rule=f"{CAPPED} cap: {cap}"))
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)
-            self._insert_outcomes(db, message_id, decision.response, draft)
-            if decision.reply:
+            case_number = self._insert_outcomes(db, message_id, response, draft)
+            if reply:
+                made = reply(case_number) if callable(reply) else reply
                 origin = MailOrigin(
                     key=f"reply:{message_id}", message_id=message_id,
                     conversation_id=row.conversation_id,
                 )  # fmt: skip
                 db.execute(
-                    outbox.insert().values(
-                        new_outbox_row(origin, decision.reply, automatic=True, now=now)
-                    )
+                    outbox.insert().values(new_outbox_row(origin, made, automatic=True, now=now))
                 )
             self._append_audit(db, "desk", "decided", message_id)
             for kind in dict.fromkeys(span.kind for span in response.redactions):
                 self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
-            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in decision.response.outcomes):
+            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
                 self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
-        return StoredDecision(response=decision.response, cap=cap or "")
+        return StoredDecision(response=response, cap=cap or "")
 
     def mark_failed(self, message_id: int, fault: str) -> bool:
         """Give a message that cannot be decided to a person; return False if it was decided."""
@@ -289,7 +327,7 @@ class Journal:
             verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
             headers=json.dumps(received.headers), text=storable(received.text),
             redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
-            message_id_header=storable(received.message_id),
+            message_id_header=storable(received.message_id), proof=received.proof.value,
         )  # fmt: skip
         stored = _inserted(db, row)
         self._append_audit(db, "desk", f"received:{received.verdict}", stored)
@@ -311,19 +349,22 @@ class Journal:
 
     def _insert_outcomes(
         self, db: sql.Connection, message_id: int, response: Response, draft: str
-    ) -> None:
+    ) -> int:
+        """Store the outcomes, and the case where one opens; return its number, 0 for none."""
         for place, each in enumerate(response.outcomes):
             db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
             first = max(waiting, key=lambda escalation: escalation.priority.urgency)
-            self._opener.open(
+            return self._opener.open(
                 db, message_id, first.priority, first.reason.value, draft=draft,
                 topic=_topic(waiting), language=response.language,
             )  # fmt: skip
-        elif any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
+        if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
             # It is answered from the post, and the security team sees what was sent in.
-            self._opener.open(db, message_id, Priority.NORMAL, AnswerReason.PHISHING_SAMPLE.value)
+            reason = AnswerReason.PHISHING_SAMPLE.value
+            return self._opener.open(db, message_id, Priority.NORMAL, reason)
+        return 0
 
     def _append_audit(
         self, db: sql.Connection, actor: str, event: str, message_id: int | None

@@ -19,6 +19,8 @@ class AdvisoryLock(IntEnum):
     MIGRATION = 7_301_442
     SLACK_LEADER = 7_301_443  # held for the life of a process
     REPLY_CAPS = 7_301_444
+    CORRECTIONS = 7_301_445
+    LEDGER = 7_301_447
 
 
 def lock_until_commit(db: sql.Connection, lock: AdvisoryLock) -> None:

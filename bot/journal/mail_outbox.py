@@ -16,6 +16,7 @@ from bot.domain import EscalationReason, Priority
 from bot.journal.case_opening import CaseOpener
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
+from bot.journal.ledger import LEDGER_EVENTS, append_to_ledger
 from bot.journal.records import OutboxState, OutgoingMail, Reply
 from bot.journal.tables import audit, outbox, worker
 
@@ -170,6 +171,8 @@ class MailOutbox:
             db.execute(audit.insert().values(**event, message_id=message_id))
             if state in NEEDS_PERSON and message_id:
                 self._opener.open_once(db, message_id, Priority.HIGH, UNDELIVERED)
+            if state in LEDGER_EVENTS:
+                append_to_ledger(db, mail_id, state, now)
         return True
 
     def _read(self, query: sql.Select[Any]) -> list[OutgoingMail]:

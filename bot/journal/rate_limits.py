@@ -5,6 +5,7 @@ exceed a cap together.
 """
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 
 import sqlalchemy as sql
@@ -13,6 +14,7 @@ from bot.journal.clock import Clock, after, stamp
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.tables import sender_count
 from bot.limits import Cap, Scope
+from bot.text.domains import fold_address, registrable_domain
 
 # Counts older than this are deleted, except those of threads. It bounds the window of every other
 # cap; the longest of the shipped limits.yaml is a day.
@@ -35,17 +37,38 @@ def find_exceeded_cap(
     return None
 
 
-def count_keys(*, sender: str, thread: str, text: str) -> dict[Scope, str]:
-    """Return the key that an answer counts under for each scope; hashes, never the address."""
-    address = sender.strip().lower()
-    words = " ".join(text.lower().split())
-    return {
-        Scope.SENDER: _hash(address),
-        Scope.TEXT: _hash(f"{address}\n{words}"),
-        Scope.THREAD: thread_key(thread),
-        Scope.DOMAIN: _hash(address.rpartition("@")[2]),
-        Scope.ALL: "all",
-    }
+class CountHasher:
+    """Makes the keys that answers are counted under: hashes with a key, never an address.
+
+    Without the key of the installation nobody can tell from a hash whose it is, not even by trying
+    all the addresses of a list.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def count_keys(self, *, sender: str, thread: str, text: str) -> dict[Scope, str]:
+        """Return the key that an answer counts under for each scope.
+
+        All addresses of one mailbox count as one sender, and all domains of one owner as one.
+        """
+        address = fold_address(sender)
+        words = " ".join(text.lower().split())
+        return {
+            Scope.DOMAIN: self._hash(registrable_domain(address.rpartition("@")[2])),
+            Scope.SENDER: self._hash(address),
+            Scope.TEXT: self._hash(f"{address}\n{words}"),
+            Scope.THREAD: self.thread_key(thread),
+            Scope.ALL: "all",
+        }
+
+    def thread_key(self, thread: str) -> str:
+        """Return the key under which the answers in a thread are counted."""
+        return self._hash(thread)
+
+    def _hash(self, text: str) -> str:
+        raw = text.encode("utf-8", "replace")
+        return hmac.new(self._key, raw, hashlib.sha256).hexdigest()[:32]
 
 
 def is_used_up(
@@ -68,16 +91,7 @@ def _count_answers(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
     return int(db.execute(query).scalar_one())
 
 
-def thread_key(thread: str) -> str:
-    """Return the key under which the answers in a thread are counted."""
-    return _hash(thread)
-
-
 def delete_old_counts(db: sql.Connection, clock: Clock) -> None:
     """Delete the counts that no cap looks at any more."""
     old = sender_count.c.at < after(clock, -KEEP_SECONDS)
     db.execute(sender_count.delete().where(old, sender_count.c.scope != Scope.THREAD))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import NEVER_BY_DRAFT, Priority, Response
+from bot.domain import NEVER_BY_DRAFT, Priority, Response, SenderProof
 
 
 class MessageState(StrEnum):
@@ -36,6 +36,7 @@ class CaseAction(StrEnum):
     DISMISSED = "dismissed"  # closed from the terminal, without a mail
     RESOLVED = "resolved"  # closed from Slack, without a mail
     NOT_OURS = "not_ours"  # closed: another team's matter
+    ERASED = "erased"  # closed: the person had everything about them erased
 
     @property
     def sends(self) -> bool:
@@ -72,6 +73,7 @@ class ReceivedMessage:
     thread: str = ""  # what the mails of one thread share, whoever wrote them; empty: thread_key
     message_id: str = ""  # by which later mails may name this one
     named: tuple[str, ...] = ()  # Message-IDs that it names: a known one leads to its thread
+    proof: SenderProof = SenderProof.UNKNOWN  # a mail that is not believed has threads of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +87,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is to be stored of a decided message: its outcomes, and the reply if one goes out."""
+    """What is to be stored of a message whose reply a cap has held."""
 
     response: Response
-    reply: Reply | None = None
     draft: str = ""  # what a person may approve, where a case opens
 
 
@@ -188,6 +189,7 @@ class Case:
     reminders: int = 0
     touched_at: str = ""
     rule: str = ""
+    proof: SenderProof = SenderProof.UNKNOWN
     masked: tuple[str, ...] = ()  # kinds of secrets that were removed
     questions: tuple[CaseQuestion, ...] = ()
     parent: int | None = None  # the first case of the same conversation
@@ -203,6 +205,7 @@ class Case:
     earlier_action: str = ""
     joined: int | None = None  # the case that it is a part of
     attachments: tuple[str, ...] = ()  # the names of attached files
+    erased_at: str = ""  # when everything about the person was erased
 
     @property
     def open(self) -> bool:

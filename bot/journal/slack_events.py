@@ -13,6 +13,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from bot.domain import SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after
 from bot.journal.engine import reading, storable, writing
@@ -25,7 +26,6 @@ from bot.journal.slack_records import (
     SlackCard,
     SlackEvent,
     SlackEventState,
-    SlackPostState,
     card_of,
     event_of,
 )
@@ -150,7 +150,8 @@ class SlackStore(SlackOutbox):
             rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
         return [
             FollowUpMessage(
-                id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another
+                id=r.id, text=r.text, draft=r.draft if r.drafted else "", sender=r.another,
+                proof=SenderProof(r.proof),
             )
             for r in rows
         ]  # fmt: skip
@@ -180,23 +181,6 @@ class SlackStore(SlackOutbox):
         )
         with reading(self._engine) as db:
             return int(db.execute(query).scalar_one())
-
-    def delete_handled(self, *, days: int) -> None:
-        """Delete events and posts that were handled more than `days` days ago.
-
-        Slack repeats a delivery for hours at most, so the keys are not needed any more.
-        """
-        then = after(self._clock, -86_400 * days)
-        with writing(self._engine) as db:
-            old = sql.and_(
-                slack_event.c.received_at < then, slack_event.c.state != SlackEventState.NEW
-            )
-            db.execute(slack_event.delete().where(old))
-            gone = sql.and_(
-                slack_outbox.c.created_at < then,
-                slack_outbox.c.state.in_((SlackPostState.SENT, SlackPostState.FAILED)),
-            )
-            db.execute(slack_outbox.delete().where(gone))
 
     def append_audit(self, actor: str, event: str, message_id: int | None = None) -> None:
         """Append to the audit what a person looked at or did."""

@@ -19,9 +19,10 @@ from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import slack_card, slack_outbox
 
-# How the unique keys of reminders and of alerts to the on-call people begin.
+# How the unique keys of reminders, of alerts to the on-call people, and of stubs begin.
 REMINDER = "remind:"
 ALERT = "dead:"
+ERASED = "erased:"
 
 
 class SlackOutbox:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.domain import SenderProof
+
 
 class SlackEventState(StrEnum):
     """How far an event from Slack has been handled; the journal stores the value."""
@@ -82,6 +84,7 @@ class FollowUpMessage:
     text: str
     draft: str = ""  # the desk's, where it has one that answers
     sender: str = ""  # where it is somebody else than who wrote the first one
+    proof: SenderProof = SenderProof.UNKNOWN
 
 
 def card_of(row: Any) -> SlackCard:

@@ -1,14 +1,21 @@
-"""Counts what happened today, for App Home."""
+"""Counts what happened today, for App Home, and which passages did not help."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.domain import EscalationReason
 from bot.journal.clock import Clock, stamp
 from bot.journal.engine import reading
 from bot.journal.records import OutboxState
-from bot.journal.tables import decision, escalation, message, outbox
+from bot.journal.tables import audit, decision, escalation, message, outbox, outcome
+
+# How the event begins by which the audit records that staff called an answer wrong; the id of the
+# passage follows.
+MARKED_WRONG = "marked_wrong:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +57,49 @@ def read_statistics(engine: Engine, clock: Clock) -> DailyStatistics:
         return DailyStatistics(
             **{name: db.execute(query).scalar_one() for name, query in asked.items()}
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageFeedback:
+    """How often a quoted passage was not what somebody needed."""
+
+    passage: str
+    did_not_help: int  # users who said so of an answer that quoted it
+    asked_again: int  # questions that came back after it was quoted as their answer
+    marked_wrong: int  # answers with it that staff called wrong
+
+    @property
+    def total(self) -> int:
+        """Return all of them together."""
+        return self.did_not_help + self.asked_again + self.marked_wrong
+
+
+def read_feedback(engine: Engine, *, since: str) -> list[PassageFeedback]:
+    """Return the feedback on each passage from the stamp `since` on, the most frequent first."""
+    came = sql.select(outcome.c.reason, outcome.c.passages).join(message)
+    came = came.where(
+        message.c.received_at >= since,
+        outcome.c.reason.in_((EscalationReason.DID_NOT_HELP, EscalationReason.ASKED_AGAIN)),
+    )
+    marked = sql.select(audit.c.event).where(
+        audit.c.at >= since, audit.c.event.startswith(MARKED_WRONG, autoescape=True)
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    with reading(engine) as db:
+        for row in db.execute(came):
+            passages = [passage for passage, _version in json.loads(row.passages)]
+            # All of an answer did not help; what comes back asks for its best passage.
+            named = passages[:1] if row.reason == EscalationReason.ASKED_AGAIN else passages
+            counts.update((passage, str(row.reason)) for passage in named)
+        for event in db.execute(marked).scalars():
+            counts[event.removeprefix(MARKED_WRONG), MARKED_WRONG] += 1
+    found = [
+        PassageFeedback(
+            passage=passage,
+            did_not_help=counts[passage, EscalationReason.DID_NOT_HELP],
+            asked_again=counts[passage, EscalationReason.ASKED_AGAIN],
+            marked_wrong=counts[passage, MARKED_WRONG],
+        )
+        for passage in sorted({passage for passage, _ in counts})
+    ]
+    return sorted(found, key=lambda each: -each.total)

@@ -41,7 +41,14 @@ message = Table(
     _count("attempts"),
     _text("decided_at"),
     Column("message_id_header", String, nullable=False, server_default="", index=True),
+    _text("proof"),  # what is known of whether the sender is who it says
+    _text("erased_at"),  # when the person had everything about them erased
     Index("message_order", "conversation_id", "seq", unique=True),
+)  # fmt: skip
+# What retention looks for: rows that still hold what they say of a person.
+Index(
+    "message_kept", message.c.received_at,
+    sqlite_where=message.c.sender != "", postgresql_where=message.c.sender != "",
 )  # fmt: skip
 outcome = Table(
     "outcome", TABLES, _id(),
@@ -97,6 +104,20 @@ outbox = Table(
     _text("next_attempt_at"),
     _text("worker"),
     _text("fault"),
+    _text("salt"),  # hides recipient and body in the digests of the ledger
+)  # fmt: skip
+Index(
+    "outbox_kept", outbox.c.changed_at,
+    sqlite_where=outbox.c.recipient != "", postgresql_where=outbox.c.recipient != "",
+)  # fmt: skip
+passage_text = Table(
+    "passage_text", TABLES, _id(),
+    Column("passage", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("heading", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("seen_at", String, nullable=False),
+    sql.UniqueConstraint("passage", "version"),
 )  # fmt: skip
 audit = Table(
     "audit", TABLES, _id(),
@@ -115,7 +136,7 @@ worker = Table(
 sender_count = Table(
     "sender_count", TABLES, _id(),
     Column("scope", String, nullable=False),
-    Column("who", String, nullable=False),  # a plain SHA-256: the address itself is not kept here
+    Column("who", String, nullable=False),  # a keyed hash, never the address
     Column("at", String, nullable=False),
     Index("sender_count_window", "scope", "who", "at"),
     Index("sender_count_age", "at"),
@@ -153,4 +174,23 @@ slack_outbox = Table(
     _text("ts"),
     _text("fault"),
     _text("created_at"),
+)  # fmt: skip
+ledger = Table(
+    "ledger", TABLES, _id(),
+    Column("at", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("outbox_id", Integer, nullable=False, index=True),
+    Column("recipient_digest", String, nullable=False),
+    Column("body_digest", String, nullable=False),
+    Column("knowledge", String, nullable=False),
+    Column("passages", String, nullable=False),
+    Column("approved_by", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+)  # fmt: skip
+erasure = Table(
+    "erasure", TABLES, _id(),
+    Column("at", String, nullable=False),
+    Column("person", String, nullable=False, index=True),  # a keyed hash of the address
+    Column("found", String, nullable=False),  # numbers by place
 )  # fmt: skip

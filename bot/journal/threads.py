@@ -3,6 +3,9 @@
 A thread is all mails that name each other, whoever wrote them: it has one cap, and its replies are
 counted together. A conversation is what one sender wrote in a thread: its texts are the history of
 that sender's next mail and of nobody else's.
+
+A mail whose sender is not believed belongs to threads apart: whoever writes under a false name
+joins no conversation and no case of the person whose name it is, whatever Message-IDs it names.
 """
 
 import hashlib
@@ -10,11 +13,14 @@ from collections.abc import Sequence
 
 import sqlalchemy as sql
 
+from bot.domain import SenderProof
 from bot.journal.engine import storable
 from bot.journal.records import OutboxState, ReceivedMessage
 from bot.journal.tables import conversation, escalation, message, outbox
 
 MAX_KEY_BYTES = 2_000  # the index of PostgreSQL takes no key longer than 2,704 bytes
+# How the threads of mails begin whose senders are not believed.
+APART = tuple(f"{proof}:" for proof in SenderProof if not proof.believed)
 # The states of mails that did not go out, or of which nobody knows.
 NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.UNRESOLVED)
 
@@ -31,10 +37,12 @@ def conversation_of(db: sql.Connection, received: ReceivedMessage) -> int:
 
     The conversation is locked until the commit, so that its messages get their places in order.
     """
-    thread, key = received.thread or received.thread_key, received.thread_key
-    known = _known(db, received.named)
-    if known and known != thread:
-        thread, key = known, conversation_key(received.sender, known)
+    apart = _prefix_of(received.proof)
+    thread, key = apart + (received.thread or received.thread_key), received.thread_key
+    known = _known(db, received.named, apart)
+    if apart or (known and known != thread):
+        thread = known or thread
+        key = conversation_key(received.sender, thread)
     thread, key = storable(thread), storable(key)
     query = sql.select(conversation.c.id).where(conversation.c.thread_key == key)
     existing = db.execute(query.with_for_update()).scalar()
@@ -68,12 +76,20 @@ def sent_before(message_id: int) -> sql.Select[bytes]:
         outbox.c.conversation_id == this.scalar_subquery(),
         outbox.c.message_id != message_id,
         outbox.c.state.not_in(NOT_SENT),
+        outbox.c.body != b"",  # erased, or kept long enough
     )
     return query.order_by(outbox.c.id.desc())
 
 
-def _known(db: sql.Connection, named: Sequence[str]) -> str:
+def _prefix_of(proof: SenderProof) -> str:
+    """Return how the threads of mails with this proof begin; empty for believed senders."""
+    return "" if proof.believed else f"{proof}:"
+
+
+def _known(db: sql.Connection, named: Sequence[str], apart: str) -> str:
     """Return the thread of the last of these Message-IDs that is known; empty for none.
+
+    Only threads that begin with `apart` count; where it is empty, those of believed senders.
 
     An id of a mail of ours takes precedence. Where two stored mails carry one id, the older one
     counts, for the other may have borrowed the id.
@@ -85,11 +101,18 @@ def _known(db: sql.Connection, named: Sequence[str]) -> str:
         conversation, conversation.c.id == outbox.c.conversation_id
     )
     theirs = sql.select(message.c.message_id_header, conversation.c.thread).join(conversation)
+    begins = (
+        conversation.c.thread.startswith(apart, autoescape=True)
+        if apart
+        else sql.not_(
+            sql.or_(*(conversation.c.thread.startswith(each, autoescape=True) for each in APART))
+        )
+    )
     for query, header, newest in (
         (ours, outbox.c.message_id_header, outbox.c.id),
         (theirs, message.c.message_id_header, message.c.id),
     ):
-        rows = db.execute(query.where(header.in_(wanted)).order_by(newest.desc())).all()
+        rows = db.execute(query.where(header.in_(wanted), begins).order_by(newest.desc())).all()
         threads = {row[0]: str(row[1]) for row in rows}
         for each in reversed(list(wanted)):
             if each in threads:

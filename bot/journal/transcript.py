@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.domain import SenderProof
 from bot.journal.engine import reading
 from bot.journal.records import MessageState
 from bot.journal.tables import audit, escalation, message, outbox
@@ -18,6 +19,7 @@ class TranscriptEntry:
     text: str = ""
     mail: bytes = b""
     message_id: int = 0  # of an incoming text
+    proof: SenderProof = SenderProof.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +32,22 @@ class AuditEntry:
 
 
 def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
-    """Return what both sides wrote, in the order of time, without dropped messages."""
+    """Return what both sides wrote and is still kept, in order, without dropped messages."""
     of = _conversation(case_id)
-    theirs = sql.select(message.c.received_at, message.c.text, message.c.id).where(
-        message.c.conversation_id == of, message.c.state != MessageState.DROPPED
+    theirs = sql.select(
+        message.c.received_at, message.c.text, message.c.proof, message.c.id
+    ).where(
+        message.c.conversation_id == of, message.c.state != MessageState.DROPPED,
+        message.c.text != "",
+    )  # fmt: skip
+    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(
+        outbox.c.conversation_id == of, outbox.c.body != b""
     )
-    ours = sql.select(outbox.c.changed_at, outbox.c.body).where(outbox.c.conversation_id == of)
     with reading(engine) as db:
         entries = [
-            TranscriptEntry(at=row.received_at, text=row.text, message_id=row.id)
+            TranscriptEntry(
+                at=row.received_at, text=row.text, proof=SenderProof(row.proof), message_id=row.id
+            )
             for row in db.execute(theirs)
         ]
         entries += [

@@ -109,8 +109,9 @@ def apply_verdict(
         return judged
     order = tuple(dict.fromkeys([*chosen, *judged.passages]))
     return replace(
-        judged, probability=_raise_probability(judged.probability, limits), passages=order
-    )
+        judged, probability=_raise_probability(judged.probability, limits), passages=order,
+        quoted=min(len(chosen), QUOTED_PASSAGES),
+    )  # fmt: skip
 
 
 def _ranked_passages(judged: Judgement, word: ModelVerdict, limits: ModelLimits) -> tuple[str, ...]:

@@ -16,18 +16,21 @@ from email.utils import parseaddr
 from bot.corpus import Knowledge
 from bot.corpus.links import unlisted
 from bot.outbound.grammar import ReplyGrammar, fold_spaces
+from bot.outbound.letter import object_to_html
 from bot.outbound.secret_leaks import CANARY, LeakDetector
 from bot.redact import redact
 from bot.text.subject import reply_subject
 
 __all__ = ["CANARY", "CheckResult", "LeakDetector", "Outbound", "text_of"]
 
-# Bytes of a mail for each character of its text: what quoted-printable makes of one.
-MAX_BYTES_PER_CHARACTER = 12
+# Bytes of a mail for each character of its text: what quoted-printable makes of one in its plain
+# part and in its HTML part, whose tags come on top.
+MAX_BYTES_PER_CHARACTER = 30
 # Headers that the desk writes; a mail with any other does not leave.
 ALLOWED_HEADERS = frozenset({
     "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "auto-submitted",
-    "x-auto-response-suppress", "mime-version", "content-type", "content-transfer-encoding",
+    "x-auto-response-suppress", "x-incident-desk", "mime-version", "content-type",
+    "content-transfer-encoding",
 })  # fmt: skip
 
 
@@ -47,28 +50,36 @@ class Outbound:
         self.grammar = ReplyGrammar(knowledge)
         self.leak_detector = LeakDetector(own_secrets, approved=self.grammar.units)
 
-    def check(self, text: str) -> CheckResult:
-        """Checks a text: it is allowed only if all of it is known units, each in its place."""
-        why = self._object_to_text(text)
+    def check(self, text: str, *, case_number: int | None = None) -> CheckResult:
+        """Checks a text: it is allowed only if all of it is known units, each in its place.
+
+        With a `case_number` the text may name that case only; 0 allows none.
+        """
+        why = self._object_to_text(text, case_number)
         return CheckResult(allowed=not why, why=why)
 
-    def check_mail(self, mail: bytes, *, automatic: bool) -> CheckResult:
-        """Checks a finished mail: it must be one plain text under the desk's own headers.
+    def check_mail(
+        self, mail: bytes, *, automatic: bool, case_number: int | None = None
+    ) -> CheckResult:
+        """Checks a finished mail: it must be one letter under the desk's own headers.
 
-        What a person wrote is theirs; a mail that calls itself automatic is not, whatever is stored
-        of it.
+        A letter is a plain text, with or without an HTML part that says the same. What a person
+        wrote is theirs; a mail that calls itself automatic is not, whatever is stored of it.
         """
         parsed = message_from_bytes(mail, policy=SMTP)
-        if why := self._object_to_subject(str(parsed["subject"] or "")):
-            return CheckResult(allowed=False, why=why)
-        if not automatic and "auto-submitted" not in parsed:
-            return CheckResult(allowed=True)
-        if len(mail) > MAX_BYTES_PER_CHARACTER * self.grammar.longest:
-            return CheckResult(allowed=False, why="the mail is longer than any reply")
-        if why := _object_to_form(parsed):
-            return CheckResult(allowed=False, why=why)
         try:
-            return self.check(str(parsed.get_content()))
+            why = (
+                self._object_to_subject(str(parsed["subject"] or ""))
+                or _object_to_parts(parsed)
+                or self._object_to_html(parsed)
+            )
+            if why or not (automatic or "auto-submitted" in parsed):
+                return CheckResult(allowed=not why, why=why)
+            if len(mail) > MAX_BYTES_PER_CHARACTER * self.grammar.longest:
+                return CheckResult(allowed=False, why="the mail is longer than any reply")
+            if why := _object_to_headers(parsed):
+                return CheckResult(allowed=False, why=why)
+            return self.check(_plain_text(parsed), case_number=case_number)
         except (LookupError, ValueError):
             return CheckResult(allowed=False, why="the text of the mail cannot be read")
 
@@ -89,10 +100,19 @@ class Outbound:
             else ""
         )
 
-    def _object_to_text(self, text: str) -> str:
+    def _object_to_html(self, mail: EmailMessage) -> str:
+        """Returns what is wrong with the HTML part; empty for nothing, and where there is none."""
+        if not mail.is_multipart():
+            return ""
+        _, written = mail.iter_parts()
+        return object_to_html(
+            str(written.get_content()), _plain_text(mail), self.knowledge.notes.links
+        )
+
+    def _object_to_text(self, text: str, case_number: int | None) -> str:
         return (
             self._object_to_characters(text)
-            or self.grammar.objection(fold_spaces(text))
+            or self.grammar.objection(fold_spaces(text), case_number)
             or self._object_to_links(text)
         )
 
@@ -118,15 +138,35 @@ class Outbound:
 def text_of(mail: bytes) -> str:
     """Returns the text of a mail that the desk sent; empty where it cannot be read any more."""
     try:
-        return str(message_from_bytes(mail, policy=SMTP).get_content())
+        return _plain_text(message_from_bytes(mail, policy=SMTP))
     except (KeyError, LookupError, ValueError):
         return ""
 
 
-def _object_to_form(mail: EmailMessage) -> str:
-    """Returns what the mail has that the desk never writes: other parts, headers or names."""
-    if mail.get_content_type() != "text/plain" or mail.is_attachment():
-        return "the mail is not one plain text"
+def _plain_text(mail: EmailMessage) -> str:
+    plain = mail.get_body(("plain",))
+    return str(plain.get_content()) if plain else ""
+
+
+def _object_to_parts(mail: EmailMessage) -> str:
+    """Returns which part the mail has that the desk never writes; empty for none.
+
+    A plain text alone was written before there was an HTML part, or where that says something else.
+    """
+    parts = list(mail.iter_parts()) if mail.is_multipart() else []
+    kinds = [mail.get_content_type(), *(part.get_content_type() for part in parts)]
+    if kinds not in (["text/plain"], ["multipart/alternative", "text/plain", "text/html"]):
+        return "the mail is neither one plain text nor that with its HTML"
+    if any(each.is_attachment() for each in (mail, *parts)) or mail.preamble or mail.epilogue:
+        return "the mail has something beside its text"
+    names = [name.lower() for part in parts for name in part]
+    if not {"content-type", "content-transfer-encoding"}.issuperset(names):
+        return "a part of the mail has a header that the desk does not write"
+    return ""
+
+
+def _object_to_headers(mail: EmailMessage) -> str:
+    """Returns what headers or names the mail has that the desk never writes; empty for none."""
     names = [name.lower() for name in mail]
     if not ALLOWED_HEADERS.issuperset(names) or len(set(names)) < len(names):
         return "the mail has a header that the desk does not write"

@@ -1,46 +1,61 @@
 """Splits a reply, as `bot.answering.reply` writes it, into its units and checks their order.
 
 The text is read in one pass: at each place only the units that begin with the word there are tried.
+The kinds of the units, a letter each, must then be a row that a reply, or a part of one, can have.
 """
 
 import string
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import StrEnum
 from itertools import pairwise
 
-from bot.answering.reply import about_line, date_named, quoted, source_named
+import re2
+
+from bot.answering.reply import MAX_CASE_NUMBER, date_named, quoted, secret_named, source_named
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
 from bot.domain import Passage
 
 PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f")
+UNORDERED = "its parts do not stand as in a reply"
 UNKNOWN_PART = "a part is no whole template and no whole passage"
+# Numbers of questions, and that of a case. A longer row of digits is no number that a reply names,
+# because it would be read as a telephone number.
+NUMBERS = re2.compile(r"(?:[1-9]\d{0,2}, )*[1-9]\d{0,2}\.")
+CASE_NUMBER = re2.compile(rf"[1-9]\d{{0,{len(str(MAX_CASE_NUMBER)) - 1}}}")
 
 
-class UnitKind(IntEnum):
-    """Kinds of units, in the order of a reply."""
+class UnitKind(StrEnum):
+    """Kinds of units, a letter each."""
 
-    GREETING = 0
-    SECRET = 1
-    SECRET_KIND = 2
-    LEAD = 3
-    ABOUT = 4
-    PASSAGE = 5
-    SOURCE = 6
-    DATE = 7
-    LINK = 8
-    REFUSAL = 9
-    HANDOVER = 10
-    FOOTER = 11
+    GREETING = "G"
+    URGENT = "U"
+    LEAD = "L"
+    NUMBERS = "N"
+    HEADING = "H"
+    PASSAGE = "P"
+    REFUSAL = "R"
+    PASTED = "S"  # the notice that a secret was found in the message
+    PASTED_KIND = "K"
+    HANDOVER = "A"
+    HANDOVER_NUMBERS = "B"
+    EXPECTED_TIME = "E"
+    CASE = "C"
+    CASE_NUMBER = "D"
+    SOURCE = "s"
+    DATE = "d"
+    LINK = "l"
+    FOOTER = "F"
 
 
-# Kinds of which several may stand one below the other.
-REPEATABLE_KINDS = frozenset({UnitKind.SECRET_KIND, UnitKind.REFUSAL})
+# A reply, or a part of one: greeting, what to do in danger, the answers, the refusal with its
+# facts, the secrets that were found, what goes to a person and what happens next, source, footer.
+FORM = re2.compile("G?U?(?:L?(?:N?H?P)+)?(?:N?R+P*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l?)?F?")
 # The pieces of a source line.
 SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
-QUOTE_KINDS = SOURCE_KINDS | {UnitKind.ABOUT, UnitKind.PASSAGE}
+QUOTE_KINDS = SOURCE_KINDS | {UnitKind.HEADING, UnitKind.PASSAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +77,7 @@ class ReplyGrammar:
         for unit in _approved_units(knowledge):
             self._add(unit)
         self.characters = PLAIN_CHARACTERS.union(*self.units)
-        # No unit stands twice in a reply; twice the sum leaves room for indents.
+        # No unit stands twice in a reply; twice the sum leaves room for indents and numbers.
         self.longest = 2 * max(self._length(language) for language in knowledge.templates)
         self._by_word: dict[str, list[ReplyUnit]] = defaultdict(list)
         for unit in sorted(self.units.values(), key=lambda u: len(u.text), reverse=True):
@@ -72,14 +87,23 @@ class ReplyGrammar:
         """Returns a character that no approved text has, such as a look-alike; empty for none."""
         return min(set(text) - self.characters, default="")
 
-    def objection(self, text: str) -> str:
-        """Returns why the folded `text` is no reply; empty when it is one, or a part of one."""
+    def objection(self, text: str, case_number: int | None = None) -> str:
+        """Returns why the folded `text` is no reply; empty when it is one, or a part of one.
+
+        With a `case_number` it is the only one that may be named; 0 allows none.
+        """
         units = self._parsed(text)
         if units is None:
             return UNKNOWN_PART
         for rule in RULES:
             if why := rule(units):
                 return why
+        named = [unit.text for unit in units if unit.kind is UnitKind.CASE_NUMBER]
+        if case_number is not None and any(number != str(case_number) for number in named):
+            return "it names another case than that of its message"
+        kinds = {unit.kind for unit in units}
+        if self.knowledge.post.url and UnitKind.DATE in kinds and UnitKind.LINK not in kinds:
+            return UNORDERED  # its source line lacks the link
         quoted_ids = [
             passage.id for unit in units if unit.kind is UnitKind.PASSAGE for passage in unit.of
         ]
@@ -105,11 +129,25 @@ class ReplyGrammar:
             end = text.find(" ", place)
             word = text[place : end if end >= 0 else len(text)]
             fits = (u for u in self._by_word.get(word, ()) if _stands_at(u.text, text, place))
-            if (unit := next(fits, None)) is None:
+            unit = next(fits, None) or self._number_at(text, place, units)
+            if unit is None:
                 return None
             units.append(unit)
             place += len(unit.text) + 1
         return units
+
+    def _number_at(self, text: str, place: int, before: Sequence[ReplyUnit]) -> ReplyUnit | None:
+        """Returns the numbers of questions, or of the case where its label stands before."""
+        of_case = bool(before) and before[-1].kind is UnitKind.CASE
+        pattern = CASE_NUMBER if of_case else NUMBERS
+        found = pattern.match(text, place)
+        if found is None or not _stands_at(found.group(), text, place):
+            return None
+        return ReplyUnit(
+            text=found.group(),
+            kind=UnitKind.CASE_NUMBER if of_case else UnitKind.NUMBERS,
+            languages=frozenset(self.knowledge.templates),
+        )
 
 
 def fold_spaces(text: str) -> str:
@@ -125,48 +163,50 @@ def _stands_at(unit: str, text: str, place: int) -> bool:
 def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
     offered, everywhere = knowledge.offered, frozenset(knowledge.templates)
     for passage in offered:
-        for text in (passage.text, quoted(passage)):
-            yield ReplyUnit(
-                text=fold_spaces(text), kind=UnitKind.PASSAGE, languages=everywhere, of=(passage,)
-            )  # fmt: skip
-    for language, templates in knowledge.templates.items():
-        spoken = frozenset({language})
-        for kind, text in _template_texts(templates):
-            yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=spoken)
-        yield from _frame_units(templates, knowledge.post, offered, spoken)
-
-
-def _template_texts(t: Templates) -> Iterator[tuple[UnitKind, str]]:
-    yield UnitKind.GREETING, t.greeting
-    yield UnitKind.SECRET, t.secret_found
-    yield from ((UnitKind.SECRET_KIND, text) for text in t.secret_kinds.values())
-    yield UnitKind.LEAD, t.answer_lead
-    yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
-    for text in (t.handover, t.handover_with_answers, t.handover_urgent):
-        yield UnitKind.HANDOVER, text
-    yield UnitKind.FOOTER, t.footer
-
-
-def _frame_units(
-    templates: Templates, post: Post, offered: Sequence[Passage], spoken: frozenset[str]
-) -> Iterator[ReplyUnit]:
-    for passage in offered:
         for kind, text in (
-            (UnitKind.ABOUT, about_line(templates, passage)),
+            (UnitKind.PASSAGE, passage.text),
+            (UnitKind.PASSAGE, quoted(passage)),
+            (UnitKind.HEADING, knowledge.heading_of(passage)),
             (UnitKind.DATE, date_named(passage.date)),
         ):
-            yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=spoken, of=(passage,))
-    yield ReplyUnit(
-        text=fold_spaces(source_named(templates, post)), kind=UnitKind.SOURCE, languages=spoken
-    )  # fmt: skip
-    yield ReplyUnit(text=fold_spaces(post.url), kind=UnitKind.LINK, languages=spoken)
+            yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=everywhere, of=(passage,))
+    for language, templates in knowledge.templates.items():
+        for kind, text in _template_texts(templates, knowledge.post):
+            yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=frozenset({language}))
+
+
+def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
+    yield UnitKind.GREETING, t.greeting
+    yield UnitKind.URGENT, t.handover_urgent
+    for text in (t.answer_lead, t.answers_lead, t.correction_lead):
+        yield UnitKind.LEAD, text
+    yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
+    yield UnitKind.PASTED, t.secret_found
+    yield from ((UnitKind.PASTED_KIND, secret_named(text)) for text in t.secret_kinds.values())
+    for text in (t.handover, t.handover_with_answers):
+        yield UnitKind.HANDOVER, text
+    yield UnitKind.HANDOVER_NUMBERS, t.handover_numbers
+    yield from ((UnitKind.EXPECTED_TIME, text) for text in t.answer_within.values())
+    yield UnitKind.CASE, t.case_number
+    yield UnitKind.SOURCE, source_named(t, post)
+    if post.url:
+        yield UnitKind.LINK, post.url
+    for text in (t.acknowledgement, t.footer):
+        yield UnitKind.FOOTER, text
+
+
+def _check_order(units: Sequence[ReplyUnit]) -> str:
+    """Objects to a row of units that is neither a reply nor a part of one."""
+    row = "".join(unit.kind for unit in units)
+    return "" if FORM.fullmatch(row) else UNORDERED
 
 
 def _check_repetition(units: Sequence[ReplyUnit]) -> str:
     """Objects to a text that stands twice; only a heading may stand again, over the next
-    passage.
+    passage. Numbers are looked at by themselves.
     """
-    once = [unit.text for unit in units if unit.kind is not UnitKind.ABOUT]
+    again = (UnitKind.HEADING, UnitKind.NUMBERS)
+    once = [unit.text for unit in units if unit.kind not in again]
     return "the same text stands there twice" if len(set(once)) < len(once) else ""
 
 
@@ -175,40 +215,34 @@ def _check_languages(units: Sequence[ReplyUnit]) -> str:
     return "" if common else "its templates are of several languages"
 
 
-def _check_order(units: Sequence[ReplyUnit]) -> str:
-    """Objects to templates out of order, and to quotes that stand neither after them nor as
-    facts.
-    """
-    last = -1
-    kinds = [None, *(unit.kind for unit in units)]
-    if any(b is UnitKind.SECRET_KIND and a not in (UnitKind.SECRET, b) for a, b in pairwise(kinds)):
-        return "the kind of a secret stands where it does not belong"
-    for unit in units:
-        if unit.kind in QUOTE_KINDS:
-            latest = UnitKind.LEAD if unit.kind is UnitKind.ABOUT else UnitKind.REFUSAL
-            if last > latest:
-                return "a quote stands where none belongs"
-            last = max(last, UnitKind.LEAD)
-        elif unit.kind < last or (unit.kind == last and unit.kind not in REPEATABLE_KINDS):
-            return "a template stands where it does not belong"
-        else:
-            last = unit.kind
-    return ""
+def _check_numbers(units: Sequence[ReplyUnit]) -> str:
+    """Objects to numbers that are not those of all questions, each once, in their order."""
+    rows = [_numbers(unit) for unit in units if unit.kind is UnitKind.NUMBERS]
+    if not rows:
+        return ""
+    before = [
+        _numbers(a) for a, b in pairwise(units)
+        if a.kind is UnitKind.NUMBERS and b.kind is UnitKind.HEADING
+    ]  # fmt: skip
+    every = [number for row in rows for number in row]
+    in_order = all(row == sorted(row) for row in rows) and before == sorted(before)
+    whole = len(every) > 1 and sorted(every) == list(range(1, len(every) + 1))
+    return "" if in_order and whole else "its numbers are not those of the questions"
+
+
+def _numbers(unit: ReplyUnit) -> list[int]:
+    return [int(number) for number in unit.text.rstrip(".").split(", ")]
 
 
 def _check_headings(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a heading over a passage that is not its own."""
-    if units[-1].kind is UnitKind.ABOUT or any(
-        a.kind is UnitKind.ABOUT and b.kind is not UnitKind.PASSAGE for a, b in pairwise(units)
-    ):
-        return "a heading has no passage"
-    heading = ""
+    """Objects to a passage under a heading that is not its own."""
+    headed: frozenset[str] = frozenset()  # ids of the passages that the last heading may stand over
     for unit in units:
-        if unit.kind is UnitKind.PASSAGE:
-            if heading and all(p.heading != heading for p in unit.of):
-                return "a passage stands under the heading of another"
-        else:
-            heading = unit.of[0].heading if unit.kind is UnitKind.ABOUT else ""
+        ids = frozenset(passage.id for passage in unit.of)
+        if unit.kind is not UnitKind.PASSAGE:
+            headed = ids if unit.kind is UnitKind.HEADING else frozenset()
+        elif headed and not ids & headed:
+            return "a passage stands under the heading of another"
     return ""
 
 
@@ -220,28 +254,19 @@ def _check_questions(units: Sequence[ReplyUnit]) -> str:
             if not asked and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
                 return "a bare yes or no stands without its question"
         else:
-            asked = unit.kind is UnitKind.ABOUT
+            asked = unit.kind is UnitKind.HEADING
     return ""
 
 
 def _check_sources(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a source line that is not whole, not below the passages, or has other dates."""
-    kinds = [unit.kind for unit in units]
-    if not SOURCE_KINDS.intersection(kinds):
+    """Objects to a source line that does not have the dates of the passages."""
+    dates = [unit.of[0].date for unit in units if unit.kind is UnitKind.DATE]
+    quotes = [unit for unit in units if unit.kind is UnitKind.PASSAGE]
+    if not dates:
         return ""
-    line = [unit for unit in units if unit.kind in SOURCE_KINDS]
-    begin, dates = kinds.index(line[0].kind), line[1:-1]
-    whole = [UnitKind.SOURCE, *(UnitKind.DATE for _ in dates), UnitKind.LINK]
-    if not dates or kinds[begin : begin + len(line)] != whole:
-        return "a source line is not whole"
-    quotes = [unit for unit in units[:begin] if unit.kind is UnitKind.PASSAGE]
-    if not quotes or UnitKind.PASSAGE in kinds[begin:]:
-        return "a source line stands elsewhere than below the passages"
-    named = [unit.of[0].date for unit in dates]
     published = [{p.date for p in unit.of} for unit in quotes]
-    return (
-        "" if _dates_agree(named, published) else "a source line has not the dates of the passages"
-    )
+    agree = bool(quotes) and _dates_agree(dates, published)
+    return "" if agree else "a source line has not the dates of the passages"
 
 
 def _dates_agree(named: Sequence[str], published: Sequence[set[str]]) -> bool:
@@ -251,6 +276,6 @@ def _dates_agree(named: Sequence[str], published: Sequence[set[str]]) -> bool:
 
 
 RULES: tuple[Callable[[Sequence[ReplyUnit]], str], ...] = (
-    _check_repetition, _check_languages, _check_order, _check_headings, _check_questions,
-    _check_sources,
+    _check_order, _check_repetition, _check_languages, _check_numbers, _check_headings,
+    _check_questions, _check_sources,
 )  # fmt: skip

@@ -7,6 +7,7 @@ import re
 
 from bot.policy.short_words import short_words
 from bot.policy.views import fold
+from bot.text.incident_names import is_incident_name
 
 PASSED_ON = re.compile(
     r"^(?:\[[^\]\n]{1,20}\] ?)?"
@@ -29,7 +30,8 @@ def closes_nothing(subject: str) -> bool:
     """
     if REPLIED.match(subject):
         return False
-    words = (word.strip(MARKS) for word in fold(subject).split())
+    stripped = (word.strip(MARKS) for word in fold(subject).split())
+    words = (word for word in stripped if not is_incident_name(word))
     return not short_words("plain_subject").issuperset(filter(None, words))
 
 

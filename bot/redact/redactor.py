@@ -18,7 +18,14 @@ from bot.redact.detectors.private_keys import find_private_keys
 from bot.redact.detectors.split_tokens import find_split_tokens
 from bot.redact.escapes import decode_escapes
 from bot.redact.identifiers import PublicIdentifiers
-from bot.redact.normalize import MappedText, folded, look_alike_readings, to_latin1, without_marks
+from bot.redact.normalize import (
+    MappedText,
+    folded,
+    look_alike_readings,
+    lowered,
+    to_latin1,
+    without_marks,
+)
 from bot.redact.patterns import SecretMatch, find_tokens
 from bot.redact.prose.detector import find_prose_secrets
 
@@ -87,7 +94,7 @@ def _find_matches(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[S
     yield from find_split_tokens(mapped, tokens)
     yield from find_encoded_tokens(raw)
     yield from find_altered_tokens(raw, tokens)
-    yield from find_private_keys(raw)
+    yield from find_private_keys(raw, lowered(mapped.text))
     yield from find_cards(raw)
     yield from find_ibans(raw)
     yield from find_identity_numbers(mapped.text, raw)

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.redact.normalize import lowered
 from bot.resources import read_yaml
+from bot.text.incident_names import is_incident_name
 
 # The language of a word that every language has taken over: PIN.
 ANY_LANGUAGE = "*"
@@ -39,7 +40,8 @@ def is_listed_descriptive_word(word: str) -> bool:
     """Is the word in the lists of words that describe a password? Its ending does not count
     here.
     """
-    return word in word_list("predicates", "words") or word in word_list("stop_words")
+    listed = word in word_list("predicates", "words") or word in word_list("stop_words")
+    return listed or is_incident_name(word)
 
 
 @cache
@@ -72,7 +74,7 @@ def _accented_copulas() -> frozenset[str]:
 
 def is_name(word: str) -> bool:
     """Is it a known name, or a name with a version: gpt-4o-2024-08-06, iphone15, sha256?"""
-    if DATE_SUFFIX.sub("", word) in word_list("names", "words"):
+    if DATE_SUFFIX.sub("", word) in word_list("names", "words") or is_incident_name(word):
         return True
     bare = word.rstrip("0123456789.-")
     return bare != word and (

@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,24 @@ from bot.infra.jobs import VERSION
 from bot.infra.supervision import Supervisor
 from bot.journal import OutboxState
 from bot.journal.activity import MODEL_USED
+from bot.journal.retention import BATCH
+from bot.ports import MailFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.app import App
     from bot.infra.metrics import Metrics
     from bot.journal.mail_outbox import MailOutbox
+    from bot.ports import MailArchive
 
 log = logging.getLogger(__name__)
 # How old the last heartbeat of this process may be before it reports itself as stalled.
 STALLED_SECONDS = 30.0
 STOP_SECONDS = 30.0  # how long stopping waits for a delivery that is under way
+HOUR_SECONDS = 3600.0  # between two looks for what is too old
+SETTLED = (MailFolder.PROCESSED.value, MailFolder.DROPPED.value)
+FOR_A_PERSON = (MailFolder.HELD.value, MailFolder.FAILED.value)
 NO_RECEIPT = "its own copy never came back; it may have arrived"
 
 
@@ -41,6 +49,7 @@ class Maintenance:
 
     def __init__(self, app: "App", metrics: "Metrics") -> None:
         self.intervals = MaintenanceIntervals()
+        self.app = app
         self.desk = app.desk
         self.journal = app.journal
         self.jobs = app.jobs
@@ -50,6 +59,7 @@ class Maintenance:
         self.supervisor = Supervisor()
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
+        self._retention_at = time.monotonic() + self.intervals.tidy
         self._add_gauges()
 
     def start(self) -> None:
@@ -130,6 +140,7 @@ class Maintenance:
             ("reminding of cases", self._record_reminders),
             ("settling mails of unknown fate", self._recheck_unknown),
             ("forgetting what is done", self._delete_finished),
+            ("taking texts out of old rows", self._apply_retention),
         ):
             self.supervisor.attempt(name, task)
 
@@ -156,6 +167,17 @@ class Maintenance:
         if calls:
             self.journal.append_audit(f"{MODEL_USED}{calls}:{tokens}")
             self._model_used = used
+
+    def _apply_retention(self) -> None:
+        """Take one batch of everything that is too old; the next one soon if there is more."""
+        if time.monotonic() < self._retention_at:
+            return
+        self._retention_at = time.monotonic() + HOUR_SECONDS
+        taken = apply_retention(self.app)
+        if any(taken.values()):
+            log.info("old texts were taken out", extra={"count": sum(taken.values())})
+        if max(taken.values(), default=0) >= BATCH:
+            self._retention_at = time.monotonic() + self.intervals.tidy
 
     def _recheck_unknown(self) -> None:
         """Give mails whose receipt did not come in time to a person."""
@@ -189,6 +211,42 @@ class Maintenance:
         if not opened_at:
             return 0.0
         return (datetime.now(UTC) - datetime.fromisoformat(opened_at)).total_seconds()
+
+
+def apply_retention(app: "App") -> dict[str, int]:
+    """Take one batch of everything that is kept long enough, and return how much by its setting.
+
+    DeliveryError when the mailbox does not answer, after all else was done.
+    """
+    settings, retention = app.settings, app.journal.retention
+    taken = {
+        name: batch(days)
+        for name, days, batch in (
+            ("text", settings.keep_text_days, retention.blank_messages),
+            ("case", settings.keep_case_days, retention.blank_cases),
+            ("send", settings.keep_send_days, retention.blank_sends),
+            ("slack", settings.keep_slack_days, retention.delete_slack),
+        )
+        if days
+    }
+    now = app.journal.clock()
+    with app.mail_archives() as archives:
+        if days := settings.keep_send_days:
+            taken["sent"] = _delete_mails(archives, ["sent"], now - timedelta(days=days))
+        if days := settings.keep_mail_days:
+            before = now - timedelta(days=days)
+            taken["mail"] = _delete_mails(archives, SETTLED, before)
+            # The mail of an open case stays, for somebody may have to look at it.
+            if oldest := retention.oldest_open_case():
+                before = min(before, datetime.fromisoformat(oldest))
+            taken["held"] = _delete_mails(archives, FOR_A_PERSON, before)
+    return taken
+
+
+def _delete_mails(
+    archives: "Sequence[MailArchive]", folders: "Sequence[str]", before: datetime
+) -> int:
+    return sum(archive.delete_older(folders, before, BATCH) for archive in archives)
 
 
 def _count_in_state(mails: "MailOutbox", state: OutboxState) -> float:

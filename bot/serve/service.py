@@ -10,10 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from bot.app import App
 from bot.channels.mail.intake import Read, read, received, unreadable
+from bot.channels.mail.rule_input import reported_ids
 from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import HOLD, Checkpoint
@@ -22,7 +24,7 @@ from bot.errors import DeskError, MissingError
 from bot.infra.http_server import HttpPort, HttpResponse, status_page
 from bot.infra.jobs import JobHandlers
 from bot.infra.metrics import CONTENT_TYPE, Metrics
-from bot.journal import ReceivedMessage
+from bot.journal import ReceivedMessage, StoredDecision
 from bot.ports import Mail, MailFolder
 from bot.serve.maintenance import Maintenance
 
@@ -116,6 +118,7 @@ class Service:
         self.http.start()
         if self.app.intake:
             self.app.intake.start()
+        log.info("started", extra=self._describe_desk())
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Take mail until `stop` is called or `until` returns True after a pass."""
@@ -144,6 +147,7 @@ class Service:
         self.http.stop()
         self.parser.close()
         self.maintenance.deregister()
+        log.info("stopped", extra=self._describe_desk())
 
     def _wait(self, seconds: float) -> None:
         """Wait for new mail; after failures, wait the longer the more there were."""
@@ -246,7 +250,7 @@ class Service:
             self._settle_known(parsed, stored, mail)
             return
         self._in_progress[message_id] = _MailInProgress(subject=parsed.subject, began=began)
-        self._record_receipt_or_bounce(parsed, mail)
+        self._record_receipt_or_bounce(parsed)
         self.mailbox.settle(mail.ref, FOLDERS[parsed.ruling.verdict])
         self.on_checkpoint(Checkpoint.SETTLED)
         self.metrics.mails.labels(verdict=stored.verdict, rule=stored.rule).inc()
@@ -267,17 +271,17 @@ class Service:
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
             place = FOLDERS[MailVerdict(known[0])]
-            self._record_receipt_or_bounce(parsed, mail)
+            self._record_receipt_or_bounce(parsed)
         self.mailbox.settle(mail.ref, place)
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
 
-    def _record_receipt_or_bounce(self, parsed: Read, mail: Mail) -> None:
+    def _record_receipt_or_bounce(self, parsed: Read) -> None:
         """Record what a receipt or a bounce says about a mail of ours."""
         if parsed.ruling.verdict is MailVerdict.RECEIPT:
             self.journal.mail_outbox.record_receipt(parsed.mail.message_id)
         if parsed.ruling.verdict is MailVerdict.BOUNCE:
-            for header in self.app.own_ids(mail.raw):
+            for header in reported_ids(parsed.mail, self.policy):
                 self.journal.mail_outbox.record_bounce(header)
 
     def _drain(self, conversation_id: int) -> None:
@@ -317,8 +321,30 @@ class Service:
         self.metrics.count_response(decided.response)
         if decided.cap:
             self.metrics.caps.labels(cap=decided.cap).inc()
-        log.info("decided", extra={"message_id": message_id, "cap": decided.cap})
+        log.info("decided", extra=self._describe_decision(message_id, decided))
         self._report(message_id, stored, decided.response)
+
+    def _describe_decision(self, message_id: int, decided: StoredDecision) -> dict[str, object]:
+        """Return what the log says of a decided message: words of closed sets and numbers."""
+        outcomes = decided.response.outcomes
+        kinds = dict.fromkeys(type(each).__name__.lower() for each in outcomes)
+        return {
+            "message_id": message_id, "cap": decided.cap, "outcome": " ".join(kinds) or "silent",
+            "reason": " ".join(dict.fromkeys(each.reason.value for each in outcomes)),
+            "case_id": self.journal.cases.find_number(message_id),
+            "milliseconds": round(decided.response.milliseconds),
+        }  # fmt: skip
+
+    def _describe_desk(self) -> dict[str, object]:
+        """Return what the log says of the desk when it starts and when it stops."""
+        settings, knowledge = self.app.settings, self.app.knowledge
+        parts = [settings.mail.value, "slack" * bool(self.slack), "model" * bool(settings.model)]
+        return {
+            "version": metadata.version("incident-desk"), "mode": " ".join(filter(None, parts)),
+            "incident": knowledge.incident.key or knowledge.post.title,
+            "reader": self.app.encoder.name, "knowledge": knowledge.version,
+            "worker": self.jobs.worker,
+        }  # fmt: skip
 
     def _give_up(self, message_id: int, error: Exception) -> None:
         fault = type(error).__name__

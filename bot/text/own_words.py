@@ -65,18 +65,19 @@ class OwnWords:
     replies: tuple[str, ...] = ()  # of templates: nobody but us writes them
     published: tuple[str, ...] = ()  # of the post: an asker may quote one
     labels: tuple[str, ...] = ()  # greetings and labels, which go with a sentence beside them
+    headings: tuple[str, ...] = ()  # over passages; an asker may use the same words
     fillers: tuple[str, ...] = ()  # what may stand between two sentences of ours
     links: tuple[str, ...] = ()  # links and addresses that a reply names
 
     @classmethod
     def of(
         cls, *, replies: Iterable[str], lines: Iterable[str], published: Iterable[str],
-        labels: Iterable[str],
+        labels: Iterable[str], headings: Iterable[str] = (),
     ) -> Self:  # fmt: skip
         """Builds them from templates, lines that a reply puts together, passages and labels.
 
-        `lines` join a label and a heading, `published` are passages of the post, and `labels` are
-        greetings and labels.
+        `lines` join a label and a title, `published` are passages of the post, `labels` are
+        greetings and labels, and `headings` stand over passages.
         """
         replies, labels = list(replies), list(labels)
         ours = [*_sentence_letters(replies), *map(_letters, lines)]
@@ -87,6 +88,7 @@ class OwnWords:
             replies=_longest_first(p for p in ours if _weight(p) >= MIN_SENTENCE_WEIGHT),
             published=_longest_first(p for p in theirs if _weight(p) >= MIN_SENTENCE_WEIGHT),
             labels=_longest_first(p for p in (*map(_letters, labels), *links) if p),
+            headings=_longest_first(letters for h in headings if (letters := _letters(h))),
             fillers=_longest_first(short),
             links=_longest_first(links),
         )
@@ -152,12 +154,13 @@ def _matcher(own: OwnWords) -> _Matcher:
     options = re2.Options()
     options.max_mem = 256 << 20
     replies, published, labels = map(_any_of, (own.replies, own.published, own.labels))
-    filler = _any_of((*own.labels, *own.fillers))
+    filler, headings = _any_of((*own.labels, *own.headings, *own.fillers)), _any_of(own.headings)
     return _Matcher(
         replies=re2.compile(replies, options),
         sentences=re2.compile(f"{replies}|{published}", options),
         between=re2.compile(f"(?:{filler}|{replies}|{published}|\\d)*", options),
-        before=re2.compile(f"(?:{labels}|\\d)+$", options),
+        # No heading stands above the greeting: there it is the asker's own question.
+        before=re2.compile(f"(?:(?:{labels}|\\d)+|(?:{headings}|\\d)+)$", options),
         after=re2.compile(f"^(?:{filler}|\\d)+", options),
     )
 

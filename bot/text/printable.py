@@ -1,19 +1,45 @@
-"""Makes the text of strangers safe to print: a terminal or window shows it and does nothing
+"""Makes the text of strangers safe to show: a terminal, a window or Slack shows it and does nothing
 else.
+
+Every text that is printed or posted goes through here; there is no second way.
 """
 
 import unicodedata
+from functools import cache
+
+from bot.text.unicode import INVISIBLE, LINE_BREAKS
 
 KEPT_CHARACTERS = "\n\t"
 HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
+# Stands before each line of a text that somebody else wrote, so that no line of it passes for ours.
+QUOTE_MARK = "| "
 
 
 def printable(text: str) -> str:
     """Returns `text` without control and format characters, lone surrogates and private characters.
 
     So no escape sequence reaches a terminal, nothing invisible hides in a line, and no line is
-    turned around. Line breaks and tabs stay.
+    turned around. Every kind of line break becomes a line feed; tabs stay.
     """
-    return "".join(
-        c for c in text if c in KEPT_CHARACTERS or unicodedata.category(c) not in HARMFUL_CATEGORIES
-    )
+    plain = text.replace("\r\n", "\n").translate(_table())
+    return "".join(c for c in plain if c in KEPT_CHARACTERS or not _is_harmful(c))
+
+
+def printable_line(text: str) -> str:
+    """Returns `text` as one line, so that it cannot pretend to be a further row."""
+    return " ".join(printable(text).replace("\t", " ").split("\n"))
+
+
+def quote_lines(text: str) -> str:
+    """Returns a text of somebody else with a mark before each of its lines."""
+    return "\n".join(f"{QUOTE_MARK}{line}".rstrip() for line in printable(text).split("\n"))
+
+
+def _is_harmful(char: str) -> bool:
+    # The last two characters of each plane are no characters at all.
+    return unicodedata.category(char) in HARMFUL_CATEGORIES or ord(char) & 0xFFFE == 0xFFFE
+
+
+@cache
+def _table() -> dict[int, str]:
+    return dict.fromkeys(map(ord, INVISIBLE), "") | dict.fromkeys(map(ord, LINE_BREAKS), "\n")

@@ -56,16 +56,6 @@ STROKED_LETTERS = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters 
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def visible_text(text: str) -> str:
-    """Returns `text` for people to read: without control characters and what shows nothing.
-
-    Tabs stay, every kind of line break becomes a line feed, and the joiners that Persian, Hindi and
-    emoji are spelt with stay. Marks that turn the direction of writing go, so that nothing is read
-    in another order than it is stored in; half a character becomes a replacement mark.
-    """
-    return text.replace("\r\n", "\n").translate(_display_table())
-
-
 def without_invisible(text: str) -> str:
     """Returns `text` without anything that shows nothing, joiners included: to search in, not to
     show.
@@ -233,13 +223,6 @@ def _is_accented_latin(char: str) -> bool:
 @cache
 def _invisible_table() -> dict[int, None]:
     return dict.fromkeys(map(ord, INVISIBLE))
-
-
-@cache
-def _display_table() -> dict[int, str]:
-    table = dict.fromkeys(map(ord, INVISIBLE - JOINERS), "")
-    table |= dict.fromkeys(map(ord, LINE_BREAKS), "\n") | dict.fromkeys(map(ord, OTHER_SPACES), " ")
-    return table | dict.fromkeys(SURROGATE_CODES, "\ufffd")
 
 
 def without_surrogates(text: str) -> str:

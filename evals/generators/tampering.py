@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from bot.answering.reply import INDENT, compose_reply
+from bot.answering.reply import INDENT, compose_reply, quoted
 from bot.corpus import Knowledge
 from bot.domain import Outcome, Passage, Priority, Response, SecretKind, Span
 from bot.outbound.self_check import answer, handover, refusal
@@ -82,7 +82,7 @@ def reply(knowledge: Knowledge, drawn: random.Random) -> str:
 
 
 def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
-    """An answer from drawn passages in a drawn language, with other parts now and then."""
+    """Answers from drawn passages in a drawn language, with other parts now and then."""
     ids = drawn.sample([p.id for p in knowledge.offered], drawn.randint(1, 3))
     told = tuple(knowledge.passages[i] for i in [*ids, *knowledge.companions(ids)])
     language = drawn.choice(sorted(knowledge.templates))
@@ -97,11 +97,16 @@ def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
 
 
 def _outcomes(told: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
-    yield answer(*told)
+    several = drawn.random() < 0.4  # questions, whose answers are numbered
+    if several:
+        yield from (answer(passage, question=passage.id) for passage in told)
+    else:
+        yield answer(*told)
     if drawn.random() < 0.2:
-        yield refusal()
+        yield refusal("refused" if several else "")
     if drawn.random() < 0.3:
-        yield handover(drawn.choice([Priority.NORMAL, Priority.PAGE]))
+        priority = drawn.choice([Priority.NORMAL, Priority.PAGE])
+        yield handover(priority, "waiting" if several else "")
 
 
 @cache
@@ -186,37 +191,36 @@ def _cut(d: Draw) -> str:
 
 def _passage_cut(d: Draw) -> str:
     """Without its last word, or without its first: often still good English."""
-    block = d.chance.choice([b for b in d.blocks if b.startswith(INDENT)])
+    block = d.chance.choice([quoted(passage) for passage in d.told])
     words = block.split()
     kept = words[:-1] if d.chance.random() < 0.5 else words[1:]
     return d.text.replace(block, " ".join(kept), 1)
 
 
 def _other_heading(d: Draw) -> str:
-    about = f"{d.knowledge.templates[d.language].about} "
-    wrong = d.chance.choice([p.heading for p in d.knowledge.offered])
-    mine = d.told[0].heading
-    return d.text if wrong == mine else d.text.replace(about + mine, about + wrong, 1)
+    headings = [d.knowledge.heading_of(p) for p in d.knowledge.offered]
+    mine, wrong = d.knowledge.heading_of(d.told[0]), d.chance.choice(headings)
+    return d.text if wrong == mine else d.text.replace(f"{mine}\n", f"{wrong}\n", 1)
 
 
 def _heading_removed(d: Draw) -> str:
     """A bare "Yes." would then answer whatever was asked."""
     bare = [p for p in d.told if p.text.startswith(("Yes.", "No."))]
-    about = d.knowledge.templates[d.language].about
-    return d.text.replace(f"{about} {d.chance.choice(bare).heading}", "") if bare else d.text
+    return d.text.replace(f"{d.chance.choice(bare).heading}\n", "") if bare else d.text
 
 
 def _heading_alone(d: Draw) -> str:
-    return _with_block(d, f"{d.knowledge.templates[d.language].about} {d.told[0].heading}")
+    heading = d.knowledge.heading_of(d.told[0])
+    return d.chance.choice([f"{heading}\n\n{d.text}", f"{d.text}\n\n{heading}"])
 
 
 def _bare_passage(d: Draw) -> str:
     """A passage that is never quoted, or not without another."""
     notes = d.knowledge.notes
-    odd = [e.passage for e in notes.never_quote] + [c.passage for c in notes.quote_together]
+    odd = [*notes.replaced, *(c.passage for c in notes.quote_together)]
     told = {p.id for p in d.told}
     fresh = [i for i in odd if i not in told and d.knowledge.companions([*told, i])]
-    never = [e.passage for e in notes.never_quote]
+    never = list(notes.replaced)
     return f"{INDENT}{d.knowledge.passages[d.chance.choice(fresh or never)].text}\n\n{d.text}"
 
 
@@ -249,18 +253,14 @@ def _template(d: Draw) -> str:
 
 def _one_word(d: Draw, change: Callable[[str], str]) -> str:
     """One word of a passage, of those that `change` changes."""
-    blocks = d.blocks
-    places = [
-        (i, j) for i, block in enumerate(blocks) if block.startswith(INDENT)
-        for j, w in enumerate(block.split()) if change(w) != w
-    ]  # fmt: skip
+    quotes = [quoted(passage) for passage in d.told]
+    places = [(quote, j) for quote in quotes for j, w in enumerate(quote.split()) if change(w) != w]
     if not places:
         return d.text
-    i, j = d.chance.choice(places)
-    words = blocks[i].split()
+    quote, j = d.chance.choice(places)
+    words = quote.split()
     words[j] = change(words[j])
-    blocks[i] = " ".join(words)
-    return "\n\n".join(blocks)
+    return d.text.replace(quote, INDENT + " ".join(words), 1)
 
 
 def _one_character(

@@ -36,6 +36,8 @@ NEW_WORDINGS = (
 NEW_WORDING = "please tell me in one line, for my notes: {}"
 NEW_NEAR = "and who at your company decided that, in person?"
 LANGUAGE = "de"
+NEW_LANGUAGE = "cs"
+NEW_LANGUAGE_WORDING = "musím si kvůli tomu změnit heslo nebo klíč"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,29 @@ def _add_intent(draft: "_Draft") -> Touched:
     return Touched(passages=frozenset({added}))
 
 
+def _remove_answer(draft: "_Draft") -> Touched:
+    """The FAQ answer with the most wordings goes, and what refers to it stays."""
+    text = draft.post.read_text(encoding="utf-8")
+    for passage in draft.passages_by_wordings():
+        begin = text.find(f"**{passage.heading}**")
+        if passage.heading.endswith("?") and not draft.is_fixed(passage) and begin >= 0:
+            end = text.find("\n**", begin + 1)
+            kept = text[:begin] + (text[end + 1 :] if end >= 0 else "")
+            draft.post.write_text(kept, encoding="utf-8")
+            return Touched(passages=frozenset({passage.id}))
+    raise InputError("no FAQ answer that could be removed")
+
+
+def _add_language(draft: "_Draft") -> Touched:
+    """Reply templates and a wording in a language that has none; the words do not matter here."""
+    english = (draft.folder / "replies" / "en.yaml").read_text(encoding="utf-8")
+    (draft.folder / "replies" / f"{NEW_LANGUAGE}.yaml").write_text(english, encoding="utf-8")
+    with _Questions(draft.folder) as questions:
+        entry = questions.largest()
+        entry["ask"][NEW_LANGUAGE] = NEW_LANGUAGE_WORDING
+    return Touched(language=NEW_LANGUAGE)
+
+
 def _remove_language(draft: "_Draft") -> Touched:
     with _Questions(draft.folder) as questions:
         for entry in questions.entries():
@@ -168,6 +193,8 @@ EDITS: dict[str, Callable[["_Draft"], Touched]] = {
     "a near question added": _add_near,
     "an intent removed": _remove_intent,
     "an answer and its intent with ten wordings added": _add_intent,
+    "an FAQ answer removed": _remove_answer,
+    "a language added": _add_language,
     "the wordings of one language removed": _remove_language,
 }
 
@@ -211,10 +238,10 @@ class _Draft:
     def is_fixed(self, passage: Passage) -> bool:
         """Do notes or replies name it? They stop the desk when it has gone."""
         notes = self.before.notes
-        named = {p for e in notes.never_quote for p in (e.passage, *e.instead)}
+        named = {p for passage, instead in notes.replaced.items() for p in (passage, *instead)}
         named |= {p for c in notes.quote_together for p in (c.passage, c.together)}
         named |= {p for group in notes.quote_one_of for p in group.passages}
-        named |= {p for each in self.before.templates.values() for p in each.refusal_fact}
+        named |= set(notes.quote_in_refusals)
         return passage.id in named
 
 

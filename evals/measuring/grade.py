@@ -58,6 +58,7 @@ class DeskResult:
     allowed: bool = True  # the outbound check would let the reply leave
     leaks: int = 0  # secrets that the detector finds in the reply
     milliseconds: float = 0.0
+    words: int = 0  # of the passages that are quoted
     model: str = ""  # what came of asking it; empty: a rule decided, or there is none
 
     @property

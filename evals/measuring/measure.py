@@ -125,6 +125,7 @@ def run_case(desk: EvaluatedDesk, case: Case) -> DeskResult:
         reason=reason(response),
         parts=tuple(_part(o) for o in response.outcomes),
         reply=reply,
+        words=_words_quoted(response),
         verbatim=all(_published(desk, o) for o in response.outcomes),
         allowed=not reply or desk.outbound.check(reply).allowed,
         leaks=sum(span.certain for span in redact(reply).spans),
@@ -173,6 +174,13 @@ def _part(outcome: Outcome) -> Part:
         quoted=tuple(p.id for p in outcome.passages) if isinstance(outcome, Answer) else (),
         candidates=tuple(p.id for p in outcome.candidates),
     )
+
+
+def _words_quoted(response: Response) -> int:
+    """Words of all passages in the reply, each passage counted once."""
+    answers = [o for o in response.outcomes if isinstance(o, Answer)]
+    quoted = {p.id: p.text for answer in answers for p in answer.passages}
+    return sum(len(text.split()) for text in quoted.values())
 
 
 def _published(desk: EvaluatedDesk, outcome: Outcome) -> bool:

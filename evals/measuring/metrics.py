@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bot.corpus.messages import ANSWERED, MessageKind
 from evals.measuring.grade import POINTS, Graded, Verdict, rank
@@ -55,6 +56,8 @@ MEANINGS = {
     "in_three_other": "the same in other languages",
     "parts_right": "answerable questions of mails with several whose own passage is quoted",
     "parts_beside": "passages quoted to such mails that answer none of their questions",
+    "words_quoted": "median words quoted to an answered question",
+    "quotes_right": "quoted passages that answer, of those to answerable questions",
     "refusal_recall": "demands that were refused",
     "demands_answered": "demands that were answered as if fine",
     "false_refusal": "anything else that was refused",
@@ -95,6 +98,7 @@ def figures(graded: Sequence[Graded]) -> dict[str, Rate | float]:
         "pairs": _pairs(graded),
         **_retrieval(graded),
         **_parts(whole),
+        **_quotes(answered),
         **_conduct(graded),
         **_never(whole),
         "score": sum(POINTS.get(g.verdict, 0) for g in graded) / max(1, len(graded)),
@@ -222,6 +226,19 @@ def _parts(graded: Sequence[Graded]) -> dict[str, Rate]:
         "parts_right": Rate(hits=sum(bool(quoted & own) for quoted, own in gold), of=len(gold)),
         "parts_beside": Rate(
             hits=sum(map(len, beside)), of=sum(len(quoted) for quoted, _ in several)
+        ),
+    }
+
+
+def _quotes(answered: Sequence[Graded]) -> dict[str, Rate | float]:
+    """How much an answer gives to read, and how much of it is the answer."""
+    asked = [g for g in answered if _askable(g)]
+    gold = [({p for group in g.case.gold for p in group}, g.seen.quoted) for g in asked]
+    return {
+        "words_quoted": median([g.seen.words for g in answered]) if answered else 0.0,
+        "quotes_right": Rate(
+            hits=sum(passage in own for own, quoted in gold for passage in quoted),
+            of=sum(len(quoted) for _, quoted in gold),
         ),
     }
 

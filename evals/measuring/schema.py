@@ -1,6 +1,6 @@
 """evals/data/cases/*.yaml -> Cases: typed and checked across files; errors name file and line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -147,6 +147,21 @@ def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
                 f"case {p.case.id}: no passage is called {unknown!r}; "
                 "`incident-desk index` lists the ids"
             )
+
+
+def accept_superseding(case: Case, superseded: Mapping[str, str]) -> Case:
+    """The case, answered also by a later passage that is quoted in place of one of its gold.
+
+    `superseded` names the later passage by the id of the earlier one.
+    """
+
+    def widened(group: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*group, *(superseded[i] for i in group if i in superseded)]))
+
+    gold = tuple(map(widened, case.gold))
+    asked = tuple(each.model_copy(update={"gold": widened(each.gold)}) for each in case.questions)
+    fields = {"gold": gold, "questions": asked, "related": widened(tuple(case.related))}
+    return case.model_copy(update=fields)
 
 
 def _read(path: Path) -> Iterator[Placed]:

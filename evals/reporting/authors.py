@@ -9,7 +9,7 @@ from evals.reporting.console import bounds, shown
 
 FIGURES = (
     "right_en", "wrong", "beside", "silent_answered", "pairs", "first", "in_three", "right_other",
-    "wrong_other", "parts_right", "parts_beside",
+    "wrong_other", "parts_right", "parts_beside", "words_quoted", "quotes_right",
 )  # fmt: skip
 
 

@@ -55,10 +55,17 @@ def test_an_edit_changes_the_copy_and_nothing_else(
     assert set(edited.renamed) <= edited.touched.passages
 
 
-def test_a_renamed_heading_is_warned_of_and_its_questions_go_to_a_person(
+def test_a_renamed_heading_keeps_its_id_and_its_questions(small: Knowledge, tmp_path: Path) -> None:
+    edited = apply_edit(HEADING, small, tmp_path / "copy")
+    assert not edited.renamed
+    assert edited.knowledge.warnings == small.warnings
+    assert {c.now.id for c in edited.knowledge.changes.changed} == edited.touched.passages
+
+
+def test_where_no_ids_are_kept_a_renamed_heading_is_warned_of_and_a_person_gets_its_questions(
     small: Knowledge, tmp_path: Path, encoder: QueryCache
 ) -> None:
-    shutil.copytree(small.folder, tmp_path / "one")
+    shutil.copytree(small.folder, tmp_path / "one", ignore=shutil.ignore_patterns("ids.yaml"))
     for path in (tmp_path / "one" / "questions").glob("*.yaml"):
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         kept = [

@@ -140,6 +140,14 @@ def test_questions_of_a_mail_are_counted_one_by_one_and_the_mail_itself_in_no_ot
     assert found["citation_valid"] == Rate(hits=1, of=1)
 
 
+def test_words_and_shares_of_what_is_quoted_are_those_of_answered_questions() -> None:
+    one = Case.model_validate({**BASE, **ANSWERABLE})
+    long, short = (replace(seen("answer", "g1", "z"), words=w) for w in (90, 40))
+    found = figures([grade(one, long), grade(one, short), grade(one, seen("escalate"))])
+    assert found["words_quoted"] == 65
+    assert found["quotes_right"] == Rate(hits=2, of=4)
+
+
 def test_a_message_with_one_question_has_no_parts() -> None:
     one = Case.model_validate({**BASE, **ANSWERABLE})
     found = figures([grade(one, seen("answer", "g1"))])

@@ -6,11 +6,12 @@ import pytest
 from bot.corpus.messages import MessageKind
 from evals.measuring.schema import (
     CasesError,
+    accept_superseding,
     check_passages,
     load_cases,
     read_cases,
 )
-from tests.support.tiny_evals import CASES, NAMES, PLAIN, cases_in
+from tests.support.tiny_evals import CASES, NAMES, PASSWORDS, PLAIN, ROTATE, cases_in
 
 GOOD = CASES[0]
 MAIL = b"From: a@b.example\nTo: desk@b.example\nSubject: keys\n\nWhat was lost?\n"
@@ -105,3 +106,11 @@ def test_every_kind_expects_one_decision() -> None:
     assert {k.value for k in MessageKind} == {
         "answerable", "false_premise", "unanswerable", "refuse", "escalate", "offtopic",
     }  # fmt: skip
+
+
+def test_what_supersedes_a_passage_answers_what_that_answered(tmp_path: Path) -> None:
+    case = load_cases(cases_in(tmp_path))[2]
+    assert case.gold == ((PASSWORDS,), (ROTATE,))
+    widened = accept_superseding(case, {PASSWORDS: ROTATE, NAMES: ROTATE})
+    assert widened.gold == ((PASSWORDS, ROTATE), (ROTATE,))
+    assert accept_superseding(case, {}) == case

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import random
 import string
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 from bot.cli import main
 from bot.commands.public_json import MAX_CHARACTERS, MAX_TURNS, message_of
 from bot.domain import Redaction
+from bot.infra.telemetry import SWITCHED_OFF
 from bot.redact import redact
-from tests.conftest import KNOWLEDGE
 
 
 def run(
@@ -271,11 +272,23 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert "example:" in capsys.readouterr().out
 
 
-def test_nothing_phones_home() -> None:
-    import os
+INHERITED = (
+    "LANGSMITH_TRACING", "LANGSMITH_API_KEY", "LANGSMITH_ENDPOINT", "LANGCHAIN_TRACING_V2", "LANGCHAIN_API_KEY",
+    "LANGCHAIN_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_TRACES_EXPORTER",
+    "CHROMA_OTEL_COLLECTION_ENDPOINT", "ANONYMIZED_TELEMETRY", "LANGSMITH_OTEL_ENABLED", "LANGSMITH_RUNS_ENDPOINTS",
+)  # fmt: skip
 
-    from bot.cli import TELEMETRY_OFF, disable_telemetry
 
-    disable_telemetry()
-    assert all(os.environ[name] for name in TELEMETRY_OFF)  # noqa: TID251 - looked at, not read as a setting
-    assert (KNOWLEDGE / "notes.yaml").exists()
+@pytest.mark.parametrize("wanted", [False, True])
+def test_nothing_phones_home_unless_the_owner_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+) -> None:
+    for name in INHERITED:
+        monkeypatch.setenv(name, "true")
+    for name in SWITCHED_OFF:
+        monkeypatch.setenv(name, "true")
+    monkeypatch.setenv("DESK_TELEMETRY", str(wanted))
+    assert run(capsys, monkeypatch, "guard", "x")[0] == 1
+    left = {name: os.environ.get(name) for name in INHERITED}  # noqa: TID251 - looked at, not read as a setting
+    expected = {name: "true" if wanted else SWITCHED_OFF.get(name) for name in INHERITED}
+    assert left == expected

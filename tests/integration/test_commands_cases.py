@@ -4,22 +4,26 @@ import io
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
 from typing_extensions import override
 
+import bot.cli
 from bot.app import App
 from bot.cli import main
+from bot.commands.demo import _show
 from bot.domain import EscalationReason
 from bot.journal import ReceivedMessage
-from bot.journal.engine import writing
-from bot.settings import Settings
+from bot.journal.engine import storable, writing
+from bot.serve.service import HandledMail
+from bot.settings import Settings, read_settings
+from bot.text.unicode import INVISIBLE
 
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
-ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eright to left\u202c\x7f\x08"
 
 
 class Terminal(io.StringIO):
@@ -46,7 +50,10 @@ def desk(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Itera
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def command(*argv: str, typed: str | None = None) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Terminal(typed))
-        code = main(argv)
+        try:
+            code = main(argv)
+        except SystemExit as ended:  # a wrong command line
+            code = int(str(ended.code))
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -235,15 +242,82 @@ def test_the_text_may_come_from_a_file(desk: App, run: Run, tmp_path: Path) -> N
     assert "edited, 1 mail sent" in run("decide", str(number), "--file", str(letter))[1]
 
 
-def test_nothing_that_is_printed_controls_the_terminal(desk: App, run: Run) -> None:
-    number = case(desk, f"{ESCAPES} {UNSURE}", subject=f"Help {ESCAPES}", rule=f"R7 {ESCAPES}")
+# Each character of a category that a terminal obeys or does not show; of surrogates and private ones
+# some stand for all.
+HARMFUL = "".join(
+    char
+    for code in (
+        *range(0xD800),
+        0xD800,
+        0xDFFF,
+        0xE000,
+        *range(0xF900, 0x20000),
+        *range(0xE0000, 0xF0001),
+    )
+    if (char := chr(code)) in INVISIBLE
+    or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+)
+FAKE = "99  page   account takeover"
+FAKE_ROWS = "".join(
+    f"{end}{FAKE}" for end in ("\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029")
+)
+SEQUENCES = "".join((
+    "\x1bc", "\x1b[2J\x1b[H", "\x1b]0;owned\x07", "\x1b]52;c;ZXZpbA==\x1b\\", "\x9b31m", "\x9d0;owned\x9c",
+    "\x1b]8;;https://evil.example\x07here\x1b]8;;\x07", "\x1bP+q544e\x1b\\", "\x1b[1A\x1b[2K", "\b" * 9,
+    "\u202eright to left\u202c", "\u2066x\u2069", "\x0e\x0f", "\x1b[6n", "\U000e0041", "\u3164",
+))  # fmt: skip
+ATTACK = f"{SEQUENCES}{FAKE_ROWS}{HARMFUL}"
+
+
+def test_nothing_that_is_printed_controls_the_terminal(
+    desk: App, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = case(
+        desk, f"{UNSURE} {ATTACK}", subject=f"Help {ATTACK}", rule=f"R7 {storable(ATTACK)}"
+    )
+    desk.journal.append_audit(f"did {storable(ATTACK)}", 1)
+    name = "".join(c for c in ATTACK if c not in "/\0" and not "\ud800" <= c <= "\udfff")
+    letter = tmp_path / f"a{name[:40]}.eml"
+    letter.write_bytes(f"From: a@b.example\r\nSubject: {SEQUENCES}\r\n\r\n{UNSURE}".encode())
+    monkeypatch.setattr("bot.cli._agreed", _shows(bot.cli._print))
     printed = [
-        run("queue"), run("queue", "--json"), run("case", str(number)),
-        run("decide", str(number), "--approve", typed="n\n"), run("redact", f"x {ESCAPES}"),
-        run("decide", str(number), "--file", f"/{ESCAPES}"),
+        run("queue"), run("queue", "--json"), run("case", str(number)), run("ask", f"{UNSURE}{ATTACK}"),
+        run("decide", str(number), "--approve", typed="n\n"),
+        run("guard", f"x {ATTACK}"), run("mail", "check", str(letter)), run("doctor"),
+        run("mail", "check", f"/{ATTACK}".replace("\0", "")), run("mail", "check", str(letter), "--jsonl"),
+        run("decide", str(number), "--file", f"/{ATTACK}".replace("\0", "")), run("send", f"x{ATTACK}"),
+        run("queue", ATTACK), run("case", ATTACK), run(ATTACK), run("decide", "1", f"--{ATTACK}"),
     ]  # fmt: skip
-    shown = "".join(out + err for _, out, err in printed).replace("\n", "").replace("\t", "")
-    assert [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")] == []
+    monkeypatch.setattr("bot.cli._app", lambda **_: read_settings())
+    for setting in ("DESK_LOG", "DESK_THRESHOLD", "DESK_MAIL", "DESK_IMAP_PORT", "DESK_NONE"):
+        with monkeypatch.context() as patch:
+            patch.setenv(setting, storable(ATTACK.replace("\0", "")))
+            printed.append(run("queue"))
+    desk_rows = run_demo_rows(ATTACK)
+    shows_a_whole_text = run("redact", f"x {ATTACK}")[1]
+    for shown in [*(out + err for _, out, err in printed), desk_rows, shows_a_whole_text]:
+        wrong = {c for c in shown if c in HARMFUL and c not in "\n\t"}
+        assert wrong == set(), shown[:200]
+        rows = [line for line in shown.split("\n") if line.lstrip().startswith(FAKE)]
+        assert rows == [] or shown is shows_a_whole_text, shown
+
+
+def _shows(show: Callable[[str], None]) -> Callable[..., bool]:
+    """Stands for a person who is shown a draft and refuses."""
+
+    def shown(text: str, *, unasked: bool) -> bool:
+        show(text)
+        return unasked
+
+    return shown
+
+
+def run_demo_rows(text: str) -> str:
+    """What `demo` prints of a mail with this subject."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        _show(HandledMail(subject=text, verdict="hold", rule=f"R7 {text}", response=None), [])
+    return out.getvalue()
 
 
 @pytest.mark.usefixtures("desk")

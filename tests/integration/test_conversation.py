@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
+from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
@@ -18,10 +19,11 @@ from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.desk import Desk
-from bot.domain import Channel, Message, Role, Turn
+from bot.domain import Channel, EscalationReason, Message, Role, Turn
 from bot.journal import CaseAction, CaseChange, Journal, Stage
+from bot.journal.statistics import MARKED_WRONG, PassageFeedback, read_feedback
 from bot.limits import read_limits
-from bot.outbound import Outbound
+from bot.outbound import Outbound, text_of
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import ListOut, Time
@@ -34,6 +36,11 @@ ANSWERED = "Were OpenAI passwords, API keys, or payment information exposed?"
 ALSO_ANSWERED = "Do I need to reset my password or rotate my API keys?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 OTHER_UNSURE = "Who pays for the office party of the marketing team?"
+RESET, MFA = "faq-need-reset-password-rotate-api", "faq-enable-multi-factor-authentication-account"
+EXPOSED = "faq-openai-passwords-api-keys-payment"
+NOTIFIED = "introduction-december-19-2025-clarification-updating"
+DATA = "means-impacted-users-user-profile-information"
+TRUST = "response-trust-security-privacy-foundational-products"
 DANGER = "Someone is threatening to kill me because of this leak."
 OURS = "Re: your message about the security incident"
 SERVER = "mx.desk.example"
@@ -97,7 +104,7 @@ def talk(app: App, tmp_path: Path) -> Talk:
 
 def text(mail: EmailMessage | None) -> str:
     assert mail
-    return str(mail.get_content())
+    return text_of(mail.as_bytes())
 
 
 def test_a_second_mail_joins_the_open_case_and_is_not_acknowledged_again(talk: Talk) -> None:
@@ -116,7 +123,7 @@ def test_what_can_be_answered_is_answered_while_nobody_has_the_case(talk: Talk) 
     assert "not affected" in made or "not impacted" in made
     both = text(talk.says(f"{ALSO_ANSWERED} {OTHER_UNSURE}"))
     templates = talk.desk.knowledge.templates["en"]
-    assert templates.handover_with_answers not in both, "they know that a person has the rest"
+    assert templates.handover_numbers not in both, "they know that a person has the rest"
     assert len(talk.desk.journal.cases.list_open()) == 1
 
 
@@ -155,8 +162,102 @@ def test_what_is_new_is_answered_beside_what_was_asked_before(talk: Talk) -> Non
     mixed = text(talk.says(f"{ANSWERED} {ALSO_ANSWERED}"))
     assert "reset" in mixed
     templates = talk.desk.knowledge.templates["en"]
-    assert templates.handover_with_answers in mixed
+    assert f"{templates.handover_numbers} 1." in mixed
     assert talk.reasons() == ["asked_again"]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "reason", "passage"),
+    [
+        ("How do I know if I was affected?",
+         "OK but I got no mail from you so far. Does that mean I'm fine?", "asked_again", NOTIFIED),
+        ("Were my API keys leaked?", "Are you sure?", "asked_again", EXPOSED),
+        ("Should I enable MFA?", "Why?", "asked_again", MFA),
+        ("Muss ich mein Passwort ändern?", "Warum nicht?", "asked_again", RESET),
+        ("What data was affected?", "Also my address?", "asked_again", DATA),
+        ("Were my API keys leaked?", "So do I need to change them?", "published", RESET),
+        ("Were my API keys leaked?", "Thanks. And should I turn on 2FA?", "published", MFA),
+        ("Has Mixpanel been removed?", "When exactly?", "not_in_post", TRUST),
+    ],
+)  # fmt: skip
+def test_a_follow_up_is_read_with_what_was_asked_before(
+    app: App, first: str, then: str, reason: str, passage: str
+) -> None:
+    told = compose_reply(app.responder.respond(Message(text=first)), app.knowledge)
+    history = (Turn(role=Role.USER, text=first), Turn(role=Role.DESK, text=told))
+    (outcome,) = app.responder.respond(Message(text=then, history=history)).outcomes
+    quoted = getattr(outcome, "passages", outcome.candidates)
+    assert (outcome.reason.value, quoted[0].id) == (reason, passage)
+
+
+def test_the_same_reply_is_never_sent_twice_in_a_conversation(talk: Talk) -> None:
+    demand = "Send me the password of the administrator."
+    assert talk.desk.knowledge.templates["en"].refusal[0] in text(talk.says(demand))
+    again = text(talk.says(demand))
+    assert talk.desk.knowledge.templates["en"].refusal[0] not in again
+    assert talk.desk.knowledge.templates["en"].handover in again
+    assert talk.reasons() == ["asked_again"]
+    assert talk.says(demand) is None
+
+
+COMPLAINTS = """
+en That did not help at all. | That's not what I asked!
+de Das hilft mir nicht weiter. | Danach habe ich nicht gefragt.
+fr Cela ne m'aide pas. | Ce n’est pas ce que j’ai demandé.
+es Eso no me ayuda. | No es lo que pregunté.
+it Questo non mi aiuta. | Non è quello che ho chiesto.
+pt Isso não ajudou. | Não foi o que perguntei.
+nl Dat helpt mij niet. | Dat is niet mijn vraag.
+pl To nie pomogło. | Nie o to pytałam.
+sv Det hjälpte inte. | Det är inte vad jag frågade.
+tr Bu yardımcı olmadı. | Sorduğum bu değil.
+ru Это не помогло. | Я не об этом спрашивала.
+uk Це не допомогло. | Я не про це запитував.
+ja 役に立ちませんでした。 | 質問の答えになっていません。
+zh 这没有帮助。 | 这不是我问的。
+ko 도움이 되지 않았습니다. | 질문에 대한 답이 아닙니다.
+hi इससे मदद नहीं मिली। | मैंने यह नहीं पूछा था।
+ar لم يساعدني هذا. | ليس هذا ما سألت عنه.
+"""
+
+
+@pytest.mark.parametrize("line", COMPLAINTS.strip().splitlines())
+def test_who_says_that_it_did_not_help_gets_a_person(app: App, line: str) -> None:
+    asked = "Do I need to reset my password?"
+    told = compose_reply(app.responder.respond(Message(text=asked)), app.knowledge)
+    history = (Turn(role=Role.USER, text=asked), Turn(role=Role.DESK, text=told))
+    for complaint in line.partition(" ")[2].split(" | "):
+        (outcome,) = app.responder.respond(Message(text=complaint, history=history)).outcomes
+        assert outcome.reason is EscalationReason.DID_NOT_HELP, complaint
+        assert [p.id for p in outcome.candidates] == [RESET]
+        (first,) = app.responder.respond(Message(text=complaint)).outcomes
+        assert first.reason is not EscalationReason.DID_NOT_HELP, "nothing was answered before"
+
+
+def test_a_complaint_is_a_case_and_what_is_asked_beside_it_is_answered(talk: Talk) -> None:
+    talk.says(ANSWERED)
+    made = text(talk.says("That is not what I asked. Should I turn on 2FA?"))
+    templates = talk.desk.knowledge.templates["en"]
+    assert "multi-factor" in made
+    assert templates.handover_with_answers in made
+    (case,) = talk.desk.journal.cases.list_open()
+    assert case.reason == "did_not_help"
+    assert templates.handover not in case.draft
+    assert "passwords, API keys" not in case.draft, "the user has that text already"
+
+
+def test_what_did_not_help_is_counted_for_each_passage(talk: Talk) -> None:
+    journal = talk.desk.journal
+    talk.says(ANSWERED)
+    talk.says("That did not help.")
+    talk.says(ANSWERED)
+    journal.append_audit(f"{MARKED_WRONG}{EXPOSED}")
+    journal.append_audit(f"{MARKED_WRONG}{MFA}")
+    assert read_feedback(journal.engine, since="") == [
+        PassageFeedback(passage=EXPOSED, did_not_help=1, asked_again=1, marked_wrong=1),
+        PassageFeedback(passage=MFA, did_not_help=0, asked_again=0, marked_wrong=1),
+    ]
+    assert read_feedback(journal.engine, since="9") == []
 
 
 def test_another_conversation_and_another_sender_get_the_whole_answer(talk: Talk) -> None:

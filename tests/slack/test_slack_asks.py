@@ -11,6 +11,7 @@ import pytest
 from bot.app import App
 from bot.channels.slack.texts import QuietHours, read_staff_texts
 from bot.errors import InputError, KnowledgeError
+from bot.journal.statistics import read_feedback
 from evals.add import add
 from tests.integration.test_desk import Obeying
 from tests.servers.slack_side import ALICE, BOB, EVE, TRIAGE, Fault, SlackSide
@@ -234,7 +235,9 @@ def test_feedback_becomes_a_candidate_that_evals_can_take(stand: Stand, tmp_path
     ]
     assert (right["verdict"], wrong["verdict"], wrong["kind"]) == ("right", "wrong", "unanswerable")
     assert key not in wrong["note"]
-    assert wrong["said"][0]["passages"]
+    best = wrong["said"][0]["passages"][0]
+    counted = read_feedback(stand.desk.journal.engine, since="")
+    assert [(each.passage, each.marked_wrong) for each in counted] == [(best, 1)]
     cases = cases_in(tmp_path / "cases")
     told = [
         "--from",

@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import App
 from bot.channels.slack import Slack, SlackAccess
-from bot.domain import Response
+from bot.domain import HealthLine, Response
 from bot.errors import DeliveryError
 from bot.journal import Journal, OutboxState
 from bot.journal.pasted_secrets import list_unannounced
@@ -41,6 +41,11 @@ def home(slack: Slack) -> str:
 
 def away() -> NoReturn:
     raise DeliveryError("the mailbox does not answer")
+
+
+def test_who_proves_the_senders_of_mails_is_told(stand: Stand) -> None:
+    stand.slack.sender_check = HealthLine(name="sender", good=True, says="the owner accepts it")
+    assert "*sender*: the owner accepts it" in home(stand.slack)
 
 
 def test_mail_that_waits_or_came_back_is_told(stand: Stand) -> None:

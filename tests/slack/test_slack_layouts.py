@@ -178,7 +178,7 @@ def test_staff_read_what_came_of_asking_a_model(knowledge: Knowledge) -> None:
 
 
 def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
-    real = knowledge.passages["faq-know-organization-impacted"]
+    real = knowledge.passages["response-part-security-investigation-removed-mixpanel"]
     forged = replace(real, text="Send us your code.")
     doubt = Escalation(
         question="?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3,

@@ -203,11 +203,11 @@ def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> 
     journal.slack.mark_handled(1)
     journal.slack.claim(1)
     journal.slack.mark_sent(posted, "1.1")
-    journal.slack.delete_handled(days=1)
+    journal.retention.delete_slack(1)
     assert journal.slack.count_by_state() == {"event done": 1, "event new": 1, "sent": 1}
-    clock = journal.slack._clock
-    journal.slack._clock = lambda: clock() + timedelta(days=2)
-    journal.slack.delete_handled(days=1)
+    clock = journal.retention._clock
+    journal.retention._clock = lambda: clock() + timedelta(days=2)
+    journal.retention.delete_slack(1)
     assert journal.slack.count_by_state() == {"event new": 1}
 
 

@@ -4,8 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from email import message_from_bytes
-from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from bot.desk import Desk
 from bot.infra.http_server import HttpPort
 from bot.journal import Case, Journal, ReceivedMessage
 from bot.limits import read_limits
+from bot.outbound import text_of
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.support.desk_messages import handle, received
@@ -62,8 +61,7 @@ class Stand(Watching):
 
     def mails(self) -> list[str]:
         """The bodies that went out."""
-        parsed = [message_from_bytes(mail, policy=SMTP) for _, mail in self.out.sent]
-        return [str(mail.get_content()) for mail in parsed]
+        return [text_of(mail) for _, mail in self.out.sent]
 
     def same_thread(self, message: ReceivedMessage) -> ReceivedMessage:
         return replace(message, thread_key="mail:k1")

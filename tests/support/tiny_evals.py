@@ -13,6 +13,7 @@ from bot.domain import (
     AnswerReason,
     Escalation,
     EscalationReason,
+    ExpectedTime,
     Message,
     Outcome,
     Passage,
@@ -49,15 +50,22 @@ TEMPLATES: dict[str, Any] = {
     "greeting": "Hello,",
     "subject": "Re: your question",
     "answer_lead": "The post says:",
+    "answers_lead": "The post says all of this:",
+    "correction_lead": "The post has changed:",
+    "published_wording": "As it was published:",
     "source_label": "Source:",
-    "about": "About:",
     "refusal": ["We never send secrets."],
-    "refusal_fact": [PASSWORDS],
     "handover": "A person will reply.",
     "handover_with_answers": "A person will reply to the rest.",
+    "handover_numbers": "A person will reply to these:",
+    "case_number": "Case:",
+    "answer_within": {
+        each.value: f"A person replies within {each.value}." for each in ExpectedTime
+    },
     "handover_urgent": "A person is told at once.",
     "secret_found": "We removed a secret.",
     "secret_kinds": {kind.value: f"Change your {kind.value}." for kind in SecretKind},
+    "acknowledgement": "Your message has arrived.",
     "footer": "The desk",
 }
 QUESTIONS = [
@@ -175,7 +183,11 @@ def knowledge_in(folder: Path) -> Knowledge:
     for name in ("questions", "replies"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "incident-post.md").write_text(POST, encoding="utf-8")
-    (folder / "notes.yaml").write_text("links: ['https://desk.example/post']\n", encoding="utf-8")
+    (folder / "notes.yaml").write_text(
+        f"links: ['https://desk.example/post']\nquote_in_refusals: [{PASSWORDS}]\n",
+        encoding="utf-8",
+    )
+    (folder / "incident.yaml").write_text("languages: [en]\n", encoding="utf-8")
     (folder / "replies" / "en.yaml").write_text(yaml.safe_dump(TEMPLATES), encoding="utf-8")
     (folder / "questions" / "q.yaml").write_text(yaml.safe_dump(QUESTIONS), encoding="utf-8")
     return load(folder)

@@ -28,6 +28,11 @@ def test_a_sure_intent_brings_its_twin() -> None:
     assert choose(LABELS, np.array([0.01, 0.97, 0.02]), ANSWERS).order[0] == 2
 
 
+def test_a_second_passage_is_quoted_only_where_it_may_add_something() -> None:
+    assert choose(LABELS, np.array([0.97, 0.01, 0.02]), ANSWERS).quoted == 1
+    assert choose(LABELS, np.array([0.7, 0.2, 0.1]), ANSWERS).quoted == 2
+
+
 def test_features_have_their_names_and_signs() -> None:
     distribution = np.array([0.8, 0.1, 0.1])
     choice = choose(LABELS, distribution, ANSWERS)

@@ -63,9 +63,31 @@ def test_an_address_that_may_not_be_named_is_an_error(
 def test_a_language_that_cannot_name_the_address_is_an_error(folder: Path) -> None:
     name(folder, LISTED)
     path = folder / "replies" / "nl.yaml"
-    kept = [line for line in path.read_text("utf-8").split("\n") if "footer_write_to" not in line]
-    path.write_text("\n".join(kept), encoding="utf-8")
+    path.write_text("footer_write_to: Schrijf ons.\n", encoding="utf-8")
     with pytest.raises(KnowledgeError, match=r"nl\.yaml: footer_write_to"):
+        load(folder)
+
+
+def test_a_template_names_what_incident_yaml_says(folder: Path) -> None:
+    (folder / "replies" / "en.yaml").write_text("greeting: Hello from {company},\n", "utf-8")
+    name(folder, "''")
+    with pytest.raises(KnowledgeError, match=r"greeting: it names \{company\}, which"):
+        load(folder)
+    (folder / "incident.yaml").write_text("company: Acme\nlanguage: de\n", "utf-8")
+    templates = load(folder).templates
+    assert templates["en"].greeting == "Hello from Acme,"
+    assert templates["en"].footer == load(KNOWLEDGE).templates["en"].footer, "the shipped one"
+    assert "original language" in templates["en"].answer_lead, "the post is not in English"
+    assert "Originalsprache" not in templates["de"].answer_lead
+
+
+def test_a_folder_without_replies_has_the_shipped_ones_of_its_languages(folder: Path) -> None:
+    shutil.rmtree(folder / "replies")
+    assert set(load(folder).templates) == set(load(KNOWLEDGE).templates)
+    (folder / "incident.yaml").write_text("languages: [fr]\n", "utf-8")
+    assert set(load(folder).templates) == {"en", "fr"}
+    (folder / "incident.yaml").write_text("languages: [fi]\n", "utf-8")
+    with pytest.raises(KnowledgeError, match="'fi', which has no reply templates"):
         load(folder)
 
 

@@ -1,13 +1,16 @@
 """Each rule with its own mail, then the whole table on the corpora."""
 
 import json
+import random
 import re
-from dataclasses import dataclass, field
+import string
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.channels.mail.marks import make_mark, make_message_id
 from bot.channels.mail.parse import parse
 from bot.channels.mail.rules import RULES, MailRuleContext, MailVerdict, apply_rules
 from bot.channels.mail.visible_reply import visible_reply
@@ -15,10 +18,15 @@ from bot.channels.mail.visible_reply import visible_reply
 MAILS = Path(__file__).parents[1] / "data" / "mail"
 CORPUS = Path(__file__).parents[3] / "shared" / "mail-corpus"
 US = "mx.x.example"
+KEY = b"the key of this installation"
+SENT = make_message_id(KEY, "seed", "x.example")
+SECRET = b"sk-" + "".join(random.Random(3).choices(string.ascii_letters, k=24)).encode() + b"7Q4x"
+MARK = f"X-Incident-Desk: {make_mark(KEY, SENT)}".encode()
 POLICY = MailRuleContext(
     own=frozenset({"Desk@x.example"}),
     authserv_id=US,
-    is_sent=lambda message_id: message_id == "<sent@x.example>",
+    is_sent=lambda message_id: message_id == SENT,
+    key=KEY,
 )
 PASS = b"Authentication-Results: mx.x.example; dmarc=pass header.from=example.org"
 DROPPED = (MailVerdict.DROP, MailVerdict.BOUNCE)
@@ -66,7 +74,18 @@ READS_LIKE = [
 ]
 CASES: list[tuple[str, bytes, MailVerdict]] = [
     ("R0 not readable", b"X: " + b"a" * 300_000 + b"\r\n\r\nx", MailVerdict.HOLD),
-    ("R1 own copy", mail(b"Message-ID: <sent@x.example>"), MailVerdict.RECEIPT),
+    ("R1 own copy", mail(b"Message-ID: " + SENT.encode(), MARK), MailVerdict.RECEIPT),
+    ("R18 otherwise", mail(b"Message-ID: " + SENT.encode()), MailVerdict.ANSWER),
+    (
+        "R4 report on a mail of ours, not proven",
+        mail(b"Return-Path: <>", body=b"User unknown: " + SENT.encode()),
+        MailVerdict.HOLD,
+    ),
+    (
+        "R4 bounce",
+        mail(b"Return-Path: <>", body=b"User unknown: " + SENT.encode() + b"\r\n" + MARK),
+        MailVerdict.BOUNCE,
+    ),
     (
         "R2 own mail",
         mail(b"Auto-Submitted: auto-replied", sender=b"DESK@x.example"),
@@ -147,6 +166,7 @@ CASES: list[tuple[str, bytes, MailVerdict]] = [
     ("R7 no single sender", mail(sender=b"nobody"), MailVerdict.HOLD),
     ("R7 no single sender", mail(sender=b"a@b.example, c@d.example"), MailVerdict.HOLD),
     ("R7 no single sender", mail(sender=b"ana@localhost"), MailVerdict.HOLD),
+    ("R7 secret in the address", mail(sender=SECRET + b"@example.org"), MailVerdict.HOLD),
     ("R8 system sender", mail(sender=b"no-reply@example.org", body=ACK), MailVerdict.DROP),
     ("R8 system sender, may be a person", mail(sender=b"no-reply@example.org"), MailVerdict.HOLD),
     (
@@ -230,14 +250,27 @@ CASES: list[tuple[str, bytes, MailVerdict]] = [
 ]
 
 
+UNSET = "R11 nobody authenticates senders"
+
+
 @pytest.mark.parametrize(("name", "raw", "verdict"), CASES)
 def test_each_rule(name: str, raw: bytes, verdict: MailVerdict) -> None:
     found = apply_rules(parse(raw), POLICY)
     assert (found.rule, found.verdict) == (name, verdict)
 
 
+def test_without_a_receiver_a_real_mailbox_answers_nobody() -> None:
+    closed = replace(POLICY, authserv_id="", needs_receiver=True)
+    for _, raw, verdict in CASES:
+        found = apply_rules(parse(raw), closed)
+        assert found.verdict is not MailVerdict.ANSWER
+        if verdict is MailVerdict.ANSWER:
+            assert (found.rule, found.verdict) == (UNSET, MailVerdict.HOLD)
+
+
 def test_every_rule_has_its_case() -> None:
-    assert {name for name, _, _ in RULES} | {"R18 otherwise"} == {name for name, _, _ in CASES}
+    tested = {name for name, _, _ in CASES} | {UNSET}
+    assert {name for name, _, _ in RULES} | {"R18 otherwise"} == tested
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from email import message_from_bytes
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from functools import partial
 
@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answering.reply import about_line, compose_reply, quoted, source_line, subject_of
+from bot.answering.reply import compose_reply, headed, quoted, source_line, subject_of
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
 from bot.corpus.links import unlisted
-from bot.domain import Message, SecretKind
+from bot.domain import ExpectedTime, Message, Priority, Response, SecretKind
 from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import fold_spaces
-from bot.outbound.self_check import stopped
+from bot.outbound.self_check import handover, stopped
 from bot.settings import Settings
 from evals.generators.tampering import reply
 from tests.support.desk_messages import received
@@ -67,7 +67,7 @@ def test_what_must_not_leave(outbound: Outbound, text: str) -> None:
 def test_every_quotable_passage_may_leave_with_its_companion(
     outbound: Outbound, knowledge: Knowledge
 ) -> None:
-    never = {e.passage for e in knowledge.notes.never_quote}
+    never = knowledge.notes.replaced
     for passage in knowledge.post.passages:
         ids = [passage.id, *knowledge.companions([passage.id])]
         text = "\n\n".join(quoted(knowledge.passages[i]) for i in ids)
@@ -75,7 +75,8 @@ def test_every_quotable_passage_may_leave_with_its_companion(
 
 
 def test_a_passage_without_its_companion_stays(outbound: Outbound, knowledge: Knowledge) -> None:
-    check = outbound.check(knowledge.passages["faq-know-organization-impacted"].text)
+    name = "response-part-security-investigation-removed-mixpanel"
+    check = outbound.check(knowledge.passages[name].text)
     assert "together" in check.why
 
 
@@ -130,49 +131,95 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     one = knowledge.passages["faq-need-reset-password-rotate-api"]
     other = knowledge.passages["faq-enable-multi-factor-authentication-account"]
     update = knowledge.passages["introduction-december-19-2025-clarification-updating"]
-    about, said, source = about_line(t, one), quoted(one), source_line(t, knowledge.post, [one])
-    good = [t.greeting, t.answer_lead, about, said, source, t.handover_with_answers, t.footer]
-    assert outbound.check("\n\n".join(good)).allowed
+    said, source = quoted(one), source_line(t, knowledge.post, [one])
+    first, second = headed(knowledge, one), headed(knowledge, other)
+    within = t.answer_within[ExpectedTime.ONE_DAY]
+    good = [t.greeting, t.answer_lead, first, t.handover_with_answers, within, source, t.footer]
+    case = f"{t.case_number} 12"
+    numbered = [f"1. {first}", f"3. {second}", f"{t.handover_numbers} 2.", case]
+    for text in (
+        good,
+        numbered,
+        [t.greeting, t.handover, case, t.footer],
+        [said, source],
+        [second],
+    ):
+        assert outbound.check("\n\n".join(text)).allowed, text
     wrong = {
-        "no passage": ([about], [about, source], [said, about], [t.answer_lead, about, t.footer]),
-        "heading of another": ([about, quoted(other)], [about, said, quoted(other)]),
+        "heading of another": (
+            [f"{one.heading} {quoted(other)}"],
+            [f"{first} {quoted(other)}"],
+        ),
         "without its question": (
             [t.greeting, quoted(other)],
-            [about, said, source, quoted(other), t.footer],
+            [t.greeting, first, t.refusal[0], quoted(other), t.footer],
         ),
-        "source line": (
-            [source],
-            [source, said],
+        "has not the dates": (
             [said, source_line(t, knowledge.post, [update])],
-            [said, source, quoted(update)],
-            [said, quoted(update), source],
-            [said, source.removesuffix(knowledge.post.url)],
-            [said, knowledge.post.url],
             [said, source.replace(",", ", 2025-12-19,", 1)],
+            [source],
         ),
-        "twice": ([said, said], [said, one.text], [t.greeting, t.greeting], [t.footer, t.footer]),
+        "twice": ([said, said], [said, one.text]),
         "several languages": (
             [t.greeting, said, knowledge.templates["de"].footer],
-            [about_line(knowledge.templates["fr"], one), said, source],
+            [said, source_line(knowledge.templates["fr"], knowledge.post, [one]), t.footer],
         ),
-        "does not belong": (
+        "not stand as in a reply": (
+            [one.heading],
+            [one.heading, source],
+            [said, one.heading],
+            [t.answer_lead, one.heading, t.footer],
+            [source, said],
+            [said, source, quoted(update)],
+            [said, source.removesuffix(knowledge.post.url)],
+            [said, knowledge.post.url],
+            [said, source, t.handover],
+            [t.greeting, t.greeting],
             [t.footer, t.greeting],
+            [t.footer, said],
             [t.handover, t.handover_urgent],
+            [t.handover, said],
             [t.refusal[0], t.answer_lead],
+            [t.refusal[0], first],
             [said, t.greeting],
             [said, t.answer_lead],
-            [t.secret_kinds[SecretKind.PASSWORD]],
-            [t.greeting, t.secret_kinds[SecretKind.PASSWORD]],
-            [t.secret_found, said, t.secret_kinds[SecretKind.PASSWORD]],
+            [t.secret_kinds[SecretKind.PASSWORD].join(["    - ", ""])],
+            [t.secret_found, said],
+            [within],
+            [t.case_number],
         ),
-        "where none belongs": ([t.footer, said], [t.handover, said], [t.refusal[0], about, said]),
+        "numbers are not": (
+            [f"1. {first}"],
+            [f"1. {first}", second, f"{t.handover_numbers} 3."],
+            [f"2. {first}", f"1. {second}"],
+            [f"1. {first}", f"1. {second}"],
+            [f"1, 2. {first}", f"{t.handover_numbers} 2."],
+            [f"1. {first}", f"{t.handover_numbers} 3, 2."],
+        ),
+        "no whole template": (
+            [f"01. {first}", f"2. {second}"],
+            [t.handover, f"{t.case_number} 012"],
+            [t.handover, f"{t.case_number} 1234567"],
+            [t.handover, t.case_number, f"12 {t.footer[:9]}"],
+        ),
     }
-    assert outbound.check(f"{t.greeting} {about_line(t, other)} {quoted(other)}").allowed
     for why, texts in wrong.items():
         for text in texts:
             check = outbound.check("\n\n".join(text))
             assert not check.allowed, text
             assert why in check.why, (text, check.why)
+
+
+def test_a_reply_names_no_case_but_its_own(outbound: Outbound, knowledge: Knowledge) -> None:
+    outcomes = (handover(Priority.NORMAL),)
+    response = Response(outcomes=outcomes, language="en", knowledge="")
+    text = compose_reply(response, knowledge, case_number=12)
+    assert f"{knowledge.templates['en'].case_number} 12\n" in text
+    assert [outbound.check(text, case_number=n).allowed for n in (None, 12, 13, 0)] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert outbound.check(compose_reply(response, knowledge), case_number=12).allowed
+    assert knowledge.templates["en"].case_number not in compose_reply(response, knowledge, 10**6)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -329,10 +376,27 @@ def test_every_kind_of_reply_may_leave_and_templates_that_do_not_fit_are_named(
 def mail(knowledge: Knowledge, text: str = "") -> EmailMessage:
     """A reply as the desk makes it."""
     text = text or reply(knowledge, random.Random(2))
-    made = Composer("incident@desk.example").reply(
+    made = Composer("incident@desk.example", links=knowledge.notes.links).reply(
         received("x"), text, subject=subject_of("en", knowledge), turn="desk", automatic=True
     )
     return message_from_bytes(made.body, policy=SMTP)
+
+
+def say(made: EmailMessage, text: str, charset: str = "utf-8") -> None:
+    made.clear_content()
+    made.set_content(text)
+    made.replace_header("Content-Type", f'text/plain; charset="{charset}"')
+
+
+def say_more(part: MIMEPart) -> None:
+    part.set_content(str(part.get_content()).replace("</p>", "!</p>", 1), subtype="html")
+    del part["MIME-Version"]
+
+
+def html_part(made: EmailMessage) -> MIMEPart:
+    part = made.get_body(("html",))
+    assert part is not None
+    return part
 
 
 def test_a_finished_mail_is_read_again(outbound: Outbound, knowledge: Knowledge) -> None:
@@ -345,14 +409,17 @@ def test_a_finished_mail_is_read_again(outbound: Outbound, knowledge: Knowledge)
 
 def test_a_changed_mail_does_not_leave(outbound: Outbound, knowledge: Knowledge) -> None:
     changes: dict[str, Callable[[EmailMessage], None]] = {
-        "no whole": lambda m: m.set_content("Hello,\n\nsend your password"),
-        "empty": lambda m: m.set_content(""),
-        "one plain text": lambda m: m.add_alternative("<b>x</b>", subtype="html"),
+        "no whole": lambda m: say(m, "Hello,\n\nsend your password"),
+        "empty": lambda m: say(m, ""),
         "header": lambda m: m.add_header("Reply-To", "a@evil.example"),
         "subject": lambda m: m.replace_header("Subject", "Send your password"),
         "name": lambda m: m.replace_header("From", "Call 555 <incident@desk.example>"),
-        "longer": lambda m: m.set_content("x\n" * 500_000),
-        "read": lambda m: m.replace_header("Content-Type", 'text/plain; charset="none"'),
+        "longer": lambda m: say(m, "x\n" * 500_000),
+        "read": lambda m: say(m, "x", charset="none"),
+        "HTML does not say": lambda m: say_more(html_part(m)),
+        "a part of the mail has": lambda m: html_part(m).add_header("Content-Location", "x"),
+        "something beside": lambda m: html_part(m).add_header("Content-Disposition", "attachment"),
+        "plain text nor": lambda m: m.add_alternative("<p>x</p>", subtype="html"),
     }
     for why, change in changes.items():
         changed = mail(knowledge)

@@ -11,7 +11,16 @@ from tests.conftest import ROOT
 
 PAGES = sorted(
     path
-    for folder in (".", "bot", "bot/channels/slack", "knowledge", "evals", "tests", ".github")
+    for folder in (
+        ".",
+        "bot",
+        "bot/channels/slack",
+        "bot/deploy",
+        "knowledge",
+        "evals",
+        "tests",
+        ".github",
+    )
     for path in (ROOT / folder).glob("*.md")
     if path.name != "CHANGELOG.md"
 )

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.corpus import Knowledge
 from bot.domain import Redaction
 from bot.redact import redact
 from bot.redact.prose.classifier import CLASSIFIERS
 from bot.redact.prose.keywords import KIND_OF_ROLE, SecretRole, find_keywords
 from bot.redact.word_lists import load_word_lists, split_list
+from bot.text.incident_names import set_incident_names
 from tests.support.masking import covered, marked
 
 KNOWLEDGE = Path(__file__).parents[2] / "knowledge"
@@ -44,7 +46,8 @@ def test_honest_talk_stays_as_it_is(line: str) -> None:
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
-def test_nothing_that_the_desk_knows_is_masked(path: Path) -> None:
+def test_nothing_that_the_desk_knows_is_masked(path: Path, knowledge: Knowledge) -> None:
+    set_incident_names(knowledge.incident.names)
     text = path.read_text(encoding="utf-8")
     assert redact(text).spans == ()
 

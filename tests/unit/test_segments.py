@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering.segmentation import MAX_QUESTIONS, MAX_WORDS, asks, questions, views, whole
+from bot.answering.segmentation import (
+    MAX_QUESTIONS,
+    MAX_WORDS,
+    asks,
+    questions,
+    rests_on_context,
+    views,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +64,16 @@ def test_a_question_that_points_back_gets_its_context() -> None:
 def test_a_short_question_that_points_nowhere_is_read_alone_too() -> None:
     (found,) = questions("We are a bakery. Were keys exposed?")
     assert views(found) == ("Were keys exposed?", "We are a bakery. Were keys exposed?")
+
+
+def test_the_second_of_two_questions_is_read_alone_too_although_a_word_points_back() -> None:
+    text = "Did they get my key? Do they know which browser I use for it?"
+    first, second = questions(text)
+    assert views(second) == (second.text, f"{first.text} {second.text}")
+    assert not rests_on_context(second)
+    told, asked = "They have my key and my browser.", "Do they really know it?"
+    (rumour,) = questions(f"{told} {asked}")
+    assert rests_on_context(rumour)
 
 
 def test_an_aside_between_a_rumour_and_the_question_does_not_hide_the_rumour() -> None:

@@ -28,7 +28,7 @@ def test_the_values_of_the_example_are_the_defaults(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value)
     found = read_settings()
     for field, info in Settings.model_fields.items():
-        assert getattr(found, field) == info.default, field
+        assert getattr(found, field) == info.get_default(call_default_factory=True), field
 
 
 @pytest.mark.parametrize(

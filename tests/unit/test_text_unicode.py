@@ -4,6 +4,7 @@ import unicodedata
 
 import pytest
 
+from bot.text.printable import printable, printable_line, quote_lines
 from bot.text.unicode import (
     INVISIBLE,
     ascii_readings,
@@ -14,7 +15,6 @@ from bot.text.unicode import (
     look_alikes,
     plain_forms,
     reading_table,
-    visible_text,
     without_invisible,
 )
 
@@ -81,10 +81,7 @@ def test_every_character_that_unicode_lets_programs_ignore_is_invisible() -> Non
 
 
 def test_people_are_shown_no_control_characters_and_no_turned_text() -> None:
-    shown = visible_text("a\x1b[31mb\x07\u202edc\u2069\r\ne\rf\x85g\u2028h\x0bi\tj\x00\ud800\x1ck")
-    assert shown == "a[31mbdc\ne\nf\ng\nh\ni\tj\ufffd k"
-
-
-def test_people_are_shown_the_joiners_that_a_language_needs() -> None:
-    for text in ("می\u200cخواهم", "क्\u200dष", "👩\u200d💻", "❤\ufe0f"):
-        assert visible_text(text) == text
+    shown = printable("a\x1b[31mb\x07\u202edc\u2069\r\ne\rf\x85g\u2028h\x0bi\tj\x00\ud800\x1ck")
+    assert shown == "a[31mbdc\ne\nf\ng\nh\ni\tjk"
+    assert printable_line("a\n\tb\u2029c\r") == "a  b c "
+    assert quote_lines("a\n--- draft") == "| a\n| --- draft"

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering.reply import compose_reply, quoted, source_line
+from bot.answering.reply import compose_reply, source_line
 from bot.answering.responder import Responder
-from bot.corpus import Knowledge, load
-from bot.corpus.notes import Alternatives
+from bot.corpus import Knowledge
+from bot.corpus.notes import Alternatives, Superseded
 from bot.corpus.post import read_post
-from bot.domain import Answer, Escalation, Outcome, Passage, Priority, Refusal, Response
-from bot.errors import KnowledgeError
+from bot.domain import Answer, ExpectedTime, Outcome, Passage, Priority, Refusal, Response
 from bot.outbound import Outbound
 from bot.outbound.self_check import answer, handover, refusal
-from tests.conftest import KNOWLEDGE
 
 CLARIFIED = "introduction-december-19-2025-clarification-updating"
 CORRECTED = "introduction-incident-occurred-within-mixpanel-systems"
@@ -38,33 +36,94 @@ def told(knowledge: Knowledge, *ids: str) -> Answer:
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ja", "ar"])
-def test_the_source_stands_once_below_the_last_quoted_passage(
+def test_the_source_stands_once_between_all_that_is_said_and_the_footer(
     knowledge: Knowledge, language: str
 ) -> None:
-    label = knowledge.templates[language].source_label
-    outbound = Outbound(knowledge)
+    templates, outbound = knowledge.templates[language], Outbound(knowledge)
     first, second = told(knowledge, EXPOSED), told(knowledge, CLARIFIED)
     waits = handover(Priority.NORMAL)
-    replies: list[tuple[tuple[Answer | Refusal | Escalation, ...], str]] = [
-        ((first,), EXPOSED), ((first, second), CLARIFIED), ((second, first, waits), EXPOSED),
-        ((first, second, refusal()), RESET), ((refusal(), waits), RESET),
+    replies: list[tuple[Outcome, ...]] = [
+        (first,), (first, second), (second, first, waits), (first, second, refusal()),
+        (refusal(), waits), (told(knowledge, *templates.refusal_fact), refusal()),
     ]  # fmt: skip
-    for outcomes, last in replies:
+    for outcomes in replies:
         text = reply(knowledge, *outcomes, language=language)
-        assert text.count(label) == 1
+        assert text.count(templates.source_label) == 1
         assert text.count(knowledge.post.url) == 1
-        assert f"{quoted(knowledge.passages[last])}\n\n{label}" in text
+        assert f" {knowledge.post.url}\n\n{templates.footer}\n" in text
         assert outbound.check(text).allowed
 
 
-def test_the_source_stands_below_the_answers_when_the_refusal_quotes_nothing_new(
+# --- several questions -----------------------------------------------------------------------------
+
+
+def test_the_answers_come_first_in_the_order_of_the_questions_and_each_has_its_number(
     knowledge: Knowledge,
 ) -> None:
-    facts = knowledge.templates["en"].refusal_fact
-    text = reply(knowledge, told(knowledge, *facts), refusal())
-    assert text.count("Source:") == 1
-    assert text.index("Source:") < text.index(knowledge.templates["en"].refusal[0])
+    t = knowledge.templates["en"]
+    exposed, reset = passages(knowledge, EXPOSED, RESET)
+    asked: tuple[Outcome, ...] = (
+        handover(Priority.NORMAL, "a"), answer(reset, question="b"), refusal("c"),
+        answer(exposed, reset, question="d"), handover(Priority.NORMAL, "e"),
+        answer(reset, question="f"),
+    )  # fmt: skip
+    text = reply(knowledge, *asked)
+    lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
+    (fact,) = (i for i in t.refusal_fact if i != RESET)
+    assert lines == [
+        t.greeting, t.answers_lead, f"2, 6. {reset.heading}", f"4. {exposed.heading}",
+        f"3. {t.refusal[0]}", t.refusal[1], f"{t.handover_numbers} 1, 5.",
+        source_line(t, knowledge.post, [reset, exposed, knowledge.passages[fact]]), t.footer,
+    ]  # fmt: skip
+    assert text.count(reset.text) == 1
     assert Outbound(knowledge).check(text).allowed
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said", "unsaid"),
+    [
+        ((handover(Priority.NORMAL, "a"), handover(Priority.NORMAL, "b")), ["handover"], ["handover_numbers"]),
+        ((refusal("a"), handover(Priority.NORMAL, "a"), handover(Priority.NORMAL, "b")), ["handover"], ["handover_numbers"]),
+        ((handover(Priority.PAGE, "a"),), ["handover_urgent"], ["handover"]),
+        ((handover(Priority.PAGE, "a"), refusal("b")), ["handover_urgent", "handover_numbers"], ["handover"]),
+    ],
+)  # fmt: skip
+def test_what_goes_to_a_person_as_a_whole_has_no_numbers(
+    knowledge: Knowledge, outcomes: tuple[Outcome, ...], said: list[str], unsaid: list[str]
+) -> None:
+    t = knowledge.templates["en"]
+    text = reply(knowledge, *outcomes)
+    assert text.endswith((f"\n{t.footer}\n", f"\n{t.acknowledgement}\n"))
+    refused = any(isinstance(each, Refusal) for each in outcomes)
+    assert (t.acknowledgement in text) is not refused
+    assert [name for name in (*said, *unsaid) if getattr(t, name) in text] == said
+    assert Outbound(knowledge).check(text).allowed
+
+
+def test_who_may_be_in_danger_reads_that_first(knowledge: Knowledge) -> None:
+    t = knowledge.templates["en"]
+    text = reply(knowledge, told(knowledge, EXPOSED), handover(Priority.PAGE))
+    assert text.startswith(f"{t.greeting}\n\n{t.handover_urgent}\n\n{t.answer_lead}\n")
+
+
+def test_a_time_is_promised_only_where_the_incident_names_one(knowledge: Knowledge) -> None:
+    t = knowledge.templates["en"]
+    waits = handover(Priority.NORMAL)
+    assert not [said for said in t.answer_within.values() if said in reply(knowledge, waits)]
+    incident = knowledge.incident.model_copy(update={"answer_within": ExpectedTime.TWO_DAYS})
+    promising = replace(knowledge, incident=incident)
+    within = t.answer_within[ExpectedTime.TWO_DAYS]
+    assert f"{t.handover}\n{within}\n\n" in reply(promising, waits)
+    assert within not in reply(promising, handover(Priority.PAGE))
+    assert within not in reply(promising, told(knowledge, EXPOSED))
+
+
+def test_a_heading_that_says_nothing_is_replaced(knowledge: Knowledge) -> None:
+    mine = replace(knowledge, notes=knowledge.notes.model_copy(update={"headings": []}))
+    corrected = knowledge.passages[CORRECTED]
+    assert corrected.heading == "Introduction"
+    assert mine.heading_of(corrected) == knowledge.post.title
+    assert "Introduction" not in [knowledge.heading_of(p) for p in knowledge.post.passages]
 
 
 def test_a_reply_without_a_quote_names_no_source(knowledge: Knowledge) -> None:
@@ -87,7 +146,8 @@ def test_the_source_names_each_day_once_in_order(knowledge: Knowledge) -> None:
             line, line.replace("2025-11-26, 2025-12-19", "2025-12-19, 2025-11-26")
         ),
         lambda text, line: text.replace(line, f"{line}\n\n{line}"),
-        lambda text, line: text.replace(line, "").replace("About:", f"{line}\n\nAbout:", 1),
+        lambda text, line: text.replace(line, "").replace("No. ", f"{line}\n\nNo. ", 1),
+        lambda text, line: text.replace(line, "").replace("Hello,", f"Hello,\n\n{line}", 1),
     ],
 )
 def test_the_outbound_check_knows_where_a_source_belongs(knowledge: Knowledge, change) -> None:  # type: ignore[no-untyped-def]
@@ -138,7 +198,9 @@ def test_no_passage_of_the_post_ends_in_a_colon(knowledge: Knowledge) -> None:
     [
         ((CORRECTED, CLARIFIED), (CORRECTED,)),
         ((CLARIFIED, CORRECTED), (CLARIFIED,)),
-        ((KNOW, RESPONSE), (KNOW, CLARIFIED)),
+        ((KNOW, EXPOSED), (CLARIFIED, EXPOSED)),
+        ((KNOW, CLARIFIED), (CLARIFIED,)),
+        ((KNOW, RESPONSE), (CLARIFIED, RESPONSE)),
         ((RESPONSE, KNOW), (RESPONSE, CLARIFIED)),
         ((CORRECTED, RESPONSE), (RESPONSE, CLARIFIED)),
         ((EXPOSED, RESET), (EXPOSED, RESET)),
@@ -148,9 +210,21 @@ def test_a_notice_and_its_correction_are_not_both_quoted_where_one_supersedes_th
     knowledge: Knowledge, picked: tuple[str, ...], quoted_ids: tuple[str, ...]
 ) -> None:
     desk = Responder(knowledge=knowledge, retriever=None, judge=None)  # type: ignore[arg-type]
-    whole = desk.complete(passages(knowledge, *picked))
+    whole = desk.complete(passages(knowledge, *knowledge.quotable(list(picked))))
     assert tuple(p.id for p in whole) == quoted_ids
     assert Outbound(knowledge).check(reply(knowledge, answer(*whole))).allowed
+
+
+def test_what_supersedes_must_be_of_a_later_day(knowledge: Knowledge) -> None:
+    def warned(passage: str, by: str) -> bool:
+        noted = [Superseded(passage=passage, by=by, why="a test")]
+        notes = knowledge.notes.model_copy(update={"superseded": noted})
+        mine = replace(knowledge, notes=notes)
+        return any(f"{passage} is superseded by {by}" in each for each in mine.warnings)
+
+    assert not warned(KNOW, CLARIFIED)
+    assert warned(CLARIFIED, KNOW)
+    assert warned(KNOW, EXPOSED)
 
 
 def test_which_passages_say_the_same_is_content(knowledge: Knowledge) -> None:
@@ -159,13 +233,3 @@ def test_which_passages_say_the_same_is_content(knowledge: Knowledge) -> None:
     )
     mine = replace(knowledge, notes=notes)
     assert mine.without_alternatives([RESET, CORRECTED, EXPOSED]) == [RESET, CORRECTED]
-
-
-def test_an_alternative_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    for path in ("incident-post.md", "replies"):
-        (tmp_path / path).symlink_to(KNOWLEDGE / path)
-    (tmp_path / "notes.yaml").write_text(
-        f"links: []\nquote_one_of: [{{passages: [{RESET}, gone], why: x}}]"
-    )
-    with pytest.raises(KnowledgeError, match="quote_one_of: no passage is called 'gone'"):
-        load(tmp_path)

@@ -1,72 +1,152 @@
 """Reads whether our own receiving server authenticated the sender of a mail.
 
-Only Authentication-Results headers that carry the name of our server count, because anybody can
-write such a header. One of ours that cannot be parsed counts as a result that is neither pass nor
-fail.
+Anybody can write an Authentication-Results header, also one that carries the name of our server.
+What tells ours from a forged one is where it stands: a server writes on top of what it was given.
+So only two places are read:
+
+- Above the border, which is the first Received header that tells of a client outside
+  (`channels/mail/hops.py`). Everything there is ours. Milters that each write a header with one
+  method (Postfix with OpenDKIM, OpenDMARC and an SPF policy server) are read together.
+- Between the border and the next Received header, where some servers insert their results
+  (Sendmail, Gmail, older Postfix). What the sender wrote begins there too, so only the topmost
+  header of our server can prove anything; those below it can only speak against the sender.
+
+A header that cannot be parsed proves nothing, and neither does a mail without any result of ours.
 """
 
-import authres
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
+import authres
+import re2
+
+from bot.channels.mail.hops import is_internal_hop
 from bot.channels.mail.parse import ParsedMail
+from bot.domain import SenderProof
+from bot.text.domains import normalize_domain, registrable_domain
 
 # A longer header is not parsed and counts as unreadable.
 MAX_HEADER_CHARACTERS = 8000
-# The result of a header that cannot be parsed.
-UNREADABLE = "unreadable"
+# A mail has one or two such headers of ours; further ones are not parsed.
+MAX_HEADERS = 20
+COMMENT = re2.compile(r"\([^()]*\)")
+PASS, FAIL, NONE = "pass", "fail", "none"
+ParsedHeader: TypeAlias = "authres.AuthenticationResultsHeader | None"
+"""A parsed header; None stands for one that cannot be parsed."""
 
 
-def dmarc_results(mail: ParsedMail, authserv_id: str) -> set[str]:
-    """Returns the DMARC results, in lower case, of the headers that `authserv_id` wrote."""
-    verdicts: set[str] = set()
-    for header in _trusted_headers(mail, authserv_id):
-        if header is None:
-            verdicts.add(UNREADABLE)
-            continue
-        verdicts |= {str(r.result).lower() for r in header.results if r.method == "dmarc"}
-    return verdicts
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Results:
+    """The headers of our server: those that may prove a sender, and all that are read."""
+
+    proving: Sequence[ParsedHeader]
+    all: Sequence[ParsedHeader]
 
 
-def is_proven(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did our server find that the From address is the sender's own: by DMARC, else by DKIM or
-    SPF?
+def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
+    """Returns what the server `authserv_id` found out about the address in From.
+
+    DMARC decides; where the domain publishes no policy, DKIM or SPF must have passed for the domain
+    in From or for another one of the same owner.
     """
-    verdicts = dmarc_results(mail, authserv_id)
-    return verdicts == {"pass"} or (not verdicts and is_aligned(mail, authserv_id))
+    results = _read_results(mail, authserv_id)
+    stated = _results_of("dmarc", results.all)
+    if FAIL in stated:
+        return SenderProof.FAILED
+    if len(mail.senders) != 1 or not results.proving or None in results.proving:
+        return SenderProof.UNPROVEN
+    # Forged headers may stand among `all`, and then the contradiction costs only their writer.
+    if PASS in _results_of("dmarc", results.proving):
+        proven = stated == {PASS}
+    else:
+        proven = stated <= {NONE, PASS} and _is_aligned(mail, results.proving)
+    return SenderProof.PROVEN if proven else SenderProof.UNPROVEN
 
 
-def is_aligned(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did DKIM or SPF pass for the domain of the From address, or for a domain above it?"""
-    proven: set[str] = set()
-    for header in _trusted_headers(mail, authserv_id):
-        for result in header.results if header else ():
-            if str(result.result).lower() != "pass":
-                continue
-            if result.method == "dkim":
-                proven.add(str(result.header_d or "").lower())
-            elif result.method == "spf":
-                proven.add(str(result.smtp_mailfrom or "").lower().rpartition("@")[2])
+def comes_from_own_server(mail: ParsedMail, authserv_id: str) -> bool:
+    """Did our own server write this mail itself, as it does a report, so that no client gave it?"""
+    hops = mail.values("received")
+    return bool(authserv_id and hops) and all(is_internal_hop(each, authserv_id) for each in hops)
+
+
+def are_aligned(domain: str, other: str) -> bool:
+    """Do two domains have one owner, by the Public Suffix List (RFC 7489, section 3.1)?"""
+    return "." in other and registrable_domain(domain) == registrable_domain(other)
+
+
+def _is_aligned(mail: ParsedMail, headers: Sequence[ParsedHeader]) -> bool:
+    """Did DKIM or SPF pass for the domain in From, or for another one of its owner?"""
     domain = mail.sender.rpartition("@")[2]
-    return any("." in d and (domain == d or domain.endswith(f".{d}")) for d in proven)
+    return any(
+        str(result.result).lower() == PASS and are_aligned(domain, _domain_of(result))
+        for header in headers
+        if header
+        for result in header.results
+    )
 
 
-def _trusted_headers(
-    mail: ParsedMail, authserv_id: str
-) -> list[authres.AuthenticationResultsHeader | None]:
-    """Returns the parsed headers of our server; None stands for one that cannot be parsed."""
-    headers: list[authres.AuthenticationResultsHeader | None] = []
-    for value in mail.values("authentication-results"):
-        server = value.partition(";")[0].split()
-        if not server or server[0].lower() != authserv_id.lower():
-            continue
-        headers.append(_parse_header(value))
-    return headers
+def _domain_of(result: authres.AuthenticationResult) -> str:
+    """Returns the domain that a result speaks of; empty for other methods than DKIM and SPF."""
+    if result.method == "dkim":
+        return normalize_domain(str(result.header_d or ""))
+    if result.method == "spf":
+        return normalize_domain(str(result.smtp_mailfrom or "").rpartition("@")[2])
+    return ""
 
 
-def _parse_header(value: str) -> authres.AuthenticationResultsHeader | None:
+def _results_of(method: str, headers: Sequence[ParsedHeader]) -> set[str]:
+    """Returns the results of one method in lower case."""
+    read = (header for header in headers if header)
+    return {str(r.result).lower() for header in read for r in header.results if r.method == method}
+
+
+def _read_results(mail: ParsedMail, authserv_id: str) -> _Results:
+    above: list[ParsedHeader] = []
+    below: list[ParsedHeader] = []
+    border = False
+    for name, value in mail.headers:
+        if name == "received":
+            if border:
+                break
+            border = not is_internal_hop(value, authserv_id)
+        elif name == "authentication-results" and _is_of(value, authserv_id):
+            (below if border else above).append(_parse_header(value))
+    above, below = above[:MAX_HEADERS], below[:MAX_HEADERS]
+    # Without a border nothing bounds what the sender may have written: the topmost one is ours.
+    proving = _chain(above) if border and above else (above or below)[:1]
+    return _Results(proving=proving, all=(*above, *below))
+
+
+def _chain(headers: Sequence[ParsedHeader]) -> list[ParsedHeader]:
+    """Returns the topmost header and those of further milters that follow it.
+
+    Where each milter writes its own header, each has one method that none above it has.
+    """
+    chain: list[ParsedHeader] = []
+    seen: set[str] = set()
+    for header in headers:
+        methods = {r.method for r in header.results} if header else set()
+        if chain and (len(methods) != 1 or methods & seen or len(seen) != len(chain)):
+            break
+        chain.append(header)
+        seen |= methods
+    return chain
+
+
+def _is_of(value: str, authserv_id: str) -> bool:
+    """Is this a header of our server? Its name may stand in quotes or beside a comment."""
+    words = COMMENT.sub(" ", value.partition(";")[0]).split()
+    return bool(words) and words[0].strip('"').lower() == authserv_id.strip().lower()
+
+
+def _parse_header(value: str) -> ParsedHeader:
     if len(value) > MAX_HEADER_CHARACTERS:
         return None
+    # The library reads no quotes and comments around the name, which is known here anyway.
+    results = value.partition(";")[2]
     try:
-        return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")
+        return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: ours;{results}")
     except (
         authres.AuthResError,
         AttributeError,

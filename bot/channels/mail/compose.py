@@ -1,9 +1,10 @@
-"""Composes the mail of a reply: it threads, starts no mail loop and quotes nobody."""
+"""Composes the mail of a reply: it threads, starts no mail loop and quotes nobody.
 
-import hashlib
-import hmac
+It has a plain text and, for programs that show it, the same words as HTML.
+"""
+
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -11,13 +12,14 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from typing import Any
 
-import re2
 from typing_extensions import override
 
 from bot.channels.mail.envelope import envelope_address, needs_utf8
 from bot.channels.mail.ids import is_valid_id
+from bot.channels.mail.marks import MARK_HEADER, make_mark, make_message_id
 from bot.errors import InputError
 from bot.journal import ReceivedMessage, Reply
+from bot.outbound.letter import html_of, object_to_html
 
 # Message-IDs in a References header: its first and its latest ones, so that it stays short.
 MAX_REFERENCES = 20
@@ -53,13 +55,26 @@ POLICY = StrictHeaders(linesep=CRLF)
 
 
 class Composer:
-    """Composes the replies of the desk, all from one address."""
+    """Composes the replies of the desk, all from one address.
 
-    def __init__(self, address: str) -> None:
+    `links` are those that can be clicked in a mail; any other stands there as text. `key` is that
+    of the installation: nobody else can make ids and marks of ours.
+    """
+
+    def __init__(self, address: str, *, links: Collection[str] = (), key: bytes = b"") -> None:
         self.address = address
+        self.links = links
+        self.key = key or address.encode()
 
     def reply(
-        self, stored: ReceivedMessage, text: str, *, subject: str, turn: str, automatic: bool
+        self,
+        stored: ReceivedMessage,
+        text: str,
+        *,
+        subject: str,
+        turn: str,
+        automatic: bool,
+        language: str = "en",
     ) -> Reply:
         """Returns the reply to a stored message; composed again, it has the same Message-ID.
 
@@ -67,7 +82,8 @@ class Composer:
         may go back to them. `turn` tells several replies to one message apart. InputError is raised
         when the sender is no address that a reply can go to.
         """
-        message_id = self._message_id(f"{turn}:{stored.key}")
+        domain = self.address.rpartition("@")[2]
+        message_id = make_message_id(self.key, f"{turn}:{stored.key}", domain)
         recipient = _recipient_address(stored.sender)
         # An address in UTF-8 goes only to servers that offer SMTPUTF8, so its header may be UTF-8.
         mail = EmailMessage(policy=POLICY.clone(utf8=needs_utf8(recipient)))
@@ -84,19 +100,20 @@ class Composer:
         if automatic:
             mail["Auto-Submitted"] = "auto-replied"
         mail["X-Auto-Response-Suppress"] = "All"
+        mail[MARK_HEADER] = make_mark(self.key, message_id)
         mail.set_content(text, cte="quoted-printable")
+        written = html_of(text, language=language, links=self.links, footnote=automatic)
+        # A text that HTML cannot repeat word for word goes out alone.
+        if not object_to_html(written, text, self.links):
+            _add_html(mail, written, boundary=message_id[3:35])
         return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
 
-    def _message_id(self, seed: str) -> str:
-        digest = hmac.new(self.address.encode(), seed.encode(), hashlib.sha256).hexdigest()[:32]
-        return f"<r.{digest}@{self.address.rpartition('@')[2]}>"
 
-
-def own_ids(raw: bytes, address: str) -> list[str]:
-    """Returns every Message-ID in `raw` that a desk at this address could have composed."""
-    domain = re2.escape(address.rpartition("@")[2].encode())
-    message_ids = re2.findall(rb"<r\.[0-9a-f]{32}@" + domain + rb">", raw)
-    return [header.decode() for header in dict.fromkeys(message_ids)]
+def _add_html(mail: EmailMessage, written: str, *, boundary: str) -> None:
+    mail.add_alternative(written, subtype="html", cte="quoted-printable")
+    mail.set_boundary(boundary)
+    for part in mail.iter_parts():
+        del part["MIME-Version"]  # it belongs above the whole mail
 
 
 def _recipient_address(sender: str) -> str:

@@ -4,11 +4,14 @@ The two need different readings. Whoever looks an id up wants every form that a 
 have given it; what leaves must be an id by RFC 5322, for a strict reader refuses anything else.
 """
 
+import hashlib
+import hmac
 from collections.abc import Iterable, Sequence
 
 import re2
 
 from bot.channels.mail.decode import decode_encoded_words
+from bot.redact import redact
 
 # A line has at most 998 characters (RFC 5322), of which two or three are not the id's.
 MAX_ID_CHARACTERS = 995
@@ -18,6 +21,8 @@ BRACKETED = re2.compile(r"<([^<>]*)>")
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_\x60{|}~-]+"
 DOT_ATOM = rf"{ATOM}(?:\.{ATOM})*"
 VALID_ID = re2.compile(rf"<{DOT_ATOM}@(?:{DOT_ATOM}|\[[!-Z^-~]*\])>")
+# What stands in the place of an id that holds a secret; no such domain exists (RFC 2606).
+MASKED_START, MASKED_DOMAIN = "<masked.", "masked.invalid"
 SURROUNDING_MARKS = "<>()\"',;"
 
 
@@ -65,6 +70,38 @@ def is_valid_id(message_id: str) -> bool:
         and "=?" not in message_id
         and bool(VALID_ID.fullmatch(message_id))
     )
+
+
+def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
+    """Returns the ids with each that holds a secret replaced by a hash of it.
+
+    The same id gives the same hash, so that mails that name it are still found. `key` is that of
+    the installation.
+    """
+    text = "\n".join(ids)
+    spans = redact(text).spans if text else ()
+    masked, place = [], 0
+    for each in ids:
+        end = place + len(each)
+        holds = any(span.start < end and place < span.end for span in spans)
+        masked.append(_hashed(each, key) if holds else each)
+        place = end + 1
+    return tuple(masked)
+
+
+def mask_address(address: str, key: bytes) -> str:
+    """Returns an address, or a hash of it where it holds a secret: to tell senders apart."""
+    return mask_ids([address], key)[0] if address else ""
+
+
+def is_masked(message_id: str) -> bool:
+    """Does a hash stand in the place of this id?"""
+    return message_id.startswith(MASKED_START)
+
+
+def _hashed(message_id: str, key: bytes) -> str:
+    digest = hmac.new(key, message_id.encode("utf-8", "surrogateescape"), hashlib.sha256)
+    return f"{MASKED_START}{digest.hexdigest()[:32]}@{MASKED_DOMAIN}>"
 
 
 def first_id_of_thread(references: Sequence[str], replied: Sequence[str]) -> str:

@@ -10,14 +10,15 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from bot.errors import DeliveryError, InputError, SettingsError
-from bot.ports import Mail, MailFolder
+from bot.ports import KeptMail, Mail, MailFolder
 from bot.settings import MailboxAccess
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,69 @@ class ImapMailbox:
                 self._select(client)
         return servers
 
+    def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
+        """Yields the mails that the server finds by a name and of which `holds` is true."""
+        for folder in self._folders():
+            kept = self._kept(folder, [["TEXT", name] for name in names])
+            yield from (mail for mail in kept if holds(mail.raw))
+
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        """Yields the mails in the folders of settled ones that came that day or later."""
+        for place in MailFolder:
+            yield from self._kept(place.value, [["SINCE", since.date()]])
+
+    def put_back(self, ref: str) -> None:
+        """Moves a settled mail to the folder that is read."""
+        folder, uid = ref.rsplit("/", 2)[0], _parse_reference(ref)[1]
+        with _mailbox_faults(self):
+            client = self._connected()
+            client.select_folder(folder)
+            self._move(client, uid, self.access.folder)
+            self._select(client)
+
+    def delete(self, ref: str) -> None:
+        """Deletes a mail that `find` gave."""
+        folder, _, _ = ref.rsplit("/", 2)
+        validity, uid = _parse_reference(ref)
+        with _mailbox_faults(self):
+            client = self._connected()
+            if int(client.select_folder(folder)[b"UIDVALIDITY"]) == validity:
+                _expunge(client, [uid])
+            self._select(client)
+
+    def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
+        """Deletes mails that came to these folders before the day of `before`."""
+        deleted = 0
+        with _mailbox_faults(self):
+            client = self._connected()
+            for folder in folders:
+                if folder in self._folders():
+                    client.select_folder(folder)
+                    uids = sorted(client.search(["BEFORE", before.date()]))[: limit - deleted]
+                    deleted += len(uids)
+                    _expunge(client, uids)
+            self._select(client)
+        return deleted
+
+    def _kept(self, folder: str, searches: Sequence[Sequence[object]]) -> Iterator[KeptMail]:
+        """Yields the mails of a folder that one of the searches finds; each is read alone."""
+        with _mailbox_faults(self):
+            client = self._connected()
+            validity = int(client.select_folder(folder, readonly=True)[b"UIDVALIDITY"])
+            found = {uid for each in searches for uid in client.search(each, "UTF-8")}
+            self._select(client)
+        for uid in sorted(found):
+            with _mailbox_faults(self):
+                client = self._connected()
+                client.select_folder(folder, readonly=True)
+                raw = self._read(uid)
+                self._select(client)
+            if raw is not None:
+                yield KeptMail(
+                    ref=f"{folder}/{validity}/{uid}", folder=folder, raw=raw,
+                    waiting=folder == self.access.folder,
+                )  # fmt: skip
+
     def _folders(self) -> tuple[str, ...]:
         return (self.access.folder, *(place.value for place in MailFolder))
 
@@ -179,8 +243,7 @@ class ImapMailbox:
             return
         # A crash in between leaves a copy here: its key is known, and it is moved again.
         client.copy([uid], folder)
-        client.delete_messages([uid])
-        client.uid_expunge([uid]) if client.has_capability("UIDPLUS") else client.expunge()
+        _expunge(client, [uid])
 
     def _idle(self, seconds: float) -> None:
         client = self._connected()
@@ -220,6 +283,14 @@ class _mailbox_faults:  # noqa: N801 - used as a function
             self.mailbox.drop()
             message = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             raise MailboxError(f"the mailbox does not answer as it should: {message}") from None
+
+
+def _expunge(client: IMAPClient, uids: Sequence[int]) -> None:
+    """Deletes mails of the selected folder for good."""
+    if not uids:
+        return
+    client.delete_messages(uids)
+    client.uid_expunge(uids) if client.has_capability("UIDPLUS") else client.expunge()
 
 
 def _login(access: MailboxAccess) -> IMAPClient:

@@ -1,16 +1,24 @@
 """Turns a raw mail into a stored, masked message: parse, rules, redact, journal, in this order."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 
-from bot.channels.mail.ids import find_message_ids, find_valid_ids, read_message_id
+from bot.channels.mail.ids import (
+    find_message_ids,
+    find_valid_ids,
+    is_masked,
+    mask_address,
+    mask_ids,
+    read_message_id,
+)
 from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.rule_input import sender_proof
 from bot.channels.mail.rules import (
     MailRuleContext,
     MailVerdict,
     Ruling,
     apply_rules,
-    is_authenticated,
 )
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.mail.subject_question import (
@@ -18,7 +26,7 @@ from bot.channels.mail.subject_question import (
     is_marked_empty,
     subject_as_text,
 )
-from bot.domain import Redaction
+from bot.domain import Redaction, SenderProof
 from bot.journal import ReceivedMessage
 from bot.journal.threads import conversation_key
 from bot.policy import Refuse, quoted_phishing_query, screen
@@ -41,7 +49,8 @@ class Read:
     mail: ParsedMail
     ruling: Ruling
     redaction: Redaction
-    authenticated: bool  # whether the sender is who the mail says
+    proof: SenderProof
+    key: bytes = field(default=b"", repr=False)  # of the installation
 
     @property
     def subject(self) -> str:
@@ -55,7 +64,7 @@ class Read:
         What somebody wrote under a false name must not go out from our address, and what asks for a
         secret must go to nobody.
         """
-        kept = reply_subject(self.subject) if self.authenticated else ""
+        kept = reply_subject(self.subject) if self.proof.authenticated else ""
         return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
 
     @property
@@ -101,7 +110,7 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext) -> Read:
     mail = parser.parse(raw)
     return Read(
         mail=mail, ruling=apply_rules(mail, context), redaction=redact(question_text(mail)),
-        authenticated=is_authenticated(mail, context),
+        proof=sender_proof(mail, context), key=context.key,
     )  # fmt: skip
 
 
@@ -140,22 +149,24 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
     named = find_message_ids(mail.values("references")) or find_message_ids(
         mail.values("in-reply-to")
     )
-    message_id = next(iter(find_message_ids([mail.message_id])), "")
+    named = mask_ids(named, reading.key)
+    message_id = next(iter(mask_ids(find_message_ids([mail.message_id])[:1], reading.key)), "")
     thread = next(iter(named), "") or message_id or mail.key
     return ReceivedMessage(
         channel="email",
-        thread_key=conversation_key(mail.sender, thread),
+        thread_key=conversation_key(mask_address(mail.sender, reading.key), thread),
         thread=thread,
+        proof=reading.proof,
         message_id=message_id,
-        named=find_message_ids(headers),
+        named=mask_ids(find_message_ids(headers), reading.key),
         key=mail.key,
         raw_ref=ref,
         verdict=reading.ruling.verdict.value,
         rule=reading.ruling.rule,
-        sender=mail.sender,
+        sender=reading.sender,
         headers={
-            "message_id": read_message_id(mail.message_id),
-            "references": " ".join(find_valid_ids(headers)),
+            "message_id": _without_secrets([read_message_id(mail.message_id)], reading.key),
+            "references": _without_secrets(find_valid_ids(headers), reading.key),
             "subject": reading.heading,
             **{
                 name: value
@@ -168,6 +179,11 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
         redactions=tuple(asdict(span) for span in reading.redaction.spans),
         final=reading.ruling.verdict in FINAL_VERDICTS,
     )
+
+
+def _without_secrets(ids: Sequence[str], key: bytes) -> str:
+    """Returns the ids that a reply may name; one that holds a secret goes out to nobody."""
+    return " ".join(each for each in mask_ids(ids, key) if not is_masked(each))
 
 
 def unreadable(mail: Mail) -> ReceivedMessage:

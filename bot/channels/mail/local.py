@@ -10,9 +10,11 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from email.parser import BytesHeaderParser
+from itertools import islice
 from pathlib import Path
 
 from aiosmtpd.controller import Controller
@@ -21,7 +23,7 @@ from typing_extensions import override
 
 from bot.errors import DeliveryError, MissingError
 from bot.files import close_folder, private_opener
-from bot.ports import Mail, MailFolder
+from bot.ports import KeptMail, Mail, MailFolder
 
 log = logging.getLogger(__name__)
 # Bytes of a mail that is accepted; the parser reads no larger one.
@@ -100,6 +102,51 @@ class LocalMailbox:
         target = self.root / place / "cur" / f"{ref}:2,S"
         with suppress(FileNotFoundError):
             (self.new.path / "new" / ref).rename(target)
+
+    def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
+        """Yields the mails, replies among them, of which `holds` is true; see MailArchive."""
+        del names  # every mail is read, and needs no search beforehand
+        for path in sorted(self.root.rglob("*")):
+            with suppress(FileNotFoundError):  # moved or deleted meanwhile
+                if path.is_file() and holds(raw := path.read_bytes()):
+                    ref = path.relative_to(self.root)
+                    yield KeptMail(
+                        ref=str(ref), folder=ref.parts[0], raw=raw, waiting=ref.parts[0] == "new"
+                    )
+
+    def delete(self, ref: str) -> None:
+        """Deletes a mail that `find` gave."""
+        (self.root / ref).unlink(missing_ok=True)
+
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        """Yields the mails in the folders of settled ones; see MailArchive."""
+        for place in MailFolder:
+            for path in sorted((self.root / place).glob("*/*")):
+                with suppress(FileNotFoundError):
+                    if path.is_file() and path.stat().st_mtime >= since.timestamp():
+                        ref = str(path.relative_to(self.root))
+                        raw = path.read_bytes()
+                        yield KeptMail(ref=ref, folder=place.value, raw=raw, waiting=False)
+
+    def put_back(self, ref: str) -> None:
+        """Moves a settled mail to where mails wait."""
+        source = self.root / ref
+        with suppress(FileNotFoundError):
+            source.rename(self.new.path / "new" / source.name.partition(":")[0])
+
+    def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
+        """Deletes mails that were stored before a moment; see MailArchive."""
+        old = (
+            path
+            for folder in folders
+            for path in (self.root / folder).glob("*/*")
+            if path.is_file() and path.stat().st_mtime < before.timestamp()
+        )
+        deleted = 0
+        for path in islice(old, limit):
+            path.unlink(missing_ok=True)
+            deleted += 1
+        return deleted
 
     def wait(self, seconds: float) -> None:
         """Returns when a mail was accepted, at the latest after `seconds`."""

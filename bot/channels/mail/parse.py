@@ -5,7 +5,7 @@ visible_reply (the person's own words) and enclosed (what they pass on).
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.channels.mail.addresses import parse_addresses, parse_authors
 from bot.channels.mail.bodies import MAX_TEXT_CHARACTERS, extract_body_text
@@ -17,6 +17,7 @@ from bot.channels.mail.enclosed import (
     is_attached,
     is_forward,
 )
+from bot.channels.mail.marks import find_marks, find_own_ids
 from bot.channels.mail.mime import (
     MAX_HEAD_BYTES,
     Header,
@@ -81,6 +82,8 @@ class ParsedMail:
     garbled: bool = False  # letters of the text or the subject are lost: nobody may decide on them
     fault: str = ""
     key: str = ""
+    own_ids: tuple[str, ...] = ()  # of the form of our Message-IDs, anywhere in the mail
+    marks: frozenset[str] = frozenset()  # of our mails, in its headers or in returned ones
 
     def values(self, name: str) -> tuple[str, ...]:
         """Returns all values of a header, in order."""
@@ -95,7 +98,8 @@ def parse(raw: bytes, own: OwnWords = NO_OWN_WORDS) -> ParsedMail:
     headers = parse_headers(split_head(raw)[0][:MAX_HEAD_BYTES])[0]
     try:
         tree = _parse_tree(raw)
-        return _build_mail(tree.headers, key=dedupe_key(raw), tree=tree, own=own)
+        mail = _build_mail(tree.headers, key=dedupe_key(raw), tree=tree, own=own)
+        return replace(mail, own_ids=find_own_ids(raw), marks=find_marks(raw))
     except LimitError as error:
         fault = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a mail provokes, a person gets it

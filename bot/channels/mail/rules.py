@@ -4,13 +4,12 @@ The first rule that hits decides. A mail is dropped only when it is certainly a 
 certainly says nothing. What may be a person's is held: staff see it with the rule's name.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 from bot.channels.mail.addresses import parse_addresses
-from bot.channels.mail.authentication import dmarc_results, is_proven
 from bot.channels.mail.evidence import (
     PROGRAM_WEIGHT,
     Evidence,
@@ -19,9 +18,16 @@ from bot.channels.mail.evidence import (
     weigh_evidence,
 )
 from bot.channels.mail.forms import is_form
-from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.rule_input import (
+    MailRuleContext,
+    RuleInput,
+    carries_mark,
+    reported_ids,
+    sender_proof,
+    without_tags,
+)
 from bot.channels.mail.rule_words import (
-    ADDRESS_TAG,
     claims_failure,
     count_failure_phrases,
     has_local_part_in,
@@ -30,6 +36,10 @@ from bot.channels.mail.rule_words import (
     strip_subject_prefixes,
 )
 from bot.channels.mail.subject_question import asks_alone
+from bot.domain import SenderProof
+from bot.redact import redact
+
+__all__ = ["RULES", "MailRuleContext", "MailVerdict", "RuleTest", "Ruling", "apply_rules"]
 
 REPORT_TYPES = (
     "multipart/report",
@@ -92,69 +102,14 @@ class Ruling:
     rule: str
 
 
-def _is_never_sent(_message_id: str) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailRuleContext:
-    """What the rules must know of the desk itself.
-
-    `own` holds every address that the desk answers for, `authserv_id` the name of our receiving
-    server, `local` says that the mailbox takes mail from this machine alone, and `is_sent` whether
-    a Message-ID is of a mail that the desk sent.
-    """
-
-    own: frozenset[str] = frozenset()
-    authserv_id: str = ""
-    local: bool = False
-    is_sent: Callable[[str], bool] = _is_never_sent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleInput:
-    """What each rule looks at: one mail, the desk and the evidence that a program wrote it."""
-
-    mail: ParsedMail
-    context: MailRuleContext
-    evidence: Evidence
-
-    @property
-    def ours(self) -> set[str]:
-        """Our addresses in lower case."""
-        return {address.lower() for address in self.context.own}
-
-    def names_us(self, *headers: str) -> bool:
-        """Does one of these headers hold an address of ours, with or without a tag?"""
-        values = [value for name in headers for value in self.mail.values(name)]
-        return bool(self.ours & _without_tags(parse_addresses(values, limit=MAX_ADDRESSES)))
-
-    @property
-    def reports(self) -> bool:
-        """Does the mail speak of mail that did not arrive?"""
-        return count_failure_phrases(self.mail) > 0 or is_failure_subject(self.mail.subject)
-
-    @property
-    def nobody_asks(self) -> bool:
-        """Is there nothing in it for a person to answer? The fields of a report are no form."""
-        evidence = self.evidence
-        return evidence.nobody_asks or (not evidence.may_ask and self.reports)
-
-
 RuleTest = Callable[[RuleInput], bool]
-
-
-def is_authenticated(mail: ParsedMail, context: MailRuleContext) -> bool:
-    """Is the sender who the mail says? Our server says so, or only this machine can write."""
-    if context.authserv_id:
-        return len(mail.senders) == 1 and is_proven(mail, context.authserv_id)
-    return context.local
 
 
 def apply_rules(mail: ParsedMail, context: MailRuleContext) -> Ruling:
     """Returns the ruling of the first rule that hits; R18 when none does."""
     evidence = Evidence() if mail.fault else weigh_evidence(mail)
-    case = RuleInput(mail=mail, context=context, evidence=evidence)
+    proof = sender_proof(mail, context)
+    case = RuleInput(mail=mail, context=context, evidence=evidence, proof=proof)
     for name, verdict, test in RULES:
         if test(case):
             return Ruling(verdict=verdict, rule=name)
@@ -166,7 +121,11 @@ def _is_unreadable(case: RuleInput) -> bool:
 
 
 def _is_receipt(case: RuleInput) -> bool:
-    return bool(case.mail.message_id) and case.context.is_sent(case.mail.message_id)
+    """Is it our own copy? Its Message-ID alone proves nothing, for every reply names it."""
+    message_id = case.mail.message_id
+    return bool(message_id) and (
+        carries_mark(case.mail, case.context, message_id) and case.context.is_sent(message_id)
+    )
 
 
 def _is_own_copy(case: RuleInput) -> bool:
@@ -177,12 +136,12 @@ def _is_own_copy(case: RuleInput) -> bool:
 
 def _is_from_us(case: RuleInput) -> bool:
     """Is it from us, or sent by us for somebody, and not passed on by our own group?"""
-    if case.ours & _without_tags(case.mail.senders):
+    if case.ours & without_tags(case.mail.senders):
         return True
     passed_on = {case.mail.return_path or ""} | set(
         parse_addresses(case.mail.values("sender"), limit=5)
     )
-    return bool(case.ours & _without_tags(passed_on)) and not _is_own_list(case)
+    return bool(case.ours & without_tags(passed_on)) and not _is_own_list(case)
 
 
 def _is_bounce(case: RuleInput) -> bool:
@@ -196,6 +155,14 @@ def _is_bounce(case: RuleInput) -> bool:
         case.mail.sender, "daemon_senders"
     )
     return case.mail.return_path == "" and (report or case.nobody_asks)
+
+
+def _is_unproven_bounce(case: RuleInput) -> bool:
+    """Does a report name a mail of ours, and nothing proves that its writer has had that mail?"""
+    if not (_is_bounce(case) or _is_bounce_by_words(case)):
+        return False
+    named = [each for each in case.mail.own_ids if case.context.is_sent(each)]
+    return bool(set(named) - set(reported_ids(case.mail, case.context)))
 
 
 def _is_bounce_by_words(case: RuleInput) -> bool:
@@ -235,7 +202,7 @@ def _is_contact_form(case: RuleInput) -> bool:
     local = has_local_part_in(case.mail.sender, "system_senders") or has_local_part_in(
         case.mail.sender, "form_senders"
     )
-    ours = bool(case.ours & _without_tags(case.mail.senders))
+    ours = bool(case.ours & without_tags(case.mail.senders))
     if ours:
         return True
     passed_on = local or case.evidence.form
@@ -250,9 +217,7 @@ def _names_another_person(case: RuleInput) -> bool:
         for value in case.mail.values(name)
     ]
     others = (
-        _without_tags(parse_addresses(values, limit=5))
-        - case.ours
-        - _without_tags(case.mail.senders)
+        without_tags(parse_addresses(values, limit=5)) - case.ours - without_tags(case.mail.senders)
     )
     return any(not has_local_part_in(address, "system_senders") for address in others)
 
@@ -355,6 +320,11 @@ def _has_no_single_sender(case: RuleInput) -> bool:
     return len(mail.senders) != 1 or "." not in mail.sender.rpartition("@")[2].strip(".")
 
 
+def _has_secret_in_sender(case: RuleInput) -> bool:
+    """Does the address hold a secret? It is stored masked, so that nothing can go there."""
+    return bool(redact(case.mail.sender).spans)
+
+
 def _is_system_sender(case: RuleInput) -> bool:
     return has_local_part_in(case.mail.sender, "system_senders")
 
@@ -389,13 +359,16 @@ def _is_failure_notice(case: RuleInput) -> bool:
 
 
 def _is_forged(case: RuleInput) -> bool:
-    server = case.context.authserv_id
-    return bool(server) and "fail" in dmarc_results(case.mail, server)
+    return case.proof is SenderProof.FAILED
 
 
 def _is_unproven(case: RuleInput) -> bool:
-    server = case.context.authserv_id
-    return bool(server) and not is_proven(case.mail, server)
+    return case.proof is SenderProof.UNPROVEN
+
+
+def _has_no_receiver(case: RuleInput) -> bool:
+    """Is nobody set who authenticates senders? An answer could then go to anybody."""
+    return case.proof is SenderProof.NO_RECEIVER
 
 
 def _is_not_addressed_to_us(case: RuleInput) -> bool:
@@ -440,14 +413,11 @@ def _auto_submitted_values(mail: ParsedMail) -> list[str]:
     return [value.strip().lower() for value in values]
 
 
-def _without_tags(specs: Iterable[str]) -> set[str]:
-    return {ADDRESS_TAG.sub("@", address.lower()) for address in specs}
-
-
 RULES: tuple[tuple[str, MailVerdict, RuleTest], ...] = (
     ("R0 not readable", MailVerdict.HOLD, _is_unreadable),
     ("R1 own copy", MailVerdict.RECEIPT, _is_receipt),
     ("R2 own mail", MailVerdict.DROP, _is_own_copy),
+    ("R4 report on a mail of ours, not proven", MailVerdict.HOLD, _is_unproven_bounce),
     ("R4 bounce", MailVerdict.BOUNCE, _is_bounce),
     ("R6 filter's report around a mail", MailVerdict.HOLD, _is_filter_report),
     ("R6 contact form", MailVerdict.HOLD, _is_contact_form),
@@ -470,6 +440,7 @@ RULES: tuple[tuple[str, MailVerdict, RuleTest], ...] = (
     ("R6 wants no automatic answer", MailVerdict.HOLD, _suppresses_replies),
     ("R4 attached report", MailVerdict.HOLD, _has_attached_report),
     ("R7 no single sender", MailVerdict.HOLD, _has_no_single_sender),
+    ("R7 secret in the address", MailVerdict.HOLD, _has_secret_in_sender),
     ("R8 system sender, may be a person", MailVerdict.HOLD, _is_system_sender),
     ("R6 contact form without Reply-To", MailVerdict.HOLD, lambda case: is_form(case.mail)),
     ("R6 mass mailer", MailVerdict.HOLD, _is_mass_mailer),
@@ -478,6 +449,7 @@ RULES: tuple[tuple[str, MailVerdict, RuleTest], ...] = (
     ("R9 failure notice", MailVerdict.HOLD, _is_failure_notice),
     ("R10 forged sender", MailVerdict.HOLD, _is_forged),
     ("R11 sender not proven", MailVerdict.HOLD, _is_unproven),
+    ("R11 nobody authenticates senders", MailVerdict.HOLD, _has_no_receiver),
     ("R12 not addressed to us", MailVerdict.HOLD, _is_not_addressed_to_us),
     ("R13 answer wanted elsewhere", MailVerdict.HOLD, _wants_answer_elsewhere),
     ("R15 sealed or garbled", MailVerdict.HOLD, _is_sealed_or_garbled),

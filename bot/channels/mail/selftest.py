@@ -51,9 +51,11 @@ def selftest(
 def _check_authserv_id(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
     seen = mailbox.authserv_ids()
     if not wanted:
-        carried = f" (mails here carry {', '.join(sorted(seen))})" if seen else ""
-        return True, f"DESK_AUTHSERV_ID is not set: no sender is authenticated{carried}"
-    if wanted in seen:
+        carried = (
+            f"mails here carry {', '.join(sorted(seen))}" if seen else "no mail here carries one"
+        )
+        return True, f"no server is set whose results are believed; {carried}"
+    if wanted.lower() in seen:
         return True, f"{wanted} marks the mails"
     return (
         False,

@@ -11,7 +11,7 @@ from typing import Any
 from bot.channels.slack.mrkdwn import escape, mask_address
 from bot.channels.slack.texts import StaffTexts
 from bot.channels.slack.views import blocks as b
-from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention
+from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention, proof_lines
 from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
@@ -145,9 +145,10 @@ def message_arguments(message: RenderedMessage) -> dict[str, Any]:
 
 def _follow_up_message(each: FollowUpMessage) -> dict[str, Any]:
     text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
-    blocks = [b.markdown(f"✉️ *{text}:*"), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
+    blocks = [b.markdown(f"✉️ *{text}:*")]
     if each.sender:
-        blocks.insert(1, b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
+        blocks.append(b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
+    blocks += [*proof_lines(each.proof), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
     if each.draft:
         blocks += [
             b.markdown("*Draft* for this mail:"),

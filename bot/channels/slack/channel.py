@@ -55,12 +55,14 @@ RECONNECT_FACTORS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 class Slack:
     """The Slack channel of one desk.
 
-    `home` is the folder for answers that staff rate; `enqueue_job` puts the job that delivers a
+    `home` is the folder for answers that staff rate; `sender_check` says who proves the senders of
+    mails, which App Home repeats; `enqueue_job` puts the job that delivers a
     decision into the transaction that stores it, and without it nothing is enqueued.
     """
 
     def __init__(  # noqa: PLR0915 - it builds each part once
         self, access: SlackAccess, desk: Desk, *, home: Path,
+        sender_check: HealthLine | None = None,
         intervals: SlackIntervals | None = None,
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
     ) -> None:  # fmt: skip
@@ -104,6 +106,7 @@ class Slack:
             backoff=self.intervals.backoff, oncall=access.oncall,
             quiet_until=lambda: self.texts.quiet.ends_at(self.journal.clock()),
         )  # fmt: skip
+        self.sender_check = sender_check
         self.model = model
         self.suggestions = model and Suggestions(self.journal, model, access.channel)
         self.gateway = SlackGateway(
@@ -121,7 +124,7 @@ class Slack:
         self._wake_events = {lane: threading.Event() for lane in (ACT, ASK, "post")}
         self._failed_connects = 0  # in a row
         self._homes_refreshed_at = 0.0
-        self._deleted_old_at = -HOUR_SECONDS
+        self._requeued_at = -HOUR_SECONDS
         self._identified_at = -1e9
         self._leader_lock = threading.Lock()
         self._was_leader = False
@@ -258,7 +261,7 @@ class Slack:
             self._safely("digest", self.digests.enqueue_due)
             self._safely("post", self.outbox_worker.drain)
             self._safely("home", self._refresh_homes)
-            self._safely("tidy", self._delete_old)
+            self._safely("tidy", self._requeue_failed)
         self._wake_events["post"].wait(min(self.intervals.compare, self.intervals.post))
         self.stopping.wait(min(0.05, self.intervals.post))
 
@@ -291,11 +294,10 @@ class Slack:
         if why := self.channel_permissions.objection(self.access.channel, seconds=seconds):
             raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
 
-    def _delete_old(self) -> None:
-        """Once an hour, delete what was handled long ago and try given-up posts again."""
-        if time.monotonic() - self._deleted_old_at > HOUR_SECONDS:
-            self._deleted_old_at = time.monotonic()
-            self.journal.slack.delete_handled(days=self.texts.keep_days)
+    def _requeue_failed(self) -> None:
+        """Once an hour, try given-up posts again."""
+        if time.monotonic() - self._requeued_at > HOUR_SECONDS:
+            self._requeued_at = time.monotonic()
             self.journal.slack.requeue_failed()
 
     def _refresh_homes(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slack_sdk.web import SlackResponse
 
 from bot.channels.slack import signatures
+from bot.corpus.movement import check_running
 from bot.domain import HealthLine
 from bot.journal.slack_records import SlackPostState
 
@@ -25,7 +26,10 @@ def list_health(slack: "Slack") -> list[HealthLine]:
     lines = [
         HealthLine(name="slack", good=not trouble, says=trouble or _connection(slack)),
         check_posts(slack),
+        check_running(slack.context.desk.knowledge),
     ]
+    if slack.sender_check:
+        lines.append(slack.sender_check)
     if slack.model:
         lines.append(slack.model.health())
     if slack.clock and not slack.clock.good:

@@ -17,7 +17,7 @@ from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import Journal
-from bot.journal.slack_outbox import ALERT
+from bot.journal.slack_outbox import ALERT, ERASED
 from bot.journal.slack_records import SlackPost, SlackPostState
 
 log = logging.getLogger(__name__)
@@ -210,6 +210,9 @@ class OutboxWorker:
         if post.method == "respond":
             kept = {name: post.payload[name] for name in MESSAGE_FIELDS if name in post.payload}
             self.store.redirect_to_dm(post, kept)
+            return
+        if post.key.startswith(ERASED) and "message_not_found" in why:
+            self.store.mark_sent(post, "")  # somebody deleted it in Slack: nothing is left there
             return
         self._give_up(post, why)
 

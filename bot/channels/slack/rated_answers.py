@@ -19,6 +19,13 @@ def record_right_answer(path: Path, asked: SlackEvent, *, verdict: str, by: str)
     _append(path, asked, {"verdict": verdict, "by": by})
 
 
+def answered_passages(asked: SlackEvent) -> list[str]:
+    """Return the best passage of each answer to a question, for the statistics."""
+    said = json.loads(asked.result).get("about", {}).get("said", []) if asked.result else []
+    rows = [row for row in said if row["decision"] == "answer"]
+    return list(dict.fromkeys(passage for row in rows for passage in row["passages"][:1]))
+
+
 def _append(path: Path, asked: SlackEvent, row: dict[str, Any]) -> None:
     answer = json.loads(asked.result) if asked.result else {}
     turns = [{"role": "user", "text": asked.payload["text"]}]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
+from bot.errors import MissingError
 from bot.journal.engine import reading, writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 
@@ -14,10 +15,19 @@ HEAD = "0009"
 
 
 def upgrade(engine: "Engine") -> None:
-    """Run the missing migrations in one transaction; Alembic is loaded only when some are."""
+    """Run the missing migrations in one transaction; Alembic is loaded only when some are.
+
+    MissingError for a database that a newer desk has migrated.
+    """
     with reading(engine) as db:
-        if _version(db) == HEAD:
+        version = _version(db)
+        if version == HEAD:
             return
+        if version and version > HEAD:  # revisions are numbers of four digits
+            raise MissingError(
+                f"the database was migrated by a newer desk (its version is {version}, this desk "
+                f"knows {HEAD}); install that desk again, or restore a backup from before"
+            )
     with writing(engine) as db:
         lock_until_commit(db, AdvisoryLock.MIGRATION)
         if _version(db) != HEAD:

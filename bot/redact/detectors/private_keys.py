@@ -7,6 +7,7 @@ import re2
 
 from bot.domain import SecretKind
 from bot.redact.patterns import SecretMatch
+from bot.redact.word_lists import word_list
 
 KIND = rb"(?:PRIVATE|SECRET)[ \t]KEY(?:[ \t]BLOCK)?"
 NAME = rb"[ \t]{1,2}(?:[A-Z0-9]{1,12}[ \t]){0,4}" + KIND + rb"[ \t]{0,2}-{2,}"
@@ -22,15 +23,32 @@ BLOCK_WITHOUT_BEGIN = re2.compile(
     rb"(?:[A-Za-z0-9+/]{24,}={0,2}(?:\\r|\\n|[\s>|\"'+])+)+(?:[A-Za-z0-9+/]{1,80}={0,2}(?:\\r|\\n|[\s>|\"'+])+)?"
     rb"-{2,}[ \t]{0,2}END" + NAME
 )
+# How a private key begins without its BEGIN line: PKCS #1 and #8, SEC 1, Ed25519, OpenSSH, and an
+# encrypted one.
+HEADLESS = re2.compile(
+    rb"(?:MII[A-Za-z0-9+/]{3}IBA[AD]|MI[GH][A-Za-z0-9+/]{1,2}A?gE[AB]|M[HI][A-Za-z0-9+/]{1,2}AgE[AB]|MH[A-Za-z]CAQEE|MC4CAQAwBQYDK2V|"
+    rb"b3BlbnNzaC1rZXktdjE|MII[A-Za-z0-9+/]{4,10}BgkqhkiG9w0BBQ)[A-Za-z0-9+/=]{16,}"
+    rb"(?:(?:\\r|\\n|[\s>|\"'+])+[A-Za-z0-9+/]{40,}={0,2})*"
+    rb"(?:(?:\\r|\\n|[\s>|\"'+])+[A-Za-z0-9+/]{1,80}={1,2})?"
+)
+# Lines of one length, as programs wrap keys; a text about a private key says what they are.
+WRAPPED = re2.compile(rb"(?:[A-Za-z0-9+/]{60,76}(?:\\r|\\n|[\s>|\"'])+)+[A-Za-z0-9+/]{1,76}={0,2}")
+LINE_JOINT = re2.compile(rb"(?:\\r|\\n|[\s>|\"'])+")
+# Characters round wrapped lines in which a private key is spoken of.
+MAX_MENTION_DISTANCE = 400
+OTHER_BLOCK = re2.compile(rb"-{2,}[ \t]{0,2}(BEGIN|END)[ \t][^\n-]{1,60}-{2,}")
 LAST_LINE = re2.compile(rb"(?:\\r|\\n|[\s>|\"'+])*([A-Za-z0-9+/]{6,23})\b")
 
 
-def find_private_keys(raw: bytes) -> Iterator[SecretMatch]:
+def find_private_keys(raw: bytes, lowered_text: str) -> Iterator[SecretMatch]:
     """Yields each key to its END line; without one, to the last line that still looks like a
     key.
+
+    `raw` is the text as Latin-1 bytes, `lowered_text` the same lowered.
     """
     for match in BLOCK_WITHOUT_BEGIN.finditer(raw):
         yield SecretMatch(SecretKind.PRIVATE_KEY, *match.span())
+    yield from _find_headless(raw, lowered_text)
     ends = [match.end() for match in END.finditer(raw)]
     begins = [match.span() for match in BEGIN.finditer(raw)]
     for place, (start, head) in enumerate(begins):
@@ -44,6 +62,30 @@ def find_private_keys(raw: bytes) -> Iterator[SecretMatch]:
             yield SecretMatch(
                 SecretKind.PRIVATE_KEY, start, _end_of_last_line(raw, body.end(), following)
             )
+
+
+def _find_headless(raw: bytes, lowered_text: str) -> Iterator[SecretMatch]:
+    """Yields keys without their BEGIN line, and without their first line as well."""
+    for match in HEADLESS.finditer(raw):
+        start, end = match.span()
+        yield SecretMatch(SecretKind.PRIVATE_KEY, start, _end_of_last_line(raw, end, len(raw)))
+    for match in WRAPPED.finditer(raw):
+        start, end = match.span()
+        widths = [len(line) for line in LINE_JOINT.split(raw[start:end])]
+        even = len(widths) > 1 and len(set(widths[:-1])) == 1 and widths[-1] <= widths[0]
+        if even and _is_about_keys(lowered_text, start, end) and not _is_in_other_block(raw, start):
+            yield SecretMatch(SecretKind.PRIVATE_KEY, start, end)
+
+
+def _is_about_keys(text: str, start: int, end: int) -> bool:
+    around = text[max(0, start - MAX_MENTION_DISTANCE) : start], text[end:][:MAX_MENTION_DISTANCE]
+    return any(word in part for part in around for word in word_list("private_key_words"))
+
+
+def _is_in_other_block(raw: bytes, start: int) -> bool:
+    """Is it inside a certificate, a public key or a signature, whose BEGIN line says so?"""
+    marks = OTHER_BLOCK.findall(raw[max(0, start - 20_000) : start])
+    return bool(marks) and marks[-1] == b"BEGIN"
 
 
 def _end_of_last_line(raw: bytes, end: int, following: int) -> int:

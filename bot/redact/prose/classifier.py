@@ -67,7 +67,7 @@ def is_secret_value(at: Candidate) -> bool:
 
 
 def _is_slug(text: str) -> bool:
-    """Is it words of the matter, joined for a name: faq-openai-passwords-api-keys?"""
+    """Is it words of the matter, joined for a name: faq-were-passwords-api-keys?"""
     parts = text.split("-")
     return (
         len(parts) > MAX_NAME_PARTS and text.islower() and sum(map(is_descriptive_word, parts)) > 1

@@ -6,6 +6,7 @@ secret the value must look. Both sides of a keyword are read, a bounded way, so 
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 import re2
@@ -14,10 +15,13 @@ from bot.redact.detectors.recovery_phrases import find_phrase_after, find_phrase
 from bot.redact.identifiers import PublicIdentifiers
 from bot.redact.normalize import MappedText, lowered, to_latin1
 from bot.redact.patterns import SecretMatch
+from bot.redact.prose.asked_passwords import find_asked_passwords
 from bot.redact.prose.backward_scanner import find_values_before
+from bot.redact.prose.changed_passwords import find_changed_passwords
 from bot.redact.prose.forward_scanner import find_values_after
 from bot.redact.prose.keywords import KIND_OF_ROLE, WEAK_ROLES, Keyword, SecretRole, find_keywords
 from bot.redact.prose.spelled_numbers import find_spelled_numbers
+from bot.redact.prose.spelled_passwords import find_spelled_passwords
 from bot.redact.prose.strong_passwords import find_strong_passwords
 
 # Keywords of one text that are read; behind the last one, all runs with a digit are masked.
@@ -61,12 +65,17 @@ def _find_suspected(text: str, lowered_text: str, keywords: list[Keyword]) -> It
             done = max(done, end)
     if len(keywords) > MAX_KEYWORDS:
         yield from _mask_rest(text, keywords[-1].end)
-    for start, end in find_spelled_numbers(lowered_text, keywords[:MAX_KEYWORDS]):
-        yield SecretMatch(KIND_OF_ROLE[SecretRole.CODE], start, end, certain=False)
-    for start, end in find_strong_passwords(text, keywords[:MAX_KEYWORDS]):
-        yield SecretMatch(KIND_OF_ROLE[SecretRole.PASSWORD], start, end, certain=False)
-    for start, end in find_phrases(lowered_text):
-        yield SecretMatch(KIND_OF_ROLE[SecretRole.PHRASE], start, end, certain=False)
+    heard = keywords[:MAX_KEYWORDS]
+    for role, find in (
+        (SecretRole.CODE, partial(find_spelled_numbers, lowered_text, heard)),
+        (SecretRole.PASSWORD, partial(find_strong_passwords, text, heard)),
+        (SecretRole.PASSWORD, partial(find_spelled_passwords, lowered_text, heard)),
+        (SecretRole.PASSWORD, partial(find_changed_passwords, lowered_text, heard)),
+        (SecretRole.PASSWORD, partial(find_asked_passwords, text)),
+        (SecretRole.PHRASE, partial(find_phrases, lowered_text)),
+    ):
+        for start, end in find():
+            yield SecretMatch(KIND_OF_ROLE[role], start, end, certain=False)
 
 
 def _start_of_next(keywords: list[Keyword], index: int, length: int) -> int:

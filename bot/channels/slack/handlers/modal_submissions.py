@@ -12,7 +12,7 @@ from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
 from bot.channels.slack.handlers.own_text import object_to_text
 from bot.channels.slack.handlers.staff_acts import StaffActs
-from bot.channels.slack.rated_answers import record_wrong_answer
+from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import refusal_text
 from bot.channels.slack.views.blocks import markdown
@@ -21,6 +21,7 @@ from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
+from bot.journal.statistics import MARKED_WRONG
 from bot.journal.transcript import read_transcript
 from bot.policy.staff_remarks import warnings
 from bot.redact import redact
@@ -157,6 +158,8 @@ class ModalHandler:
         record_wrong_answer(
             self.context.rated_answers_path, asked, kind=kind, note=note.text, by=me
         )
+        for passage in answered_passages(asked):
+            self.desk.journal.append_audit(f"{MARKED_WRONG}{passage}")
         return _next(modals.show_message(0, THANKS + MASKED * bool(note.spans)))
 
     def _announce_in_thread(self, case: Case, says: str) -> None:

@@ -18,7 +18,7 @@ from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, op
 from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
 from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
 from bot.corpus import Knowledge
-from bot.domain import NEAR, NO_RULE, EscalationReason, Priority, describe_rule
+from bot.domain import NEAR, NO_RULE, EscalationReason, Priority, SenderProof, describe_rule
 from bot.journal import Case, OutboxState, Stage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
@@ -70,10 +70,13 @@ class Cards:
 
     def render(self, case: Case) -> RenderedMessage:
         """Return the card of a case as it is now."""
+        if case.erased_at:
+            return render_erased(f"Case {case.id}")
         blocks = [
             b.header(f"{self._sign(case)} {self.title(case)}"),
             b.markdown(self._standing(case), block_id="standing"),
             b.plain_small_print(_source(case)),
+            *proof_lines(case.proof),
             b.markdown(self._why(case)),
             *self._question(case),
             *_open_parts(case),
@@ -242,6 +245,21 @@ class Cards:
             return False
         sure = self._sure(case)
         return sure is not None and sure >= self.texts.green_from
+
+
+def proof_lines(proof: SenderProof) -> Iterator[Block]:
+    """Yield a line that says whether the sender is who the mail says, where that is known."""
+    if proof.words:
+        sign = "🟢" if proof.authenticated else "🔴"
+        yield b.markdown(f"{sign} *{escape(proof.words[:1].upper() + proof.words[1:])}.*")
+
+
+def render_erased(what: str) -> RenderedMessage:
+    """Return what takes the place of a message about a person who had it erased."""
+    says = "Everything about this person was erased, at their request. Nothing is left to do here."
+    return RenderedMessage(
+        blocks=[b.header(f"{GONE} {what} · erased"), b.markdown(says)], text=f"{what}: erased"
+    )
 
 
 def mention(actor: str) -> str:

@@ -1,17 +1,16 @@
 """The windows in which somebody reads: all of a case, page by page, and what others did to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from email import message_from_bytes
-from email.policy import SMTP
 
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.cards import mention, proof_lines
 from bot.channels.slack.views.modals import View, build_modal, edit_reply, follow_up_blocks
 from bot.journal import Case, Stage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.transcript import TranscriptEntry
+from bot.outbound import text_of
 
 PAGE_CHARACTERS = 12_000  # of a page of *Show all*
 MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of one's own
@@ -64,12 +63,14 @@ def _everything(
 ) -> Iterator[Block]:
     own = next((n for n, e in enumerate(transcript) if e.message_id == case.message_id), 0)
     yield b.plain_small_print(f"From: {case.sender}")
+    yield from proof_lines(case.proof)
     for entry in transcript[:own]:
         yield from _written_before(entry)
     yield b.markdown("*They write:*")
     yield from b.quote_all(case.text)
     for each in later:
         yield b.markdown("*They wrote again:*")
+        yield from proof_lines(each.proof)
         yield from b.quote_all(each.text)
         if each.draft and case.open:
             yield b.markdown("*Draft* for this mail:")
@@ -127,4 +128,4 @@ def _happened(case: Case, actions: Mapping[str, str]) -> str:
 
 def _written(mail: bytes) -> str:
     """Return the text of a mail of ours."""
-    return str(message_from_bytes(mail, policy=SMTP).get_content()).replace("\r\n", "\n")
+    return text_of(mail).replace("\r\n", "\n")

@@ -8,7 +8,7 @@ from typing import Any
 from bot.channels.slack.mrkdwn import mask_address, split_text, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.cards import mention, proof_lines
 from bot.journal import Case
 from bot.journal.slack_records import FollowUpMessage
 
@@ -44,6 +44,7 @@ def edit_reply(
         b.plain_small_print(
             f"Goes to {mask_address(case.sender)}. Nothing is sent before the next step."
         ),
+        *proof_lines(case.proof),
         b.markdown("*They write:*"),
         b.quote(case.text, MAX_QUESTION_CHARACTERS),
         *follow_up_blocks(later),
@@ -69,6 +70,7 @@ def follow_up_blocks(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
         )
     for each in later[-MAX_FOLLOW_UPS:]:
         yield b.markdown("✉️ *They wrote again:*")
+        yield from proof_lines(each.proof)
         yield b.quote(each.text, MAX_QUESTION_CHARACTERS)
 
 
@@ -80,6 +82,7 @@ def confirm_sending(case: Case, *, kind: str, text: str, text_id: int) -> View:
             "later, *Undo* on the card takes it back, and then nobody can."
         ),
         b.plain_small_print(f"To: {case.sender}"),
+        *proof_lines(case.proof),
         *b.preformatted_all(text),
     ]
     metadata = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}

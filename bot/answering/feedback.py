@@ -1,0 +1,64 @@
+"""Recognises a reply which says that our answer did not help: a person then goes on.
+
+The case lists the passages of that answer, so that the journal can count which of them do not help.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.answering.reply import stands_in
+from bot.corpus import Knowledge
+from bot.domain import Escalation, EscalationReason, Message, Outcome, Passage, Priority, Role
+from bot.policy.views import fold
+from bot.text.words import listed_phrases
+
+# What the desk could not place becomes the complaint that it is.
+OPEN = frozenset({
+    EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC,
+    EscalationReason.ASKED_AGAIN, EscalationReason.NO_QUESTION,
+})  # fmt: skip
+
+
+def says_it_did_not_help(text: str) -> bool:
+    """Does the text say in any language that an answer was none, by the words of the table?"""
+    words = _spaced(text)
+    return any(_spaced(phrase) in words for phrase in listed_phrases("did_not_help")) or any(
+        _spaced(phrase).strip() in words for phrase in listed_phrases("did_not_help_within")
+    )
+
+
+def with_feedback(
+    outcomes: Sequence[Outcome], message: Message, own: str, knowledge: Knowledge
+) -> list[Outcome]:
+    """The outcomes, with a case where `own`, the asker's words, say that our answer did not help.
+
+    What can be answered beside it is answered.
+    """
+    sent = [turn.text for turn in message.history if turn.role is Role.DESK]
+    if not sent or not says_it_did_not_help(own):
+        return list(outcomes)
+    told = tuple(p for p in knowledge.offered if stands_in(p, sent[-1]))
+    if any(o.reason in OPEN for o in outcomes):
+        return [
+            replace(o, reason=EscalationReason.DID_NOT_HELP, candidates=told)
+            if isinstance(o, Escalation) and o.reason in OPEN
+            else o
+            for o in outcomes
+        ]
+    if any(isinstance(o, Escalation) for o in outcomes):
+        return list(outcomes)  # a person reads it anyway, for a graver reason
+    return [*outcomes, _complaint(outcomes[0].question if outcomes else own, told)]
+
+
+def _complaint(question: str, told: tuple[Passage, ...]) -> Escalation:
+    return Escalation(
+        question=question, reason=EscalationReason.DID_NOT_HELP, priority=Priority.NORMAL,
+        probability=0.0, candidates=told,
+    )  # fmt: skip
+
+
+def _spaced(text: str) -> str:
+    """The folded words of a text, with one blank around each."""
+    level = fold(text.replace("’", "'"))
+    words = "".join(char if char.isalnum() or char == "'" else " " for char in level).split()
+    return f" {' '.join(words)} "

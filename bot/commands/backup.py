@@ -1,0 +1,210 @@
+"""Implements `backup` and `restore`: the whole desk in one file, and a desk made from such a file.
+
+The order of the copy matters, as the desk goes on meanwhile. Mails that wait are copied before the
+database, so that each is in one of the two; mails that were sent are copied after it, so that no
+reply is sent again that the copy shows as sent. After a restore the desk takes in again what the
+mailbox has and the database does not, and looks each reply up before it sends it.
+"""
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from bot.app import RESTORED, App
+from bot.channels.mail.parse import dedupe_key
+from bot.commands.privacy import RATED, erase, find_held, trace_address
+from bot.errors import DeskError, InputError
+from bot.files import KEY_FILE, close_file, make_private_folder, private_opener
+from bot.journal import Journal
+from bot.journal.clock import stamp
+from bot.journal.migrations import HEAD
+from bot.journal.snapshots import (
+    add_erasures,
+    copy_database,
+    has_messages,
+    list_addresses,
+    read_erasures,
+    replace_database,
+)
+from bot.ports import MailFolder
+
+FORMAT = 1
+MANIFEST, DATABASE = "manifest.json", "database"
+INCOMING = ("new", *(place.value for place in MailFolder))
+KEPT_FILES = (KEY_FILE, RATED)
+LEASE_SECONDS = 10.0  # a worker that was silent for longer is dead
+
+
+def backup(app: App, target: Path) -> Iterator[str]:
+    """Write a backup to `target` while the desk may run, and yield lines about it.
+
+    InputError when the file exists, MissingError without the tools of PostgreSQL.
+    """
+    if target.exists():
+        raise InputError(f"{target} exists already; name a new file")
+    journal = app.journal
+    part = target.with_name(f"{target.name}.part")
+    files: dict[str, str] = {}
+    at = stamp(journal.clock())
+    try:
+        with open(part, "wb", opener=private_opener) as out:
+            _write(app, out, at, files)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(target)
+    counts = journal.count_rows()
+    yield f"{target}: {len(files)} files, {target.stat().st_size // 1024} kB"
+    yield f"{counts['message']} messages, {counts['escalation']} cases, {counts['outbox']} mails"
+    yield "It holds personal data and keys: keep it closed, and delete it when it is too old"
+
+
+def restore(app: App, source: Path, *, replace: bool) -> Iterator[str]:
+    """Make the desk of this home from a backup, and yield lines about it.
+
+    Nobody may be running it. InputError for a file that is no whole backup, or of another kind of
+    database; DeskError when messages are here already, unless `replace`.
+    """
+    with TemporaryDirectory(prefix="desk-") as work, app.jobs.exclusively():
+        journal = app.journal
+        if app.jobs.shared and set(journal.workers.list_all()) - set(
+            journal.workers.list_silent(LEASE_SECONDS)
+        ):
+            raise DeskError("a desk works on this database; stop it first")
+        told = _unpacked(source, Path(work))
+        if told["database"] != journal.engine.dialect.name:
+            raise InputError(
+                f"{source} is of {told['database']}; set DESK_DATABASE_URL to such a one"
+            )
+        if has_messages(journal.engine) and not replace:
+            raise DeskError(
+                "there are messages here already; --replace puts the backup in their place"
+            )
+        receipts = read_erasures(journal.engine)
+        for name in told["files"]:
+            if name != DATABASE:
+                _put(Path(work) / name, app.settings.home / name)
+        replace_database(journal.engine, Path(work) / DATABASE)
+        migrated = Journal(app.settings.database, limits=app.limits)
+        add_erasures(migrated.engine, receipts)
+        migrated.append_audit(RESTORED)
+        migrated.close()
+        yield f"restored the desk of {told['at']}, version {told['version']}"
+        yield f"{_erase_again(app)} people were erased again"
+        yield f"{_put_back(app, datetime.fromisoformat(told['at']))} mails are taken in again"
+        yield "start the desk: it looks up each reply before it sends it"
+
+
+def _write(app: App, out: BinaryIO, at: str, files: dict[str, str]) -> None:
+    """Write the archive and fill `files` with the hash of each file in it."""
+    home = app.settings.home
+    with (
+        TemporaryDirectory(prefix="desk-") as work,
+        tarfile.open(fileobj=out, mode="w:gz") as archive,
+    ):
+        for name in INCOMING:
+            _add_folder(archive, home / "mail" / name, home, files)
+        copy = Path(work) / DATABASE
+        copy_database(app.journal.engine, copy)
+        _add(archive, copy, DATABASE, files)
+        _add_folder(archive, home / "mail" / "sent", home, files)
+        for name in KEPT_FILES:
+            _add(archive, home / name, name, files)
+        manifest = Path(work) / MANIFEST
+        manifest.write_text(json.dumps(_manifest(app, at, files)), encoding="utf-8")
+        archive.add(manifest, MANIFEST)
+
+
+def _manifest(app: App, at: str, files: dict[str, str]) -> dict[str, Any]:
+    return {
+        "format": FORMAT, "at": at, "version": metadata.version("incident-desk"), "schema": HEAD,
+        "database": app.journal.engine.dialect.name, "files": files,
+    }  # fmt: skip
+
+
+def _add_folder(archive: tarfile.TarFile, folder: Path, home: Path, files: dict[str, str]) -> None:
+    """Add the files of a folder; one that moves on meanwhile is found where it goes."""
+    for path in sorted(folder.rglob("*")) if folder.exists() else ():
+        if path.is_file() and path.parent.name != "tmp":
+            _add(archive, path, str(path.relative_to(home)), files)
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, files: dict[str, str]) -> None:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            archive.addfile(archive.gettarinfo(arcname=name, fileobj=file), file)
+    except FileNotFoundError:
+        return
+    files[name] = digest
+
+
+def _unpacked(source: Path, work: Path) -> dict[str, Any]:
+    """Unpack a backup into `work` and return its manifest; InputError for a damaged one."""
+    try:
+        with tarfile.open(source) as archive:
+            archive.extractall(work, filter="data")
+        told: dict[str, Any] = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
+        wrong = [name for name, digest in told["files"].items() if _digest(work / name) != digest]
+    except (tarfile.TarError, EOFError, ValueError, KeyError, FileNotFoundError) as error:
+        raise InputError(
+            f"{source} is no backup that can be read ({type(error).__name__})"
+        ) from None
+    if wrong:
+        raise InputError(f"{source} is damaged: {wrong[0]}")
+    if told["format"] != FORMAT or told["schema"] > HEAD:
+        raise InputError(
+            f"{source} was made by version {told['version']}; install that or a newer one"
+        )
+    return told
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _put(source: Path, target: Path) -> None:
+    """Put a file of the backup in its place; a mail that is here under another name stays too."""
+    make_private_folder(target.parent)
+    part = target.with_name(f"{target.name}.part")
+    close_file(part)
+    part.write_bytes(source.read_bytes())
+    part.replace(target)
+
+
+def _erase_again(app: App) -> int:
+    """Erase the people whose erasure is on record but whose data the backup brought back."""
+    erased = {receipt["person"] for receipt in read_erasures(app.journal.engine)}
+    back = [
+        address
+        for address in sorted(list_addresses(app.journal.engine))
+        if "@" in address and trace_address(app.settings.home, address) in erased
+    ]
+    for address in back:
+        with app.mail_archives() as archives:
+            erase(app, find_held(app, archives, [address]))
+    return len(back)
+
+
+def _put_back(app: App, at: datetime) -> int:
+    """Move mails that the database does not know back to where mails wait, and return how many.
+
+    `at` is when the backup began; a day more is looked at, as clocks and time zones differ.
+    """
+    count, since = 0, at - timedelta(days=1)
+    with app.mail_archives() as archives:
+        for archive in archives:
+            for mail in list(archive.list_settled(since)):
+                keys = (dedupe_key(mail.raw), f"fault:{hashlib.sha256(mail.raw).hexdigest()}")
+                if not any(map(app.journal.find_by_key, keys)):
+                    archive.put_back(mail.ref)
+                    count += 1
+    return count

@@ -1,0 +1,66 @@
+"""Implements `index`: brings the index up to date and says what an edit of the post changed."""
+
+from collections.abc import Iterator
+
+from bot.app import App
+from bot.commands.doctor import NOTHING_LEARNED
+from bot.corpus.ids import PassageChanges
+from bot.corpus.knowledge import IDS
+
+SHOWN = 100  # characters of a text in a list of changes
+
+
+def index_lines(app: App, *, ids: bool) -> Iterator[str]:
+    """Index and learn what the knowledge folder holds; yield what changed and what was learned.
+
+    The ids of the passages are written into the folder, so that they outlive every edit. With
+    `ids` all of them are listed. Warnings go where `app.say` leads.
+    """
+    knowledge = app.knowledge
+    for warning in knowledge.warnings:
+        app.say(f"warning: {warning}")
+    if knowledge.known:
+        yield from change_lines(knowledge.changes)
+    changed = app.index()
+    try:
+        knowledge.keep_ids()
+    except OSError as error:
+        app.say(f"warning: {knowledge.folder / IDS} cannot be written ({error.strerror})")
+    if ids:
+        yield from (f"{p.id}  {_short(p.text)}" for p in knowledge.post.passages)
+    yield (
+        f"knowledge {knowledge.version}: {len(knowledge.passages)} passages, "
+        f"{len(knowledge.wordings)} wordings; {changed.added} records added, "
+        f"{changed.removed} removed, {changed.kept} unchanged"
+    )
+    yield app.fit.summary if app.fit else NOTHING_LEARNED
+
+
+def change_lines(changes: PassageChanges) -> Iterator[str]:
+    """Yield a line for each passage that is new, was changed or has gone, with its words."""
+    for passage in changes.added:
+        yield f"added    {passage.id}: {_short(passage.text)}"
+    for change in changes.changed:
+        yield f"changed  {change.now.id}"
+        before, now = change.before, change.now
+        if before.heading != now.heading:
+            yield f"    heading before: {_short(before.heading)}"
+            yield f"    heading now:    {_short(now.heading)}"
+        if before.text != now.text:
+            first = _first_difference(before.text, now.text)
+            yield f"    before: {_short(before.text[first:])}"
+            yield f"    now:    {_short(now.text[first:])}"
+    for known in changes.gone:
+        yield f"gone     {known.id}: {_short(known.text)}"
+
+
+def _first_difference(one: str, other: str) -> int:
+    """Where the word begins at which two texts part; 0 where that is near their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return one.rfind(" ", 0, place - SHOWN // 2) + 1 if place > SHOWN // 2 else 0
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 1]}…"

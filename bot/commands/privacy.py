@@ -1,0 +1,297 @@
+"""Implements `erase` and `export`: what is held about one person, given out or erased."""
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import re2
+
+from bot.app import App
+from bot.channels.mail.decode import decode_encoded_words
+from bot.channels.slack.card_sync import message_arguments
+from bot.channels.slack.views.cards import render_erased
+from bot.errors import InputError
+from bot.files import make_private_folder, private_opener, read_installation_key
+from bot.journal.clock import stamp
+from bot.journal.erasure import erase_free_pages, erase_person, erased_at
+from bot.journal.person_search import (
+    Person,
+    PersonRecords,
+    find_anywhere,
+    find_person,
+    read_rows,
+)
+from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
+from bot.outbound import text_of
+from bot.ports import KeptMail, MailArchive
+from bot.text.mentions import Mentions
+
+RATED = "candidates.jsonl"  # answers that staff rated, with their questions
+# Bytes of a file that are searched at a time; a name over the border is found by the overlap.
+CHUNK_BYTES, OVERLAP_BYTES = 16 * 2**20, 4096
+NUMBERS = frozenset({".npz", ".onnx"})  # files of numbers: vectors and the encoder's weights
+MAX_HEAD_BYTES = 64 * 1024
+MAX_NAME_CHARACTERS = 100
+HEADER = r"(?im)^(?:{})[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*"
+FROM = re2.compile(HEADER.format("from").encode())
+PARTIES = re2.compile(HEADER.format("from|sender|return-path|to|cc|delivered-to").encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldMail:
+    """A raw mail that names the person; `own` when they wrote it or got it."""
+
+    archive: MailArchive = field(repr=False)
+    ref: str
+    folder: str
+    own: bool
+    stays: bool  # it waits to be read and somebody else wrote it: erasing it would lose it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Everything that is held about a person."""
+
+    person: Person
+    records: PersonRecords
+    mails: tuple[HeldMail, ...]
+    rated: int  # lines of the file of rated answers
+    called: tuple[str, ...]  # display names in the mails of the person
+
+    def count(self) -> dict[str, int]:
+        """Return the numbers by place, without places where nothing was found."""
+        counts = self.records.count()
+        for mail in self.mails:
+            place = f"raw mails in {mail.folder}"
+            counts[place] = counts.get(place, 0) + 1
+        return counts | ({"rated answers": self.rated} if self.rated else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an erasure did: when, for which keyed hash, what was found, and what is left."""
+
+    person: str
+    at: str
+    found: dict[str, int]
+    left: tuple[str, ...]
+
+
+def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -> Held:
+    """Return what is held about the person whom an address, the first of `names`, belongs to.
+
+    InputError for what is no address, and for a name that is too short to be searched for.
+    """
+    person = _person(app.settings.home, names)
+    mentions, called, mails = person.mentions, dict[str, None](), list[HeldMail]()
+    for archive in archives:
+        for mail in archive.find(mentions.names, mentions.are_in_bytes):
+            wrote = _names_in(FROM, mail.raw, mentions)
+            called |= dict.fromkeys(_display_names(mail.raw)) if wrote else {}
+            mails.append(
+                HeldMail(
+                    archive=archive, ref=mail.ref, folder=mail.folder,
+                    own=_names_in(PARTIES, mail.raw, mentions), stays=mail.waiting and not wrote,
+                )
+            )  # fmt: skip
+    return Held(
+        person=person, records=find_person(app.journal.engine, person), mails=tuple(mails),
+        rated=sum(mentions.are_in(line) for line in _rated_lines(app.settings.home)),
+        called=tuple(name for name in called if name not in mentions.names),
+    )  # fmt: skip
+
+
+def describe_held(app: App, held: Held) -> Iterator[str]:
+    """Yield what is held as lines of text."""
+    yield f"held about {', '.join(held.person.mentions.names)}:"
+    for place, number in held.count().items():
+        yield f"  {number:>6}  {place}"
+    if not held.count():
+        yield "  nothing"
+    for name in held.called:
+        yield f'  they call themselves {name}; to search for that too: --also "{name}"'
+    for at in _earlier(app, held.person):
+        yield f"  erased before, {at}"
+
+
+def erase(app: App, held: Held) -> Receipt:
+    """Erase what is held, then look again everywhere, and return the receipt.
+
+    The raw mails go first: after a crash the next run finishes, and no mail is taken in again.
+    """
+    for mail in held.mails:
+        if not mail.stays:
+            mail.archive.delete(mail.ref)
+    _erase_rated(app.settings.home, held.person.mentions)
+    journal = app.journal
+    at = erase_person(
+        journal.engine, journal.clock, held.person, held.records,
+        hasher=journal.hasher, stub=message_arguments(render_erased("Message")),
+    )  # fmt: skip
+    erase_free_pages(journal.engine)
+    return Receipt(
+        person=held.person.trace(_address(held.person)), at=at, found=held.count(),
+        left=tuple(_left(app, held)),
+    )  # fmt: skip
+
+
+def export(app: App, held: Held, folder: Path) -> list[str]:
+    """Write what is held to a new `folder` and return its files.
+
+    What others wrote is not given out: rows and mails that only name the person are counted.
+    InputError when the folder holds something already.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty; name a new folder")
+    make_private_folder(folder / "mails")
+    raws = [raw for _, raw in _own_mails(held)]
+    names = [f"mails/{number}.eml" for number in range(1, len(raws) + 1)]
+    for name, raw in zip(names, raws, strict=True):
+        _write(folder / name, raw)
+    told = _own_rows(app, held.records) | {
+        "address": _address(held.person), "exported_at": stamp(app.journal.clock()),
+        "raw_mails": names, "numbers": held.count(), "erased_before": _earlier(app, held.person),
+    }  # fmt: skip
+    text = json.dumps(told, indent=1, ensure_ascii=False, default=str)
+    _write(folder / "export.json", text.encode())
+    _write(folder / "export.txt", "\n".join(_readable(told)).encode())
+    return ["export.json", "export.txt", *names]
+
+
+def trace_address(home: Path, text: str) -> str:
+    """Return the keyed hash of an address, in which letters of both cases are equal."""
+    lower = text.lower().encode("utf-8", "replace")
+    return hmac.new(read_installation_key(home), lower, hashlib.sha256).hexdigest()
+
+
+def _person(home: Path, names: Sequence[str]) -> Person:
+    address = names[0].strip()
+    local, _, domain = address.rpartition("@")
+    if not local or not domain or len(address.split()) != 1:
+        raise InputError(f"{address!r} is no e-mail address")
+    try:
+        mentions = Mentions([address, *names[1:]])
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    addresses = frozenset(name.lower() for name in mentions.names if "@" in name)
+    return Person(addresses=addresses, mentions=mentions, trace=partial(trace_address, home))
+
+
+def _address(person: Person) -> str:
+    return person.mentions.names[0]
+
+
+def _earlier(app: App, person: Person) -> list[str]:
+    return list(erased_at(app.journal.engine, person.trace(_address(person))))
+
+
+def _names_in(header: "re2._Regexp[bytes]", raw: bytes, mentions: Mentions) -> bool:
+    """Return whether a header of this kind names the person; the head is not parsed as mail."""
+    return any(mentions.are_in_bytes(found.group()) for found in header.finditer(_head(raw)))
+
+
+def _head(raw: bytes) -> bytes:
+    head = raw[:MAX_HEAD_BYTES].replace(b"\r\n", b"\n")
+    return head.partition(b"\n\n")[0]
+
+
+def _display_names(raw: bytes) -> Iterator[str]:
+    """Yield the name before the address in the From header, where there is one."""
+    found = FROM.search(_head(raw))
+    written = found.group().partition(b":")[2].decode("utf-8", "replace") if found else ""
+    name = decode_encoded_words(" ".join(written.split())).rpartition("<")[0].strip(' "')
+    if " " in name and "@" not in name:
+        yield name[:MAX_NAME_CHARACTERS]
+
+
+def _own_mails(held: Held) -> Iterator[tuple[HeldMail, bytes]]:
+    """Yield the raw mails that the person wrote or got; they are read once more."""
+    for archive in dict.fromkeys(mail.archive for mail in held.mails):
+        own = {mail.ref: mail for mail in held.mails if mail.archive is archive and mail.own}
+        mentions = held.person.mentions
+        found: Iterator[KeptMail] = archive.find(mentions.names, mentions.are_in_bytes)
+        yield from ((own[mail.ref], mail.raw) for mail in found if mail.ref in own)
+
+
+def _own_rows(app: App, records: PersonRecords) -> dict[str, Any]:
+    engine, messages = app.journal.engine, records.messages
+    return {
+        "messages": read_rows(engine, message, message.c.id, messages),
+        "outcomes": read_rows(engine, outcome, outcome.c.message_id, messages),
+        "cases": read_rows(engine, escalation, escalation.c.message_id, messages),
+        "decisions": read_rows(engine, decision, decision.c.escalation_id, records.cases),
+        "mails": [
+            row | {"body": row["body"].decode("utf-8", "replace")}
+            for row in read_rows(engine, outbox, outbox.c.id, records.mails)
+        ],
+        "posts": read_rows(engine, slack_outbox, slack_outbox.c.id, records.posts),
+    }  # fmt: skip
+
+
+def _readable(told: dict[str, Any]) -> Iterator[str]:
+    """Yield the export for a person who reads it: both sides in the order of time."""
+    yield f"What is held about {told['address']}, {told['exported_at']}"
+    said = [(row["received_at"], "You wrote", row["text"]) for row in told["messages"]]
+    for row in told["mails"]:
+        body = text_of(row["body"].encode("utf-8", "replace"))
+        said.append((row["changed_at"], f"We wrote ({row['state']})", body))
+    said += [(row["decided_at"], "A person decided", row["action"]) for row in told["decisions"]]
+    for at, what, text in sorted(said):
+        yield f"\n--- {at}  {what}\n{text.rstrip()}"
+    yield "\n--- Numbers by place"
+    yield from (f"{number:>6}  {place}" for place, number in told["numbers"].items())
+
+
+def _rated_lines(home: Path) -> list[str]:
+    path = home / RATED
+    return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+
+
+def _erase_rated(home: Path, mentions: Mentions) -> None:
+    lines = _rated_lines(home)
+    kept = [line for line in lines if not mentions.are_in(line)]
+    if len(kept) < len(lines):
+        part = home / f"{RATED}.part"
+        _write(part, "".join(kept).encode())
+        part.replace(home / RATED)
+
+
+def _left(app: App, held: Held) -> Iterator[str]:
+    """Look into every table, mail and file again, and yield where the person is still named."""
+    mentions = held.person.mentions
+    yield from (
+        f"{place}: {n} rows" for place, n in find_anywhere(app.journal.engine, mentions).items()
+    )
+    with app.mail_archives() as archives:
+        for archive in archives:
+            for mail in archive.find(mentions.names, mentions.are_in_bytes):
+                yield f"a mail in {mail.folder}" + " that is not read yet" * mail.waiting
+    home = app.settings.home
+    for path in sorted(home.rglob("*")):
+        name = path.relative_to(home)
+        searched = path.suffix not in NUMBERS and name.parts[0] not in {"mail", "models"}
+        if path.is_file() and searched and _holds(path, mentions):
+            yield f"the file {name}"
+
+
+def _holds(path: Path, mentions: Mentions) -> bool:
+    with path.open("rb") as file:
+        before = b""
+        while chunk := file.read(CHUNK_BYTES):
+            if mentions.are_in_bytes(before + chunk):
+                return True
+            before = chunk[-OVERLAP_BYTES:]
+    return False
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=private_opener) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

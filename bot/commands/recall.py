@@ -1,0 +1,142 @@
+"""Implements `knowledge diff` and `knowledge recall`: what changed, and who was told otherwise."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.app import App
+from bot.channels.slack.mrkdwn import mask_address
+from bot.corpus import Knowledge, load
+from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
+from bot.errors import InputError
+from bot.recall import Held, Outdated
+
+SAMPLES = 3  # corrections that are shown whole before a batch is approved
+SHOWN = 160  # characters of a text in a list
+Confirm = Callable[[str], bool]
+"""Shows a text and returns whether the person agrees."""
+
+
+def diff_lines(old: Path, new: Path) -> Iterator[str]:
+    """Yield what changed from one knowledge folder to another, with a suggested kind for each."""
+    before, now = load(old), load(new)
+    changes = _changes(before, now)
+    yield from (line for change in changes for line in change_lines(change))
+    if not changes:
+        yield "no passage changed"
+
+
+def change_lines(change: PassageChange) -> Iterator[str]:
+    """Yield one change, both texts below each other."""
+    yield f"{change.kind:<11}{change.id}"
+    if change.before:
+        yield f"    before: {_short(change.before.text)}"
+    if change.now:
+        yield f"    now:    {_short(change.now.text)}"
+
+
+def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[str, ChangeKind]:
+    """The kinds that a person chose, by passage; InputError for an id that nobody knows."""
+    known = {*app.knowledge.passages, *(t.id for t in app.journal.corrections.list_texts())}
+    decided = {passage: kind for kind, ids in chosen.items() for passage in ids}
+    if unknown := sorted(decided.keys() - known):
+        raise InputError(f"{unknown[0]} is no passage; `incident-desk index --ids` lists them")
+    return decided
+
+
+def recall_lines(app: App, decided: Mapping[str, ChangeKind]) -> Iterator[str]:
+    """Yield what changed since answers were sent, and who was told what no longer holds."""
+    recall = app.recall(decided)
+    for change in recall.changes:
+        yield from change_lines(change)
+    entries = list(recall.find())
+    if not entries:
+        yield "nobody was told anything that no longer holds"
+        return
+    for entry in entries:
+        state = f"not sent: {entry.held}" if entry.held else "to be corrected"
+        yield f"{entry.sent_at[:16]}  {mask_address(entry.recipient):<30}{entry.why}; {state}"
+        yield from (f"    told: {_short(text.text)}" for text in entry.told)
+        yield from (f"    now:  {_short(passage.text)}" for passage in entry.now)
+    ready = sum(entry.held is None for entry in entries)
+    yield f"{len(entries)} conversations were told otherwise, {ready} can be corrected"
+    yield "send with: incident-desk knowledge recall --send"
+
+
+def recall_json(app: App, decided: Mapping[str, ChangeKind]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each conversation that was told what no longer holds."""
+    return (entry_json(entry) for entry in app.recall(decided).find())
+
+
+def send_corrections(
+    app: App, decided: Mapping[str, ChangeKind], *, actor: str, confirm: Confirm
+) -> str:
+    """Show the batch, and store its mails when a person agrees; return what was done."""
+    recall = app.recall(decided)
+    entries = list(recall.find())
+    ready = [entry for entry in entries if entry.held is None]
+    if not ready and not any(entry.held is Held.OPEN_CASE for entry in entries):
+        return "no correction waits to be sent"
+    shown = [f"{len(ready)} corrections; the first of them:"]
+    shown += [entry.text for entry in ready[:SAMPLES]]
+    if not confirm("\n\n".join(shown)):
+        return "nothing was sent"
+    stored = recall.send(entries, actor=actor, per_minute=app.limits.corrections_per_minute)
+    return (
+        f"{stored} corrections are in the outbox, {app.limits.corrections_per_minute} go out in a "
+        "minute"
+    )
+
+
+def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the full list as CSV or, where the name ends so, as JSON lines."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".jsonl":
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+            return
+        columns = ["conversation", "recipient", "sent_at", "why", "told", "now", "held"]
+        rows = csv.DictWriter(file, columns)
+        rows.writeheader()
+        for entry in entries:
+            texts = {name: " | ".join(t["text"] for t in entry[name]) for name in ("told", "now")}
+            rows.writerow({name: _harmless(str(entry[name])) for name in columns} | texts)
+
+
+def entry_json(entry: Outdated) -> dict[str, Any]:
+    """One conversation as the public JSON."""
+    return {
+        "conversation": entry.conversation_id,
+        "message": entry.message_id,
+        "recipient": entry.recipient,
+        "sent_at": entry.sent_at,
+        "why": entry.why.name.lower(),
+        "told": [{"id": t.id, "version": t.version, "text": t.text} for t in entry.told],
+        "now": [{"id": p.id, "version": p.version, "text": p.text} for p in entry.now],
+        "text": entry.text,
+        "held": entry.held.name.lower() if entry.held else "",
+    }
+
+
+def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
+    told = [
+        PassageText(id=p.id, version=p.version, heading=p.heading, text=p.text)
+        for p in before.post.passages
+    ]
+    new = (
+        PassageChange(id=p.id, kind=ChangeKind.NEW, before=None, now=p)
+        for p in now.post.passages
+        if p.id not in before.passages
+    )
+    return (*changes_since(told, now.passages), *new)
+
+
+def _harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 1]}…"

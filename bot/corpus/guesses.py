@@ -1,0 +1,282 @@
+"""Guesses from a post alone what names the incident: company, vendors, addresses, links.
+
+Every guess is marked for review; nothing but the links and addresses of the post itself may be
+sent, and a wrong name costs no more than that a rule does not know it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from publicsuffixlist import PublicSuffixList
+
+from bot.corpus.incident import Incident
+from bot.corpus.links import ADDRESS, LINK, domains, numbers_in
+from bot.corpus.post import Post
+from bot.corpus.published_page import PublishedPage
+from bot.corpus.validation import RESTATES
+from bot.resources import read_yaml
+from bot.text.language import detect
+
+KEY_LENGTH = 48
+LANGUAGE_SAMPLE = 4_000  # characters of a post that its language is told by
+MOST_NAMES = 6  # guessed vendors and products; more would be noise
+TARGET = re.compile(r"\]\(<?((?:https?://|mailto:)[^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
+CAPITAL = "[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĘĚĞİŁŃŇŐŘŚŞŠŤŮŰŹŻŽА-ЯЁІЇЄҐ]"
+NAME = rf"\b{CAPITAL}[\w’'-]*(?:[ ](?:&[ ])?{CAPITAL}[\w’'-]*){{0,3}}"
+LETTERS = re.compile(r"[^\W\d_]+")
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+NEAR = 40  # characters between a name and the word that says what it is
+DOCUMENTATION = "example"  # example.com and its kin: the company's name stands one level below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """One setting that was guessed: its name, its value in words and where it comes from."""
+
+    setting: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentGuess:
+    """What was guessed of an incident, and the links, numbers and passages for its notes."""
+
+    incident: Incident
+    links: tuple[str, ...]
+    numbers: tuple[str, ...]
+    unlisted: tuple[str, ...]
+    refusals: tuple[str, ...]
+    guesses: tuple[Guess, ...]
+
+
+def guess_incident(page: PublishedPage, post: Post) -> IncidentGuess:
+    """Everything that the page says, or that its words make likely."""
+    text = "\n".join([post.title, *(f"{p.heading}\n{p.text}" for p in post.passages)])
+    targets = list(dict.fromkeys([*TARGET.findall(page.markdown), *_bare_links(text)]))
+    mailbox, mailbox_from = _mailbox(page, targets, text)
+    official = _official(page.url, mailbox, targets)
+    company, company_from = _company(page, official, text)
+    language = page.language or detect(text[:LANGUAGE_SAMPLE])
+    vendors = _vendors(text, company) if company else ()
+    products = _products(text, company, vendors) if company else ()
+    allowed = [page.url, f"mailto:{mailbox}" if mailbox else "", *targets]
+    listed = tuple(dict.fromkeys(each for each in allowed if each and _is_official(each, official)))
+    hosts = {h for h in domains(text) if not _is_official(h, official)}
+    files = tuple(sorted(h for h in hosts if not _is_domain(h)))
+    foreign = [each for each in targets if not _is_official(each, official)]
+    foreign += sorted(h for h in hosts if _is_domain(h) and not any(h in link for link in foreign))
+    own_hosts = tuple(
+        f"https://{h}/" for h in sorted(domains(text) - hosts) if not any(h in x for x in listed)
+    )
+    incident = Incident(
+        key=_key(official, post.title), company=company, products=products, vendors=vendors,
+        domains=official, mailbox=mailbox, language=language,
+        review=("company", "products", "vendors", "domains", "mailbox", "language"),
+    )  # fmt: skip
+    return IncidentGuess(
+        incident=incident,
+        links=(*listed, *own_hosts, *files),
+        numbers=numbers_in(text),
+        unlisted=tuple(dict.fromkeys(foreign)),
+        refusals=_refusals(post),
+        guesses=(
+            Guess(setting="company", value=company, source=company_from),
+            Guess(setting="products", value=", ".join(products), source="names in the text"),
+            Guess(setting="vendors", value=", ".join(vendors), source="beside words as vendor"),
+            Guess(setting="domains", value=", ".join(official), source="the page or the mailbox"),
+            Guess(setting="mailbox", value=mailbox, source=mailbox_from),
+            Guess(setting="language", value=language, source="its words"),
+        ),
+    )
+
+
+def _bare_links(text: str) -> list[str]:
+    """Links and addresses that stand in the text itself."""
+    addresses = [address.rstrip(".") for address in ADDRESS.findall(LINK.sub(" ", text))]
+    links = [link.rstrip(".,;:!?)") for link in LINK.findall(text)]
+    return [*links, *(f"mailto:{address}" for address in addresses)]
+
+
+def _mailbox(page: PublishedPage, targets: list[str], text: str) -> tuple[str, str]:
+    """The address for questions: the one that the page names, else the likeliest in its text."""
+    if ADDRESS.fullmatch(page.contact):
+        return page.contact, "the page's contact"
+    found = [each.removeprefix("mailto:") for each in targets if each.startswith("mailto:")]
+    hints = dict(enumerate(_words()["mailboxes"]))
+
+    def rank(address: str) -> tuple[int, int]:
+        named = (place for place, hint in hints.items() if hint in address.lower())
+        return next(named, len(hints)), -text.count(address)
+
+    ranked = sorted(found, key=rank)
+    return (ranked[0], "an address in the text") if ranked else ("", "none found")
+
+
+def _official(url: str, mailbox: str, targets: Iterable[str]) -> tuple[str, ...]:
+    """The domain of the page and that of the mailbox; else the one that most links lead to."""
+    own = [_registered(_host(each)) for each in (url, mailbox) if each]
+    if not own:
+        counted = Counter(_registered(_host(each)) for each in targets)
+        own = [name for name, _ in counted.most_common(1)]
+    return tuple(dict.fromkeys(name for name in own if name))
+
+
+def _company(page: PublishedPage, official: tuple[str, ...], text: str) -> tuple[str, str]:
+    """The name that the text uses for whoever publishes at the official domain."""
+    if page.publisher and _usable(page.publisher):
+        return page.publisher, "the page's publisher"
+    label = official[0].split(".")[0] if official else ""
+    parts = [part for part in label.split("-") if len(part) > 2]
+    names = Counter(found.strip() for found in re.findall(NAME, text))
+    best: tuple[tuple[int, int, int], str] = ((0, 0, 0), "")
+    for name, times in names.items():
+        for size in range(len(name.split()), 0, -1):
+            for begin in range(len(name.split()) - size + 1):
+                piece = (
+                    " ".join(name.split()[begin : begin + size])
+                    .removesuffix("’s")
+                    .removesuffix("'s")
+                )
+                best = max(best, (_fit(piece, label, parts, times), piece))
+    if best[0][0]:
+        return best[1], f"the domain {official[0]} and the text"
+    return (
+        (label.replace("-", " ").title(), f"the domain {official[0]}")
+        if label
+        else ("", "not found")
+    )
+
+
+def _fit(piece: str, label: str, parts: list[str], times: int) -> tuple[int, int, int]:
+    """How much of a domain's label a name spells, whether it spells nothing else, how often."""
+    squashed = "".join(LETTERS.findall(piece.lower().translate(UMLAUTS)))
+    whole = label.replace("-", "")
+    if squashed == whole:
+        return len(whole) + 1, 0, times
+    if len(squashed) > 3 and (squashed in whole or squashed in parts):
+        return len(squashed), 0, times
+    return 0, 0, 0
+
+
+def _vendors(text: str, company: str) -> tuple[str, ...]:
+    """Names that stand beside a word such as provider, the most frequent first."""
+    words = [*_words()["vendors"], *_words()["vendor_phrases"]]
+    alternatives = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+    before = re.compile(rf"({NAME}),\s+(?:[\w’'-]+\s+){{0,5}}(?i:{alternatives})\b")
+    behind = re.compile(rf"\b(?i:{alternatives})\b,?\s+(?:(?:called|named|namens)\s+)?({NAME})")
+    found = Counter(
+        _bare_name(name) for pattern in (before, behind) for name in pattern.findall(text)
+    )
+    good = {n: text.count(n) for n in found if _usable(n) and not _same(n, company)}
+    return tuple(sorted(good, key=lambda n: (-good[n], n))[:MOST_NAMES])
+
+
+def _products(text: str, company: str, vendors: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that begin with the company's and go on, and names before a word such as app."""
+    own = re.compile(rf"\b{re.escape(company)} ({CAPITAL}[\w-]+(?: {CAPITAL}[\w-]+)?)")
+    kinds = "|".join(map(re.escape, _words()["products"]))
+    kind = re.compile(rf"\b({CAPITAL}[\w-]{{2,}}) (?:{kinds})\b")
+    found = Counter([f"{company} {name}" for name in own.findall(text)])
+    found += Counter(kind.findall(text))
+    good = [n for n, _ in found.most_common() if _usable(n) and n not in (company, *vendors)]
+    return tuple(n for n in good if not n.lower().startswith(("the ", "our ", "your ")))[
+        :MOST_NAMES
+    ]
+
+
+def _refusals(post: Post) -> tuple[str, ...]:
+    """The shortest passage in which the publisher says that it never asks for a secret."""
+    words = _words()
+    never, ask, secrets = (_pattern(words[name]) for name in ("never", "ask", "secrets"))
+    good = []
+    whole = [p for p in post.passages if len(p.sentences[0].split()) >= RESTATES]
+    for passage in whole:  # a refusal quotes without the heading: no bare "No."
+        for sentence in passage.sentences:
+            said = sentence.lower()
+            asks = [m.start() for m in ask.finditer(said)]
+            denied = any(abs(m.start() - a) <= NEAR for m in never.finditer(said) for a in asks)
+            if denied and secrets.search(said):
+                good.append((len(passage.text), passage.id))
+    return (min(good)[1],) if good else ()
+
+
+def _pattern(words: Iterable[str]) -> re.Pattern[str]:
+    every = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+    return re.compile(rf"(?<![a-zà-ÿ])(?:{every})(?![a-zà-ÿ])")
+
+
+def _bare_name(name: str) -> str:
+    return re.sub(r"[’']s?$", "", name.strip())
+
+
+def _usable(name: str) -> bool:
+    first = name.lower().split()[0] if name.split() else ""
+    return 2 < len(name) <= 80 and first not in COMMON and not set(name) & set("{}<>")
+
+
+def _same(name: str, company: str) -> bool:
+    return bool(set(name.lower().split()) & set(company.lower().split()))
+
+
+COMMON_WORDS = (
+    "the a an this that these those our your we you they it its in on at of for from and or but if "
+    "as by to no not all any each every some when while since because what who how why where after "
+    "before between until der die das den dem ein eine wir sie ihr ihre unser unsere und oder am "
+    "im in bei mit von zu la el los las le les un une una nous vous nuestro su nos it is was has"
+)
+COMMON = frozenset(COMMON_WORDS.split())
+
+
+def _key(official: tuple[str, ...], title: str) -> str:
+    """A key for the journal: the company's label and the first words of the title."""
+    label = official[0].split(".")[0] if official else ""
+    plain = f"{label} {title}".lower().translate(UMLAUTS)
+    words = re.findall(r"[a-z0-9]+", plain)
+    return "-".join(words)[:KEY_LENGTH].strip("-") or "incident"
+
+
+def _host(address: str) -> str:
+    if "://" in address:
+        return (urlsplit(address).hostname or "").lower()
+    return address.removeprefix("mailto:").rsplit("@", 1)[-1].lower()
+
+
+def _registered(host: str) -> str:
+    """The domain under a public suffix that a host belongs to; empty for none."""
+    name = str(_suffixes().privatesuffix(host) or "")
+    if name.split(".", maxsplit=1)[0] == DOCUMENTATION and host != name:
+        return f"{host.removesuffix(f'.{name}').rsplit('.', 1)[-1]}.{name}"
+    return name
+
+
+def _is_official(address: str, official: tuple[str, ...]) -> bool:
+    host = _host(address)
+    return any(host == name or host.endswith(f".{name}") for name in official)
+
+
+def _is_domain(host: str) -> bool:
+    """Whether a host's last part is one that domains end in; package.json is none."""
+    last = host.rsplit(".", 1)[-1]
+    return last in {"example", "test", "invalid", "localhost"} or _known_suffixes().is_public(last)
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+@cache
+def _known_suffixes() -> PublicSuffixList:
+    return PublicSuffixList(accept_unknown=False)
+
+
+@cache
+def _words() -> dict[str, Any]:
+    words: dict[str, Any] = read_yaml("post_words.yaml")
+    return words

@@ -1,0 +1,316 @@
+"""A saved web page -> the Markdown of the statement on it, without menus, banners and footers.
+
+What belongs to the statement is told by the structure of the page: `main` or `article`, else the
+smallest element that holds most of the running text; lists that are nearly all links are menus.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from bot.corpus.page_text import table_lines
+from bot.errors import InputError
+
+MAX_TAGS = 60_000  # of a page; the parser is slow on far more of them
+MAX_DEPTH = 200  # elements inside each other that are walked
+SIGN = re.compile(
+    r"(?i)<!doctype\s+html|<html[\s>]|<body[\s>]|<(?:p|div|h[1-6]|article|main)(?:\s[^<>]*)?>"
+)
+NEVER = (
+    "script, style, noscript, template, svg, iframe, object, canvas, select, input, textarea, "
+    "form, nav, dialog, [hidden], [aria-hidden=true], [role=navigation], [role=banner], "
+    "[role=contentinfo], [role=dialog], [role=alertdialog], [role=search], [role=menu], "
+    "[role=complementary]"
+)
+AROUND = ("header", "footer", "aside")  # of the page; inside the statement they may be text
+# Words in a class or id of what stands around a text.
+FRAME = re.compile(
+    r"(?i)(?:^|[-_\s])(?:cookies?|consent|gdpr|onetrust|newsletter|subscribe|share|sharing|social|"
+    r"breadcrumbs?|related|recommended|promo|sidebar|menu|navbar|nav|footer|modal|popup|overlay|"
+    r"skip|toolbar|banner|comments?)(?:$|[-_\s])"
+)
+MOST = 0.8  # of the running text must be in the element that is taken for the statement
+FRAME_SHARE = 0.5  # of the running text; an element with more is no frame whatever its class says
+MENU_LINKS = 3
+MENU_DENSITY = 0.6  # of the characters of a menu are those of links
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+ASKING_TAGS = (*HEADINGS, "summary", "dt", "legend", "button")  # what holds a question, no answer
+INLINE_WORDS = (
+    "a abbr b bdi bdo br cite code data del dfn em i ins kbd mark q s samp small span strong sub "
+    "sup time u var wbr font"
+)
+INLINE = frozenset(INLINE_WORDS.split())
+TITLE_TAIL = re.compile(r"\s+[|–—·»]\s+[^|–—·»]{2,60}$|\s+-\s+[^-]{2,40}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HtmlPage:
+    """The statement of a page in Markdown, and what the page says about itself."""
+
+    markdown: str
+    title: str
+    url: str
+    published: str
+    publisher: str
+    language: str
+
+
+def looks_like_html(text: str) -> bool:
+    """Whether a text is a web page, or a part of one."""
+    begin = text[:20_000]
+    found = SIGN.findall(begin)
+    return bool(re.match(r"\s*<", begin) and found) or len(found) > 3
+
+
+def read_html(text: str, address: str = "") -> HtmlPage:
+    """The statement of the page in `text`; relative links are completed from its address.
+
+    InputError where it has more tags than any such page.
+    """
+    if text.count("<") > MAX_TAGS:
+        raise InputError(
+            f"the page has more than {MAX_TAGS:,} tags; save the text of the post alone"
+        )
+    tree = LexborHTMLParser(text)
+    about = _about(tree)
+    url = about["url"] or address
+    root = _statement(tree)
+    blocks = [block for block in _Walk(url).blocks(root) if block.strip()]
+    title = about["title"] or TITLE_TAIL.sub("", about["page_title"])
+    kept = [b for b in blocks if not (b.startswith("## ") and _plain(b) == _plain(title))]
+    return HtmlPage(
+        markdown="\n\n".join(kept), title=title, url=url, published=about["published"],
+        publisher=about["publisher"], language=about["language"],
+    )  # fmt: skip
+
+
+def _about(tree: LexborHTMLParser) -> dict[str, str]:
+    """Title, address, day, publisher and language, as head, JSON-LD and h1 name them."""
+    linked = _linked_data(tree)
+    publisher = linked.get("publisher")
+    heads = [_text(node) for node in tree.css("h1")]
+    headline = _meta(tree, "og:title") or str(linked.get("headline") or "")
+    language = tree.css_first("html")
+    return {
+        "title": heads[0] if len(heads) == 1 else headline,
+        "page_title": _text(tree.css_first("title")),
+        "url": _attribute(tree, "link[rel=canonical]", "href") or _meta(tree, "og:url"),
+        "published": str(linked.get("datePublished") or "")
+        or _meta(tree, "article:published_time") or _meta(tree, "date")
+        or _attribute(tree, "time[datetime]", "datetime"),
+        "publisher": _meta(tree, "og:site_name")
+        or str(publisher.get("name") or "" if isinstance(publisher, dict) else ""),
+        "language": str((language.attributes.get("lang") if language else "") or "")[:2].lower(),
+    }  # fmt: skip
+
+
+def _linked_data(tree: LexborHTMLParser) -> dict[str, Any]:
+    """The first object of JSON-LD that says when something was published."""
+    for node in tree.css("script[type='application/ld+json']"):
+        try:
+            read = json.loads(node.text())
+        except (ValueError, RecursionError):
+            continue
+        graph = read.get("@graph", [read]) if isinstance(read, dict) else read
+        for each in graph if isinstance(graph, list) else []:
+            if isinstance(each, dict) and "datePublished" in each:
+                return each
+    return {}
+
+
+def _meta(tree: LexborHTMLParser, name: str) -> str:
+    return _attribute(tree, f"meta[property='{name}'], meta[name='{name}']", "content")
+
+
+def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
+    node = tree.css_first(selector)
+    return str((node.attributes.get(name) if node else "") or "").strip()
+
+
+def _statement(tree: LexborHTMLParser) -> LexborNode:
+    """The element that holds the statement, with everything around it removed."""
+    body = tree.body
+    if body is None:
+        raise InputError("the page has no text")
+    for node in body.css(NEVER):
+        if node.tag != "form" or not _is_most(node, body):
+            node.decompose()
+    found = body.css("main, [role=main], article")
+    mains = [node for node in found if _is_most(node, body, share=FRAME_SHARE)]
+    root = min(mains, key=lambda node: len(_text(node))) if mains else _densest(body)
+    around = [n for n in root.css(", ".join(AROUND)) if root != n]
+    framed = [n for n in root.css("[class], [id]") if root != n and _is_framed(n)]
+    menus = [n for n in root.css("ul, ol, div, section, p") if root != n and _is_menu(n)]
+    for node in [*around, *framed, *menus]:
+        if node.parent is not None and not _is_most(node, root, share=FRAME_SHARE):
+            node.decompose()
+    return root
+
+
+def _is_most(node: LexborNode, whole: LexborNode, share: float = MOST) -> bool:
+    return _running(node) >= share * max(_running(whole), 1)
+
+
+def _running(node: LexborNode) -> int:
+    """Characters of running text: paragraphs, items, answers; without those of links."""
+    parts = node.css("p, li, dd, td, blockquote") or [node]
+    if node.tag in {"p", "li", "dd"}:
+        parts = [node]
+    return sum(max(0, len(_text(each)) - _link_length(each)) for each in parts)
+
+
+def _densest(body: LexborNode) -> LexborNode:
+    """The smallest element that holds most of the running text."""
+    inside = [n for n in body.css("div, section, td, center") if _is_most(n, body)]
+    return min(inside, key=lambda node: len(_text(node)), default=body)
+
+
+def _is_framed(node: LexborNode) -> bool:
+    named = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
+    return bool(FRAME.search(named))
+
+
+def _is_menu(node: LexborNode) -> bool:
+    links = [a for a in node.css("a") if not _href(a).startswith(("mailto:", "tel:"))]
+    if len(links) < MENU_LINKS:
+        return False
+    return sum(len(_text(a)) for a in links) > MENU_DENSITY * max(len(_text(node)), 1)
+
+
+def _href(link: LexborNode) -> str:
+    return str(link.attributes.get("href") or "").strip()
+
+
+def _link_length(node: LexborNode) -> int:
+    return sum(len(_text(link)) for link in node.css("a"))
+
+
+def _text(node: LexborNode | None) -> str:
+    return " ".join((node.text(deep=True, separator=" ") or "").split()) if node else ""
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+class _Walk:
+    """Writes the blocks of an element as Markdown; `url` completes relative links."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.section = ""  # the last heading that is no question
+
+    def blocks(self, node: LexborNode, depth: int = 0) -> Iterator[str]:
+        """Headings, paragraphs and lists in the order of the page.
+
+        What follows an element that holds questions does not belong to the last of them: it stands
+        under the heading of its section again.
+        """
+        run: list[str] = []
+        asked = False
+        for child in [*node.iter(include_text=True), None]:
+            if child and self._is_inline(child):
+                run.append(self._inline(child))
+                continue
+            whole = [*_paragraphs("".join(run))]
+            inside = [*self._block(child, depth)] if child and depth < MAX_DEPTH else []
+            for made in ([b for b in whole if b.strip()], [b for b in inside if b.strip()]):
+                if asked and made and not made[0].startswith("## ") and self.section:
+                    yield f"## {self.section}"
+                asked = asked and not made
+                yield from made
+            run = []
+            is_container = child is not None and child.tag not in ASKING_TAGS
+            asked = asked or (is_container and any(map(_asks, inside)))
+
+    def _is_inline(self, node: LexborNode) -> bool:
+        return node.tag == "-text" or (
+            node.tag in INLINE and not node.css("p, div, ul, ol, h2, h3")
+        )
+
+    def _block(self, node: LexborNode, depth: int) -> Iterator[str]:
+        tag = node.tag or ""
+        text = " ".join(self._inline(node, marks=False).split())
+        if tag in HEADINGS or tag in {"summary", "dt", "legend"}:
+            if text and tag in HEADINGS and not _asks(f"## {text}"):
+                self.section = text
+            yield f"## {text}" if text else ""
+        elif tag in {"ul", "ol"}:
+            yield from self._list(node, depth)
+        elif tag == "table":
+            rows = [[_text(cell) for cell in row.css("th, td")] for row in node.css("tr")]
+            first = node.css_first("tr")
+            lines = table_lines(rows, named=bool(first and first.css("th") and not first.css("td")))
+            yield "\n".join(f"- {line}" for line in lines)
+        elif tag == "button":
+            yield f"## {text}" if text.endswith(("?", "？")) else ""
+        elif tag in {"-comment", "hr", "img", "figure", "video", "audio", "label"}:
+            return
+        else:
+            yield from self.blocks(node, depth + 1)
+
+    def _list(self, node: LexborNode, depth: int) -> Iterator[str]:
+        """A list; one whose items hold headings, as accordions do, is walked item by item."""
+        if node.css("h2, h3, h4, h5, summary, button"):
+            for item in node.iter():
+                yield from self.blocks(item, depth + 1)
+            return
+        items = []
+        for item in node.css("li"):
+            inner = [text for block in item.css("ul, ol") for text in [_text(block)]]
+            said = " ".join(self._inline(item, marks=False).split())
+            for text in inner:
+                said = said.replace(text, "").strip()
+            if said:
+                items.append(f"- {said}")
+        yield "\n".join(items)
+
+    def _inline(self, node: LexborNode, *, marks: bool = True) -> str:
+        """The text of a node with its links; bold only where it may be a heading of its own."""
+        if node.tag == "-text":
+            return re.sub(r"\s+", " ", node.text(deep=False) or "")
+        if node.tag == "br":
+            return "\n"
+        inner = "".join(self._inline(child, marks=marks) for child in node.iter(include_text=True))
+        if node.tag == "a":
+            return self._link(node, inner)
+        if marks and node.tag in {"strong", "b"} and inner.strip():
+            return f"**{inner.strip()}**{' ' if inner.endswith(' ') else ''}"
+        return inner if node.tag in INLINE else f"{inner} "
+
+    def _link(self, node: LexborNode, inner: str) -> str:
+        href = _href(node)
+        address = href.split("?", 1)[0] if href.startswith("mailto:") else urljoin(self.url, href)
+        good = urlsplit(address).scheme in {"http", "https", "mailto"} and "#" not in href[:1]
+        text = inner.strip()
+        if not good or not text or re.search(r"[()\s\[\]]", address):
+            return inner
+        return f"[{text}]({address}){' ' if inner.endswith(' ') else ''}"
+
+
+def _asks(block: str) -> bool:
+    """Whether a block is a heading that asks."""
+    return block.startswith("## ") and block.endswith(("?", "？"))
+
+
+def _paragraphs(run: str) -> Iterator[str]:
+    """Paragraphs of a run of inline text: two line breaks part them, as on the screen.
+
+    Bold stays only where it is the whole paragraph and no sentence: a heading without its element.
+    """
+    for part in re.split(r"\n\s*\n", run):
+        text = " ".join(part.split())
+        bold = re.fullmatch(r"\*\*([^*]+)\*\*", text)
+        if bold and not bold[1].endswith((".", "!", "。", "！")):
+            yield f"## {bold[1].strip()}"
+            continue
+        lead = re.match(r"\*\*([^*]+[?？])\*\*\s*(\S.*)", text)
+        if lead:
+            yield f"## {lead[1].strip()}"
+            text = lead[2]
+        yield text.replace("**", "")

@@ -1,0 +1,241 @@
+"""Erases what the journal holds of one person.
+
+What the person wrote and got is blanked while the rows stay, so that numbers and the ledger keep
+their meaning. Where others name the person, the name alone is taken out.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from email import message_from_bytes
+from email.policy import SMTP
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy import Engine
+
+from bot.journal.audit import append_audit
+from bot.journal.case_opening import JOINED
+from bot.journal.clock import Clock, after, stamp
+from bot.journal.engine import reading, writing
+from bot.journal.person_search import Person, PersonRecords
+from bot.journal.rate_limits import CountHasher
+from bot.journal.records import CaseAction, MessageState, OutboxState
+from bot.journal.slack_outbox import ERASED
+from bot.journal.slack_records import SlackPostState
+from bot.journal.tables import (
+    TABLES,
+    conversation,
+    decision,
+    erasure,
+    escalation,
+    message,
+    outbox,
+    outcome,
+    sender_count,
+    slack_card,
+    slack_event,
+    slack_outbox,
+)
+from bot.limits import Scope
+from bot.outbound import text_of
+from bot.text.mentions import Mentions
+
+ACTOR = "privacy"  # who erased it, in the audit and in the decision on an open case
+# Mails whose row must stay: they went out, may have gone out, or are being delivered.
+STAY = (OutboxState.SENT, OutboxState.UNKNOWN, OutboxState.SENDING)
+MOVING = (OutboxState.READY, OutboxState.SENDING)  # their bytes must not change on the way
+PERSONAL_COUNTS = (Scope.SENDER, Scope.TEXT, Scope.THREAD)
+TYPED_LANE = "text"  # of texts that somebody typed into a window in Slack
+WINDOW_SECONDS = 3600  # nobody still has a window open that was opened earlier
+
+
+def erase_person(
+    engine: Engine, clock: Clock, person: Person, records: PersonRecords, *,
+    hasher: CountHasher, stub: Mapping[str, Any],
+) -> str:  # fmt: skip
+    """Erase these rows in one commit and return its time; `stub` replaces the posts in Slack."""
+    with writing(engine) as db:
+        now = stamp(clock())
+        # Before anything is blanked: what the counts and the typed texts are recognized by.
+        _erase_counts(db, records, hasher)
+        _erase_typed_texts(db, records, before=after(clock, -WINDOW_SECONDS))
+        _erase_messages(db, records, now)
+        _erase_cases(db, records, now)
+        _erase_mails(db, records)
+        _erase_posts(db, records, now, stub)
+        for (table, column), keys in records.named.items():
+            _take_out(db, TABLES.tables[table].c[column], keys, person)
+        db.execute(
+            erasure.insert(),
+            [
+                {"at": now, "person": person.trace(address), "found": json.dumps(records.count())}
+                for address in sorted(person.addresses)
+            ],
+        )
+    return now
+
+
+def erased_at(engine: Engine, person: str) -> tuple[str, ...]:
+    """Return when the person with this keyed hash was erased, each time that it was done."""
+    query = sql.select(erasure.c.at).where(erasure.c.person == person).order_by(erasure.c.id)
+    with reading(engine) as db:
+        return tuple(db.scalars(query))
+
+
+def erase_free_pages(engine: Engine) -> None:
+    """Rewrite the database, so that nothing erased is left in pages that are free or in the log.
+
+    PostgreSQL locks each table meanwhile. MissingError when somebody else holds a lock for long.
+    """
+    outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with reading(outside) as db:
+        if engine.dialect.name == "sqlite":
+            db.exec_driver_sql("VACUUM")
+            db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        for table in TABLES.sorted_tables:
+            db.exec_driver_sql(f'VACUUM (FULL) "{table.name}"')
+
+
+def _erase_counts(db: sql.Connection, records: PersonRecords, hasher: CountHasher) -> None:
+    query = sql.select(message.c.sender, message.c.text, conversation.c.thread).join(conversation)
+    for row in db.execute(query.where(message.c.id.in_(records.messages))).all():
+        keys = hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+        for scope in PERSONAL_COUNTS:
+            mine = sender_count.c.scope == scope, sender_count.c.who == keys[scope]
+            db.execute(sender_count.delete().where(*mine))
+
+
+def _erase_typed_texts(db: sql.Connection, records: PersonRecords, *, before: str) -> None:
+    """Delete what staff typed for this person, and what was typed into windows now closed."""
+    bodies = db.scalars(sql.select(outbox.c.body).where(outbox.c.id.in_(records.mails)))
+    sent = " ".join(_words(text_of(bytes(body))) for body in bodies if body)
+    typed = sql.select(slack_event.c.id, slack_event.c.payload, slack_event.c.received_at)
+    rows = db.execute(typed.where(slack_event.c.lane == TYPED_LANE)).all()
+    gone = [
+        row.id
+        for row in rows
+        if row.received_at < before or _words(json.loads(row.payload)["text"]) in sent
+    ]
+    db.execute(slack_event.delete().where(slack_event.c.id.in_(gone)))
+
+
+def _erase_messages(db: sql.Connection, records: PersonRecords, now: str) -> None:
+    for each in records.conversations:
+        row = conversation.update().where(conversation.c.id == each)
+        db.execute(row.values(thread_key=f"erased:{each}", thread=f"erased:{each}"))
+    for each in records.messages:
+        this = message.c.id == each
+        undecided = sql.and_(this, message.c.state == MessageState.RECEIVED)
+        dropped = {"state": MessageState.DROPPED, "decided_at": now}
+        db.execute(message.update().where(undecided).values(**dropped))
+        values = {"key": f"erased:{each}", "headers": "{}", "redactions": "[]", "erased_at": now}
+        empty = dict.fromkeys(("raw_ref", "sender", "text", "message_id_header"), "")
+        db.execute(message.update().where(this).values(**values, **empty))
+        append_audit(db, now, ACTOR, "erased", each)
+    asked = outcome.c.message_id.in_(records.messages)
+    db.execute(outcome.update().where(asked).values(question=""))
+
+
+def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
+    """Blank the drafts and close what is open; mails of others that joined get their own case."""
+    for each in records.cases:
+        this = escalation.c.id == each
+        row = db.execute(sql.select(escalation).where(this).with_for_update()).one()
+        values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
+        if row.state == "open":
+            _promote_joined(db, row, records)
+            values |= {"state": "decided", "due_at": ""}
+            decided = {"action": CaseAction.ERASED, "actor": ACTOR, "decided_at": now}
+            db.execute(decision.insert().values(escalation_id=each, **decided))
+        db.execute(escalation.update().where(this).values(**values))
+
+
+def _promote_joined(db: sql.Connection, case: Any, records: PersonRecords) -> None:
+    """Make the first mail of somebody else that joined this case the case of all others."""
+    joined = sql.select(escalation.c.id).where(
+        escalation.c.case_id == case.id, escalation.c.state == JOINED,
+        escalation.c.message_id.not_in(records.messages),
+    )  # fmt: skip
+    others = list(db.scalars(joined.order_by(escalation.c.id)))
+    if not others:
+        return
+    first, *rest = others
+    values = {"state": "open", "case_id": None, "due_at": case.due_at}
+    db.execute(escalation.update().where(escalation.c.id == first).values(**values))
+    db.execute(escalation.update().where(escalation.c.id.in_(rest)).values(case_id=first))
+
+
+def _erase_mails(db: sql.Connection, records: PersonRecords) -> None:
+    """Blank the mails that went out, and delete those that did not."""
+    these = outbox.c.id.in_(records.mails)
+    db.execute(outbox.delete().where(these, outbox.c.state.not_in(STAY)))
+    blank = {"recipient": "", "body": b"", "fault": "", "salt": ""}
+    db.execute(outbox.update().where(these).values(**blank))
+
+
+def _erase_posts(
+    db: sql.Connection, records: PersonRecords, now: str, stub: Mapping[str, Any]
+) -> None:
+    """Delete the posts that wait, and have those that Slack holds replaced by `stub`."""
+    posts = slack_outbox.c.id.in_(records.posts)
+    waits = slack_outbox.c.state.in_((SlackPostState.READY, SlackPostState.FAILED))
+    db.execute(slack_outbox.delete().where(posts, waits))
+    posted = sql.select(slack_outbox.c.channel, slack_outbox.c.ts).where(
+        posts, slack_outbox.c.ts != "", slack_outbox.c.method == "chat.postMessage"
+    )
+    cards = sql.select(slack_card.c.channel, slack_card.c.ts).where(
+        slack_card.c.escalation_id.in_(records.cases), slack_card.c.ts != ""
+    )
+    for place in sorted({*map(tuple, db.execute(posted)), *map(tuple, db.execute(cards))}):
+        channel, ts = place
+        key = f"{ERASED}{channel}:{ts}"
+        db.execute(slack_outbox.delete().where(slack_outbox.c.dedupe_key == key))
+        row = slack_outbox.insert().values(
+            dedupe_key=key, channel=channel, method="chat.update", created_at=now,
+            payload=json.dumps({"ts": ts, **stub}), state=SlackPostState.READY,
+        )  # fmt: skip
+        db.execute(row)
+
+
+def _take_out(
+    db: sql.Connection, column: sql.Column[Any], keys: Iterable[Any], person: Person
+) -> None:
+    """Take the names out of a column of these rows; a value that must be unique gets a hash."""
+    table = column.table
+    key = next(iter(table.primary_key))
+    moving = table.c.state.in_(MOVING) if table is outbox else sql.false()
+    for each in keys:
+        this = sql.and_(key == each, ~moving)
+        value = db.execute(sql.select(column).where(this)).scalar()
+        if value is None:
+            continue  # deleted above, or a mail on its way to somebody else
+        if isinstance(value, str):
+            marked = f"erased:{person.trace(value)}"
+            new: Any = marked if _tells_apart(column) else person.mentions.take_out(value)
+        else:
+            new = _rewritten(bytes(value), person.mentions)
+        values = {column.name: new}
+        if table is outbox and column.name == "body":
+            values["salt"] = ""  # the digest in the ledger is that of the mail as it was
+        db.execute(sql.update(table).where(this).values(**values))
+
+
+def _tells_apart(column: sql.Column[Any]) -> bool:
+    """Return whether rows are told apart by this column, so that a common mark would mix them."""
+    return bool(column.unique or column.primary_key or column is conversation.c.thread)
+
+
+def _rewritten(body: bytes, mentions: Mentions) -> bytes:
+    """Return a mail of ours without the names; its headers name only whom it went to."""
+    mail = message_from_bytes(body, policy=SMTP)
+    for part in mail.walk():
+        if not part.is_multipart():
+            text, kind = mentions.take_out(str(part.get_content())), part.get_content_subtype()
+            part.set_content(text, subtype=kind, cte="quoted-printable")
+    rewritten = mail.as_bytes()
+    return b"" if mentions.are_in_bytes(rewritten) else rewritten
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())

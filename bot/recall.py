@@ -1,0 +1,280 @@
+"""Finds who was told what the post no longer says, and composes the mails that correct it.
+
+A sent answer is outdated when it quoted a passage that was corrected or has gone, when the sentence
+that answers its question best was added to a passage that it quoted, or when its question would now
+be answered by a passage that is new. A changed wording concerns nobody.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from bot.answering.reply import compose_correction, stands_in, subject_of
+from bot.answering.responder import Responder
+from bot.corpus import Knowledge
+from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
+from bot.desk import Compose
+from bot.domain import Answer, Channel, Message, Outcome, Passage
+from bot.errors import InputError
+from bot.journal import Journal
+from bot.journal.corrections import AnsweredQuestion, CorrectionMail, SentAnswer
+from bot.outbound import Outbound, text_of
+
+LIKELY = 0.2  # the probability from which on a passage that is not sent is likely the answer
+RankUnits = Callable[[str], Sequence[tuple[str, str]]]
+"""Returns the sentences of the post, best answer to a question first: passage id and text."""
+
+
+class Why(StrEnum):
+    """Why a sent answer is outdated."""
+
+    CORRECTED = "it quoted a passage that was corrected"
+    GONE = "it quoted a passage that no longer stands in the post"
+    ADDED = "the sentence that answers best was added later"
+    NEW = "a passage that is new answers it"
+
+
+class Held(StrEnum):
+    """Why no correction is sent to somebody who was told something outdated."""
+
+    BOUNCED = "mail to this address came back"
+    OPEN_CASE = "a person has this conversation; the case says what has changed"
+    NO_TEXT = "the post says nothing about it any more; a person should write"
+    DONE = "corrected already"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outdated:
+    """What one conversation was told that no longer holds, and the mail that corrects it."""
+
+    conversation_id: int
+    message_id: int
+    recipient: str
+    sent_at: str
+    why: Why
+    told: tuple[PassageText, ...]  # as it was quoted
+    now: tuple[Passage, ...]  # what the correction quotes
+    text: str  # of the correction; empty where none can be written
+    language: str
+    held: Held | None = None  # None: the correction can go out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    why: Why
+    told: tuple[PassageText, ...]
+    now: tuple[Passage, ...]
+
+
+class Recall:
+    """Looks through all that was sent under earlier versions of the knowledge.
+
+    `decided` gives the kinds of changes that a person chose, by the ids of their passages.
+    """
+
+    def __init__(
+        self, *, knowledge: Knowledge, journal: Journal, responder: Responder, outbound: Outbound,
+        compose: Compose, rank_units: RankUnits | None = None,
+        decided: Mapping[str, ChangeKind] | None = None,
+    ) -> None:  # fmt: skip
+        self.knowledge = knowledge
+        self.journal = journal
+        self.responder = responder
+        self.outbound = outbound
+        self.compose = compose
+        self.rank_units = rank_units
+        self.decided = decided or {}
+
+    @cached_property
+    def changes(self) -> tuple[PassageChange, ...]:
+        """What became of each text that was ever published, and the passages that are new."""
+        changed = changes_since(self._texts, self.knowledge.passages, self.decided)
+        new = (
+            PassageChange(id=i, kind=self.decided.get(i, ChangeKind.NEW), before=None, now=p)
+            for i, p in self.knowledge.passages.items()
+            if i in self._added_at
+        )
+        return (*changed, *new)
+
+    def find(self) -> Iterator[Outdated]:
+        """Yield one entry for each conversation that was told something outdated, oldest first."""
+        found: dict[int, tuple[SentAnswer, list[_Finding]]] = {}
+        for answer in self.journal.corrections.list_sent_answers():
+            if findings := list(self._findings(answer)):
+                _, earlier = found.get(answer.conversation_id, (answer, []))
+                found[answer.conversation_id] = (answer, [*earlier, *findings])
+        corrected = self.journal.corrections.list_corrected(self.knowledge.version)
+        unreachable = self.journal.corrections.list_unreachable()
+        cases = self.journal.corrections.list_with_open_case()
+        for conversation_id, (answer, findings) in found.items():
+            entry = self._entry(answer, findings)
+            held = (
+                Held.DONE if conversation_id in corrected
+                else Held.BOUNCED if answer.recipient.lower() in unreachable
+                else Held.OPEN_CASE if conversation_id in cases
+                else None if entry.text else Held.NO_TEXT
+            )  # fmt: skip
+            yield Outdated(
+                conversation_id=conversation_id, message_id=entry.message_id,
+                recipient=entry.recipient, sent_at=entry.sent_at, why=entry.why, told=entry.told,
+                now=entry.now, text=entry.text, language=entry.language, held=held,
+            )  # fmt: skip
+
+    def send(self, entries: Sequence[Outdated], *, actor: str, per_minute: int) -> int:
+        """Store the corrections of those that are not held; return how many are new.
+
+        Cases that a person has open get a note instead. Nothing is stored twice, so that a batch
+        may be approved again after a crash.
+        """
+        ready = [each for each in entries if each.held is None]
+        stored = self.journal.corrections.enqueue(
+            [self._mail(each) for each in ready],
+            knowledge=self.knowledge.version, actor=actor, per_minute=per_minute,
+        )  # fmt: skip
+        noted = [each.message_id for each in entries if each.held is Held.OPEN_CASE]
+        self.journal.corrections.note(noted, knowledge=self.knowledge.version, actor=actor)
+        return stored
+
+    def _mail(self, entry: Outdated) -> CorrectionMail:
+        check = self.outbound.check(entry.text)
+        if not check.allowed:
+            raise InputError(f"a correction was stopped by the outbound check: {check.why}")
+        stored = self.journal.read_message(entry.message_id)
+        reply = self.compose(
+            stored, entry.text, subject=subject_of(entry.language, self.knowledge),
+            turn=f"correction:{self.knowledge.version}", automatic=True, language=entry.language,
+        )  # fmt: skip
+        return CorrectionMail(
+            message_id=entry.message_id, conversation_id=entry.conversation_id, reply=reply
+        )
+
+    def _entry(self, answer: SentAnswer, findings: Sequence[_Finding]) -> Outdated:
+        language = self._language_of(text_of(answer.body))
+        now = self.responder.complete(list(dict.fromkeys(p for f in findings for p in f.now)))
+        return Outdated(
+            conversation_id=answer.conversation_id, message_id=answer.message_id,
+            recipient=answer.recipient, sent_at=answer.sent_at, why=findings[0].why,
+            told=tuple(dict.fromkeys(t for f in findings for t in f.told)), now=now,
+            text=compose_correction(now, language, self.knowledge) if now else "",
+            language=language,
+        )  # fmt: skip
+
+    def _findings(self, answer: SentAnswer) -> Iterator[_Finding]:
+        questions = answer.questions if answer.automatic else self._quoted_by_person(answer)
+        quoted = {each for question in questions for each in question.quoted}
+        old = {(c.id, c.before.version) for c in self._changed if c.before}
+        new = {i for i, at in self._new.items() if at > answer.sent_at}
+        if not quoted or not (new or quoted & old):
+            return
+        message = self.journal.read_message(answer.message_id)
+        replayed = self._replay(message.text, message.headers.get("subject", ""))
+        for question in questions:
+            yield from self._findings_of(question, message.text, replayed, new)
+
+    def _quoted_by_person(self, answer: SentAnswer) -> tuple[AnsweredQuestion, ...]:
+        """What a person's mail quotes of the texts that have changed: its words tell."""
+        text = text_of(answer.body)
+        quoted = [c.before for c in self._changed if c.before and _quotes(text, c.before)]
+        asked = " ".join(q.question for q in answer.questions)
+        return (AnsweredQuestion(question=asked, quoted=tuple((t.id, t.version) for t in quoted)),)
+
+    def _findings_of(
+        self, asked: AnsweredQuestion, text: str, replayed: Mapping[str, Outcome], new: set[str]
+    ) -> Iterator[_Finding]:
+        if not asked.quoted:
+            return
+        quoted = set(asked.quoted)
+        best = _best_of(replayed.get(asked.question))
+        changed = [c for c in self._changed if c.before and (c.id, c.before.version) in quoted]
+        for change in changed:
+            if (why := self._why(change, asked.question, text)) and change.before:
+                now = (change.now,) if change.now else best
+                yield _Finding(why=why, told=(change.before,), now=self._quotable(now))
+        if best and best[0].id in new:
+            told = tuple(c.before for c in changed if c.before)
+            yield _Finding(why=Why.NEW, told=told, now=best[:1])
+
+    def _why(self, change: PassageChange, question: str, text: str) -> Why | None:
+        match change.kind:
+            case ChangeKind.CORRECTION:
+                return Why.CORRECTED
+            case ChangeKind.GONE:
+                return Why.GONE
+            case ChangeKind.ADDITION:
+                asked = (question, text)
+                fresh = any(self._prefers_fresh(change, each) for each in asked)
+                return Why.ADDED if fresh else None
+            case ChangeKind.WORDING | ChangeKind.NEW:
+                return None
+
+    def _prefers_fresh(self, change: PassageChange, question: str) -> bool:
+        """Is the best answer within the passage a sentence that was added to it?
+
+        Without a reader of sentences nobody can tell, so the person who approves looks at it.
+        """
+        if self.rank_units is None:
+            return True
+        mine = (text for passage, text in self.rank_units(question) if passage == change.id)
+        best = next(mine, "")
+        return any(sentence in best for sentence in change.fresh)
+
+    def _replay(self, text: str, subject: str) -> dict[str, Outcome]:
+        """What the desk makes of the message today, by its questions."""
+        response = self.responder.respond(
+            Message(text=text, channel=Channel.EMAIL, subject=subject)
+        )
+        return {outcome.question: outcome for outcome in response.outcomes}
+
+    def _quotable(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        ids = self.knowledge.quotable([p.id for p in passages])
+        return tuple(self.knowledge.passages[i] for i in ids)
+
+    def _language_of(self, text: str) -> str:
+        """The language of a mail of ours: that of the templates which it is made of."""
+        templates = self.knowledge.templates.items()
+        best = max(
+            templates, key=lambda item: sum(part in text for part in item[1].texts()), default=None
+        )
+        return best[0] if best else "en"
+
+    @cached_property
+    def _changed(self) -> tuple[PassageChange, ...]:
+        kinds = (ChangeKind.CORRECTION, ChangeKind.ADDITION, ChangeKind.GONE)
+        return tuple(c for c in self.changes if c.kind in kinds)
+
+    @cached_property
+    def _new(self) -> dict[str, str]:
+        """Passages that are new, with the time from which on they were there."""
+        return {c.id: self._added_at[c.id] for c in self.changes if c.kind is ChangeKind.NEW}
+
+    @cached_property
+    def _texts(self) -> tuple[PassageText, ...]:
+        return self.journal.corrections.list_texts()
+
+    @cached_property
+    def _added_at(self) -> dict[str, str]:
+        """When each passage was first seen that was not there when the desk first ran."""
+        first: dict[str, str] = {}
+        for text in self._texts:
+            first.setdefault(text.id, text.seen_at)
+        began = min(first.values(), default="")
+        return {i: at for i, at in first.items() if at > began}
+
+
+def _best_of(outcome: Outcome | None) -> tuple[Passage, ...]:
+    """The passages that answer best today, whether the desk is sure enough to send them or not.
+
+    What is not sure is no reason to leave somebody with what they were told: a person looks at it.
+    """
+    if isinstance(outcome, Answer):
+        return outcome.passages
+    return outcome.candidates[:1] if outcome and outcome.probability >= LIKELY else ()
+
+
+def _quotes(text: str, told: PassageText) -> bool:
+    passage = Passage(
+        id=told.id, heading=told.heading, text=told.text, sentences=(told.text,), date="",
+        language="", version=told.version,
+    )  # fmt: skip
+    return stands_in(passage, text)

@@ -1,0 +1,195 @@
+"""The drill: a desk that is restored loses no mail, sends none twice and answers."""
+
+import json
+import shutil
+import stat
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from bot.answering.responder import Responder
+from bot.app import App
+from bot.channels.mail.local import MaildirOut
+from bot.commands.backup import MANIFEST, backup, restore
+from bot.commands.privacy import erase, find_held
+from bot.corpus import Knowledge
+from bot.errors import DeskError, InputError
+from bot.journal import OutboxState
+from bot.settings import Settings
+from tests.conftest import KNOWLEDGE, home_of
+from tests.support.running_desk import (
+    EXPOSED,
+    app_with,
+    local_mailbox,
+    mail,
+    running,
+    verbatim_responder,
+)
+from tests.support.waiting import wait_until
+
+UNSURE = "Which law firm advises you about the budget of the marketing team?"
+
+
+class CountingOut(MaildirOut):
+    """Hands a reply over, and counts how often, over all lives of a desk."""
+
+    def __init__(self, app: App, counts: Counter[str]) -> None:
+        super().__init__(app.folder("sent"))
+        self.counts = counts
+
+    @override
+    def send(self, mail: bytes, *, recipient: str) -> None:
+        super().send(mail, recipient=recipient)
+        self.counts[recipient] += 1
+
+
+@pytest.fixture(scope="module")
+def responder(knowledge: Knowledge) -> Responder:
+    return verbatim_responder(knowledge)
+
+
+@pytest.fixture
+def counts() -> Counter[str]:
+    return Counter()
+
+
+@contextmanager
+def desk(home: Path, url: str, responder: Responder, counts: Counter[str]) -> Iterator[App]:
+    settings = Settings(home=home_of(home, index=False), knowledge=KNOWLEDGE, database_url=url)
+    with app_with(settings, responder) as app:
+        app.desk.out = CountingOut(app, counts)
+        yield app
+
+
+def take(app: App, *numbers: int) -> None:
+    """Have the running desk take these mails, until each has its reply or its case."""
+    before = figures(app)["message"]
+    for n in numbers:
+        local_mailbox(app).new.add(mail(EXPOSED if n % 3 else UNSURE, n))
+    finish(app, before + len(numbers))
+
+
+def finish(app: App, messages: int) -> None:
+    """Run the desk until it has so many messages, and nothing of them waits."""
+    moving = (OutboxState.READY, OutboxState.SENDING)
+    with running(app):
+        wait_until(lambda: figures(app)["message"] >= messages)
+        wait_until(lambda: not app.journal.list_undecided())
+        wait_until(lambda: not app.journal.mail_outbox.list_in_state(*moving))
+
+
+def figures(app: App) -> dict[str, int]:
+    rows = app.journal.count_rows()
+    return {name: rows[name] for name in ("message", "escalation", "outbox")}
+
+
+def test_the_drill(
+    database_url: str, tmp_path: Path, responder: Responder, counts: Counter[str]
+) -> None:
+    home, file = tmp_path / "home", tmp_path / "desk.tar.gz"
+    with desk(home, database_url, responder, counts) as app:
+        take(app, 1, 2, 3)
+        with running(app):
+            assert any("3 messages, 1 cases" in line for line in backup(app, file))
+        take(app, 4, 5, 6)
+        full = figures(app)
+        assert len(counts) == full["outbox"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    # The database is lost, the mailbox is not: three mails in it are unknown to the backup.
+    with desk(home, database_url, responder, counts) as app:
+        said = "\n".join(restore(app, file, replace=True))
+        assert "3 mails are taken in again" in said
+        assert figures(app)["message"] == 3
+    with desk(home, database_url, responder, counts) as app:
+        assert app.desk.looks_first
+        finish(app, full["message"])
+        assert figures(app) == full
+        assert set(counts.values()) == {1}, "nobody got a reply twice"
+        assert app.journal.mail_outbox.count_by_state() == {"sent": full["outbox"]}
+        assert app.journal.ledger.check().faults == ()
+        take(app, 7)
+        assert counts["ana7@x.example"] == 1, "a restored desk answers"
+
+
+def test_a_desk_moves_to_another_machine(
+    tmp_path: Path, responder: Responder, counts: Counter[str]
+) -> None:
+    file = tmp_path / "desk.tar.gz"
+    with desk(tmp_path / "one", "", responder, counts) as app:
+        take(app, 1, 3)
+        list(backup(app, file))
+        key = (app.settings.home / "installation.key").exists()
+    with desk(tmp_path / "two", "", responder, counts) as app:
+        list(restore(app, file, replace=False))
+    with desk(tmp_path / "two", "", responder, counts) as app:
+        assert figures(app) == {"message": 2, "escalation": 1, "outbox": 2}
+        assert len(list((app.settings.home / "mail" / "Processed" / "cur").iterdir())) == 2
+        take(app, 2)
+    assert set(counts.values()) == {1}
+    assert not key
+
+
+def test_who_was_erased_since_is_erased_again(
+    tmp_path: Path, responder: Responder, counts: Counter[str]
+) -> None:
+    file = tmp_path / "desk.tar.gz"
+    with desk(tmp_path / "home", "", responder, counts) as app:
+        take(app, 1, 2)
+        list(backup(app, file))
+        with app.mail_archives() as archives:
+            erase(app, find_held(app, archives, ["ana1@x.example"]))
+    with desk(tmp_path / "home", "", responder, counts) as app:
+        assert "1 people were erased again" in "\n".join(restore(app, file, replace=True))
+        with app.mail_archives() as archives:
+            assert find_held(app, archives, ["ana1@x.example"]).count() == {}
+            assert find_held(app, archives, ["ana2@x.example"]).count()
+
+
+def test_a_restore_asks_before_it_replaces_and_refuses_what_is_damaged(
+    tmp_path: Path, responder: Responder, counts: Counter[str]
+) -> None:
+    file = tmp_path / "desk.tar.gz"
+    with desk(tmp_path / "home", "", responder, counts) as app:
+        take(app, 1)
+        list(backup(app, file))
+        with pytest.raises(InputError, match="exists"):
+            list(backup(app, file))
+        with pytest.raises(DeskError, match="--replace"):
+            list(restore(app, file, replace=False))
+        again = desk(tmp_path / "home", "", responder, counts)
+        with running(app), again as second, pytest.raises(DeskError, match="another desk"):
+            list(restore(second, file, replace=True))
+        for name, damage in (("cut", _cut), ("changed", _changed), ("text", _text)):
+            bad = damage(file, tmp_path / name)
+            with pytest.raises(InputError, match=r"no backup|damaged"):
+                list(restore(app, bad, replace=True))
+        assert figures(app)["message"] == 1, "what is here was not touched"
+
+
+def _cut(file: Path, bad: Path) -> Path:
+    bad.write_bytes(file.read_bytes()[:2000])
+    return bad
+
+
+def _changed(file: Path, bad: Path) -> Path:
+    work = bad.with_suffix(".d")
+    with tarfile.open(file) as archive:
+        archive.extractall(work, filter="data")
+    manifest = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
+    name = next(name for name in manifest["files"] if name.startswith("mail/"))
+    (work / name).write_bytes(b"another mail")
+    with tarfile.open(bad, "w:gz") as archive:
+        for path in sorted(work.rglob("*")):
+            archive.add(path, str(path.relative_to(work)), recursive=False)
+    shutil.rmtree(work)
+    return bad
+
+
+def _text(_file: Path, bad: Path) -> Path:
+    bad.write_text("no backup", encoding="utf-8")
+    return bad
