@@ -367,6 +367,8 @@ class App:
             channel=self.settings.slack_channel,
             staff=frozenset(self.settings.slack_people("slack_staff")),
             oncall=self.settings.slack_people("slack_oncall"),
+            contacts=self.settings.contacts,
+            model_price=self.settings.model_price,
         )
         drafter = self._drafter()
         model = (

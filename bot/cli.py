@@ -205,11 +205,15 @@ def queue(arguments: argparse.Namespace) -> int:
 
     app = _app()
     texts = read_staff_texts(app.settings.knowledge)
-    limit = None if arguments.all else cases.QUEUE_LENGTH
+    wanted = cases.read_filter(
+        app.knowledge, unclaimed=arguments.unclaimed, urgent=arguments.urgent,
+        topic=arguments.topic, language=arguments.language, find=arguments.find,
+    )  # fmt: skip
+    asked = (app.journal, texts, app.knowledge, wanted, arguments.page)
     if arguments.json:
-        _print_json(cases.queue_json(app.journal, texts, limit=limit))
+        _print_json(cases.queue_json(*asked))
     else:
-        _print_rows(cases.queue_lines(app.journal, texts, limit=limit))
+        _print_rows(cases.queue_lines(*asked))
     return DONE
 
 
@@ -239,6 +243,22 @@ def decide(arguments: argparse.Namespace) -> int:
         confirm=lambda shown: _agreed(shown, "send this?", unasked=arguments.yes),
     )  # fmt: skip
     _print(done)
+    return DONE
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Say what the desk did: mails, answers, cases, times, topics, the model."""
+    from pathlib import Path
+
+    from bot.commands.report import read_report, report_html, report_markdown
+
+    app = _app()
+    activity = read_report(app, arguments.since)
+    if arguments.html:
+        Path(arguments.html).write_text(report_html(app, activity), encoding="utf-8")
+        _print(f"written to {arguments.html}")
+    else:
+        _print(report_markdown(app, activity))
     return DONE
 
 
@@ -516,9 +536,16 @@ def _parser() -> argparse.ArgumentParser:
     sending = add("send", send, 'incident-desk send "Were my API keys exposed?"')
     sending.add_argument("text", nargs="*")
     sending.add_argument("--from", dest="sender", default="you@example.org")
-    queueing = add("queue", queue, "incident-desk queue")
+    queueing = add("queue", queue, "incident-desk queue --topic password --language German")
     queueing.add_argument("--json", action="store_true", help="for programs")
-    queueing.add_argument("--all", action="store_true", help="every case, not the first 50 only")
+    queueing.add_argument("--unclaimed", action="store_true", help="only cases that nobody has")
+    queueing.add_argument("--urgent", action="store_true", help="only urgent cases")
+    queueing.add_argument("--topic", default="", help="only cases near this heading of the post")
+    queueing.add_argument("--language", default="", help="only cases in this language")
+    queueing.add_argument(
+        "--find", default="", metavar="WORDS", help="open and decided cases with these words"
+    )
+    queueing.add_argument("--page", type=int, default=1, help="of a long list")
     add("case", case, "incident-desk case 3").add_argument("id", type=int)
     deciding = add("decide", decide, "incident-desk decide 3 --approve --yes")
     deciding.add_argument("id", type=int)
@@ -531,6 +558,9 @@ def _parser() -> argparse.ArgumentParser:
         "--anyway", action="store_true", help="send your own text in spite of remarks"
     )
     deciding.add_argument("--yes", action="store_true", help="send the draft without asking")
+    reporting = add("report", report, "incident-desk report --since 7d --html report.html")
+    reporting.add_argument("--since", default="7d", help="a day such as 2026-11-24, or 7d, or 12h")
+    reporting.add_argument("--html", default="", metavar="FILE", help="write a page with plots")
     erasing = add("erase", erase, "incident-desk erase ana@example.org --dry-run")
     exporting = add("export", export, "incident-desk export ana@example.org --out ana")
     for command in (erasing, exporting):

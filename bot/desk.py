@@ -15,8 +15,10 @@ from typing import Protocol
 
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
+from bot.answering.signature import sign_draft, without_signature
 from bot.corpus import Knowledge
 from bot.domain import (
+    NEAR,
     Answer,
     AnswerReason,
     Channel,
@@ -63,6 +65,10 @@ SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAM
 # The user has the text already that the desk would quote.
 TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
+CALL_FIRST = (
+    "case {case} is not answered by a draft: call whoever decides about it, and then write the "
+    "answer in your own words"
+)
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
@@ -165,12 +171,14 @@ class Desk:
             return self.journal.decide(message_id, held, draft=draft, reply=None)
         to_say = _without_announced(response, self.journal.cases.announced_priority(message_id))
         reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
+        open_draft = self._compose_draft(_open_part(response)) if reply else draft
 
         def decide_capped(scope: Scope) -> Decision:
-            return Decision(response=_all_held(response, self._priority_of_cap(scope)))
+            held = _all_held(response, self._priority_of_cap(scope))
+            return Decision(response=held, draft=draft)
 
         decided = self.journal.decide(
-            message_id, response, draft=draft, reply=reply, capped=decide_capped
+            message_id, response, draft=open_draft, reply=reply, capped=decide_capped
         )
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
@@ -239,22 +247,26 @@ class Desk:
         text: str,
         enqueue_job: EnqueueJob | None = None,
         version: str = "",
+        hold_seconds: float = 0,
     ) -> bool:
         """Store a person's decision on a case; return False when somebody was first.
 
-        `text` is what goes to the user, empty to close the case without a mail. With a `version`
-        the case must still have it. InputError for a case that is not open, BlockedError for an
-        approved draft that the desk itself would not send any more.
+        `text` is what goes to the user, empty to close the case without a mail. The mail does not
+        leave within `hold_seconds`, so that it can be taken back. With a `version` the case must
+        still have it. InputError for a case that is not open, BlockedError for an
+        approved draft that the desk itself would not send any more, or whose case needs a call.
         """
         case = self.journal.cases.read(escalation_id)
         if case is None or not case.open:
             raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
+        if action is CaseAction.APPROVED and case.needs_call:
+            raise BlockedError(CALL_FIRST.format(case=escalation_id))
         reply = None
         if text:
             stored = self.journal.read_message(case.message_id)
             turn = "person" + (f":{case.round}" if case.round else "")
-            if action is CaseAction.APPROVED and not self.outbound.check(text).allowed:
-                raise BlockedError(STALE_DRAFT)
+            if action is CaseAction.APPROVED:
+                self._check_draft(text)
             reply = self._compose_personal(stored, text, turn=turn)
         return self.journal.cases.resolve(
             escalation_id,
@@ -263,6 +275,7 @@ class Desk:
             reply=reply,
             enqueue_job=enqueue_job,
             version=version,
+            hold_seconds=hold_seconds,
         )
 
     def request_details(
@@ -442,8 +455,16 @@ class Desk:
         """Return whether a person was asked for earlier: then nothing is sent automatically."""
         return response.silenced or self.journal.cases.has_asked_for_person(message_id)
 
+    def _check_draft(self, draft: str) -> None:
+        """Raise BlockedError for a draft that the desk itself would not send any more."""
+        if not self.outbound.check(without_signature(draft)).allowed:
+            raise BlockedError(STALE_DRAFT)
+
     def _compose_draft(self, response: Response) -> str:
-        """Return what a person may approve: the reply with the candidates of open questions."""
+        """Return what a person may approve: the reply with the candidates of open questions.
+
+        It is signed as a person's answer, and empty where no passage is near to any question.
+        """
         drafted = tuple(
             Answer(
                 question=o.question,
@@ -452,15 +473,25 @@ class Desk:
                 passages=self.responder.complete(o.candidates[:2]),
                 candidates=o.candidates,
             )
-            if isinstance(o, Escalation) and o.candidates
+            if isinstance(o, Escalation) and o.candidates and o.probability >= NEAR
             else o
             for o in response.outcomes
             if o.reason not in TOLD_BEFORE
         )
-        if not drafted:
+        if all(isinstance(o, Escalation) for o in drafted):
             return ""
         text = compose_reply(replace(response, outcomes=drafted, silenced=False), self.knowledge)
-        return text if self.outbound.check(text).allowed else ""
+        if not self.outbound.check(text).allowed:
+            return ""
+        templates = self.knowledge.templates
+        footer = templates.get(response.language, templates["en"]).footer
+        return sign_draft(text, footer, response.language)
+
+
+def _open_part(response: Response) -> Response:
+    """Return the questions for a person alone: what else was asked, the automatic reply says."""
+    waiting = tuple(o for o in response.outcomes if isinstance(o, Escalation))
+    return replace(response, outcomes=waiting, redactions=())
 
 
 def _read_by_person(response: Response, text: str) -> Response:

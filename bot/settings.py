@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot.domain import EscalationReason
 from bot.errors import SettingsError
 from bot.resources import shipped_knowledge
 
@@ -127,6 +128,7 @@ class Settings(BaseSettings):
     slack_channel: str = ""  # id of the private channel that gets the cards
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
+    call: str = ""  # whom staff call: reason=person or group, with semicolons
     telemetry: bool = False  # leaves alone what libraries are told about tracing
     log: str = "INFO"
     # How many days something is kept; 0: for ever.
@@ -276,6 +278,20 @@ class Settings(BaseSettings):
                     "it begins with U or W"
                 )
         return people
+
+    @property
+    def contacts(self) -> dict[EscalationReason, str]:
+        """Return whom staff call, by reason; SettingsError for a reason that there is not."""
+        contacts = {}
+        for each in filter(str.strip, self.call.split(";")):
+            reason, _, who = (part.strip() for part in each.partition("="))
+            if reason not in list(EscalationReason) or not who:
+                raise SettingsError(
+                    f"DESK_CALL: {each.strip()!r} is not REASON=WHO; the reasons are "
+                    f"{', '.join(EscalationReason)}, and several are separated by semicolons"
+                )
+            contacts[EscalationReason(reason)] = who
+        return contacts
 
     def check_slack(self) -> None:
         """Raise SettingsError for Slack settings that are missing or cannot be right."""

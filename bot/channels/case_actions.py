@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bot.desk import Desk
-from bot.domain import EscalationReason
+from bot.domain import NEAR, EscalationReason
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
@@ -29,11 +29,6 @@ DETAILS = (
     "or keys; we never ask for them.\n"
 )
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
-# A draft from the post does not answer these; the texts for staff say whom to ask first.
-NEVER_BY_DRAFT = frozenset({
-    EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
-    EscalationReason.REGULATOR,
-})  # fmt: skip
 
 
 class ReplyKind(StrEnum):
@@ -49,12 +44,14 @@ class CaseActions:
     """The acts on cases of one desk.
 
     `enqueue_job` puts the job that delivers a decision into the transaction that stores it; without
-    it nothing is enqueued. An `actor` is a person's name in the journal. A `version` is that of the
-    case as the person saw it: each act fails, and returns False, where the case has changed since.
+    it nothing is enqueued. A decided mail waits `hold_seconds`, so that it can be taken back. An
+    `actor` is a person's name in the journal. A `version` is that of the case as the person saw it:
+    each act fails, and returns False, where the case has changed since.
     """
 
     desk: Desk
     enqueue_job: "EnqueueJob | None"
+    hold_seconds: float = 0.0
 
     def list_remarks(self, text: str) -> tuple[str, ...]:
         """Return what a person should look at once more before this text goes to a user."""
@@ -77,7 +74,7 @@ class CaseActions:
         """Store a decision; without a text it closes the case and nobody gets a mail."""
         return self.desk.resolve(
             case.id, actor=actor, action=action, text=text, version=version,
-            enqueue_job=self.enqueue_job,
+            enqueue_job=self.enqueue_job, hold_seconds=self.hold_seconds,
         )  # fmt: skip
 
     def claim(self, case: Case, *, actor: str) -> bool:
@@ -90,10 +87,13 @@ class CaseActions:
         return self.desk.journal.cases.reopen(case.id, actor=actor, version=version)
 
 
-def object_to_text(text: str) -> str:
-    """Return why a person's text cannot go out as it is; empty for no reason."""
+def object_to_text(text: str, empty: str = EMPTY_TEXT) -> str:
+    """Return why a person's text cannot go out as it is; empty for no reason.
+
+    `empty` is what is said of a text without a word.
+    """
     if not text.strip():
-        return EMPTY_TEXT
+        return empty
     if len(text) > MAX_CHARACTERS:
         return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
     kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
@@ -108,14 +108,13 @@ def digest_remarks(remarks: Sequence[str]) -> str:
     return hashlib.sha256("|".join(remarks).encode()).hexdigest()[:16] if remarks else ""
 
 
-def can_approve(case: Case) -> bool:
-    """Return whether the draft of this case may be sent as it stands."""
-    return case.drafted and case.reason not in NEVER_BY_DRAFT
-
-
 def draft_chance(case: Case) -> float | None:
     """Return the probability that the weakest part of the draft answers; None without a part."""
-    open_ = [q.probability for q in case.questions if q.kind == "escalation" and q.passages]
+    open_ = [
+        q.probability
+        for q in case.questions
+        if q.kind == "escalation" and q.passages and q.probability >= NEAR
+    ]
     return min(open_, default=None)
 
 
@@ -127,7 +126,7 @@ def is_approve_first(case: Case, green_from: float) -> bool:
     if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
         return False
     chance = draft_chance(case)
-    return can_approve(case) and chance is not None and chance >= green_from
+    return case.can_approve and chance is not None and chance >= green_from
 
 
 def may_act(case: Case, actor: str) -> bool:

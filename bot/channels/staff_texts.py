@@ -72,6 +72,7 @@ class StaffTexts(BaseModel):
     keep_days: int = Field(gt=0)
     quiet: QuietHours
     posts_per_minute: int = Field(gt=0)
+    digest_at: time | None = None
 
     @field_validator("reasons")
     @classmethod

@@ -1,42 +1,60 @@
 """Implements `queue`, `case` and `decide`: lists what waits, shows a case, stores a decision."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.app import App
-from bot.channels.case_actions import NEVER_BY_DRAFT, can_approve
 from bot.channels.slack.mrkdwn import mask_address
+from bot.channels.slack.views.contacts import call_in_words, whom_to_call
+from bot.channels.slack.views.rows import (
+    CaseRow,
+    describe_case,
+    describe_stage,
+    find_language,
+    find_topics,
+    name_topics,
+)
 from bot.channels.staff_texts import StaffTexts, read_staff_texts
+from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
+from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_outbox import NEEDS_PERSON
-from bot.journal.records import QueueRow
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.outbound import text_of
 from bot.policy.staff_remarks import warnings
 from bot.text.printable import printable_line, quote_lines
 
-QUEUE_LENGTH = 50  # cases that `queue` lists without --all; nobody reads more at once
-MAX_FIRST_LINE_CHARACTERS = 90  # of a mail in the list
+CASES_PER_PAGE = 50  # in the list
+EVERY_OPEN_CASE = CaseFilter()
 MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
 Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
 
-def queue_json(journal: Journal, texts: StaffTexts, *, limit: int | None = None) -> dict[str, Any]:
-    """Return what waits for a person as the public JSON: cases by urgency, mails and posts.
+def queue_json(
+    journal: Journal, texts: StaffTexts, knowledge: Knowledge | None = None,
+    wanted: CaseFilter = EVERY_OPEN_CASE, page: int = 1,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what waits for a person as the public JSON: a page of cases, and mails and posts.
 
-    With a `limit` only as many cases; `open` is the number of all.
+    The cases are those that `wanted` lets through, the most urgent first; pages count from 1, and
+    one beyond the last is the last. Without the knowledge a reason stands in the place of a topic.
     """
-    now = datetime.now(UTC)
+    now, topics = journal.clock(), name_topics(knowledge) if knowledge else {}
+    found = journal.cases.find(wanted, limit=CASES_PER_PAGE, page=page)
+    pages = max(1, -(-found.total // CASES_PER_PAGE))
     stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
-        "open": journal.cases.count_open(),
-        "cases": [_row(case, texts, now) for case in journal.cases.list_queue(limit)],
+        "cases": [
+            _row(case, describe_case(case, topics, texts, now))
+            for case in map(journal.cases.read, found.ids)
+            if case
+        ],
+        "total": found.total, "page": max(1, min(page, pages)), "pages": pages,
         "mails": [_mail(send) for send in stuck],
         "posts": [
             {"id": post.id, "case": post.case_id, "fault": post.fault}
@@ -45,26 +63,19 @@ def queue_json(journal: Journal, texts: StaffTexts, *, limit: int | None = None)
     }  # fmt: skip
 
 
-def queue_lines(journal: Journal, texts: StaffTexts, *, limit: int | None = None) -> Iterator[str]:
-    """Yield what waits for a person as lines of text, with a `limit` only as many cases."""
-    waiting = queue_json(journal, texts, limit=limit)
-    if not any(waiting.values()):
-        yield "nothing waits for a person"
+def queue_lines(
+    journal: Journal, texts: StaffTexts, knowledge: Knowledge | None = None,
+    wanted: CaseFilter = EVERY_OPEN_CASE, page: int = 1,
+) -> Iterator[str]:  # fmt: skip
+    """Yield what waits for a person as lines of text; the arguments are those of `queue_json`."""
+    waiting = queue_json(journal, texts, knowledge, wanted, page)
+    if not (waiting["cases"] or waiting["mails"] or waiting["posts"]):
+        yield "nothing waits for a person" if wanted == EVERY_OPEN_CASE else "there is no such case"
         return
     for case in waiting["cases"]:
-        late = "  OVERDUE" if case["overdue"] else ""
-        draft = "draft" if case["draft"] else "no draft"
-        waited = format_age(timedelta(minutes=case["age_minutes"]))
-        yield (
-            f"{case['id']:>4}  {case['priority']:<7}{case['topic']:<32}{waited:>7}{late}"
-            f"  {case['from']}  {draft}"
-        )
-        since = f"  (+{case['later']} since)" if case["later"] else ""
-        yield f"      {case['first_line']}{since}"
-        if case["proof"]:
-            yield f"      {case['proof']}"
-    if more := waiting["open"] - len(waiting["cases"]):
-        yield f"… and {more} more open cases; `incident-desk queue --all` lists them"
+        yield from _case_lines(case)
+    if waiting["pages"] > 1:
+        yield f"page {waiting['page']} of {waiting['pages']}, {waiting['total']} cases: --page N"
     for mail in waiting["mails"]:
         yield f"mail {mail['id']} to {mail['to']} is {mail['state']}: {mail['fault'] or BOUNCED}"
     for post in waiting["posts"]:
@@ -76,24 +87,62 @@ def queue_lines(journal: Journal, texts: StaffTexts, *, limit: int | None = None
     yield "decide with: incident-desk decide ID --approve | --text T | --file F | --dismiss"
 
 
+def read_filter(
+    knowledge: Knowledge, *, unclaimed: bool, urgent: bool, topic: str, language: str, find: str
+) -> CaseFilter:
+    """Return which cases the options of `queue` ask for; InputError where nothing can be meant.
+
+    A search for the words in `find` also finds decided cases.
+    """
+    topics = find_topics(name_topics(knowledge), topic.split()) if topic else None
+    if topics is not None and not topics:
+        raise InputError(f"no topic of the post is called {topic!r}")
+    code = find_language(language)
+    if language and not code:
+        raise InputError(
+            f"there is no language {language!r}; write its name in English or its code"
+        )
+    return CaseFilter(
+        owner="" if unclaimed else None, urgent=urgent, topics=topics, language=code,
+        words=tuple(find.split()), closed=bool(find.split()),
+    )  # fmt: skip
+
+
+def _case_lines(case: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of one case in the list."""
+    left = f"  OVERDUE by {case['left']}" if case["overdue"] else f"  {case['left']} left"
+    yield (
+        f"{case['id']:>4}  {case['urgency']:<8}{case['age']:>7}{left if case['left'] else ''}"
+        f"  {case['topic']}"
+    )
+    has = case["owner"] or case["state"]
+    draft = "draft" if case["draft"] else "no draft"
+    facts = (case["reason_title"], has, case["language_name"], case["from"], draft)
+    yield f"      {'  '.join(fact for fact in facts if fact)}"
+    more = f"  (+{case['later']} since)" if case["later"] else ""
+    yield f"      “{case['words']}”{more}"
+    if case["proof"]:
+        yield f"      {case['proof']}"
+
+
 def case_lines(app: App, case_id: int) -> Iterator[str]:
     """Yield everything about a case as lines of text; InputError when there is no such case."""
     case, texts = _case(app, case_id), read_staff_texts(app.settings.knowledge)
-    yield from map(printable_line, _head(case, texts))
+    yield from map(printable_line, _head(app, case, texts))
     yield from _conversation(app, case)
     yield from _candidates(app, case)
-    if case.drafted and case.open:
+    if case.can_approve and case.open:
         yield from ("", "--- draft", case.draft.rstrip())
     yield from ("", "--- what was done")
     for entry in read_audit(app.journal.engine, case.id):
         yield printable_line(f"{entry.at}  {entry.actor:<10}  {entry.event}")
     if case.open:
         ways = "--text T | --file F | --dismiss"
-        approve = "--approve | " * can_approve(case)
+        approve = "--approve | " * case.can_approve
         yield f"\ndecide with: incident-desk decide {case.id} {approve}{ways}"
 
 
-def _head(case: Case, texts: StaffTexts) -> Iterator[str]:
+def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
     """Yield what the case is: its state, its sender, why it is here, what to do first."""
     reason = texts.reasons[EscalationReason(case.reason)]
     yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
@@ -103,6 +152,8 @@ def _head(case: Case, texts: StaffTexts) -> Iterator[str]:
     rule = case.rule and not case.rule.startswith(NO_RULE)
     yield f"why       {reason.why}" + (f" Rule: {describe_rule(case.rule)}." if rule else "")
     yield f"first     {reason.do}"
+    if case.open and case.needs_call:
+        yield f"call      {_call(app, case)}"
     if case.masked:
         yield f"removed   {', '.join(case.masked)}"
 
@@ -133,6 +184,11 @@ def decide(
     return f"case {case_id} {action}" + (f", {sent} mail sent" if sent else "")
 
 
+def _call(app: App, case: Case) -> str:
+    """Return whom to call about a case."""
+    return call_in_words(whom_to_call(case, app.settings.contacts))
+
+
 def read_text_file(name: str) -> str:
     """Return the text of a file; InputError when it cannot be read or is not UTF-8."""
     try:
@@ -141,14 +197,6 @@ def read_text_file(name: str) -> str:
         raise InputError(f"{name}: {error.strerror or 'cannot be read'}") from None
     except UnicodeDecodeError:
         raise InputError(f"{name}: this is no text in UTF-8") from None
-
-
-def format_age(waited: timedelta) -> str:
-    """Return a duration in its largest useful unit: minutes, hours or days."""
-    minutes = max(0, int(waited.total_seconds() // 60))
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
 
 
 def _case(app: App, case_id: int) -> Case:
@@ -160,11 +208,12 @@ def _case(app: App, case_id: int) -> Case:
 
 def _approve(app: App, case: Case, confirm: Confirm) -> None:
     """Raise InputError or DeskError when the draft of this case is not to be sent."""
-    reason = EscalationReason(case.reason)
-    if reason in NEVER_BY_DRAFT:
+    if case.needs_call:
+        reason = EscalationReason(case.reason)
         texts = read_staff_texts(app.settings.knowledge).reasons[reason]
         raise InputError(
             f"case {case.id} ({texts.title}) is not answered by a draft. {texts.do} "
+            f"Call first: {_call(app, case)}. "
             "Then write with --text or --file, or close it with --dismiss"
         )
     if not case.drafted:
@@ -186,16 +235,14 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 
-def _row(case: QueueRow, texts: StaffTexts, now: datetime) -> dict[str, Any]:
-    due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
-    waited = now - datetime.fromisoformat(case.opened_at)
+def _row(case: Case, row: CaseRow) -> dict[str, Any]:
     return {
-        "id": case.id, "priority": case.priority, "reason": case.reason,
-        "topic": texts.reasons[EscalationReason(case.reason)].title,
+        "id": case.id, "priority": case.priority, "urgency": row.urgency, "reason": case.reason,
+        "reason_title": row.reason, "topic": row.topic, "words": row.words,
         "from": mask_address(case.sender), "proof": case.proof.words, "opened_at": case.opened_at,
-        "age_minutes": max(0, int(waited.total_seconds() // 60)), "due_at": case.due_at,
-        "overdue": due, "owner": case.owner, "draft": case.drafted, "later": case.later,
-        "first_line": case.first_line[:MAX_FIRST_LINE_CHARACTERS],
+        "age": row.age, "due_at": case.due_at, "left": row.left, "overdue": row.overdue,
+        "owner": case.owner, "state": describe_stage(case), "language": case.language,
+        "language_name": row.language, "draft": case.can_approve, "later": case.later,
     }  # fmt: skip
 
 

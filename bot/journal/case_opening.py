@@ -35,14 +35,23 @@ class CaseOpener:
         self._limits = limits
 
     def open(
-        self, db: sql.Connection, message_id: int, priority: Priority, reason: str, draft: str = ""
+        self,
+        db: sql.Connection,
+        message_id: int,
+        priority: Priority,
+        reason: str,
+        *,
+        draft: str = "",
+        topic: str = "",
+        language: str = "",
     ) -> int:
         """Store an escalation of this message and return the number of its case.
 
         It is a new case, or a part of the case that it joins.
 
         `reason` is an `EscalationReason` or the answer reason for a phishing sample; `draft` is the
-        reply that a person may approve, empty where there is none.
+        reply that a person may approve, empty where there is none; `topic` is the id of the nearest
+        passage, empty where none is near.
         """
         case = self._open_case(db, message_id)
         if case:
@@ -53,7 +62,8 @@ class CaseOpener:
         row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
-                draft=storable(draft), opened_at=stamp(self._clock()), **values,
+                draft=storable(draft), opened_at=stamp(self._clock()), topic=topic,
+                language=language, **values,
             )
         ).inserted_primary_key  # fmt: skip
         if case:
@@ -74,7 +84,9 @@ class CaseOpener:
         same = sql.select(escalation.c.id).join(message).where(
             message.c.conversation_id == this.scalar_subquery(), escalation.c.state == "open"
         ).order_by(escalation.c.id)  # fmt: skip
-        case_id = db.execute(same.limit(1)).scalar()
+        case_id = (
+            db.execute(same.limit(1)).scalar() or db.execute(_merged_into(message_id)).scalar()
+        )
         if case_id is None:
             of_anybody = db.execute(
                 open_cases(thread_of(message_id)).limit(MAX_OPEN_CASES_PER_THREAD)
@@ -144,3 +156,17 @@ class CaseOpener:
         if self._limits is None:
             return ""
         return after(self._clock, 60 * self._limits.due_minutes[priority])
+
+
+def _merged_into(message_id: int) -> sql.Select[int]:
+    """Return a query for the open case that staff merged this conversation's case into."""
+    this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
+    target = escalation.alias("target")
+    query = sql.select(target.c.id).select_from(
+        escalation.join(target, target.c.id == escalation.c.case_id).join(
+            message, message.c.id == escalation.c.message_id
+        )
+    )
+    return query.where(
+        message.c.conversation_id == this.scalar_subquery(), target.c.state == "open"
+    ).limit(1)

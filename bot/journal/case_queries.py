@@ -70,22 +70,6 @@ CASE = (
     .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
 )  # fmt: skip
 
-MAX_QUEUE_TEXT = 1_000  # characters of a message that are read for its first line
-_of_case = sql.select(outcome.c.id).where(
-    outcome.c.message_id == escalation.c.message_id, outcome.c.passages != "[]"
-)
-QUEUE = (
-    sql.select(
-        *(escalation.c[name] for name in (
-            "id", "priority", "reason", "opened_at", "due_at", "owner",
-        )),
-        message.c.sender, message.c.headers, message.c.proof, LATER.label("later"),
-        sql.func.substr(message.c.text, 1, MAX_QUEUE_TEXT).label("text"),
-        sql.and_(escalation.c.draft != "", _of_case.exists()).label("drafted"),
-    )
-    .join(message, message.c.id == escalation.c.message_id)
-    .where(escalation.c.state == "open")
-)  # fmt: skip
 STAMPED = CASE.with_only_columns(
     *(escalation.c[name] for name in (
         "id", "message_id", "state", "stage", "priority", "reminders", "version",
@@ -102,6 +86,8 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         return None
     outcomes = sql.select(outcome).where(outcome.c.message_id == row.message_id)
     mails = _mails(db, [row.message_id])
+    replies = _mails(db, [row.message_id], automatic=True)
+    earlier, earlier_action = _earlier(db, row)
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,
@@ -114,6 +100,10 @@ def read_case(db: sql.Connection, case_id: int) -> Case | None:
         decision=_case_decision(row),
         delivery=_delivery(mails.get(row.message_id)), later=row.later,
         later_at=max(row.last or "", row.others_last or ""), round=row.round,
+        topic=row.topic, language=row.language, replied=_delivery(replies.get(row.message_id)),
+        earlier=earlier, earlier_action=earlier_action,
+        joined=row.case_id if row.state == "joined" else None,
+        attachments=tuple(json.loads(row.headers).get("attachments", "").splitlines()),
         erased_at=row.erased_at, folded=row.folded, rank=row.rank,
     )  # fmt: skip
 
@@ -138,12 +128,14 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided or erased at `since` or later, by case id, but for those
-    whose card another one stands for, the most urgent first. No text is read.
+    It covers open cases and those decided, merged or erased at `since` or later, by case id, but
+    for those whose card another one stands for, the most urgent first. No text is read.
     """
+    merged = sql.and_(escalation.c.state == "joined", escalation.c.touched_at >= since)
     recent = sql.or_(
-        escalation.c.state == "open", decision.c.decided_at >= since, message.c.erased_at >= since
-    )
+        escalation.c.state == "open", decision.c.decided_at >= since,
+        message.c.erased_at >= since, merged,
+    )  # fmt: skip
     query = STAMPED.where(recent, sql.not_(is_folded()))
     rows = db.execute(query.order_by(escalation.c.rank, escalation.c.id)).all()
     mails = _mails(db, [row.message_id for row in rows])
@@ -182,10 +174,27 @@ def _stamp(row: Any, mail: Any | None) -> str:
     return json.dumps([version_of(row), *shown, *decided, *sent])
 
 
-def _mails(db: sql.Connection, message_ids: Sequence[int]) -> dict[int, Any]:
-    """Return the newest mail that a person sent in answer to each message, by message id."""
+def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
+    """Return how many other cases the sender of a case has, and how the last decided one ended."""
+    theirs = (
+        sql.select(decision.c.action)
+        .select_from(escalation.join(message, message.c.id == escalation.c.message_id))
+        .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
+        .where(
+            message.c.sender == row.sender, escalation.c.id < row.id, escalation.c.state != "joined"
+        )
+        .order_by(escalation.c.id)
+    )
+    actions = list(db.execute(theirs).scalars())
+    return len(actions), next((str(a) for a in reversed(actions) if a), "")
+
+
+def _mails(
+    db: sql.Connection, message_ids: Sequence[int], *, automatic: bool = False
+) -> dict[int, Any]:
+    """Return the newest mail in answer to each message, by message id: a person's, or our own."""
     query = sql.select(outbox).where(outbox.c.message_id.in_(message_ids))
-    query = query.where(outbox.c.automatic.is_(False)).order_by(outbox.c.id)
+    query = query.where(outbox.c.automatic.is_(automatic)).order_by(outbox.c.id)
     return {row.message_id: row for row in db.execute(query)}
 
 

@@ -7,13 +7,20 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import EscalationReason, Priority, SenderProof
+from bot.domain import EscalationReason, Priority
 from bot.journal.audit import append_audit
-from bot.journal.case_opening import CaseOpener
+from bot.journal.case_lists import (
+    QUEUE_ORDER,
+    CaseFilter,
+    FoundCases,
+    count_languages,
+    count_topics,
+    find_cases,
+)
+from bot.journal.case_opening import JOINED, CaseOpener
 from bot.journal.case_queries import (
     CASE,
     LATER,
-    QUEUE,
     mail_key,
     read_case,
     stamps,
@@ -28,13 +35,21 @@ from bot.journal.records import (
     Case,
     CaseAction,
     CaseChange,
+    OutboxState,
     QueuedCase,
-    QueueRow,
     Reply,
     Stage,
 )
 from bot.journal.slack_outbox import REMINDER, waiting
-from bot.journal.tables import decision, escalation, message, outbox, outcome, slack_outbox
+from bot.journal.tables import (
+    conversation,
+    decision,
+    escalation,
+    message,
+    outbox,
+    outcome,
+    slack_outbox,
+)
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
 
 EnqueueJob = Callable[[sql.Connection, int], None]
@@ -42,8 +57,6 @@ EnqueueJob = Callable[[sql.Connection, int], None]
 
 Its arguments are the connection of that transaction and the id of a conversation or of a case.
 """
-
-QUEUE_ORDER = (escalation.c.rank, escalation.c.opened_at, escalation.c.id)
 
 
 class Cases:
@@ -69,20 +82,6 @@ class Cases:
             for r in rows
         ]  # fmt: skip
 
-    def list_queue(self, limit: int | None = None) -> list[QueueRow]:
-        """Return the open cases in the order of the queue, with a `limit` no more."""
-        with reading(self._engine) as db:
-            rows = db.execute(QUEUE.order_by(*QUEUE_ORDER).limit(limit)).all()
-        return [
-            QueueRow(
-                id=r.id, priority=r.priority, reason=r.reason, sender=r.sender,
-                first_line=next(iter(text_for_staff(r).strip().splitlines()), ""),
-                opened_at=r.opened_at, due_at=r.due_at, owner=r.owner, later=r.later,
-                drafted=bool(r.drafted), proof=SenderProof(r.proof),
-            )
-            for r in rows
-        ]  # fmt: skip
-
     def list_open_ids(self, owner: str | None = None, *, limit: int | None = None) -> list[int]:
         """Return the ids of open cases, the most urgent first and then the oldest.
 
@@ -94,6 +93,18 @@ class Cases:
             query = query.where(escalation.c.owner == owner)
         with reading(self._engine) as db:
             return list(db.execute(query.order_by(*QUEUE_ORDER).limit(limit)).scalars())
+
+    def find(self, wanted: CaseFilter, *, limit: int, page: int = 1) -> FoundCases:
+        """Return a page of the cases that a filter lets through; pages count from 1."""
+        return find_cases(self._engine, wanted, limit=limit, page=page)
+
+    def count_topics(self) -> dict[str, int]:
+        """Return how many open cases each topic has, the most frequent first."""
+        return count_topics(self._engine)
+
+    def count_languages(self) -> dict[str, int]:
+        """Return how many open cases each language has, the most frequent first."""
+        return count_languages(self._engine)
 
     def count_open(self) -> int:
         """Return how many cases are open."""
@@ -140,11 +151,12 @@ class Cases:
         reply: Reply | None,
         enqueue_job: EnqueueJob | None = None,
         version: str = "",
+        hold_seconds: float = 0,
     ) -> bool:
         """Store a person's decision and its mail in one commit; return False if somebody was first.
 
         With a `version` the case must still have that version, and nobody else may own it.
-        `reply` is None to close the case without a mail.
+        `reply` is None to close the case without a mail; a mail waits for `hold_seconds`.
         """
         try:
             with writing(self._engine) as db:
@@ -156,7 +168,8 @@ class Cases:
                 db.execute(decision.insert().values(escalation_id=escalation_id, **values))
                 self._update(db, row, state="decided")
                 if reply:
-                    self._insert_mail(db, row, mail_key(row.id, row.round), reply)
+                    key = mail_key(row.id, row.round)
+                    self._insert_mail(db, row, key, reply, seconds=hold_seconds)
                     if enqueue_job:
                         enqueue_job(db, escalation_id)
                 append_audit(db, now, actor, action, row.message_id)
@@ -235,7 +248,7 @@ class Cases:
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
-            if row is None or row.state == "open" or row.erased_at:
+            if row is None or row.state in ("open", JOINED) or row.erased_at:
                 return False
             if version and version_of(row) != version:
                 return False
@@ -246,11 +259,67 @@ class Cases:
             append_audit(db, self._now(), actor, "reopened", row.message_id)
         return True
 
+    def undo(self, case_id: int, *, actor: str, version: str) -> bool:
+        """Take back the decision of `actor` whose mail has not left; return False if it has.
+
+        The mail is deleted, and the case is open again and belongs to `actor`.
+        """
+        with writing(self._engine) as db:
+            row = self._lock(db, case_id)
+            if row is None or row.actor != actor or version_of(row) != version:
+                return False
+            mail = outbox.c.dedupe_key == mail_key(case_id, row.round)
+            waits = sql.and_(mail, outbox.c.state == OutboxState.READY)
+            if not db.execute(outbox.delete().where(waits)).rowcount:
+                return False
+            db.execute(decision.delete().where(decision.c.escalation_id == case_id))
+            due = self._opener.due_at(Priority(row.priority))
+            values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
+            self._update(db, row, reminders=0, **values)
+            append_audit(db, self._now(), actor, "undone", row.message_id)
+        return True
+
+    def merge(self, case_id: int, into: int, *, actor: str, version: str) -> bool:
+        """Make a case part of another open case of the same sender; return False if it cannot be.
+
+        It is answered with the other one, which becomes as urgent as the more urgent of the two and
+        due no later. Nobody else may own either, and the case must still have `version`.
+        """
+        with writing(self._engine) as db:
+            rows = {number: self._lock(db, number) for number in sorted({case_id, into})}
+            this, other = rows[case_id], rows[into]
+            if this is None or other is None or not _may_merge(this, other, actor, version):
+                return False
+            urgent = max(other, this, key=lambda row: Priority(row.priority).urgency)
+            due = min(filter(None, (this.due_at, other.due_at)), default="")
+            parts = escalation.update().where(escalation.c.case_id == case_id)
+            db.execute(parts.values(case_id=into))
+            self._update(db, this, state=JOINED, case_id=into)
+            self._update(
+                db, other, priority=urgent.priority, reason=urgent.reason, due_at=due, reminders=0
+            )
+            append_audit(db, self._now(), actor, f"merged into:{into}", this.message_id)
+        return True
+
     def has_claimed_case(self, message_id: int) -> bool:
-        """Return whether a person has claimed an open case of this message's thread."""
+        """Return whether a person has claimed an open case of this message's thread.
+
+        A case of the thread that was merged counts as the case that it became a part of.
+        """
+        target = escalation.alias("target")
+        merged = (
+            sql.select(target.c.id)
+            .select_from(escalation.join(target, target.c.id == escalation.c.case_id))
+            .join(message, message.c.id == escalation.c.message_id)
+            .join(conversation)
+            .where(
+                conversation.c.thread == thread_of(message_id), target.c.state == "open",
+                target.c.owner != "",
+            )
+        )  # fmt: skip
         query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
         with reading(self._engine) as db:
-            return db.execute(query.limit(1)).first() is not None
+            return any(db.execute(each.limit(1)).first() is not None for each in (query, merged))
 
     def has_asked_for_person(self, message_id: int) -> bool:
         """Return whether an earlier message of the same conversation asked for a person."""
@@ -318,13 +387,28 @@ class Cases:
         # Reminders that still wait are about the case as it was before this step.
         db.execute(slack_outbox.delete().where(waiting(f"{REMINDER}{row.id}:")))
 
-    def _insert_mail(self, db: sql.Connection, row: Any, key: str, reply: Reply) -> None:
+    def _insert_mail(
+        self, db: sql.Connection, row: Any, key: str, reply: Reply, *, seconds: float = 0
+    ) -> None:
+        """Store a mail that may leave in `seconds`."""
         origin = MailOrigin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
         values = new_outbox_row(origin, reply, automatic=False, now=self._now())
+        values["next_attempt_at"] = after(self._clock, seconds)
         db.execute(outbox.insert().values(values))
 
     def _now(self) -> str:
         return stamp(self._clock())
+
+
+def _may_merge(this: Any, other: Any, actor: str, version: str) -> bool:
+    """Return whether a person may make a case part of another one; both are rows of `CASE`."""
+    both_open = this.id != other.id and this.state == other.state == "open"
+    return (
+        both_open
+        and this.sender == other.sender
+        and _fits(this, actor, version)
+        and other.owner in ("", actor)
+    )
 
 
 def _fits(row: Any, actor: str, version: str) -> bool:

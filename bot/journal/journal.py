@@ -13,6 +13,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain import (
+    NEAR,
     AnswerReason,
     Escalation,
     EscalationReason,
@@ -249,7 +250,8 @@ class Journal:
                 who = self.hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
             if cap and capped:
-                response, reply = capped(cap).response, None
+                held_instead = capped(cap)
+                response, reply, draft = held_instead.response, None, held_instead.draft
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"{CAPPED} cap: {cap}"))
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)
@@ -373,7 +375,10 @@ class Journal:
         waiting = [o for o in response.outcomes if isinstance(o, Escalation)]
         if waiting:
             first = max(waiting, key=lambda escalation: escalation.priority.urgency)
-            return self._opener.open(db, message_id, first.priority, first.reason.value, draft)
+            return self._opener.open(
+                db, message_id, first.priority, first.reason.value, draft=draft,
+                topic=_topic(waiting), language=response.language,
+            )  # fmt: skip
         if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
             # It is answered from the post, and the security team sees what was sent in.
             reason = AnswerReason.PHISHING_SAMPLE.value
@@ -401,6 +406,12 @@ def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> 
         "passages": json.dumps([[p.id, p.version] for p in quoted]),
         "knowledge": response.knowledge,
     }
+
+
+def _topic(waiting: Sequence[Escalation]) -> str:
+    """Return the id of the passage that is nearest to what a person decides; empty for none."""
+    near = (o.candidates[0].id for o in waiting if o.candidates and o.probability >= NEAR)
+    return next(near, "")
 
 
 def _inserted(db: sql.Connection, row: sql.Insert) -> int:

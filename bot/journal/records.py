@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import Response, SenderProof
+from bot.domain import NEVER_BY_DRAFT, Priority, Response, SenderProof
 
 
 class MessageState(StrEnum):
@@ -90,6 +90,7 @@ class Decision:
     """What is to be stored of a message whose reply a cap has held."""
 
     response: Response
+    draft: str = ""  # what a person may approve, where a case opens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,23 +121,6 @@ class QueuedCase:
     due_at: str = ""
     round: int = 0  # how often it was reopened
     later: int = 0  # mails that came since
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueRow:
-    """An open case as a row of the queue, with the first line of its message alone."""
-
-    id: int
-    priority: str
-    reason: str
-    sender: str
-    first_line: str
-    opened_at: str
-    due_at: str
-    owner: str
-    drafted: bool
-    later: int
-    proof: SenderProof = SenderProof.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +200,13 @@ class Case:
     round: int = 0  # how often it was reopened
     folded: int = 0  # further open cases like it, which have no card of their own
     rank: int = 0  # its place in the queue by priority and proof, the least first
+    topic: str = ""  # the id of the nearest passage; empty where none is near
+    language: str = ""
+    replied: Delivery | None = None  # the automatic reply to its first mail, if one went out
+    earlier: int = 0  # other cases of the same sender, and how the last decided one ended
+    earlier_action: str = ""
+    joined: int | None = None  # the case that it is a part of
+    attachments: tuple[str, ...] = ()  # the names of attached files
     erased_at: str = ""  # when everything about the person was erased
 
     @property
@@ -227,6 +218,22 @@ class Case:
     def drafted(self) -> bool:
         """Return whether there is a draft that quotes the post, not only announces a person."""
         return bool(self.draft) and any(a.passages for a in self.questions)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return why a person decides: the reason of the case, then those of its questions."""
+        asked = (each.reason for each in self.questions if each.kind == "escalation")
+        return tuple(dict.fromkeys((self.reason, *asked)))
+
+    @property
+    def needs_call(self) -> bool:
+        """Return whether somebody must be called before anything is written to the user."""
+        return self.priority == Priority.PAGE or not NEVER_BY_DRAFT.isdisjoint(self.reasons)
+
+    @property
+    def can_approve(self) -> bool:
+        """Return whether the draft may go out as it stands, when a person says so."""
+        return self.drafted and not self.needs_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

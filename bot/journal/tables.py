@@ -31,7 +31,7 @@ message = Table(
     Column("raw_ref", String, nullable=False),
     Column("verdict", String, nullable=False),
     Column("rule", String, nullable=False),
-    Column("sender", String, nullable=False),
+    Column("sender", String, nullable=False, index=True),
     Column("headers", String, nullable=False),
     Column("text", String, nullable=False),
     Column("redactions", String, nullable=False),
@@ -88,6 +88,8 @@ escalation = Table(
     Column("page_held_at", String, nullable=False, server_default="", index=True),
     Index("escalation_queue", "state", "rank", "opened_at", "id"),
     Index("escalation_age", "state", "opened_at"),
+    _text("topic"),  # the id of the passage that is nearest to what was asked
+    _text("language"),  # in which the user wrote
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),

@@ -18,6 +18,7 @@ class TranscriptEntry:
     at: str
     text: str = ""
     mail: bytes = b""
+    message_id: int = 0  # of an incoming text
     proof: SenderProof = SenderProof.UNKNOWN
 
 
@@ -33,7 +34,9 @@ class AuditEntry:
 def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
     """Return what both sides wrote and is still kept, in order, without dropped messages."""
     of = _conversation(case_id)
-    theirs = sql.select(message.c.received_at, message.c.text, message.c.proof).where(
+    theirs = sql.select(
+        message.c.received_at, message.c.text, message.c.proof, message.c.id
+    ).where(
         message.c.conversation_id == of, message.c.state != MessageState.DROPPED,
         message.c.text != "",
     )  # fmt: skip
@@ -42,7 +45,9 @@ def read_transcript(engine: Engine, case_id: int) -> list[TranscriptEntry]:
     )
     with reading(engine) as db:
         entries = [
-            TranscriptEntry(at=row.received_at, text=row.text, proof=SenderProof(row.proof))
+            TranscriptEntry(
+                at=row.received_at, text=row.text, proof=SenderProof(row.proof), message_id=row.id
+            )
             for row in db.execute(theirs)
         ]
         entries += [

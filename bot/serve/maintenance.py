@@ -10,6 +10,7 @@ from bot.errors import DeskError
 from bot.infra.jobs import VERSION
 from bot.infra.supervision import Supervisor
 from bot.journal import OutboxState
+from bot.journal.activity import MODEL_USED
 from bot.journal.retention import BATCH
 from bot.ports import MailFolder
 
@@ -52,6 +53,8 @@ class Maintenance:
         self.journal = app.journal
         self.jobs = app.jobs
         self.metrics = metrics
+        self.budget = app.budget
+        self._model_used = (0, 0)  # calls and tokens that were recorded since the start
         self.supervisor = Supervisor()
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
@@ -76,6 +79,7 @@ class Maintenance:
     def stop(self) -> None:
         """Stop both threads after what they are doing now."""
         self.supervisor.stop(STOP_SECONDS)
+        self.supervisor.attempt("recording what the model took", self._record_model_use)
 
     def deregister(self) -> None:
         """Remove this worker from the journal, so that nobody has to wait for its lease."""
@@ -153,6 +157,15 @@ class Maintenance:
             self._tidied = time.monotonic()
             self.jobs.delete_finished()
             self.journal.delete_old_counts()
+            self._record_model_use()
+
+    def _record_model_use(self) -> None:
+        """Record what a language model took since the last time, for digest and report."""
+        used = (self.budget.spent["calls"], self.budget.spent["tokens"])
+        calls, tokens = (now - before for now, before in zip(used, self._model_used, strict=True))
+        if calls:
+            self.journal.append_audit(f"{MODEL_USED}{calls}:{tokens}")
+            self._model_used = used
 
     def _apply_retention(self) -> None:
         """Take one batch of everything that is too old; the next one soon if there is more."""

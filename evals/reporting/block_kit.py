@@ -87,6 +87,15 @@ def _confirmation(button: dict[str, Any]) -> str:
     return f"<div class=plain>↳ {html.escape(button['text']['text'])} asks: {says}</div>"
 
 
+def _menu(element: dict[str, Any]) -> str:
+    """HTML of a menu with what can be chosen in it, as it looks when it is open."""
+    chosen = [html.escape(o["text"]["text"]) for o in element.get("options", ())]
+    says = element.get("placeholder", {}).get("text", "Choose a person")
+    head = "⋯" if element["type"] == "overflow" else f"{html.escape(says)} ▾"
+    listed = "<br>".join(chosen[:6] + ["…"] * (len(chosen) > 6))
+    return f"<button>{head}</button><div class=context>{listed}</div>"
+
+
 def _rich_text(element: dict[str, Any]) -> str:
     inner = html.escape("".join(each["text"] for each in element["elements"]))
     name = "letter" if element["type"] == "rich_text_preformatted" else "said"
@@ -100,6 +109,8 @@ def _element(element: dict[str, Any]) -> str:
         return f"<button class='{element.get('style', '')}'>{label}</button>"
     if kind == "feedback_buttons":
         return "<button>👍 Right</button><button>👎 Wrong</button>"
+    if kind == "overflow" or kind.endswith("select"):
+        return _menu(element)
     if kind == "plain_text_input":
         return f"<textarea>{html.escape(element.get('initial_value', ''))}</textarea>"
     if kind in ("radio_buttons", "checkboxes"):

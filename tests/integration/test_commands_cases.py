@@ -22,6 +22,7 @@ from bot.serve.service import HandledMail
 from bot.settings import Settings, read_settings
 from bot.text.unicode import INVISIBLE
 
+QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 
 
@@ -59,7 +60,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return command
 
 
-def case(desk: App, text: str = UNSURE, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
+def case(desk: App, text: str = QUOTED, n: int = 1, *, subject: str = "", rule: str = "R18") -> int:
     """A case of a held mail, with the draft that the desk makes of it."""
     message_id = desk.desk.store_message(
         ReceivedMessage(
@@ -91,11 +92,26 @@ def test_the_queue_shows_topic_masked_sender_age_first_line_and_draft(desk: App,
     desk.journal.mark_failed(_taken(desk), "broken")
     code, out, _ = run("queue")
     assert code == 0
-    for words in ("held for a person", "unreadable mail", "0 min", "About lawyers", "no draft"):
-        assert words in out
-    assert "a•••@x[.]example  draft" in out
+    for words in (
+        "Held for a person",
+        "0 min",
+        f"“{UNSURE}”",
+        "no draft",
+        "Unreadable mail",
+    ):
+        assert words in out, words
+    assert "English  a•••@x[.]example" in out
     assert "ana1@" not in out
     assert "A second line." not in out
+    for options, shown in (
+        (("--language", "German"), "no such case"), (("--urgent",), "no such case"),
+        (("--find", "LAW firm"), UNSURE), (("--find", "second ana1@x"), UNSURE),
+        (("--find", "no such words"), "no such case"), (("--unclaimed", "--page", "7"), UNSURE),
+    ):  # fmt: skip
+        assert shown in run("queue", *options)[1], options
+    for wrong in (("--topic", "bicycles"), ("--language", "Elvish")):
+        code, _, err = run("queue", *wrong)
+        assert (code, wrong[1] in err) == (2, True)
 
 
 def _taken(desk: App) -> int:
@@ -128,7 +144,7 @@ def test_the_queue_is_json_for_programs(desk: App, run: Run) -> None:
 
 
 def test_a_case_shows_all_of_it(desk: App, run: Run) -> None:
-    number = case(desk, f"{UNSURE}\nA second line.", subject="About lawyers", rule="R7 list")
+    number = case(desk, f"{QUOTED}\nA second line.", subject="About lawyers", rule="R7 list")
     code, out, _ = run("case", str(number))
     assert code == 0
     for words in (

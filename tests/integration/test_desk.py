@@ -14,8 +14,18 @@ from bot.channels.mail import intake
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
+from bot.corpus import Knowledge
 from bot.desk import Desk
-from bot.domain import Answer, AnswerReason, Message, Passage, Response
+from bot.domain import (
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Message,
+    Passage,
+    Priority,
+    Response,
+)
 from bot.errors import BlockedError, InputError
 from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage
 from bot.journal.tables import outbox
@@ -70,16 +80,64 @@ def test_a_duplicate_is_not_taken_twice(desk: Desk) -> None:
 
 
 def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
-    handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
+    handle(desk, received("Were API keys exposed?", verdict="hold"))
     (case,) = desk.journal.cases.list_open()
-    assert "quot" not in case.draft or case.draft
     assert desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=case.draft)
     desk.deliver()
-    assert len(out.sent) == 2
-    assert b"Auto-Submitted" not in out.sent[1][1]
+    assert len(out.sent) == 1
+    assert b"Auto-Submitted" not in out.sent[0][1]
+    sent = text_of(out.sent[0][1])
+    assert "A person on our support team has read and sent this answer." in sent
+    assert "automated desk" not in sent
     assert desk.journal.cases.list_open() == []
     with pytest.raises(InputError, match="no open case"):
         desk.resolve(case.id, actor="bob", action=CaseAction.APPROVED, text="x")
+
+
+def test_no_draft_is_approved_where_somebody_must_be_called(desk: Desk, out: ListOut) -> None:
+    handle(desk, received("I am a journalist with a newspaper. Were API keys exposed?"))
+    (case,) = desk.journal.cases.list_open()
+    assert case.reason == "press"
+    with pytest.raises(BlockedError, match="call whoever decides"):
+        desk.resolve(case.id, actor="eve", action=CaseAction.APPROVED, text=case.draft)
+    assert desk.resolve(case.id, actor="eve", action=CaseAction.EDITED, text="We will call you.")
+    desk.deliver()
+    assert "We will call you." in out.sent[-1][1].decode()
+
+
+def test_a_draft_is_for_what_is_open_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, knowledge: Knowledge
+) -> None:
+    said, near = knowledge.post.passages[5], knowledge.post.passages[17]
+    outcomes = (
+        Answer(
+            question="a?", reason=AnswerReason.PUBLISHED, probability=0.97, passages=(said,),
+            candidates=(said,),
+        ),
+        Escalation(
+            question="b?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL,
+            probability=0.4, candidates=(near,),
+        ),
+    )  # fmt: skip
+    response = Response(outcomes=outcomes, language="en", knowledge=knowledge.version)
+    monkeypatch.setattr(desk.responder, "respond", lambda _message: response)
+    handle(desk, received("a? b?"))
+    (case,) = desk.journal.cases.list_open()
+    read = desk.journal.cases.read(case.id)
+    assert read
+    assert [q.kind for q in read.questions] == ["answer", "escalation"]
+    assert read.replied
+    assert near.text in case.draft
+    assert said.text not in case.draft
+    assert "has read and sent this answer" in case.draft
+
+
+def test_a_question_that_nothing_is_near_to_gets_no_draft(desk: Desk) -> None:
+    handle(desk, received("Which law firm advises you about the budget of the marketing team?"))
+    (case,) = desk.journal.cases.list_open()
+    read = desk.journal.cases.read(case.id)
+    assert read
+    assert (read.draft, read.topic, read.language) == ("", "", "en")
 
 
 def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:

@@ -18,8 +18,9 @@ from bot.app import App
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
+from bot.channels.slack.views.rows import format_age
 from bot.channels.staff_texts import read_staff_texts
-from bot.commands.cases import decide, format_age, queue_lines
+from bot.commands.cases import decide, queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
 from bot.corpus import Knowledge

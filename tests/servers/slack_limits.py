@@ -78,7 +78,7 @@ def _element(found: dict[str, Any]) -> str:
         "a quote is too long": kind == "text" and len(words) > 3000,
         "a choice says too much": any(
             len(o["text"]["text"]) > 75 or len(o["value"]) > 150 for o in found.get("options", [])
-        ) or len(found.get("options", [])) > 10,
+        ) or len(found.get("options", [])) > (100 if str(kind).endswith("_select") else 10),
         "a field holds too much": len(found.get("initial_value", "")) > 3000,
         "an id is too long": max(len(str(found.get(i, ""))) for i in ("action_id", "block_id")) > 255,
     }  # fmt: skip

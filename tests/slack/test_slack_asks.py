@@ -131,6 +131,9 @@ def test_sharing_where_others_read_is_refused(stand: Stand) -> None:
     [
         ("queue", "What waits for a person (1)"), ("mine", "You have none"), ("case 1", "Claim"),
         ("case 77", "no such case"), ("case x", "no such case"), ("help", "Slash commands do not work"),
+        ("queue urgent", "waits for a person, urgent (0)"), ("queue nonsense", "I do not know"),
+        ("queue language english unclaimed 3", "person, English, unclaimed (1)"), ("find LAW firm", "Cases with"),
+        ("find", "Write what to look for"), ("find no such words", "There is none"),
         ("", "Slash commands do not work"), ("ask", "Slash commands do not work"),
     ],
 )  # fmt: skip
@@ -193,6 +196,24 @@ def test_home_shows_mine_and_what_nobody_has_and_follows(stand: Stand) -> None:
     stand.slack._homes_refreshed_at = 0.0
     stand.until(lambda: "Your cases (1)" in json.dumps(stand.side.homes[ALICE]))
     assert EVE not in stand.side.homes
+
+
+def test_home_lists_what_is_chosen_there(stand: Stand) -> None:
+    stand.case()
+    stand.side.event({"type": "app_home_opened", "user": ALICE, "tab": "home"})
+    stand.until(lambda: "Nobody has these (1)" in json.dumps(stand.side.homes))
+    for action, value, shown in (
+        ("list_urgent", "urgent", "What waits for a person, urgent (0)"),
+        ("list_language", "en", "What waits for a person, English (1)"),
+        ("list_on", "2", "What waits for a person, English (1)"),
+        ("list_mine", "mine", "Your cases (0)"), ("list_topic", "gone", "gone (0)"),
+        ("list_usual", "usual", "Nobody has these (1)"),
+    ):  # fmt: skip
+        stand.side.click(ALICE, action, value)
+        stand.until(lambda: shown in json.dumps(stand.side.homes[ALICE], ensure_ascii=False))  # noqa: B023 - called here
+        assert ("Nobody has these" in json.dumps(stand.side.homes[ALICE])) == (
+            action == "list_usual"
+        )
 
 
 def test_feedback_becomes_a_candidate_that_evals_can_take(stand: Stand, tmp_path: Path) -> None:

@@ -61,10 +61,16 @@ def case(stage: Stage = Stage.OPEN, **more: object) -> Case:
     return Case(**(told | more))  # type: ignore[arg-type]
 
 
-def asked(*passages: str) -> CaseQuestion:
+def asked(*passages: str, text: str = "?") -> CaseQuestion:
     found = passages or ("faq-mixpanel-removed-openai-products",)
     return CaseQuestion(
-        text="?", kind="escalation", reason="unsure", probability=0.62, passages=found
+        text=text, kind="escalation", reason="unsure", probability=0.62, passages=found
+    )
+
+
+def answered(text: str = "Were keys exposed?") -> CaseQuestion:
+    return CaseQuestion(
+        text=text, kind="answer", reason="published", probability=0.97, passages=("x",)
     )
 
 
@@ -72,10 +78,13 @@ def states() -> list[Case]:
     """Every stage, with what belongs to it."""
     me = "slack:U0ALICE"
     found = [
-        case(), case(reminders=2, priority="page", reason="danger"), case(masked=("api_key",)),
+        case(), case(reminders=2, priority="page", reason="danger"), case(reason="press"), case(masked=("api_key",)),
+        case(questions=(answered(), asked(text="And which law firm?")), replied=Delivery(state=OutboxState.SENT, at=AT), earlier=2, earlier_action="edited", attachments=("a.pdf", "b.png")),
+        case(replied=Delivery(state=OutboxState.SENT, at=AT), draft="", questions=(), earlier=1),
         case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
+        case(Stage.CLOSED, joined=3),
         case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),
         case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.DISMISSED, actor="terminal", at=AT)),
     ]  # fmt: skip
@@ -115,12 +124,12 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
     assert limits(drawn.blocks) == ""
     kinds = [b.get("block_id") or b["type"] for b in drawn.blocks]
     assert kinds[:3] == ["header", "standing", "context"]
-    assert kinds[-2:] == ["decide", "handle"]
+    assert kinds[-2:] == (["divider", "decide"] if each.joined else ["decide", "handle"])
     assert ("approve" in json.dumps(drawn.blocks)) == (
-        each.open and bool(each.questions) and len(each.draft) < 5000
+        each.open and each.can_approve and len(each.draft) < 5000
     )
     assert ("Review & send" in json.dumps(drawn.blocks)) == (len(each.draft) > 5000)
-    assert ("Reopen" in json.dumps(drawn.blocks)) != each.open
+    assert ("Reopen" in json.dumps(drawn.blocks)) == (not each.open and not each.joined)
     assert "ana" not in drawn.text
     assert "ana@" not in "".join(texts(drawn.blocks))
     assert drawn.text.startswith("Case 12, ")
@@ -256,18 +265,65 @@ def test_green_is_what_comes_first(cards: Cards) -> None:
         text="?", kind="escalation", reason="unsure", probability=0.04, passages=("x",)
     )
     assert green(case(questions=(doubtful,))) == ["claim"]
-    assert "Fewer than 1 in 10" in json.dumps(cards.render(case(questions=(doubtful,))).blocks)
+    assert "in 10 drafts" not in json.dumps(cards.render(case(questions=(doubtful,))).blocks)
     assert green(case(questions=(), draft="")) == ["claim"]
     assert green(case(Stage.CLAIMED, owner="slack:U0ALICE", reason="danger")) == []
     assert green(case(Stage.WAITING, owner="slack:U0ALICE")) == []
-    asks = json.dumps(cards.render(case(reason="danger")).blocks)
-    assert asks.count("Call the incident lead before you write") == 2, "on the card and once more"
+    asks = json.dumps(cards.render(case(reason="phishing_sample")).blocks)
+    assert asks.count("Do not open its links") == 2, "on the card and once more"
+
+
+@pytest.mark.parametrize(
+    ("more", "called"),
+    [
+        ({"reason": "press"}, "<!subteam^S0PRESS>"),
+        ({"reason": "legal"}, "Dana &lt;Reed&gt;"),
+        ({"reason": "regulator"}, "nobody is named for this (DESK_CALL"),
+        ({"reason": "takeover", "priority": "page"}, "<@U0BOB>"),
+        ({"questions": (CaseQuestion(text="?", kind="escalation", reason="press", probability=0.9, passages=("x",)),)}, "<!subteam^S0PRESS>"),
+    ],
+)  # fmt: skip
+def test_where_somebody_must_be_called_no_draft_is_offered(
+    knowledge: Knowledge, more: dict[str, object], called: str
+) -> None:
+    contacts = {EscalationReason.PRESS: "S0PRESS", EscalationReason.LEGAL: "Dana <Reed>"}
+    each = case(Stage.OPEN, **more)
+    drawn = Cards(knowledge, WORDS, 0.9, contacts=contacts, oncall=("U0BOB",)).render(each)
+    shown = json.dumps(drawn.blocks, ensure_ascii=False)
+    assert f"*Call first:* {called}" in shown
+    assert "approve" not in shown
+    assert each.draft not in "".join(texts(drawn.blocks))
+    assert limits(drawn.blocks) == ""
 
 
 def test_a_probability_is_said_as_people_count(cards: Cards) -> None:
     shown = json.dumps(cards.render(case()).blocks)
     assert "About 6 in 10 drafts like this one answer the question (62%)" in shown
     assert "sends from 90%" in shown
+
+
+def test_a_card_says_what_was_sent_and_what_is_open(cards: Cards) -> None:
+    sent = Delivery(state=OutboxState.SENT, at=AT)
+    each = case(
+        questions=(answered(), asked(text="Which law firm? evil.example"), *[asked(text="More?")] * 9),
+        replied=sent, earlier=3, earlier_action="not_ours", attachments=("bill.pdf", "<!here>.png"),
+    )  # fmt: skip
+    drawn = cards.render(each)
+    shown = "".join(texts(drawn.blocks))
+    for words in (
+        "*Already sent*, <!date", "the desk's answer to", "• Were keys exposed?", "*Still open:*",
+        "• Which law firm? evil[.]example", "… and 4 more", "*Draft* for what is open",
+        "The same sender has 3 earlier cases*; of the last decided one: we closed it as not ours",
+        "2 attached: bill[.]pdf",
+    ):  # fmt: skip
+        assert words in shown, words
+    hostile(drawn.blocks)
+    assert limits(drawn.blocks) == ""
+    handed = "".join(texts(cards.render(case(replied=sent, draft="")).blocks))
+    assert "that a person will answer." in handed
+    assert "Still open" not in handed
+    assert "No published sentence is near" in handed
+    assert "Already sent" not in "".join(texts(cards.render(case()).blocks))
 
 
 def test_a_held_case_names_its_rule(cards: Cards) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -17,7 +18,7 @@ from bot.channels.slack.suggestions import render_suggestion
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, build_home, list_cases
+from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, HomeList, build_home, list_cases
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
@@ -38,11 +39,12 @@ from bot.journal.statistics import DailyStatistics
 from bot.llm.suggestion import SuggestedSentence, Suggestion, Support
 from bot.outbound import Outbound
 from tests.servers.slack_limits import limits, texts, view_limits, walk
-from tests.slack.test_slack_cards import AT, HOSTILE, LONG, WORDS, case, hostile
+from tests.slack.test_slack_cards import AT, BAIT, HOSTILE, LONG, WORDS, case, hostile
 
 ANY = st.one_of(HOSTILE, LONG, st.text(max_size=4_000))
 ME = "slack:U0ALICE"
 LOADED = settings(max_examples=40)
+NOW = datetime.fromisoformat(AT) + timedelta(hours=3)
 NUMBERS = DailyStatistics(messages=9, answered=5, decided=2, open=60)
 
 
@@ -68,6 +70,15 @@ def pages(case: Case, after: list[FollowUpMessage]) -> Iterator[modals.View]:
     while view["callback_id"] == "page":
         view = case_reader.full_case(case, after, json.loads(view["private_metadata"])["page"])
         yield view
+
+
+def home_list(mine: CasePage, unclaimed: CasePage, chosen: str = "") -> HomeList:
+    """The lists of App Home, with as many topics and languages as a menu may have."""
+    lists = [("Yours", mine, "You have none."), ("Nobody's", unclaimed, "Nothing waits.")]
+    return HomeList(
+        lists=lists[bool(chosen) :], chosen=chosen, languages={"de": 5, "zz": 1},
+        topics={f"passage-{n}": n for n in range(120)},
+    )  # fmt: skip
 
 
 def quoted(found: object, kind: str) -> str:
@@ -201,24 +212,24 @@ def test_no_text_breaks_what_the_thread_tells(text: str, draft: str) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, CASES_PER_PAGE, CASES_PER_PAGE + 1, 200])
 def test_lists_say_how_many_more_there_are(cards: Cards, count: int) -> None:
-    each = [case(id=n, owner=ME, reminders=n % 2) for n in range(1, min(count, CASES_PER_PAGE) + 1)]
+    each = [
+        case(id=n, owner=ME, reminders=n % 2, text=f"{BAIT} " * 30, language="de", topic="x")
+        for n in range(1, min(count, CASES_PER_PAGE) + 1)
+    ]
     page = CasePage(cases=each, total=count)
     health = [
         HealthLine(name="slack", good=True, says="the line is open"),
         HealthLine(name="posts", good=False, says="2 <lost>"),
     ]
-    view = build_home(
-        cards,
-        mine=page,
-        unclaimed=page,
-        numbers=NUMBERS,
-        knowledge="abc",
-        health=health,
-        taking=True,
-    )
-    assert view_limits(view) == ""
-    hostile(view["blocks"])
-    blocks = list_cases(cards, page, "The queue", "Nothing waits", "/incident queue")
+    told: dict[str, Any] = {"now": NOW, "numbers": NUMBERS, "knowledge": "abc", "health": health}
+    view = build_home(cards, home_list(page, page), **told, taking=True)
+    chosen = build_home(cards, home_list(page, page, "urgent"), **told, taking=True)
+    for drawn in (view, chosen):
+        assert view_limits(drawn) == ""
+        hostile(drawn["blocks"])
+        assert "There is more than fits here" not in json.dumps(drawn)
+    assert ("list_on" in json.dumps(chosen)) == (count > CASES_PER_PAGE)
+    blocks = list_cases(cards, page, "The queue", "Nothing waits", "/incident queue", now=NOW)
     assert limits(blocks) == ""
     shown = json.dumps(blocks, ensure_ascii=False)
     assert f"The queue ({count})" in shown
@@ -233,9 +244,11 @@ def test_home_tells_of_mail_and_model(cards: Cards) -> None:
     bad = DailyStatistics(
         messages=9, answered=5, decided=2, open=6, last_in=AT, last_out=AT, waiting=2, failed=1
     )
-    told: dict[str, Any] = {"mine": none, "unclaimed": none, "knowledge": "abc"}
+    told: dict[str, Any] = {"now": NOW, "knowledge": "abc"}
+    shown = home_list(none, none)
     well = json.dumps(
-        build_home(cards, **told, numbers=NUMBERS, health=[], taking=True), ensure_ascii=False
+        build_home(cards, shown, **told, numbers=NUMBERS, health=[], taking=True),
+        ensure_ascii=False,
     )
     assert "🟢 *mail in*: mail is taken" in well
     assert "🟢 *mail out*" in well
@@ -243,7 +256,8 @@ def test_home_tells_of_mail_and_model(cards: Cards) -> None:
     assert "Last mail" not in well
     model = HealthLine(name="model", good=False, says="is not asked")
     ill = json.dumps(
-        build_home(cards, **told, numbers=bad, health=[model], taking=False), ensure_ascii=False
+        build_home(cards, shown, **told, numbers=bad, health=[model], taking=False),
+        ensure_ascii=False,
     )
     assert "🔴 *mail in*: no mail can be taken" in ill
     assert "🔴 *mail out*: 2 wait for the mail server, 1 of today did not go out" in ill

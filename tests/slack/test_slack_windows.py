@@ -203,7 +203,7 @@ def test_lists_go_on_page_by_page(stand: Stand) -> None:
         assert "What waits for a person (17)" in shown
         assert shown.count("Show all") == 2
     stand.side.event({"type": "app_home_opened", "user": ALICE, "tab": "home"})
-    stand.until(lambda: "2 more: `/incident queue`" in json.dumps(stand.side.homes))
+    stand.until(lambda: "2 more: choose a list above" in json.dumps(stand.side.homes))
 
 
 def test_a_pasted_secret_is_told_once_and_without_its_value(stand: Stand) -> None:

@@ -28,8 +28,8 @@ class ListOut:
 class Time:
     """A clock that stands still until it is moved."""
 
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    def __init__(self, now: datetime = datetime(2026, 1, 5, 9, tzinfo=UTC)) -> None:
+        self.now = now
 
     def __call__(self) -> datetime:
         return self.now

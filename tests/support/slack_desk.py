@@ -22,7 +22,7 @@ from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
 from tests.support.environments import untraced
 from tests.support.ports import free_port
-from tests.support.slack_stand import UNSURE, Watching, filled
+from tests.support.slack_stand import DOUBTFUL, Watching, filled
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +109,7 @@ class Process(Watching):
     def mail(self) -> None:
         """A user writes."""
         settings = Settings(smtp_port=int(str(self.order["port"])), address=DESK)
-        self.does(lambda: send(settings, UNSURE, sender=USER))
+        self.does(lambda: send(settings, DOUBTFUL, sender=USER))
 
     def sent(self) -> list[str]:
         """The mails that went out."""

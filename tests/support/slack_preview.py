@@ -1,17 +1,21 @@
 """Every state of card, window and App Home as a page to look at: python -m tests.support.slack_preview FILE"""
 
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.channels.case_actions import DETAILS
+from bot.channels.slack.digest import render_digest
 from bot.channels.slack.pasted_secrets import render_notice as pasted_note
 from bot.channels.slack.suggestions import render_suggestion
-from bot.channels.slack.views import case_reader, modals
+from bot.channels.slack.views import case_reader, modals, staff_windows
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.home import CasePage, build_home, list_cases
+from bot.channels.slack.views.home import CasePage, HomeList, build_home, list_cases
 from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import load
+from bot.corpus.snippets import read_snippets
 from bot.domain import (
     Answer,
     AnswerReason,
@@ -24,16 +28,27 @@ from bot.domain import (
     Response,
 )
 from bot.journal import Stage
+from bot.journal.activity import Activity, ThinTopic
 from bot.journal.pasted_secrets import PastedSecretMessage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
+from bot.journal.transcript import TranscriptEntry
 from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
-from tests.slack.test_slack_cards import AT, BAIT, case, states
+from tests.slack.test_slack_cards import AT, BAIT, asked, case, states
 
-COLUMNS = "body{columns:2;column-gap:24px}"
+NOW = datetime.fromisoformat(AT) + timedelta(hours=3)
+ACTIVITY = Activity(
+    since=AT, until=AT, messages=212, answered=150, handed_over=48, decided=41, minutes=(4, 22, 190), open=11,
+    oldest=7, oldest_at=AT, wrong=2, model_calls=97, model_tokens=81_000, days=(),
+    topics=(
+        ThinTopic(passage="faq-need-reset-password-rotate-api", handed_over=12, answered=31),
+        ThinTopic(passage="introduction-breach-openai-systems-chat-api", handed_over=7, answered=2),
+    ),
+)  # fmt: skip
+COLUMNS = "@media(min-width:900px){body{columns:2;column-gap:24px}}"
 
 
 def page() -> str:
@@ -61,7 +76,7 @@ def page() -> str:
             actions=words.actions, kind="edit",
         ),
         "snooze": modals.choose_snooze(one, words.snooze_minutes),
-        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full_case(one, []), "wrong": modals.report_wrong_answer(1),
+        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full_case(one, [], transcript=[TranscriptEntry(at=AT, text="Were chats read?"), TranscriptEntry(at=AT, mail=b"\n\nNo."), TranscriptEntry(at=AT, message_id=7)]), "wrong": modals.report_wrong_answer(1),
     }  # fmt: skip
     found += [render_article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -90,15 +105,62 @@ def page() -> str:
             says="is not asked, its calls of this hour are spent; the desk decides alone",
         ),
     ]
+    told: dict[str, Any] = {
+        "now": NOW,
+        "numbers": numbers,
+        "knowledge": "4f1c2a9b8d7e",
+        "health": health,
+    }
+    urgent = home_list(
+        CasePage(cases=[], total=0),
+        CasePage(
+            cases=[
+                case(
+                    reminders=1,
+                    owner="slack:U0ALICE",
+                    language="de",
+                    topic="faq-need-reset-password-rotate-api",
+                    questions=(
+                        asked(
+                            text="Muss ich jetzt mein Kennwort ändern, obwohl ich noch keine Nachricht von Ihnen bekommen habe?"
+                        ),
+                    ),
+                )
+            ]
+            * 15,
+            total=400,
+            number=3,
+        ),
+        "urgent",
+    )
+    view = build_home(cards, urgent, **told, taking=True)
+    found.append(render_article("App Home, urgent cases", view["blocks"], view))
     view = build_home(
-        cards, mine=CasePage(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
-        unclaimed=CasePage(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
-        numbers=numbers, knowledge="4f1c2a9b8d7e", health=health, taking=False,
+        cards, home_list(
+            CasePage(cases=[case(Stage.CLAIMED, owner="slack:U0ALICE")], total=1),
+            CasePage(cases=[case(reminders=1), case(priority="page", reason="danger")], total=40),
+        ),
+        **told, taking=False,
     )  # fmt: skip
     found.append(render_article("App Home", view["blocks"], view))
     found += _more(cards)
     body = "\n".join(found)
-    return f"<!doctype html><meta charset=utf-8><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
+    return f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
+
+
+def home_list(mine: CasePage, unclaimed: CasePage, chosen: str = "") -> HomeList:
+    """The lists of App Home, with topics and languages to choose from."""
+    lists = [
+        ("Your cases", mine, "You have none."),
+        ("Nobody has these", unclaimed, "Nothing waits."),
+    ]
+    topics = {
+        "faq-openai-passwords-api-keys-payment": 12,
+        "introduction-breach-openai-systems-chat-api": 3,
+    }
+    return HomeList(
+        lists=lists[bool(chosen) :], chosen=chosen, topics=topics, languages={"de": 5, "zz": 1}
+    )
 
 
 def _more(cards: Cards) -> list[str]:
@@ -110,9 +172,22 @@ def _more(cards: Cards) -> list[str]:
     long = case_reader.full_case(
         case(text="A long story. " * 2_000), [FollowUpMessage(id=1, text="And more.")]
     )
-    lists = list_cases(cards, queue, "What waits for a person", "Nothing.", "/incident queue")
+    lists = list_cases(
+        cards, queue, "What waits for a person", "Nothing.", "/incident queue", now=NOW
+    )
+    alike = [one for one in states() if one.open]
+    acts = {
+        "assign": staff_windows.assign_case(bad),
+        "saved reply": staff_windows.choose_snippet(bad, read_snippets(KNOWLEDGE)),
+        "merge": staff_windows.choose_merge(bad, alike[:2]),
+        "several": staff_windows.choose_cases(bad, alike, "Were passwords exposed?", text="Dear all, …"),
+        "several, check": staff_windows.confirm_several(12, alike, text="Dear all, we name no law firm.", text_id=1, warnings=["it names evil.example"]),
+    }  # fmt: skip
+    digest = render_digest(ACTIVITY, cards.topics, 2.0, NOW)
+    shown = [render_article(name, view["blocks"], view) for name, view in acts.items()]
     note = pasted_note(PastedSecretMessage(message_id=1, kinds=("api_key",)))
     return [
+        *shown, render_article("the digest of a morning", digest.blocks),
         render_article("queue", lists), render_article("a pasted secret", note.blocks),
         render_article("a hostile mail", cards.render(bad).blocks), render_article("a long mail", long["blocks"], long),
     ]  # fmt: skip

@@ -54,7 +54,9 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
         bot_token=order["bot"], app_token=order["app"], signing_secret=order["secret"],
         channel=order["channel"], staff=frozenset(order["staff"]), base_url=order["base"],
     )  # fmt: skip
-    pace = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
+    pace = SlackIntervals(
+        post=0.02, compare=0.05, socket=0.1, repair=0.2, undo=0.0, backoff=(0.05,)
+    )
     given: Parts = {"knowledge": responder.knowledge, "responder": responder}
     if order.get("own_index"):
         given = {}

@@ -21,8 +21,9 @@ from tests.support.desk_messages import handle, received
 from tests.support.fakes import ListOut
 from tests.support.waiting import wait_until
 
-FAST = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, backoff=(0.05,))
+FAST = SlackIntervals(post=0.02, compare=0.05, socket=0.1, repair=0.2, undo=0.0, backoff=(0.05,))
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
+DOUBTFUL = "Were the passwords of my printer exposed?"  # a passage is near, and may not answer it
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 
 
@@ -49,9 +50,9 @@ class Stand(Watching):
         self.slack.wake()
         return self.desk.journal.cases.list_open()[-1].id
 
-    def held(self, text: str = QUOTED, key: str = "k1") -> int:
+    def held(self, text: str = QUOTED, key: str = "k1", **more: Any) -> int:
         """A case with a draft that answers."""
-        return self.case(text, key, verdict="hold")
+        return self.case(text, key, verdict="hold", **more)
 
     def read(self, case_id: int) -> Case:
         case = self.desk.journal.cases.read(case_id)
@@ -98,6 +99,7 @@ def standing(
     wait: bool = True,
     staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
     model: SuggestionModel | None = None,
+    undo: float = 0.0,
 ) -> Iterator[Stand]:
     """A desk that works until the end of the block."""
     out = ListOut()
@@ -111,7 +113,7 @@ def standing(
         signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, intervals=FAST, model=model)
+    slack = Slack(access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model)
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

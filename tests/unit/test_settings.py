@@ -102,3 +102,12 @@ def test_what_nobody_asked_for_is_not_missed() -> None:
     assert Settings(slack_bot_token=SecretStr("x"), slack_app_token=SecretStr("y")).missing == {
         "DESK_SLACK_BOT_TOKEN": ("slack_channel", "slack_staff")
     }
+
+
+def test_contacts_are_read_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_CALL", " press=S0PRESS; legal = Dana Reed, +1 555 0100;")
+    assert read_settings().contacts == {"press": "S0PRESS", "legal": "Dana Reed, +1 555 0100"}
+    for wrong in ("pres=Dana", "press", "press="):
+        monkeypatch.setenv("DESK_CALL", wrong)
+        with pytest.raises(SettingsError, match=r"DESK_CALL.*REASON=WHO.*press"):
+            _ = read_settings().contacts

@@ -1,10 +1,10 @@
 """Defines what the Slack channel is configured with: workspace, people, intervals and a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.channels.slack.client import BASE
-from bot.domain import HealthLine
+from bot.domain import EscalationReason, HealthLine
 from bot.llm.budget import NOT_ASKED
 from bot.llm.suggestion import Suggestion
 
@@ -19,6 +19,8 @@ class SlackAccess:
     channel: str
     staff: frozenset[str]
     oncall: tuple[str, ...] = ()
+    contacts: Mapping[EscalationReason, str] = field(default_factory=dict)  # whom staff call
+    model_price: float = 0.0  # for a million tokens; 0 where it is not set
     base_url: str = BASE
 
 
@@ -52,5 +54,6 @@ class SlackIntervals:
     compare: float = 1.0  # between two comparisons of the cards with the journal
     socket: float = 1.0  # between two looks at the connection of Socket Mode
     repair: float = 30.0  # before a post is tried again that the set-up did not allow
+    undo: float = 10.0  # that a mail of a person waits before it leaves
     # Before each further attempt of a post.
     backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

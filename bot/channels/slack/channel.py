@@ -19,6 +19,7 @@ from bot.channels.slack.bolt_app import SlackGateway, Socket
 from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.context import HandlerContext
+from bot.channels.slack.digest import Digests
 from bot.channels.slack.events import ACT, ASK
 from bot.channels.slack.handlers.buttons import ButtonHandler
 from bot.channels.slack.handlers.modal_submissions import ModalHandler
@@ -77,13 +78,19 @@ class Slack:
         )
         self.channel_permissions = ChannelPermissions(self.client, self.texts.channel_seconds)
         threshold = desk.responder.judge.threshold_for("en")
-        self.cards = Cards(desk.knowledge, self.texts, threshold)
+        self.cards = Cards(
+            desk.knowledge, self.texts, threshold,
+            contacts=access.contacts, oncall=access.oncall,
+        )  # fmt: skip
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,
             answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
             channel=access.channel, rated_answers_path=home / "candidates.jsonl",
-            actions=CaseActions(desk=desk, enqueue_job=enqueue_job), wake=self.wake,
+            actions=CaseActions(
+                desk=desk, enqueue_job=enqueue_job, hold_seconds=self.intervals.undo
+            ),
+            enqueue_job=enqueue_job, undo_seconds=self.intervals.undo, wake=self.wake,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)
@@ -93,6 +100,10 @@ class Slack:
         self.secret_notices = PastedSecretNotices(
             self.journal, access.channel, self.texts.home_seconds
         )
+        self.digests = Digests(
+            self.journal, self.texts, channel=access.channel, topics=self.cards.topics,
+            price=access.model_price,
+        )  # fmt: skip
         self.outbox_worker = OutboxWorker(
             self.journal, self.client, self.channel_permissions, post_interval=self.intervals.post,
             posts_per_minute=self.texts.posts_per_minute, repair_seconds=self.intervals.repair,
@@ -251,6 +262,7 @@ class Slack:
             self._safely("channel", self._check_channel)
             self._safely("cards", self.card_sync.sync)
             self._safely("notes", self.secret_notices.enqueue_due)
+            self._safely("digest", self.digests.enqueue_due)
             self._safely("post", self.outbox_worker.drain)
             self._safely("home", self._refresh_homes)
             self._safely("tidy", self._requeue_failed)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.channels.case_actions import CaseActions
 from bot.channels.slack.client import Client
@@ -20,6 +20,9 @@ from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal.slack_records import SlackEvent
 
+if TYPE_CHECKING:
+    from bot.journal.cases import EnqueueJob
+
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
 # The kinds of events that happen in a channel where others may read along.
@@ -31,7 +34,9 @@ class HandlerContext:
     """The parts that every handler works with.
 
     `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
-    `actions` does what a person decides, and `wake` wakes the threads.
+    `actions` does what a person decides, `enqueue_job` puts a job into the transaction that needs
+    it, `undo_seconds` is how long a mail of a person waits so that it can be taken back, and `wake`
+    wakes the threads.
     """
 
     desk: Desk
@@ -44,6 +49,8 @@ class HandlerContext:
     channel: str
     rated_answers_path: Path
     actions: CaseActions
+    enqueue_job: "EnqueueJob | None"
+    undo_seconds: float
     wake: Callable[[], None]
 
     def objection(self, payload: Payload) -> str:

@@ -13,7 +13,7 @@ from bot.redact import redact
 ACT, ASK = "act", "ask"
 TEXT_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
 MAX_CHARACTERS = 40_000  # of a message; Slack takes no longer one
-VERBS = frozenset({"ask", "queue", "mine", "case"})
+VERBS = frozenset({"ask", "queue", "mine", "case", "find"})
 LEADING_MENTION = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
 ACCESS_LOST = frozenset({"tokens_revoked", "app_uninstalled"})
 # After these, who can read a channel may have changed, or whether the desk is in it.

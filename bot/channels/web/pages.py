@@ -24,7 +24,6 @@ from bot.channels.case_actions import (
     DETAILS,
     CaseActions,
     ReplyKind,
-    can_approve,
     digest_remarks,
     has_sent,
     may_act,
@@ -327,9 +326,7 @@ class WebDesk:
     def _write(self, visit: Visit) -> Response:
         """Show the last look at a draft, or the form to write a mail."""
         case, kind = self._find_case(visit), _kind(visit.request.path_params["kind"])
-        if not may_act(case, BROWSER_ACTOR) or (
-            kind is ReplyKind.APPROVE and not can_approve(case)
-        ):
+        if not may_act(case, BROWSER_ACTOR) or (kind is ReplyKind.APPROVE and not case.can_approve):
             return self._say_changed(visit, case, "")
         if kind is ReplyKind.APPROVE:
             return self._last_look(visit, case, kind, case.draft)
@@ -361,7 +358,7 @@ class WebDesk:
         text = case.draft if approves else visit.form.get("text", "")
         if has_sent(case, BROWSER_ACTOR):
             return self._say(visit, case, ALREADY)
-        if not _is_unchanged(case, visit) or (approves and not can_approve(case)):
+        if not _is_unchanged(case, visit) or (approves and not case.can_approve):
             return self._say_changed(visit, case, "" if approves else text)
         if not approves:
             remarks = self.actions.list_remarks(text)

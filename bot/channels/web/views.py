@@ -11,7 +11,6 @@ from markupsafe import Markup, escape
 
 from bot.channels.case_actions import (
     BROWSER_ACTOR,
-    can_approve,
     draft_chance,
     is_approve_first,
     may_act,
@@ -190,7 +189,7 @@ class Views:
             delivery=self.texts.delivery[case.delivery.state] if case.delivery else "",
             lost=case.delivery is not None and case.delivery.state in LOST,
             pending=case.delivery is not None and case.delivery.state in UNDER_WAY,
-            may_act=may_act(case, BROWSER_ACTOR), can_approve=can_approve(case),
+            may_act=may_act(case, BROWSER_ACTOR), can_approve=case.can_approve,
             approve_first=is_approve_first(case, self.texts.green_from), chance=_chance(case),
             reasons=self._reasons(case.text, case.questions),
         )  # fmt: skip

@@ -8,18 +8,30 @@ from typing import Any
 from bot.channels.case_actions import DETAILS, may_act
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
+from bot.channels.slack.handlers.case_lists import (
+    CaseList,
+    ChosenList,
+    choose_list,
+    list_of,
+    parse_queue,
+    parse_search,
+    read_home_list,
+    read_page,
+)
+from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
-from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, CaseAction
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
+from bot.journal.transcript import read_transcript
 
 TOO_LATE = "That took too long for Slack. Please press the button again."
+TOO_LATE_TO_UNDO = "The mail of case {case} has left: it cannot be taken back any more."
 NO_CASE = "There is no such case."
 STALE = (
     "Case {case} has changed since this card was drawn: they may have written again. "
@@ -38,9 +50,15 @@ class ButtonHandler:
         self.desk = context.desk
         self.cases = context.desk.journal.cases
         self.store = context.desk.journal.slack
+        self.acts = StaffActs(context)
+        self.steps: dict[str, Callable[[Case, str, Payload], None]] = {
+            "claim": self._claim, "approve": self._approve, "reopen": self._reopen,
+            "undo": self._undo,
+        }  # fmt: skip
         self.health = health
         self.mail_is_taken: Callable[[], bool] = lambda: True
         self.shown_homes: dict[str, str] = {}  # App Home as each person who has it open sees it
+        self.chosen_lists: dict[str, ChosenList] = {}  # what each person lists in App Home
         self.lost_access = ""  # what Slack said when the app or its tokens were removed
 
     def handle(self, event: SlackEvent) -> None:
@@ -79,44 +97,56 @@ class ButtonHandler:
     def _home(self, user: str) -> dict[str, Any]:
         return home.build_home(
             self.context.cards,
-            mine=self._page(f"slack:{user}"),
-            unclaimed=self._page(""),
+            read_home_list(self.cases, self.chosen_lists.get(user), f"slack:{user}"),
+            now=self.desk.journal.clock(),
             numbers=read_statistics(self.desk.journal.engine, self.desk.journal.clock),
             knowledge=self.desk.knowledge.version,
             health=self.health(),
             taking=self.mail_is_taken(),
         )
 
-    def _page(self, owner: str | None, asked: str = "") -> CasePage:
-        """Return a page of open cases, of all or of one owner; beyond the last page, the last."""
-        ids = self.cases.list_open_ids(owner)
-        pages = max(1, -(-len(ids) // CASES_PER_PAGE))
-        number = max(1, min(_number(asked) or 1, pages))
-        shown = ids[(number - 1) * CASES_PER_PAGE : number * CASES_PER_PAGE]
-        cases = [case for case in map(self.cases.read, shown) if case]
-        return CasePage(cases=cases, total=len(ids), number=number)
+    def _choose_list(self, payload: Payload) -> None:
+        """Change what App Home lists for a person, and draw it again."""
+        user = str(payload["user"])
+        chosen = choose_list(
+            payload["action"], payload["value"], self.chosen_lists.pop(user, None),
+            actor(payload), self.context.cards.topics,
+        )  # fmt: skip
+        if chosen:
+            self.chosen_lists[user] = chosen
+        self.publish_home(user, again=True)
 
     def _command(self, payload: Payload) -> None:
         verb, rest = payload["verb"], payload["text"].strip()
-        cards = self.context.cards
+        if verb == "case":
+            self._show_case(payload, _number(rest.removeprefix("#")))
+            return
+        me, topics = actor(payload), self.context.cards.topics
+        asked: CaseList | str = HELP
         if verb == "queue":
-            page = self._page(None, rest)
-            title, none = "What waits for a person", "Nothing. 🎉"
-            blocks = home.list_cases(cards, page, title, none, "/incident queue")
-            self.context.reply_privately(payload, "The queue", blocks)
+            asked = parse_queue(rest, me, topics)
         elif verb == "mine":
-            page = self._page(actor(payload), rest)
-            blocks = home.list_cases(cards, page, "Your cases", "You have none.", "/incident mine")
-            self.context.reply_privately(payload, "Your cases", blocks)
-        elif verb == "case":
-            case = self._find_case(_number(rest.removeprefix("#")))
-            drawn = cards.render(case) if case else None
-            if drawn is None:
-                self.context.reply_privately(payload, f"{NO_CASE} `/incident queue` lists them.")
-                return
-            self.context.reply_privately(payload, drawn.text, drawn.blocks)
-        else:
-            self.context.reply_privately(payload, HELP)
+            asked = list_of(me, rest)
+        elif verb == "find":
+            asked = parse_search(rest)
+        if isinstance(asked, str):
+            self.context.reply_privately(payload, asked)
+            return
+        page = read_page(self.cases, asked)
+        none = "You have none." if verb == "mine" else "There is none."
+        blocks = home.list_cases(
+            self.context.cards, page, asked.title, none, asked.command,
+            now=self.desk.journal.clock(),
+        )  # fmt: skip
+        self.context.reply_privately(payload, asked.title, blocks)
+
+    def _show_case(self, payload: Payload, number: int) -> None:
+        case = self._find_case(number)
+        if case is None:
+            self.context.reply_privately(payload, f"{NO_CASE} `/incident queue` lists them.")
+            return
+        drawn = self.context.cards.render(case)
+        self.context.reply_privately(payload, drawn.text, drawn.blocks)
 
     def _find_case(self, number: int) -> Case | None:
         """Return the case of this number; for a mail that joined a case, that case."""
@@ -133,6 +163,11 @@ class ButtonHandler:
         if action == "share":
             self._share(payload, first)
             return
+        if action.startswith("list_"):
+            self._choose_list(payload)
+            return
+        if action == "more":
+            action, (first, _, rest) = first, rest.partition(":")
         case = self.cases.read(_number(first))
         if case is None:
             self.context.reply_privately(payload, NO_CASE)
@@ -145,23 +180,23 @@ class ButtonHandler:
         self.context.wake()
 
     def _on_case(self, action: str, case: Case, rest: str, payload: Payload) -> None:
+        if step := self.steps.get(action):
+            step(case, rest, payload)
+            return
         match action:
-            case "claim":
-                self._claim(case, rest, payload)
-            case "approve":
-                self._approve(case, rest, payload)
             case "resolve":
                 self._decide(case, rest, payload, action=CaseAction.RESOLVED, text="")
             case "not_ours":
                 self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
-            case "reopen":
-                self._reopen(case, rest, payload)
+            case "assign" | "snippet" | "several" | "merge":
+                self._open_act(action, case, payload)
             case "edit" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)
             case "show":
                 self.store.append_audit(actor(payload), f"viewed:{case.id}", case.message_id)
                 later = self.store.list_follow_ups(case.message_id)
-                self._open_modal(payload, case_reader.full_case(case, later))
+                said = read_transcript(self.desk.journal.engine, case.id)
+                self._open_modal(payload, case_reader.full_case(case, later, transcript=said))
             case _:
                 self.context.reply_privately(payload, "This button does nothing any more.")
 
@@ -189,7 +224,7 @@ class ButtonHandler:
             )
 
     def _approve(self, case: Case, version: str, payload: Payload) -> None:
-        if not self.context.cards.can_approve(case):
+        if not case.can_approve:
             self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
             return
         self._decide(case, version, payload, action=CaseAction.APPROVED, text=case.draft)
@@ -203,6 +238,30 @@ class ButtonHandler:
             return
         if not self.context.actions.decide(case, action, actor=me, text=text, version=version):
             self.context.reply_privately(payload, STALE.format(case=case.id, done="sent or closed"))
+
+    def _undo(self, case: Case, version: str, payload: Payload) -> None:
+        """Take back a mail that has not left yet; the case is open again."""
+        me = actor(payload)
+        if case.decision and case.decision.actor != me:
+            self._say_who_was_first(case.id, payload)
+            return
+        if self.cases.undo(case.id, actor=me, version=version):
+            return
+        now = self.cases.read(case.id) or case
+        if not (now.open and now.owner == me):
+            self.context.reply_privately(payload, TOO_LATE_TO_UNDO.format(case=case.id))
+
+    def _open_act(self, action: str, case: Case, payload: Payload) -> None:
+        """Open the window of an entry of *More*."""
+        me = actor(payload)
+        if not case.open or (action != "assign" and case.owner not in ("", me)):
+            self._say_who_was_first(case.id, payload)
+            return
+        window = self.acts.window(action, case, me)
+        if isinstance(window, str):
+            self.context.reply_privately(payload, window)
+            return
+        self._open_modal(payload, window)
 
     def _reopen(self, case: Case, version: str, payload: Payload) -> None:
         me = actor(payload)
@@ -225,12 +284,15 @@ class ButtonHandler:
         if action == "snooze":
             self._open_modal(payload, modals.choose_snooze(case, self.context.texts.snooze_minutes))
             return
+        if action == "review" and not case.can_approve:
+            self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
+            return
         if action == "review":
             text_id = self.store.store_text(case.draft)
             window = modals.confirm_sending(case, kind="approve", text=case.draft, text_id=text_id)
             self._open_modal(payload, window)
             return
-        draft = case.draft if self.context.cards.can_approve(case) else ""
+        draft = case.draft if case.can_approve else ""
         text = DETAILS if action == "details" else draft
         later = self.store.list_follow_ups(case.message_id)
         self._open_modal(payload, modals.edit_reply(case, kind=action, text=text, later=later))

@@ -11,6 +11,7 @@ from typing import Any
 from bot.channels.case_actions import ReplyKind, digest_remarks, has_sent, may_act, object_to_text
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
+from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
 from bot.channels.slack.views import case_reader, modals
 from bot.channels.slack.views.answers import refusal_text
@@ -21,6 +22,7 @@ from bot.journal import Case, CaseChange, Stage
 from bot.journal.clock import stamp
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import MARKED_WRONG
+from bot.journal.transcript import read_transcript
 from bot.redact import redact
 
 Ack = dict[str, Any]
@@ -43,6 +45,7 @@ class ModalHandler:
             "owner": self._owner,
             "wrong": self._wrong,
             "page": self._page,
+            **StaffActs(context).submissions,
         }
 
     def handle(self, body: Mapping[str, Any]) -> Ack:
@@ -158,7 +161,9 @@ class ModalHandler:
         if case is None:
             return _next(_gone(remembered))
         later = self.store.list_follow_ups(case.message_id)
-        return _next(case_reader.full_case(case, later, int(remembered.get("page") or 0)))
+        said = read_transcript(self.desk.journal.engine, case.id)
+        page = int(remembered.get("page") or 0)
+        return _next(case_reader.full_case(case, later, page, transcript=said))
 
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""

@@ -27,6 +27,7 @@ MOST_BYTES = 200_000  # of a view; Slack refuses one of 250 kB
 PIECE = 2_900  # characters of one text; Slack takes 3,000
 BUTTON = 75  # characters on a button
 MAX_WARNINGS = 12  # that are listed; of more only the number is named
+MOST_OPTIONS = 100  # of a menu
 INPUT = 3_000  # characters of one text field
 
 
@@ -107,6 +108,40 @@ def button(text: str, action: str, value: str, *, style: str = "", spoken: str =
     return block | ({"style": style} if style else {})
 
 
+def select(action: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
+    """Return a menu of pairs of value and text, for a row of buttons; a choice acts at once."""
+    return {
+        "type": "static_select", "action_id": action, "placeholder": _plain(truncate(title, 150)),
+        "options": [_option(value, says) for value, says in options[:MOST_OPTIONS]],
+    }  # fmt: skip
+
+
+def overflow(action: str, options: Sequence[tuple[str, str]]) -> Block:
+    """Return the menu of rarer acts at the end of a row of buttons; a choice acts at once."""
+    return {
+        "type": "overflow", "action_id": action,
+        "options": [_option(value, says) for value, says in options],
+    }  # fmt: skip
+
+
+def menu(
+    block_id: str, title: str, options: Sequence[tuple[str, str]], *, several: bool = False
+) -> Block:
+    """Return a menu of a form, for one or `several` of the pairs of value and text."""
+    element = select("choice", "Choose", options)
+    if several:
+        element["type"] = "multi_static_select"
+    return {"type": "input", "block_id": block_id, "label": _plain(title), "element": element}
+
+
+def person_picker(block_id: str, title: str) -> Block:
+    """Return a field in which a person of the workspace is chosen."""
+    return {
+        "type": "input", "block_id": block_id, "label": _plain(title),
+        "element": {"type": "users_select", "action_id": "choice"},
+    }  # fmt: skip
+
+
 def with_confirmation(button_: Block, *, title: str, text: str, yes: str) -> Block:
     """Return the button `button_` with a question that must be confirmed after a click."""
     return button_ | {
@@ -144,7 +179,7 @@ def checkbox(block_id: str, title: str, says: str) -> Block:
 
 def radio_buttons(block_id: str, title: str, options: Sequence[tuple[str, str]]) -> Block:
     """Return radio buttons for pairs of value and text."""
-    buttons = [{"text": _plain(truncate(says, BUTTON)), "value": value} for value, says in options]
+    buttons = [_option(value, says) for value, says in options]
     return {
         "type": "input", "block_id": block_id, "label": _plain(title),
         "element": {"type": "radio_buttons", "action_id": "choice", "options": buttons},
@@ -198,6 +233,10 @@ def _fitting(
 def _date(at: str, how: str) -> str:
     when = datetime.fromisoformat(at)
     return f"<!date^{int(when.timestamp())}^{how}|{escape(when.strftime('%d %b %H:%M UTC'))}>"
+
+
+def _option(value: str, says: str) -> Block:
+    return {"text": _plain(truncate(says, BUTTON)), "value": value}
 
 
 def _quote(text: str) -> Block:

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.journal import Case
+from bot.journal import Case, OutboxState
 
+# What the menu at the end of the row offers, by the name of the act.
+MORE = (
+    ("assign", "Assign to somebody"), ("snippet", "Saved reply"),
+    ("several", "Answer or close several together"), ("merge", "Merge with another of theirs"),
+)  # fmt: skip
 NOBODY = "The case is closed and nobody gets a mail. You can reopen it."
 
 
@@ -31,7 +36,10 @@ def closed_case_buttons(case: Case) -> Iterator[Block]:
     """Yield the buttons of a decided case."""
     value = f"{case.id}:{case.version}"
     yield b.button_row("decide", [b.button("Show all", "show", value)])
-    yield b.button_row("handle", [_reopen(value)])
+    waits = case.delivery is not None and case.delivery.state is OutboxState.READY
+    undo = [b.button("Undo: do not send", "undo", value, style="danger")]
+    if not case.joined:
+        yield b.button_row("handle", [*(undo if waits else ()), _reopen(value)])
 
 
 def _approve(case: Case, offer: DraftOffer, value: str, style: str) -> Block:
@@ -71,6 +79,7 @@ def _handling(value: str) -> Iterator[Block]:
     resolve = b.button("Resolve", "resolve", value)
     yield b.with_confirmation(resolve, title="Resolve without a mail?", text=NOBODY, yes="Close it")
     yield b.button("Show all", "show", value)
+    yield b.overflow("more", [(f"{act}:{value}", says) for act, says in MORE])
 
 
 def _reopen(value: str) -> Block:

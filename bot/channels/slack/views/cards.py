@@ -4,16 +4,19 @@ The order of the blocks is the same in every state: what the case is, who has it
 asks, what the desk would say, what can be done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import re2
 
 from bot.channels.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
-from bot.channels.slack.mrkdwn import escape, mask_address
+from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
+from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
+from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
 from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, SenderProof, describe_rule
@@ -29,6 +32,10 @@ MAY_BE_LOST = frozenset(
 )
 WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL, BROWSER = "somebody at the terminal", "somebody in the browser"
+NO_DRAFT = "*Draft:* none. No published sentence is near."
+MAX_PART_CHARACTERS = 300  # of a question in the list of what is answered and what is open
+MAX_PARTS = 6  # of each list
+CALL_FIRST = "*Draft:* none. This is answered in a person's own words, after the call."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +49,25 @@ class RenderedMessage:
 class Cards:
     """Draws cases with the texts and the passages of one knowledge.
 
-    `threshold` is the probability from which the desk answers by itself.
+    `threshold` is the probability from which the desk answers by itself, `contacts` are those whom
+    staff call, by reason, and `oncall` the people on call.
     """
 
-    def __init__(self, knowledge: Knowledge, texts: StaffTexts, threshold: float) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        texts: StaffTexts,
+        threshold: float,
+        *,
+        contacts: Mapping[EscalationReason, str] | None = None,
+        oncall: Sequence[str] = (),
+    ) -> None:
         self.knowledge = knowledge
+        self.topics = name_topics(knowledge)
         self.texts = texts
         self.threshold = threshold
+        self.contacts = contacts or {}
+        self.oncall = oncall
 
     def render(self, case: Case) -> RenderedMessage:
         """Return the card of a case as it is now."""
@@ -61,6 +80,7 @@ class Cards:
             *proof_lines(case.proof),
             b.markdown(self._why(case)),
             *self._question(case),
+            *_open_parts(case),
             *self._draft(case),
             b.divider(),
             *self._actions(case),
@@ -72,21 +92,19 @@ class Cards:
         reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
-    def list_line(self, case: Case) -> str:
-        """Return the lines of a case in a list: what it is, who has it, until when."""
-        state = self._state(case)
-        due = (
-            f" · {_until(case)} {b.absolute_time(case.due_at)}" if case.open and case.due_at else ""
-        )
-        return (
-            f"{self._sign(case)} *{escape(self.title(case))}*\n"
-            f"{state[:1].upper()}{state[1:]}{_by(case)} · "
-            f"came {b.relative_time(case.opened_at)}{due}"
-        )
-
-    def can_approve(self, case: Case) -> bool:
-        """Return whether the case has a draft that answers."""
-        return case.drafted
+    def list_row(self, case: Case, now: datetime) -> list[Block]:
+        """Return the blocks of a case in a list, at the moment `now`."""
+        row = describe_case(case, self.topics, self.texts, now)
+        has = f"{describe_stage(case)}{_by(case)}"
+        left = [f"*overdue by {row.left}*" if row.overdue else f"{row.left} left"] * bool(row.left)
+        facts = [row.urgency, row.reason, has, row.language, f"came {row.age} ago", *left]
+        told = " · ".join(escape(fact) if fact != has else fact for fact in facts if fact)
+        value = f"{case.id}:{case.version}"
+        says = f"{self._sign(case)} *Case {case.id} · {escape(row.topic)}*\n{told}"
+        return [
+            b.markdown(says) | {"accessory": b.button("Show all", "show", value)},
+            b.plain_small_print(f"“{defang(row.words)}”"),
+        ]
 
     def title(self, case: Case) -> str:
         """Return what the case is, in one line and without personal data."""
@@ -104,19 +122,10 @@ class Cards:
         return self.texts.priorities[Priority(case.priority)]
 
     def _state(self, case: Case) -> str:
-        match case.stage:
-            case Stage.OPEN:
-                return "nobody has it" + (", overdue" if case.reminders else "")
-            case Stage.CLAIMED:
-                return "taken" + (", overdue" if case.reminders else "")
-            case Stage.SNOOZED:
-                return "put off"
-            case Stage.WAITING:
-                return "waits for details from the user"
-            case Stage.DECIDED:
-                return "answered, but the mail may not have arrived" if _lost(case) else "answered"
-            case Stage.CLOSED:
-                return "closed without a mail"
+        if case.stage is Stage.DECIDED and _lost(case):
+            return "answered, but the mail may not have arrived"
+        late = bool(case.reminders) and case.stage in (Stage.OPEN, Stage.CLAIMED)
+        return describe_stage(case) + ", overdue" * late
 
     def _standing(self, case: Case) -> str:
         """Say who has the case and until when; after a decision who decided what, and the mail."""
@@ -160,10 +169,22 @@ class Cards:
         if case.open:
             waits = case.stage is Stage.WAITING
             lines.append(f"*What to do.* {WAIT if waits else escape(reason.do)}")
+        if case.open and case.needs_call:
+            people = whom_to_call(case, self.contacts, self.oncall)
+            lines.append(f"📞 *Call first:* {call_in_slack(people)}")
+        if case.earlier:
+            lines.append(self._earlier(case))
         if case.masked:
             kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
             lines.append(f"🔒 Removed before anybody saw it: {escape(kinds)}.")
         return "\n".join(lines)
+
+    def _earlier(self, case: Case) -> str:
+        """Say that the sender had cases before, and how the last decided one ended."""
+        count = "an earlier case" if case.earlier == 1 else f"{case.earlier} earlier cases"
+        done = self.texts.actions.get(case.earlier_action, case.earlier_action)
+        ended = f"; of the last decided one: we {escape(done)}" if done else ""
+        return f"🗂 *The same sender has {count}*{ended}."
 
     def _chance(self, case: Case) -> str:
         """Say in plain words how probable a right draft is, and what the desk itself requires."""
@@ -180,14 +201,18 @@ class Cards:
         yield b.quote(case.text, MAX_QUESTION_CHARACTERS)
         if len(case.text) > MAX_QUESTION_CHARACTERS:
             yield b.small_print("✂️ This is only the beginning: *Show all* has the whole mail.")
+        if case.attachments:
+            names = ", ".join(case.attachments)
+            yield b.plain_small_print(f"📎 {len(case.attachments)} attached: {defang(names)}")
 
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
             return
-        if not self.can_approve(case):
-            yield b.markdown("*Draft:* none. The post has no passage that comes near.")
+        if not case.can_approve:
+            yield b.markdown(CALL_FIRST if case.needs_call else NO_DRAFT)
             return
-        yield b.markdown(f"*Draft*, in the words of the published post.{self._chance(case)}")
+        what = "*Draft* for what is open" if case.replied else "*Draft*"
+        yield b.markdown(f"{what}, in the words of the published post.{self._chance(case)}")
         yield b.preformatted(case.draft, MAX_DRAFT_CHARACTERS)
         if len(case.draft) > MAX_DRAFT_CHARACTERS:
             yield b.small_print("✂️ Cut here: *Review & send* shows every word before it goes.")
@@ -207,7 +232,7 @@ class Cards:
         first = "" if green else self.texts.reasons[EscalationReason(case.reason)].do
         offer = (
             DraftOffer(is_shown_whole=len(case.draft) <= MAX_DRAFT_CHARACTERS, do_first=first)
-            if self.can_approve(case)
+            if case.can_approve
             else None
         )
         yield from open_case_buttons(case, offer, green=green)
@@ -234,6 +259,31 @@ def mention(actor: str) -> str:
     if person:
         return f"<@{person.group(1)}>"
     return BROWSER if actor == BROWSER_ACTOR else TERMINAL
+
+
+def _open_parts(case: Case) -> Iterator[Block]:
+    """Yield what the desk has already sent and which questions are still open.
+
+    Nothing is said of a single open question that nothing was sent about: the mail says it all.
+    """
+    done = [q.text for q in case.questions if q.kind != "escalation"]
+    waiting = [q.text for q in case.questions if q.kind == "escalation"]
+    if case.replied:
+        at = b.absolute_time(case.replied.at)
+        about = "the desk's answer to:" if done else "that a person will answer."
+        yield b.markdown(f"📤 *Already sent*, {at}: {about}")
+        if done:
+            yield _parts(done)
+    if case.open and waiting and (done or len(waiting) > 1):
+        yield b.markdown("❓ *Still open:*")
+        yield _parts(waiting)
+
+
+def _parts(questions: Sequence[str]) -> Block:
+    lines = [f"• {truncate(' '.join(q.split()), MAX_PART_CHARACTERS)}" for q in questions]
+    more = len(lines) - MAX_PARTS
+    shown = [*lines[:MAX_PARTS], *([f"… and {more} more"] if more > 0 else [])]
+    return b.quote("\n".join(shown), b.PIECE)
 
 
 def _by(case: Case) -> str:

@@ -9,6 +9,7 @@ from bot.channels.slack.views.cards import mention, proof_lines
 from bot.channels.slack.views.modals import View, build_modal, edit_reply, follow_up_blocks
 from bot.journal import Case, Stage
 from bot.journal.slack_records import FollowUpMessage
+from bot.journal.transcript import TranscriptEntry
 from bot.outbound import text_of
 
 PAGE_CHARACTERS = 12_000  # of a page of *Show all*
@@ -16,9 +17,18 @@ MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of one's own
 WROTE_AGAIN = "They have written again since you began."
 
 
-def full_case(case: Case, later: Sequence[FollowUpMessage], page: int = 0) -> View:
-    """Return a page of everything in a case; a page beyond the last is the last."""
-    pages = list(_pages([*_everything(case, later)]))
+def full_case(
+    case: Case,
+    later: Sequence[FollowUpMessage],
+    page: int = 0,
+    *,
+    transcript: Sequence[TranscriptEntry] = (),
+) -> View:
+    """Return a page of everything in a case; a page beyond the last is the last.
+
+    `transcript` is the conversation of the case, with what was written before and what we wrote.
+    """
+    pages = list(_pages([*_everything(case, later, transcript)]))
     page = min(page, len(pages) - 1)
     title, count = f"Case {case.id}: all of it", len(pages)
     if page == count - 1:
@@ -48,9 +58,14 @@ def conflict(
     return build_modal("conflict", f"Case {case.id}: changed", news, {})
 
 
-def _everything(case: Case, later: Sequence[FollowUpMessage]) -> Iterator[Block]:
+def _everything(
+    case: Case, later: Sequence[FollowUpMessage], transcript: Sequence[TranscriptEntry]
+) -> Iterator[Block]:
+    own = next((n for n, e in enumerate(transcript) if e.message_id == case.message_id), 0)
     yield b.plain_small_print(f"From: {case.sender}")
     yield from proof_lines(case.proof)
+    for entry in transcript[:own]:
+        yield from _written_before(entry)
     yield b.markdown("*They write:*")
     yield from b.quote_all(case.text)
     for each in later:
@@ -60,12 +75,25 @@ def _everything(case: Case, later: Sequence[FollowUpMessage]) -> Iterator[Block]
         if each.draft and case.open:
             yield b.markdown("*Draft* for this mail:")
             yield from b.preformatted_all(each.draft)
-    if case.delivery and case.delivery.body:
+    for entry in (each for each in transcript[own:] if each.mail):
+        yield b.markdown(f"*We wrote*, {b.absolute_time(entry.at)}:")
+        yield from b.preformatted_all(_written(entry.mail))
+    if not transcript and case.delivery and case.delivery.body:
         yield b.markdown("*We wrote:*")
         yield from b.preformatted_all(_written(case.delivery.body))
     if case.draft and case.open:
         yield b.markdown("*Draft:*")
         yield from b.preformatted_all(case.draft)
+
+
+def _written_before(entry: TranscriptEntry) -> Iterator[Block]:
+    """Yield one entry of the conversation from before the mail of the case."""
+    who = "We" if entry.mail else "They"
+    yield b.markdown(f"*{who} wrote before*, {b.absolute_time(entry.at)}:")
+    if entry.mail:
+        yield from b.preformatted_all(_written(entry.mail))
+    else:
+        yield from b.quote_all(entry.text)
 
 
 def _pages(blocks: Sequence[Block]) -> Iterator[list[Block]]:

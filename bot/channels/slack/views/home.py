@@ -1,18 +1,20 @@
 """Draws App Home and the lists of cases that commands answer with."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from bot.channels.slack.mrkdwn import escape
+from bot.channels.slack.mrkdwn import escape, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import Cards
+from bot.channels.slack.views.rows import name_language
 from bot.domain import HealthLine
 from bot.journal import Case
 from bot.journal.statistics import DailyStatistics
 
-CASES_PER_PAGE = 15  # App Home holds two lists, and a view at most a hundred blocks
+CASES_PER_PAGE = 15  # a case takes two blocks; App Home holds two lists, a view a hundred blocks
 MODEL_OFF = "off: the desk decides by its own evidence"
 
 
@@ -30,25 +32,40 @@ class CasePage:
         return (self.number - 1) * CASES_PER_PAGE + len(self.cases)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeList:
+    """What App Home lists for one person: what they chose there, or else the two usual lists.
+
+    `chosen` is empty for the usual lists; `topics` and `languages` are the numbers of open cases by
+    which one can choose.
+    """
+
+    lists: Sequence[tuple[str, CasePage, str]]  # title, page, what is said of an empty list
+    chosen: str = ""
+    topics: Mapping[str, int] = field(default_factory=dict)
+    languages: Mapping[str, int] = field(default_factory=dict)
+
+
 def build_home(
     cards: Cards,
+    shown: HomeList,
     *,
-    mine: CasePage,
-    unclaimed: CasePage,
+    now: datetime,
     numbers: DailyStatistics,
     knowledge: str,
     health: Sequence[HealthLine],
     taking: bool,
 ) -> dict[str, Any]:
-    """Return App Home for one person.
+    """Return App Home for one person at the moment `now`.
 
-    `mine` are the cases of that person, `unclaimed` those of nobody, `knowledge` its version, and
-    `taking` says whether mail can be received now.
+    `knowledge` is its version, and `taking` says whether mail can be received now.
     """
-    rest = "`/incident queue` shows every open case"
-    blocks: list[Block] = [b.header("Incident Desk")]
-    blocks += _section(cards, "Your cases", mine, "You have none.", "`/incident mine 2`")
-    blocks += _section(cards, "Nobody has these", unclaimed, "Nothing waits. 🎉", rest)
+    blocks: list[Block] = [b.header("Incident Desk"), _choices(cards, shown)]
+    for title, page, none in shown.lists:
+        rest = "" if shown.chosen else "choose a list above to see them"
+        blocks += [b.header(f"{title} ({page.total})"), *_rows(cards, page, none, rest, now)]
+        if shown.chosen:
+            blocks += _turning(page)
     blocks += [
         b.header("Today"),
         b.markdown("\n".join(_today(numbers))),
@@ -64,20 +81,51 @@ def build_home(
     return {"type": "home", "blocks": b.fit_view(blocks)}
 
 
-def list_cases(cards: Cards, page: CasePage, title: str, none: str, command: str) -> list[Block]:
+def list_cases(
+    cards: Cards, page: CasePage, title: str, none: str, command: str, *, now: datetime
+) -> list[Block]:
     """Return a page of cases as blocks; where it is not the last, with the command for the next."""
-    return b.fit_message([*_section(cards, title, page, none, f"`{command} {page.number + 1}`")])
+    rest = f"`{escape(command)} {page.number + 1}`"
+    heading = b.header(f"{title} ({page.total})")
+    return b.fit_message([heading, *_rows(cards, page, none, rest, now)])
 
 
-def _section(cards: Cards, title: str, page: CasePage, none: str, rest: str) -> Iterator[Block]:
-    yield b.header(f"{title} ({page.total})")
+def _choices(cards: Cards, shown: HomeList) -> Block:
+    """Return the row by which a person chooses what App Home lists."""
+    buttons = [
+        b.button(text, f"list_{name}", name, style="primary" if shown.chosen == name else "")
+        for name, text in (
+            ("usual", "Overview"), ("mine", "Mine"), ("unclaimed", "Unclaimed"),
+            ("urgent", "Urgent"), ("all", "All"),
+        )
+    ]  # fmt: skip
+    topics = [(i, f"{truncate(cards.topics.get(i, i), 60)} ({n})") for i, n in shown.topics.items()]
+    languages = [(c, f"{name_language(c)} ({n})") for c, n in shown.languages.items()]
+    if topics:
+        buttons.append(b.select("list_topic", "By topic", topics))
+    if languages:
+        buttons.append(b.select("list_language", "By language", languages))
+    return b.button_row("lists", buttons)
+
+
+def _turning(page: CasePage) -> Iterator[Block]:
+    """Yield the buttons to turn the page of a list in App Home, where it has several."""
+    turns = [("◀ Page {0}", "list_back", page.number - 1)] * (page.number > 1)
+    turns += [("Page {0} ▶", "list_on", page.number + 1)] * (page.last_position < page.total)
+    if turns:
+        yield b.button_row(
+            "turn", [b.button(says.format(n), action, str(n)) for says, action, n in turns]
+        )
+
+
+def _rows(cards: Cards, page: CasePage, none: str, rest: str, now: datetime) -> Iterator[Block]:
     if not page.cases:
         yield b.markdown(none)
     for case in page.cases:
-        value = f"{case.id}:{case.version}"
-        yield b.markdown(cards.list_line(case)) | {"accessory": b.button("Show all", "show", value)}
+        yield from cards.list_row(case, now)
     if page.last_position < page.total:
-        yield b.small_print(f"… and {page.total - page.last_position} more: {rest}")
+        more = f"… and {page.total - page.last_position} more"
+        yield b.small_print(f"{more}: {rest}" if rest else more)
 
 
 def _today(numbers: DailyStatistics) -> Iterator[str]:

@@ -73,7 +73,8 @@ def confirm_sending(case: Case, *, kind: str, text: str, text_id: int) -> View:
     """Return the modal for the last check: the recipient and every word of the mail."""
     blocks = [
         b.markdown(
-            "*Send now* sends this as one mail, and nobody can call it back. Read it once more."
+            "*Send now* sends this as one mail. Read it once more: until it leaves, a few seconds "
+            "later, *Undo* on the card takes it back, and then nobody can."
         ),
         b.plain_small_print(f"To: {case.sender}"),
         *proof_lines(case.proof),
@@ -143,6 +144,18 @@ def read_choice(view: dict[str, Any], block_id: str) -> str:
     block = view["state"]["values"].get(block_id, {})
     option = block.get("choice", {}).get("selected_option") or {}
     return str(option.get("value", ""))
+
+
+def read_choices(view: dict[str, Any], block_id: str) -> list[str]:
+    """Return the values that were chosen in a menu for several; none is an empty list."""
+    block = view["state"]["values"].get(block_id, {})
+    return [str(each["value"]) for each in block.get("choice", {}).get("selected_options") or []]
+
+
+def read_person(view: dict[str, Any], block_id: str) -> str:
+    """Return the id of the person who was chosen; empty for nobody."""
+    block = view["state"]["values"].get(block_id, {})
+    return str(block.get("choice", {}).get("selected_user") or "")
 
 
 def is_ticked(view: dict[str, Any]) -> bool:

@@ -1,0 +1,33 @@
+"""Signs a draft as the answer of the person who approves it, instead of as an automated reply."""
+
+from functools import cache
+
+from bot.resources import read_yaml
+
+
+def sign_draft(reply: str, footer: str, language: str) -> str:
+    """Return a composed reply with a person's signature in the place of the automated footer.
+
+    `footer` is the last template of an automatic reply. A language without a signature gets the
+    English one. A reply that ends with another text is left as it is.
+    """
+    body = reply.rstrip()
+    if not body.endswith(footer):
+        return reply
+    signatures = _signatures()
+    return f"{body.removesuffix(footer)}{signatures.get(language, signatures['en'])}\n"
+
+
+def without_signature(draft: str) -> str:
+    """Return a draft without the signature of a person, as the outbound check knows its text."""
+    body = draft.rstrip()
+    for signature in _signatures().values():
+        if body.endswith(signature):
+            return body.removesuffix(signature)
+    return draft
+
+
+@cache
+def _signatures() -> dict[str, str]:
+    """Return the signature of each language by its code."""
+    return {str(code): str(text) for code, text in read_yaml("person_signatures.yaml").items()}

@@ -1,0 +1,127 @@
+"""Says in a few words what a case is, for the lists in Slack and in the terminal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from textwrap import shorten
+
+from bot.channels.slack.mrkdwn import truncate
+from bot.channels.staff_texts import StaffTexts
+from bot.corpus import Knowledge
+from bot.domain import EscalationReason, Priority
+from bot.journal import Case, Stage
+
+MAX_WORDS_CHARACTERS = 110  # of what they write, in a list
+MAX_TOPIC_CHARACTERS = 70
+# Languages that the desk tells apart, as staff call them; another one is shown by its code.
+LANGUAGE_NAMES = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
+    "es": "Spanish", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew",
+    "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese",
+    "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese",
+    "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
+    "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+
+STAGE_WORDS = {
+    Stage.OPEN: "nobody has it",
+    Stage.CLAIMED: "taken",
+    Stage.SNOOZED: "put off",
+    Stage.WAITING: "waits for details from the user",
+    Stage.DECIDED: "answered",
+    Stage.CLOSED: "closed without a mail",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """A case in a list, in words.
+
+    `topic` is the heading of the nearest passage, or the reason where none is near, and then
+    `reason` is empty; `words` are the asker's first words, masked. `age` and `left` are durations
+    such as `3 h`; `left` is empty where nothing is due, and how long ago it was due where the case
+    is `overdue`.
+    """
+
+    topic: str
+    words: str
+    reason: str
+    urgency: str
+    language: str
+    age: str
+    left: str
+    overdue: bool
+
+
+def describe_case(case: Case, topics: dict[str, str], texts: StaffTexts, now: datetime) -> CaseRow:
+    """Return the row of a case at the moment `now`; `topics` are those of `name_topics`."""
+    reason = texts.reasons[EscalationReason(case.reason)].title
+    due = datetime.fromisoformat(case.due_at) - now if case.open and case.due_at else None
+    return CaseRow(
+        topic=topics.get(case.topic, _sentence(reason)),
+        words=truncate(" ".join(first_words(case).split()), MAX_WORDS_CHARACTERS),
+        reason=reason if case.topic in topics else "",
+        urgency=texts.priorities[Priority(case.priority)],
+        language=name_language(case.language),
+        age=format_age(now - datetime.fromisoformat(case.opened_at)),
+        left="" if due is None else format_age(abs(due)),
+        overdue=due is not None and due < timedelta(),
+    )
+
+
+def first_words(case: Case) -> str:
+    """Return the first question that a person decides, or else how the mail begins."""
+    asked = (q.text for q in case.questions if q.kind == "escalation" and q.text.strip())
+    return next(asked, case.text)
+
+
+def name_topics(knowledge: Knowledge) -> dict[str, str]:
+    """Return a title for each passage, by id.
+
+    It is the heading; where several passages stand under one heading, such as an introduction, it
+    is followed by how the passage begins.
+    """
+    passages = knowledge.passages.values()
+    headings = [passage.heading for passage in passages]
+    titles = {
+        p.id: p.heading if headings.count(p.heading) == 1 else f"{p.heading}: {p.text}"
+        for p in passages
+    }
+    return {i: shorten(t, MAX_TOPIC_CHARACTERS, placeholder=" …") for i, t in titles.items()}
+
+
+def find_topics(topics: dict[str, str], words: Iterable[str]) -> frozenset[str]:
+    """Return the ids of the passages whose title holds all of these words."""
+    wanted = [word.casefold() for word in words]
+    return frozenset(
+        passage for passage, title in topics.items() if all(w in title.casefold() for w in wanted)
+    )
+
+
+def name_language(code: str) -> str:
+    """Return a language as staff call it; empty for none."""
+    return LANGUAGE_NAMES.get(code, code)
+
+
+def find_language(word: str) -> str:
+    """Return the code of a language that is named by its code or in English; empty for none."""
+    wanted = word.strip().casefold()
+    return next((c for c, name in LANGUAGE_NAMES.items() if wanted in (c, name.casefold())), "")
+
+
+def format_age(waited: timedelta) -> str:
+    """Return a duration in its largest useful unit: minutes, hours or days."""
+    minutes = max(0, int(waited.total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+def describe_stage(case: Case) -> str:
+    """Return how far a case is, without the name of who has it."""
+    return f"part of case {case.joined}" if case.joined else STAGE_WORDS[case.stage]
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]

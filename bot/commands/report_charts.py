@@ -1,0 +1,95 @@
+"""Draws the plots of a report as SVG that needs nothing from outside."""
+
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+
+from bot.journal.activity import DayCount
+
+WIDE, HIGH = 640, 260  # of a plot, in units of its view box
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 16, 44
+MAX_DAY_LABELS = 10  # that fit below the bars
+SERIES = (("answered", "answered by the desk"), ("handed", "handed over"), ("other", "neither"))
+# The borders of the times to an answer, in minutes, and how each span is called.
+BORDERS = (0.0, 15.0, 60.0, 240.0, 480.0, 1440.0, float("inf"))
+SPANS = ("15 min", "1 h", "4 h", "8 h", "a day", "longer")
+
+
+def draw_days(days: Sequence[DayCount]) -> str:
+    """Return the mails of each day as stacked bars: answered, handed over, neither."""
+    top = _round_up(max((day.messages for day in days), default=1))
+    width = (WIDE - LEFT - RIGHT) / max(1, len(days))
+    parts = [*_grid(top)]
+    step = -(-len(days) // MAX_DAY_LABELS)
+    for place, day in enumerate(days):
+        x, base = LEFT + place * width, 0
+        across = (x + width * 0.12, width * 0.76)
+        for name, number in zip((s for s, _ in SERIES), _stack(day), strict=True):
+            parts.append(_bar(across, base, base + number, top, name=name))
+            base += number
+        if place % step == 0:
+            parts.append(_label(x + width / 2, HIGH - BOTTOM + 16, day.day[5:]))
+    for place, (name, says) in enumerate(SERIES):
+        x = LEFT + place * 190
+        parts.append(f'<rect class="{name}" x="{x}" y="{HIGH - 16}" width="11" height="11"/>')
+        parts.append(f'<text x="{x + 17}" y="{HIGH - 6}">{says}</text>')
+    return _frame("Mails of each day", parts)
+
+
+def draw_times(minutes: Sequence[float]) -> str:
+    """Return how many answers of people went out within each span of time, as bars."""
+    counts = [sum(a <= m < z for m in minutes) for a, z in pairwise(BORDERS)]
+    top = _round_up(max(counts, default=1))
+    width = (WIDE - LEFT - RIGHT) / len(SPANS)
+    parts = [*_grid(top)]
+    for place, (says, count) in enumerate(zip(SPANS, counts, strict=True)):
+        x = LEFT + place * width
+        parts.append(_bar((x + width * 0.15, width * 0.7), 0, count, top, name="answered"))
+        parts.append(_label(x + width / 2, HIGH - BOTTOM + 16, says))
+    return _frame("Time to a person's answer", parts)
+
+
+def _stack(day: DayCount) -> tuple[int, int, int]:
+    """Return disjoint parts of the mails of a day; one answered in part counts as handed over."""
+    answered = min(day.answered, max(0, day.messages - day.handed_over))
+    return answered, day.handed_over, max(0, day.messages - answered - day.handed_over)
+
+
+def _frame(title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _grid(top: int) -> list[str]:
+    lines = []
+    for step in range(5):
+        y = _y(top * step / 4, top)
+        lines.append(f'<line class="axis" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y}" y2="{y}"/>')
+        lines.append(
+            f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{top * step / 4:g}</text>'
+        )
+    return lines
+
+
+def _bar(place: tuple[float, float], low: float, high: float, top: int, *, name: str) -> str:
+    """Return a bar from `low` to `high`; `place` is its left side and its width."""
+    (x, width), y, height = place, _y(high, top), _y(low, top) - _y(high, top)
+    return (
+        f'<rect class="{name}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+        f'height="{height:.1f}"><title>{high - low:g}</title></rect>'
+    )
+
+
+def _label(x: float, y: float, says: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(says)}</text>'
+
+
+def _y(value: float, top: int) -> float:
+    return round(HIGH - BOTTOM - value / top * (HIGH - TOP - BOTTOM), 1)
+
+
+def _round_up(value: int) -> int:
+    """Return the next multiple of four, at least four, so that the grid has whole numbers."""
+    return max(4, -(-value // 4) * 4)
