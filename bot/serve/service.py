@@ -137,9 +137,9 @@ class Service:
         )  # fmt: skip
         if self.web:
             self.http.mount("", self.web.asgi)  # after the fixed paths, which keep their handlers
-        self.checks.list_faults(vital=True)  # what it looks at is loaded now, not when it is asked
         self.http.start()
         self._start_intake()
+        self.checks.list_faults(vital=True)  # what it looks at is loaded now, not when it is asked
         log.info("started", extra=self._describe_desk())
 
     def _start_intake(self) -> None:
