@@ -13,7 +13,7 @@ ENGLISH = "en"
 BAD = frozenset({Verdict.WRONG})
 IN_THREE = 3
 # Rates among answers: a desk that answers nothing has no wrong ones, and no bound below 1.
-OF_ANSWERS = frozenset({"wrong", "beside", "wrong_families", "wrong_other"})
+OF_ANSWERS = frozenset({"wrong", "beside", "wrong_families", "wrong_other", "quotes_right"})
 THRESHOLDS = (*(i / 20 for i in range(1, 20)), 0.97, 0.99)
 
 Test = Callable[[Graded], bool]

@@ -58,7 +58,8 @@ def test_an_edit_changes_the_copy_and_nothing_else(
 def test_a_renamed_heading_keeps_its_id_and_its_questions(small: Knowledge, tmp_path: Path) -> None:
     edited = apply_edit(HEADING, small, tmp_path / "copy")
     assert not edited.renamed
-    assert edited.knowledge.warnings == small.warnings
+    new = set(edited.knowledge.warnings) - set(small.warnings)
+    assert all(each.startswith("translations/") for each in new)  # they are older than their original
     assert {c.now.id for c in edited.knowledge.changes.changed} == edited.touched.passages
 
 
