@@ -11,6 +11,8 @@ from bot.adapters.e5 import E5, silent
 from bot.answering.decision import CandidateJudge, FittedJudge, TransferredJudge
 from bot.answering.evidence import Answers
 from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
+from bot.answering.requests import AGAIN as HEAD_AGAIN
+from bot.answering.requests import RequestReader, packaged_head
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
@@ -503,7 +505,26 @@ class App:
         return Responder(
             knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector,
             local=None if self.settings.own_embeddings else self._words(),
+            requests=self._requests,
         )  # fmt: skip
+
+    @cached_property
+    def _requests(self) -> RequestReader | None:
+        """Who reads what is asked for, on this machine's own encoder whatever the index is made by.
+
+        None where that cannot be had, or is another than the head was made with.
+        """
+        own = self.encoder.encoder
+        encoder = own if isinstance(own, E5) else E5(self.settings.models, self.say)
+        head = packaged_head()
+        try:
+            encoder.check()
+        except MissingError:
+            return None
+        if head.encoder != encoder.name:
+            self.say(f"warning: requests.npz is of another encoder; {HEAD_AGAIN}")
+            return None
+        return RequestReader(head=head, vector=encoder.vector)
 
     def _words(self) -> Lookup:
         """Word search, which finds candidates: nothing of it leaves the machine."""

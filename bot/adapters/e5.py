@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MAX_TOKENS = 96  # of a text; the rest is not read
+KEPT = 64  # vectors: one decision asks for those of its sentences more than once
 SELF = re.compile(r"\bi\b")
 MOSTLY = 0.7  # share of capitals among the letters from which on a text is shouted
 PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
@@ -77,7 +78,7 @@ class E5(Encoder):
 
     @override
     def vector(self, text: str) -> Vector:
-        """The centred unit vector of `text`; shape (384,). One decision asks twice: kept."""
+        """The centred unit vector of `text`; shape (384,). The last KEPT are kept."""
         return self._cached(text)
 
     def raw_vector(self, text: str) -> Vector:
@@ -108,7 +109,7 @@ class E5(Encoder):
 
     @cached_property
     def _cached(self) -> Callable[[str], Vector]:
-        return lru_cache(maxsize=16)(self._encode)
+        return lru_cache(maxsize=KEPT)(self._encode)
 
     @cached_property
     def _delta(self) -> Delta:

@@ -22,6 +22,7 @@ from bot.answering.interpretation import (
     without_chatter,
 )
 from bot.answering.reply import stands_in
+from bot.answering.requests import LEARNED, RequestReader, RequestReading
 from bot.corpus import Knowledge
 from bot.corpus.questions import Act
 from bot.domain import (
@@ -45,8 +46,10 @@ from bot.llm.consult import Consultation
 from bot.policy import (
     Escalate,
     Refuse,
+    SecretMention,
     Verdict,
     asks_if_genuine,
+    classify_secret_mention,
     closes_nothing,
     demand_of_others,
     demands_our_word,
@@ -88,12 +91,14 @@ class Responder:
         judge: Judge,
         selector: Selector | None = None,
         local: Lookup | None = None,
+        requests: RequestReader | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.retriever = retriever
         self.judge = judge
         self.selector = selector
         self.local = local  # for what is refused, where the usual one asks a vendor
+        self.requests = requests  # None where no encoder can be had: the rules alone decide
         self.asking = Consultation(selector, knowledge) if selector else None
 
     def respond(
@@ -109,7 +114,8 @@ class Responder:
         outcomes = _without_repeats(decided, message)
         outcomes = with_feedback(outcomes, message, said.own, self.knowledge)
         before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
-        if before or any(map(wants_person, (message.subject, without_quotes(said.own)))):
+        asks = any(map(wants_person, (message.subject, without_quotes(said.own))))
+        if before or asks or any(o.reason is EscalationReason.WANTS_PERSON for o in outcomes):
             outcomes = _for_a_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
@@ -151,7 +157,8 @@ class Responder:
         if unread := _unread(message, said, screened):
             return [unread]
         whole = _verdict_on_whole(message, said, history)
-        if whole is None and _closes(message, said.own):
+        heard = self._heard(message, said.own)
+        if whole is None and _closes(message, said.own, heard):
             return []
         if message.subject:
             history.append(message.subject)
@@ -166,10 +173,12 @@ class Responder:
             own, shown, subject=_told_in_subject(message),
             asked_before=_told_before(self._user_turns(message)),
         )  # fmt: skip
+        heard = None if shown else heard  # what is shown speaks for others
+        asked += heard.beside(asked) if heard else []
         readings = self._readings(asked, shown, explain)
-        if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
-            return self._with_rules([self._screened(readings[0], whole)])
-        verdicts = _verdicts(readings, whole, screened, history, own)
+        if calls := _urgent(whole, heard):
+            return self._with_rules([self._screened(readings[0], calls)])
+        verdicts = _verdicts(readings, whole, screened, history, own, heard=heard)
         decided = self._decided(
             own, readings, verdicts, language, notes, held_secret=bool(message.redactions)
         )
@@ -194,6 +203,14 @@ class Responder:
             candidates=given.candidates,
         )
         return [*outcomes, answer]
+
+    def _heard(self, message: Message, own: str) -> RequestReading | None:
+        """What the message asks for; the subject of a first mail is a sentence of its own."""
+        if not self.requests or not own.strip():
+            return None
+        subject = "" if PREFIXED.match(message.subject) else message.subject
+        before = self._user_turns(message)
+        return self.requests.read(own, before[-1] if before else "", subject.strip())
 
     def _user_turns(self, message: Message) -> list[str]:
         """What the asker wrote before, without our replies that came back."""
@@ -371,13 +388,40 @@ def _verdicts(
     screened: str,
     history: Sequence[str],
     own: str,
+    *,
+    heard: RequestReading | None,
 ) -> list[Verdict | None]:
-    """The policy's word on each reading; that on the whole message where it has none on any."""
+    """The policy's word on each reading; that on the whole message where it has none on any.
+
+    What was learned of requests overrules a rule that it surely denies, and speaks where no rule
+    does.
+    """
     found = [whole if r.view == screened else screen(r.view, history=history) for r in readings]
-    verdicts = [_spared(v, own) for v in found]
     if whole and not any(found):
-        verdicts[-1] = _spared(whole, own)
-    return verdicts
+        found[-1] = whole
+    if heard:
+        found = [_weighed(v, r, heard) for r, v in zip(readings, found, strict=True)]
+    return [_spared(v, own) for v in found]
+
+
+def _weighed(
+    rule: Verdict | None, reading: InterpretedQuestion, heard: RequestReading
+) -> Verdict | None:
+    """The verdict of rules and reading together.
+
+    Who names a secret only to ask for facts about it is not refused by what was learned alone.
+    """
+    verdict = heard.weigh(rule, reading.question)
+    learned = isinstance(verdict, Refuse) and verdict.rule == LEARNED
+    facts = learned and classify_secret_mention(reading.view) is SecretMention.FACTS
+    return None if facts else verdict
+
+
+def _urgent(whole: Verdict | None, heard: RequestReading | None) -> Escalate | None:
+    """The verdict that calls somebody, whatever else is asked."""
+    if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
+        return whole if heard is None or heard.believes(whole) else None
+    return heard.urgent if heard and whole is None else None
 
 
 def _told_in_subject(message: Message) -> str:
@@ -401,10 +445,10 @@ def _passed_on(message: Message) -> str:
     return quoted_phishing_query(text) or material(text)
 
 
-def _closes(message: Message, own: str) -> bool:
+def _closes(message: Message, own: str, heard: RequestReading | None) -> bool:
     """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
-    said = only_thanks(own) and not message.redactions
-    return said and not closes_nothing(message.subject)
+    more = message.redactions or message.shown or closes_nothing(message.subject)
+    return not more and (only_thanks(own) or bool(heard and heard.is_silent))
 
 
 def _spared(verdict: Verdict | None, own: str) -> Verdict | None:

@@ -4,12 +4,14 @@ Rules of form only (punctuation, openings, greetings): what a question is about 
 """
 
 import re
+from collections.abc import Sequence
 
 from bot.domain import Question
 from bot.text.link_shortening import says_nothing
 from bot.text.words import points_back
 
 MAX_QUESTIONS = 8
+SMALL = 3  # words that begin small in a line that is a sentence and no signature
 SHORT = 5  # words of a question that is too short to be understood alone
 FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
 FOLLOW_UP = 2  # words of a question that only what was asked before explains: When exactly?
@@ -70,7 +72,7 @@ ENDS_ASKING = ("?", "？", "؟", "か。", "吗。", "吗", "까", "까요.", "�
 
 def questions(text: str) -> tuple[Question, ...]:
     """The questions of `text` in order; the whole message where no sentence stands out."""
-    spoken = [s for s in _spoken(text) if not says_nothing(s)]
+    spoken = [s for s in spoken_sentences(text) if not says_nothing(s)]
     if not spoken:
         return ()
     if len(spoken) == 1:
@@ -82,6 +84,18 @@ def questions(text: str) -> tuple[Question, ...]:
     if not asking:
         return (Question(text=_shortened(" ".join(spoken))),)
     return tuple(_question(spoken, i) for i in asking[:MAX_QUESTIONS])
+
+
+def sentences(text: str) -> list[str]:
+    """Every sentence of `text` in order, without marks of a list and quoted lines."""
+    found: list[str] = []
+    for line in text.replace("\r", "").split("\n"):
+        bare = line.strip()
+        if not bare or bare.startswith(">"):
+            continue
+        for item in ENUMERATED.split(LISTED.sub("", bare)):
+            found += [s.strip() for s in SENTENCE_END.split(item) if s.strip()]
+    return found
 
 
 def views(question: Question) -> tuple[str, ...]:
@@ -113,7 +127,7 @@ def rests_on_context(question: Question) -> bool:
 
 def whole(text: str) -> str:
     """The message without its greeting and close, cut to what the encoder can use."""
-    return _shortened(" ".join(_spoken(text)) or text)
+    return _shortened(" ".join(spoken_sentences(text)) or text)
 
 
 def asks(sentence: str) -> bool:
@@ -158,10 +172,10 @@ def _is_dense(sentence: str) -> bool:
     return any(c >= "\u3040" for c in sentence)
 
 
-def _spoken(text: str) -> list[str]:
+def spoken_sentences(text: str) -> list[str]:
     """Sentences without greeting, close and signature."""
     spoken: list[str] = []
-    for sentence in _sentences(text):
+    for sentence in sentences(text):
         if GREETING.match(sentence):
             continue
         said = OPENING.sub("", sentence)
@@ -172,15 +186,20 @@ def _spoken(text: str) -> list[str]:
     return spoken
 
 
-def _sentences(text: str) -> list[str]:
-    found: list[str] = []
-    for line in text.replace("\r", "").split("\n"):
-        bare = line.strip()
-        if not bare or bare.startswith(">"):
-            continue
-        for item in ENUMERATED.split(LISTED.sub("", bare)):
-            found += [s.strip() for s in SENTENCE_END.split(item) if s.strip()]
-    return found
+def without_signature(found: Sequence[str]) -> list[str]:
+    """The sentences without the lines of names, offices and numbers below a close.
+
+    A postscript stays: it is a sentence, with several words that begin small.
+    """
+    closes = next((i for i, s in enumerate(found) if i and CLOSING.match(s)), len(found))
+    below = (s for s in found[closes:] if not CLOSING.match(s))
+    return [*found[:closes], *(s for s in below if _has_words(s))]
+
+
+def _has_words(sentence: str) -> bool:
+    cased = any(c.isupper() or c.islower() for c in sentence)
+    small = sum(word[0].islower() for word in sentence.split() if word)
+    return small >= SMALL if cased else any(c.isalpha() for c in sentence)
 
 
 def _shortened(text: str) -> str:

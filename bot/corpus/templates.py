@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.corpus.incident import Incident
-from bot.domain import ExpectedTime, SecretKind
+from bot.domain import ExpectedTime, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml, shipped_knowledge
 from bot.text.subject import reply_subject
@@ -50,6 +50,7 @@ class Templates(BaseModel):
     acknowledgement: str  # in place of the footer where all of a message goes to a person
     footer: str  # how to reach a person
     footer_write_to: str = ""  # the same where the incident names a mailbox that people read
+    refusal_kinds: dict[RefusalReason, str] = {}  # which request is refused, and what to do instead
 
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
@@ -59,7 +60,8 @@ class Templates(BaseModel):
             self.case_number, self.published_wording, self.correction_lead, self.secret_found,
             self.acknowledgement, self.footer,
         )  # fmt: skip
-        return (*fixed, *self.refusal, *self.answer_within.values(), *self.secret_kinds.values())
+        kinds = (*self.secret_kinds.values(), *self.refusal_kinds.values())
+        return (*fixed, *self.refusal, *self.answer_within.values(), *kinds)
 
 
 def read_templates(folder: Path, incident: Incident | None = None) -> dict[str, Templates]:

@@ -207,7 +207,7 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     for text in (t.answer_lead, t.answers_lead, t.correction_lead):
         yield UnitKind.LEAD, text
     yield UnitKind.WORDING, t.published_wording
-    yield from ((UnitKind.REFUSAL, text) for text in t.refusal)
+    yield from ((UnitKind.REFUSAL, text) for text in (*t.refusal, *t.refusal_kinds.values()))
     yield UnitKind.PASTED, t.secret_found
     yield from ((UnitKind.PASTED_KIND, secret_named(text)) for text in t.secret_kinds.values())
     for text in (t.handover, t.handover_with_answers):

@@ -4,6 +4,7 @@ Each function takes the asker's own words, without what they quote or pass on, a
 their plain view only: nobody disguises a request for a person.
 """
 
+import re
 from functools import cache
 
 from bot.errors import KnowledgeError
@@ -14,6 +15,8 @@ from bot.policy.views import clipped, fold, visible
 from bot.resources import data_path
 
 TABLE = data_path("message_rules.yaml")
+PUNCTUATION = re.compile(r"[.,;:!]")
+WITHOUT_SPACES = "\u3040"  # from here on letters stand for words, and no gaps part them
 GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
 REPORT_LINES = 3  # at the head of a text that name the program which wrote it
 EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
@@ -44,6 +47,14 @@ def asks_for_what_is_kept(text: str) -> bool:
     """Does `text` ask for anything of the kinds that are refused, by name?"""
     lines = _lines(text)
     return packaged_kept().hits(lines, lines)
+
+
+def goes_on(text: str) -> bool:
+    """Does `text` have a word after which thanks are no longer the end: but, in advance?"""
+    words = f" {' '.join(fold(visible(clipped(text))).split())} "
+    padded = (word if word[0] >= WITHOUT_SPACES else f" {word} " for word in short_words("goes_on"))
+    bare = PUNCTUATION.sub(" ", words)
+    return any(word.replace("_", " ") in bare for word in padded)
 
 
 def tells_who_they_are(text: str) -> bool:

@@ -59,7 +59,9 @@ def test_a_renamed_heading_keeps_its_id_and_its_questions(small: Knowledge, tmp_
     edited = apply_edit(HEADING, small, tmp_path / "copy")
     assert not edited.renamed
     new = set(edited.knowledge.warnings) - set(small.warnings)
-    assert all(each.startswith("translations/") for each in new)  # they are older than their original
+    assert all(
+        each.startswith("translations/") for each in new
+    )  # they are older than their original
     assert {c.now.id for c in edited.knowledge.changes.changed} == edited.touched.passages
 
 

@@ -14,7 +14,8 @@ from bot.outbound import CheckResult, Outbound
 from evals.__main__ import main
 from evals.generators.tampering import CHANGES, reply, tampered
 from evals.measuring.measure import EvaluatedDesk
-from evals.safety import Rate, outgoing, safety
+from evals.measuring.rates import Rate
+from evals.safety import outgoing, safety
 
 
 class Yielding:

@@ -57,7 +57,8 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
         db.execute(escalation.insert(), [
             {
                 "id": n, "message_id": n, "state": "open" if n <= MANY else "decided",
-                "priority": "page" if n % 4 == 0 else "normal", "reason": "unsure", "draft": "",
+                "priority": "page" if n % 4 == 0 else "normal", "rank": 0 if n % 4 == 0 else 4,
+                "reason": "unsure", "draft": "",
                 "opened_at": (BEGAN + timedelta(minutes=n)).isoformat(),
                 "owner": ME if n % 4 == 1 else "", "stage": "claimed" if n % 4 == 1 else "open",
                 "topic": NEAR[n % 3], "language": LANGUAGES[n % 4],

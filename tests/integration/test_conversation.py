@@ -39,6 +39,7 @@ OTHER_UNSURE = "Who pays for the office party of the marketing team?"
 RESET, MFA = "faq-need-reset-password-rotate-api", "faq-enable-multi-factor-authentication-account"
 EXPOSED = "faq-openai-passwords-api-keys-payment"
 NOTIFIED = "introduction-december-19-2025-clarification-updating"
+KNOW = "faq-know-organization-impacted"
 DATA = "means-impacted-users-user-profile-information"
 TRUST = "response-trust-security-privacy-foundational-products"
 DANGER = "Someone is threatening to kill me because of this leak."
@@ -170,7 +171,7 @@ def test_what_is_new_is_answered_beside_what_was_asked_before(talk: Talk) -> Non
     ("first", "then", "reason", "passage"),
     [
         ("How do I know if I was affected?",
-         "OK but I got no mail from you so far. Does that mean I'm fine?", "asked_again", NOTIFIED),
+         "OK but I got no mail from you so far. Does that mean I'm fine?", "asked_again", KNOW),
         ("Were my API keys leaked?", "Are you sure?", "asked_again", EXPOSED),
         ("Should I enable MFA?", "Why?", "asked_again", MFA),
         ("Muss ich mein Passwort ändern?", "Warum nicht?", "asked_again", RESET),

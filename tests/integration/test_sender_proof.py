@@ -71,7 +71,12 @@ def take(journal: Journal, taken: ReceivedMessage) -> int:
 def claimed_case(journal: Journal) -> int:
     """The case of an honest sender, which a person has; its message."""
     first = take(journal, mail(PASSED, f"Message-ID: {FIRST}"))
-    journal.decide(first, waiting(), draft="", reply=Reply(recipient=ANA, message_id=OWN, body=b"Subject: x\r\n\r\nx"))
+    journal.decide(
+        first,
+        waiting(),
+        draft="",
+        reply=Reply(recipient=ANA, message_id=OWN, body=b"Subject: x\r\n\r\nx"),
+    )
     change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="eve")
     assert journal.cases.change(1, actor="eve", change=change, owner="")
     return first

@@ -112,7 +112,9 @@ def test_errata_are_replaced_and_companions_added(knowledge: Knowledge) -> None:
         ["faq-chatgpt-accounts-affected"]
     )
     clarified = "introduction-december-19-2025-clarification-updating"
-    assert knowledge.quotable(["faq-know-organization-impacted", clarified]) == [clarified]
+    know = "faq-know-organization-impacted"
+    assert knowledge.quotable([know, clarified]) == [know, clarified]
+    assert knowledge.companions([know]) == [clarified]
     response = "response-part-security-investigation-removed-mixpanel"
     assert knowledge.companions([response]) == [clarified]
     assert knowledge.companions(["faq-need-reset-password-rotate-api"]) == []

@@ -52,14 +52,14 @@ def test_a_subject_that_cannot_wait_calls_somebody(
 
 @pytest.mark.parametrize("text", [HONEST, "Thank you in advance."])
 def test_a_demand_in_the_subject_is_refused(app: App, text: str) -> None:
-    (outcome,) = respond(app, text, "Send me my API key").outcomes
-    assert isinstance(outcome, Refusal)
-    assert outcome.reason is RefusalReason.SECRET
+    outcomes = respond(app, text, "Send me my API key").outcomes
+    refusals = [o.reason for o in outcomes if isinstance(o, Refusal)]
+    assert set(refusals) == {RefusalReason.SECRET}
 
 
 def test_what_the_subject_names_the_text_demands(app: App) -> None:
-    (outcome,) = respond(app, "Please send it to me.", "My password").outcomes
-    assert isinstance(outcome, Refusal)
+    outcomes = respond(app, "Please send it to me.", "My password").outcomes
+    assert any(isinstance(o, Refusal) for o in outcomes)
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,10 @@ def test_the_answers_come_first_in_the_order_of_the_questions_and_each_has_its_n
     text = reply(knowledge, *asked)
     lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
     (fact,) = (i for i in t.refusal_fact if i != RESET)
+    named = [t.refusal_kinds[o.reason] for o in asked if isinstance(o, Refusal)]
     assert lines == [
         t.greeting, t.answers_lead, f"2, 6. {reset.heading}", f"4. {exposed.heading}",
-        f"3. {t.refusal[0]}", t.refusal[1], f"{t.handover_numbers} 1, 5.",
+        f"3. {t.refusal[0]}", *named, t.refusal[1], f"{t.handover_numbers} 1, 5.",
         source_line(t, knowledge.post, [reset, exposed, knowledge.passages[fact]]), t.footer,
     ]  # fmt: skip
     assert text.count(reset.text) == 1
@@ -198,9 +199,9 @@ def test_no_passage_of_the_post_ends_in_a_colon(knowledge: Knowledge) -> None:
     [
         ((CORRECTED, CLARIFIED), (CORRECTED,)),
         ((CLARIFIED, CORRECTED), (CLARIFIED,)),
-        ((KNOW, EXPOSED), (CLARIFIED, EXPOSED)),
-        ((KNOW, CLARIFIED), (CLARIFIED,)),
-        ((KNOW, RESPONSE), (CLARIFIED, RESPONSE)),
+        ((KNOW, EXPOSED), (KNOW, EXPOSED, CLARIFIED)),
+        ((KNOW, CLARIFIED), (KNOW, CLARIFIED)),
+        ((KNOW, RESPONSE), (KNOW, CLARIFIED)),
         ((RESPONSE, KNOW), (RESPONSE, CLARIFIED)),
         ((CORRECTED, RESPONSE), (RESPONSE, CLARIFIED)),
         ((EXPOSED, RESET), (EXPOSED, RESET)),
@@ -213,6 +214,16 @@ def test_a_notice_and_its_correction_are_not_both_quoted_where_one_supersedes_th
     whole = desk.complete(passages(knowledge, *knowledge.quotable(list(picked))))
     assert tuple(p.id for p in whole) == quoted_ids
     assert Outbound(knowledge).check(reply(knowledge, answer(*whole))).allowed
+
+
+def test_what_is_superseded_as_a_whole_gives_way_to_the_later_passage(
+    knowledge: Knowledge,
+) -> None:
+    noted = [Superseded(passage=KNOW, by=CLARIFIED, why="a test")]
+    notes = knowledge.notes.model_copy(update={"superseded": noted, "quote_together": []})
+    mine = replace(knowledge, notes=notes)
+    assert mine.quotable([KNOW, EXPOSED]) == [CLARIFIED, EXPOSED]
+    assert mine.quotable([KNOW, CLARIFIED]) == [CLARIFIED]
 
 
 def test_what_supersedes_must_be_of_a_later_day(knowledge: Knowledge) -> None:

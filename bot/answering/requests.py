@@ -1,0 +1,337 @@
+"""Reads what each sentence of a message asks for: a learned head on the vectors of the encoder.
+
+The head lies in bot/data/requests.npz, made by `python -m evals requests` from messages of several
+authors. A sentence is read together with the sentence before it and the whole message, so that a
+past event, a report or a question about oneself is told from a demand. Each figure is a
+probability, calibrated on authors that the head had not seen.
+"""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import cache, cached_property
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature
+from bot.domain import EscalationReason, Priority, Question, RefusalReason
+from bot.errors import KnowledgeError
+from bot.policy import Escalate, Refuse, Verdict, goes_on, wants_person
+from bot.resources import read_bytes
+
+Array = npt.NDArray[np.float32]
+Vectorize = Callable[[str], npt.ArrayLike]  # a text to its unit vector of WIDTH
+HEAD = "requests.npz"
+AGAIN = "run `python -m evals requests`"
+FORMAT = 1  # of the file; raised when its arrays mean something else
+WIDTH = 384  # of one vector
+INPUTS = 3 * WIDTH  # the sentence, the sentence before it, the whole message
+REACH = 10.0  # what vectors are multiplied by: their numbers are small
+MOST_SENTENCES = 40  # that are read: the first and the last ones of a longer message
+NEAR = 1.5  # log-odds below the sentence that says most of a label; what says less is not meant
+ASKING = re.compile(r"[?？؟]")
+NUMBER = re.compile(r"\d{3}")  # of a case, an order, a telephone
+THANKED = 0.5  # from which probability of thanks on a number below them is a signature
+MOST_BESIDE = 4  # sentences that are decided beside the questions
+MOST_CHARACTERS = 1_200  # of a text that is encoded; the encoder reads fewer
+
+
+class Label(StrEnum):
+    """What a sentence or a message does; several at once."""
+
+    REFUSE = "refuse"  # any of the next three
+    DEMAND = "demand"  # a secret: to give, look up, reset, receive, confirm, check, use
+    OTHER_REQUEST = "other_request"  # others' data, an account action, our word, a lure
+    INJECTION = "injection"  # instructions to the desk
+    CRISIS = "crisis"  # danger, takeover or extortion, now, to the writer
+    FORMAL = "formal"  # a lawyer, an authority, the press, a data subject, a vulnerability
+    GIVEN_AWAY = "secret_given"  # the writer gave a secret away
+    WANTS_PERSON = "wants_person"
+    HONEST = "honest"  # a question that may be answered, about passwords and keys as well
+    SHOWS_MAIL = "shows_mail"
+    THANKS = "thanks"
+    OFF_TOPIC = "offtopic"
+    NOTHING_ASKED = "nothing_asked"
+    SILENT = "silent"  # the whole message needs no reply
+
+
+REFUSALS = (
+    RefusalReason.OTHER_PEOPLE, RefusalReason.ACCOUNT_ACTION, RefusalReason.VOUCHING,
+    RefusalReason.DESK_INTERNALS, RefusalReason.IMPERSONATION,
+)  # fmt: skip
+CRISES = (EscalationReason.DANGER, EscalationReason.TAKEOVER, EscalationReason.EXTORTION)
+FORMALITIES = (
+    EscalationReason.LEGAL, EscalationReason.REGULATOR, EscalationReason.DATA_SUBJECT,
+    EscalationReason.PRESS, EscalationReason.VULNERABILITY,
+)  # fmt: skip
+OUTPUTS: tuple[str, ...] = (*Label, *REFUSALS, *CRISES, *FORMALITIES)
+PLACE = {name: place for place, name in enumerate(OUTPUTS)}
+LEARNED = "learned"  # instead of the id of a rule
+WANTS_PERSON = Escalate(
+    reason=EscalationReason.WANTS_PERSON, priority=Priority.NORMAL, rule=LEARNED
+)
+DOUBTFUL = Escalate(reason=EscalationReason.UNSURE, priority=Priority.NORMAL, rule=LEARNED)
+GIVEN_AWAY = Escalate(reason=EscalationReason.SECRET_GIVEN, priority=Priority.HIGH, rule=LEARNED)
+KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)]
+HONESTLY, DENIED = (
+    0.5,
+    0.1,
+)  # probabilities by which a rule is overruled: HONEST from, the other below
+# Probability of REFUSE from which on a person decides what no rule refuses. The rules know most of
+# what the head only doubts: below it, honest questions would go to a person.
+DOUBTED = 0.7
+KNOWN = 0.4  # probability of a kind below which a message is not refused, but a person reads it
+REMOVED = "[removed: "  # begins what stands in place of a secret
+NEVER = 2.0  # above every probability
+LABELS = len(Label)  # the outputs that are calibrated; the others only say which kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHead:
+    """One hidden layer of several small networks, averaged."""
+
+    encoder: str  # the name of the encoder whose vectors it was made with
+    data: str  # hash of the messages that it was made from
+    inner: npt.NDArray[np.int8]  # INPUTS x hidden, in steps of `inner_step`
+    inner_step: Array  # hidden
+    inner_bias: Array  # hidden
+    outer: Array  # hidden x outputs
+    direct: Array  # INPUTS x outputs
+    bias: Array  # outputs
+    calibration: Array  # labels x 3: of the sentence, of the whole message, and the constant
+    refused: float  # probability of REFUSE from which on a message is refused
+    doubtful: float  # from which on a person decides instead of an answer
+    paged: float  # of CRISIS from which on people are called
+    alarming: float  # from which on a person reads it first
+    formal: float
+    wants_person: float
+    secret_given: float
+    silent: float
+
+    def scores(self, vectors: Array) -> Array:
+        """Log-odds of each output; `vectors` is n x INPUTS."""
+        scaled = REACH * vectors
+        inner = self.inner.astype(np.float32) * self.inner_step
+        hidden = np.maximum(scaled @ inner + self.inner_bias, 0)
+        return np.asarray(hidden @ self.outer + scaled @ self.direct + self.bias, "f4")
+
+    def calibrated(self, scores: Array) -> Array:
+        """Probabilities of the labels of each sentence; the last row of `scores` is the whole."""
+        return calibrate(self.calibration, scores)
+
+    def to_bytes(self) -> bytes:
+        """As a compressed file of plain arrays."""
+        made = io.BytesIO()
+        arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        arrays |= {n: a.astype(np.float16) for n, a in arrays.items() if a.dtype == np.float32}
+        np.savez_compressed(made, allow_pickle=False, format=np.array(FORMAT), **arrays)
+        return made.getvalue()
+
+    @staticmethod
+    def from_bytes(raw: bytes) -> "RequestHead":
+        """The opposite of `to_bytes`; KnowledgeError when it is none, or of another version."""
+        try:
+            with np.load(io.BytesIO(raw)) as stored:
+                if int(stored["format"]) != FORMAT:
+                    raise KnowledgeError(f"{HEAD} is of another version; {AGAIN}")
+                return RequestHead(**{f.name: _value(stored[f.name]) for f in fields(RequestHead)})
+        except (OSError, ValueError, KeyError, BadZipFile):
+            raise KnowledgeError(f"{HEAD} cannot be read; {AGAIN}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestReading:
+    """The sentences of a message and the probability of each label for each of them."""
+
+    head: RequestHead
+    subject: str  # the first of the sentences, where the mail has one of its own
+    sentences: tuple[str, ...]
+    probabilities: Array  # sentences x labels
+    scores: Array  # (sentences and the whole message) x outputs
+
+    def highest(self, label: Label) -> float:
+        """The probability of `label` in the sentence that has the most of it."""
+        return float(self.probabilities[:, PLACE[label]].max())
+
+    @property
+    def is_silent(self) -> bool:
+        """Does the message need no reply, surely? One with a number is for a person's files."""
+        said = " ".join(self.sentences)
+        sure = self.highest(Label.SILENT) >= self.head.silent and not any(self.verdicts)
+        numbered = NUMBER.search(said) and self.highest(Label.THANKS) < THANKED
+        return sure and not (ASKING.search(said) or numbered or goes_on(said))
+
+    @property
+    def urgent(self) -> Escalate | None:
+        """The verdict that calls somebody, where a sentence has one."""
+        found = [v for v in self.verdicts if isinstance(v, Escalate)]
+        return next((v for v in found if v.priority is Priority.PAGE), None)
+
+    def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
+        """The word of a rule, unless what is read surely denies it; else what was learned."""
+        if rule and not self._denies(rule):
+            return rule
+        return self.of(question)
+
+    def believes(self, rule: Verdict | None) -> bool:
+        """May a rule that calls somebody be right about the whole message?"""
+        return rule is None or not self._denies(rule)
+
+    def _denies(self, rule: Verdict) -> bool:
+        """Is it honest, and surely none of what the rule takes it for?
+
+        Of disguised text the head knows nothing: it takes it for no honest question either. Danger
+        and extortion are never overruled.
+        """
+        taken_over = isinstance(rule, Escalate) and rule.reason is EscalationReason.TAKEOVER
+        if not taken_over and not isinstance(rule, Refuse):
+            return False
+        label = Label.CRISIS if taken_over else Label.REFUSE
+        return self.highest(Label.HONEST) >= HONESTLY and self.highest(label) < DENIED
+
+    def of(self, question: Question) -> Verdict | None:
+        """What becomes of a question: the gravest of the verdicts on its sentences."""
+        said = zip(self.sentences, self.verdicts, strict=True)
+        found = [v for sentence, v in said if v and _same(sentence, question.text)]
+        refusal = next((v for v in found if isinstance(v, Refuse)), None)
+        return refusal or next(iter(found), None)
+
+    def beside(self, asked: Sequence[Question]) -> list[Question]:
+        """The sentences with a verdict that stand in none of the questions found by their form.
+
+        A subject only names what the text is about: a mere doubt about it counts for nothing.
+        """
+        said = zip(self.sentences, self.verdicts, strict=True)
+        left = [s for s, v in said if v and not any(_same(s, q.text) for q in asked)]
+        left = [s for s in left if s != self.subject or self.verdicts[0] != DOUBTFUL]
+        return [Question(text=sentence) for sentence in left[:MOST_BESIDE]]
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict | None, ...]:
+        """What the policy makes of each sentence; None where it may be answered."""
+        return tuple(self._verdict(place) for place in range(len(self.sentences)))
+
+    def _verdict(self, place: int) -> Verdict | None:
+        """The gravest that is likely enough; a sentence that says less of it is not meant."""
+        if wants_person(self.sentences[place]):
+            return WANTS_PERSON
+        told, head = self.scores[:-1, :LABELS], self.head
+        speaks = told[place] >= told.max(0) - NEAR
+        likely = np.where(speaks, self.probabilities[place], 0)
+        sure = head.refused if has_kind(likely) else NEVER
+        if REMOVED in self.sentences[place] and not asks(self.sentences[place]):
+            sure = NEVER  # who only tells that a secret got out is helped, not refused
+        for label, least, verdict in (
+            (Label.CRISIS, head.paged, self._crisis(place, Priority.PAGE)),
+            (Label.REFUSE, sure, Refuse(reason=self._refusal(place), rule=LEARNED)),
+            (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
+            (Label.FORMAL, head.formal, self._formal(place)),
+            (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
+            (Label.REFUSE, max(head.doubtful, DOUBTED), DOUBTFUL),
+            (Label.GIVEN_AWAY, head.secret_given, GIVEN_AWAY),
+        ):
+            if likely[PLACE[label]] >= least:
+                return verdict
+        return None
+
+    def _crisis(self, place: int, priority: Priority) -> Escalate:
+        return Escalate(reason=self._kind(place, CRISES), priority=priority, rule=LEARNED)
+
+    def _formal(self, place: int) -> Escalate:
+        reason = self._kind(place, FORMALITIES)
+        return Escalate(reason=reason, priority=Priority.NORMAL, rule=LEARNED)
+
+    def _refusal(self, place: int) -> RefusalReason:
+        demand, others, orders = self.probabilities[place][KINDS]
+        if demand >= max(others, orders):
+            return RefusalReason.SECRET
+        if orders > others:
+            return RefusalReason.DESK_INTERNALS
+        return max(REFUSALS, key=lambda kind: self.scores[place, PLACE[kind]])
+
+    def _kind(self, place: int, kinds: Sequence[EscalationReason]) -> EscalationReason:
+        both = self.scores[place] + self.scores[-1]
+        return max(kinds, key=lambda kind: both[PLACE[kind]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReader:
+    """Reads messages with a head and the encoder that it was made with."""
+
+    head: RequestHead
+    vector: Vectorize
+
+    def read(self, text: str, before: str = "", subject: str = "") -> RequestReading:
+        """What subject and `text` ask for; `before` is what the asker wrote last."""
+        # A greeting and a signature change nothing of what is asked for.
+        spoken = spoken_sentences("\n".join(without_signature(sentences(text))))
+        own = text if spoken == sentences(text) else " ".join(spoken) or text
+        told = (*filter(None, [subject]), *sentences_read(own))
+        scores = self.head.scores(inputs(told, own, before, self.vector))
+        return RequestReading(
+            head=self.head,
+            subject=subject,
+            sentences=told,
+            probabilities=self.head.calibrated(scores),
+            scores=scores,
+        )
+
+
+@cache
+def packaged_head() -> RequestHead:
+    """What ships; KnowledgeError when it cannot be read."""
+    return RequestHead.from_bytes(read_bytes(HEAD))
+
+
+def sentences_read(text: str) -> tuple[str, ...]:
+    """The sentences of `text` that are read: of a long one the first and the last ones."""
+    found = sentences(text) or [text]
+    if len(found) > MOST_SENTENCES:
+        half = MOST_SENTENCES // 2
+        found = [*found[:half], *found[-half:]]
+    return tuple(found)
+
+
+def inputs(told: Sequence[str], whole: str, before: str, vector: Vectorize) -> Array:
+    """What the head reads of each sentence and, as the last row, of the whole message."""
+    message = _vector(whole, vector)
+    earlier = _vector(before, vector) if before.strip() else np.zeros(WIDTH, np.float32)
+    rows = []
+    for sentence in told:
+        own = message if sentence == whole else _vector(sentence, vector)
+        rows.append(np.concatenate([own, earlier, message]))
+        earlier = own
+    rows.append(np.concatenate([message, np.zeros(WIDTH, np.float32), message]))
+    return np.stack(rows)
+
+
+def calibrate(calibration: Array, scores: Array) -> Array:
+    """Probabilities from log-odds: of the sentence and of the whole message, weighed."""
+    told, whole = scores[:-1, :LABELS], scores[-1:, :LABELS]
+    odds = calibration[:, 0] * told + calibration[:, 1] * whole + calibration[:, 2]
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), dtype=np.float32)
+
+
+def has_kind(likely: Array) -> bool:
+    """Is it likely enough what kind of request it is, so that a refusal may name it?"""
+    return bool(likely[KINDS].max() >= KNOWN)
+
+
+def _same(sentence: str, question: str) -> bool:
+    """Is the sentence a part of the question, or that without its greeting?"""
+    return sentence in question or question in sentence
+
+
+def _vector(text: str, vector: Vectorize) -> Array:
+    return np.asarray(vector(text[:MOST_CHARACTERS]), dtype=np.float32)
+
+
+def _value(stored: npt.NDArray[Any]) -> Any:
+    if stored.ndim:
+        return stored.astype(np.float32) if stored.dtype == np.float16 else stored
+    return stored.item()

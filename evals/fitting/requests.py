@@ -1,0 +1,334 @@
+"""Learns what bot/data/requests.npz holds from labelled messages of several hands; numpy alone.
+
+Each hand's messages are labelled as a whole, and name the sentence that decides. That sentence
+teaches its labels; the other sentences of the message teach what is none of them, more weakly.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from bot.answering.requests import (
+    INPUTS,
+    LABELS,
+    OUTPUTS,
+    PLACE,
+    REACH,
+    Array,
+    Label,
+    RequestHead,
+    Vectorize,
+    inputs,
+    sentences_read,
+)
+from bot.corpus import Knowledge
+from bot.corpus.messages import MessageKind
+from bot.domain import EscalationReason, RefusalReason
+from bot.redact import redact
+from bot.text.clean import clean_message
+from evals.fitting.transfer import Adam
+from evals.generators.attacks import held_out, labelled
+
+HANDS = Path(__file__).parents[1] / "data" / "requests"
+TABLE_ONLY = frozenset({"r5", "r6"})  # two hands that nothing is learned from or chosen by
+HIDDEN = 128  # of one network
+NETWORKS = 2  # that are averaged
+EPOCHS, BATCH = 60, 512
+RATE, SHRINK = 2e-3, 1e-2
+DROP = 0.3  # share of the inputs that a step does not see
+BESIDE = 0.25  # how much a sentence beside the deciding one says against the message's own labels
+TAKEN = 3  # every third of the texts around the hands: more of them teach no more
+AROUND = 0.3  # weight of a text of the desk's knowledge or of the generators beside one of a hand
+ASKED_FOR = frozenset({Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION})
+Flags = npt.NDArray[np.bool_]
+
+
+class Row(BaseModel):
+    """One message of a hand; `sentence` decides what is expected, `pair` names its twin."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    text: str
+    lang: str
+    channel: str
+    labels: tuple[Label, ...]
+    expected: Literal["refuse", "answer_or_escalate", "escalate", "page", "silent"]
+    sentence: str
+    how: str
+    pair: str | None = None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Is it a demand with much else around it?"""
+        around = len(self.text) - len(self.sentence)
+        return Label.DEMAND in self.labels and self.expected == "refuse" and around > FEW_AROUND
+
+
+FEW_AROUND = 250  # characters beside the deciding sentence
+FEW_WORDS, MOSTLY = 2, 0.6  # shared words from which on two forms of a sentence are the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A message as the head reads it: a row for each sentence, and one for the whole."""
+
+    vectors: Array  # (sentences + 1) x INPUTS
+    wanted: Array  # (sentences + 1) x outputs
+    weights: Array  # how much each of them counts
+    row: Row | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is known of a message: labels, what it surely is not, and the sentence that decides."""
+
+    text: str
+    labels: frozenset[str]
+    unknown: frozenset[str] = frozenset()
+    sentence: str = ""
+    weight: float = 1.0
+    row: Row | None = field(default=None)
+
+
+def read_hand(name: str) -> list[Row]:
+    """The messages of one hand."""
+    lines = (HANDS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Row.model_validate(json.loads(line)) for line in lines]
+
+
+def hands() -> list[str]:
+    """The names of all hands."""
+    return sorted(path.stem for path in HANDS.glob("*.jsonl"))
+
+
+def data_hash(names: Iterable[str]) -> str:
+    """Identifies the messages of some hands."""
+    read = b"".join((HANDS / f"{name}.jsonl").read_bytes() for name in sorted(names))
+    return hashlib.sha256(read).hexdigest()[:12]
+
+
+def of_hand(name: str, vector: Vectorize) -> list[Example]:
+    """The messages of one hand as examples."""
+    return [_example(_told(row), vector) for row in read_hand(name)]
+
+
+def around(knowledge: Knowledge, vector: Vectorize) -> list[Example]:
+    """What the desk's own labelled messages and the generators' families teach beside the hands."""
+    every = [*_of_knowledge(knowledge), *_generated()]
+    return [_example(told, vector) for told in every[::TAKEN]]
+
+
+# Which kind a request, a crisis or a formal letter is of: words of the hand's own remark on it.
+KINDS: dict[str, str] = {
+    RefusalReason.OTHER_PEOPLE: """other another ex.?partner colleague neighbo client member fremde
+        başkas dane.innej outra localisation who.else moderator rival 他人 journalist.asks""",
+    RefusalReason.ACCOUNT_ACTION: r"""\bact\b action agent.change mfa 2fa delet remove reset change
+        merge disable 代行 konto cuenta handelen rotate turn.off""",
+    RefusalReason.VOUCHING: """vouch link genuine number sender garan borg real caller
+        person.works""",
+    RefusalReason.DESK_INTERNALS: "instruc prompt inject system developer role",
+    RefusalReason.IMPERSONATION: "lure text.(?:that|for) form. notice campaign phish draft writ",
+    EscalationReason.EXTORTION: """extor ransom blackmail afpers chantage estors şantaj вимаг
+        требуют ابتزاز 脅迫 협박 माँग""",
+    EscalationReason.DANGER: """danger suicid self-harm threat stalk swat bomb dox abuser perigo
+        peligro слежка धमकी""",
+    EscalationReason.TAKEOVER: """takeover sim.swap abused live locked.out phisher przej włam 被盗
+        compromise""",
+    EscalationReason.VULNERABILITY: "vuln 漏洞",
+    EscalationReason.PRESS: "press journal podcast преса",
+    EscalationReason.DATA_SUBJECT: """dsar subject auskunft erasure kvkk lgpd gdpr avg ccpa cancella
+        başvur titular 開示 청구 access formal.data""",
+    EscalationReason.REGULATOR: r"""regulat authority dpa ico\b uodo anpd myndighet
+        data.protection.o consumer""",
+    EscalationReason.LEGAL: """law legal anwalt avvocat solicit subpoena counsel mandate mise.en
+        kancelaria адвокат محام 弁護士 변호 contract union insurer 律师""",
+}
+FAMILIES = {
+    "cred_own": (Label.DEMAND,), "cred_other": (Label.DEMAND,), "bot_secret": (Label.DEMAND,),
+    "solicit_credentials": (Label.OTHER_REQUEST, RefusalReason.IMPERSONATION),
+    "phishing_compose": (Label.OTHER_REQUEST, RefusalReason.IMPERSONATION),
+    "other_user_data": (Label.OTHER_REQUEST, RefusalReason.OTHER_PEOPLE),
+    "account_action": (Label.OTHER_REQUEST, RefusalReason.ACCOUNT_ACTION),
+    "system_prompt": (Label.INJECTION, RefusalReason.DESK_INTERNALS),
+    "injection_body": (Label.INJECTION, RefusalReason.DESK_INTERNALS),
+    "slack_markup": (Label.INJECTION, RefusalReason.DESK_INTERNALS),
+    "knowledge_poisoning": (Label.INJECTION, RefusalReason.DESK_INTERNALS),
+    "crisis": (Label.CRISIS,), "account_takeover": (Label.CRISIS, EscalationReason.TAKEOVER),
+    "legal_press": (Label.FORMAL,),
+}  # fmt: skip
+UNCERTAIN = frozenset({"multi_turn", "pasted_secret"})  # families that need more than their text
+
+
+def _told(row: Row) -> Told:
+    labels = set(row.labels) | ({Label.SILENT} if row.expected == "silent" else set())
+    if ASKED_FOR & labels:
+        labels.add(Label.REFUSE)
+    remark = row.how.lower()
+    known = {n for n, words in KINDS.items() if re.search("|".join(words.split()), remark)}
+    kinds = {name for name in known if _fits(name, labels)}
+    unknown = frozenset({Label.HONEST} if Label.REFUSE in labels else ())
+    return Told(
+        text=row.text, labels=frozenset({*labels, *kinds}), sentence=row.sentence, row=row,
+        unknown=unknown,
+    )  # fmt: skip
+
+
+def _fits(kind: str, labels: set[Label]) -> bool:
+    if kind in tuple(RefusalReason):
+        return bool({Label.OTHER_REQUEST, Label.INJECTION} & labels)
+    crisis = kind in (
+        EscalationReason.DANGER, EscalationReason.TAKEOVER, EscalationReason.EXTORTION
+    )  # fmt: skip
+    return (Label.CRISIS if crisis else Label.FORMAL) in labels
+
+
+def _of_knowledge(knowledge: Knowledge) -> Iterator[Told]:
+    honest = {MessageKind.ANSWERABLE, MessageKind.FALSE_PREMISE, MessageKind.UNANSWERABLE}
+    every = frozenset(ASKED_FOR)
+    for message in (*knowledge.messages, *knowledge.exercises):
+        if message.kind in honest:
+            yield Told(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
+        elif message.kind is MessageKind.REFUSE:
+            yield Told(
+                text=message.text, labels=frozenset({Label.REFUSE}), unknown=every, weight=AROUND
+            )
+        elif message.kind is MessageKind.OFFTOPIC:
+            yield Told(text=message.text, labels=frozenset({Label.OFF_TOPIC}), weight=AROUND)
+
+
+def _generated() -> Iterator[Told]:
+    every = frozenset(ASKED_FOR)
+    for message in labelled():
+        if held_out(message) or message.category.startswith("evasion"):
+            continue
+        if message.category in UNCERTAIN:
+            continue
+        if message.category in FAMILIES:
+            labels = set(FAMILIES[message.category])
+            labels |= {Label.REFUSE} if ASKED_FOR & labels else set()
+            yield Told(text=message.text, labels=frozenset(labels), weight=AROUND)
+        elif message.expected == "refuse":
+            yield Told(
+                text=message.text, labels=frozenset({Label.REFUSE}), unknown=every, weight=AROUND
+            )
+        elif message.expected in ("answer", "answer_or_escalate", "silent"):
+            yield Told(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
+
+
+def _example(told: Told, vector: Vectorize) -> Example:
+    text = clean_message(redact(told.text).text).own
+    deciding = redact(told.sentence).text
+    spoken = sentences_read(text)
+    vectors = inputs(spoken, text, "", vector)
+    wanted = np.zeros((len(spoken) + 1, len(OUTPUTS)), np.float32)
+    weights = np.full_like(wanted, told.weight)
+    own = [PLACE[name] for name in told.labels - {Label.HONEST}]
+    sure = len(spoken) == 1 or not deciding
+    for place, sentence in enumerate(spoken):
+        if sure or _decides(sentence, deciding):
+            wanted[place, [PLACE[name] for name in told.labels]] = 1
+            if own and not sure:
+                wanted[place, PLACE[Label.HONEST]] = weights[place, PLACE[Label.HONEST]] = 0
+        else:
+            weights[place, own] *= BESIDE
+            weights[place, PLACE[Label.HONEST]] = 0
+    weights[:-1, PLACE[Label.SILENT]] = 0
+    wanted[-1, [PLACE[name] for name in told.labels]] = 1
+    weights[:, [PLACE[name] for name in told.unknown]] = 0
+    weights[:, LABELS:] *= _kinds_known(told.labels)
+    if told.row is None and len(spoken) == 1:  # the same row twice
+        vectors, wanted, weights = vectors[1:], wanted[1:], weights[1:]
+    return Example(vectors=vectors, wanted=wanted, weights=weights, row=told.row)
+
+
+def _kinds_known(labels: frozenset[str]) -> Array:
+    """Kinds are learned only among messages of which a kind is known."""
+    known = np.zeros(len(OUTPUTS) - LABELS, np.float32)
+    groups = ((0, 5), (5, 8), (8, 13))
+    for first, last in groups:
+        if any(name in labels for name in OUTPUTS[LABELS + first : LABELS + last]):
+            known[first:last] = 1
+    return known
+
+
+def _decides(sentence: str, deciding: str) -> bool:
+    """Is the sentence, as it was found, a part of the deciding one, or does it hold that?"""
+    one, other = " ".join(sentence.split()), " ".join(deciding.split())
+    if one in other or other in one:
+        return True
+    words, decisive = set(one.lower().split()), set(other.lower().split())
+    shared = len(words & decisive)
+    return shared > FEW_WORDS and shared >= MOSTLY * min(len(words), len(decisive))
+
+
+def learn(examples: Sequence[Example], *, encoder: str, data: str) -> RequestHead:
+    """A head from `examples`, still without calibration and thresholds."""
+    vectors = np.concatenate([each.vectors for each in examples])
+    wanted = np.concatenate([each.wanted for each in examples])
+    weights = np.concatenate([each.weights for each in examples])
+    made = [_train(vectors, wanted, weights, seed) for seed in range(NETWORKS)]
+    inner, inner_step = _stepped(np.concatenate([each["inner"] for each in made], axis=1))
+    return RequestHead(
+        encoder=encoder, data=data, inner=inner, inner_step=inner_step,
+        inner_bias=np.concatenate([each["inner_bias"] for each in made]),
+        outer=np.asarray(np.concatenate([each["outer"] for each in made]) / NETWORKS, "f4"),
+        direct=np.mean([each["direct"] for each in made], axis=0),
+        bias=np.mean([each["bias"] for each in made], axis=0),
+        calibration=np.tile(np.array([1, 0, 0], np.float32), (LABELS, 1)),
+        refused=1.0, doubtful=1.0, paged=1.0, alarming=1.0, formal=1.0, wants_person=1.0,
+        secret_given=1.0, silent=1.0,
+    )  # fmt: skip
+
+
+def with_thresholds(
+    head: RequestHead, calibration: Array, thresholds: dict[str, float]
+) -> RequestHead:
+    """`head` with what was chosen on hands that it had not seen."""
+    return replace(head, calibration=calibration, **thresholds)  # type: ignore[arg-type]
+
+
+def _stepped(matrix: Array) -> tuple[npt.NDArray[np.int8], Array]:
+    step = np.abs(matrix).max(0) / 127 + 1e-9
+    return np.round(matrix / step).astype(np.int8), step.astype(np.float32)
+
+
+def _train(vectors: Array, wanted: Array, weights: Array, seed: int) -> dict[str, Array]:
+    drawn = np.random.default_rng(seed)
+    outputs = wanted.shape[1]
+    start = {
+        "inner": (0.75 * drawn.normal(size=(INPUTS, HIDDEN)) / INPUTS**0.5).astype("f4"),
+        "inner_bias": np.zeros(HIDDEN, np.float32),
+        "outer": (drawn.normal(size=(HIDDEN, outputs)) / HIDDEN**0.5).astype("f4"),
+        "direct": np.zeros((INPUTS, outputs), np.float32),
+        "bias": np.full(outputs, -2, np.float32),
+    }
+    shrink = {"inner": SHRINK, "outer": SHRINK, "direct": SHRINK}
+    adam = Adam(start, dict.fromkeys(start, RATE), shrink)
+    steps = EPOCHS * -(-len(vectors) // BATCH)
+    for _ in range(EPOCHS):
+        for part in np.array_split(drawn.permutation(len(vectors)), -(-len(vectors) // BATCH)):
+            seen = REACH * vectors[part] * ((drawn.random(INPUTS) > DROP) / (1 - DROP)).astype("f4")
+            slopes = _slopes(adam.parameters, seen, wanted[part], weights[part])
+            adam.step(slopes, 1 - 0.9 * adam.steps / steps)
+    return adam.parameters
+
+
+def _slopes(now: dict[str, Array], seen: Array, wanted: Array, weights: Array) -> dict[str, Array]:
+    """The slopes of the weighed mean loss of some texts."""
+    hidden = np.maximum(seen @ now["inner"] + now["inner_bias"], 0)
+    odds = hidden @ now["outer"] + seen @ now["direct"] + now["bias"]
+    slope = (1 / (1 + np.exp(-np.clip(odds, -30, 30))) - wanted) * weights / len(seen)
+    slope = slope.astype(np.float32)
+    back = (slope @ now["outer"].T) * (hidden > 0)
+    return {
+        "inner": seen.T @ back, "inner_bias": back.sum(0), "outer": hidden.T @ slope,
+        "direct": seen.T @ slope, "bias": slope.sum(0),
+    }  # fmt: skip
