@@ -63,6 +63,7 @@ class Shape:
 
 NARROW = Shape()
 LETTER = Shape(scale=0.75)  # the many letters stay small files
+CARD = Shape(scale=1.0)  # a high one
 # A page of the desk in a browser, as a screen shows it: the mail beside its reply.
 SCREEN = Shape(width=1_040, max_height=860, scale=0.8)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -197,6 +198,8 @@ def shape_of(name: str) -> Shape:
     """The shape of the picture with this file name."""
     if name.startswith(LETTER_PREFIX):
         return LETTER
+    if name == "card.png":
+        return CARD
     return SCREEN if name.startswith("web-") else NARROW
 
 

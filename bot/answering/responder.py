@@ -22,7 +22,7 @@ from bot.answering.interpretation import (
     without_chatter,
 )
 from bot.answering.reply import stands_in
-from bot.answering.requests import LEARNED, RequestReader, RequestReading
+from bot.answering.requests import DOUBTFUL, LEARNED, RequestReader, RequestReading
 from bot.corpus import Knowledge
 from bot.corpus.questions import Act
 from bot.domain import (
@@ -414,7 +414,9 @@ def _weighed(
     verdict = heard.weigh(rule, reading.question)
     learned = isinstance(verdict, Refuse) and verdict.rule == LEARNED
     facts = learned and classify_secret_mention(reading.view) is SecretMention.FACTS
-    return None if facts else verdict
+    # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
+    vague = verdict == DOUBTFUL and bool(reading.question.context)
+    return None if facts or vague else verdict
 
 
 def _urgent(whole: Verdict | None, heard: RequestReading | None) -> Escalate | None:

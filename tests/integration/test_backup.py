@@ -123,7 +123,7 @@ def test_a_desk_moves_to_another_machine(
     with desk(tmp_path / "one", "", responder, counts) as app:
         take(app, 1, 3)
         list(backup(app, file))
-        key = (app.settings.home / "installation.key").exists()
+        key = (app.settings.home / "installation.key").read_bytes()
     with desk(tmp_path / "two", "", responder, counts) as app:
         list(restore(app, file, replace=False))
     with desk(tmp_path / "two", "", responder, counts) as app:
@@ -131,7 +131,7 @@ def test_a_desk_moves_to_another_machine(
         assert len(list((app.settings.home / "mail" / "Processed" / "cur").iterdir())) == 2
         take(app, 2)
     assert set(counts.values()) == {1}
-    assert not key
+    assert (tmp_path / "two" / "installation.key").read_bytes() == key
 
 
 def test_who_was_erased_since_is_erased_again(

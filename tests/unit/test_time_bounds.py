@@ -33,7 +33,8 @@ ALLOWED = {
         "int(time.time())": "the moment at which Slack signs a request",
     },
     "slack/test_slack_setup.py": {
-        "time.time() - age": "the same", "int(time.time())": "the same",
+        "time.time() - age": "the same",
+        "int(time.time())": "the same",
     },
     "servers/mail_servers.py": {"line.settimeout(2)": "one of many tries within the safety net"},
     "integration/test_mail_imap.py": {
