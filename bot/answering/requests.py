@@ -78,10 +78,9 @@ WANTS_PERSON = Escalate(
 DOUBTFUL = Escalate(reason=EscalationReason.UNSURE, priority=Priority.NORMAL, rule=LEARNED)
 GIVEN_AWAY = Escalate(reason=EscalationReason.SECRET_GIVEN, priority=Priority.HIGH, rule=LEARNED)
 KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)]
-HONESTLY, DENIED = (
-    0.5,
-    0.1,
-)  # probabilities by which a rule is overruled: HONEST from, the other below
+# Probabilities by which a rule is overruled, so that a person reads the message: HONEST from the
+# first on, REFUSE or CRISIS below the others.
+HONESTLY, NO_REQUEST, NO_CRISIS = 0.5, 0.2, 0.1
 # Probability of REFUSE from which on a person decides what no rule refuses. The rules know most of
 # what the head only doubts: below it, honest questions would go to a person.
 DOUBTED = 0.7
@@ -173,10 +172,14 @@ class RequestReading:
         return next((v for v in found if v.priority is Priority.PAGE), None)
 
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
-        """The word of a rule, unless what is read surely denies it; else what was learned."""
+        """The word of a rule; where what is read surely denies it, that of a person.
+
+        Where no rule speaks, what was learned decides.
+        """
         if rule and not self._denies(rule):
             return rule
-        return self.of(question)
+        learned = self.of(question)
+        return learned or (DOUBTFUL if rule else None)
 
     def believes(self, rule: Verdict | None) -> bool:
         """May a rule that calls somebody be right about the whole message?"""
@@ -191,8 +194,11 @@ class RequestReading:
         taken_over = isinstance(rule, Escalate) and rule.reason is EscalationReason.TAKEOVER
         if not taken_over and not isinstance(rule, Refuse):
             return False
-        label = Label.CRISIS if taken_over else Label.REFUSE
-        return self.highest(Label.HONEST) >= HONESTLY and self.highest(label) < DENIED
+        if self.highest(Label.HONEST) < HONESTLY:
+            return False
+        if taken_over:
+            return self.highest(Label.CRISIS) < NO_CRISIS
+        return self.highest(Label.REFUSE) < NO_REQUEST
 
     def of(self, question: Question) -> Verdict | None:
         """What becomes of a question: the gravest of the verdicts on its sentences."""

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from bot.answering import segmentation
 from bot.answering.evidence import HITS, QUOTED
-from bot.answering.feedback import with_feedback
+from bot.answering.feedback import says_it_did_not_help, with_feedback
 from bot.answering.interpretation import (
     InterpretedQuestion,
     ScreenedQuestion,
@@ -157,7 +157,7 @@ class Responder:
         if unread := _unread(message, said, screened):
             return [unread]
         whole = _verdict_on_whole(message, said, history)
-        heard = self._heard(message, said.own)
+        heard = None if says_it_did_not_help(said.own) else self._heard(message, said.own)
         if whole is None and _closes(message, said.own, heard):
             return []
         if message.subject:
@@ -178,7 +178,9 @@ class Responder:
         readings = self._readings(asked, shown, explain)
         if calls := _urgent(whole, heard):
             return self._with_rules([self._screened(readings[0], calls)])
-        verdicts = _verdicts(readings, whole, screened, history, own, heard=heard)
+        verdicts = _verdicts(
+            readings, whole, screened, history, own, heard=heard, hidden=bool(said.removed)
+        )
         decided = self._decided(
             own, readings, verdicts, language, notes, held_secret=bool(message.redactions)
         )
@@ -390,17 +392,19 @@ def _verdicts(
     own: str,
     *,
     heard: RequestReading | None,
+    hidden: bool,
 ) -> list[Verdict | None]:
     """The policy's word on each reading; that on the whole message where it has none on any.
 
     What was learned of requests overrules a rule that it surely denies, and speaks where no rule
-    does.
+    does; `hidden` says that a part of the message was taken for boilerplate, which it has not read.
     """
-    found = [whole if r.view == screened else screen(r.view, history=history) for r in readings]
-    if whole and not any(found):
-        found[-1] = whole
+    rules = [whole if r.view == screened else screen(r.view, history=history) for r in readings]
+    found = rules
     if heard:
-        found = [_weighed(v, r, heard) for r, v in zip(readings, found, strict=True)]
+        found = [_weighed(v, r, heard) for r, v in zip(readings, rules, strict=True)]
+    if whole and not any(rules):
+        found[-1] = whole if hidden or not heard else _weighed(whole, readings[-1], heard)
     return [_spared(v, own) for v in found]
 
 
@@ -449,8 +453,14 @@ def _passed_on(message: Message) -> str:
 
 def _closes(message: Message, own: str, heard: RequestReading | None) -> bool:
     """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
-    more = message.redactions or message.shown or closes_nothing(message.subject)
-    return not more and (only_thanks(own) or bool(heard and heard.is_silent))
+    if message.redactions or message.shown or closes_nothing(message.subject):
+        return False
+    if only_thanks(own):
+        return True
+    said = segmentation.spoken_sentences(own)
+    # "Best regards" alone was meant to be more; of other scripts words cannot be counted.
+    more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in said)
+    return more_than_a_close and bool(heard and heard.is_silent)
 
 
 def _spared(verdict: Verdict | None, own: str) -> Verdict | None:
