@@ -274,9 +274,11 @@ class RequestReader:
 
     def read(self, text: str, before: str = "", subject: str = "") -> RequestReading:
         """What subject and `text` ask for; `before` is what the asker wrote last."""
-        # A greeting and a signature change nothing of what is asked for.
+        # A greeting, a signature and quoted lines change nothing of what is asked for.
         spoken = spoken_sentences("\n".join(without_signature(sentences(text))))
-        own = text if spoken == sentences(text) else " ".join(spoken) or text
+        quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
+        kept = spoken == sentences(text) and not quotes
+        own = text if kept else " ".join(spoken) or text
         told = (*filter(None, [subject]), *sentences_read(own))
         scores = self.head.scores(inputs(told, own, before, self.vector))
         return RequestReading(

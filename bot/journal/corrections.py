@@ -68,7 +68,7 @@ class Corrections:
     def record_passages(self, passages: Iterable[Passage]) -> int:
         """Keep the text of each passage under its version; return how many were not known."""
         with writing(self._engine) as db:
-            lock_until_commit(db, AdvisoryLock.CORRECTIONS)
+            _exclude_others(db)
             rows = db.execute(sql.select(passage_text.c.passage, passage_text.c.version)).all()
             known = {(row.passage, row.version) for row in rows}
             new = [p for p in passages if (p.id, p.version) not in known]
@@ -132,7 +132,7 @@ class Corrections:
         """
         now = self._clock()
         with writing(self._engine) as db:
-            lock_until_commit(db, AdvisoryLock.CORRECTIONS)
+            _exclude_others(db)
             keys = [f"{PREFIX}{knowledge}:{mail.conversation_id}" for mail in mails]
             known = set(
                 db.execute(
@@ -193,3 +193,8 @@ class Corrections:
             )
             for r in rows
         ]  # fmt: skip
+
+
+def _exclude_others(db: sql.Connection) -> None:
+    """Let nobody else store texts or corrections until this transaction ends."""
+    lock_until_commit(db, AdvisoryLock.CORRECTIONS)

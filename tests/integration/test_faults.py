@@ -42,7 +42,17 @@ from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 LEASE = 1.0  # seconds
 PAUSE_SECONDS = 0.3  # until the desk is given something to do again
 AT_ONCE = 40  # faults between two looks at whether everything has settled
-THREADS = {"heartbeat", "sending", "intake", "job", "http", "slack-act", "slack-ask", "slack-post"}
+# "library" are threads of libraries: those in which the HTTP port answers requests.
+THREADS = {
+    "heartbeat",
+    "sending",
+    "intake",
+    "job",
+    "library",
+    "slack-act",
+    "slack-ask",
+    "slack-post",
+}
 # DBOS says nothing of what it tries again by itself; a job that it leaves is seen in the journal.
 IN_A_LIBRARY = ("jobs ",)
 VISIBLE = {OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
