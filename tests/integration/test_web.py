@@ -27,7 +27,17 @@ from tests.support.ports import free_port
 from tests.support.running_desk import app_with, local_mailbox, running
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 from tests.support.web_client import Browser
-from tests.support.web_stand import HOSTILE, QUOTED, REPLY, UNSURE, Stand, letter, told, web_stand
+from tests.support.web_stand import (
+    DOUBTFUL,
+    HOSTILE,
+    QUOTED,
+    REPLY,
+    UNSURE,
+    Stand,
+    letter,
+    told,
+    web_stand,
+)
 
 PRESS = "I am a journalist with a daily paper. Please send me a statement by five."
 PAGES = ("/", "/mails/1", "/queue", "/cases/1", "/cases/1/edit", "/cases/1/details")
@@ -63,8 +73,8 @@ def test_a_mail_stands_beside_its_reply_with_the_reason_in_words(
 def test_a_draft_is_approved_after_a_last_look_and_goes_out_once(
     stand: Stand, browser: Browser
 ) -> None:
-    stand.receive(UNSURE)
-    assert "Which law firm" in told(browser.get("/queue"))
+    stand.receive(DOUBTFUL)
+    assert "the chat of our shop" in told(browser.get("/queue"))
     draft = stand.case().draft
     look = browser.get("/cases/1/approve")
     assert " ".join(draft.split()) in told(look)
@@ -236,7 +246,7 @@ def test_a_foreign_name_that_points_here_leads_nowhere(stand: Stand, browser: Br
 
 
 def test_a_form_of_another_page_does_nothing(stand: Stand, browser: Browser) -> None:
-    stand.receive(UNSURE)
+    stand.receive(DOUBTFUL)
     port = browser.port
     fields = browser.get("/cases/1/approve").form("/cases/1/send")
     for name, value in (
@@ -252,7 +262,7 @@ def test_a_form_of_another_page_does_nothing(stand: Stand, browser: Browser) -> 
 
 
 def test_a_form_without_its_token_does_nothing(stand: Stand, browser: Browser) -> None:
-    stand.receive(UNSURE)
+    stand.receive(DOUBTFUL)
     fields = browser.get("/cases/1/approve").form("/cases/1/send")
     other = Browser(stand.link).enter()
     theirs = other.get("/cases/1/approve").form("/cases/1/send")["form_token"]

@@ -18,6 +18,10 @@ from tests.support.waiting import wait_until
 from tests.support.web_client import Page
 
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
+# A passage is near, and the desk is not sure that it answers.
+DOUBTFUL = (
+    "we use your API for the chat of our shop. Did the attackers get the messages of my customers?"
+)
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 REPLY = "Dear Ana,\n\nwe name no law firm.\n\nKim"
 HOSTILE = (
