@@ -170,7 +170,7 @@ def test_a_leak_would_be_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     with model_server(lambda _body: 500) as server:
         app = App(_settings(tmp_path, server.url))
         desk_messages.handle(
-            app.desk, desk_messages.received(f"Was the name {secret.needle} in it?")
+            app.desk, desk_messages.received(f"What happened to {secret.needle} in November?")
         )
         logging.getLogger("bot.desk").debug("stored %s", secret.sentence)
         sinks = tables(app.journal.engine) | files(app.settings.home)
