@@ -186,7 +186,8 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
         candidates=(forged, real),
     )  # fmt: skip
     response = Response(outcomes=(doubt,), language="en", knowledge="abc")
-    shown = json.dumps(AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 1).blocks)
+    blocks = AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 1).blocks
+    shown = json.dumps(blocks, ensure_ascii=False)
     assert real.text in shown
     assert forged.text not in shown
 
