@@ -51,8 +51,7 @@ def queue_json(
     return {
         "cases": [
             _row(case, describe_case(case, topics, texts, now))
-            for case in map(journal.cases.read, found.ids)
-            if case
+            for case in journal.cases.read_all(found.ids)
         ],
         "total": found.total, "page": max(1, min(page, pages)), "pages": pages,
         "mails": [_mail(send) for send in stuck],

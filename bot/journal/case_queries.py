@@ -79,15 +79,18 @@ STAMPED = CASE.with_only_columns(
 )  # fmt: skip
 
 
-def read_case(db: sql.Connection, case_id: int) -> Case | None:
-    """Return the case as it is now, or None when there is no case of this number."""
+def read_case(db: sql.Connection, case_id: int, *, with_earlier: bool = True) -> Case | None:
+    """Return the case as it is now, or None when there is no case of this number.
+
+    `with_earlier` reads what else the sender had, which takes longer the more that is.
+    """
     row = db.execute(CASE.where(escalation.c.id == case_id)).first()
     if row is None:
         return None
     outcomes = sql.select(outcome).where(outcome.c.message_id == row.message_id)
     mails = _mails(db, [row.message_id])
     replies = _mails(db, [row.message_id], automatic=True)
-    earlier, earlier_action = _earlier(db, row)
+    earlier, earlier_action = _earlier(db, row) if with_earlier else (0, "")
     return Case(
         id=row.id, message_id=row.message_id, stage=stage_of(row), owner=row.owner,
         version=version_of(row), priority=row.priority, reason=row.reason,

@@ -41,7 +41,7 @@ def filled(path: Path, *, cases: int, characters: int) -> str:
         "conversation": ("channel, thread_key", "'email', 't' || i"),
         "message": (
             "conversation_id, key, raw_ref, verdict, rule, sender, headers, text, redactions, state, received_at, seq",
-            f"i, 'k' || i, 'r', 'answer', 'R18', 'a' || i || '@x.example', '{{}}', {text}, '[]', 'decided', {at}, 1",
+            f"i, 'k' || i, 'r', 'answer', 'R18', 'a@x.example', '{{}}', {text}, '[]', 'decided', {at}, 1",
         ),
         "escalation": (
             "message_id, state, priority, reason, draft, opened_at, rank",

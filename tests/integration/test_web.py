@@ -324,7 +324,7 @@ def test_a_page_that_breaks_is_one_line_and_a_number(
     def breaks() -> list[int]:
         raise LookupError("text of a mail")
 
-    monkeypatch.setattr(stand.app.journal.cases, "list_open_ids", breaks)
+    monkeypatch.setattr(stand.app.journal.cases, "find", breaks)
     for _ in range(3):
         page = browser.get("/queue")
         assert page.status == 500

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -52,6 +52,7 @@ from bot.channels.web.views import (
 from bot.errors import BlockedError, InputError
 from bot.infra.throttle import Throttle
 from bot.journal import Case, CaseAction
+from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_list import ListedMail, list_decided_cases, list_mails, read_mail
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_audit, read_transcript
@@ -281,18 +282,20 @@ class WebDesk:
         return _see("/?done=mail")
 
     def _queue(self, visit: Visit) -> Response:
-        ids, now = self.journal.cases.list_open_ids(), self.journal.clock()
-        pages = max(1, -(-len(ids) // CASES_PER_PAGE))
+        now = self.journal.clock()
+        found = self.journal.cases.find(
+            CaseFilter(), limit=CASES_PER_PAGE, page=visit.choice("page")
+        )
+        pages = max(1, -(-found.total // CASES_PER_PAGE))
         page = max(1, min(visit.choice("page"), pages))
-        shown = ids[(page - 1) * CASES_PER_PAGE : page * CASES_PER_PAGE]
         decided = list_decided_cases(self.journal.engine, limit=MAX_DECIDED)
         return self.render(
-            "queue.html", visit, total=len(ids), page=page, pages=pages,
-            rows=self._read_cases(shown, now), decided=self._read_cases(decided, now),
+            "queue.html", visit, total=found.total, page=page, pages=pages,
+            rows=self._read_cases(found.ids, now), decided=self._read_cases(decided, now),
         )  # fmt: skip
 
-    def _read_cases(self, ids: list[int], now: datetime) -> list[CaseView]:
-        return [self.describe.case(case, now) for case in map(self.journal.cases.read, ids) if case]
+    def _read_cases(self, ids: Iterable[int], now: datetime) -> list[CaseView]:
+        return [self.describe.case(case, now) for case in self.journal.cases.read_all(ids)]
 
     def _case(self, visit: Visit) -> Response:
         case = self._find_case(visit)
