@@ -149,19 +149,22 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
     decided = recall.decided_kinds(
         {ChangeKind.WORDING: arguments.wording, ChangeKind.CORRECTION: arguments.correction}, app
     )
+    finder = app.recall(decided)
+    entries = list(finder.find())
     if arguments.list:
-        recall.write_list(list(recall.recall_json(app, decided)), Path(arguments.list))
+        recall.write_list([recall.entry_json(each) for each in entries], Path(arguments.list))
     if arguments.send:
         done = recall.send_corrections(
-            app, decided, actor=getpass.getuser(),
+            finder, entries, actor=getpass.getuser(),
+            per_minute=app.limits.corrections_per_minute,
             confirm=lambda shown: _agreed(shown, "send these?", unasked=arguments.yes),
         )  # fmt: skip
         _print(done)
     elif arguments.json:
-        for row in recall.recall_json(app, decided):
-            _print_json(row)
+        for each in entries:
+            _print_json(recall.entry_json(each))
     else:
-        _print("\n".join(recall.recall_lines(app, decided)))
+        _print("\n".join(recall.recall_lines(finder, entries)))
     return DONE
 
 

@@ -6,7 +6,7 @@ be answered by a passage that is new. A changed wording concerns nobody.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -115,11 +115,7 @@ class Recall:
                 else Held.OPEN_CASE if conversation_id in cases
                 else None if entry.text else Held.NO_TEXT
             )  # fmt: skip
-            yield Outdated(
-                conversation_id=conversation_id, message_id=entry.message_id,
-                recipient=entry.recipient, sent_at=entry.sent_at, why=entry.why, told=entry.told,
-                now=entry.now, text=entry.text, language=entry.language, held=held,
-            )  # fmt: skip
+            yield replace(entry, held=held)
 
     def send(self, entries: Sequence[Outdated], *, actor: str, per_minute: int) -> int:
         """Store the corrections of those that are not held; return how many are new.

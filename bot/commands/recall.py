@@ -11,7 +11,7 @@ from bot.channels.slack.mrkdwn import mask_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
-from bot.recall import Held, Outdated
+from bot.recall import Held, Outdated, Recall
 
 SAMPLES = 3  # corrections that are shown whole before a batch is approved
 SHOWN = 160  # characters of a text in a list
@@ -46,12 +46,10 @@ def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[
     return decided
 
 
-def recall_lines(app: App, decided: Mapping[str, ChangeKind]) -> Iterator[str]:
+def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
     """Yield what changed since answers were sent, and who was told what no longer holds."""
-    recall = app.recall(decided)
     for change in recall.changes:
         yield from change_lines(change)
-    entries = list(recall.find())
     if not entries:
         yield "nobody was told anything that no longer holds"
         return
@@ -65,17 +63,10 @@ def recall_lines(app: App, decided: Mapping[str, ChangeKind]) -> Iterator[str]:
     yield "send with: incident-desk knowledge recall --send"
 
 
-def recall_json(app: App, decided: Mapping[str, ChangeKind]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each conversation that was told what no longer holds."""
-    return (entry_json(entry) for entry in app.recall(decided).find())
-
-
 def send_corrections(
-    app: App, decided: Mapping[str, ChangeKind], *, actor: str, confirm: Confirm
+    recall: Recall, entries: Sequence[Outdated], *, actor: str, per_minute: int, confirm: Confirm
 ) -> str:
     """Show the batch, and store its mails when a person agrees; return what was done."""
-    recall = app.recall(decided)
-    entries = list(recall.find())
     ready = [entry for entry in entries if entry.held is None]
     if not ready and not any(entry.held is Held.OPEN_CASE for entry in entries):
         return "no correction waits to be sent"
@@ -83,11 +74,8 @@ def send_corrections(
     shown += [entry.text for entry in ready[:SAMPLES]]
     if not confirm("\n\n".join(shown)):
         return "nothing was sent"
-    stored = recall.send(entries, actor=actor, per_minute=app.limits.corrections_per_minute)
-    return (
-        f"{stored} corrections are in the outbox, {app.limits.corrections_per_minute} go out in a "
-        "minute"
-    )
+    stored = recall.send(entries, actor=actor, per_minute=per_minute)
+    return f"{stored} corrections are in the outbox, {per_minute} go out in a minute"
 
 
 def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -66,12 +66,17 @@ class Corrections:
         self._clock = clock
 
     def record_passages(self, passages: Iterable[Passage]) -> int:
-        """Keep the text of each passage under its version; return how many were not known."""
+        """Keep the text of each passage under its version; return how many were not known.
+
+        Where all are known, as at most starts, nothing is written.
+        """
+        passages = tuple(passages)
+        with reading(self._engine) as db:
+            if not _unknown(db, passages):
+                return 0
         with writing(self._engine) as db:
             _exclude_others(db)
-            rows = db.execute(sql.select(passage_text.c.passage, passage_text.c.version)).all()
-            known = {(row.passage, row.version) for row in rows}
-            new = [p for p in passages if (p.id, p.version) not in known]
+            new = _unknown(db, passages)
             for each in new:
                 db.execute(
                     passage_text.insert().values(
@@ -193,6 +198,13 @@ class Corrections:
             )
             for r in rows
         ]  # fmt: skip
+
+
+def _unknown(db: sql.Connection, passages: Iterable[Passage]) -> list[Passage]:
+    """Return the passages whose text is not kept yet."""
+    rows = db.execute(sql.select(passage_text.c.passage, passage_text.c.version)).all()
+    known = {(row.passage, row.version) for row in rows}
+    return [each for each in passages if (each.id, each.version) not in known]
 
 
 def _exclude_others(db: sql.Connection) -> None:
