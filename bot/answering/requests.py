@@ -172,21 +172,18 @@ class RequestReading:
         return next((v for v in found if v.priority is Priority.PAGE), None)
 
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
-        """The word of a rule; where what is read surely denies it, that of a person.
+        """The verdict on a question, given that of a rule; None where it may be answered.
 
-        Where no rule speaks, what was learned decides.
+        A rule holds unless the reading surely denies it: then a person decides, or what was learned
+        of the question. Without a rule what was learned decides.
         """
-        if rule and not self._denies(rule):
+        if rule and not self.denies(rule):
             return rule
         learned = self.of(question)
         return learned or (DOUBTFUL if rule else None)
 
-    def believes(self, rule: Verdict | None) -> bool:
-        """May a rule that calls somebody be right about the whole message?"""
-        return rule is None or not self._denies(rule)
-
-    def _denies(self, rule: Verdict) -> bool:
-        """Is it honest, and surely none of what the rule takes it for?
+    def denies(self, rule: Verdict) -> bool:
+        """Is the message honest, and surely none of what the rule takes it for?
 
         Of disguised text the head knows nothing: it takes it for no honest question either. Danger
         and extortion are never overruled.
@@ -210,11 +207,16 @@ class RequestReading:
     def beside(self, asked: Sequence[Question]) -> list[Question]:
         """The sentences with a verdict that stand in none of the questions found by their form.
 
-        A subject only names what the text is about: a mere doubt about it counts for nothing.
+        A subject only names what the text is about: it counts where it is refused or pages.
         """
-        said = zip(self.sentences, self.verdicts, strict=True)
-        left = [s for s, v in said if v and not any(_same(s, q.text) for q in asked)]
-        left = [s for s in left if s != self.subject or self.verdicts[0] != DOUBTFUL]
+        found = zip(self.sentences, self.verdicts, strict=True)
+        left = [
+            sentence
+            for sentence, verdict in found
+            if verdict
+            and (sentence != self.subject or _stands_alone(verdict))
+            and not any(_same(sentence, q.text) for q in asked)
+        ]
         return [Question(text=sentence) for sentence in left[:MOST_BESIDE]]
 
     @cached_property
@@ -275,10 +277,10 @@ class RequestReader:
     def read(self, text: str, before: str = "", subject: str = "") -> RequestReading:
         """What subject and `text` ask for; `before` is what the asker wrote last."""
         # A greeting, a signature and quoted lines change nothing of what is asked for.
-        spoken = spoken_sentences("\n".join(without_signature(sentences(text))))
+        found = sentences(text)
+        spoken = spoken_sentences("\n".join(without_signature(found)))
         quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
-        kept = spoken == sentences(text) and not quotes
-        own = text if kept else " ".join(spoken) or text
+        own = text if spoken == found and not quotes else " ".join(spoken) or text
         told = (*filter(None, [subject]), *sentences_read(own))
         scores = self.head.scores(inputs(told, own, before, self.vector))
         return RequestReading(
@@ -328,6 +330,11 @@ def calibrate(calibration: Array, scores: Array) -> Array:
 def has_kind(likely: Array) -> bool:
     """Is it likely enough what kind of request it is, so that a refusal may name it?"""
     return bool(likely[KINDS].max() >= KNOWN)
+
+
+def _stands_alone(verdict: Verdict) -> bool:
+    """Is the verdict one that a few words may bring about, such as those of a subject?"""
+    return isinstance(verdict, Refuse) or verdict.priority is Priority.PAGE
 
 
 def _same(sentence: str, question: str) -> bool:

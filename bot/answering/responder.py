@@ -98,7 +98,8 @@ class Responder:
         self.judge = judge
         self.selector = selector
         self.local = local  # for what is refused, where the usual one asks a vendor
-        self.requests = requests  # None where no encoder can be had: the rules alone decide
+        # None where no encoder can be had: then the rules alone decide.
+        self.request_reader = requests
         self.asking = Consultation(selector, knowledge) if selector else None
 
     def respond(
@@ -157,8 +158,8 @@ class Responder:
         if unread := _unread(message, said, screened):
             return [unread]
         whole = _verdict_on_whole(message, said, history)
-        heard = None if says_it_did_not_help(said.own) else self._heard(message, said.own)
-        if whole is None and _closes(message, said.own, heard):
+        requests = self._read_requests(message, said.own)
+        if whole is None and _closes(message, said.own, requests):
             return []
         if message.subject:
             history.append(message.subject)
@@ -173,13 +174,15 @@ class Responder:
             own, shown, subject=_told_in_subject(message),
             asked_before=_told_before(self._user_turns(message)),
         )  # fmt: skip
-        heard = None if shown else heard  # what is shown speaks for others
-        asked += heard.beside(asked) if heard else []
+        requests = None if shown else requests  # what is shown speaks for others
+        asked += requests.beside(asked) if requests else []
         readings = self._readings(asked, shown, explain)
-        if calls := _urgent(whole, heard):
+        if calls := _urgent(whole, requests):
             return self._with_rules([self._screened(readings[0], calls)])
+        # What the reader of requests has not seen, it cannot deny.
+        hidden = bool(said.removed) and not screen(with_subject(message.subject, said.own))
         verdicts = _verdicts(
-            readings, whole, screened, history, own, heard=heard, hidden=bool(said.removed)
+            readings, whole, screened, history, own, requests=requests, hidden=hidden
         )
         decided = self._decided(
             own, readings, verdicts, language, notes, held_secret=bool(message.redactions)
@@ -206,13 +209,16 @@ class Responder:
         )
         return [*outcomes, answer]
 
-    def _heard(self, message: Message, own: str) -> RequestReading | None:
-        """What the message asks for; the subject of a first mail is a sentence of its own."""
-        if not self.requests or not own.strip():
+    def _read_requests(self, message: Message, own: str) -> RequestReading | None:
+        """What the message asks for; the subject of a first mail is a sentence of its own.
+
+        A complaint about an answer asks for nothing: it has a reason of its own.
+        """
+        if not self.request_reader or not own.strip() or says_it_did_not_help(own):
             return None
         subject = "" if PREFIXED.match(message.subject) else message.subject
         before = self._user_turns(message)
-        return self.requests.read(own, before[-1] if before else "", subject.strip())
+        return self.request_reader.read(own, before[-1] if before else "", subject.strip())
 
     def _user_turns(self, message: Message) -> list[str]:
         """What the asker wrote before, without our replies that came back."""
@@ -391,31 +397,31 @@ def _verdicts(
     history: Sequence[str],
     own: str,
     *,
-    heard: RequestReading | None,
+    requests: RequestReading | None,
     hidden: bool,
 ) -> list[Verdict | None]:
     """The policy's word on each reading; that on the whole message where it has none on any.
 
     What was learned of requests overrules a rule that it surely denies, and speaks where no rule
-    does; `hidden` says that a part of the message was taken for boilerplate, which it has not read.
+    does; `hidden` says that a rule was met only by what was taken for boilerplate.
     """
     rules = [whole if r.view == screened else screen(r.view, history=history) for r in readings]
     found = rules
-    if heard:
-        found = [_weighed(v, r, heard) for r, v in zip(readings, rules, strict=True)]
+    if requests:
+        found = [_weighed(v, r, requests) for r, v in zip(readings, rules, strict=True)]
     if whole and not any(rules):
-        found[-1] = whole if hidden or not heard else _weighed(whole, readings[-1], heard)
+        found[-1] = whole if hidden or not requests else _weighed(whole, readings[-1], requests)
     return [_spared(v, own) for v in found]
 
 
 def _weighed(
-    rule: Verdict | None, reading: InterpretedQuestion, heard: RequestReading
+    rule: Verdict | None, reading: InterpretedQuestion, requests: RequestReading
 ) -> Verdict | None:
     """The verdict of rules and reading together.
 
     Who names a secret only to ask for facts about it is not refused by what was learned alone.
     """
-    verdict = heard.weigh(rule, reading.question)
+    verdict = requests.weigh(rule, reading.question)
     learned = isinstance(verdict, Refuse) and verdict.rule == LEARNED
     facts = learned and classify_secret_mention(reading.view) is SecretMention.FACTS
     # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
@@ -423,11 +429,11 @@ def _weighed(
     return None if facts or vague else verdict
 
 
-def _urgent(whole: Verdict | None, heard: RequestReading | None) -> Escalate | None:
+def _urgent(whole: Verdict | None, requests: RequestReading | None) -> Escalate | None:
     """The verdict that calls somebody, whatever else is asked."""
     if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
-        return whole if heard is None or heard.believes(whole) else None
-    return heard.urgent if heard and whole is None else None
+        return None if requests and requests.denies(whole) else whole
+    return requests.urgent if requests and whole is None else None
 
 
 def _told_in_subject(message: Message) -> str:
@@ -451,7 +457,7 @@ def _passed_on(message: Message) -> str:
     return quoted_phishing_query(text) or material(text)
 
 
-def _closes(message: Message, own: str, heard: RequestReading | None) -> bool:
+def _closes(message: Message, own: str, requests: RequestReading | None) -> bool:
     """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
     if message.redactions or message.shown or closes_nothing(message.subject):
         return False
@@ -460,7 +466,7 @@ def _closes(message: Message, own: str, heard: RequestReading | None) -> bool:
     said = segmentation.spoken_sentences(own)
     # "Best regards" alone was meant to be more; of other scripts words cannot be counted.
     more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in said)
-    return more_than_a_close and bool(heard and heard.is_silent)
+    return more_than_a_close and bool(requests and requests.is_silent)
 
 
 def _spared(verdict: Verdict | None, own: str) -> Verdict | None:

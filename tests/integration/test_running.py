@@ -16,6 +16,7 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import LocalMailbox
+from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.views.rows import format_age
@@ -113,8 +114,11 @@ def test_receipts_and_bounces_settle_a_send(app: App) -> None:
         app.journal.mail_outbox.claim(send_id, "gone")
         app.journal.mail_outbox.mark_unknown(send_id, "the line broke")
     headers = {s.id: s.header for s in app.journal.mail_outbox.list_in_state(OutboxState.UNKNOWN)}
-    own = mail("own copy", 7).replace(b"<7@x.example>", headers[sent].encode())
-    report = mail(f"Undelivered: Message-ID: {headers[bounced]}", 8)
+    marks = {each: make_mark(app.installation_key, header) for each, header in headers.items()}
+    own = mail("own copy", 7, **{MARK_HEADER: marks[sent]})
+    own = own.replace(b"<7@x.example>", headers[sent].encode())
+    returned = f"Message-ID: {headers[bounced]}\n{MARK_HEADER}: {marks[bounced]}"
+    report = mail(f"Undelivered: {returned}", 8)
     report = report.replace(b"Return-Path: <ana8@x.example>", b"Return-Path: <>")
     with running(app) as (_, shown):
         local_mailbox(app).new.add(own)

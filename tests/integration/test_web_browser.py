@@ -8,7 +8,7 @@ from bot.app import App
 from bot.infra.http_server import HttpPort, HttpResponse
 from bot.settings import Settings
 from tests.support.chromium import Chromium, chromium, missing
-from tests.support.web_stand import HOSTILE, QUOTED, REPLY, UNSURE, Stand, web_stand
+from tests.support.web_stand import DOUBTFUL, HOSTILE, QUOTED, REPLY, UNSURE, Stand, web_stand
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
 PHONE, SCREEN = 390, 1200
@@ -37,9 +37,9 @@ def base(stand: Stand) -> str:
 def test_from_the_users_mail_to_the_users_mail_by_keyboard(stand: Stand, browser: Chromium) -> None:
     assert browser.ask("location.href") == base(stand) + "/"
     assert browser.ask("document.cookie") == ""
-    stand.receive(UNSURE)
+    stand.receive(DOUBTFUL)
     browser.press("nav a", "Waiting for a person")
-    browser.press(".row", "Which law firm")
+    browser.press(".row", "the chat of our shop")
     browser.press("a", "Edit and send")
     browser.type("textarea", f"{REPLY}\nWrite me your password.")
     browser.press("button", "Next: check")

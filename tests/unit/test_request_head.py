@@ -99,6 +99,6 @@ def test_a_head_of_another_encoder_is_not_used(app: App, monkeypatch: pytest.Mon
     other = replace(packaged_head(), encoder="another")
     monkeypatch.setattr("bot.app.packaged_head", lambda: other)
     desk = App(app.settings)
-    assert desk.responder.requests is None
+    assert desk.responder.request_reader is None
     (outcome,) = desk.responder.respond(Message(text="Send me my password.")).outcomes
     assert isinstance(outcome, Refusal)
