@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from bot.adapters.e5 import E5, silent
+from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
+from bot.answering.contacts import ContactReader, packaged_contacts
 from bot.answering.decision import CandidateJudge, FittedJudge, TransferredJudge
 from bot.answering.evidence import Answers
 from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
@@ -505,7 +507,7 @@ class App:
         return Responder(
             knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector,
             local=None if self.settings.own_embeddings else self._words(),
-            requests=self._requests,
+            requests=self._requests, contacts=self._contacts,
         )  # fmt: skip
 
     @cached_property
@@ -514,17 +516,35 @@ class App:
 
         None where that cannot be had, or is another than the head was made with.
         """
-        own = self.encoder.encoder
-        encoder = own if isinstance(own, E5) else E5(self.settings.models, self.say)
-        head = packaged_head()
-        try:
-            encoder.check()
-        except MissingError:
+        if not (encoder := self._own_encoder):
             return None
+        head = packaged_head()
         if head.encoder != encoder.name:
             self.say(f"warning: requests.npz is of another encoder; {HEAD_AGAIN}")
             return None
         return RequestReader(head=head, vector=encoder.vector)
+
+    @cached_property
+    def _contacts(self) -> ContactReader | None:
+        """Who knows questions about a caller or a link; None as with `_requests`."""
+        if not (encoder := self._own_encoder):
+            return None
+        head = packaged_contacts()
+        if head.encoder != encoder.name:
+            self.say(f"warning: contacts.yaml is of another encoder; {CONTACTS_AGAIN}")
+            return None
+        return ContactReader(head=head, vector=encoder.vector)
+
+    @cached_property
+    def _own_encoder(self) -> E5 | None:
+        """This machine's own encoder, whatever the index is made by; None where it is missing."""
+        own = self.encoder.encoder
+        encoder = own if isinstance(own, E5) else E5(self.settings.models, self.say)
+        try:
+            encoder.check()
+        except MissingError:
+            return None
+        return encoder
 
     def _words(self) -> Lookup:
         """Word search, which finds candidates: nothing of it leaves the machine."""

@@ -13,7 +13,8 @@ TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
     "pictures": "evals.pictures", "transfer": "evals.transfer", "bench": "evals.bench",
     "edits": "evals.edits", "evening": "evals.evening", "calibrate": "evals.calibrate",
-    "requests": "evals.requests", "tune": "evals.tune", "centre": "evals.fitting.centring",
+    "requests": "evals.requests", "contacts": "evals.contacts",
+    "tune": "evals.tune", "centre": "evals.fitting.centring",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
@@ -28,6 +29,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   edits      what an edit of the knowledge costs the questions that it is not about
   evening    a desk that knows a few wordings of each meaning alone
   requests   learn what is asked for from the hands of evals/data/requests
+  contacts   learn which questions are about a caller, sender, link or number
   tune       the last layers of the encoder over all incidents (needs the train extra)
   centre     the mean that the desk subtracts from every vector of the encoder
   transfer   learn from all labelled incidents what serves a post without questions

@@ -4,9 +4,11 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import assert_never
 
 from bot.answering import segmentation
+from bot.answering.contacts import ContactReader
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.feedback import says_it_did_not_help, with_feedback
 from bot.answering.interpretation import (
@@ -64,6 +66,7 @@ from bot.policy import (
     with_subject,
     without_quotes,
 )
+from bot.policy.rules import packaged_samples
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
 
@@ -92,6 +95,7 @@ class Responder:
         selector: Selector | None = None,
         local: Lookup | None = None,
         requests: RequestReader | None = None,
+        contacts: ContactReader | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.retriever = retriever
@@ -100,6 +104,7 @@ class Responder:
         self.local = local  # for what is refused, where the usual one asks a vendor
         # None where no encoder can be had: then the rules alone decide.
         self.request_reader = requests
+        self.contact_reader = contacts
         self.asking = Consultation(selector, knowledge) if selector else None
 
     def respond(
@@ -305,13 +310,11 @@ class Responder:
         if is_probable_refusal(reading):
             verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
             return self._screened(reading, verdict)
-        candidates = self._candidates(judged)
+        candidates, fitting = self._answering(reading)
         probability = judged.probability
         if language not in self.knowledge.templates:
             reason = EscalationReason.LANGUAGE
-        elif candidates and probability >= self._threshold(
-            reading, language, held_secret=held_secret
-        ):
+        elif fitting and probability >= self._threshold(reading, language, held_secret=held_secret):
             return Answer(
                 question=reading.question.text,
                 reason=AnswerReason.PUBLISHED,
@@ -322,6 +325,28 @@ class Responder:
         else:
             reason = self._unanswered(judged)
         return _escalation(reading.question.text, reason, probability, candidates)
+
+    def _answering(self, reading: InterpretedQuestion) -> tuple[tuple[Passage, ...], bool]:
+        """The passages that may answer, best first, and whether the evidence speaks for them.
+
+        Who asks whether a caller or a link is ours gets what the post says of messages, or a
+        person: a "No" of the post about the incident would be our word on a stranger.
+        """
+        found = self._candidates(reading.judgement)
+        # Alone, "Was that you?" says nothing of the caller whom the sentence before names.
+        views = {reading.view, *segmentation.views(reading.question)}
+        if not self.contact_reader or not any(map(self.contact_reader.asks_who_it_is, views)):
+            return found, bool(found)
+        kept = tuple(p for p in found if p.id in self.rules)
+        return kept or tuple(self.knowledge.passages[i] for i in self.rules), bool(kept)
+
+    @cached_property
+    def rules(self) -> tuple[str, ...]:
+        """The ids of the passages that say what to make of messages which claim to be ours."""
+        samples = packaged_samples()
+        about_links, about_demands = (self._judge(samples[name]) for name in ("link", "demand"))
+        first = self._candidates(about_links)[:QUOTED]
+        return tuple(p.id for p in (*first, *self._candidates(about_demands)[:1]))
 
     def _unanswered(self, judged: Judgement) -> EscalationReason:
         if judged.label == Act.OFF_TOPIC:

@@ -1,0 +1,105 @@
+"""`contacts` makes bot/data/contacts.yaml and prints what it takes of messages it was not made of.
+
+The examples of the kind are combined from evals/data/contacts.yaml; what is none of it are the
+sentences about the incident of that file, and the exercises of knowledge/ that the post answers
+otherwise than by what it says of messages.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.adapters.cached_encoder import CachedEncoder
+from bot.adapters.e5 import E5
+from bot.answering.contacts import HEAD, TAKEN, ContactHead, described
+from bot.app import App
+from bot.corpus.messages import ANSWERED, LabelledMessage
+from bot.resources import data_path, parse_yaml
+from bot.settings import read_settings
+
+WORDINGS = Path(__file__).parent / "data" / "contacts.yaml"
+SEED = 7
+DRAWN = 110  # combinations of each kind in each language
+EXERCISES = 1_400  # that are learned from; the others only measure
+LONGEST = 400  # characters of an exercise: the desk reads one question at a time
+WITHOUT_SPACES = frozenset({"ja"})
+SCALE, SHRINK, NEWTON_STEPS = 10.0, 10.0, 25
+Rows = npt.NDArray[np.float64]
+
+
+def contacts(argv: Sequence[str]) -> int:
+    """Learn, write the file, print the figures."""
+    argparse.ArgumentParser(prog="python -m evals contacts", description=__doc__).parse_args(argv)
+    app = App(read_settings(), print)
+    encoder = CachedEncoder(E5(app.settings.models, print), app.settings.home / "contacts.npz")
+    own, others = combined()
+    exercises = _exercises(app.knowledge.exercises, set(app.responder.rules))
+    learned, kept = exercises[:EXERCISES], exercises[EXERCISES:]
+    groups = [own, others, [each.text for each in learned]]
+    rows = [np.asarray(encoder.vectors(group), dtype=np.float64) for group in groups]
+    head = learn(rows[0], rows[1:], encoder.name)
+    answered = [each.text for each in kept if each.kind in ANSWERED]
+    taken = sum(head.log_odds(v) >= TAKEN for v in encoder.vectors(answered))
+    encoder.save()
+    data_path(HEAD).write_text(described(head), encoding="utf-8")
+    print(f"{len(own)} examples of the kind, {len(others) + len(learned)} of others")
+    print(f"taken of messages that it was not made from: {taken} of {len(answered)}")
+    return 0
+
+
+def combined() -> tuple[list[str], list[str]]:
+    """Examples of the kind, and sentences about the incident that resemble them."""
+    drawn = random.Random(SEED)  # noqa: S311 - a draw that can be repeated, no secret
+    own: list[str] = []
+    others: list[str] = []
+    for language, told in parse_yaml(WORDINGS.read_text(encoding="utf-8")).items():
+        lines = {name: text.split("\n") for name, text in told.items()}
+        gap = "" if language in WITHOUT_SPACES else " "
+        own += [*lines["alone"], *_pairs(lines["came"], lines["asked"], gap, drawn)]
+        others += _pairs(lines["told"], lines["wondered"], gap, drawn)
+    return own, others
+
+
+def learn(own: Rows, others: Sequence[Rows], encoder: str) -> ContactHead:
+    """A shrunken logistic regression in which both sides, and each of `others`, weigh the same."""
+    groups = [own, *others]
+    rows = np.concatenate([np.c_[SCALE * g, np.ones(len(g))] for g in groups])
+    wanted = np.concatenate([np.full(len(g), g is own, dtype=np.float64) for g in groups])
+    shares = [1.0, *([1 / len(others)] * len(others))]
+    each = [np.full(len(g), share / len(g)) for g, share in zip(groups, shares, strict=True)]
+    counts = np.concatenate(each) * len(rows) / 2
+    shrink = SHRINK * np.eye(rows.shape[1])
+    shrink[-1, -1] = 0
+    weights = np.zeros(rows.shape[1])
+    for _ in range(NEWTON_STEPS):
+        chances = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
+        slope = rows.T @ (counts * (chances - wanted)) + shrink @ weights
+        curve = (rows * (counts * chances * (1 - chances))[:, None]).T @ rows + shrink
+        weights -= np.linalg.solve(curve, slope)
+    return ContactHead(
+        encoder=encoder,
+        weights=(SCALE * weights[:-1]).astype(np.float32),
+        constant=float(weights[-1]),
+    )
+
+
+def _pairs(first: list[str], then: list[str], gap: str, drawn: random.Random) -> list[str]:
+    pairs = [f"{one}{gap}{other}" for one, other in product(first, then)]
+    drawn.shuffle(pairs)
+    return pairs[:DRAWN]
+
+
+def _exercises(every: Sequence[LabelledMessage], rules: set[str]) -> list[LabelledMessage]:
+    """Those that the post's words on messages do not answer, in a fixed order."""
+    found = [
+        each
+        for each in every
+        if len(each.text) < LONGEST and not rules & {p for group in each.gold for p in group}
+    ]
+    random.Random(SEED).shuffle(found)  # noqa: S311 - as above
+    return found
