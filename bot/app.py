@@ -1,5 +1,7 @@
 """Composition root: the only place that constructs adapters and the Desk."""
 
+import hashlib
+import hmac
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -22,7 +24,14 @@ from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
 from bot.domain import HealthLine
 from bot.errors import DeliveryError, MissingError, SettingsError
-from bot.files import close_home, locked, read_installation_key
+from bot.files import (
+    KEY_FILE,
+    NEW_KEY,
+    close_home,
+    locked,
+    read_installation_key,
+    read_key,
+)
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
@@ -252,8 +261,27 @@ class App:
     @cached_property
     def installation_key(self) -> bytes:
         """The secret of this installation: it signs our mails and hashes whom we answered."""
+        return self.read_installation_key()
+
+    def read_installation_key(self) -> bytes:
+        """The key as it is set or lies in the home now; a restore may bring another one."""
+        if chosen := read_key(self.settings.installation_key.get_secret_value()):
+            return chosen
         close_home(self.settings.home)
         return read_installation_key(self.settings.home)
+
+    def check_installation_key(self, *, anew: bool = False) -> None:
+        """Raise SettingsError where those who share the database have another key.
+
+        `anew` makes the key of this host that of the installation.
+        """
+        mark = hmac.new(self.installation_key, b"the key of the installation", hashlib.sha256)
+        if not self.journal.hold_key(mark.hexdigest(), anew=anew):
+            raise SettingsError(
+                f"{KEY_FILE} of this host is not that of the desks which share its database; copy "
+                f"the file from one of them to {self.settings.home}, or set "
+                f"DESK_INSTALLATION_KEY to its content. If it is lost everywhere, {NEW_KEY}"
+            )
 
     @cached_property
     def sender_check(self) -> HealthLine:

@@ -351,7 +351,10 @@ def doctor(arguments: argparse.Namespace) -> int:
 
     from bot.commands.doctor import run_checks
 
-    findings = list(run_checks(_app()))
+    app = _app()
+    if arguments.new_key:
+        app.check_installation_key(anew=True)
+    findings = list(run_checks(app))
     good = all(f.good for f in findings)
     if arguments.json:
         _print_json({"good": good, "findings": [asdict(f) for f in findings]})
@@ -591,8 +594,10 @@ def _parser() -> argparse.ArgumentParser:
         "--csv", action="store_true", help="a table in place of a JSON object a line"
     )
     add("reconcile", reconcile, "incident-desk reconcile")
-    add("doctor", doctor, "incident-desk doctor").add_argument(
-        "--json", action="store_true", help="for programs"
+    checking = add("doctor", doctor, "incident-desk doctor")
+    checking.add_argument("--json", action="store_true", help="for programs")
+    checking.add_argument(
+        "--new-key", action="store_true", help="the key of this host counts, the former is lost"
     )
     return parser
 

@@ -21,6 +21,10 @@ HOME_NAMES = (
     "mail", "models", "text-vectors.", "vectors.",
 )  # fmt: skip
 KEY_FILE, KEY_BYTES = "installation.key", 32
+NEW_KEY = (
+    "run `incident-desk doctor --new-key`: the counts of answers begin anew, and reports on "
+    "earlier mails go to a person"
+)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -81,16 +85,20 @@ def read_installation_key(home: Path) -> bytes:
         with suppress(FileExistsError):  # another process was faster: its key counts
             os.link(part, path)
         part.unlink()
-    try:
-        key = bytes.fromhex(path.read_text(encoding="ascii"))
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
+    if not (key := read_key(path.read_text(encoding="ascii", errors="replace"))):
         raise MissingError(
-            f"{path} is damaged; put it back from a backup, or delete it: a new key "
-            "is made, the counts of answers begin anew, and reports on earlier mails go to a person"
+            f"{path} is damaged; put it back from a backup, or delete it and {NEW_KEY}"
         )
     return key
+
+
+def read_key(text: str) -> bytes:
+    """Return the key of an installation as its file holds it; empty for anything else."""
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        return b""
+    return key if len(key) == KEY_BYTES else b""
 
 
 def private_opener(path: str, flags: int) -> int:

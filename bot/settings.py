@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from bot.domain import EscalationReason
 from bot.errors import SettingsError
+from bot.files import KEY_FILE, read_key
 from bot.resources import shipped_knowledge
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     knowledge: Path = Field(default_factory=_default_knowledge)
     model_folder: Path | None = None  # for model files; none: models in home
     database_url: str = ""
+    installation_key: SecretStr = SecretStr("")  # instead of the file installation.key in home
     chroma_url: str = ""
     mail: MailKind = MailKind.LOCAL
     smtp_port: int = Field(default=2525, ge=1, le=65535)
@@ -150,6 +152,13 @@ class Settings(BaseSettings):
             return str(ip_address(host.strip("[]")))
         except ValueError:
             raise ValueError("write an IP address of this machine, such as 127.0.0.1") from None
+
+    @field_validator("installation_key")
+    @classmethod
+    def _is_key(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value() and not read_key(key.get_secret_value()):
+            raise ValueError(f"write the content of {KEY_FILE} of one of the hosts")
+        return key
 
     @property
     def http_reach(self) -> str:
@@ -411,4 +420,7 @@ def _with_own_home(settings: Settings) -> Settings:
 def _fault(detail: "ErrorDetails") -> str:
     name = "_".join(str(part) for part in detail["loc"])
     shown = variable_name(name) if name in Settings.model_fields else name.upper()
+    field = Settings.model_fields.get(name)
+    if field and field.annotation is SecretStr:
+        return f"{shown}: {detail['msg']}"
     return f"{shown}: {detail['msg']}, got {detail['input']!r}"

@@ -61,7 +61,7 @@ def combined() -> tuple[list[str], list[str]]:
         lines = {name: text.split("\n") for name, text in told.items()}
         gap = "" if language in WITHOUT_SPACES else " "
         own += [*lines["alone"], *_pairs(lines["came"], lines["asked"], gap, drawn)]
-        others += _pairs(lines["told"], lines["wondered"], gap, drawn)
+        others += [*lines["others"], *_pairs(lines["told"], lines["wondered"], gap, drawn)]
     return own, others
 
 

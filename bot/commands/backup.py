@@ -183,10 +183,11 @@ def _put(source: Path, target: Path) -> None:
 def _erase_again(app: App) -> int:
     """Erase the people whose erasure is on record but whose data the backup brought back."""
     erased = {receipt["person"] for receipt in read_erasures(app.journal.engine)}
+    key = app.read_installation_key()  # of the backup
     back = [
         address
         for address in sorted(list_addresses(app.journal.engine))
-        if "@" in address and trace_address(app.settings.home, address) in erased
+        if "@" in address and trace_address(key, address) in erased
     ]
     for address in back:
         with app.mail_archives() as archives:

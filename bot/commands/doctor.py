@@ -11,7 +11,7 @@ from itertools import islice
 from bot.app import STAMP, App
 from bot.corpus.movement import check_movement
 from bot.domain import HealthLine
-from bot.errors import DeskError, InputError, MissingError
+from bot.errors import DeskError, InputError, MissingError, SettingsError
 from bot.files import open_to_others
 from bot.journal import OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
@@ -180,6 +180,10 @@ def _journal(app: App) -> Iterator[HealthLine]:
     if fault := journal.file.damage(PAGE_CHECK_SECONDS) or journal.check_connection_and_file():
         yield HealthLine(name="journal", good=False, says=fault)
         return
+    try:
+        app.check_installation_key()
+    except SettingsError as error:
+        yield HealthLine(name="key", good=False, says=str(error))
     counts = journal.count_rows()
     yield HealthLine(
         name="journal", good=True,

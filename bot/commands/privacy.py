@@ -17,7 +17,7 @@ from bot.channels.mail.decode import decode_encoded_words
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.views.cards import render_erased
 from bot.errors import InputError
-from bot.files import make_private_folder, private_opener, read_installation_key
+from bot.files import make_private_folder, private_opener
 from bot.journal.clock import stamp
 from bot.journal.erasure import erase_free_pages, erase_person, erased_at
 from bot.journal.person_search import (
@@ -88,7 +88,7 @@ def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -
 
     InputError for what is no address, and for a name that is too short to be searched for.
     """
-    person = _person(app.settings.home, names)
+    person = _person(app.read_installation_key(), names)
     mentions, called, mails = person.mentions, dict[str, None](), list[HeldMail]()
     for archive in archives:
         for mail in archive.find(mentions.names, mentions.are_in_bytes):
@@ -164,13 +164,13 @@ def export(app: App, held: Held, folder: Path) -> list[str]:
     return ["export.json", "export.txt", *names]
 
 
-def trace_address(home: Path, text: str) -> str:
+def trace_address(key: bytes, text: str) -> str:
     """Return the keyed hash of an address, in which letters of both cases are equal."""
     lower = text.lower().encode("utf-8", "replace")
-    return hmac.new(read_installation_key(home), lower, hashlib.sha256).hexdigest()
+    return hmac.new(key, lower, hashlib.sha256).hexdigest()
 
 
-def _person(home: Path, names: Sequence[str]) -> Person:
+def _person(key: bytes, names: Sequence[str]) -> Person:
     address = names[0].strip()
     local, _, domain = address.rpartition("@")
     if not local or not domain or len(address.split()) != 1:
@@ -180,7 +180,7 @@ def _person(home: Path, names: Sequence[str]) -> Person:
     except ValueError as error:
         raise InputError(str(error)) from None
     addresses = frozenset(name.lower() for name in mentions.names if "@" in name)
-    return Person(addresses=addresses, mentions=mentions, trace=partial(trace_address, home))
+    return Person(addresses=addresses, mentions=mentions, trace=partial(trace_address, key))
 
 
 def _address(person: Person) -> str:

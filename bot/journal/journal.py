@@ -4,6 +4,7 @@ A message is stored masked, before it is acknowledged; outcomes, reply and escal
 one commit, before anything is sent.
 """
 
+import hmac
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -32,6 +33,7 @@ from bot.journal.corrections import Corrections
 from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.ledger import Ledger
+from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
 from bot.journal.pages import Pages
@@ -58,6 +60,7 @@ from bot.limits import Limits, Scope
 
 DAY_SECONDS = 86_400.0
 INCIDENT = "incident: "  # begins the line of the audit that names the incident
+KEY_MARK = "installation key: "  # begins the line of the audit that names the mark of the key
 CAPPED = "R14"  # how the rule begins of a mail whose reply a cap held; its sender is believed
 # The messages that count as what their sender said before.
 IN_HISTORY = sql.or_(message.c.verdict == "answer", message.c.rule.startswith(CAPPED))
@@ -116,6 +119,20 @@ class Journal:
             if not found:
                 append_audit(db, stamp(self.clock()), "desk", f"{INCIDENT}{key}", None)
         return str(found).removeprefix(INCIDENT) if found else key
+
+    def hold_key(self, mark: str, *, anew: bool = False) -> bool:
+        """Note the mark of the key of the installation, unless one is noted already or `anew`.
+
+        Return whether it is the mark that is noted: hosts that share a database share the key.
+        """
+        noted = sql.select(audit.c.event).where(audit.c.event.startswith(KEY_MARK))
+        with writing(self.engine) as db:
+            lock_until_commit(db, AdvisoryLock.KEY_MARK)
+            found = db.execute(noted.order_by(audit.c.id.desc()).limit(1)).scalar()
+            if anew or not found:
+                append_audit(db, stamp(self.clock()), "desk", f"{KEY_MARK}{mark}", None)
+                return True
+        return hmac.compare_digest(str(found), f"{KEY_MARK}{mark}")
 
     def receive(
         self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None

@@ -21,6 +21,7 @@ class AdvisoryLock(IntEnum):
     REPLY_CAPS = 7_301_444
     CORRECTIONS = 7_301_445
     LEDGER = 7_301_447
+    KEY_MARK = 7_301_448
 
 
 def lock_until_commit(db: sql.Connection, lock: AdvisoryLock) -> None:

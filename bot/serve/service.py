@@ -113,9 +113,11 @@ class Service:
         """Start to take mail and to work.
 
         MissingError when a port or the database is in use, SettingsError for a wrong setting of the
-        mailbox; a mailbox that does not answer is waited for.
+        mailbox, or another key than that of the desks beside it; a mailbox that does not answer is
+        waited for.
         """
         self.app.check_mail()
+        self.app.check_installation_key()
         self.on_checkpoint = self.desk.on_checkpoint
         self.desk.worker = self.jobs.worker
         self.desk.on_delivery = self._record_delivery
