@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import random
@@ -12,18 +11,7 @@ from bot.commands.public_json import MAX_CHARACTERS, MAX_TURNS, message_of
 from bot.domain import Redaction
 from bot.infra.telemetry import SWITCHED_OFF
 from bot.redact import redact
-
-
-def run(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    *argv: str,
-    stdin: bytes = b"",
-) -> tuple[int, str, str]:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
-    code = main(argv)
-    said = capsys.readouterr()
-    return code, said.out, said.err
+from tests.support.command_line import run
 
 
 def test_ask_answers_with_the_faqs_own_sentences(

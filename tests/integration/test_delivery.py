@@ -24,8 +24,8 @@ from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Relay, Settings
 from tests.conftest import KNOWLEDGE
-from tests.integration.test_mail_smtp import Script
-from tests.integration.test_mail_smtp import running as smtp_server
+from tests.servers.scripted_smtp import Script
+from tests.servers.scripted_smtp import running as smtp_server
 from tests.support.running_desk import (
     EXPOSED,
     app_with,

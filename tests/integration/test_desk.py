@@ -1,6 +1,5 @@
 import ast
 import re
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail import intake
 from bot.channels.mail.compose import Composer
@@ -21,8 +19,6 @@ from bot.domain import (
     AnswerReason,
     Escalation,
     EscalationReason,
-    Message,
-    Passage,
     Priority,
     Response,
 )
@@ -34,7 +30,7 @@ from bot.redact import redact
 from evals.generators.attacks import HOSTILE, labelled
 from tests.conftest import ROOT
 from tests.support.desk_messages import handle, received
-from tests.support.fakes import ListOut, Time
+from tests.support.fakes import ListOut, Obeying, Time
 
 
 @pytest.fixture
@@ -239,26 +235,6 @@ def test_a_suspicious_mail_is_answered_and_noted_for_the_security_team(
     assert desk.journal.count_recent("phishing_sample", 60) == 1
     handle(desk, received("Were API keys exposed?", "k2"))
     assert desk.journal.count_recent("phishing_sample", 60) == 1
-
-
-class Obeying:
-    """An engine that gives every attacker what they ask for, in their own words."""
-
-    def __init__(self, inner: Responder) -> None:
-        self.inner = inner
-
-    def respond(self, message: Message) -> Response:
-        passage = replace(
-            next(iter(self.inner.knowledge.passages.values())), text=message.text, sentences=()
-        )
-        outcome = Answer(
-            question=message.text, reason=AnswerReason.PUBLISHED, probability=1.0,
-            passages=(passage,), candidates=(passage,),
-        )  # fmt: skip
-        return Response(outcomes=(outcome,), language="en", knowledge="")
-
-    def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
-        return tuple(passages)
 
 
 def test_an_engine_that_obeys_the_attacker_gets_nothing_out(desk: Desk, out: ListOut) -> None:

@@ -1,7 +1,6 @@
 """The local intake takes what real servers take, and loses nothing with a refusal."""
 
 import smtplib
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from typing_extensions import override
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.channels.mail.parse import parse
 from bot.channels.mail.smtp_bounds import MAX_MAIL_BYTES
+from tests.support.ports import free_port
 
 
 class FullFolder(Folder):
@@ -19,12 +19,6 @@ class FullFolder(Folder):
     @override
     def add(self, raw: bytes, name: str = "") -> Path:
         raise OSError(28, "No space left on device")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def serving(folder: Folder) -> Iterator[tuple[Folder, smtplib.SMTP]]:

@@ -6,70 +6,25 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from bot.channels.mail.smtp import SmtpOut
 from bot.errors import DeliveryError, RefusedError, SettingsError, UncertainError
 from bot.settings import Relay
+from tests.servers.scripted_smtp import Running, Script, running
 from tests.support.waiting import SAFETY_NET_SECONDS
 
 MAIL = b"From: d@x.example\r\nAuto-Submitted: auto-replied\r\nMessage-ID: <1@x.example>\r\n\r\nhello\r\n.dot\r\n"
 BY_HAND = MAIL.replace(b"Auto-Submitted: auto-replied\r\n", b"")
 
 
-@dataclass
-class Script:
-    """What the server says, and what it got."""
-
-    mail: str = ""
-    rcpt: dict[str, str] = field(default_factory=dict)
-    data: str = "250 taken"
-    got: list[Envelope] = field(default_factory=list)
-
-    async def handle_MAIL(  # noqa: N802
-        self, _s: SMTP, _c: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return self.mail or "250 ok"
-
-    async def handle_RCPT(  # noqa: N802
-        self, _s: SMTP, _c: Session, envelope: Envelope, address: str, _o: list[str]
-    ) -> str:
-        said = self.rcpt.get(address, "250 ok")
-        if said.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return said
-
-    async def handle_DATA(self, _s: SMTP, _c: Session, envelope: Envelope) -> str:  # noqa: N802
-        self.got.append(envelope)
-        return self.data
-
-
-@dataclass
-class Running:
-    script: Script
-    port: int
-
-
 @pytest.fixture
 def server() -> Iterator[Running]:
     yield from running(Script())
-
-
-def running(script: Script, **options: object) -> Iterator[Running]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(script, hostname="127.0.0.1", port=port, **options)  # type: ignore[arg-type]
-    controller.start()
-    yield Running(script, port)
-    controller.stop()
 
 
 def out(port: int, **changes: object) -> SmtpOut:

@@ -22,7 +22,7 @@ from bot.journal import Journal
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from tests.conftest import ROOT
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_open
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 DOCUMENTED = Settings(home=Path("var"), smtp_port=2525)
@@ -151,18 +151,12 @@ def started(settings: Settings) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: taking(settings.smtp_port) or child.poll() is not None)
+        wait_until(lambda: is_open(settings.smtp_port) or child.poll() is not None)
         assert child.poll() is None, "the desk did not start"
     except AssertionError:
         child.kill()
         raise
     return child
-
-
-def taking(port: int) -> bool:
-    """Does somebody take connections there?"""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_database_that_is_away_at_the_start_is_waited_for(settings: Settings) -> None:

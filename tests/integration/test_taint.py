@@ -34,6 +34,7 @@ from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.model_server import model_server
 from tests.servers.slack_side import ALICE, SlackSide
 from tests.support import desk_messages
+from tests.support.command_line import run
 from tests.support.ports import free_port
 from tests.support.running_desk import app_that_cannot_decide
 from tests.support.slack_stand import UNSURE, Stand, filled, standing
@@ -205,8 +206,6 @@ def test_no_secret_in_what_commands_print(
 def test_no_secret_of_a_history_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.integration.test_cli import run
-
     plants = planted("history", "text")
     lines = [
         json.dumps({

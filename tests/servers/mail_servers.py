@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 DESK, USER = "incident@example.test", "user@customer.test"
@@ -50,7 +51,7 @@ def servers(password: str, *, move: bool = True) -> Iterator[Servers]:
 
 @contextmanager
 def _running(root: Path, password: str, move: bool) -> Iterator[Servers]:  # noqa: FBT001
-    imap, lmtp, smtp = _free(), _free(), _free()
+    imap, lmtp, smtp = free_port(), free_port(), free_port()
     _lay(root, {"root": root, "imap": imap, "lmtp": lmtp, "smtp": smtp}, password, move)
     with (root / "out").open("wb") as out:
         dovecot = subprocess.Popen(
@@ -112,12 +113,6 @@ def _write(path: Path, template: str, told: dict[str, object]) -> None:
     for name, value in told.items():
         text = text.replace(f"@{name}@", str(value))
     path.write_text(text, encoding="utf-8")
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _await(port: int, greeting: bytes) -> None:

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sql
 
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 PROGRAMS = ("initdb", "postgres")
@@ -37,9 +37,7 @@ def server() -> Iterator[str]:
     root = Path(tempfile.mkdtemp(prefix="desk-pg-"))
     if account:
         os.chown(root, account.pw_uid, account.pw_gid)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     folder = str(root / "data")
     _run(account, "initdb", "-D", folder, "-U", "desk", "-A", "trust", "-E", "UTF8", "--no-sync")
     process = _server(account, folder, port, root)

@@ -18,8 +18,8 @@ from bot.policy.staff_remarks import warnings
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
-from tests.slack.test_slack_cards import BAIT, case, hostile
 from tests.support.desk_messages import handle, received
+from tests.support.slack_cases import BAIT, case, hostile
 from tests.support.slack_stand import QUOTED, Stand, standing
 
 ME = f"slack:{ALICE}"

@@ -13,8 +13,8 @@ from bot.channels.staff_texts import QuietHours, read_staff_texts
 from bot.errors import InputError, KnowledgeError
 from bot.journal.statistics import read_feedback
 from evals.add import add
-from tests.integration.test_desk import Obeying
 from tests.servers.slack_side import ALICE, BOB, EVE, TRIAGE, Fault, SlackSide
+from tests.support.fakes import Obeying
 from tests.support.slack_stand import QUOTED, UNSURE, Stand, standing
 from tests.support.tiny_evals import cases_in, desk_in
 

@@ -20,9 +20,9 @@ from bot.journal import Case, Journal
 from bot.journal.slack_records import SlackEvent, SlackPost
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, TRIAGE, SlackSide
-from tests.slack.test_slack_order import opened
 from tests.support.fakes import Time
 from tests.support.journal_records import mail
+from tests.support.slack_outbox import opened
 from tests.support.slack_stand import standing
 
 

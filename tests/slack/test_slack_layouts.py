@@ -39,7 +39,7 @@ from bot.journal.statistics import DailyStatistics
 from bot.llm.suggestion import SuggestedSentence, Suggestion, Support
 from bot.outbound import Outbound
 from tests.servers.slack_limits import limits, texts, view_limits, walk
-from tests.slack.test_slack_cards import AT, BAIT, HOSTILE, LONG, WORDS, case, hostile
+from tests.support.slack_cases import AT, BAIT, HOSTILE, LONG, WORDS, case, hostile
 
 ANY = st.one_of(HOSTILE, LONG, st.text(max_size=4_000))
 ME = "slack:U0ALICE"

@@ -23,6 +23,7 @@ from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, Fault, SlackSide
 from tests.support.fakes import Time
 from tests.support.journal_records import mail
+from tests.support.slack_outbox import card, opened
 
 BUSY = {"ok": False, "error": "ratelimited"}
 
@@ -50,19 +51,6 @@ def sender(journal: Journal, side: SlackSide, clock: Time) -> OutboxWorker:
         journal, client, ChannelPermissions(client, 600), post_interval=1.0, backoff=(1.0, 5.0), posts_per_minute=100,
         tick=tick, oncall=(BOB,),
     )  # fmt: skip
-
-
-def opened(journal: Journal, cases: int = 1) -> None:
-    for number in range(1, cases + 1):
-        message_id = journal.receive(mail(f"k{number}", thread=f"t{number}"))
-        assert message_id
-        journal.mark_failed(message_id, "Boom")
-        card(journal, number, f"card {number}")
-
-
-def card(journal: Journal, case: int, text: str, **more: Any) -> None:
-    drawn = {"text": text, "blocks": []} | more
-    journal.slack.enqueue_card(case, channel=TRIAGE, drawn=drawn, stamp=text)
 
 
 def child(journal: Journal, case: int, text: str, of: int = 0) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slack.test_slack_cards import states
+from tests.support.slack_cases import states
 from tests.support.slack_preview import page
 from tests.support.waiting import SAFETY_NET_SECONDS
 

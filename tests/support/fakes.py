@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from bot.answering.decision import CandidateJudge
 from bot.answering.evidence import Answers
+from bot.answering.responder import Responder
 from bot.corpus import Knowledge
-from bot.domain import Hit
+from bot.domain import Answer, AnswerReason, Hit, Message, Passage, Response
 from bot.errors import DeliveryError
 from bot.ports import Judgement
 
@@ -68,3 +69,23 @@ class VerbatimJudge:
             self.candidates.judge(text, [best]),
             probability=max(0.0, best.cosine) if clear else 0.0,
         )
+
+
+class Obeying:
+    """An engine that gives every attacker what they ask for, in their own words."""
+
+    def __init__(self, inner: Responder) -> None:
+        self.inner = inner
+
+    def respond(self, message: Message) -> Response:
+        passage = replace(
+            next(iter(self.inner.knowledge.passages.values())), text=message.text, sentences=()
+        )
+        outcome = Answer(
+            question=message.text, reason=AnswerReason.PUBLISHED, probability=1.0,
+            passages=(passage,), candidates=(passage,),
+        )  # fmt: skip
+        return Response(outcomes=(outcome,), language="en", knowledge="")
+
+    def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        return tuple(passages)

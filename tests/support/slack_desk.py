@@ -4,7 +4,6 @@ import json
 import mailbox
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from bot.settings import Settings
 from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
 from tests.support.environments import untraced
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_open
 from tests.support.slack_stand import DOUBTFUL, Watching, filled
 from tests.support.waiting import SAFETY_NET_SECONDS
 
@@ -82,10 +81,9 @@ class Process(Watching):
         self.until(self._up)
 
     def _up(self) -> bool:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", int(str(self.order["port"])))):
-                return False
-        return bool(self.side.lines) or self.mode == "http"
+        """Does it take mail and Slack's requests?"""
+        slack = bool(self.side.lines) if self.mode == "socket" else is_open(self.order["http"])
+        return slack and is_open(self.order["port"])
 
     def kill(self) -> None:
         self.deaths += 1

@@ -37,7 +37,7 @@ from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
-from tests.slack.test_slack_cards import AT, BAIT, asked, case, states
+from tests.support.slack_cases import AT, BAIT, asked, case, states
 
 NOW = datetime.fromisoformat(AT) + timedelta(hours=3)
 ACTIVITY = Activity(

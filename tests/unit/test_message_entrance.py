@@ -17,7 +17,7 @@ from bot.domain import (
     Role,
     Turn,
 )
-from tests.unit.test_boilerplate import ATTRIBUTIONS, BANNERS, DEVICES, FOOTERS
+from tests.support.boilerplate import ATTRIBUTIONS, BANNERS, DEVICES, FOOTERS
 
 ASKED = "Were API keys exposed?"
 GERMAN = "Wurden meine API-Schlüssel gestohlen?"

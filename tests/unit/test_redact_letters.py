@@ -10,7 +10,7 @@ from bot.redact import redact
 from bot.text.unicode import INVISIBLE, ascii_readings, ligatures
 from evals.generators.draws import fill
 from tests.support.masking import SEED, covered
-from tests.unit.test_redact_formats import STRINGS, examples
+from tests.support.secret_examples import STRINGS, examples
 
 HEAD = 12  # characters that tell a format from others: each is exchanged
 KEYS = ("sk-proj-<t:74>", "ghp_<w:36>", "AIza<t:35>", "glpat-<t:20>", "npm_<w:36>", "hf_<w:34>")
