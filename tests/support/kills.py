@@ -15,14 +15,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from bot.answering.responder import Responder
     from bot.app import App
+    from bot.serve.service import Service
 
+WARMING = (
+    b"From: ana@x.example\r\nTo: incident@desk.example\r\nSubject: keys\r\n"
+    b"Message-ID: <1@x.example>\r\n\r\nWere API keys exposed? Which law firm advises you?\r\n"
+)
 REACHED = "reached"  # a file: the desk that is to die has come to its step
 
 
@@ -44,6 +51,22 @@ def ready() -> "Responder":
     made = Responder(knowledge=app.knowledge, retriever=BM25(app.records()), judge=judge)
     made.respond(Message(text="Were API keys exposed? Do I need to reset my password?"))
     return made
+
+
+def warm_up(serve: Callable[[Path], "Service"]) -> None:
+    """Have one desk take a mail and end: what is loaded or compiled on first use is there before
+    the first fork, and no forked desk pays for it again.
+    """
+    from bot.channels.mail.local import LocalMailbox
+
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        service = serve(home)
+        service.start()
+        LocalMailbox(home / "mail").new.add(WARMING)
+        service.run(until=lambda: done(service.app))
+        service.close()
+        service.app.journal.close()
 
 
 def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> "App":
@@ -91,11 +114,23 @@ def dies(app: "App", order: dict[str, Any]) -> Callable[[str], None]:
     return at
 
 
-def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
-    """Serve until killed or until nothing is left to do."""
+def order_at(home: Path) -> dict[str, Any]:
+    """Where a desk lives that nobody is asked to look at."""
+    return {"home": str(home), "url": f"sqlite:///{home}/desk.sqlite3", "port": free_port()}
+
+
+def serving(app: "App") -> "Service":
+    """A service of this desk that looks around often."""
     from bot.serve.maintenance import MaintenanceIntervals
     from bot.serve.service import Service
 
+    service = Service(app, lambda _handled: None)
+    service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
+    return service
+
+
+def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> int:
+    """Serve until killed or until nothing is left to do."""
     app = desk(responder, order, others)
     if order.get("joins"):
         wait_until((Path(order["home"]) / REACHED).exists)
@@ -103,8 +138,7 @@ def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
         app.desk.was_sent = lambda _header: None
     if order.get("step"):
         app.desk.on_checkpoint = dies(app, order)
-    service = Service(app, lambda _handled: None)
-    service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
+    service = serving(app)
     service.start()
     if order.get("joins"):
         wait_until(lambda: not Path(f"/proc/{others[-1]}").exists())
@@ -129,6 +163,7 @@ def main() -> None:
     """Read a list of orders a line; fork a desk for each at once, and say how they ended."""
     warnings.simplefilter("ignore")  # a fork beside the threads of numpy
     responder = ready()
+    warm_up(lambda home: serving(desk(responder, order_at(home), ())))
     say("ready")
     forked: dict[str, list[int]] = {}
     for line in sys.stdin:

@@ -15,11 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.kills import ready, say
+from tests.support.kills import ready, say, serving, warm_up
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from bot.answering.responder import Responder
     from bot.app import Parts
+    from bot.serve.service import Service
     from bot.settings import Settings
 
 
@@ -42,12 +44,10 @@ def settings_of(order: dict[str, Any]) -> "Settings":
     return settings
 
 
-def serve(responder: "Responder", order: dict[str, Any]) -> None:
-    """Serve until a signal ends it."""
+def service_of(responder: "Responder", order: dict[str, Any]) -> "Service":
+    """The service of the desk that was ordered."""
     from bot.channels.slack import SlackAccess, SlackIntervals
     from bot.limits import shipped_limits
-    from bot.serve.maintenance import MaintenanceIntervals
-    from bot.serve.service import Service
     from tests.support.slack_app import SlackApp
 
     access = SlackAccess(
@@ -64,9 +64,20 @@ def serve(responder: "Responder", order: dict[str, Any]) -> None:
         limits = shipped_limits()
         caps = tuple(replace(cap, most=max(cap.most, most)) for cap in limits.caps)
         given["limits"] = replace(limits, caps=caps)
-    app = SlackApp(settings_of(order), access, pace, **given)
-    service = Service(app, lambda _handled: None)
-    service.maintenance.intervals = MaintenanceIntervals(beat=0.3, send=0.3)
+    return serving(SlackApp(settings_of(order), access, pace, **given))
+
+
+def order_at(home: Path) -> dict[str, Any]:
+    """A desk whose Slack does not answer: on port 9 nobody listens."""
+    return {
+        "home": str(home), "url": f"sqlite:///{home}/desk.sqlite3", "port": free_port(), "http": 0,
+        "address": "incident@desk.example", "base": "http://127.0.0.1:9/api/", "bot": "xoxb-0", "app": "",
+        "secret": secrets.token_hex(8), "channel": "C0TRIAGE", "staff": ["U0ALICE"],
+    }  # fmt: skip
+
+
+def serve(service: "Service") -> None:
+    """Serve until a signal ends it."""
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
     try:
         service.start()
@@ -80,6 +91,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     responder = ready()
+    warm_up(lambda home: service_of(responder, order_at(home)))
     say("ready")
     for line in sys.stdin:
         child = os.fork()
@@ -89,7 +101,7 @@ def main() -> None:
         code = 4
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
-            serve(responder, json.loads(line))
+            serve(service_of(responder, json.loads(line)))
             code = 0
         finally:
             os._exit(code)
