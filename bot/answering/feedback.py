@@ -5,6 +5,7 @@ The case lists the passages of that answer, so that the journal can count which 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from bot.answering.reply import stands_in
 from bot.corpus import Knowledge
@@ -22,9 +23,7 @@ OPEN = frozenset({
 def says_it_did_not_help(text: str) -> bool:
     """Does the text say in any language that an answer was none, by the words of the table?"""
     words = _spaced(text)
-    return any(_spaced(phrase) in words for phrase in listed_phrases("did_not_help")) or any(
-        _spaced(phrase).strip() in words for phrase in listed_phrases("did_not_help_within")
-    )
+    return any(phrase in words for phrase in _phrases())
 
 
 def with_feedback(
@@ -55,6 +54,14 @@ def _complaint(question: str, told: tuple[Passage, ...]) -> Escalation:
         question=question, reason=EscalationReason.DID_NOT_HELP, priority=Priority.NORMAL,
         probability=0.0, candidates=told,
     )  # fmt: skip
+
+
+@cache
+def _phrases() -> tuple[str, ...]:
+    """What such a reply holds: whole words, and pieces that may stand within a word."""
+    whole = [_spaced(phrase) for phrase in listed_phrases("did_not_help")]
+    within = [_spaced(phrase).strip() for phrase in listed_phrases("did_not_help_within")]
+    return (*whole, *within)
 
 
 def _spaced(text: str) -> str:

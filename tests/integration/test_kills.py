@@ -19,7 +19,6 @@ from bot.channels.mail.local import LocalMailbox
 from bot.desk import Checkpoint
 from bot.journal import Journal, OutboxState
 from tests.servers.postgres import database
-from tests.support.environments import untraced
 from tests.support.ports import free_port
 from tests.support.waiting import SAFETY_NET_SECONDS
 
@@ -41,7 +40,7 @@ def desks() -> Iterator[Order]:
     """Runs desks, one after the other, each in a process of its own."""
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.support.kills"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=untraced(),
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     assert parent.stdin
     assert parent.stdout

@@ -19,7 +19,6 @@ from bot.journal import Case, Journal
 from bot.settings import Settings
 from tests.servers.mail_servers import DESK, USER
 from tests.servers.slack_side import ALICE, BOB, TRIAGE, SlackSide
-from tests.support.environments import untraced
 from tests.support.ports import free_port, is_open
 from tests.support.slack_stand import DOUBTFUL, Watching, filled
 from tests.support.waiting import SAFETY_NET_SECONDS
@@ -34,7 +33,7 @@ def forking() -> Iterator[Fork]:
     """Starts desks; the process id of each."""
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.support.slack_process"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=untraced(),
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     give, take = parent.stdin, parent.stdout
     assert give

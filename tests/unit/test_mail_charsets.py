@@ -47,6 +47,7 @@ SETS = {
 CASES = [(language, name) for language, names in SETS.items() for name in [*names, "utf-8"]]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "declared", ["", "us-ascii", "utf-8", "iso-8859-1", "x-user-defined", "gb2312"]
 )

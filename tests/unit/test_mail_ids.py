@@ -94,6 +94,7 @@ def reply(headers: dict[str, str], subject: str = "Re: x", sender: str = "") -> 
     return header(made.body)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(legal(), st.lists(legal(), max_size=30))
 def test_ids_of_1_to_900_characters_leave_as_they_came(parent: str, earlier: list[str]) -> None:
@@ -109,6 +110,7 @@ def test_ids_of_1_to_900_characters_leave_as_they_came(parent: str, earlier: lis
     assert MSG_ID.fullmatch(sent["message-id"])
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ODD | legal(), max_size=6), ODD | legal())
 def test_what_is_no_legal_id_is_left_out(earlier: list[str], parent: str) -> None:
@@ -152,6 +154,7 @@ def test_ids_stand_one_a_line_when_they_are_folded() -> None:
     assert "References:\r\n {}\r\n {}\r\n {}\r\n".format(*ids) in made.body.decode()
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=200))
 def test_a_subject_that_leaves_is_one_short_line_that_any_reader_reads(text: str) -> None:

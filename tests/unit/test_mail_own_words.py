@@ -114,6 +114,7 @@ def mail(body: str, subject: str = "Re: your message", kind: str = "text/plain")
     return parse((head + body).encode(), knowledge().own_words)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_our_reply_quoted_back_is_not_the_askers(language: str, style: str) -> None:

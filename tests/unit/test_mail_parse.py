@@ -184,6 +184,7 @@ def test_transfer_encodings() -> None:
     assert decode_transfer_encoding(b"a=3D", "8bit") == b"a=3D"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("make", "size", "says"),
     [
@@ -226,6 +227,7 @@ def test_what_is_too_much_is_a_fault_and_costs_no_more_than_its_size(
     assert_in_proportion(reading(make), size)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("make", "size"),
     [
@@ -307,6 +309,7 @@ def test_no_bytes_crash_the_parser(raw: bytes) -> None:
     assert parse(raw).key
 
 
+@pytest.mark.no_cover
 def test_mails_broken_at_random_are_read() -> None:
     chance = random.Random(7)
     originals = [path.read_bytes() for path in sorted(MAILS.glob("*.eml"))]
@@ -433,6 +436,7 @@ def test_a_child_that_does_not_start_is_a_fault() -> None:
         parser.close()
 
 
+@pytest.mark.no_cover
 def test_every_corpus_mail_is_read() -> None:
     if not CORPUS.exists():
         pytest.skip("../shared/mail-corpus is not here")

@@ -76,6 +76,7 @@ def judged(name: str) -> Iterator[Judged]:
         yield Judged(row=row, raw=raw, mail=mail, ruling=apply_rules(mail, POLICY))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", SETS)
 def test_no_persons_mail_is_dropped_unseen(name: str) -> None:
     people = [case for case in judged(name) if case.row["want"] != "silent"]
@@ -83,6 +84,7 @@ def test_no_persons_mail_is_dropped_unseen(name: str) -> None:
     assert len(people) > 40
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", SETS)
 def test_programs_get_no_reply_in_any_language(name: str) -> None:
     robots = [case for case in judged(name) if case.row["want"] == "silent"]
@@ -158,6 +160,7 @@ def test_an_alias_that_is_no_address_is_named() -> None:
         _ = Settings(aliases="help desk").own_addresses
 
 
+@pytest.mark.no_cover
 def test_mail_check_and_the_running_desk_agree_on_every_mail(
     settings: Settings, tmp_path: Path
 ) -> None:

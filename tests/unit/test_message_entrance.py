@@ -39,6 +39,7 @@ def desk(text: str) -> Turn:
 # --- lines and boilerplate -------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("around", [*BANNERS.values(), *FOOTERS.values()], ids=[*BANNERS, *FOOTERS])
 def test_boilerplate_makes_no_question_no_refusal_and_no_other_language(
     app: App, around: str

@@ -154,6 +154,7 @@ REPEATED = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", [*REPEATED, "brackets"])
 def test_no_text_costs_more_than_its_size(name: str) -> None:
     def prepare(size: int) -> Callable[[], object]:

@@ -92,6 +92,7 @@ WORDY = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.no_cover
 @settings(max_examples=250)
 @given(st.lists(st.tuples(WORDY, st.sampled_from(["", " "])), max_size=24))
 def test_any_mixture_of_its_own_words_is_taken(parts: list[tuple[str, str]]) -> None:
@@ -118,6 +119,7 @@ def test_views_lead_back_to_the_original() -> None:
     assert lowered("İĞÜÉß") == "igues"
 
 
+@pytest.mark.no_cover
 def test_what_was_masked_once_is_not_masked_again() -> None:
     for case in with_secret(SEED, 300):
         once = redact(case.text).text
@@ -154,6 +156,7 @@ PATHOLOGICAL: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", PATHOLOGICAL)
 def test_no_text_costs_more_than_its_size(name: str) -> None:
     make = PATHOLOGICAL[name]
@@ -186,6 +189,7 @@ def test_generated_families_are_many_and_split() -> None:
     assert list(secrets(SEED, 50)) == list(secrets(SEED, 50))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("held", [False, True])
 def test_generated_secrets_are_masked(*, held: bool) -> None:
     made = [case for case in with_secret(SEED, 1_200) if held_out(case.family) is held]

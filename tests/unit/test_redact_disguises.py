@@ -32,6 +32,7 @@ INNOCENT = (
 )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", DISGUISES)
 def test_a_disguised_key_is_masked_whole_and_what_is_behind_it_stays(name: str) -> None:
     drawn = random.Random(SEED)

@@ -48,6 +48,7 @@ def test_every_row_has_its_examples() -> None:
     assert len(ROWS) == sum(map(len, FORMATS.values()))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", STRINGS)
 def test_each_format_is_masked_whole_whatever_stands_behind_it(name: str) -> None:
     for text, spans in examples(name):
@@ -57,6 +58,7 @@ def test_each_format_is_masked_whole_whatever_stands_behind_it(name: str) -> Non
             assert covered(redact(told), moved, told), told
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ROWS)
 def test_no_other_row_does_the_work_of_a_row(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told = list(examples(name))

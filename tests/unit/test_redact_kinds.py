@@ -150,6 +150,7 @@ def cases(part: str) -> dict[str, list[tuple[str, list[str]]]]:
     }  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("part", ["seen", "kept apart"])
 @pytest.mark.parametrize("kind", cases("seen"))
 def test_each_kind_is_masked(kind: str, part: str) -> None:

@@ -102,6 +102,7 @@ def test_any_other_long_text_waits_for_a_person(app: App) -> None:
     assert (outcome.reason, outcome.priority) == (EscalationReason.TOO_LONG, Priority.NORMAL)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("piece", ["a", "<a", "he is outside ", "pay ", "\n", "脅"])
 def test_no_long_text_costs_more_than_its_size(app: App, piece: str) -> None:
     def prepare(size: int) -> Callable[[], object]:

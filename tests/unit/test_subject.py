@@ -13,6 +13,7 @@ PREFIXES = (
 )  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("colon", [": ", ":", " : ", "：", "： "])
 def test_every_sign_of_a_reply_becomes_one(prefix: str, colon: str) -> None:

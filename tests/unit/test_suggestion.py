@@ -56,6 +56,7 @@ def test_a_suggestion_is_masked_and_warned_of(knowledge: Knowledge) -> None:
     assert any("evil.example" in w for w in found.warnings)
 
 
+@pytest.mark.no_cover
 @given(st.text(max_size=3_000))
 def test_no_text_breaks_it(knowledge: Knowledge, text: str) -> None:
     found = suggested(text, knowledge.offered, knowledge)

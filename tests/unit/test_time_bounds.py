@@ -88,6 +88,7 @@ def _number(node: ast.expr) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "path", sorted(HERE.rglob("*.py")), ids=lambda path: path.relative_to(HERE).as_posix()
 )
