@@ -5,7 +5,7 @@ import hmac
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
-    from bot.recall import Recall
+    from bot.recall import Recall, RecallBatches
     from bot.settings import Settings
 
 STAMP = "index.version"
@@ -371,18 +371,27 @@ class App:
         """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
         from bot.recall import Recall
 
-        desk, reader = self.desk, self._transferred()
-        vector = self.encoder.embed_query
+        desk, transferred = self.desk, cache(self._transferred)  # read when it is first needed
 
         def rank_units(question: str) -> list[tuple[str, str]]:
+            reader, vector = transferred(), self.encoder.embed_query
             ranked = reader.rank_units(vector(question), question) if reader else []
             return [(unit.passage, unit.text) for unit, _ in ranked]
 
         return Recall(
             knowledge=self.knowledge, journal=self.journal, responder=self.responder,
             outbound=self.outbound, compose=desk.compose,
-            rank_units=rank_units if reader else None, decided=decided,
+            rank_units=rank_units if self.settings.own_embeddings else None, decided=decided,
         )  # fmt: skip
+
+    @property
+    def recall_batches(self) -> "RecallBatches":
+        """What leads a change of the post to its corrections."""
+        from bot.recall import RecallBatches
+
+        return RecallBatches(
+            lambda: self.recall({}), self.journal, per_minute=self.limits.corrections_per_minute
+        )
 
     @cached_property
     def slack(self) -> "Slack | None":
@@ -415,6 +424,7 @@ class App:
             sender_check=self.sender_check,
             enqueue_job=self.jobs.enqueue_decision_delivery,
             model=model,
+            recall=self.recall_batches,
         )
 
     @cached_property

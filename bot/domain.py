@@ -100,6 +100,14 @@ class ExpectedTime(StrEnum):
     ONE_WEEK = "one_week"
 
 
+class ProofTone(StrEnum):
+    """How staff are shown what is known of a sender; the desk in a browser has a style for each."""
+
+    GOOD = "good"  # proven
+    NEUTRAL = "neutral"  # nothing speaks for or against it
+    AMISS = "amiss"  # look twice before you write
+
+
 class SenderProof(StrEnum):
     """What is known of whether the sender of a message is who it says; the journal stores it."""
 
@@ -125,6 +133,13 @@ class SenderProof(StrEnum):
     def words(self) -> str:
         """Return what staff read about it; empty where nothing is known."""
         return PROOF_WORDS[self]
+
+    @property
+    def tone(self) -> ProofTone:
+        """Return how it is shown: good is the sender alone whom a server or Slack has proven."""
+        if self is SenderProof.PROVEN:
+            return ProofTone.GOOD
+        return ProofTone.NEUTRAL if self is SenderProof.LOCAL else ProofTone.AMISS
 
 
 PROOF_WORDS = {

@@ -74,6 +74,7 @@ def send_corrections(
     shown += [entry.text for entry in ready[:SAMPLES]]
     if not confirm("\n\n".join(shown)):
         return "nothing was sent"
+    recall.keep_decided(actor=actor)
     stored = recall.send(entries, actor=actor, per_minute=per_minute)
     return f"{stored} corrections are in the outbox, {per_minute} go out in a minute"
 

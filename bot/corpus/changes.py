@@ -56,6 +56,21 @@ class PassageChange:
     now: Passage | None
 
     @property
+    def heading(self) -> str:
+        """The heading of the passage, as it is now or was last."""
+        passage = self.now or self.before
+        return passage.heading if passage else ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The passage and its versions before and now, empty for none: what a person decides on."""
+        return (
+            self.id,
+            self.before.version if self.before else "",
+            self.now.version if self.now else "",
+        )
+
+    @property
     def fresh(self) -> frozenset[str]:
         """The sentences that the passage did not have."""
         if self.now is None:
@@ -65,24 +80,16 @@ class PassageChange:
 
 
 def changes_since(
-    told: Iterable[PassageText],
-    passages: Mapping[str, Passage],
-    decided: Mapping[str, ChangeKind] | None = None,
+    told: Iterable[PassageText], passages: Mapping[str, Passage]
 ) -> tuple[PassageChange, ...]:
-    """What became of each text that was told once; texts that still stand are left out.
-
-    `decided` gives the kind that a person chose for a passage, by its id.
-    """
-    chosen = decided or {}
+    """What became of each text that was told once; texts that still stand are left out."""
     found: list[PassageChange] = []
     for before in told:
         now = passages.get(before.id)
         if now is not None and now.version == before.version:
             continue
         kind = ChangeKind.GONE if now is None else suggest_kind(before.text, now.text, now.language)
-        found.append(
-            PassageChange(id=before.id, kind=chosen.get(before.id, kind), before=before, now=now)
-        )
+        found.append(PassageChange(id=before.id, kind=kind, before=before, now=now))
     return tuple(found)
 
 

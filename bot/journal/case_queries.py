@@ -18,7 +18,7 @@ from bot.journal.records import (
     OutboxState,
     Stage,
 )
-from bot.journal.tables import decision, escalation, message, outbox, outcome
+from bot.journal.tables import correction, decision, escalation, message, outbox, outcome
 
 _later = message.alias("any_message")
 NOT_DROPPED = _later.c.state != MessageState.DROPPED  # an out-of-office note changes no case
@@ -108,6 +108,7 @@ def read_case(db: sql.Connection, case_id: int, *, with_earlier: bool = True) ->
         joined=row.case_id if row.state == "joined" else None,
         attachments=tuple(json.loads(row.headers).get("attachments", "").splitlines()),
         erased_at=row.erased_at, folded=row.folded, rank=row.rank,
+        outdated=_noted(db, row.conversation_id),
     )  # fmt: skip
 
 
@@ -190,6 +191,14 @@ def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
     )
     actions = list(db.execute(theirs).scalars())
     return len(actions), next((str(a) for a in reversed(actions) if a), "")
+
+
+def _noted(db: sql.Connection, conversation_id: int) -> tuple[str, ...]:
+    """Return the passages of which a person is to tell this conversation that they changed."""
+    query = sql.select(correction.c.passage).where(
+        correction.c.conversation_id == conversation_id, correction.c.outbox_id.is_(None)
+    )
+    return tuple(db.execute(query.order_by(correction.c.id)).scalars())
 
 
 def _mails(

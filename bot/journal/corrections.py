@@ -1,30 +1,44 @@
 """Stores what the post said at each time, reads who was told what, and stores corrections.
 
-A correction is a mail of the outbox with a key of its own conversation and knowledge version, so
-that it is stored once, however often a batch is approved.
+A correction is a mail of the outbox whose key names its conversation and what it says, so that it
+is stored once, however often a batch is approved and whatever else is edited meanwhile.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
-from bot.corpus.changes import PassageText
+from bot.corpus.changes import ChangeKind, PassageText
 from bot.domain import Passage
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, stamp
 from bot.journal.engine import reading, storable, writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
-from bot.journal.records import OutboxState, Reply, Stage
-from bot.journal.tables import escalation, message, outbox, outcome, passage_text
+from bot.journal.records import CORRECTION, BatchState, OutboxState, Reply, Stage
+from bot.journal.tables import (
+    correction,
+    correction_batch,
+    escalation,
+    message,
+    outbox,
+    outcome,
+    passage_change,
+    passage_text,
+)
 
 CLOSED = (Stage.DECIDED, Stage.CLOSED)
-PREFIX = "correction:"  # of the key of a correction in the outbox
 BATCH = 200  # answers that are read at once: each holds the bytes of a mail
+# The longest that a correction waits in the outbox for its turn; what does not fit is stored later.
+LONGEST_WAIT_SECONDS = 28_800.0
+Versions = tuple[tuple[str, str], ...]
+"""Passages with their versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +61,39 @@ class SentAnswer:
     automatic: bool
     body: bytes
     questions: tuple[AnsweredQuestion, ...]
+    erased: bool = False  # at the request of the person, so that recipient and body are empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CorrectionMail:
-    """A correction that a person approved, ready for the outbox."""
+class Told:
+    """What a conversation is told again: the passages, with their versions, as they are now."""
 
     message_id: int
     conversation_id: int
-    reply: Reply
+    passages: Versions
+
+    @property
+    def digest(self) -> str:
+        """Return a short digest of the passages, the same in whatever order they are told."""
+        return hashlib.sha256(json.dumps(sorted(self.passages)).encode()).hexdigest()[:12]
+
+    @property
+    def key(self) -> str:
+        """Return the key under which a mail that tells it can be stored only once."""
+        return f"{CORRECTION}{self.digest}:{self.conversation_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who approved corrections, under which version of the knowledge, and how fast they may go.
+
+    `batch` is the key of the batch that they are, where there is one.
+    """
+
+    actor: str
+    knowledge: str
+    per_minute: int
+    batch: str = ""
 
 
 class Corrections:
@@ -120,58 +158,125 @@ class Corrections:
         with reading(self._engine) as db:
             return {row.conversation_id: row.id for row in db.execute(query)}
 
-    def list_corrected(self, knowledge: str) -> frozenset[int]:
-        """Return the conversations that have a correction for this version of the knowledge."""
-        keys = sql.select(outbox.c.conversation_id).where(
-            outbox.c.dedupe_key.startswith(f"{PREFIX}{knowledge}:")
-        )
+    def list_told(self) -> dict[int, frozenset[tuple[str, str]]]:
+        """Return the conversations that were told something again, with what they were told."""
+        query = sql.select(correction.c.conversation_id, correction.c.passage, correction.c.version)
+        told: dict[int, set[tuple[str, str]]] = {}
         with reading(self._engine) as db:
-            return frozenset(db.execute(keys).scalars())
+            for row in db.execute(query):
+                told.setdefault(row.conversation_id, set()).add((row.passage, row.version))
+        return {conversation: frozenset(pairs) for conversation, pairs in told.items()}
 
-    def enqueue(
-        self, mails: Sequence[CorrectionMail], *, knowledge: str, actor: str, per_minute: int
-    ) -> int:
-        """Store the corrections in one commit, due one after the other; return how many are new.
+    def list_quoted(self) -> frozenset[tuple[str, str]]:
+        """Return each passage, with its version, that was quoted to somebody or proposed for it."""
+        with reading(self._engine) as db:
+            lists = list(db.execute(sql.select(outcome.c.passages).distinct()).scalars())
+        return frozenset((each[0], each[1]) for text in lists for each in json.loads(text))
 
-        A conversation that has one for this version of the knowledge gets no second one.
-        """
-        now = self._clock()
+    def first_sent_at(self) -> str:
+        """Return when the first mail was sent; empty where none was."""
+        query = sql.select(sql.func.min(outbox.c.changed_at))
+        with reading(self._engine) as db:
+            return db.execute(query.where(outbox.c.state == OutboxState.SENT)).scalar() or ""
+
+    def list_kinds(self) -> dict[tuple[str, str, str], ChangeKind]:
+        """Return what people decided, by the passage and its versions before and now."""
+        with reading(self._engine) as db:
+            rows = db.execute(sql.select(passage_change)).all()
+        return {(r.passage, r.before, r.now): ChangeKind(r.kind) for r in rows}
+
+    def decide_kind(self, change: tuple[str, str, str], kind: ChangeKind, *, actor: str) -> None:
+        """Store what a person decided about a change; the last decision counts."""
+        named = dict(zip(("passage", "before", "now"), change, strict=True))
+        this = sql.and_(*(passage_change.c[name] == value for name, value in named.items()))
+        values = {"kind": kind, "actor": actor, "at": stamp(self._clock())}
         with writing(self._engine) as db:
             _exclude_others(db)
-            keys = [f"{PREFIX}{knowledge}:{mail.conversation_id}" for mail in mails]
-            known = set(
-                db.execute(
-                    sql.select(outbox.c.dedupe_key).where(
-                        outbox.c.dedupe_key.startswith(f"{PREFIX}{knowledge}:")
-                    )
-                ).scalars()
-            )
-            new = [(k, m) for k, m in zip(keys, mails, strict=True) if k not in known]
-            for place, (key, mail) in enumerate(new):
-                origin = MailOrigin(
-                    key=key, message_id=mail.message_id, conversation_id=mail.conversation_id
-                )
-                row = new_outbox_row(origin, mail.reply, automatic=True, now=stamp(now))
-                due = stamp(now + timedelta(seconds=60 * place / per_minute))
-                db.execute(outbox.insert().values(row | {"next_attempt_at": due}))
-                append_audit(db, stamp(now), actor, f"corrected:{knowledge}", mail.message_id)
-        return len(new)
+            if not db.execute(passage_change.update().where(this).values(values)).rowcount:
+                db.execute(passage_change.insert().values(named | values))
 
-    def note(self, message_ids: Iterable[int], *, knowledge: str, actor: str) -> None:
-        """Append to the audit of these messages that what was told has been corrected."""
+    def enqueue(
+        self,
+        mails: Sequence[tuple[Told, Reply]],
+        notes: Sequence[Told] = (),
+        *,
+        approval: Approval,
+    ) -> int:
+        """Store corrections and notes for open cases in one commit; return how many mails are new.
+
+        The mails are due one after the other, behind those that wait already. Those that would wait
+        too long are not stored, and their batch stays approved; the same call stores them later.
+        What a conversation was told already is stored no second time.
+        """
         with writing(self._engine) as db:
-            for message_id in message_ids:
-                append_audit(db, stamp(self._clock()), actor, f"outdated:{knowledge}", message_id)
+            _exclude_others(db)
+            known = _known_keys(db)
+            new = [(told, reply) for told, reply in mails if told.key not in known]
+            dues = self._free_times(db, approval.per_minute)
+            stored = 0
+            for (told, reply), due in zip(new, dues, strict=False):
+                origin = MailOrigin(
+                    key=told.key, message_id=told.message_id, conversation_id=told.conversation_id
+                )
+                row = new_outbox_row(origin, reply, automatic=True, now=stamp(self._clock()))
+                row |= {"next_attempt_at": stamp(due)}
+                mail_id = db.execute(outbox.insert().values(row)).inserted_primary_key
+                self._record(db, told, approval, mail_id[0] if mail_id else None)
+                stored += 1
+            for told in notes:
+                if self._record(db, told, approval, None):
+                    _redraw_cases(db, told.conversation_id)
+            if approval.batch:
+                _count_stored(db, approval.batch, stored, all_of_it=stored == len(new))
+        return stored
+
+    def has_room(self, per_minute: int) -> bool:
+        """Return whether at least one more correction can be stored now."""
+        with reading(self._engine) as db:
+            return next(self._free_times(db, per_minute), None) is not None
+
+    def _free_times(self, db: sql.Connection, per_minute: int) -> Iterator[datetime]:
+        """Yield the times at which a further correction may go, until one is too far ahead."""
+        step, now = timedelta(seconds=60 / per_minute), self._clock()
+        waits = (
+            outbox.c.state == OutboxState.READY, outbox.c.dedupe_key.startswith(CORRECTION),
+        )  # fmt: skip
+        last = db.execute(sql.select(sql.func.max(outbox.c.next_attempt_at)).where(*waits)).scalar()
+        due = max(now, datetime.fromisoformat(last) + step) if last else now
+        while due <= now + timedelta(seconds=LONGEST_WAIT_SECONDS):
+            yield due
+            due += step
+
+    def _record(
+        self, db: sql.Connection, told: Told, approval: Approval, mail_id: int | None
+    ) -> bool:
+        """Record what a conversation is told again; return False where it was recorded before."""
+        of = correction.c.conversation_id == told.conversation_id
+        known = {(r.passage, r.version) for r in db.execute(sql.select(correction).where(of))}
+        new = [each for each in told.passages if each not in known]
+        now = stamp(self._clock())
+        for passage, version in new:
+            db.execute(
+                correction.insert().values(
+                    conversation_id=told.conversation_id, passage=passage, version=version,
+                    outbox_id=mail_id, knowledge=approval.knowledge, actor=approval.actor, at=now,
+                )
+            )  # fmt: skip
+        if new:
+            what = "corrected" if mail_id else "outdated"
+            event = f"{what}:{approval.knowledge}"
+            append_audit(db, now, approval.actor, event, told.message_id)
+        return bool(new)
 
     def _read_answers(self, after: int) -> list[SentAnswer]:
         query = (
-            sql.select(outbox)
+            sql.select(outbox, message.c.erased_at)
+            .join(message, message.c.id == outbox.c.message_id)
             .where(
                 outbox.c.id > after,
                 outbox.c.state == OutboxState.SENT,
                 outbox.c.channel == "email",
-                outbox.c.message_id.is_not(None),
-                sql.not_(outbox.c.dedupe_key.startswith(PREFIX)),
+                sql.not_(outbox.c.dedupe_key.startswith(CORRECTION)),
             )
             .order_by(outbox.c.id)
             .limit(BATCH)
@@ -195,6 +300,7 @@ class Corrections:
                 outbox_id=r.id, message_id=r.message_id, conversation_id=r.conversation_id,
                 recipient=r.recipient, sent_at=r.changed_at, automatic=r.automatic,
                 body=bytes(r.body), questions=tuple(asked.get(r.message_id, ())),
+                erased=bool(r.erased_at),
             )
             for r in rows
         ]  # fmt: skip
@@ -205,6 +311,26 @@ def _unknown(db: sql.Connection, passages: Iterable[Passage]) -> list[Passage]:
     rows = db.execute(sql.select(passage_text.c.passage, passage_text.c.version)).all()
     known = {(row.passage, row.version) for row in rows}
     return [each for each in passages if (each.id, each.version) not in known]
+
+
+def _known_keys(db: sql.Connection) -> frozenset[str]:
+    """Return the keys of all corrections that are in the outbox."""
+    query = sql.select(outbox.c.dedupe_key).where(outbox.c.dedupe_key.startswith(CORRECTION))
+    return frozenset(db.execute(query).scalars())
+
+
+def _redraw_cases(db: sql.Connection, conversation_id: int) -> None:
+    """Give the open cases of a conversation a new version, so that their cards are redrawn."""
+    mine = sql.select(message.c.id).where(message.c.conversation_id == conversation_id)
+    this = escalation.c.message_id.in_(mine), escalation.c.state == "open"
+    db.execute(escalation.update().where(*this).values(version=escalation.c.version + 1))
+
+
+def _count_stored(db: sql.Connection, batch: str, stored: int, *, all_of_it: bool) -> None:
+    values: dict[str, Any] = {"stored": correction_batch.c.stored + stored}
+    if all_of_it:
+        values["state"] = BatchState.STORED
+    db.execute(correction_batch.update().where(correction_batch.c.key == batch).values(values))
 
 
 def _exclude_others(db: sql.Connection) -> None:

@@ -29,13 +29,15 @@ from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
-from bot.journal.corrections import Corrections
+from bot.journal.correction_batches import CorrectionBatches
+from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.ledger import Ledger
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
+from bot.journal.opt_outs import OptOuts
 from bot.journal.pages import Pages
 from bot.journal.records import (
     Decision,
@@ -96,11 +98,14 @@ class Journal:
         self._opener = CaseOpener(clock, limits, self.hasher)
         self.cases = Cases(self.engine, clock, self._opener)
         waits = limits.retry_seconds if limits else (DAY_SECONDS,)
-        self.mail_outbox = MailOutbox(self.engine, clock, self._opener, longest_wait=max(waits))
+        longest = max(*waits, LONGEST_WAIT_SECONDS)
+        self.mail_outbox = MailOutbox(self.engine, clock, self._opener, longest_wait=longest)
         self.slack = SlackStore(self.engine, clock)
         self.pages = Pages(self.engine, clock, limits.flood if limits else None)
         self.workers = Workers(self.engine, clock)
         self.corrections = Corrections(self.engine, clock)
+        self.correction_batches = CorrectionBatches(self.engine, clock)
+        self.opt_outs = OptOuts(self.engine, clock, self.hasher)
         self.ledger = Ledger(self.engine)
         self.retention = Retention(self.engine, clock)
 

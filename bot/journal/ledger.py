@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from bot.journal.engine import reading
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.records import OutboxState
-from bot.journal.tables import decision, escalation, ledger, outbox, outcome
+from bot.journal.tables import correction, decision, escalation, ledger, outbox, outcome
 
 LEDGER_EVENTS = frozenset({OutboxState.SENT, OutboxState.BOUNCED})
 FIRST = "0" * 64  # what stands before the first entry
@@ -138,6 +138,9 @@ def _faults(row: Any, previous: str) -> Iterator[str]:
 
 def _told(db: sql.Connection, mail: Any) -> tuple[str, str]:
     """Return the knowledge version of a mail and, for an automatic one, what it quoted as JSON."""
+    again = db.execute(sql.select(correction).where(correction.c.outbox_id == mail.id)).all()
+    if again:
+        return again[0].knowledge, json.dumps([[row.passage, row.version] for row in again])
     rows = db.execute(
         sql.select(outcome.c.knowledge, outcome.c.kind, outcome.c.passages)
         .where(outcome.c.message_id == mail.message_id)
@@ -153,9 +156,13 @@ def _told(db: sql.Connection, mail: Any) -> tuple[str, str]:
 
 
 def _approver(db: sql.Connection, mail: Any) -> str:
-    """Return who approved a mail: the desk, or the person who decided or owns its case."""
+    """Return who approved a mail: the desk, or the person who decided or owns its case.
+
+    A correction was approved by whoever approved its batch.
+    """
     if mail.automatic:
-        return "desk"
+        approved = sql.select(correction.c.actor).where(correction.c.outbox_id == mail.id)
+        return str(db.execute(approved.limit(1)).scalar() or "desk")
     query = sql.select(decision.c.actor, decision.c.action, escalation.c.owner).select_from(
         escalation.outerjoin(decision, decision.c.escalation_id == escalation.c.id)
     )

@@ -56,11 +56,15 @@ class CountHasher:
         words = " ".join(text.lower().split())
         return {
             Scope.DOMAIN: self._hash(registrable_domain(address.rpartition("@")[2])),
-            Scope.SENDER: self._hash(address),
+            Scope.SENDER: self.sender_key(sender),
             Scope.TEXT: self._hash(f"{address}\n{words}"),
             Scope.THREAD: self.thread_key(thread),
             Scope.ALL: "all",
         }
+
+    def sender_key(self, sender: str) -> str:
+        """Return the key of a person; all addresses of one mailbox are one person."""
+        return self._hash(fold_address(sender))
 
     def thread_key(self, thread: str) -> str:
         """Return the key under which the answers in a thread are counted."""

@@ -16,6 +16,9 @@ class MessageState(StrEnum):
     FAILED = "failed"  # could not be decided; a person has it
 
 
+CORRECTION = "correction:"  # begins the key of a correction in the outbox
+
+
 class OutboxState(StrEnum):
     """How far an outgoing mail is; the journal stores the value."""
 
@@ -26,6 +29,15 @@ class OutboxState(StrEnum):
     UNRESOLVED = "held"  # nobody could find out whether it was delivered: a person must look
     BOUNCED = "bounced"
     FAILED = "failed"  # refused for good, or too often
+
+
+class BatchState(StrEnum):
+    """How far a batch of corrections is; the journal stores the value."""
+
+    OFFERED = "offered"  # a person may approve it
+    APPROVED = "approved"
+    STORED = "stored"  # every mail of it is in the outbox
+    REPLACED = "replaced"  # what it listed has changed; a newer batch takes its place
 
 
 class CaseAction(StrEnum):
@@ -208,6 +220,7 @@ class Case:
     joined: int | None = None  # the case that it is a part of
     attachments: tuple[str, ...] = ()  # the names of attached files
     erased_at: str = ""  # when everything about the person was erased
+    outdated: tuple[str, ...] = ()  # passages that changed since the sender was told otherwise
 
     @property
     def open(self) -> bool:

@@ -71,6 +71,27 @@ class SlackOutbox:
             this = (slack_outbox.c.dedupe_key == key, slack_outbox.c.state == SlackPostState.READY)
             db.execute(slack_outbox.update().where(*this).values(payload=json.dumps(payload)))
 
+    def redraw(self, key: str, *, channel: str, drawn: Mapping[str, Any]) -> bool:
+        """Store the message under this key as it shall look from now on.
+
+        Return False while it is being posted, when nobody knows yet where it lies: try again.
+        """
+        with writing(self._engine) as db:
+            this = slack_outbox.c.dedupe_key == key
+            post = db.execute(sql.select(slack_outbox).where(this)).first()
+            if post is None:
+                db.execute(self._insert_post(key, channel, "chat.postMessage", drawn, None))
+            elif post.state == SlackPostState.SENDING:
+                return False
+            elif post.state != SlackPostState.SENT:
+                db.execute(slack_outbox.update().where(this).values(payload=json.dumps(drawn)))
+            else:
+                again = dict(drawn) | {"ts": post.ts}
+                db.execute(slack_outbox.delete().where(waiting(f"{key}:")))
+                again_key = f"{key}:{secrets.token_hex(4)}"
+                db.execute(self._insert_post(again_key, channel, "chat.update", again, None))
+        return True
+
     def contains(self, key: str) -> bool:
         """Return whether a post was stored under this key."""
         query = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)

@@ -205,3 +205,41 @@ erasure = Table(
     Column("person", String, nullable=False, index=True),  # a keyed hash of the address
     Column("found", String, nullable=False),  # numbers by place
 )  # fmt: skip
+# What a person decided about a change of a passage, by its versions before and now, empty for none.
+passage_change = Table(
+    "passage_change", TABLES, _id(),
+    Column("passage", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("now", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("at", String, nullable=False),
+    sql.UniqueConstraint("passage", "before", "now"),
+)  # fmt: skip
+# What a conversation was told again: each passage of a correction, or of a note for its open case.
+correction = Table(
+    "correction", TABLES, _id(),
+    Column("conversation_id", Integer, nullable=False),
+    Column("passage", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("outbox_id", Integer, index=True),  # the mail; none for a note
+    Column("knowledge", String, nullable=False),
+    Column("actor", String, nullable=False),  # who approved it
+    Column("at", String, nullable=False),
+    sql.UniqueConstraint("conversation_id", "passage", "version"),
+)  # fmt: skip
+correction_batch = Table(
+    "correction_batch", TABLES, _id(),
+    Column("key", String, nullable=False, unique=True),
+    Column("listed", String, nullable=False),  # a digest of each entry, by conversation
+    Column("state", String, nullable=False, index=True),
+    _text("actor"),
+    _text("at"),
+    _count("stored"),
+)  # fmt: skip
+opt_out = Table(
+    "opt_out", TABLES,
+    Column("person", String, primary_key=True),  # a keyed hash of the address
+    Column("actor", String, nullable=False),
+    Column("at", String, nullable=False),
+)  # fmt: skip

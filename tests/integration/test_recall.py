@@ -9,20 +9,15 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.channels.mail.compose import Composer
 from bot.cli import main
 from bot.commands.recall import entry_json, write_list
 from bot.corpus.changes import ChangeKind
-from bot.domain import Answer, AnswerReason, Passage, Response
-from bot.journal import Journal, Reply
-from bot.recall import Held, Recall, Why
+from bot.journal import Journal
+from bot.recall import Held, Why
 from tests.conftest import KNOWLEDGE
 from tests.support.desk_messages import received
 from tests.support.fakes import Time
-
-RESETS = "faq-need-reset-password-rotate-api"
-COMPOSE = Composer("incident@desk.example").reply
-
+from tests.support.told import RESETS, earlier, recall_of, told
 
 @pytest.fixture
 def journal(database_url: str) -> Iterator[Journal]:
@@ -30,41 +25,10 @@ def journal(database_url: str) -> Iterator[Journal]:
         yield opened
 
 
-def told(journal: Journal, passage: Passage, name: str, *, state: str = "sent") -> int:
-    """A conversation that was answered with `passage`."""
-    message = journal.receive(received("Do I have to reset?", name, sender=f"{name}@example.org"))
-    assert message is not None
-    answer = Answer(
-        question="Do I have to reset?", reason=AnswerReason.PUBLISHED, probability=0.9,
-        passages=(passage,), candidates=(passage,),
-    )  # fmt: skip
-    journal.decide(
-        message, Response(outcomes=(answer,), language="en", knowledge="old"), draft="",
-        reply=Reply(recipient=f"{name}@example.org", message_id=f"<r.{name}@d>", body=b"Subject: x\n\nx"),
-    )  # fmt: skip
-    (mail,) = [m for m in journal.mail_outbox.list_due() if m.recipient.startswith(f"{name}@")]
-    assert journal.mail_outbox.claim(mail.id, "w")
-    assert journal.mail_outbox.mark_sent(mail.id)
-    if state == "bounced":
-        assert journal.mail_outbox.record_bounce(mail.header)
-    return journal.list_conversations([message])[0]
-
-
-def earlier(app: App, text: str) -> Passage:
-    return replace(app.knowledge.passages[RESETS], text=text, version="earlier")
-
-
-def recall_of(app: App, journal: Journal, kind: ChangeKind | None = None) -> Recall:
-    return Recall(
-        knowledge=app.knowledge, journal=journal, responder=app.responder, outbound=app.outbound,
-        compose=COMPOSE, decided={RESETS: kind} if kind else {},
-    )  # fmt: skip
-
-
 def test_recall_lists_who_was_told_a_corrected_text_until_a_person_calls_it_a_wording(
     app: App, journal: Journal
 ) -> None:
-    old = earlier(app, "Please reset every password.")
+    old = earlier(app)
     journal.corrections.record_passages([old])
     mine = told(journal, old, "ana")
     told(journal, app.knowledge.passages[RESETS], "bob")
@@ -78,7 +42,7 @@ def test_recall_lists_who_was_told_a_corrected_text_until_a_person_calls_it_a_wo
 def test_recall_writes_to_no_address_that_bounced_and_tells_the_person_who_has_the_case(
     app: App, journal: Journal
 ) -> None:
-    old = earlier(app, "Please reset every password.")
+    old = earlier(app)
     journal.corrections.record_passages([old])
     told(journal, old, "ana")
     told(journal, old, "bob", state="bounced")
@@ -95,7 +59,7 @@ def test_recall_writes_to_no_address_that_bounced_and_tells_the_person_who_has_t
 def test_recall_stores_nothing_of_a_batch_that_breaks_and_all_of_it_once_afterwards(
     app: App, journal: Journal
 ) -> None:
-    old = earlier(app, "Please reset every password.")
+    old = earlier(app)
     journal.corrections.record_passages([old])
     for name in ("ana", "bob", "eve"):
         told(journal, old, name)
@@ -116,7 +80,7 @@ def test_recall_stores_nothing_of_a_batch_that_breaks_and_all_of_it_once_afterwa
 def test_recall_writes_its_list_so_that_no_cell_is_a_formula(
     app: App, journal: Journal, tmp_path: Path
 ) -> None:
-    old = earlier(app, "Please reset every password.")
+    old = earlier(app)
     journal.corrections.record_passages([old])
     told(journal, old, "=cmd")
     rows = [entry_json(entry) for entry in recall_of(app, journal).find()]

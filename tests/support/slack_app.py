@@ -36,4 +36,5 @@ class SlackApp(App):
         return Slack(
             self.access, self.desk, home=self.settings.home, intervals=self.intervals,
             enqueue_job=self.jobs.enqueue_decision_delivery, model=model,
+            recall=self.recall_batches,
         )  # fmt: skip

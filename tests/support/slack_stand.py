@@ -15,6 +15,7 @@ from bot.infra.http_server import HttpPort
 from bot.journal import Case, Journal, ReceivedMessage
 from bot.limits import read_limits
 from bot.outbound import text_of
+from bot.recall import Recall, RecallBatches
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.support.desk_messages import handle, received
@@ -113,7 +114,16 @@ def standing(
         signing_secret=side.secret, channel=side.triage, staff=staff,
         oncall=(BOB,), base_url=side.base_url,
     )  # fmt: skip
-    slack = Slack(access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model)
+    recall = RecallBatches(
+        lambda: Recall(
+            knowledge=app.knowledge, journal=desk.journal, responder=app.responder,
+            outbound=app.outbound, compose=desk.compose,
+        ),
+        desk.journal, per_minute=6_000,
+    )  # fmt: skip
+    slack = Slack(
+        access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model, recall=recall
+    )
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

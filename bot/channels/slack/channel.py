@@ -1,7 +1,7 @@
 """Runs the Slack channel: builds its parts and works in threads until it is closed.
 
 One thread keeps the socket open, one handles clicks, one answers questions, one draws and posts
-cards, and one asks a model for wordings where there is one.
+cards, one looks for corrections to make, and one asks a model for wordings where there is one.
 """
 
 import logging
@@ -29,6 +29,7 @@ from bot.channels.slack.health_checks import check_setup
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.pasted_secrets import PastedSecretNotices
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
+from bot.channels.slack.recalls import RecallPosts
 from bot.channels.slack.suggestions import Suggestions
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
@@ -42,6 +43,7 @@ from bot.journal.slack_records import SlackEvent, SlackPostState
 if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse
     from bot.journal.cases import EnqueueJob
+    from bot.recall import RecallBatches
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -58,7 +60,8 @@ class Slack:
 
     `home` is the folder for answers that staff rate; `sender_check` says who proves the senders of
     mails, which App Home repeats; `enqueue_job` puts the job that delivers a
-    decision into the transaction that stores it, and without it nothing is enqueued.
+    decision into the transaction that stores it, and without it nothing is enqueued; `recall` makes
+    the corrections after a change of the post.
     """
 
     def __init__(  # noqa: PLR0915 - it builds each part once
@@ -66,6 +69,7 @@ class Slack:
         sender_check: HealthLine | None = None,
         intervals: SlackIntervals | None = None,
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
+        recall: "RecallBatches | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.intervals = intervals or SlackIntervals()
@@ -82,6 +86,7 @@ class Slack:
             desk.knowledge, self.texts, threshold,
             contacts=access.contacts, oncall=access.oncall,
         )  # fmt: skip
+        self.recalls = RecallPosts(self.journal, recall, channel=access.channel) if recall else None
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,
@@ -91,6 +96,7 @@ class Slack:
                 desk=desk, enqueue_job=enqueue_job, hold_seconds=self.intervals.undo
             ),
             enqueue_job=enqueue_job, undo_seconds=self.intervals.undo, wake=self.wake,
+            recalls=self.recalls,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)
@@ -142,6 +148,8 @@ class Slack:
         }
         if self.access.app_token:
             steps["slack-socket"] = self._socket_step
+        if self.recalls:
+            steps["slack-recall"] = self._recall_step
         if self.suggestions:
             steps["slack-suggest"] = self._suggest_step
         for name, step in steps.items():
@@ -279,6 +287,14 @@ class Slack:
             "suggest", lambda: suggest.post_suggestions(self.stopping) > 0
         ):
             self._wake_events["post"].set()
+
+    def _recall_step(self) -> None:
+        """Look for what corrections there are to make, in a thread of its own as it takes long."""
+        assert self.recalls  # noqa: S101 - the thread runs for them alone
+        if self._is_leader():
+            self._safely("recall", self.recalls.work)
+            self._wake_events["post"].set()
+        self.stopping.wait(self.intervals.compare)
 
     def _identify(self) -> None:
         """Ask Slack which workspace is ours, until it answers and then now and again."""

@@ -13,6 +13,7 @@ from bot.channels.case_actions import CaseActions
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
+from bot.channels.slack.recalls import RecallPosts
 from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
 from bot.channels.staff_texts import StaffTexts
@@ -52,6 +53,7 @@ class HandlerContext:
     enqueue_job: "EnqueueJob | None"
     undo_seconds: float
     wake: Callable[[], None]
+    recalls: RecallPosts | None = None  # where corrections can be made
 
     def objection(self, payload: Payload) -> str:
         """Return why the person behind an event may not do this; empty when they may.

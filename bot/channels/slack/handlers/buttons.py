@@ -21,6 +21,7 @@ from bot.channels.slack.handlers.case_lists import (
 from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
+from bot.channels.slack.views import recalls as views
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
 from bot.domain import HealthLine
@@ -166,6 +167,9 @@ class ButtonHandler:
         if action.startswith("list_"):
             self._choose_list(payload)
             return
+        if action.startswith(views.PREFIXES):
+            self._recall(action, payload)
+            return
         if action == "more":
             action, (first, _, rest) = first, rest.partition(":")
         case = self.cases.read(_number(first))
@@ -304,6 +308,30 @@ class ButtonHandler:
             if "trigger" not in str(error):
                 raise
             self.context.reply_privately(payload, TOO_LATE)
+
+    def _recall(self, action: str, payload: Payload) -> None:
+        """Do what a click on a change of the post or on a batch of corrections asks for."""
+        recalls, value, me = self.context.recalls, payload["value"], actor(payload)
+        if recalls is None:
+            self.context.reply_privately(payload, "This button does nothing any more.")
+            return
+        says = ""
+        match action:
+            case views.SEND:
+                says = recalls.approve(value, actor=me)
+            case views.SHOW:
+                batch = recalls.read_batch()
+                if batch:
+                    self._open_modal(payload, views.show_list(batch))
+                else:
+                    says = recalls.look_again()
+            case views.LOOK:
+                says = recalls.look_again()
+            case _:
+                says = recalls.decide(action.removeprefix(views.CHANGE), value, actor=me)
+        if says:
+            self.context.reply_privately(payload, says)
+        self.context.wake()
 
     def _feedback(self, payload: Payload, verdict: str, event_id: str) -> None:
         if verdict == "wrong":

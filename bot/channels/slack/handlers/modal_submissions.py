@@ -13,7 +13,7 @@ from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
 from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
-from bot.channels.slack.views import case_reader, modals
+from bot.channels.slack.views import case_reader, modals, recalls
 from bot.channels.slack.views.answers import refusal_text
 from bot.channels.slack.views.blocks import markdown
 from bot.channels.slack.views.cards import mention
@@ -45,6 +45,7 @@ class ModalHandler:
             "owner": self._owner,
             "wrong": self._wrong,
             "page": self._page,
+            "recall_page": self._recall_page,
             **StaffActs(context).submissions,
         }
 
@@ -164,6 +165,12 @@ class ModalHandler:
         said = read_transcript(self.desk.journal.engine, case.id)
         page = int(remembered.get("page") or 0)
         return _next(case_reader.full_case(case, later, page, transcript=said))
+
+    def _recall_page(self, _view: Mapping[str, Any], remembered: dict[str, Any], _me: str) -> Ack:
+        batch = self.context.recalls and self.context.recalls.read_batch()
+        if not batch:
+            return _next(modals.show_message(0, "The list is being made anew. Open it again."))
+        return _next(recalls.show_list(batch, int(remembered.get("page") or 0)))
 
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""

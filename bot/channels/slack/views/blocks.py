@@ -25,6 +25,7 @@ MOST_IN_VIEW = 100  # blocks of a modal or App Home
 MOST_CHARACTERS = 12_000  # of all texts in a message
 MOST_BYTES = 200_000  # of a view; Slack refuses one of 250 kB
 PIECE = 2_900  # characters of one text; Slack takes 3,000
+FIELD = 2_000  # characters of one of the texts side by side
 BUTTON = 75  # characters on a button
 MAX_WARNINGS = 12  # that are listed; of more only the number is named
 MOST_OPTIONS = 100  # of a menu
@@ -79,6 +80,12 @@ def preformatted_all(text: str) -> list[Block]:
 def plain_small_print(text: str) -> Block:
     """Return small print that may hold something a user wrote, such as an address."""
     return {"type": "context", "elements": [_plain(truncate_counted(strip_invisible(text), 400))]}
+
+
+def fields(markups: Sequence[str]) -> Block:
+    """Return texts of our own words side by side, in two columns; on a phone below each other."""
+    made = [{"type": "mrkdwn", "text": truncate(m, FIELD)} for m in markups[:10]]
+    return {"type": "section", "fields": made}
 
 
 def divider() -> Block:

@@ -19,13 +19,14 @@ from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
 from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
 from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
-from bot.domain import NO_RULE, EscalationReason, Priority, SenderProof, describe_rule
+from bot.domain import NO_RULE, EscalationReason, Priority, ProofTone, SenderProof, describe_rule
 from bot.journal import Case, OutboxState, Stage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
 MAX_DRAFT_CHARACTERS = 5_000  # of the draft on a card; a longer one cannot be approved unseen
 PERSON = re2.compile(r"slack:([UW][A-Z0-9]{2,20})")
 PRIORITY_SIGNS = {Priority.PAGE: "🔴", Priority.HIGH: "🟠", Priority.NORMAL: "🔵"}
+PROOF_SIGNS = {ProofTone.GOOD: "🟢", ProofTone.NEUTRAL: "⚪", ProofTone.AMISS: "🔴"}
 DONE, GONE, AMISS = "✅", "⚪", "⚠️"
 MAY_BE_LOST = frozenset(
     {OutboxState.BOUNCED, OutboxState.FAILED, OutboxState.UNRESOLVED, OutboxState.UNKNOWN}
@@ -33,6 +34,11 @@ MAY_BE_LOST = frozenset(
 WAIT = "Nothing now: what they answer comes into this thread."
 TERMINAL, BROWSER = "somebody at the terminal", "somebody in the browser"
 NO_DRAFT = "*Draft:* none. No published sentence is near."
+MAX_OUTDATED, MAX_OUTDATED_CHARACTERS = 3, 600  # passages that changed, and of each
+OUTDATED = (
+    "📝 *The post has changed since we wrote to them.* They get no correction by themselves, "
+    "because this case is open: tell them in your answer. The post says now:"
+)
 MAX_PART_CHARACTERS = 300  # of a question in the list of what is answered and what is open
 MAX_PARTS = 6  # of each list
 CALL_FIRST = "*Draft:* none. This is answered in a person's own words, after the call."
@@ -81,6 +87,7 @@ class Cards:
             b.markdown(self._why(case)),
             *self._question(case),
             *_open_parts(case),
+            *self._outdated(case),
             *self._draft(case),
             b.divider(),
             *self._actions(case),
@@ -205,6 +212,15 @@ class Cards:
             names = ", ".join(case.attachments)
             yield b.plain_small_print(f"📎 {len(case.attachments)} attached: {defang(names)}")
 
+    def _outdated(self, case: Case) -> Iterator[Block]:
+        """Yield what has changed in the post since the sender was told something else."""
+        known = [self.knowledge.passages.get(each) for each in case.outdated]
+        if not case.open or not case.outdated:
+            return
+        yield b.markdown(OUTDATED)
+        for passage in [each for each in known if each][:MAX_OUTDATED]:
+            yield b.quote(passage.text, MAX_OUTDATED_CHARACTERS)
+
     def _draft(self, case: Case) -> Iterator[Block]:
         if not case.open:
             return
@@ -241,8 +257,8 @@ class Cards:
 def proof_lines(proof: SenderProof) -> Iterator[Block]:
     """Yield a line that says whether the sender is who the mail says, where that is known."""
     if proof.words:
-        sign = "🟢" if proof.authenticated else "🔴"
-        yield b.markdown(f"{sign} *{escape(proof.words[:1].upper() + proof.words[1:])}.*")
+        words = escape(proof.words[:1].upper() + proof.words[1:])
+        yield b.markdown(f"{PROOF_SIGNS[proof.tone]} *{words}.*")
 
 
 def render_erased(what: str) -> RenderedMessage:

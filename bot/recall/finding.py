@@ -17,8 +17,8 @@ from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_s
 from bot.desk import Compose
 from bot.domain import Answer, Channel, Message, Outcome, Passage
 from bot.errors import InputError
-from bot.journal import Journal
-from bot.journal.corrections import AnsweredQuestion, CorrectionMail, SentAnswer
+from bot.journal import Journal, Reply
+from bot.journal.corrections import AnsweredQuestion, Approval, SentAnswer, Told
 from bot.outbound import Outbound, text_of
 
 LIKELY = 0.2  # the probability from which on a passage that is not sent is likely the answer
@@ -38,8 +38,11 @@ class Why(StrEnum):
 class Held(StrEnum):
     """Why no correction is sent to somebody who was told something outdated."""
 
+    OPEN_CASE = "a person has this conversation; its case says what has changed"
+    ERASED = "everything about them was erased, at their request"
+    FORGOTTEN = "their address was taken out, as it was kept long enough"
     BOUNCED = "mail to this address came back"
-    OPEN_CASE = "a person has this conversation; the case says what has changed"
+    OPTED_OUT = "they want no mail that they did not ask for"
     NO_TEXT = "the post says nothing about it any more; a person should write"
     DONE = "corrected already"
 
@@ -59,6 +62,19 @@ class Outdated:
     language: str
     held: Held | None = None  # None: the correction can go out
 
+    @property
+    def again(self) -> Told:
+        """What the conversation is told again."""
+        return Told(
+            message_id=self.message_id, conversation_id=self.conversation_id,
+            passages=tuple((p.id, p.version) for p in self.now),
+        )  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        """A digest of what is said to whom, or why not: what a person approves by."""
+        return f"{self.again.digest}:{self.held.name if self.held else ''}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finding:
@@ -66,11 +82,16 @@ class _Finding:
     told: tuple[PassageText, ...]
     now: tuple[Passage, ...]
 
+    def is_told(self, known: frozenset[tuple[str, str]]) -> bool:
+        """Does the recipient know it: is all of it among what they were told again?"""
+        return bool(self.now) and all((p.id, p.version) in known for p in self.now)
+
 
 class Recall:
     """Looks through all that was sent under earlier versions of the knowledge.
 
-    `decided` gives the kinds of changes that a person chose, by the ids of their passages.
+    `decided` gives the kinds of changes that a person chooses now, by the ids of their passages;
+    what was decided earlier is in the journal.
     """
 
     def __init__(
@@ -89,13 +110,29 @@ class Recall:
     @cached_property
     def changes(self) -> tuple[PassageChange, ...]:
         """What became of each text that was ever published, and the passages that are new."""
-        changed = changes_since(self._texts, self.knowledge.passages, self.decided)
+        changed = changes_since(self._texts, self.knowledge.passages)
         new = (
-            PassageChange(id=i, kind=self.decided.get(i, ChangeKind.NEW), before=None, now=p)
+            PassageChange(id=i, kind=ChangeKind.NEW, before=None, now=p)
             for i, p in self.knowledge.passages.items()
             if i in self._added_at
         )
-        return (*changed, *new)
+        kinds = self._kinds
+        return tuple(
+            replace(c, kind=self.decided.get(c.id, kinds.get(c.key, c.kind)))
+            for c in (*changed, *new)
+        )
+
+    @property
+    def undecided(self) -> tuple[PassageChange, ...]:
+        """The changes that somebody may have to be told of and that nobody has classed yet."""
+        quoted, began = self.journal.corrections.list_quoted(), self._began_sending
+        return tuple(
+            c for c in self.changes
+            if c.key not in self._kinds and c.id not in self.decided and (
+                (c.id, c.before.version) in quoted if c.before
+                else bool(began) and self._added_at[c.id] > began
+            )
+        )  # fmt: skip
 
     def find(self) -> Iterator[Outdated]:
         """Yield one entry for each conversation that was told something outdated, oldest first."""
@@ -104,46 +141,62 @@ class Recall:
             if findings := list(self._findings(answer)):
                 _, earlier = found.get(answer.conversation_id, (answer, []))
                 found[answer.conversation_id] = (answer, [*earlier, *findings])
-        corrected = self.journal.corrections.list_corrected(self.knowledge.version)
+        told = self.journal.corrections.list_told()
         unreachable = self.journal.corrections.list_unreachable()
         cases = self.journal.corrections.list_with_open_case()
         for conversation_id, (answer, findings) in found.items():
-            entry = self._entry(answer, findings)
+            known = told.get(conversation_id, frozenset())
+            open_ = [each for each in findings if not each.is_told(known)]
+            entry = self._entry(answer, open_ or findings)
             held = (
-                Held.DONE if conversation_id in corrected
-                else Held.BOUNCED if answer.recipient.lower() in unreachable
+                Held.DONE if not open_
                 else Held.OPEN_CASE if conversation_id in cases
-                else None if entry.text else Held.NO_TEXT
+                else self._why_untold(answer, unreachable) if entry.text
+                else Held.NO_TEXT
             )  # fmt: skip
             yield replace(entry, held=held)
 
-    def send(self, entries: Sequence[Outdated], *, actor: str, per_minute: int) -> int:
+    def send(
+        self, entries: Sequence[Outdated], *, actor: str, per_minute: int, batch: str = ""
+    ) -> int:
         """Store the corrections of those that are not held; return how many are new.
 
-        Cases that a person has open get a note instead. Nothing is stored twice, so that a batch
-        may be approved again after a crash.
+        Cases that a person has open get a note instead. Nothing is stored twice, so that a `batch`
+        may be sent again after a crash.
         """
         ready = [each for each in entries if each.held is None]
-        stored = self.journal.corrections.enqueue(
-            [self._mail(each) for each in ready],
-            knowledge=self.knowledge.version, actor=actor, per_minute=per_minute,
-        )  # fmt: skip
-        noted = [each.message_id for each in entries if each.held is Held.OPEN_CASE]
-        self.journal.corrections.note(noted, knowledge=self.knowledge.version, actor=actor)
-        return stored
+        approval = Approval(
+            actor=actor, knowledge=self.knowledge.version, per_minute=per_minute, batch=batch
+        )
+        return self.journal.corrections.enqueue(
+            [(each.again, self._mail(each)) for each in ready],
+            [each.again for each in entries if each.held is Held.OPEN_CASE],
+            approval=approval,
+        )
 
-    def _mail(self, entry: Outdated) -> CorrectionMail:
+    def keep_decided(self, *, actor: str) -> None:
+        """Store the kinds that a person chose now, so that nobody is asked about them again."""
+        for change in self.changes:
+            if change.id in self.decided:
+                self.journal.corrections.decide_kind(change.key, change.kind, actor=actor)
+
+    def _why_untold(self, answer: SentAnswer, unreachable: frozenset[str]) -> Held | None:
+        """Why nobody may write to this recipient; None where they are written to."""
+        if not answer.recipient:
+            return Held.ERASED if answer.erased else Held.FORGOTTEN
+        if answer.recipient.lower() in unreachable:
+            return Held.BOUNCED
+        return Held.OPTED_OUT if self.journal.opt_outs.contains(answer.recipient) else None
+
+    def _mail(self, entry: Outdated) -> Reply:
         check = self.outbound.check(entry.text)
         if not check.allowed:
             raise InputError(f"a correction was stopped by the outbound check: {check.why}")
         stored = self.journal.read_message(entry.message_id)
-        reply = self.compose(
+        return self.compose(
             stored, entry.text, subject=subject_of(entry.language, self.knowledge),
-            turn=f"correction:{self.knowledge.version}", automatic=True, language=entry.language,
+            turn=f"correction:{entry.again.digest}", automatic=True, language=entry.language,
         )  # fmt: skip
-        return CorrectionMail(
-            message_id=entry.message_id, conversation_id=entry.conversation_id, reply=reply
-        )
 
     def _entry(self, answer: SentAnswer, findings: Sequence[_Finding]) -> Outdated:
         language = self._language_of(text_of(answer.body))
@@ -199,7 +252,7 @@ class Recall:
                 return Why.GONE
             case ChangeKind.ADDITION:
                 asked = (question, text)
-                fresh = any(self._prefers_fresh(change, each) for each in asked)
+                fresh = any(self._prefers_fresh(change, each) for each in asked if each.strip())
                 return Why.ADDED if fresh else None
             case ChangeKind.WORDING | ChangeKind.NEW:
                 return None
@@ -243,6 +296,14 @@ class Recall:
     def _new(self) -> dict[str, str]:
         """Passages that are new, with the time from which on they were there."""
         return {c.id: self._added_at[c.id] for c in self.changes if c.kind is ChangeKind.NEW}
+
+    @cached_property
+    def _kinds(self) -> dict[tuple[str, str, str], ChangeKind]:
+        return self.journal.corrections.list_kinds()
+
+    @cached_property
+    def _began_sending(self) -> str:
+        return self.journal.corrections.first_sent_at()
 
     @cached_property
     def _texts(self) -> tuple[PassageText, ...]:
