@@ -8,7 +8,7 @@ be answered by a passage that is new. A changed wording concerns nobody.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 
 from bot.answering.reply import compose_correction, stands_in, subject_of
 from bot.answering.responder import Responder
@@ -217,9 +217,10 @@ class Recall:
         if not quoted or not (new or quoted & old):
             return
         message = self.journal.read_message(answer.message_id)
-        replayed = self._replay(message.text, message.headers.get("subject", ""))
+        # What the desk makes of it today takes long to find out, and few changes need it.
+        replay = cache(lambda: self._replay(message.text, message.headers.get("subject", "")))
         for question in questions:
-            yield from self._findings_of(question, message.text, replayed, new)
+            yield from self._findings_of(question, message.text, replay, new)
 
     def _quoted_by_person(self, answer: SentAnswer) -> tuple[AnsweredQuestion, ...]:
         """What a person's mail quotes of the texts that have changed: its words tell."""
@@ -229,17 +230,18 @@ class Recall:
         return (AnsweredQuestion(question=asked, quoted=tuple((t.id, t.version) for t in quoted)),)
 
     def _findings_of(
-        self, asked: AnsweredQuestion, text: str, replayed: Mapping[str, Outcome], new: set[str]
-    ) -> Iterator[_Finding]:
+        self, asked: AnsweredQuestion, text: str, replay: Callable[[], Mapping[str, Outcome]],
+        new: set[str],
+    ) -> Iterator[_Finding]:  # fmt: skip
         if not asked.quoted:
             return
         quoted = set(asked.quoted)
-        best = _best_of(replayed.get(asked.question))
         changed = [c for c in self._changed if c.before and (c.id, c.before.version) in quoted]
         for change in changed:
             if (why := self._why(change, asked.question, text)) and change.before:
-                now = (change.now,) if change.now else best
+                now = (change.now,) if change.now else _best_of(replay().get(asked.question))
                 yield _Finding(why=why, told=(change.before,), now=self._quotable(now))
+        best = _best_of(replay().get(asked.question)) if new else ()
         if best and best[0].id in new:
             told = tuple(c.before for c in changed if c.before)
             yield _Finding(why=Why.NEW, told=told, now=best[:1])

@@ -19,6 +19,7 @@ from tests.support.desk_messages import received
 from tests.support.fakes import Time
 from tests.support.told import RESETS, earlier, recall_of, told
 
+
 @pytest.fixture
 def journal(database_url: str) -> Iterator[Journal]:
     with closing(Journal(database_url, clock=Time())) as opened:
