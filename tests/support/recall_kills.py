@@ -82,8 +82,11 @@ def dies(order: dict[str, Any]) -> Callable[[str], None]:
 
 def main() -> None:
     """Fork a desk for each line."""
+    from bot.text.language import recognize_language
+
     warnings.simplefilter("ignore")
     responder = ready()
+    recognize_language("Wurden meine Daten bei diesem Vorfall gestohlen?")  # loaded once
     say("ready")
     for line in sys.stdin:
         child = os.fork()
