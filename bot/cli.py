@@ -265,6 +265,17 @@ def report(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def opt_out(arguments: argparse.Namespace) -> int:
+    """Note that a person wants no mail that they did not ask for; replies still go out."""
+    import getpass
+
+    from bot.commands.recall import note_opt_out
+
+    address, undo = arguments.address, arguments.undo
+    _print(note_opt_out(_app(), address, actor=getpass.getuser(), undo=undo))
+    return DONE
+
+
 def erase(arguments: argparse.Namespace) -> int:
     """Erase everything that is held about a person, after showing it."""
     from dataclasses import asdict
@@ -575,6 +586,9 @@ def _parser() -> argparse.ArgumentParser:
             "--also", action="append", default=[], metavar="NAME",
             help="another address or name of the same person; may be repeated",
         )  # fmt: skip
+    opting = add("opt-out", opt_out, "incident-desk opt-out ana@example.org")
+    opting.add_argument("address", metavar="ADDRESS")
+    opting.add_argument("--undo", action="store_true", help="they want corrections again")
     exporting.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
     erasing.add_argument("--dry-run", action="store_true", help="only show what is held")
     erasing.add_argument("--json", action="store_true", help="for programs")

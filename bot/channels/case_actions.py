@@ -28,6 +28,7 @@ DETAILS = (
     "what happened, when, and what you would like to know.\n\nPlease do not send passwords, codes "
     "or keys; we never ask for them.\n"
 )
+OPTED_OUT = "opted out"  # in the audit of the message whose sender did
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
 
 
@@ -81,6 +82,14 @@ class CaseActions:
         """Give a case that nobody has to this person."""
         change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=actor)
         return self.desk.journal.cases.change(case.id, actor=actor, change=change, owner="")
+
+    def opt_out(self, case: Case, *, actor: str) -> bool:
+        """Note that the sender wants no mail that they did not ask for; False where it is noted."""
+        journal = self.desk.journal
+        if not journal.opt_outs.add(case.sender, actor=actor):
+            return False
+        journal.slack.append_audit(actor, OPTED_OUT, case.message_id)
+        return True
 
     def reopen(self, case: Case, *, actor: str, version: str) -> bool:
         """Open a decided case again, for this person."""

@@ -170,11 +170,17 @@ def trace_address(key: bytes, text: str) -> str:
     return hmac.new(key, lower, hashlib.sha256).hexdigest()
 
 
-def _person(key: bytes, names: Sequence[str]) -> Person:
-    address = names[0].strip()
+def checked_address(text: str) -> str:
+    """Return an address without blanks around it; InputError for what is none."""
+    address = text.strip()
     local, _, domain = address.rpartition("@")
     if not local or not domain or len(address.split()) != 1:
         raise InputError(f"{address!r} is no e-mail address")
+    return address
+
+
+def _person(key: bytes, names: Sequence[str]) -> Person:
+    address = checked_address(names[0])
     try:
         mentions = Mentions([address, *names[1:]])
     except ValueError as error:

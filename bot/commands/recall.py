@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
+from bot.commands.privacy import checked_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
@@ -77,6 +78,19 @@ def send_corrections(
     recall.keep_decided(actor=actor)
     stored = recall.send(entries, actor=actor, per_minute=per_minute)
     return f"{stored} corrections are in the outbox, {per_minute} go out in a minute"
+
+
+def note_opt_out(app: App, address: str, *, actor: str, undo: bool) -> str:
+    """Note that a person gets no correction, or with `undo` that they do; return what was done.
+
+    InputError for what is no address.
+    """
+    opt_outs, person = app.journal.opt_outs, checked_address(address)
+    if undo:
+        return "they get corrections again" if opt_outs.remove(person) else "they had not opted out"
+    if opt_outs.add(person, actor=actor):
+        return "noted: they get no correction; what they ask is still answered"
+    return "that was noted before"
 
 
 def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:

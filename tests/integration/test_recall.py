@@ -12,7 +12,10 @@ from bot.app import App
 from bot.cli import main
 from bot.commands.recall import entry_json, write_list
 from bot.corpus.changes import ChangeKind
-from bot.journal import Journal
+from bot.corpus.post import Post
+from bot.domain import Passage
+from bot.journal import Journal, Reply
+from bot.journal.corrections import LONGEST_WAIT_SECONDS, Approval
 from bot.recall import Held, Why
 from tests.conftest import KNOWLEDGE
 from tests.support.desk_messages import received
@@ -76,6 +79,102 @@ def test_recall_stores_nothing_of_a_batch_that_breaks_and_all_of_it_once_afterwa
     assert recall.send(entries, actor="eve", per_minute=60) == 3
     assert recall.send(entries, actor="eve", per_minute=60) == 0
     assert {e.held for e in recall_of(app, journal).find()} == {Held.DONE}
+
+
+def test_recall_corrects_nobody_twice_when_something_else_is_edited(
+    app: App, journal: Journal
+) -> None:
+    """Any edit of the folder makes another version of the knowledge."""
+    old = earlier(app)
+    journal.corrections.record_passages([old])
+    told(journal, old, "ana")
+    recall = recall_of(app, journal)
+    assert recall.send(list(recall.find()), actor="eve", per_minute=60) == 1
+    edited = recall_of(app, journal)
+    edited.knowledge = replace(app.knowledge, version="edited")
+    assert [e.held for e in edited.find()] == [Held.DONE]
+    assert edited.send(list(edited.find()), actor="eve", per_minute=60) == 0
+    corrected_again = replace(app.knowledge.passages[RESETS], version="third")
+    edited.knowledge = replace(
+        app.knowledge, post=replace_passage(app, corrected_again), version="third"
+    )
+    assert [e.held for e in edited.find()] == [None]
+
+
+def replace_passage(app: App, passage: Passage) -> Post:
+    """The post with another text of this passage."""
+    post = app.knowledge.post
+    return replace(
+        post, passages=tuple(passage if p.id == passage.id else p for p in post.passages)
+    )
+
+
+def test_recall_writes_to_nobody_who_was_erased_or_opted_out_and_says_why(
+    app: App, journal: Journal
+) -> None:
+    old = earlier(app)
+    journal.corrections.record_passages([old])
+    for name in ("ana", "bob", "eve", "joe"):
+        told(journal, old, name)
+    assert journal.opt_outs.add("bob+tag@example.org", actor="slack:U1")
+    with journal.engine.begin() as db:
+        db.exec_driver_sql("UPDATE outbox SET recipient=''")
+        db.exec_driver_sql("UPDATE outbox SET recipient='bob@example.org' WHERE id=2")
+        db.exec_driver_sql("UPDATE outbox SET recipient='joe@example.org' WHERE id=4")
+        db.exec_driver_sql("UPDATE message SET text='', sender='', erased_at='now' WHERE id=1")
+    entries = list(recall_of(app, journal).find())
+    assert [e.held for e in entries] == [Held.ERASED, Held.OPTED_OUT, Held.FORGOTTEN, None]
+    assert recall_of(app, journal).send(entries, actor="eve", per_minute=60) == 1
+    assert journal.opt_outs.add("joe@example.org", actor="eve")  # before it has left
+    assert journal.mail_outbox.list_due() == []
+    assert not journal.opt_outs.add("joe@example.org", actor="eve")
+    assert journal.opt_outs.remove("joe@example.org")
+    last = list(recall_of(app, journal).find())[-1]
+    assert (last.recipient, last.held) == ("joe@example.org", None)
+
+
+def test_recall_keeps_the_owners_rate_over_several_batches_and_stores_no_more_than_fit(
+    app: App, journal: Journal
+) -> None:
+    old = earlier(app)
+    journal.corrections.record_passages([old])
+    told(journal, old, "ana")
+    (entry,) = recall_of(app, journal).find()
+    clock, fits = journal.clock, int(LONGEST_WAIT_SECONDS / 60) + 1
+    assert isinstance(clock, Time)
+    many = [replace(entry, conversation_id=100 + n) for n in range(fits + 20)]
+    approval = Approval(actor="eve", knowledge="k", per_minute=1)
+    mails = [(e.again, reply(n)) for n, e in enumerate(many)]
+    assert journal.corrections.enqueue(mails[:2], approval=approval) == 2
+    assert journal.corrections.enqueue(mails[2:4], approval=approval) == 2
+    sent = []
+    for _ in range(5):
+        sent.append(len(journal.mail_outbox.list_due()))
+        clock.forward(60)
+    assert sent == [1, 2, 3, 4, 4]
+    assert journal.corrections.enqueue(mails[4:], approval=approval) == fits
+    assert not journal.corrections.has_room(1)
+    assert len(journal.mail_outbox.list_due()) == 5
+    clock.forward(3600)
+    assert journal.corrections.has_room(1)
+    assert journal.corrections.enqueue(mails, approval=approval) == 20 - 4
+
+
+def reply(number: int) -> Reply:
+    return Reply(recipient="a@b.example", message_id=f"<m{number}@d>", body=b"Subject: x\n\nx")
+
+
+def test_an_opt_out_is_noted_and_undone_from_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments, code, says in (
+        ([], 0, "what they ask is still answered"), ([], 0, "noted before"), (["--undo"], 0, "again"),
+        (["--undo"], 0, "had not opted out"),
+    ):  # fmt: skip
+        assert main(["opt-out", "Ana@example.org", *arguments]) == code
+        assert says in capsys.readouterr().out
+    assert main(["opt-out", "ana"]) == 2
+    assert "no e-mail address" in capsys.readouterr().err
 
 
 def test_recall_writes_its_list_so_that_no_cell_is_a_formula(

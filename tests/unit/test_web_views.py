@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from bot.channels.case_actions import BROWSER_ACTOR
+from bot.channels.slack.views.cards import PROOF_SIGNS
 from bot.channels.staff_texts import read_staff_texts
 from bot.channels.web.views import REFUSALS, Views, as_letter, describe_step
 from bot.corpus import Knowledge
-from bot.domain import RefusalReason, SenderProof
+from bot.domain import ProofTone, RefusalReason, SenderProof
 from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseDecision, CaseQuestion, Delivery, MessageState
 from bot.journal.transcript import AuditEntry
-from tests.conftest import KNOWLEDGE
+from tests.conftest import KNOWLEDGE, ROOT
 from tests.support.fakes import Time
 
 AT = "2026-01-05T09:00:00.000+00:00"
@@ -40,6 +41,15 @@ def asked(kind: str, reason: str, probability: float, *passages: str) -> CaseQue
     return CaseQuestion(
         text="Why?", kind=kind, reason=reason, probability=probability, passages=passages
     )
+
+
+def test_only_a_proven_sender_is_shown_as_good_and_an_unchecked_one_as_neither() -> None:
+    tones = {proof.tone: {p for p in SenderProof if p.tone is proof.tone} for proof in SenderProof}
+    assert tones[ProofTone.GOOD] == {SenderProof.PROVEN}
+    assert tones[ProofTone.NEUTRAL] == {SenderProof.LOCAL}
+    css = (ROOT / "bot/channels/web/static/desk.css").read_text(encoding="utf-8")
+    assert all(f".proof.{tone} " in css for tone in ProofTone)
+    assert set(PROOF_SIGNS) == set(ProofTone)
 
 
 def test_each_refusal_has_its_reason_in_words() -> None:

@@ -32,6 +32,8 @@ from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_transcript
 
 TOO_LATE = "That took too long for Slack. Please press the button again."
+OPTED_OUT = "Noted: they get no correction. What they ask is still answered."
+OPTED_OUT_BEFORE = "That was noted before: they get no correction."
 TOO_LATE_TO_UNDO = "The mail of case {case} has left: it cannot be taken back any more."
 NO_CASE = "There is no such case."
 STALE = (
@@ -54,7 +56,7 @@ class ButtonHandler:
         self.acts = StaffActs(context)
         self.steps: dict[str, Callable[[Case, str, Payload], None]] = {
             "claim": self._claim, "approve": self._approve, "reopen": self._reopen,
-            "undo": self._undo,
+            "undo": self._undo, "opt_out": self._opt_out,
         }  # fmt: skip
         self.health = health
         self.mail_is_taken: Callable[[], bool] = lambda: True
@@ -254,6 +256,11 @@ class ButtonHandler:
         now = self.cases.read(case.id) or case
         if not (now.open and now.owner == me):
             self.context.reply_privately(payload, TOO_LATE_TO_UNDO.format(case=case.id))
+
+    def _opt_out(self, case: Case, _version: str, payload: Payload) -> None:
+        """Note that the sender wants no mail that they did not ask for."""
+        noted = self.context.actions.opt_out(case, actor=actor(payload))
+        self.context.reply_privately(payload, OPTED_OUT if noted else OPTED_OUT_BEFORE)
 
     def _open_act(self, action: str, case: Case, payload: Payload) -> None:
         """Open the window of an entry of *More*."""

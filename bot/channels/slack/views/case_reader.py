@@ -84,6 +84,18 @@ def _everything(
     if case.draft and case.open:
         yield b.markdown("*Draft:*")
         yield from b.preformatted_all(case.draft)
+    if not case.erased_at:
+        yield b.button_row("person", [_opt_out_button(case)])
+
+
+def _opt_out_button(case: Case) -> Block:
+    """Return the button for a sender who wants no mail that they did not ask for."""
+    return b.with_confirmation(
+        b.button("They want no more mail", "opt_out", f"{case.id}:{case.version}"),
+        title="No more mail?",
+        text="They get no correction when the post changes. What they ask is still answered.",
+        yes="Note it",
+    )
 
 
 def _written_before(entry: TranscriptEntry) -> Iterator[Block]:
