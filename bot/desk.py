@@ -286,10 +286,12 @@ class Desk:
         text: str,
         version: str,
         enqueue_job: EnqueueJob | None = None,
+        hold_seconds: float = 0,
     ) -> bool:
         """Store a person's mail that asks the user for details; the case stays open.
 
-        Returns False when the case has changed; InputError when there is no such case.
+        The mail does not leave within `hold_seconds`, so that it can be taken back. Returns False when
+        the case has changed; InputError when there is no such case.
         """
         case = self.journal.cases.read(case_id)
         if case is None:
@@ -297,8 +299,9 @@ class Desk:
         stored = self.journal.read_message(case.message_id)
         reply = self._compose_personal(stored, text, turn=f"details:{version}")
         return self.journal.cases.request_details(
-            case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job
-        )
+            case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job,
+            hold_seconds=hold_seconds,
+        )  # fmt: skip
 
     def _deliver_safely(self, mail: OutgoingMail) -> bool:
         """Deliver one mail; any error on the way becomes a state of the outbox."""

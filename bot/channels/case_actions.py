@@ -64,8 +64,9 @@ class CaseActions:
         """Store a person's mail; InputError or BlockedError says why it cannot go."""
         if kind is ReplyKind.DETAILS:
             return self.desk.request_details(
-                case.id, actor=actor, text=text, version=version, enqueue_job=self.enqueue_job
-            )
+                case.id, actor=actor, text=text, version=version, enqueue_job=self.enqueue_job,
+                hold_seconds=self.hold_seconds,
+            )  # fmt: skip
         action = CaseAction.APPROVED if kind is ReplyKind.APPROVE else CaseAction.EDITED
         return self.decide(case, action, actor=actor, text=text, version=version)
 

@@ -164,6 +164,11 @@ def mail_key(case_id: int, turn: int) -> str:
     return f"human:{case_id}" + (f":{turn}" if turn else "")
 
 
+def details_key(case_id: int, steps: int) -> str:
+    """Return the unique key of a mail that asks for details; `steps` is the version before it."""
+    return f"details:{case_id}:{steps}"
+
+
 def _case_decision(row: Any) -> CaseDecision | None:
     """Return what a person decided, or None while nobody has."""
     if not row.action:

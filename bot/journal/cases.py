@@ -21,6 +21,7 @@ from bot.journal.case_opening import JOINED, CaseOpener
 from bot.journal.case_queries import (
     CASE,
     LATER,
+    details_key,
     mail_key,
     read_case,
     stamps,
@@ -230,10 +231,12 @@ class Cases:
         reply: Reply,
         version: str,
         enqueue_job: EnqueueJob | None = None,
+        hold_seconds: float = 0,
     ) -> bool:
         """Store a mail that asks the user for details; return False when the case has changed.
 
-        The case stays open, belongs to `actor` and waits for the user.
+        The case stays open, belongs to `actor` and waits for the user. The mail does not leave
+        within `hold_seconds`.
         """
         try:
             with writing(self._engine) as db:
@@ -242,7 +245,8 @@ class Cases:
                     return False
                 due = self._opener.due_at(Priority.NORMAL)
                 self._update(db, row, stage=Stage.WAITING, owner=actor, due_at=due, reminders=0)
-                self._insert_mail(db, row, f"details:{case_id}:{row.version}", reply)
+                key = details_key(case_id, row.version)
+                self._insert_mail(db, row, key, reply, seconds=hold_seconds)
                 if enqueue_job:
                     enqueue_job(db, case_id)
                 append_audit(db, self._now(), actor, "asked for details", row.message_id)
@@ -269,15 +273,20 @@ class Cases:
         return True
 
     def undo(self, case_id: int, *, actor: str, version: str) -> bool:
-        """Take back the decision of `actor` whose mail has not left; return False if it has.
+        """Take back the mail of `actor` that has not left; return False if it has.
 
-        The mail is deleted, and the case is open again and belongs to `actor`.
+        It is that of a decision, or one that asks for details. The mail is deleted, and the case is
+        open and belongs to `actor`.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
-            if row is None or row.actor != actor or version_of(row) != version:
+            if row is None or version_of(row) != version:
                 return False
-            mail = outbox.c.dedupe_key == mail_key(case_id, row.round)
+            asks = row.state == "open" and row.stage == Stage.WAITING
+            if actor != (row.owner if asks else row.actor):
+                return False
+            key = details_key(case_id, row.version - 1) if asks else mail_key(case_id, row.round)
+            mail = outbox.c.dedupe_key == key
             waits = sql.and_(mail, outbox.c.state == OutboxState.READY)
             if not db.execute(outbox.delete().where(waits)).rowcount:
                 return False

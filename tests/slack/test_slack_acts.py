@@ -13,14 +13,14 @@ from bot.app import App
 from bot.channels.slack.views import staff_windows
 from bot.corpus.snippets import read_snippets
 from bot.errors import KnowledgeError
-from bot.journal import CaseAction, Journal, OutboxState, Reply
+from bot.journal import CaseAction, Journal, OutboxState, Reply, Stage
 from bot.policy.staff_remarks import warnings
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.support.desk_messages import handle, received
 from tests.support.slack_cases import BAIT, case, hostile
-from tests.support.slack_stand import QUOTED, Stand, standing
+from tests.support.slack_stand import QUOTED, Stand, filled, standing
 
 ME = f"slack:{ALICE}"
 TEXT = "Dear all, no keys were exposed."
@@ -69,6 +69,32 @@ def test_a_mail_can_be_taken_back_before_it_leaves(patient: Stand) -> None:
     (waits,) = patient.desk.journal.mail_outbox.list_in_state(OutboxState.READY)
     assert TEXT in waits.body.decode()
     assert patient.mails() == []
+
+
+def test_a_mail_that_asks_for_details_can_be_taken_back_before_it_leaves(patient: Stand) -> None:
+    number = patient.held()
+    window = patient.window(ALICE, "details", number)
+    check = patient.side.submit(ALICE, window, filled("Which team?"))["view"]
+    assert "on its way" in json.dumps(patient.side.submit(ALICE, check, {}))
+    patient.until(lambda: patient.shows("Undo: do not send"))
+    assert patient.desk.deliver() == 0
+    value = patient.value(number)
+    patient.says(BOB, "undo", value, "already taken")
+    patient.side.click(ALICE, "undo", value)
+    patient.until(lambda: patient.read(number).stage is Stage.CLAIMED)
+    assert patient.read(number).delivery is None
+    patient.until(lambda: not patient.shows("Undo: do not send"))
+    assert patient.desk.journal.mail_outbox.list_in_state(OutboxState.READY) == []
+
+
+def test_details_that_have_left_cannot_be_taken_back(stand: Stand) -> None:
+    number = stand.held()
+    window = stand.window(ALICE, "details", number)
+    check = stand.side.submit(ALICE, window, filled("Which team?"))["view"]
+    stand.side.submit(ALICE, check, {})
+    assert stand.desk.deliver() == 1
+    stand.says(ALICE, "undo", stand.value(number), "has left")
+    assert stand.read(number).stage is Stage.WAITING
 
 
 def test_what_has_left_cannot_be_taken_back(stand: Stand) -> None:

@@ -26,7 +26,7 @@ from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
-from bot.journal import Case, CaseAction
+from bot.journal import Case, CaseAction, Stage
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_transcript
@@ -248,13 +248,13 @@ class ButtonHandler:
     def _undo(self, case: Case, version: str, payload: Payload) -> None:
         """Take back a mail that has not left yet; the case is open again."""
         me = actor(payload)
-        if case.decision and case.decision.actor != me:
+        if case.owner not in ("", me) or (case.decision and case.decision.actor != me):
             self._say_who_was_first(case.id, payload)
             return
         if self.cases.undo(case.id, actor=me, version=version):
             return
         now = self.cases.read(case.id) or case
-        if not (now.open and now.owner == me):
+        if not (now.open and now.owner == me and now.stage is not Stage.WAITING):
             self.context.reply_privately(payload, TOO_LATE_TO_UNDO.format(case=case.id))
 
     def _opt_out(self, case: Case, _version: str, payload: Payload) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.journal import Case, OutboxState
+from bot.journal import Case, OutboxState, Stage
 
 # What the menu at the end of the row offers, by the name of the act.
 MORE = (
@@ -29,17 +29,23 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
     value, style = f"{case.id}:{case.version}", "primary" if green else ""
     approve = [_approve(case, offer, value, style)] if offer else []
     yield b.button_row("decide", [*approve, *_writing(value)])
-    yield b.button_row("handle", [_take(case, green=not green), *_handling(value)])
+    handling = [_take(case, green=not green), *_handling(value)]
+    yield b.button_row("handle", [*_undo(case, value), *handling])
 
 
 def closed_case_buttons(case: Case) -> Iterator[Block]:
     """Yield the buttons of a decided case."""
     value = f"{case.id}:{case.version}"
     yield b.button_row("decide", [b.button("Show all", "show", value)])
-    waits = case.delivery is not None and case.delivery.state is OutboxState.READY
-    undo = [b.button("Undo: do not send", "undo", value, style="danger")]
     if not case.joined:
-        yield b.button_row("handle", [*(undo if waits else ()), _reopen(value)])
+        yield b.button_row("handle", [*_undo(case, value), _reopen(value)])
+
+
+def _undo(case: Case, value: str) -> Iterator[Block]:
+    """Yield the button that takes a person's mail back, for as long as it has not left."""
+    sends = not case.open or case.stage is Stage.WAITING
+    if sends and case.delivery is not None and case.delivery.state is OutboxState.READY:
+        yield b.button("Undo: do not send", "undo", value, style="danger")
 
 
 def _approve(case: Case, offer: DraftOffer, value: str, style: str) -> Block:
