@@ -290,8 +290,8 @@ class Desk:
     ) -> bool:
         """Store a person's mail that asks the user for details; the case stays open.
 
-        The mail does not leave within `hold_seconds`, so that it can be taken back. Returns False when
-        the case has changed; InputError when there is no such case.
+        The mail does not leave within `hold_seconds`, so that it can be taken back. Returns False
+        when the case has changed; InputError when there is no such case.
         """
         case = self.journal.cases.read(case_id)
         if case is None:

@@ -13,6 +13,8 @@ margin:0 0 18px;break-inside:avoid}
 article>small{color:#868686}article.modal{border:2px solid #999}
 h3{font-size:17px;margin:6px 0}.context,.plain{font-size:13px;color:#616061;margin:3px 0}
 .section{margin:6px 0;white-space:pre-wrap}
+.fields{display:grid;grid-template-columns:1fr 1fr;gap:0 16px}
+@media(max-width:500px){.fields{grid-template-columns:1fr}}
 .said{white-space:pre-wrap;border-left:4px solid #ddd;padding-left:10px;margin:4px 0}
 .letter{white-space:pre-wrap;background:#f8f8f8;border:1px solid #ddd;border-radius:4px;padding:8px;
 font:13px/1.4 monospace}
@@ -42,8 +44,7 @@ def render_block(block: dict[str, Any]) -> str:
     if kind == "header":
         return f"<h3>{html.escape(block['text']['text'])}</h3>"
     if kind == "section":
-        extra = _element(block["accessory"]) if "accessory" in block else ""
-        return f"<div class=section>{render_mrkdwn(block['text']['text'])} {extra}</div>"
+        return _section(block)
     if kind == "rich_text":
         return "".join(_rich_text(each) for each in block["elements"])
     if kind == "divider":
@@ -73,6 +74,15 @@ def render_article(
     )
     kind = "modal" if view else "card"
     return f"<article class={kind}><small>{html.escape(name)}</small>{head}{inner}{foot}</article>"
+
+
+def _section(block: dict[str, Any]) -> str:
+    """HTML of a text with what stands beside it: another element, or more texts in columns."""
+    if "fields" in block:
+        texts = (render_mrkdwn(each["text"]) for each in block["fields"])
+        return f"<div class=fields>{''.join(f'<div class=section>{t}</div>' for t in texts)}</div>"
+    extra = _element(block["accessory"]) if "accessory" in block else ""
+    return f"<div class=section>{render_mrkdwn(block['text']['text'])} {extra}</div>"
 
 
 def _date(found: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from bot.channels.staff_texts import read_staff_texts
+from bot.domain import SenderProof
 from bot.journal import Case, CaseAction, CaseDecision, CaseQuestion, Delivery, OutboxState, Stage
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import texts, walk
@@ -58,6 +59,9 @@ def states() -> list[Case]:
         case(replied=Delivery(state=OutboxState.SENT, at=AT), draft="", questions=(), earlier=1),
         case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
+        case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.READY, at=AT)),
+        case(outdated=("introduction-december-19-2025-clarification-updating",), proof=SenderProof.LOCAL),
+        case(proof=SenderProof.PROVEN), case(proof=SenderProof.FAILED),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
         case(Stage.CLOSED, joined=3),
         case(Stage.CLOSED, decision=CaseDecision(action=CaseAction.NOT_OURS, actor=me, at=AT)),

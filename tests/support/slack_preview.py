@@ -5,16 +5,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.answering.reply import compose_correction
 from bot.channels.case_actions import DETAILS
 from bot.channels.slack.digest import render_digest
 from bot.channels.slack.pasted_secrets import render_notice as pasted_note
 from bot.channels.slack.suggestions import render_suggestion
-from bot.channels.slack.views import case_reader, modals, staff_windows
+from bot.channels.slack.views import case_reader, modals, recalls, staff_windows
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import CasePage, HomeList, build_home, list_cases
 from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import load
+from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.corpus.snippets import read_snippets
 from bot.domain import (
     Answer,
@@ -29,12 +31,15 @@ from bot.domain import (
 )
 from bot.journal import Stage
 from bot.journal.activity import Activity, ThinTopic
+from bot.journal.correction_batches import CorrectionBatch
 from bot.journal.pasted_secrets import PastedSecretMessage
+from bot.journal.records import BatchState
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
 from bot.journal.transcript import TranscriptEntry
 from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
+from bot.recall import Batch, Held, Outdated, Why
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
 from tests.support.slack_cases import AT, BAIT, asked, case, states
@@ -49,6 +54,48 @@ ACTIVITY = Activity(
     ),
 )  # fmt: skip
 COLUMNS = "@media(min-width:900px){body{columns:2;column-gap:24px}}"
+
+
+def _recalls(cards: Cards) -> list[str]:
+    """What changed in the post, and the batch that follows."""
+    knowledge = cards.knowledge
+    now = knowledge.passages["introduction-incident-occurred-within-mixpanel-systems"]
+    old = " ".join(now.sentences[:-1])
+    before = PassageText(id=now.id, version="1", heading=now.heading, text=old, seen_at=AT)
+    changes = {
+        kind: PassageChange(id=now.id, kind=kind, before=one, now=other)
+        for kind, one, other in (
+            (ChangeKind.ADDITION, before, now),
+            (ChangeKind.GONE, before, None),
+            (ChangeKind.NEW, None, now),
+        )
+    }
+    found = [
+        render_article(f"change, {kind}", recalls.render_change(change).blocks)
+        for kind, change in changes.items()
+    ]
+    decided = recalls.render_change(changes[ChangeKind.ADDITION], "slack:U0ALICE")
+    found.append(render_article("change, decided", decided.blocks))
+    text = compose_correction((now,), "en", knowledge)
+    entries = [
+        Outdated(
+            conversation_id=n, message_id=n, recipient="ana@example.org", sent_at=AT, why=Why.ADDED,
+            told=(before,), now=(now,), text=text, language="en", held=held,
+        )
+        for n, held in enumerate([None] * 24 + [Held.OPEN_CASE, Held.BOUNCED, Held.ERASED])
+    ]  # fmt: skip
+    batch = Batch(entries=tuple(entries))
+    found.append(render_article("corrections", recalls.render_batch(batch, 60).blocks))
+    for state in (BatchState.APPROVED, BatchState.STORED, BatchState.REPLACED):
+        kept = CorrectionBatch(
+            key="k", listed={}, state=state, actor="slack:U0ALICE", at=AT, stored=24
+        )
+        drawn = recalls.render_batch_state(kept, 60)
+        found.append(render_article(f"corrections, {state}", drawn.blocks))
+    for number in (0, 1):
+        view = recalls.show_list(batch, number)
+        found.append(render_article(f"corrections, list {number + 1}", view["blocks"], view))
+    return [*found, render_article("corrections, nobody", recalls.render_nobody().blocks)]
 
 
 def page() -> str:
@@ -144,6 +191,7 @@ def page() -> str:
     )  # fmt: skip
     found.append(render_article("App Home", view["blocks"], view))
     found += _more(cards)
+    found += _recalls(cards)
     body = "\n".join(found)
     return f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
 

@@ -24,7 +24,7 @@ ENTRIES_PER_PAGE = 20
 MAX_TEXT = 300  # characters of what was told, and of what is true now, in the list
 # What each kind is called, and what follows from it.
 KINDS: Mapping[ChangeKind, tuple[str, str]] = {
-    ChangeKind.WORDING: ("Wording", "It says the same: nobody is written to."),
+    ChangeKind.WORDING: ("Wording", "It says what was said before: nobody is written to."),
     ChangeKind.ADDITION: (
         "Addition", "It says more: whoever asked about what was added is written to.",
     ),
@@ -59,7 +59,7 @@ def render_change(change: PassageChange, actor: str = "") -> RenderedMessage:
 
     Without an `actor` its kind is a suggestion; else it is what this person decided.
     """
-    name, follows = KINDS[change.kind]
+    name, follows = _name(change, change.kind), KINDS[change.kind][1]
     said = (
         f"✅ {mention(actor)} says: *{name}*. {follows}"
         if actor
@@ -67,7 +67,7 @@ def render_change(change: PassageChange, actor: str = "") -> RenderedMessage:
     )
     buttons = [
         b.button(
-            KINDS[kind][0], f"{CHANGE}{kind}", change_id(change),
+            _name(change, kind), f"{CHANGE}{kind}", change_id(change),
             style="primary" if kind is change.kind and not actor else "",
         )
         for kind in kinds_of(change)
@@ -87,7 +87,7 @@ def render_batch(batch: Batch, per_minute: int) -> RenderedMessage:
     count = _count(len(batch.entries), "conversation was", "conversations were")
     ready = len(batch.ready)
     blocks = [
-        b.header(f"📮 {count} told what has changed since"),
+        b.header(f"📮 {count} told what no longer holds"),
         b.markdown("\n".join(_numbers(batch, per_minute))),
         *_samples(batch.ready),
         b.button_row("recall", [*_send_buttons(batch, per_minute), *_look_buttons(batch.key)]),
@@ -136,15 +136,21 @@ def show_list(batch: Batch, page: int = 0) -> View:
     return build_modal("recall_page", title, blocks, {"page": page + 1}, submit=following)
 
 
+def _name(change: PassageChange, kind: ChangeKind) -> str:
+    """Return the name of a kind; of a passage that is new or gone there is no other wording."""
+    same = kind is ChangeKind.WORDING and not (change.before and change.now)
+    return "Nothing new" if same else KINDS[kind][0]
+
+
 def _entry(entry: Outdated) -> Iterator[Block]:
     state = f"not told: {entry.held}" if entry.held else "gets a correction"
     to = mask_address(entry.recipient) if entry.recipient else "(address taken out)"
+    told = [f"Told: {truncate(text.text, MAX_TEXT)}" for text in entry.told]
+    now = [f"Now: {truncate(each.text, MAX_TEXT)}" for each in entry.now]
+    yield b.markdown(f"*{b.absolute_time(entry.sent_at)}*")
     yield b.plain_small_print(f"{to} · {state} · {entry.why}")
-    yield b.markdown(f"Told {b.absolute_time(entry.sent_at)}:")
-    yield b.quote("\n".join(truncate(text.text, MAX_TEXT) for text in entry.told) or "-", b.PIECE)
-    if entry.now:
-        yield b.markdown("Now:")
-        yield b.quote("\n".join(truncate(each.text, MAX_TEXT) for each in entry.now), b.PIECE)
+    yield b.quote("\n\n".join([*told, *now]), b.PIECE)
+    yield b.divider()
 
 
 def _numbers(batch: Batch, per_minute: int) -> Iterator[str]:
@@ -159,7 +165,8 @@ def _numbers(batch: Batch, per_minute: int) -> Iterator[str]:
 
 
 def _samples(ready: Sequence[Outdated]) -> Iterator[Block]:
-    for number, entry in enumerate(ready[:MAX_SAMPLES], 1):
+    different = {entry.text: entry for entry in reversed(ready)}
+    for number, entry in enumerate(list(different.values())[-1 : -1 - MAX_SAMPLES : -1], 1):
         told = b.relative_time(entry.sent_at)
         yield b.markdown(f"*Sample {number}*, to somebody who was told {told}:")
         yield b.preformatted(entry.text, MAX_SAMPLE_CHARACTERS)
