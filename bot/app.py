@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
+    from bot.learning import Learning
     from bot.recall import Recall, RecallBatches
     from bot.settings import Settings
 
@@ -68,6 +69,7 @@ EVERYBODY_ACCEPTED = (
     "DESK_AUTHSERV_ID=none: nobody proves who sends a mail, and the owner accepts that replies can "
     "go to people whose address somebody else used"
 )
+TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns from it
 RESTORED = "restored"  # in the audit, when a backup was restored
 LOOK_FIRST_SECONDS = 7 * 86_400  # how long each reply is looked up before it is sent, after that
 
@@ -392,6 +394,16 @@ class App:
         return RecallBatches(
             lambda: self.recall({}), self.journal, per_minute=self.limits.corrections_per_minute
         )
+
+    @cached_property
+    def learning(self) -> "Learning":
+        """What finds the questions that people answered, for the desk to learn from."""
+        from bot.learning import Learning
+
+        return Learning(
+            knowledge=self.knowledge, journal=self.journal, outbound=self.outbound,
+            alone=len(self.settings.slack_people("slack_staff")) < TWO_PEOPLE,
+        )  # fmt: skip
 
     @cached_property
     def slack(self) -> "Slack | None":

@@ -168,6 +168,24 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def knowledge_labels(arguments: argparse.Namespace) -> int:
+    """List questions that people answered, and say which of them the desk learns from."""
+    from bot.commands import labels
+
+    app = _app()
+    if arguments.accept or arguments.reject:
+        done = labels.decide_labels(app.learning, accept=arguments.accept, reject=arguments.reject)
+        _print_rows(done)
+        return DONE
+    waiting = app.learning.propose()
+    if arguments.json:
+        for each in waiting:
+            _print_json(labels.label_json(each))
+    else:
+        _print_rows(labels.label_lines(waiting, app.knowledge))
+    return DONE
+
+
 def new(arguments: argparse.Namespace) -> int:
     """Make a knowledge folder from a published post, and say what was guessed."""
     from bot.commands.new import fetch, make_folder, read_source
@@ -273,6 +291,23 @@ def opt_out(arguments: argparse.Namespace) -> int:
 
     address, undo = arguments.address, arguments.undo
     _print(note_opt_out(_app(), address, actor=getpass.getuser(), undo=undo))
+    return DONE
+
+
+def gaps(arguments: argparse.Namespace) -> int:
+    """Say what people ask that the desk does not answer, the most frequent first."""
+    from bot.commands import gaps as commands
+
+    app = _app()
+    found = commands.read_gaps(app, arguments.since)
+    if arguments.html:
+        Path(arguments.html).write_text(commands.gap_page(found, app), encoding="utf-8")
+        _print(f"written to {arguments.html}")
+    elif arguments.json:
+        for each in found:
+            _print_json(commands.gap_json(each))
+    else:
+        _print_rows(commands.gap_lines(found, app))
     return DONE
 
 
@@ -578,6 +613,11 @@ def _parser() -> argparse.ArgumentParser:
     reporting = add("report", report, "incident-desk report --since 7d --html report.html")
     reporting.add_argument("--since", default="7d", help="a day such as 2026-11-24, or 7d, or 12h")
     reporting.add_argument("--html", default="", metavar="FILE", help="write a page with plots")
+    missing = add("gaps", gaps, "incident-desk gaps --since 30d --html gaps.html")
+    missing.add_argument("--since", default="30d", help="a day such as 2026-11-24, or 30d, or 12h")
+    shape = missing.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="a JSON object a line")
+    shape.add_argument("--html", default="", metavar="FILE", help="write a page with a plot")
     erasing = add("erase", erase, "incident-desk erase ana@example.org --dry-run")
     exporting = add("export", export, "incident-desk export ana@example.org --out ana")
     for command in (erasing, exporting):
@@ -632,6 +672,15 @@ def _add_knowledge(commands: Any, add: Callable[..., argparse.ArgumentParser]) -
     recalling.add_argument("--json", action="store_true", help="a JSON object a line")
     recalling.add_argument("--send", action="store_true", help="send the corrections")
     recalling.add_argument("--yes", action="store_true", help="without asking")
+    labelling = add(
+        "labels", knowledge_labels, "incident-desk knowledge labels --accept all", within
+    )
+    for verb, help_ in (
+        ("accept", "the desk learns from these: all, or numbers such as 3,5"),
+        ("reject", "the desk does not learn from these"),
+    ):
+        labelling.add_argument(f"--{verb}", default="", metavar="LABELS", help=help_)
+    labelling.add_argument("--json", action="store_true", help="a JSON object a line")
 
 
 if __name__ == "__main__":

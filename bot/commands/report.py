@@ -71,15 +71,7 @@ def report_markdown(app: App, activity: Activity) -> str:
 
 def report_html(app: App, activity: Activity) -> str:
     """Return the report as one page with plots, which fetches nothing."""
-    title = f"Incident desk, {_period(activity)}"
-    parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        _table(_figures(app, activity)),
-    ]
+    parts = [_table(_figures(app, activity))]
     if activity.days:
         parts += ["<h2>Mails of each day</h2>", draw_days(activity.days)]
     if activity.minutes:
@@ -90,7 +82,19 @@ def report_html(app: App, activity: Activity) -> str:
             for title, handed, answered in _topics(app, activity)
         )
         parts += ["<h2>Most handed over</h2>", _table(rows)]
-    return "\n".join([*parts, "</body></html>"]) + "\n"
+    return html_page(f"Incident desk, {_period(activity)}", parts)
+
+
+def html_page(title: str, parts: Iterable[str]) -> str:
+    """Return a page under this title, which fetches nothing; `parts` are HTML."""
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{escape(title)}</h1>",
+    )
+    return "\n".join([*head, *parts, "</body></html>"]) + "\n"
 
 
 def _figures(app: App, activity: Activity) -> Iterator[tuple[str, str]]:

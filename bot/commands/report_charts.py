@@ -8,6 +8,8 @@ from bot.journal.activity import DayCount
 
 WIDE, HIGH = 640, 260  # of a plot, in units of its view box
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 16, 44
+ROW = 40  # height of a question above its bar
+MAX_LABEL = 95  # characters of a question that fit above its bar
 MAX_DAY_LABELS = 10  # that fit below the bars
 SERIES = (("answered", "answered by the desk"), ("handed", "handed over"), ("other", "neither"))
 # The borders of the times to an answer, in minutes, and how each span is called.
@@ -49,15 +51,40 @@ def draw_times(minutes: Sequence[float]) -> str:
     return _frame("Time to a person's answer", parts)
 
 
+def draw_gaps(gaps: Sequence[tuple[str, int, int]]) -> str:
+    """Return a bar for each question, as wide as it was asked often, the last week of it apart.
+
+    A gap is its question, how often it was asked in all, and how often in the last week.
+    """
+    top = max((count for _, count, _ in gaps), default=1)
+    high = ROW * len(gaps) + ROW
+    parts = []
+    for place, (question, count, last_week) in enumerate(gaps):
+        y, wide = place * ROW, (WIDE - 60) * count / top
+        recent = (WIDE - 60) * last_week / top
+        parts += [
+            f'<text x="0" y="{y + 13}">{escape(_cut(question))}</text>',
+            f'<rect class="other" x="0" y="{y + 18}" width="{wide:.1f}" height="12"/>',
+            f'<rect class="handed" x="0" y="{y + 18}" width="{recent:.1f}" height="12"/>',
+            f'<text x="{wide + 6:.1f}" y="{y + 29}">{count}</text>',
+        ]
+    legend = f'<text x="0" y="{high - 10}">Orange: asked in the last week.</text>'
+    return _frame("Questions without an answer", [*parts, legend], high=high)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
+
+
 def _stack(day: DayCount) -> tuple[int, int, int]:
     """Return disjoint parts of the mails of a day; one answered in part counts as handed over."""
     answered = min(day.answered, max(0, day.messages - day.handed_over))
     return answered, day.handed_over, max(0, day.messages - answered - day.handed_over)
 
 
-def _frame(title: str, parts: Sequence[str]) -> str:
+def _frame(title: str, parts: Sequence[str], *, high: int = HIGH) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {WIDE} {high}" role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"
     )
 

@@ -33,6 +33,7 @@ from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
 from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.labels import Labels
 from bot.journal.ledger import Ledger
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
@@ -106,6 +107,7 @@ class Journal:
         self.corrections = Corrections(self.engine, clock)
         self.correction_batches = CorrectionBatches(self.engine, clock)
         self.opt_outs = OptOuts(self.engine, clock, self.hasher)
+        self.labels = Labels(self.engine, clock)
         self.ledger = Ledger(self.engine)
         self.retention = Retention(self.engine, clock)
 

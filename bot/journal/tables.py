@@ -129,6 +129,17 @@ passage_text = Table(
     Column("seen_at", String, nullable=False),
     sql.UniqueConstraint("passage", "version"),
 )  # fmt: skip
+# What a second person said of a question that a person had answered: may the desk learn from it?
+# The question itself stands in the outcome alone, so that erasing it there erases it here.
+label = Table(
+    "label", TABLES, _id(),
+    Column("outcome_id", ForeignKey("outcome.id"), nullable=False, unique=True),
+    Column("state", String, nullable=False),
+    Column("passages", String, nullable=False),
+    Column("answered_by", String, nullable=False),
+    Column("decided_by", String, nullable=False),
+    Column("decided_at", String, nullable=False),
+)  # fmt: skip
 audit = Table(
     "audit", TABLES, _id(),
     Column("at", String, nullable=False),

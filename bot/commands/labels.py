@@ -1,0 +1,71 @@
+"""Implements `knowledge labels`: what people answered, and whether the desk may learn from it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bot.corpus import Knowledge
+from bot.corpus.learned import LEARNED
+from bot.errors import InputError
+from bot.learning import Learning, ProposedLabel
+
+ACTOR = "terminal"  # the name in the journal of whoever works at the terminal
+SHOWN = 100  # characters of a question in the list
+ALL = "all"
+NONE_WAIT = "no answered question waits to be learned from"
+LOOK = "look at each, then: incident-desk knowledge labels --accept all (or 3,5), --reject 4"
+
+
+def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterator[str]:
+    """Yield the labels that wait: number, question, what was sent, by whom and when."""
+    if not labels:
+        yield NONE_WAIT
+        return
+    for each in labels:
+        yield f"{each.number:>5}  {_short(each.question)}"
+        for name in each.passages:
+            yield f"       answered with: {_short(knowledge.heading_of(knowledge.passages[name]))}"
+        by, at = each.answered_by, each.answered_at[:16]
+        yield f"       case {each.case_id}, by {by}, {at}, language {each.language}"
+    yield LOOK
+
+
+def label_json(label: ProposedLabel) -> dict[str, Any]:
+    """One label as the public JSON."""
+    return asdict(label)
+
+
+def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[str]:
+    """Accept and reject labels, each named by `all` or by numbers with commas; yield what was done.
+
+    InputError for what names no label, and for labels of whom nobody else has looked at.
+    """
+    waiting = [each.number for each in learning.propose()]
+    rejected, accepted = _numbers(reject, waiting), _numbers(accept, waiting)
+    if accept == ALL:
+        accepted = [number for number in accepted if number not in rejected]
+    if both := sorted({*accepted} & {*rejected}):
+        raise InputError(f"label {both[0]} cannot be both accepted and rejected")
+    if rejected:
+        yield f"{learning.reject(rejected, actor=ACTOR)} labels are rejected"
+    if accepted:
+        added = learning.accept(accepted, actor=ACTOR)
+        yield f"{added} labels are in {learning.knowledge.folder / LEARNED}"
+        yield "commit the file; `incident-desk index` learns it, a desk that runs does so by itself"
+    if not (accepted or rejected):
+        yield NONE_WAIT
+
+
+def _numbers(named: str, waiting: Sequence[int]) -> list[int]:
+    """The numbers of labels; InputError for what is no number."""
+    if named == ALL:
+        return list(waiting)
+    parts = [part.strip() for part in named.split(",") if part.strip()]
+    if wrong := next((part for part in parts if not part.isdecimal()), ""):
+        raise InputError(f"{wrong!r} is no label: write all, or numbers such as 3,5")
+    return [int(part) for part in parts]
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 1]}…"

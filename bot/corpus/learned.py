@@ -1,0 +1,82 @@
+"""knowledge/exercises/learned.yaml: questions that people answered, as the desk learns from them.
+
+They are labelled messages like any others, one a line, so that a person can read, change and delete
+them and a commit shows what was learned. The desk only ever adds lines, and takes out those of
+people whose data is erased.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from bot.corpus.messages import LabelledMessage, MessageKind
+from bot.text.printable import printable_line
+
+LEARNED = Path("exercises/learned.yaml")  # in the knowledge folder
+HEAD = """\
+# Questions that people asked and staff answered, one a line; two people agreed to each. The desk
+# learns from them. Delete a line, and it is forgotten; `incident-desk knowledge labels` adds some.
+"""
+AUTHOR = "asked"  # of all of them: nobody knows who else wrote in the same hand
+PREFIX = "label-"
+NUMBER = re.compile(rf'- \{{"id": "{PREFIX}(\d+)"')
+
+
+def labelled_question(
+    number: int, text: str, *, language: str, passages: tuple[str, ...]
+) -> LabelledMessage:
+    """Return a question with the passages of which each answers it; without any, none does."""
+    return LabelledMessage(
+        id=f"{PREFIX}{number}", author=AUTHOR, lang=language, text=printable_line(text),
+        kind=MessageKind.ANSWERABLE if passages else MessageKind.UNANSWERABLE,
+        gold=(passages,) if passages else (),
+    )  # fmt: skip
+
+
+def read_numbers(folder: Path) -> frozenset[int]:
+    """Return the numbers of the labels that stand in a knowledge folder."""
+    return frozenset(number for line in _lines(folder) if (number := _number(line)))
+
+
+def append_labels(folder: Path, labels: Iterable[LabelledMessage]) -> int:
+    """Add labels that are not there yet and return how many; OSError when it cannot be written."""
+    lines, known = _lines(folder), read_numbers(folder)
+    added = [_line(each) for each in labels if int(each.id.removeprefix(PREFIX)) not in known]
+    if added:
+        _write(folder, [*(lines or HEAD.splitlines(keepends=True)), *added])
+    return len(added)
+
+
+def remove_labels(folder: Path, numbers: Collection[int]) -> int:
+    """Take out the labels with these numbers and return how many; OSError when it cannot be."""
+    lines = _lines(folder)
+    kept = [line for line in lines if _number(line) not in numbers]
+    if len(kept) < len(lines):
+        _write(folder, kept)
+    return len(lines) - len(kept)
+
+
+def _lines(folder: Path) -> list[str]:
+    path = folder / LEARNED
+    return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+
+
+def _number(line: str) -> int:
+    """The number of the label on a line of the file; 0 for any other line."""
+    found = NUMBER.match(line)
+    return int(found.group(1)) if found else 0
+
+
+def _line(label: LabelledMessage) -> str:
+    """One line of YAML, written as JSON, which no text of a person can break."""
+    stated = label.model_dump(mode="json", exclude_defaults=True)
+    return f"- {json.dumps(stated, ensure_ascii=False)}\n"
+
+
+def _write(folder: Path, lines: Iterable[str]) -> None:
+    path = folder / LEARNED
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text("".join(lines), encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,140 @@
+"""Finds which questions people answered from the post, and lets the desk learn from them.
+
+One person answers a question, by approving a draft or in their own words; a second one looks at the
+list. What both agree to goes into the knowledge folder, and the next asker is answered with it.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.answering.reply import stands_in
+from bot.answering.signature import without_signature
+from bot.corpus import Knowledge
+from bot.corpus.learned import append_labels, labelled_question, read_numbers, remove_labels
+from bot.corpus.messages import LabelledMessage
+from bot.errors import InputError
+from bot.journal import CaseAction, Journal
+from bot.journal.labels import LabelState, PersonalAnswer
+from bot.llm.anonymize import without_people
+from bot.outbound import Outbound, text_of
+
+TELLING = 3  # words of a question that says what it asks without the rest of its mail
+SAME_PERSON = (
+    "{actor} answered {count} of these; somebody else has to agree that the desk learns from them"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedLabel:
+    """A question that a person answered from the post, for a second person to look at.
+
+    `question` has secrets and people masked. `passages` are those that the person sent.
+    """
+
+    number: int
+    question: str
+    language: str
+    passages: tuple[str, ...]
+    answered_by: str
+    answered_at: str
+    case_id: int
+
+
+class Learning:
+    """The labels of one desk.
+
+    Where `alone`, only one person works at the desk, who may agree to their own answers.
+    """
+
+    def __init__(
+        self, *, knowledge: Knowledge, journal: Journal, outbound: Outbound, alone: bool = False
+    ) -> None:
+        self.knowledge = knowledge
+        self.journal = journal
+        self.outbound = outbound
+        self.alone = alone
+
+    def propose(self) -> tuple[ProposedLabel, ...]:
+        """Return the labels that nobody has looked at, oldest first."""
+        return tuple(label for _, label in self._proposed())
+
+    def accept(self, numbers: Collection[int], *, actor: str) -> int:
+        """Write labels into the knowledge folder and return how many are new.
+
+        InputError for a number that is not proposed, and where `actor` gave one of the answers;
+        OSError when the folder cannot be written.
+        """
+        chosen = self._chosen(numbers)
+        own = sum(label.answered_by == actor for _, label in chosen)
+        if own and not self.alone:
+            raise InputError(SAME_PERSON.format(actor=actor, count=own))
+        # The file first: what a crash leaves undecided is proposed again and not written twice.
+        added = append_labels(self.knowledge.folder, map(_as_message, (each for _, each in chosen)))
+        for answered, label in chosen:
+            self.journal.labels.decide(answered, LabelState.ACCEPTED, label.passages, actor=actor)
+        return added
+
+    def reject(self, numbers: Collection[int], *, actor: str) -> int:
+        """Store that the desk shall not learn from these labels, and return how many are new.
+
+        InputError for a number that is not proposed.
+        """
+        return sum(
+            self.journal.labels.decide(answered, LabelState.REJECTED, label.passages, actor=actor)
+            for answered, label in self._chosen(numbers)
+        )
+
+    def forget_erased(self) -> int:
+        """Take labels out of the folder whose questions are gone from the journal; how many.
+
+        OSError when the folder cannot be written.
+        """
+        numbers = read_numbers(self.knowledge.folder)
+        gone = self.journal.labels.list_erased(numbers) if numbers else frozenset()
+        return remove_labels(self.knowledge.folder, gone) if gone else 0
+
+    def _chosen(self, numbers: Collection[int]) -> list[tuple[PersonalAnswer, ProposedLabel]]:
+        proposed = {label.number: (answered, label) for answered, label in self._proposed()}
+        if unknown := sorted(set(numbers) - proposed.keys()):
+            raise InputError(
+                f"{unknown[0]} is no label that waits; `incident-desk knowledge labels` lists them"
+            )
+        return [proposed[number] for number in sorted(set(numbers))]
+
+    def _proposed(self) -> Iterator[tuple[PersonalAnswer, ProposedLabel]]:
+        for answered in self.journal.labels.list_undecided():
+            question = without_people(answered.question)
+            passages = self._passages_sent(answered)
+            if passages and len(question.split()) >= TELLING:
+                yield answered, ProposedLabel(
+                    number=answered.number, question=question, language=answered.language or "en",
+                    passages=passages, answered_by=answered.answered_by,
+                    answered_at=answered.answered_at, case_id=answered.case_id,
+                )  # fmt: skip
+
+    def _passages_sent(self, answered: PersonalAnswer) -> tuple[str, ...]:
+        """The passages that the person's mail quotes in answer to this question.
+
+        None where the mail holds anything but published sentences and reviewed templates: what a
+        person wrote does not say which passages answer. None where one was edited since.
+        """
+        text = without_signature(text_of(answered.body))
+        if answered.action is CaseAction.EDITED and not self.outbound.check(text).allowed:
+            return ()
+        quoted = [p.id for p in self.knowledge.offered if stands_in(p, text)]
+        ranked = self._unchanged(answered.candidates)
+        sent = tuple(name for name in ranked if name in quoted)
+        # Of a mail that answers several questions only the ranking tells which answers which.
+        return sent or (tuple(quoted) if answered.asked == 1 else ())
+
+    def _unchanged(self, candidates: Sequence[tuple[str, str]]) -> list[str]:
+        known = self.knowledge.passages
+        return [
+            name for name, version in candidates if name in known and known[name].version == version
+        ]
+
+
+def _as_message(label: ProposedLabel) -> LabelledMessage:
+    return labelled_question(
+        label.number, label.question, language=label.language, passages=label.passages
+    )
