@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from bot.app import App
 from bot.channels.mail.decode import decode_encoded_words
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.views.cards import render_erased
+from bot.corpus.learned import numbers_where, read_numbers, remove_labels
 from bot.errors import InputError
 from bot.files import make_private_folder, private_opener
 from bot.journal.clock import stamp
@@ -62,6 +63,7 @@ class Held:
     records: PersonRecords
     mails: tuple[HeldMail, ...]
     rated: int  # lines of the file of rated answers
+    learned: frozenset[int]  # numbers of the labels in the knowledge folder
     called: tuple[str, ...]  # display names in the mails of the person
 
     def count(self) -> dict[str, int]:
@@ -70,7 +72,8 @@ class Held:
         for mail in self.mails:
             place = f"raw mails in {mail.folder}"
             counts[place] = counts.get(place, 0) + 1
-        return counts | ({"rated answers": self.rated} if self.rated else {})
+        other = {"rated answers": self.rated, "learned questions": len(self.learned)}
+        return counts | {place: number for place, number in other.items() if number}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,10 @@ def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -
                     own=_names_in(PARTIES, mail.raw, mentions), stays=mail.waiting and not wrote,
                 )
             )  # fmt: skip
+    records = find_person(app.journal.engine, person)
     return Held(
-        person=person, records=find_person(app.journal.engine, person), mails=tuple(mails),
+        person=person, records=records, mails=tuple(mails),
+        learned=_find_learned(app, records.messages, mentions),
         rated=sum(mentions.are_in(line) for line in _rated_lines(app.settings.home)),
         called=tuple(name for name in called if name not in mentions.names),
     )  # fmt: skip
@@ -129,6 +134,7 @@ def erase(app: App, held: Held) -> Receipt:
         if not mail.stays:
             mail.archive.delete(mail.ref)
     _erase_rated(app.settings.home, held.person.mentions)
+    remove_labels(app.settings.knowledge, held.learned)
     journal = app.journal
     at = erase_person(
         journal.engine, journal.clock, held.person, held.records,
@@ -266,6 +272,13 @@ def _erase_rated(home: Path, mentions: Mentions) -> None:
         part = home / f"{RATED}.part"
         _write(part, "".join(kept).encode())
         part.replace(home / RATED)
+
+
+def _find_learned(app: App, messages: Collection[int], mentions: Mentions) -> frozenset[int]:
+    """The labels in the knowledge folder that stand in these messages or name the person."""
+    written = read_numbers(app.settings.knowledge)
+    own = app.journal.labels.list_of_messages(messages) & written
+    return own | numbers_where(app.settings.knowledge, mentions.are_in)
 
 
 def _left(app: App, held: Held) -> Iterator[str]:

@@ -7,7 +7,7 @@ people whose data is erased.
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from bot.corpus.messages import LabelledMessage, MessageKind
@@ -36,7 +36,12 @@ def labelled_question(
 
 def read_numbers(folder: Path) -> frozenset[int]:
     """Return the numbers of the labels that stand in a knowledge folder."""
-    return frozenset(number for line in _lines(folder) if (number := _number(line)))
+    return numbers_where(folder, bool)
+
+
+def numbers_where(folder: Path, holds: Callable[[str], bool]) -> frozenset[int]:
+    """Return the numbers of the labels in a knowledge folder whose line `holds` is true of."""
+    return frozenset(number for line in _lines(folder) if (number := _number(line)) and holds(line))
 
 
 def append_labels(folder: Path, labels: Iterable[LabelledMessage]) -> int:

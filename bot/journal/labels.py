@@ -125,6 +125,15 @@ class Labels:
             return False
         return True
 
+    def list_of_messages(self, message_ids: Collection[int]) -> frozenset[int]:
+        """Return the numbers of the accepted labels whose questions stand in these messages."""
+        query = sql.select(outcome.c.id).join(label, label.c.outcome_id == outcome.c.id)
+        query = query.where(
+            outcome.c.message_id.in_(message_ids), label.c.state == LabelState.ACCEPTED
+        )
+        with reading(self._engine) as db:
+            return frozenset(db.scalars(query))
+
     def list_erased(self, numbers: Collection[int]) -> frozenset[int]:
         """Return which of these labels have no question any more: it was erased, or is too old."""
         query = sql.select(outcome.c.id).where(outcome.c.id.in_(numbers), outcome.c.question != "")

@@ -218,7 +218,8 @@ class Maintenance:
 def apply_retention(app: "App") -> dict[str, int]:
     """Take one batch of everything that is kept long enough, and return how much by its setting.
 
-    DeliveryError when the mailbox does not answer, after all else was done.
+    DeliveryError when the mailbox does not answer, and OSError when learned questions cannot be
+    taken out of the knowledge folder, after all else was done.
     """
     settings, retention = app.settings, app.journal.retention
     taken = {
@@ -242,6 +243,7 @@ def apply_retention(app: "App") -> dict[str, int]:
             if oldest := retention.oldest_open_case():
                 before = min(before, datetime.fromisoformat(oldest))
             taken["held"] = _delete_mails(archives, FOR_A_PERSON, before)
+    taken["learned"] = app.learning.forget_erased()
     return taken
 
 

@@ -12,6 +12,7 @@ from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.cli import main
+from bot.commands.privacy import erase, find_held
 from bot.corpus import Knowledge, load, records_of
 from bot.corpus.learned import LEARNED
 from bot.corpus.messages import MessageKind
@@ -149,6 +150,20 @@ def test_a_label_goes_with_the_text_of_who_asked_and_stays_away(desk: App) -> No
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.text == "was the police called that day"
     assert desk.learning.forget_erased() == 0
+
+
+def test_an_erased_person_leaves_no_label_and_no_name_in_those_of_others(desk: App) -> None:
+    answer(desk, "did they get my login details")
+    answer(desk, "was Jane Miller told that the police called")
+    answer(desk, "was the police called that day")
+    numbers = [label.number for label in desk.learning.propose()]
+    assert desk.learning.accept(numbers, actor=BOB) == 3
+    asker = desk.journal.read_message(1).sender
+    held = find_held(desk, [], [asker, "Jane Miller"])
+    assert held.count()["learned questions"] == 2
+    assert erase(desk, held).found["learned questions"] == 2
+    (learned,) = load(desk.settings.knowledge).exercises
+    assert learned.text == "was the police called that day"
 
 
 ODD = (
