@@ -247,7 +247,7 @@ def case(arguments: argparse.Namespace) -> int:
 
 
 def reconcile(_arguments: argparse.Namespace) -> int:
-    """Decide and send from the journal what a crash left behind."""
+    """Decide and send from the journal what a crash or an outage left behind."""
     from bot.commands.reconcile import reconcile as run
 
     _print("\n".join(run(_app())))

@@ -63,8 +63,14 @@ def close_folder(path: Path) -> Path:
 
 
 def close_file(path: Path) -> None:
-    """Create the file `path` if it is missing; close it to others if it is ours and was open."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
+    """Create the file `path` if it is missing; close it to others if it is ours and was open.
+
+    A file that is there is not opened: to close it again would release every lock that this
+    process holds on it (fcntl(2)), and those of SQLite are such locks.
+    """
+    if not path.exists():
+        with suppress(FileExistsError):  # another process was faster
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
     if _is_open(path) and path.stat().st_uid == os.geteuid():
         path.chmod(FILE_MODE)
 

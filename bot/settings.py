@@ -134,7 +134,9 @@ class Settings(BaseSettings):
     telemetry: bool = False  # leaves alone what libraries are told about tracing
     log: str = "INFO"
     # How many days something is kept; 0: for ever.
-    keep_mail_days: int = Field(default=90, ge=0)  # raw mails in the folders of the desk
+    keep_mail_days: int = Field(default=90, ge=0)  # raw mails in the folders of DESK_HOME
+    # Settled mails on the IMAP server, which is the company's own mailbox: only when asked.
+    keep_imap_days: int = Field(default=0, ge=0)
     keep_text_days: int = Field(default=365, ge=0)  # masked texts, subjects and senders
     keep_case_days: int = Field(default=730, ge=0)  # drafts of closed cases
     keep_send_days: int = Field(default=730, ge=0)  # replies as they went out, and to whom

@@ -87,11 +87,18 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMai
         signal.signal(name, lambda *_: service.stop())
     try:
         service.start()
-        _say(f"taking mail on 127.0.0.1:{app.settings.smtp_port}; Ctrl-C ends")
+        _say(f"{_describe_mailbox(app.settings)}; Ctrl-C ends")
         before(service)
         service.run()
     finally:
         service.close()
+
+
+def _describe_mailbox(settings: Settings) -> str:
+    """Return where the desk takes mail from, for the terminal."""
+    if settings.mail is MailKind.IMAP:
+        return f"reading the mailbox {settings.imap_user} on {settings.imap_host}"
+    return f"taking mail on 127.0.0.1:{settings.smtp_port}"
 
 
 def _wait_for_database(app: App) -> None:
@@ -161,6 +168,13 @@ def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:
     try:
         with smtplib.SMTP("127.0.0.1", settings.smtp_port, timeout=10) as server:
             server.send_message(mail, from_addr=sender, to_addrs=[settings.address])
+    except smtplib.SMTPResponseException as error:
+        said = error.smtp_error
+        said = said if isinstance(said, str) else said.decode("utf-8", "replace")
+        raise MissingError(
+            f"the desk does not take it now ({error.smtp_code} {said}); `incident-desk doctor` "
+            "says why"
+        ) from None
     except OSError:
         raise MissingError(
             f"no desk takes mail on 127.0.0.1:{settings.smtp_port}; start one with `make run`"

@@ -17,7 +17,7 @@ from bot.journal import OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
 from bot.outbound.self_check import stopped
-from bot.serve.health_checks import find_disk_fault, find_index_fault
+from bot.serve.health_checks import find_disk_fault, find_index_fault, find_send_fault
 from bot.settings import MailKind, Settings
 
 NOTHING_LEARNED = (
@@ -37,8 +37,9 @@ def run_checks(app: App) -> Iterator[HealthLine]:
     """
     yield _knowledge(app)
     for name, check in (
+        ("disk", _disk),  # first, for a full one makes other checks fail
         ("replies", _replies), ("index", _index), ("journal", _journal), ("clock", _clock),
-        ("desk", _running), ("disk", _disk), ("files", _files), ("chat model", _chat_model),
+        ("desk", _running), ("files", _files), ("chat model", _chat_model),
         ("sender", _mail), ("slack", _slack),
     ):  # fmt: skip
         yield from _guarded(name, check, app)
@@ -199,6 +200,8 @@ def _journal(app: App) -> Iterator[HealthLine]:
     stuck = len(journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN))
     waits = journal.mail_outbox.count_overdue(STUCK_SECONDS)
     wrong = [f"{stuck} did not go through; `incident-desk queue` shows them"] if stuck else []
+    if fault := find_send_fault(journal):
+        wrong.append(fault)
     if waits:
         wrong.append(f"{waits} should have gone out; run `incident-desk serve` or `reconcile`")
     yield HealthLine(name="sends", good=not wrong, says="; ".join(wrong) or "fine")

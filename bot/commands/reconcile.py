@@ -1,4 +1,4 @@
-"""Implements `reconcile`: finishes from the journal alone what a crash left behind."""
+"""Implements `reconcile`: finishes from the journal alone what a crash or an outage left behind."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,10 @@ LEASE_SECONDS = 10.0  # a mail in `sending` for longer belongs to a worker that 
 
 
 def reconcile(app: App) -> Iterator[str]:
-    """Finish what a crash left behind and yield lines about it; jobs may be lost, rows are not.
+    """Finish what was left behind and yield lines about it; jobs may be lost, rows are not.
 
-    MissingError when another desk works on the same SQLite database.
+    A mail that waits for its next attempt is tried now. MissingError when another desk works on
+    the same SQLite database.
     """
     with app.jobs.exclusively():
         desk, journal = app.desk, app.journal
@@ -23,10 +24,13 @@ def reconcile(app: App) -> Iterator[str]:
         desk.settle_interrupted(left)
         undecided = journal.list_undecided()
         faults = sum(not _decide(app, message_id) for message_id in undecided)
+        retried = journal.mail_outbox.retry_now()
         sent = desk.deliver()
     unknown = len(journal.mail_outbox.list_in_state(OutboxState.UNKNOWN))
     yield f"{len(undecided) - faults} messages decided, {faults} left for a person"
     yield f"{sent} mails delivered, {len(left)} looked up, {unknown} of unknown fate"
+    if retried:
+        yield f"{retried} mails had waited for another attempt"
 
 
 def _decide(app: App, message_id: int) -> bool:

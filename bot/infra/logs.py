@@ -37,7 +37,7 @@ class JsonFormatter(logging.Formatter):
             "event": str(record.msg) if own else "said something",
         }
         line |= {name: record.__dict__[name] for name in FIELDS if record.__dict__.get(name)}
-        if record.exc_info and record.exc_info[0]:
+        if record.exc_info and record.exc_info[0] and "fault" not in line:
             line["fault"] = record.exc_info[0].__name__
         return json.dumps(line, default=str)
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,17 @@ EXHAUSTED = frozenset({
 def is_exhaustion(error: BaseException) -> bool:
     """Return whether the system has no more files, memory, processes or disk."""
     return isinstance(error, OSError) and error.errno in EXHAUSTED
+
+
+def _name_fault(error: BaseException) -> str:
+    """Return the kind of an error, with the system's own words where it is an error of the system.
+
+    What else an error says may quote a mail or an address, and stays out of the log.
+    """
+    kind = type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        return f"{kind}: {os.strerror(error.errno)}"
+    return kind
 
 
 class OutageLog:
@@ -41,7 +53,7 @@ class OutageLog:
 
     def record_failure(self, name: str, error: BaseException, *, expected: bool = False) -> None:
         """Record that the task `name` failed; an `expected` error is logged without its origin."""
-        fault = type(error).__name__
+        fault = _name_fault(error)
         with self._lock:
             self._failing[name] = fault
             self._unlogged[name] = count = self._unlogged.get(name, 0) + 1

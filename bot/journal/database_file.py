@@ -1,8 +1,13 @@
 """Looks at the file of a SQLite database beside its connections: is it there, whole and the same?
 
 An open connection goes on writing to a file that was moved away or deleted, and says nothing.
+
+The file is opened once and stays open as long as the connections do: a process that closes any
+file loses every lock that it holds on it (fcntl(2)). Without SQLite's lock, another process that
+looks into the database would take itself for the last one and delete the log that we write to.
 """
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -10,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from bot.journal.engine import RESTORE
+from bot.journal.engine import RESTORE, database_path
 
 HEADER = b"SQLite format 3\0"  # of every such file (sqlite.org/fileformat2.html)
 HEADER_BYTES = 100
@@ -21,10 +26,16 @@ class DatabaseFile:
     """The file of one engine as it was when this was made; PostgreSQL has none."""
 
     def __init__(self, engine: Engine) -> None:
-        name = engine.url.database or ""
-        is_file = engine.dialect.name == "sqlite" and name and not name.startswith((":", "file:"))
-        self.path = Path(name).absolute() if is_file else None
+        path = database_path(engine)
+        self.path = path.absolute() if path else None
         self._identity = _identity(self.path) if self.path else None
+        self._descriptor: int | None = None
+
+    def close(self) -> None:
+        """Close the file, after every connection to it is closed."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def fault(self) -> str:
         """Return what is wrong with the file, with the remedy; empty when nothing is."""
@@ -36,9 +47,10 @@ class DatabaseFile:
                 "desk, put the file back with its -wal and -shm, and start again"
             )
         try:
-            with self.path.open("rb") as file:
-                header = file.read(HEADER_BYTES)
-            size = self.path.stat().st_size
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            header = os.pread(self._descriptor, HEADER_BYTES, 0)
+            size = os.fstat(self._descriptor).st_size
         except OSError as error:
             return f"the database {self.path} cannot be read ({error.strerror}); check its disk"
         if size and not _is_whole(header, size):

@@ -25,13 +25,14 @@ from bot.files import close_file
 BUSY_MILLISECONDS = 30_000
 DIALECTS = ("sqlite", "postgresql")
 RESTORE = (
-    "stop the desk and put a copy from before in place of its file, or move the file away to begin "
-    "with an empty one"
+    "stop the desk and move the file away with its -wal and -shm; then `incident-desk restore "
+    "FILE` puts a copy from before in its place, or the desk begins with an empty one"
 )
 # What to do about an error, by words of the driver's message.
 REMEDIES = {
     "disk is full": "free space on its disk",
     "No space left": "free space on its disk",
+    "disk I/O error": "its disk is full or failing; free space on it, then look into its log",
     "malformed": RESTORE,
     "not a database": RESTORE,
 }
@@ -124,6 +125,7 @@ def _engine(url: str, pool_size: int) -> Engine:
         raise SettingsError(
             f"DESK_DATABASE_URL: {engine.dialect.name} is not supported; use sqlite or postgresql"
         )
+    _check_not_moved(engine)
     _close_to_others(engine)
     return engine
 
@@ -135,16 +137,39 @@ def _bound_lock_wait(connection: Any, _record: object) -> None:
     connection.commit()
 
 
+def _check_not_moved(engine: Engine) -> None:
+    """Raise MissingError where the file of a SQLite database is gone and its log is still there.
+
+    SQLite would begin an empty database in its place, and put the changes of the log into that.
+    """
+    path = database_path(engine)
+    if path is None or path.exists():
+        return
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise MissingError(
+            f"the database {path} is gone, and {log.name} beside it holds its last changes; put "
+            "the file back, or move its -wal and -shm away too to begin with an empty one"
+        )
+
+
+def database_path(engine: Engine) -> Path | None:
+    """Return the file of a SQLite database; None for one in memory and for PostgreSQL."""
+    name = engine.url.database or ""
+    is_file = engine.dialect.name == "sqlite" and name and not name.startswith((":", "file:"))
+    return Path(name) if is_file else None
+
+
 def _close_to_others(engine: Engine) -> None:
     """Make the files of a SQLite database readable for this account alone.
 
     What SQLite creates beside the file later takes over the mode of the file.
     """
-    file = engine.url.database or ""
-    if engine.dialect.name != "sqlite" or not file or file.startswith((":", "file:")):
+    file = database_path(engine)
+    if file is None:
         return
     with suppress(OSError):  # the error of connecting explains better what is wrong
-        for path in (Path(file), *Path(file).parent.glob(f"{Path(file).name}-*")):
+        for path in (file, *file.parent.glob(f"{file.name}-*")):
             close_file(path)
 
 

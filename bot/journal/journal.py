@@ -114,6 +114,7 @@ class Journal:
     def close(self) -> None:
         """Close all connections to the database."""
         self.engine.dispose()
+        self.file.close()
 
     def name_incident(self, key: str) -> str:
         """Note that the journal belongs to the incident `key`, unless one is noted already.

@@ -92,6 +92,14 @@ class MailOutbox:
             fault=fault, next_attempt_at=after(self._clock, seconds),
         )  # fmt: skip
 
+    def retry_now(self) -> int:
+        """Make every mail due that waits for another attempt; return how many."""
+        now = stamp(self._clock())
+        waits = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.attempts > 0)
+        with writing(self._engine) as db:
+            row = outbox.update().where(waits, outbox.c.next_attempt_at > now)
+            return db.execute(row.values(next_attempt_at=now)).rowcount
+
     def mark_failed(self, mail_id: int, fault: str) -> bool:
         """Record that the mail will not be delivered; a case opens."""
         return self._move(mail_id, UNSETTLED, OutboxState.FAILED, fault=fault)
@@ -124,6 +132,13 @@ class MailOutbox:
         query = sql.select(sql.func.count()).select_from(outbox).where(sql.or_(sending, ready))
         with reading(self._engine) as db:
             return db.execute(query).scalar_one()
+
+    def count_retried(self, attempts: int) -> int:
+        """Return how many mails wait for another attempt after `attempts` or more that failed."""
+        query = sql.select(sql.func.count()).select_from(outbox)
+        waits = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.attempts >= attempts)
+        with reading(self._engine) as db:
+            return db.execute(query.where(waits)).scalar_one()
 
     def list_orphaned(self, lease_seconds: float) -> list[OutgoingMail]:
         """Return mails in `sending` for longer than the lease whose worker is not on record."""

@@ -22,12 +22,16 @@ from bot.errors import DeskError
 
 if TYPE_CHECKING:
     from bot.app import App
+    from bot.journal import Journal
 
 CHECK_SECONDS = 2.0  # for all checks of one look
 HANG_SECONDS = 10.0  # after which a check that has not ended is said not to answer
 KEEP_SECONDS = 1.0  # how long what was found is kept, so that many requests cost one look
 SLOW_KEEP_SECONDS = 60.0  # the same for checks that read whole files
 FILE_CHECK_SECONDS = 0.5  # for reading the pages of the database
+# Attempts after which a mail that still waits is worth a remark: a server that puts off strangers
+# takes the second or third, and the third comes 35 seconds after the first (limits.yaml).
+MANY_ATTEMPTS = 3
 MAX_CLOCK_STEP_SECONDS = 60.0  # by which the clock may be set while a desk runs
 INDEX_AGAIN = "run `incident-desk index`, then restart the desk"
 
@@ -160,6 +164,7 @@ def running_checks(app: "App") -> list[HealthCheck]:
             keep_seconds=SLOW_KEEP_SECONDS,
         ),
         HealthCheck(name="clock", find_fault=clock.find_fault, vital=False),
+        HealthCheck(name="sends", find_fault=lambda: find_send_fault(app.journal), vital=False),
     ]  # fmt: skip
     if "chroma" in vars(app):  # which an app makes when it is needed
         checks.append(HealthCheck(name="index", find_fault=lambda: find_index_fault(app)))
@@ -189,6 +194,16 @@ def find_disk_fault(home: Path) -> str:
     except OSError as error:
         return f"{home} cannot be written ({error.strerror}); repair its disk or its permissions"
     return ""
+
+
+def find_send_fault(journal: "Journal") -> str:
+    """Return how many mails the server that takes them does not take; empty for none."""
+    if not (count := journal.mail_outbox.count_retried(MANY_ATTEMPTS)):
+        return ""
+    return (
+        f"{count} mails were not taken by the mail server and are tried again; `incident-desk "
+        "doctor` tries that server"
+    )
 
 
 def find_index_fault(app: "App") -> str:

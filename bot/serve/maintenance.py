@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bot.channels.mail.local import LocalMailbox
 from bot.errors import DeskError
 from bot.infra.jobs import VERSION
 from bot.infra.supervision import Supervisor
@@ -15,8 +16,6 @@ from bot.journal.retention import BATCH
 from bot.ports import MailFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bot.app import App
     from bot.infra.metrics import Metrics
     from bot.ports import MailArchive
@@ -234,20 +233,27 @@ def apply_retention(app: "App") -> dict[str, int]:
     }
     now = app.journal.clock()
     with app.mail_archives() as archives:
-        if days := settings.keep_send_days:
-            taken["sent"] = _delete_mails(archives, ["sent"], now - timedelta(days=days))
-        if days := settings.keep_mail_days:
-            before = now - timedelta(days=days)
-            taken["mail"] = _delete_mails(archives, SETTLED, before)
-            # The mail of an open case stays, for somebody may have to look at it.
-            if oldest := retention.oldest_open_case():
-                before = min(before, datetime.fromisoformat(oldest))
-            taken["held"] = _delete_mails(archives, FOR_A_PERSON, before)
+        for archive in archives:
+            local = isinstance(archive, LocalMailbox)
+            if local and settings.keep_send_days:
+                before = now - timedelta(days=settings.keep_send_days)
+                taken["sent"] = archive.delete_older(["sent"], before, BATCH)
+            if days := settings.keep_mail_days if local else settings.keep_imap_days:
+                before = now - timedelta(days=days)
+                taken |= _delete_settled(archive, before, retention.oldest_open_case())
     taken["learned"] = app.learning.forget_erased()
     return taken
 
 
-def _delete_mails(
-    archives: "Sequence[MailArchive]", folders: "Sequence[str]", before: datetime
-) -> int:
-    return sum(archive.delete_older(folders, before, BATCH) for archive in archives)
+def _delete_settled(archive: "MailArchive", before: datetime, oldest_open: str) -> dict[str, int]:
+    """Delete mails that came before a moment, and return how many by the kind of folder.
+
+    The mail of an open case stays, for somebody may have to look at it; `oldest_open` is when the
+    oldest such mail came, empty for none.
+    """
+    held_before = min(before, datetime.fromisoformat(oldest_open)) if oldest_open else before
+    name = type(archive).__name__
+    return {
+        f"settled {name}": archive.delete_older(SETTLED, before, BATCH),
+        f"held {name}": archive.delete_older(FOR_A_PERSON, held_before, BATCH),
+    }

@@ -16,10 +16,12 @@ from bot.channels.mail.smtp import SmtpOut
 from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.commands.doctor import run_checks
+from bot.commands.reconcile import reconcile
 from bot.corpus import Knowledge
-from bot.errors import MissingError, RefusedError
+from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import OutboxState
 from bot.journal.engine import writing
+from bot.serve.health_checks import MANY_ATTEMPTS, find_send_fault
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Relay, Settings
@@ -255,6 +257,27 @@ def test_doctor_counts_what_should_have_gone_out(app: App, kind: type[Exception]
         )
     found = next(line for line in run_checks(app) if line.name == "sends")
     assert (found.good, "2 should have gone out" in found.says) == (False, True)
+
+
+def test_a_mail_server_that_takes_nothing_is_told_and_what_waits_can_be_tried_at_once(
+    app: App,
+) -> None:
+    class Away:
+        def send(self, mail: bytes, *, recipient: str) -> None:
+            raise DeliveryError(f"no connection for {len(mail)} bytes to {recipient}")
+
+    decided(app, 1)
+    out, app.desk.out = app.desk.out, Away()
+    for _ in range(MANY_ATTEMPTS):
+        assert find_send_fault(app.journal) == ""
+        app.desk.deliver()
+        app.journal.mail_outbox.retry_now()
+    assert "1 mails were not taken" in find_send_fault(app.journal)
+    app.desk.deliver()
+    app.desk.out = out
+    assert app.desk.deliver() == 0, "its next attempt is minutes away"
+    assert "1 mails delivered" in " ".join(reconcile(app))
+    assert find_send_fault(app.journal) == ""
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from bot.app import App
 from bot.channels.mail.imap import ImapMailbox, MailboxError
-from bot.channels.mail.selftest import selftest
+from bot.channels.mail.selftest import _describe_quota, selftest
 from bot.channels.mail.smtp import SmtpOut
 from bot.cli import main
 from bot.errors import InputError, SettingsError
@@ -306,7 +306,11 @@ def test_from_smtp_to_the_reply_in_the_users_mailbox(
 def test_doctor_finds_a_mailbox_that_works(real: Servers, mailbox: ImapMailbox) -> None:
     out = SmtpOut(Relay(host="127.0.0.1", port=real.smtp, tls=False), address=DESK)
     found = {name: good for name, good, _ in selftest(mailbox, out, authserv_id="")}
-    assert found == {"mailbox": True, "authserv": True, "smtp": True, "receipt": True}
+    names = ("mailbox", "quota", "authserv", "smtp", "receipt")
+    assert found == dict.fromkeys(names, True)
+    used = mailbox.share_used()
+    assert used is not None
+    assert used < 0.5
 
 
 def test_doctor_says_what_is_wrong(real: Servers, mailbox: ImapMailbox) -> None:
@@ -315,6 +319,7 @@ def test_doctor_says_what_is_wrong(real: Servers, mailbox: ImapMailbox) -> None:
     assert not found["authserv"][0]
     assert "DESK_AUTHSERV_ID" in found["authserv"][1]
     assert "DESK_SMTP_HOST" in found["smtp"][1]
+    assert [_describe_quota(share)[0] for share in (0.89, 0.9)] == [True, False]
     away = SmtpOut(
         Relay(host="127.0.0.1", port=real.smtp, tls=False), address="elsewhere@customer.test"
     )

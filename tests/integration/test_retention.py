@@ -1,12 +1,15 @@
 """What is kept long enough loses its texts, a few rows at a time; numbers and open work stay."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
@@ -14,7 +17,7 @@ from bot.corpus import Knowledge
 from bot.journal import CaseAction, Journal, OutboxState
 from bot.journal import retention as retention_module
 from bot.limits import read_limits
-from bot.ports import MailFolder
+from bot.ports import KeptMail, MailArchive, MailFolder
 from bot.serve.maintenance import apply_retention
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
@@ -137,6 +140,54 @@ def test_old_raw_mails_go_but_those_of_open_cases_stay(
         apply_retention(app)
         assert {path.exists() for path in held} == {not days}
         assert all(path.exists() for path in young)
+
+
+class Archive:
+    """The archive of a mailbox elsewhere, which notes what shall be deleted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[str, ...], datetime]] = []
+
+    def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
+        raise NotImplementedError
+
+    def delete(self, ref: str) -> None:
+        raise NotImplementedError
+
+    def list_settled(self, since: datetime) -> Iterator[KeptMail]:
+        raise NotImplementedError
+
+    def put_back(self, ref: str) -> None:
+        raise NotImplementedError
+
+    def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
+        self.asked.append((tuple(folders), before))
+        return min(0, limit)
+
+
+@pytest.mark.parametrize(("days", "asked"), [(None, 0), (30, 2)])
+def test_the_mailbox_of_the_company_loses_nothing_unless_that_is_set(
+    tmp_path: Path, responder: Responder, days: int | None, asked: int
+) -> None:
+    home = home_of(tmp_path / "home", index=False)
+    chosen = {} if days is None else {"keep_imap_days": days}
+    settings = Settings(home=home, knowledge=KNOWLEDGE, **chosen)
+    elsewhere = Archive()
+
+    class RealMailbox(App):
+        @override
+        @contextmanager
+        def mail_archives(self) -> Iterator[list[MailArchive]]:
+            with super().mail_archives() as archives:
+                yield [*archives, elsewhere]
+
+    with app_with(settings, responder) as app:
+        _, old = _planted(app, 1), _planted(app, 100)
+        again = RealMailbox(settings, knowledge=app.knowledge, journal=app.journal)
+        apply_retention(again)
+        assert not any(p.exists() for p in old if MailFolder.PROCESSED in p.parts), "our own copies"
+        assert len(elsewhere.asked) == asked
+        assert {place for places, _ in elsewhere.asked for place in places} <= set(MailFolder)
 
 
 def _planted(app: App, age: int) -> list[Path]:

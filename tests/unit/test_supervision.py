@@ -1,5 +1,6 @@
 """An outage is a state and at most a line a minute, however often something fails in it."""
 
+import errno
 import logging
 
 import pytest
@@ -61,3 +62,15 @@ def test_one_outage_does_not_silence_another(
     for name in ("storing", "sending", "storing"):
         outages.record_failure(name, OSError())
     assert [vars(record)["task"] for record in caplog.records] == ["storing", "sending"]
+
+
+def test_an_error_of_the_system_is_named_in_its_own_words_and_no_other_is_quoted(
+    ticks: Ticks,
+) -> None:
+    outages = OutageLog(tick=ticks)
+    outages.record_failure("storing", OSError(errno.ENOSPC, "", "/home/ana@x.example"))
+    outages.record_failure("taking", ValueError("ana@x.example"))
+    assert outages.list_faults() == [
+        "storing: fails (OSError: No space left on device)",
+        "taking: fails (ValueError)",
+    ]

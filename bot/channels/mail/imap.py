@@ -106,6 +106,21 @@ class ImapMailbox:
         with _mailbox_faults(self):
             return bool(self._connected().has_capability("MOVE"))
 
+    def share_used(self) -> float | None:
+        """Returns the share of the mailbox's quota that is used; None where the server names none.
+
+        RFC 9208; of several bounds, the one that is reached first.
+        """
+        with _mailbox_faults(self):
+            client = self._connected()
+            if not client.has_capability("QUOTA"):
+                return None
+            try:
+                _, quotas = client.get_quota_root(self.access.folder)
+            except (IMAPClientError, IndexError):
+                return None
+            return max((q.usage / q.limit for q in quotas if q.limit), default=None)
+
     def has(self, message_id: str) -> bool:
         """Is a mail with this Message-ID in any folder of the desk?"""
         with _mailbox_faults(self):

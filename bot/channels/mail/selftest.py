@@ -12,6 +12,8 @@ from bot.errors import DeskError
 
 # Seconds that our own copy may take to come back.
 MAX_COPY_SECONDS = 20.0
+# Share of the quota from which doctor warns: there is time left to do something.
+MAX_QUOTA_SHARE = 0.9
 # Seconds between two looks for the copy.
 PAUSE_SECONDS = 0.5
 
@@ -27,6 +29,8 @@ def selftest(
     try:
         moves = mailbox.can_move()
         yield "mailbox", True, "can be read" + ("" if moves else "; no MOVE, copies and deletes")
+        if (share := mailbox.share_used()) is not None:
+            yield "quota", *_describe_quota(share)
         yield "authserv", *_check_authserv_id(mailbox, authserv_id)
     except DeskError as error:
         yield "mailbox", False, str(error)
@@ -43,9 +47,18 @@ def selftest(
     yield (
         "receipt", arrived,
         "our own copy comes back under its Message-ID" if arrived else
-        f"no copy within {seconds:.0f} s: the server changes the Message-ID, or does not deliver "
-        f"to {out.receipts}; sends of unknown fate then wait for a person",
+        f"no copy within {seconds:.0f} s: the mailbox is full, or the server changes the "
+        f"Message-ID or does not deliver to {out.receipts}; sends of unknown fate then wait for a "
+        "person",
     )  # fmt: skip
+
+
+def _describe_quota(share: float) -> tuple[bool, str]:
+    """Say how full the mailbox is: the server sends mails to a full one back to their senders."""
+    good = share < MAX_QUOTA_SHARE
+    says = f"{share:.0%} of the mailbox is used"
+    remedy = "; raise its quota, or move old mails out of Processed and Dropped"
+    return good, says if good else says + remedy
 
 
 def _check_authserv_id(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
