@@ -7,12 +7,15 @@ list. What a library says is cut to its name, for it may quote what it was given
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import IO
 
 from typing_extensions import override
 
 from bot.errors import SettingsError
+from bot.infra.throttle import Throttle
 
 FIELDS = (
     "kind", "task",
@@ -42,6 +45,28 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class LibraryFilter(logging.Filter):
+    """Lets one line a minute through of each library's logger; its count is how many there were.
+
+    A library logs each failed call, and a service that is away would fill the log with lines that
+    say nothing: what is wrong is in our own lines.
+    """
+
+    def __init__(self, tick: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._tick = tick
+        self._said: dict[str, Throttle] = {}
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is one of our own, or a library's that is due."""
+        if record.name.partition(".")[0] in OWN:
+            return True
+        count = self._said.setdefault(record.name, Throttle(self._tick)).count()
+        record.count = count
+        return count > 0
+
+
 def start_logging(level: str, stream: IO[str] | None = None) -> None:
     """Send every log line to `stream`, stderr by default; SettingsError for an unknown level."""
     number = logging.getLevelNamesMapping().get(level.upper())
@@ -49,6 +74,7 @@ def start_logging(level: str, stream: IO[str] | None = None) -> None:
         raise SettingsError(f"DESK_LOG: {level!r} is no level; use DEBUG, INFO, WARNING or ERROR")
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(LibraryFilter())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

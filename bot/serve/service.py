@@ -103,6 +103,9 @@ class Service:
     def _add_gauges(self) -> None:
         app = self.app
         self.metrics.watch("desk_mailbox_up", "1 while mail can be taken", self._mail_is_taken)
+        self.metrics.watch(
+            "desk_mails_waiting", "Mails that wait to be taken", lambda: float(self.mailbox.backlog)
+        )
         if app.settings.model:
             self.metrics.watch_model(app.budget, believed=lambda: app.responder.believed)
         self.metrics.watch(

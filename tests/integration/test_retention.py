@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sql
@@ -170,7 +171,7 @@ def test_the_mailbox_of_the_company_loses_nothing_unless_that_is_set(
     tmp_path: Path, responder: Responder, days: int | None, asked: int
 ) -> None:
     home = home_of(tmp_path / "home", index=False)
-    chosen = {} if days is None else {"keep_imap_days": days}
+    chosen: dict[str, Any] = {} if days is None else {"keep_imap_days": days}
     settings = Settings(home=home, knowledge=KNOWLEDGE, **chosen)
     elsewhere = Archive()
 

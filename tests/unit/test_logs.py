@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from bot.errors import SettingsError
-from bot.infra.logs import start_logging
+from bot.infra.logs import LibraryFilter, start_logging
 
 
 @pytest.fixture
@@ -69,3 +69,18 @@ def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
 def test_a_wrong_level_names_its_setting() -> None:
     with pytest.raises(SettingsError, match="DESK_LOG"):
         start_logging("loud")
+
+
+def test_a_library_that_repeats_itself_is_one_line_a_minute_and_our_own_lines_all_pass() -> None:
+    now = [0.0]
+    said = LibraryFilter(lambda: now[0])
+
+    def passed(name: str) -> list[int]:
+        lines = [logging.LogRecord(name, logging.ERROR, "", 0, "x", None, None) for _ in range(5)]
+        return [int(vars(line).get("count", 0)) for line in lines if said.filter(line)]
+
+    assert passed("bot.desk") == [0] * 5
+    assert passed("slack_sdk.web") == [1]
+    now[0] = 61.0
+    assert passed("slack_sdk.web") == [5]
+    assert passed("dbos") == [1]

@@ -49,6 +49,7 @@ class ImapMailbox:
 
     def __init__(self, access: MailboxAccess) -> None:
         self.access = access
+        self.backlog = 0  # mails that the last look found and that were not given out yet
         self._client: IMAPClient | None = None
         self._validity = 0
         self._waker, self._signal = os.pipe()
@@ -60,7 +61,8 @@ class ImapMailbox:
             client = self._connected()
             client.noop()  # a selected folder shows what is new only after a command
             uids = sorted(client.search(["UNDELETED"]))
-        for uid in uids:
+        for given, uid in enumerate(uids, 1):
+            self.backlog = len(uids) - given
             with _mailbox_faults(self):
                 raw = self._read(uid)
             if raw is not None:

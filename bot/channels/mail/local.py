@@ -104,13 +104,16 @@ class LocalMailbox:
     def __init__(self, root: Path) -> None:
         self.new = Folder(root / "new")
         self.root = root
+        self.backlog = 0  # mails that the last look found and that were not given out yet
         self._arrived = threading.Event()
         for place in MailFolder:
             Folder(root / place)
 
     def waiting(self) -> Iterator[Mail]:
         """Yields the mails that are not settled, oldest first."""
-        for path in self.new.waiting():
+        paths = list(self.new.waiting())
+        for given, path in enumerate(paths, 1):
+            self.backlog = len(paths) - given
             with suppress(FileNotFoundError):  # another worker was faster
                 yield Mail(ref=path.name, raw=path.read_bytes())
 

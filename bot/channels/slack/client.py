@@ -18,11 +18,13 @@ from slack_sdk.web import SlackResponse
 from typing_extensions import override
 
 from bot.errors import DeliveryError, RefusedError
+from bot.infra.supervision import OutageLog
 
 METHODS = frozenset({
     "auth.test", "chat.postEphemeral", "chat.postMessage", "chat.update", "conversations.info",
     "users.info", "views.open", "views.publish",
 })  # fmt: skip
+CALLING = "calling Slack"  # as the log names it
 OPEN_SOCKET_METHOD = "apps.connections.open"
 BASE = "https://slack.com/api/"
 RESPONSE_HOST = "hooks.slack.com"
@@ -71,6 +73,7 @@ class Client:
 
     def __init__(self, token: str, *, base_url: str = BASE, seconds: int = SECONDS) -> None:
         self.base_url = base_url
+        self._outages = OutageLog()
         self.web = Web(token=token, base_url=base_url, timeout=seconds, retry_handlers=[])
         for name in ("slack_bolt", "slack_sdk"):
             logging.getLogger(name).setLevel(logging.WARNING)  # their lines quote what they receive
@@ -81,21 +84,22 @@ class Client:
         BusyError, AwayError or BrokenError when it may succeed later, RefusedError when it never
         will.
         """
-        try:
-            return self.web.api_call(method, json=dict(arguments))
-        except SlackApiError as error:
-            raise _translate(error) from None
-        except (SlackClientError, OSError, ValueError) as error:
-            raise AwayError(f"Slack does not answer ({type(error).__name__})") from None
+        return self._ask(method, json=dict(arguments))
 
     def call_with_form(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
         """Call a method that reads, whose arguments travel as a form; errors as for `call`."""
+        return self._ask(method, params=dict(arguments))
+
+    def _ask(self, method: str, **given: Any) -> SlackResponse:
         try:
-            return self.web.api_call(method, params=dict(arguments))
+            answer = self.web.api_call(method, **given)
         except SlackApiError as error:
             raise _translate(error) from None
         except (SlackClientError, OSError, ValueError) as error:
+            self._outages.record_failure(CALLING, error, expected=True)
             raise AwayError(f"Slack does not answer ({type(error).__name__})") from None
+        self._outages.record_success(CALLING)
+        return answer
 
     def respond(self, url: str, body: Mapping[str, Any]) -> None:
         """Answer a command or a shortcut at the response URL that Slack gave for it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slack_sdk.errors import SlackClientError
 
-from bot.channels.slack.client import SECONDS, Web
+from bot.channels.slack.client import SECONDS, AwayError, Web
 from bot.channels.slack.health import check_clock, check_posts, check_signatures, read_header
 from bot.domain import HealthLine
 from bot.errors import DeliveryError
@@ -16,16 +16,17 @@ from bot.resources import read_text
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
 
+AWAY = "mails are answered meanwhile, and cards are posted when it is back"
+NOT_ACCEPTED = "set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page"
+
 
 def check_setup(slack: "Slack") -> Iterator[HealthLine]:
     """Check token, scopes, clock, app token, signatures, channel, staff and posts in order."""
     try:
         answer = slack.client.call("auth.test", {})
     except DeliveryError as error:
-        yield HealthLine(
-            name="slack token", good=False,
-            says=f"{error}; set DESK_SLACK_BOT_TOKEN to the bot token of the app's install page",
-        )  # fmt: skip
+        remedy = AWAY if isinstance(error, AwayError) else NOT_ACCEPTED
+        yield HealthLine(name="slack token", good=False, says=f"{error}; {remedy}")
         yield check_signatures(slack)
         yield check_posts(slack)
         return

@@ -26,7 +26,8 @@ def upgrade(engine: "Engine") -> None:
         if version and version > HEAD:  # revisions are numbers of four digits
             raise MissingError(
                 f"the database was migrated by a newer desk (its version is {version}, this desk "
-                f"knows {HEAD}); install that desk again, or restore a backup from before"
+                f"knows {HEAD}); install that desk again, or restore a backup from before into an "
+                "empty database"
             )
     with writing(engine) as db:
         lock_until_commit(db, AdvisoryLock.MIGRATION)
