@@ -23,7 +23,7 @@ from imapclient import IMAPClient
 
 from bot.files import KEY_BYTES, KEY_FILE
 from bot.journal import Journal
-from bot.journal.tables import message, outbox
+from bot.journal.tables import escalation, message, outbox
 from tests.conftest import home_of
 from tests.servers.mail_servers import DESK, USER, Servers, missing, servers
 from tests.servers.model_server import ModelServer, asked, model_server
@@ -178,11 +178,15 @@ def test_whole_desk_settles_two_hundred_mails_with_everything_on_at_once(desk: W
     assert set(replied.values()) == {1}, "nobody is answered twice"
     cases = desk.journal.cases.list_open()
     assert len(cases) == wanted[UNSURE]
-    desk.until(lambda: len(desk.side.cards()) == len(cases))
+    # All ask in the same words, so that a few cards stand for all of them.
+    rows = desk.rows(escalation.c.id, escalation.c.fold_id)
+    with_card = [row.id for row in rows if row.fold_id is None]
+    assert {row.fold_id for row in rows} - {None} < set(with_card) < {row.id for row in rows}
+    desk.until(lambda: len(desk.side.cards()) == len(with_card))
     assert len(desk.model.bodies) >= 2 * wanted[KNOWN]
     assert len({row.worker for row in desk.rows(outbox.c.worker)}) == 2, "both workers worked"
 
-    answer_by_hand(desk, cases[0].id)
+    answer_by_hand(desk, with_card[0])
 
 
 def answer_by_hand(desk: WholeDesk, case: int) -> None:
