@@ -46,9 +46,9 @@ class Tokenizer:
 
     def __init__(self, folder: Path, settings: TokenizerSettings, *, limit: int) -> None:
         """Map the arrays that `write_vocabulary` wrote into `folder`."""
-        self.hashes = np.load(folder / HASHES, mmap_mode="r")
-        self.ids = np.load(folder / IDS, mmap_mode="r")
-        self.scores = np.load(folder / SCORES, mmap_mode="r")
+        self.hashes, self.ids, self.scores = (
+            np.asarray(np.load(folder / name, mmap_mode="r")) for name in (HASHES, IDS, SCORES)
+        )
         replaced = json.loads((folder / REPLACEMENTS).read_text(encoding="utf-8"))
         self.replacements = {int(character): instead for character, instead in replaced.items()}
         self.settings = settings
