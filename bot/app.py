@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from bot.learning import Learning
     from bot.recall import Recall, RecallBatches
     from bot.settings import Settings
+    from bot.sharing import AnswerSharing
 
 STAMP = "index.version"
 LEARNED = "index.learned"  # what the index was made from, for `doctor`
@@ -368,6 +369,13 @@ class App:
         )
         desk.looks_first = self.journal.count_recent(RESTORED, LOOK_FIRST_SECONDS) > 0
         return desk
+
+    @cached_property
+    def sharing(self) -> "AnswerSharing":
+        """What gives the answer of a person to all who ask the same."""
+        from bot.sharing import AnswerSharing
+
+        return AnswerSharing(self.desk)
 
     def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
         """What looks for answers that no longer hold; `decided` are kinds that a person chose."""

@@ -7,11 +7,13 @@ message and `deliver` sends what is decided. Each can be repeated after a crash 
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
+
+import numpy as np
 
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
@@ -42,13 +44,16 @@ from bot.errors import (
     UncertainError,
 )
 from bot.journal import (
+    Case,
     CaseAction,
     Decision,
     EnqueueJob,
     Journal,
+    OpenQuestion,
     OutgoingMail,
     ReceivedMessage,
     Reply,
+    SharedAnswer,
     StoredDecision,
 )
 from bot.limits import Scope
@@ -173,13 +178,16 @@ class Desk:
         reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
         open_draft = self._compose_draft(_open_part(response)) if reply else draft
 
+        lone = self._find_lone_question(stored, message, response)
+
         def decide_capped(scope: Scope) -> Decision:
             held = _all_held(response, self._priority_of_cap(scope))
             return Decision(response=held, draft=draft)
 
         decided = self.journal.decide(
-            message_id, response, draft=open_draft, reply=reply, capped=decide_capped
-        )
+            message_id, response, draft=open_draft, reply=reply, capped=decide_capped,
+            question=lone,
+        )  # fmt: skip
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
         if any(o.reason in SAMPLES for o in response.outcomes):
@@ -248,6 +256,8 @@ class Desk:
         enqueue_job: EnqueueJob | None = None,
         version: str = "",
         hold_seconds: float = 0,
+        share: bool = False,
+        share_with: Sequence[int] = (),
     ) -> bool:
         """Store a person's decision on a case; return False when somebody was first.
 
@@ -255,6 +265,8 @@ class Desk:
         leave within `hold_seconds`, so that it can be taken back. With a `version` the case must
         still have it. InputError for a case that is not open, BlockedError for an
         approved draft that the desk itself would not send any more, or whose case needs a call.
+        With `share` all cases that ask the same get the answer too, each in a mail of its own, and
+        so do those of the clusters in `share_with`.
         """
         case = self.journal.cases.read(escalation_id)
         if case is None or not case.open:
@@ -267,7 +279,8 @@ class Desk:
             turn = "person" + (f":{case.round}" if case.round else "")
             if action is CaseAction.APPROVED:
                 self._check_draft(text)
-            reply = self._compose_personal(stored, text, turn=turn)
+            reply = self.compose_personal(stored, text, turn=turn)
+        shared = _shared_answer(case, action, actor, text) if share and text else None
         return self.journal.cases.resolve(
             escalation_id,
             actor=actor,
@@ -276,6 +289,8 @@ class Desk:
             enqueue_job=enqueue_job,
             version=version,
             hold_seconds=hold_seconds,
+            shared=shared
+            and replace(shared, knowledge=self.knowledge.version, clusters=tuple(share_with)),
         )
 
     def request_details(
@@ -297,7 +312,7 @@ class Desk:
         if case is None:
             raise InputError(f"there is no case {case_id}")
         stored = self.journal.read_message(case.message_id)
-        reply = self._compose_personal(stored, text, turn=f"details:{version}")
+        reply = self.compose_personal(stored, text, turn=f"details:{version}")
         return self.journal.cases.request_details(
             case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job,
             hold_seconds=hold_seconds,
@@ -430,7 +445,7 @@ class Desk:
             language=language,
         )
 
-    def _compose_personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
+    def compose_personal(self, stored: ReceivedMessage, text: str, *, turn: str) -> Reply:
         """Return the mail of a person in answer to a stored message."""
         subject = subject_of(detect(stored.text), self.knowledge)
         return self.compose(
@@ -453,6 +468,18 @@ class Desk:
             text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans,
             subject=stored.headers.get("subject", ""), shown=stored.headers.get("shown", ""),
         )  # fmt: skip
+
+    def _find_lone_question(
+        self, stored: ReceivedMessage, message: Message, response: Response
+    ) -> OpenQuestion | None:
+        """Return the question by which the case of a message is found beside others that ask it."""
+        if stored.headers.get("attachments"):
+            return None
+        lone = self.responder.find_lone_question(message, response)
+        if lone is None or self.responder.request_reader is None:
+            return None
+        vector = np.asarray(self.responder.request_reader.vector(lone.text), np.float32)
+        return OpenQuestion(vector=vector, is_alone=lone.is_alone)
 
     def _is_silenced(self, message_id: int, response: Response) -> bool:
         """Return whether a person was asked for earlier: then nothing is sent automatically."""
@@ -489,6 +516,14 @@ class Desk:
         templates = self.knowledge.templates
         footer = templates.get(response.language, templates["en"]).footer
         return sign_draft(text, footer, response.language)
+
+
+def _shared_answer(case: Case, action: CaseAction, actor: str, text: str) -> SharedAnswer:
+    """Return what a person's answer to a case is for the others of its cluster."""
+    if action is not CaseAction.APPROVED:
+        return SharedAnswer(text=text, language=case.language, actor=actor, case_id=case.id)
+    asked = next(q for q in case.questions if q.kind == "escalation")
+    return SharedAnswer(passages=asked.passages[:2], actor=actor, case_id=case.id)
 
 
 def _open_part(response: Response) -> Response:

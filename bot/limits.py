@@ -88,6 +88,7 @@ class FloodLimits:
     pages_in_all: Positive
     page_seconds: Positive
     summary_seconds: Positive
+    surge_after: Positive = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

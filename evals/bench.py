@@ -29,6 +29,7 @@ from bot.corpus.records import Record
 from bot.domain import Message
 from bot.settings import read_settings
 from evals.bench_mail import bench_mail
+from evals.bench_surge import bench_surge
 from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import quantile
 
@@ -46,8 +47,14 @@ def bench(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--mail", type=int, metavar="N", help="only the running desk: N mails, and a full journal"
     )
+    parser.add_argument(
+        "--surge", type=int, metavar="N", help="only what N mails in an hour cost people"
+    )
     arguments = parser.parse_args(argv)
     app = App(read_settings(), _say)
+    if arguments.surge:
+        bench_surge(app, count=arguments.surge)
+        return 0
     texts = [c.text for c in load_cases(CASES) if c.lang == "en" and len(c.text.split()) < 30]
     if arguments.mail:
         bench_mail(app, texts, mails=arguments.mail)

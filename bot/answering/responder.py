@@ -23,6 +23,7 @@ from bot.answering.interpretation import (
     without_announcements,
     without_chatter,
 )
+from bot.answering.likeness import LoneQuestion, find_lone_question
 from bot.answering.reply import stands_in
 from bot.answering.requests import DOUBTFUL, LEARNED, RequestReader, RequestReading
 from bot.corpus import Knowledge
@@ -131,6 +132,18 @@ class Responder:
             redactions=message.redactions,
             milliseconds=(time.perf_counter() - began) * 1000,
             notes=tuple(notes),
+        )
+
+    def find_lone_question(self, message: Message, response: Response) -> LoneQuestion | None:
+        """Return the open question of a message that may be answered together with others' ones.
+
+        None where there is none, or where no encoder can be had to compare it by.
+        """
+        if not self.request_reader or not any(isinstance(o, Escalation) for o in response.outcomes):
+            return None
+        own = clean_message(self.knowledge.own_words.without(message.text)).own
+        return find_lone_question(
+            message, own, response.outcomes, self._read_requests(message, own)
         )
 
     @property

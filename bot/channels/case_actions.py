@@ -38,6 +38,7 @@ class ReplyKind(StrEnum):
     APPROVE = "approve"
     EDIT = "edit"
     DETAILS = "details"
+    ALL = "all"  # to everybody who asks the same, each in a mail of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +60,39 @@ class CaseActions:
         return warnings(text, self.desk.knowledge)
 
     def send(
-        self, case: Case, kind: ReplyKind, *, actor: str, text: str, version: str
+        self, case: Case, kind: ReplyKind, *, actor: str, text: str, version: str,
+        clusters: Sequence[int] = (),
     ) -> bool:  # fmt: skip
-        """Store a person's mail; InputError or BlockedError says why it cannot go."""
+        """Store a person's mail; InputError or BlockedError says why it cannot go.
+
+        A mail to all who ask the same may go to further `clusters` of cases too.
+        """
         if kind is ReplyKind.DETAILS:
             return self.desk.request_details(
                 case.id, actor=actor, text=text, version=version, enqueue_job=self.enqueue_job,
                 hold_seconds=self.hold_seconds,
             )  # fmt: skip
-        action = CaseAction.APPROVED if kind is ReplyKind.APPROVE else CaseAction.EDITED
-        return self.decide(case, action, actor=actor, text=text, version=version)
+        to_all = kind is ReplyKind.ALL
+        as_it_stands = to_all and case.can_approve and text.split() == case.draft.split()
+        approved = kind is ReplyKind.APPROVE or as_it_stands
+        return self.decide(
+            case, CaseAction.APPROVED if approved else CaseAction.EDITED, actor=actor,
+            text=case.draft if as_it_stands else text, version=version, share=to_all,
+            share_with=clusters,
+        )  # fmt: skip
 
     def decide(
-        self, case: Case, action: CaseAction, *, actor: str, version: str, text: str = ""
-    ) -> bool:
-        """Store a decision; without a text it closes the case and nobody gets a mail."""
+        self, case: Case, action: CaseAction, *, actor: str, version: str, text: str = "",
+        share: bool = False, share_with: Sequence[int] = (),
+    ) -> bool:  # fmt: skip
+        """Store a decision; without a text it closes the case and nobody gets a mail.
+
+        With `share` all cases that ask the same get the answer too.
+        """
         return self.desk.resolve(
             case.id, actor=actor, action=action, text=text, version=version,
-            enqueue_job=self.enqueue_job, hold_seconds=self.hold_seconds,
+            enqueue_job=self.enqueue_job, hold_seconds=self.hold_seconds, share=share,
+            share_with=share_with,
         )  # fmt: skip
 
     def claim(self, case: Case, *, actor: str) -> bool:

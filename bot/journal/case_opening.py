@@ -12,11 +12,19 @@ from bot.domain import Priority, SenderProof
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after, stamp
+from bot.journal.clusters import (
+    ClusterCentres,
+    find_cluster_lead,
+    find_same_text,
+    has_shared_answer,
+    is_surge,
+    lock_clusters,
+)
 from bot.journal.engine import storable
 from bot.journal.folding import alike_keys, find_lead
 from bot.journal.ranking import is_proven_rank, rank_of
-from bot.journal.records import Stage
-from bot.journal.tables import escalation, message
+from bot.journal.records import OpenQuestion, Stage
+from bot.journal.tables import conversation, escalation, message
 from bot.journal.threads import open_cases, thread_of
 from bot.limits import Limits, Scope
 
@@ -33,6 +41,7 @@ class CaseOpener:
         self._clock = clock
         self._hasher = hasher
         self._limits = limits
+        self._centres = ClusterCentres(clock)
 
     def open(
         self,
@@ -44,6 +53,7 @@ class CaseOpener:
         draft: str = "",
         topic: str = "",
         language: str = "",
+        question: OpenQuestion | None = None,
     ) -> int:
         """Store an escalation of this message and return the number of its case.
 
@@ -51,25 +61,31 @@ class CaseOpener:
 
         `reason` is an `EscalationReason` or the answer reason for a phishing sample; `draft` is the
         reply that a person may approve, empty where there is none; `topic` is the id of the nearest
-        passage, empty where none is near.
+        passage, empty where none is near; `question` is what is open, where one question is.
         """
         case = self._open_case(db, message_id)
         if case:
             values: dict[str, Any] = {"state": JOINED, "case_id": case.id}
         else:
-            values = {"state": "open", "due_at": self.due_at(priority)}
+            values = {"state": "open", "due_at": self.due_at(priority), "language": language}
             values |= self._place_in_queue(db, message_id, priority)
+            if question:
+                values |= self._place_in_cluster(db, question, values)
         row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
                 draft=storable(draft), opened_at=stamp(self._clock()), topic=topic,
-                language=language, **values,
+                **{"language": language, **values},
             )
         ).inserted_primary_key  # fmt: skip
         if case:
             self._update_joined_case(db, case, message_id, priority, reason)
             return int(case.id)
-        return int(row_key[0]) if row_key else 0
+        made = int(row_key[0]) if row_key else 0
+        if question and values["cluster_id"] is None:
+            founder = escalation.update().where(escalation.c.id == made)
+            db.execute(founder.values(cluster_id=made))
+        return made
 
     def _open_case(self, db: sql.Connection, message_id: int) -> Any | None:
         """Return the open case that a message joins, locked, or None when it needs its own.
@@ -112,6 +128,24 @@ class CaseOpener:
             lead = find_lead(db, keys, rank, self._limits.flood, self._clock)
         return {"rank": rank, "fold_id": lead, **keys}
 
+    def _place_in_cluster(
+        self, db: sql.Connection, question: OpenQuestion, queued: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the cluster of a new case, and in a surge the case whose card stands for it."""
+        lock_clusters(db)
+        place = self._centres.find(db, question.vector)
+        if question.is_alone:
+            same, vector = place.same, question.vector
+        else:  # only who writes the very same words asks the same
+            same, vector = find_same_text(db, queued["text_key"], self._clock), None
+        lead = queued["fold_id"]
+        if lead is None and self._limits and is_surge(db, self._limits.flood, self._clock):
+            near = [each for each in (same, place.same, *place.alike) if each is not None]
+            lead = find_cluster_lead(db, near, queued["rank"])
+        if lead is None and same is not None and has_shared_answer(db, same, queued["language"]):
+            lead = same
+        return {"vector": vector, "cluster_id": same, "fold_id": lead}
+
     def _is_full(self, db: sql.Connection, message_id: int) -> bool:
         """Return whether the desk has answered in this thread as often as a cap allows."""
         if self._limits is None:
@@ -135,13 +169,30 @@ class CaseOpener:
             due = min(due, case.due_at)
         row = escalation.update().where(escalation.c.id == case.id)
         stage = Stage.CLAIMED if case.owner else Stage.OPEN
-        values: dict[str, Any] = {"priority": urgent.value, "reason": why, "stage": stage}
+        # An answer to the question that they asked first would not settle what they write now.
+        values: dict[str, Any] = {
+            "priority": urgent.value, "reason": why, "stage": stage, "cluster_id": None,
+        }  # fmt: skip
         if urgent != case.priority:  # a case that has become more urgent has a card of its own
             rank = rank_of(urgent, proven=is_proven_rank(case.rank))
             values |= {"rank": rank, "fold_id": None}
+        elif case.cluster_id is not None:
+            values["fold_id"] = None
         db.execute(row.values(due_at=due, **values))
         event = "details came" if case.stage == Stage.WAITING else "wrote again"
         append_audit(db, stamp(self._clock()), "desk", f"{event}:{case.id}", message_id)
+
+    def find_exceeded_cap(self, db: sql.Connection, message_id: int) -> Scope | None:
+        """Return the scope of the first cap that a further answer to this message would exceed.
+
+        When there is none, count the answer and return None.
+        """
+        if self._limits is None:
+            return None
+        query = sql.select(message.c.sender, message.c.text, conversation.c.thread)
+        row = db.execute(query.join(conversation).where(message.c.id == message_id)).one()
+        who = self._hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
+        return counting.find_exceeded_cap(db, self._limits.caps, who, self._clock)
 
     def open_once(
         self, db: sql.Connection, message_id: int, priority: Priority, reason: str

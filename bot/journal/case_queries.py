@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sql
 
 from bot.domain import SenderProof
+from bot.journal.clock import stamp
 from bot.journal.folding import FOLDED_COUNT, is_folded
 from bot.journal.records import (
     Case,
@@ -57,13 +59,20 @@ PARENT = (
     .where(_sibling_message.c.conversation_id == message.c.conversation_id)
     .scalar_subquery()
 )
+_alike = escalation.alias("asks_the_same")
+ASKING_THE_SAME = (
+    _alike.c.cluster_id == escalation.c.cluster_id, _alike.c.state == "open",
+    _alike.c.id != escalation.c.id,
+)  # fmt: skip
+ALIKE = _counted(sql.func.count(_alike.c.id), *ASKING_THE_SAME)
+LATELY_SECONDS = 3600.0
 CASE = (
     sql.select(
         escalation, message.c.sender, message.c.text, message.c.headers, message.c.rule,
         message.c.redactions, message.c.proof, message.c.conversation_id, message.c.erased_at,
         MESSAGES.label("messages"), PARENT.label("parent"), LATER.label("later"),
         LAST.label("last"),
-        OTHERS_LAST.label("others_last"), FOLDED_COUNT.label("folded"),
+        OTHERS_LAST.label("others_last"), FOLDED_COUNT.label("folded"), ALIKE.label("alike"),
         decision.c.action, decision.c.actor, decision.c.decided_at,
     )
     .join(message, message.c.id == escalation.c.message_id)
@@ -75,6 +84,7 @@ STAMPED = CASE.with_only_columns(
         "id", "message_id", "state", "stage", "priority", "reminders", "version",
     )),
     MESSAGES.label("messages"), LATER.label("later"), FOLDED_COUNT.label("folded"),
+    ALIKE.label("alike"),
     decision.c.action, decision.c.actor, decision.c.decided_at,
 )  # fmt: skip
 
@@ -107,8 +117,9 @@ def read_case(db: sql.Connection, case_id: int, *, with_earlier: bool = True) ->
         earlier=earlier, earlier_action=earlier_action,
         joined=row.case_id if row.state == "joined" else None,
         attachments=tuple(json.loads(row.headers).get("attachments", "").splitlines()),
-        erased_at=row.erased_at, folded=row.folded, rank=row.rank,
+        erased_at=row.erased_at, folded=row.folded, rank=row.rank, cluster=row.cluster_id,
         outdated=_noted(db, row.conversation_id),
+        alike=row.alike, alike_lately=_alike_lately(db, row),
     )  # fmt: skip
 
 
@@ -179,7 +190,7 @@ def _case_decision(row: Any) -> CaseDecision | None:
 def _stamp(row: Any, mail: Any | None) -> str:
     sent = (mail.state, mail.changed_at) if mail else ()
     decided = (row.action, row.actor, row.decided_at)
-    shown = (row.state, row.stage, row.priority, row.later, row.reminders, row.folded)
+    shown = (row.state, row.stage, row.priority, row.later, row.reminders, row.folded, row.alike)
     return json.dumps([version_of(row), *shown, *decided, *sent])
 
 
@@ -204,6 +215,17 @@ def _noted(db: sql.Connection, conversation_id: int) -> tuple[str, ...]:
         correction.c.conversation_id == conversation_id, correction.c.outbox_id.is_(None)
     )
     return tuple(db.execute(query.order_by(correction.c.id)).scalars())
+
+
+def _alike_lately(db: sql.Connection, row: Any) -> int:
+    """Return how many of the open cases that ask the same came in the last hour of them."""
+    if not row.alike:
+        return 0
+    same = _alike.c.cluster_id == row.cluster_id, _alike.c.state == "open", _alike.c.id != row.id
+    newest = db.execute(sql.select(sql.func.max(_alike.c.opened_at)).where(*same)).scalar_one()
+    since = stamp(datetime.fromisoformat(newest) - timedelta(seconds=LATELY_SECONDS))
+    query = sql.select(sql.func.count(_alike.c.id)).where(*same, _alike.c.opened_at > since)
+    return int(db.execute(query).scalar_one())
 
 
 def _mails(

@@ -29,6 +29,11 @@ from bot.journal.case_queries import (
     version_of,
 )
 from bot.journal.clock import Clock, after, stamp
+from bot.journal.clusters import (
+    awaits_shared_answer,
+    store_shared_answer,
+    withdraw_shared_answer,
+)
 from bot.journal.engine import reading, writing
 from bot.journal.folding import pass_lead_on
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
@@ -39,6 +44,7 @@ from bot.journal.records import (
     OutboxState,
     QueuedCase,
     Reply,
+    SharedAnswer,
     Stage,
 )
 from bot.journal.slack_outbox import REMINDER, waiting
@@ -52,6 +58,7 @@ from bot.journal.tables import (
     slack_outbox,
 )
 from bot.journal.threads import NOT_SENT, open_cases, thread_of
+from bot.limits import Scope
 
 EnqueueJob = Callable[[sql.Connection, int], None]
 """Enqueues a job in the transaction that makes it necessary.
@@ -153,11 +160,13 @@ class Cases:
         enqueue_job: EnqueueJob | None = None,
         version: str = "",
         hold_seconds: float = 0,
+        shared: SharedAnswer | None = None,
     ) -> bool:
         """Store a person's decision and its mail in one commit; return False if somebody was first.
 
         With a `version` the case must still have that version, and nobody else may own it.
-        `reply` is None to close the case without a mail; a mail waits for `hold_seconds`.
+        `reply` is None to close the case without a mail; a mail waits for `hold_seconds`. A
+        `shared` answer is stored for all cases of the cluster; each gets it in its turn.
         """
         try:
             with writing(self._engine) as db:
@@ -167,6 +176,9 @@ class Cases:
                 now = self._now()
                 values = {"action": action, "actor": actor, "decided_at": now}
                 db.execute(decision.insert().values(escalation_id=escalation_id, **values))
+                if shared and row.cluster_id is not None:
+                    due = after(self._clock, hold_seconds)
+                    store_shared_answer(db, self._clock, row.cluster_id, shared, due_at=due)
                 self._update(db, row, state="decided")
                 if reply:
                     key = mail_key(row.id, row.round)
@@ -177,6 +189,31 @@ class Cases:
         except IntegrityError:
             return False
         return True
+
+    def share_answer(self, case_id: int, answer: SharedAnswer, reply: Reply) -> Scope | None:
+        """Give an open case the answer of its cluster in one commit, if it still awaits it.
+
+        Return the scope of the cap that forbids the mail now; None where there is none, also for a
+        case that somebody has taken, that has changed or that was answered before.
+        """
+        with writing(self._engine) as db:
+            row = self._lock(db, case_id)
+            waits = sql.select(escalation.c.id).where(
+                escalation.c.id == case_id, escalation.c.state == "open", escalation.c.owner == "",
+                awaits_shared_answer(),
+            )  # fmt: skip
+            if row is None or row.action or db.execute(waits).first() is None:
+                return None
+            if cap := self._opener.find_exceeded_cap(db, row.message_id):
+                return cap
+            now = self._now()
+            values = {"action": CaseAction.SHARED, "actor": answer.actor, "decided_at": now}
+            db.execute(decision.insert().values(escalation_id=case_id, **values))
+            self._update(db, row, state="decided")
+            self._insert_mail(db, row, mail_key(row.id, row.round), reply)
+            event = f"{CaseAction.SHARED}:{answer.case_id}"
+            append_audit(db, now, answer.actor, event, row.message_id)
+        return None
 
     def read(self, case_id: int) -> Case | None:
         """Return the case with everything that belongs to it, or None when there is none."""
@@ -266,6 +303,7 @@ class Cases:
             if version and version_of(row) != version:
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
+            withdraw_shared_answer(db, case_id)
             due = self._opener.due_at(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
             self._update(db, row, round=row.round + 1, reminders=0, **values)
@@ -291,6 +329,7 @@ class Cases:
             if not db.execute(outbox.delete().where(waits)).rowcount:
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
+            withdraw_shared_answer(db, case_id)
             due = self._opener.due_at(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
             self._update(db, row, reminders=0, **values)

@@ -144,7 +144,7 @@ def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
         this = escalation.c.id == each
         row = db.execute(sql.select(escalation).where(this).with_for_update()).one()
         values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
-        values |= {"sender_key": "", "text_key": ""}
+        values |= {"sender_key": "", "text_key": "", "vector": None}
         if row.state == "open":
             _promote_joined(db, row, records)
             pass_lead_on(db, each)

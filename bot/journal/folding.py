@@ -1,4 +1,4 @@
-"""Folds cases of one sender or one text: of many that are alike, one card stands for the rest.
+"""Folds cases of one sender, text or question: of many alike, one card stands for the rest.
 
 Each case stays in the queue and can be decided by itself; only its card is not posted.
 """
@@ -6,6 +6,7 @@ Each case stays in the queue and can be decided by itself; only its card is not 
 import sqlalchemy as sql
 
 from bot.journal.clock import Clock, after
+from bot.journal.clusters import awaits_shared_answer
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
 from bot.limits import FloodLimits
@@ -19,11 +20,15 @@ FOLDED_COUNT = (
 
 
 def is_folded() -> sql.ColumnElement[bool]:
-    """Return a condition for cases whose card another one stands for, as long as that is open."""
+    """Return a condition for cases whose card another one stands for, as long as that is open.
+
+    Those that are about to get the answer of their cluster need none either.
+    """
     return sql.and_(
         escalation.c.fold_id.is_not(None),
         sql.or_(
             escalation.c.state != "open",
+            awaits_shared_answer(),
             sql.select(_others.c.id)
             .where(_others.c.id == escalation.c.fold_id, _others.c.state == "open")
             .exists(),
@@ -62,8 +67,13 @@ def find_lead(
 
 
 def pass_lead_on(db: sql.Connection, case_id: int) -> None:
-    """Let the oldest open case that was folded into this one stand for the others from now on."""
-    folded = (escalation.c.fold_id == case_id, escalation.c.state == "open")
+    """Let the oldest open case that was folded into this one stand for the others from now on.
+
+    Those that are about to get the answer of their cluster are left out.
+    """
+    folded = (
+        escalation.c.fold_id == case_id, escalation.c.state == "open", ~awaits_shared_answer(),
+    )  # fmt: skip
     heir = db.execute(sql.select(sql.func.min(escalation.c.id)).where(*folded)).scalar()
     if heir is None:
         return

@@ -29,6 +29,7 @@ from bot.journal.audit import append_audit
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.clusters import Clusters
 from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
@@ -43,6 +44,7 @@ from bot.journal.pages import Pages
 from bot.journal.records import (
     Decision,
     MessageState,
+    OpenQuestion,
     ReceivedMessage,
     Reply,
     StoredDecision,
@@ -104,6 +106,7 @@ class Journal:
         self.slack = SlackStore(self.engine, clock)
         self.pages = Pages(self.engine, clock, limits.flood if limits else None)
         self.workers = Workers(self.engine, clock)
+        self.clusters = Clusters(self.engine, clock)
         self.corrections = Corrections(self.engine, clock)
         self.correction_batches = CorrectionBatches(self.engine, clock)
         self.opt_outs = OptOuts(self.engine, clock, self.hasher)
@@ -258,12 +261,14 @@ class Journal:
         draft: str,
         reply: Reply | Callable[[int], Reply] | None,
         capped: Callable[[Scope], Decision] | None = None,
+        question: OpenQuestion | None = None,
     ) -> StoredDecision:
         """Store outcomes, escalation and reply in one commit; a second call changes nothing.
 
         A reply that names its case is given as a function of the number of that case, 0 for none.
         When a cap forbids the automatic reply, the decision that `capped` returns for the scope of
-        that cap is stored instead. `draft` is what a person may approve if a case opens.
+        that cap is stored instead. `draft` is what a person may approve if a case opens; `question`
+        is what is open then, where one question is.
         """
         with writing(self.engine) as db:
             now = self._now()
@@ -277,10 +282,11 @@ class Journal:
             if cap and capped:
                 held_instead = capped(cap)
                 response, reply, draft = held_instead.response, None, held_instead.draft
+                question = None
                 held = message.update().where(message.c.id == message_id)
                 db.execute(held.values(verdict="hold", rule=f"{CAPPED} cap: {cap}"))
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)
-            case_number = self._insert_outcomes(db, message_id, response, draft)
+            case_number = self._insert_outcomes(db, message_id, response, draft, question)
             if reply:
                 made = reply(case_number) if callable(reply) else reply
                 origin = MailOrigin(
@@ -295,7 +301,7 @@ class Journal:
                 self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
             if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
                 self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
-        return StoredDecision(response=response, cap=cap or "")
+        return StoredDecision(response=response, cap=cap or "", case_number=case_number)
 
     def mark_failed(self, message_id: int, fault: str) -> bool:
         """Give a message that cannot be decided to a person; return False if it was decided."""
@@ -392,8 +398,9 @@ class Journal:
         return db.execute(query.where(message.c.id == message_id)).one()
 
     def _insert_outcomes(
-        self, db: sql.Connection, message_id: int, response: Response, draft: str
-    ) -> int:
+        self, db: sql.Connection, message_id: int, response: Response, draft: str,
+        question: OpenQuestion | None,
+    ) -> int:  # fmt: skip
         """Store the outcomes, and the case where one opens; return its number, 0 for none."""
         for place, each in enumerate(response.outcomes):
             db.execute(outcome.insert().values(_outcome(message_id, place, each, response)))
@@ -402,7 +409,7 @@ class Journal:
             first = max(waiting, key=lambda escalation: escalation.priority.urgency)
             return self._opener.open(
                 db, message_id, first.priority, first.reason.value, draft=draft,
-                topic=_topic(waiting), language=response.language,
+                topic=_topic(waiting), language=response.language, question=question,
             )  # fmt: skip
         if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
             # It is answered from the post, and the security team sees what was sent in.

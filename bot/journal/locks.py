@@ -22,6 +22,7 @@ class AdvisoryLock(IntEnum):
     CORRECTIONS = 7_301_445
     LEDGER = 7_301_447
     KEY_MARK = 7_301_448
+    CLUSTERS = 7_301_449
 
 
 def lock_until_commit(db: sql.Connection, lock: AdvisoryLock) -> None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from bot.domain import NEVER_BY_DRAFT, Priority, Response, SenderProof
 
 
@@ -49,11 +52,12 @@ class CaseAction(StrEnum):
     RESOLVED = "resolved"  # closed from Slack, without a mail
     NOT_OURS = "not_ours"  # closed: another team's matter
     ERASED = "erased"  # closed: the person had everything about them erased
+    SHARED = "shared"  # the answer of a person to another case that asks the same goes out
 
     @property
     def sends(self) -> bool:
         """Return whether a mail goes to the user."""
-        return self in (CaseAction.APPROVED, CaseAction.EDITED)
+        return self in (CaseAction.APPROVED, CaseAction.EDITED, CaseAction.SHARED)
 
 
 class Stage(StrEnum):
@@ -116,6 +120,37 @@ class StoredDecision:
     response: Response
     cap: str = ""
     first: bool = True
+    case_number: int = 0  # of the case that was opened or joined; 0 for none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenQuestion:
+    """The meaning of the open question of a message, by which cases that ask the same are found.
+
+    `vector` has length 1. With `is_alone` the question is all that is left of the message for a
+    person, so that an answer to the question settles its case; else the vector only helps to show
+    the case beside others, and a person says whether an answer to them settles it.
+    """
+
+    vector: npt.NDArray[np.float32]
+    is_alone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAnswer:
+    """What a person answers to a case and to all that ask the same.
+
+    It has either a `text` in one `language`, or the ids of the `passages` that each asker gets in
+    the words of the templates of their language.
+    """
+
+    text: str = ""
+    language: str = ""
+    passages: tuple[str, ...] = ()
+    actor: str = ""
+    case_id: int = 0  # in which it was given
+    knowledge: str = ""
+    clusters: tuple[int, ...] = ()  # that get it besides the one of this case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +256,9 @@ class Case:
     attachments: tuple[str, ...] = ()  # the names of attached files
     erased_at: str = ""  # when everything about the person was erased
     outdated: tuple[str, ...] = ()  # passages that changed since the sender was told otherwise
+    cluster: int | None = None  # the first of the cases that ask the same
+    alike: int = 0  # how many other open cases ask the same
+    alike_lately: int = 0  # of those, how many came in the last hour
 
     @property
     def open(self) -> bool:

@@ -16,6 +16,7 @@ from bot.journal.engine import reading, writing
 from bot.journal.records import MessageState, OutboxState
 from bot.journal.slack_records import SlackEventState, SlackPostState
 from bot.journal.tables import (
+    cluster_answer,
     conversation,
     escalation,
     message,
@@ -77,12 +78,15 @@ class Retention:
         card = sql.select(slack_card.c.id).where(slack_card.c.escalation_id == escalation.c.id)
         query = sql.select(escalation.c.id).where(
             escalation.c.opened_at < self._before(days), escalation.c.state != "open",
-            sql.or_(escalation.c.draft != "", card.exists()),
+            sql.or_(escalation.c.draft != "", escalation.c.vector.is_not(None), card.exists()),
         )  # fmt: skip
         with writing(self._engine) as db:
             ids = self._batch(db, query.order_by(escalation.c.id))
-            blank = dict.fromkeys(("draft", "sender_key", "text_key"), "")
+            blank: dict[str, Any] = dict.fromkeys(("draft", "sender_key", "text_key"), "")
+            blank["vector"] = None
             db.execute(escalation.update().where(escalation.c.id.in_(ids)).values(**blank))
+            old = cluster_answer.c.given_at < self._before(days)
+            db.execute(cluster_answer.delete().where(old))
             db.execute(slack_card.delete().where(slack_card.c.escalation_id.in_(ids)))
             db.execute(slack_outbox.delete().where(slack_outbox.c.case_id.in_(ids)))
         return len(ids)

@@ -1,9 +1,30 @@
 """Defines the tables of the desk; they hold ids and masked text only."""
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sql
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.types import TypeDecorator
+from typing_extensions import override
 
 TABLES = MetaData()
+
+
+class HalfFloats(TypeDecorator[npt.NDArray[np.float32]]):
+    """Stores a vector in half precision, two bytes a number; it holds no text of anybody."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: npt.NDArray[np.float32] | None, dialect: Any) -> Any:
+        return None if value is None else np.asarray(value, "<f2").tobytes()
+
+    @override
+    def process_result_value(self, value: Any, dialect: Any) -> npt.NDArray[np.float32] | None:
+        return None if value is None else np.frombuffer(value, "<f2").astype(np.float32)
 
 
 def _id() -> Column[int]:
@@ -90,6 +111,21 @@ escalation = Table(
     Index("escalation_age", "state", "opened_at"),
     _text("topic"),  # the id of the passage that is nearest to what was asked
     _text("language"),  # in which the user wrote
+    Column("vector", HalfFloats),  # the meaning of its one open question, where it has one
+    Column("cluster_id", Integer, index=True),  # the first of the cases that ask the same
+)  # fmt: skip
+# What a person wrote to all cases of a cluster: their own words in one language, or passages.
+cluster_answer = Table(
+    "cluster_answer", TABLES, _id(),
+    Column("cluster_id", Integer, nullable=False, unique=True),
+    Column("case_id", ForeignKey("escalation.id"), nullable=False, index=True),
+    Column("actor", String, nullable=False),
+    Column("given_at", String, nullable=False),
+    Column("due_at", String, nullable=False),  # until then it can be taken back
+    Column("knowledge", String, nullable=False),
+    Column("language", String, nullable=False),  # of the text; empty for passages
+    Column("text", String, nullable=False),
+    Column("passages", String, nullable=False),
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),

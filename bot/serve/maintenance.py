@@ -73,7 +73,7 @@ class Maintenance:
         # A failed heartbeat is repeated soon, for a worker silent for the lease counts as dead.
         beat, send = self.intervals.beat, self.intervals.send
         self.supervisor.start("heartbeat", self._maintain, pause=beat, unit=beat, backoff=(1,))
-        self.supervisor.start("sending", self.desk.deliver, pause=send, unit=send)
+        self.supervisor.start("sending", self._send, pause=send, unit=send)
 
     def stop(self) -> None:
         """Stop both threads after what they are doing now."""
@@ -141,6 +141,11 @@ class Maintenance:
             ("taking texts out of old rows", self._apply_retention),
         ):
             self.supervisor.attempt(name, task)
+
+    def _send(self) -> None:
+        """Share answers with cases that ask the same, then deliver every mail that is due."""
+        self.app.sharing.share_waiting()
+        self.desk.deliver()
 
     def _cancel_stuck_jobs(self) -> None:
         if released := self.jobs.cancel_stuck(self.intervals.lease):

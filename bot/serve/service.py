@@ -381,6 +381,8 @@ class Service:
         self.on_checkpoint(Checkpoint.DECIDED)
         if not decided.first:
             return
+        if decided.case_number:
+            self.app.sharing.share(decided.case_number)
         stored = self.journal.read_message(message_id)
         self.metrics.count_response(decided.response)
         if decided.cap:

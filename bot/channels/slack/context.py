@@ -16,9 +16,11 @@ from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.recalls import RecallPosts
 from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
+from bot.channels.slack.views.modals import others_ask
 from bot.channels.staff_texts import StaffTexts
 from bot.desk import Desk
 from bot.errors import DeliveryError
+from bot.journal import Case
 from bot.journal.slack_records import SlackEvent
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Payload = Mapping[str, Any]
+MAX_WORDINGS = 5  # of others that ask the same, in the window to answer all of them
+MAX_ALIKE = 50  # clusters of nearly the same question that can be chosen there
 # The kinds of events that happen in a channel where others may read along.
 CHANNEL_EVENTS = frozenset({"click", "command", "shortcut"})
 
@@ -72,6 +76,14 @@ class HandlerContext:
             return ""
         why = self.channel_permissions.objection(channel)
         return why and f"I do not speak in this channel: {why}. Use a private one, or write to me"
+
+    def others_asking(self, case: Case) -> list[dict[str, Any]]:
+        """Return blocks that show who else asks what a case asks, or nearly that."""
+        clusters = self.desk.journal.clusters
+        return others_ask(
+            clusters.list_wordings(case.id, limit=MAX_WORDINGS),
+            clusters.list_alike(case.id, limit=MAX_ALIKE),
+        )
 
     def refuse(self, payload: Payload, why: str) -> None:
         """Tell a person why they may not do this; nothing is recorded."""

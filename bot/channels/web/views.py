@@ -68,6 +68,7 @@ YOU_DID = {
     CaseAction.DISMISSED: "You closed it without a mail",
     CaseAction.RESOLVED: "You closed it without a mail",
     CaseAction.NOT_OURS: "You closed it as another team's",
+    CaseAction.SHARED: "You answered it with your answer to a case that asks the same",
 }
 PERSON_STEPS = {"claimed": "took the case.", "viewed": "looked at all of it."}
 FOR_A_PERSON = "for a person"

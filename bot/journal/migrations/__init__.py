@@ -11,7 +11,7 @@ from bot.journal.locks import AdvisoryLock, lock_until_commit
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-HEAD = "0012"
+HEAD = "0013"
 
 
 def upgrade(engine: "Engine") -> None:

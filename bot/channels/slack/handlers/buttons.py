@@ -196,7 +196,7 @@ class ButtonHandler:
                 self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
             case "assign" | "snippet" | "several" | "merge":
                 self._open_act(action, case, payload)
-            case "edit" | "details" | "snooze" | "review":
+            case "edit" | "all" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)
             case "show":
                 self.store.append_audit(actor(payload), f"viewed:{case.id}", case.message_id)
@@ -306,7 +306,10 @@ class ButtonHandler:
         draft = case.draft if case.can_approve else ""
         text = DETAILS if action == "details" else draft
         later = self.store.list_follow_ups(case.message_id)
-        self._open_modal(payload, modals.edit_reply(case, kind=action, text=text, later=later))
+        news = self.context.others_asking(case) if action == "all" else []
+        self._open_modal(
+            payload, modals.edit_reply(case, kind=action, text=text, later=later, news=news)
+        )
 
     def _open_modal(self, payload: Payload, view: modals.View) -> None:
         try:

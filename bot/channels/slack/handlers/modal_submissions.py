@@ -77,11 +77,17 @@ class ModalHandler:
         read = modals.is_ticked(dict(view)) and remembered.get("warned") == digest_remarks(remarks)
         if remarks and not read:
             later = self.store.list_follow_ups(case.message_id)
+            news = self.context.others_asking(case) if kind == ReplyKind.ALL else []
             return _next(
-                modals.edit_reply(case, kind=kind, text=text, later=later, warnings=remarks)
+                modals.edit_reply(
+                    case, kind=kind, text=text, later=later, warnings=remarks, news=news
+                )
             )
         text_id = self.store.store_text(text)
-        return _next(modals.confirm_sending(case, kind=kind, text=text, text_id=text_id))
+        alike = modals.read_choices(dict(view), "alike")
+        return _next(
+            modals.confirm_sending(case, kind=kind, text=text, text_id=text_id, alike=alike)
+        )
 
     def _send(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, kept = (
@@ -94,7 +100,10 @@ class ModalHandler:
         version = str(remembered.get("v"))
         try:
             kind = ReplyKind(str(remembered.get("kind")))
-            done = self.context.actions.send(case, kind, actor=me, text=text, version=version)
+            done = self.context.actions.send(
+                case, kind, actor=me, text=text, version=version,
+                clusters=[int(each) for each in remembered.get("alike") or ()],
+            )  # fmt: skip
         except (InputError, BlockedError):
             done = False
         if done:

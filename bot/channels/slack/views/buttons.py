@@ -28,7 +28,8 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
     """Yield the buttons of an open case; `green` says that *Approve* is the first choice."""
     value, style = f"{case.id}:{case.version}", "primary" if green else ""
     approve = [_approve(case, offer, value, style)] if offer else []
-    yield b.button_row("decide", [*approve, *_writing(value)])
+    to_all = [b.button(f"Answer all {case.alike + 1}", "all", value)] if case.alike else []
+    yield b.button_row("decide", [*approve, *to_all, *_writing(value)])
     handling = [_take(case, green=not green), *_handling(value)]
     yield b.button_row("handle", [*_undo(case, value), *handling])
 

@@ -152,11 +152,18 @@ class Cards:
             lines.append(
                 f"✉️ *They wrote {mails}*, last {b.relative_time(case.later_at)}: see the thread."
             )
-        if case.folded:
+        if case.open and case.alike:
+            people = "person asks" if case.alike == 1 else "people ask"
+            lines.append(
+                f"👥 *{case.alike} more {people} the same*, {case.alike_lately} of them in the "
+                f"last hour. *Answer all {case.alike + 1}* answers each of them once."
+            )
+        if case.folded > case.alike:
             cases = "case" if case.folded == 1 else "cases"
             lines.append(
-                f"🗂 *{case.folded} more {cases} like this*, of the same sender or with the same "
-                "text, without cards of their own: `/incident queue` lists them."
+                f"🗂 *{case.folded} more {cases} like this*, of the same sender, with the same text "
+                "or about nearly the same, without cards of their own: `/incident queue` lists "
+                "them."
             )
         if case.delivery:
             lines.append(f"{self._mail(case)}")

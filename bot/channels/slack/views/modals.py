@@ -4,15 +4,18 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.channels.case_actions import digest_remarks
-from bot.channels.slack.mrkdwn import mask_address, split_text, truncate
+from bot.channels.case_actions import ReplyKind, digest_remarks
+from bot.channels.slack.mrkdwn import defang, mask_address, split_text, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import mention, proof_lines
 from bot.journal import Case
+from bot.journal.clusters import AskedQuestion
 from bot.journal.slack_records import FollowUpMessage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest
+MAX_WORDING = 300  # characters of another wording of a question
+MAX_OPTION = 70  # characters of an option in a menu; Slack allows 75
 MAX_FOLLOW_UPS = 3  # later mails above the reply, the newest
 View = dict[str, Any]
 
@@ -36,9 +39,7 @@ def edit_reply(
     blocks: list[Block] = [
         *news,
         *(b.list_warnings(warnings) if warnings else ()),
-        b.plain_small_print(
-            f"Goes to {mask_address(case.sender)}. Nothing is sent before the next step."
-        ),
+        b.plain_small_print(f"{_goes_to(case, kind)} Nothing is sent before the next step."),
         *proof_lines(case.proof),
         b.markdown("*They write:*"),
         b.quote(case.text, MAX_QUESTION_CHARACTERS),
@@ -57,6 +58,32 @@ def edit_reply(
     return build_modal("edit", title, blocks, metadata, submit="Next: check")
 
 
+def others_ask(wordings: Sequence[str], alike: Sequence[AskedQuestion]) -> list[Block]:
+    """Return blocks that show how others ask the same, and let one add who asks nearly that."""
+    blocks: list[Block] = []
+    if wordings:
+        blocks = [b.markdown("*Others ask so:*"), *(b.quote(w, MAX_WORDING) for w in wordings)]
+    options = [
+        (str(each.cluster), truncate(f"{each.count}: {defang(each.text)}", MAX_OPTION))
+        for each in alike
+    ]
+    if options:
+        label = "These ask something near it. Choose those whom this answers too"
+        blocks.append(b.menu("alike", label, options, several=True) | {"optional": True})
+    return blocks
+
+
+def _goes_to(case: Case, kind: str) -> str:
+    to = mask_address(case.sender)
+    if kind != ReplyKind.ALL:
+        return f"Goes to {to}."
+    return (
+        f"Goes to {to} and to {case.alike} more people who ask the same, each in a mail of their "
+        "own, and later to whoever asks it again. An unchanged draft goes to each in their "
+        "language; your own words go only to those who write in the language of this case."
+    )
+
+
 def follow_up_blocks(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
     """Yield the newest later mails of a case as blocks."""
     if len(later) > MAX_FOLLOW_UPS:
@@ -69,18 +96,24 @@ def follow_up_blocks(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
         yield b.quote(each.text, MAX_QUESTION_CHARACTERS)
 
 
-def confirm_sending(case: Case, *, kind: str, text: str, text_id: int) -> View:
+def confirm_sending(
+    case: Case, *, kind: str, text: str, text_id: int, alike: Sequence[str] = ()
+) -> View:
     """Return the modal for the last check: the recipient and every word of the mail."""
+    to_all = kind == ReplyKind.ALL
+    others = f" and {case.alike} more people, and whoever asks the same later" if to_all else ""
     blocks = [
         b.markdown(
-            "*Send now* sends this as one mail. Read it once more: until it leaves, a few seconds "
-            "later, *Undo* on the card takes it back, and then nobody can."
+            f"*Send now* sends this as one mail{' to each' * to_all}. Read it once more: until it "
+            "leaves, a few seconds later, *Undo* on the card takes it back, and then nobody can."
         ),
-        b.plain_small_print(f"To: {case.sender}"),
+        b.plain_small_print(f"To: {case.sender}{others}"),
         *proof_lines(case.proof),
         *b.preformatted_all(text),
     ]
-    metadata = {"case": case.id, "v": case.version, "kind": kind, "text": text_id}
+    metadata = {
+        "case": case.id, "v": case.version, "kind": kind, "text": text_id, "alike": list(alike),
+    }  # fmt: skip
     return build_modal("send", f"Case {case.id}: send?", blocks, metadata, submit="Send now")
 
 

@@ -1,0 +1,27 @@
+"""Adds what cases that ask the same are found by, and the answers that people gave to them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    op.add_column("escalation", sa.Column("vector", sa.LargeBinary))
+    op.add_column("escalation", sa.Column("cluster_id", sa.Integer))
+    op.create_index("ix_escalation_cluster_id", "escalation", ["cluster_id"])
+    op.create_table(
+        "cluster_answer",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("cluster_id", sa.Integer, nullable=False, unique=True),
+        sa.Column("case_id", sa.Integer, sa.ForeignKey("escalation.id"), nullable=False),
+        sa.Column("actor", sa.String, nullable=False),
+        sa.Column("given_at", sa.String, nullable=False),
+        sa.Column("due_at", sa.String, nullable=False),
+        sa.Column("knowledge", sa.String, nullable=False),
+        sa.Column("language", sa.String, nullable=False),
+        sa.Column("text", sa.String, nullable=False),
+        sa.Column("passages", sa.String, nullable=False),
+    )
+    op.create_index("ix_cluster_answer_case_id", "cluster_answer", ["case_id"])

@@ -1,0 +1,110 @@
+"""Gives cases the answer that a person gave to another case that asks the same, each once.
+
+The answer is stored with the decision of that person; what remains is done from the journal alone,
+a few cases at a time, and can be repeated after a crash at any point.
+"""
+
+import logging
+
+from bot.answering.reply import compose_reply
+from bot.answering.signature import sign_draft
+from bot.desk import STALE_DRAFT, Desk
+from bot.domain import Answer, AnswerReason, Response
+from bot.errors import BlockedError
+from bot.journal import Case, Reply, SharedAnswer
+from bot.limits import Scope
+
+log = logging.getLogger(__name__)
+MOST_AT_ONCE = 100  # cases that are looked at in one go
+# Caps that hold up everybody, or everybody of one domain, for a while. The others say that one
+# person gets too much: then somebody looks at the case.
+PASSING_CAPS = frozenset({Scope.ALL, Scope.DOMAIN})
+
+
+class AnswerSharing:
+    """Shares the answers of one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.clusters = desk.journal.clusters
+        self.cases = desk.journal.cases
+        self._beyond = 0  # the last case that was looked at; the next ones are those beyond it
+
+    def share_waiting(self, *, limit: int = MOST_AT_ONCE) -> int:
+        """Give waiting cases the answers to their questions; return how many were looked at."""
+        waiting = self.clusters.list_waiting(limit=limit, beyond=self._beyond)
+        for case_id in waiting:
+            if self.share(case_id) is Scope.ALL:
+                break
+            self._beyond = case_id
+        if len(waiting) < limit:
+            self._beyond = 0
+        return len(waiting)
+
+    def share(self, case_id: int) -> Scope | None:
+        """Give a case the answer to its question, if there is one and nothing speaks against it.
+
+        A case for which it does not fit leaves its cluster, so that a person reads it. Return the
+        cap that forbids a mail for now; it is tried again later.
+        """
+        if not (answer := self.clusters.find_answer(case_id)):
+            return None
+        case = self.cases.read(case_id)
+        if case is None or not case.open:
+            return None
+        if not _agrees(answer, case):
+            self.clusters.leave(case_id, "another passage is nearer")
+            return None
+        try:
+            reply = self._compose(answer, case)
+        except BlockedError:
+            self.clusters.leave(case_id, "the answer was stopped")
+            return None
+        cap = self.cases.share_answer(case_id, answer, reply)
+        if cap and cap not in PASSING_CAPS:
+            self.clusters.leave(case_id, f"cap {cap}")
+            return None
+        if cap is None:
+            log.info("an answer was shared", extra={"case_id": case_id, "of_case": answer.case_id})
+        return cap
+
+    def _compose(self, answer: SharedAnswer, case: Case) -> Reply:
+        text = self._draft(answer, case) if answer.passages else answer.text
+        stored = self.desk.journal.read_message(case.message_id)
+        turn = "person" + (f":{case.round}" if case.round else "")
+        return self.desk.compose_personal(stored, text, turn=turn)
+
+    def _draft(self, answer: SharedAnswer, case: Case) -> str:
+        """Return the approved passages in the templates of the asker's language.
+
+        BlockedError where the post has changed since, or the outbound check stops it.
+        """
+        knowledge = self.desk.knowledge
+        if answer.knowledge != knowledge.version:
+            raise BlockedError(STALE_DRAFT)
+        passages = self.desk.responder.complete([knowledge.passages[p] for p in answer.passages])
+        outcome = Answer(
+            question="", reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
+            candidates=passages,
+        )  # fmt: skip
+        response = Response(
+            outcomes=(outcome,), language=case.language, knowledge=knowledge.version
+        )
+        text = compose_reply(response, knowledge)
+        if not self.desk.outbound.check(text).allowed:
+            raise BlockedError(STALE_DRAFT)
+        templates = knowledge.templates
+        footer = templates.get(case.language, templates["en"]).footer
+        return sign_draft(text, footer, case.language)
+
+
+def _agrees(answer: SharedAnswer, case: Case) -> bool:
+    """Return whether the desk's own reading of a case speaks for the answer to the others.
+
+    Of approved passages, the first is among those that the desk finds nearest to this question.
+    Whether a person's own words fit it cannot tell: that rests on the likeness of the questions.
+    """
+    if not answer.passages:
+        return True
+    asked = (question for question in case.questions if question.kind == "escalation")
+    return any(answer.passages[0] in question.passages for question in asked)
