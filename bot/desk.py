@@ -17,6 +17,7 @@ import numpy as np
 
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
+from bot.answering.reuse import ReusedDecisions
 from bot.answering.signature import sign_draft, without_signature
 from bot.corpus import Knowledge
 from bot.domain import (
@@ -142,6 +143,7 @@ class Desk:
     ) -> None:
         self.knowledge = knowledge
         self.responder = responder
+        self.decisions = ReusedDecisions()
         self.journal = journal
         self.outbound = outbound
         self.compose = compose
@@ -163,7 +165,9 @@ class Desk:
         """Decide a stored message and commit outcomes, reply and escalation together."""
         stored = self.journal.read_message(message_id)
         message = self._to_message(message_id, stored)
-        response = self._without_second_sending(self.responder.respond(message), message)
+        response = self._without_second_sending(
+            self.decisions.respond(message, self.responder), message
+        )
         draft = self._compose_draft(response)
         self.on_checkpoint(Checkpoint.RESPONDED)
         for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
@@ -473,7 +477,8 @@ class Desk:
         self, stored: ReceivedMessage, message: Message, response: Response
     ) -> OpenQuestion | None:
         """Return the question by which the case of a message is found beside others that ask it."""
-        if stored.headers.get("attachments"):
+        is_open = any(isinstance(outcome, Escalation) for outcome in response.outcomes)
+        if stored.headers.get("attachments") or not is_open:
             return None
         lone = self.responder.find_lone_question(message, response)
         if lone is None or self.responder.request_reader is None:

@@ -139,12 +139,17 @@ class Responder:
 
         None where there is none, or where no encoder can be had to compare it by.
         """
-        if not self.request_reader or not any(isinstance(o, Escalation) for o in response.outcomes):
+        if not self.request_reader:
             return None
         own = clean_message(self.knowledge.own_words.without(message.text)).own
         return find_lone_question(
             message, own, response.outcomes, self._read_requests(message, own)
         )
+
+    @property
+    def asks_model(self) -> bool:
+        """Return whether a language model has a say, which may not say the same twice."""
+        return self.asking is not None
 
     @property
     def believed(self) -> bool:

@@ -1,0 +1,90 @@
+"""Decides a question that is asked in the same words again only once.
+
+A decision depends on the message alone: on its text, its subject, its channel, what was masked,
+what it encloses and what was said before. So a decision is reused only for a message that begins a
+conversation and in which nothing was masked or enclosed, with the same subject and text. One reader
+serves one version of the knowledge, and what is kept here lives no longer than it.
+"""
+
+import hashlib
+import threading
+import time
+import unicodedata
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Protocol
+
+from bot.domain import Message, Response
+
+MOST_KEPT = 4096  # decisions
+KEEP_SECONDS = 3600.0  # a surge repeats itself sooner; and no text stays in memory for long
+# Marks that keyboards and mail programs write in several ways.
+SAME_MARKS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
+
+
+class Reader(Protocol):
+    """Decides messages; the same message always in the same way, unless it `asks_model`."""
+
+    @property
+    def asks_model(self) -> bool: ...
+
+    def respond(self, message: Message) -> Response: ...
+
+
+class ReusedDecisions:
+    """The decisions of one reader that were made lately, by what they depend on."""
+
+    def __init__(self) -> None:
+        self._reader: Reader | None = None
+        self._kept: OrderedDict[bytes, tuple[float, Response]] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def respond(self, message: Message, reader: Reader) -> Response:
+        """Return the reader's decision on a message, made now or for the same words before."""
+        began = time.monotonic()
+        self._forget_others(reader)
+        key = b"" if reader.asks_model else decision_key(message)
+        if key and (kept := self._find(key, began)):
+            return replace(kept, milliseconds=(time.monotonic() - began) * 1000)
+        response = reader.respond(message)
+        if key:
+            self._keep(key, began, response)
+        return response
+
+    def _forget_others(self, reader: Reader) -> None:
+        with self._turn:
+            if self._reader is not reader:
+                self._reader = reader
+                self._kept.clear()
+
+    def _find(self, key: bytes, now: float) -> Response | None:
+        with self._turn:
+            made, response = self._kept.get(key, (0.0, None))
+            return response if response and now - made < KEEP_SECONDS else None
+
+    def _keep(self, key: bytes, now: float, response: Response) -> None:
+        with self._turn:
+            self._kept[key] = now, response
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST_KEPT or self._oldest() < now - KEEP_SECONDS:
+                self._kept.popitem(last=False)
+
+    def _oldest(self) -> float:
+        return next(iter(self._kept.values()))[0]
+
+
+def decision_key(message: Message) -> bytes:
+    """Return a hash of what the decision on a message depends on; empty for one made by itself.
+
+    Texts count as the same that differ in white space at the ends of lines, in empty lines, in the
+    form of quotation marks and dashes, or in capitals.
+    """
+    if message.history or message.redactions or message.shown:
+        return b""
+    parts = (message.channel.value, _plain(message.subject), _plain(message.text))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+
+
+def _plain(text: str) -> str:
+    lines = unicodedata.normalize("NFC", text).translate(SAME_MARKS).casefold().splitlines()
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
