@@ -39,25 +39,14 @@ GROWTH = (1, 10, 100)
 
 def bench(argv: Sequence[str]) -> int:
     """Print times and ratios; `--questions N` takes the first N English ones."""
-    parser = argparse.ArgumentParser(prog="python -m evals bench")
-    parser.add_argument("--questions", type=int, default=150)
-    parser.add_argument(
-        "--grow", action="store_true", help="also with 10 and 100 times the records"
-    )
-    parser.add_argument(
-        "--mail", type=int, metavar="N", help="only the running desk: N mails, and a full journal"
-    )
-    parser.add_argument(
-        "--surge", type=int, metavar="N", help="only what N mails in an hour cost people"
-    )
-    arguments = parser.parse_args(argv)
+    arguments = _parser().parse_args(argv)
     app = App(read_settings(), _say)
-    if arguments.surge:
-        bench_surge(app, count=arguments.surge)
-        return 0
     texts = [c.text for c in load_cases(CASES) if c.lang == "en" and len(c.text.split()) < 30]
-    if arguments.mail:
-        bench_mail(app, texts, mails=arguments.mail)
+    if arguments.surge or arguments.mail:
+        if arguments.surge:
+            bench_surge(app, count=arguments.surge)
+        else:
+            bench_mail(app, texts, mails=arguments.mail)
         return 0
     texts = texts[: arguments.questions]
     desk = _decision(app, app.responder)
@@ -73,6 +62,21 @@ def bench(argv: Sequence[str]) -> int:
     if arguments.grow:
         _grow(app, texts)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evals bench")
+    parser.add_argument("--questions", type=int, default=150)
+    parser.add_argument(
+        "--grow", action="store_true", help="also with 10 and 100 times the records"
+    )
+    parser.add_argument(
+        "--mail", type=int, metavar="N", help="only the running desk: N mails, and a full journal"
+    )
+    parser.add_argument(
+        "--surge", type=int, metavar="N", help="only what N mails in an hour cost people"
+    )
+    return parser
 
 
 def stock_chain(app: App, folder: Path) -> Runnable[str, str]:

@@ -37,6 +37,7 @@ GREETINGS = (
     "{}\n\nBest regards\nKim",
     "Dear all,\n{}",
 )
+SEED = 1  # of which mails come in which order
 SUBJECT = "Question about the incident"
 MARK = re.compile(r"answer to (\w+)")
 
@@ -180,10 +181,8 @@ class Surge:
         return result
 
 
-def run_surge(app: App, answered: Sequence[str], *, count: int, seed: int = 1) -> SurgeResult:
-    """Take `count` mails in two halves; after each a person answers all cards."""
-    surge = Surge(app)
-    mails = draw_mails(answered, count=count, seed=seed)
+def run_surge(surge: Surge, mails: Sequence[SurgeMail]) -> SurgeResult:
+    """Take the mails in two halves; after each a person answers all cards."""
     began = time.monotonic()
     half = len(mails) // 2
     for part in (mails[:half], mails[half:]):
@@ -210,7 +209,8 @@ def answered_questions(app: App, most: int = ANSWERED) -> list[str]:
 def bench_surge(app: App, *, count: int) -> None:
     """Print what a surge of `count` mails costs people."""
     with tempfile.TemporaryDirectory() as folder:
-        result = run_surge(twin(app, Path(folder) / "surge"), answered_questions(app), count=count)
+        mails = draw_mails(answered_questions(app), count=count, seed=SEED)
+        result = run_surge(Surge(twin(app, Path(folder) / "surge")), mails)
     print(
         f"{result.mails} mails, {result.waiting} to a person: {len(result.cards)} cards, "
         f"{result.approvals} approvals, {result.together / max(1, result.waiting):.1%} beside "
