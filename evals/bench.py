@@ -28,6 +28,7 @@ from bot.app import App
 from bot.corpus.records import Record
 from bot.domain import Message
 from bot.settings import read_settings
+from evals.bench_cost import bench_cost
 from evals.bench_mail import bench_mail
 from evals.bench_surge import bench_surge
 from evals.measuring.schema import CASES, load_cases
@@ -46,6 +47,7 @@ def bench(argv: Sequence[str]) -> int:
         if arguments.surge:
             bench_surge(app, count=arguments.surge)
         else:
+            bench_cost(app, texts, mails=arguments.mail)
             bench_mail(app, texts, mails=arguments.mail)
         return 0
     texts = texts[: arguments.questions]

@@ -28,6 +28,7 @@ from bot.journal.tables import (
 )
 
 DAY_SECONDS = 86_400
+CLOSED = ("decided", JOINED)  # the states of cases in which nothing is left to do
 BATCH = 500  # rows that one transaction changes, so that nobody waits for long
 UNFINISHED_MAILS = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
 
@@ -77,11 +78,11 @@ class Retention:
         """
         card = sql.select(slack_card.c.id).where(slack_card.c.escalation_id == escalation.c.id)
         query = sql.select(escalation.c.id).where(
-            escalation.c.opened_at < self._before(days), escalation.c.state != "open",
+            escalation.c.opened_at < self._before(days), escalation.c.state.in_(CLOSED),
             sql.or_(escalation.c.draft != "", escalation.c.vector.is_not(None), card.exists()),
         )  # fmt: skip
         with writing(self._engine) as db:
-            ids = self._batch(db, query.order_by(escalation.c.id))
+            ids = self._batch(db, query)
             blank: dict[str, Any] = dict.fromkeys(("draft", "sender_key", "text_key"), "")
             blank["vector"] = None
             db.execute(escalation.update().where(escalation.c.id.in_(ids)).values(**blank))

@@ -114,10 +114,11 @@ class SlackStore(SlackOutbox):
             db.execute(slack_event.update().where(this).values(attempts=tried, state=state))
         return bool(tried < MAX_ATTEMPTS)
 
-    def read_cards(self) -> dict[int, SlackCard]:
-        """Return every card by the id of its case."""
+    def read_cards(self, *, since: int = 0) -> dict[int, SlackCard]:
+        """Return every card by the id of its case, of cases with this id or a larger one."""
+        query = sql.select(slack_card).where(slack_card.c.escalation_id >= since)
         with reading(self._engine) as db:
-            rows = db.execute(sql.select(slack_card)).all()
+            rows = db.execute(query).all()
         return {row.escalation_id: card_of(row) for row in rows}
 
     def read_card(self, case_id: int) -> SlackCard | None:

@@ -37,13 +37,16 @@ def read_statistics(engine: Engine, clock: Clock) -> DailyStatistics:
     since = stamp(clock().replace(hour=0, minute=0, second=0, microsecond=0))
     came = message.c.received_at >= since
     count = sql.select(sql.func.count())
-    answered = count.select_from(outbox.join(message, message.c.id == outbox.c.message_id))
+    # Read from the messages of today on: joined, a database may begin with every mail ever sent.
+    answered = count.select_from(outbox).where(
+        outbox.c.message_id.in_(sql.select(message.c.id).where(came)), outbox.c.automatic
+    )
     sent, lost = outbox.c.state == OutboxState.SENT, [OutboxState.FAILED, OutboxState.BOUNCED]
     late = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.attempts > 0)
     gone = sql.and_(outbox.c.state.in_(lost), outbox.c.changed_at >= since)
     asked = {
         "messages": count.select_from(message).where(came),
-        "answered": answered.where(came, outbox.c.automatic),
+        "answered": answered,
         "decided": count.select_from(decision).where(decision.c.decided_at >= since),
         "open": count.select_from(escalation).where(escalation.c.state == "open"),
         "last_in": sql.select(sql.func.coalesce(sql.func.max(message.c.received_at), "")),

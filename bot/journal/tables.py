@@ -65,6 +65,11 @@ message = Table(
     _text("proof"),  # what is known of whether the sender is who it says
     _text("erased_at"),  # when the person had everything about them erased
     Index("message_order", "conversation_id", "seq", unique=True),
+    Index("message_received", "received_at"),
+)  # fmt: skip
+Index(
+    "message_erased", message.c.erased_at,
+    sqlite_where=message.c.erased_at != "", postgresql_where=message.c.erased_at != "",
 )  # fmt: skip
 # What retention looks for: rows that still hold what they say of a person.
 Index(
@@ -109,10 +114,13 @@ escalation = Table(
     Column("page_held_at", String, nullable=False, server_default="", index=True),
     Index("escalation_queue", "state", "rank", "opened_at", "id"),
     Index("escalation_age", "state", "opened_at"),
+    Index("escalation_touched", "state", "touched_at"),
     _text("topic"),  # the id of the passage that is nearest to what was asked
     _text("language"),  # in which the user wrote
     Column("vector", HalfFloats),  # the meaning of its one open question, where it has one
     Column("cluster_id", Integer, index=True),  # the first of the cases that ask the same
+    Index("escalation_topic", "state", "topic"),
+    Index("escalation_language", "state", "language"),
 )  # fmt: skip
 # What a person wrote to all cases of a cluster: their own words in one language, or passages.
 cluster_answer = Table(
@@ -133,6 +141,7 @@ decision = Table(
     Column("action", String, nullable=False),
     Column("actor", String, nullable=False),
     Column("decided_at", String, nullable=False),
+    Index("decision_age", "decided_at"),
 )  # fmt: skip
 outbox = Table(
     "outbox", TABLES, _id(),
@@ -182,6 +191,7 @@ audit = Table(
     Column("actor", String, nullable=False),
     Column("event", String, nullable=False),
     Column("message_id", Integer),
+    Index("audit_event", "event", "at"),
 )  # fmt: skip
 worker = Table(
     "worker", TABLES,
@@ -209,6 +219,7 @@ slack_event = Table(
     _text("result"),
     _text("received_at"),
     Index("slack_event_waiting", "state", "lane"),
+    Index("slack_event_age", "received_at"),
 )  # fmt: skip
 slack_card = Table(
     "slack_card", TABLES, _id(),
@@ -222,7 +233,7 @@ slack_outbox = Table(
     "slack_outbox", TABLES, _id(),
     Column("dedupe_key", String, nullable=False, unique=True),
     Column("channel", String, nullable=False),
-    Column("case_id", Integer),
+    Column("case_id", Integer, index=True),
     Column("method", String, nullable=False),
     Column("payload", String, nullable=False),
     Column("state", String, nullable=False, index=True),

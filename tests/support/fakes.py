@@ -74,6 +74,8 @@ class VerbatimJudge:
 class Obeying:
     """An engine that gives every attacker what they ask for, in their own words."""
 
+    asks_model = False
+
     def __init__(self, inner: Responder) -> None:
         self.inner = inner
 

@@ -58,8 +58,8 @@ class CardSync:
 
         CardError when a card could not be drawn, after all the others were.
         """
-        known = self.store.read_cards()
         wanted = self.journal.cases.read_stamps(days=self.texts.keep_days)
+        known = self.store.read_cards(since=min(wanted, default=0))
         changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
         broken = ""
         for case_id in changed[:MAX_DRAWN_AT_ONCE]:

@@ -1,13 +1,29 @@
-"""Adds what cases that ask the same are found by, and the answers that people gave to them."""
+"""Adds what cases that ask the same are found by, and indexes for what would read whole tables."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
 down_revision = "0012"
+INDEXES = {
+    "message_received": ("message", "received_at"),
+    "decision_age": ("decision", "decided_at"),
+    "audit_event": ("audit", "event", "at"),
+    "escalation_touched": ("escalation", "state", "touched_at"),
+    "escalation_topic": ("escalation", "state", "topic"),
+    "escalation_language": ("escalation", "state", "language"),
+    "ix_slack_outbox_case_id": ("slack_outbox", "case_id"),
+    "slack_event_age": ("slack_event", "received_at"),
+}
 
 
 def upgrade() -> None:
+    for name, (table, *columns) in INDEXES.items():
+        op.create_index(name, table, columns)
+    erased = sa.text("erased_at != ''")
+    op.create_index(
+        "message_erased", "message", ["erased_at"], sqlite_where=erased, postgresql_where=erased
+    )
     op.add_column("escalation", sa.Column("vector", sa.LargeBinary))
     op.add_column("escalation", sa.Column("cluster_id", sa.Integer))
     op.create_index("ix_escalation_cluster_id", "escalation", ["cluster_id"])
