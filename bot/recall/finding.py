@@ -1,8 +1,8 @@
 """Finds who was told what the post no longer says, and composes the mails that correct it.
 
 A sent answer is outdated when it quoted a passage that was corrected or has gone, when the sentence
-that answers its question best was added to a passage that it quoted, or when the answer to its question
-would now quote a passage that is new. A changed wording concerns nobody.
+that answers its question best was added to a passage that it quoted, or when the answer would now
+quote a passage that is new. A changed wording concerns nobody.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -242,9 +242,9 @@ class Recall:
                 now = (change.now,) if change.now else _best_of(replay().get(asked.question))
                 yield _Finding(why=why, told=(change.before,), now=self._quotable(now))
         best = _best_of(replay().get(asked.question)) if new else ()
-        # Also beside what was told: a sentence that a later one overtakes is sent with that one only.
+        # Also beside what was told: what a later passage overtakes is sent with that one only.
         if fresh := tuple(passage for passage in best if passage.id in new):
-            told = tuple(c.before for c in changed if c.before)
+            told = tuple(text for text in self._texts if (text.id, text.version) in quoted)
             yield _Finding(why=Why.NEW, told=told, now=fresh)
 
     def _why(self, change: PassageChange, question: str, text: str) -> Why | None:
