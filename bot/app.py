@@ -41,13 +41,12 @@ from bot.text.incident_names import set_incident_names
 
 if TYPE_CHECKING:
     from bot.adapters.cached_encoder import CachedEncoder
-    from bot.adapters.chat_draft import ChatDrafter
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.encoder import Encoder
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
-    from bot.channels.slack import Slack
+    from bot.channels.slack import Slack, SuggestionModel
     from bot.channels.web import WebDesk
     from bot.corpus.changes import ChangeKind
     from bot.desk import Desk
@@ -418,7 +417,7 @@ class App:
         """The channel of staff, where a token is set; SettingsError names what is wrong."""
         if not self.settings.slack:
             return None
-        from bot.channels.slack import Slack, SlackAccess, SuggestionModel
+        from bot.channels.slack import Slack, SlackAccess
 
         self.settings.check_slack()
         access = SlackAccess(
@@ -431,19 +430,13 @@ class App:
             contacts=self.settings.contacts,
             model_price=self.settings.model_price,
         )
-        drafter = self._drafter()
-        model = (
-            SuggestionModel(draft=drafter.draft, state=lambda: self.budget.state)
-            if drafter
-            else None
-        )
         return Slack(
             access,
             self.desk,
             home=self.settings.home,
             sender_check=self.sender_check,
             enqueue_job=self.jobs.enqueue_decision_delivery,
-            model=model,
+            model=self.suggestion_model,
             recall=self.recall_batches,
         )
 
@@ -468,15 +461,24 @@ class App:
         self.folder("new").add(compose_trial_mail(sender, subject, text, recipient=recipient))
         self.mailbox.wake()
 
-    def _drafter(self) -> "ChatDrafter | None":
+    @property
+    def suggestion_model(self) -> "SuggestionModel | None":
+        """The model that words and translates for staff, when one is named."""
         if not self.settings.model:
             return None
         from bot.adapters.chat_draft import ChatDrafter
+        from bot.adapters.chat_translation import ChatTranslator
+        from bot.channels.slack import SuggestionModel
 
-        return ChatDrafter(
-            self.settings.model_name, knowledge=self.knowledge, budget=self.budget,
-            options=self.settings.model_options, deadline=self.limits.model.draft_seconds,
-        )  # fmt: skip
+        name, options = self.settings.model_name, self.settings.model_options
+        budget, deadline = self.budget, self.limits.model.draft_seconds
+        drafter = ChatDrafter(
+            name, knowledge=self.knowledge, budget=budget, options=options, deadline=deadline
+        )
+        translator = ChatTranslator(name, budget=budget, options=options, deadline=deadline)
+        return SuggestionModel(
+            draft=drafter.draft, translate=translator.translate, state=lambda: budget.state
+        )
 
     def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
         """Where replies go, and how to find out whether one went."""

@@ -85,7 +85,7 @@ class Cases:
             QueuedCase(
                 id=r.id, message_id=r.message_id, priority=r.priority, reason=r.reason,
                 sender=r.sender, text=text_for_staff(r), draft=r.draft, opened_at=r.opened_at,
-                due_at=r.due_at, round=r.round, later=r.later,
+                due_at=r.due_at, round=r.round, later=r.later, language=r.language,
             )
             for r in rows
         ]  # fmt: skip

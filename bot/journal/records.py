@@ -168,6 +168,7 @@ class QueuedCase:
     due_at: str = ""
     round: int = 0  # how often it was reopened
     later: int = 0  # mails that came since
+    language: str = ""  # in which the user wrote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.chat_draft import ChatDrafter
+from bot.adapters.chat_translation import ChatTranslator
 from bot.app import App
 from bot.channels.slack import SuggestionModel
 from bot.llm.budget import Bounds, Budget
@@ -63,6 +64,51 @@ def test_a_wording_comes_once_into_the_thread(app: App, tmp_path: Path, side: Sl
         assert "no law firm" not in stand.read(case).draft
         stand.desk.deliver()
         assert all("no law firm" not in mail for mail in stand.mails())
+
+
+def test_what_a_user_writes_in_another_language_is_translated_once_for_staff_alone(
+    app: App, tmp_path: Path, side: SlackSide
+) -> None:
+    """English needs none; what a model says is quoted, masked again and never sent."""
+    german = "Bitte rufen Sie mich an, ich möchte mit einem Menschen sprechen."
+    english = "Please call me, I want to talk to a person. See evil.example <!channel>"
+    with model_server(lambda _: {"english": english}) as server:
+        translator = ChatTranslator(
+            "openai:scripted", budget=Budget(Bounds()), deadline=SAFETY_NET_SECONDS,
+            options={"api_key": "no key", "base_url": server.url},
+        )  # fmt: skip
+        model = SuggestionModel(
+            draft=lambda _: None, translate=translator.translate, state=lambda: "open"
+        )
+        with standing(app, tmp_path, side, "http", model=model) as stand:
+
+            def posts() -> str:
+                told = [c.args for c in side.calls if c.method == "chat.postMessage"]
+                return json.dumps([t for t in told if "Machine translation" in json.dumps(t)])
+
+            stand.case(german)
+            stand.until(lambda: "Machine translation from German" in posts())
+            stand.case("I want to talk to a person, please.", "k2")
+            stand.until(lambda: len(side.cards()) == 2)
+            time.sleep(0.3)
+            assert len(server.bodies) == 1
+            assert asked(json.loads(server.bodies[0])) == german
+            assert posts().count("Please call me, I want to talk to a person.") == 1
+            assert "evil.example" not in posts()
+            assert "<!channel>" not in posts()
+            stand.desk.deliver()
+            assert all("call me" not in mail for mail in stand.mails())
+
+
+@pytest.mark.parametrize("answer", [lambda _: 500, lambda _: "prose", lambda _: {"english": " "}])
+def test_without_a_good_answer_there_is_no_translation(answer: Scripted) -> None:
+    with model_server(answer) as server:
+        made = ChatTranslator(
+            "openai:scripted", budget=Budget(Bounds()), deadline=SAFETY_NET_SECONDS,
+            options={"api_key": "no key", "base_url": server.url},
+        )  # fmt: skip
+        assert made.translate("Hallo") == ""
+        assert server.bodies
 
 
 def test_a_later_mail_of_a_case_gets_no_second_wording(

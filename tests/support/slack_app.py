@@ -6,7 +6,7 @@ from typing import Unpack
 from typing_extensions import override
 
 from bot.app import App, Parts
-from bot.channels.slack import Slack, SlackAccess, SlackIntervals, SuggestionModel
+from bot.channels.slack import Slack, SlackAccess, SlackIntervals
 from bot.settings import Settings
 
 
@@ -27,14 +27,8 @@ class SlackApp(App):
     @cached_property
     @override
     def slack(self) -> Slack:
-        drafter = self._drafter()
-        model = (
-            SuggestionModel(draft=drafter.draft, state=lambda: self.budget.state)
-            if drafter
-            else None
-        )
         return Slack(
             self.access, self.desk, home=self.settings.home, intervals=self.intervals,
-            enqueue_job=self.jobs.enqueue_decision_delivery, model=model,
+            enqueue_job=self.jobs.enqueue_decision_delivery, model=self.suggestion_model,
             recall=self.recall_batches,
         )  # fmt: skip

@@ -26,14 +26,15 @@ class SlackAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestionModel:
-    """The language model that suggests wordings to staff.
+    """The language model that suggests wordings to staff, and translates for them.
 
-    `draft` returns a suggestion for a masked text, or None; `state` returns `open`, or the reason
-    why the model is not asked now.
+    `draft` returns a suggestion for a masked text, or None; `translate` returns the text in
+    English, or an empty text; `state` returns `open`, or the reason why the model is not asked now.
     """
 
     draft: Callable[[str], Suggestion | None]
     state: Callable[[], str]
+    translate: Callable[[str], str] | None = None
 
     def health(self) -> HealthLine:
         """Return the line about the model in App Home."""

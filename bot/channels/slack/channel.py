@@ -30,7 +30,7 @@ from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.pasted_secrets import PastedSecretNotices
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.recalls import RecallPosts
-from bot.channels.slack.suggestions import Suggestions
+from bot.channels.slack.suggestions import ModelPosts, Suggestions, Translations
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.staff_texts import read_staff_texts
@@ -118,7 +118,11 @@ class Slack:
         )  # fmt: skip
         self.sender_check = sender_check
         self.model = model
-        self.suggestions = model and Suggestions(self.journal, model, access.channel)
+        self.model_posts: list[ModelPosts] = (
+            [kind(self.journal, model, access.channel) for kind in (Translations, Suggestions)]
+            if model
+            else []
+        )
         self.gateway = SlackGateway(
             self.journal, self.client, ModalHandler(self.context), secret=access.signing_secret,
             on_stored=self.wake,
@@ -150,7 +154,7 @@ class Slack:
             steps["slack-socket"] = self._socket_step
         if self.recalls:
             steps["slack-recall"] = self._recall_step
-        if self.suggestions:
+        if self.model_posts:
             steps["slack-suggest"] = self._suggest_step
         for name, step in steps.items():
             self.supervisor.start(name, step, unit=self.intervals.socket)
@@ -278,15 +282,12 @@ class Slack:
         self.stopping.wait(min(0.05, self.intervals.post))
 
     def _suggest_step(self) -> None:
-        """Ask the model for wordings, in a thread of its own because a model is slow."""
-        assert self.suggestions  # noqa: S101 - the thread runs for them alone
-        suggest = self.suggestions
-        if self.stopping.wait(self.intervals.compare):
+        """Ask the model for its posts, in a thread of its own because a model is slow."""
+        if self.stopping.wait(self.intervals.compare) or not self._is_leader():
             return
-        if self._is_leader() and self._safely(
-            "suggest", lambda: suggest.post_suggestions(self.stopping) > 0
-        ):
-            self._wake_events["post"].set()
+        for posts in self.model_posts:
+            if self._safely(posts.prefix, partial(posts.post, self.stopping)):
+                self._wake_events["post"].set()
 
     def _recall_step(self) -> None:
         """Look for what corrections there are to make, in a thread of its own as it takes long."""

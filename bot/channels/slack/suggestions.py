@@ -1,14 +1,21 @@
-"""Posts a model's wording for each open case in the thread of its card; it is never a draft."""
+"""Posts what a model makes of an open case in the thread of its card: a wording, a translation.
+
+Both are for staff alone: neither is a draft, and neither is ever sent.
+"""
 
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 
+from typing_extensions import override
+
 from bot.channels.slack.access import SuggestionModel
 from bot.channels.slack.card_sync import message_arguments
-from bot.channels.slack.mrkdwn import escape
+from bot.channels.slack.mrkdwn import escape, truncate_counted
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
+from bot.channels.slack.views.rows import name_language
 from bot.domain import EscalationReason
 from bot.journal import Journal
 from bot.journal.records import QueuedCase
@@ -26,10 +33,18 @@ TITLE = (
     "is right with *Edit & send*."
 )
 SPOKEN = "A suggested wording, in the thread of the case"
+MAX_TRANSLATED = 9_000  # characters of a translation in a message; *Show all* has the original
+TRANSLATED = (
+    "🌐 *Machine translation from {language}*, for staff only. A language model made it and nobody "
+    "has checked it; what they really wrote stands on the card."
+)
+SPOKEN_TRANSLATION = "A machine translation, in the thread of the case"
 
 
-class Suggestions:
-    """Posts suggestions for the cases in one channel that have none yet."""
+class ModelPosts(ABC):
+    """Posts what a model makes of each open case, once, into the thread of its card."""
+
+    prefix: str  # of the keys of these posts
 
     def __init__(self, journal: Journal, model: SuggestionModel, channel: str) -> None:
         self.journal = journal
@@ -37,48 +52,86 @@ class Suggestions:
         self.channel = channel
         self._tried = Counter[str]()  # attempts by key; MAX_ATTEMPTS of them: nothing more to do
 
-    def post_suggestions(self, stopping: threading.Event) -> int:
-        """Ask the model for each case without a suggestion, and return how many got one."""
-        return sum(
-            self._suggest(case)
-            for case in self._cases_without_suggestion()
-            if self._may_ask(stopping)
-        )
+    def post(self, stopping: threading.Event) -> int:
+        """Ask the model for each case that wants a post and has none; return how many got one."""
+        return sum(self._post(case) for case in self._cases() if self._may_ask(stopping))
+
+    @abstractmethod
+    def wants(self, case: QueuedCase) -> bool:
+        """Return whether there is anything to ask the model about this case."""
+
+    @abstractmethod
+    def ask(self, case: QueuedCase) -> RenderedMessage | None:
+        """Return the message for the thread; None when the model gives none."""
 
     def _may_ask(self, stopping: threading.Event) -> bool:
         """Return whether the model may be asked; a refusal of the budget counts as no attempt."""
         return self.model.state() == "open" and not stopping.is_set()
 
-    def _cases_without_suggestion(self) -> Iterator[QueuedCase]:
+    def _key(self, case: QueuedCase) -> str:
+        return f"{self.prefix}:{case.id}:{case.round}"
+
+    def _cases(self) -> Iterator[QueuedCase]:
         for case in self.journal.cases.list_open():
-            if (
-                EscalationReason(case.reason) in SUGGESTED_REASONS
-                and self._tried[_key(case)] < MAX_ATTEMPTS
-            ):
+            if self.wants(case) and self._tried[self._key(case)] < MAX_ATTEMPTS:
                 card = self.journal.slack.read_card(case.id)
                 if card and card.ts:
                     yield case
 
-    def _suggest(self, case: QueuedCase) -> bool:
-        key = _key(case)
+    def _post(self, case: QueuedCase) -> bool:
+        key = self._key(case)
         if self.journal.slack.contains(key):
             self._tried[key] = MAX_ATTEMPTS
             return False
         self._tried[key] += 1
-        suggestion = self.model.draft(case.text)
-        if suggestion is None:
+        made = self.ask(case)
+        if made is None:
             return False
         now = self.journal.cases.read(case.id)
         first = now.parent if now else None
         return self.journal.slack.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=message_arguments(render_suggestion(suggestion))
-            | {"thread_of": first or case.id},
+            payload=message_arguments(made) | {"thread_of": first or case.id},
         )  # fmt: skip
 
 
-def _key(case: QueuedCase) -> str:
-    return f"suggestion:{case.id}:{case.round}"
+class Suggestions(ModelPosts):
+    """Suggests a wording for the cases that the desk was not sure of."""
+
+    prefix = "suggestion"
+
+    @override
+    def wants(self, case: QueuedCase) -> bool:
+        return EscalationReason(case.reason) in SUGGESTED_REASONS
+
+    @override
+    def ask(self, case: QueuedCase) -> RenderedMessage | None:
+        suggestion = self.model.draft(case.text)
+        return render_suggestion(suggestion) if suggestion else None
+
+
+class Translations(ModelPosts):
+    """Translates what users write in other languages than English, for staff alone."""
+
+    prefix = "translation"
+
+    @override
+    def wants(self, case: QueuedCase) -> bool:
+        return self.model.translate is not None and case.language not in ("", "en")
+
+    @override
+    def ask(self, case: QueuedCase) -> RenderedMessage | None:
+        english = self.model.translate(case.text) if self.model.translate else ""
+        return render_translation(english, case.language) if english else None
+
+
+def render_translation(english: str, language: str) -> RenderedMessage:
+    """Return a machine translation of what a user wrote, marked as such."""
+    blocks = [
+        b.markdown(TRANSLATED.format(language=escape(name_language(language)))),
+        *b.quote_all(truncate_counted(english, MAX_TRANSLATED)),
+    ]
+    return RenderedMessage(blocks=b.fit_message(blocks), text=SPOKEN_TRANSLATION)
 
 
 def render_suggestion(suggestion: Suggestion) -> RenderedMessage:

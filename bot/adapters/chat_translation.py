@@ -1,0 +1,44 @@
+"""A language model that translates what users write, for staff alone; its words are never sent."""
+
+import logging
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from bot.adapters.chat_model import Chat, at_most, told_of
+from bot.limits import shipped_limits
+from bot.llm.budget import Budget, SpentError
+from bot.redact import redact
+
+log = logging.getLogger(__name__)
+PROMPT = "translation_prompt.txt"
+MAX_TRANSLATION = 16_000  # characters
+
+
+class _Translation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    english: Annotated[str, at_most(MAX_TRANSLATION)]
+
+
+class ChatTranslator:
+    """Asks once; counts against the same budget as the selection."""
+
+    def __init__(
+        self, name: str, *, budget: Budget, options: dict[str, Any], deadline: float = 0
+    ) -> None:
+        seconds = deadline or shipped_limits().model.draft_seconds
+        self._chat = Chat[_Translation](
+            name, PROMPT, budget=budget, deadline=seconds, options=options
+        )
+
+    def translate(self, text: str) -> str:
+        """A masked message in English, masked once more; empty when none can be had."""
+        try:
+            return self._chat.ask(
+                _Translation, told_of(text), [], lambda made: redact(made.english.strip()).text
+            )
+        except SpentError:
+            return ""
+        except Exception as error:  # noqa: BLE001 - five unrelated families; none may get out
+            log.warning("the model failed", extra={"fault": type(error).__name__})
+            return ""
