@@ -515,7 +515,8 @@ class Desk:
         )
         if all(isinstance(o, Escalation) for o in drafted):
             return ""
-        text = compose_reply(replace(response, outcomes=drafted, silenced=False), self.knowledge)
+        whole = replace(response, outcomes=drafted, silenced=False, clarification="")
+        text = compose_reply(whole, self.knowledge)
         if not self.outbound.check(text).allowed:
             return ""
         templates = self.knowledge.templates

@@ -312,6 +312,7 @@ class Response:
     milliseconds: float = 0.0
     silenced: bool = False  # a person was asked for earlier: nothing more is sent by itself
     notes: tuple[str, ...] = field(default=())  # what fired, for staff and --explain
+    clarification: str = ""  # what the reply asks back, in reviewed words
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Response -> the exact text, in the asker's language, from passages and templates only.
 
 A reply answers first: the answers in the order of the questions, numbered when there are several,
-each under a line that says what it is about; then what goes to a person and what happens next; one
-source line; the footer. Every block is whole: a template, a heading, a passage, a source line. The
-outbound check takes the text apart into the same units again.
+each under a line that says what it is about; then what goes to a person and what happens next; what
+is asked back; one source line; the footer. Every block is whole: a template, a heading, a passage,
+a source line. The outbound check takes the text apart into the same units again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,6 +87,7 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
         blocks += [block for fact in facts for block in _quotes(fact, knowledge, response.language)]
     blocks += _secrets(response, templates)
     blocks += _next_steps(response, knowledge, numbering, case_number)
+    blocks += [response.clarification] * bool(response.clarification)
     if named := [*answers.values(), *facts]:
         blocks.append(source_line(templates, knowledge.post, named))
     # Who is told that a person will answer need not be told how to reach one.

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from bot.answering import segmentation
 from bot.answering.contacts import ContactReader
+from bot.answering.clarification import find_clarification
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.feedback import says_it_did_not_help, with_feedback
 from bot.answering.interpretation import (
@@ -126,6 +127,7 @@ class Responder:
             outcomes = _for_a_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
+            clarification="" if before else self._clarification(outcomes, message, language),
             silenced=before,
             language=language if language in self.knowledge.templates else "en",
             knowledge=self.knowledge.version,
@@ -412,6 +414,21 @@ class Responder:
                 return replace(made, priority=verdict.priority)
             case _:
                 assert_never(verdict)
+
+    def _clarification(self, outcomes: Sequence[Outcome], message: Message, language: str) -> str:
+        """What the reply asks back; empty for nothing."""
+
+        def read(question: Question) -> tuple[tuple[Passage, ...], bool]:
+            reading = self._read(question)
+            threshold = self._threshold(reading, language, held_secret=bool(message.redactions))
+            found = self._candidates(reading.judgement)
+            return found, reading.judgement.probability >= threshold
+
+        return find_clarification(
+            outcomes, written=(message.subject, message.text, *self._user_turns(message)),
+            sent=[turn.text for turn in message.history if turn.role is Role.DESK],
+            language=language, knowledge=self.knowledge, read=read,
+        )  # fmt: skip
 
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))

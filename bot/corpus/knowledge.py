@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from bot.corpus.clarify import Clarification, read_clarifications
 from bot.corpus.conflicts import Conflict, find_conflicts
 from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.incident import Incident, read_incident
@@ -39,6 +40,7 @@ class Knowledge:
     known: tuple[KnownPassage, ...] = ()  # passages as ids.yaml has them
     stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
     stated_translations: Translations = field(default_factory=dict)  # also what may not be sent
+    clarifications: tuple[Clarification, ...] = ()
 
     @cached_property
     def passages(self) -> dict[str, Passage]:
@@ -109,6 +111,7 @@ class Knowledge:
             replies=[
                 *(text for t in languages for text in (*t.texts(), *t.earlier)),
                 *(each.text for each in translated),
+                *(text for each in self.clarifications for text in each.ask.values()),
             ],
             lines=[f"{t.source_label} {self.post.title}" for t in languages],
             published=[p.text for p in passages],
@@ -219,7 +222,7 @@ def load(folder: Path) -> Knowledge:
         templates=templates,
         version=_digest(
             folder, "incident-post.md", "incident.yaml", "notes.yaml", "questions", "replies",
-            "translations", begin=passages,
+            "translations", "clarify.yaml", begin=passages,
         ),
         question_version=_digest(
             folder, "notes.yaml", "questions", "messages", "exercises", begin=passages
@@ -228,6 +231,7 @@ def load(folder: Path) -> Knowledge:
         known=known,
         stated_notes=stated,
         stated_translations=read_translations(folder / "translations"),
+        clarifications=read_clarifications(folder / "clarify.yaml"),
     )  # fmt: skip
 
 

@@ -53,6 +53,7 @@ class UnitKind(StrEnum):
     EXPECTED_TIME = "E"
     CASE = "C"
     CASE_NUMBER = "D"
+    CLARIFICATION = "Q"
     SOURCE = "s"
     DATE = "d"
     LINK = "l"
@@ -60,9 +61,10 @@ class UnitKind(StrEnum):
 
 
 # A reply, or a part of one: greeting, what to do in danger, the answers, the refusal with its
-# facts, the secrets that were found, what goes to a person and what happens next, source, footer.
+# facts, the secrets that were found, what goes to a person and what happens next, what is asked
+# back, source, footer.
 FORM = re2.compile(
-    "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?(?:sd+l?)?F?"
+    "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?Q?(?:sd+l?)?F?"
 )
 # The pieces of a source line.
 SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
@@ -183,6 +185,11 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
         ):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=everywhere, of=(passage,))
     yield from _translated_units(knowledge)
+    for clarification in knowledge.clarifications:
+        for language, text in clarification.ask.items():
+            yield ReplyUnit(
+                text=fold_spaces(text), kind=UnitKind.CLARIFICATION, languages=frozenset({language})
+            )
     for language, templates in knowledge.templates.items():
         for kind, text in _template_texts(templates, knowledge.post):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=frozenset({language}))

@@ -40,6 +40,11 @@ def stopped(outbound: Outbound) -> Iterator[str]:
 def _replies(knowledge: Knowledge, language: str) -> Iterator[str]:
     for outcomes, spans in _answers(knowledge):
         yield compose_reply(_response(outcomes, language, spans), knowledge)
+    for each in knowledge.clarifications:
+        asking = _response((handover(Priority.NORMAL),), language)
+        yield compose_reply(
+            replace(asking, clarification=each.ask.get(language, "")), knowledge, case_number=1
+        )
     for known in _promising(knowledge):
         for outcomes in _others():
             yield compose_reply(_response(outcomes, language), known, case_number=1)
