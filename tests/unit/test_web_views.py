@@ -52,6 +52,14 @@ def test_only_a_proven_sender_is_shown_as_good_and_an_unchecked_one_as_neither()
     assert set(PROOF_SIGNS) == set(ProofTone)
 
 
+def test_an_open_case_says_what_has_changed_since_the_sender_was_told(views: Views) -> None:
+    outdated = replace(
+        CASE, outdated=("introduction-december-19-2025-clarification-updating", "gone")
+    )
+    assert "Impacted users and how they were notified" in views.case(outdated, Time()()).todo
+    assert views.case(replace(outdated, stage=Stage.CLOSED), Time()()).todo == ""
+
+
 def test_each_refusal_has_its_reason_in_words() -> None:
     assert set(REFUSALS) == set(RefusalReason)
 

@@ -185,7 +185,7 @@ class Views:
         return CaseView(
             case=case, topic=reason.title, urgency=self.texts.priorities[Priority(case.priority)],
             state=_state(case), late=case.open and due, first_words=first_words(case.text),
-            why=reason.why + rule, todo=reason.do if case.open else "",
+            why=reason.why + rule, todo=self._todo(case, reason.do),
             masked=_kinds(case.masked), decided=self._decided(case),
             delivery=self.texts.delivery[case.delivery.state] if case.delivery else "",
             lost=case.delivery is not None and case.delivery.state in LOST,
@@ -194,6 +194,15 @@ class Views:
             approve_first=is_approve_first(case, self.texts.green_from), chance=_chance(case),
             reasons=self._reasons(case.text, case.questions),
         )  # fmt: skip
+
+    def _todo(self, case: Case, do: str) -> str:
+        """Return what is to be done with an open case; empty for a decided one."""
+        known = (self.knowledge.passages.get(each) for each in case.outdated)
+        headings = "; ".join(self.knowledge.heading_of(each) for each in known if each)
+        changed = (
+            f" The post has changed since we wrote to them; tell them what it says: {headings}."
+        )
+        return do + changed * bool(headings) if case.open else ""
 
     def _reply(self, sent: SentMail) -> Letter:
         """Return a mail of ours, with who wrote it and whether it arrived."""
