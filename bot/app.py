@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from bot.adapters.e5 import E5, silent
 from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
 from bot.answering.contacts import ContactReader, packaged_contacts
-from bot.answering.decision import CandidateJudge, FittedJudge, TransferredJudge
+from bot.answering.decision import (
+    CandidateJudge,
+    FittedJudge,
+    LabelledJudge,
+    TransferredJudge,
+)
 from bot.answering.evidence import Answers
 from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
+from bot.answering.labels import FEWEST_LABELS, LabelledReader, labels_of
 from bot.answering.requests import AGAIN as HEAD_AGAIN
 from bot.answering.requests import RequestReader, packaged_head
 from bot.answering.responder import Responder
@@ -536,12 +542,24 @@ class App:
         return self._responder(self._retriever(), self._judge())
 
     def _judge(self) -> Judge:
-        """What was learned from the knowledge; else, what other incidents taught."""
-        vector, threshold = self.encoder.embed_query, self.settings.threshold
+        """What was learned from the knowledge; else, what other incidents and answers taught."""
         if self.fit:
-            return FittedJudge(fit=self.fit, vector=vector, threshold=threshold)
+            return FittedJudge(
+                fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
+            )
+        return self._first_day_judge(self.knowledge)
+
+    def _first_day_judge(self, knowledge: Knowledge) -> Judge:
+        """What reads a post without wordings, with the questions that people have answered."""
         reader = self._transferred()
-        return TransferredJudge(reader=reader, vector=vector) if reader else self._candidates
+        if reader is None:
+            return self._candidates
+        vector, labels = self.encoder.embed_query, labels_of(knowledge, self.encoder.vectors)
+        if labels.answered < FEWEST_LABELS:
+            return TransferredJudge(reader=reader, vector=vector)
+        return LabelledJudge(
+            reader=LabelledReader(reader, labels), vector=vector, threshold=self.settings.threshold
+        )
 
     def _transferred(self) -> TransferJudge | None:
         """What other incidents taught; None where the vectors are not those it was learned with."""

@@ -1,4 +1,4 @@
-"""Finds which questions people answered from the post, and lets the desk learn from them.
+"""Finds which questions people answered and how, and lets the desk learn from them.
 
 One person answers a question, by approving a draft or in their own words; a second one looks at the
 list. What both agree to goes into the knowledge folder, and the next asker is answered with it.
@@ -28,7 +28,8 @@ SAME_PERSON = (
 class ProposedLabel:
     """A question that a person answered from the post, for a second person to look at.
 
-    `question` has secrets and people masked. `passages` are those that the person sent.
+    `question` has secrets and people masked. `passages` are those that the person sent; none where
+    they wrote their own words, so that the desk hands such questions over.
     """
 
     number: int
@@ -105,27 +106,26 @@ class Learning:
         for answered in self.journal.labels.list_undecided():
             question = without_people(answered.question)
             passages = self._passages_sent(answered)
-            if passages and len(question.split()) >= TELLING:
+            if passages is not None and len(question.split()) >= TELLING:
                 yield answered, ProposedLabel(
                     number=answered.number, question=question, language=answered.language or "en",
                     passages=passages, answered_by=answered.answered_by,
                     answered_at=answered.answered_at, case_id=answered.case_id,
                 )  # fmt: skip
 
-    def _passages_sent(self, answered: PersonalAnswer) -> tuple[str, ...]:
-        """The passages that the person's mail quotes in answer to this question.
+    def _passages_sent(self, answered: PersonalAnswer) -> tuple[str, ...] | None:
+        """The passages by which a person answered this question; none for their own words.
 
-        None where the mail holds anything but published sentences and reviewed templates: what a
-        person wrote does not say which passages answer. None where one was edited since.
+        None instead of a list where nobody can tell: the mail mixes passages with other words,
+        answers several questions, or quotes what has been edited since.
         """
         text = without_signature(text_of(answered.body))
-        if answered.action is CaseAction.EDITED and not self.outbound.check(text).allowed:
-            return ()
         quoted = [p.id for p in self.knowledge.offered if stands_in(p, text)]
-        ranked = self._unchanged(answered.candidates)
-        sent = tuple(name for name in ranked if name in quoted)
+        if answered.action is CaseAction.EDITED and not self.outbound.check(text).allowed:
+            return None if quoted or answered.asked > 1 else ()
+        sent = tuple(name for name in self._unchanged(answered.candidates) if name in quoted)
         # Of a mail that answers several questions only the ranking tells which answers which.
-        return sent or (tuple(quoted) if answered.asked == 1 else ())
+        return sent or (tuple(quoted) if quoted and answered.asked == 1 else None)
 
     def _unchanged(self, candidates: Sequence[tuple[str, str]]) -> list[str]:
         known = self.knowledge.passages

@@ -13,8 +13,8 @@ TOOLS = {
     **{name: f"evals.{name}" for name in ("run", "compare", "add", "safety", "lint", "coverage")},
     "pictures": "evals.pictures", "transfer": "evals.transfer", "bench": "evals.bench",
     "edits": "evals.edits", "evening": "evals.evening", "calibrate": "evals.calibrate",
-    "requests": "evals.requests", "contacts": "evals.contacts",
-    "tune": "evals.tune", "centre": "evals.fitting.centring",
+    "requests": "evals.requests", "contacts": "evals.contacts", "tune": "evals.tune",
+    "centre": "evals.fitting.centring", "first_day": "evals.first_day",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
@@ -28,6 +28,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   calibrate  what the desk learns, measured on each author with that author left out
   edits      what an edit of the knowledge costs the questions that it is not about
   evening    a desk that knows a few wordings of each meaning alone
+  first_day  a new desk that learns from what people answer, over a day's messages
   requests   learn what is asked for from the hands of evals/data/requests
   contacts   learn which questions are about a caller, sender, link or number
   tune       the last layers of the encoder over all incidents (needs the train extra)

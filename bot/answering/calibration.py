@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bot.answering.evidence import FEATURES, Array
 
 SHRINK = 0.02  # the variance that a weight is expected to have: strong shrinking
+FREE = 1e6  # the variance of an intercept that is not shrunk
 NEWTON_STEPS = 40  # far more than it takes
 # Wrong among answered, one error more than seen counted.
 TARGETS = {"threshold": 0.02, "threshold_strict": 0.01}
@@ -132,19 +133,29 @@ def weigh(scored: Sequence[Scored]) -> Weights:
     return weigh_evidence(evidence, np.array([s.right for s in scored]))
 
 
-def weigh_evidence(evidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Weights:
+def weigh_evidence(
+    evidence: npt.NDArray[np.float64],
+    right: npt.NDArray[np.bool_],
+    *,
+    believed: Array | None = None,
+    variance: float = SHRINK,
+    variance_of_all: float = FREE,
+) -> Weights:
     """A strongly shrunken logistic regression by Newton's method; deterministic.
 
-    `evidence` is (n, features), `right` (n,).
+    `evidence` is (n, features), `right` (n,). The weights are shrunk towards those in `believed`,
+    one for each feature as it stands and none without it, by their expected `variance`; the
+    intercept has a variance of its own.
     """
     mean, spread = evidence.mean(0), evidence.std(0) + 1e-6
     table = np.c_[(evidence - mean) / spread, np.ones(len(evidence))]
-    weights = np.zeros(table.shape[1])
-    penalty = np.eye(len(weights)) / SHRINK
-    penalty[-1, -1] = 1e-6
+    given = np.zeros(len(mean)) if believed is None else believed
+    expected = np.append(given * spread, given @ mean)
+    weights = expected.copy()
+    penalty = np.diag(np.append(np.full(len(mean), 1 / variance), 1 / variance_of_all))
     for _ in range(NEWTON_STEPS):
         guess = 1 / (1 + np.exp(-table @ weights))
-        slope = table.T @ (guess - right) + penalty @ weights
+        slope = table.T @ (guess - right) + penalty @ (weights - expected)
         bend = (table * (guess * (1 - guess))[:, None]).T @ table + penalty
         weights -= np.linalg.solve(bend, slope)
     return Weights(mean=mean, spread=spread, coefficients=weights)

@@ -7,6 +7,7 @@ import numpy as np
 
 from bot.answering.evidence import FEATURES, RANKED, Answers, choose, features
 from bot.answering.fit import Fit
+from bot.answering.labels import STRICTER, LabelledReader
 from bot.answering.transfer import TransferJudge
 from bot.corpus.questions import Act
 from bot.domain import Hit
@@ -85,6 +86,37 @@ class TransferredJudge:
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
         """The passages that answer `text` best and the probability that two of them do."""
         del hits  # there are no wordings, and the units of the post are compared one by one
+        judgement = self.reader.judge(text, self.vector(text))
+        return replace(judgement, label="") if judgement.label in set(Act) else judgement
+
+
+class LabelledJudge:
+    """Judges with what other incidents taught and with the questions that people have answered."""
+
+    def __init__(
+        self,
+        *,
+        reader: LabelledReader,
+        vector: Callable[[str], Sequence[float]],
+        threshold: float | None = None,
+    ) -> None:
+        self.reader = reader
+        self.vector = vector
+        self.threshold = threshold
+
+    @property
+    def strict_threshold(self) -> float:
+        """The probability from which on a message that held a secret is answered."""
+        return max(STRICTER, self.threshold_for(""))
+
+    def threshold_for(self, language: str) -> float:
+        """The probability from which on a question is answered, in any language."""
+        del language
+        return max(self.reader.threshold, self.threshold or 0.0)
+
+    def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
+        """The passages that answer `text` best and the probability that two of them do."""
+        del hits  # there are no wordings, and the labels are compared one by one
         judgement = self.reader.judge(text, self.vector(text))
         return replace(judgement, label="") if judgement.label in set(Act) else judgement
 

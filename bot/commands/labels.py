@@ -12,6 +12,7 @@ from bot.learning import Learning, ProposedLabel
 ACTOR = "terminal"  # the name in the journal of whoever works at the terminal
 SHOWN = 100  # characters of a question in the list
 ALL = "all"
+OWN_WORDS = "answered in a person's own words: such questions go on to people"
 NONE_WAIT = "no answered question waits to be learned from"
 LOOK = "look at each, then: incident-desk knowledge labels --accept all (or 3,5), --reject 4"
 
@@ -25,6 +26,8 @@ def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterat
         yield f"{each.number:>5}  {_short(each.question)}"
         for name in each.passages:
             yield f"       answered with: {_short(knowledge.heading_of(knowledge.passages[name]))}"
+        if not each.passages:
+            yield f"       {OWN_WORDS}"
         by, at = each.answered_by, each.answered_at[:16]
         yield f"       case {each.case_id}, by {by}, {at}, language {each.language}"
     yield LOOK

@@ -8,6 +8,12 @@ from evals.measuring.metrics import curve, reliability
 WIDE, HIGH = 520, 330
 LEFT, RIGHT, TOP, BOTTOM = 66, 26, 16, 44
 Points = Sequence[tuple[float, float]]
+# The style of a picture that stands in no page.
+ALONE = (
+    "svg{background:#fff;font:12px system-ui,sans-serif}text{fill:#555d6d}.axis{stroke:#e1e4ea}"
+    "polyline{fill:none;stroke-width:2}polyline.curve{stroke:#2b7a5b}polyline.second{stroke:#c0392b}"
+    "circle.curve,text.curve{fill:#2b7a5b}circle.second,text.second{fill:#c0392b}"
+)
 
 
 def risk_coverage(graded: Sequence[Graded]) -> str:
@@ -58,6 +64,49 @@ def reliability_diagram(graded: Sequence[Graded], threshold: float) -> str:
             ),
             *points,
         ],
+    )
+
+
+def draw_learning(points: Sequence[tuple[int, float, float]]) -> str:
+    """A picture of its own: what is answered rightly, and wrong of the answers, by labels.
+
+    A point is a number of labels and both shares; the points stand at equal distances.
+    """
+    top = _top([value for _, *values in points for value in values])
+    last = max(1, len(points) - 1)
+    lines = [
+        (name, says, [(i / last, point[part]) for i, point in enumerate(points)])
+        for name, says, part in (
+            ("curve", "of the stream answered rightly by itself", 1),
+            ("second", "of its answers wrong", 2),
+        )
+    ]
+    parts = [_across(top), *(_line(line, top, name) for name, _, line in lines)]
+    for name, _, line in lines:
+        parts += [
+            f'<circle class="{name}" cx="{_x(x)}" cy="{_y(y / top)}" r="3"/>' for x, y in line
+        ]
+    below = HIGH - BOTTOM + 18
+    for i, (labels, *_) in enumerate(points):
+        x = _x(i / last)
+        parts.append(f'<text x="{x}" y="{below}" text-anchor="middle">{labels}</text>')
+    middle = (LEFT + WIDE - RIGHT) / 2
+    parts.append(f'<text x="{middle}" y="{HIGH - 8}" text-anchor="middle">labels</text>')
+    parts += [
+        f'<text class="{name}" x="{LEFT + 10}" y="{TOP + 14 + 16 * i}">{says}</text>'
+        for i, (name, says, _) in enumerate(lines)
+    ]
+    drawn = _frame("What a desk learns from approved answers", parts)
+    head = '<svg xmlns="http://www.w3.org/2000/svg" '
+    return drawn.replace("<svg ", head, 1).replace(">", f"><style>{ALONE}</style>", 1) + "\n"
+
+
+def _across(top: float) -> str:
+    """Lines across the picture with their shares."""
+    return "".join(
+        f'<line class="axis" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y}" y2="{y}"/>'
+        f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{share:.3g} %</text>'
+        for y, share in ((_y(i / 4), 25 * i * top) for i in range(5))
     )
 
 

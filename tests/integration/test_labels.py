@@ -118,16 +118,22 @@ def test_who_works_alone_may_agree_to_their_own_answers(desk: App) -> None:
     assert alone.accept([label.number], actor=ANA) == 1
 
 
-def test_own_words_are_no_label_and_another_passage_that_was_sent_in_place_of_the_draft_is(
+def test_what_is_sent_word_for_word_answers_and_own_words_say_that_the_post_does_not(
     desk: App,
 ) -> None:
     other = draft_with(desk, HAPPENED)
-    answer(desk, "one two three", action=CaseAction.EDITED, own="No, they did not. Regards, Ana")
     answer(desk, "four five six", action=CaseAction.EDITED, own=f"Dear Ana,\n\n{other}")
-    assert desk.learning.propose() == ()
+    assert desk.learning.propose() == (), "passages among other words say nothing"
+    answer(desk, "one two three", action=CaseAction.EDITED, own="No, they did not. Regards, Ana")
     answer(desk, "seven eight nine", action=CaseAction.EDITED, own=other)
-    (label,) = desk.learning.propose()
-    assert label.passages == (HAPPENED,)
+    own_words, another_passage = desk.learning.propose()
+    assert own_words.passages == ()
+    assert another_passage.passages == (HAPPENED,)
+    numbers = (own_words.number, another_passage.number)
+    assert desk.learning.accept(numbers, actor=BOB) == len(numbers)
+    silent, answered = load(desk.settings.knowledge).exercises
+    assert (silent.kind, silent.gold) == (MessageKind.UNANSWERABLE, ())
+    assert answered.gold == ((HAPPENED,),)
 
 
 def test_a_passage_that_was_reworded_since_is_not_learned(desk: App, tmp_path: Path) -> None:

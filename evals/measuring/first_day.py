@@ -1,0 +1,145 @@
+"""A stream of messages to an incident on its first day, and people who answer what is handed over.
+
+The incident is the shipped one, which nothing that reads a new post was fitted to; its questions
+and labelled messages are taken away. They make the stream: twelve questions that many ask, each in
+wordings by several hands, and the rest, each asked once.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.adapters.encoder import Encoder
+from bot.answering.decision import LabelledJudge, TransferredJudge
+from bot.answering.evidence import QUOTED
+from bot.answering.examples import views_of
+from bot.answering.labels import FEWEST_LABELS, LabelledReader, Labels
+from bot.answering.transfer import TransferJudge
+from bot.corpus import Knowledge
+from bot.corpus.messages import ANSWERED
+from evals.measuring.grade import Graded, Verdict
+from evals.measuring.metrics import Rate
+from evals.measuring.schema import Case
+
+CHECKPOINTS = (0, 25, 50, 100, 200, 400)  # labels after which the desk is measured
+LENGTH = 1000  # messages of the stream
+MEASURED = 400  # messages after each batch that measure the desk; it learns from them later
+COMMON, COMMON_SHARE = 12, 0.7  # questions that many ask, and their share of the stream
+WRONG_LABELS = 0.05  # share of answers by people that are wrong
+Judged = Callable[[Sequence[Case], "TransferredJudge | LabelledJudge"], Sequence[Graded]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How the desk does on the next messages of the stream after so many labels."""
+
+    labels: int
+    asked: int  # messages that people answered for them, in their own words too
+    graded: tuple[Graded, ...]
+
+    @property
+    def right(self) -> Rate:
+        """Messages that the desk answered rightly by itself."""
+        return Rate(hits=self._count(Verdict.CORRECT), of=len(self.graded))
+
+    @property
+    def wrong(self) -> Rate:
+        """Wrong ones of its answers."""
+        return Rate(hits=self._count(Verdict.WRONG), of=self._answered)
+
+    @property
+    def beside(self) -> Rate:
+        """Answers that are on the subject and answer nothing."""
+        return Rate(hits=self._count(Verdict.BESIDE), of=self._answered)
+
+    @property
+    def _answered(self) -> int:
+        return sum(graded.answered for graded in self.graded)
+
+    def _count(self, verdict: Verdict) -> int:
+        return sum(graded.answered and graded.verdict is verdict for graded in self.graded)
+
+
+def draw_stream(cases: Sequence[Case], seed: int) -> tuple[list[Case], int]:
+    """A stream of messages in random order, each once, and how many hands wrote the common ones.
+
+    Halves of minimal pairs are left out: nobody writes in pairs. Messages that the same passages
+    answer ask one question; the twelve that most ask are the common ones.
+    """
+    chance = random.Random(seed)  # noqa: S311 - the stream must be the same each time
+    pool = [c for c in cases if not c.pair and c.text and not c.turns and not c.asks_several]
+    pool = [case for case in pool if len(case.gold) <= 1]
+    often = Counter(_meaning(case) for case in pool if case.gold).most_common(COMMON)
+    meanings = {meaning for meaning, _ in often}
+    common = [case for case in pool if _meaning(case) in meanings]
+    rare = [case for case in pool if _meaning(case) not in meanings]
+    count = min(int(LENGTH * COMMON_SHARE), len(common))
+    hands = len({case.author for case in common})
+    stream = chance.sample(common, count)
+    stream += chance.sample(rare, min(int(count * (1 - COMMON_SHARE) / COMMON_SHARE), len(rare)))
+    chance.shuffle(stream)
+    return stream, hands
+
+
+def _meaning(case: Case) -> tuple[str, ...]:
+    return tuple(sorted(case.gold[0])) if case.gold else ()
+
+
+class FirstDay:
+    """Plays a stream: people answer what the desk hands over, and the desk learns after batches."""
+
+    def __init__(
+        self, *, knowledge: Knowledge, reader: TransferJudge, encoder: Encoder, run: Judged,
+        seed: int,
+    ) -> None:  # fmt: skip
+        self.knowledge = knowledge
+        self.reader = reader
+        self.encoder = encoder
+        self.run = run
+        self.chance = random.Random(seed)  # noqa: S311 - the same labels each time
+        self.places = {name: i for i, name in enumerate(reader.index.passages)}
+        self.labels: list[tuple[str, tuple[int, ...]]] = []
+
+    def play(self, stream: Sequence[Case]) -> list[Checkpoint]:
+        """The desk at each checkpoint, as long as there are messages left to measure it on."""
+        found, rest = [], list(stream)
+        for labels in CHECKPOINTS:
+            judge = self._judge()
+            while rest and sum(bool(answer) for _, answer in self.labels) < labels:
+                case = rest.pop(0)
+                self._answer(self.run([case], judge)[0])
+            if len(rest) < MEASURED:
+                break
+            graded = tuple(self.run(rest[:MEASURED], self._judge()))
+            found.append(Checkpoint(labels=labels, asked=len(self.labels), graded=graded))
+        return found
+
+    def _judge(self) -> TransferredJudge | LabelledJudge:
+        vector = self.encoder.embed_query
+        texts = tuple(text for text, _ in self.labels)
+        labels = Labels(
+            texts=texts, vectors=np.array([vector(text) for text in texts], dtype=np.float32),
+            answers=tuple(answer for _, answer in self.labels),
+        )  # fmt: skip
+        if labels.answered < FEWEST_LABELS:
+            return TransferredJudge(reader=self.reader, vector=vector)
+        return LabelledJudge(reader=LabelledReader(self.reader, labels), vector=vector)
+
+    def _answer(self, graded: Graded) -> None:
+        """A person answers what was handed over for want of an answer, seldom wrongly."""
+        if graded.answered or not graded.seen.open:
+            return
+        case, gold = graded.case, {p for group in graded.case.gold for p in group}
+        draft = [p for part in graded.seen.parts for p in part.candidates[:QUOTED]]
+        good = bool(gold & set(self.knowledge.quotable(draft)))
+        sent: Sequence[str] = ()
+        if self.chance.random() < WRONG_LABELS:  # approved without reading, or the wrong one picked
+            others = [name for name in self.places if name not in gold]
+            sent = draft if draft and not good else [self.chance.choice(others)]
+        elif case.kind in ANSWERED:
+            sent = draft if good else case.gold[0][:1]
+        answer = tuple(self.places[name] for name in sent)
+        self.labels.append((views_of(case.text)[0], answer))
