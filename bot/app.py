@@ -26,6 +26,8 @@ from bot.answering.requests import RequestReader, packaged_head
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
+from bot.corpus.learned import labels_version
+from bot.corpus.messages import read_messages
 from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
 from bot.domain import HealthLine
@@ -107,6 +109,7 @@ class App:
         self.settings = settings
         self.say = say
         self.once = once  # one question only: not worth starting Chroma for
+        self._labels_learned = ""  # the version of the answers that the responder has learned
         vars(self).update(given)  # where a cached property keeps its value once it is computed
 
     @cached_property
@@ -547,19 +550,35 @@ class App:
             return FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
             )
-        return self._first_day_judge(self.knowledge)
+        return self._first_day_judge()
 
-    def _first_day_judge(self, knowledge: Knowledge) -> Judge:
+    def _first_day_judge(self) -> Judge:
         """What reads a post without wordings, with the questions that people have answered."""
         reader = self._transferred()
         if reader is None:
             return self._candidates
-        vector, labels = self.encoder.embed_query, labels_of(knowledge, self.encoder.vectors)
+        vector, folder = self.encoder.embed_query, self.knowledge.folder
+        messages = (*read_messages(folder / "messages"), *read_messages(folder / "exercises"))
+        labels = labels_of(messages, list(self.knowledge.passages), self.encoder.vectors)
+        self._labels_learned = labels_version(folder)
         if labels.answered < FEWEST_LABELS:
             return TransferredJudge(reader=reader, vector=vector)
         return LabelledJudge(
             reader=LabelledReader(reader, labels), vector=vector, threshold=self.settings.threshold
         )
+
+    def learn_answers(self) -> bool:
+        """Have the responder learn what people answered since; return whether there was anything.
+
+        Only a desk without wordings learns as it runs, in a second; others do so at an index run.
+        """
+        now = labels_version(self.knowledge.folder)
+        if now == self._labels_learned or not isinstance(
+            self.responder.judge, TransferredJudge | LabelledJudge
+        ):
+            return False
+        self.responder.judge = self._first_day_judge()
+        return True
 
     def _transferred(self) -> TransferJudge | None:
         """What other incidents taught; None where the vectors are not those it was learned with."""
@@ -654,7 +673,9 @@ class App:
 
     @property
     def _index_version(self) -> str:
-        return f"4.{VERSION} {self.encoder.name} {self.knowledge.question_version}"
+        knowledge = self.knowledge
+        versions = filter(None, (knowledge.question_version, knowledge.labels_version))
+        return f"4.{VERSION} {self.encoder.name} {' '.join(versions)}"
 
 
 def _of_another(key: str, held: str, what: str, setting: str) -> str:

@@ -7,7 +7,7 @@ far either is to be believed is learned from the labels themselves, each judged 
 takes a second, so a label counts as soon as it is there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from bot.answering.calibration import Weights, weigh_evidence
 from bot.answering.evidence import QUOTED, RANKED, TINY
-from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Evidence, TransferJudge
-from bot.corpus import Knowledge
+from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, Evidence, TransferJudge
+from bot.corpus.messages import LabelledMessage, known_messages
 from bot.ports import Judgement
 
 # With fewer labels than this the reader decides alone: nothing can be said of how right it is.
@@ -55,18 +55,19 @@ class Labels:
         return sum(map(bool, self.answers))
 
 
-def labels_of(knowledge: Knowledge, embed: Callable[[Sequence[str]], Array]) -> Labels:
-    """The labelled messages of a knowledge folder that ask one thing; `embed` gives the vectors."""
-    places = {name: place for place, name in enumerate(knowledge.passages)}
+def labels_of(messages: Iterable[LabelledMessage], passages: Sequence[str], embed: Embed) -> Labels:
+    """The labelled messages that ask one thing; `passages` are those of the post, in its order."""
+    places = {name: place for place, name in enumerate(passages)}
     kept = [
         message
-        for message in (*knowledge.messages, *knowledge.exercises)
+        for message in known_messages(messages, places)
         if len(message.gold) <= 1 and len(message.questions) <= 1
     ]
-    texts = tuple(message.text for message in kept)
+    texts = [message.text for message in kept]
+    vectors = embed(texts) if texts else np.zeros((0, WIDTH))
     return Labels(
-        texts=texts,
-        vectors=embed(texts) if texts else np.zeros((0, WIDTH), dtype=np.float32),
+        texts=tuple(texts),
+        vectors=np.asarray(vectors, dtype=np.float32),
         answers=tuple(tuple(places[p] for g in message.gold for p in g) for message in kept),
     )
 

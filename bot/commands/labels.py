@@ -14,6 +14,10 @@ SHOWN = 100  # characters of a question in the list
 ALL = "all"
 OWN_WORDS = "answered in a person's own words: such questions go on to people"
 NONE_WAIT = "no answered question waits to be learned from"
+NEXT = (
+    "commit the file. A desk without wordings learns it at once; one with wordings at the next "
+    "`incident-desk index`, when `incident-desk serve` is started again"
+)
 LOOK = "look at each, then: incident-desk knowledge labels --accept all (or 3,5), --reject 4"
 
 
@@ -54,7 +58,7 @@ def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[s
     if accepted:
         added = learning.accept(accepted, actor=ACTOR)
         yield f"{added} labels are in {learning.knowledge.folder / LEARNED}"
-        yield "commit the file; `incident-desk index` learns it, a desk that runs does so by itself"
+        yield NEXT
     if not (accepted or rejected):
         yield NONE_WAIT
 

@@ -10,6 +10,7 @@ from bot.corpus.clarify import Clarification, read_clarifications
 from bot.corpus.conflicts import Conflict, find_conflicts
 from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.incident import Incident, read_incident
+from bot.corpus.learned import LEARNED, labels_version
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
@@ -36,6 +37,7 @@ class Knowledge:
     templates: dict[str, Templates]
     version: str  # of all that can be sent
     question_version: str  # of what is learned: passages, notes, wordings, labelled messages
+    labels_version: str = ""  # of the questions that people answered; empty without any
     incident: Incident = field(default_factory=Incident)
     known: tuple[KnownPassage, ...] = ()  # passages as ids.yaml has them
     stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
@@ -227,6 +229,7 @@ def load(folder: Path) -> Knowledge:
         question_version=_digest(
             folder, "notes.yaml", "questions", "messages", "exercises", begin=passages
         ),
+        labels_version=labels_version(folder),
         incident=incident,
         known=known,
         stated_notes=stated,
@@ -236,11 +239,14 @@ def load(folder: Path) -> Knowledge:
 
 
 def _digest(folder: Path, *names: str, begin: str) -> str:
-    """A name for the content of files and for `begin`, which stands for the passages."""
+    """A name for the content of files and for `begin`, which stands for the passages.
+
+    The questions that people answered have a version of their own: a desk learns them as it runs.
+    """
     digest = hashlib.sha256(begin.encode())
     for name in names:
         path = folder / name
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-            if file.exists():
+            if file.exists() and file != folder / LEARNED:
                 digest.update(f"{file.name}\n".encode() + file.read_bytes())
     return digest.hexdigest()[:12]

@@ -139,6 +139,7 @@ class Maintenance:
             ("settling mails of unknown fate", self._recheck_unknown),
             ("forgetting what is done", self._delete_finished),
             ("taking texts out of old rows", self._apply_retention),
+            ("learning what people answered", self._learn_answers),
         ):
             self.supervisor.attempt(name, task)
 
@@ -181,6 +182,10 @@ class Maintenance:
             log.info("old texts were taken out", extra={"count": sum(taken.values())})
         if max(taken.values(), default=0) >= BATCH:
             self._retention_at = time.monotonic() + self.intervals.tidy
+
+    def _learn_answers(self) -> None:
+        if self.app.learn_answers():
+            log.info("the desk has learned what people answered")
 
     def _recheck_unknown(self) -> None:
         """Give mails whose receipt did not come in time to a person."""
