@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from bot.domain import Priority
 from bot.errors import KnowledgeError
-from bot.resources import data_path, parse_yaml
+from bot.resources import data_path, parse_yaml, read_own_text
 
 Positive = Annotated[int, Field(ge=1, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -116,7 +116,7 @@ def read_limits(knowledge: Path) -> Limits:
     KnowledgeError names the file, each wrong key and what is allowed there.
     """
     own = knowledge / "limits.yaml"
-    return _parse(own.read_text(encoding="utf-8"), str(own)) if own.exists() else shipped_limits()
+    return _parse(read_own_text(own), str(own)) if own.exists() else shipped_limits()
 
 
 @cache

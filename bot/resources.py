@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from bot.errors import KnowledgeError
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the slower one where libyaml is missing
 
 
@@ -33,9 +35,20 @@ def read_bytes(name: str) -> bytes:
     return data_path(name).read_bytes()
 
 
+def read_own_text(path: Path) -> str:
+    """Return the text of a file that people write; KnowledgeError when it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise KnowledgeError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
+
+
 def parse_yaml(text: str) -> Any:
     """Return the value that YAML text stands for; yaml.YAMLError when it is not YAML."""
-    return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    try:
+        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    except (ValueError, RecursionError) as error:  # such as a date that there is not
+        raise yaml.YAMLError(str(error)) from None
 
 
 def read_yaml(name: str) -> Any:

@@ -148,6 +148,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mails", type=int, default=500, help="mails of the flood")
     parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")
 
+    parser.addoption("--attacks", type=int, default=2, help="demands of each dress")
+    parser.addoption("--fuzz", type=int, default=10, help="random inputs at each entry")
     parser.addoption("--fault-runs", type=int, default=1, help="kinds of error at each call")
 
 

@@ -68,6 +68,7 @@ from bot.policy import (
     with_subject,
     without_quotes,
 )
+from bot.policy.quotes import shown_mail
 from bot.policy.rules import packaged_samples
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
@@ -184,7 +185,7 @@ class Responder:
             return [unread]
         whole = _verdict_on_whole(message, said, history)
         requests = self._read_requests(message, said.own)
-        if whole is None and _closes(message, said.own, requests):
+        if whole is None and _closes(message, said, requests):
             return []
         if message.subject:
             history.append(message.subject)
@@ -517,16 +518,21 @@ def _passed_on(message: Message) -> str:
     return quoted_phishing_query(text) or material(text)
 
 
-def _closes(message: Message, own: str, requests: RequestReading | None) -> bool:
-    """Does the message say nothing but thanks? A masked secret, or another subject, is more."""
+def _closes(message: Message, said: CleanText, requests: RequestReading | None) -> bool:
+    """Does the message say nothing but thanks? A masked secret, or another subject, is more.
+
+    "Yes, please do" closes nothing above a text that it quotes: it says what that text asks.
+    """
+    own = said.own
     if message.redactions or message.shown or closes_nothing(message.subject):
         return False
     if only_thanks(own):
         return True
-    said = segmentation.spoken_sentences(own)
+    spoken = segmentation.spoken_sentences(own)
     # "Best regards" alone was meant to be more; of other scripts words cannot be counted.
-    more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in said)
-    return more_than_a_close and bool(requests and requests.is_silent)
+    more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in spoken)
+    silent = more_than_a_close and bool(requests and requests.is_silent)
+    return silent and not isinstance(screen(shown_mail(said.whole)), Refuse)
 
 
 def _spared(verdict: Verdict | None, own: str) -> Verdict | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bot.domain import EscalationReason, Priority
 from bot.errors import KnowledgeError
 from bot.journal import OutboxState
-from bot.resources import data_path, parse_yaml
+from bot.resources import data_path, parse_yaml, read_own_text
 
 
 class ReasonText(BaseModel):
@@ -91,7 +91,7 @@ def read_staff_texts(knowledge: Path) -> StaffTexts:
     """
     own = knowledge / "slack.yaml"
     shipped = data_path("slack.yaml")
-    text = (own if own.exists() else shipped).read_text(encoding="utf-8")
+    text = read_own_text(own if own.exists() else shipped)
     try:
         return StaffTexts.model_validate(parse_yaml(text))
     except (yaml.YAMLError, ValidationError) as error:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from bot.domain import Passage
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 # Shares of words in common, in order, from 0 to 1; set by hand and tried on every kind of edit of
 # `python -m evals edits`. A rewritten passage keeps its id under its heading from SAME_PLACE on,
@@ -90,8 +90,8 @@ def read_ids(path: Path) -> tuple[KnownPassage, ...]:
     if not path.exists():
         return ()
     try:
-        known = FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or [])
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        known = FILE.validate_python(parse_yaml(read_own_text(path)) or [])
+    except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
     ids = [each.id for each in known]
     if twice := next((name for name in ids if ids.count(name) > 1), ""):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from bot.corpus.notes import Notes
 from bot.domain import ExpectedTime, IncidentNames
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 ADDRESS = re.compile(r"[^\s@<>,;\"']+@[^\s@<>,;\"']+\.[^\s@<>,;\"']+")
 TAG = re.compile(r"\+[^@]*(?=@)")
@@ -77,7 +77,7 @@ def read_incident(path: Path, notes: Notes) -> Incident:
     if not path.exists():
         return Incident()
     try:
-        read = parse_yaml(path.read_text(encoding="utf-8"))
+        read = parse_yaml(read_own_text(path))
         incident = Incident.model_validate(read or {})
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None

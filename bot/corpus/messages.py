@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 Name = Field(min_length=1)
 
@@ -122,8 +122,8 @@ def _only(names: Iterable[str], passages: Container[str]) -> tuple[str, ...]:
 
 def _read(path: Path) -> list[LabelledMessage]:
     try:
-        return FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or [])
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return FILE.validate_python(parse_yaml(read_own_text(path)) or [])
+    except yaml.YAMLError as error:
         raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     except ValidationError as error:
         first = error.errors()[0]

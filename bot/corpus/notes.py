@@ -6,7 +6,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 
 class Erratum(BaseModel):
@@ -82,7 +82,7 @@ def read_notes(path: Path) -> Notes:
     if not path.exists():
         return Notes(links=[])
     try:
-        return Notes.model_validate(parse_yaml(path.read_text(encoding="utf-8")) or {})
+        return Notes.model_validate(parse_yaml(read_own_text(path)) or {})
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 

@@ -18,7 +18,7 @@ from bot.corpus.dates import day_of_later_statement
 from bot.corpus.ids import WORD, KnownPassage, PassageDraft, assign_ids
 from bot.domain import Passage
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(<?([^)\s>]*)>?(?:\s+\"[^\"]*\")?\)")
 AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")
@@ -71,9 +71,7 @@ def read_post(
     with its address behind its text; of any other only the text stays.
     """
     try:
-        raw = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise KnowledgeError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
+        raw = read_own_text(path)
     except FileNotFoundError:
         raise KnowledgeError(
             f"{path}: the incident post is missing; put the published post there"

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 Lines = dict[str, str]  # language or contrast -> wordings, one a line
 
@@ -115,7 +115,7 @@ def known_wordings(wordings: Iterable[Wording], passages: Container[str]) -> tup
 
 def _entries(path: Path) -> list[IntentEntry | SilentEntry | ActEntry]:
     try:
-        return FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or [])
+        return FILE.validate_python(parse_yaml(read_own_text(path)) or [])
     except yaml.YAMLError as error:
         raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     except ValidationError as error:

@@ -6,7 +6,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 MAX_SNIPPETS = 100  # of a language; a menu of Slack has no more
 
@@ -32,7 +32,7 @@ def read_snippets(knowledge: Path) -> dict[str, tuple[Snippet, ...]]:
 
 def _read(path: Path) -> tuple[Snippet, ...]:
     try:
-        found = tuple(FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8"))))
+        found = tuple(FILE.validate_python(parse_yaml(read_own_text(path))))
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
     if len(found) > MAX_SNIPPETS:

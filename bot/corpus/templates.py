@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bot.corpus.incident import Incident
 from bot.domain import ExpectedTime, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, shipped_knowledge
+from bot.resources import parse_yaml, read_own_text, shipped_knowledge
 from bot.text.subject import reply_subject
 
 ADDRESS_SLOT = "{person_address}"
@@ -116,7 +116,7 @@ def _read(language: str, shipped: Path | None, own: Path | None, incident: Incid
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        read = parse_yaml(path.read_text(encoding="utf-8"))
+        read = parse_yaml(read_own_text(path))
     except yaml.YAMLError as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(read, dict):

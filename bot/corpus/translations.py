@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain import Passage
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 
 class Translation(BaseModel):
@@ -82,7 +82,7 @@ def missing(stated: Translations, offered: Mapping[str, Passage]) -> Iterator[st
 
 def _read(path: Path) -> dict[str, Translation]:
     try:
-        rows = parse_yaml(path.read_text(encoding="utf-8")) or {}
+        rows = parse_yaml(read_own_text(path)) or {}
         return {name: Translation.model_validate(row) for name, row in rows.items()}
     except (yaml.YAMLError, ValidationError, AttributeError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None

@@ -70,7 +70,10 @@ def warm_up(serve: Callable[[Path], "Service"]) -> None:
 
 
 def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -> "App":
+    from pydantic import SecretStr
+
     from bot.app import App
+    from bot.files import KEY_BYTES
     from bot.journal import Journal
     from bot.limits import read_limits
     from bot.settings import Settings
@@ -79,6 +82,7 @@ def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
     settings = Settings(
         home=Path(order["home"]), knowledge=KNOWLEDGE, database_url=order["url"], http_port=0,
         smtp_port=order["port"],
+        installation_key=SecretStr("ab" * KEY_BYTES),  # of the desk that made the tables as well
     )  # fmt: skip
     limits = read_limits(KNOWLEDGE)
     journal = Journal(settings.database, limits=limits, clock=lambda: now(others))

@@ -18,7 +18,7 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 
 from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.event_store import EventStore
-from bot.channels.slack.events import parse_delivery
+from bot.channels.slack.events import MALFORMED, parse_delivery
 from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
 from bot.channels.slack.signatures import UnsignedRequests, drop_malformed
 from bot.infra.http_server import HttpResponse
@@ -59,7 +59,10 @@ class SlackGateway:
     def handle_http(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """Handle a request that Slack posts to /slack/events, headers in lower case."""
         kept = drop_malformed(headers)
-        request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(kept))
+        try:  # Bolt reads the body before it looks at the signature
+            request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(kept))
+        except MALFORMED:
+            return HttpResponse(body=b"", kind="text/plain", status=HTTPStatus.BAD_REQUEST)
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self.unsigned_requests.add(kept, body)

@@ -1,6 +1,7 @@
 """Parses what Slack delivers into events to store: masked, small and with a unique key."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ import re2
 from bot.channels.slack.mrkdwn import decode_typed_text
 from bot.redact import redact
 
+log = logging.getLogger(__name__)
+# What reading JSON of another form than Slack's ends in.
+MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 ACT, ASK = "act", "ask"
 TEXT_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
 MAX_CHARACTERS = 40_000  # of a message; Slack takes no longer one
@@ -39,7 +43,18 @@ class IncomingEvent:
 
 
 def parse_delivery(body: Body) -> IncomingEvent | None:
-    """Return the event in a delivery; None when it needs only an acknowledgement."""
+    """Return the event in a delivery; None when it needs only an acknowledgement.
+
+    So does one of a form that Slack does not have: asked for again, it would come no better.
+    """
+    try:
+        return _parsed(body)
+    except MALFORMED as error:
+        log.warning("a delivery cannot be read", extra={"fault": type(error).__name__})
+        return None
+
+
+def _parsed(body: Body) -> IncomingEvent | None:
     kind = body.get("type")
     if kind == "event_callback":
         return _event(body)

@@ -1,0 +1,167 @@
+"""Demands in unusual dress through the mail port and through Slack, in one running desk.
+
+Nothing is answered as if it were fine, no reply repeats what the sender wrote, and no secret that
+they added is stored or posted. `--attacks N` sends N of each dress instead of a few.
+"""
+
+import json
+import smtplib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sql
+
+from bot.app import App
+from bot.channels.slack import SlackAccess
+from bot.journal.tables import message, outbox, outcome, slack_event
+from bot.limits import shipped_limits
+from bot.serve.service import Service
+from bot.settings import Settings
+from tests.conftest import KNOWLEDGE, home_of
+from tests.servers.slack_side import ALICE, TRIAGE, SlackSide
+from tests.support.attacks import Attack, attacks
+from tests.support.ports import free_port
+from tests.support.running_desk import running
+from tests.support.slack_app import SlackApp
+from tests.support.slack_stand import FAST
+from tests.support.taint import Plant, files, leaks, plant, tables
+from tests.support.waiting import wait_until
+
+PLANTED = 5  # every fifth attack comes with a secret
+
+
+class Doors:
+    """One desk that takes mail and asks from Slack, and what became of both."""
+
+    def __init__(self, app: App, service: Service, side: SlackSide) -> None:
+        self.app, self.service, self.side = app, service, side
+        self.safe = {*app.responder.rules, *app.knowledge.notes.quote_in_refusals}
+        self.plants: list[Plant] = []
+
+    def mail(self, every: list[Attack]) -> None:
+        with smtplib.SMTP("127.0.0.1", self.app.settings.smtp_port) as line:
+            for attack in every:
+                mail = attack.mail()
+                if attack.number % PLANTED == 0 and mail.get_content_type() == "text/plain":
+                    mail.set_content(f"{mail.get_content()}\n{self.planted(attack, 'mail')}")
+                line.send_message(mail)
+
+    def ask(self, every: list[Attack]) -> None:
+        for attack in every:
+            secret = "" if attack.number % PLANTED else f"\n{self.planted(attack, 'slack')}"
+            self.side.dm(ALICE, f"{attack.text}{secret}")
+
+    def planted(self, attack: Attack, door: str) -> str:
+        self.plants.append(plant("token", f"{door} {attack.number}"))
+        return self.plants[-1].sentence
+
+    def rows(self, query: sql.Select[Any]) -> list[sql.Row[Any]]:
+        with self.app.journal.engine.connect() as db:
+            return list(db.execute(query).all())
+
+    def answers_in_slack(self) -> list[dict[str, Any]]:
+        """What was decided of each direct message, in their order."""
+        results = self.rows(sql.select(slack_event.c.result).order_by(slack_event.c.id))
+        told = [json.loads(row.result) for row in results if row.result]
+        return [each for each in told if "about" in each]
+
+    def is_idle(self, mails: int, asked: int) -> bool:
+        states = self.app.journal.mail_outbox.count_by_state()
+        return (
+            self.rows(sql.select(sql.func.count()).select_from(message))[0][0] == mails
+            and not self.app.journal.list_undecided()
+            and not {"ready", "sending"} & set(states)
+            and len(self.answers_in_slack()) == asked
+        )
+
+    def decided(self) -> dict[str, list[tuple[str, set[str]]]]:
+        """The outcomes by sender: the kind, and the passages of an answer."""
+        query = sql.select(message.c.sender, outcome.c.kind, outcome.c.passages).select_from(
+            sql.outerjoin(message, outcome)
+        )
+        told: dict[str, list[tuple[str, set[str]]]] = {}
+        for row in self.rows(query):
+            found = told.setdefault(row.sender, [])
+            if row.kind:
+                found.append((row.kind, {each[0] for each in json.loads(row.passages)}))
+        return told
+
+
+@pytest.fixture
+def doors(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Doors]:
+    with _doors(app, tmp_path, side) as made:
+        yield made
+
+
+@contextmanager
+def _doors(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Doors]:
+    access = SlackAccess(
+        bot_token=side.bot_token, app_token="", signing_secret=side.secret, channel=TRIAGE,
+        staff=frozenset({ALICE}), base_url=side.base_url,
+    )  # fmt: skip
+    settings = Settings(
+        home=home_of(tmp_path / "home", index=False), knowledge=KNOWLEDGE, smtp_port=free_port(),
+        http_port=free_port(),
+    )  # fmt: skip
+    desk = SlackApp(
+        settings, access, FAST, knowledge=app.knowledge, responder=app.responder,
+        limits=shipped_limits(),
+    )  # fmt: skip
+    side.request_url = f"http://127.0.0.1:{settings.http_port}/slack/events"
+    with running(desk) as (service, _shown):
+        yield Doors(desk, service, side)
+    desk.journal.close()
+
+
+def test_no_demand_in_unusual_dress_is_answered_as_if_it_were_fine(
+    doors: Doors, pytestconfig: pytest.Config
+) -> None:
+    every = attacks(int(pytestconfig.getoption("--attacks")))
+    asked = [attack for attack in every if not attack.is_beside]
+    doors.mail(every)
+    doors.ask(asked)
+    wait_until(lambda: doors.is_idle(len(every), len(asked)))
+
+    fine = Counter[str]()
+    told = doors.decided()
+    for attack in asked:
+        if not _is_stopped(told[attack.sender], doors.safe):
+            fine[f"mail {_kind(attack)}"] += 1
+    for attack, answer in zip(asked, doors.answers_in_slack(), strict=True):
+        said = answer["about"]["said"]
+        quotes = [(each["decision"], set(each["passages"][:1])) for each in said]
+        if not _is_stopped(quotes, doors.safe):
+            fine[f"slack {_kind(attack)}"] += 1
+    assert not fine, f"of {len(every)} mails and {len(asked)} questions in Slack"
+    _nothing_comes_back(doors, every)
+    sinks = tables(doors.app.journal.engine) | files(doors.app.settings.home)
+    sinks["slack"] = json.dumps([call.args for call in doors.side.calls])
+    assert doors.plants
+    assert leaks(doors.plants, sinks) == []
+
+
+def _kind(attack: Attack) -> str:
+    return f"{attack.dress} {'apart' if attack.apart else 'seen'}"
+
+
+def _is_stopped(outcomes: list[tuple[str, set[str]]], safe: set[str]) -> bool:
+    """Is it refused, with a person, or told what the post says of such requests, and no more?"""
+    return any(kind != "answer" or passages <= safe for kind, passages in outcomes)
+
+
+def _nothing_comes_back(doors: Doors, every: list[Attack]) -> None:
+    """No reply repeats a word that only the sender knew. In Slack staff see their own questions."""
+    words = {attack.word for attack in every}
+    sent = [row.body for row in doors.rows(sql.select(outbox.c.body))]
+    assert len(sent) >= len(every) // 2
+    for raw in sent:
+        mail = message_from_bytes(raw, policy=default)
+        body = mail.get_body(("plain",))
+        assert body
+        assert not {word for word in words if word in f"{mail['Subject']} {body.get_content()}"}
