@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 
-.PHONY: run test setup lock clean
+.PHONY: run test setup lock sbom clean
 
 run: setup
 	@$(BIN)/incident-desk demo $(if $(ONCE),--once)
@@ -43,5 +43,15 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 	  --constraints requirements.lock --extra build --no-annotate --output-file requirements-runtime.lock pyproject.toml
 
+# What an installation is made of, in CycloneDX's format. The tool has an environment of its own, for nothing of
+# the desk needs it; it is pinned here and brings its own dependencies.
+SBOM_TOOL := cyclonedx-bom==7.5.0
+sbom:
+	@$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check '$(SBOM_TOOL)'
+	@mkdir -p -m 700 var
+	@.venv-sbom/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-file var/sbom.json requirements-runtime.lock
+	@echo 'written to var/sbom.json'
+
 clean:
-	rm -rf $(VENV) var
+	rm -rf $(VENV) .venv-sbom var
