@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import assert_never
 
 from bot.answering import segmentation
-from bot.answering.contacts import ContactReader
 from bot.answering.clarification import find_clarification
+from bot.answering.contacts import ContactReader
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.feedback import says_it_did_not_help, with_feedback
 from bot.answering.interpretation import (

@@ -18,7 +18,6 @@ from bot.desk import Checkpoint
 from bot.journal import Journal, OutboxState
 from bot.journal.records import BatchState
 from bot.recall import RecallBatches, RecallStep
-from tests.support.environments import untraced
 from tests.support.recall_kills import INSERTING, PER_MINUTE
 from tests.support.told import earlier, recall_of, told
 from tests.support.waiting import SAFETY_NET_SECONDS
@@ -38,7 +37,7 @@ def desks() -> Iterator[Order]:
     """Runs desks, one after the other, each in a process of its own; how each ended."""
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.support.recall_kills"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=untraced(),
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     give, take = parent.stdin, parent.stdout
     assert give

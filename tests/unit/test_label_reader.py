@@ -112,6 +112,10 @@ def test_labels_that_name_a_passage_that_has_gone_are_left_out(reader: TransferJ
     assert len(labels.texts) == 3
 
 
+def judge_of(app: App) -> type:
+    return type(app.responder.judge)
+
+
 def test_a_running_desk_learns_answers_as_soon_as_there_are_enough(tmp_path: Path) -> None:
     knowledge = write(tmp_path / "knowledge", POST)
     settings = Settings(home=tmp_path / "home", knowledge=knowledge.folder)
@@ -120,12 +124,12 @@ def test_a_running_desk_learns_answers_as_soon_as_there_are_enough(tmp_path: Pat
     vars(app)["responder"] = Responder(
         knowledge=knowledge, retriever=BM25(records_of(knowledge)), judge=app._first_day_judge()
     )
-    assert isinstance(app.responder.judge, TransferredJudge)
+    assert judge_of(app) is TransferredJudge
     assert not app.learn_answers()
     append_labels(knowledge.folder, asked(FEWEST_LABELS - 1))
     assert app.learn_answers()
-    assert isinstance(app.responder.judge, TransferredJudge)
+    assert judge_of(app) is TransferredJudge
     append_labels(knowledge.folder, asked(FEWEST_LABELS))
     assert app.learn_answers()
-    assert isinstance(app.responder.judge, LabelledJudge)
+    assert judge_of(app) is LabelledJudge
     assert not app.learn_answers(), "nothing new"

@@ -31,11 +31,11 @@ def entries() -> list[tuple[str, str]]:
 
 def licences(about: PackageMetadata) -> list[str]:
     """The licences that a package states: its expression, else its classifiers, else its words."""
-    if expression := about.get("License-Expression"):
-        return [part.strip("() ") for part in re.split(r" (?:AND|OR|WITH) ", expression)]
+    if expressions := about.get_all("License-Expression"):
+        return [part.strip("() ") for part in re.split(r" (?:AND|OR|WITH) ", expressions[0])]
     stated = [c.split("::") for c in about.get_all("Classifier") or []]
     named = [c[-1].strip() for c in stated if c[0].strip() == "License" and len(c) > 2]
-    words = re.split(r"\n", about.get("License") or "")[0]
+    words = (about.get_all("License") or [""])[0].partition("\n")[0]
     return named or [part.strip() for part in re.split(r" (?:AND|OR) ", words) if part.strip()]
 
 
