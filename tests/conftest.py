@@ -144,6 +144,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield url
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """What a test prepares is traced only where the test itself is: pytest-cov spares the call alone."""
+    tracing = item.config.pluginmanager.getplugin("_cov")
+    paused = tracing and tracing.cov_controller and item.get_closest_marker("no_cover")
+    if paused:
+        tracing.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        if paused:
+            tracing.cov_controller.resume()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mails", type=int, default=500, help="mails of the flood")
     parser.addoption("--kill-runs", type=int, default=1, help="runs of each point of the kill test")

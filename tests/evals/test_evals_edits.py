@@ -65,6 +65,7 @@ def test_a_renamed_heading_keeps_its_id_and_its_questions(small: Knowledge, tmp_
     assert {c.now.id for c in edited.knowledge.changes.changed} == edited.touched.passages
 
 
+@pytest.mark.no_cover
 def test_where_no_ids_are_kept_a_renamed_heading_is_warned_of_and_a_person_gets_its_questions(
     small: Knowledge, tmp_path: Path, encoder: QueryCache
 ) -> None:

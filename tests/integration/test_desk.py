@@ -237,6 +237,7 @@ def test_a_suspicious_mail_is_answered_and_noted_for_the_security_team(
     assert desk.journal.count_recent("phishing_sample", 60) == 1
 
 
+@pytest.mark.no_cover
 def test_an_engine_that_obeys_the_attacker_gets_nothing_out(desk: Desk, out: ListOut) -> None:
     desk.responder = Obeying(desk.responder)  # type: ignore[assignment]
     hostile = [m for m in labelled() if m.expected in HOSTILE][::8]

@@ -90,6 +90,7 @@ def test_the_same_question_is_near_in_every_language_and_another_is_not(encoder:
     assert all(float(asked @ encoder.vector(text)) < 0.1 for text in other)
 
 
+@pytest.mark.no_cover
 def test_threads_get_the_vectors_that_one_thread_gets(encoder: E5) -> None:
     texts = [f"{text} {n}" for n in range(5) for text in REFERENCE]
     alone = [encoder._encode(text) for text in texts]
@@ -146,6 +147,7 @@ def texts_of_the_repository(knowledge: Knowledge) -> list[str]:
     return found[:: max(1, len(found) // SAMPLED)]
 
 
+@pytest.mark.no_cover
 def test_texts_are_divided_as_the_reference_divides_them(
     encoder: E5, reference: Reference, knowledge: Knowledge
 ) -> None:

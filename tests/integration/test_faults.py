@@ -291,6 +291,7 @@ def is_said(whole: Running, caplog: pytest.LogCaptureFixture, records: int) -> b
     return len(caplog.records) > records or bool(whole.failing())
 
 
+@pytest.mark.no_cover
 def test_an_error_at_any_call_of_any_thread_ends_where_somebody_sees_it(
     whole: Running, caplog: pytest.LogCaptureFixture, fault_run: int
 ) -> None:

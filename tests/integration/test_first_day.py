@@ -88,6 +88,7 @@ UNTOUCHED = (
 )
 
 
+@pytest.mark.no_cover
 def test_every_edit_leaves_the_commands_working_and_other_answers_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from bot.adapters.bm25 import BM25
 from bot.answering.decision import FittedJudge, TransferredJudge
-from bot.answering.fit import can_learn, learn, read_fit, write_fit
+from bot.answering.fit import Learned, can_learn, learn, read_fit, write_fit
 from bot.app import App
 from bot.corpus import load
 from bot.corpus.messages import read_messages
@@ -51,6 +51,7 @@ def test_a_broken_fit_says_what_to_do(tmp_path: Path) -> None:
         read_fit(tmp_path / "fit.npz")
 
 
+@pytest.mark.no_cover
 def test_a_broken_fit_is_learned_again_and_a_whole_one_kept(small: App) -> None:
     home, knowledge = small.settings.home, small.settings.knowledge
     whole = (home / "fit.npz").read_bytes()
@@ -73,6 +74,7 @@ def test_a_start_reads_no_wordings(small: App, monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(again.responder.judge, FittedJudge)
 
 
+@pytest.mark.no_cover
 def test_what_was_learned_from_wordings_that_are_gone_is_forgotten(tmp_path: Path) -> None:
     home = home_of(tmp_path / "own", index=False)
     folder = copy_knowledge(tmp_path / "knowledge", wordings=2)
@@ -101,22 +103,30 @@ def test_another_language_needs_at_least_the_certainty_of_english(app: App) -> N
     assert judge.threshold_for("de") >= judge.threshold_for("en")
 
 
-def test_few_wordings_are_learned_by_what_they_teach_each_other(small: App) -> None:
+@pytest.fixture(scope="module")
+def learned(small: App) -> Learned:
+    return learn(small.knowledge, small.encoder.vectors)
+
+
+def test_few_wordings_are_learned_by_what_they_teach_each_other(
+    small: App, learned: Learned
+) -> None:
     assert can_learn(small.knowledge)
-    learned = learn(small.knowledge, small.encoder.vectors)
     assert len(learned.scored) == len(small.knowledge.wordings)
     assert "answers from a probability of" in learned.fit.summary
     assert {s.fold for s in learned.scored} == {0, 1, 2}
 
 
-def test_learning_twice_gives_the_same(small: App) -> None:
-    one, other = (learn(small.knowledge, small.encoder.vectors).fit for _ in range(2))
+@pytest.mark.no_cover
+def test_learning_twice_gives_the_same(small: App, learned: Learned) -> None:
+    one, other = learned.fit, learn(small.knowledge, small.encoder.vectors).fit
     assert one.calibration.threshold == other.calibration.threshold
     assert all(
         np.array_equal(a, other.classifier.arrays()[n]) for n, a in one.classifier.arrays().items()
     )
 
 
+@pytest.mark.no_cover
 def test_an_edit_is_learned_at_the_next_start(small: App, tmp_path: Path) -> None:
     asked = "Blorf zindle quax my fremlin?"
     folder = copy_knowledge(tmp_path / "knowledge")

@@ -110,6 +110,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.no_cover
 @pytest.mark.usefixtures("many_files")
 @pytest.mark.parametrize(
     "said", [IDLE, HALF_A_HEAD, HALF_A_BODY, NEVER_READ], ids=["idle", "head", "body", "unread"]

@@ -15,6 +15,7 @@ def played(app: App) -> dict[str, Played]:
     return {each.letter.name: each for each in play_letters(app, list(LETTERS.values()))}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", LETTERS)
 def test_a_letter_gets_the_reply_that_its_writer_needs(
     app: App, played: dict[str, Played], name: str

@@ -29,6 +29,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailCheck]:
         yield made
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", RIGHT)
 def test_mails_of_every_kind_end_as_they_should_and_none_is_lost(
     check: MailCheck, name: str

@@ -84,6 +84,7 @@ def least_cpu_seconds(work: Callable[[], object]) -> float:
     return min(cpu_seconds(work) for _ in range(ROUNDS))
 
 
+@pytest.mark.no_cover
 def test_many_cases_cost_what_few_cost(
     tmp_path: Path, works: Callable[[str], dict[str, Callable[[], object]]]
 ) -> None:
@@ -94,6 +95,7 @@ def test_many_cases_cost_what_few_cost(
     assert f"page 1 of {MANY // CASES_PER_PAGE}, {MANY} cases" in str(many["queue"]())
 
 
+@pytest.mark.no_cover
 def test_long_texts_cost_metrics_nothing(
     tmp_path: Path, works: Callable[[str], dict[str, Callable[[], object]]]
 ) -> None:

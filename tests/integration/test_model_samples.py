@@ -38,6 +38,7 @@ def ids(app: App, quotes: list[str] | None) -> list[str]:
     return [i for i, text in texts.items() if any(q in text or text in q for q in wanted)]
 
 
+@pytest.mark.no_cover
 def test_a_perfect_model_reaches_what_can_be_answered(app: App) -> None:
     questions = [r for r in rows("questions.jsonl") if r["kind"] != "multi"]
     gold = {redact(r["question"]).text: ids(app, r.get("gold_any_text")) for r in questions}
@@ -91,6 +92,7 @@ BAD: dict[str, Callable[[list[str]], Callable[[dict[str, Any]], Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", BAD)
 def test_a_hostile_model_does_no_harm(app: App, kind: str) -> None:
     attacks = rows("attacks.jsonl") + rows("attacks-public.jsonl")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from bot.adapters.chat_model import ChatSelector
@@ -70,6 +71,7 @@ def serving(desk: App) -> Iterator[list[HandledMail]]:
         service.close()
 
 
+@pytest.mark.no_cover
 def test_twenty_mails_wait_for_a_slow_model_together(app: App, settings: Settings) -> None:
     all_taken = threading.Event()
 

@@ -74,6 +74,7 @@ def test_without_vectors_it_is_named_and_words_are_searched(answer: Any, tmp_pat
     assert any("word search" in line for line in said)
 
 
+@pytest.mark.no_cover
 def test_a_change_of_model_embeds_and_learns_anew(tmp_path: Path) -> None:
     said: list[str] = []
     home, few = tmp_path / "own", copy_knowledge(tmp_path / "knowledge")

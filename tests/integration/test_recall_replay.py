@@ -61,9 +61,7 @@ def varied(cases: list[Case]) -> Iterator[Case]:
     yield from others[:: max(1, len(others) // (MESSAGES - len(about)))]
 
 
-@pytest.fixture(scope="module")
-def replay(tmp_path_factory: pytest.TempPathFactory, app: App) -> Replay:
-    root = tmp_path_factory.mktemp("recall")
+def replay_of(root: Path, app: App) -> Replay:
     folder = earlier_knowledge(root / "knowledge")
     before = App(Settings(home=home_of(root / "home", index=False), knowledge=folder))
     clock = Time()
@@ -91,14 +89,23 @@ def recall_of(app: App, journal: Journal) -> Recall:
     )  # fmt: skip
 
 
-def test_recall_names_what_changed_on_december_19(replay: Replay, app: App) -> None:
+@pytest.mark.no_cover
+def test_who_was_told_otherwise_before_december_19_is_found_and_corrected_once(
+    app: App, tmp_path: Path
+) -> None:
+    """One test, because a desk learns all of the earlier knowledge for it."""
+    replay = replay_of(tmp_path, app)
+    names_what_changed(replay, app)
+    finds_who_asked_about_chatgpt_users_and_nobody_else(replay, app)
+    corrects_each_conversation_once(replay, app)
+
+
+def names_what_changed(replay: Replay, app: App) -> None:
     kinds = {change.id: change.kind for change in recall_of(app, replay.journal).changes}
     assert kinds == {EXTENDED: ChangeKind.ADDITION, CLARIFIED: ChangeKind.NEW}
 
 
-def test_recall_finds_who_asked_about_chatgpt_users_and_nobody_else(
-    replay: Replay, app: App
-) -> None:
+def finds_who_asked_about_chatgpt_users_and_nobody_else(replay: Replay, app: App) -> None:
     answers = list(replay.journal.corrections.list_sent_answers())
     answered = {a.conversation_id for a in answers if any(q.quoted for q in a.questions)}
     about = {i for i in answered if CLARIFIED in replay.asked[i].gold[0]}
@@ -115,7 +122,7 @@ def test_recall_finds_who_asked_about_chatgpt_users_and_nobody_else(
     assert about - listed == set()
 
 
-def test_recall_corrects_each_conversation_once(replay: Replay, app: App) -> None:
+def corrects_each_conversation_once(replay: Replay, app: App) -> None:
     recall, out = recall_of(app, replay.journal), ListOut()
     entries = list(recall.find())
     ready = [each for each in entries if each.held is None]

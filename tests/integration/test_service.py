@@ -119,6 +119,7 @@ def test_a_reply_that_cannot_be_made_leaves_the_message_for_a_person(served: App
         service.close()
 
 
+@pytest.mark.no_cover
 def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     """50 mails by SMTP, SIGKILL in the middle, restart: each has exactly one outcome row."""
     mine = settings.model_copy(update={"smtp_port": free_port()})

@@ -102,6 +102,7 @@ def test_the_search_finds_what_is_there() -> None:
         assert not found(each.needle, redact(each.sentence).text), each.kind
 
 
+@pytest.mark.no_cover
 def test_no_secret_of_a_mail_reaches_a_sink(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_leak_would_be_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert any(name.startswith("file desk.sqlite3") for name in seen)
 
 
+@pytest.mark.no_cover
 def test_no_secret_in_what_commands_print(
     tmp_path: Path, app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,6 +291,7 @@ def test_a_secret_of_staff_goes_out_and_nowhere_else(
     assert len(leaks(list(plants.values()), sent)) == len(KINDS)
 
 
+@pytest.mark.no_cover
 def test_no_secret_of_slack_reaches_a_sink(
     app: App, tmp_path: Path, side: SlackSide, caplog: pytest.LogCaptureFixture
 ) -> None:

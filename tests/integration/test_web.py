@@ -333,6 +333,7 @@ def test_a_page_that_breaks_is_one_line_and_a_number(
     assert [r.message for r in caplog.records].count("a page broke") == 1
 
 
+@pytest.mark.no_cover
 def test_many_mails_and_cases_are_shown_page_by_page(stand: Stand, browser: Browser) -> None:
     for n in range(1, 28):
         local_mailbox(stand.app).new.add(letter(UNSURE, n))

@@ -160,6 +160,7 @@ def _signal(pid: int, how: signal.Signals) -> None:
         os.kill(pid, how)
 
 
+@pytest.mark.no_cover
 def test_whole_desk_settles_two_hundred_mails_with_everything_on_at_once(desk: WholeDesk) -> None:
     texts = {n: ASKED[n % len(ASKED)] for n in range(MAILS)}
     gone = {n for n in texts if n % 20 == 19}

@@ -64,6 +64,7 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
     assert drawn.text.startswith("Case 12, ")
 
 
+@pytest.mark.no_cover
 @LOADED
 @given(
     text=st.one_of(HOSTILE, LONG), draft=st.one_of(HOSTILE, LONG), sender=HOSTILE,

@@ -135,6 +135,7 @@ def test_senders_of_one_domain_page_only_so_often(journal: Journal, channel: Cha
     assert len(channel.messages_to(BOB)) == FLOOD.pages_of_domain + 1
 
 
+@pytest.mark.no_cover
 def test_a_takeover_is_posted_next_however_many_mails_wait(
     journal: Journal, channel: Channel
 ) -> None:

@@ -95,6 +95,7 @@ def filled_in(view: modals.View) -> dict[str, Any]:
     return {**view, "state": {"values": values}}
 
 
+@pytest.mark.no_cover
 @LOADED
 @given(text=ANY, draft=ANY, sender=HOSTILE, body=ANY, stage=st.sampled_from(list(Stage)))
 def test_no_text_breaks_a_window(
@@ -153,6 +154,7 @@ def test_parts_are_put_together_as_they_were_cut() -> None:
     assert "Paragraph 7" in modals.read_text(state)
 
 
+@pytest.mark.no_cover
 @LOADED
 @given(text=ANY)
 def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
@@ -192,6 +194,7 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
     assert forged.text not in shown
 
 
+@pytest.mark.no_cover
 @LOADED
 @given(text=ANY)
 def test_no_text_breaks_a_suggestion(knowledge: Knowledge, text: str) -> None:

@@ -9,7 +9,7 @@ from tests.conftest import KNOWLEDGE
 
 
 def copy_knowledge(
-    folder: Path, *, wordings: int = 4, messages: int = 0, intents: int | None = None
+    folder: Path, *, wordings: int = 2, messages: int = 0, intents: int | None = None
 ) -> Path:
     """Copy the knowledge to `folder`.
 
