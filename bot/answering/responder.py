@@ -426,7 +426,7 @@ class Responder:
             return found, reading.judgement.probability >= threshold
 
         return find_clarification(
-            outcomes, written=(message.subject, message.text, *self._user_turns(message)),
+            outcomes, written=(message.text, message.subject, *self._user_turns(message)),
             sent=[turn.text for turn in message.history if turn.role is Role.DESK],
             language=language, knowledge=self.knowledge, read=read,
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """knowledge/clarify.yaml: what the desk may ask back where two readings lead to two answers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import re2
@@ -20,18 +21,31 @@ class Reading(BaseModel):
     says: str = Field(min_length=1, max_length=80)
     named_by: list[str] = Field(min_length=1)
 
-    def is_named_in(self, text: str) -> bool:
-        """Does a word of the text begin with one of these?"""
-        words = "|".join(map(re2.escape, self.named_by))
-        return bool(re2.search(rf"(?i)\b(?:{words})", text))
-
 
 class Clarification(BaseModel):
-    """Two readings, and the reviewed question that tells them apart, by language."""
+    """Two readings, and the reviewed question that tells them apart, by language.
+
+    A question is open to both when it holds a word of `about`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     readings: tuple[Reading, Reading]
+    about: list[str] = Field(min_length=1)
     ask: dict[str, str] = Field(min_length=1)
+
+    def is_open_in(self, asked: str, written: Sequence[str]) -> bool:
+        """Is the question open to both readings, as nothing that was written names one?"""
+        named = [word for reading in self.readings for word in reading.named_by]
+        return _holds(asked, self.about) and not any(_holds(text, named) for text in written)
+
+
+def _holds(text: str, words: Sequence[str]) -> bool:
+    """Does the text hold one of these words? Words of other scripts may stand within others."""
+    folded = text.casefold()
+    return any(
+        bool(re2.search(rf"\b{re2.escape(word)}\b", folded)) if word.isascii() else word in folded
+        for word in (word.casefold() for word in words)
+    )
 
 
 FILE = TypeAdapter(list[Clarification])

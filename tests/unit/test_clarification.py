@@ -59,6 +59,14 @@ def test_it_is_asked_only_where_the_readings_decide_the_answer(knowledge: Knowle
     assert asked_back(knowledge, sure=()) == ""
 
 
+def test_only_a_short_question_about_what_either_may_be_is_asked_about(
+    knowledge: Knowledge,
+) -> None:
+    assert asked_back(knowledge, written=(ASKED + " Please tell me." * 5,)) == ""
+    for question in ("Were all systems entered?", "May I contact your accountant?"):
+        assert asked_back(knowledge, (replace(UNSURE, question=question),)) == ""
+
+
 @pytest.mark.parametrize("word", ["ChatGPT", "the API keys", "APIの", "chat gpt"])
 def test_who_has_said_which_is_not_asked(knowledge: Knowledge, word: str) -> None:
     assert asked_back(knowledge, written=(ASKED, f"I use {word}")) == ""
@@ -111,6 +119,6 @@ def test_the_whole_desk_asks_back_and_understands_the_reply(app: App) -> None:
 def test_a_wrong_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "clarify.yaml"
     assert read_clarifications(path) == ()
-    path.write_text("- readings: [{says: x, named_by: [x]}]\n  ask: {en: Which?}\n", "utf-8")
+    path.write_text("- readings: [{says: x, named_by: [x]}]\n  about: [x]\n  ask: {en: Which?}\n")
     with pytest.raises(KnowledgeError, match=r"clarify\.yaml"):
         read_clarifications(path)
