@@ -217,7 +217,9 @@ def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
 def _noted(db: sql.Connection, conversation_id: int) -> tuple[str, ...]:
     """Return the passages of which a person is to tell this conversation that they changed."""
     query = sql.select(correction.c.passage).where(
-        correction.c.conversation_id == conversation_id, correction.c.outbox_id.is_(None)
+        correction.c.conversation_id == conversation_id,
+        correction.c.outbox_id.is_(None),
+        correction.c.quoted,
     )
     return tuple(db.execute(query.order_by(correction.c.id)).scalars())
 

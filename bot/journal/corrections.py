@@ -66,16 +66,21 @@ class SentAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a conversation is told again: the passages, with their versions, as they are now."""
+    """What a conversation is told again: the passages, with their versions, as they are now.
+
+    `alike` are passages that say what one of them says, so that they need not be told any more.
+    """
 
     message_id: int
     conversation_id: int
     passages: Versions
+    alike: Versions = ()
 
     @property
     def digest(self) -> str:
         """Return a short digest of the passages, the same in whatever order they are told."""
-        return hashlib.sha256(json.dumps(sorted(self.passages)).encode()).hexdigest()[:12]
+        every = sorted({*self.passages, *self.alike})
+        return hashlib.sha256(json.dumps(every).encode()).hexdigest()[:12]
 
     @property
     def key(self) -> str:
@@ -253,13 +258,15 @@ class Corrections:
         """Record what a conversation is told again; return False where it was recorded before."""
         of = correction.c.conversation_id == told.conversation_id
         known = {(r.passage, r.version) for r in db.execute(sql.select(correction).where(of))}
-        new = [each for each in told.passages if each not in known]
+        every = dict.fromkeys((*told.passages, *told.alike))
+        new = [each for each in every if each not in known]
         now = stamp(self._clock())
         for passage, version in new:
             db.execute(
                 correction.insert().values(
                     conversation_id=told.conversation_id, passage=passage, version=version,
-                    outbox_id=mail_id, knowledge=approval.knowledge, actor=approval.actor, at=now,
+                    quoted=(passage, version) in told.passages, outbox_id=mail_id,
+                    knowledge=approval.knowledge, actor=approval.actor, at=now,
                 )
             )  # fmt: skip
         if new:

@@ -140,7 +140,8 @@ def _told(db: sql.Connection, mail: Any) -> tuple[str, str]:
     """Return the knowledge version of a mail and, for an automatic one, what it quoted as JSON."""
     again = db.execute(sql.select(correction).where(correction.c.outbox_id == mail.id)).all()
     if again:
-        return again[0].knowledge, json.dumps([[row.passage, row.version] for row in again])
+        said = [[row.passage, row.version] for row in again if row.quoted]
+        return again[0].knowledge, json.dumps(said)
     rows = db.execute(
         sql.select(outcome.c.knowledge, outcome.c.kind, outcome.c.passages)
         .where(outcome.c.message_id == mail.message_id)

@@ -274,12 +274,14 @@ passage_change = Table(
     Column("at", String, nullable=False),
     sql.UniqueConstraint("passage", "before", "now"),
 )  # fmt: skip
-# What a conversation was told again: each passage of a correction, or of a note for its open case.
+# What a conversation was told again: each passage of a correction, or of a note for its open case,
+# and those which say the same, so that one of them is enough.
 correction = Table(
     "correction", TABLES, _id(),
     Column("conversation_id", Integer, nullable=False),
     Column("passage", String, nullable=False),
     Column("version", String, nullable=False),
+    Column("quoted", sql.Boolean, nullable=False),
     Column("outbox_id", Integer, index=True),  # the mail; none for a note
     Column("knowledge", String, nullable=False),
     Column("actor", String, nullable=False),  # who approved it

@@ -58,6 +58,7 @@ class Outdated:
     why: Why
     told: tuple[PassageText, ...]  # as it was quoted
     now: tuple[Passage, ...]  # what the correction quotes
+    alike: tuple[Passage, ...] = ()  # what need not be quoted beside it, as it says the same
     text: str  # of the correction; empty where none can be written
     language: str
     held: Held | None = None  # None: the correction can go out
@@ -68,6 +69,7 @@ class Outdated:
         return Told(
             message_id=self.message_id, conversation_id=self.conversation_id,
             passages=tuple((p.id, p.version) for p in self.now),
+            alike=tuple((p.id, p.version) for p in self.alike),
         )  # fmt: skip
 
     @property
@@ -200,11 +202,13 @@ class Recall:
 
     def _entry(self, answer: SentAnswer, findings: Sequence[_Finding]) -> Outdated:
         language = self._language_of(text_of(answer.body))
-        now = self.responder.complete(list(dict.fromkeys(p for f in findings for p in f.now)))
+        found = tuple(dict.fromkeys(p for f in findings for p in f.now))
+        now = self.responder.complete(found)
         return Outdated(
             conversation_id=answer.conversation_id, message_id=answer.message_id,
             recipient=answer.recipient, sent_at=answer.sent_at, why=findings[0].why,
             told=tuple(dict.fromkeys(t for f in findings for t in f.told)), now=now,
+            alike=tuple(p for p in found if p not in now),
             text=compose_correction(now, language, self.knowledge) if now else "",
             language=language,
         )  # fmt: skip

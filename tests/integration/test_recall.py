@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 
 from bot.app import App
 from bot.cli import main
@@ -16,6 +17,7 @@ from bot.corpus.post import Post
 from bot.domain import Passage
 from bot.journal import Journal, Reply
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Approval
+from bot.journal.tables import outcome
 from bot.recall import Held, Why
 from tests.conftest import KNOWLEDGE
 from tests.support.desk_messages import received
@@ -198,3 +200,29 @@ def test_a_recall_with_nothing_changed_says_so(capsys: pytest.CaptureFixture[str
     assert "is no passage" in capsys.readouterr().err
     assert main(["knowledge", "diff", str(KNOWLEDGE), str(KNOWLEDGE)]) == 0
     assert "no passage changed" in capsys.readouterr().out
+
+
+def test_recall_tells_one_of_two_passages_that_say_the_same_and_counts_both_as_told(
+    app: App, journal: Journal
+) -> None:
+    group = app.knowledge.notes.quote_one_of[0].passages
+    first, second = (app.knowledge.passages[each] for each in group)
+    for each in (first, second):
+        old = replace(each, text=f"Before: {each.text}", version="earlier")
+        journal.corrections.record_passages([old])
+    both = replace(first, version="earlier"), replace(second, version="earlier")
+    told(journal, both[0], "ana")
+    journal_told_too(journal, both[1])
+    recall = recall_of(app, journal)
+    (entry,) = recall.find()
+    assert len(entry.now) == 1
+    assert recall.send([entry], actor="eve", per_minute=60) == 1
+    assert [e.held for e in recall_of(app, journal).find()] == [Held.DONE]
+
+
+def journal_told_too(journal: Journal, passage: Passage) -> None:
+    """The only answer of the journal quotes this passage too."""
+    with journal.engine.begin() as db:
+        found = db.execute(sql.select(outcome.c.passages)).scalar_one()
+        quoted = [*json.loads(found), [passage.id, passage.version]]
+        db.execute(outcome.update().values(passages=json.dumps(quoted)))

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("conversation_id", sa.Integer, nullable=False),
         sa.Column("passage", sa.String, nullable=False),
         sa.Column("version", sa.String, nullable=False),
+        sa.Column("quoted", sa.Boolean, nullable=False),
         sa.Column("outbox_id", sa.Integer),
         sa.Column("knowledge", sa.String, nullable=False),
         sa.Column("actor", sa.String, nullable=False),
