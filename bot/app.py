@@ -77,7 +77,6 @@ EVERYBODY_ACCEPTED = (
     "DESK_AUTHSERV_ID=none: nobody proves who sends a mail, and the owner accepts that replies can "
     "go to people whose address somebody else used"
 )
-TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns from it
 RESTORED = "restored"  # in the audit, when a backup was restored
 LOOK_FIRST_SECONDS = 7 * 86_400  # how long each reply is looked up before it is sent, after that
 
@@ -414,7 +413,7 @@ class App:
     @cached_property
     def learning(self) -> "Learning":
         """What finds the questions that people answered, for the desk to learn from."""
-        from bot.learning import Learning
+        from bot.learning import TWO_PEOPLE, Learning
 
         return Learning(
             knowledge=self.knowledge, journal=self.journal, outbound=self.outbound,
@@ -427,7 +426,9 @@ class App:
         if not self.settings.slack:
             return None
         from bot.channels.slack import Slack, SlackAccess
+        from bot.gaps import find_gaps
 
+        embed = self.encoder.encoder.embed_documents  # its vectors are not kept
         self.settings.check_slack()
         access = SlackAccess(
             bot_token=self.settings.slack_bot_token.get_secret_value(),
@@ -447,6 +448,7 @@ class App:
             enqueue_job=self.jobs.enqueue_decision_delivery,
             model=self.suggestion_model,
             recall=self.recall_batches,
+            find_gaps=lambda since: find_gaps(self.journal, embed, since),
         )
 
     @cached_property

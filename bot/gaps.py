@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
-from bot.answering.classifier import Floats
 from bot.answering.clustering import SAME_MEANING, group_by_meaning, most_typical
 from bot.journal import Journal
 from bot.journal.clock import stamp
@@ -20,7 +20,7 @@ from bot.llm.anonymize import without_people
 from bot.text.printable import printable_line
 
 WEEK = timedelta(days=7)  # what the trend compares with the time before
-Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
+Embed = Callable[[list[str]], npt.ArrayLike]  # n texts -> (n, width) unit vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

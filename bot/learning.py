@@ -19,6 +19,7 @@ from bot.llm.anonymize import without_people
 from bot.outbound import Outbound, text_of
 
 TELLING = 3  # words of a question that says what it asks without the rest of its mail
+TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns from it
 SAME_PERSON = (
     "{actor} answered {count} of these; somebody else has to agree that the desk learns from them"
 )

@@ -26,7 +26,7 @@ from evals.measuring.schema import Case
 
 CHECKPOINTS = (0, 25, 50, 100, 200, 400)  # labels after which the desk is measured
 LENGTH = 1000  # messages of the stream
-MEASURED = 400  # messages after each batch that measure the desk; it learns from them later
+MEASURED = 300  # messages after each batch that measure the desk; it learns from them later
 COMMON, COMMON_SHARE = 12, 0.7  # questions that many ask, and their share of the stream
 WRONG_LABELS = 0.05  # share of answers by people that are wrong
 Judged = Callable[[Sequence[Case], "TransferredJudge | LabelledJudge"], Sequence[Graded]]

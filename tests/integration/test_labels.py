@@ -1,5 +1,6 @@
 """What people answered is learned once two of them agree, and forgotten with the person who asked."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing_extensions import override
 from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
 from bot.app import App
+from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
+from bot.channels.slack.views.rows import name_topics
 from bot.cli import main
 from bot.commands.privacy import erase, find_held
 from bot.corpus import Knowledge, load, records_of
@@ -23,6 +26,7 @@ from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.learning import Learning
 from bot.settings import Settings
+from tests.servers.slack_limits import view_limits
 from tests.support.desk_messages import received
 from tests.support.fakes import VerbatimJudge
 from tests.support.small_post import CLOSED, HAPPENED, PASSWORD, POST, write
@@ -188,6 +192,29 @@ def test_any_question_can_be_written_and_read_again(desk: App) -> None:
     learned = load(desk.settings.knowledge).exercises
     assert len(learned) == len(ODD)
     assert all(each.kind is MessageKind.ANSWERABLE for each in learned)
+
+
+def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App) -> None:
+    acts = LabelActs(desk.learning, name_topics(desk.knowledge))
+    assert acts.window(BOB) == NONE_WAIT
+    answer(desk)
+    answer(desk, "was the police called that day")
+    assert acts.window(ANA) == NONE_WAIT, "she gave these answers herself"
+    window = acts.window(BOB)
+    assert isinstance(window, dict)
+    drawn = json.dumps(window)
+    assert QUESTION in drawn
+    assert "Was my password copied?" in drawn
+    assert view_limits(window) == ""
+    remembered = json.loads(window["private_metadata"])
+    right, wrong = remembered["labels"]
+    chosen = {"without": {"choice": {"selected_options": [{"value": str(wrong)}]}}}
+    said = acts.submit({"state": {"values": chosen}}, remembered, BOB)
+    assert "learns from 1 answers" in json.dumps(said)
+    (learned,) = load(desk.settings.knowledge).exercises
+    assert learned.id == f"label-{right}"
+    again = acts.submit({"state": {"values": chosen}}, remembered, BOB)
+    assert "Nothing was learned" in json.dumps(again)
 
 
 def test_the_terminal_lists_accepts_and_rejects(

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -25,6 +26,7 @@ from bot.domain import (
     Response,
 )
 from bot.errors import InputError
+from bot.gaps import Gap
 from bot.journal import CaseAction, Journal, Reply
 from bot.journal.activity import (
     MODEL_USED,
@@ -126,6 +128,41 @@ def test_each_morning_has_one_digest(journal: Journal, knowledge: Knowledge, clo
         assert words in shown, words
     assert "example.org" not in shown
     assert limits(post.payload["blocks"]) == ""
+
+
+def test_a_digest_says_how_many_answers_the_desk_may_learn_from(journal: Journal) -> None:
+    found = read_activity(journal.engine, MORNING - timedelta(days=1), MORNING)
+    assert "labels" not in json.dumps(render_digest(found, {}, 0, MORNING).blocks)
+    drawn = render_digest(found, {}, 0, MORNING, labels=7).blocks
+    assert "*7* answered questions wait" in json.dumps(drawn)
+    assert limits(drawn) == ""
+
+
+def test_on_mondays_the_digest_says_what_was_asked_without_an_answer(
+    journal: Journal, knowledge: Knowledge, clock: Time
+) -> None:
+    asked: list[datetime] = []
+    passage = "faq-openai-passwords-api-keys-payment"
+
+    def gaps(since: datetime) -> list[Gap]:
+        asked.append(since)
+        one = Gap(
+            question="my printer?", count=3, last_week=3, week_before=0, passage=passage,
+            open_cases=(),
+        )  # fmt: skip
+        return [one, replace(one, count=1)]
+
+    digests = Digests(
+        journal, read_staff_texts(KNOWLEDGE), channel="C0TRIAGE", topics=name_topics(knowledge), price=0,
+        find_gaps=gaps,
+    )  # fmt: skip
+    assert digests._gaps_of_week(MORNING) == (), "it is a Tuesday"
+    clock.forward((MORNING - clock()).total_seconds() + 6 * 86_400 + 60)
+    digests.enqueue_due()
+    told = json.dumps([post.payload for post in journal.slack.list_due()], ensure_ascii=False)
+    assert len(asked) == 1
+    assert "3 near *Were OpenAI passwords" in told
+    assert "printer" not in told, "a post in Slack quotes nobody"
 
 
 def test_a_desk_with_nothing_to_tell_posts_no_digest(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bot.channels.slack.bolt_app import SlackGateway, Socket
 from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.context import HandlerContext
-from bot.channels.slack.digest import Digests
+from bot.channels.slack.digest import Digests, FindGaps
 from bot.channels.slack.events import ACT, ASK
 from bot.channels.slack.handlers.buttons import ButtonHandler
 from bot.channels.slack.handlers.modal_submissions import ModalHandler
@@ -39,6 +39,7 @@ from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
 from bot.journal.slack_records import SlackEvent, SlackPostState
+from bot.learning import TWO_PEOPLE, Learning
 
 if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse
@@ -61,7 +62,8 @@ class Slack:
     `home` is the folder for answers that staff rate; `sender_check` says who proves the senders of
     mails, which App Home repeats; `enqueue_job` puts the job that delivers a
     decision into the transaction that stores it, and without it nothing is enqueued; `recall` makes
-    the corrections after a change of the post.
+    the corrections after a change of the post, and `find_gaps` finds what
+    people asked without an answer, for the digest.
     """
 
     def __init__(  # noqa: PLR0915 - it builds each part once
@@ -70,6 +72,7 @@ class Slack:
         intervals: SlackIntervals | None = None,
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
         recall: "RecallBatches | None" = None,
+        find_gaps: FindGaps | None = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.intervals = intervals or SlackIntervals()
@@ -95,6 +98,10 @@ class Slack:
             actions=CaseActions(
                 desk=desk, enqueue_job=enqueue_job, hold_seconds=self.intervals.undo
             ),
+            learning=Learning(
+                knowledge=desk.knowledge, journal=desk.journal, outbound=desk.outbound,
+                alone=len(access.staff) < TWO_PEOPLE,
+            ),
             enqueue_job=enqueue_job, undo_seconds=self.intervals.undo, wake=self.wake,
             recalls=self.recalls,
         )  # fmt: skip
@@ -108,7 +115,8 @@ class Slack:
         )
         self.digests = Digests(
             self.journal, self.texts, channel=access.channel, topics=self.cards.topics,
-            price=access.model_price,
+            price=access.model_price, learning=self.context.learning,
+            find_gaps=find_gaps,
         )  # fmt: skip
         self.outbox_worker = OutboxWorker(
             self.journal, self.client, self.channel_permissions, post_interval=self.intervals.post,

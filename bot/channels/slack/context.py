@@ -22,6 +22,7 @@ from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal import Case
 from bot.journal.slack_records import SlackEvent
+from bot.learning import Learning
 
 if TYPE_CHECKING:
     from bot.journal.cases import EnqueueJob
@@ -39,9 +40,9 @@ class HandlerContext:
     """The parts that every handler works with.
 
     `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
-    `actions` does what a person decides, `enqueue_job` puts a job into the transaction that needs
-    it, `undo_seconds` is how long a mail of a person waits so that it can be taken back, and `wake`
-    wakes the threads.
+    `actions` does what a person decides, `learning` finds what people answered, `enqueue_job` puts
+    a job into the transaction that needs it, `undo_seconds` is how long a mail of a person waits so
+    that it can be taken back, and `wake` wakes the threads.
     """
 
     desk: Desk
@@ -54,6 +55,7 @@ class HandlerContext:
     channel: str
     rated_answers_path: Path
     actions: CaseActions
+    learning: Learning
     enqueue_job: "EnqueueJob | None"
     undo_seconds: float
     wake: Callable[[], None]

@@ -1,7 +1,8 @@
 """Posts a digest of the last day into the channel, once each morning that has something to tell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from bot.channels.slack.card_sync import message_arguments
@@ -10,10 +11,21 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
 from bot.channels.slack.views.rows import format_age
 from bot.channels.staff_texts import StaffTexts
+from bot.gaps import WEEK, Gap
 from bot.journal import Journal
 from bot.journal.activity import Activity, read_activity
+from bot.learning import Learning
 
 TITLE = "The last day of the incident desk"
+GAPS = "*Asked again and again last week, without a sure answer* (`incident-desk gaps` has more):"
+GAPS_WEEKDAY = 0  # Monday
+FEWEST, MOST_GAPS = 2, 3  # questions of a gap that is told, and gaps that are
+FindGaps = Callable[[datetime], Sequence[Gap]]
+"""Returns the gaps since a moment, the most frequent first."""
+LEARN = (
+    "*{count}* answered questions wait for a second person: what two of you agree to, the desk "
+    "answers by itself from then on."
+)
 REPORT = "`incident-desk report --since 7d` has more, and plots with `--html FILE`"
 
 
@@ -21,7 +33,8 @@ class Digests:
     """Posts the digests of one journal into one channel.
 
     `topics` are the titles of passages by id, and `price` is the money for a million tokens of the
-    model, 0 where none was set.
+    model, 0 where none was set. `learning` counts answers that the desk may learn from,
+    and `find_gaps` finds what people asked without an answer.
     """
 
     def __init__(
@@ -32,12 +45,16 @@ class Digests:
         channel: str,
         topics: Mapping[str, str],
         price: float,
+        learning: Learning | None = None,
+        find_gaps: FindGaps | None = None,
     ) -> None:
         self.journal = journal
         self.texts = texts
         self.channel = channel
         self.topics = topics
         self.price = price
+        self.learning = learning
+        self.find_gaps = find_gaps
         self._done = ""  # the day whose digest was looked after, so that it is asked for once
 
     def enqueue_due(self) -> None:
@@ -49,12 +66,21 @@ class Digests:
         day = at.date().isoformat()
         activity = read_activity(self.journal.engine, at - timedelta(days=1), at)
         if not activity.is_quiet:
-            drawn = render_digest(activity, self.topics, self.price, now)
+            labels = len(self.learning.propose()) if self.learning else 0
+            gaps = self._gaps_of_week(at)
+            drawn = render_digest(activity, self.topics, self.price, now, labels=labels, gaps=gaps)
             self.journal.slack.enqueue(
                 f"digest:{day}", channel=self.channel, method="chat.postMessage",
                 payload=message_arguments(drawn),
             )  # fmt: skip
         self._done = day
+
+    def _gaps_of_week(self, at: datetime) -> tuple[Gap, ...]:
+        """Return the most frequent gaps of the last week, once a week."""
+        if self.find_gaps is None or at.weekday() != GAPS_WEEKDAY:
+            return ()
+        often = (gap for gap in self.find_gaps(at - WEEK) if gap.count >= FEWEST)
+        return tuple(islice(often, MOST_GAPS))
 
     def _time_of(self, now: datetime) -> datetime | None:
         """Return when the digest of the day of `now` is due; None where none is wanted."""
@@ -65,14 +91,34 @@ class Digests:
 
 
 def render_digest(
-    activity: Activity, topics: Mapping[str, str], price: float, now: datetime
+    activity: Activity,
+    topics: Mapping[str, str],
+    price: float,
+    now: datetime,
+    *,
+    labels: int = 0,
+    gaps: Sequence[Gap] = (),
 ) -> RenderedMessage:
-    """Return the digest of a day at the moment `now`; it names no user and quotes no mail."""
+    """Return the digest of a day at the moment `now`; it names no user and quotes no mail.
+
+    `labels` is how many answered questions wait for a second person to agree to them; `gaps` are
+    told by the passages that are nearest to them.
+    """
     blocks = [b.header(TITLE), b.markdown("\n".join(_lines(activity, price, now)))]
     if activity.topics:
         blocks.append(b.markdown("\n".join(["*Most handed over:*", *_topics(activity, topics)])))
+    if gaps:
+        lines = (f"• {gap.count} near *{escape(_near(gap, topics))}*" for gap in gaps)
+        blocks.append(b.markdown("\n".join([GAPS, *lines])))
+    if labels:
+        blocks.append(b.markdown(LEARN.format(count=labels)))
+        blocks.append(b.button_row("learn", [b.button("Look at the answers", "labels", "digest")]))
     blocks.append(b.small_print(REPORT))
     return RenderedMessage(blocks=b.fit_message(blocks), text=TITLE)
+
+
+def _near(gap: Gap, topics: Mapping[str, str]) -> str:
+    return topics.get(gap.passage, gap.passage) or "nothing in the post"
 
 
 def describe_minutes(minutes: float | None) -> str:

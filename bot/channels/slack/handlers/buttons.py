@@ -18,6 +18,7 @@ from bot.channels.slack.handlers.case_lists import (
     read_home_list,
     read_page,
 )
+from bot.channels.slack.handlers.labels import LabelActs
 from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals
@@ -54,6 +55,7 @@ class ButtonHandler:
         self.cases = context.desk.journal.cases
         self.store = context.desk.journal.slack
         self.acts = StaffActs(context)
+        self.labels = LabelActs(context.learning, context.cards.topics)
         self.steps: dict[str, Callable[[Case, str, Payload], None]] = {
             "claim": self._claim, "approve": self._approve, "reopen": self._reopen,
             "undo": self._undo, "opt_out": self._opt_out,
@@ -160,17 +162,7 @@ class ButtonHandler:
 
     def _click(self, payload: Payload) -> None:
         action, (first, _, rest) = payload["action"], payload["value"].partition(":")
-        if action == "feedback":
-            self._feedback(payload, first, rest)
-            return
-        if action == "share":
-            self._share(payload, first)
-            return
-        if action.startswith("list_"):
-            self._choose_list(payload)
-            return
-        if action.startswith(views.PREFIXES):
-            self._recall(action, payload)
+        if self._click_without_case(action, payload):
             return
         if action == "more":
             action, (first, _, rest) = first, rest.partition(":")
@@ -184,6 +176,23 @@ class ButtonHandler:
         except (InputError, BlockedError) as error:
             self.context.reply_privately(payload, f"Nothing was sent: {error}")
         self.context.wake()
+
+    def _click_without_case(self, action: str, payload: Payload) -> bool:
+        """Handle a click on a button that is about no case; return False for any other."""
+        first, _, rest = payload["value"].partition(":")
+        if action == "feedback":
+            self._feedback(payload, first, rest)
+        elif action == "share":
+            self._share(payload, first)
+        elif action == "labels":
+            self._open_labels(payload)
+        elif action.startswith("list_"):
+            self._choose_list(payload)
+        elif action.startswith(views.PREFIXES):
+            self._recall(action, payload)
+        else:
+            return False
+        return True
 
     def _on_case(self, action: str, case: Case, rest: str, payload: Payload) -> None:
         if step := self.steps.get(action):
@@ -269,6 +278,14 @@ class ButtonHandler:
             self._say_who_was_first(case.id, payload)
             return
         window = self.acts.window(action, case, me)
+        if isinstance(window, str):
+            self.context.reply_privately(payload, window)
+            return
+        self._open_modal(payload, window)
+
+    def _open_labels(self, payload: Payload) -> None:
+        """Open the list of what others answered, for the desk to learn from."""
+        window = self.labels.window(actor(payload))
         if isinstance(window, str):
             self.context.reply_privately(payload, window)
             return

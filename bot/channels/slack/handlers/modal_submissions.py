@@ -11,6 +11,7 @@ from typing import Any
 from bot.channels.case_actions import ReplyKind, digest_remarks, has_sent, may_act, object_to_text
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
+from bot.channels.slack.handlers.labels import LabelActs
 from bot.channels.slack.handlers.staff_acts import StaffActs
 from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
 from bot.channels.slack.views import case_reader, modals, recalls
@@ -46,6 +47,7 @@ class ModalHandler:
             "wrong": self._wrong,
             "page": self._page,
             "recall_page": self._recall_page,
+            "labels": LabelActs(context.learning, context.cards.topics).submit,
             **StaffActs(context).submissions,
         }
 

@@ -1,0 +1,53 @@
+"""Handles the window in which a second person agrees that the desk learns from answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.channels.slack.views import modals
+from bot.channels.slack.views.label_windows import agree_to_labels
+from bot.channels.slack.views.modals import View
+from bot.errors import InputError
+from bot.learning import Learning
+
+Ack = dict[str, Any]
+NONE_WAIT = (
+    "No answer of somebody else waits for you. Who gave an answer does not agree to it, too."
+)
+NOT_WRITTEN = (
+    "The knowledge folder cannot be written here. Run `incident-desk knowledge labels` where it can"
+)
+CHANGED = "Somebody else decided some of these first. Nothing was learned; open the list again."
+
+
+class LabelActs:
+    """Opens the window with what others answered, and does what a person says of it.
+
+    `topics` are the titles of passages by id.
+    """
+
+    def __init__(self, learning: Learning, topics: Mapping[str, str]) -> None:
+        self.learning = learning
+        self.topics = topics
+
+    def window(self, me: str) -> View | str:
+        """Return the window for this person, or what to say instead."""
+        alone = self.learning.alone
+        waiting = [e for e in self.learning.propose() if alone or e.answered_by != me]
+        return agree_to_labels(waiting, self.topics) if waiting else NONE_WAIT
+
+    def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
+        """Learn from the labels that were shown, but for those that were called wrong."""
+        shown = {int(number) for number in remembered.get("labels") or []}
+        wrong = {int(number) for number in modals.read_choices(dict(view), "without")} & shown
+        try:
+            self.learning.reject(wrong, actor=me)
+            count = self.learning.accept(shown - wrong, actor=me)
+        except InputError:
+            return _say(CHANGED)
+        except OSError:
+            return _say(NOT_WRITTEN)
+        return _say(f"✅ *The desk learns from {count} answers*, and not from {len(wrong)}.")
+
+
+def _say(says: str) -> Ack:
+    return {"response_action": "update", "view": modals.show_message(0, says)}

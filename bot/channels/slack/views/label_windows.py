@@ -1,0 +1,42 @@
+"""Draws the window in which a second person agrees that the desk learns from answered questions."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.channels.slack.mrkdwn import escape, truncate
+from bot.channels.slack.views import blocks as b
+from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.modals import View, build_modal
+from bot.learning import ProposedLabel
+
+MOST_SHOWN = 30  # labels of a window, two blocks each; the others come when these are decided
+QUESTION = 300  # characters of a question that are shown
+OPTION = 60  # the same in the menu
+OWN_WORDS = "_in their own words: such questions go on to people_"
+
+
+def agree_to_labels(labels: Sequence[ProposedLabel], topics: Mapping[str, str]) -> View:
+    """Return the window with the labels of other people; `topics` are titles by passage."""
+    shown = labels[:MOST_SHOWN]
+    blocks: list[b.Block] = [
+        b.markdown(
+            "Others answered these questions. Agree, and the desk answers such questions like "
+            "this by itself. Look at each: is this what answers it?"
+        )
+    ]
+    for label in shown:
+        titles = [topics.get(name, name) for name in label.passages]
+        sent = "; ".join(f"*{escape(truncate(title, 120))}*" for title in titles) or OWN_WORDS
+        by = mention(label.answered_by)
+        blocks.append(b.quote(label.question, QUESTION))
+        blocks.append(b.small_print(f"{label.number}: {by} answered with {sent}"))
+    options = [
+        (str(label.number), truncate(f"{label.number}: {label.question}", OPTION))
+        for label in shown
+    ]
+    blocks.append(
+        b.menu("without", "Which of them are wrong?", options, several=True) | {"optional": True}
+    )
+    numbers = [label.number for label in shown]
+    return build_modal(
+        "labels", "Learn from answers", blocks, {"labels": numbers}, submit="Learn the others"
+    )
