@@ -43,12 +43,8 @@ def bench(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     app = App(read_settings(), _say)
     texts = [c.text for c in load_cases(CASES) if c.lang == "en" and len(c.text.split()) < 30]
-    if arguments.surge or arguments.mail:
-        if arguments.surge:
-            bench_surge(app, count=arguments.surge)
-        else:
-            bench_cost(app, texts, mails=arguments.mail)
-            bench_mail(app, texts, mails=arguments.mail)
+    if arguments.surge or arguments.mail or arguments.hosts:
+        _bench_running(app, texts, arguments)
         return 0
     texts = texts[: arguments.questions]
     desk = _decision(app, app.responder)
@@ -66,6 +62,19 @@ def bench(argv: Sequence[str]) -> int:
     return 0
 
 
+def _bench_running(app: App, texts: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Print the one figure of a running desk that was asked for."""
+    if arguments.surge:
+        bench_surge(app, count=arguments.surge)
+    elif arguments.mail:
+        bench_cost(app, texts, mails=arguments.mail)
+        bench_mail(app, texts, mails=arguments.mail)
+    else:
+        from evals.bench_hosts import bench_hosts
+
+        bench_hosts(app.settings, texts, mails=arguments.hosts, out=arguments.out)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals bench")
     parser.add_argument("--questions", type=int, default=150)
@@ -78,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--surge", type=int, metavar="N", help="only what N mails in an hour cost people"
     )
+    parser.add_argument(
+        "--hosts", type=int, metavar="N",
+        help="only N mails at two hosts of which one is pulled away; needs root",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, help="write the figures of --hosts to this JSON file")
     return parser
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,17 @@ from bot.files import close_file
 
 # How long a statement waits for a lock before it becomes an error that somebody sees.
 BUSY_MILLISECONDS = 30_000
+# Each side of a PostgreSQL connection asks a silent one after 3 seconds, and again every 2 seconds,
+# whether it is there, and gives it up after 9: less than the lease of a worker (serve/maintenance).
+# The last one is the same, in milliseconds, for what was sent and not acknowledged.
+SERVER_KEEPALIVE = {
+    "tcp_keepalives_idle": 3, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 9_000,
+}  # fmt: skip
+CLIENT_KEEPALIVE = {
+    "keepalives_idle": 3, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 9_000, "connect_timeout": 10,
+}  # fmt: skip
 DIALECTS = ("sqlite", "postgresql")
 RESTORE = (
     "stop the desk and move the file away with its -wal and -shm; then `incident-desk restore "
@@ -115,7 +126,11 @@ def storable(text: str) -> str:
 
 def _engine(url: str, pool_size: int) -> Engine:
     try:
-        engine = sql.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+        named = sql.make_url(url)
+        alive = CLIENT_KEEPALIVE if named.get_backend_name() == "postgresql" else {}
+        engine = sql.create_engine(
+            named, pool_size=pool_size, max_overflow=pool_size, connect_args=dict(alive)
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):
         raise SettingsError(
             "DESK_DATABASE_URL: not a URL of a known database; use sqlite:///FILE or "
@@ -125,6 +140,8 @@ def _engine(url: str, pool_size: int) -> Engine:
         raise SettingsError(
             f"DESK_DATABASE_URL: {engine.dialect.name} is not supported; use sqlite or postgresql"
         )
+    if engine.dialect.name == "postgresql":
+        sql.event.listen(engine, "connect", _end_with_desk)
     _check_not_moved(engine)
     _close_to_others(engine)
     return engine
@@ -132,8 +149,22 @@ def _engine(url: str, pool_size: int) -> Engine:
 
 def _bound_lock_wait(connection: Any, _record: object) -> None:
     """Bound how long a PostgreSQL connection waits for a lock."""
+    _configure(connection, {"lock_timeout": BUSY_MILLISECONDS})
+
+
+def _end_with_desk(connection: Any, _record: object) -> None:
+    """Have the server end the session of a desk that is gone without a word.
+
+    A machine that lost its power or its line says no good-bye. The server would keep its locks, the
+    one to lead among them, for the two hours after which TCP looks whether it is there.
+    """
+    _configure(connection, SERVER_KEEPALIVE)
+
+
+def _configure(connection: Any, values: Mapping[str, int]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SET lock_timeout = {BUSY_MILLISECONDS}")
+        for name, value in values.items():
+            cursor.execute(f"SET {name} = {value}")
     connection.commit()
 
 

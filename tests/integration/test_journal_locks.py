@@ -14,6 +14,7 @@ from bot.journal import Decision, Journal, ReceivedMessage, Reply, engine
 from bot.journal.engine import writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit, try_lock_for_session
 from bot.limits import Scope, shipped_limits
+from bot.serve.maintenance import MaintenanceIntervals
 from tests.conftest import ROOT
 from tests.servers.postgres import database
 
@@ -118,3 +119,16 @@ def test_a_lock_that_nobody_gives_back_is_an_error_and_no_endless_wait(postgres:
                 decide(other, 1)
         assert other.list_undecided()
         assert decide(other, 2), "and the desk goes on when it was given back"
+
+
+def test_the_server_gives_up_a_desk_that_is_gone_before_its_lease_is_over(postgres: str) -> None:
+    """Its locks end with its session: a machine without power closes no connection."""
+    for make in (engine.connect, engine.connect_rebuildable):
+        made = make(postgres)
+        with made.connect() as db:
+            idle, interval, count = (
+                int(db.exec_driver_sql(f"SHOW tcp_keepalives_{name}").scalar_one())
+                for name in ("idle", "interval", "count")
+            )
+        assert 0 < idle + interval * count < MaintenanceIntervals().lease
+        made.dispose()

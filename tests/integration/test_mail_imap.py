@@ -123,6 +123,26 @@ def test_a_mail_waits_until_it_is_settled(real: Servers, mailbox: ImapMailbox) -
     assert any(b"Subject: first" in raw for raw in folder(real, "Held"))
 
 
+def test_a_mail_that_another_worker_moved_is_no_fault_of_the_mailbox(
+    real: Servers, mailbox: ImapMailbox
+) -> None:
+    other = ImapMailbox(access(real.imap))
+    for subject in ("one", "two"):
+        post(real, subject)
+    first, second = read(mailbox, 2)
+    line = mailbox._client
+    assert [m.ref for m in other.waiting()] == [first.ref, second.ref]
+    other.settle(first.ref, MailFolder.PROCESSED)
+    mailbox.settle(first.ref, MailFolder.PROCESSED)
+    looked = mailbox.waiting()
+    assert next(looked).ref == second.ref
+    other.settle(second.ref, MailFolder.PROCESSED)
+    mailbox.settle(second.ref, MailFolder.PROCESSED)
+    assert list(looked) == []
+    assert mailbox._client is line, "the connection stays"
+    other.close()
+
+
 def test_new_mail_ends_the_wait(
     real: Servers, mailbox: ImapMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

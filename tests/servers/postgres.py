@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +31,11 @@ def missing() -> str:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A running server; gives the URL of its first database."""
+def server(addresses: Sequence[str] = ()) -> Iterator[str]:
+    """A running server; gives the URL of its first database.
+
+    It listens on loopback, and on further addresses of this machine for hosts of a test.
+    """
     account = _account() if os.geteuid() == 0 else None
     root = Path(tempfile.mkdtemp(prefix="desk-pg-"))
     if account:
@@ -40,7 +43,9 @@ def server() -> Iterator[str]:
     port = free_port()
     folder = str(root / "data")
     _run(account, "initdb", "-D", folder, "-U", "desk", "-A", "trust", "-E", "UTF8", "--no-sync")
-    process = _server(account, folder, port, root)
+    with (root / "data" / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+        rules.writelines(f"host all all {address}/24 trust\n" for address in addresses)
+    process = _server(account, folder, port, root, ("127.0.0.1", *addresses))
     try:
         url = f"postgresql+psycopg://desk@127.0.0.1:{port}/postgres"
         _wait(url, process)
@@ -66,7 +71,7 @@ def database(server_url: str, name: str, template: str = "template1") -> Iterato
 
 
 def _server(
-    account: pwd.struct_passwd | None, folder: str, port: int, root: Path
+    account: pwd.struct_passwd | None, folder: str, port: int, root: Path, hosts: Sequence[str]
 ) -> subprocess.Popen[bytes]:
     command = [
         _found("postgres"),
@@ -75,7 +80,7 @@ def _server(
         "-p",
         str(port),
         "-h",
-        "127.0.0.1",
+        ",".join(hosts),
         "-k",
         str(root),
     ]

@@ -254,7 +254,13 @@ class ImapMailbox:
 
     def _move(self, client: IMAPClient, uid: int, folder: str) -> None:
         if client.has_capability("MOVE"):
-            client.move([uid], folder)
+            try:
+                client.move([uid], folder)
+            except IMAPClientError:
+                # Another worker was faster, which is no fault; its move shows after a command.
+                client.noop()
+                if client.search([["UID", str(uid)]]):
+                    raise
             return
         if not client.search([["UID", str(uid)]]):
             return
