@@ -21,7 +21,8 @@ from bot.journal.records import CaseAction
 from bot.journal.tables import decision, escalation, label, message, outbox, outcome
 
 MOST = 1000  # labels that are read at once: each holds the bytes of a mail
-SENDING = [action for action in CaseAction if action.sends]
+# What a person decided about this very message; an answer that was given to another one is none.
+SENDING = [a for a in CaseAction if a.sends and a is not CaseAction.SHARED]
 
 
 class LabelState(StrEnum):

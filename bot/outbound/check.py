@@ -10,8 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import parseaddr
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from typing_extensions import override
 
 from bot.corpus import Knowledge
 from bot.corpus.links import unlisted
@@ -20,6 +24,9 @@ from bot.outbound.letter import object_to_html
 from bot.outbound.secret_leaks import CANARY, LeakDetector
 from bot.redact import redact
 from bot.text.subject import reply_subject
+
+if TYPE_CHECKING:
+    from email.policy import Policy
 
 __all__ = ["CANARY", "CheckResult", "LeakDetector", "Outbound", "text_of"]
 
@@ -32,6 +39,25 @@ ALLOWED_HEADERS = frozenset({
     "x-auto-response-suppress", "x-incident-desk", "mime-version", "content-type",
     "content-transfer-encoding",
 })  # fmt: skip
+
+
+class ParsedOnce(EmailPolicy):
+    """Gives the headers of a mail as `SMTP` does, and parses each of them once.
+
+    The library parses the type of a part anew whenever it is asked for, dozens of times a mail.
+    """
+
+    @override
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        return _parse_header(name, value)
+
+
+@lru_cache(maxsize=64)
+def _parse_header(name: str, value: str) -> Any:
+    return SMTP.header_fetch_parse(name, value)
+
+
+PARSED_ONCE = cast("Policy[EmailMessage]", ParsedOnce(linesep=SMTP.linesep))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +92,7 @@ class Outbound:
         A letter is a plain text, with or without an HTML part that says the same. What a person
         wrote is theirs; a mail that calls itself automatic is not, whatever is stored of it.
         """
-        parsed = message_from_bytes(mail, policy=SMTP)
+        parsed = message_from_bytes(mail, policy=PARSED_ONCE)
         try:
             why = (
                 self._object_to_subject(str(parsed["subject"] or ""))
@@ -138,7 +164,7 @@ class Outbound:
 def text_of(mail: bytes) -> str:
     """Returns the text of a mail that the desk sent; empty where it cannot be read any more."""
     try:
-        return _plain_text(message_from_bytes(mail, policy=SMTP))
+        return _plain_text(message_from_bytes(mail, policy=PARSED_ONCE))
     except (KeyError, LookupError, ValueError):
         return ""
 
