@@ -30,6 +30,7 @@ from bot.domain import Message
 from bot.settings import read_settings
 from evals.bench_cost import bench_cost
 from evals.bench_mail import bench_mail
+from evals.bench_queries import bench_queries
 from evals.bench_surge import bench_surge
 from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import quantile
@@ -41,6 +42,9 @@ GROWTH = (1, 10, 100)
 def bench(argv: Sequence[str]) -> int:
     """Print times and ratios; `--questions N` takes the first N English ones."""
     arguments = _parser().parse_args(argv)
+    if arguments.journal:
+        bench_queries(messages=arguments.journal)
+        return 0
     app = App(read_settings(), _say)
     texts = [c.text for c in load_cases(CASES) if c.lang == "en" and len(c.text.split()) < 30]
     if arguments.surge or arguments.mail or arguments.hosts:
@@ -92,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
         help="only N mails at two hosts of which one is pulled away; needs root",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, help="write the figures of --hosts to this JSON file")
+    parser.add_argument(
+        "--journal", type=int, metavar="N", help="only what queries cost on N messages"
+    )
     return parser
 
 

@@ -118,7 +118,10 @@ escalation = Table(
     _text("topic"),  # the id of the passage that is nearest to what was asked
     _text("language"),  # in which the user wrote
     Column("vector", HalfFloats),  # the meaning of its one open question, where it has one
-    Column("cluster_id", Integer, index=True),  # the first of the cases that ask the same
+    Column("cluster_id", Integer),  # the first of the cases that ask the same
+    Index("escalation_cluster", "cluster_id", "state", "opened_at"),
+    Index("escalation_fold", "fold_id", "state"),
+    Index("escalation_owner", "state", "owner", "rank", "opened_at", "id"),
     Index("escalation_topic", "state", "topic"),
     Index("escalation_language", "state", "language"),
 )  # fmt: skip
@@ -160,6 +163,7 @@ outbox = Table(
     _text("worker"),
     _text("fault"),
     _text("salt"),  # hides recipient and body in the digests of the ledger
+    Index("outbox_age", "state", "changed_at"),
 )  # fmt: skip
 Index(
     "outbox_kept", outbox.c.changed_at,

@@ -10,6 +10,9 @@ INDEXES = {
     "decision_age": ("decision", "decided_at"),
     "audit_event": ("audit", "event", "at"),
     "escalation_touched": ("escalation", "state", "touched_at"),
+    "escalation_fold": ("escalation", "fold_id", "state"),
+    "escalation_owner": ("escalation", "state", "owner", "rank", "opened_at", "id"),
+    "outbox_age": ("outbox", "state", "changed_at"),
     "escalation_topic": ("escalation", "state", "topic"),
     "escalation_language": ("escalation", "state", "language"),
     "ix_slack_outbox_case_id": ("slack_outbox", "case_id"),
@@ -26,7 +29,7 @@ def upgrade() -> None:
     )
     op.add_column("escalation", sa.Column("vector", sa.LargeBinary))
     op.add_column("escalation", sa.Column("cluster_id", sa.Integer))
-    op.create_index("ix_escalation_cluster_id", "escalation", ["cluster_id"])
+    op.create_index("escalation_cluster", "escalation", ["cluster_id", "state", "opened_at"])
     op.create_table(
         "cluster_answer",
         sa.Column("id", sa.Integer, primary_key=True),
