@@ -164,6 +164,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     parser.addoption("--attacks", type=int, default=2, help="demands of each dress")
     parser.addoption("--fuzz", type=int, default=10, help="random inputs at each entry")
+    parser.addoption("--soak", type=int, default=6, help="compressed minutes of the soak")
     parser.addoption("--fault-runs", type=int, default=1, help="kinds of error at each call")
 
 
