@@ -481,9 +481,10 @@ class Desk:
         if stored.headers.get("attachments") or not is_open:
             return None
         lone = self.responder.find_lone_question(message, response)
-        if lone is None or self.responder.request_reader is None:
+        # The vector is of this machine's own encoder, which reads contacts too.
+        if lone is None or self.responder.contact_reader is None:
             return None
-        vector = np.asarray(self.responder.request_reader.vector(lone.text), np.float32)
+        vector = np.asarray(self.responder.contact_reader.vector(lone.text), np.float32)
         return OpenQuestion(vector=vector, is_alone=lone.is_alone)
 
     def _is_silenced(self, message_id: int, response: Response) -> bool:

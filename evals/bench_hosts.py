@@ -17,14 +17,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sql
 import yaml
 
 from bot.errors import MissingError
+from bot.journal import Journal
+from bot.journal.tables import message
 from bot.resources import read_yaml
 from bot.settings import Settings
 from tests.servers import hosts as machines
@@ -124,16 +125,16 @@ def _measure(
     if len(hosts) > 1:
         _wait(lambda: _count_replies(real) >= mails // 3)
         hosts[-1].pull_away()
-    engine = sql.create_engine(database, poolclass=sql.NullPool)
-    _wait(lambda: _is_done(engine, mails))
+    journal = Journal(database)
+    _wait(lambda: _is_done(journal, mails))
     seconds = time.monotonic() - began
     spent = sum(host.look() for host in hosts) - before
     replies = Counter(_answered_ids(real))
-    with engine.connect() as db:
-        known = set(db.execute(sql.text("SELECT message_id_header FROM message")).scalars())
+    with closing(journal), journal.engine.connect() as db:
+        known = {row.message_id_header for row in db.execute(message.select())}
     lives = [log for host in hosts if not host.died_at for log in host.logs]
     return Burst(
-        hosts=len(hosts), workers=workers, database=engine.dialect.name, mails=mails,
+        hosts=len(hosts), workers=workers, database=journal.engine.dialect.name, mails=mails,
         lost=len(sent - known), doubled=sum(count - 1 for count in replies.values()),
         unanswered=len(sent - set(replies)), seconds=seconds, cpu_seconds=spent,
         take_over_seconds=_took_over(lives) - hosts[-1].died_at if len(hosts) > 1 else None,
@@ -188,18 +189,13 @@ def _answered_ids(real: mail_servers.Servers) -> Iterator[str]:
             yield part[1].decode().partition(":")[2].strip()
 
 
-def _is_done(engine: sql.Engine, mails: int) -> bool:
+def _is_done(journal: Journal, mails: int) -> bool:
     """Whether every mail of the users is decided and no reply waits to be sent."""
-    with engine.connect() as db:
-        count = db.execute(
-            sql.text(
-                "SELECT count(*) FROM message WHERE verdict = 'answer' AND state != 'received'"
-            )
-        ).scalar_one()
-        waits = db.execute(
-            sql.text("SELECT count(*) FROM outbox WHERE state IN ('ready', 'sending')")
-        ).scalar_one()
-    return int(count) >= mails and not waits
+    with journal.engine.connect() as db:
+        rows = db.execute(message.select()).all()
+    decided = sum(row.verdict == "answer" and row.state != "received" for row in rows)
+    waiting = {"ready", "sending"} & set(journal.mail_outbox.count_by_state())
+    return decided >= mails and not waiting
 
 
 def _took_over(logs: Sequence[Path]) -> float:

@@ -45,7 +45,8 @@ def policy_verdict(reader: RequestReader | None, text: str) -> Verdict | None:
     found = [verdict for verdict in weighed if verdict]
     refusals = [v for v in found if isinstance(v, Refuse) and not (facts and v.rule == LEARNED)]
     others = [v for v in found if not isinstance(v, Refuse)]
-    return next(iter([*refusals, *others]), None)
+    ordered: list[Verdict] = [*refusals, *others]
+    return ordered[0] if ordered else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,9 @@ from tests.support.journal_records import mail, reply, waiting
 
 READS = re.compile(r"SCAN (\w+)(.*)")
 # Tables that stay small, and aliases of what was found before.
-SMALL = frozenset({"CONSTANT", "worker", "cluster_answer", "correction", "label", "anon_1", "alembic_version"})
+SMALL = frozenset(
+    {"CONSTANT", "worker", "cluster_answer", "correction", "label", "anon_1", "alembic_version"}
+)
 # A count of every mail by its state has to look at each, though at the index alone; what is newest
 # is found from the end of a table.
 WHOLE = ("USING COVERING INDEX ix_outbox_state",)

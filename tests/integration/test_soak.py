@@ -25,11 +25,11 @@ from bot.channels.mail.marks import MARK_HEADER
 from bot.journal import Journal
 from bot.journal.tables import message, slack_card
 from tests.conftest import home_of
-from tests.integration.test_standing import fill, small_disk
 from tests.servers.mail_servers import DESK
 from tests.servers.model_server import Answer, ModelServer, asked, model_server
 from tests.servers.postgres import database
 from tests.servers.slack_side import SlackSide
+from tests.support.disks import fill, small_disk
 from tests.support.model_answers import KNOWN, entry
 from tests.support.slack_desk import Fork, Process
 from tests.support.waiting import wait_until
@@ -95,7 +95,7 @@ class Soak:
         """Has every mail been taken, decided and answered, and has every case a card?"""
         self._send()
         states = self.journal.mail_outbox.count_by_state()
-        cards = {row.escalation_id for row in self.rows(slack_card.c.escalation_id) if row}
+        cards = {row.escalation_id for row in self.rows(slack_card.c.escalation_id)}
         return (
             not self.waiting
             and len(self.taken()) == len(self.written)

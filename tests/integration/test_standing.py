@@ -5,10 +5,9 @@ import os
 import shutil
 import smtplib
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +28,7 @@ from bot.serve.health_checks import ClockWatch, HealthCheck, HealthChecks
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
+from tests.support.disks import fill, small_disk
 from tests.support.fakes import Time
 from tests.support.journal_records import answered, reply
 from tests.support.ports import free_port
@@ -260,33 +260,6 @@ def test_a_check_that_is_slow_on_a_busy_machine_changes_nothing_before_it_hangs(
     assert checks.list_faults(vital=True) != []
     goes_on.set()
     wait_until(lambda: checks.list_faults(vital=True) == [])
-
-
-@contextmanager
-def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """A real file system of this size; skips where none may be mounted."""
-    path.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(path)],
-        check=False, capture_output=True,
-    )  # fmt: skip
-    if mounted.returncode:
-        pytest.skip("this account may not mount a file system")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Fill a disk to its last byte."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(b"x" * size)
-    return filler
 
 
 def code_of_sending(port: int, raw: bytes) -> int:
