@@ -32,6 +32,7 @@ from tests.servers.slack_side import SlackSide
 from tests.support.disks import fill, small_disk
 from tests.support.model_answers import KNOWN, entry
 from tests.support.slack_desk import Fork, Process
+from tests.support.small_disk import fill, small_disk
 from tests.support.waiting import wait_until
 
 log = logging.getLogger(__name__)

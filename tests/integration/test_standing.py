@@ -41,6 +41,7 @@ from tests.support.running_desk import (
     running,
     verbatim_responder,
 )
+from tests.support.small_disk import fill, small_disk
 from tests.support.waiting import wait_until
 
 
