@@ -496,6 +496,23 @@ class Desk:
         if not self.outbound.check(without_signature(draft)).allowed:
             raise BlockedError(STALE_DRAFT)
 
+    def draft_with(self, case: Case, passages: Sequence[str]) -> str:
+        """Return a draft that answers a case with these passages; empty where it may not be sent.
+
+        A passage that may not be quoted is replaced by what is quoted in its place.
+        """
+        known = self.knowledge.passages
+        quoted = self.responder.complete([known[name] for name in passages if name in known])
+        answer = Answer(
+            question=case.text, reason=AnswerReason.PUBLISHED, probability=0.0, passages=quoted,
+            candidates=quoted,
+        )  # fmt: skip
+        response = Response(
+            outcomes=(answer,) if quoted else (), language=case.language or "en",
+            knowledge=self.knowledge.version,
+        )  # fmt: skip
+        return self._compose_draft(response) if quoted else ""
+
     def _compose_draft(self, response: Response) -> str:
         """Return what a person may approve: the reply with the candidates of open questions.
 

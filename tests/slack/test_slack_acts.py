@@ -170,6 +170,28 @@ def test_a_saved_reply_is_written_on_and_checked(stand: Stand) -> None:
     assert "Somebody else has this case now" in json.dumps(end)
 
 
+def test_another_passage_is_sent_in_place_of_the_draft_and_can_be_learned(stand: Stand) -> None:
+    number = stand.case()
+    window = more(stand, ALICE, "passage", number)
+    assert view_limits(window) == ""
+    option = {"value": "faq-need-reset-password-rotate-api"}
+    pick = chosen("passage", selected_option=option)
+    edit = stand.side.submit(ALICE, window, pick)["view"]
+    written = "".join(
+        block["element"]["initial_value"]
+        for block in edit["blocks"]
+        if block.get("block_id", "").startswith("text_")
+    )
+    assert "we are not recommending resets or key rotation" in written
+    check = stand.side.submit(ALICE, edit, filled(written))["view"]
+    stand.side.submit(ALICE, check, {})
+    stand.until(lambda: stand.read(number).decision)
+    (label,) = stand.slack.context.learning.propose()
+    assert label.passages == (option["value"],)
+    end = stand.side.submit(ALICE, window, pick)
+    assert "Nothing was sent" in json.dumps(end), "the case is decided"
+
+
 def test_several_cases_of_a_topic_are_answered_together_each_once(stand: Stand) -> None:
     people = ("ana", "bo", "cy", "di")
     numbers = [stand.held(key=f"k{who}", sender=f"{who}@example.org") for who in people]

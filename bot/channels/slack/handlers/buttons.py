@@ -203,7 +203,7 @@ class ButtonHandler:
                 self._decide(case, rest, payload, action=CaseAction.RESOLVED, text="")
             case "not_ours":
                 self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
-            case "assign" | "snippet" | "several" | "merge":
+            case "assign" | "passage" | "snippet" | "several" | "merge":
                 self._open_act(action, case, payload)
             case "edit" | "all" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)

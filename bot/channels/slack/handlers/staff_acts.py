@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.channels.case_actions import object_to_text
+from bot.channels.case_actions import may_act, object_to_text
 from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views import modals, staff_windows
@@ -19,6 +19,7 @@ Ack = dict[str, Any]
 CLOSE: Ack = {"response_action": "clear"}  # every open window
 MAX_TOGETHER = 100  # cases that can be decided at once; a menu of Slack has no more
 NO_SNIPPETS = "There are no saved replies. Put them into `snippets/en.yaml` of the knowledge."
+NO_PASSAGE = "No passage of the post may answer this case as it stands. Write in your own words."
 NO_TOPIC = "No passage of the post is near to this case, so there is no topic to share."
 NO_OTHERS = "There is no other open case of the same sender that you may decide."
 NOT_MERGED = "One of the two has changed or belongs to somebody else. Nothing was merged."
@@ -38,6 +39,7 @@ class StaffActs:
         self.store = context.desk.journal.slack
         self.submissions: Mapping[str, Callable[[Mapping[str, Any], dict[str, Any], str], Ack]] = {
             "assign": self._assign,
+            "passage": self._take_passage,
             "snippet": self._take_snippet,
             "merge": self._merge,
             "several": self._check_several,
@@ -49,6 +51,8 @@ class StaffActs:
         match action:
             case "assign":
                 return staff_windows.assign_case(case)
+            case "passage":
+                return self._choose_passage(case)
             case "snippet":
                 snippets = read_snippets(self.desk.knowledge.folder)
                 return staff_windows.choose_snippet(case, snippets) if snippets else NO_SNIPPETS
@@ -111,6 +115,25 @@ class StaffActs:
             f"{key}:{user}", channel=user, method="chat.postMessage",
             payload={"text": f"Case {case.id} is yours now", "blocks": [b.markdown(says + where)]},
         )  # fmt: skip
+
+    def _choose_passage(self, case: Case) -> View | str:
+        """The window with every passage of the post, those near the questions of the case first."""
+        if case.needs_call:
+            return NO_PASSAGE
+        near = [name for question in case.questions for name in question.passages]
+        offered = {passage.id: passage for passage in self.desk.knowledge.offered}
+        ranked = dict.fromkeys((*(name for name in near if name in offered), *offered))
+        return staff_windows.choose_passage(case, [offered[name] for name in ranked])
+
+    def _take_passage(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
+        case, chosen = self._read(remembered), modals.read_choice(dict(view), "passage")
+        if case is None or not may_act(case, me):
+            return _say(case, "Somebody else has this case now. Nothing was sent.")
+        text = self.desk.draft_with(case, [chosen])
+        if not text:
+            return _say(case, NO_PASSAGE)
+        later = self.store.list_follow_ups(case.message_id)
+        return _next(modals.edit_reply(case, kind="edit", text=text, later=later))
 
     def _take_snippet(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, chosen = self._read(remembered), modals.read_choice(dict(view), "snippet")

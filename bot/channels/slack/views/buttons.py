@@ -10,7 +10,8 @@ from bot.journal import Case, OutboxState, Stage
 
 # What the menu at the end of the row offers, by the name of the act.
 MORE = (
-    ("assign", "Assign to somebody"), ("snippet", "Saved reply"),
+    ("assign", "Assign to somebody"), ("passage", "Answer with another passage"),
+    ("snippet", "Saved reply"),
     ("several", "Answer or close several together"), ("merge", "Merge with another of theirs"),
 )  # fmt: skip
 NOBODY = "The case is closed and nobody gets a mail. You can reopen it."

@@ -7,6 +7,7 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.modals import View, build_modal
 from bot.channels.slack.views.rows import first_words, name_language
 from bot.corpus.snippets import Snippet
+from bot.domain import Passage
 from bot.journal import Case
 
 MAX_SHOWN_RECIPIENTS = 100  # before a mail to several; no more can be chosen
@@ -42,6 +43,24 @@ def choose_snippet(case: Case, snippets: Mapping[str, Sequence[Snippet]]) -> Vie
     return build_modal(
         "snippet", f"Case {case.id}: saved reply", blocks, metadata, submit="Take it over"
     )
+
+
+def choose_passage(case: Case, passages: Sequence[Passage]) -> View:
+    """Return the window to choose what answers a case, of `passages`, best first.
+
+    The draft with it can be read, and changed, before it goes.
+    """
+    options = [(each.id, f"{_start(each.text)} ({_start(each.heading)})") for each in passages]
+    blocks: list[b.Block] = [
+        b.markdown(
+            "Sent as it stands, it teaches the desk what answers such questions, once a second "
+            "person agrees."
+        ),
+        b.menu("passage", "Which passage answers it?", options),
+    ]
+    metadata = {"case": case.id, "v": case.version}
+    title = f"Case {case.id}: passage"
+    return build_modal("passage", title, blocks, metadata, submit="Take it over")
 
 
 def choose_cases(
@@ -102,6 +121,10 @@ def choose_merge(case: Case, others: Sequence[Case]) -> View:
     ]
     metadata = {"case": case.id, "v": case.version}
     return build_modal("merge", f"Case {case.id}: merge", blocks, metadata, submit="Merge")
+
+
+def _start(text: str) -> str:
+    return truncate(" ".join(text.split()), 34)
 
 
 def _option(case: Case) -> str:
