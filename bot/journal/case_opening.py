@@ -25,7 +25,7 @@ from bot.journal.folding import alike_keys, find_lead
 from bot.journal.ranking import is_proven_rank, rank_of
 from bot.journal.records import OpenQuestion, Stage
 from bot.journal.tables import conversation, escalation, message
-from bot.journal.threads import open_cases, thread_of
+from bot.journal.threads import is_open, open_cases, thread_of
 from bot.limits import Limits, Scope
 
 JOINED = "joined"  # the state of a row that is a later mail of an open case
@@ -98,7 +98,7 @@ class CaseOpener:
         """
         this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
         same = sql.select(escalation.c.id).join(message).where(
-            message.c.conversation_id == this.scalar_subquery(), escalation.c.state == "open"
+            message.c.conversation_id == this.scalar_subquery(), is_open(escalation)
         ).order_by(escalation.c.id)  # fmt: skip
         case_id = (
             db.execute(same.limit(1)).scalar() or db.execute(_merged_into(message_id)).scalar()
@@ -218,6 +218,6 @@ def _merged_into(message_id: int) -> sql.Select[int]:
             message, message.c.id == escalation.c.message_id
         )
     )
-    return query.where(
-        message.c.conversation_id == this.scalar_subquery(), target.c.state == "open"
-    ).limit(1)
+    return query.where(message.c.conversation_id == this.scalar_subquery(), is_open(target)).limit(
+        1
+    )

@@ -57,7 +57,7 @@ from bot.journal.tables import (
     outcome,
     slack_outbox,
 )
-from bot.journal.threads import NOT_SENT, open_cases, thread_of
+from bot.journal.threads import NOT_SENT, is_open, open_cases, thread_of
 from bot.limits import Scope
 
 EnqueueJob = Callable[[sql.Connection, int], None]
@@ -370,7 +370,7 @@ class Cases:
             .join(message, message.c.id == escalation.c.message_id)
             .join(conversation)
             .where(
-                conversation.c.thread == thread_of(message_id), target.c.state == "open",
+                conversation.c.thread == thread_of(message_id), is_open(target),
                 target.c.owner != "",
             )
         )  # fmt: skip
@@ -407,8 +407,8 @@ class Cases:
             part.c.message_id.in_(announced),
         )
         query = sql.select(escalation.c.priority).select_from(escalation).join(message).where(
-            message.c.conversation_id == this.scalar_subquery(),
-            escalation.c.state == "open", about.exists(),
+            message.c.conversation_id == this.scalar_subquery(), is_open(escalation),
+            about.exists(),
         )  # fmt: skip
         with reading(self._engine) as db:
             priority = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()

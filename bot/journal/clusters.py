@@ -20,6 +20,7 @@ from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.ranking import is_proven_rank
 from bot.journal.records import SharedAnswer
 from bot.journal.tables import cluster_answer, escalation, message
+from bot.journal.threads import is_open
 from bot.limits import FloodLimits
 
 Vector = npt.NDArray[np.float32]
@@ -203,9 +204,9 @@ class Clusters:
                 return []
             query = sql.select(escalation.c.id).where(
                 escalation.c.cluster_id.in_(clusters), escalation.c.id > beyond,
-                # Written so that no index of states or owners is used: most cases are open.
-                sql.func.coalesce(escalation.c.state, "") == "open",
-                sql.func.coalesce(escalation.c.owner, "") == "", awaits_shared_answer(),
+                # An index of owners would be of no help: most cases have none.
+                is_open(escalation), sql.func.coalesce(escalation.c.owner, "") == "",
+                awaits_shared_answer(),
             )  # fmt: skip
             return list(db.execute(query.order_by(escalation.c.id).limit(limit)).scalars())
 

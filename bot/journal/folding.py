@@ -9,6 +9,7 @@ from bot.journal.clock import Clock, after
 from bot.journal.clusters import awaits_shared_answer
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
+from bot.journal.threads import is_open
 from bot.limits import FloodLimits
 
 _others = escalation.alias("alike")
@@ -52,7 +53,7 @@ def find_lead(
     for name, key in keys.items():
         column = escalation.c[name]
         query = sql.select(escalation.c.id, escalation.c.rank).where(
-            column == key, column != "", escalation.c.state == "open",
+            column == key, column != "", is_open(escalation),
             escalation.c.fold_id.is_(None), escalation.c.rank <= rank,
             escalation.c.opened_at > after(clock, -limits.fold_seconds),
         )  # fmt: skip
