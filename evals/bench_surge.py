@@ -121,7 +121,7 @@ class Surge:
             if number % LOOK_EACH == 0:
                 self.look()
         self.look()
-        self.desk.deliver()
+        self._deliver()
 
     def look(self) -> None:
         """Note which cases have a card of their own."""
@@ -148,7 +148,12 @@ class Surge:
             while self.sharing.share_waiting():
                 pass
             self.look()
-        self.desk.deliver()
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Deliver everything that is due, of which one round takes a part."""
+        while self.desk.deliver():
+            pass
 
     def _cards(self) -> Iterator[Case]:
         shown = self.journal.cases.read_stamps(days=KEEP_DAYS)
