@@ -48,6 +48,7 @@ class Burst:
     lost: int
     doubled: int
     unanswered: int
+    unknown: int  # handed over when the line was cut; a person gets them if no copy comes back
     seconds: float
     cpu_seconds: float
     take_over_seconds: float | None
@@ -62,7 +63,8 @@ class Burst:
         return (
             f"{self.hosts} hosts with {self.workers} workers each on {self.database}: "
             f"{self.mails} mails, lost {self.lost}, doubled {self.doubled}, without a reply "
-            f"{self.unanswered}, {self.mails / self.seconds:.1f} mails a second, "
+            f"{self.unanswered} (of unknown fate {self.unknown}), "
+            f"{self.mails / self.seconds:.1f} mails a second, "
             f"{self.cpu_seconds / self.mails:.3f} CPU seconds a mail{told}"
         )
 
@@ -122,22 +124,28 @@ def _measure(
     before = sum(host.look() for host in hosts)
     began = time.monotonic()
     sent = _send(real, texts, mails)
+    pulled_at = 0.0
     if len(hosts) > 1:
         _wait(lambda: _count_replies(real) >= mails // 3)
+        pulled_at = time.time()
         hosts[-1].pull_away()
     journal = Journal(database)
     _wait(lambda: _is_done(journal, mails))
     seconds = time.monotonic() - began
     spent = sum(host.look() for host in hosts) - before
+    # Postfix delivers them.
+    _wait(lambda: _count_replies(real) >= journal.mail_outbox.count_by_state().get("sent", 0))
     replies = Counter(_answered_ids(real))
     with closing(journal), journal.engine.connect() as db:
+        sends = journal.mail_outbox.count_by_state()
         known = {row.message_id_header for row in db.execute(message.select())}
-    lives = [log for host in hosts if not host.died_at for log in host.logs]
+    lives = [log for host in hosts if not host.dead for log in host.logs]
     return Burst(
         hosts=len(hosts), workers=workers, database=journal.engine.dialect.name, mails=mails,
         lost=len(sent - known), doubled=sum(count - 1 for count in replies.values()),
-        unanswered=len(sent - set(replies)), seconds=seconds, cpu_seconds=spent,
-        take_over_seconds=_took_over(lives) - hosts[-1].died_at if len(hosts) > 1 else None,
+        unanswered=len(sent - set(replies)), unknown=sends.get("unknown", 0), seconds=seconds,
+        cpu_seconds=spent,
+        take_over_seconds=_took_over(lives) - pulled_at if len(hosts) > 1 else None,
     )  # fmt: skip
 
 

@@ -29,7 +29,6 @@ from tests.servers.mail_servers import DESK
 from tests.servers.model_server import Answer, ModelServer, asked, model_server
 from tests.servers.postgres import database
 from tests.servers.slack_side import SlackSide
-from tests.support.disks import fill, small_disk
 from tests.support.model_answers import KNOWN, entry
 from tests.support.slack_desk import Fork, Process
 from tests.support.small_disk import fill, small_disk

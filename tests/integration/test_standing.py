@@ -28,7 +28,6 @@ from bot.serve.health_checks import ClockWatch, HealthCheck, HealthChecks
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
-from tests.support.disks import fill, small_disk
 from tests.support.fakes import Time
 from tests.support.journal_records import answered, reply
 from tests.support.ports import free_port

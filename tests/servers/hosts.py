@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ class Host:
     address: str = "127.0.0.1"
     processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
-    died_at: float = 0.0
+    dead: bool = False
     spent: float = 0.0  # CPU seconds of its processes when they were last looked at
 
     def pull_away(self) -> None:
@@ -57,14 +56,14 @@ class Host:
         self.look()
         if self.line:
             _ip("link", "set", self.line, "down")
-        self.died_at = time.time()
+        self.dead = True
         for process in self.processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def look(self) -> float:
         """Return the CPU seconds that its processes and their children have taken so far."""
-        if not self.died_at:
+        if not self.dead:
             self.spent = sum(_cpu_seconds(process.pid) for process in self.processes)
         return self.spent
 
