@@ -67,7 +67,8 @@ def test_who_asks_is_not_sent() -> None:
 def test_without_vectors_it_is_named_and_words_are_searched(answer: Any, tmp_path: Path) -> None:
     said: list[str] = []
     with model_server(answer) as server:
-        made = App(settings(server, tmp_path), said.append)
+        few = copy_knowledge(tmp_path / "knowledge")
+        made = App(settings(server, tmp_path / "own", knowledge=few), said.append)
         with pytest.raises(MissingError, match="DESK_EMBEDDINGS"):
             made.encoder.check()
         assert made.responder.respond(Message(text="Were my API keys exposed?")).outcomes

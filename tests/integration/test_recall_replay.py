@@ -62,6 +62,7 @@ def varied(cases: list[Case]) -> Iterator[Case]:
 
 
 def replay_of(root: Path, app: App) -> Replay:
+    """Learn the earlier knowledge in `root`, a folder of its own, and answer MESSAGES by it."""
     folder = earlier_knowledge(root / "knowledge")
     before = App(Settings(home=home_of(root / "home", index=False), knowledge=folder))
     clock = Time()
@@ -94,7 +95,7 @@ def test_who_was_told_otherwise_before_december_19_is_found_and_corrected_once(
     app: App, tmp_path: Path
 ) -> None:
     """One test, because a desk learns all of the earlier knowledge for it."""
-    replay = replay_of(tmp_path, app)
+    replay = replay_of(tmp_path / "earlier", app)
     names_what_changed(replay, app)
     finds_who_asked_about_chatgpt_users_and_nobody_else(replay, app)
     corrects_each_conversation_once(replay, app)
