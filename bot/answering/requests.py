@@ -349,8 +349,8 @@ def has_kind(likely: Array) -> bool:
 
 def _only_tells(sentence: str, *, demand: float) -> bool:
     """Does the sentence only tell that a secret got out, or who writes? Such is never refused."""
-    introduces = demand < KNOWN and tells_who_they_are(sentence)
-    told = REMOVED in sentence or introduces or not WORD.search(sentence)
+    introduces = tells_who_they_are(sentence) or not WORD.search(sentence)
+    told = REMOVED in sentence or (demand < KNOWN and introduces)
     return told and not asks(sentence)
 
 

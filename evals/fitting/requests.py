@@ -38,13 +38,13 @@ from evals.generators.attacks import held_out, labelled
 
 HANDS = Path(__file__).parents[1] / "data" / "requests"
 TABLE_ONLY = frozenset({"r5", "r6"})  # two hands that nothing is learned from or chosen by
-EPOCHS, BATCH = 20, 512
-RATE, SHRINK = 2e-3, 1e-2
+EPOCHS, BATCH = 40, 512
+RATE, SHRINK = 2e-3, 3e-2
 SEED = 0
-DROP = 0.4  # share of the inputs that a step does not see
+DROP = 0.5  # share of the inputs that a step does not see
 BESIDE = 0.25  # how much a sentence beside the deciding one says against the message's own labels
 TAKEN = 3  # every third of the desk's own labelled messages: more of them teach no more
-AROUND = 0.3  # weight of a text of the generators beside one of a hand
+AROUND = 0.3  # weight of a text of the desk's knowledge or of the generators beside one of a hand
 ASKED_FOR = frozenset({Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION})
 Flags = npt.NDArray[np.bool_]
 Read = Callable[[str], Array]  # a text to its state
@@ -194,11 +194,13 @@ def _of_knowledge(knowledge: Knowledge) -> Iterator[Told]:
     every = frozenset(ASKED_FOR)
     for message in (*knowledge.messages, *knowledge.exercises):
         if message.kind in honest:
-            yield Told(text=message.text, labels=frozenset({Label.HONEST}))
+            yield Told(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
         elif message.kind is MessageKind.REFUSE:
-            yield Told(text=message.text, labels=frozenset({Label.REFUSE}), unknown=every)
+            yield Told(
+                text=message.text, labels=frozenset({Label.REFUSE}), unknown=every, weight=AROUND
+            )
         elif message.kind is MessageKind.OFFTOPIC:
-            yield Told(text=message.text, labels=frozenset({Label.OFF_TOPIC}))
+            yield Told(text=message.text, labels=frozenset({Label.OFF_TOPIC}), weight=AROUND)
 
 
 def _generated() -> Iterator[Told]:
