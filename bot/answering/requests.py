@@ -22,7 +22,7 @@ import numpy.typing as npt
 from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature
 from bot.domain import EscalationReason, Priority, Question, RefusalReason
 from bot.errors import KnowledgeError
-from bot.policy import Escalate, Refuse, Verdict, goes_on, tells_who_they_are, wants_person
+from bot.policy import Escalate, Refuse, Verdict, goes_on, wants_person
 from bot.resources import read_bytes
 
 Array = npt.NDArray[np.float32]
@@ -38,7 +38,6 @@ REACH = 10.0  # what states are multiplied by: their numbers are small
 MOST_SENTENCES = 40  # that are read: the first and the last ones of a longer message
 NEAR = 1.5  # log-odds below the sentence that says most of a label; what says less is not meant
 ASKING = re.compile(r"[?？؟]")
-WORD = re.compile(r"[^\W\d_]{2}")
 NUMBER = re.compile(r"\d{3}")  # of a case, an order, a telephone
 THANKED = 0.5  # from which probability of thanks on a number below them is a signature
 MOST_BESIDE = 4  # sentences that are decided beside the questions
@@ -171,7 +170,7 @@ class RequestReading:
     @property
     def requests_something(self) -> bool:
         """May the message ask for something that is refused?"""
-        return self.highest(Label.REFUSE) >= self.head.doubtful
+        return self.highest(Label.REFUSE) >= NO_REQUEST
 
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
         """The verdict on a question, given that of a rule; None where it may be answered.
@@ -234,8 +233,8 @@ class RequestReading:
         speaks = told[place] >= told.max(0) - NEAR
         likely = np.where(speaks, self.probabilities[place], 0)
         sure = head.refused if has_kind(likely) else NEVER
-        if _only_tells(self.sentences[place], demand=likely[PLACE[Label.DEMAND]]):
-            sure = NEVER
+        if REMOVED in self.sentences[place] and not asks(self.sentences[place]):
+            sure = NEVER  # who only tells that a secret got out is helped, not refused
         for label, least, verdict in (
             (Label.CRISIS, head.paged, self._crisis(place, Priority.PAGE)),
             (Label.REFUSE, sure, Refuse(reason=self._refusal(place), rule=LEARNED)),
@@ -345,13 +344,6 @@ def calibrate(calibration: Array, scores: Array) -> Array:
 def has_kind(likely: Array) -> bool:
     """Is it likely enough what kind of request it is, so that a refusal may name it?"""
     return bool(likely[KINDS].max() >= KNOWN)
-
-
-def _only_tells(sentence: str, *, demand: float) -> bool:
-    """Does the sentence only tell that a secret got out, or who writes? Such is never refused."""
-    introduces = tells_who_they_are(sentence) or not WORD.search(sentence)
-    told = REMOVED in sentence or (demand < KNOWN and introduces)
-    return told and not asks(sentence)
 
 
 def _stands_alone(verdict: Verdict) -> bool:

@@ -38,8 +38,8 @@ from evals.generators.attacks import held_out, labelled
 
 HANDS = Path(__file__).parents[1] / "data" / "requests"
 TABLE_ONLY = frozenset({"r5", "r6"})  # two hands that nothing is learned from or chosen by
-EPOCHS, BATCH = 40, 512
-RATE, SHRINK = 2e-3, 3e-2
+EPOCHS, BATCH = 20, 512
+RATE, SHRINK = 2e-3, 1e-2
 SEED = 0
 DROP = 0.5  # share of the inputs that a step does not see
 BESIDE = 0.25  # how much a sentence beside the deciding one says against the message's own labels
