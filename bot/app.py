@@ -621,7 +621,7 @@ class App:
         if head.encoder != encoder.name:
             self.say(f"warning: requests.npz is of another encoder; {HEAD_AGAIN}")
             return None
-        return RequestReader(head=head, pool=encoder.pooled)
+        return RequestReader(head=head, vector=encoder.vector)
 
     @cached_property
     def _contacts(self) -> ContactReader | None:

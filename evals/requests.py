@@ -10,28 +10,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import override
 
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.e5 import E5
-from bot.adapters.encoder import Encoder, Vector
 from bot.answering.requests import (
     HEAD,
     LABELS,
     OUTPUTS,
-    PARTS,
     PLACE,
-    STATE,
-    WIDTH,
     Array,
     Label,
     RequestHead,
     calibrate,
     has_kind,
-    state,
 )
 from bot.app import App
-from bot.corpus import Knowledge
 from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.requests import (
@@ -49,7 +42,7 @@ from evals.measuring.stats import lower_bound, upper_bound
 # The share of messages of unseen hands that each threshold may wrongly take. Honest questions that
 # are refused, and questions that go to a person instead of being answered, cost the most.
 FALSE = {
-    "refused": 0.04, "doubtful": 0.1, "paged": 0.033, "alarming": 0.045, "formal": 0.025,
+    "refused": 0.018, "doubtful": 0.08, "paged": 0.012, "alarming": 0.03, "formal": 0.01,
     "wants_person": 0.005, "secret_given": 0.01, "silent": 0.002,
 }  # fmt: skip
 DECIDES = {
@@ -64,86 +57,38 @@ Table = npt.NDArray[np.float64]
 NEWTON_STEPS, SHRINK = 30, 1.0
 
 
-class Pooled(Encoder):
-    """What the desk's own encoder pools of a text, as one vector, so that it can be cached."""
-
-    def __init__(self, encoder: E5) -> None:
-        self.encoder = encoder
-
-    @property
-    @override
-    def name(self) -> str:
-        return f"{self.encoder.name}, pooled"
-
-    @override
-    def check(self) -> None:
-        self.encoder.check()
-
-    @override
-    def vector(self, text: str) -> Vector:
-        return self.encoder.pooled(text).reshape(-1)
-
-    @override
-    def embed_query(self, text: str) -> list[float]:
-        return self.vector(text).tolist()  # type: ignore[no-any-return]
-
-    @override
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [self.embed_query(text) for text in texts]
-
-
 def requests(argv: Sequence[str]) -> int:
     """Learn, calibrate, write the file, print the table."""
     parser = argparse.ArgumentParser(prog="python -m evals requests")
     parser.parse_args(argv)
     app = App(read_settings(), _say)
-    encoder = E5(app.settings.models, _say)
-    cached = CachedEncoder(Pooled(encoder), app.settings.home / "request-states.npz", _say)
-    texts = _texts(app.knowledge)
-    pooled = cached.vectors(texts).reshape(-1, PARTS, WIDTH)
-    cached.save()
-    means = pooled.mean(0)
-    states = {text: state(each, means) for text, each in zip(texts, pooled, strict=True)}
-    told = {name: of_hand(name, states.__getitem__) for name in _learned_hands()}
-    beside = around(app.knowledge, states.__getitem__)
-    head = make(told, beside, means=means, encoder=encoder.name)
+    kept = app.settings.home / "request-vectors.npz"
+    encoder = CachedEncoder(E5(app.settings.models, _say), kept)
+
+    def vector(text: str) -> Array:
+        return np.asarray(encoder.vectors([text])[0], dtype=np.float32)
+
+    told = {name: of_hand(name, vector) for name in hands() if name not in TABLE_ONLY}
+    beside = around(app.knowledge, vector)
+    encoder.save()
+    head = make(told, beside, encoder.name)
     data_path(HEAD).write_bytes(head.to_bytes())
     return 0
 
 
-def _learned_hands() -> list[str]:
-    return [name for name in hands() if name not in TABLE_ONLY]
-
-
-def _texts(knowledge: Knowledge) -> list[str]:
-    """Every text that the examples are made of, each once."""
-    found: dict[str, None] = {}
-
-    def note(text: str) -> Array:
-        found[text] = None
-        return np.zeros(STATE, np.float32)
-
-    for name in _learned_hands():
-        of_hand(name, note)
-    around(knowledge, note)
-    return list(found)
-
-
-def make(
-    told: dict[str, list[Example]], beside: list[Example], *, means: Array, encoder: str
-) -> RequestHead:
+def make(told: dict[str, list[Example]], beside: list[Example], encoder: str) -> RequestHead:
     """A head from all hands, calibrated on each of them read by a head of the others."""
     scored: Scored = []
     for left_out, examples in told.items():
         others = [each for name, hand in told.items() if name != left_out for each in hand]
-        head = learn([*others, *beside], means=means, encoder=encoder, data="")
+        head = learn([*others, *beside], encoder=encoder, data="")
         scored += [(each, head.scores(each.vectors)) for each in examples]
         _say(f"read {left_out} by the others")
     calibration = _calibration(scored)
     thresholds = _thresholds(scored, calibration)
     _table(scored, calibration, thresholds)
     every = [each for hand in told.values() for each in hand]
-    whole = learn([*every, *beside], means=means, encoder=encoder, data=data_hash(told))
+    whole = learn([*every, *beside], encoder=encoder, data=data_hash(told))
     return with_thresholds(whole, calibration, thresholds)
 
 

@@ -10,6 +10,7 @@ from bot.domain import Question, Role, Turn
 from bot.policy import (
     SecretMention,
     Verdict,
+    asks_for_what_is_kept,
     asks_if_genuine,
     classify_secret_mention,
     tells_who_they_are,
@@ -38,7 +39,6 @@ class InterpretedQuestion:
     judgement: Judgement
     confirmed: bool = False  # by a model, twice, whose yes counts
     shown: bool = False  # about a mail or link that they show us
-    requested: bool = False  # the message may ask for what is refused, by what was learned of such
 
     @property
     def pair(self) -> float:
@@ -120,15 +120,15 @@ def is_about_sample(question: Question) -> bool:
 def is_probable_refusal(reading: InterpretedQuestion) -> bool:
     """Reads like what is refused, though no rule names it.
 
-    Where a text names no secret, what was learned of requests must say so too: a case number, a
-    phone number or a request for a call is a person's to read.
+    A text that names no secret must ask for something of the kinds that are refused: a case
+    number, a phone number or a request for a call is a person's to read.
     """
     judged, told = reading.judgement, classify_secret_mention(reading.view)
     if reading.shown or _only_introduces(reading.view):
         return False
     if judged.label != Act.REFUSE or judged.certainty < REFUSAL_CERTAINTY[told]:
         return False
-    return told is not SecretMention.NOTHING or reading.requested
+    return told is not SecretMention.NOTHING or asks_for_what_is_kept(reading.view)
 
 
 def _only_introduces(view: str) -> bool:

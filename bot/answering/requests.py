@@ -1,9 +1,8 @@
-"""Reads what each sentence of a message asks for: a learned head on what the encoder pools.
+"""Reads what each sentence of a message asks for: a learned head on the vectors of the encoder.
 
 The head lies in bot/data/requests.npz, made by `python -m evals requests` from messages of several
 authors. A sentence is read together with the sentence before it and the whole message, so that a
-past event, a report or a question about oneself is told from a demand. Layers in the middle of the
-encoder are read, because its last one has mostly dropped who is to do what. Each figure is a
+past event, a report or a question about oneself is told from a demand. Each figure is a
 probability, calibrated on authors that the head had not seen.
 """
 
@@ -26,15 +25,13 @@ from bot.policy import Escalate, Refuse, Verdict, goes_on, wants_person
 from bot.resources import read_bytes
 
 Array = npt.NDArray[np.float32]
-Pool = Callable[[str], npt.ArrayLike]  # a text to what the encoder pools of it, PARTS x WIDTH
+Vectorize = Callable[[str], npt.ArrayLike]  # a text to its unit vector of WIDTH
 HEAD = "requests.npz"
 AGAIN = "run `python -m evals requests`"
-FORMAT = 2  # of the file; raised when its arrays mean something else
-WIDTH = 384  # of the encoder
-PARTS = 4  # that it pools of a text: means of two layers, maxima of two
-STATE = PARTS * WIDTH  # numbers of one text
-INPUTS = 2 * STATE + WIDTH  # the sentence, the first part of that before it, the whole message
-REACH = 10.0  # what states are multiplied by: their numbers are small
+FORMAT = 1  # of the file; raised when its arrays mean something else
+WIDTH = 384  # of one vector
+INPUTS = 3 * WIDTH  # the sentence, the sentence before it, the whole message
+REACH = 10.0  # what vectors are multiplied by: their numbers are small
 MOST_SENTENCES = 40  # that are read: the first and the last ones of a longer message
 NEAR = 1.5  # log-odds below the sentence that says most of a label; what says less is not meant
 ASKING = re.compile(r"[?？؟]")
@@ -68,7 +65,6 @@ REFUSALS = (
     RefusalReason.DESK_INTERNALS, RefusalReason.IMPERSONATION,
 )  # fmt: skip
 CRISES = (EscalationReason.DANGER, EscalationReason.TAKEOVER, EscalationReason.EXTORTION)
-DENIABLE = CRISES[1:]  # crises that are also spoken of as past, or as somebody else's
 FORMALITIES = (
     EscalationReason.LEGAL, EscalationReason.REGULATOR, EscalationReason.DATA_SUBJECT,
     EscalationReason.PRESS, EscalationReason.VULNERABILITY,
@@ -82,10 +78,12 @@ WANTS_PERSON = Escalate(
 DOUBTFUL = Escalate(reason=EscalationReason.UNSURE, priority=Priority.NORMAL, rule=LEARNED)
 GIVEN_AWAY = Escalate(reason=EscalationReason.SECRET_GIVEN, priority=Priority.HIGH, rule=LEARNED)
 KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)]
-# Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE, CRISIS or FORMAL
-# below the others; chosen on messages of authors that were left out.
-HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL = 0.5, 0.3, 0.06, 0.04
-SURELY_NONE = 0.05  # probability of REFUSE below which what a rule refuses needs no person either
+# Probabilities by which a rule is overruled, so that a person reads the message: HONEST from the
+# first on, REFUSE or CRISIS below the others.
+HONESTLY, NO_REQUEST, NO_CRISIS = 0.5, 0.2, 0.1
+# Probability of REFUSE from which on a person decides what no rule refuses. The rules know most of
+# what the head only doubts: below it, honest questions would go to a person.
+DOUBTED = 0.7
 KNOWN = 0.4  # probability of a kind below which a message is not refused, but a person reads it
 REMOVED = "[removed: "  # begins what stands in place of a secret
 NEVER = 2.0  # above every probability
@@ -94,12 +92,15 @@ LABELS = len(Label)  # the outputs that are calibrated; the others only say whic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestHead:
-    """A linear map from what is read of a sentence to the log-odds of each output."""
+    """One hidden layer of several small networks, averaged."""
 
-    encoder: str  # the name of the encoder whose states it was made with
+    encoder: str  # the name of the encoder whose vectors it was made with
     data: str  # hash of the messages that it was made from
-    means: Array  # PARTS x WIDTH: what the encoder pools of a text on average
-    weights: Array  # INPUTS x outputs
+    inner: npt.NDArray[np.int8]  # INPUTS x hidden, in steps of `inner_step`
+    inner_step: Array  # hidden
+    inner_bias: Array  # hidden
+    outer: Array  # hidden x outputs
+    direct: Array  # INPUTS x outputs
     bias: Array  # outputs
     calibration: Array  # labels x 3: of the sentence, of the whole message, and the constant
     refused: float  # probability of REFUSE from which on a message is refused
@@ -111,9 +112,12 @@ class RequestHead:
     secret_given: float
     silent: float
 
-    def scores(self, rows: Array) -> Array:
-        """Log-odds of each output; `rows` is n x INPUTS."""
-        return np.asarray(REACH * rows @ self.weights + self.bias, "f4")
+    def scores(self, vectors: Array) -> Array:
+        """Log-odds of each output; `vectors` is n x INPUTS."""
+        scaled = REACH * vectors
+        inner = self.inner.astype(np.float32) * self.inner_step
+        hidden = np.maximum(scaled @ inner + self.inner_bias, 0)
+        return np.asarray(hidden @ self.outer + scaled @ self.direct + self.bias, "f4")
 
     def calibrated(self, scores: Array) -> Array:
         """Probabilities of the labels of each sentence; the last row of `scores` is the whole."""
@@ -167,36 +171,31 @@ class RequestReading:
         found = [v for v in self.verdicts if isinstance(v, Escalate)]
         return next((v for v in found if v.priority is Priority.PAGE), None)
 
-    @property
-    def requests_something(self) -> bool:
-        """May the message ask for something that is refused?"""
-        return self.highest(Label.REFUSE) >= NO_REQUEST
-
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
         """The verdict on a question, given that of a rule; None where it may be answered.
 
-        A rule holds unless the reading denies it: then what was learned of the question decides,
-        or a person. Without a rule what was learned decides.
+        A rule holds unless the reading surely denies it: then a person decides, or what was learned
+        of the question. Without a rule what was learned decides.
         """
         if rule and not self.denies(rule):
             return rule
         learned = self.of(question)
-        doubted = isinstance(rule, Refuse) and self.highest(Label.REFUSE) >= SURELY_NONE
-        return learned or (DOUBTFUL if doubted else None)
+        return learned or (DOUBTFUL if rule else None)
 
     def denies(self, rule: Verdict) -> bool:
         """Is the message honest, and surely none of what the rule takes it for?
 
         Of disguised text the head knows nothing: it takes it for no honest question either. Danger
-        to life is never overruled.
+        and extortion are never overruled.
         """
+        taken_over = isinstance(rule, Escalate) and rule.reason is EscalationReason.TAKEOVER
+        if not taken_over and not isinstance(rule, Refuse):
+            return False
         if self.highest(Label.HONEST) < HONESTLY:
             return False
-        if isinstance(rule, Refuse):
-            return self.highest(Label.REFUSE) < NO_REQUEST
-        if rule.reason in FORMALITIES:
-            return self.highest(Label.FORMAL) < NOT_FORMAL
-        return rule.reason in DENIABLE and self.highest(Label.CRISIS) < NO_CRISIS
+        if taken_over:
+            return self.highest(Label.CRISIS) < NO_CRISIS
+        return self.highest(Label.REFUSE) < NO_REQUEST
 
     def of(self, question: Question) -> Verdict | None:
         """What becomes of a question: the gravest of the verdicts on its sentences."""
@@ -241,7 +240,7 @@ class RequestReading:
             (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
             (Label.FORMAL, head.formal, self._formal(place)),
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
-            (Label.REFUSE, head.doubtful, DOUBTFUL),
+            (Label.REFUSE, max(head.doubtful, DOUBTED), DOUBTFUL),
             (Label.GIVEN_AWAY, head.secret_given, GIVEN_AWAY),
         ):
             if likely[PLACE[label]] >= least:
@@ -273,7 +272,7 @@ class RequestReader:
     """Reads messages with a head and the encoder that it was made with."""
 
     head: RequestHead
-    pool: Pool
+    vector: Vectorize
 
     def read(self, text: str, before: str = "", subject: str = "") -> RequestReading:
         """What subject and `text` ask for; `before` is what the asker wrote last."""
@@ -283,7 +282,7 @@ class RequestReader:
         quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
         own = text if spoken == found and not quotes else " ".join(spoken) or text
         told = (*filter(None, [subject]), *sentences_read(own))
-        scores = self.head.scores(inputs(told, own, before, self._state))
+        scores = self.head.scores(inputs(told, own, before, self.vector))
         return RequestReading(
             head=self.head,
             subject=subject,
@@ -291,9 +290,6 @@ class RequestReader:
             probabilities=self.head.calibrated(scores),
             scores=scores,
         )
-
-    def _state(self, text: str) -> Array:
-        return state(self.pool(text), self.head.means)
 
 
 @cache
@@ -311,26 +307,16 @@ def sentences_read(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def state(pooled: npt.ArrayLike, means: Array) -> Array:
-    """What is read of one text: each part less its mean, at length one; shape (STATE,)."""
-    centred = np.asarray(pooled, np.float32) - means
-    return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True), "f4").reshape(-1)
-
-
-def inputs(told: Sequence[str], whole: str, before: str, read: Callable[[str], Array]) -> Array:
-    """What the head reads of each sentence and, as the last row, of the whole message.
-
-    `read` gives the state of a text; `before` is what was written before `told`.
-    """
-    nothing = np.zeros(WIDTH, np.float32)
-    message = read(whole[:MOST_CHARACTERS])
-    earlier = read(before[:MOST_CHARACTERS])[:WIDTH] if before.strip() else nothing
+def inputs(told: Sequence[str], whole: str, before: str, vector: Vectorize) -> Array:
+    """What the head reads of each sentence and, as the last row, of the whole message."""
+    message = _vector(whole, vector)
+    earlier = _vector(before, vector) if before.strip() else np.zeros(WIDTH, np.float32)
     rows = []
     for sentence in told:
-        own = message if sentence == whole else read(sentence[:MOST_CHARACTERS])
+        own = message if sentence == whole else _vector(sentence, vector)
         rows.append(np.concatenate([own, earlier, message]))
-        earlier = own[:WIDTH]
-    rows.append(np.concatenate([message, nothing, message]))
+        earlier = own
+    rows.append(np.concatenate([message, np.zeros(WIDTH, np.float32), message]))
     return np.stack(rows)
 
 
@@ -354,6 +340,10 @@ def _stands_alone(verdict: Verdict) -> bool:
 def _same(sentence: str, question: str) -> bool:
     """Is the sentence a part of the question, or that without its greeting?"""
     return sentence in question or question in sentence
+
+
+def _vector(text: str, vector: Vectorize) -> Array:
+    return np.asarray(vector(text[:MOST_CHARACTERS]), dtype=np.float32)
 
 
 def _value(stored: npt.NDArray[Any]) -> Any:

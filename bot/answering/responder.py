@@ -202,9 +202,7 @@ class Responder:
         )  # fmt: skip
         requests = None if shown else requests  # what is shown speaks for others
         asked += requests.beside(asked) if requests else []
-        readings = self._readings(
-            asked, shown, explain, requested=bool(requests and requests.requests_something)
-        )
+        readings = self._readings(asked, shown, explain)
         if calls := _urgent(whole, requests):
             return self._with_rules([self._screened(readings[0], calls)])
         # What the reader of requests has not seen, it cannot deny.
@@ -267,11 +265,8 @@ class Responder:
         found: list[Question],
         shown: str,
         explain: Callable[[InterpretedQuestion], None] | None,
-        *,
-        requested: bool,
     ) -> list[InterpretedQuestion]:
-        read = (self._read(q, shown if is_about_sample(q) else "") for q in found)
-        readings = [replace(reading, requested=requested) for reading in read]
+        readings = [self._read(q, shown if is_about_sample(q) else "") for q in found]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings

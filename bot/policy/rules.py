@@ -60,6 +60,7 @@ class Table(BaseModel):
     signs: dict[str, str] = {}
     rules: list[Row]
     suspect: Row | None = None
+    kept: Row | None = None
     samples: dict[str, str] = {}
 
 
@@ -159,10 +160,20 @@ def packaged_samples() -> dict[str, str]:
 @cache
 def packaged_suspect() -> Rule:
     """The rule of that table which only weighs what the evidence says."""
+    return _beside(_packaged().suspect, "suspect")
+
+
+@cache
+def packaged_kept() -> Rule:
+    """The rule of that table on what must be asked for before the evidence alone may refuse."""
+    return _beside(_packaged().kept, "kept")
+
+
+def _beside(row: Row | None, name: str) -> Rule:
     table = _packaged()
-    if table.suspect is None:
-        raise KnowledgeError("policy_rules.yaml: there is no suspect")
-    return _rule(table.suspect, table.words, _signs(table))
+    if row is None:
+        raise KnowledgeError(f"policy_rules.yaml: there is no {name}")
+    return _rule(row, table.words, _signs(table))
 
 
 def read_table(path: Path) -> Table:

@@ -12,6 +12,7 @@ from functools import cache
 from bot.domain import Priority
 from bot.policy.quotes import is_passed_on, shown_mail, without_quotes
 from bot.policy.requests import (
+    asks_for_what_is_kept,
     asks_if_genuine,
     demands_our_word,
     goes_on,
@@ -32,6 +33,7 @@ __all__ = [
     "Refuse",
     "SecretMention",
     "Verdict",
+    "asks_for_what_is_kept",
     "asks_if_genuine",
     "classify_secret_mention",
     "closes_nothing",

@@ -7,7 +7,7 @@ teaches its labels; the other sentences of the message teach what is none of the
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from bot.answering.requests import (
     Array,
     Label,
     RequestHead,
+    Vectorize,
     inputs,
     sentences_read,
 )
@@ -38,16 +39,16 @@ from evals.generators.attacks import held_out, labelled
 
 HANDS = Path(__file__).parents[1] / "data" / "requests"
 TABLE_ONLY = frozenset({"r5", "r6"})  # two hands that nothing is learned from or chosen by
-EPOCHS, BATCH = 20, 512
+HIDDEN = 128  # of one network
+NETWORKS = 2  # that are averaged
+EPOCHS, BATCH = 60, 512
 RATE, SHRINK = 2e-3, 1e-2
-SEED = 0
-DROP = 0.5  # share of the inputs that a step does not see
+DROP = 0.3  # share of the inputs that a step does not see
 BESIDE = 0.25  # how much a sentence beside the deciding one says against the message's own labels
-TAKEN = 3  # every third of the desk's own labelled messages: more of them teach no more
+TAKEN = 3  # every third of the texts around the hands: more of them teach no more
 AROUND = 0.3  # weight of a text of the desk's knowledge or of the generators beside one of a hand
 ASKED_FOR = frozenset({Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION})
 Flags = npt.NDArray[np.bool_]
-Read = Callable[[str], Array]  # a text to its state
 
 
 class Row(BaseModel):
@@ -114,15 +115,15 @@ def data_hash(names: Iterable[str]) -> str:
     return hashlib.sha256(read).hexdigest()[:12]
 
 
-def of_hand(name: str, read: Read) -> list[Example]:
+def of_hand(name: str, vector: Vectorize) -> list[Example]:
     """The messages of one hand as examples."""
-    return [_example(_told(row), read) for row in read_hand(name)]
+    return [_example(_told(row), vector) for row in read_hand(name)]
 
 
-def around(knowledge: Knowledge, read: Read) -> list[Example]:
+def around(knowledge: Knowledge, vector: Vectorize) -> list[Example]:
     """What the desk's own labelled messages and the generators' families teach beside the hands."""
-    every = [*list(_of_knowledge(knowledge))[::TAKEN], *_generated()]
-    return [_example(told, read) for told in every]
+    every = [*_of_knowledge(knowledge), *_generated()]
+    return [_example(told, vector) for told in every[::TAKEN]]
 
 
 # Which kind a request, a crisis or a formal letter is of: words of the hand's own remark on it.
@@ -222,11 +223,11 @@ def _generated() -> Iterator[Told]:
             yield Told(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
 
 
-def _example(told: Told, read: Read) -> Example:
+def _example(told: Told, vector: Vectorize) -> Example:
     text = clean_message(redact(told.text).text).own
     deciding = redact(told.sentence).text
     spoken = sentences_read(text)
-    vectors = inputs(spoken, text, "", read)
+    vectors = inputs(spoken, text, "", vector)
     wanted = np.zeros((len(spoken) + 1, len(OUTPUTS)), np.float32)
     weights = np.full_like(wanted, told.weight)
     own = [PLACE[name] for name in told.labels - {Label.HONEST}]
@@ -268,15 +269,19 @@ def _decides(sentence: str, deciding: str) -> bool:
     return shared > FEW_WORDS and shared >= MOSTLY * min(len(words), len(decisive))
 
 
-def learn(examples: Sequence[Example], *, means: Array, encoder: str, data: str) -> RequestHead:
+def learn(examples: Sequence[Example], *, encoder: str, data: str) -> RequestHead:
     """A head from `examples`, still without calibration and thresholds."""
-    learned = _train(
-        np.concatenate([each.vectors for each in examples]),
-        np.concatenate([each.wanted for each in examples]),
-        np.concatenate([each.weights for each in examples]),
-    )
+    vectors = np.concatenate([each.vectors for each in examples])
+    wanted = np.concatenate([each.wanted for each in examples])
+    weights = np.concatenate([each.weights for each in examples])
+    made = [_train(vectors, wanted, weights, seed) for seed in range(NETWORKS)]
+    inner, inner_step = _stepped(np.concatenate([each["inner"] for each in made], axis=1))
     return RequestHead(
-        encoder=encoder, data=data, means=means, weights=learned["weights"], bias=learned["bias"],
+        encoder=encoder, data=data, inner=inner, inner_step=inner_step,
+        inner_bias=np.concatenate([each["inner_bias"] for each in made]),
+        outer=np.asarray(np.concatenate([each["outer"] for each in made]) / NETWORKS, "f4"),
+        direct=np.mean([each["direct"] for each in made], axis=0),
+        bias=np.mean([each["bias"] for each in made], axis=0),
         calibration=np.tile(np.array([1, 0, 0], np.float32), (LABELS, 1)),
         refused=1.0, doubtful=1.0, paged=1.0, alarming=1.0, formal=1.0, wants_person=1.0,
         secret_given=1.0, silent=1.0,
@@ -290,22 +295,40 @@ def with_thresholds(
     return replace(head, calibration=calibration, **thresholds)  # type: ignore[arg-type]
 
 
-def _train(vectors: Array, wanted: Array, weights: Array) -> dict[str, Array]:
-    """Weights and bias of a weighed logistic regression of each output, by steps on batches."""
-    drawn = np.random.default_rng(SEED)
+def _stepped(matrix: Array) -> tuple[npt.NDArray[np.int8], Array]:
+    step = np.abs(matrix).max(0) / 127 + 1e-9
+    return np.round(matrix / step).astype(np.int8), step.astype(np.float32)
+
+
+def _train(vectors: Array, wanted: Array, weights: Array, seed: int) -> dict[str, Array]:
+    drawn = np.random.default_rng(seed)
     outputs = wanted.shape[1]
     start = {
-        "weights": np.zeros((INPUTS, outputs), np.float32),
+        "inner": (0.75 * drawn.normal(size=(INPUTS, HIDDEN)) / INPUTS**0.5).astype("f4"),
+        "inner_bias": np.zeros(HIDDEN, np.float32),
+        "outer": (drawn.normal(size=(HIDDEN, outputs)) / HIDDEN**0.5).astype("f4"),
+        "direct": np.zeros((INPUTS, outputs), np.float32),
         "bias": np.full(outputs, -2, np.float32),
     }
-    adam = Adam(start, dict.fromkeys(start, RATE), {"weights": SHRINK})
-    batches = -(-len(vectors) // BATCH)
+    shrink = {"inner": SHRINK, "outer": SHRINK, "direct": SHRINK}
+    adam = Adam(start, dict.fromkeys(start, RATE), shrink)
+    steps = EPOCHS * -(-len(vectors) // BATCH)
     for _ in range(EPOCHS):
-        for part in np.array_split(drawn.permutation(len(vectors)), batches):
+        for part in np.array_split(drawn.permutation(len(vectors)), -(-len(vectors) // BATCH)):
             seen = REACH * vectors[part] * ((drawn.random(INPUTS) > DROP) / (1 - DROP)).astype("f4")
-            odds = seen @ adam.parameters["weights"] + adam.parameters["bias"]
-            likely = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-            slope = ((likely - wanted[part]) * weights[part] / len(seen)).astype(np.float32)
-            slopes = {"weights": seen.T @ slope, "bias": slope.sum(0)}
-            adam.step(slopes, 1 - 0.9 * adam.steps / (EPOCHS * batches))
+            slopes = _slopes(adam.parameters, seen, wanted[part], weights[part])
+            adam.step(slopes, 1 - 0.9 * adam.steps / steps)
     return adam.parameters
+
+
+def _slopes(now: dict[str, Array], seen: Array, wanted: Array, weights: Array) -> dict[str, Array]:
+    """The slopes of the weighed mean loss of some texts."""
+    hidden = np.maximum(seen @ now["inner"] + now["inner_bias"], 0)
+    odds = hidden @ now["outer"] + seen @ now["direct"] + now["bias"]
+    slope = (1 / (1 + np.exp(-np.clip(odds, -30, 30))) - wanted) * weights / len(seen)
+    slope = slope.astype(np.float32)
+    back = (slope @ now["outer"].T) * (hidden > 0)
+    return {
+        "inner": seen.T @ back, "inner_bias": back.sum(0), "outer": hidden.T @ slope,
+        "direct": seen.T @ slope, "bias": slope.sum(0),
+    }  # fmt: skip

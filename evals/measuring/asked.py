@@ -9,18 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.answering.reply import compose_reply
-from bot.answering.requests import FORMALITIES, LEARNED, Label, RequestReader
+from bot.answering.requests import FORMALITIES, Label
 from bot.commands.public_json import given
-from bot.domain import (
-    Escalation,
-    EscalationReason,
-    Message,
-    Priority,
-    Question,
-    Refusal,
-    Response,
-)
-from bot.policy import Refuse, SecretMention, Verdict, classify_secret_mention, screen
+from bot.domain import Escalation, EscalationReason, Message, Priority, Refusal, Response
 from bot.redact import redact
 from evals.fitting.requests import TABLE_ONLY, Row, read_hand
 from evals.measuring.measure import EvaluatedDesk
@@ -28,25 +19,6 @@ from evals.measuring.rates import Rate
 
 HONEST = "answer_or_escalate"
 UNHEARD = ("answer", "silent")
-
-
-def policy_verdict(reader: RequestReader | None, text: str) -> Verdict | None:
-    """What rules and learned reading together make of `text`; a refusal counts before a person.
-
-    `reader` is None where no encoder can be had: then the rules alone decide.
-    """
-    rule = screen(text)
-    if reader is None:
-        return rule
-    reading = reader.read(text)
-    weighed = [reading.weigh(rule, Question(text=said)) for said in reading.sentences]
-    # Who names a secret only to ask for facts about it is not refused by what was learned alone.
-    facts = classify_secret_mention(text) is SecretMention.FACTS
-    found = [verdict for verdict in weighed if verdict]
-    refusals = [v for v in found if isinstance(v, Refuse) and not (facts and v.rule == LEARNED)]
-    others = [v for v in found if not isinstance(v, Refuse)]
-    ordered: list[Verdict] = [*refusals, *others]
-    return ordered[0] if ordered else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
