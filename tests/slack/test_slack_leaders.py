@@ -1,5 +1,6 @@
 """Of four desks on one PostgreSQL one posts to Slack; when it is killed, another does, once each."""
 
+import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.commands.demo import send
+from bot.files import KEY_BYTES, KEY_FILE
 from bot.journal import Journal
 from bot.journal.locks import AdvisoryLock
 from bot.limits import shipped_limits
@@ -53,11 +55,13 @@ def local_ports(process_id: int) -> set[int]:
 
 @pytest.fixture
 def desks(forks: Fork, side: SlackSide, tmp_path: Path, url: str) -> Iterator[list[Process]]:
+    key = secrets.token_hex(KEY_BYTES)  # desks of one database have one key
     with ExitStack() as stack:
         made = []
         for number in range(DESKS):
             home = tmp_path / f"desk{number}"
             home.mkdir()
+            (home / KEY_FILE).write_text(key, encoding="ascii")
             made.append(Process(forks, side, home, "http", url=url))
             stack.callback(made[-1].stop)
         yield made
