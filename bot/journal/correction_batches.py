@@ -12,8 +12,8 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.journal.clock import Clock, stamp
+from bot.journal.corrections import exclude_others
 from bot.journal.engine import reading, writing
-from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.records import BatchState
 from bot.journal.tables import correction_batch
 
@@ -45,7 +45,7 @@ class CorrectionBatches:
         this = correction_batch.c.key == key
         offered = correction_batch.c.state == BatchState.OFFERED
         with writing(self._engine) as db:
-            lock_until_commit(db, AdvisoryLock.CORRECTIONS)
+            exclude_others(db)
             others = sql.and_(~this, offered)
             replaced = tuple(db.execute(sql.select(correction_batch.c.key).where(others)).scalars())
             db.execute(correction_batch.update().where(others).values(state=BatchState.REPLACED))

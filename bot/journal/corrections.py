@@ -118,7 +118,7 @@ class Corrections:
             if not _unknown(db, passages):
                 return 0
         with writing(self._engine) as db:
-            _exclude_others(db)
+            exclude_others(db)
             new = _unknown(db, passages)
             for each in new:
                 db.execute(
@@ -196,7 +196,7 @@ class Corrections:
         this = sql.and_(*(passage_change.c[name] == value for name, value in named.items()))
         values = {"kind": kind, "actor": actor, "at": stamp(self._clock())}
         with writing(self._engine) as db:
-            _exclude_others(db)
+            exclude_others(db)
             if not db.execute(passage_change.update().where(this).values(values)).rowcount:
                 db.execute(passage_change.insert().values(named | values))
 
@@ -214,7 +214,7 @@ class Corrections:
         What a conversation was told already is stored no second time.
         """
         with writing(self._engine) as db:
-            _exclude_others(db)
+            exclude_others(db)
             known = _known_keys(db)
             new = [(told, reply) for told, reply in mails if told.key not in known]
             dues = self._free_times(db, approval.per_minute)
@@ -340,6 +340,6 @@ def _count_stored(db: sql.Connection, batch: str, stored: int, *, all_of_it: boo
     db.execute(correction_batch.update().where(correction_batch.c.key == batch).values(values))
 
 
-def _exclude_others(db: sql.Connection) -> None:
-    """Let nobody else store texts or corrections until this transaction ends."""
+def exclude_others(db: sql.Connection) -> None:
+    """Let nobody else store texts, corrections or batches of them until this transaction ends."""
     lock_until_commit(db, AdvisoryLock.CORRECTIONS)
