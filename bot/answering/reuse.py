@@ -3,7 +3,7 @@
 A decision depends on the message alone: on its text, its subject, its channel, what was masked,
 what it encloses and what was said before. So a decision is reused only for a message that begins a
 conversation and in which nothing was masked or enclosed, with the same subject and text. One reader
-serves one version of the knowledge, and what is kept here lives no longer than it.
+serves one version of the knowledge, and what is kept here lives no longer than it and its judge.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bot.domain import Message, Response
+from bot.ports import Judge
 
 MOST_KEPT = 4096  # decisions
 KEEP_SECONDS = 3600.0  # a surge repeats itself sooner; and no text stays in memory for long
@@ -23,7 +24,13 @@ SAME_MARKS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 
 class Reader(Protocol):
-    """Decides messages; the same message always in the same way, unless it `asks_model`."""
+    """Decides messages; the same message in the same way while its `judge` is the same.
+
+    Where it `asks_model`, it may decide otherwise each time.
+    """
+
+    @property
+    def judge(self) -> Judge: ...
 
     @property
     def asks_model(self) -> bool: ...
@@ -35,7 +42,7 @@ class ReusedDecisions:
     """The decisions of one reader that were made lately, by what they depend on."""
 
     def __init__(self) -> None:
-        self._reader: Reader | None = None
+        self._made_by: tuple[Reader, Judge] | None = None
         self._kept: OrderedDict[bytes, tuple[float, Response]] = OrderedDict()
         self._turn = threading.Lock()
 
@@ -53,8 +60,12 @@ class ReusedDecisions:
 
     def _forget_others(self, reader: Reader) -> None:
         with self._turn:
-            if self._reader is not reader:
-                self._reader = reader
+            # A desk without wordings gets another judge when it learns what people answered.
+            makers = (reader, reader.judge)
+            if self._made_by is None or any(
+                one is not other for one, other in zip(makers, self._made_by, strict=True)
+            ):
+                self._made_by = makers
                 self._kept.clear()
 
     def _find(self, key: bytes, now: float) -> Response | None:

@@ -1,13 +1,27 @@
 """The same question is decided once; whatever a decision depends on makes another one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from bot.answering.reuse import MOST_KEPT, ReusedDecisions
-from bot.domain import Channel, Message, Response, Role, SecretKind, Span, Turn
+from bot.domain import Channel, Hit, Message, Response, Role, SecretKind, Span, Turn
+from bot.ports import Judge, Judgement
 
 ASKED = Message(text="Hi,\n\nWas my data’s copy sold?\n\nKim", subject="Question")
+
+
+class Nobody:
+    """A judge that is never asked."""
+
+    strict_threshold = 1.0
+
+    def threshold_for(self, language: str) -> float:
+        raise AssertionError(language)
+
+    def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
+        raise AssertionError(text, hits)
 
 
 class Counting:
@@ -15,6 +29,7 @@ class Counting:
 
     def __init__(self, *, asks_model: bool = False) -> None:
         self.asks_model = asks_model
+        self.judge: Judge = Nobody()
         self.decided = 0
 
     def respond(self, message: Message) -> Response:
@@ -73,6 +88,16 @@ def test_another_reader_decides_anew() -> None:
     for reader in (before, after):
         decisions.respond(ASKED, reader)
     assert (before.decided, after.decided) == (1, 1)
+
+
+def test_a_reader_that_has_learned_decides_anew() -> None:
+    """A desk without wordings gets another judge when it learns what people answered."""
+    decisions, reader = ReusedDecisions(), Counting()
+    decisions.respond(ASKED, reader)
+    reader.judge = Nobody()
+    for _ in range(2):
+        decisions.respond(ASKED, reader)
+    assert reader.decided == 2
 
 
 def test_what_is_kept_is_bounded() -> None:
