@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from bot.journal.audit import append_audit
 from bot.journal.case_opening import JOINED
 from bot.journal.clock import Clock, after, stamp
+from bot.journal.clusters import withdraw_shared_answer
 from bot.journal.engine import reading, writing
 from bot.journal.folding import pass_lead_on
 from bot.journal.person_search import Person, PersonRecords
@@ -145,6 +146,7 @@ def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
         row = db.execute(sql.select(escalation).where(this).with_for_update()).one()
         values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
         values |= {"sender_key": "", "text_key": "", "vector": None}
+        withdraw_shared_answer(db, each)  # a person's words to them may name them
         if row.state == "open":
             _promote_joined(db, row, records)
             pass_lead_on(db, each)

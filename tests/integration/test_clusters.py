@@ -15,11 +15,14 @@ from bot.domain import Escalation, EscalationReason, Priority
 from bot.journal import CaseAction, CaseChange, Journal, OpenQuestion, SharedAnswer, Stage
 from bot.journal.clusters import SAME_QUESTION
 from bot.journal.engine import writing
+from bot.journal.erasure import erase_person
+from bot.journal.person_search import Person, find_person
 from bot.journal.retention import DAY_SECONDS
 from bot.journal.tables import cluster_answer, escalation
 from bot.limits import Cap, Limits, Scope, shipped_limits
 from bot.outbound import Outbound, text_of
 from bot.sharing import AnswerSharing
+from bot.text.mentions import Mentions
 from tests.support.fakes import ListOut, Time
 from tests.support.journal_records import mail, response
 from tests.support.running_desk import verbatim_responder
@@ -193,6 +196,21 @@ def test_an_answer_that_is_taken_back_goes_to_nobody_else(
     answer(journal, first)
     assert journal.cases.reopen(first, actor="alice")
     assert sharing.work() == []
+
+
+def test_the_answer_to_somebody_who_is_erased_goes_to_nobody_else(
+    journal: Journal, sharing: Sharing
+) -> None:
+    """A person's own words may name whom they were written to."""
+    first, _ = ask(journal, 1, meaning(1)), ask(journal, 2, meaning(1))
+    answer(journal, first)
+    mentions = Mentions(["p1@x1.example"])
+    person = Person(addresses=frozenset(mentions.names), mentions=mentions, trace=str)
+    records = find_person(journal.engine, person)
+    erase_person(journal.engine, journal.clock, person, records, hasher=journal.hasher, stub={})
+    assert sharing.work() == []
+    with writing(journal.engine) as db:
+        assert db.execute(sql.select(cluster_answer.c.id)).all() == []
 
 
 def test_a_cap_on_all_mail_only_delays_an_answer(
