@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_own_text
 
 
 class Reading(BaseModel):
@@ -59,6 +59,6 @@ def read_clarifications(path: Path) -> tuple[Clarification, ...]:
     if not path.exists():
         return ()
     try:
-        return tuple(FILE.validate_python(parse_yaml(path.read_text(encoding="utf-8")) or []))
+        return tuple(FILE.validate_python(parse_yaml(read_own_text(path)) or []))
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None

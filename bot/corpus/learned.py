@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from bot.corpus.messages import LabelledMessage, MessageKind
+from bot.resources import read_own_text
 from bot.text.printable import printable_line
 
 LEARNED = Path("exercises/learned.yaml")  # in the knowledge folder
@@ -71,7 +72,7 @@ def remove_labels(folder: Path, numbers: Collection[int]) -> int:
 
 def _lines(folder: Path) -> list[str]:
     path = folder / LEARNED
-    return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    return read_own_text(path).splitlines(keepends=True) if path.exists() else []
 
 
 def _number(line: str) -> int:

@@ -122,3 +122,6 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
     path.write_text("- readings: [{says: x, named_by: [x]}]\n  about: [x]\n  ask: {en: Which?}\n")
     with pytest.raises(KnowledgeError, match=r"clarify\.yaml"):
         read_clarifications(path)
+    path.write_bytes("# Fällt Ihr Konto darunter?".encode("latin-1"))
+    with pytest.raises(KnowledgeError, match=r"clarify\.yaml: it is not UTF-8"):
+        read_clarifications(path)
