@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from bot.answering.evidence import QUOTED
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
 from bot.answering.reuse import ReusedDecisions
@@ -284,7 +285,9 @@ class Desk:
             if action is CaseAction.APPROVED:
                 self._check_draft(text)
             reply = self.compose_personal(stored, text, turn=turn)
-        shared = _shared_answer(case, action, actor, text) if share and text else None
+        shared = None
+        if share and text:
+            shared = self._shared_answer(case, action, actor, text, share_with)
         return self.journal.cases.resolve(
             escalation_id,
             actor=actor,
@@ -293,8 +296,7 @@ class Desk:
             enqueue_job=enqueue_job,
             version=version,
             hold_seconds=hold_seconds,
-            shared=shared
-            and replace(shared, knowledge=self.knowledge.version, clusters=tuple(share_with)),
+            shared=shared,
         )
 
     def request_details(
@@ -496,6 +498,20 @@ class Desk:
         if not self.outbound.check(without_signature(draft)).allowed:
             raise BlockedError(STALE_DRAFT)
 
+    def _shared_answer(
+        self, case: Case, action: CaseAction, actor: str, text: str, clusters: Sequence[int]
+    ) -> SharedAnswer:
+        """Return what a person's answer to a case is for the others of its and further clusters."""
+        passages: tuple[str, ...] = ()
+        if action is CaseAction.APPROVED:
+            asked = next(q for q in case.questions if q.kind == "escalation")
+            passages = asked.passages[:QUOTED]
+        return SharedAnswer(
+            text="" if passages else text, language="" if passages else case.language,
+            passages=passages, actor=actor, case_id=case.id, knowledge=self.knowledge.version,
+            clusters=tuple(clusters),
+        )  # fmt: skip
+
     def draft_with(self, case: Case, passages: Sequence[str]) -> str:
         """Return a draft that answers a case with these passages; empty where it may not be sent.
 
@@ -523,7 +539,7 @@ class Desk:
                 question=o.question,
                 reason=AnswerReason.PUBLISHED,
                 probability=o.probability,
-                passages=self.responder.complete(o.candidates[:2]),
+                passages=self.responder.complete(o.candidates[:QUOTED]),
                 candidates=o.candidates,
             )
             if isinstance(o, Escalation) and o.candidates and o.probability >= NEAR
@@ -540,14 +556,6 @@ class Desk:
         templates = self.knowledge.templates
         footer = templates.get(response.language, templates["en"]).footer
         return sign_draft(text, footer, response.language)
-
-
-def _shared_answer(case: Case, action: CaseAction, actor: str, text: str) -> SharedAnswer:
-    """Return what a person's answer to a case is for the others of its cluster."""
-    if action is not CaseAction.APPROVED:
-        return SharedAnswer(text=text, language=case.language, actor=actor, case_id=case.id)
-    asked = next(q for q in case.questions if q.kind == "escalation")
-    return SharedAnswer(passages=asked.passages[:2], actor=actor, case_id=case.id)
 
 
 def _open_part(response: Response) -> Response:

@@ -6,10 +6,7 @@ a few cases at a time, and can be repeated after a crash at any point.
 
 import logging
 
-from bot.answering.reply import compose_reply
-from bot.answering.signature import sign_draft
 from bot.desk import STALE_DRAFT, Desk
-from bot.domain import Answer, AnswerReason, Response
 from bot.errors import BlockedError
 from bot.journal import Case, Reply, SharedAnswer
 from bot.limits import Scope
@@ -79,23 +76,11 @@ class AnswerSharing:
 
         BlockedError where the post has changed since, or the outbound check stops it.
         """
-        knowledge = self.desk.knowledge
-        if answer.knowledge != knowledge.version:
+        same_post = answer.knowledge == self.desk.knowledge.version
+        text = self.desk.draft_with(case, answer.passages) if same_post else ""
+        if not text:
             raise BlockedError(STALE_DRAFT)
-        passages = self.desk.responder.complete([knowledge.passages[p] for p in answer.passages])
-        outcome = Answer(
-            question="", reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
-            candidates=passages,
-        )  # fmt: skip
-        response = Response(
-            outcomes=(outcome,), language=case.language, knowledge=knowledge.version
-        )
-        text = compose_reply(response, knowledge)
-        if not self.desk.outbound.check(text).allowed:
-            raise BlockedError(STALE_DRAFT)
-        templates = knowledge.templates
-        footer = templates.get(case.language, templates["en"]).footer
-        return sign_draft(text, footer, case.language)
+        return text
 
 
 def _agrees(answer: SharedAnswer, case: Case) -> bool:

@@ -67,15 +67,15 @@ class CaseOpener:
         if case:
             values: dict[str, Any] = {"state": JOINED, "case_id": case.id}
         else:
-            values = {"state": "open", "due_at": self.due_at(priority), "language": language}
+            values = {"state": "open", "due_at": self.due_at(priority)}
             values |= self._place_in_queue(db, message_id, priority)
             if question:
-                values |= self._place_in_cluster(db, question, values)
+                values |= self._place_in_cluster(db, question, values, language)
         row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
                 draft=storable(draft), opened_at=stamp(self._clock()), topic=topic,
-                **{"language": language, **values},
+                language=language, **values,
             )
         ).inserted_primary_key  # fmt: skip
         if case:
@@ -129,7 +129,7 @@ class CaseOpener:
         return {"rank": rank, "fold_id": lead, **keys}
 
     def _place_in_cluster(
-        self, db: sql.Connection, question: OpenQuestion, queued: dict[str, Any]
+        self, db: sql.Connection, question: OpenQuestion, queued: dict[str, Any], language: str
     ) -> dict[str, Any]:
         """Return the cluster of a new case, and in a surge the case whose card stands for it."""
         lock_clusters(db)
@@ -142,7 +142,7 @@ class CaseOpener:
         if lead is None and self._limits and is_surge(db, self._limits.flood, self._clock):
             near = [each for each in (same, place.same, *place.alike) if each is not None]
             lead = find_cluster_lead(db, near, queued["rank"])
-        if lead is None and same is not None and has_shared_answer(db, same, queued["language"]):
+        if lead is None and same is not None and has_shared_answer(db, same, language):
             lead = same
         return {"vector": vector, "cluster_id": same, "fold_id": lead}
 
