@@ -38,7 +38,8 @@ def contacts(argv: Sequence[str]) -> int:
     app = App(read_settings(), print)
     encoder = CachedEncoder(E5(app.settings.models, print), app.settings.home / "contacts.npz")
     own, others = combined()
-    exercises = _exercises(app.knowledge.exercises, set(app.responder.rules))
+    advice = {passage.id for passage in app.responder.advice_on_messages()}
+    exercises = _exercises(app.knowledge.exercises, advice)
     learned, kept = exercises[:EXERCISES], exercises[EXERCISES:]
     groups = [own, others, [each.text for each in learned]]
     rows = [np.asarray(encoder.vectors(group), dtype=np.float64) for group in groups]

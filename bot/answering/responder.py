@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import assert_never
 
 from bot.answering import segmentation
@@ -58,6 +57,7 @@ from bot.policy import (
     demand_of_others,
     demands_our_word,
     is_filter_report,
+    link_of_others,
     material,
     only_thanks,
     quoted_phishing_query,
@@ -69,7 +69,6 @@ from bot.policy import (
     without_quotes,
 )
 from bot.policy.quotes import shown_mail
-from bot.policy.rules import packaged_samples
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
 
@@ -358,16 +357,15 @@ class Responder:
         views = {reading.view, *segmentation.views(reading.question)}
         if not self.contact_reader or not any(map(self.contact_reader.asks_who_it_is, views)):
             return found, bool(found)
-        kept = tuple(p for p in found if p.id in self.rules)
-        return kept or tuple(self.knowledge.passages[i] for i in self.rules), bool(kept)
+        advice = self.advice_on_messages()
+        kept = tuple(passage for passage in found if passage in advice)
+        return kept or advice, bool(kept)
 
-    @cached_property
-    def rules(self) -> tuple[str, ...]:
-        """The ids of the passages that say what to make of messages which claim to be ours."""
-        samples = packaged_samples()
-        about_links, about_demands = (self._judge(samples[name]) for name in ("link", "demand"))
-        first = self._candidates(about_links)[:QUOTED]
-        return tuple(p.id for p in (*first, *self._candidates(about_demands)[:1]))
+    def advice_on_messages(self) -> tuple[Passage, ...]:
+        """The passages that say what to make of messages which claim to be ours, best first."""
+        about_links, about_demands = map(self._judge, (link_of_others(), demand_of_others()))
+        found = (*self._candidates(about_links)[:QUOTED], *self._candidates(about_demands)[:1])
+        return tuple(dict.fromkeys(found))
 
     def _unanswered(self, judged: Judgement) -> EscalationReason:
         if judged.label == Act.OFF_TOPIC:

@@ -42,6 +42,7 @@ __all__ = [
     "goes_on",
     "is_filter_report",
     "is_passed_on",
+    "link_of_others",
     "material",
     "only_thanks",
     "quoted_phishing_query",
@@ -94,12 +95,17 @@ def quoted_phishing_query(text: str) -> str:
     if theirs and isinstance(screen(theirs), Refuse):
         return demand_of_others()
     is_one = LINK.search(theirs) or is_passed_on(shown)
-    return packaged_samples()["link"] if is_one else ""
+    return link_of_others() if is_one else ""
 
 
 def demand_of_others() -> str:
     """A mail that asks for a secret, in words to look up what the post says of such."""
     return packaged_samples()["demand"]
+
+
+def link_of_others() -> str:
+    """A mail with a link, in words to look up what the post says of such."""
+    return packaged_samples()["link"]
 
 
 def shows_suspicious(own: str, passed_on: str) -> bool:
@@ -121,7 +127,7 @@ def material(text: str) -> str:
     # A name or a title in quotation marks is no text that they show us.
     quotes = len(shown_mail(shown)) >= SHORTEST_QUOTE
     asked = asks_if_genuine(own) and (quotes or shows_material(own))
-    return packaged_samples()["link"] if asked else ""
+    return link_of_others() if asked else ""
 
 
 def urgent(text: str) -> Escalate | None:

@@ -41,7 +41,8 @@ class Doors:
 
     def __init__(self, app: App, service: Service, side: SlackSide) -> None:
         self.app, self.service, self.side = app, service, side
-        self.safe = {*app.responder.rules, *app.knowledge.notes.quote_in_refusals}
+        advice = {passage.id for passage in app.responder.advice_on_messages()}
+        self.safe = advice | {*app.knowledge.notes.quote_in_refusals}
         self.plants: list[Plant] = []
 
     def mail(self, every: list[Attack]) -> None:
