@@ -615,24 +615,27 @@ class App:
 
         None where that cannot be had, or is another than the head was made with.
         """
-        if not (encoder := self._own_encoder):
-            return None
         head = packaged_head()
-        if head.encoder != encoder.name:
-            self.say(f"warning: requests.npz is of another encoder; {HEAD_AGAIN}")
-            return None
-        return RequestReader(head=head, vector=encoder.vector)
+        encoder = self._encoder_of(head.encoder, "requests.npz", HEAD_AGAIN)
+        return RequestReader(head=head, vector=encoder.vector) if encoder else None
 
     @cached_property
     def _contacts(self) -> ContactReader | None:
         """Who knows questions about a caller or a link; None as with `_requests`."""
-        if not (encoder := self._own_encoder):
-            return None
         head = packaged_contacts()
-        if head.encoder != encoder.name:
-            self.say(f"warning: contacts.yaml is of another encoder; {CONTACTS_AGAIN}")
+        encoder = self._encoder_of(head.encoder, "contacts.yaml", CONTACTS_AGAIN)
+        return ContactReader(head=head, vector=encoder.vector) if encoder else None
+
+    def _encoder_of(self, name: str, file: str, remedy: str) -> E5 | None:
+        """This machine's own encoder, where it is the one of this name that `file` was made with.
+
+        None where it is missing, or another one: then a warning names the remedy.
+        """
+        encoder = self._own_encoder
+        if encoder and encoder.name != name:
+            self.say(f"warning: {file} is of another encoder; {remedy}")
             return None
-        return ContactReader(head=head, vector=encoder.vector)
+        return encoder
 
     @cached_property
     def _own_encoder(self) -> E5 | None:

@@ -10,6 +10,7 @@ from bot.channels.slack.views.rows import name_topics
 from bot.commands.report import html_page, parse_since
 from bot.commands.report_charts import draw_gaps
 from bot.gaps import Gap, find_gaps
+from bot.text.printable import shorten_line
 
 FEWEST = 2  # questions of a gap that the table and the page name; a single one is no pattern
 PLOTTED = 12  # gaps in the plot
@@ -35,7 +36,8 @@ def gap_lines(gaps: Sequence[Gap], app: App) -> Iterator[str]:
     titles = name_topics(app.knowledge)
     yield f"{'asked':>6} {'week':>5} {'trend':>6}  question"
     for gap in _patterns(gaps):
-        yield f"{gap.count:>6} {gap.last_week:>5} {gap.trend:>+6}  {_short(gap.question)}"
+        question = shorten_line(gap.question, SHOWN)
+        yield f"{gap.count:>6} {gap.last_week:>5} {gap.trend:>+6}  {question}"
         if gap.passage:
             yield f"{'':>21}nearest: {titles.get(gap.passage, gap.passage)}"
         if gap.open_cases:
@@ -69,7 +71,3 @@ def gap_page(gaps: Sequence[Gap], app: App) -> str:
 
 def _patterns(gaps: Sequence[Gap]) -> Iterator[Gap]:
     return (gap for gap in gaps if gap.count >= FEWEST)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

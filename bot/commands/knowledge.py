@@ -6,6 +6,7 @@ from bot.app import App
 from bot.commands.doctor import NOTHING_LEARNED
 from bot.corpus.ids import PassageChanges
 from bot.corpus.knowledge import IDS
+from bot.text.printable import shorten_line
 
 SHOWN = 100  # characters of a text in a list of changes
 
@@ -27,7 +28,7 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
     except OSError as error:
         app.say(f"warning: {knowledge.folder / IDS} cannot be written ({error.strerror})")
     if ids:
-        yield from (f"{p.id}  {_short(p.text)}" for p in knowledge.post.passages)
+        yield from (f"{p.id}  {shorten_line(p.text, SHOWN)}" for p in knowledge.post.passages)
     yield (
         f"knowledge {knowledge.version}: {len(knowledge.passages)} passages, "
         f"{len(knowledge.wordings)} wordings; {changed.added} records added, "
@@ -39,19 +40,19 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
 def change_lines(changes: PassageChanges) -> Iterator[str]:
     """Yield a line for each passage that is new, was changed or has gone, with its words."""
     for passage in changes.added:
-        yield f"added    {passage.id}: {_short(passage.text)}"
+        yield f"added    {passage.id}: {shorten_line(passage.text, SHOWN)}"
     for change in changes.changed:
         yield f"changed  {change.now.id}"
         before, now = change.before, change.now
         if before.heading != now.heading:
-            yield f"    heading before: {_short(before.heading)}"
-            yield f"    heading now:    {_short(now.heading)}"
+            yield f"    heading before: {shorten_line(before.heading, SHOWN)}"
+            yield f"    heading now:    {shorten_line(now.heading, SHOWN)}"
         if before.text != now.text:
             first = _first_difference(before.text, now.text)
-            yield f"    before: {_short(before.text[first:])}"
-            yield f"    now:    {_short(now.text[first:])}"
+            yield f"    before: {shorten_line(before.text[first:], SHOWN)}"
+            yield f"    now:    {shorten_line(now.text[first:], SHOWN)}"
     for known in changes.gone:
-        yield f"gone     {known.id}: {_short(known.text)}"
+        yield f"gone     {known.id}: {shorten_line(known.text, SHOWN)}"
 
 
 def _first_difference(one: str, other: str) -> int:
@@ -59,8 +60,3 @@ def _first_difference(one: str, other: str) -> int:
     pairs = enumerate(zip(one, other, strict=False))
     place = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
     return one.rfind(" ", 0, place - SHOWN // 2) + 1 if place > SHOWN // 2 else 0
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 1]}…"

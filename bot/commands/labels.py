@@ -8,6 +8,7 @@ from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
 from bot.learning import Learning, ProposedLabel
+from bot.text.printable import shorten_line
 
 ACTOR = "terminal"  # the name in the journal of whoever works at the terminal
 SHOWN = 100  # characters of a question in the list
@@ -27,9 +28,10 @@ def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterat
         yield NONE_WAIT
         return
     for each in labels:
-        yield f"{each.number:>5}  {_short(each.question)}"
+        yield f"{each.number:>5}  {shorten_line(each.question, SHOWN)}"
         for name in each.passages:
-            yield f"       answered with: {_short(knowledge.heading_of(knowledge.passages[name]))}"
+            heading = knowledge.heading_of(knowledge.passages[name])
+            yield f"       answered with: {shorten_line(heading, SHOWN)}"
         if not each.passages:
             yield f"       {OWN_WORDS}"
         by, at = each.answered_by, each.answered_at[:16]
@@ -71,8 +73,3 @@ def _numbers(named: str, waiting: Sequence[int]) -> list[int]:
     if wrong := next((part for part in parts if not part.isdecimal()), ""):
         raise InputError(f"{wrong!r} is no label: write all, or numbers such as 3,5")
     return [int(part) for part in parts]
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 1]}…"

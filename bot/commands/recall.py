@@ -13,6 +13,7 @@ from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
 from bot.recall import Held, Outdated, Recall
+from bot.text.printable import shorten_line
 
 SAMPLES = 3  # corrections that are shown whole before a batch is approved
 SHOWN = 160  # characters of a text in a list
@@ -33,9 +34,9 @@ def change_lines(change: PassageChange) -> Iterator[str]:
     """Yield one change, both texts below each other."""
     yield f"{change.kind:<11}{change.id}"
     if change.before:
-        yield f"    before: {_short(change.before.text)}"
+        yield f"    before: {shorten_line(change.before.text, SHOWN)}"
     if change.now:
-        yield f"    now:    {_short(change.now.text)}"
+        yield f"    now:    {shorten_line(change.now.text, SHOWN)}"
 
 
 def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[str, ChangeKind]:
@@ -57,8 +58,8 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
     for entry in entries:
         state = f"not sent: {entry.held}" if entry.held else "to be corrected"
         yield f"{entry.sent_at[:16]}  {mask_address(entry.recipient):<30}{entry.why}; {state}"
-        yield from (f"    told: {_short(text.text)}" for text in entry.told)
-        yield from (f"    now:  {_short(passage.text)}" for passage in entry.now)
+        yield from (f"    told: {shorten_line(text.text, SHOWN)}" for text in entry.told)
+        yield from (f"    now:  {shorten_line(passage.text, SHOWN)}" for passage in entry.now)
     ready = sum(entry.held is None for entry in entries)
     yield f"{len(entries)} conversations were told otherwise, {ready} can be corrected"
     yield "send with: incident-desk knowledge recall --send"
@@ -138,8 +139,3 @@ def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
 def _harmless(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in "=+-@\t\r" else text
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 1]}…"

@@ -5,6 +5,7 @@ from html import escape
 from itertools import pairwise
 
 from bot.journal.activity import DayCount
+from bot.text.printable import shorten_line
 
 WIDE, HIGH = 640, 260  # of a plot, in units of its view box
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 16, 44
@@ -63,17 +64,13 @@ def draw_gaps(gaps: Sequence[tuple[str, int, int]]) -> str:
         y, wide = place * ROW, (WIDE - 60) * count / top
         recent = (WIDE - 60) * last_week / top
         parts += [
-            f'<text x="0" y="{y + 13}">{escape(_cut(question))}</text>',
+            f'<text x="0" y="{y + 13}">{escape(shorten_line(question, MAX_LABEL))}</text>',
             f'<rect class="other" x="0" y="{y + 18}" width="{wide:.1f}" height="12"/>',
             f'<rect class="handed" x="0" y="{y + 18}" width="{recent:.1f}" height="12"/>',
             f'<text x="{wide + 6:.1f}" y="{y + 29}">{count}</text>',
         ]
     legend = f'<text x="0" y="{high - 10}">Orange: asked in the last week.</text>'
     return _frame("Questions without an answer", [*parts, legend], high=high)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
 
 
 def _stack(day: DayCount) -> tuple[int, int, int]:

@@ -30,6 +30,12 @@ def printable_line(text: str) -> str:
     return " ".join(printable(text).replace("\t", " ").split("\n"))
 
 
+def shorten_line(text: str, most: int) -> str:
+    """Returns `text` as one line of at most `most` characters; a mark shows what was cut off."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def quote_lines(text: str) -> str:
     """Returns a text of somebody else with a mark before each of its lines."""
     return "\n".join(f"{QUOTE_MARK}{line}".rstrip() for line in printable(text).split("\n"))

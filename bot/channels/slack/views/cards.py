@@ -221,9 +221,9 @@ class Cards:
 
     def _outdated(self, case: Case) -> Iterator[Block]:
         """Yield what has changed in the post since the sender was told something else."""
-        known = [self.knowledge.passages.get(each) for each in case.outdated]
         if not case.open or not case.outdated:
             return
+        known = [self.knowledge.passages.get(each) for each in case.outdated]
         yield b.markdown(OUTDATED)
         for passage in [each for each in known if each][:MAX_OUTDATED]:
             yield b.quote(passage.text, MAX_OUTDATED_CHARACTERS)
