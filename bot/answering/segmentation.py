@@ -197,9 +197,10 @@ def without_signature(found: Sequence[str]) -> list[str]:
 
 
 def _has_words(sentence: str) -> bool:
-    cased = any(c.isupper() or c.islower() for c in sentence)
-    small = sum(word[0].islower() for word in sentence.split() if word)
-    return small >= SMALL if cased else any(c.isalpha() for c in sentence)
+    # Of a script without capitals no letter shows a signature, although a "PS:" stands before it.
+    if any(c.isalpha() and not (c.isupper() or c.islower()) for c in sentence):
+        return True
+    return sum(word[0].islower() for word in sentence.split()) >= SMALL
 
 
 def _shortened(text: str) -> str:

@@ -23,7 +23,7 @@ import sqlalchemy as sql
 
 from bot.channels.mail.marks import MARK_HEADER
 from bot.journal import Journal
-from bot.journal.tables import message, slack_card
+from bot.journal.tables import escalation, message, slack_card
 from tests.conftest import home_of
 from tests.servers.mail_servers import DESK
 from tests.servers.model_server import Answer, ModelServer, asked, model_server
@@ -95,14 +95,30 @@ class Soak:
         """Has every mail been taken, decided and answered, and has every case a card?"""
         self._send()
         states = self.journal.mail_outbox.count_by_state()
-        cards = {row.escalation_id for row in self.rows(slack_card.c.escalation_id)}
         return (
             not self.waiting
             and len(self.taken()) == len(self.written)
             and not self.journal.list_undecided()
             and not {"ready", "sending"} & set(states)
-            and {case.id for case in self.journal.cases.list_open()} <= cards
+            and not self.without_card()
         )
+
+    def without_card(self) -> list[int]:
+        """Open cases that neither have a card nor fold into one that has."""
+        carded = {row.escalation_id for row in self.rows(slack_card.c.escalation_id)}
+        rows = self.rows(escalation.c.id, escalation.c.fold_id)
+        shown = {row.id for row in rows if {row.id, row.fold_id} & carded}
+        return sorted({case.id for case in self.journal.cases.list_open()} - shown)
+
+    def describe(self) -> dict[str, object]:
+        """What is still open, for the error of a soak that does not settle."""
+        lacking = set(self.written) - set(self.taken())
+        return {
+            "not taken by the port": len(self.waiting), "not in the journal": sorted(lacking)[:5],
+            "undecided": self.journal.list_undecided()[:5],
+            "outbox": self.journal.mail_outbox.count_by_state(),
+            "without a card": self.without_card()[:5],
+        }  # fmt: skip
 
     def taken(self) -> Counter[str]:
         """How often each mail of the senders is in the journal."""
@@ -223,13 +239,13 @@ def test_a_day_of_mail_with_a_fault_in_every_minute_loses_nothing_and_repeats_no
 ) -> None:
     for number in range(int(pytestconfig.getoption("--soak"))):
         soak.minute(number)
-    wait_until(soak.is_settled)
+    wait_until(soak.is_settled, soak.describe)
     taken, replies = soak.taken(), soak.replies()
     wanted = {each for each, kind in soak.written.items() if kind in REPLIED}
     told = {
         "mails": len(soak.written), "replies": sum(replies.values()), "bounces": len(soak.bounced),
         "kills": soak.kills, "refused for now": dict(soak.refusals),
-        "cases": len(soak.journal.cases.list_open()), "outbox": soak.journal.mail_outbox.count_by_state(),
+        "cases": len(soak.journal.cases.list_open()), **soak.describe(),
     }  # fmt: skip
     log.info("%s", told)
     assert set(taken.values()) == {1}, told
