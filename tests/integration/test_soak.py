@@ -94,12 +94,12 @@ class Soak:
     def is_settled(self) -> bool:
         """Has every mail been taken, decided and answered, and has every case a card?"""
         self._send()
-        states = self.journal.mail_outbox.count_by_state()
+        # In this order: what is decided between two looks is seen by the second.
         return (
             not self.waiting
             and len(self.taken()) == len(self.written)
             and not self.journal.list_undecided()
-            and not {"ready", "sending"} & set(states)
+            and not {"ready", "sending"} & set(self.journal.mail_outbox.count_by_state())
             and not self.without_card()
         )
 
