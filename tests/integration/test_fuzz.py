@@ -218,7 +218,7 @@ def _broken(payload: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def _is_bolts(place: tuple[str | int, ...]) -> bool:
     """Does Bolt itself read this, and say 500 where a signed delivery has it in another form?"""
-    return place[-1] == "type" or place in (("view",), ("actions",), ("actions", 0))
+    return place[-1] == "type" or place in (("event",), ("view",), ("actions",), ("actions", 0))
 
 
 def _places(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
