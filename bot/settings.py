@@ -422,7 +422,8 @@ def _with_own_home(settings: Settings) -> Settings:
 def _fault(detail: "ErrorDetails") -> str:
     name = "_".join(str(part) for part in detail["loc"])
     shown = variable_name(name) if name in Settings.model_fields else name.upper()
+    says = detail["msg"].removeprefix("Value error, ")  # how pydantic begins what we say
     field = Settings.model_fields.get(name)
     if field and field.annotation is SecretStr:
-        return f"{shown}: {detail['msg']}"
-    return f"{shown}: {detail['msg']}, got {detail['input']!r}"
+        return f"{shown}: {says}"
+    return f"{shown}: {says}, got {detail['input']!r}"
