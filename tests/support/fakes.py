@@ -78,6 +78,7 @@ class Obeying:
 
     def __init__(self, inner: Responder) -> None:
         self.inner = inner
+        self.judge = inner.judge
 
     def respond(self, message: Message) -> Response:
         passage = replace(
