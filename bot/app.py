@@ -26,9 +26,9 @@ from bot.answering.requests import RequestReader, packaged_head
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
+from bot.corpus.drift import Learned
 from bot.corpus.learned import labels_version
 from bot.corpus.messages import read_messages
-from bot.corpus.movement import Learned
 from bot.corpus.units import units_of
 from bot.domain import HealthLine
 from bot.errors import DeliveryError, MissingError, SettingsError
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bot.adapters.cached_encoder import CachedEncoder
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.encoder import Encoder
+    from bot.answers_to_learn import Learning
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
@@ -60,10 +61,9 @@ if TYPE_CHECKING:
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
-    from bot.learning import Learning
     from bot.recall import Recall, RecallBatches
     from bot.settings import Settings
-    from bot.sharing import AnswerSharing
+    from bot.shared_answers import AnswerSharing
 
 STAMP = "index.version"
 LEARNED = "index.learned"  # what the index was made from, for `doctor`
@@ -333,7 +333,7 @@ class App:
             return self._index()
 
     def _index(self) -> "Changed":
-        from bot.adapters.exact import write_vectors
+        from bot.adapters.exact_retriever import write_vectors
 
         kept = self._kept_fit()
         changed = self.chroma.index(self.records(), self.say)
@@ -380,7 +380,7 @@ class App:
     @cached_property
     def sharing(self) -> "AnswerSharing":
         """What gives the answer of a person to all who ask the same."""
-        from bot.sharing import AnswerSharing
+        from bot.shared_answers import AnswerSharing
 
         return AnswerSharing(self.desk)
 
@@ -413,7 +413,7 @@ class App:
     @cached_property
     def learning(self) -> "Learning":
         """What finds the questions that people answered, for the desk to learn from."""
-        from bot.learning import TWO_PEOPLE, Learning
+        from bot.answers_to_learn import TWO_PEOPLE, Learning
 
         return Learning(
             knowledge=self.knowledge, journal=self.journal, outbound=self.outbound,
@@ -598,7 +598,7 @@ class App:
     def _retriever(self) -> Retriever:
         if not self.once:
             return self.chroma
-        from bot.adapters.exact import read_vectors
+        from bot.adapters.exact_retriever import read_vectors
 
         return read_vectors(self._vectors, self.encoder)
 

@@ -25,7 +25,7 @@ from bot.answering.decision import FittedJudge
 from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.corpus.records import Record
+from bot.corpus.index_records import Record
 from bot.domain import Message
 from bot.settings import read_settings
 from evals.bench_cost import bench_cost

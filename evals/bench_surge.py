@@ -20,7 +20,7 @@ from bot.channels.case_actions import CaseActions, ReplyKind
 from bot.domain import Answer, Message
 from bot.journal import Case, ReceivedMessage
 from bot.outbound import text_of
-from bot.sharing import AnswerSharing
+from bot.shared_answers import AnswerSharing
 from evals.bench_mail import twin
 from evals.measuring.schema import CASES, load_cases
 

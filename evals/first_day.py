@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.adapters.exact import Exact
+from bot.adapters.exact_retriever import Exact
 from bot.answering.decision import LabelledJudge, TransferredJudge
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer

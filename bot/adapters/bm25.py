@@ -13,7 +13,7 @@ from operator import itemgetter
 
 import re2
 
-from bot.corpus.records import Record
+from bot.corpus.index_records import Record
 from bot.domain import Hit
 
 WORD = re2.compile(r"[\p{L}\p{N}]+")

@@ -223,7 +223,7 @@ def _connect(name: str, options: dict[str, Any]) -> "BaseChatModel":
     from langchain.chat_models import init_chat_model
 
     if name.startswith("openai:"):
-        from bot.adapters.in_time import InTime
+        from bot.adapters.request_deadline import InTime
 
         options = options | {"http_client": InTime(options["timeout"])}
     try:

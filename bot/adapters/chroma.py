@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.encoder import Encoder
-from bot.corpus.records import Record
+from bot.corpus.index_records import Record
 from bot.domain import Hit
 from bot.errors import MissingError
 from bot.files import close_folder

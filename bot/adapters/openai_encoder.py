@@ -75,7 +75,7 @@ class OpenAIEncoder(Encoder):
     def _client(self) -> "OpenAIEmbeddings":
         from langchain_openai import OpenAIEmbeddings
 
-        from bot.adapters.in_time import InTime
+        from bot.adapters.request_deadline import InTime
 
         return OpenAIEmbeddings(
             model=self.model, api_key=SecretStr(self.key), base_url=self.base_url or None,

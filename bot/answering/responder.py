@@ -10,7 +10,6 @@ from bot.answering import segmentation
 from bot.answering.clarification import find_clarification
 from bot.answering.contacts import ContactReader
 from bot.answering.evidence import HITS, QUOTED
-from bot.answering.feedback import says_it_did_not_help, with_feedback
 from bot.answering.interpretation import (
     InterpretedQuestion,
     ScreenedQuestion,
@@ -23,7 +22,8 @@ from bot.answering.interpretation import (
     without_announcements,
     without_chatter,
 )
-from bot.answering.likeness import LoneQuestion, find_lone_question
+from bot.answering.negative_feedback import says_it_did_not_help, with_feedback
+from bot.answering.open_question import LoneQuestion, find_lone_question
 from bot.answering.reply import stands_in
 from bot.answering.requests import DOUBTFUL, LEARNED, RequestReader, RequestReading
 from bot.corpus import Knowledge

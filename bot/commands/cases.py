@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
-from bot.channels.slack.views.contacts import call_in_words, whom_to_call
+from bot.channels.slack.views.people_to_call import call_in_words, whom_to_call
 from bot.channels.slack.views.rows import (
     CaseRow,
     describe_case,

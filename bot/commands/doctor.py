@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPException
 from itertools import islice
 
 from bot.app import STAMP, App
-from bot.corpus.movement import check_movement
+from bot.corpus.drift import check_movement
 from bot.domain import HealthLine
 from bot.errors import DeskError, InputError, MissingError, SettingsError
 from bot.files import open_to_others

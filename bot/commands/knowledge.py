@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from bot.app import App
 from bot.commands.doctor import NOTHING_LEARNED
-from bot.corpus.ids import PassageChanges
 from bot.corpus.knowledge import IDS
+from bot.corpus.passage_ids import PassageChanges
 from bot.text.printable import shorten_line
 
 SHOWN = 100  # characters of a text in a list of changes

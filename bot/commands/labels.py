@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bot.answers_to_learn import Learning, ProposedLabel
 from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
-from bot.learning import Learning, ProposedLabel
 from bot.text.printable import shorten_line
 
 ACTOR = "terminal"  # the name in the journal of whoever works at the terminal

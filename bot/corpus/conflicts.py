@@ -17,9 +17,9 @@ from functools import cache
 from typing_extensions import override
 
 from bot.corpus.dates import days_in
-from bot.corpus.ids import telling_words
 from bot.corpus.links import without_link_addresses
 from bot.corpus.notes import Notes
+from bot.corpus.passage_ids import telling_words
 from bot.corpus.post import Post
 from bot.domain import Passage
 from bot.resources import read_yaml

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bot.corpus.clarify import Clarification, read_clarifications
 from bot.corpus.conflicts import Conflict, find_conflicts
-from bot.corpus.ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.learned import LEARNED, labels_version
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
+from bot.corpus.passage_ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
 from bot.corpus.questions import Wording, known_wordings, read_questions
 from bot.corpus.references import known_notes, lost_references

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from bot.corpus.dates import day_of_later_statement
-from bot.corpus.ids import WORD, KnownPassage, PassageDraft, assign_ids
+from bot.corpus.passage_ids import WORD, KnownPassage, PassageDraft, assign_ids
 from bot.domain import Passage
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml, read_own_text

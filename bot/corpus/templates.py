@@ -17,7 +17,7 @@ from bot.corpus.incident import Incident
 from bot.domain import ExpectedTime, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml, read_own_text, shipped_knowledge
-from bot.text.subject import reply_subject
+from bot.text.reply_subject import reply_subject
 
 ADDRESS_SLOT = "{person_address}"
 SLOT = re.compile(r"\{([^{}]*)\}")

@@ -7,8 +7,8 @@ answer is its question. A very short sentence ("Yes.") joins the one behind it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bot.corpus.ids import telling_words
 from bot.corpus.links import without_link_addresses
+from bot.corpus.passage_ids import telling_words
 from bot.corpus.post import INTRODUCTION, is_question, sentences
 from bot.domain import Passage
 

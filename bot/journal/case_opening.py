@@ -11,8 +11,8 @@ import sqlalchemy as sql
 from bot.domain import Priority, SenderProof
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
-from bot.journal.clock import Clock, after, stamp
-from bot.journal.clusters import (
+from bot.journal.card_folding import alike_keys, find_lead
+from bot.journal.case_clusters import (
     ClusterCentres,
     find_cluster_lead,
     find_same_text,
@@ -20,8 +20,8 @@ from bot.journal.clusters import (
     is_surge,
     lock_clusters,
 )
+from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import storable
-from bot.journal.folding import alike_keys, find_lead
 from bot.journal.ranking import is_proven_rank, rank_of
 from bot.journal.records import OpenQuestion, Stage
 from bot.journal.tables import conversation, escalation, message

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sql
 
 from bot.domain import SenderProof
+from bot.journal.card_folding import FOLDED_COUNT, is_folded
 from bot.journal.clock import stamp
-from bot.journal.folding import FOLDED_COUNT, is_folded
 from bot.journal.records import (
     Case,
     CaseAction,

@@ -9,6 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain import EscalationReason, Priority
 from bot.journal.audit import append_audit
+from bot.journal.card_folding import pass_lead_on
+from bot.journal.case_clusters import (
+    awaits_shared_answer,
+    store_shared_answer,
+    withdraw_shared_answer,
+)
 from bot.journal.case_lists import (
     QUEUE_ORDER,
     CaseFilter,
@@ -29,13 +35,7 @@ from bot.journal.case_queries import (
     version_of,
 )
 from bot.journal.clock import Clock, after, stamp
-from bot.journal.clusters import (
-    awaits_shared_answer,
-    store_shared_answer,
-    withdraw_shared_answer,
-)
 from bot.journal.engine import reading, writing
-from bot.journal.folding import pass_lead_on
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
 from bot.journal.records import (
     Case,

@@ -14,11 +14,11 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.journal.audit import append_audit
+from bot.journal.card_folding import pass_lead_on
+from bot.journal.case_clusters import withdraw_shared_answer
 from bot.journal.case_opening import JOINED
 from bot.journal.clock import Clock, after, stamp
-from bot.journal.clusters import withdraw_shared_answer
 from bot.journal.engine import reading, writing
-from bot.journal.folding import pass_lead_on
 from bot.journal.person_search import Person, PersonRecords
 from bot.journal.rate_limits import CountHasher
 from bot.journal.records import CaseAction, MessageState, OutboxState

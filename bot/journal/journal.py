@@ -26,10 +26,10 @@ from bot.domain import (
 from bot.errors import DeskError
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
+from bot.journal.case_clusters import Clusters
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob
 from bot.journal.clock import Clock, after, stamp, wall_clock
-from bot.journal.clusters import Clusters
 from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
@@ -39,8 +39,8 @@ from bot.journal.ledger import Ledger
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.mail_outbox import MailOrigin, MailOutbox, new_outbox_row
 from bot.journal.migrations import upgrade
+from bot.journal.on_call import Pages
 from bot.journal.opt_outs import OptOuts
-from bot.journal.pages import Pages
 from bot.journal.records import (
     Decision,
     MessageState,

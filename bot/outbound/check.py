@@ -23,7 +23,7 @@ from bot.outbound.grammar import ReplyGrammar, fold_spaces
 from bot.outbound.letter import object_to_html
 from bot.outbound.secret_leaks import CANARY, LeakDetector
 from bot.redact import redact
-from bot.text.subject import reply_subject
+from bot.text.reply_subject import reply_subject
 
 if TYPE_CHECKING:
     from email.policy import Policy

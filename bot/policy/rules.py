@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain import EscalationReason, Priority, RefusalReason
 from bot.errors import KnowledgeError
+from bot.policy.disguises import fold
 from bot.policy.verdict import Escalate, Refuse, Verdict
-from bot.policy.views import fold
 from bot.resources import data_path, parse_yaml
 
 TABLE = data_path("policy_rules.yaml")

@@ -10,8 +10,8 @@ from enum import Enum, auto
 from functools import cache
 
 from bot.domain import Priority
-from bot.policy.quotes import is_passed_on, shown_mail, without_quotes
-from bot.policy.requests import (
+from bot.policy.disguises import clipped, detection_views, fold, visible
+from bot.policy.message_rules import (
     asks_for_what_is_kept,
     asks_if_genuine,
     demands_our_word,
@@ -21,12 +21,12 @@ from bot.policy.requests import (
     tells_who_they_are,
     wants_person,
 )
+from bot.policy.quotes import is_passed_on, shown_mail, without_quotes
 from bot.policy.rules import Rule, packaged_rules, packaged_samples, packaged_suspect
 from bot.policy.sentences import as_lines
 from bot.policy.subject import closes_nothing, with_subject
 from bot.policy.thanks import only_thanks
 from bot.policy.verdict import Escalate, Refuse, Verdict
-from bot.policy.views import clipped, detection_views, fold, visible
 
 __all__ = [
     "Escalate",

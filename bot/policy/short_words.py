@@ -5,7 +5,7 @@ from functools import cache
 import yaml
 
 from bot.errors import KnowledgeError
-from bot.policy.views import fold
+from bot.policy.disguises import fold
 from bot.resources import data_path, parse_yaml
 
 FILE = data_path("short_words.yaml")

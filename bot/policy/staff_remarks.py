@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from bot.corpus import Knowledge
 from bot.corpus.links import unlisted_links
 from bot.domain import SecretKind
-from bot.policy.views import fold
+from bot.policy.disguises import fold
 from bot.redact import redact
 from bot.resources import data_path, parse_yaml
 from bot.text.language import detect

@@ -5,8 +5,8 @@ An asker may put the demand, or the cry for help, into the subject and nothing i
 
 import re
 
+from bot.policy.disguises import fold
 from bot.policy.short_words import short_words
-from bot.policy.views import fold
 from bot.text.incident_names import is_incident_name
 
 PASSED_ON = re.compile(

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.errors import KnowledgeError
-from bot.policy.views import fold, visible
+from bot.policy.disguises import fold, visible
 from bot.resources import read_yaml
 
 TABLE, WORDS = "thanks.yaml", "thanks_words.yaml"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import re2
 
 from bot.domain import SecretKind
-from bot.redact.checks import CHECKS, IDENTIFIER
+from bot.redact.format_checks import CHECKS, IDENTIFIER
 from bot.redact.normalize import lowered
 from bot.resources import read_yaml
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.adapters.e5 import E5, check_converted
-from bot.adapters.exact import count_vectors
+from bot.adapters.exact_retriever import count_vectors
 from bot.channels.mail.local import MIN_FREE_BYTES
 from bot.errors import DeskError
 

@@ -6,8 +6,8 @@ links are shortened next, so that their marks end no sentence.
 
 from dataclasses import dataclass
 
+from bot.text.banner_lines import separate_asking_edges
 from bot.text.boilerplate import separate_boilerplate
-from bot.text.edges import separate_asking_edges
 from bot.text.link_shortening import shorten_links
 from bot.text.unicode import without_surrogates
 from bot.text.unwrap import unwrap

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.encoder import Vector
-from bot.adapters.exact import Exact
+from bot.adapters.exact_retriever import Exact
 from bot.answering.decision import FittedJudge
 from bot.answering.fit import Learned, can_learn, learn
 from bot.answering.responder import Responder

@@ -5,9 +5,9 @@ import pytest
 from bot.adapters.bm25 import BM25
 from bot.adapters.chroma import Chroma
 from bot.adapters.e5 import E5, silent
-from bot.adapters.exact import read_vectors, write_vectors
+from bot.adapters.exact_retriever import read_vectors, write_vectors
 from bot.app import App
-from bot.corpus.records import Record
+from bot.corpus.index_records import Record
 from bot.errors import MissingError
 from bot.ports import Retriever
 from tests.conftest import ROOT

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
+from bot.answers_to_learn import Learning
 from bot.app import App
 from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
 from bot.channels.slack.views.rows import name_topics
@@ -24,7 +25,6 @@ from bot.errors import InputError
 from bot.journal import CaseAction
 from bot.journal.engine import writing
 from bot.journal.tables import outcome
-from bot.learning import Learning
 from bot.settings import Settings
 from tests.servers.slack_limits import view_limits
 from tests.support.desk_messages import received

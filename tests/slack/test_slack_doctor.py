@@ -9,7 +9,7 @@ import pytest
 
 from bot.app import App
 from bot.channels.slack import SlackAccess
-from bot.channels.slack.signatures import (
+from bot.channels.slack.unsigned_requests import (
     SIGNATURE,
     TIMESTAMP,
     WRONG_SECRET_MINUTES,

@@ -15,8 +15,8 @@ from bot.channels.slack import Slack
 from bot.channels.slack.client import METHODS, OPEN_SOCKET_METHOD, Client
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED, parse_delivery
 from bot.channels.slack.health import check_signatures
-from bot.channels.slack.health_checks import bot_scopes, read_manifest
-from bot.channels.slack.signatures import WRONG_SECRET_MINUTES, SignatureFlaw
+from bot.channels.slack.setup_checks import bot_scopes, read_manifest
+from bot.channels.slack.unsigned_requests import WRONG_SECRET_MINUTES, SignatureFlaw
 from bot.errors import RefusedError, SettingsError
 from bot.settings import Settings
 from tests.servers.slack_side import ALICE, BOT_SCOPES, EVE, GUEST, SCOPES, TRIAGE, Fault, SlackSide

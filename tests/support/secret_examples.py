@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from bot.redact.checks import CHECKS, PLACEHOLDER
+from bot.redact.format_checks import CHECKS, PLACEHOLDER
 from evals.generators.draws import fill
 from tests.support.masking import MARKED, SEED, marked
 

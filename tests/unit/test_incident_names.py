@@ -20,7 +20,7 @@ NAMES = IncidentNames(
 # Where OpenAI is a vendor of the desk, by its client and its settings, or of tokens among others'.
 VENDOR_OF_THE_DESK = {
     "README.md", "app.py", "settings.py", "adapters/chat_model.py", "adapters/encoder.py",
-    "adapters/in_time.py", "adapters/openai_encoder.py", "data/secret_formats.yaml",
+    "adapters/request_deadline.py", "adapters/openai_encoder.py", "data/secret_formats.yaml",
 }  # fmt: skip
 MODEL_NAME = re.compile(r"chatgpt-", re.IGNORECASE)  # how names of OpenAI's chat models begin
 # Tables of phrases in which the shipped incident is still named.

@@ -15,8 +15,8 @@ from typing import Any
 from typing_extensions import override
 
 from bot.channels.mail.envelope import envelope_address, needs_utf8
-from bot.channels.mail.ids import is_valid_id
 from bot.channels.mail.marks import MARK_HEADER, make_mark, make_message_id
+from bot.channels.mail.message_ids import is_valid_id
 from bot.errors import InputError
 from bot.journal import ReceivedMessage, Reply
 from bot.outbound.letter import html_of, object_to_html

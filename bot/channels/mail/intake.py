@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from bot.channels.mail.ids import (
+from bot.channels.mail.message_ids import (
     find_message_ids,
     find_valid_ids,
     is_masked,
-    mask_address,
     mask_ids,
+    mask_secret_in_address,
     read_message_id,
 )
 from bot.channels.mail.parse import ParsedMail
@@ -32,7 +32,7 @@ from bot.journal.threads import conversation_key
 from bot.policy import Refuse, quoted_phishing_query, screen
 from bot.ports import Mail
 from bot.redact import redact
-from bot.text.subject import reply_subject
+from bot.text.reply_subject import reply_subject
 
 # Files of one mail that are listed by name.
 MAX_ATTACHMENTS = 30
@@ -154,7 +154,7 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
     thread = next(iter(named), "") or message_id or mail.key
     return ReceivedMessage(
         channel="email",
-        thread_key=conversation_key(mask_address(mail.sender, reading.key), thread),
+        thread_key=conversation_key(mask_secret_in_address(mail.sender, reading.key), thread),
         thread=thread,
         proof=reading.proof,
         message_id=message_id,

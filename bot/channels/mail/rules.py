@@ -10,15 +10,15 @@ from enum import StrEnum
 from functools import partial
 
 from bot.channels.mail.addresses import parse_addresses
-from bot.channels.mail.evidence import (
+from bot.channels.mail.forms import is_form
+from bot.channels.mail.parse import ParsedMail
+from bot.channels.mail.program_evidence import (
     PROGRAM_WEIGHT,
     Evidence,
     ProgramKind,
     asks_answer_elsewhere,
     weigh_evidence,
 )
-from bot.channels.mail.forms import is_form
-from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rule_input import (
     MailRuleContext,
     RuleInput,

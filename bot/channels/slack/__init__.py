@@ -1,7 +1,7 @@
 """The Slack channel: staff see open cases, decide them and ask questions there."""
 
-from bot.channels.slack.access import SlackAccess, SlackIntervals, SuggestionModel
 from bot.channels.slack.channel import ACK_SECONDS, Slack
+from bot.channels.slack.configuration import SlackAccess, SlackIntervals, SuggestionModel
 
 __all__ = [
     "ACK_SECONDS",

@@ -20,7 +20,7 @@ from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.event_store import EventStore
 from bot.channels.slack.events import MALFORMED, parse_delivery
 from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
-from bot.channels.slack.signatures import UnsignedRequests, drop_malformed
+from bot.channels.slack.unsigned_requests import UnsignedRequests, drop_malformed
 from bot.infra.http_server import HttpResponse
 from bot.journal import Journal
 

@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from bot.answers_to_learn import TWO_PEOPLE, Learning
 from bot.channels.case_actions import CaseActions
-from bot.channels.slack.access import SlackAccess, SlackIntervals, SuggestionModel
 from bot.channels.slack.bolt_app import SlackGateway, Socket
 from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
+from bot.channels.slack.configuration import SlackAccess, SlackIntervals, SuggestionModel
 from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.digest import Digests, FindGaps
 from bot.channels.slack.events import ACT, ASK
@@ -25,11 +26,11 @@ from bot.channels.slack.handlers.buttons import ButtonHandler
 from bot.channels.slack.handlers.modal_submissions import ModalHandler
 from bot.channels.slack.handlers.questions import QuestionHandler
 from bot.channels.slack.health import check_clock, list_health
-from bot.channels.slack.health_checks import check_setup
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.pasted_secrets import PastedSecretNotices
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.recalls import RecallPosts
+from bot.channels.slack.setup_checks import check_setup
 from bot.channels.slack.suggestions import ModelPosts, Suggestions, Translations
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
@@ -39,7 +40,6 @@ from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
 from bot.journal.slack_records import SlackEvent, SlackPostState
-from bot.learning import TWO_PEOPLE, Learning
 
 if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.answers_to_learn import Learning
 from bot.channels.case_actions import CaseActions
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
@@ -22,7 +23,6 @@ from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal import Case
 from bot.journal.slack_records import SlackEvent
-from bot.learning import Learning
 
 if TYPE_CHECKING:
     from bot.journal.cases import EnqueueJob

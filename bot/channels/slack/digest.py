@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from bot.answers_to_learn import Learning
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
@@ -14,7 +15,6 @@ from bot.channels.staff_texts import StaffTexts
 from bot.gaps import WEEK, Gap
 from bot.journal import Journal
 from bot.journal.activity import Activity, read_activity
-from bot.learning import Learning
 
 TITLE = "The last day of the incident desk"
 GAPS = "*Asked again and again last week, without a sure answer* (`incident-desk gaps` has more):"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from slack_sdk.web import SlackResponse
 
-from bot.channels.slack import signatures
-from bot.corpus.movement import check_running
+from bot.channels.slack import unsigned_requests
+from bot.corpus.drift import check_running
 from bot.domain import HealthLine
 from bot.journal.slack_records import SlackPostState
 
@@ -54,8 +54,11 @@ def check_posts(slack: "Slack") -> HealthLine:
 
 def check_signatures(slack: "Slack") -> HealthLine:
     """Say what was wrong with signatures of the last hour, where Slack posts to our port."""
-    says = "; ".join(signatures.describe_recent(slack.journal)) or "none refused in the last hour"
-    good = not signatures.has_wrong_setting(slack.journal)
+    says = (
+        "; ".join(unsigned_requests.describe_recent(slack.journal))
+        or "none refused in the last hour"
+    )
+    good = not unsigned_requests.has_wrong_setting(slack.journal)
     return HealthLine(name="slack signed", good=good, says=says)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from bot.channels.slack.access import SuggestionModel
 from bot.channels.slack.card_sync import message_arguments
+from bot.channels.slack.configuration import SuggestionModel
 from bot.channels.slack.mrkdwn import escape, truncate_counted
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage

@@ -11,7 +11,7 @@ from itertools import islice
 
 import re2
 
-from bot.redact.checks import count_case_changes, looks_random
+from bot.redact.format_checks import count_case_changes, looks_random
 from bot.redact.normalize import MappedText, to_latin1, without_gaps
 from bot.redact.patterns import SecretFormat, SecretMatch, prefixed_formats
 from bot.redact.word_lists import word_list

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from bot.redact.checks import SPELT_WORDS, UUID, count_case_changes, looks_random
+from bot.redact.format_checks import SPELT_WORDS, UUID, count_case_changes, looks_random
 from bot.redact.normalize import lowered
 from bot.redact.prose.keywords import Keyword, SecretRole
 from bot.redact.prose.one_time_codes import (

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import re2
 
-from bot.redact.checks import IDENTIFIER, PLACEHOLDER, UUID, count_case_changes
+from bot.redact.format_checks import IDENTIFIER, PLACEHOLDER, UUID, count_case_changes
 from bot.redact.word_lists import is_name
 
 # Scripts written without gaps part from what stands beside them.

@@ -15,7 +15,7 @@ from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
-from bot.channels.slack.views.contacts import call_in_slack, whom_to_call
+from bot.channels.slack.views.people_to_call import call_in_slack, whom_to_call
 from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
 from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge

@@ -10,7 +10,7 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import mention, proof_lines
 from bot.journal import Case
-from bot.journal.clusters import AskedQuestion
+from bot.journal.case_clusters import AskedQuestion
 from bot.journal.slack_records import FollowUpMessage
 
 MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest

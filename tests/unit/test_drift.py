@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bot.corpus import load
-from bot.corpus.movement import Learned, check_movement, check_running
+from bot.corpus.drift import Learned, check_movement, check_running
 from tests.support.small_post import PASSWORD, POST, write
 
 WORDINGS = "- intent: password\n  answers: [{}]\n  ask:\n    en: |-\n      was my password copied\n"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from bot.policy.alphabets import LEET, UPSIDE_DOWN
-from bot.policy.joints import parted, undoubled
+from bot.policy.joined_words import parted, undoubled
 from bot.policy.spelling import mended
 from bot.text.unicode import latin_look_alikes, level_forms, without_invisible
 

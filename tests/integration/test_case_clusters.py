@@ -13,7 +13,7 @@ from bot.corpus import Knowledge
 from bot.desk import Desk
 from bot.domain import Escalation, EscalationReason, Priority
 from bot.journal import CaseAction, CaseChange, Journal, OpenQuestion, SharedAnswer, Stage
-from bot.journal.clusters import SAME_QUESTION
+from bot.journal.case_clusters import SAME_QUESTION
 from bot.journal.engine import writing
 from bot.journal.erasure import erase_person
 from bot.journal.person_search import Person, find_person
@@ -21,7 +21,7 @@ from bot.journal.retention import DAY_SECONDS
 from bot.journal.tables import cluster_answer, escalation
 from bot.limits import Cap, Limits, Scope, shipped_limits
 from bot.outbound import Outbound, text_of
-from bot.sharing import AnswerSharing
+from bot.shared_answers import AnswerSharing
 from bot.text.mentions import Mentions
 from tests.support.fakes import ListOut, Time
 from tests.support.journal_records import mail, response

@@ -5,8 +5,8 @@ Each case stays in the queue and can be decided by itself; only its card is not 
 
 import sqlalchemy as sql
 
+from bot.journal.case_clusters import awaits_shared_answer
 from bot.journal.clock import Clock, after
-from bot.journal.clusters import awaits_shared_answer
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
 from bot.journal.threads import is_open

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.policy import Verdict, screen
+from bot.policy.disguises import clipped, detection_views, fold
 from bot.policy.quotes import without_quotes
 from bot.policy.rules import packaged_rules
 from bot.policy.spelling import mended
-from bot.policy.views import clipped, detection_views, fold
 from bot.text.unicode import latin_look_alikes
 from tests.support.growth import assert_in_proportion, repeated
 

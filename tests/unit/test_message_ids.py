@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.ids import find_valid_ids, read_message_id
+from bot.channels.mail.message_ids import find_valid_ids, read_message_id
 from bot.journal import ReceivedMessage
-from bot.text.subject import reply_subject
+from bot.text.reply_subject import reply_subject
 from tests.support.desk_messages import received
 
 ATEXT = "abcXYZ019!#$%&'*+-/=?^_`{|}~"

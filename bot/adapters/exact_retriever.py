@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.encoder import Encoder
-from bot.corpus.records import Record
+from bot.corpus.index_records import Record
 from bot.domain import Hit
 
 Vectors = npt.NDArray[np.float16] | npt.NDArray[np.float32]

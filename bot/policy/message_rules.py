@@ -8,10 +8,10 @@ import re
 from functools import cache
 
 from bot.errors import KnowledgeError
+from bot.policy.disguises import clipped, fold, visible
 from bot.policy.rules import Rule, compiled, packaged_kept, read_table
 from bot.policy.sentences import as_lines
 from bot.policy.short_words import short_words
-from bot.policy.views import clipped, fold, visible
 from bot.resources import data_path
 
 TABLE = data_path("message_rules.yaml")

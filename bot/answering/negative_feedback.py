@@ -10,7 +10,7 @@ from functools import cache
 from bot.answering.reply import stands_in
 from bot.corpus import Knowledge
 from bot.domain import Escalation, EscalationReason, Message, Outcome, Passage, Priority, Role
-from bot.policy.views import fold
+from bot.policy.disguises import fold
 from bot.text.words import listed_phrases
 
 # What the desk could not place becomes the complaint that it is.

@@ -89,7 +89,7 @@ def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
     return tuple(masked)
 
 
-def mask_address(address: str, key: bytes) -> str:
+def mask_secret_in_address(address: str, key: bytes) -> str:
     """Returns an address, or a hash of it where it holds a secret: to tell senders apart."""
     return mask_ids([address], key)[0] if address else ""
 

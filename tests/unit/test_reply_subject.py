@@ -3,7 +3,7 @@
 import pytest
 
 from bot.corpus import Knowledge
-from bot.text.subject import reply_subject
+from bot.text.reply_subject import reply_subject
 
 PREFIXES = (
     "Re", "RE", "re", "Aw", "AW", "Antw", "SV", "VS", "Odp", "回复", "答复", "Fwd", "FW", "WG", "TR", "RV", "ENC",
