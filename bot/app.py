@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from bot.adapters.e5 import E5, silent
 from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
 from bot.answering.contacts import ContactReader, packaged_contacts
-from bot.answering.decision import (
+from bot.answering.evidence import Answers
+from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
+from bot.answering.judges import (
     CandidateJudge,
     FittedJudge,
     LabelledJudge,
     TransferredJudge,
 )
-from bot.answering.evidence import Answers
-from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
 from bot.answering.labels import FEWEST_LABELS, LabelledReader, labels_of
 from bot.answering.requests import AGAIN as HEAD_AGAIN
 from bot.answering.requests import RequestReader, packaged_head

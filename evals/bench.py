@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 
 from bot.adapters.chroma import Chroma
 from bot.adapters.e5 import silent
-from bot.answering.decision import FittedJudge
+from bot.answering.judges import FittedJudge
 from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
 from bot.app import App

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.adapters.exact_retriever import Exact
-from bot.answering.decision import LabelledJudge, TransferredJudge
+from bot.answering.judges import LabelledJudge, TransferredJudge
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.app import App

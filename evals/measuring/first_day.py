@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.adapters.encoder import Encoder
-from bot.answering.decision import LabelledJudge, TransferredJudge
 from bot.answering.evidence import QUOTED
 from bot.answering.examples import views_of
+from bot.answering.judges import LabelledJudge, TransferredJudge
 from bot.answering.labels import FEWEST_LABELS, LabelledReader, Labels
 from bot.answering.transfer import TransferJudge
 from bot.corpus import Knowledge

@@ -14,8 +14,8 @@ from typing_extensions import override
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.encoder import Vector
 from bot.adapters.exact_retriever import Exact
-from bot.answering.decision import FittedJudge
 from bot.answering.fit import Learned, can_learn, learn
+from bot.answering.judges import FittedJudge
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.corpus import Knowledge, records_of

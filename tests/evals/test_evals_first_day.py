@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from typing_extensions import override
 
-from bot.answering.decision import LabelledJudge, TransferredJudge
+from bot.answering.judges import LabelledJudge, TransferredJudge
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus.messages import MessageKind
 from bot.corpus.units import units_of

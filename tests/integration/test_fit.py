@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from bot.adapters.bm25 import BM25
-from bot.answering.decision import FittedJudge, TransferredJudge
 from bot.answering.fit import Learned, can_learn, learn, read_fit, write_fit
+from bot.answering.judges import FittedJudge, TransferredJudge
 from bot.app import App
 from bot.corpus import load
 from bot.corpus.messages import read_messages

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from bot.adapters.e5 import E5
 from bot.adapters.openai_encoder import OpenAIEncoder
-from bot.answering.decision import FittedJudge
+from bot.answering.judges import FittedJudge
 from bot.app import App
 from bot.domain import Message, Refusal
 from bot.errors import MissingError, SettingsError

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.answering.decision import CandidateJudge
 from bot.answering.evidence import Answers
+from bot.answering.judges import CandidateJudge
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge
 from bot.domain import Answer, AnswerReason, Hit, Message, Passage, Response

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bot.answering.decision import CandidateJudge
 from bot.answering.evidence import FEATURES, Answers, choose, features
+from bot.answering.judges import CandidateJudge
 from bot.domain import Hit
 
 ANSWERS = Answers(

@@ -6,7 +6,7 @@ import pytest
 from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
-from bot.answering.decision import LabelledJudge, TransferredJudge
+from bot.answering.judges import LabelledJudge, TransferredJudge
 from bot.answering.labels import FEWEST_LABELS, SURE, LabelledReader, labels_of
 from bot.answering.responder import Responder
 from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer

@@ -1,4 +1,4 @@
-"""Judges a question: the passages to quote and the probability that they answer it."""
+"""Judges a question: the passages that answer it best, and the probability that they do."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
