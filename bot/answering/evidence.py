@@ -25,6 +25,10 @@ QUOTED = 2  # passages of an answer at most: the first of those that are ranked
 # were left out it halves the words of an answer (median 89 -> 57); 54 -> 68 % of the passages that
 # are quoted then answer, and 1.5 % fewer questions are answered rightly.
 ALONE = 0.95
+# The same in a mail with several questions, where each second passage makes the others harder to
+# find. On 204 such mails of authors that were left out, 34 of 232 quoted passages instead of 67 of
+# 278 answer none of the questions, and 218 instead of 226 of 305 questions are answered rightly.
+ALONE_AMONG_SEVERAL = 0.6
 DECAY = 0.6  # how much less the next best passage of an intent counts
 ADDS = 0.1  # a second passage is worth quoting from this share of the answered probability on
 RANKED = 5  # passages that are kept in order
@@ -64,6 +68,11 @@ class Choice:
     def quoted(self) -> int:
         """How many of the passages an answer quotes: the second only where it may add something."""
         return 1 if self.first >= ALONE * self.pair else QUOTED
+
+    @property
+    def quoted_among_several(self) -> int:
+        """How many an answer quotes where the message asks more than this."""
+        return 1 if self.first >= ALONE_AMONG_SEVERAL * self.pair else QUOTED
 
 
 def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> Choice:

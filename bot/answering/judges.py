@@ -59,6 +59,7 @@ class FittedJudge:
             certainty=float(distribution.max()),
             pair=choice.pair,
             quoted=choice.quoted,
+            quoted_among_several=choice.quoted_among_several,
             features=tuple(zip(FEATURES, evidence, strict=True)),
         )
 

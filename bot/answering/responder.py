@@ -257,7 +257,10 @@ class Responder:
         asked = without_announcements(without_chatter(readings, verdicts))
         if not any(verdicts):
             asked = self._selected(own, [r for r, _ in asked], language, notes)
-        return [self._decide(r, v, language, held_secret=held_secret) for r, v in asked]
+        several = len(asked) > 1
+        return [
+            self._decide(r, v, language, held_secret=held_secret, several=several) for r, v in asked
+        ]
 
     def _readings(
         self,
@@ -323,6 +326,7 @@ class Responder:
         language: str,
         *,
         held_secret: bool,
+        several: bool,
     ) -> Outcome:
         if verdict:
             return self._screened(reading, verdict)
@@ -339,7 +343,9 @@ class Responder:
                 question=reading.question.text,
                 reason=AnswerReason.PUBLISHED,
                 probability=probability,
-                passages=self.complete(candidates[: judged.quoted]),
+                passages=self.complete(
+                    candidates[: judged.quoted_among_several if several else judged.quoted]
+                ),
                 candidates=candidates,
             )
         else:

@@ -108,9 +108,10 @@ def apply_verdict(
     if not trusted:
         return judged
     order = tuple(dict.fromkeys([*chosen, *judged.passages]))
+    quoted = min(len(chosen), QUOTED_PASSAGES)
     return replace(
         judged, probability=_raise_probability(judged.probability, limits), passages=order,
-        quoted=min(len(chosen), QUOTED_PASSAGES),
+        quoted=quoted, quoted_among_several=quoted,
     )  # fmt: skip
 
 

@@ -196,6 +196,16 @@ def test_a_person_learns_that_the_post_is_silent(app: App) -> None:
     assert outcome.reason is EscalationReason.NOT_IN_POST
 
 
+def test_beside_other_questions_an_answer_quotes_only_its_first_passage(app: App) -> None:
+    asked = "Are photos part of what may have got out?"
+    (alone,) = respond(app, asked).outcomes
+    among, other = respond(app, f"{asked} Should I reset my password?").outcomes
+    assert isinstance(alone, Answer)
+    assert isinstance(among, Answer)
+    assert isinstance(other, Answer)
+    assert (len(alone.passages), len(among.passages)) == (2, 1)
+
+
 def test_every_reason_is_given_by_something() -> None:
     code = "".join(p.read_text() for p in Path(bot.__path__[0]).rglob("*.py"))
     table = {row.reason for row in read_table(TABLE).rules}
