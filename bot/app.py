@@ -547,8 +547,11 @@ class App:
         return self._responder(self._retriever(), self._judge())
 
     def _judge(self) -> Judge:
-        """What was learned from the knowledge; else, what other incidents and answers taught."""
-        if self.fit:
+        """What was learned from the knowledge; else, what other incidents and answers taught.
+
+        What was learned from so few wordings that it would hand over every question is not used.
+        """
+        if self.fit and self.fit.calibration.answers:
             return FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
             )

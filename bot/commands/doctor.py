@@ -8,6 +8,7 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from itertools import islice
 
+from bot.answering.fit import Fit
 from bot.app import STAMP, App
 from bot.corpus.drift import check_movement
 from bot.domain import HealthLine
@@ -21,7 +22,13 @@ from bot.serve.health_checks import find_disk_fault, find_index_fault, find_send
 from bot.settings import MailKind, Settings
 
 NOTHING_LEARNED = (
-    "nothing learned: too few wordings in knowledge/questions; the desk reads the post alone"
+    "nothing learned yet: too few wordings in knowledge/questions; the desk reads the post alone, "
+    "which answers less. Some ten wordings for each of ten questions are a good beginning"
+)
+TOO_LITTLE_LEARNED = (
+    "too little learned to answer by: among the wordings in knowledge/questions too few are "
+    "recognized for sure, so the desk still reads the post alone, which answers less. Write more "
+    "wordings for the questions that it has; about a hundred in all are a good beginning"
 )
 MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
 MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
@@ -219,14 +226,18 @@ def _clock(app: App) -> Iterator[HealthLine]:
 
 
 def _learned(app: App) -> HealthLine:
-    """Say what was learned from the knowledge, or why nothing was."""
+    """Say what was learned from the knowledge; a new desk without wordings is a healthy one."""
     try:
-        fit = app.fit
+        return HealthLine(name="learned", good=True, says=say_what_was_learned(app.fit))
     except MissingError as error:
         return HealthLine(name="learned", good=False, says=str(error))
-    return HealthLine(
-        name="learned", good=fit is not None, says=fit.summary if fit else NOTHING_LEARNED
-    )
+
+
+def say_what_was_learned(fit: Fit | None) -> str:
+    """Return how well the questions in the knowledge were learned, or why nothing was."""
+    if fit is None:
+        return NOTHING_LEARNED
+    return fit.summary if fit.calibration.answers else TOO_LITTLE_LEARNED
 
 
 def _model(app: App) -> HealthLine:

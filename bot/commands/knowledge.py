@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bot.app import App
-from bot.commands.doctor import NOTHING_LEARNED
+from bot.commands.doctor import say_what_was_learned
 from bot.corpus.knowledge import IDS
 from bot.corpus.passage_ids import PassageChanges
 from bot.text.printable import shorten_line
@@ -34,7 +34,7 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
         f"{len(knowledge.wordings)} wordings; {changed.added} records added, "
         f"{changed.removed} removed, {changed.kept} unchanged"
     )
-    yield app.fit.summary if app.fit else NOTHING_LEARNED
+    yield say_what_was_learned(app.fit)
 
 
 def change_lines(changes: PassageChanges) -> Iterator[str]:

@@ -10,6 +10,7 @@ from bot.adapters.bm25 import BM25
 from bot.answering.fit import Learned, can_learn, learn, read_fit, write_fit
 from bot.answering.judges import FittedJudge, TransferredJudge
 from bot.app import App
+from bot.commands.doctor import say_what_was_learned
 from bot.corpus import load
 from bot.corpus.messages import read_messages
 from bot.domain import Message, Outcome
@@ -71,7 +72,8 @@ def test_a_start_reads_no_wordings(small: App, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("bot.corpus.knowledge.read_questions", read)
     again = App(Settings(home=small.settings.home, knowledge=small.settings.knowledge), once=True)
-    assert isinstance(again.responder.judge, FittedJudge)
+    assert again.fit is not None
+    assert again.responder.near("Were API keys exposed?")
 
 
 @pytest.mark.no_cover
@@ -140,7 +142,9 @@ def test_an_edit_is_learned_at_the_next_start(small: App, tmp_path: Path) -> Non
     assert edited.responder.near(asked)[0].label == "apikey"
     assert small.responder.near(asked)[0].text != asked
     (gold,) = {w.passages for w in edited.knowledge.wordings if w.label == "apikey"}
-    assert decided(edited, asked).candidates[0].id in gold
+    assert edited.fit is not None
+    judge = FittedJudge(fit=edited.fit, vector=edited.encoder.embed_query)
+    assert judge.judge(asked, edited.responder.near(asked)).passages[0] in gold
 
 
 def test_a_folder_without_questions_is_served_by_what_other_incidents_taught(
@@ -158,6 +162,22 @@ def test_a_folder_without_questions_is_served_by_what_other_incidents_taught(
         "introduction-breach-openai-systems-chat-api",
     } & set(named)
     assert any("too few wordings" in line for line in said)
+
+
+def test_wordings_that_would_hand_everything_over_leave_the_desk_as_it_was(tmp_path: Path) -> None:
+    folder = copy_knowledge(tmp_path / "knowledge", wordings=3, intents=1)
+    for path in (folder / "questions").glob("*.yaml"):
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry in entries:
+            for block in ("ask", "near", "say"):
+                if "en" in entry.get(block, {}):
+                    entry[block] = {"en": entry[block]["en"]}
+        path.write_text(yaml.safe_dump(entries, allow_unicode=True), encoding="utf-8")
+    app = App(Settings(home=home_of(tmp_path / "own", index=False), knowledge=folder))
+    assert app.fit is not None
+    assert not app.fit.calibration.answers
+    assert isinstance(app.responder.judge, TransferredJudge)
+    assert say_what_was_learned(app.fit).startswith("too little learned")
 
 
 def test_a_message_whose_passage_is_gone_teaches_nothing(tmp_path: Path) -> None:
