@@ -117,7 +117,7 @@ def trial_lines(answer: TeamAnswer) -> Iterator[str]:
     if answer.tried is None:
         yield "    not tried yet on the labelled questions"
         return
-    good = "may not be used" if answer.tried.faults else "they keep their answers"
+    good = "it may not be used" if answer.tried.faults else "they keep their answers"
     yield f"    tried beside {answer.tried.questions} labelled questions: {good}"
     yield from (f"    FAULT: {printable_line(each)}" for each in answer.tried.faults)
     yield from (f"    note: {printable_line(each)}" for each in answer.tried.remarks)

@@ -36,7 +36,7 @@ __all__ = ["Incident", "Knowledge", "Notes", "Passage", "Post", "Templates", "Wo
 IDS = "ids.yaml"
 LEFT_OUT = (
     "{path} is approved and left out: it was not tried as it stands, with faults, or names what is "
-    "on no list; `incident-desk knowledge answers --try {case}` says what to do"
+    "on no list; `incident-desk knowledge answers try {case}` says what to do"
 )
 
 

@@ -4,6 +4,7 @@ Its work runs in a thread of its own, because trying an answer takes long. The f
 knowledge folder say how far each answer is; the cards follow them.
 """
 
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -19,6 +20,8 @@ NOT_WRITTEN = (
     "The knowledge folder cannot be written here. Run `incident-desk knowledge answers` where it "
     "can."
 )
+UNKNOWN = -1
+SETTLED_NANOSECONDS = 2_000_000_000  # far more than the finest step of a file's time
 DRAWN_AGAIN = timedelta(days=1)  # how long after a decision a start draws its card again
 
 
@@ -29,14 +32,14 @@ class TeamAnswerPosts:
         self.journal = journal
         self.answers = answers
         self.channel = channel
-        self._seen = -1  # when the folder changed last, as it was last read
+        self._seen = UNKNOWN  # when the folder changed last, as it was last read
         self._drawn: dict[int, str] = {}  # what each card shows
         self._untried: dict[str, str] = {}  # why answers of these digests could not be tried
 
     def work(self) -> None:
         """Draw what has changed, and try one answer that nobody has tried."""
         changed = self._changed_at()
-        if changed == self._seen:
+        if changed == self._seen != UNKNOWN:
             return
         answers = self.answers.list_all()
         for each in answers:
@@ -57,7 +60,7 @@ class TeamAnswerPosts:
         """Do what a click asks for; return what the person is told, empty for nothing."""
         number, _, digest = value.partition(":")
         case = int(number) if number.isdecimal() else 0
-        self._seen = -1
+        self._seen = UNKNOWN
         try:
             match action:
                 case views.APPROVE:
@@ -78,11 +81,15 @@ class TeamAnswerPosts:
         return ""
 
     def _changed_at(self) -> int:
-        """When a file of the folder was last replaced; 0 where there is no folder."""
+        """When a file of the folder was last replaced; 0 where there is no folder.
+
+        A change of just now is UNKNOWN, for the next one may have the same time.
+        """
         try:
-            return (self.answers.folder / FOLDER).stat().st_mtime_ns
+            changed = (self.answers.folder / FOLDER).stat().st_mtime_ns
         except OSError:
             return 0
+        return changed if time.time_ns() - changed > SETTLED_NANOSECONDS else UNKNOWN
 
     def _draw_if_new(self, answer: TeamAnswer) -> None:
         drawn = views.render_answer(answer, self._untried.get(answer.digest, ""))
@@ -108,7 +115,7 @@ class TeamAnswerPosts:
         if stored:
             self._drawn[case] = repr(drawn.blocks)
         else:
-            self._seen = -1
+            self._seen = UNKNOWN
 
 
 def _key(case: int) -> str:
