@@ -8,10 +8,10 @@ from bot.answering.evidence import HITS
 from bot.answering.examples import views_of
 from bot.corpus import Knowledge
 from bot.corpus.conflicts import find_conflicts
-from bot.corpus.ids import telling_words
 from bot.corpus.learned import AUTHOR
 from bot.corpus.links import unlisted
 from bot.corpus.messages import LabelledMessage
+from bot.corpus.passage_ids import telling_words
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, Trial
 from bot.domain import Passage
 from bot.llm.anonymize import ADDRESS, NAME, NUMBER, PERSON, without_people
