@@ -163,13 +163,16 @@ def test_a_card_that_a_crash_kept_from_being_drawn_is_drawn_at_the_next_start(
         stand.reply(ALICE, case, LETTER)
         made = answers.propose(case, actor=f"slack:{ALICE}")
         stand.until(lambda: buttons(stand, "answer_approve"))
-        answers.approve(case, actor=f"slack:{BOB}", digest=made.digest)  # and killed right then
-        TeamAnswerPosts(journal, answers, channel=side.triage).work()
-        stand.until(lambda: stand.shows("has approved it"))
+        stand.slack.close()  # killed; and what follows happens before it starts again
+        answers.approve(case, actor=f"slack:{BOB}", digest=made.digest)
+        assert not stand.shows("has approved it")
+        posts = TeamAnswerPosts(journal, answers, channel=side.triage)
+        posts.work()
+        stand.until(lambda: stand.slack.outbox_worker.drain() or stand.shows("has approved it"))
         (answers.folder / FOLDER / f"case-{case}.yaml").unlink()
-        again = TeamAnswerPosts(journal, answers, channel=side.triage)
-        assert "Nothing was changed" in again.act("answer_reject", f"{case}:x", actor="slack:U1")
-        stand.until(lambda: stand.shows("It is not there any more"))
+        assert "Nothing was changed" in posts.act("answer_reject", f"{case}:x", actor="slack:U1")
+        gone = "It is not there any more"
+        stand.until(lambda: stand.slack.outbox_worker.drain() or stand.shows(gone))
 
 
 def test_cards_of_answers_hold_slacks_limits() -> None:

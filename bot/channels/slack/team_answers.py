@@ -4,6 +4,7 @@ Its work runs in a thread of its own, because trying an answer takes long. The f
 knowledge folder say how far each answer is; the cards follow them.
 """
 
+import threading
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -34,33 +35,31 @@ class TeamAnswerPosts:
         self.channel = channel
         self._seen = UNKNOWN  # when the folder changed last, as it was last read
         self._drawn: dict[int, str] = {}  # what each card shows
+        self._turn = threading.Lock()  # for whoever reads the files and draws what they say
         self._untried: dict[str, str] = {}  # why answers of these digests could not be tried
 
     def work(self) -> None:
         """Draw what has changed, and try one answer that nobody has tried."""
-        changed = self._changed_at()
-        if changed == self._seen != UNKNOWN:
-            return
-        answers = self.answers.list_all()
-        for each in answers:
-            self._draw_if_new(each)
-        waiting = [a for a in answers if a.state is TeamAnswerState.PENDING and a.tried is None]
-        untried = next((a for a in waiting if a.digest not in self._untried), None)
+        untried = self._draw_changed()
         if untried is None:
-            self._seen = changed
             return
         try:
             with suppress(InputError):  # it was decided meanwhile
-                self._draw_if_new(self.answers.try_out(untried.case))
+                self.answers.try_out(untried.case)
         except (DeskError, OSError) as error:
             self._untried[untried.digest] = str(error)
-            self._draw_if_new(untried)
+            self._seen = UNKNOWN
+        self._draw_changed()
 
     def act(self, action: str, value: str, *, actor: str) -> str:
         """Do what a click asks for; return what the person is told, empty for nothing."""
         number, _, digest = value.partition(":")
         case = int(number) if number.isdecimal() else 0
-        self._seen = UNKNOWN
+        with self._turn:  # a round that read the files before must not draw after
+            self._seen = UNKNOWN
+            return self._act(action, case, digest, actor)
+
+    def _act(self, action: str, case: int, digest: str, actor: str) -> str:
         try:
             match action:
                 case views.APPROVE:
@@ -79,6 +78,19 @@ class TeamAnswerPosts:
             return NOT_WRITTEN
         self._draw_if_new(done)
         return ""
+
+    def _draw_changed(self) -> TeamAnswer | None:
+        """Draw the answers whose files have changed; return one that is to be tried, if any is."""
+        with self._turn:
+            changed = self._changed_at()
+            if changed == self._seen != UNKNOWN:
+                return None
+            answers = self.answers.list_all()
+            self._seen = changed
+            for each in answers:
+                self._draw_if_new(each)
+        waiting = (a for a in answers if a.state is TeamAnswerState.PENDING and a.tried is None)
+        return next((a for a in waiting if a.digest not in self._untried), None)
 
     def _changed_at(self) -> int:
         """When a file of the folder was last replaced; 0 where there is no folder.
