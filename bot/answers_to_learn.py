@@ -12,6 +12,7 @@ from bot.answering.signature import without_signature
 from bot.corpus import Knowledge
 from bot.corpus.learned import append_labels, labelled_question, read_numbers, remove_labels
 from bot.corpus.messages import LabelledMessage
+from bot.corpus.team_answers import read_team_answers
 from bot.errors import InputError
 from bot.journal import CaseAction, Journal
 from bot.journal.labels import LabelState, PersonalAnswer
@@ -104,7 +105,10 @@ class Learning:
         return [proposed[number] for number in sorted(set(numbers))]
 
     def _proposed(self) -> Iterator[tuple[PersonalAnswer, ProposedLabel]]:
-        for answered in self.journal.labels.list_undecided():
+        # What waits to become a source of its own does not say that nothing answers the question.
+        taken = {each.case for each in read_team_answers(self.knowledge.folder)[0]}
+        waiting = self.journal.labels.list_undecided()
+        for answered in (each for each in waiting if each.case_id not in taken):
             question = without_people(answered.question)
             passages = self._passages_sent(answered)
             if passages is not None and len(question.split()) >= TELLING:

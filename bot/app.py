@@ -58,12 +58,14 @@ if TYPE_CHECKING:
     from bot.channels.slack import Slack, SuggestionModel
     from bot.channels.web import WebDesk
     from bot.corpus.changes import ChangeKind
+    from bot.corpus.team_answers import TeamAnswer, Trial
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
     from bot.recall import Recall, RecallBatches
     from bot.settings import Settings
     from bot.shared_answers import AnswerSharing
+    from bot.team_answers import TeamAnswers
 
 STAMP = "index.version"
 LEARNED = "index.learned"  # what the index was made from, for `doctor`
@@ -362,7 +364,7 @@ class App:
 
         out, was_sent = self._out()
         # What stands in the post today is kept, so that it can be corrected when it changes.
-        self.journal.corrections.record_passages(self.knowledge.post.passages)
+        self.journal.corrections.record_passages(self.knowledge.every_passage)
         desk = Desk(
             knowledge=self.knowledge,
             responder=self.responder,
@@ -388,7 +390,8 @@ class App:
         """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
         from bot.recall import Recall
 
-        desk, transferred = self.desk, cache(self._transferred)  # read when it is first needed
+        desk = self.desk
+        transferred = cache(lambda: self._transferred(self.knowledge))  # when it is first needed
 
         def rank_units(question: str) -> list[tuple[str, str]]:
             reader, vector = transferred(), self.encoder.embed_query
@@ -421,6 +424,50 @@ class App:
         )  # fmt: skip
 
     @cached_property
+    def team_answers(self) -> "TeamAnswers":
+        """What takes the answers of the support team into the knowledge."""
+        from bot.answers_to_learn import TWO_PEOPLE
+        from bot.team_answers import TeamAnswers
+
+        return TeamAnswers(
+            knowledge=self.knowledge, journal=self.journal, home=self.settings.home,
+            try_answer=self.try_team_answer,
+            alone=len(self.settings.slack_people("slack_staff")) < TWO_PEOPLE,
+        )  # fmt: skip
+
+    def try_team_answer(self, answer: "TeamAnswer") -> "Trial":
+        """Try an answer of the team on the labelled questions; it takes about half a minute.
+
+        MissingError where there is no encoder to compare questions by.
+        """
+        from bot.answering.trial import as_if_approved, judge_trial, try_passage, without
+        from bot.journal.clock import stamp
+
+        self.encoder.check()
+        beside, now = without(answer, self.knowledge), as_if_approved(answer, self.knowledge)
+        result = try_passage(
+            answer.passage, (*beside.messages, *beside.exercises),
+            before=self._lookup(beside), after=self._lookup(now),
+        )  # fmt: skip
+        return judge_trial(answer, result, now, stamp(self.journal.clock()))
+
+    def _lookup(self, knowledge: Knowledge) -> Lookup:
+        """What the desk would answer by with this knowledge, learned anew where it is another."""
+        from bot.adapters.exact_retriever import Exact
+
+        records = records_of(knowledge)
+        vectors = self.encoder.vectors([each.text for each in records])
+        retriever = Exact(self.encoder, records, vectors)
+        if knowledge.passages == self.knowledge.passages:
+            return Lookup(retriever=retriever, judge=self.responder.judge)
+        if not can_learn(knowledge):
+            return Lookup(retriever=retriever, judge=self._first_day_judge(knowledge))
+        fit = learn(knowledge, self.encoder.vectors).fit
+        vector, threshold = self.encoder.embed_query, self.settings.threshold
+        judge = FittedJudge(fit=fit, vector=vector, threshold=threshold)
+        return Lookup(retriever=retriever, judge=judge)
+
+    @cached_property
     def slack(self) -> "Slack | None":
         """The channel of staff, where a token is set; SettingsError names what is wrong."""
         if not self.settings.slack:
@@ -449,6 +496,7 @@ class App:
             model=self.suggestion_model,
             recall=self.recall_batches,
             find_gaps=lambda since: find_gaps(self.journal, embed, since),
+            team_answers=self.team_answers,
         )
 
     @cached_property
@@ -555,17 +603,17 @@ class App:
             return FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
             )
-        return self._first_day_judge()
+        self._labels_learned = labels_version(self.knowledge.folder)
+        return self._first_day_judge(self.knowledge)
 
-    def _first_day_judge(self) -> Judge:
+    def _first_day_judge(self, knowledge: Knowledge) -> Judge:
         """What reads a post without wordings, with the questions that people have answered."""
-        reader = self._transferred()
+        reader = self._transferred(knowledge)
         if reader is None:
             return self._candidates
-        vector, folder = self.encoder.embed_query, self.knowledge.folder
+        vector, folder = self.encoder.embed_query, knowledge.folder
         messages = (*read_messages(folder / "messages"), *read_messages(folder / "exercises"))
-        labels = labels_of(messages, list(self.knowledge.passages), self.encoder.vectors)
-        self._labels_learned = labels_version(folder)
+        labels = labels_of(messages, list(knowledge.passages), self.encoder.vectors)
         if labels.answered < FEWEST_LABELS:
             return TransferredJudge(reader=reader, vector=vector)
         return LabelledJudge(
@@ -582,17 +630,17 @@ class App:
             self.responder.judge, TransferredJudge | LabelledJudge
         ):
             return False
-        self.responder.judge = self._first_day_judge()
+        self.responder.judge = self._first_day_judge(self.knowledge)
+        self._labels_learned = now
         return True
 
-    def _transferred(self) -> TransferJudge | None:
+    def _transferred(self, knowledge: Knowledge) -> TransferJudge | None:
         """What other incidents taught; None where the vectors are not those it was learned with."""
         if not self.settings.own_embeddings:
             return None
-        post = self.knowledge.post
         index = UnitIndex.of(
-            units_of(post.passages),
-            title=post.title,
+            units_of(knowledge.every_passage),
+            title=knowledge.post.title,
             encoder=self.encoder.name,
             embed=self.encoder.vectors,
         )

@@ -186,6 +186,28 @@ def knowledge_labels(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def knowledge_answers(arguments: argparse.Namespace) -> int:
+    """List answers of the support team, and say which of them others may get too."""
+    import getpass
+
+    from bot.commands import answers
+
+    store, verb = _app().team_answers, arguments.verb
+    if verb:
+        act = answers.Act(
+            store=store, case=arguments.case, actor=getpass.getuser(),
+            confirm=lambda shown: _agreed(shown, "use this answer?", unasked=arguments.yes),
+            question=arguments.question, text=arguments.text,
+        )  # fmt: skip
+        _print_rows(act.do(answers.Verb(verb)))
+        return DONE
+    for each in store.list_all() if arguments.json else ():
+        _print_json(each.model_dump(mode="json"))
+    if not arguments.json:
+        _print_rows(answers.answer_lines(store.list_all()))
+    return DONE
+
+
 def new(arguments: argparse.Namespace) -> int:
     """Make a knowledge folder from a published post, and say what was guessed."""
     from bot.commands.new import fetch, make_folder, read_source
@@ -681,6 +703,20 @@ def _add_knowledge(commands: Any, add: Callable[..., argparse.ArgumentParser]) -
     ):
         labelling.add_argument(f"--{verb}", default="", metavar="LABELS", help=help_)
     labelling.add_argument("--json", action="store_true", help="a JSON object a line")
+    answering = add(
+        "answers", knowledge_answers, "incident-desk knowledge answers propose 12", within
+    )
+    answering.add_argument(
+        "verb", nargs="?", choices=("propose", "try", "approve", "reject", "withdraw"),
+        help="what to do with the answer of a case; without one all are listed",
+    )  # fmt: skip
+    answering.add_argument("case", nargs="?", type=int, default=0, help="number of the case")
+    answering.add_argument("--question", default="", help="propose it for this question")
+    answering.add_argument(
+        "--text", default="", help="propose these whole sentences of the answer alone"
+    )
+    answering.add_argument("--yes", action="store_true", help="without asking")
+    answering.add_argument("--json", action="store_true", help="a JSON object a line")
 
 
 if __name__ == "__main__":

@@ -168,6 +168,13 @@ class SecretKind(StrEnum):
     CREDENTIAL_URL = "credential_url"
 
 
+class PassageSource(StrEnum):
+    """Who wrote a passage."""
+
+    POST = "post"
+    TEAM = "team"  # the support team, in answer to somebody; a second person approved it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """The smallest citable unit of the post; `text` is its published wording."""
@@ -179,6 +186,7 @@ class Passage:
     date: str
     language: str
     version: str
+    source: PassageSource = PassageSource.POST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 # How the names of everything that the desk puts into its home begin.
 HOME_NAMES = (
     "candidates.jsonl", "chroma", "desk.sqlite3", "fit.", "incident", "index.", "installation.key",
-    "mail", "models", "text-vectors.", "vectors.",
+    "mail", "models", "team-answers.", "text-vectors.", "vectors.",
 )  # fmt: skip
 KEY_FILE, KEY_BYTES = "installation.key", 32
 NEW_KEY = (

@@ -2,7 +2,7 @@
 
 A reply answers first: the answers in the order of the questions, numbered when there are several,
 each under a line that says what it is about; then what goes to a person and what happens next; what
-is asked back; one source line; the footer. Every block is whole: a template, a heading, a passage,
+is asked back; the source lines; the footer. Every block is whole: a template, a heading, a passage,
 a source line. The outbound check takes the text apart into the same units again.
 """
 
@@ -12,7 +12,16 @@ from typing import Self, assert_never
 
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
-from bot.domain import Answer, Escalation, Outcome, Passage, Priority, Refusal, Response
+from bot.domain import (
+    Answer,
+    Escalation,
+    Outcome,
+    Passage,
+    PassageSource,
+    Priority,
+    Refusal,
+    Response,
+)
 
 INDENT = "    "
 # The last number of a case that a reply names: a longer one looks like a telephone number.
@@ -77,8 +86,7 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     facts = facts if refused else []
     blocks = [templates.greeting, *_urgent(response, templates)]
     if parts:
-        several = len(numbering.answered) > 1
-        blocks.append(templates.answers_lead if several else templates.answer_lead)
+        blocks.append(_lead(answers.values(), numbering, templates))
         blocks += _answers(parts, numbering, knowledge, response.language)
     if refused:
         first, *others = templates.refusal
@@ -89,7 +97,7 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     blocks += _next_steps(response, knowledge, numbering, case_number)
     blocks += [response.clarification] * bool(response.clarification)
     if named := [*answers.values(), *facts]:
-        blocks.append(source_line(templates, knowledge.post, named))
+        blocks.append(source_lines(templates, knowledge.post, named))
     # Who is told that a person will answer need not be told how to reach one.
     footer = templates.footer if parts or refused else templates.acknowledgement
     return "\n\n".join([*blocks, footer]) + "\n"
@@ -100,7 +108,7 @@ def compose_correction(passages: Sequence[Passage], language: str, knowledge: Kn
     templates = knowledge.templates.get(language, knowledge.templates["en"])
     blocks = [templates.greeting, templates.correction_lead]
     blocks += (headed(knowledge, passage) for passage in passages)
-    blocks += [source_line(templates, knowledge.post, passages), templates.footer]
+    blocks += [source_lines(templates, knowledge.post, passages), templates.footer]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -169,11 +177,28 @@ def numbers_named(numbers: Iterable[int]) -> str:
     return f"{', '.join(map(str, numbers))}."
 
 
-def source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -> str:
+def source_lines(templates: Templates, post: Post, passages: Sequence[Passage]) -> str:
+    """Where these passages come from: a line for the post, and one for each day of the team."""
+    published = [p for p in passages if p.source is PassageSource.POST]
+    days = sorted({p.date for p in _of_team(passages)})
+    lines = [_source_line(templates, post, published)] if published else []
+    return "\n".join([*lines, *(team_named(templates, day) for day in days)])
+
+
+def _source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -> str:
     """Title and link of the post, and the days on which these passages were published."""
     dates = (date_named(p.date) for p in passages)
     named = [source_named(templates, post), *sorted(set(dates)), post.url]
     return " ".join(filter(None, named))  # a post may have no link
+
+
+def _of_team(passages: Iterable[Passage]) -> list[Passage]:
+    return [p for p in passages if p.source is PassageSource.TEAM]
+
+
+def team_named(templates: Templates, day: str) -> str:
+    """The source line of what the support team answered on a day."""
+    return f"{templates.source_label} {templates.source_team}, {day}"
 
 
 def source_named(templates: Templates, post: Post) -> str:
@@ -203,6 +228,13 @@ def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
         questions=tuple(dict.fromkeys([*part.questions, answer.question])),
         passages=(*part.passages, *fresh),
     )
+
+
+def _lead(passages: Iterable[Passage], numbering: Numbering, templates: Templates) -> str:
+    """What stands before the answers; the team's own words are not called published."""
+    if _of_team(passages):
+        return templates.answer_lead_team
+    return templates.answers_lead if len(numbering.answered) > 1 else templates.answer_lead
 
 
 def _answers(

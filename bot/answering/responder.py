@@ -338,6 +338,8 @@ class Responder:
         probability = judged.probability
         if language not in self.knowledge.templates:
             reason = EscalationReason.LANGUAGE
+        elif not self._may_quote(judged, language):
+            reason = EscalationReason.UNSURE
         elif fitting and probability >= self._threshold(reading, language, held_secret=held_secret):
             return Answer(
                 question=reading.question.text,
@@ -437,7 +439,14 @@ class Responder:
 
     def _candidates(self, judgement: Judgement) -> tuple[Passage, ...]:
         ids = self.knowledge.quotable(list(judgement.passages))
-        return tuple(self.knowledge.passages[i] for i in ids[:CANDIDATES])
+        known = (self.knowledge.passages[i] for i in ids[:CANDIDATES])
+        return tuple(passage for passage in known if self.knowledge.stands(passage))
+
+    def _may_quote(self, judgement: Judgement, language: str) -> bool:
+        """May all that was judged to answer be quoted now, to somebody who writes so?"""
+        ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted]
+        best = [self.knowledge.passages[i] for i in ids]
+        return all(self.knowledge.stands(p) and self.knowledge.speaks(p, language) for p in best)
 
 
 def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Protocol
 
-from bot.domain import Message, Response
+from bot.domain import Answer, Message, PassageSource, Response
 from bot.ports import Judge
 
 MOST_KEPT = 4096  # decisions
@@ -54,7 +54,7 @@ class ReusedDecisions:
         if key and (kept := self._find(key, began)):
             return replace(kept, milliseconds=(time.monotonic() - began) * 1000)
         response = reader.respond(message)
-        if key:
+        if key and not _may_be_withdrawn(response):
             self._keep(key, began, response)
         return response
 
@@ -82,6 +82,12 @@ class ReusedDecisions:
 
     def _oldest(self) -> float:
         return next(iter(self._kept.values()))[0]
+
+
+def _may_be_withdrawn(response: Response) -> bool:
+    """Does it quote the support team, whose answers may be taken back at any moment?"""
+    quoted = (p for o in response.outcomes if isinstance(o, Answer) for p in o.passages)
+    return any(passage.source is PassageSource.TEAM for passage in quoted)
 
 
 def decision_key(message: Message) -> bytes:

@@ -28,7 +28,7 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
     except OSError as error:
         app.say(f"warning: {knowledge.folder / IDS} cannot be written ({error.strerror})")
     if ids:
-        yield from (f"{p.id}  {shorten_line(p.text, SHOWN)}" for p in knowledge.post.passages)
+        yield from (f"{p.id}  {shorten_line(p.text, SHOWN)}" for p in knowledge.every_passage)
     yield (
         f"knowledge {knowledge.version}: {len(knowledge.passages)} passages, "
         f"{len(knowledge.wordings)} wordings; {changed.added} records added, "

@@ -17,6 +17,12 @@ from bot.channels.mail.decode import decode_encoded_words
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.views.cards import render_erased
 from bot.corpus.learned import numbers_where, read_numbers, remove_labels
+from bot.corpus.team_answers import (
+    TeamAnswer,
+    TeamAnswerState,
+    read_team_answers,
+    remove_team_answers,
+)
 from bot.errors import InputError
 from bot.files import make_private_folder, private_opener
 from bot.journal.clock import stamp
@@ -64,6 +70,7 @@ class Held:
     mails: tuple[HeldMail, ...]
     rated: int  # lines of the file of rated answers
     learned: frozenset[int]  # numbers of the labels in the knowledge folder
+    team_answers: tuple[TeamAnswer, ...]  # to their questions, and others that name them
     called: tuple[str, ...]  # display names in the mails of the person
 
     def count(self) -> dict[str, int]:
@@ -72,7 +79,10 @@ class Held:
         for mail in self.mails:
             place = f"raw mails in {mail.folder}"
             counts[place] = counts.get(place, 0) + 1
-        other = {"rated answers": self.rated, "learned questions": len(self.learned)}
+        other = {
+            "rated answers": self.rated, "learned questions": len(self.learned),
+            "answers in the knowledge": len(self.team_answers),
+        }  # fmt: skip
         return counts | {place: number for place, number in other.items() if number}
 
 
@@ -107,6 +117,7 @@ def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -
     return Held(
         person=person, records=records, mails=tuple(mails),
         learned=_find_learned(app, records.messages, mentions),
+        team_answers=_find_team_answers(app, records.cases, mentions),
         rated=sum(mentions.are_in(line) for line in _rated_lines(app.settings.home)),
         called=tuple(name for name in called if name not in mentions.names),
     )  # fmt: skip
@@ -135,6 +146,7 @@ def erase(app: App, held: Held) -> Receipt:
             mail.archive.delete(mail.ref)
     _erase_rated(app.settings.home, held.person.mentions)
     remove_labels(app.settings.knowledge, held.learned)
+    remove_team_answers(app.settings.knowledge, _to_erase(held))
     journal = app.journal
     at = erase_person(
         journal.engine, journal.clock, held.person, held.records,
@@ -160,7 +172,7 @@ def export(app: App, held: Held, folder: Path) -> list[str]:
     names = [f"mails/{number}.eml" for number in range(1, len(raws) + 1)]
     for name, raw in zip(names, raws, strict=True):
         _write(folder / name, raw)
-    told = _own_rows(app, held.records) | {
+    told = _own_rows(app, held) | {
         "address": _address(held.person), "exported_at": stamp(app.journal.clock()),
         "raw_mails": names, "numbers": held.count(), "erased_before": _earlier(app, held.person),
     }  # fmt: skip
@@ -231,7 +243,8 @@ def _own_mails(held: Held) -> Iterator[tuple[HeldMail, bytes]]:
         yield from ((own[mail.ref], mail.raw) for mail in found if mail.ref in own)
 
 
-def _own_rows(app: App, records: PersonRecords) -> dict[str, Any]:
+def _own_rows(app: App, held: Held) -> dict[str, Any]:
+    records = held.records
     engine, messages = app.journal.engine, records.messages
     return {
         "messages": read_rows(engine, message, message.c.id, messages),
@@ -243,6 +256,10 @@ def _own_rows(app: App, records: PersonRecords) -> dict[str, Any]:
             for row in read_rows(engine, outbox, outbox.c.id, records.mails)
         ],
         "posts": read_rows(engine, slack_outbox, slack_outbox.c.id, records.posts),
+        "answers_in_the_knowledge": [
+            each.model_dump(mode="json", exclude={"trial"})
+            for each in held.team_answers if each.case in records.cases
+        ],
     }  # fmt: skip
 
 
@@ -279,6 +296,29 @@ def _find_learned(app: App, messages: Collection[int], mentions: Mentions) -> fr
     written = read_numbers(app.settings.knowledge)
     own = app.journal.labels.list_of_messages(messages) & written
     return own | numbers_where(app.settings.knowledge, mentions.are_in)
+
+
+def _find_team_answers(
+    app: App, cases: Collection[int], mentions: Mentions
+) -> tuple[TeamAnswer, ...]:
+    """The answers of the team to questions of the person, and others that name them."""
+    answers, _ = read_team_answers(app.settings.knowledge)
+    return tuple(a for a in answers if a.case in cases or _names(a, mentions))
+
+
+def _to_erase(held: Held) -> list[int]:
+    """The cases of the answers that go: those that wait, and those that name the person.
+
+    Any other is text of the company, in which two people saw nobody named.
+    """
+    return [
+        each.case for each in held.team_answers
+        if each.state is TeamAnswerState.PENDING or _names(each, held.person.mentions)
+    ]  # fmt: skip
+
+
+def _names(answer: TeamAnswer, mentions: Mentions) -> bool:
+    return mentions.are_in(f"{answer.question}\n{answer.answer}")
 
 
 def _left(app: App, held: Held) -> Iterator[str]:

@@ -126,11 +126,11 @@ def entry_json(entry: Outdated) -> dict[str, Any]:
 def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
     told = [
         PassageText(id=p.id, version=p.version, heading=p.heading, text=p.text)
-        for p in before.post.passages
+        for p in before.every_passage
     ]
     new = (
         PassageChange(id=p.id, kind=ChangeKind.NEW, before=None, now=p)
-        for p in now.post.passages
+        for p in now.every_passage
         if p.id not in before.passages
     )
     return (*changes_since(told, now.passages), *new)

@@ -27,7 +27,7 @@ class Learned:
         """The state of a knowledge folder."""
         return Learned(
             version=knowledge.question_version,
-            passages={p.id: p.version for p in knowledge.post.passages},
+            passages={p.id: p.version for p in knowledge.every_passage},
             wordings=len(knowledge.stated_wordings),
             messages=len(knowledge.whole_messages),
         )
@@ -68,8 +68,8 @@ def check_running(knowledge: Knowledge) -> HealthLine:
     if (now.version, now.question_version) == (knowledge.version, knowledge.question_version):
         return HealthLine(name=NAME, good=True, says="nowhere: the desk answers from the files")
     moved = _passages_moved(
-        {p.id: p.version for p in knowledge.post.passages},
-        {p.id: p.version for p in now.post.passages},
+        {p.id: p.version for p in knowledge.every_passage},
+        {p.id: p.version for p in now.every_passage},
     )
     what = ", ".join(moved) or "wordings, notes or replies edited"
     return HealthLine(

@@ -25,7 +25,7 @@ class Record:
 def records_of(knowledge: Knowledge) -> list[Record]:
     """The wordings, and each passage's heading, sentences and whole text."""
     records = [Record(text=w.text, label=w.label, answers=w.answers) for w in knowledge.wordings]
-    for passage in knowledge.post.passages:
+    for passage in knowledge.every_passage:
         texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])
         records += [
             Record(text=without_link_addresses(t), label=passage.id, answers=True) for t in texts

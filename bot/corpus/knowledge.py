@@ -1,6 +1,7 @@
 """knowledge/ -> Passages, wordings, notes and templates, checked and versioned."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,21 +11,33 @@ from bot.corpus.clarify import Clarification, read_clarifications
 from bot.corpus.conflicts import Conflict, find_conflicts
 from bot.corpus.incident import Incident, read_incident
 from bot.corpus.learned import LEARNED, labels_version
+from bot.corpus.links import unlisted
 from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_messages
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.passage_ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
 from bot.corpus.questions import Wording, known_wordings, read_questions
 from bot.corpus.references import known_notes, lost_references
+from bot.corpus.team_answers import (
+    TeamAnswer,
+    TeamAnswerState,
+    path_of,
+    read_team_answers,
+    still_stands,
+)
 from bot.corpus.templates import Templates, read_templates
 from bot.corpus.translations import Translation, Translations, outdated, read_translations, usable
 from bot.corpus.validation import warnings
-from bot.domain import Passage
+from bot.domain import Passage, PassageSource
 from bot.text.own_words import OwnWords
 
 __all__ = ["Incident", "Knowledge", "Notes", "Passage", "Post", "Templates", "Wording", "load"]
 
 IDS = "ids.yaml"
+LEFT_OUT = (
+    "{path} is approved and left out: it was not tried as it stands, with faults, or names what is "
+    "on no list; `incident-desk knowledge answers try {case}` says what to do"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +56,45 @@ class Knowledge:
     stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
     stated_translations: Translations = field(default_factory=dict)  # also what may not be sent
     clarifications: tuple[Clarification, ...] = ()
+    team_answers: tuple[TeamAnswer, ...] = ()  # also those that may not be quoted
+    unreadable: tuple[str, ...] = ()  # what is wrong with others of them
+
+    @cached_property
+    def every_passage(self) -> tuple[Passage, ...]:
+        """The passages of the post in reading order, and behind them those of the support team.
+
+        An answer of the team that names what is on no list could not leave, so it is left out.
+        """
+        usable = (each.passage for each in self.team_answers if each.usable)
+        listed = (p for p in usable if not unlisted(f"{p.heading}\n{p.text}", self.notes))
+        return (*self.post.passages, *listed)
 
     @cached_property
     def passages(self) -> dict[str, Passage]:
-        return {p.id: p for p in self.post.passages}
+        return {p.id: p for p in self.every_passage}
+
+    @property
+    def standing(self) -> dict[str, Passage]:
+        """The passages that may be quoted at this moment: answers may have been withdrawn."""
+        return {i: p for i, p in self.passages.items() if self.stands(p)}
+
+    def stands(self, passage: Passage) -> bool:
+        """Whether a passage may be quoted at this moment.
+
+        An answer of the team may not from the moment on at which somebody withdraws it, also where
+        the knowledge was read before.
+        """
+        return passage.source is PassageSource.POST or still_stands(self.folder, passage)
+
+    def speaks(self, passage: Passage, language: str) -> bool:
+        """Whether whoever asks in a language can be expected to read the passage.
+
+        The post is quoted in every language, an answer of the team in its own and in that of the
+        post.
+        """
+        return passage.source is PassageSource.POST or passage.language in (
+            language, self.incident.language,
+        )  # fmt: skip
 
     @cached_property
     def translations(self) -> dict[str, dict[str, Translation]]:
@@ -57,7 +105,8 @@ class Knowledge:
     def wordings(self) -> tuple[Wording, ...]:
         """How people ask; read when wanted, because the desk answers with what it has learned.
 
-        An FAQ answer that no file of questions leads to is asked for by its own question.
+        An FAQ answer that no file of questions leads to is asked for by its own question, and so is
+        an answer of the support team.
         """
         known = known_wordings(self.stated_wordings, self.passages)
         led_to = {name for wording in known if wording.answers for name in wording.passages}
@@ -67,7 +116,7 @@ class Knowledge:
                 language=passage.language,
             )
             for passage in self.offered
-            if known and passage.id not in led_to and is_question(passage.heading)
+            if known and passage.id not in led_to and _asks(passage)
         )  # fmt: skip
         return (*known, *own)
 
@@ -106,7 +155,7 @@ class Knowledge:
     @cached_property
     def own_words(self) -> OwnWords:
         """What a reply of ours may hold, to know it again when it comes back."""
-        languages, passages = tuple(self.templates.values()), self.post.passages
+        languages, passages = tuple(self.templates.values()), self.every_passage
         headings = {self.heading_of(p) for p in passages}
         translated = [each for of in self.translations.values() for each in of.values()]
         return OwnWords.of(
@@ -115,7 +164,11 @@ class Knowledge:
                 *(each.text for each in translated),
                 *(text for each in self.clarifications for text in each.ask.values()),
             ],
-            lines=[f"{t.source_label} {self.post.title}" for t in languages],
+            lines=[
+                f"{t.source_label} {source}"
+                for t in languages
+                for source in (self.post.title, t.source_team)
+            ],
             published=[p.text for p in passages],
             labels=[
                 *(label for t in languages for label in (t.greeting, t.source_label)),
@@ -137,7 +190,7 @@ class Knowledge:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a support lead should look at; nothing here stops the desk."""
-        stated = warnings(self.post.passages, self.notes, self.templates, self.post.url)
+        stated = warnings(self.every_passage, self.notes, self.templates, self.post.url)
         lost = lost_references(
             self.folder,
             self.passages,
@@ -146,7 +199,21 @@ class Knowledge:
             self.stated_messages,
         )
         translated = outdated(self.stated_translations, self.passages)
-        return (*stated, *map(str, self.conflicts), *translated, *lost)
+        return (
+            *stated,
+            *map(str, self.conflicts),
+            *translated,
+            *lost,
+            *self.unreadable,
+            *self._left_out,
+        )
+
+    @property
+    def _left_out(self) -> Iterator[str]:
+        """The answers of the team that are approved and may not be quoted all the same."""
+        for each in self.team_answers:
+            if each.state is TeamAnswerState.APPROVED and each.passage.id not in self.passages:
+                yield LEFT_OUT.format(path=self.folder / path_of(each.case), case=each.case)
 
     @cached_property
     def changes(self) -> PassageChanges:
@@ -161,7 +228,7 @@ class Knowledge:
     def offered(self) -> tuple[Passage, ...]:
         """Every passage that may be quoted."""
         never = self.notes.replaced
-        return tuple(p for p in self.post.passages if p.id not in never)
+        return tuple(p for p in self.every_passage if p.id not in never)
 
     def heading_of(self, passage: Passage) -> str:
         """What stands over the quoted passage: a reviewed heading, that of the post, its title."""
@@ -211,12 +278,14 @@ def load(folder: Path) -> Knowledge:
         links=stated.links,
         language=incident.language,
     )
-    notes = known_notes(stated, {p.id for p in post.passages})
+    team_answers, unreadable = read_team_answers(folder)
+    of_team = [each.passage for each in team_answers if each.usable]
+    notes = known_notes(stated, {p.id for p in (*post.passages, *of_team)})
     templates = read_templates(folder / "replies", incident)
     if notes.quote_in_refusals:
         quoted = {"refusal_fact": notes.quote_in_refusals}
         templates = {name: each.model_copy(update=quoted) for name, each in templates.items()}
-    passages = "".join(f"{p.id} {p.version}\n" for p in post.passages)
+    passages = "".join(f"{p.id} {p.version}\n" for p in (*post.passages, *of_team))
     return Knowledge(
         folder=folder,
         post=post,
@@ -235,7 +304,14 @@ def load(folder: Path) -> Knowledge:
         stated_notes=stated,
         stated_translations=read_translations(folder / "translations"),
         clarifications=read_clarifications(folder / "clarify.yaml"),
+        team_answers=team_answers,
+        unreadable=unreadable,
     )  # fmt: skip
+
+
+def _asks(passage: Passage) -> bool:
+    """Whether the heading of a passage is a question that somebody may ask in these words."""
+    return passage.source is PassageSource.TEAM or is_question(passage.heading)
 
 
 def _digest(folder: Path, *names: str, begin: str) -> str:

@@ -33,7 +33,11 @@ class Templates(BaseModel):
     answers_lead: str  # before the answers to several questions
     answer_lead_foreign: str = ""  # both where the post is in another language
     answers_lead_foreign: str = ""
-    source_label: str  # before title, date and link of the post
+    # Before what the support team answered somebody, which is not published; and their name as a
+    # source. A folder's own language that has none of them gets the English ones.
+    answer_lead_team: str = "This is what we can tell you:"
+    source_team: str = "our support team"
+    source_label: str  # before title, date and link of the post, or before the team and the day
     published_wording: str  # between a translation and the passage that it translates
     earlier: list[str] = []  # sent by an earlier version, and never again: people quote it back
     refusal: list[str]
@@ -55,8 +59,8 @@ class Templates(BaseModel):
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
         fixed = (
-            self.greeting, self.subject, self.answer_lead, self.answers_lead, self.handover,
-            self.handover_with_answers, self.handover_numbers, self.handover_urgent,
+            self.greeting, self.subject, self.answer_lead, self.answers_lead, self.answer_lead_team,
+            self.handover, self.handover_with_answers, self.handover_numbers, self.handover_urgent,
             self.case_number, self.published_wording, self.correction_lead, self.secret_found,
             self.acknowledgement, self.footer,
         )  # fmt: skip

@@ -65,6 +65,13 @@ class Labels:
 
         Questions that were erased are left out, and those whose mail was. At most `limit`.
         """
+        return self._read(label.c.id.is_(None), limit=limit)
+
+    def list_of_case(self, case_id: int) -> list[PersonalAnswer]:
+        """Return the questions of a case that a person answered; none for an undecided case."""
+        return self._read(escalation.c.id == case_id, limit=MOST)
+
+    def _read(self, which: "sql.ColumnElement[bool]", *, limit: int) -> list[PersonalAnswer]:
         open_of = outcome.alias("open_of")
         asked = (
             sql.select(sql.func.count())
@@ -91,7 +98,7 @@ class Labels:
             .select_from(of.outerjoin(label, label.c.outcome_id == outcome.c.id))
             .where(
                 outcome.c.kind == "escalation", outcome.c.question != "",
-                decision.c.action.in_(SENDING), label.c.id.is_(None),
+                decision.c.action.in_(SENDING), which,
             )
             .order_by(outcome.c.id)
             .limit(limit)
@@ -132,6 +139,15 @@ class Labels:
         query = query.where(
             outcome.c.message_id.in_(message_ids), label.c.state == LabelState.ACCEPTED
         )
+        with reading(self._engine) as db:
+            return frozenset(db.scalars(query))
+
+    def list_asked(self, case_ids: Collection[int]) -> frozenset[int]:
+        """Return which of these cases have a question still: none was erased, or is too old."""
+        query = sql.select(escalation.c.id).join(
+            outcome, outcome.c.message_id == escalation.c.message_id
+        )
+        query = query.where(escalation.c.id.in_(case_ids), outcome.c.question != "")
         with reading(self._engine) as db:
             return frozenset(db.scalars(query))
 

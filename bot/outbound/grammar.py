@@ -20,10 +20,11 @@ from bot.answering.reply import (
     quoted,
     secret_named,
     source_named,
+    team_named,
 )
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
-from bot.domain import Passage
+from bot.domain import Passage, PassageSource
 
 PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f")
 UNORDERED = "its parts do not stand as in a reply"
@@ -57,6 +58,7 @@ class UnitKind(StrEnum):
     SOURCE = "s"
     DATE = "d"
     LINK = "l"
+    TEAM = "t"  # a whole source line of the support team, with its day
     FOOTER = "F"
 
 
@@ -64,10 +66,11 @@ class UnitKind(StrEnum):
 # facts, the secrets that were found, what goes to a person and what happens next, what is asked
 # back, source, footer.
 FORM = re2.compile(
-    "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?(?:(?:A|BN)E?)?(?:CD)?Q?(?:sd+l?)?F?"
+    "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?"
+    "(?:(?:A|BN)E?)?(?:CD)?Q?(?:sd+l?)?t*F?"
 )
 # The pieces of a source line.
-SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK})
+SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK, UnitKind.TEAM})
 TRANSLATED = frozenset({UnitKind.TRANSLATION, UnitKind.WORDING})
 QUOTE_KINDS = SOURCE_KINDS | TRANSLATED | {UnitKind.HEADING, UnitKind.PASSAGE}
 
@@ -118,9 +121,10 @@ class ReplyGrammar:
         kinds = {unit.kind for unit in units}
         if self.knowledge.post.url and UnitKind.DATE in kinds and UnitKind.LINK not in kinds:
             return UNORDERED  # its source line lacks the link
-        quoted_ids = [
-            passage.id for unit in units if unit.kind is UnitKind.PASSAGE for passage in unit.of
-        ]
+        quotes = [unit.of for unit in units if unit.kind is UnitKind.PASSAGE]
+        if not all(any(map(self.knowledge.stands, of)) for of in quotes):
+            return "it quotes an answer of the support team that was withdrawn"
+        quoted_ids = [passage.id for of in quotes for passage in of]
         missing = self.knowledge.companions(quoted_ids)
         return f"it must be quoted together with {missing[0]}" if missing else ""
 
@@ -181,9 +185,9 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
             (UnitKind.PASSAGE, passage.text),
             (UnitKind.PASSAGE, quoted(passage)),
             (UnitKind.HEADING, knowledge.heading_of(passage)),
-            (UnitKind.DATE, date_named(passage.date)),
         ):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=everywhere, of=(passage,))
+        yield from _source_units(passage, knowledge)
     yield from _translated_units(knowledge)
     for clarification in knowledge.clarifications:
         for language, text in clarification.ask.items():
@@ -193,6 +197,20 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
     for language, templates in knowledge.templates.items():
         for kind, text in _template_texts(templates, knowledge.post):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=frozenset({language}))
+
+
+def _source_units(passage: Passage, knowledge: Knowledge) -> Iterator[ReplyUnit]:
+    """The day of a passage of the post, or the source lines of one of the support team."""
+    languages = knowledge.templates
+    if passage.source is PassageSource.POST:
+        day = date_named(passage.date)
+        yield ReplyUnit(text=day, kind=UnitKind.DATE, languages=frozenset(languages), of=(passage,))
+        return
+    for language, templates in languages.items():
+        text = fold_spaces(team_named(templates, passage.date))
+        yield ReplyUnit(
+            text=text, kind=UnitKind.TEAM, languages=frozenset({language}), of=(passage,)
+        )
 
 
 def _translated_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
@@ -211,7 +229,7 @@ def _translated_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
 def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield UnitKind.GREETING, t.greeting
     yield UnitKind.URGENT, t.handover_urgent
-    for text in (t.answer_lead, t.answers_lead, t.correction_lead):
+    for text in (t.answer_lead, t.answers_lead, t.answer_lead_team, t.correction_lead):
         yield UnitKind.LEAD, text
     yield UnitKind.WORDING, t.published_wording
     yield from ((UnitKind.REFUSAL, text) for text in (*t.refusal, *t.refusal_kinds.values()))
@@ -306,19 +324,25 @@ def _check_questions(units: Sequence[ReplyUnit]) -> str:
 
 
 def _check_sources(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a source line that does not have the dates of the passages."""
-    dates = [unit.of[0].date for unit in units if unit.kind is UnitKind.DATE]
-    quotes = [unit for unit in units if unit.kind is UnitKind.PASSAGE]
-    if not dates:
+    """Objects to source lines that do not have the dates of the passages."""
+    sources = {UnitKind.DATE: PassageSource.POST, UnitKind.TEAM: PassageSource.TEAM}
+    named = {kind: [u.of[0].date for u in units if u.kind is kind] for kind in sources}
+    if not any(named.values()):
         return ""
-    published = [{p.date for p in unit.of} for unit in quotes]
-    agree = bool(quotes) and _dates_agree(dates, published)
+    quotes = [unit.of for unit in units if unit.kind is UnitKind.PASSAGE]
+    agree = bool(quotes) and all(
+        _dates_agree(named[kind], [of for of in quotes if of[0].source is source], source)
+        for kind, source in sources.items()
+    )
     return "" if agree else "a source line has not the dates of the passages"
 
 
-def _dates_agree(named: Sequence[str], published: Sequence[set[str]]) -> bool:
+def _dates_agree(
+    named: Sequence[str], quotes: Sequence[Sequence[Passage]], source: PassageSource
+) -> bool:
     """Is each date that of a passage, has each passage a date, and are they in order?"""
-    each_belongs = set(named) <= set.union(*published)
+    published = [{p.date for p in of if p.source is source} for of in quotes]
+    each_belongs = set(named) <= set[str]().union(*published)
     return each_belongs and all(d & set(named) for d in published) and list(named) == sorted(named)
 
 

@@ -112,10 +112,10 @@ class Recall:
     @cached_property
     def changes(self) -> tuple[PassageChange, ...]:
         """What became of each text that was ever published, and the passages that are new."""
-        changed = changes_since(self._texts, self.knowledge.passages)
+        changed = changes_since(self._texts, self.knowledge.standing)
         new = (
             PassageChange(id=i, kind=ChangeKind.NEW, before=None, now=p)
-            for i, p in self.knowledge.passages.items()
+            for i, p in self.knowledge.standing.items()
             if i in self._added_at
         )
         kinds = self._kinds

@@ -16,6 +16,7 @@ from bot.journal import Case, Journal, ReceivedMessage
 from bot.limits import read_limits
 from bot.outbound import text_of
 from bot.recall import Recall, RecallBatches
+from bot.team_answers import TeamAnswers
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.support.desk_messages import handle, received
@@ -101,6 +102,7 @@ def standing(
     staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
     model: SuggestionModel | None = None,
     undo: float = 0.0,
+    team_answers: Callable[[Desk], TeamAnswers] | None = None,
 ) -> Iterator[Stand]:
     """A desk that works until the end of the block."""
     out = ListOut()
@@ -122,8 +124,9 @@ def standing(
         desk.journal, per_minute=6_000,
     )  # fmt: skip
     slack = Slack(
-        access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model, recall=recall
-    )
+        access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model, recall=recall,
+        team_answers=team_answers(desk) if team_answers else None,
+    )  # fmt: skip
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)
     port.start()

@@ -122,7 +122,9 @@ def test_a_running_desk_learns_answers_as_soon_as_there_are_enough(tmp_path: Pat
     app = App(settings, knowledge=knowledge)
     vars(app)["encoder"] = Words()
     vars(app)["responder"] = Responder(
-        knowledge=knowledge, retriever=BM25(records_of(knowledge)), judge=app._first_day_judge()
+        knowledge=knowledge,
+        retriever=BM25(records_of(knowledge)),
+        judge=app._first_day_judge(knowledge),
     )
     assert judge_of(app) is TransferredJudge
     assert not app.learn_answers()

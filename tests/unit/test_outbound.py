@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answering.reply import compose_reply, headed, quoted, source_line, subject_of
+from bot.answering.reply import compose_reply, headed, quoted, source_lines, subject_of
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
@@ -132,7 +132,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     one = knowledge.passages["faq-need-reset-password-rotate-api"]
     other = knowledge.passages["faq-enable-multi-factor-authentication-account"]
     update = knowledge.passages["introduction-december-19-2025-clarification-updating"]
-    said, source = quoted(one), source_line(t, knowledge.post, [one])
+    said, source = quoted(one), source_lines(t, knowledge.post, [one])
     first, second = headed(knowledge, one), headed(knowledge, other)
     within = t.answer_within[ExpectedTime.ONE_DAY]
     good = [t.greeting, t.answer_lead, first, t.handover_with_answers, within, source, t.footer]
@@ -156,14 +156,14 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
             [t.greeting, first, t.refusal[0], quoted(other), t.footer],
         ),
         "has not the dates": (
-            [said, source_line(t, knowledge.post, [update])],
+            [said, source_lines(t, knowledge.post, [update])],
             [said, source.replace(",", ", 2025-12-19,", 1)],
             [source],
         ),
         "twice": ([said, said], [said, one.text]),
         "several languages": (
             [t.greeting, said, knowledge.templates["de"].footer],
-            [said, source_line(knowledge.templates["fr"], knowledge.post, [one]), t.footer],
+            [said, source_lines(knowledge.templates["fr"], knowledge.post, [one]), t.footer],
         ),
         "not stand as in a reply": (
             [one.heading],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering.reply import compose_reply, source_line
+from bot.answering.reply import compose_reply, source_lines
 from bot.answering.responder import Responder
 from bot.corpus import Knowledge
 from bot.corpus.notes import Alternatives, Superseded
@@ -74,7 +74,7 @@ def test_the_answers_come_first_in_the_order_of_the_questions_and_each_has_its_n
     assert lines == [
         t.greeting, t.answers_lead, f"2, 6. {reset.heading}", f"4. {exposed.heading}",
         f"3. {t.refusal[0]}", *named, t.refusal[1], f"{t.handover_numbers} 1, 5.",
-        source_line(t, knowledge.post, [reset, exposed, knowledge.passages[fact]]), t.footer,
+        source_lines(t, knowledge.post, [reset, exposed, knowledge.passages[fact]]), t.footer,
     ]  # fmt: skip
     assert text.count(reset.text) == 1
     assert Outbound(knowledge).check(text).allowed
@@ -132,7 +132,7 @@ def test_a_reply_without_a_quote_names_no_source(knowledge: Knowledge) -> None:
 
 
 def test_the_source_names_each_day_once_in_order(knowledge: Knowledge) -> None:
-    line = source_line(
+    line = source_lines(
         knowledge.templates["en"], knowledge.post, passages(knowledge, CLARIFIED, EXPOSED, RESET)
     )
     assert line.endswith(f", 2025-11-26, 2025-12-19, {knowledge.post.url}")

@@ -1,7 +1,8 @@
 """Runs the Slack channel: builds its parts and works in threads until it is closed.
 
 One thread keeps the socket open, one handles clicks, one answers questions, one draws and posts
-cards, one looks for corrections to make, and one asks a model for wordings where there is one.
+cards, one looks for corrections to make, one tries answers for the knowledge, and one asks a model
+for wordings where there is one.
 """
 
 import logging
@@ -32,6 +33,7 @@ from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.recalls import RecallPosts
 from bot.channels.slack.setup_checks import check_setup
 from bot.channels.slack.suggestions import ModelPosts, Suggestions, Translations
+from bot.channels.slack.team_answers import TeamAnswerPosts
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.staff_texts import read_staff_texts
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse
     from bot.journal.cases import EnqueueJob
     from bot.recall import RecallBatches
+    from bot.team_answers import TeamAnswers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -62,8 +65,8 @@ class Slack:
     `home` is the folder for answers that staff rate; `sender_check` says who proves the senders of
     mails, which App Home repeats; `enqueue_job` puts the job that delivers a
     decision into the transaction that stores it, and without it nothing is enqueued; `recall` makes
-    the corrections after a change of the post, and `find_gaps` finds what
-    people asked without an answer, for the digest.
+    the corrections after a change of the post, `find_gaps` finds what people asked without an
+    answer, for the digest, and `team_answers` takes what people answered into the knowledge.
     """
 
     def __init__(  # noqa: PLR0915 - it builds each part once
@@ -73,6 +76,7 @@ class Slack:
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
         recall: "RecallBatches | None" = None,
         find_gaps: FindGaps | None = None,
+        team_answers: "TeamAnswers | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.intervals = intervals or SlackIntervals()
@@ -90,6 +94,11 @@ class Slack:
             contacts=access.contacts, oncall=access.oncall,
         )  # fmt: skip
         self.recalls = RecallPosts(self.journal, recall, channel=access.channel) if recall else None
+        self.team_answers = (
+            TeamAnswerPosts(self.journal, team_answers, channel=access.channel)
+            if team_answers
+            else None
+        )
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,
@@ -103,7 +112,7 @@ class Slack:
                 alone=len(access.staff) < TWO_PEOPLE,
             ),
             enqueue_job=enqueue_job, undo_seconds=self.intervals.undo, wake=self.wake,
-            recalls=self.recalls,
+            recalls=self.recalls, team_answers=self.team_answers,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)
@@ -162,6 +171,8 @@ class Slack:
             steps["slack-socket"] = self._socket_step
         if self.recalls:
             steps["slack-recall"] = self._recall_step
+        if self.team_answers:
+            steps["slack-answers"] = self._answers_step
         if self.model_posts:
             steps["slack-suggest"] = self._suggest_step
         for name, step in steps.items():
@@ -302,6 +313,14 @@ class Slack:
         assert self.recalls  # noqa: S101 - the thread runs for them alone
         if self._is_leader():
             self._safely("recall", self.recalls.work)
+            self._wake_events["post"].set()
+        self.stopping.wait(self.intervals.compare)
+
+    def _answers_step(self) -> None:
+        """Draw and try answers for the knowledge, in a thread of its own as trying takes long."""
+        assert self.team_answers  # noqa: S101 - the thread runs for them alone
+        if self._is_leader():
+            self._safely("answers", self.team_answers.work)
             self._wake_events["post"].set()
         self.stopping.wait(self.intervals.compare)
 

@@ -15,6 +15,7 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.channels.slack.recalls import RecallPosts
+from bot.channels.slack.team_answers import TeamAnswerPosts
 from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.modals import others_ask
@@ -60,6 +61,7 @@ class HandlerContext:
     undo_seconds: float
     wake: Callable[[], None]
     recalls: RecallPosts | None = None  # where corrections can be made
+    team_answers: TeamAnswerPosts | None = None  # where answers can be taken into the knowledge
 
     def objection(self, payload: Payload) -> str:
         """Return why the person behind an event may not do this; empty when they may.

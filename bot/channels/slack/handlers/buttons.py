@@ -20,8 +20,9 @@ from bot.channels.slack.handlers.case_lists import (
 )
 from bot.channels.slack.handlers.labels import LabelActs
 from bot.channels.slack.handlers.staff_acts import StaffActs
+from bot.channels.slack.handlers.team_answers import NOT_HERE, TeamAnswerActs
 from bot.channels.slack.rated_answers import record_right_answer
-from bot.channels.slack.views import case_reader, home, modals
+from bot.channels.slack.views import case_reader, home, modals, team_answer_views
 from bot.channels.slack.views import recalls as views
 from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
@@ -56,9 +57,11 @@ class ButtonHandler:
         self.store = context.desk.journal.slack
         self.acts = StaffActs(context)
         self.labels = LabelActs(context.learning, context.cards.topics)
+        answers = context.team_answers
+        self.team_answers = TeamAnswerActs(answers.answers if answers else None)
         self.steps: dict[str, Callable[[Case, str, Payload], None]] = {
             "claim": self._claim, "approve": self._approve, "reopen": self._reopen,
-            "undo": self._undo, "opt_out": self._opt_out,
+            "undo": self._undo, "opt_out": self._opt_out, "take": self._take,
         }  # fmt: skip
         self.health = health
         self.mail_is_taken: Callable[[], bool] = lambda: True
@@ -185,11 +188,13 @@ class ButtonHandler:
         elif action == "share":
             self._share(payload, first)
         elif action == "labels":
-            self._open_labels(payload)
+            self._open_or_say(payload, self.labels.window(actor(payload)))
         elif action.startswith("list_"):
             self._choose_list(payload)
         elif action.startswith(views.PREFIXES):
             self._recall(action, payload)
+        elif action.startswith(team_answer_views.PREFIX):
+            self._decide_team_answer(action, payload)
         else:
             return False
         return True
@@ -277,15 +282,13 @@ class ButtonHandler:
         if not case.open or (action != "assign" and case.owner not in ("", me)):
             self._say_who_was_first(case.id, payload)
             return
-        window = self.acts.window(action, case, me)
-        if isinstance(window, str):
-            self.context.reply_privately(payload, window)
-            return
-        self._open_modal(payload, window)
+        self._open_or_say(payload, self.acts.window(action, case, me))
 
-    def _open_labels(self, payload: Payload) -> None:
-        """Open the list of what others answered, for the desk to learn from."""
-        window = self.labels.window(actor(payload))
+    def _take(self, case: Case, _version: str, payload: Payload) -> None:
+        self._open_or_say(payload, self.team_answers.window(case))
+
+    def _open_or_say(self, payload: Payload, window: modals.View | str) -> None:
+        """Open a window, or say privately why there is none."""
         if isinstance(window, str):
             self.context.reply_privately(payload, window)
             return
@@ -356,6 +359,16 @@ class ButtonHandler:
                 says = recalls.look_again()
             case _:
                 says = recalls.decide(action.removeprefix(views.CHANGE), value, actor=me)
+        if says:
+            self.context.reply_privately(payload, says)
+        self.context.wake()
+
+    def _decide_team_answer(self, action: str, payload: Payload) -> None:
+        """Do what a click on an answer for the knowledge asks for."""
+        posts = self.context.team_answers
+        says = posts.act(action, payload["value"], actor=actor(payload)) if posts else NOT_HERE
+        if action == team_answer_views.WITHDRAW and self.context.recalls:
+            self.context.recalls.look_again()  # whoever was told it is on the list now
         if says:
             self.context.reply_privately(payload, says)
         self.context.wake()

@@ -13,11 +13,13 @@ from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
 from bot.channels.slack.handlers.labels import LabelActs
 from bot.channels.slack.handlers.staff_acts import StaffActs
+from bot.channels.slack.handlers.team_answers import TeamAnswerActs
 from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
 from bot.channels.slack.views import case_reader, modals, recalls
 from bot.channels.slack.views.answers import refusal_text
 from bot.channels.slack.views.blocks import markdown
 from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.team_answer_views import WINDOW
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseChange, Stage
 from bot.journal.clock import stamp
@@ -48,6 +50,9 @@ class ModalHandler:
             "page": self._page,
             "recall_page": self._recall_page,
             "labels": LabelActs(context.learning, context.cards.topics).submit,
+            WINDOW: TeamAnswerActs(
+                context.team_answers.answers if context.team_answers else None
+            ).submit,
             **StaffActs(context).submissions,
         }
 

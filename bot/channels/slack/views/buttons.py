@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.journal import Case, OutboxState, Stage
+from bot.journal import Case, CaseAction, OutboxState, Stage
 
 # What the menu at the end of the row offers, by the name of the act.
 MORE = (
@@ -38,7 +38,9 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
 def closed_case_buttons(case: Case) -> Iterator[Block]:
     """Yield the buttons of a decided case."""
     value = f"{case.id}:{case.version}"
-    yield b.button_row("decide", [b.button("Show all", "show", value)])
+    own_words = case.decision is not None and case.decision.action is CaseAction.EDITED
+    take = [b.button("Take into knowledge", "take", value)] if own_words else []
+    yield b.button_row("decide", [b.button("Show all", "show", value), *take])
     if not case.joined:
         yield b.button_row("handle", [*_undo(case, value), _reopen(value)])
 

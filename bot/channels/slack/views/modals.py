@@ -1,7 +1,7 @@
 """Draws the modals in which staff write or choose, and reads what they entered."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.channels.case_actions import ReplyKind, digest_remarks
@@ -170,6 +170,12 @@ def read_text(view: dict[str, Any]) -> str:
     ends = zip(typed, [*gaps, ""], strict=True)
     kept = [part.rstrip() + gap if gap else part for part, gap in ends if part]
     return "".join(kept).strip("\n")
+
+
+def read_field(view: Mapping[str, Any], block_id: str) -> str:
+    """Return what was typed into one text field; empty for nothing."""
+    block = view["state"]["values"].get(block_id) or {}
+    return str(block.get("text", {}).get("value") or "").strip()
 
 
 def read_choice(view: dict[str, Any], block_id: str) -> str:

@@ -1,0 +1,59 @@
+"""Handles the window that proposes a person's answer for the knowledge."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.channels.slack.team_answers import NOT_WRITTEN
+from bot.channels.slack.views import modals
+from bot.channels.slack.views.team_answer_views import propose_answer
+from bot.errors import InputError
+from bot.journal import Case
+from bot.team_answers import TeamAnswers
+
+Ack = dict[str, Any]
+PROPOSED = (
+    "✅ *It waits for a second person.* The card in the channel shows what came of trying it."
+)
+NOT_HERE = (
+    "Answers cannot be taken into the knowledge here: `incident-desk knowledge answers` does."
+)
+
+
+class TeamAnswerActs:
+    """Opens the window on a decided case, and stores what a person proposes.
+
+    `answers` is None where the desk cannot take answers in.
+    """
+
+    def __init__(self, answers: TeamAnswers | None) -> None:
+        self.answers = answers
+
+    def window(self, case: Case) -> modals.View | str:
+        """Return the window for a case, or why its answer cannot be taken."""
+        if self.answers is None:
+            return NOT_HERE
+        try:
+            return propose_answer(self.answers.suggest(case.id))
+        except InputError as error:
+            return f"This cannot be taken: {error}."
+
+    def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
+        """Store the proposal, or say what speaks against it in the window."""
+        case = remembered.get("case")
+        if self.answers is None or not isinstance(case, int):
+            return _show(modals.show_message(0, NOT_HERE))
+        question, answer = (modals.read_field(view, name) for name in ("text_0", "text_1"))
+        try:
+            self.answers.propose(case, actor=me, question=question, answer=answer)
+        except InputError as error:
+            if known := self.answers.read(case):
+                says = PROPOSED if known.proposed_by == me else f"Nothing was changed: {error}."
+                return _show(modals.show_message(case, says))
+            return {"response_action": "errors", "errors": {"text_1": f"{error}."}}
+        except OSError:
+            return _show(modals.show_message(case, NOT_WRITTEN))
+        return _show(modals.show_message(case, PROPOSED))
+
+
+def _show(view: modals.View) -> Ack:
+    return {"response_action": "update", "view": view}

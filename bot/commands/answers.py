@@ -1,0 +1,123 @@
+"""Implements `knowledge answers`: what the support team answered, and whether others get it too."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, path_of
+from bot.errors import InputError
+from bot.team_answers import TeamAnswers
+from bot.text.printable import printable_line, quote_lines
+
+NONE = "no answer of the support team is in the knowledge; take one in: answers propose CASE"
+LOOK = "propose CASE | try CASE | approve CASE | reject CASE | withdraw CASE"
+NEXT = (
+    "commit the file. It is quoted from the next `incident-desk index` on, when `incident-desk "
+    "serve` is started again"
+)
+NEXT_WITHDRAWN = (
+    "it is not quoted any more. `incident-desk knowledge recall` lists who was told it. Commit the "
+    "file and run `incident-desk index`"
+)
+WHICH = "say of which case, such as: incident-desk knowledge answers {verb} 12"
+Confirm = Callable[[str], bool]
+"""Shows a text and returns whether the person agrees."""
+
+
+class Verb(StrEnum):
+    """What can be done with the answer of a case."""
+
+    PROPOSE = "propose"
+    TRY = "try"
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One act of a person at the terminal on the answer of a case."""
+
+    store: TeamAnswers
+    case: int
+    actor: str
+    confirm: Confirm
+    question: str = ""
+    text: str = ""
+
+    def do(self, verb: Verb) -> Iterator[str]:
+        """Do it and yield what came of it; InputError says why it cannot be done."""
+        if self.case <= 0:
+            raise InputError(WHICH.format(verb=verb))
+        match verb:
+            case Verb.PROPOSE:
+                made = self.store.propose(
+                    self.case, actor=self.actor, question=self.question, answer=self.text
+                )
+                yield f"{self.store.folder / path_of(self.case)} waits for a second person"
+                yield from _text_lines(made)
+                yield f"look at it, then: incident-desk knowledge answers approve {self.case}"
+            case Verb.TRY:
+                yield from _lines(self.store.try_out(self.case))
+            case Verb.APPROVE:
+                yield from self._approve()
+            case Verb.REJECT:
+                self.store.reject(self.case, actor=self.actor)
+                yield f"the answer of case {self.case} is deleted"
+            case Verb.WITHDRAW:
+                self.store.withdraw(self.case, actor=self.actor)
+                yield NEXT_WITHDRAWN
+            case _:
+                assert_never(verb)
+
+    def _approve(self) -> Iterator[str]:
+        """Try the answer where that was not done, show all of it, and put it into use."""
+        known = self.store.read(self.case)
+        waits = known is not None and known.state is TeamAnswerState.PENDING
+        if known is None or (waits and known.tried is None):
+            known = self.store.try_out(self.case)
+        if waits and not self.confirm("\n".join(_lines(known))):
+            yield "nothing was changed"
+            return
+        self.store.approve(self.case, actor=self.actor, digest=known.digest)
+        yield f"case {self.case}: approved"
+        yield NEXT
+
+
+def answer_lines(answers: Sequence[TeamAnswer]) -> Iterator[str]:
+    """Yield every answer: its case, its state, what it says and what came of trying it."""
+    if not answers:
+        yield NONE
+        return
+    for each in answers:
+        yield from _lines(each)
+    yield LOOK
+
+
+def _lines(answer: TeamAnswer) -> Iterator[str]:
+    by = {
+        TeamAnswerState.PENDING: f"proposed by {answer.proposed_by}, {answer.proposed_at[:16]}",
+        TeamAnswerState.APPROVED: f"by {answer.approved_by}, {answer.approved_at[:16]}",
+        TeamAnswerState.WITHDRAWN: f"by {answer.withdrawn_by}, {answer.withdrawn_at[:16]}",
+    }
+    yield printable_line(f"case {answer.case}: {answer.state}, {by[answer.state]}")
+    yield from _text_lines(answer)
+    yield from trial_lines(answer)
+
+
+def _text_lines(answer: TeamAnswer) -> Iterator[str]:
+    yield printable_line(f"    question: {answer.question}")
+    yield f"    answer of {printable_line(answer.answered_by)}, {answer.answered_at[:16]}:"
+    yield from (f"    {line}" for line in quote_lines(answer.answer).split("\n"))
+
+
+def trial_lines(answer: TeamAnswer) -> Iterator[str]:
+    """Yield what came of trying an answer as it stands."""
+    if answer.tried is None:
+        yield "    not tried yet on the labelled questions"
+        return
+    good = "it may not be used" if answer.tried.faults else "they keep their answers"
+    yield f"    tried beside {answer.tried.questions} labelled questions: {good}"
+    yield from (f"    FAULT: {printable_line(each)}" for each in answer.tried.faults)
+    yield from (f"    note: {printable_line(each)}" for each in answer.tried.remarks)

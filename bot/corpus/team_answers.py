@@ -1,0 +1,167 @@
+"""knowledge/approved/: answers of the support team to single people, which others may get too.
+
+Each answer is a file of its own, named after its case, so that a person can read and review it and
+a commit shows what was taken in. It is a passage with a source of its own once a second person has
+approved it, and for as long as nobody withdraws it. A file that cannot be read stops nothing.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.corpus.post import BULLET, sentences
+from bot.domain import Passage, PassageSource
+from bot.errors import KnowledgeError
+from bot.resources import parse_yaml, read_own_text
+
+FOLDER = "approved"  # in the knowledge folder
+NAME = "case-{case}.yaml"
+PREFIX = "team-"  # of the ids of such passages
+HEAD = """\
+# An answer of the support team to one person. `incident-desk knowledge answers` says what may be
+# done with it: it is used once it was tried, and approved by somebody else than who proposed it.
+"""
+UNREADABLE_ERRORS = (OSError, ValueError, yaml.YAMLError, KnowledgeError)
+UNREADABLE = "{path}: this answer is left out: {why}"
+
+
+class TeamAnswerState(StrEnum):
+    """How far an answer is."""
+
+    PENDING = "pending"  # a second person has to look at it
+    APPROVED = "approved"
+    WITHDRAWN = "withdrawn"  # it holds no longer: whoever was told it is to be corrected
+
+
+class Trial(BaseModel):
+    """What came of trying an answer: whether labelled questions keep their answers beside it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    of: str  # digest of the question and the answer that were tried
+    at: str
+    questions: int  # labelled ones that were asked without it and with it
+    answers_itself: bool  # would the desk answer its own question with it?
+    remarks: tuple[str, ...] = ()  # what the second person should look at
+    faults: tuple[str, ...] = ()  # why it may not be used; none: it may
+
+
+class TeamAnswer(BaseModel):
+    """A question as it was asked, with people and secrets masked, and the answer as it was sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    case: int = Field(gt=0)
+    question: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
+    language: str = Field(min_length=2)
+    answered_by: str
+    answered_at: str = Field(min_length=10)
+    proposed_by: str
+    proposed_at: str
+    state: TeamAnswerState = TeamAnswerState.PENDING
+    trial: Trial | None = None
+    approved_by: str = ""
+    approved_at: str = ""
+    withdrawn_by: str = ""
+    withdrawn_at: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A digest of what it says: what a trial and an approval are about."""
+        return hashlib.sha256(f"{self.question}\n{self.answer}".encode()).hexdigest()[:12]
+
+    @property
+    def tried(self) -> Trial | None:
+        """What came of trying this very text; None where it was not tried or edited since."""
+        return self.trial if self.trial and self.trial.of == self.digest else None
+
+    @property
+    def usable(self) -> bool:
+        """May it be quoted: was it approved, and tried without a fault as it stands?"""
+        approved = self.state is TeamAnswerState.APPROVED and bool(self.approved_by)
+        return approved and self.tried is not None and not self.tried.faults
+
+    @property
+    def passage(self) -> Passage:
+        """The passage that it is; its heading is the question, its day that of the answer."""
+        text = _as_passage(self.answer)
+        return Passage(
+            id=f"{PREFIX}{self.case}", heading=self.question, text=text, sentences=sentences(text),
+            date=self.answered_at[:10], language=self.language, source=PassageSource.TEAM,
+            version=hashlib.sha256(f"{self.question}\n{text}".encode()).hexdigest()[:12],
+        )  # fmt: skip
+
+
+def read_team_answers(folder: Path) -> tuple[tuple[TeamAnswer, ...], tuple[str, ...]]:
+    """Return the answers in a knowledge folder by their cases, and what is wrong with others."""
+    found, wrong = list[TeamAnswer](), list[str]()
+    for path in sorted((folder / FOLDER).glob("*.yaml")):
+        try:
+            found.append(_read(path))
+        except UNREADABLE_ERRORS as error:
+            why = " ".join(str(error).split())[:200]
+            wrong.append(UNREADABLE.format(path=path, why=why))
+    return tuple(sorted(found, key=lambda each: each.case)), tuple(wrong)
+
+
+def read_team_answer(folder: Path, case: int) -> TeamAnswer | None:
+    """Return the answer of a case; None where there is none that can be read."""
+    try:
+        return _read(folder / path_of(case))
+    except UNREADABLE_ERRORS:
+        return None
+
+
+def still_stands(folder: Path, passage: Passage) -> bool:
+    """Return whether a passage of the team may be quoted, by what its file says now."""
+    answer = read_team_answer(folder, int(passage.id.removeprefix(PREFIX)))
+    return answer is not None and answer.usable and answer.passage.version == passage.version
+
+
+def write_team_answer(folder: Path, answer: TeamAnswer) -> None:
+    """Write an answer, whole or not at all; OSError when the folder cannot be written."""
+    path = folder / path_of(answer.case)
+    path.parent.mkdir(exist_ok=True)
+    rows = answer.model_dump(mode="json", exclude_defaults=True) | {"state": answer.state.value}
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(HEAD + yaml.safe_dump(rows, allow_unicode=True, sort_keys=False, width=100))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def remove_team_answers(folder: Path, cases: Iterable[int]) -> int:
+    """Delete the answers of these cases and return how many there were."""
+    paths = [path for path in (folder / path_of(case) for case in cases) if path.exists()]
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
+def path_of(case: int) -> Path:
+    """Return where the answer of a case stands in the knowledge folder."""
+    return Path(FOLDER) / NAME.format(case=case)
+
+
+def _read(path: Path) -> TeamAnswer:
+    answer = TeamAnswer.model_validate(parse_yaml(read_own_text(path)))
+    if path.name != NAME.format(case=answer.case):
+        raise ValueError(
+            f"the file of case {answer.case} is called {NAME.format(case=answer.case)}"
+        )
+    return answer
+
+
+def _as_passage(text: str) -> str:
+    """The text as passages have it: one line, and below it the items of a list at its end."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = next((place for place, line in enumerate(lines) if BULLET.match(line)), len(lines))
+    items = lines[first:]
+    if not first or not all(map(BULLET.match, items)):
+        return " ".join(" ".join(lines).split())
+    return "\n".join([" ".join(lines[:first]), *(BULLET.sub("", item) for item in items)])
