@@ -32,6 +32,7 @@ SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
 SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
 LOCAL = "local"
 NO_RECEIVER = "none"  # of DESK_AUTHSERV_ID
+NOT_IN_NAME = re.compile(r"[\s;,:=\"'#@]")  # of a server
 PREFIX = "DESK_"
 USUAL_KNOWLEDGE = Path("knowledge")
 ENV_FILE = ".env"
@@ -154,6 +155,16 @@ class Settings(BaseSettings):
             return str(ip_address(host.strip("[]")))
         except ValueError:
             raise ValueError("write an IP address of this machine, such as 127.0.0.1") from None
+
+    @field_validator("authserv_id")
+    @classmethod
+    def _is_one_name(cls, name: str) -> str:
+        if NOT_IN_NAME.search(name.strip()):
+            raise ValueError(
+                "write the name alone, as it stands before the first semicolon of "
+                "Authentication-Results; with another one every mail would be held"
+            )
+        return name
 
     @field_validator("installation_key")
     @classmethod

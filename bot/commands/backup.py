@@ -153,7 +153,13 @@ def _unpacked(source: Path, work: Path) -> dict[str, Any]:
             archive.extractall(work, filter="data")
         told: dict[str, Any] = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
         wrong = [name for name, digest in told["files"].items() if _digest(work / name) != digest]
-    except (tarfile.TarError, EOFError, ValueError, KeyError, FileNotFoundError) as error:
+    except FileNotFoundError:
+        raise InputError(
+            f"{source} is damaged: a file in it is missing"
+            if source.exists()
+            else f"there is no file {source}"
+        ) from None
+    except (tarfile.TarError, EOFError, ValueError, KeyError) as error:
         raise InputError(
             f"{source} is no backup that can be read ({type(error).__name__})"
         ) from None

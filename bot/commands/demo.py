@@ -177,7 +177,8 @@ def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:
         ) from None
     except OSError:
         raise MissingError(
-            f"no desk takes mail on 127.0.0.1:{settings.smtp_port}; start one with `make run`"
+            f"no desk takes mail on 127.0.0.1:{settings.smtp_port}; "
+            "start one with `incident-desk serve`"
         ) from None
 
 

@@ -122,7 +122,8 @@ def _share(part: int, whole: int) -> str:
 
 
 def _period(activity: Activity) -> str:
-    return f"{activity.since[:16]} to {activity.until[:16]} UTC".replace("T", " ")
+    since, until = (each[:16].replace("T", " ") for each in (activity.since, activity.until))
+    return f"{since} to {until} UTC"
 
 
 def _markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

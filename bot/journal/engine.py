@@ -113,10 +113,15 @@ def _translating_outages() -> Iterator[None]:
 def _describe_outage(error: DatabaseError | InterfaceError) -> str:
     """Return what is wrong with the database in one line, and the remedy where one is known."""
     said = next(iter(str(error.orig).strip().splitlines()), "")
+    database = (
+        "the SQLite database of the desk (in DESK_HOME, or DESK_DATABASE_URL)"
+        if isinstance(error.orig, sqlite3.Error)
+        else "the database of DESK_DATABASE_URL"
+    )
     for words, remedy in REMEDIES.items():
         if words in said:
-            return f"the database of DESK_DATABASE_URL: {said}; {remedy}"
-    return f"the database of DESK_DATABASE_URL does not answer: {said}"
+            return f"{database}: {said}; {remedy}"
+    return f"{database} does not answer: {said}"
 
 
 def storable(text: str) -> str:

@@ -164,6 +164,8 @@ def test_a_restore_asks_before_it_replaces_and_refuses_what_is_damaged(
         again = desk(tmp_path / "home", "", responder, counts)
         with running(app), again as second, pytest.raises(DeskError, match="another desk"):
             list(restore(second, file, replace=True))
+        with pytest.raises(InputError, match="there is no file"):
+            list(restore(app, tmp_path / "none.tar.gz", replace=True))
         for name, damage in (("cut", _cut), ("changed", _changed), ("text", _text)):
             bad = damage(file, tmp_path / name)
             with pytest.raises(InputError, match=r"no backup|damaged"):

@@ -394,7 +394,7 @@ def test_a_database_that_answers(journal: Journal) -> None:
     [
         ("nonsense", SettingsError, "DESK_DATABASE_URL"),
         ("mysql+nothing://x/y", SettingsError, "DESK_DATABASE_URL"),
-        ("sqlite:////nowhere/at/all.sqlite3", MissingError, "DESK_DATABASE_URL"),
+        ("sqlite:////nowhere/at/all.sqlite3", MissingError, "the SQLite database of the desk"),
         ("postgresql+psycopg://desk@127.0.0.1:1/none", MissingError, "DESK_DATABASE_URL"),
     ],
 )

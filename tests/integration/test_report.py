@@ -191,6 +191,7 @@ def test_the_report_is_markdown_and_a_page_with_plots(app: App, journal: Journal
     )
     assert "<svg" not in report_html(app, nothing)
     assert "| mails that came | 0 |" in report_markdown(app, nothing)
+    assert report_markdown(app, nothing).splitlines()[0].endswith(" UTC")
 
 
 def test_plots_hold_long_periods_and_great_numbers() -> None:

@@ -19,7 +19,9 @@ CODE = re.compile(r"`([^`\n]+)`")
 ALERT = re.compile(r"(?:[A-Z][a-z]+){3,}")
 PAIR = re.compile(r'"(event|task)": "([^"]+)"')
 LINE = re.compile(r"(?:ok  |FAIL)  (.{12})(.*)")  # as `doctor` prints it
-OTHER_PROGRAMS = {"chmod", "cp", "curl", "du", "mkdir", "mv", "systemctl"}
+OTHER_PROGRAMS = {
+    "chmod", "cp", "createdb", "curl", "du", "journalctl", "mkdir", "mv", "systemctl",
+}  # fmt: skip
 SHELL = re.compile(r" [>|] .*")
 SHORTEST = 8  # characters of a quoted piece that say something
 

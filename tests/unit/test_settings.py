@@ -13,9 +13,10 @@ from tests.conftest import ROOT
 
 
 def example() -> list[tuple[str, str, str]]:
-    """Name, value and remark of each line of .env.example."""
+    """Name, value and remark of each setting of .env.example."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    return re.findall(r"^#([A-Z_]+)=(.*?)\s+# (\S.*)$", text, re.MULTILINE)
+    found = re.findall(r"^# (\S.*)\n#([A-Z_]+)=(.*)$", text, re.MULTILINE)
+    return [(name, value, remark) for remark, name, value in found]
 
 
 def test_the_example_lists_every_setting_once_with_a_line_and_no_other() -> None:
@@ -29,6 +30,23 @@ def test_the_values_of_the_example_are_the_defaults(monkeypatch: pytest.MonkeyPa
     found = read_settings()
     for field, info in Settings.model_fields.items():
         assert getattr(found, field) == info.get_default(call_default_factory=True), field
+
+
+def test_the_example_has_no_remark_behind_a_value() -> None:
+    """Systemd, whose service reads this file, takes all behind the sign for the value."""
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if re.match(r"#[A-Z_]+=.*\s", line)] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["mx.example.org; dmarc=pass", "mx.example.org   # ours", "mx.a.org,mx.b.org", '"mx"']
+)
+def test_a_receiver_that_is_more_than_a_name_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("DESK_AUTHSERV_ID", name)
+    with pytest.raises(SettingsError, match="DESK_AUTHSERV_ID: write the name alone"):
+        read_settings()
 
 
 @pytest.mark.parametrize(
