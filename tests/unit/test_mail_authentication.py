@@ -108,6 +108,41 @@ def test_alignment_knows_public_suffixes(domains: tuple[str, str], *, aligned: b
         assert (got is SenderProof.PROVEN) is aligned
 
 
+def test_a_dmarc_pass_counts_for_the_domain_that_the_desk_reads_in_from() -> None:
+    told = {
+        "dmarc=pass header.from=evil.example": SenderProof.UNPROVEN,
+        "dmarc=pass header.from=github.io": SenderProof.UNPROVEN,
+        f"dmarc=pass header.from=evil.example; {ALIGNED}": SenderProof.UNPROVEN,
+        "dmarc=pass": SenderProof.UNPROVEN,
+        f"dmarc=pass; {ALIGNED}": SenderProof.PROVEN,
+        f"dmarc=pass (policy=none) header.from=mail.{VICTIM}": SenderProof.PROVEN,
+        f"dmarc=pass action=none header.from={VICTIM.upper()}": SenderProof.PROVEN,
+    }
+    assert {each: proof(says(each), BORDER) for each in told} == told
+
+
+# What a server that ends lines at line feeds reads as the From of eve@evil.example.
+HIDDEN = {
+    "a return that ends a header": b"X-A: b\rFrom: ana@victim.github.io\r\nFrom: eve@evil.example",
+    "returns that end the headers": (
+        b"X-A: b\rFrom: ana@victim.github.io\r\rHi\r\nFrom: eve@evil.example"
+    ),
+    "returns within From": b"From: ana@victim.github.io\r\rHi <eve@evil.example>",
+    "a folded return": b"X-A: b\r\n c\rFrom: ana@victim.github.io\r\nFrom: eve@evil.example",
+    "more than is read": (
+        b"From: ana@victim.github.io (" + b"x" * 65_536 + b") <eve@evil.example>"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_no_address_is_read_that_the_server_did_not_judge(name: str) -> None:
+    head = "\r\n".join([says("dmarc=pass header.from=evil.example"), BORDER, FOREIGN]).encode()
+    mail = parse(head + b"\r\n" + HIDDEN[name] + b"\r\nTo: desk@desk.example\r\n\r\nKeys?\r\n")
+    assert mail.sender in ("", "eve@evil.example")
+    assert prove_sender(mail, US) is (SenderProof.PROVEN if mail.sender else SenderProof.UNPROVEN)
+
+
 def attacks() -> Iterator[tuple[str, ...]]:
     """Each mail as an attacker can make it: our results at their place, forged ones below."""
     for ours, forged, border in product(OURS, FORGED, (BORDER, *FAKED)):
