@@ -152,6 +152,26 @@ def test_a_held_mail_gets_no_automatic_reply(desk: Desk, out: ListOut) -> None:
     assert "OpenAI passwords" in case.draft
 
 
+IN_DANGER = "I am going to kill myself tonight."
+
+
+def test_people_are_called_for_a_danger_to_somebody_whoever_wrote(desk: Desk, out: ListOut) -> None:
+    """A takeover, which costs no life, waits until the sender is proven."""
+    told = {
+        IN_DANGER: ("danger", "page"),
+        f"Were API keys exposed? {IN_DANGER}": ("danger", "page"),
+        "Somebody is logged in to my account right now and changes my password.": (
+            "held", "normal",
+        ),
+    }  # fmt: skip
+    for place, text in enumerate(told):
+        handle(desk, received(text, f"k{place}", verdict="hold", sender=f"p{place}@example.org"))
+    cases = {case.message_id: case for case in desk.journal.cases.list_open()}
+    found = [(cases[each].reason, cases[each].priority) for each in sorted(cases)]
+    assert found == list(told.values())
+    assert out.sent == []
+
+
 def test_a_failed_delivery_is_tried_again(desk: Desk, out: ListOut, clock: Time) -> None:
     out.down = True
     handle(desk, received("Were OpenAI passwords, API keys, or payment information exposed?"))
