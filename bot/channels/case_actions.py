@@ -31,6 +31,7 @@ DETAILS = (
 OPTED_OUT = "opted out"  # in the audit of the message whose sender did
 TAKEN_BACK = "Its mail had not left and was taken back: nobody got it."  # of a reopened case
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
+TERMINAL_ACTOR = "terminal"  # how the name of whoever works at the terminal begins, before a colon
 
 
 class ReplyKind(StrEnum):
