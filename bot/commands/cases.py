@@ -171,7 +171,7 @@ def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
 
 def decide(
     app: App, case_id: int, *, text: str | None, approve: bool, confirm: Confirm,
-    actor: str, anyway: bool = False, seen: str = "", take: bool = False,
+    anyway: bool = False, actor: str = TERMINAL_ACTOR, seen: str = "", take: bool = False,
 ) -> str:  # fmt: skip
     """Store a person's decision, deliver its mail and return what happened.
 

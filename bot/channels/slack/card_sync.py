@@ -18,7 +18,7 @@ from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
 from bot.journal.clock import stamp
-from bot.journal.pages import HeldPages, wakes
+from bot.journal.on_call import HeldPages, wakes
 from bot.journal.slack_outbox import PAGE, REMINDER
 from bot.journal.slack_records import FollowUpMessage, SlackCard
 
