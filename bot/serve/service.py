@@ -285,7 +285,7 @@ class Service:
 
     def _read(self, mail: Mail) -> Read:
         self.on_checkpoint(Checkpoint.FETCHED)
-        return read(mail.raw, self.parser, self.policy)
+        return read(mail.raw, self.parser, self.policy, is_cut=mail.is_cut)
 
     def _store_mail(self, parsed: Read, mail: Mail) -> None:
         """Store a parsed mail together with its job, then move it out of the mailbox."""
