@@ -283,6 +283,7 @@ def decide(arguments: argparse.Namespace) -> int:
     text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
     done = cases.decide(
         _app(), arguments.id, text=text, approve=arguments.approve, anyway=arguments.anyway,
+        actor=cases.name_terminal_actor(), seen=arguments.seen, take=arguments.take,
         confirm=lambda shown: _agreed(shown, "send this?", unasked=arguments.yes),
     )  # fmt: skip
     _print(done)
@@ -632,6 +633,13 @@ def _parser() -> argparse.ArgumentParser:
         "--anyway", action="store_true", help="send your own text in spite of remarks"
     )
     deciding.add_argument("--yes", action="store_true", help="send the draft without asking")
+    deciding.add_argument(
+        "--seen",
+        default="",
+        metavar="VERSION",
+        help="as `incident-desk case` shows it, where they wrote again",
+    )
+    deciding.add_argument("--take", action="store_true", help="take a case that somebody else has")
     reporting = add("report", report, "incident-desk report --since 7d --html report.html")
     reporting.add_argument("--since", default="7d", help="a day such as 2026-11-24, or 7d, or 12h")
     reporting.add_argument("--html", default="", metavar="FILE", help="write a page with plots")

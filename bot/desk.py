@@ -588,7 +588,10 @@ def _without_announced(response: Response, announced: Priority | None) -> Respon
 def _all_held(
     response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
 ) -> Response:
-    """Return the response with every outcome held for a person, at one priority."""
+    """Return the response with every outcome held for a person, at one priority.
+
+    A danger to somebody stays as it is: people are called for it whoever wrote.
+    """
     outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
     return replace(response, outcomes=outcomes)
 
@@ -604,6 +607,8 @@ def _for_its_owner(response: Response) -> Response:
 def _held(
     outcome: Outcome, priority: Priority, reason: EscalationReason = EscalationReason.HELD
 ) -> Escalation:
+    if isinstance(outcome, Escalation) and outcome.reason is EscalationReason.DANGER:
+        return outcome
     return Escalation(
         question=outcome.question,
         reason=reason,

@@ -88,6 +88,7 @@ class FloodLimits:
     pages_in_all: Positive
     page_seconds: Positive
     summary_seconds: Positive
+    summary_again_seconds: Positive = 300
     surge_after: Positive = 12
 
 

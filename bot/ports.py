@@ -98,10 +98,14 @@ class MailFolder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A raw mail that waits, and where it lies: what the journal keeps as `raw_ref`."""
+    """A raw mail that waits, and where it lies: what the journal keeps as `raw_ref`.
+
+    `is_cut` says that it is too large to be read whole: `raw` is its beginning alone.
+    """
 
     ref: str
     raw: bytes
+    is_cut: bool = False
 
 
 class Mailbox(Protocol):

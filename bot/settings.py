@@ -182,18 +182,22 @@ class Settings(BaseSettings):
         return "127.0.0.1" if address.version == 4 else "::1"
 
     @property
+    def is_http_local(self) -> bool:
+        """Return whether this machine alone reaches the HTTP port."""
+        return ip_address(self.http_host).is_loopback
+
+    @property
     def web_wanted(self) -> bool:
         """Return whether the desk is offered in a browser; SettingsError off this machine.
 
         It is for one person on this machine, so it never opens to a network.
         """
-        local = ip_address(self.http_host).is_loopback
-        if self.web and not local:
+        if self.web and not self.is_http_local:
             raise SettingsError(
                 "DESK_WEB=true needs a DESK_HTTP_HOST of this machine alone, such as 127.0.0.1: "
                 "the desk in a browser is not offered to a network"
             )
-        return local and (not self.slack if self.web is None else self.web)
+        return self.is_http_local and (not self.slack if self.web is None else self.web)
 
     @property
     def own_addresses(self) -> frozenset[str]:

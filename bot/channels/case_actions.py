@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bot.desk import Desk
 from bot.domain import NEAR, EscalationReason
-from bot.journal import Case, CaseAction, CaseChange, Stage
+from bot.journal import Case, CaseAction, CaseChange, Reopened, Stage
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
@@ -29,7 +29,9 @@ DETAILS = (
     "or keys; we never ask for them.\n"
 )
 OPTED_OUT = "opted out"  # in the audit of the message whose sender did
+TAKEN_BACK = "Its mail had not left and was taken back: nobody got it."  # of a reopened case
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
+TERMINAL_ACTOR = "terminal"  # how the name of whoever works at the terminal begins, before a colon
 
 
 class ReplyKind(StrEnum):
@@ -108,8 +110,8 @@ class CaseActions:
         journal.slack.append_audit(actor, OPTED_OUT, case.message_id)
         return True
 
-    def reopen(self, case: Case, *, actor: str, version: str) -> bool:
-        """Open a decided case again, for this person."""
+    def reopen(self, case: Case, *, actor: str, version: str) -> Reopened | None:
+        """Open a decided case again, for this person; a mail that has not left is taken back."""
         return self.desk.journal.cases.reopen(case.id, actor=actor, version=version)
 
 

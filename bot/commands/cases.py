@@ -1,10 +1,19 @@
 """Implements `queue`, `case` and `decide`: lists what waits, shows a case, stores a decision."""
 
+import getpass
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bot.app import App
+from bot.channels.case_actions import (
+    TERMINAL_ACTOR,
+    CaseActions,
+    ReplyKind,
+    may_act,
+    object_to_text,
+)
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views.people_to_call import call_in_words, whom_to_call
 from bot.channels.slack.views.rows import (
@@ -19,7 +28,7 @@ from bot.channels.staff_texts import StaffTexts, read_staff_texts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
-from bot.journal import Case, CaseAction, Journal, OutboxState, OutgoingMail
+from bot.journal import Case, CaseAction, CaseChange, Journal, OutboxState, OutgoingMail, Stage
 from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
@@ -31,6 +40,8 @@ CASES_PER_PAGE = 50  # in the list
 EVERY_OPEN_CASE = CaseFilter()
 MAX_CANDIDATES = 3  # passages that are shown for each question
 BOUNCED = "a bounce came"
+EMPTY = "the text is empty; --dismiss closes a case without a mail"
+LOOK = "nothing was sent; look with `incident-desk case {case}`"
 Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
@@ -138,7 +149,8 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
     if case.open:
         ways = "--text T | --file F | --dismiss"
         approve = "--approve | " * case.can_approve
-        yield f"\ndecide with: incident-desk decide {case.id} {approve}{ways}"
+        seen = f" --seen {case.version}" * bool(case.later)
+        yield f"\ndecide with: incident-desk decide {case.id}{seen} {approve}{ways}"
 
 
 def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
@@ -159,28 +171,71 @@ def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
 
 def decide(
     app: App, case_id: int, *, text: str | None, approve: bool, confirm: Confirm,
-    anyway: bool = False,
+    anyway: bool = False, actor: str = TERMINAL_ACTOR, seen: str = "", take: bool = False,
 ) -> str:  # fmt: skip
     """Store a person's decision, deliver its mail and return what happened.
 
     With `approve` the draft is sent if `confirm` agrees, and DeskError is raised if not. A `text`
     is sent instead; without either the case closes without a mail. InputError names what cannot be
-    decided so, and remarks on a person's own text unless `anyway`.
+    decided so, and remarks on a person's own text unless `anyway`. `seen` is the version of the
+    case that the person has read; they need it where the asker wrote again. A case that somebody
+    else has must be taken first, which `take` does.
     """
-    case = _case(app, case_id)
-    if not case.open:
-        raise InputError(f"{case_id} is no open case; `incident-desk queue` lists them")
+    case = _taken(app, _case(app, case_id), actor=actor, seen=seen, take=take)
     if approve:
         _approve(app, case, confirm)
     else:
         _check(app, text, anyway=anyway)
-    action = CaseAction.EDITED if text else CaseAction.DISMISSED
-    action = CaseAction.APPROVED if approve else action
-    reply = case.draft if approve else text or ""
-    if not app.desk.resolve(case_id, actor="terminal", action=action, text=reply):
-        raise InputError(f"somebody else decided case {case_id} first")
-    sent = app.desk.deliver() if reply else 0
+    actions = CaseActions(desk=app.desk, enqueue_job=None)
+    if approve or text:
+        kind = ReplyKind.APPROVE if approve else ReplyKind.EDIT
+        action = CaseAction.APPROVED if approve else CaseAction.EDITED
+        done = actions.send(
+            case, kind, actor=actor, text=case.draft if approve else text or "",
+            version=case.version,
+        )  # fmt: skip
+    else:
+        action = CaseAction.DISMISSED
+        done = actions.decide(case, action, actor=actor, version=case.version)
+    if not done:
+        what = "has changed meanwhile" if _case(app, case_id).open else "was decided meanwhile"
+        raise InputError(f"case {case_id} {what}: {LOOK.format(case=case_id)}")
+    sent = app.desk.deliver() if action.sends else 0
     return f"case {case_id} {action}" + (f", {sent} mail sent" if sent else "")
+
+
+def name_terminal_actor() -> str:
+    """Return the name in the journal of whoever works at the terminal."""
+    try:
+        return f"{TERMINAL_ACTOR}:{getpass.getuser()}"
+    except (ImportError, KeyError, OSError):  # a user without a name, as in some containers
+        return f"{TERMINAL_ACTOR}:{os.getuid()}"
+
+
+def _taken(app: App, case: Case, *, actor: str, seen: str, take: bool) -> Case:
+    """Return the case as the person has read it, and theirs to decide; InputError says why not."""
+    if not case.open:
+        raise InputError(f"{case.id} is no open case; `incident-desk queue` lists them")
+    if seen and case.version != seen:
+        raise InputError(f"case {case.id} has changed since: {LOOK.format(case=case.id)}")
+    if case.later and not seen:
+        raise InputError(
+            f"they wrote again in case {case.id}: {LOOK.format(case=case.id)}, and decide with the "
+            "--seen that stands below it"
+        )
+    if may_act(case, actor):
+        return case
+    if not take:
+        raise InputError(
+            f"{case.owner} has case {case.id}; nothing was sent. --take makes it yours, and they "
+            "read that in Slack"
+        )
+    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=actor)
+    if not app.journal.cases.change(
+        case.id, actor=actor, change=change, owner=case.owner, version=case.version
+    ):
+        raise InputError(f"case {case.id} has changed meanwhile: {LOOK.format(case=case.id)}")
+    return _case(app, case.id)
 
 
 def _call(app: App, case: Case) -> str:
@@ -220,17 +275,15 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
     proof = f" ({case.proof.words})" if case.proof.words else ""
     if not confirm(f"to: {case.sender}{proof}\n\n{case.draft.rstrip()}\n"):
         raise DeskError(f"case {case.id} stays open: nothing was sent")
-    if _case(app, case.id).version != case.version:
-        raise InputError(
-            f"case {case.id} has changed meanwhile: look at it again; nothing was sent"
-        )
 
 
 def _check(app: App, text: str | None, *, anyway: bool) -> None:
-    """Raise InputError for an empty text, and for remarks on it unless `anyway`."""
-    if text is not None and not text.strip():
-        raise InputError("the text is empty; --dismiss closes a case without a mail")
-    if text and not anyway and (remarks := warnings(text, app.knowledge)):
+    """Raise InputError for a text that cannot go out, and for remarks on it unless `anyway`."""
+    if text is None:
+        return
+    if wrong := object_to_text(text, empty=EMPTY):
+        raise InputError(wrong)
+    if not anyway and (remarks := warnings(text, app.knowledge)):
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 

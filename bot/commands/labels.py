@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from bot.answers_to_learn import Learning, ProposedLabel
+from bot.commands.cases import name_terminal_actor
 from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
 from bot.text.printable import shorten_line
 
-ACTOR = "terminal"  # the name in the journal of whoever works at the terminal
 SHOWN = 100  # characters of a question in the list
 ALL = "all"
 OWN_WORDS = "answered in a person's own words: such questions go on to people"
@@ -56,9 +56,9 @@ def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[s
     if both := sorted({*accepted} & {*rejected}):
         raise InputError(f"label {both[0]} cannot be both accepted and rejected")
     if rejected:
-        yield f"{learning.reject(rejected, actor=ACTOR)} labels are rejected"
+        yield f"{learning.reject(rejected, actor=name_terminal_actor())} labels are rejected"
     if accepted:
-        added = learning.accept(accepted, actor=ACTOR)
+        added = learning.accept(accepted, actor=name_terminal_actor())
         yield f"{added} labels are in {learning.knowledge.folder / LEARNED}"
         yield NEXT
     if not (accepted or rejected):

@@ -10,8 +10,9 @@ def append_audit(
 ) -> None:
     """Append one line to the audit in the transaction of the caller.
 
-    `at` is a time as `clock.stamp` writes it, `actor` is `desk`, `terminal` or `slack:USER`, and
-    `event` is a short text that may be counted; `message_id` is None where no message is concerned.
+    `at` is a time as `clock.stamp` writes it, `actor` is `desk`, `terminal:USER` or `slack:USER`,
+    and `event` is a short text that may be counted; `message_id` is None where no message is
+    concerned.
     """
     row = {"at": at, "actor": actor, "event": event, "message_id": message_id}
     db.execute(audit.insert().values(row))

@@ -43,6 +43,7 @@ from bot.journal.records import (
     CaseChange,
     OutboxState,
     QueuedCase,
+    Reopened,
     Reply,
     SharedAnswer,
     Stage,
@@ -291,24 +292,28 @@ class Cases:
             return False
         return True
 
-    def reopen(self, case_id: int, *, actor: str, version: str = "") -> bool:
-        """Reopen a decided case for `actor`; return False when it is open, erased or has changed.
+    def reopen(self, case_id: int, *, actor: str, version: str = "") -> Reopened | None:
+        """Reopen a decided case for `actor`; return None when it is open, erased or has changed.
 
-        The earlier decision remains in the audit. With a `version` the case must still have it.
+        A mail that has not left yet is taken back, so that not two answers go. The earlier decision
+        remains in the audit. With a `version` the case must still have it.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
             if row is None or row.state in ("open", JOINED) or row.erased_at:
-                return False
+                return None
             if version and version_of(row) != version:
-                return False
+                return None
+            took_back = _take_back(db, mail_key(case_id, row.round))
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
             withdraw_shared_answer(db, case_id)
             due = self._opener.due_at(Priority(row.priority))
             values = {"state": "open", "stage": Stage.CLAIMED, "owner": actor, "due_at": due}
             self._update(db, row, round=row.round + 1, reminders=0, **values)
             append_audit(db, self._now(), actor, "reopened", row.message_id)
-        return True
+            if took_back:
+                append_audit(db, self._now(), actor, "took its mail back", row.message_id)
+        return Reopened.WITHOUT_ITS_MAIL if took_back else Reopened.AS_IT_IS
 
     def undo(self, case_id: int, *, actor: str, version: str) -> bool:
         """Take back the mail of `actor` that has not left; return False if it has.
@@ -324,9 +329,7 @@ class Cases:
             if actor != (row.owner if asks else row.actor):
                 return False
             key = details_key(case_id, row.version - 1) if asks else mail_key(case_id, row.round)
-            mail = outbox.c.dedupe_key == key
-            waits = sql.and_(mail, outbox.c.state == OutboxState.READY)
-            if not db.execute(outbox.delete().where(waits)).rowcount:
+            if not _take_back(db, key):
                 return False
             db.execute(decision.delete().where(decision.c.escalation_id == case_id))
             withdraw_shared_answer(db, case_id)
@@ -455,6 +458,12 @@ class Cases:
 
     def _now(self) -> str:
         return stamp(self._clock())
+
+
+def _take_back(db: sql.Connection, key: str) -> bool:
+    """Delete the mail of this key that has not left; return False where there is none."""
+    waits = sql.and_(outbox.c.dedupe_key == key, outbox.c.state == OutboxState.READY)
+    return bool(db.execute(outbox.delete().where(waits)).rowcount)
 
 
 def _may_merge(this: Any, other: Any, actor: str, version: str) -> bool:

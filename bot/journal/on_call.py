@@ -1,17 +1,48 @@
 """Decides which urgent cases page people and which are only counted in a summary.
 
 Pages are capped by sender, by domain and in all, so that whoever writes many mails that sound
-urgent wakes people a few times and not for each.
+urgent wakes people a few times and not for each. Mails of unproven senders, which anybody can write
+under any name, have caps of their own: they use up nothing of what the others have.
 """
+
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
-from bot.domain import Priority
+from bot.domain import EscalationReason, Priority, SenderProof
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.tables import escalation, message
 from bot.limits import FloodLimits
+from bot.text.domains import fold_address, registrable_domain
+
+# By how much the cap in all is raised for a danger to somebody, of a domain without a page so far.
+RESERVE_FACTOR = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPages:
+    """Open cases whose pages were held for the summary.
+
+    `since` counts those held since a moment, `lately` those held since a later one, and `dangers`
+    those of `since` in which somebody may be in danger. `wakes` says that one of `lately` is heard
+    in quiet hours too.
+    """
+
+    since: int = 0
+    lately: int = 0
+    dangers: int = 0
+    wakes: bool = False
+
+
+def wakes(proof: SenderProof, reason: str) -> bool:
+    """Return whether an urgent case is heard in quiet hours.
+
+    That is one of a proven sender, and one in which somebody may be in danger, whoever wrote.
+    """
+    return proof.believed or reason == EscalationReason.DANGER
 
 
 class Pages:
@@ -24,13 +55,16 @@ class Pages:
 
     def may_page(self, case_id: int) -> bool | None:
         """Return whether a case pages people now; None when that was decided before."""
-        this = sql.select(escalation.c.paged_at, escalation.c.page_held_at, message.c.sender)
+        this = sql.select(
+            escalation.c.paged_at, escalation.c.page_held_at, escalation.c.reason,
+            message.c.sender, message.c.proof,
+        )  # fmt: skip
         query = this.join(message, message.c.id == escalation.c.message_id)
         with reading(self._engine) as db:
             row = db.execute(query.where(escalation.c.id == case_id)).one()
             if row.paged_at or row.page_held_at:
                 return None
-            return self.limits is None or self._is_within(db, row.sender.lower(), self.limits)
+            return self.limits is None or self._is_within(db, row, self.limits)
 
     def record(self, case_id: int, *, paged: bool) -> None:
         """Record that a case has paged people, or that its page was held for the summary."""
@@ -53,24 +87,46 @@ class Pages:
             row = escalation.update().where(*undecided)
             db.execute(row.values(page_held_at=stamp(self._clock())))
 
-    def count_held(self, since: str) -> int:
-        """Return how many open cases were held for the summary after the stamp `since`."""
-        query = sql.select(sql.func.count()).where(
+    def count_held(self, since: str, lately: str) -> HeldPages:
+        """Return the open cases that were held for the summary after two stamps."""
+        query = sql.select(escalation.c.page_held_at, escalation.c.reason, message.c.proof)
+        query = query.join(message, message.c.id == escalation.c.message_id).where(
             escalation.c.page_held_at >= since, escalation.c.page_held_at != "",
             escalation.c.state == "open",
         )  # fmt: skip
         with reading(self._engine) as db:
-            return int(db.execute(query).scalar_one())
+            rows = db.execute(query).all()
+        new = [row for row in rows if row.page_held_at >= lately]
+        return HeldPages(
+            since=len(rows),
+            lately=len(new),
+            dangers=sum(row.reason == EscalationReason.DANGER for row in rows),
+            wakes=any(wakes(SenderProof(row.proof), row.reason) for row in new),
+        )
 
-    def _is_within(self, db: sql.Connection, sender: str, limits: FloodLimits) -> bool:
-        recent = sql.select(message.c.sender).select_from(escalation).join(
+    def _is_within(self, db: sql.Connection, case: Any, limits: FloodLimits) -> bool:
+        recent = sql.select(message.c.sender, message.c.proof).select_from(escalation).join(
             message, message.c.id == escalation.c.message_id
         ).where(escalation.c.paged_at > after(self._clock, -limits.page_seconds))  # fmt: skip
-        senders = [str(each).lower() for each in db.execute(recent).scalars()]
-        domain = sender.rpartition("@")[2]
-        of_domain = sum(each.rpartition("@")[2] == domain for each in senders)
+        believed = SenderProof(case.proof).believed
+        paged = [
+            str(row.sender)
+            for row in db.execute(recent)
+            if SenderProof(row.proof).believed is believed
+        ]
+        of_sender = sum(fold_address(each) == fold_address(case.sender) for each in paged)
+        of_domain = sum(_owner(each) == _owner(case.sender) for each in paged)
+        most = limits.pages_in_all
+        # Those who page all the time must not keep people from hearing of somebody else's danger.
+        if case.reason == EscalationReason.DANGER and not of_domain:
+            most *= RESERVE_FACTOR
         return (
-            senders.count(sender) < limits.pages_of_sender
+            of_sender < limits.pages_of_sender
             and of_domain < limits.pages_of_domain
-            and len(senders) < limits.pages_in_all
+            and len(paged) < most
         )
+
+
+def _owner(sender: str) -> str:
+    """Return the registrable domain of an address."""
+    return registrable_domain(sender.rpartition("@")[2])

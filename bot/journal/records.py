@@ -60,6 +60,13 @@ class CaseAction(StrEnum):
         return self in (CaseAction.APPROVED, CaseAction.EDITED, CaseAction.SHARED)
 
 
+class Reopened(StrEnum):
+    """What became of the mail of a case that was opened again."""
+
+    AS_IT_IS = "as it is"  # there is none, or it has left and stays sent
+    WITHOUT_ITS_MAIL = "without its mail"  # which had not left and was taken back
+
+
 class Stage(StrEnum):
     """How far a case is; a decision leads to one of the last two."""
 

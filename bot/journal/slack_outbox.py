@@ -65,11 +65,12 @@ class SlackOutbox:
             return False
         return True
 
-    def replace_waiting(self, key: str, payload: Mapping[str, Any]) -> None:
-        """Give the post under this key another payload, if it still waits."""
+    def replace_waiting(self, key: str, payload: Mapping[str, Any]) -> bool:
+        """Give the post under this key another payload; return False where none waits there."""
         with writing(self._engine) as db:
             this = (slack_outbox.c.dedupe_key == key, slack_outbox.c.state == SlackPostState.READY)
-            db.execute(slack_outbox.update().where(*this).values(payload=json.dumps(payload)))
+            row = slack_outbox.update().where(*this).values(payload=json.dumps(payload))
+            return bool(db.execute(row).rowcount)
 
     def redraw(self, key: str, *, channel: str, drawn: Mapping[str, Any]) -> bool:
         """Store the message under this key as it shall look from now on.

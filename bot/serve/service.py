@@ -87,6 +87,7 @@ class Service:
             app.settings.traces, version=metadata.version("incident-desk"),
             seed=app.knowledge.incident.key,
         )  # fmt: skip
+        self._untold: set[str] = set()  # what is wrong now, as far as the HTTP port names it alone
         self.http = HttpPort(app.settings.http_port, app.settings.http_host)
         self.maintenance = Maintenance(app, self.metrics)
         self.stopping = threading.Event()
@@ -284,7 +285,7 @@ class Service:
 
     def _read(self, mail: Mail) -> Read:
         self.on_checkpoint(Checkpoint.FETCHED)
-        return read(mail.raw, self.parser, self.policy)
+        return read(mail.raw, self.parser, self.policy, is_cut=mail.is_cut)
 
     def _store_mail(self, parsed: Read, mail: Mail) -> None:
         """Store a parsed mail together with its job, then move it out of the mailbox."""
@@ -466,7 +467,22 @@ class Service:
             faults.append("mailbox: it does not answer; the desk tries again and again")
         if self.stopping.is_set():
             faults.append("stopping")
-        return status_page(faults, [] if faults else self._list_remarks())
+        remarks = [] if faults else self._list_remarks()
+        if self.app.settings.is_http_local:
+            return status_page(faults, remarks)
+        self._log_untold({*faults, *remarks})
+        return status_page(_names(faults), _names(remarks))
+
+    def _log_untold(self, found: set[str]) -> None:
+        """Write to the log, once for each change, what the HTTP port tells the names of alone."""
+        for each in found - self._untold:
+            log.warning("what /readyz names is wrong", extra={"fault": each})
+        self._untold = found
+
+
+def _names(found: list[str]) -> list[str]:
+    """Return the names of what is wrong, for a network: errors name hosts, users and paths."""
+    return [each.partition(":")[0] for each in found]
 
 
 def _raise_outage(error: Exception) -> None:

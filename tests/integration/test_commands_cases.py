@@ -1,5 +1,6 @@
 """The terminal: what waits, all of a case, and what a person decides there."""
 
+import getpass
 import io
 import json
 import unicodedata
@@ -16,8 +17,9 @@ from bot.app import App
 from bot.cli import main
 from bot.commands.demo import _show
 from bot.domain import EscalationReason
-from bot.journal import ReceivedMessage
+from bot.journal import CaseChange, ReceivedMessage, Stage
 from bot.journal.engine import storable, writing
+from bot.journal.transcript import read_audit
 from bot.serve.service import HandledMail
 from bot.settings import Settings, read_settings
 from bot.text.unicode import INVISIBLE
@@ -163,7 +165,7 @@ def test_a_case_shows_what_we_wrote_and_who_decided(desk: App, run: Run) -> None
     _, out, _ = run("case", str(number))
     assert "--- we wrote" in out
     assert "We name no law firm." in out
-    assert "edited by terminal" in out
+    assert f"edited by terminal:{getpass.getuser()}" in out
     assert "decide with" not in out
 
 
@@ -228,6 +230,65 @@ def test_a_case_that_changed_while_somebody_was_asked_is_not_sent(
     assert code == 2
     assert "has changed meanwhile" in err
     assert len(desk.journal.cases.list_open()) == 1
+
+
+def writes_again(desk: App, text: str) -> None:
+    """The asker of the first case writes another mail."""
+    again = desk.desk.store_message(
+        ReceivedMessage(
+            channel="email", thread_key="t1", key=f"k{text}", raw_ref="r", verdict="hold",
+            rule="R18", sender="ana1@x.example", text=text,
+            headers={"message_id": f"<{len(text)}@x>", "references": ""},
+        )
+    )  # fmt: skip
+    assert again
+    desk.desk.decide_message(again)
+
+
+@pytest.mark.parametrize("how", [("--text", "We name no law firm."), ("--dismiss",), ("--approve", "--yes")])  # fmt: skip
+def test_who_wrote_again_is_read_before_they_are_answered(
+    desk: App, run: Run, how: tuple[str, ...]
+) -> None:
+    number = str(case(desk))
+    writes_again(desk, "It is settled, thank you. Do not write to me.")
+    code, _, err = run("decide", number, *how)
+    assert (code, "they wrote again" in err) == (2, True)
+    seen = run("case", number)[1].partition("--seen ")[2].split()[0]
+    writes_again(desk, "Or do write.")
+    code, _, err = run("decide", number, "--seen", seen, *how)
+    assert (code, "has changed since" in err) == (2, True)
+    seen = run("case", number)[1].partition("--seen ")[2].split()[0]
+    assert run("decide", number, "--seen", seen, *how)[0] == 0
+    assert desk.journal.cases.list_open() == []
+
+
+def test_a_case_that_a_colleague_has_is_taken_before_it_is_decided(desk: App, run: Run) -> None:
+    number = case(desk)
+    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="slack:UEVE")
+    assert desk.journal.cases.change(number, actor="slack:UEVE", change=change, owner="")
+    code, _, err = run("decide", str(number), "--text", "We name no law firm.")
+    assert code == 2
+    assert "slack:UEVE has case" in err
+    assert desk.journal.cases.list_open()
+    assert run("decide", str(number), "--take", "--text", "We name no law firm.")[0] == 0
+    events = [
+        (entry.actor.partition(":")[0], entry.event)
+        for entry in read_audit(desk.journal.engine, number)
+    ]
+    assert [event for event in events if event[0] == "terminal"] == [
+        ("terminal", "claimed"), ("terminal", "edited"),
+    ]  # fmt: skip
+
+
+def test_a_secret_is_neither_stored_nor_sent_anyway(desk: App, run: Run) -> None:
+    number = case(desk)
+    key = "sk-" + "proj-" + "".join(chr(97 + (7 * i) % 26) + str(i % 10) for i in range(24))
+    for text, says in ((f"Use {key}, please.", "real api key"), ("x" * 10_001, "may have 10000")):
+        code, _, err = run("decide", str(number), "--text", text, "--anyway")
+        assert code == 2
+        assert says in err
+    assert len(desk.journal.cases.list_open()) == 1
+    assert desk.journal.count_rows()["outbox"] == 0
 
 
 def test_the_text_may_come_from_a_file(desk: App, run: Run, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bot.domain import (
     Response,
 )
 from bot.errors import BlockedError, InputError
-from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage
+from bot.journal import CaseAction, Journal, OutboxState, ReceivedMessage, Reopened
 from bot.journal.tables import outbox
 from bot.outbound import CheckResult, Outbound, text_of
 from bot.redact import redact
@@ -90,6 +90,34 @@ def test_a_case_is_approved_as_drafted(desk: Desk, out: ListOut) -> None:
         desk.resolve(case.id, actor="bob", action=CaseAction.APPROVED, text="x")
 
 
+def test_a_reopened_case_takes_back_what_has_not_left(
+    desk: Desk, out: ListOut, clock: Time
+) -> None:
+    """So that the asker does not get the old answer beside the new one."""
+    handle(desk, received("Were API keys exposed?", verdict="hold"))
+    cases, (case,) = desk.journal.cases, desk.journal.cases.list_open()
+
+    def write(text: str, hold_seconds: float = 0) -> None:
+        assert desk.resolve(
+            case.id, actor="eve", action=CaseAction.EDITED, text=text, hold_seconds=hold_seconds
+        )
+        desk.deliver()
+
+    write("Held for a moment.", hold_seconds=10)
+    assert cases.reopen(case.id, actor="eve") is Reopened.WITHOUT_ITS_MAIL
+    out.down = True
+    write("Not taken by the server yet.")
+    assert cases.reopen(case.id, actor="eve") is Reopened.WITHOUT_ITS_MAIL
+    out.down = False
+    write("Gone for good.")
+    assert cases.reopen(case.id, actor="eve") is Reopened.AS_IT_IS
+    write("And one more.")
+    clock.forward(86_400)
+    desk.deliver()
+    sent = [text_of(mail).splitlines()[0] for _, mail in out.sent]
+    assert sent == ["Gone for good.", "And one more."]
+
+
 def test_no_draft_is_approved_where_somebody_must_be_called(desk: Desk, out: ListOut) -> None:
     handle(desk, received("I am a journalist with a newspaper. Were API keys exposed?"))
     (case,) = desk.journal.cases.list_open()
@@ -150,6 +178,26 @@ def test_a_held_mail_gets_no_automatic_reply(desk: Desk, out: ListOut) -> None:
     (case,) = desk.journal.cases.list_open()
     assert case.reason == "held"
     assert "OpenAI passwords" in case.draft
+
+
+IN_DANGER = "I am going to kill myself tonight."
+
+
+def test_people_are_called_for_a_danger_to_somebody_whoever_wrote(desk: Desk, out: ListOut) -> None:
+    """A takeover, which costs no life, waits until the sender is proven."""
+    told = {
+        IN_DANGER: ("danger", "page"),
+        f"Were API keys exposed? {IN_DANGER}": ("danger", "page"),
+        "Somebody is logged in to my account right now and changes my password.": (
+            "held", "normal",
+        ),
+    }  # fmt: skip
+    for place, text in enumerate(told):
+        handle(desk, received(text, f"k{place}", verdict="hold", sender=f"p{place}@example.org"))
+    cases = {case.message_id: case for case in desk.journal.cases.list_open()}
+    found = [(cases[each].reason, cases[each].priority) for each in sorted(cases)]
+    assert found == list(told.values())
+    assert out.sent == []
 
 
 def test_a_failed_delivery_is_tried_again(desk: Desk, out: ListOut, clock: Time) -> None:

@@ -17,7 +17,10 @@ from imapclient import IMAPClient
 from pydantic import SecretStr
 
 from bot.app import App
+from bot.channels.mail import imap, intake
 from bot.channels.mail.imap import ImapMailbox, MailboxError
+from bot.channels.mail.rules import MailRuleContext, MailVerdict
+from bot.channels.mail.sandbox import SafeParser
 from bot.channels.mail.selftest import _describe_quota, selftest
 from bot.channels.mail.smtp import SmtpOut
 from bot.cli import main
@@ -121,6 +124,24 @@ def test_a_mail_waits_until_it_is_settled(real: Servers, mailbox: ImapMailbox) -
     mailbox.settle(mail.ref, MailFolder.HELD)
     assert list(mailbox.waiting()) == []
     assert any(b"Subject: first" in raw for raw in folder(real, "Held"))
+
+
+def test_a_mail_that_is_too_large_to_be_read_whole_is_held(
+    real: Servers, mailbox: ImapMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it asks may stand beyond what is read; a person sees its beginning."""
+    monkeypatch.setattr(imap, "MAX_MAIL_BYTES", 4000)
+    monkeypatch.setattr(imap, "MAX_CUT_BYTES", 2000)
+    post(real, "large", "Were API keys exposed? " * 400)
+    post(real, "small", "Were API keys exposed?")
+    parser = SafeParser()
+    context = MailRuleContext(own=frozenset({DESK}), local=True)
+    judged = [
+        intake.read(each.raw, parser, context, is_cut=each.is_cut) for each in read(mailbox, 2)
+    ]
+    parser.close()
+    assert [each.ruling.verdict for each in judged] == [MailVerdict.HOLD, MailVerdict.ANSWER]
+    assert "Were API keys exposed?" in judged[0].redaction.text
 
 
 def test_a_mail_that_another_worker_moved_is_no_fault_of_the_mailbox(

@@ -20,6 +20,7 @@ from bot.app import App
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.commands.doctor import run_checks
 from bot.corpus import Knowledge
+from bot.errors import MissingError
 from bot.journal import Decision, Journal
 from bot.journal.clock import wall_clock
 from bot.limits import Cap, Scope, shipped_limits
@@ -122,6 +123,25 @@ def test_what_an_answer_needs_is_seen_to_be_gone_or_altered(
     app.journal.close()
     without_desk = " ".join(str(line) for line in run_checks(App(own)) if not line.good)
     assert all(word in without_desk for word in words), without_desk
+
+
+def test_a_network_reads_the_names_of_checks_alone(
+    settings: Settings, quick: Responder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Errors name hosts, users and paths; the log has them."""
+
+    def fail() -> str:
+        raise MissingError("no connection to db.internal.example as deskuser")
+
+    open_to_all = settings.model_copy(update={"http_host": "0.0.0.0"})
+    with app_with(open_to_all, quick) as app, running(app) as (service, _):
+        for vital, status in ((True, 503), (False, 200)):
+            service.checks = HealthChecks([HealthCheck(name="far", find_fault=fail, vital=vital)])
+            found = readiness(service)
+            assert found[0] == status
+            assert ["far"] in found[1].values()
+            assert "deskuser" not in str(found)
+    assert "deskuser" in str([vars(record).get("fault") for record in caplog.records])
 
 
 def move_database(file: Path) -> None:

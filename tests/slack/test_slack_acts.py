@@ -68,6 +68,8 @@ def test_a_mail_can_be_taken_back_before_it_leaves(patient: Stand) -> None:
     patient.reply(ALICE, number, TEXT)
     (waits,) = patient.desk.journal.mail_outbox.list_in_state(OutboxState.READY)
     assert TEXT in waits.body.decode()
+    patient.says(ALICE, "reopen", patient.value(number), "was taken back")
+    assert patient.desk.journal.mail_outbox.list_in_state(OutboxState.READY) == []
     assert patient.mails() == []
 
 

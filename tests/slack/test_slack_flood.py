@@ -135,6 +135,52 @@ def test_senders_of_one_domain_page_only_so_often(journal: Journal, channel: Cha
     assert len(channel.messages_to(BOB)) == FLOOD.pages_of_domain + 1
 
 
+def test_what_comes_after_a_summary_is_summed_up_again(journal: Journal, channel: Channel) -> None:
+    """The second comes within minutes, also where the first has gone; both count since the hour."""
+
+    def hear(*numbers: int) -> None:
+        for number in numbers:
+            escalate(
+                journal, number, priority=Priority.PAGE, text=f"Hacked {number}",
+                sender=f"s{number}@x.example",
+            )  # fmt: skip
+
+    hear(*range(1, FLOOD.pages_of_domain + 3))
+    channel.work(FLOOD.summary_seconds + 5)
+    hear(50, 51)
+    channel.work(5)
+    hear(52)
+    channel.work(FLOOD.summary_again_seconds + FLOOD.summary_seconds)
+    told = [str(each["text"]) for each in channel.messages_to(BOB)[FLOOD.pages_of_domain :]]
+    assert told == ["2 more urgent cases", "5 more urgent cases"]
+    channel.work(FLOOD.summary_again_seconds)
+    assert len(channel.messages_to(BOB)) == FLOOD.pages_of_domain + 2, "nothing new, nothing said"
+
+
+def test_no_flood_silences_a_danger_to_somebody_else(journal: Journal, channel: Channel) -> None:
+    """Forged mails use up nothing of what proven senders have, nor two domains what others have."""
+    for number in range(1, 41):
+        place, proof = number % 2, SenderProof.UNPROVEN if number > 20 else SenderProof.PROVEN
+        escalate(
+            journal, number, priority=Priority.PAGE, text=f"Hacked {number}", proof=proof,
+            sender=f"s{number}@a{number}.{'x.example' if place else 'y.example'}",
+        )  # fmt: skip
+    channel.work(90)
+    paged = len(channel.messages_to(BOB)) - 1
+    assert paged == 2 * FLOOD.pages_in_all
+    for place, proof in enumerate((SenderProof.PROVEN, SenderProof.UNPROVEN)):
+        for domain in ("z.example", "b.example", "b.example"):
+            escalate(
+                journal, 100 + journal.cases.count_open(), priority=Priority.PAGE, proof=proof,
+                sender=f"p{journal.cases.count_open()}@{place}{domain}",
+                text=f"I want to die {domain}{proof}", reason=EscalationReason.DANGER,
+            )  # fmt: skip
+    channel.work(FLOOD.summary_again_seconds)
+    heard = channel.messages_to(BOB)[paged + 1 :]
+    assert len([each for each in heard if "Look in" in str(each["blocks"])]) == 4
+    assert "In 2 of them somebody may be in danger." in str(heard[-1]["blocks"])
+
+
 @pytest.mark.no_cover
 def test_a_takeover_is_posted_next_however_many_mails_wait(
     journal: Journal, channel: Channel

@@ -157,6 +157,7 @@ def test_closed_without_a_mail_and_opened_again(stand: Stand) -> None:
     stand.side.click(BOB, "reopen", stand.value(case))
     stand.until(lambda: stand.shows("*Taken* by <@U0BOB>"))
     stand.reply(BOB, case, "A first mail.")
+    stand.desk.deliver()
     stand.side.click(BOB, "reopen", stand.value(case))
     stand.until(lambda: stand.read(case).open)
     stand.reply(BOB, case, "A second mail.")

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from bot.channels.mail.authentication import are_aligned, prove_sender
+from bot.channels.mail.hops import is_internal_hop
 from bot.channels.mail.parse import parse
 from bot.domain import SenderProof
 from bot.text.domains import fold_address
@@ -17,6 +18,9 @@ LMTP = f"Received: from {US} by {US} with LMTP id a1 (envelope-from <x@y.example
 BORDER = f"Received: from a.example (a.example [192.0.2.7]) by {US} (Postfix) with ESMTPS id b; Mon"
 REINJECTED = f"Received: from localhost (localhost [127.0.0.1]) by {US} (Postfix) with ESMTP; Mon"
 FILTERED = f"Received: from {US} ([127.0.0.1]) by localhost ({US} [127.0.0.1]) (amavis); Mon"
+HANDED = (
+    "Received: from mx2 ([10.0.0.5]) by store with LMTP id a (envelope-from <x@y.example>); Mon"
+)
 RELAYED = "Received: from mx2.desk.example (mx2.desk.example [10.0.0.5]) by store; Mon"
 INTERNAL = "Received: by 2002:a05:6a10:1 with SMTP id c; Mon"
 FOREIGN = "Received: from b.example (b.example [198.51.100.4]) by a.example with ESMTP; Mon"
@@ -27,6 +31,22 @@ FAKED = (
     f"Received: from x with LMTP by y (a.example [192.0.2.7]) by {US} (Postfix) with ESMTP; Mon",
     f"Received: from {US} (unknown [172.17.0.1]) by {US} (Postfix) with ESMTP; Mon",
     f"Received: from mx.desk.example (evil.example [10.0.0.9]) by {US} with ESMTP; Mon",
+    # Exim writes the sender of the envelope into a comment, Postfix the recipient after "for".
+    (
+        f"Received: from a.example ([192.0.2.7]) by {US} with esmtps (Exim 4.98) "
+        '(envelope-from <"x) by y with lmtp ("@evil.example>) id 1; Mon'
+    ),
+    (
+        f"Received: from a.example (unknown [172.17.0.1]) by {US} (Postfix) with ESMTP id b "
+        'for <"desk+ by x with lmtp"@desk.example>; Mon'
+    ),
+    f"Received: from a.example ([192.0.2.7]) by {US} with LMTP id b; Mon",
+    # qmail and Exchange write the client's address without brackets, and what it says beside it.
+    f"Received: from unknown (HELO [127.0.0.1]) (203.0.113.9) by {US} with SMTP; Mon",
+    f"Received: from unknown (HELO x) by y with lmtp ([127.0.0.1]) (203.0.113.9) by {US} with SMTP; Mon",
+    f"Received: from [127.0.0.1] (203.0.113.9) by {US} (10.0.0.4) with Microsoft SMTP Server; Mon",
+    f"Received: from [127.0.0.1] (2001:db8::7) by {US} (10.0.0.4) with Microsoft SMTP Server; Mon",
+    f"Received: from 127.0.0.1 by {US} with SMTP; Mon",
 )
 
 
@@ -57,6 +77,7 @@ REAL = {
     "no policy, proven by dkim": [says(DMARC_NONE), says(ALIGNED), BORDER, FOREIGN],
     "delivered by LMTP": [LMTP, says(DMARC_PASS), BORDER, FOREIGN],
     "behind a content filter": [LMTP, REINJECTED, FILTERED, says(DMARC_PASS), BORDER, FOREIGN],
+    "handed over from another machine": [HANDED, says(DMARC_PASS), BORDER, FOREIGN],
     "behind an inner relay": [RELAYED, says(DMARC_PASS), BORDER, FOREIGN],
     "milters below the border": [BORDER, says(DMARC_PASS), says(STRANGER), says("spf=none")],
     "dkim below the border": [BORDER, says(ALIGNED), says(DMARC_PASS), FOREIGN],
@@ -106,6 +127,46 @@ def test_alignment_knows_public_suffixes(domains: tuple[str, str], *, aligned: b
     if signer.isascii() and sender.isascii():
         got = proof(says(f"dkim=pass header.d={signer}"), BORDER, sender=sender)
         assert (got is SenderProof.PROVEN) is aligned
+
+
+def test_a_dmarc_pass_counts_for_the_domain_that_the_desk_reads_in_from() -> None:
+    told = {
+        "dmarc=pass header.from=evil.example": SenderProof.UNPROVEN,
+        "dmarc=pass header.from=github.io": SenderProof.UNPROVEN,
+        f"dmarc=pass header.from=evil.example; {ALIGNED}": SenderProof.UNPROVEN,
+        "dmarc=pass": SenderProof.UNPROVEN,
+        f"dmarc=pass; {ALIGNED}": SenderProof.PROVEN,
+        f"dmarc=pass (policy=none) header.from=mail.{VICTIM}": SenderProof.PROVEN,
+        f"dmarc=pass action=none header.from={VICTIM.upper()}": SenderProof.PROVEN,
+    }
+    assert {each: proof(says(each), BORDER) for each in told} == told
+
+
+# What a server that ends lines at line feeds reads as the From of eve@evil.example.
+HIDDEN = {
+    "a return that ends a header": b"X-A: b\rFrom: ana@victim.github.io\r\nFrom: eve@evil.example",
+    "returns that end the headers": (
+        b"X-A: b\rFrom: ana@victim.github.io\r\rHi\r\nFrom: eve@evil.example"
+    ),
+    "returns within From": b"From: ana@victim.github.io\r\rHi <eve@evil.example>",
+    "a folded return": b"X-A: b\r\n c\rFrom: ana@victim.github.io\r\nFrom: eve@evil.example",
+    "more than is read": (
+        b"From: ana@victim.github.io (" + b"x" * 65_536 + b") <eve@evil.example>"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_no_address_is_read_that_the_server_did_not_judge(name: str) -> None:
+    head = "\r\n".join([says("dmarc=pass header.from=evil.example"), BORDER, FOREIGN]).encode()
+    mail = parse(head + b"\r\n" + HIDDEN[name] + b"\r\nTo: desk@desk.example\r\n\r\nKeys?\r\n")
+    assert mail.sender in ("", "eve@evil.example")
+    assert prove_sender(mail, US) is (SenderProof.PROVEN if mail.sender else SenderProof.UNPROVEN)
+
+
+@pytest.mark.parametrize("hop", FAKED)
+def test_what_a_client_writes_makes_no_hop_ours(hop: str) -> None:
+    assert not is_internal_hop(hop.removeprefix("Received: "), US)
 
 
 def attacks() -> Iterator[tuple[str, ...]]:

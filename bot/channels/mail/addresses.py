@@ -70,9 +70,12 @@ def parse_authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
     """Returns the addr-specs of From headers; none at all where one of the entries cannot be read.
 
     The reply goes to the author, so where one of two entries is unreadable, the other is not simply
-    taken.
+    taken. Nor is what a header begins with where it is longer than what is read of it.
     """
-    specs = _read_addresses(values, limit)
+    whole = list(values)
+    if any(len(value) > MAX_HEADER_CHARACTERS for value in whole):
+        return ()
+    specs = _read_addresses(whole, limit)
     return () if UNREADABLE_ADDRESS in specs else tuple(spec for spec in specs if spec)
 
 

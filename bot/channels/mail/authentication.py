@@ -31,6 +31,12 @@ MAX_HEADER_CHARACTERS = 8000
 # A mail has one or two such headers of ours; further ones are not parsed.
 MAX_HEADERS = 20
 COMMENT = re2.compile(r"\([^()]*\)")
+# The property in which the result of a method names the domain that it speaks of (RFC 8601).
+DOMAIN_PROPERTIES = {
+    "dmarc": ("header", "from"),
+    "dkim": ("header", "d"),
+    "spf": ("smtp", "mailfrom"),
+}
 PASS, FAIL, NONE = "pass", "fail", "none"
 ParsedHeader: TypeAlias = "authres.AuthenticationResultsHeader | None"
 """A parsed header; None stands for one that cannot be parsed."""
@@ -47,8 +53,9 @@ class _Results:
 def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
     """Returns what the server `authserv_id` found out about the address in From.
 
-    DMARC decides; where the domain publishes no policy, DKIM or SPF must have passed for the domain
-    in From or for another one of the same owner.
+    DMARC decides; where the domain publishes no policy, DKIM or SPF must have passed. Each counts
+    for the domain in From or for another one of the same owner only. A DMARC result for a domain of
+    somebody else says that the server read another From than we do, and then nobody is proven.
     """
     results = _read_results(mail, authserv_id)
     stated = _results_of("dmarc", results.all)
@@ -56,11 +63,14 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
         return SenderProof.FAILED
     if len(mail.senders) != 1 or not results.proving or None in results.proving:
         return SenderProof.UNPROVEN
+    if _judges_another_sender(mail, results.proving):
+        return SenderProof.UNPROVEN
     # Forged headers may stand among `all`, and then the contradiction costs only their writer.
-    if PASS in _results_of("dmarc", results.proving):
+    if _is_aligned("dmarc", mail, results.proving):
         proven = stated == {PASS}
     else:
-        proven = stated <= {NONE, PASS} and _is_aligned(mail, results.proving)
+        without = any(_is_aligned(each, mail, results.proving) for each in ("dkim", "spf"))
+        proven = stated <= {NONE, PASS} and without
     return SenderProof.PROVEN if proven else SenderProof.UNPROVEN
 
 
@@ -75,30 +85,46 @@ def are_aligned(domain: str, other: str) -> bool:
     return "." in other and registrable_domain(domain) == registrable_domain(other)
 
 
-def _is_aligned(mail: ParsedMail, headers: Sequence[ParsedHeader]) -> bool:
-    """Did DKIM or SPF pass for the domain in From, or for another one of its owner?"""
-    domain = mail.sender.rpartition("@")[2]
+def _is_aligned(method: str, mail: ParsedMail, headers: Sequence[ParsedHeader]) -> bool:
+    """Did a method pass for the domain in From, or for another one of its owner?"""
     return any(
-        str(result.result).lower() == PASS and are_aligned(domain, _domain_of(result))
-        for header in headers
-        if header
-        for result in header.results
+        str(result.result).lower() == PASS and are_aligned(_sender_domain(mail), _domain_of(result))
+        for result in _list_results(method, headers)
     )
 
 
+def _judges_another_sender(mail: ParsedMail, headers: Sequence[ParsedHeader]) -> bool:
+    """Does a DMARC result name a domain of another owner than that of the domain in From?"""
+    named = filter(None, map(_domain_of, _list_results("dmarc", headers)))
+    return not all(are_aligned(_sender_domain(mail), domain) for domain in named)
+
+
+def _sender_domain(mail: ParsedMail) -> str:
+    return mail.sender.rpartition("@")[2]
+
+
 def _domain_of(result: authres.AuthenticationResult) -> str:
-    """Returns the domain that a result speaks of; empty for other methods than DKIM and SPF."""
-    if result.method == "dkim":
-        return normalize_domain(str(result.header_d or ""))
-    if result.method == "spf":
-        return normalize_domain(str(result.smtp_mailfrom or "").rpartition("@")[2])
-    return ""
+    """Returns the domain that a result speaks of; empty where it names none.
+
+    OpenDMARC, Exim, rspamd, Gmail and Microsoft 365 name the domain in From with each DMARC result;
+    rspamd names the domain of its owner where that one publishes the policy.
+    """
+    kind, name = DOMAIN_PROPERTIES.get(result.method, ("", ""))
+    values = (
+        str(each.value) for each in result.properties if (each.type, each.name) == (kind, name)
+    )
+    return normalize_domain(next(values, "").rpartition("@")[2])
+
+
+def _list_results(
+    method: str, headers: Sequence[ParsedHeader]
+) -> list[authres.AuthenticationResult]:
+    return [r for header in headers if header for r in header.results if r.method == method]
 
 
 def _results_of(method: str, headers: Sequence[ParsedHeader]) -> set[str]:
     """Returns the results of one method in lower case."""
-    read = (header for header in headers if header)
-    return {str(r.result).lower() for header in read for r in header.results if r.method == method}
+    return {str(result.result).lower() for result in _list_results(method, headers)}
 
 
 def _read_results(mail: ParsedMail, authserv_id: str) -> _Results:

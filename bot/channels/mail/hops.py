@@ -6,6 +6,8 @@ and whatever the sender wrote stands below it.
 """
 
 import ipaddress
+from contextlib import suppress
+from typing import TypeAlias
 
 import re2
 
@@ -13,44 +15,84 @@ from bot.text.domains import registrable_domain
 
 # The protocols by which a server hands a mail to a mailbox on its own side (RFC 3848, RFC 2033).
 DELIVERY_PROTOCOLS = ("lmtp",)
+QUOTED = re2.compile(r'"(?:[^"\\]|\\.)*"')
 COMMENT = re2.compile(r"\([^()]*\)")
+LAST_BY = re2.compile(r"(?is)^(.*)\bby\b")
 BRACKETED_ADDRESS = re2.compile(r"(?i)\[(?:ipv6:)?([0-9a-f.:]+)\]")
+# What an address without brackets may be a part of: such a one is a word of its own.
+BARE_WORD = re2.compile(r"[\pL\pN.:_-]+")
 # The name that the server itself looked up for its client, before the address of the client.
 RESOLVED_NAME = re2.compile(r"\(\s*([\pL\pN._-]+?)\.?\s+\[")
 MAX_COMMENT_DEPTH = 5
+# Networks that nobody outside can send from (RFC 1122, 1918, 3927, 4193, 4291).
+INNER_NETWORKS = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+        "::1/128", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
+Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 
 def is_internal_hop(received: str, authserv_id: str) -> bool:
     """Does this Received header tell of a hop within our own receiving system?
 
-    It has no client at all, hands over by LMTP, or its client is this machine, or one on a private
-    network whose resolved name belongs to the owner of `authserv_id`. The name in HELO, which the
-    client chooses, proves nothing.
+    It has no client at all, or its client is this machine, or one on a private network that hands
+    over by LMTP or whose resolved name belongs to the owner of `authserv_id`. The name in HELO and
+    the addresses of the envelope, which the client chooses, prove nothing.
     """
     if not received.lstrip().lower().startswith("from "):
-        return True
-    if _protocol(received).startswith(DELIVERY_PROTOCOLS):
         return True
     try:
         clients = [ipaddress.ip_address(each) for each in BRACKETED_ADDRESS.findall(received)]
     except ValueError:
         return False
-    if not clients:
+    bare = _bare_addresses(received)
+    if not all(map(_is_inner, [*clients, *bare])):
         return False
-    if all(each.is_loopback for each in clients):
+    if _protocol(received).startswith(DELIVERY_PROTOCOLS):
         return True
-    names = RESOLVED_NAME.findall(received)
-    owner = registrable_domain(authserv_id)
-    ours = bool(names) and all(registrable_domain(name) == owner for name in names)
-    return ours and all(each.is_private for each in clients)
+    # An address without brackets may be what the client calls itself, so it proves nothing alone.
+    if clients and all(each.is_loopback for each in [*clients, *bare]):
+        return True
+    names, owner = RESOLVED_NAME.findall(received), registrable_domain(authserv_id)
+    return bool(names) and all(registrable_domain(name) == owner for name in names)
+
+
+def _is_inner(address: Address) -> bool:
+    return any(address in network for network in INNER_NETWORKS)
+
+
+def _bare_addresses(received: str) -> list[Address]:
+    """Returns the addresses without brackets before the last `by`, as qmail and Exchange write."""
+    before = LAST_BY.match(_blank_free_text(received))
+    found: list[Address] = []
+    for word in BARE_WORD.findall(received[: len(before.group(1))] if before else received):
+        with suppress(ValueError):
+            found.append(ipaddress.ip_address(word.strip(".").lower().removeprefix("ipv6:")))
+    return found
 
 
 def _protocol(received: str) -> str:
     """Returns the protocol after the last `by`, in lower case; empty where none is named."""
-    text = received
-    for _ in range(MAX_COMMENT_DEPTH):
-        text = COMMENT.sub(" ", text)
+    text = _blank_free_text(received)
     words = text.rpartition(";")[0].lower().split() or text.lower().split()
     places = [place for place, word in enumerate(words) if word == "by"]
     after = words[places[-1] :] if places else []
     return after[after.index("with") + 1] if "with" in after[:-1] else ""
+
+
+def _blank_free_text(received: str) -> str:
+    """Returns the header with spaces in the place of quoted strings and comments.
+
+    In both stands what the client chose. Quoted strings go first, as they may hold parentheses.
+    """
+    text = str(QUOTED.sub(_blank, received))
+    for _ in range(MAX_COMMENT_DEPTH):
+        text = str(COMMENT.sub(_blank, text))
+    return text
+
+
+def _blank(found: "re2._Match[str]") -> str:
+    return " " * len(found.group())

@@ -64,9 +64,10 @@ class ImapMailbox:
         for given, uid in enumerate(uids, 1):
             self.backlog = len(uids) - given
             with _mailbox_faults(self):
-                raw = self._read(uid)
+                size, raw = self._read(uid)
             if raw is not None:
-                yield Mail(ref=f"{self.access.folder}/{self._validity}/{uid}", raw=raw)
+                ref = f"{self.access.folder}/{self._validity}/{uid}"
+                yield Mail(ref=ref, raw=raw, is_cut=size > MAX_MAIL_BYTES)
 
     def settle(self, ref: str, place: MailFolder) -> None:
         """Moves a mail to its folder; one that is not there any more was moved before."""
@@ -206,7 +207,7 @@ class ImapMailbox:
             with _mailbox_faults(self):
                 client = self._connected()
                 client.select_folder(folder, readonly=True)
-                raw = self._read(uid)
+                _, raw = self._read(uid)
                 self._select(client)
             if raw is not None:
                 yield KeptMail(
@@ -239,18 +240,19 @@ class ImapMailbox:
             ) from None
         self._validity = int(chosen[b"UIDVALIDITY"])
 
-    def _read(self, uid: int) -> bytes | None:
-        """Returns the mail as it lies there; the beginning of one that is too large; None if it is
-        gone.
+    def _read(self, uid: int) -> tuple[int, bytes | None]:
+        """Returns the size of the mail and its bytes as they lie there.
+
+        Of one that is too large it is the beginning alone; None for one that is gone.
         """
         client = self._connected()
         size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
         if size is None:
-            return None
+            return 0, None
         item = "BODY.PEEK[]" if size <= MAX_MAIL_BYTES else f"BODY.PEEK[]<0.{MAX_CUT_BYTES}>"
         answer = client.fetch([uid], [item]).get(uid, {})
         bodies = [v for k, v in answer.items() if k.startswith(b"BODY[]")]
-        return bytes(bodies[0]) if bodies and bodies[0] is not None else None
+        return size, bytes(bodies[0]) if bodies and bodies[0] is not None else None
 
     def _move(self, client: IMAPClient, uid: int, folder: str) -> None:
         if client.has_capability("MOVE"):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from bot.channels.mail.message_ids import (
     find_message_ids,
@@ -36,6 +36,7 @@ from bot.text.reply_subject import reply_subject
 
 # Files of one mail that are listed by name.
 MAX_ATTACHMENTS = 30
+CUT_FAULT = "too large to be read whole"
 # Verdicts after which nobody reads or answers the mail.
 FINAL_VERDICTS = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RECEIPT})
 
@@ -103,11 +104,15 @@ class Read:
         return self.redaction.text if spoken else redact(self.mail.visible).text
 
 
-def read(raw: bytes, parser: SafeParser, context: MailRuleContext) -> Read:
+def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bool = False) -> Read:
     """Parses a mail in the sandbox, applies the rules and masks the text; never raises on any
     bytes.
+
+    One of which `raw` is the beginning alone is held for a person, who reads that.
     """
     mail = parser.parse(raw)
+    if is_cut and not mail.fault:
+        mail = replace(mail, fault=CUT_FAULT)
     return Read(
         mail=mail, ruling=apply_rules(mail, context), redaction=redact(question_text(mail)),
         proof=sender_proof(mail, context), key=context.key,

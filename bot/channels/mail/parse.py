@@ -28,6 +28,7 @@ from bot.channels.mail.mime import (
     parse_headers,
     parse_part,
     split_head,
+    split_header_lines,
 )
 from bot.channels.mail.visible_reply import split_reply
 from bot.text.own_words import OwnWords
@@ -174,7 +175,7 @@ def _without_transport(head: bytes) -> bytes:
     """Returns the header lines that a second delivery would repeat."""
     kept: list[bytes] = []
     keeps = True
-    for line in head.splitlines():
+    for line in split_header_lines(head):
         if line[:1] not in (b" ", b"\t"):
             name = line.partition(b":")[0].strip().lower().decode("ascii", "replace")
             keeps = name not in TRANSPORT_HEADERS

@@ -14,10 +14,11 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.buttons import claim_button
 from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention, proof_lines
 from bot.channels.staff_texts import StaffTexts
-from bot.domain import EscalationReason, Priority
+from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
 from bot.journal.clock import stamp
+from bot.journal.on_call import HeldPages, wakes
 from bot.journal.slack_outbox import PAGE, REMINDER
 from bot.journal.slack_records import FollowUpMessage, SlackCard
 
@@ -48,7 +49,7 @@ class CardSync:
         self.texts = texts
         self.channel = channel
         self.oncall = oncall
-        self._summarized = ("", 0)  # the beginning and the count of the last summary
+        self._summarized: tuple[datetime, HeldPages] | None = None  # when and what was told last
         self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn
 
     def sync(self) -> int:
@@ -58,6 +59,7 @@ class CardSync:
 
         CardError when a card could not be drawn, after all the others were.
         """
+        began = self.journal.clock()
         wanted = self.journal.cases.read_stamps(days=self.texts.keep_days)
         known = self.store.read_cards(since=min(wanted, default=0))
         changed = [i for i, stamp in wanted.items() if i not in known or known[i].stamp != stamp]
@@ -75,7 +77,7 @@ class CardSync:
                 self._undrawn.add(case_id)
             else:
                 self._undrawn.discard(case_id)
-        self._summarize_held_pages()
+        self._summarize_held_pages(began)
         if broken:
             raise CardError(f"{broken}; `incident-desk queue` shows it")
         return len(changed)
@@ -140,41 +142,51 @@ class CardSync:
         line = b.markdown(says) | {"accessory": claim_button(case)}
         return message_arguments(RenderedMessage(blocks=[line], text=self.cards.summary(case)))
 
-    def _summarize_held_pages(self) -> None:
-        """Tell the on-call people once in a while how many urgent cases did not page them."""
+    def _summarize_held_pages(self, now: datetime) -> None:
+        """Tell the on-call people how many urgent cases did not page them, again when more come.
+
+        `now` is when this pass began. A summary that still waits says the newest count; after it
+        has gone, the next stretch of time has a further one. In quiet hours each hour has one.
+        """
         pages = self.journal.pages
         pages.hold_folded()
         if pages.limits is None:
             return
-        now = self.journal.clock()
-        seconds = pages.limits.page_seconds
-        began = stamp(datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC))
-        count = pages.count_held(began)
-        if not count or self._summarized == (began, count):
+        stretch = timedelta(seconds=pages.limits.summary_again_seconds)
+        hour, began = _begin(now, pages.limits.page_seconds), _begin(now, stretch.seconds)
+        # What this process has not told since it began, one that died may not have told either.
+        held = pages.count_held(stamp(hour), stamp(began if self._summarized else began - stretch))
+        if not held.lately or self._summarized == (began, held):
             return
-        cases = "case" if count == 1 else "cases"
-        says = (
-            f"🔴 *{count} more urgent {cases}* came since {b.absolute_time(began)}, more "
-            "than anybody is called for. `/incident queue` lists them, the most urgent first."
-        )
-        message = {"text": f"{count} more urgent {cases}", "blocks": [b.markdown(says)]}
         soon = now + timedelta(seconds=pages.limits.summary_seconds)
-        at = self.texts.quiet.ends_at(now) or soon
+        quiet = None if held.wakes else self.texts.quiet.ends_at(now)
+        places = [(f"{stamp(hour)}:quiet", quiet)] if quiet else [
+            (stamp(began - stretch), None), (stamp(began), soon),
+            (stamp(began + stretch), max(soon, began + stretch)),
+        ]  # fmt: skip
         for user in self.oncall:
-            key = f"{PAGE}summary:{began}:{user}"
-            if not self.store.enqueue(
+            self._store_summary(user, places, _summary(held, hour))
+        self._summarized = began, held
+
+    def _store_summary(
+        self, user: str, places: Sequence[tuple[str, datetime | None]], message: dict[str, Any]
+    ) -> None:
+        """Store a summary at the first place where one waits, else where there was none.
+
+        A place is a part of the key, and when a new summary is posted there; None for never.
+        """
+        keys = [(f"{PAGE}summary:{place}:{user}", at) for place, at in places]
+        if any(self.store.replace_waiting(key, message) for key, _ in keys):
+            return
+        for key, at in keys:
+            if at and self.store.enqueue(
                 key, channel=user, method="chat.postMessage", payload=message, at=at
             ):
-                self.store.replace_waiting(key, message)
-        self._summarized = began, count
+                return
 
     def _when(self, case: Case) -> datetime | None:
-        """Return when people may hear of a case: now, or at the end of the quiet hours.
-
-        An urgent case of a proven sender is heard at once, and so is somebody in danger.
-        """
-        wakes = case.proof.believed or case.reason == EscalationReason.DANGER
-        if case.priority == Priority.PAGE and wakes:
+        """Return when people may hear of a case: now, or at the end of the quiet hours."""
+        if case.priority == Priority.PAGE and wakes(case.proof, case.reason):
             return None
         return self.texts.quiet.ends_at(self.journal.clock())
 
@@ -198,6 +210,24 @@ class CardSync:
 def message_arguments(message: RenderedMessage) -> dict[str, Any]:
     """Return the arguments of `chat.postMessage` for a rendered message."""
     return {"text": message.text, "blocks": message.blocks}
+
+
+def _begin(now: datetime, seconds: int) -> datetime:
+    """Return when the present stretch of so many seconds began; all desks count the same ones."""
+    return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
+
+
+def _summary(held: HeldPages, since: datetime) -> dict[str, Any]:
+    """Return the message about urgent cases that paged nobody since a moment."""
+    cases = "case" if held.since == 1 else "cases"
+    danger = ""
+    if held.dangers:
+        danger = f" In {held.dangers} of them somebody may be in danger."
+    says = (
+        f"🔴 *{held.since} more urgent {cases}* came since {b.absolute_time(stamp(since))}, more "
+        f"than anybody is called for.{danger} `/incident queue` lists them, the most urgent first."
+    )
+    return {"text": f"{held.since} more urgent {cases}", "blocks": [b.markdown(says)]}
 
 
 def _follow_up_message(each: FollowUpMessage) -> dict[str, Any]:

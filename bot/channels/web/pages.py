@@ -22,6 +22,7 @@ from starlette.routing import Route
 from bot.channels.case_actions import (
     BROWSER_ACTOR,
     DETAILS,
+    TAKEN_BACK,
     CaseActions,
     ReplyKind,
     digest_remarks,
@@ -51,7 +52,7 @@ from bot.channels.web.views import (
 )
 from bot.errors import BlockedError, InputError
 from bot.infra.throttle import Throttle
-from bot.journal import Case, CaseAction
+from bot.journal import Case, CaseAction, Reopened
 from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_list import ListedMail, list_decided_cases, list_mails, read_mail
 from bot.journal.statistics import read_statistics
@@ -73,6 +74,7 @@ DONE = {
     "asked": "Your question is on its way. The case stays open and waits for their answer.",
     "closed": "The case is closed, and nobody gets a mail.",
     "reopened": "The case is open again, and you have it.",
+    "taken-back": f"The case is open again, and you have it. {TAKEN_BACK}",
     "claimed": "You have this case. The desk sends nothing more by itself in this conversation.",
     "mail": "Your mail was taken. In a moment its reply stands beside it.",
 }
@@ -389,9 +391,11 @@ class WebDesk:
     def _reopen(self, visit: Visit) -> Response:
         case = self._find_case(visit)
         version = visit.form.get("version") or "?"
-        if not self.actions.reopen(case, actor=BROWSER_ACTOR, version=version):
+        reopened = self.actions.reopen(case, actor=BROWSER_ACTOR, version=version)
+        if reopened is None:
             return self._say_changed(visit, case, "")
-        return _see(f"/cases/{case.id}?done=reopened")
+        done = "taken-back" if reopened is Reopened.WITHOUT_ITS_MAIL else "reopened"
+        return _see(f"/cases/{case.id}?done={done}")
 
     def _claim(self, visit: Visit) -> Response:
         case = self._find_case(visit)

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from bot.channels.case_actions import (
     BROWSER_ACTOR,
+    TERMINAL_ACTOR,
     draft_chance,
     is_approve_first,
     may_act,
@@ -257,7 +258,8 @@ def person(actor: str) -> str:
     """Return an actor of the journal in words."""
     if actor == BROWSER_ACTOR:
         return "You"
-    return "Somebody at the terminal" if actor == "terminal" else "A colleague in Slack"
+    at_terminal = actor.partition(":")[0] == TERMINAL_ACTOR
+    return "Somebody at the terminal" if at_terminal else "A colleague in Slack"
 
 
 def describe_step(entry: AuditEntry, texts: StaffTexts) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bot.channels.case_actions import DETAILS, may_act
+from bot.channels.case_actions import DETAILS, TAKEN_BACK, may_act
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
 from bot.channels.slack.handlers.case_lists import (
@@ -28,7 +28,7 @@ from bot.channels.slack.views.answers import HELP
 from bot.channels.slack.views.cards import mention
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
-from bot.journal import Case, CaseAction, Stage
+from bot.journal import Case, CaseAction, Reopened, Stage
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_transcript
@@ -296,7 +296,11 @@ class ButtonHandler:
 
     def _reopen(self, case: Case, version: str, payload: Payload) -> None:
         me = actor(payload)
-        if self.context.actions.reopen(case, actor=me, version=version):
+        if reopened := self.context.actions.reopen(case, actor=me, version=version):
+            if reopened is Reopened.WITHOUT_ITS_MAIL:
+                self.context.reply_privately(
+                    payload, f"Case {case.id} is yours again. {TAKEN_BACK}"
+                )
             return
         now = self.cases.read(case.id) or case
         if now.open and now.owner == me:
