@@ -510,6 +510,7 @@ class App:
             self.desk,
             enqueue_job=self.jobs.enqueue_decision_delivery,
             write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
+            contacts=self.settings.contacts,
         )
 
     def _write_mail(self, sender: str, subject: str, text: str) -> None:

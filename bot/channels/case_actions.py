@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bot.desk import Desk
 from bot.domain import NEAR, EscalationReason
-from bot.journal import Case, CaseAction, CaseChange, Reopened, Stage
+from bot.journal import Case, CaseAction, CaseChange, OutboxState, Reopened, Stage
 from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
 
@@ -30,6 +30,7 @@ DETAILS = (
 )
 OPTED_OUT = "opted out"  # in the audit of the message whose sender did
 TAKEN_BACK = "Its mail had not left and was taken back: nobody got it."  # of a reopened case
+HOLD_SECONDS = 10.0  # that a person's mail waits before it leaves, so that it can be taken back
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
 TERMINAL_ACTOR = "terminal"  # how the name of whoever works at the terminal begins, before a colon
 
@@ -110,6 +111,10 @@ class CaseActions:
         journal.slack.append_audit(actor, OPTED_OUT, case.message_id)
         return True
 
+    def undo(self, case: Case, *, actor: str, version: str) -> bool:
+        """Take back this person's mail; False where it has left, or is another person's."""
+        return self.desk.journal.cases.undo(case.id, actor=actor, version=version)
+
     def reopen(self, case: Case, *, actor: str, version: str) -> Reopened | None:
         """Open a decided case again, for this person; a mail that has not left is taken back."""
         return self.desk.journal.cases.reopen(case.id, actor=actor, version=version)
@@ -160,6 +165,12 @@ def is_approve_first(case: Case, green_from: float) -> bool:
 def may_act(case: Case, actor: str) -> bool:
     """Return whether this person may decide the case: it is open and nobody else has it."""
     return case.open and case.owner in ("", actor)
+
+
+def can_undo(case: Case) -> bool:
+    """Return whether a person's mail in this case waits, so that it can still be taken back."""
+    sends = not case.open or case.stage is Stage.WAITING
+    return sends and case.delivery is not None and case.delivery.state is OutboxState.READY
 
 
 def has_sent(case: Case, actor: str) -> bool:

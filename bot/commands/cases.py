@@ -14,9 +14,7 @@ from bot.channels.case_actions import (
     may_act,
     object_to_text,
 )
-from bot.channels.slack.mrkdwn import mask_address
-from bot.channels.slack.views.people_to_call import call_in_words, whom_to_call
-from bot.channels.slack.views.rows import (
+from bot.channels.case_rows import (
     CaseRow,
     describe_case,
     describe_stage,
@@ -24,6 +22,8 @@ from bot.channels.slack.views.rows import (
     find_topics,
     name_topics,
 )
+from bot.channels.people_to_call import call_in_words, whom_to_call
+from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.staff_texts import StaffTexts, read_staff_texts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule

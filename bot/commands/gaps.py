@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from bot.app import App
-from bot.channels.slack.views.rows import name_topics
+from bot.channels.case_rows import name_topics
 from bot.commands.report import html_page, parse_since
 from bot.commands.report_charts import draw_gaps
 from bot.gaps import Gap, find_gaps

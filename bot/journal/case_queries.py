@@ -201,6 +201,8 @@ def _stamp(row: Any, mail: Any | None) -> str:
 
 def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
     """Return how many other cases the sender of a case has, and how the last decided one ended."""
+    if not row.sender:
+        return 0, ""
     theirs = (
         sql.select(decision.c.action)
         .select_from(escalation.join(message, message.c.id == escalation.c.message_id))

@@ -292,7 +292,7 @@ class Case:
     @property
     def can_approve(self) -> bool:
         """Return whether the draft may go out as it stands, when a person says so."""
-        return self.drafted and not self.needs_call
+        return self.drafted and bool(self.sender) and not self.needs_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.channels.case_rows import describe_case, name_topics
 from bot.channels.slack.handlers.case_lists import (
     CaseList,
     choose_list,
@@ -15,7 +16,6 @@ from bot.channels.slack.handlers.case_lists import (
 )
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import build_home, list_cases
-from bot.channels.slack.views.rows import describe_case, name_topics
 from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import Knowledge
 from bot.journal import Journal

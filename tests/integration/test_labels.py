@@ -13,8 +13,8 @@ from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
 from bot.answers_to_learn import Learning
 from bot.app import App
+from bot.channels.case_rows import name_topics
 from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
-from bot.channels.slack.views.rows import name_topics
 from bot.cli import main
 from bot.commands.privacy import erase, find_held
 from bot.corpus import Knowledge, load, records_of

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bot.app import App
+from bot.channels.case_rows import name_topics
 from bot.channels.slack.digest import Digests, render_digest
-from bot.channels.slack.views.rows import name_topics
 from bot.channels.staff_texts import read_staff_texts
 from bot.commands.report import parse_since, report_html, report_markdown
 from bot.commands.report_charts import draw_days, draw_times

@@ -15,11 +15,11 @@ from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
+from bot.channels.case_rows import format_age
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.slack.views.rows import format_age
 from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import decide, queue_lines
 from bot.commands.doctor import run_checks

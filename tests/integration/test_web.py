@@ -74,7 +74,7 @@ def test_a_draft_is_approved_after_a_last_look_and_goes_out_once(
     stand: Stand, browser: Browser
 ) -> None:
     stand.receive(DOUBTFUL)
-    assert "the chat of our shop" in told(browser.get("/queue"))
+    assert "the messages of my customers" in told(browser.get("/queue"))
     draft = stand.case().draft
     look = browser.get("/cases/1/approve")
     assert " ".join(draft.split()) in told(look)
@@ -140,6 +140,36 @@ def test_a_question_back_leaves_the_case_open(stand: Stand, browser: Browser) ->
     assert stand.case().open
 
 
+def test_a_mail_is_taken_back_before_it_leaves(stand: Stand, browser: Browser) -> None:
+    stand.hold(600.0)
+    stand.receive(UNSURE)
+    for kind in ("edit", "details"):
+        form = browser.get(f"/cases/1/{kind}")
+        look = browser.submit(form, "/cases/1/check", text=REPLY)
+        assert "For 600 seconds you can still take it back" in told(look)
+        sent = browser.submit(look, "/cases/1/send")
+        assert "Undo: do not send" in told(sent)
+        back = browser.submit(sent, "/cases/1/undo")
+        assert "nothing was sent" in told(back)
+        assert "/undo" not in back.text
+        assert (stand.case().open, stand.case().owner) == (True, BROWSER_ACTOR)
+    assert browser.submit(sent, "/cases/1/undo").status == 409
+    assert not stand.personal_mails()
+
+
+def test_a_mail_that_names_no_single_sender_can_only_be_closed(
+    stand: Stand, browser: Browser
+) -> None:
+    stand.receive(UNSURE, **{"from": "<b>Bob</b> <img src=x> <bob@x.example>"})
+    page = browser.get("/cases/1")
+    assert "The mail names no single sender" in told(page)
+    assert "no single sender" in told(browser.get("/queue"))
+    for kind in ("approve", "edit", "details"):
+        assert f"/cases/1/{kind}" not in page.text
+        assert browser.get(f"/cases/1/{kind}").status == 409
+    assert "The case is closed" in told(browser.submit(page, "/cases/1/close", action="resolved"))
+
+
 def test_a_case_is_taken_closed_and_reopened_without_a_mail(stand: Stand, browser: Browser) -> None:
     stand.receive(UNSURE)
     page = browser.submit(browser.get("/cases/1"), "/cases/1/claim")
@@ -183,6 +213,11 @@ def test_a_case_that_no_draft_answers_cannot_be_approved(stand: Stand, browser: 
     page = browser.get("/cases/1")
     assert stand.case().reason == "press"
     assert "/approve" not in page.text
+    assert "Call first: nobody is named for this" in told(page)
+    assert "drafts like this one" not in told(page)
+    assert "<textarea" in browser.get("/cases/1/edit").text
+    assert not re.search(r"<textarea[^>]*>[^<]", browser.get("/cases/1/edit").text)
+    assert "Press" in told(browser.get("/queue"))
     assert browser.get("/cases/1/approve").status == 409
     fields = browser.get("/cases/1/edit").form("/cases/1/check") | {"kind": "approve"}
     assert browser.post("/cases/1/send", fields).status == 409
@@ -271,7 +306,10 @@ def test_a_form_without_its_token_does_nothing(stand: Stand, browser: Browser) -
             page = browser.post(f"/cases/1/{act}", fields | {"form_token": token})
             assert page.status == 403, (token, act)
     assert browser.post("/mails", {"text": "x", "form_token": theirs}).status == 403
-    assert browser.get("/cases/1/send").status == 404
+    for path in ("/cases/1/send", "/cases/1/all", f"/cases/{10**20}", f"/mails/{10**20}"):
+        page = browser.get(path)
+        assert page.status == 404, path
+        assert "To the desk" in page.text
     assert stand.case().open
     assert not stand.case().owner
 

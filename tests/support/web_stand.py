@@ -5,7 +5,7 @@ import mailbox
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -46,6 +46,11 @@ class Stand:
         wait_until(lambda: not self.app.journal.list_undecided())
         wait_until(lambda: set(self.app.journal.mail_outbox.count_by_state()) <= {"sent"})
 
+    def hold(self, seconds: float) -> None:
+        """Let each mail of a person wait this long before it leaves."""
+        assert self.app.web
+        self.app.web.actions = replace(self.app.web.actions, hold_seconds=seconds)
+
     def case(self, number: int = 1) -> Case:
         found = self.app.journal.cases.read(number)
         assert found
@@ -63,7 +68,9 @@ class Stand:
 def web_stand(app: App, settings: Settings) -> Iterator[Stand]:
     """Give a desk that runs until the end of the block."""
     with app_with(settings, app.responder) as own, running(own) as (service, _):
-        yield Stand(own, service.web_link)
+        stand = Stand(own, service.web_link)
+        stand.hold(0.0)
+        yield stand
 
 
 def letter(text: str, n: int, **changed: str) -> bytes:

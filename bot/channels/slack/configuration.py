@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bot.channels.case_actions import HOLD_SECONDS
 from bot.channels.slack.client import BASE
 from bot.domain import EscalationReason, HealthLine
 from bot.llm.budget import NOT_ASKED
@@ -55,6 +56,6 @@ class SlackIntervals:
     compare: float = 1.0  # between two comparisons of the cards with the journal
     socket: float = 1.0  # between two looks at the connection of Socket Mode
     repair: float = 30.0  # before a post is tried again that the set-up did not allow
-    undo: float = 10.0  # that a mail of a person waits before it leaves
+    undo: float = HOLD_SECONDS
     # Before each further attempt of a post.
     backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

@@ -6,11 +6,11 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from bot.answers_to_learn import Learning
+from bot.channels.case_rows import format_age
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
-from bot.channels.slack.views.rows import format_age
 from bot.channels.staff_texts import StaffTexts
 from bot.gaps import WEEK, Gap
 from bot.journal import Journal

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
+from bot.channels.case_rows import name_language, written_language
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.configuration import SuggestionModel
 from bot.channels.slack.mrkdwn import escape, truncate_counted
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
-from bot.channels.slack.views.rows import name_language
 from bot.domain import EscalationReason
 from bot.journal import Journal
 from bot.journal.records import QueuedCase
@@ -117,12 +117,12 @@ class Translations(ModelPosts):
 
     @override
     def wants(self, case: QueuedCase) -> bool:
-        return self.model.translate is not None and case.language not in ("", "en")
+        return self.model.translate is not None and written_language(case) not in ("", "en")
 
     @override
     def ask(self, case: QueuedCase) -> RenderedMessage | None:
         english = self.model.translate(case.text) if self.model.translate else ""
-        return render_translation(english, case.language) if english else None
+        return render_translation(english, written_language(case)) if english else None
 
 
 def render_translation(english: str, language: str) -> RenderedMessage:

@@ -3,13 +3,12 @@
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from http import HTTPStatus
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -22,6 +21,7 @@ from starlette.routing import Route
 from bot.channels.case_actions import (
     BROWSER_ACTOR,
     DETAILS,
+    HOLD_SECONDS,
     TAKEN_BACK,
     CaseActions,
     ReplyKind,
@@ -39,17 +39,18 @@ from bot.channels.web.access import (
     address_with_port,
     cookie_name,
 )
+from bot.channels.web.letters import as_letter, conversation
 from bot.channels.web.views import (
     CaseView,
     Views,
     ago,
-    as_letter,
-    conversation,
     describe_step,
     exact,
     harmless,
     moment,
 )
+from bot.channels.web.visits import Visit, read_form
+from bot.domain import EscalationReason
 from bot.errors import BlockedError, InputError
 from bot.infra.throttle import Throttle
 from bot.journal import Case, CaseAction, Reopened
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from bot.journal.cases import EnqueueJob
 
 log = logging.getLogger(__name__)
+NOBODY_NAMED: Mapping[EscalationReason, str] = {}
 MAILS_PER_PAGE = 25
 CASES_PER_PAGE = 25
 MAX_DECIDED = 10  # cases below the queue that were decided last
@@ -75,6 +77,7 @@ DONE = {
     "closed": "The case is closed, and nobody gets a mail.",
     "reopened": "The case is open again, and you have it.",
     "taken-back": f"The case is open again, and you have it. {TAKEN_BACK}",
+    "undone": "The mail was taken back: nothing was sent. The case is open, and you have it.",
     "claimed": "You have this case. The desk sends nothing more by itself in this conversation.",
     "mail": "Your mail was taken. In a moment its reply stands beside it.",
 }
@@ -82,30 +85,14 @@ CHANGED = (
     "This case has changed since you opened it: they may have written again, or somebody was "
     "faster. Nothing was sent."
 )
+TOO_LATE = "The mail has left: it cannot be taken back any more."
 ALREADY = "You have sent it already. Once is enough."
 ERASED = "Everything about this person was erased, at their request. Nothing is left to do here."
 NOT_FOUND = "There is no such page."
 BROKEN = "Something went wrong (error {number}). Nothing was sent. Go back and try again."
+# What a person writes here about one case; an answer to many cases at once is Slack's.
+WRITTEN = frozenset({ReplyKind.APPROVE, ReplyKind.EDIT, ReplyKind.DETAILS})
 MAX_SUBJECT, MAX_TRIAL_TEXT = 200, 20_000  # characters of a mail that is written here to try
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """One request of a signed-in person: what it names, and the fields of its form."""
-
-    request: Request
-    session: str
-    form: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def number(self) -> int:
-        """Return the number in the path."""
-        return int(self.request.path_params["number"])
-
-    def choice(self, name: str) -> int:
-        """Return a positive number of the query; 0 where there is none."""
-        text = self.request.query_params.get(name, "")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 Handler = Callable[[Visit], Response]
@@ -116,18 +103,20 @@ class WebDesk:
 
     `enqueue_job` puts the job that delivers a decision into the transaction that stores it.
     `write_mail` takes sender, subject and text of a mail to try the desk with; None where mail
-    comes from a real mailbox.
+    comes from a real mailbox. `contacts` are those whom staff call, by the reason of a case.
     """
 
     def __init__(
         self, desk: "Desk", *, enqueue_job: "EnqueueJob | None",
         write_mail: Callable[[str, str, str], None] | None = None,
+        contacts: Mapping[EscalationReason, str] = NOBODY_NAMED,
     ) -> None:  # fmt: skip
         self.desk = desk
+        self.contacts = contacts
         self.journal = desk.journal
         self.write_mail = write_mail
         self.access = Access()
-        self.actions = CaseActions(desk=desk, enqueue_job=enqueue_job)
+        self.actions = CaseActions(desk=desk, enqueue_job=enqueue_job, hold_seconds=HOLD_SECONDS)
         self.asgi: ASGIApp = Gate(self)
         self._faults = Throttle()
         self.style = (files(__package__) / "static" / "desk.css").read_bytes()
@@ -143,7 +132,8 @@ class WebDesk:
         """Built at the first page, as it needs what was learned."""
         knowledge = self.desk.knowledge
         texts = read_staff_texts(knowledge.folder)
-        return Views(knowledge, texts, self.desk.responder.judge.threshold_for)
+        judge = self.desk.responder.judge
+        return Views(knowledge, texts, judge.threshold_for, self.contacts)
 
     @cached_property
     def templates(self) -> Environment:
@@ -173,9 +163,11 @@ class WebDesk:
             numbers=read_statistics(self.journal.engine, self.journal.clock), **shown,
         )  # fmt: skip
 
-    def render_notice(self, says: str, *, status: int, enter: bool = False) -> Response:
-        """Return a page for somebody who is not signed in; with `enter` it leads on by itself."""
-        page = self.templates.get_template("notice.html").render(says=says, enter=enter)
+    def render_notice(
+        self, says: str, *, status: int, enter: bool = False, back: bool = False
+    ) -> Response:
+        """Return a page of a few words; with `enter` it leads on, with `back` to the desk."""
+        page = self.templates.get_template("notice.html").render(says=says, enter=enter, back=back)
         return HTMLResponse(page, status)
 
     def _routes(self) -> list[Route]:
@@ -185,7 +177,7 @@ class WebDesk:
         }  # fmt: skip
         acts: dict[str, Handler] = {
             "check": self._check, "again": self._change, "send": self._send, "close": self._close,
-            "reopen": self._reopen, "claim": self._claim,
+            "reopen": self._reopen, "claim": self._claim, "undo": self._undo,
         }  # fmt: skip
         post = {f"/cases/{{number:int}}/{name}": handler for name, handler in acts.items()}
         post["/mails"] = self._write_mail
@@ -210,7 +202,7 @@ class WebDesk:
         session = self.access.find_session(request)
         if not session:
             return self.render_notice(NO_SESSION, status=HTTPStatus.UNAUTHORIZED)
-        form = _fields(body)
+        form = read_form(body)
         sent = request.method == "POST"
         if sent and not self.access.has_sent_form(session, form.get("form_token", "")):
             return self.render_notice(WRONG_ORIGIN, status=HTTPStatus.FORBIDDEN)
@@ -224,7 +216,8 @@ class WebDesk:
                 extra = {"event_id": number, "fault": type(error).__name__, "count": count}
                 log.exception("a page broke", extra=extra)
             says = BROKEN.format(number=number)
-            return self.render_notice(says, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return self.render_notice(says, status=status, back=True)
 
     def _sign_in(self, request: Request, token: str) -> Response:
         """Exchange the token for a cookie.
@@ -245,7 +238,7 @@ class WebDesk:
     def _miss(self, _request: Request, error: Exception) -> Response:
         """Answer a path that is not there."""
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-        return self.render_notice(NOT_FOUND, status=status)
+        return self.render_notice(NOT_FOUND, status=status, back=True)
 
     def _mails(self, visit: Visit) -> Response:
         return self._list_mails(visit, None)
@@ -311,7 +304,8 @@ class WebDesk:
         """Return what the page of a case shows: all of it, and each step that was done."""
         entries = read_audit(self.journal.engine, case.id)
         steps = [(entry.at, describe_step(entry, self.describe.texts)) for entry in entries]
-        return {"it": self._view(case), "steps": steps}
+        hold = round(self.actions.hold_seconds)
+        return {"it": self._view(case), "steps": steps, "hold": hold}
 
     def _view(self, case: Case) -> CaseView:
         """Return a case with its conversation."""
@@ -331,11 +325,13 @@ class WebDesk:
     def _write(self, visit: Visit) -> Response:
         """Show the last look at a draft, or the form to write a mail."""
         case, kind = self._find_case(visit), _kind(visit.request.path_params["kind"])
-        if not may_act(case, BROWSER_ACTOR) or (kind is ReplyKind.APPROVE and not case.can_approve):
+        can = case.can_approve if kind is ReplyKind.APPROVE else bool(case.sender)
+        if not (can and may_act(case, BROWSER_ACTOR)):
             return self._say_changed(visit, case, "")
         if kind is ReplyKind.APPROVE:
             return self._last_look(visit, case, kind, case.draft)
-        text = DETAILS if kind is ReplyKind.DETAILS else case.draft if case.drafted else ""
+        draft = case.draft if case.can_approve else ""
+        text = DETAILS if kind is ReplyKind.DETAILS else draft
         return self._form(visit, case, kind, text)
 
     def _check(self, visit: Visit) -> Response:
@@ -397,6 +393,13 @@ class WebDesk:
         done = "taken-back" if reopened is Reopened.WITHOUT_ITS_MAIL else "reopened"
         return _see(f"/cases/{case.id}?done={done}")
 
+    def _undo(self, visit: Visit) -> Response:
+        """Take back a mail that has not left yet; the case is open again."""
+        case, version = self._find_case(visit), visit.form.get("version", "")
+        if not self.actions.undo(case, actor=BROWSER_ACTOR, version=version):
+            return self._say(visit, case, TOO_LATE, status=HTTPStatus.CONFLICT)
+        return _see(f"/cases/{case.id}?done=undone")
+
     def _claim(self, visit: Visit) -> Response:
         case = self._find_case(visit)
         if not self.actions.claim(case, actor=BROWSER_ACTOR):
@@ -416,7 +419,8 @@ class WebDesk:
     def _last_look(self, visit: Visit, case: Case, kind: ReplyKind, text: str) -> Response:
         return self.render(
             "last_look.html", visit, it=self._view(case), kind=kind, text=text,
-            digest=visit.form.get("read", ""), version=_version(visit, case),
+            hold=round(self.actions.hold_seconds), digest=visit.form.get("read", ""),
+            version=_version(visit, case),
         )  # fmt: skip
 
     def _say_changed(self, visit: Visit, case: Case, text: str) -> Response:
@@ -432,21 +436,14 @@ class WebDesk:
         )  # fmt: skip
 
 
-def _fields(body: bytes) -> dict[str, str]:
-    """Return the fields of a submitted form, with line ends as the desk writes them."""
-    sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: value.replace("\r\n", "\n") for name, value in sent}
-
-
 def _see(path: str) -> Response:
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)
 
 
 def _kind(text: str) -> ReplyKind:
-    try:
-        return ReplyKind(text)
-    except ValueError:
-        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+    if text not in WRITTEN:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return ReplyKind(text)
 
 
 def _version(visit: Visit, case: Case) -> str:

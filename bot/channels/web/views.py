@@ -1,39 +1,37 @@
 """Turns mails and cases into what the pages show: plain words, nothing decided here."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.policy import SMTP
 
 from markupsafe import Markup, escape
 
+from bot.answering.reply import quoted
 from bot.channels.case_actions import (
     BROWSER_ACTOR,
     TERMINAL_ACTOR,
+    can_undo,
     draft_chance,
     is_approve_first,
     may_act,
 )
+from bot.channels.case_rows import CaseRow, describe_case, name_topics
+from bot.channels.people_to_call import call_in_words, whom_to_call
 from bot.channels.staff_texts import StaffTexts
+from bot.channels.web.letters import Letter, letter_of, their_letter
 from bot.corpus import Knowledge
 from bot.domain import (
     NO_RULE,
     EscalationReason,
     Passage,
-    Priority,
     RefusalReason,
     SecretKind,
-    SenderProof,
     describe_rule,
 )
-from bot.journal import Case, CaseAction, OutboxState, ReceivedMessage, Stage
+from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseQuestion, MessageState
-from bot.journal.slack_records import FollowUpMessage
-from bot.journal.transcript import AuditEntry, TranscriptEntry
-from bot.outbound.letter import html_of
+from bot.journal.transcript import AuditEntry
 from bot.text.language import detect
 from bot.text.printable import printable
 
@@ -54,7 +52,6 @@ REFUSALS = {
     RefusalReason.IMPERSONATION: "It wants a text that asks others for a secret, or that speaks "
     "as somebody else.",
 }
-STYLED_TAG = re.compile(r'<(\w+) style="[^"]*">')
 DESK_STEPS = {
     "received": "The mail came in.",
     "decided": "The desk decided it.",
@@ -71,26 +68,28 @@ YOU_DID = {
     CaseAction.NOT_OURS: "You closed it as another team's",
     CaseAction.SHARED: "You answered it with your answer to a case that asks the same",
 }
-PERSON_STEPS = {"claimed": "took the case.", "viewed": "looked at all of it."}
+PERSON_STEPS = {
+    "claimed": "took the case.",
+    "viewed": "looked at all of it.",
+    "undone": "took the mail back before it left.",
+}
+NO_DRAFT = "No published sentence is near."
+CALL_FIRST = "This is answered in a person's own words, after the call."
+NO_SENDER = (
+    "The mail names no single sender, so nothing can be sent from here. Look at it in the mailbox; "
+    "then close the case."
+)
 FOR_A_PERSON = "for a person"
 BADGES = {"answer": "answered", "refusal": "refused", "escalation": FOR_A_PERSON}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A mail as a mail program shows it."""
+class Quote:
+    """A passage under its heading, as replies quote it."""
 
-    sender: str
-    recipient: str
-    subject: str
-    at: str
+    heading: str
+    date: str
     text: str
-    shown: str = ""  # what others wrote and the sender passes on
-    attached: str = ""
-    proof: SenderProof = SenderProof.UNKNOWN  # whether the sender is who the mail says
-    title: str = ""  # who wrote it, for a mail of ours
-    note: str = ""  # whether it arrived, for a mail of ours
-    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +102,7 @@ class Reason:
     says: str
     sure: str  # how probable a right answer is, against what the desk requires; may be empty
     label: str  # what the passages are: quoted, or only near
-    passages: Sequence[Passage]
+    passages: Sequence[Quote]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,21 +128,22 @@ class CaseView:
     """A case as its page and its row in the queue show it."""
 
     case: Case
-    topic: str
+    row: CaseRow
+    reason: str
     urgency: str
     state: str
-    late: bool
-    first_words: str
     why: str
     todo: str
+    call: str  # whom to call before anything is written; empty where nobody
     masked: str
     decided: str  # who decided what; empty while it is open
     delivery: str
     lost: bool
     pending: bool
     may_act: bool
-    can_approve: bool
+    can_undo: bool  # the mail has not left yet
     approve_first: bool
+    no_draft: str  # why there is none to approve; empty where there is one
     chance: str  # how often drafts like this one answer; empty where nobody knows
     reasons: Sequence[Reason] = ()
     letters: Sequence[tuple[str, Letter]] = field(default=())  # who wrote it, and the mail
@@ -152,15 +152,19 @@ class CaseView:
 class Views:
     """Describes mails and cases with the texts and passages of one knowledge.
 
-    `threshold_for` returns the probability from which the desk answers a language by itself.
+    `threshold_for` returns the probability from which the desk answers a language by itself;
+    `contacts` are those whom staff call, by reason.
     """
 
     def __init__(
-        self, knowledge: Knowledge, texts: StaffTexts, threshold_for: Callable[[str], float]
-    ) -> None:
+        self, knowledge: Knowledge, texts: StaffTexts, threshold_for: Callable[[str], float],
+        contacts: Mapping[EscalationReason, str],
+    ) -> None:  # fmt: skip
         self.knowledge = knowledge
+        self.topics = name_topics(knowledge)
         self.texts = texts
         self.threshold_for = threshold_for
+        self.contacts = contacts
 
     def mail(self, mail: ListedMail) -> MailView:
         """Return a received mail, our mails in answer to it, and why it was decided so."""
@@ -182,17 +186,19 @@ class Views:
         reason = self.texts.reasons[EscalationReason(case.reason)]
         held = case.reason == EscalationReason.HELD and not case.rule.startswith(NO_RULE)
         rule = f" Rule: {describe_rule(case.rule)}." if held and case.rule else ""
-        due = bool(case.due_at) and datetime.fromisoformat(case.due_at) < now
+        row = describe_case(case, self.topics, self.texts, now)
+        people = call_in_words(whom_to_call(case, self.contacts))
         return CaseView(
-            case=case, topic=reason.title, urgency=self.texts.priorities[Priority(case.priority)],
-            state=_state(case), late=case.open and due, first_words=first_words(case.text),
+            case=case, row=row, reason=reason.title, urgency=row.urgency, state=_state(case),
             why=reason.why + rule, todo=self._todo(case, reason.do),
+            call=people if case.open and case.needs_call else "",
             masked=_kinds(case.masked), decided=self._decided(case),
             delivery=self.texts.delivery[case.delivery.state] if case.delivery else "",
             lost=case.delivery is not None and case.delivery.state in LOST,
             pending=case.delivery is not None and case.delivery.state in UNDER_WAY,
-            may_act=may_act(case, BROWSER_ACTOR), can_approve=case.can_approve,
-            approve_first=is_approve_first(case, self.texts.green_from), chance=_chance(case),
+            may_act=may_act(case, BROWSER_ACTOR), can_undo=can_undo(case),
+            approve_first=is_approve_first(case, self.texts.green_from), no_draft=_no_draft(case),
+            chance=_chance(case),
             reasons=self._reasons(case.text, case.questions),
         )  # fmt: skip
 
@@ -225,8 +231,12 @@ class Views:
             question=asked.text, kind=asked.kind, badge=BADGES[asked.kind],
             says=self._says(asked), sure=_sure(asked, threshold),
             label="Quoted from the post" if asked.kind == "answer" else "Nearest in the post",
-            passages=[known[i] for i in asked.passages[:MAX_PASSAGES] if i in known],
+            passages=[self._quote(known[i]) for i in asked.passages[:MAX_PASSAGES] if i in known],
         )  # fmt: skip
+
+    def _quote(self, passage: Passage) -> Quote:
+        heading = self.knowledge.heading_of(passage)
+        return Quote(heading=heading, date=passage.date, text=quoted(passage))
 
     def _says(self, asked: CaseQuestion) -> str:
         if asked.kind == "answer":
@@ -300,17 +310,6 @@ def harmless(value: object) -> object:
     return printable(value) if type(value) is str else value
 
 
-def as_letter(text: str) -> Markup:
-    """Return a text of ours as a mail program shows it: headings, quotes and lists.
-
-    It is written anew from the plain text, every word escaped, in the tags of the HTML part of our
-    mails; their styles stay away, as the page has its own.
-    """
-    page = html_of(printable(text), language="en", links=())
-    body = page.partition("<body")[2].partition(">")[2].rpartition("</body>")[0]
-    return Markup(STYLED_TAG.sub(r"<\1>", body))  # noqa: S704 - html_of has escaped the text
-
-
 def exact(text: str) -> Markup:
     """Return a person's own text as it is, for a field that sends it back."""
     return escape(text)
@@ -353,6 +352,14 @@ def _chance(case: Case) -> str:
     return f"{many} in 10 drafts like this one answer the question."
 
 
+def _no_draft(case: Case) -> str:
+    if case.can_approve:
+        return ""
+    if not case.sender:
+        return NO_SENDER
+    return CALL_FIRST if case.needs_call else NO_DRAFT
+
+
 def _no_reply(mail: ListedMail) -> str:
     if mail.erased:
         return "Everything about this person was erased, at their request."
@@ -386,47 +393,3 @@ def _state(case: Case) -> str:
             return "answered"
         case Stage.CLOSED:
             return "closed without a mail"
-
-
-def letter_of(body: bytes, at: str) -> Letter:
-    """Return a mail of ours as a mail program shows it."""
-    mail = message_from_bytes(body, policy=SMTP)
-    part = mail.get_body(("plain",))
-    headers = {name: str(mail[name] or "") for name in ("From", "To", "Subject")}
-    return Letter(
-        sender=headers["From"], recipient=headers["To"], subject=headers["Subject"], at=at,
-        text=str(part.get_content()) if part else "",
-    )  # fmt: skip
-
-
-def conversation(
-    case: Case,
-    first: ReceivedMessage,
-    entries: Sequence[TranscriptEntry],
-    others: Sequence[FollowUpMessage],
-) -> Iterator[tuple[str, Letter]]:
-    """Yield what both sides wrote in a case, in order, each with `they` or `we`.
-
-    `first` is the message of the case, which is shown with its subject and attachments; `others`
-    are later mails of other people that joined the case.
-    """
-    for entry in entries:
-        if entry.mail:
-            yield "we", letter_of(entry.mail, entry.at)
-            continue
-        headers = first.headers if entry.text == first.text else {}
-        letter = their_letter(entry, entry.at, headers)
-        yield "they", replace(letter, sender=case.sender)
-    for each in others:
-        yield "they", their_letter(each, "", {})
-
-
-def their_letter(
-    mail: ListedMail | TranscriptEntry | FollowUpMessage, at: str, headers: Mapping[str, str]
-) -> Letter:
-    """Return a mail that came in, masked as it is stored, with what is known of its sender."""
-    sender = "" if isinstance(mail, TranscriptEntry) else mail.sender
-    return Letter(
-        sender=sender, recipient="", subject=headers.get("subject", ""), at=at, text=mail.text,
-        shown=headers.get("shown", ""), attached=headers.get("attachments", ""), proof=mail.proof,
-    )  # fmt: skip

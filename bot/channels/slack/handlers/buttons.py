@@ -265,7 +265,7 @@ class ButtonHandler:
         if case.owner not in ("", me) or (case.decision and case.decision.actor != me):
             self._say_who_was_first(case.id, payload)
             return
-        if self.cases.undo(case.id, actor=me, version=version):
+        if self.context.actions.undo(case, actor=me, version=version):
             return
         now = self.cases.read(case.id) or case
         if not (now.open and now.owner == me and now.stage is not Stage.WAITING):

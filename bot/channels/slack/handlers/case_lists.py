@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from bot.channels.case_rows import find_language, find_topics, name_language
 from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, HomeList
-from bot.channels.slack.views.rows import find_language, find_topics, name_language
 from bot.journal.case_lists import CaseFilter
 from bot.journal.cases import Cases
 

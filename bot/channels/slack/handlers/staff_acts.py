@@ -57,15 +57,18 @@ class StaffActs:
                 snippets = read_snippets(self.desk.knowledge.folder)
                 return staff_windows.choose_snippet(case, snippets) if snippets else NO_SNIPPETS
             case "merge":
-                wanted = CaseFilter(sender=case.sender)
-                found = self.cases.find(wanted, limit=MAX_TOGETHER).ids
-                read = (self.cases.read(i) for i in found if i != case.id)
-                others = [c for c in read if c and c.owner in ("", me)]
+                others = self._others(case, me) if case.sender else []
                 return staff_windows.choose_merge(case, others) if others else NO_OTHERS
             case _:
                 if not case.topic:
                     return NO_TOPIC
                 return staff_windows.choose_cases(case, self._alike(case, me), self._topic(case))
+
+    def _others(self, case: Case, me: str) -> list[Case]:
+        """Return the other open cases of the same sender that this person may decide."""
+        found = self.cases.find(CaseFilter(sender=case.sender), limit=MAX_TOGETHER).ids
+        read = (self.cases.read(i) for i in found if i != case.id)
+        return [c for c in read if c and c.owner in ("", me)]
 
     def _alike(self, case: Case, me: str) -> list[Case]:
         """Return the open cases of the same topic and language that this person may decide."""

@@ -112,7 +112,8 @@ class AnswerView:
 
     def _passages(self, passages: Sequence[Passage]) -> Iterator[Block]:
         for passage in passages:
-            yield b.small_print(f"📄 *{escape(passage.heading)}* ({passage.date})")
+            heading = self.outbound.knowledge.heading_of(passage)
+            yield b.small_print(f"📄 *{escape(heading)}* ({passage.date})")
             yield b.preformatted(passage.text, MAX_PASSAGE_CHARACTERS)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.channels.case_actions import can_undo
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
-from bot.journal import Case, CaseAction, OutboxState, Stage
+from bot.journal import Case, CaseAction
 
 # What the menu at the end of the row offers, by the name of the act.
 MORE = (
@@ -30,7 +31,8 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
     value, style = f"{case.id}:{case.version}", "primary" if green else ""
     approve = [_approve(case, offer, value, style)] if offer else []
     to_all = [b.button(f"Answer all {case.alike + 1}", "all", value)] if case.alike else []
-    yield b.button_row("decide", [*approve, *to_all, *_writing(value)])
+    if case.sender:  # a mail that names no single sender can be answered to nobody
+        yield b.button_row("decide", [*approve, *to_all, *_writing(value)])
     handling = [_take(case, green=not green), *_handling(value)]
     yield b.button_row("handle", [*_undo(case, value), *handling])
 
@@ -47,8 +49,7 @@ def closed_case_buttons(case: Case) -> Iterator[Block]:
 
 def _undo(case: Case, value: str) -> Iterator[Block]:
     """Yield the button that takes a person's mail back, for as long as it has not left."""
-    sends = not case.open or case.stage is Stage.WAITING
-    if sends and case.delivery is not None and case.delivery.state is OutboxState.READY:
+    if can_undo(case):
         yield b.button("Undo: do not send", "undo", value, style="danger")
 
 

@@ -11,12 +11,13 @@ from datetime import datetime
 import re2
 
 from bot.channels.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
+from bot.channels.case_rows import describe_case, describe_stage, name_topics
+from bot.channels.people_to_call import whom_to_call
 from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
-from bot.channels.slack.views.people_to_call import call_in_slack, whom_to_call
-from bot.channels.slack.views.rows import describe_case, describe_stage, name_topics
+from bot.channels.slack.views.people_to_call import call_in_slack
 from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, ProofTone, SenderProof, describe_rule
@@ -41,6 +42,10 @@ OUTDATED = (
 )
 MAX_PART_CHARACTERS = 300  # of a question in the list of what is answered and what is open
 MAX_PARTS = 6  # of each list
+NO_SENDER = (
+    "*Draft:* none. The mail names no single sender, so nothing can be sent from here. Look at it "
+    "in the mailbox; then close the case."
+)
 CALL_FIRST = "*Draft:* none. This is answered in a person's own words, after the call."
 
 
@@ -232,7 +237,7 @@ class Cards:
         if not case.open:
             return
         if not case.can_approve:
-            yield b.markdown(CALL_FIRST if case.needs_call else NO_DRAFT)
+            yield b.markdown(self._no_draft(case))
             return
         what = "*Draft* for what is open" if case.replied else "*Draft*"
         yield b.markdown(f"{what}, in the words of the published post.{self._chance(case)}")
@@ -241,11 +246,16 @@ class Cards:
             yield b.small_print("✂️ Cut here: *Review & send* shows every word before it goes.")
         yield b.small_print(*self._quotes(case))
 
+    def _no_draft(self, case: Case) -> str:
+        if not case.sender:
+            return NO_SENDER
+        return CALL_FIRST if case.needs_call else NO_DRAFT
+
     def _quotes(self, case: Case) -> Iterator[str]:
         ids = dict.fromkeys(p for a in case.questions for p in a.passages[:2])
         known = [self.knowledge.passages[p] for p in ids if p in self.knowledge.passages]
         for passage in known[:5]:
-            yield f"📄 {escape(passage.heading)} ({passage.date})"
+            yield f"📄 {escape(self.knowledge.heading_of(passage))} ({passage.date})"
 
     def _actions(self, case: Case) -> Iterator[Block]:
         if not case.open:
@@ -349,7 +359,8 @@ def _tenths(probability: float) -> str:
 
 
 def _source(case: Case) -> str:
-    parts = [f"By e-mail from {mask_address(case.sender)}"]
+    sender = mask_address(case.sender) if case.sender else "no single sender"
+    parts = [f"By e-mail from {sender}"]
     parts += [f"follows case {case.parent}"] * bool(case.parent)
     parts += ["nothing typed in this thread is sent"] * case.open
     return " · ".join(parts)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bot.channels.case_rows import name_language
 from bot.channels.slack.mrkdwn import escape, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.rows import name_language
 from bot.domain import HealthLine
 from bot.journal import Case
 from bot.journal.statistics import DailyStatistics

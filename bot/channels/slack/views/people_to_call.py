@@ -1,42 +1,19 @@
-"""Names whom staff call about a case before anything is written to the user."""
+"""Writes whom staff call about a case in Slack's markup."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import re2
 
+from bot.channels.people_to_call import NOBODY
 from bot.channels.slack.mrkdwn import escape
-from bot.domain import EscalationReason, Priority
-from bot.journal import Case
 
 PERSON_ID = re2.compile(r"[UW][A-Z0-9]{2,20}")
 GROUP_ID = re2.compile(r"S[A-Z0-9]{2,20}")
-NOBODY = "nobody is named for this (DESK_CALL names a person or a group); ask the incident lead"
-
-
-def whom_to_call(
-    case: Case, contacts: Mapping[EscalationReason, str], oncall: Sequence[str] = ()
-) -> tuple[str, ...]:
-    """Return the contacts for the reasons of a case, each once.
-
-    `contacts` are those of the settings, by reason: an id of Slack or plain words. Where none fits
-    an urgent case, the people on call are returned.
-    """
-    named = dict.fromkeys(
-        contacts[EscalationReason(reason)]
-        for reason in case.reasons
-        if reason in list(EscalationReason) and EscalationReason(reason) in contacts
-    )
-    return tuple(named) or (tuple(oncall) if case.priority == Priority.PAGE else ())
 
 
 def call_in_slack(people: Sequence[str]) -> str:
     """Return the contacts in Slack's markup: ids become mentions, other words stay words."""
     return ", ".join(map(_mention, people)) or escape(NOBODY)
-
-
-def call_in_words(people: Sequence[str]) -> str:
-    """Return the contacts for a reader outside of Slack."""
-    return ", ".join(people) or NOBODY
 
 
 def _mention(who: str) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from bot.channels.case_rows import first_words, name_language
 from bot.channels.slack.mrkdwn import defang, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.modals import View, build_modal
-from bot.channels.slack.views.rows import first_words, name_language
 from bot.corpus.snippets import Snippet
 from bot.domain import Passage
 from bot.journal import Case

@@ -1,15 +1,17 @@
-"""Says in a few words what a case is, for the lists in Slack and in the terminal."""
+"""Says in a few words what a case is, for the lists in Slack, the browser and the terminal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from textwrap import shorten
 
-from bot.channels.slack.mrkdwn import truncate
 from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import EscalationReason, Priority
 from bot.journal import Case, Stage
+from bot.journal.records import QueuedCase
+from bot.text.language import recognize_language
+from bot.text.printable import shorten_line
 
 MAX_WORDS_CHARACTERS = 110  # of what they write, in a list
 MAX_TOPIC_CHARACTERS = 70
@@ -38,10 +40,10 @@ STAGE_WORDS = {
 class CaseRow:
     """A case in a list, in words.
 
-    `topic` is the heading of the nearest passage, or the reason where none is near, and then
-    `reason` is empty; `words` are the asker's first words, masked. `age` and `left` are durations
-    such as `3 h`; `left` is empty where nothing is due, and how long ago it was due where the case
-    is `overdue`.
+    `topic` is the heading of the nearest passage. Where none is near, or a person answers in their
+    own words after a call, it is the reason, and then `reason` is empty. `words` are the asker's
+    first words, masked. `age` and `left` are durations such as `3 h`; `left` is empty where nothing
+    is due, and how long ago it was due where the case is `overdue`.
     """
 
     topic: str
@@ -57,13 +59,14 @@ class CaseRow:
 def describe_case(case: Case, topics: dict[str, str], texts: StaffTexts, now: datetime) -> CaseRow:
     """Return the row of a case at the moment `now`; `topics` are those of `name_topics`."""
     reason = texts.reasons[EscalationReason(case.reason)].title
+    topic = "" if case.needs_call else topics.get(case.topic, "")
     due = datetime.fromisoformat(case.due_at) - now if case.open and case.due_at else None
     return CaseRow(
-        topic=topics.get(case.topic, _sentence(reason)),
-        words=truncate(" ".join(first_words(case).split()), MAX_WORDS_CHARACTERS),
-        reason=reason if case.topic in topics else "",
+        topic=topic or _sentence(reason),
+        words=shorten_line(first_words(case), MAX_WORDS_CHARACTERS),
+        reason=reason if topic else "",
         urgency=texts.priorities[Priority(case.priority)],
-        language=name_language(case.language),
+        language=name_language(written_language(case)),
         age=format_age(now - datetime.fromisoformat(case.opened_at)),
         left="" if due is None else format_age(abs(due)),
         overdue=due is not None and due < timedelta(),
@@ -71,7 +74,12 @@ def describe_case(case: Case, topics: dict[str, str], texts: StaffTexts, now: da
 
 
 def first_words(case: Case) -> str:
-    """Return the first question that a person decides, or else how the mail begins."""
+    """Return the first question that a person decides, or else how the mail begins.
+
+    Where somebody is called first it is how the mail begins: it says what has happened.
+    """
+    if case.needs_call:
+        return case.text
     asked = (q.text for q in case.questions if q.kind == "escalation" and q.text.strip())
     return next(asked, case.text)
 
@@ -121,6 +129,17 @@ def format_age(waited: timedelta) -> str:
 def describe_stage(case: Case) -> str:
     """Return how far a case is, without the name of who has it."""
     return f"part of case {case.joined}" if case.joined else STAGE_WORDS[case.stage]
+
+
+def written_language(case: Case | QueuedCase) -> str:
+    """Return the code of the language in which they write; empty where none is plain.
+
+    The case names the language of the reply, which is another one where there are no texts in
+    theirs.
+    """
+    if case.reason == EscalationReason.LANGUAGE:
+        return recognize_language(case.text)
+    return case.language
 
 
 def _sentence(words: str) -> str:
