@@ -1,5 +1,6 @@
 """Says in a few words what a case is, for the lists in Slack, the browser and the terminal."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,14 +88,14 @@ def first_words(case: Case) -> str:
 def name_topics(knowledge: Knowledge) -> dict[str, str]:
     """Return a title for each passage, by id.
 
-    It is the heading; where several passages stand under one heading, such as an introduction, it
-    is followed by how the passage begins.
+    It is the heading that replies give it; where several passages stand under one heading, it is
+    followed by how the passage begins.
     """
-    passages = knowledge.passages.values()
-    headings = [passage.heading for passage in passages]
+    headings = {p.id: knowledge.heading_of(p) for p in knowledge.passages.values()}
+    times = Counter(headings.values())
     titles = {
-        p.id: p.heading if headings.count(p.heading) == 1 else f"{p.heading}: {p.text}"
-        for p in passages
+        i: heading if times[heading] == 1 else f"{heading}: {knowledge.passages[i].text}"
+        for i, heading in headings.items()
     }
     return {i: shorten(t, MAX_TOPIC_CHARACTERS, placeholder=" …") for i, t in titles.items()}
 

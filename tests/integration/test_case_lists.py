@@ -25,6 +25,8 @@ from bot.journal.statistics import DailyStatistics
 from bot.journal.tables import conversation, escalation, message
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits, view_limits
+from tests.support.slack_cases import asked
+from tests.support.slack_cases import case as slack_case
 
 ME = "slack:U0ALICE"
 MANY = 10_000
@@ -73,7 +75,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
     [
         ("", MANY, 4), ("mine", 2500, 1), ("unclaimed", 7500, 4), ("URGENT", 2500, 4),
         ("urgent mine", 0, 0), ("language German", 2500, 1), ("language ru mine", 0, 0),
-        ("topic passwords", 3333, 12), ("unclaimed topic breach of OpenAI", 2500, 4),
+        ("topic passwords", 3333, 12), ("unclaimed topic OpenAI not compromised", 2500, 4),
         ("urgent 167", 2500, 9964), ("urgent 99999", 2500, 9964),
     ],
 )  # fmt: skip
@@ -141,11 +143,34 @@ def test_ten_thousand_cases_fit_every_list(journal: Journal, knowledge: Knowledg
     assert limits(list_cases(cards, page, "All", "", "/incident queue", now=now)) == ""
 
 
+@pytest.mark.parametrize(
+    ("more", "topic", "language", "words"),
+    [
+        ({}, "Were OpenAI passwords, API keys, or payment information exposed?", "English", "Why?"),
+        ({"reason": "extortion", "priority": "page"}, "Threat or demand for money", "English", "They"),
+        ({"reason": "legal"}, "Legal matter", "English", "They"),
+        ({"reason": "language", "text": "האם פרטי האשראי שלי דלפו?"}, "Were OpenAI passwords", "Hebrew", "Why?"),
+    ],
+)  # fmt: skip
+def test_a_row_names_first_what_staff_need_first(
+    knowledge: Knowledge, more: dict[str, object], topic: str, language: str, words: str
+) -> None:
+    told: dict[str, object] = {
+        "text": "They have my data. What now?", "language": "en", "questions": (asked(text="Why?"),),
+        "topic": "faq-openai-passwords-api-keys-payment",
+    }  # fmt: skip
+    each = slack_case(**told | more)
+    row = describe_case(each, name_topics(knowledge), read_staff_texts(KNOWLEDGE), BEGAN)
+    assert row.topic.startswith(topic)
+    assert row.language == language
+    assert row.words.startswith(words)
+
+
 def test_a_row_says_what_the_case_is(journal: Journal, knowledge: Knowledge) -> None:
     case = journal.cases.read(1)
     assert case
     now = BEGAN + timedelta(hours=5)
     row = describe_case(case, name_topics(knowledge), read_staff_texts(KNOWLEDGE), now)
-    assert row.topic == "Introduction: This was not a breach of OpenAI’s systems. No chat, …"
+    assert row.topic == "OpenAI’s systems and what was not compromised or exposed"
     assert (row.language, row.age, row.left, row.overdue) == ("German", "4 h", "", False)
     assert row.words == "Were keys exposed? 1"

@@ -53,7 +53,8 @@ def test_every_state_fits_and_keeps_its_layout(cards: Cards, each: Case) -> None
     assert limits(drawn.blocks) == ""
     kinds = [b.get("block_id") or b["type"] for b in drawn.blocks]
     assert kinds[:3] == ["header", "standing", "context"]
-    assert kinds[-2:] == (["divider", "decide"] if each.joined else ["decide", "handle"])
+    rows = ["decide"] * bool(each.sender or not each.open) + ["handle"] * (not each.joined)
+    assert kinds[kinds.index("divider") + 1 :] == rows
     assert ("approve" in json.dumps(drawn.blocks)) == (
         each.open and each.can_approve and len(each.draft) < 5000
     )
@@ -88,7 +89,8 @@ def test_no_text_breaks_a_card(
     drawn = cards.render(each)
     assert limits(drawn.blocks) == ""
     hostile(drawn.blocks)
-    assert [b.get("block_id") for b in drawn.blocks[-2:]] == ["decide", "handle"]
+    rows = ["decide", "handle"] if sender or not each.open else ["handle"]
+    assert [b.get("block_id") for b in drawn.blocks[-len(rows) :]] == rows
     quote = next(b for b in drawn.blocks if b["type"] == "rich_text")
     assert not CLICKABLE.search("".join(texts(quote)))
 
@@ -224,6 +226,21 @@ def test_where_somebody_must_be_called_no_draft_is_offered(
     assert "approve" not in shown
     assert each.draft not in "".join(texts(drawn.blocks))
     assert limits(drawn.blocks) == ""
+
+
+def test_what_cannot_be_sent_is_not_offered(cards: Cards) -> None:
+    nobody = json.dumps(cards.render(case(sender="", reason="held")).blocks)
+    assert "By e-mail from no single sender" in nobody
+    assert "so nothing can be sent from here" in nobody
+    for act in ("approve", "edit", "details"):
+        assert f'"action_id": "{act}' not in nobody
+    assert "Write a reply" in json.dumps(cards.render(case(draft="")).blocks)
+
+
+def test_a_part_of_another_case_is_not_due(cards: Cards) -> None:
+    joined = json.dumps(cards.render(case(Stage.CLOSED, joined=3)).blocks)
+    assert "Part of case 3" in joined
+    assert "answer by" not in joined
 
 
 def test_a_probability_is_said_as_people_count(cards: Cards) -> None:

@@ -57,7 +57,7 @@ def states() -> list[Case]:
         case(), case(reminders=2, priority="page", reason="danger"), case(reason="press"), case(masked=("api_key",)),
         case(questions=(answered(), asked(text="And which law firm?")), replied=Delivery(state=OutboxState.SENT, at=AT), earlier=2, earlier_action="edited", attachments=("a.pdf", "b.png")),
         case(replied=Delivery(state=OutboxState.SENT, at=AT), draft="", questions=(), earlier=1),
-        case(questions=(), draft=""), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
+        case(questions=(), draft=""), case(sender="", reason="held"), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
         case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.READY, at=AT)),
         case(outdated=("introduction-december-19-2025-clarification-updating",), proof=SenderProof.LOCAL),

@@ -163,6 +163,7 @@ def page() -> str:
         CasePage(
             cases=[
                 case(
+                    Stage.CLAIMED,
                     reminders=1,
                     owner="slack:U0ALICE",
                     language="de",

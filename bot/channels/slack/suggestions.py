@@ -30,7 +30,7 @@ MARKS = {Support.STATED: "✅", Support.NEAR: "🟡", Support.NONE: "❌"}
 LEGEND = "✅ the post says so, word for word · 🟡 nearly its words: compare · ❌ not in the post"
 TITLE = (
     "*A model suggests this wording.* Nobody has checked it, and it goes nowhere: take over what "
-    "is right with *Edit & send*."
+    "is right with *Edit & send* or *Write a reply*."
 )
 SPOKEN = "A suggested wording, in the thread of the case"
 MAX_TRANSLATED = 9_000  # characters of a translation in a message; *Show all* has the original

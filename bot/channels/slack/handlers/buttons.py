@@ -36,6 +36,7 @@ from bot.journal.transcript import read_transcript
 TOO_LATE = "That took too long for Slack. Please press the button again."
 OPTED_OUT = "Noted: they get no correction. What they ask is still answered."
 OPTED_OUT_BEFORE = "That was noted before: they get no correction."
+NO_DRAFT = "There is no draft to approve. Use *Write a reply*."
 TOO_LATE_TO_UNDO = "The mail of case {case} has left: it cannot be taken back any more."
 NO_CASE = "There is no such case."
 STALE = (
@@ -245,7 +246,7 @@ class ButtonHandler:
 
     def _approve(self, case: Case, version: str, payload: Payload) -> None:
         if not case.can_approve:
-            self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
+            self.context.reply_privately(payload, NO_DRAFT)
             return
         self._decide(case, version, payload, action=CaseAction.APPROVED, text=case.draft)
 
@@ -320,7 +321,7 @@ class ButtonHandler:
             self._open_modal(payload, modals.choose_snooze(case, self.context.texts.snooze_minutes))
             return
         if action == "review" and not case.can_approve:
-            self.context.reply_privately(payload, "There is no draft to approve. Use Edit & send.")
+            self.context.reply_privately(payload, NO_DRAFT)
             return
         if action == "review":
             text_id = self.store.store_text(case.draft)

@@ -32,7 +32,7 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
     approve = [_approve(case, offer, value, style)] if offer else []
     to_all = [b.button(f"Answer all {case.alike + 1}", "all", value)] if case.alike else []
     if case.sender:  # a mail that names no single sender can be answered to nobody
-        yield b.button_row("decide", [*approve, *to_all, *_writing(value)])
+        yield b.button_row("decide", [*approve, *to_all, *_writing(case, value)])
     handling = [_take(case, green=not green), *_handling(value)]
     yield b.button_row("handle", [*_undo(case, value), *handling])
 
@@ -78,8 +78,8 @@ def _take(case: Case, *, green: bool) -> Block:
     return b.button("Claim", "claim", owner, style=style, spoken="I take this case")
 
 
-def _writing(value: str) -> Iterator[Block]:
-    yield b.button("Edit & send", "edit", value)
+def _writing(case: Case, value: str) -> Iterator[Block]:
+    yield b.button("Edit & send" if case.can_approve else "Write a reply", "edit", value)
     yield b.button("Ask for details", "details", value)
 
 

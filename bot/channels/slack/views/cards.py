@@ -150,7 +150,7 @@ class Cards:
             person = mention(case.decision.actor)
             person = person[:1].upper() + person[1:]
             lines = [f"*{person} {escape(did)}*, {b.absolute_time(case.decision.at)}"]
-        elif case.due_at:
+        elif case.open and case.due_at:
             lines[0] += f" · {_until(case)} {b.absolute_time(case.due_at)}"
         if case.open and case.later:
             mails = "another mail" if case.later == 1 else f"{case.later} more mails"
