@@ -11,7 +11,8 @@ import yaml
 
 from bot.errors import KnowledgeError
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the slower one where libyaml is missing
+SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the slower one where libyaml is missing
+MERGE_KEY = "<<"  # may stand several times in one mapping
 
 
 def data_path(name: str) -> Path:
@@ -44,11 +45,30 @@ def read_own_text(path: Path) -> str:
 
 
 def parse_yaml(text: str) -> Any:
-    """Return the value that YAML text stands for; yaml.YAMLError when it is not YAML."""
+    """Return the value that YAML text stands for.
+
+    yaml.YAMLError when it is not YAML, and when a key stands twice: the first of the two would be
+    lost without a word.
+    """
     try:
         return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
     except (ValueError, RecursionError) as error:  # such as a date that there is not
         raise yaml.YAMLError(str(error)) from None
+
+
+def _construct_map(loader: Any, node: yaml.Node) -> Any:
+    """Return a mapping for PyYAML, which fills it later; yaml.YAMLError for a key twice."""
+    seen = set[tuple[str, str]]()
+    for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+        if (key.tag, key.value) in seen and key.value != MERGE_KEY:
+            line = key.start_mark.line + 1
+            raise yaml.YAMLError(f"line {line}: the key {key.value!r} stands twice")
+        seen.add((key.tag, key.value))
+    return loader.construct_yaml_map(node)
+
+
+LOADER = type("UniqueKeyLoader", (SAFE,), {})
+yaml.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_map, LOADER)
 
 
 def read_yaml(name: str) -> Any:

@@ -47,6 +47,19 @@ from evals.reporting.block_kit import render_block
 FOLDER = Path(__file__).parents[1] / "bot" / "pictures"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_SECONDS = 120
+FONTS = "fonts-lato fonts-noto-cjk fonts-noto-color-emoji"  # packages of Debian
+# Two letters of a script that look alike have no font, and stand as the same empty box.
+FONT_PROBE = """<!doctype html><html><body><canvas></canvas><script>
+const drawn = letter => {
+  const sheet = document.querySelector("canvas"), pen = sheet.getContext("2d");
+  pen.clearRect(0, 0, sheet.width, sheet.height);
+  pen.font = "40px sans-serif";
+  pen.fillText(letter, 9, 60);
+  return sheet.toDataURL();
+};
+const lacks = ["日月", "عه"].some(([one, other]) => drawn(one) === drawn(other));
+document.documentElement.dataset.fonts = lacks ? "lack" : "there";
+</script></body></html>"""
 WIDTH = 560  # pixels of a page: narrow enough to be read on a phone
 SCALE = 1.2  # pixels of the picture for each of the page, so that text is sharp on a phone
 MAX_BYTES = 150_000
@@ -106,8 +119,9 @@ def pictures(argv: Sequence[str]) -> int:
     if browser is None:
         raise MissingError(
             "pictures are drawn by Chromium, and none is installed (Debian: apt-get install "
-            "chromium fonts-lato fonts-noto-color-emoji)"
+            f"chromium {FONTS})"
         )
+    _check_fonts(browser)
     FOLDER.mkdir(exist_ok=True)
     for name, page in pages(App(read_settings())).items():
         drawn = with_source(draw(browser, page, shape_of(name)), page)
@@ -242,6 +256,17 @@ def source_of(picture: bytes) -> str:
 def digest(page: str) -> str:
     """The SHA-256 of a page, in hexadecimal digits."""
     return hashlib.sha256(page.encode("utf-8")).hexdigest()
+
+
+def _check_fonts(browser: str) -> None:
+    """Raise MissingError where a script of the letters would be drawn as empty boxes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "page.html")
+        source.write_text(FONT_PROBE, encoding="utf-8")
+        if 'data-fonts="there"' not in _browse(browser, folder, "--dump-dom", str(source)):
+            raise MissingError(
+                f"fonts of the letters are missing (Debian: apt-get install {FONTS})"
+            )
 
 
 def _browse(browser: str, folder: str, *arguments: str) -> str:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,25 @@ def test_templates_have_no_slot(tmp_path: Path) -> None:
     (tmp_path / "en.yaml").write_text("- greeting\n")
     with pytest.raises(KnowledgeError, match="by their keys"):
         read_templates(tmp_path)
+    (tmp_path / "en.yaml").write_text("greeting: Hello,\nsubject: x\ngreeting: Hi,\n")
+    with pytest.raises(KnowledgeError, match=r"en\.yaml: line 3: the key 'greeting' stands twice"):
+        read_templates(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "familiar"),
+    [
+        ("ru", r"\b(?:вы|вас|вам|ваш\w*)\b"), ("uk", r"\b(?:ви|вас|вам|ваш\w*)\b"),
+        ("de", r"\b(?:du|dich|dir|dein\w*|euch)\b"), ("fr", r"\b(?:tu|te|ton|ta|tes)\b"),
+        ("ar", "رسالتك(?!م)|يمكنك(?!م)|إعداداتك(?!م)"), ("tr", r"\b[İi]letiniz"), ("zh", "您的消息"),
+        ("ko", "해 주세요|보내신 메시지"),
+    ],
+)  # fmt: skip
+def test_a_language_addresses_people_in_one_way(
+    knowledge: Knowledge, language: str, familiar: str
+) -> None:
+    found = [text for text in knowledge.templates[language].texts() if re.search(familiar, text)]
+    assert found == []
 
 
 def test_every_language_names_every_kind_of_secret(knowledge: Knowledge) -> None:

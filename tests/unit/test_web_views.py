@@ -9,7 +9,8 @@ import pytest
 from bot.channels.case_actions import BROWSER_ACTOR
 from bot.channels.slack.views.cards import PROOF_SIGNS
 from bot.channels.staff_texts import read_staff_texts
-from bot.channels.web.views import REFUSALS, Views, as_letter, describe_step
+from bot.channels.web.letters import as_letter
+from bot.channels.web.views import REFUSALS, Views, describe_step
 from bot.corpus import Knowledge
 from bot.domain import ProofTone, RefusalReason, SenderProof
 from bot.journal import Case, CaseAction, OutboxState, Stage
@@ -34,7 +35,7 @@ SENT = Delivery(state=OutboxState.SENT, at=AT, body=b"Subject: x\r\n\r\nHello\r\
 
 @pytest.fixture(scope="module")
 def views(knowledge: Knowledge) -> Views:
-    return Views(knowledge, read_staff_texts(KNOWLEDGE), lambda _language: 0.5)
+    return Views(knowledge, read_staff_texts(KNOWLEDGE), lambda _language: 0.5, {})
 
 
 def asked(kind: str, reason: str, probability: float, *passages: str) -> CaseQuestion:
@@ -91,7 +92,7 @@ def test_a_case_says_how_good_its_draft_is_and_whether_it_is_late(views: Views) 
         clock.forward(1)
         shown = views.case(case, clock())
         assert says in shown.chance
-        assert (shown.late, shown.approve_first) == (True, first)
+        assert (shown.row.overdue, shown.approve_first) == (True, first)
         assert f"{probability:.0%} probable" in shown.reasons[0].sure
         assert "from 50%" in shown.reasons[0].sure
     assert not views.case(CASE, Time()()).chance
