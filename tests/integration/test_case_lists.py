@@ -18,7 +18,7 @@ from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import build_home, list_cases
 from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import Knowledge
-from bot.journal import Journal
+from bot.journal import Journal, Stage
 from bot.journal.case_lists import CaseFilter
 from bot.journal.engine import writing
 from bot.journal.statistics import DailyStatistics
@@ -159,7 +159,7 @@ def test_a_row_names_first_what_staff_need_first(
         "text": "They have my data. What now?", "language": "en", "questions": (asked(text="Why?"),),
         "topic": "faq-openai-passwords-api-keys-payment",
     }  # fmt: skip
-    each = slack_case(**told | more)
+    each = slack_case(Stage.OPEN, **told | more)
     row = describe_case(each, name_topics(knowledge), read_staff_texts(KNOWLEDGE), BEGAN)
     assert row.topic.startswith(topic)
     assert row.language == language

@@ -153,14 +153,14 @@ def test_a_mail_is_taken_back_before_it_leaves(stand: Stand, browser: Browser) -
         assert "nothing was sent" in told(back)
         assert "/undo" not in back.text
         assert (stand.case().open, stand.case().owner) == (True, BROWSER_ACTOR)
-    assert browser.submit(sent, "/cases/1/undo").status == 409
+        assert browser.submit(sent, "/cases/1/undo").status == 409
     assert not stand.personal_mails()
 
 
 def test_a_mail_that_names_no_single_sender_can_only_be_closed(
     stand: Stand, browser: Browser
 ) -> None:
-    stand.receive(UNSURE, **{"from": "<b>Bob</b> <img src=x> <bob@x.example>"})
+    stand.receive(UNSURE, 1, **{"from": "<b>Bob</b> <img src=x> <bob@x.example>"})
     page = browser.get("/cases/1")
     assert "The mail names no single sender" in told(page)
     assert "no single sender" in told(browser.get("/queue"))
