@@ -295,9 +295,9 @@ class Escalation:
 
     question: str
     reason: EscalationReason
-    priority: Priority
-    probability: float
-    candidates: tuple[Passage, ...]
+    priority: Priority = Priority.NORMAL
+    probability: float = 0.0
+    candidates: tuple[Passage, ...] = ()
 
 
 Outcome = Answer | Refusal | Escalation
