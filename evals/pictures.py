@@ -1,4 +1,4 @@
-"""`python -m evals pictures`: draws the documentation's pictures from the product's real output.
+"""Implements `pictures`: draws the documentation's pictures from the product's real output.
 
 Each picture is a page of HTML, made from sample mails that go through intake, decision and
 journal, and drawn by headless Chromium; replies are shown by their HTML part. The SHA-256 of the

@@ -1,4 +1,4 @@
-"""What the desk makes of each question of a message before it decides, and which of them count."""
+"""Interprets each question of a message, and filters out those that need no outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
