@@ -1,4 +1,4 @@
-"""Composition root: the only place that constructs adapters and the Desk."""
+"""Constructs every adapter and the Desk; the only place that does (the composition root)."""
 
 import hashlib
 import hmac

@@ -253,7 +253,7 @@ class Desk:
 
     def resolve(
         self,
-        escalation_id: int,
+        case_id: int,
         *,
         actor: str,
         action: CaseAction,
@@ -273,11 +273,11 @@ class Desk:
         With `share` all cases that ask the same get the answer too, each in a mail of its own, and
         so do those of the clusters in `share_with`.
         """
-        case = self.journal.cases.read(escalation_id)
+        case = self.journal.cases.read(case_id)
         if case is None or not case.open:
-            raise InputError(f"{escalation_id} is no open case; `incident-desk queue` lists them")
+            raise InputError(f"{case_id} is no open case; `incident-desk queue` lists them")
         if action is CaseAction.APPROVED and case.needs_call:
-            raise BlockedError(CALL_FIRST.format(case=escalation_id))
+            raise BlockedError(CALL_FIRST.format(case=case_id))
         reply = None
         if text:
             stored = self.journal.read_message(case.message_id)
@@ -289,7 +289,7 @@ class Desk:
         if share and text:
             shared = self._shared_answer(case, action, actor, text, share_with)
         return self.journal.cases.resolve(
-            escalation_id,
+            case_id,
             actor=actor,
             action=action,
             reply=reply,

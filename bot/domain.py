@@ -295,9 +295,9 @@ class Escalation:
 
     question: str
     reason: EscalationReason
-    priority: Priority
-    probability: float
-    candidates: tuple[Passage, ...]
+    priority: Priority = Priority.NORMAL
+    probability: float = 0.0
+    candidates: tuple[Passage, ...] = ()
 
 
 Outcome = Answer | Refusal | Escalation
@@ -331,8 +331,8 @@ class Response:
 NO_RULE = "R18"  # the code of the rule that lets a mail pass because no other rule applies
 RULE_CODE = re.compile(r"R\d+")
 RULE_TEXTS = {
-    "": "no rule objects",
-    "otherwise": "no rule objects",
+    "": "no mail filter rule applied",
+    "otherwise": "no mail filter rule applied",
     "cap: sender": "too many answers to this sender",
     "cap: text": "too many answers to the same text of this sender",
     "cap: thread": "too many answers in this thread",

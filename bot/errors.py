@@ -1,4 +1,4 @@
-"""Every error raised on purpose.
+"""Defines every error that is raised on purpose.
 
 DeskError
 ├── InputError        the caller gave something unusable               (exit 2)
@@ -8,7 +8,7 @@ DeskError
 ├── DeliveryError     a channel did not take a text; try again later
 │   ├── RefusedError      it never will
 │   └── UncertainError    it may have taken it: look before sending again
-└── BlockedError      the outbound check stopped an automatic text
+└── BlockedError      a mail may not be sent as it is: its text says why, and what to do
 """
 
 
@@ -45,4 +45,4 @@ class UncertainError(DeliveryError):
 
 
 class BlockedError(DeskError):
-    """The outbound check stopped an automatic text."""
+    """A mail may not be sent as it is: by the outbound check, or as its case needs a call."""

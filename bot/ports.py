@@ -1,4 +1,4 @@
-"""The places where the outside plugs in; each has two real implementations."""
+"""Defines the interfaces at which the outside plugs in; each has two real implementations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

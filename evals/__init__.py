@@ -1,1 +1,1 @@
-"""Proof of the desk's quality: cases, verdicts, bounds, gates; it all runs without a key."""
+"""Measures the desk's quality: cases, verdicts, bounds, gates; it all runs without a key."""

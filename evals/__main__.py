@@ -1,4 +1,4 @@
-"""python -m evals COMMAND: exit 0 holds, 1 a gate fails, 2 bad input, 3 the run broke."""
+"""Runs `python -m evals COMMAND`: exit 0 holds, 1 a gate fails, 2 bad input, 3 the run broke."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""`python -m evals add`: a real mail or thread -> a masked, linted case; no question is asked.
+"""Implements `add`: stores a real mail or thread as a masked, linted case.
 
 Names, addresses and numbers of people are masked besides secrets, because a case is kept for ever.
 Nothing is written while a secret detector still fires on what would be written.

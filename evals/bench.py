@@ -1,4 +1,4 @@
-"""Side by side in one process: this desk's whole decision against a stock LangChain chain.
+"""Implements `bench`: times this desk's whole decision beside a stock LangChain chain.
 
 Machines differ and are shared; so the ratios of one run are the result, not the times.
 """

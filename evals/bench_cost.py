@@ -1,4 +1,4 @@
-"""What a mail costs: CPU time of all processes from mailbox to reply, beside the decision alone.
+"""Measures the CPU time of a mail from mailbox to reply, beside that of the decision alone.
 
 Both are measured in one run on the same texts, a half of the decisions before the mails and a half
 after them, so that whatever else the machine does falls on both.

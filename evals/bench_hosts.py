@@ -1,4 +1,4 @@
-"""What a burst of mails costs on several hosts, and what becomes of it when one is pulled away.
+"""Measures a burst of mails on several hosts, and what happens when one is pulled away.
 
 Each host is a network namespace of its own with `serve` processes in it. They share a PostgreSQL, a
 Chroma server, a Dovecot and a Postfix on this machine. A host that is pulled away loses its line

@@ -1,4 +1,4 @@
-"""How fast the running desk is: mails a second through its SMTP port, and what growth costs.
+"""Measures mails a second through the SMTP port of a running desk, and what growth costs.
 
 Machines differ and are shared; the ratios of one run say more than its times.
 """

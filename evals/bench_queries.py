@@ -1,4 +1,4 @@
-"""What the journal's own questions cost on a large journal, beside a small one, in one run."""
+"""Times the queries of the journal on a large journal, beside a small one, in one run."""
 
 import sqlite3
 import tempfile

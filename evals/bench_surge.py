@@ -1,4 +1,4 @@
-"""What a surge costs people: cards, approvals and right answers for thousands of mails in an hour.
+"""Measures what a surge of thousands of mails an hour costs people: cards, approvals, answers.
 
 The mails go through the real desk and its journal; a simulated person answers each card once, and
 chooses beside it whom the answer settles too, as somebody who reads the wordings would.

@@ -1,4 +1,4 @@
-"""`calibrate`: what the desk learns, measured on each author with that author left out.
+"""Implements `calibrate`: measures what the desk learns on each author with that author left out.
 
 The same learning runs at each index run; here its table is printed and kept.
 """

@@ -1,4 +1,4 @@
-"""`python -m evals compare BASE`: base's bot and knowledge and head's, on head's cases.
+"""Implements `compare BASE`: measures another version and this one on the same cases.
 
 Both run in this job, so nothing is compared with figures of another machine or day. The gates are
 the base branch's: a change cannot lower its own bar.

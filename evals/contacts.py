@@ -1,4 +1,4 @@
-"""`contacts` makes bot/data/contacts.yaml and prints what it takes of messages it was not made of.
+"""Implements `contacts`: makes bot/data/contacts.yaml and measures it on other messages.
 
 The examples of the kind are combined from evals/data/contacts.yaml; what is none of it are the
 sentences about the incident of that file, and the exercises of knowledge/ that the post answers

@@ -1,4 +1,4 @@
-"""`python -m evals coverage`: passages that no case touches, and where the knowledge is thin."""
+"""Implements `coverage`: lists passages that no case touches, and intents with few wordings."""
 
 import argparse
 from collections import Counter

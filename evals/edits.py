@@ -1,4 +1,4 @@
-"""`python -m evals edits`: what an edit of the knowledge costs the questions that it is not about.
+"""Implements `edits`: measures what an edit of the knowledge costs other questions.
 
 Each edit is made in a copy, learned by the light fit and measured on the held-out cases of the
 split `test`: on those that are about other parts, and on those that are about the edited part.

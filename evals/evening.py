@@ -1,4 +1,4 @@
-"""`python -m evals evening`: what the desk answers after an evening's work on its questions.
+"""Implements `evening`: measures the desk after an evening's work on its questions.
 
 The shipped knowledge is cut down to some English wordings and near questions of each intent and
 topic, without a labelled message; the light fit learns it, and held-out cases of `test` measure it.

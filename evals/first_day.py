@@ -1,4 +1,4 @@
-"""`python -m evals first_day`: how fast a desk learns from what people answer, from nothing.
+"""Implements `first_day`: measures how fast a desk learns, from nothing, what people answer.
 
 The shipped post without its questions and labelled messages gets a stream of a thousand messages,
 which those labelled messages and the held-out cases make. People answer what the desk hands over,

@@ -1,4 +1,4 @@
-"""evals/gates.yaml -> which limits hold on the test split; a limit on nothing is an error.
+"""Checks the measured figures against gates.yaml; a limit on nothing is an error.
 
 In CI the file of the base branch is read, so that a change cannot lower its own bar.
 """

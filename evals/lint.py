@@ -1,4 +1,4 @@
-"""`python -m evals lint`: held-out cases that the knowledge knows, contrasts, canaries."""
+"""Implements `lint`: finds held-out cases that the knowledge knows, and missing contrasts."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""`run --model`: the same cases several times; a model may say otherwise each time."""
+"""Implements `run --model`: runs the cases several times, as a model may decide otherwise."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Messages written another way that asks the same: how many keep their outcome?
+"""Writes messages another way that asks the same, and counts how many keep their outcome.
 
 Each perturbation changes what does not matter: where lines are broken, what stands around the text,
 how carefully it is typed. A case keeps its outcome when the decision on the message is the same and

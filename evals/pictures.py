@@ -1,4 +1,4 @@
-"""`python -m evals pictures`: draws the documentation's pictures from the product's real output.
+"""Implements `pictures`: draws the documentation's pictures from the product's real output.
 
 Each picture is a page of HTML, made from sample mails that go through intake, decision and
 journal, and drawn by headless Chromium; replies are shown by their HTML part. The SHA-256 of the
@@ -200,8 +200,8 @@ def pages(app: App) -> Mapping[str, str]:
         case = desk.journal.cases.read(waiting.id) if waiting else None
         if case is None:
             raise DeskError("the sample mail has opened no case")
-        threshold = desk.responder.judge.threshold_for("en")
-        cards = Cards(app.knowledge, read_staff_texts(app.settings.knowledge), threshold)
+        texts = read_staff_texts(app.settings.knowledge)
+        cards = Cards(app.knowledge, texts, desk.responder.judge.threshold_for)
         card = _card_page(cards.render(case).blocks)
     played = play_letters(app, read_letters())
     letters = {f"{LETTER_PREFIX}{each.letter.name}.png": _letter_page(each) for each in played}

@@ -1,4 +1,4 @@
-"""`requests` makes bot/data/requests.npz and prints what it reads of hands that it had not seen.
+"""Implements `requests`: makes bot/data/requests.npz and measures it on authors left out.
 
 Each hand in turn is left out; calibration and thresholds rest on these readings alone. Two more
 hands are for `python -m evals safety` only: nothing is learned from them or chosen by them.

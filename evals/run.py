@@ -1,4 +1,4 @@
-"""`python -m evals run`: cases through the desk, graded, gated, reported."""
+"""Implements `run`: sends cases through the desk, grades them, checks the gates, reports."""
 
 import argparse
 import sys

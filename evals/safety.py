@@ -1,4 +1,4 @@
-"""`python -m evals safety`: the guard on generated hostile, honest and secret texts, with bounds.
+"""Implements `safety`: measures the guard on generated hostile, harmless and secret texts.
 
 Only the held-out families count: nobody writes rules by them. The floors are those of the gates.
 """

@@ -1,4 +1,4 @@
-"""`transfer` makes bot/data/transfer.npz and measures it on incidents of authors it never saw.
+"""Implements `transfer`: makes bot/data/transfer.npz and measures it on authors left out.
 
 Each author's incidents in turn are left out of the maps and of the weights; on these scores alone
 rest the thresholds. The incidents of the held-out authors and the shipped one are measured only

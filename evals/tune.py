@@ -1,4 +1,4 @@
-"""`tune` makes bot/data/e5_delta.npz: the encoder's last layers, tuned over many incidents.
+"""Implements `tune`: makes bot/data/e5_delta.npz, the tuned last layers of the encoder.
 
 It is run rarely, by whoever develops the desk; an owner never needs it. After it, `centre` and
 `transfer` make what rests on the encoder's vectors, and `incident-desk index` learns anew.

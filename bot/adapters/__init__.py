@@ -1,1 +1,1 @@
-"""One vendor, one file."""
+"""Talks to models, vector stores and web pages: one vendor a file."""

@@ -1,4 +1,4 @@
-"""The retriever without a model: BM25 over the same wordings.
+"""Finds wordings by their words (BM25), for a desk without an embedding model.
 
 Its score becomes a cosine-like figure by dividing through the score a wording has with itself, so
 1.0 means "the very words". The strict judge answers on little less than that.

@@ -1,4 +1,4 @@
-"""A language model that words a reply for staff; what it writes is shown to them and never sent."""
+"""Has a language model word a reply for staff; what it writes is shown to them and never sent."""
 
 import logging
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""A language model that selects passages, through LangChain; the only importer of its chat models.
+"""Has a language model select passages, through LangChain; the only importer of its chat models.
 
 Everything that can go wrong there ends here: the one boundary catches it all, counts its class, and
 the desk decides as if there were no model.

@@ -1,4 +1,4 @@
-"""A language model that translates what users write, for staff alone; its words are never sent."""
+"""Has a language model translate what users write, for staff alone; its words are never sent."""
 
 import logging
 from typing import Annotated, Any

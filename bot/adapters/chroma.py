@@ -1,4 +1,4 @@
-"""Every wording and passage sentence in Chroma, embedded (default) or on a server.
+"""Stores every wording and passage sentence in Chroma, embedded (default) or on a server.
 
 A record's id is the hash of what it says and means, so indexing again touches only what changed;
 a collection belongs to one encoder, so vectors of two models never mix.

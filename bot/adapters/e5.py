@@ -1,4 +1,4 @@
-"""Sentence vectors by multilingual-e5-small on ONNX Runtime: one cached session, one thread.
+"""Computes sentence vectors by multilingual-e5-small on ONNX Runtime: one session, one thread.
 
 The model's own vectors all lie in one narrow cone. So a fixed mean is subtracted from each, and the
 rest is scaled to length one; cosines then tell texts apart.

@@ -1,4 +1,4 @@
-"""What turns a text into a vector: multilingual-e5-small on this machine, or OpenAI by setting."""
+"""Defines what turns a text into a vector: a model on this machine, or OpenAI by setting."""
 
 from abc import abstractmethod
 

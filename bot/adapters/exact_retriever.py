@@ -1,4 +1,4 @@
-"""The dense retriever for a single question: every vector compared, read from one file.
+"""Finds wordings for a single question by comparing every vector, read from one file.
 
 Starting Chroma costs more than the whole rest of `ask`; the file is a copy of what Chroma holds,
 written by the same indexing run, and gives the same neighbours.

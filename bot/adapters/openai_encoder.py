@@ -1,4 +1,4 @@
-"""Sentence vectors by OpenAI, where DESK_EMBEDDINGS names a model of theirs.
+"""Gets sentence vectors from OpenAI, where DESK_EMBEDDINGS names a model of theirs.
 
 The fit rests on our own encoder, so the strict rules decide with these vectors. A query that fails
 is a message that could not be decided: it is tried again and then given to a person.

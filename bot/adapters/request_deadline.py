@@ -1,4 +1,4 @@
-"""OpenAI's line with an end: vendors' time-outs start anew with each byte, this one does not."""
+"""Ends a request to OpenAI after a fixed time; vendors' time-outs start anew with each byte."""
 
 import time
 from typing import Any

@@ -1,7 +1,7 @@
-"""What the desk makes of each question of a message before it decides, and which of them count."""
+"""Interprets each question of a message, and filters out those that need no outcome."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bot.answering import segmentation
@@ -18,7 +18,6 @@ from bot.policy import (
 from bot.ports import Judgement
 from bot.text.clean import clean_message
 from bot.text.language import reply_language
-from bot.text.words import points_back
 
 TURNS = 3  # of a conversation that are read for its language
 OPENING = 200  # characters of a reply of ours: greeting and introduction, before any quote
@@ -47,39 +46,6 @@ class InterpretedQuestion:
 
 
 ScreenedQuestion = tuple[InterpretedQuestion, Verdict | None]
-
-
-def questions_of(
-    own: str, shown: str, *, subject: str = "", asked_before: str = ""
-) -> list[Question]:
-    """The questions of a person's own text, each with the context that it needs.
-
-    `shown` describes a suspicious mail that the text quotes: what that mail asks is none of them.
-    A question that points back, with nothing before it in the text, speaks of what the `subject`
-    tells; where that tells nothing, a short one goes on with what the person asked before.
-    """
-    # A message of nothing but greetings still gets an outcome.
-    found = segmentation.questions(own) or (Question(text=segmentation.whole(own)),)
-    if shown:
-        return [
-            replace(q, context=shown) if segmentation.needs_context(q.text) else q for q in found
-        ]
-    first, *others = found
-    if not first.context and segmentation.needs_context(first.text):
-        if subject and points_back(first.text):
-            first = replace(first, context=segmentation.whole(subject))
-        elif asked_before:
-            first = replace(first, context=asked_before, follows=True)
-    return [first, *others]
-
-
-def last_question(turns: Sequence[str]) -> str:
-    """What a person asked last in earlier messages, the newest last; empty for nothing."""
-    for text in reversed(turns):
-        asked = [q for q in segmentation.questions(clean_message(text).own) if q.text]
-        if asked and segmentation.asks(asked[-1].text):
-            return asked[-1].text
-    return ""
 
 
 def language_of(own: str, history: Sequence[Turn]) -> str:

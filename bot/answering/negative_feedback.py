@@ -9,7 +9,7 @@ from functools import cache
 
 from bot.answering.reply import stands_in
 from bot.corpus import Knowledge
-from bot.domain import Escalation, EscalationReason, Message, Outcome, Passage, Priority, Role
+from bot.domain import Escalation, EscalationReason, Message, Outcome, Passage, Role
 from bot.policy.disguises import fold
 from bot.text.words import listed_phrases
 
@@ -50,10 +50,7 @@ def with_feedback(
 
 
 def _complaint(question: str, told: tuple[Passage, ...]) -> Escalation:
-    return Escalation(
-        question=question, reason=EscalationReason.DID_NOT_HELP, priority=Priority.NORMAL,
-        probability=0.0, candidates=told,
-    )  # fmt: skip
+    return Escalation(question=question, reason=EscalationReason.DID_NOT_HELP, candidates=told)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Response -> the exact text, in the asker's language, from passages and templates only.
+"""Composes the text of a reply, in the asker's language, from passages and templates only.
 
 A reply answers first: the answers in the order of the questions, numbered when there are several,
 each under a line that says what it is about; then what goes to a person and what happens next; what

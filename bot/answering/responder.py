@@ -1,6 +1,8 @@
-"""respond(message) -> Response: decides, without side effects; this is what the evals measure."""
+"""Decides what a message is answered with: one outcome for each of its questions.
 
-import re
+It has no side effects, so that the evaluations measure exactly what is served.
+"""
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +11,7 @@ from typing import assert_never
 from bot.answering import segmentation
 from bot.answering.clarification import find_clarification
 from bot.answering.contacts import ContactReader
+from bot.answering.decision import reason_unanswered, threshold_of
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.interpretation import (
     InterpretedQuestion,
@@ -17,17 +20,26 @@ from bot.answering.interpretation import (
     is_about_sample,
     is_probable_refusal,
     language_of,
-    last_question,
-    questions_of,
     without_announcements,
     without_chatter,
 )
+from bot.answering.message_questions import PREFIXED, find_questions
+from bot.answering.message_screening import (
+    find_urgent,
+    hold_unread,
+    is_only_thanks,
+    screen_message,
+    screen_questions,
+)
 from bot.answering.negative_feedback import says_it_did_not_help, with_feedback
 from bot.answering.open_question import LoneQuestion, find_lone_question
-from bot.answering.reply import stands_in
-from bot.answering.requests import DOUBTFUL, LEARNED, RequestReader, RequestReading
+from bot.answering.outcome_revision import (
+    escalate_repeats,
+    hand_to_person,
+    mark_suspicious_mail,
+)
+from bot.answering.requests import RequestReader, RequestReading
 from bot.corpus import Knowledge
-from bot.corpus.questions import Act
 from bot.domain import (
     MODEL_NOTE,
     Answer,
@@ -38,7 +50,6 @@ from bot.domain import (
     Message,
     Outcome,
     Passage,
-    Priority,
     Question,
     Refusal,
     RefusalReason,
@@ -49,40 +60,17 @@ from bot.llm.consult import Consultation
 from bot.policy import (
     Escalate,
     Refuse,
-    SecretMention,
     Verdict,
-    asks_if_genuine,
-    classify_secret_mention,
-    closes_nothing,
     demand_of_others,
-    demands_our_word,
-    is_filter_report,
     link_of_others,
-    material,
-    only_thanks,
-    quoted_phishing_query,
     screen,
-    shows_suspicious,
-    urgent,
     wants_person,
-    with_subject,
     without_quotes,
 )
-from bot.policy.quotes import shown_mail
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
 
-CANDIDATES = 3
-MAX_CHARACTERS = 32_000
-SURELY_SILENT = 0.4  # how certain the classifier must be that the post says nothing about it
-PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
-PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
-TELLING = 6  # words of a subject that says more than what the mail is about
-OPEN = frozenset(
-    {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
-)
-# What a victim who only asks about a mail is not refused for: the post's rules answer them.
-SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
+CANDIDATES = 3  # passages that a person is shown, best first
 
 
 class Responder:
@@ -119,12 +107,12 @@ class Responder:
         language = language_of(said.own, message.history)
         notes: list[str] = []
         decided = self._outcomes(message, said, language, explain, notes)
-        outcomes = _without_repeats(decided, message)
+        outcomes = escalate_repeats(decided, message)
         outcomes = with_feedback(outcomes, message, said.own, self.knowledge)
         before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
         asks = any(map(wants_person, (message.subject, without_quotes(said.own))))
         if before or asks or any(o.reason is EscalationReason.WANTS_PERSON for o in outcomes):
-            outcomes = _for_a_person(outcomes)
+            outcomes = hand_to_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
             clarification="" if before else self._clarification(outcomes, message, language),
@@ -177,46 +165,36 @@ class Responder:
         explain: Callable[[InterpretedQuestion], None] | None,
         notes: list[str],
     ) -> list[Outcome]:
-        text = said.whole
-        history = self._user_turns(message)
-        screened = with_subject(message.subject, text)
-        if unread := _unread(message, said, screened):
+        """Return what is decided of each question, before the conversation has its say."""
+        if unread := hold_unread(message, said):
             return [unread]
-        whole = _verdict_on_whole(message, said, history)
+        # What the whole message asks for: by the rules, and by the reader of requests.
+        turns = self._user_turns(message)
+        whole = screen_message(message, said, turns)
         requests = self._read_requests(message, said.own)
-        if whole is None and _closes(message, said, requests):
+        if whole is None and is_only_thanks(message, said, requests):
             return []
-        if message.subject:
-            history.append(message.subject)
         if not (said.own or whole or message.shown):
-            return [_escalation(text, EscalationReason.NO_QUESTION)]
-        own = said.own or text
-        quoted = quoted_phishing_query(own) or material(own)
-        shown = quoted or _passed_on(message)
-        suspicious = shows_suspicious(own, message.shown)
-        own = without_quotes(own) if quoted else own
-        asked = questions_of(
-            own, shown, subject=_told_in_subject(message),
-            asked_before=_told_before(self._user_turns(message)),
+            return [Escalation(question=said.whole, reason=EscalationReason.NO_QUESTION)]
+        # Its questions, each with the evidence that passages answer it.
+        found = find_questions(message, said.own or said.whole, turns)
+        requests = None if found.sample else requests  # what is shown speaks for others
+        asked = [*found.asked, *(requests.beside(found.asked) if requests else ())]
+        readings = self._readings(asked, found.sample, explain)
+        if urgent := find_urgent(whole, requests):
+            return self._with_advice([self._screened(readings[0], urgent)])
+        # What is refused or a person's by the rules; the rest is answered where it is sure.
+        verdicts = screen_questions(
+            readings, message, said, whole=whole, own=found.own, requests=requests,
+            history=[*turns, message.subject] if message.subject else turns,
         )  # fmt: skip
-        requests = None if shown else requests  # what is shown speaks for others
-        asked += requests.beside(asked) if requests else []
-        readings = self._readings(asked, shown, explain)
-        if calls := _urgent(whole, requests):
-            return self._with_rules([self._screened(readings[0], calls)])
-        # What the reader of requests has not seen, it cannot deny.
-        hidden = bool(said.removed) and not screen(with_subject(message.subject, said.own))
-        verdicts = _verdicts(
-            readings, whole, screened, history, own, requests=requests, hidden=hidden
-        )
         decided = self._decided(
-            own, readings, verdicts, language, notes, held_secret=bool(message.redactions)
+            found.own, readings, verdicts, language, notes, held_secret=bool(message.redactions)
         )
-        outcomes = self._with_rules(decided)
-        reported = shown and (suspicious or any(map(is_about_sample, asked)))
-        return [_with_sample(o) for o in outcomes] if reported else outcomes
+        outcomes = self._with_advice(decided)
+        return mark_suspicious_mail(outcomes) if found.reports else outcomes
 
-    def _with_rules(self, outcomes: list[Outcome]) -> list[Outcome]:
+    def _with_advice(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Who gave a secret away reads the post's rules while a person is called."""
         given = next((o for o in outcomes if o.reason is EscalationReason.SECRET_GIVEN), None)
         if given is None or any(isinstance(o, Answer) for o in outcomes):
@@ -336,11 +314,12 @@ class Responder:
             return self._screened(reading, verdict)
         candidates, fitting = self._answering(reading)
         probability = judged.probability
+        threshold = threshold_of(reading, self.judge, language, held_secret=held_secret)
         if language not in self.knowledge.templates:
             reason = EscalationReason.LANGUAGE
         elif not self._may_quote(judged, language):
             reason = EscalationReason.UNSURE
-        elif fitting and probability >= self._threshold(reading, language, held_secret=held_secret):
+        elif fitting and probability >= threshold:
             return Answer(
                 question=reading.question.text,
                 reason=AnswerReason.PUBLISHED,
@@ -351,8 +330,13 @@ class Responder:
                 candidates=candidates,
             )
         else:
-            reason = self._unanswered(judged)
-        return _escalation(reading.question.text, reason, probability, candidates)
+            reason = reason_unanswered(judged, self.knowledge.silent_topics)
+        return Escalation(
+            question=reading.question.text,
+            reason=reason,
+            probability=probability,
+            candidates=candidates,
+        )
 
     def _answering(self, reading: InterpretedQuestion) -> tuple[tuple[Passage, ...], bool]:
         """The passages that may answer, best first, and whether the evidence speaks for them.
@@ -375,32 +359,6 @@ class Responder:
         found = (*self._candidates(about_links)[:QUOTED], *self._candidates(about_demands)[:1])
         return tuple(dict.fromkeys(found))
 
-    def _unanswered(self, judged: Judgement) -> EscalationReason:
-        if judged.label == Act.OFF_TOPIC:
-            return EscalationReason.OFF_TOPIC
-        silent = judged.label in self.knowledge.silent_topics and judged.certainty >= SURELY_SILENT
-        return EscalationReason.NOT_IN_POST if silent else EscalationReason.UNSURE
-
-    def _threshold(
-        self, reading: InterpretedQuestion, language: str, *, held_secret: bool
-    ) -> float:
-        """The probability from which on a question is answered.
-
-        What our own evidence lacks in another language, a model that confirms makes up for. The
-        strict threshold is that of somebody who wrote a secret. What points back to another
-        sentence, perhaps a rumour that nobody may confirm, has the threshold half-way to it: on
-        authors that were left out that keeps two of three wrong answers to such questions from
-        going out, and six of 161 right ones.
-        """
-        in_english = reading.confirmed or reading.shown
-        threshold = self.judge.threshold_for("en" if in_english else language)
-        asked = reading.question
-        points = segmentation.rests_on_context(asked) and not is_about_sample(asked)
-        strict = max(threshold, self.judge.strict_threshold)
-        if held_secret:
-            return strict
-        return (threshold + strict) / 2 if points else threshold
-
     def _screened(self, reading: InterpretedQuestion, verdict: Verdict) -> Outcome:
         candidates = self._candidates(reading.judgement)
         match verdict:
@@ -412,13 +370,13 @@ class Responder:
                     candidates=candidates,
                 )
             case Escalate():
-                made = _escalation(
-                    reading.question.text,
-                    verdict.reason,
-                    reading.judgement.probability,
-                    candidates,
+                return Escalation(
+                    question=reading.question.text,
+                    reason=verdict.reason,
+                    priority=verdict.priority,
+                    probability=reading.judgement.probability,
+                    candidates=candidates,
                 )
-                return replace(made, priority=verdict.priority)
             case _:
                 assert_never(verdict)
 
@@ -427,7 +385,8 @@ class Responder:
 
         def read(question: Question) -> tuple[tuple[Passage, ...], bool]:
             reading = self._read(question)
-            threshold = self._threshold(reading, language, held_secret=bool(message.redactions))
+            secret = bool(message.redactions)
+            threshold = threshold_of(reading, self.judge, language, held_secret=secret)
             found = self._candidates(reading.judgement)
             return found, reading.judgement.probability >= threshold
 
@@ -447,187 +406,6 @@ class Responder:
         ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted]
         best = [self.knowledge.passages[i] for i in ids]
         return all(self.knowledge.stands(p) and self.knowledge.speaks(p, language) for p in best)
-
-
-def _verdict_on_whole(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:
-    """What the policy says of the whole message, boilerplate included.
-
-    Of a sentence that was taken for boilerplate, a demand or a cry for help counts as anywhere
-    else, so that neither can be hidden in a disclaimer. That a disclaimer speaks of the law is no
-    matter for a lawyer.
-    """
-    verdict = screen(with_subject(message.subject, said.whole), history=history)
-    if not said.removed or not isinstance(verdict, Escalate):
-        return verdict
-    if verdict.priority is Priority.PAGE:
-        return verdict
-    return screen(with_subject(message.subject, said.own), history=history)
-
-
-def _verdicts(
-    readings: Sequence[InterpretedQuestion],
-    whole: Verdict | None,
-    screened: str,
-    history: Sequence[str],
-    own: str,
-    *,
-    requests: RequestReading | None,
-    hidden: bool,
-) -> list[Verdict | None]:
-    """The policy's word on each reading; that on the whole message where it has none on any.
-
-    What was learned of requests overrules a rule that it surely denies, and speaks where no rule
-    does; `hidden` says that a rule was met only by what was taken for boilerplate.
-    """
-    rules = [whole if r.view == screened else screen(r.view, history=history) for r in readings]
-    found = rules
-    if requests:
-        found = [_weighed(v, r, requests) for r, v in zip(readings, rules, strict=True)]
-    if whole and not any(rules):
-        found[-1] = whole if hidden or not requests else _weighed(whole, readings[-1], requests)
-    return [_spared(v, own) for v in found]
-
-
-def _weighed(
-    rule: Verdict | None, reading: InterpretedQuestion, requests: RequestReading
-) -> Verdict | None:
-    """The verdict of rules and reading together.
-
-    Who names a secret only to ask for facts about it is not refused by what was learned alone.
-    """
-    verdict = requests.weigh(rule, reading.question)
-    learned = isinstance(verdict, Refuse) and verdict.rule == LEARNED
-    facts = learned and classify_secret_mention(reading.view) is SecretMention.FACTS
-    # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
-    vague = verdict == DOUBTFUL and bool(reading.question.context)
-    return None if facts or vague else verdict
-
-
-def _urgent(whole: Verdict | None, requests: RequestReading | None) -> Escalate | None:
-    """The verdict that calls somebody, whatever else is asked."""
-    if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
-        return None if requests and requests.denies(whole) else whole
-    return requests.urgent if requests and whole is None else None
-
-
-def _told_in_subject(message: Message) -> str:
-    """The subject where it tells something that a question of the text may point back to."""
-    if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
-        return ""
-    return message.subject
-
-
-def _told_before(turns: Sequence[str]) -> str:
-    """What the asker asked last; a demand that is refused says nothing of the next question."""
-    asked = last_question(turns)
-    return "" if isinstance(screen(asked), Refuse) else asked
-
-
-def _passed_on(message: Message) -> str:
-    """In English what kind of mail the asker forwards or encloses; empty where none is."""
-    if not message.shown:
-        return ""
-    text = f"{PASSED_ON}\n{message.shown}"
-    return quoted_phishing_query(text) or material(text)
-
-
-def _closes(message: Message, said: CleanText, requests: RequestReading | None) -> bool:
-    """Does the message say nothing but thanks? A masked secret, or another subject, is more.
-
-    "Yes, please do" closes nothing above a text that it quotes: it says what that text asks.
-    """
-    own = said.own
-    if message.redactions or message.shown or closes_nothing(message.subject):
-        return False
-    if only_thanks(own):
-        return True
-    spoken = segmentation.spoken_sentences(own)
-    # "Best regards" alone was meant to be more; of other scripts words cannot be counted.
-    more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in spoken)
-    silent = more_than_a_close and bool(requests and requests.is_silent)
-    return silent and not isinstance(screen(shown_mail(said.whole)), Refuse)
-
-
-def _spared(verdict: Verdict | None, own: str) -> Verdict | None:
-    """The verdict, unless it refuses somebody who only asks whether a mail is genuine."""
-    if not isinstance(verdict, Refuse) or verdict.reason not in SPARED:
-        return verdict
-    return None if asks_if_genuine(own) and not demands_our_word(own) else verdict
-
-
-def _for_a_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Every outcome as one that a person decides; a refusal is given beside it."""
-    made: list[Outcome] = []
-    for each in outcomes:
-        if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
-            made.append(each)
-            continue
-        if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
-            made.append(each)
-        made.append(
-            _escalation(
-                each.question, EscalationReason.WANTS_PERSON, each.probability, each.candidates
-            )
-        )
-    return made
-
-
-def _without_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
-    """Where the best passage was sent in this conversation, it did not help: a person goes on."""
-    sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
-    return [_asked_again(o) if sent and _is_in(sent, o) else o for o in outcomes]
-
-
-def _is_in(sent: str, outcome: Outcome) -> bool:
-    quotes = outcome.passages if isinstance(outcome, Answer) else ()
-    return bool(quotes) and stands_in(quotes[0], sent)
-
-
-def _asked_again(outcome: Outcome) -> Escalation:
-    shown = outcome.reason is AnswerReason.PHISHING_SAMPLE
-    reason = EscalationReason.PHISHING_SAMPLE if shown else EscalationReason.ASKED_AGAIN
-    return _escalation(outcome.question, reason, outcome.probability, outcome.candidates)
-
-
-def _with_sample(outcome: Outcome) -> Outcome:
-    """Staff see by the reason that the message holds a suspicious mail."""
-    match outcome:
-        case Answer():
-            return replace(outcome, reason=AnswerReason.PHISHING_SAMPLE)
-        case Escalation() if outcome.reason in OPEN:
-            return replace(outcome, reason=EscalationReason.PHISHING_SAMPLE)
-        case _:
-            return outcome
-
-
-def _unread(message: Message, said: CleanText, screened: str) -> Escalation | None:
-    """A message that is not read question by question: empty, too long, a filter's report."""
-    text = said.whole
-    if not text.strip() and not message.shown:
-        return _escalation(text, EscalationReason.NO_QUESTION)
-    if len(text) > MAX_CHARACTERS:
-        held = _escalation(text[:MAX_CHARACTERS], EscalationReason.TOO_LONG)
-    elif is_filter_report(text):
-        held = _escalation(text, EscalationReason.HELD)
-    else:
-        return None
-    verdict = urgent(screened)
-    return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
-
-
-def _escalation(
-    question: str,
-    reason: EscalationReason,
-    probability: float = 0.0,
-    candidates: tuple[Passage, ...] = (),
-) -> Escalation:
-    return Escalation(
-        question=question,
-        reason=reason,
-        priority=Priority.NORMAL,
-        probability=probability,
-        candidates=candidates,
-    )
 
 
 def _ignore(_reading: InterpretedQuestion) -> None:

@@ -1,4 +1,4 @@
-"""A message -> its questions, each with the sentence before it where it cannot be read alone.
+"""Splits a message into its questions, each with the sentence before it where it needs one.
 
 Rules of form only (punctuation, openings, greetings): what a question is about is decided later.
 """

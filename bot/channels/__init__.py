@@ -1,1 +1,1 @@
-"""Where people reach the desk; channels do not know each other."""
+"""Holds the ways in which people reach the desk; channels do not know each other."""

@@ -1,4 +1,4 @@
-"""knowledge/ -> passages, wordings, labelled messages, notes, templates; checked and versioned."""
+"""Reads the knowledge folder: passages, wordings, notes, templates; checked and versioned."""
 
 from bot.corpus.index_records import Record, records_of
 from bot.corpus.knowledge import Knowledge, Post, Templates, Wording, load

@@ -1,4 +1,4 @@
-"""knowledge/clarify.yaml: what the desk may ask back where two readings lead to two answers."""
+"""Reads clarify.yaml: what the desk may ask back where two readings lead to two answers."""
 
 from collections.abc import Sequence
 from pathlib import Path

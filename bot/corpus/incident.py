@@ -1,4 +1,4 @@
-"""knowledge/incident.yaml: what names an incident beyond its post."""
+"""Reads incident.yaml: what names an incident beyond its post."""
 
 import re
 from pathlib import Path

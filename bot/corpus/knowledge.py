@@ -1,4 +1,4 @@
-"""knowledge/ -> Passages, wordings, notes and templates, checked and versioned."""
+"""Loads a knowledge folder: passages, wordings, notes and templates, checked and versioned."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""knowledge/exercises/learned.yaml: questions that people answered, as the desk learns from them.
+"""Reads and writes exercises/learned.yaml: questions that people answered, to be learned from.
 
 They are labelled messages like any others, one a line, so that a person can read, change and delete
 them and a commit shows what was learned. The desk only ever adds lines, and takes out those of

@@ -1,4 +1,4 @@
-"""What a text leads its reader to: links, addresses, numbers, markup; and what is on no list."""
+"""Finds links, addresses, numbers and markup in a text, and those that are on no list."""
 
 import re2
 

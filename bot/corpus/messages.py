@@ -1,4 +1,4 @@
-"""knowledge/messages/ and knowledge/exercises/: labelled messages about this incident.
+"""Reads the labelled messages of knowledge/messages/ and knowledge/exercises/.
 
 A file is a list, one message a line. `messages` are written as affected people write: the desk
 learns from them, and its threshold is chosen on them, each author left out in turn. `exercises`

@@ -1,4 +1,4 @@
-"""knowledge/notes.yaml: what must be known about the post beyond its words."""
+"""Reads notes.yaml: what must be known about the post beyond its words."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A saved web page -> the Markdown of the statement on it, without menus, banners and footers.
+"""Converts a saved web page to the Markdown of its statement, without menus and banners.
 
 What belongs to the statement is told by the structure of the page: `main` or `article`, else the
 smallest element that holds most of the running text; lists that are nearly all links are menus.

@@ -1,4 +1,4 @@
-"""Plain text and loose Markdown -> the Markdown that `bot.corpus.post` reads.
+"""Converts plain text and loose Markdown to the Markdown that `bot.corpus.post` reads.
 
 What is Markdown already is left as it is: only headings, questions and tables in other forms are
 written anew.

@@ -1,4 +1,4 @@
-"""The published post (Markdown) -> Passages: one per FAQ pair, paragraph or full-sentence bullet.
+"""Splits the published post (Markdown) into passages: a FAQ pair, a paragraph or a bullet each.
 
 A bullet that is no sentence of its own (an item of a list) stays with its lead-in, because quoted
 alone it would say something else; without a lead-in its list is one passage under its heading. A

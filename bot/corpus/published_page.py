@@ -1,4 +1,4 @@
-"""A published statement as somebody has it (HTML, Markdown, plain text) -> Markdown of a post."""
+"""Converts a published statement (HTML, Markdown, plain text) to the Markdown of a post."""
 
 import re
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""knowledge/questions/*.yaml: the wordings people use, by intent, silent topic or speech act.
+"""Reads questions/*.yaml: the wordings people use, by intent, silent topic or speech act.
 
 A file is a list of entries. An intent names the passages that answer it, best first; a silent topic
 names the nearest passage (what a person would look at); an act is a message that is no question.

@@ -1,4 +1,4 @@
-"""knowledge/snippets/<lang>.yaml: saved replies that a person may take over as their own words."""
+"""Reads snippets/<lang>.yaml: saved replies that a person may take over as their own words."""
 
 from pathlib import Path
 

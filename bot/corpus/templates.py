@@ -1,4 +1,4 @@
-"""The reviewed sentences of each language: the shipped ones, with what the incident replaces.
+"""Reads the reviewed sentences of each language: the shipped ones, or the incident's own.
 
 A file replies/<language>.yaml of the knowledge folder may hold every key or only some: the others
 come from the shipped file of that language. Slots such as `{company}` are filled with settings of

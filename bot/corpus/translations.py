@@ -1,4 +1,4 @@
-"""knowledge/translations/<language>.yaml: passages in other languages, each reviewed by a person.
+"""Reads translations/<language>.yaml: passages in other languages, reviewed by a person.
 
 Only what is marked as reviewed is ever sent, and only while the original is the text that was
 translated. The original always stands beside it.

@@ -1,4 +1,4 @@
-"""What in the post and the replies the outbound check would stop, and what to do about it."""
+"""Checks the post and the replies for what the outbound check would stop, and says what to do."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,1 +1,1 @@
-"""The infrastructure of the desk: jobs, HTTP port, metrics, logs, supervision of threads."""
+"""Provides the infrastructure: jobs, HTTP port, metrics, logs, supervision of threads."""

@@ -153,7 +153,7 @@ class Cases:
 
     def resolve(
         self,
-        escalation_id: int,
+        case_id: int,
         *,
         actor: str,
         action: CaseAction,
@@ -171,12 +171,12 @@ class Cases:
         """
         try:
             with writing(self._engine) as db:
-                row = self._lock(db, escalation_id)
+                row = self._lock(db, case_id)
                 if row is None or row.action or (version and not _fits(row, actor, version)):
                     return False
                 now = self._now()
                 values = {"action": action, "actor": actor, "decided_at": now}
-                db.execute(decision.insert().values(escalation_id=escalation_id, **values))
+                db.execute(decision.insert().values(escalation_id=case_id, **values))
                 if shared and row.cluster_id is not None:
                     due = after(self._clock, hold_seconds)
                     store_shared_answer(db, self._clock, row.cluster_id, shared, due_at=due)
@@ -185,7 +185,7 @@ class Cases:
                     key = mail_key(row.id, row.round)
                     self._insert_mail(db, row, key, reply, seconds=hold_seconds)
                     if enqueue_job:
-                        enqueue_job(db, escalation_id)
+                        enqueue_job(db, case_id)
                 append_audit(db, now, actor, action, row.message_id)
         except IntegrityError:
             return False
@@ -424,11 +424,11 @@ class Cases:
             number = db.execute(query.where(escalation.c.message_id == message_id)).scalar()
         return int(number or 0)
 
-    def conversation_of(self, escalation_id: int) -> int:
+    def conversation_of(self, case_id: int) -> int:
         """Return the id of the conversation that a case belongs to."""
         query = sql.select(message.c.conversation_id).join(escalation)
         with reading(self._engine) as db:
-            return int(db.execute(query.where(escalation.c.id == escalation_id)).scalar_one())
+            return int(db.execute(query.where(escalation.c.id == case_id)).scalar_one())
 
     def _lock(self, db: sql.Connection, case_id: int) -> Any | None:
         """Return the row of the case, locked until the transaction ends; None for no such case."""

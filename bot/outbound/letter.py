@@ -1,4 +1,4 @@
-"""The HTML part of a mail: written from its plain text, and checked against it.
+"""Writes the HTML part of a mail from its plain text, and checks one against the other.
 
 It is as plain as a letter: paragraphs, headings, quotes, lists and links of the list. Nothing is
 loaded, no colour is set but that of a rule beside quotes, and every style stands in this module.

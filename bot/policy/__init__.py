@@ -1,4 +1,4 @@
-"""Refuse or escalate before retrieval: what would the reply have to contain?"""
+"""Decides by rules what is refused or handed to a person before passages are looked for."""
 
 from bot.policy.screening import (
     Escalate,

@@ -1,4 +1,4 @@
-"""Detection views: what a text says once its disguises are taken off; the original stays as it is.
+"""Removes disguises from a text (detection views); the original stays as it is.
 
 A rule reads every view. Each view is linear in the text and its length is capped, so no message can
 make the guard slow; the ends of a longer text are read, its middle is not.

@@ -1,4 +1,4 @@
-"""Words that are joined by marks or capitals, and letters that stand twice: put apart, put once."""
+"""Separates words that are joined by marks or capitals, and undoubles doubled letters."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a message asks for beside an answer of the post, read from the rules of message_rules.yaml.
+"""Reads by rules what a message asks for beside an answer, from message_rules.yaml.
 
 Each function takes the asker's own words, without what they quote or pass on, and reads them in
 their plain view only: nobody disguises a request for a person.

@@ -1,4 +1,4 @@
-"""Parts what an asker says from what they quote or pass on: the mails of others that they show us.
+"""Separates what an asker says from what they quote: the mails of others that they show us.
 
 A shown mail is material for staff and for the choice of the post's rules; it is never read as the
 asker's own question or demand.

@@ -1,4 +1,4 @@
-"""bot/data/policy_rules.yaml -> compiled rules, in the order in which they are tried.
+"""Compiles the rules of policy_rules.yaml, in the order in which they are tried.
 
 The table is data, so that a security reviewer reads and edits it without reading code. Every
 pattern runs on RE2: no message can make it slow.

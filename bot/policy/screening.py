@@ -1,4 +1,4 @@
-"""Refuse or escalate before retrieval: what would the reply have to contain?
+"""Decides by rules what is refused or handed to a person: what would a reply have to contain?
 
 The rules are tried in the order of the table, each on every view of the text. A text that no rule
 hits goes on to retrieval; that is where honest questions about passwords belong.

@@ -1,4 +1,4 @@
-"""A folded text -> one sentence a line, so that a rule never reads across two of them."""
+"""Splits a folded text into sentences, so that a rule never reads across two of them."""
 
 import re
 

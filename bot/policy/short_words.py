@@ -1,4 +1,4 @@
-"""bot/data/short_words.yaml: words that mean something only by standing alone."""
+"""Reads short_words.yaml: words that mean something only by standing alone."""
 
 from functools import cache
 

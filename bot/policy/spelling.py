@@ -1,4 +1,4 @@
-"""Mends misspelt words of the vocabulary that the rules turn on, and no others.
+"""Corrects misspelt words of the vocabulary that the rules turn on, and no others.
 
 One letter missing, doubled, changed or swapped, in a word of six letters or more. True words that
 are near are listed and left alone: mending them would change what was asked.

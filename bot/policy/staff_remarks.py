@@ -1,4 +1,4 @@
-"""What a person should look at once more before their own words go to a user.
+"""Remarks on what a person should look at once more before their words go to a user.
 
 Nothing is forbidden here: staff write freely and are answerable for it. Each warning names what it
 saw, and asking a second time is up to the caller.

@@ -1,4 +1,4 @@
-"""A subject and its text -> one text for the guard.
+"""Joins a subject and its text into one text for the rules.
 
 An asker may put the demand, or the cry for help, into the subject and nothing into the text.
 """

@@ -1,4 +1,4 @@
-"""What the guard decides before anything is looked up."""
+"""Defines the verdicts of the rules: a message is refused, or a person decides."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Matches the certain tier: values that are secret by their form, wherever they stand."""
+"""Finds certain secrets: values that are secret by their form, wherever they stand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,8 @@
 """Finds and masks secrets and identity numbers, before anything is stored, logged or sent on.
 
-Two tiers in one call. Certain: formats and checksums; the asker is warned about these. Suspected: a
-risky value beside a word for password, code or recovery phrase; masked, never announced.
+A secret is found in one of two ways. A certain one has a known format or checksum; the asker is
+warned about it. A suspected one is a risky value beside a word for password, code or recovery
+phrase; it is masked, and the reply does not mention it.
 
 Patterns run on RE2 over one byte a character: one mail kept Python's `re` busy for minutes, and a
 place in the bytes is a place in the text.

@@ -1,1 +1,1 @@
-"""The running desk: the intake of mail, and the maintenance that goes on beside it."""
+"""Runs the desk: the intake of mail, and the maintenance that goes on beside it."""

@@ -1,4 +1,4 @@
-"""The names of the incident that this desk answers for, to whatever reads messages.
+"""Holds the names of the incident that this desk answers for, for whatever reads messages.
 
 Code and data of the desk name no company and no product: rules that must tell the publisher, its
 products or its vendors from other words ask here. The composition root says which names they are.

@@ -1,4 +1,4 @@
-"""Knows letters: what a character passes for, what shows nothing, what people are shown.
+"""Normalizes characters: what one passes for, which show nothing, what people are shown.
 
 The guard, the redactor and everything that shows a text to people read their characters here, so
 that none of them knows a disguise that another one misses. The data is bot/data/confusables.yaml.

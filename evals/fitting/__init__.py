@@ -1,1 +1,1 @@
-"""What is learned from labelled messages, and what it shows on authors left out."""
+"""Learns from labelled messages, and measures it on authors left out."""

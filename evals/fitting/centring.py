@@ -1,4 +1,4 @@
-"""`python -m evals centre`: the mean that the desk subtracts from every vector of its encoder.
+"""Implements `centre`: computes the mean that is subtracted from every vector of the encoder.
 
 The mean rests on questions about many incidents and on wordings of the shipped one in every
 language, so that it serves any post. It changes only with the encoder: another mean makes other

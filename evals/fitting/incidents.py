@@ -1,4 +1,4 @@
-"""The labelled incidents as a reader learns from them: units of the post, questions with labels."""
+"""Reads the labelled incidents for learning: units of each post, questions with labels."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Learns what bot/data/requests.npz holds from labelled messages of several hands; numpy alone.
+"""Learns what bot/data/requests.npz holds from labelled messages of several authors; numpy alone.
 
 Each hand's messages are labelled as a whole, and name the sentence that decides. That sentence
 teaches its labels; the other sentences of the message teach what is none of them, more weakly.

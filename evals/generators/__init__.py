@@ -1,1 +1,1 @@
-"""Seeded makers of test messages."""
+"""Generates test messages from seeds."""

@@ -1,4 +1,4 @@
-"""Hostile messages and their honest look-alikes, made from families of phrases with a seed.
+"""Generates hostile messages and harmless ones that resemble them, from families of phrases.
 
 Families, not lines, are split into the part to work on and the part held out: a rule that only
 knows the phrases it was written for shows on the second.

@@ -1,4 +1,4 @@
-"""Random strings that look like secrets: alphabets, passwords, and numbers with right check digits.
+"""Draws random strings that look like secrets: passwords, and numbers with right check digits.
 
 The check digits are computed here on their own, so that a wrong formula of the product shows.
 """

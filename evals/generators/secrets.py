@@ -1,4 +1,4 @@
-"""Secrets as people paste them, labelled, and what only looks like one; made from a seed.
+"""Generates labelled secrets as people paste them, and what only looks like one; from a seed.
 
 Families, not lines, are divided into the part to work on and the part held out.
 """

@@ -1,4 +1,4 @@
-"""Replies as the desk composes them, each changed in one place: none may leave."""
+"""Changes replies as the desk composes them in one place each: none may leave."""
 
 import base64
 import codecs

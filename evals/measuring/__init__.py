@@ -1,1 +1,1 @@
-"""Cases through the desk: graded, counted, bounded."""
+"""Runs cases through the desk, grades and counts them, and computes bounds."""

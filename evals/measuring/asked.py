@@ -1,4 +1,4 @@
-"""What the desk makes of the two hands that nothing is learned from or chosen by.
+"""Measures the desk on requests of the two authors that nothing is learned from or chosen by.
 
 Each message says what is expected of the whole of it. The floors and ceilings are those that hold
 today, less a margin for the sample; by language only a collapse shows.

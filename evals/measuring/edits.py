@@ -1,4 +1,4 @@
-"""Typical edits of a knowledge folder, each made in a copy.
+"""Makes typical edits of a knowledge folder, each in a copy.
 
 An edit says what it touches; cases about that are expected to change, all others are not.
 """

@@ -1,4 +1,4 @@
-"""A stream of messages to an incident on its first day, and people who answer what is handed over.
+"""Simulates the first day of an incident: a stream of messages, and people who answer.
 
 The incident is the shipped one, which nothing that reads a new post was fitted to; its questions
 and labelled messages are taken away. They make the stream: twelve questions that many ask, each in

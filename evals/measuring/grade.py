@@ -1,4 +1,4 @@
-"""What the desk did with a case -> one verdict and its cause; reports and exit codes rest on it.
+"""Grades what the desk did with a case: one verdict and its cause.
 
 | expected \\ got | answer | refuse | escalate |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-"""A desk for a changed copy of the knowledge: learned by the light fit, measured without an index.
+"""Builds a desk for a changed copy of the knowledge, learned by the light fit without an index.
 
 All vectors come from one file beside the index, those of the cases too, so that the same desk is
 made and measured again in seconds.

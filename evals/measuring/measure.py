@@ -1,4 +1,4 @@
-"""Cases -> what the desk does with them, in one process or several, always in the same order."""
+"""Runs cases through the desk, in one process or several, always in the same order."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

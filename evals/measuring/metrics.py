@@ -1,4 +1,4 @@
-"""Graded cases -> named figures, each rate with its exact one-sided 95 % bounds."""
+"""Computes named figures of graded cases, each rate with its exact one-sided 95 % bounds."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence

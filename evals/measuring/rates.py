@@ -1,4 +1,4 @@
-"""A rate with its floor or ceiling, exact bounds, and what missed it."""
+"""Defines a rate with its floor or ceiling, exact bounds, and what missed it."""
 
 from dataclasses import dataclass, field
 

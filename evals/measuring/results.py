@@ -1,4 +1,4 @@
-"""A measured run as one value, and as results.json: a tree gives the same but for timings."""
+"""Defines a measured run as one value, and writes it as results.json."""
 
 import hashlib
 import json

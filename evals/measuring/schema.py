@@ -1,4 +1,4 @@
-"""evals/data/cases/*.yaml -> Cases: typed and checked across files; errors name file and line."""
+"""Reads the cases of evals/data/cases/, typed and checked; errors name file and line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Exact bounds, paired tests and risk–coverage; small enough to check by hand, seeded where drawn.
+"""Computes exact bounds, paired tests and risk-coverage curves.
 
 Clopper–Pearson treats cases as independent, which paraphrases are not: callers print a bound over
 families beside it.

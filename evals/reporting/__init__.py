@@ -1,1 +1,1 @@
-"""A measured run for the terminal, a pull request and a browser."""
+"""Reports a measured run for the terminal, a pull request and a browser."""

@@ -1,4 +1,4 @@
-"""The figures of each held-out author beside each other, as a table of Markdown."""
+"""Tabulates the figures of each held-out author beside each other, in Markdown."""
 
 from collections.abc import Iterator
 

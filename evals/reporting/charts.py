@@ -1,4 +1,4 @@
-"""Curves as SVG that needs nothing from outside; colours come from the page's style sheet."""
+"""Draws curves as SVG that needs nothing from outside."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A run as plain text for a terminal or a log."""
+"""Reports a run as plain text for a terminal or a log."""
 
 from collections.abc import Sequence
 

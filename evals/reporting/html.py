@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing from outside; messages are masked and escaped."""
+"""Reports a run as one HTML page that needs nothing from outside; messages are masked."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""A run as summary.md for a pull request: at most fifty rows, and no text of a held-out message."""
+"""Reports a run as summary.md for a pull request, without the text of a held-out message."""
 
 from collections.abc import Iterator, Sequence
 

@@ -123,7 +123,7 @@ def test_a_search_finds_words_in_any_script_and_decided_cases(
 
 def test_ten_thousand_cases_fit_every_list(journal: Journal, knowledge: Knowledge) -> None:
     texts, now = read_staff_texts(KNOWLEDGE), BEGAN + timedelta(days=30)
-    cards = Cards(knowledge, texts, 0.9)
+    cards = Cards(knowledge, texts, lambda _language: 0.9)
     chosen = None
     for action, value in (
         ("list_usual", ""), ("list_all", ""), ("list_on", "2"), ("list_on", "666"), ("list_back", "1"),

@@ -119,7 +119,7 @@ def test_a_card_that_cannot_be_drawn_keeps_no_other_from_being_drawn(
                 raise RecursionError
             return super().render(case)
 
-    cards = Fragile(app.knowledge, words, 0.5)
+    cards = Fragile(app.knowledge, words, lambda _language: 0.7)
     sync = CardSync(journal, cards, words, channel=TRIAGE, oncall=())
     opened_without_cards(journal, 3)
     for _ in range(3):

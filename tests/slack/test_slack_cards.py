@@ -42,7 +42,7 @@ LOADED = settings(max_examples=60)
 
 @pytest.fixture(scope="session")
 def cards(knowledge: Knowledge) -> Cards:
-    return Cards(knowledge, WORDS, 0.9)
+    return Cards(knowledge, WORDS, lambda _language: 0.9)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,9 @@ def test_where_somebody_must_be_called_no_draft_is_offered(
 ) -> None:
     contacts = {EscalationReason.PRESS: "S0PRESS", EscalationReason.LEGAL: "Dana <Reed>"}
     each = case(Stage.OPEN, **more)
-    drawn = Cards(knowledge, WORDS, 0.9, contacts=contacts, oncall=("U0BOB",)).render(each)
+    drawn = Cards(
+        knowledge, WORDS, lambda _language: 0.9, contacts=contacts, oncall=("U0BOB",)
+    ).render(each)
     shown = json.dumps(drawn.blocks, ensure_ascii=False)
     assert f"*Call first:* {called}" in shown
     assert "approve" not in shown
@@ -247,6 +249,12 @@ def test_a_probability_is_said_as_people_count(cards: Cards) -> None:
     shown = json.dumps(cards.render(case()).blocks)
     assert "About 6 in 10 drafts like this one answer the question (62%)" in shown
     assert "sends from 90%" in shown
+
+
+def test_a_card_names_the_threshold_of_the_language_of_its_case(knowledge: Knowledge) -> None:
+    cards = Cards(knowledge, WORDS, {"en": 0.6, "de": 0.8}.__getitem__)
+    assert "sends from 60%" in json.dumps(cards.render(case(language="en")).blocks)
+    assert "sends from 80%" in json.dumps(cards.render(case(language="de")).blocks)
 
 
 def test_a_card_says_what_was_sent_and_what_is_open(cards: Cards) -> None:

@@ -71,7 +71,7 @@ class Channel:
 def channel(
     app: App, journal: Journal, side: SlackSide, clock: Time, staff_texts: StaffTexts
 ) -> Channel:
-    return Channel(journal, side, clock, Cards(app.knowledge, staff_texts, 0.7))
+    return Channel(journal, side, clock, Cards(app.knowledge, staff_texts, lambda _language: 0.7))
 
 
 def escalate(
@@ -266,7 +266,7 @@ def test_in_quiet_hours_only_what_is_proven_or_danger_wakes(
 ) -> None:  # fmt: skip
     quiet = QuietHours.model_validate(ALL_DAY)
     texts = staff_texts.model_copy(update={"quiet": quiet})
-    night = Channel(journal, side, clock, Cards(app.knowledge, texts, 0.7))
+    night = Channel(journal, side, clock, Cards(app.knowledge, texts, lambda _language: 0.7))
     escalate(journal, 1, priority=priority, proof=proof, reason=reason)
     night.work(5)
     assert bool(night.messages_to(BOB)) is wakes

@@ -50,7 +50,7 @@ NUMBERS = DailyStatistics(messages=9, answered=5, decided=2, open=60)
 
 @pytest.fixture(scope="session")
 def cards(knowledge: Knowledge) -> Cards:
-    return Cards(knowledge, WORDS, 0.9)
+    return Cards(knowledge, WORDS, lambda _language: 0.9)
 
 
 def mail(text: str) -> bytes:
@@ -166,7 +166,9 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
     ) * 3  # fmt: skip
     span = Span(kind=SecretKind.API_KEY, start=0, end=1)
     response = Response(outcomes=outcomes, language="en", knowledge="abc", redactions=(span,))
-    drawn = AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 5, can_share=True)
+    drawn = AnswerView(Outbound(knowledge), WORDS, lambda _language: 0.9).render(
+        response, 5, can_share=True
+    )
     assert limits(drawn.blocks) == ""
     assert drawn.blocks[-1]["block_id"] == "share"
     assert "more questions" in json.dumps(drawn.blocks)
@@ -176,7 +178,9 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
 
 def test_staff_read_what_came_of_asking_a_model(knowledge: Knowledge) -> None:
     response = Response(outcomes=(), language="en", knowledge="abc", notes=("model: resting",))
-    shown = json.dumps(AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 1).blocks)
+    shown = json.dumps(
+        AnswerView(Outbound(knowledge), WORDS, lambda _language: 0.9).render(response, 1).blocks
+    )
     assert "the model was not asked: it failed" in shown
 
 
@@ -188,7 +192,9 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
         candidates=(forged, real),
     )  # fmt: skip
     response = Response(outcomes=(doubt,), language="en", knowledge="abc")
-    blocks = AnswerView(Outbound(knowledge), WORDS, 0.9).render(response, 1).blocks
+    blocks = (
+        AnswerView(Outbound(knowledge), WORDS, lambda _language: 0.9).render(response, 1).blocks
+    )
     shown = json.dumps(blocks, ensure_ascii=False)
     assert real.text in shown
     assert forged.text not in shown

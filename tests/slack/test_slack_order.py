@@ -321,7 +321,7 @@ def test_reminders_wait_for_the_morning_and_hold_up_nothing(
     words = read_staff_texts(KNOWLEDGE)
     quiet = QuietHours.model_validate({"from": "08:00", "to": "11:00", "zone": "UTC"})
     words = words.model_copy(update={"quiet": quiet})
-    cards = Cards(app.knowledge, words, 0.7)
+    cards = Cards(app.knowledge, words, lambda _language: 0.7)
     sync = CardSync(journal, cards, words, channel=TRIAGE, oncall=(BOB,))
     opened(journal)
     for reminded in (1, 2):

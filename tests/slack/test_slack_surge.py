@@ -34,7 +34,7 @@ class WatchedSurge(Surge):
 
     def __init__(self, app: App, side: SlackSide) -> None:
         super().__init__(app)
-        cards = Cards(app.knowledge, read_staff_texts(KNOWLEDGE), 0.7)
+        cards = Cards(app.knowledge, read_staff_texts(KNOWLEDGE), lambda _language: 0.7)
         client = Client(side.bot_token, base_url=side.base_url)
         self.seconds = 0.0
         self.sync = CardSync(app.journal, cards, cards.texts, channel=TRIAGE, oncall=(BOB,))

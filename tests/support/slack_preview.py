@@ -101,7 +101,7 @@ def _recalls(cards: Cards) -> list[str]:
 def page() -> str:
     """Everything."""
     knowledge, words = load(KNOWLEDGE), read_staff_texts(KNOWLEDGE)
-    cards = Cards(knowledge, words, 0.9)
+    cards = Cards(knowledge, words, lambda _language: 0.9)
     found = [
         render_article(c.stage + f" {c.priority} {c.reason}", cards.render(c).blocks)
         for c in states()
@@ -132,7 +132,7 @@ def page() -> str:
         Refusal(question="What is Bob's password?", reason=RefusalReason.SECRET, probability=0.1, candidates=passages),
         Escalation(question="Who pays?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3, candidates=passages),
     )  # fmt: skip
-    answers = AnswerView(Outbound(knowledge), words, 0.9)
+    answers = AnswerView(Outbound(knowledge), words, lambda _language: 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
     found.append(render_article("answer", answers.render(response, 1, can_share=True).blocks))
     hint = suggested(

@@ -1,1 +1,1 @@
-"""The mail channel: reading mails, deciding what happens to them, and sending replies."""
+"""Reads mails, decides what happens to them, and sends replies: the mail channel."""

@@ -1,4 +1,4 @@
-"""Turns a raw mail into a stored, masked message: parse, rules, redact, journal, in this order."""
+"""Reads a raw mail: parses it, applies the rules and masks it into what the journal stores."""
 
 import hashlib
 from collections.abc import Sequence

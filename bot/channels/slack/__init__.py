@@ -1,4 +1,4 @@
-"""The Slack channel: staff see open cases, decide them and ask questions there."""
+"""Shows staff open cases in Slack, where they decide them and ask questions."""
 
 from bot.channels.slack.channel import ACK_SECONDS, Slack
 from bot.channels.slack.configuration import SlackAccess, SlackIntervals, SuggestionModel

@@ -88,9 +88,12 @@ class Slack:
             hurried, access.staff, 60 * self.texts.staff_minutes
         )
         self.channel_permissions = ChannelPermissions(self.client, self.texts.channel_seconds)
-        threshold = desk.responder.judge.threshold_for("en")
+
+        def threshold_for(language: str) -> float:
+            return desk.responder.judge.threshold_for(language)
+
         self.cards = Cards(
-            desk.knowledge, self.texts, threshold,
+            desk.knowledge, self.texts, threshold_for,
             contacts=access.contacts, oncall=access.oncall,
         )  # fmt: skip
         self.recalls = RecallPosts(self.journal, recall, channel=access.channel) if recall else None
@@ -102,7 +105,7 @@ class Slack:
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,
-            answers=AnswerView(desk.outbound, self.texts, threshold), texts=self.texts,
+            answers=AnswerView(desk.outbound, self.texts, threshold_for), texts=self.texts,
             channel=access.channel, rated_answers_path=home / "candidates.jsonl",
             actions=CaseActions(
                 desk=desk, enqueue_job=enqueue_job, hold_seconds=self.intervals.undo

@@ -1,4 +1,4 @@
-"""The desk in a browser, for one person on this machine, where no Slack workspace is used."""
+"""Shows the desk in a browser to one person on this machine, where no Slack is used."""
 
 from bot.channels.web.pages import WebDesk
 

@@ -1,1 +1,1 @@
-"""One detector for each kind of secret that is recognized by its form."""
+"""Finds secrets by their form: one detector for each kind."""

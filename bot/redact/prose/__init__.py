@@ -1,1 +1,1 @@
-"""Secrets in running text: passwords, codes and keys that only the words around them give away."""
+"""Finds secrets in running text, which only the words around them give away."""

@@ -1,4 +1,4 @@
-"""Finds the suspected tier: values beside a word for password, code, key or recovery phrase.
+"""Finds suspected secrets: values beside a word for password, code, key or recovery phrase.
 
 How firm the place is (bound by ":" or "is", next to the word, merely near) decides how much like a
 secret the value must look. Both sides of a keyword are read, a bounded way, so the cost is linear.

@@ -1,6 +1,6 @@
 """Draws the answer to a question of staff: the outcomes as by mail, with their evidence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from bot.answering.reply import headed
@@ -45,13 +45,15 @@ SPOKEN = "Incident Desk has an answer for you"
 class AnswerView:
     """Draws responses for staff.
 
-    `threshold` is the probability from which the desk answers by itself.
+    `threshold_for` gives the probability from which the desk answers a language by itself.
     """
 
-    def __init__(self, outbound: Outbound, texts: StaffTexts, threshold: float) -> None:
+    def __init__(
+        self, outbound: Outbound, texts: StaffTexts, threshold_for: Callable[[str], float]
+    ) -> None:
         self.outbound = outbound
         self.texts = texts
-        self.threshold = threshold
+        self.threshold_for = threshold_for
 
     def render(
         self, response: Response, event_id: int, *, can_share: bool = False
@@ -65,7 +67,7 @@ class AnswerView:
         if not response.outcomes:
             blocks.append(b.markdown(NOTHING_ASKED))
         for outcome in response.outcomes[:MAX_OUTCOMES]:
-            blocks += self._outcome(outcome, several=len(response.outcomes) > 1)
+            blocks += self._outcome(outcome, response.language, several=len(response.outcomes) > 1)
         if (more := len(response.outcomes) - MAX_OUTCOMES) > 0:
             blocks.append(b.small_print(MORE.format(count=more)))
         blocks = b.fit_message(blocks, b.MOST_BLOCKS - 3)
@@ -77,7 +79,7 @@ class AnswerView:
             blocks.append(b.button_row("share", [b.button("Share here", "share", value)]))
         return RenderedMessage(blocks=blocks, text=SPOKEN)
 
-    def _outcome(self, outcome: Outcome, *, several: bool) -> Iterator[Block]:
+    def _outcome(self, outcome: Outcome, language: str, *, several: bool) -> Iterator[Block]:
         if several:
             yield b.quote(outcome.question, 300)
         match outcome:
@@ -94,7 +96,7 @@ class AnswerView:
                 if nearest := [p for p in outcome.candidates[:2] if self._is_published(p)]:
                     yield b.markdown(
                         f"Nearest in the post, for you to judge ({outcome.probability:.0%} sure; "
-                        f"the desk answers from {self.threshold:.0%}):"
+                        f"the desk answers from {self.threshold_for(language):.0%}):"
                     )
                     yield from self._passages(nearest)
             case _:

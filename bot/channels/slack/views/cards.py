@@ -4,7 +4,7 @@ The order of the blocks is the same in every state: what the case is, who has it
 asks, what the desk would say, what can be done.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,15 +60,15 @@ class RenderedMessage:
 class Cards:
     """Draws cases with the texts and the passages of one knowledge.
 
-    `threshold` is the probability from which the desk answers by itself, `contacts` are those whom
-    staff call, by reason, and `oncall` the people on call.
+    `threshold_for` gives the probability from which the desk answers a language by itself,
+    `contacts` are those whom staff call, by reason, and `oncall` the people on call.
     """
 
     def __init__(
         self,
         knowledge: Knowledge,
         texts: StaffTexts,
-        threshold: float,
+        threshold_for: Callable[[str], float],
         *,
         contacts: Mapping[EscalationReason, str] | None = None,
         oncall: Sequence[str] = (),
@@ -76,7 +76,7 @@ class Cards:
         self.knowledge = knowledge
         self.topics = name_topics(knowledge)
         self.texts = texts
-        self.threshold = threshold
+        self.threshold_for = threshold_for
         self.contacts = contacts or {}
         self.oncall = oncall
 
@@ -212,7 +212,7 @@ class Cards:
             return ""
         return (
             f" {_tenths(sure)} drafts like this one answer the question ({sure:.0%}); "
-            f"by itself the desk sends from {self.threshold:.0%}."
+            f"by itself the desk sends from {self.threshold_for(case.language):.0%}."
         )
 
     def _question(self, case: Case) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""The windows in which somebody reads: all of a case, page by page, and what others did to it."""
+"""Draws the windows in which somebody reads: all of a case, and what others did to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,0 +1,81 @@
+"""Revises the outcomes of a message by what its conversation and the message as a whole say."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.answering.reply import stands_in
+from bot.domain import (
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Message,
+    Outcome,
+    Refusal,
+    RefusalReason,
+    Role,
+)
+
+# Reasons of a question that is not grave: the desk has no sure answer.
+OPEN = frozenset(
+    {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
+)
+
+
+def escalate_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
+    """Return the outcomes; a person gets what would be answered with what was sent before.
+
+    Where the best passage was sent in this conversation, it did not help.
+    """
+    sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
+    return [_ask_again(o) if sent and _stands_in(sent, o) else o for o in outcomes]
+
+
+def _stands_in(sent: str, outcome: Outcome) -> bool:
+    quotes = outcome.passages if isinstance(outcome, Answer) else ()
+    return bool(quotes) and stands_in(quotes[0], sent)
+
+
+def _ask_again(outcome: Outcome) -> Escalation:
+    shown = outcome.reason is AnswerReason.PHISHING_SAMPLE
+    return Escalation(
+        question=outcome.question,
+        reason=EscalationReason.PHISHING_SAMPLE if shown else EscalationReason.ASKED_AGAIN,
+        probability=outcome.probability,
+        candidates=outcome.candidates,
+    )
+
+
+def hand_to_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return every outcome as one that a person decides; a refusal is given beside it."""
+    made: list[Outcome] = []
+    for each in outcomes:
+        if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
+            made.append(each)
+            continue
+        if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
+            made.append(each)
+        made.append(
+            Escalation(
+                question=each.question,
+                reason=EscalationReason.WANTS_PERSON,
+                probability=each.probability,
+                candidates=each.candidates,
+            )
+        )
+    return made
+
+
+def mark_suspicious_mail(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes with a reason by which staff see that the message shows such a mail."""
+    return [_mark(outcome) for outcome in outcomes]
+
+
+def _mark(outcome: Outcome) -> Outcome:
+    match outcome:
+        case Answer():
+            return replace(outcome, reason=AnswerReason.PHISHING_SAMPLE)
+        case Escalation() if outcome.reason in OPEN:
+            return replace(outcome, reason=EscalationReason.PHISHING_SAMPLE)
+        case _:
+            return outcome
