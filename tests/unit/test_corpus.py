@@ -174,7 +174,7 @@ def test_templates_have_no_slot(tmp_path: Path) -> None:
     [
         ("ru", r"\b(?:вы|вас|вам|ваш\w*)\b"), ("uk", r"\b(?:ви|вас|вам|ваш\w*)\b"),
         ("de", r"\b(?:du|dich|dir|dein\w*|euch)\b"), ("fr", r"\b(?:tu|te|ton|ta|tes)\b"),
-        ("ar", "رسالتك(?!م)|يمكنك(?!م)|إعداداتك(?!م)"), ("tr", r"\b[İi]letiniz"), ("zh", "您的消息"),
+        ("ar", "إليك(?!م)|إخبارك(?!م)|رسالتك(?!م)|يمكنك(?!م)|إعداداتك(?!م)"), ("tr", r"\b[İi]letiniz"), ("zh", "您的消息"),
         ("ko", "해 주세요|보내신 메시지"),
     ],
 )  # fmt: skip
