@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from bot.adapters.e5 import E5, silent
 from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
 from bot.answering.contacts import ContactReader, packaged_contacts
+from bot.answering.demands import find_demand
 from bot.answering.evidence import Answers
 from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
 from bot.answering.judges import (
@@ -268,6 +269,7 @@ class App:
             needs_receiver=self.settings.needs_receiver,
             is_sent=self._sent_by_us,
             key=self.installation_key,
+            finds_demand=lambda text: find_demand(text, self.responder.request_reader),
         )
 
     @cached_property

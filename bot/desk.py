@@ -473,6 +473,7 @@ class Desk:
         return Message(
             text=stored.text, channel=Channel(stored.channel), history=earlier, redactions=spans,
             subject=stored.headers.get("subject", ""), shown=stored.headers.get("shown", ""),
+            signature=stored.headers.get("signature", ""),
         )  # fmt: skip
 
     def _find_lone_question(

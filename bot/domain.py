@@ -243,6 +243,7 @@ class Message:
     redactions: tuple[Span, ...] = ()
     subject: str = ""  # read for danger and demands only; empty where it is the text itself
     shown: str = ""  # what others wrote and the asker passes on, such as a forwarded mail
+    signature: str = ""  # read for demands and cries for help only, where it holds any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,11 @@ def find_lone_question(
     waiting = [o for o in outcomes if isinstance(o, Escalation)]
     if requests is None or not waiting or message.redactions or message.shown or message.history:
         return None
-    if any(isinstance(o, Refusal) for o in outcomes) or not all(map(_is_open, waiting)):
+    if (
+        message.signature
+        or any(isinstance(o, Refusal) for o in outcomes)
+        or not all(map(_is_open, waiting))
+    ):
         return None
     if any(requests.highest(label) >= GRAVE_FROM for label in GRAVE):
         return None

@@ -12,6 +12,7 @@ from bot.answering import segmentation
 from bot.answering.clarification import find_clarification
 from bot.answering.contacts import ContactReader
 from bot.answering.decision import reason_unanswered, threshold_of
+from bot.answering.demands import find_demand
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.interpretation import (
     InterpretedQuestion,
@@ -107,6 +108,7 @@ class Responder:
         language = language_of(said.own, message.history)
         notes: list[str] = []
         decided = self._outcomes(message, said, language, explain, notes)
+        decided = self._with_signature(decided, message)
         outcomes = escalate_repeats(decided, message)
         outcomes = with_feedback(outcomes, message, said.own, self.knowledge)
         before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
@@ -211,6 +213,15 @@ class Responder:
             candidates=given.candidates,
         )
         return [*outcomes, answer]
+
+    def _with_signature(self, outcomes: list[Outcome], message: Message) -> list[Outcome]:
+        """What a signature demands is decided beside the rest; where it calls somebody, alone."""
+        verdict = find_demand(message.signature, self.request_reader)
+        if verdict is None or any(map(_pages, outcomes)):
+            return outcomes
+        question = Question(text=segmentation.whole(message.signature))
+        said = self._screened(self._read(question), verdict)
+        return [said] if _pages(said) else [*outcomes, said]
 
     def _read_requests(self, message: Message, own: str) -> RequestReading | None:
         """What the message asks for; the subject of a first mail is a sentence of its own.
@@ -406,6 +417,10 @@ class Responder:
         ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted]
         best = [self.knowledge.passages[i] for i in ids]
         return all(self.knowledge.stands(p) and self.knowledge.speaks(p, language) for p in best)
+
+
+def _pages(outcome: Outcome) -> bool:
+    return isinstance(outcome, Escalation) and outcome.priority is Priority.PAGE
 
 
 def _ignore(_reading: InterpretedQuestion) -> None:

@@ -1,8 +1,9 @@
 """Decides a question that is asked in the same words again only once.
 
 A decision depends on the message alone: on its text, its subject, its channel, what was masked,
-what it encloses and what was said before. So a decision is reused only for a message that begins a
-conversation and in which nothing was masked or enclosed, with the same subject and text. One reader
+what it encloses, what its signature holds and what was said before. So a decision is reused only
+for a message that begins a conversation, in which nothing was masked or enclosed and whose
+signature demands nothing, with the same subject and text. One reader
 serves one version of the knowledge, and what is kept here lives no longer than it and its judge.
 """
 
@@ -96,7 +97,7 @@ def decision_key(message: Message) -> bytes:
     Texts count as the same that differ in white space at the ends of lines, in empty lines, in the
     form of quotation marks and dashes, or in capitals.
     """
-    if message.history or message.redactions or message.shown:
+    if message.history or message.redactions or message.shown or message.signature:
         return b""
     parts = (message.channel.value, _plain(message.subject), _plain(message.text))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

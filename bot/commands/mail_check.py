@@ -58,7 +58,7 @@ class MailCheck:
     def _response(self, parsed: Read) -> dict[str, Any]:
         message = Message(
             text=parsed.redaction.text, redactions=parsed.redaction.spans,
-            subject=parsed.heading, shown=parsed.shown,
+            subject=parsed.heading, shown=parsed.shown, signature=parsed.signature,
         )  # fmt: skip
         response = self.app.responder.respond(message)
         return as_json(response, compose_reply(response, self.app.knowledge))

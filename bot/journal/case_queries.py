@@ -126,14 +126,16 @@ def read_case(db: sql.Connection, case_id: int, *, with_earlier: bool = True) ->
 def text_for_staff(row: Any) -> str:
     """Return the masked text of a message as staff read it.
 
-    The subject stands above the text; below it stand the mail of others that the sender forwarded
-    and the names of the attached files, where there are any.
+    The subject stands above the text; below it stand a signature that holds a demand, the mail of
+    others that the sender forwarded and the names of the attached files, where there are any.
     """
     headers: dict[str, str] = json.loads(row.headers)
     shown, attached = headers.get("shown", ""), headers.get("attachments", "")
+    signature = headers.get("signature", "")
     pieces = (
         headers.get("subject", ""),
         str(row.text),
+        f"As their signature:\n{signature}" if signature else "",
         f"They show us:\n{shown}" if shown else "",
         f"Attached:\n{attached}" if attached else "",
     )

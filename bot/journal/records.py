@@ -89,7 +89,7 @@ class ReceivedMessage:
     verdict: str
     rule: str
     sender: str
-    headers: dict[str, str]  # subject, message id, references; shown and attachments for staff
+    headers: dict[str, str]  # subject, message id, references; what else staff see of the mail
     text: str
     redactions: tuple[dict[str, Any], ...] = ()
     final: bool = False  # True for a dropped message: nothing is to be decided

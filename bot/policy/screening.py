@@ -5,11 +5,11 @@ hits goes on to retrieval; that is where honest questions about passwords belong
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from enum import Enum, auto
 from functools import cache
 
-from bot.domain import Priority
+from bot.domain import Priority, RefusalReason
 from bot.policy.disguises import clipped, detection_views, fold, visible
 from bot.policy.message_rules import (
     asks_for_what_is_kept,
@@ -47,6 +47,7 @@ __all__ = [
     "only_thanks",
     "quoted_phishing_query",
     "screen",
+    "screen_signature",
     "shows_suspicious",
     "tells_who_they_are",
     "urgent",
@@ -134,6 +135,21 @@ def urgent(text: str) -> Escalate | None:
     """What calls somebody at once, in a text of any length; its disguises are not taken off."""
     lines = as_lines(fold(visible(text)))
     return next((v for rule, v in _paging() if rule.hits(lines, lines)), None)
+
+
+def screen_signature(text: str, *, but: Container[RefusalReason] = ()) -> Verdict | None:
+    """The verdict that refuses `text`, for another reason than `but`, or that calls somebody.
+
+    Rules for formal words are not tried: in a signature they would hide a demand that stands below
+    them.
+    """
+    found = ((rule, rule.verdict) for rule in packaged_rules())
+    table = [r for r, v in found if _calls(v) or (isinstance(v, Refuse) and v.reason not in but)]
+    return screen_with(table, text)
+
+
+def _calls(verdict: Verdict) -> bool:
+    return isinstance(verdict, Escalate) and verdict.priority is Priority.PAGE
 
 
 @cache

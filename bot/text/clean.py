@@ -1,7 +1,8 @@
 """Prepares a message for whoever decides on it: one paragraph a line, without boilerplate.
 
 The order matters: lines are joined first, so that a disclaimer is read as the paragraph it is, and
-links are shortened next, so that their marks end no sentence.
+marks of postscripts are written in one way; links are shortened next, so that their marks end no
+sentence.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from bot.text.banner_lines import separate_asking_edges
 from bot.text.boilerplate import separate_boilerplate
 from bot.text.link_shortening import shorten_links
+from bot.text.postscripts import mark_postscripts
 from bot.text.unicode import without_surrogates
 from bot.text.unwrap import unwrap
 
@@ -33,9 +35,10 @@ class CleanText:
 def clean_message(text: str) -> CleanText:
     """Returns the text of a message as it is decided on; a person who reads it sees it as it came.
 
-    A text of more than MAX_CHARACTERS is only unwrapped: `own` is then all of it.
+    Of a text of more than MAX_CHARACTERS only lines are joined and postscripts marked: `own` is
+    then all of it.
     """
-    whole = unwrap(without_surrogates(text))
+    whole = mark_postscripts(unwrap(without_surrogates(text)))
     if len(whole) > MAX_CHARACTERS:
         return CleanText(whole=whole, own=whole, removed="")
     edges = separate_asking_edges(shorten_links(whole))

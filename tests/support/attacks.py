@@ -1,4 +1,6 @@
-"""Makes demands in unusual dress from tests/data/attacks.yaml, as texts and as mails."""
+"""Makes demands in unusual dress from tests/data/attacks.yaml, as texts and as mails, and reads
+signatures.
+"""
 
 import base64
 import codecs
@@ -11,7 +13,8 @@ from typing import Any
 
 import yaml
 
-SOURCE = Path(__file__).parents[1] / "data" / "attacks.yaml"
+DATA = Path(__file__).parents[1] / "data"
+SOURCE = DATA / "attacks.yaml"
 # Where only a mail has a place for the demand; its text is an honest question.
 BESIDE = frozenset({"hidden", "attachment", "display"})
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -86,6 +89,12 @@ def attacks(each: int, seed: int = 20) -> list[Attack]:
                 )
             )  # fmt: skip
     return found
+
+
+def read_signatures(kind: str, half: str) -> list[str]:
+    """What stands below marks of signatures in tests/data/signatures.yaml."""
+    table = yaml.safe_load((DATA / "signatures.yaml").read_text(encoding="utf-8"))
+    return [str(text) for text in table[kind][half]]
 
 
 def _dressed(wording: str, parts: Mapping[str, str], honest: str, word: str) -> str:

@@ -51,6 +51,7 @@ class Read:
     ruling: Ruling
     redaction: Redaction
     proof: SenderProof
+    signature: str = ""  # masked; empty where it holds no demand and no cry for help
     key: bytes = field(default=b"", repr=False)  # of the installation
 
     @property
@@ -113,10 +114,23 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bo
     mail = parser.parse(raw)
     if is_cut and not mail.fault:
         mail = replace(mail, fault=CUT_FAULT)
+    redaction = redact(question_text(mail))
+    unread = redact(_unread_text(mail, question_text(mail))).text
     return Read(
-        mail=mail, ruling=apply_rules(mail, context), redaction=redact(question_text(mail)),
+        mail=mail, ruling=apply_rules(mail, context), redaction=redaction,
+        signature=unread if context.finds_demand(unread) else "",
         proof=sender_proof(mail, context), key=context.key,
     )  # fmt: skip
+
+
+def _unread_text(mail: ParsedMail, read_text: str) -> str:
+    """Returns what the person wrote and nobody reads as a question: below the mark of a signature.
+
+    Of a mail that is passed on without a word, the signature is that of another person.
+    """
+    if mail.only_shows:
+        return ""
+    return "\n".join(p for p in (mail.visible.strip(), mail.signature) if p not in read_text)
 
 
 def question_text(mail: ParsedMail) -> str:
@@ -176,7 +190,7 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
             "subject": reading.heading,
             **{
                 name: value
-                for name in ("shown", "attachments")
+                for name in ("signature", "shown", "attachments")
                 if (value := getattr(reading, name))
             },
             "reply_subject": reading.reply_subject,

@@ -60,8 +60,9 @@ class ParsedMail:
     """A mail as the rules and the responder see it.
 
     `text` is all that a mail program would show, `visible` what the person wrote of it: without
-    history, signature and our own reply. `shown` is what they pass on of others. `key` tells two
-    deliveries of one mail from two mails. `return_path` is None where no server noted one.
+    history, signature and our own reply. `signature` is what was taken for one. `shown` is what
+    they pass on of others. `key` tells two deliveries of one mail from two mails. `return_path` is
+    None where no server noted one.
     """
 
     message_id: str = ""
@@ -72,6 +73,7 @@ class ParsedMail:
     recipients: tuple[str, ...] = ()
     text: str = ""
     visible: str = ""
+    signature: str = ""
     shown: str = ""
     quotes_us: bool = False  # a reply of ours stood in the text
     # `visible` is the forwarded mail: there is no word of the person's own.
@@ -158,6 +160,7 @@ def _build_mail(
         ),
         text=text,
         visible=reply.own,
+        signature=reply.signature,
         shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT_CHARACTERS],
         quotes_us=theirs != text,
         only_shows=bool(inline) and reply.is_bare,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from bot.answering.demands import find_demand
 from bot.channels.mail.addresses import parse_addresses
 from bot.channels.mail.authentication import comes_from_own_server, prove_sender
 from bot.channels.mail.marks import make_mark
@@ -28,6 +29,7 @@ class MailRuleContext:
     server, `local` says that the mailbox takes mail from this machine alone, and `needs_receiver`
     that mail is held as long as nobody authenticates senders. `is_sent` tells whether a Message-ID
     is of a mail that the desk sent; `key` is that of the installation, which marks our mails.
+    `finds_demand` tells whether a signature holds what the policy stops.
     """
 
     own: frozenset[str] = frozenset()
@@ -36,6 +38,7 @@ class MailRuleContext:
     needs_receiver: bool = False
     is_sent: Callable[[str], bool] = _is_never_sent
     key: bytes = field(default=b"", repr=False)
+    finds_demand: Callable[[str], object] = find_demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""Splits a mail's text into what the person wrote this time and the quoted history.
+"""Splits a mail's text into what the person wrote this time, their signature and the history.
 
-The result is a hint for retrieval only; secrets are looked for and rules are applied on the full
-text. Quoted lines stay where the person wrote below them: there they say what the answer is about.
+What stands below the mark of a signature is no question. The policy reads it all the same, because
+the mark is only two dashes, below which anybody may write a demand. Quoted lines stay where the
+person wrote below them: there they say what the answer is about.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class ReplyParts:
     """A text as its writer's own words and what follows a mark of a quoted or forwarded mail."""
 
     own: str
+    signature: str = ""  # below the mark of a signature, or from the line of a device on
     below: str = ""  # from the mark on; empty where there is none
     is_bare: bool = False  # nothing stands above the mark, so that own is what stands below it
 
@@ -60,13 +62,12 @@ def split_reply(text: str) -> ReplyParts:
     kept, below = _split_lines(lines[:MAX_LINES])
     if len(lines) > MAX_LINES and below >= MAX_LINES:
         return ReplyParts(own=text.strip())
-    kept = _without_signature(
-        _without_trailing_quotes(_without_signature(_without_trailing_quotes(kept)))
-    )
+    kept, signature = _split_signature(_without_trailing_quotes(kept))
     kept = _without_trailing_quotes(kept)
     below = min(below, len(_without_trailing_quotes(lines)))
     return ReplyParts(
         own="\n".join(kept).strip(),
+        signature="\n".join(signature).strip(),
         below="\n".join(lines[below:]).strip(),
         is_bare=not _has_words(lines[:below]),
     )
@@ -114,7 +115,7 @@ def _rest_is_history(lines: list[str], place: int) -> bool:
     after = [line for line in lines[place:] if line]
     if not after or not QUOTED.search(after[0]):
         return True
-    return all(QUOTED.search(line) for line in _without_signature(after))
+    return all(QUOTED.search(line) for line in _split_signature(after)[0])
 
 
 def _end_of_attribution(lines: list[str], place: int) -> int:
@@ -246,13 +247,16 @@ def without_signature(text: str) -> str:
     return "\n".join(kept)
 
 
-def _without_signature(lines: list[str]) -> list[str]:
-    """Returns the lines up to the signature mark or the line of a device."""
+def _split_signature(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Returns the lines up to the signature mark or the line of a device, and those below.
+
+    The line of a device counts among those below: it may say more.
+    """
     for place, line in enumerate(lines):
         own = _has_words(lines[:place]) if place < 3 else True
-        if own and (SIGNATURE.search(line) or _is_device(line)):
-            return lines[:place]
-    return lines
+        if own and ((is_mark := SIGNATURE.search(line)) or _is_device(line)):
+            return lines[:place], lines[place + bool(is_mark) :]
+    return lines, []
 
 
 def _is_device(line: str) -> bool:

@@ -28,6 +28,7 @@ class Letter:
     subject: str
     at: str
     text: str
+    signature: str = ""  # where it holds a demand
     shown: str = ""  # what others wrote and the sender passes on
     attached: str = ""
     proof: SenderProof = SenderProof.UNKNOWN  # whether the sender is who the mail says
@@ -87,5 +88,6 @@ def their_letter(
     sender = "" if isinstance(mail, TranscriptEntry) else mail.sender
     return Letter(
         sender=sender, recipient="", subject=headers.get("subject", ""), at=at, text=mail.text,
+        signature=headers.get("signature", ""),
         shown=headers.get("shown", ""), attached=headers.get("attachments", ""), proof=mail.proof,
     )  # fmt: skip

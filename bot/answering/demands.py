@@ -1,0 +1,58 @@
+"""Finds what the policy stops in a text that is not read as a question: the signature of a mail.
+
+Whatever stands below two dashes looks like a signature, so anybody may write a demand there.
+Honest signatures speak of passwords, security and new addresses too, without asking the desk for
+anything; so only some of what the policy knows counts here.
+"""
+
+from bot.answering.requests import DOUBTFUL, RequestReader
+from bot.domain import Priority, RefusalReason
+from bot.policy import (
+    Escalate,
+    Refuse,
+    SecretMention,
+    Verdict,
+    classify_secret_mention,
+    screen_signature,
+)
+from bot.text.boilerplate import weigh_sentence
+from bot.text.clean import clean_message
+
+# What rules find in honest signatures: "Please update your address book".
+SAID_IN_SIGNATURES = frozenset({RefusalReason.ACCOUNT_ACTION})
+
+
+def find_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
+    """Return the verdict on a demand for a secret, an order to the desk or a cry for help.
+
+    `text` is masked. What only `requests` finds goes to a person; without it the rules decide
+    alone. None where there is nothing of the kind.
+    """
+    if not text.strip():
+        return None
+    whole = clean_message(text).whole
+    if (rule := screen_signature(whole, but=SAID_IN_SIGNATURES)) or requests is None:
+        return rule
+    reading = requests.read(whole)
+    said = zip(reading.sentences, reading.verdicts, strict=True)
+    found = [verdict for sentence, verdict in said if _is_meant(sentence, verdict)]
+    calls = next((verdict for verdict in found if isinstance(verdict, Escalate)), None)
+    return calls or (DOUBTFUL if found else None)
+
+
+def _is_meant(sentence: str, verdict: Verdict | None) -> bool:
+    """Is it an order to the desk, or a demand or cry for help of somebody who speaks of himself?
+
+    "Never share your password" speaks of nobody; "I need my password" does. The reading also takes
+    lines that only name something, such as a device or the print of a key, for demands.
+    """
+    match verdict:
+        case Refuse(reason=RefusalReason.DESK_INTERNALS):
+            return True
+        case Refuse(reason=RefusalReason.SECRET):
+            named = classify_secret_mention(sentence) is not SecretMention.NOTHING
+            return named and weigh_sentence(sentence).is_personal
+        case Escalate(priority=Priority.PAGE):
+            return weigh_sentence(sentence).is_personal
+        case _:
+            return False
