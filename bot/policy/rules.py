@@ -25,9 +25,9 @@ TABLE = data_path("policy_rules.yaml")
 ANY = "any"  # words and exceptions of every language
 EACH = "each"  # a pattern that is written once, for every language that has its words
 SET_ASIDE = " … ".encode()
-# Bytes that RE2 may keep of the states of one pattern: it makes them as texts need them, and that is
-# what a desk's memory grows by. With 8 MB the largest patterns fall back to a path four times as slow;
-# on 12,000 random texts 32 MB cost 5 % more time than 256 MB, and the growth ends.
+# Bytes that RE2 may keep of the states of one pattern. It makes them as texts need them, which is
+# what the memory of a desk grows by. With 8 MB the largest patterns fall back to a path four times
+# as slow; on 12,000 random texts 32 MB cost 5 % more time than 256 MB, and the growth ends.
 MEMORY = 32 << 20
 MAX_HITS = 200  # lines of one text that a rule is tried on; attackers pad
 WORD = re.compile(r"\{([a-z_]+)\}")

