@@ -15,11 +15,14 @@ from bot.policy import (
     classify_secret_mention,
     screen_signature,
 )
-from bot.text.boilerplate import weigh_sentence
+from bot.text.boilerplate import is_device_line, weigh_sentence
 from bot.text.clean import clean_message
 
-# What rules find in honest signatures: "Please update your address book".
-SAID_IN_SIGNATURES = frozenset({RefusalReason.ACCOUNT_ACTION})
+# What a rule must refuse for. Honest signatures and footers tell their readers what to do, which
+# other rules take for requests: "Please update your address book", "send a mail to this address".
+DEMANDS = frozenset({RefusalReason.SECRET, RefusalReason.DESK_INTERNALS})
+# Words of a sentence that is learned to be a demand; fewer, in Latin letters, only name something.
+LEAST_WORDS = 5
 
 
 def find_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
@@ -31,7 +34,7 @@ def find_demand(text: str, requests: RequestReader | None = None) -> Verdict | N
     if not text.strip():
         return None
     whole = clean_message(text).whole
-    if (rule := screen_signature(whole, but=SAID_IN_SIGNATURES)) or requests is None:
+    if (rule := screen_signature(whole, DEMANDS)) or requests is None:
         return rule
     reading = requests.read(whole)
     said = zip(reading.sentences, reading.verdicts, strict=True)
@@ -46,6 +49,8 @@ def _is_meant(sentence: str, verdict: Verdict | None) -> bool:
     "Never share your password" speaks of nobody; "I need my password" does. The reading also takes
     lines that only name something, such as a device or the print of a key, for demands.
     """
+    if is_device_line(sentence) or (sentence.isascii() and len(sentence.split()) < LEAST_WORDS):
+        return False
     match verdict:
         case Refuse(reason=RefusalReason.DESK_INTERNALS):
             return True

@@ -137,14 +137,14 @@ def urgent(text: str) -> Escalate | None:
     return next((v for rule, v in _paging() if rule.hits(lines, lines)), None)
 
 
-def screen_signature(text: str, *, but: Container[RefusalReason] = ()) -> Verdict | None:
-    """The verdict that refuses `text`, for another reason than `but`, or that calls somebody.
+def screen_signature(text: str, reasons: Container[RefusalReason]) -> Verdict | None:
+    """The verdict that refuses `text` for one of the reasons, or that calls somebody.
 
     Rules for formal words are not tried: in a signature they would hide a demand that stands below
     them.
     """
     found = ((rule, rule.verdict) for rule in packaged_rules())
-    table = [r for r, v in found if _calls(v) or (isinstance(v, Refuse) and v.reason not in but)]
+    table = [r for r, v in found if _calls(v) or (isinstance(v, Refuse) and v.reason in reasons)]
     return screen_with(table, text)
 
 

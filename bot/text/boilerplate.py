@@ -313,13 +313,13 @@ def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 def _count_trailer_lines(lines: Sequence[str], place: int) -> int:
     """Counts the lines, up to `place`, that are one line of a device or an attribution."""
     line = lines[place].translate(DIRECTION_MARKS).strip()
-    if _is_device_line(line) or _is_attribution(line):
+    if is_device_line(line) or _is_attribution(line):
         return 1
     before = lines[place - 1].translate(DIRECTION_MARKS).strip()
     return 2 if before and _is_attribution(f"{before} {line}") and not _is_ended(before) else 0
 
 
-def _is_device_line(line: str) -> bool:
+def is_device_line(line: str) -> bool:
     """Is it a line such as `Sent from my iPhone`, of a device or mail program, in any language?"""
     if len(line) > MAX_DEVICE_CHARACTERS or line.rstrip().endswith(QUESTION_MARKS):
         return False
