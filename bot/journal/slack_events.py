@@ -197,13 +197,15 @@ class SlackStore(SlackOutbox):
             append_audit(db, self._now(), actor, event, message_id)
 
     def _insert_event(self, db: sql.Connection, each: NewSlackEvent) -> bool:
-        there = [slack_event.c.event_key == each.key]
-        if each.place:
-            there.append(slack_event.c.place_key == each.place)
+        # One event that no database can store would keep those beside it from being stored.
+        key, place = storable(each.key), storable(each.place or "") or None
+        there = [slack_event.c.event_key == key]
+        if place:
+            there.append(slack_event.c.place_key == place)
         if db.execute(sql.select(slack_event.c.id).where(sql.or_(*there))).first():
             return False
         row = slack_event.insert().values(
-            event_key=each.key, place_key=each.place, lane=each.lane, state=SlackEventState.NEW,
+            event_key=key, place_key=place, lane=each.lane, state=SlackEventState.NEW,
             payload=json.dumps(each.payload), received_at=self._now(),
         )  # fmt: skip
         db.execute(row)

@@ -196,6 +196,16 @@ def test_an_event_is_tried_three_times(journal: Journal) -> None:
     assert journal.slack.count_failed_events(60) == 0, "it does not stand there for ever"
 
 
+def test_an_event_that_no_database_can_hold_keeps_none_beside_it_from_being_stored(
+    journal: Journal,
+) -> None:
+    odd = NewSlackEvent(key="k \ud800 \0", lane="act", payload={"a": "\ud800"}, place="\udfff")
+    fine = NewSlackEvent(key="k", lane="act", payload={})
+    assert journal.slack.store_events([odd, fine]) == 2
+    assert journal.slack.store_events([odd, fine]) == 0
+    assert [each.payload for each in journal.slack.list_waiting("act")] == [{"a": "\ud800"}, {}]
+
+
 def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> None:
     journal.slack.store_events([NewSlackEvent(key=k, lane="act", payload={}) for k in "ab"])
     put(journal, "p")
