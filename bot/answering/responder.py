@@ -51,6 +51,7 @@ from bot.domain import (
     Message,
     Outcome,
     Passage,
+    Priority,
     Question,
     Refusal,
     RefusalReason,
