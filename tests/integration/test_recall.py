@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from typing_extensions import override
 
 from bot.app import App
 from bot.cli import main
@@ -225,6 +226,7 @@ def test_recall_lists_no_passage_as_new_that_was_there_when_the_desk_first_ran(
     class Running(Time):
         """A clock that moves whenever it is read."""
 
+        @override
         def __call__(self) -> datetime:
             self.forward(0.001)
             return self.now
