@@ -5,7 +5,7 @@ names the nearest passage (what a person would look at); an act is a message tha
 One wording a line, so that a reviewer reads them as a list and a diff shows a line.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -90,6 +90,23 @@ def read_questions(folder: Path) -> tuple[Wording, ...]:
         for entry in read_file_as(path, list[Entry], empty=[]):
             found += [replace(wording, file=path.name) for wording in _wordings(entry)]
     return tuple(found)
+
+
+def repeated_intents(folder: Path) -> Iterator[str]:
+    """Yield a line for each name that an intent has and another before it; KnowledgeError as above.
+
+    The desk takes the two for one, so that each is answered with the passages of both.
+    """
+    first: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for entry in read_file_as(path, list[Entry], empty=[]):
+            if isinstance(entry, IntentEntry):
+                if entry.intent in first:
+                    yield (
+                        f"questions/{path.name}: the intent {entry.intent!r} stands in "
+                        f"questions/{first[entry.intent]} already; give one of the two another name"
+                    )
+                first.setdefault(entry.intent, path.name)
 
 
 def known_wordings(wordings: Iterable[Wording], passages: Container[str]) -> tuple[Wording, ...]:

@@ -11,7 +11,7 @@ from bot.corpus.messages import read_messages
 from bot.corpus.notes import read_notes
 from bot.corpus.passage_ids import read_ids
 from bot.corpus.post import clean, read_post, sentences
-from bot.corpus.questions import read_questions
+from bot.corpus.questions import read_questions, repeated_intents
 from bot.corpus.snippets import read_snippets
 from bot.corpus.templates import read_templates
 from bot.corpus.translations import read_translations
@@ -211,6 +211,14 @@ def test_every_file_that_people_write_is_explained_in_plain_words(
     with pytest.raises(KnowledgeError) as caught:
         read_all(tmp_path)
     assert str(caught.value) == f"{path}{says}"
+
+
+def test_a_name_that_two_intents_have_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("- {intent: x, answers: [a], ask: {en: b}}\n")
+    assert list(repeated_intents(tmp_path)) == []
+    (tmp_path / "b.yaml").write_text("- {intent: x, answers: [c], ask: {en: d}}\n")
+    (line,) = repeated_intents(tmp_path)
+    assert line.startswith("questions/b.yaml: the intent 'x' stands in questions/a.yaml already")
 
 
 def read_all(folder: Path) -> None:
