@@ -102,7 +102,9 @@ def yaml_fault(where: object, error: yaml.YAMLError, *, above: int = 0) -> Knowl
     """
     if not isinstance(error, yaml.MarkedYAMLError) or not error.problem_mark:
         said = " ".join(str(error).split("\n")[0].split())
-        return KnowledgeError(f"{where}: not valid YAML: {said}")
+        # A key that stands twice is told with its line, and is YAML.
+        says = said if said.startswith("line ") else f"not valid YAML: {said}"
+        return KnowledgeError(f"{where}: {says}")
     problem, mark = error.problem or "", error.problem_mark
     cause = next((says for sign, says in CAUSES.items() if sign in problem), WRONG_INDENT)
     if "end of stream" in problem and error.context_mark:
