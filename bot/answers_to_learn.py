@@ -21,6 +21,8 @@ from bot.outbound import Outbound, text_of
 
 TELLING = 3  # words of a question that says what it asks without the rest of its mail
 TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns from it
+NO_LABEL = "is no label that waits; `incident-desk knowledge labels` lists them"
+OF_CASE = "is the number of a case; its label is {labels}"
 SAME_PERSON = (
     "{actor} answered {count} of these; somebody else has to agree that the desk learns from them"
 )
@@ -99,9 +101,9 @@ class Learning:
     def _chosen(self, numbers: Collection[int]) -> list[tuple[PersonalAnswer, ProposedLabel]]:
         proposed = {label.number: (answered, label) for answered, label in self._proposed()}
         if unknown := sorted(set(numbers) - proposed.keys()):
-            raise InputError(
-                f"{unknown[0]} is no label that waits; `incident-desk knowledge labels` lists them"
-            )
+            of_case = [str(n) for n, (_, each) in proposed.items() if each.case_id == unknown[0]]
+            says = OF_CASE.format(labels=" and ".join(of_case)) if of_case else NO_LABEL
+            raise InputError(f"{unknown[0]} {says}")
         return [proposed[number] for number in sorted(set(numbers))]
 
     def _proposed(self) -> Iterator[tuple[PersonalAnswer, ProposedLabel]]:

@@ -345,6 +345,7 @@ class App:
         if not can_learn(self.knowledge):
             self._fit_file.unlink(missing_ok=True)
         elif not kept:
+            self.say("learning from the knowledge, a minute or two …")
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
         Learned.of(self.knowledge).write(self.settings.home / LEARNED)

@@ -146,9 +146,8 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
     from bot.corpus.changes import ChangeKind
 
     app = _app()
-    decided = recall.decided_kinds(
-        {ChangeKind.WORDING: arguments.wording, ChangeKind.CORRECTION: arguments.correction}, app
-    )
+    kinds = ChangeKind.WORDING, ChangeKind.ADDITION, ChangeKind.CORRECTION
+    decided = recall.decided_kinds({kind: getattr(arguments, kind) for kind in kinds}, app)
     finder = app.recall(decided)
     entries = list(finder.find())
     if arguments.list:
@@ -667,9 +666,9 @@ def _parser() -> argparse.ArgumentParser:
     restoring = add("restore", restore, "incident-desk restore desk.tar.gz")
     restoring.add_argument("file", metavar="FILE")
     restoring.add_argument("--replace", action="store_true", help="in the place of what is here")
-    ledgers = commands.add_parser("ledger", help="who was told what").add_subparsers(
-        required=True, metavar="command"
-    )
+    ledgers = commands.add_parser(
+        "ledger", help="who was told what, as a list; or is it whole?"
+    ).add_subparsers(required=True, metavar="command")
     verifying = add("verify", ledger_verify, "incident-desk ledger verify", ledgers)
     verifying.add_argument(
         "--head", default="", metavar="HASH", help="an earlier head, which must still be there"
@@ -693,11 +692,14 @@ def _add_knowledge(commands: Any, add: Callable[..., argparse.ArgumentParser]) -
     comparing.add_argument("old", metavar="OLD", help="a knowledge folder")
     comparing.add_argument("new", metavar="NEW", help="a knowledge folder")
     recalling = add("recall", knowledge_recall, "incident-desk knowledge recall --send", within)
-    for kind in ("wording", "correction"):
+    for kind, help_ in (
+        ("wording", "this passage says the same in other words: nobody is written to"),
+        ("addition", "it says more: whoever asked about that is written to"),
+        ("correction", "it says something else: whoever was told the old text is written to"),
+    ):
         recalling.add_argument(
-            f"--{kind}", action="append", default=[], metavar="ID",
-            help=f"this passage changed as a {kind}, whatever was suggested",
-        )  # fmt: skip
+            f"--{kind}", action="append", default=[], metavar="ID", help=f"{help_}; with --send"
+        )
     recalling.add_argument("--list", metavar="FILE", help="write the full list: .csv or .jsonl")
     recalling.add_argument("--json", action="store_true", help="a JSON object a line")
     recalling.add_argument("--send", action="store_true", help="send the corrections")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from bot.domain import Priority
 from bot.errors import KnowledgeError
 from bot.resources import data_path, parse_yaml, read_own_text
+from bot.yaml_files import yaml_fault
 
 Positive = Annotated[int, Field(ge=1, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -130,7 +131,7 @@ def _parse(text: str, name: str) -> Limits:
     try:
         return TypeAdapter(Limits).validate_python(parse_yaml(text))
     except yaml.YAMLError as error:
-        raise KnowledgeError(f"{name}: {type(error).__name__}: {error}") from None
+        raise yaml_fault(name, error) from None
     except ValidationError as error:
         faults = (
             f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"

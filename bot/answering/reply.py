@@ -189,7 +189,8 @@ def _source_line(templates: Templates, post: Post, passages: Iterable[Passage]) 
     """Title and link of the post, and the days on which these passages were published."""
     dates = (date_named(p.date) for p in passages)
     named = [source_named(templates, post), *sorted(set(dates)), post.url]
-    return " ".join(filter(None, named))  # a post may have no link
+    # A post may have no link; the last day then ends the line.
+    return " ".join(filter(None, named)).removesuffix("" if post.url else ",")
 
 
 def _of_team(passages: Iterable[Passage]) -> list[Passage]:

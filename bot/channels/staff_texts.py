@@ -4,13 +4,12 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.domain import EscalationReason, Priority
-from bot.errors import KnowledgeError
 from bot.journal import OutboxState
-from bot.resources import data_path, parse_yaml, read_own_text
+from bot.resources import data_path
+from bot.yaml_files import read_file_as
 
 
 class ReasonText(BaseModel):
@@ -91,8 +90,4 @@ def read_staff_texts(knowledge: Path) -> StaffTexts:
     """
     own = knowledge / "slack.yaml"
     shipped = data_path("slack.yaml")
-    text = read_own_text(own if own.exists() else shipped)
-    try:
-        return StaffTexts.model_validate(parse_yaml(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"slack.yaml: {' '.join(str(error).split())[:300]}") from None
+    return read_file_as(own if own.exists() else shipped, StaffTexts)

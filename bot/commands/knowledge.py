@@ -6,8 +6,10 @@ from bot.app import App
 from bot.commands.doctor import say_what_was_learned
 from bot.corpus.knowledge import IDS
 from bot.corpus.passage_ids import PassageChanges
+from bot.resources import read_own_text
 from bot.text.printable import shorten_line
 
+WARNINGS = "warnings.txt"  # in the home: those of the last run, so that new ones can be told
 SHOWN = 100  # characters of a text in a list of changes
 
 
@@ -15,14 +17,18 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
     """Index and learn what the knowledge folder holds; yield what changed and what was learned.
 
     The ids of the passages are written into the folder, so that they outlive every edit. With
-    `ids` all of them are listed. Warnings go where `app.say` leads.
+    `ids` all of them are listed. Warnings go where `app.say` leads; those that the last run did
+    not have are called new.
     """
     knowledge = app.knowledge
+    seen = app.settings.home / WARNINGS
+    before = read_own_text(seen).splitlines() if seen.exists() else list(knowledge.warnings)
     for warning in knowledge.warnings:
-        app.say(f"warning: {warning}")
+        app.say(f"{'warning' if warning in before else 'new warning'}: {warning}")
     if knowledge.known:
         yield from change_lines(knowledge.changes)
     changed = app.index()
+    seen.write_text("".join(f"{each}\n" for each in knowledge.warnings), encoding="utf-8")
     try:
         knowledge.keep_ids()
     except OSError as error:

@@ -12,6 +12,7 @@ from bot.errors import InputError
 from bot.text.printable import shorten_line
 
 SHOWN = 100  # characters of a question in the list
+SHOWN_OF_PASSAGE = 300  # enough to see whether it answers the question
 ALL = "all"
 OWN_WORDS = "answered in a person's own words: such questions go on to people"
 NONE_WAIT = "no answered question waits to be learned from"
@@ -30,8 +31,10 @@ def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterat
     for each in labels:
         yield f"{each.number:>5}  {shorten_line(each.question, SHOWN)}"
         for name in each.passages:
-            heading = knowledge.heading_of(knowledge.passages[name])
+            passage = knowledge.passages[name]
+            heading = knowledge.heading_of(passage)
             yield f"       answered with: {shorten_line(heading, SHOWN)}"
+            yield f"           {shorten_line(passage.text, SHOWN_OF_PASSAGE)}"
         if not each.passages:
             yield f"       {OWN_WORDS}"
         by, at = each.answered_by, each.answered_at[:16]

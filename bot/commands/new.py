@@ -14,6 +14,7 @@ from bot.corpus.guesses import IncidentGuess, guess_incident
 from bot.corpus.post import read_post
 from bot.corpus.published_page import read_published_page, to_post
 from bot.corpus.units import units_of
+from bot.domain import ExpectedTime
 from bot.errors import InputError
 
 STDIN = "-"
@@ -85,7 +86,9 @@ def make_folder(folder: Path, text: str, address: str = "") -> Iterator[str]:
 
 def _write_incident(path: Path, guess: IncidentGuess) -> None:
     settings = guess.incident.model_dump(mode="json")
-    path.write_text(INCIDENT_HEAD + _as_yaml(settings), encoding="utf-8")
+    unset, choices = "answer_within: null", ", ".join(ExpectedTime)
+    content = _as_yaml(settings).replace(unset, f"{unset}  # or one of: {choices} (working days)")
+    path.write_text(INCIDENT_HEAD + content, encoding="utf-8")
 
 
 def _write_notes(path: Path, guess: IncidentGuess) -> None:
@@ -112,8 +115,8 @@ def _table(guess: IncidentGuess, knowledge: Knowledge) -> Iterator[str]:
     post, folder = knowledge.post, knowledge.folder
     rows = [
         ("title", post.title, POST),
-        ("link", post.url or "none found: replies name the title alone", POST),
-        ("published", post.published or "no day found: write it", POST),
+        ("link", post.url or "none found: write it behind `url` at the top", POST),
+        ("published", post.published or "no day found: write it there, as 2026-11-24", POST),
         *((g.setting, g.value or "none", f"incident.yaml; {g.source}") for g in guess.guesses),
         ("links", f"{len(guess.links)} may be sent", "notes.yaml"),
         ("numbers", ", ".join(guess.numbers) or "none", "notes.yaml"),

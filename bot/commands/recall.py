@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
+from bot.commands.ledger import FORMULA_SIGNS
 from bot.commands.privacy import checked_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
@@ -17,6 +18,12 @@ from bot.text.printable import shorten_line
 
 SAMPLES = 3  # corrections that are shown whole before a batch is approved
 SHOWN = 160  # characters of a text in a list
+NOBODY = "nobody was told anything that no longer holds"
+WHICH_KIND_COUNTS = (
+    "the word before each passage is what the change counts as: what somebody said last, else what "
+    "its words suggest. Say otherwise with --wording ID, --addition ID or --correction ID; it is "
+    "kept with --send"
+)
 Confirm = Callable[[str], bool]
 """Shows a text and returns whether the person agrees."""
 
@@ -52,8 +59,10 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
     """Yield what changed since answers were sent, and who was told what no longer holds."""
     for change in recall.changes:
         yield from change_lines(change)
+    if recall.changes:
+        yield WHICH_KIND_COUNTS
     if not entries:
-        yield "nobody was told anything that no longer holds"
+        yield NOBODY
         return
     for entry in entries:
         state = f"not sent: {entry.held}" if entry.held else "to be corrected"
@@ -62,7 +71,8 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
         yield from (f"    now:  {shorten_line(passage.text, SHOWN)}" for passage in entry.now)
     ready = sum(entry.held is None for entry in entries)
     yield f"{len(entries)} conversations were told otherwise, {ready} can be corrected"
-    yield "send with: incident-desk knowledge recall --send"
+    if ready:
+        yield "send with: incident-desk knowledge recall --send"
 
 
 def send_corrections(
@@ -71,7 +81,9 @@ def send_corrections(
     """Show the batch, and store its mails when a person agrees; return what was done."""
     ready = [entry for entry in entries if entry.held is None]
     if not ready and not any(entry.held is Held.OPEN_CASE for entry in entries):
-        return "no correction waits to be sent"
+        kept = recall.keep_decided(actor=actor)
+        said = f"; what you said of {kept} changed passages is kept" if kept else ""
+        return f"no correction waits to be sent{said}"
     shown = [f"{len(ready)} corrections; the first of them:"]
     shown += [entry.text for entry in ready[:SAMPLES]]
     if not confirm("\n\n".join(shown)):
@@ -138,4 +150,4 @@ def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
 
 def _harmless(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text

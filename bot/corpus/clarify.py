@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import re2
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 
 class Reading(BaseModel):
@@ -48,9 +46,6 @@ def _holds(text: str, words: Sequence[str]) -> bool:
     )
 
 
-FILE = TypeAdapter(list[Clarification])
-
-
 def read_clarifications(path: Path) -> tuple[Clarification, ...]:
     """What may be asked back; none where there is no such file.
 
@@ -58,7 +53,4 @@ def read_clarifications(path: Path) -> tuple[Clarification, ...]:
     """
     if not path.exists():
         return ()
-    try:
-        return tuple(FILE.validate_python(parse_yaml(read_own_text(path)) or []))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    return tuple(read_file_as(path, list[Clarification], empty=[]))

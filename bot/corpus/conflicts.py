@@ -8,7 +8,7 @@ what is found is a hint; `notes.yaml` settles it.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -16,7 +16,7 @@ from functools import cache
 
 from typing_extensions import override
 
-from bot.corpus.dates import days_in
+from bot.corpus.dates import days_in, opens_as_later
 from bot.corpus.links import without_link_addresses
 from bot.corpus.notes import Notes
 from bot.corpus.passage_ids import telling_words
@@ -45,6 +45,7 @@ class ConflictKind(StrEnum):
     OVERTAKEN = "overtaken"
     CONTRADICTION = "contradiction"
     PASSED = "passed"
+    BESIDE = "beside"  # a statement that calls itself later, and the nearest older passage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,12 @@ class Conflict:
                 f"{self.passage} may be older than {self.other_passage}: “{self.sentence}” / "
                 f"“{self.other_sentence}” Name them under superseded in notes.yaml, or under "
                 "quote_together where only a part is old"
+            )
+        if self.kind is ConflictKind.BESIDE:
+            return (
+                f"{self.passage} will still be quoted beside the later {self.other_passage}: "
+                f"“{self.sentence}” / “{self.other_sentence}” Settle it under quote_together or "
+                "superseded in notes.yaml, where the older one is not right any more"
             )
         return (
             f"{self.passage} and {self.other_passage} seem to contradict each other: "
@@ -99,6 +106,8 @@ def find_conflicts(post: Post, notes: Notes, today: date) -> tuple[Conflict, ...
         *_contradictions(sentences, weights),
         *_passed(sentences, post.published, today),
     ]
+    known = {each.other_passage for each in found} | _named_as_later(notes)
+    found += _beside(sentences, weights, known)
     never = {e.passage for e in notes.never_quote} | {s.passage for s in notes.superseded}
     return tuple(
         each
@@ -148,6 +157,47 @@ def _is_taken_back(old: _Sentence, new: _Sentence, weights: Mapping[str, float])
         return True
     opposite = old.denies != new.denies
     return opposite and _share(old, new, weights)[0] >= TAKEN_BACK
+
+
+def _beside(
+    sentences: Sequence[_Sentence], weights: Mapping[str, float], known: Collection[str]
+) -> Iterator[Conflict]:
+    """Each passage that calls itself an update or a correction, and the older one most like it.
+
+    Without those in `known`. However few words both share, somebody must say what becomes of the
+    older one: until then the desk quotes either.
+    """
+    opened = {s.passage.id for s in sentences if opens_as_later(s.passage.text)}
+    for name in dict.fromkeys(s.passage.id for s in sentences if s.passage.id in opened - {*known}):
+        new = [s for s in sentences if s.passage.id == name]
+        at, heading = new[0].passage.date, new[0].passage.heading
+        older = [s for s in sentences if s.passage.id not in opened or s.passage.date < at]
+        beside = [s for s in older if s.passage.heading == heading]
+        pairs = [(_likeness(a, b, weights), a, b) for a in beside or older for b in new]
+        share, old, later = max(pairs, key=lambda pair: pair[0], default=(0.0, new[0], new[0]))
+        if share > 0 or beside:
+            yield _conflict(ConflictKind.BESIDE, old, later)
+
+
+def _likeness(one: _Sentence, other: _Sentence, weights: Mapping[str, float]) -> float:
+    """The share of the weight of all words of two sentences that both have, from 0 to 1."""
+    both, every = (
+        sum(map(weights.__getitem__, stems))
+        for stems in (one.stems & other.stems, one.stems | other.stems)
+    )
+    return both / every if every else 0.0
+
+
+def _named_as_later(notes: Notes) -> set[str]:
+    """The passages of which a note says what they stand beside, or in the place of."""
+    together = {name for each in notes.quote_together for name in (each.passage, each.together)}
+    groups = {name for each in notes.quote_one_of for name in each.passages}
+    return (
+        together
+        | groups
+        | {each.by for each in notes.superseded}
+        | {name for each in notes.never_quote for name in each.instead}
+    )
 
 
 def _contradictions(

@@ -43,13 +43,23 @@ def day_of_later_statement(heading: str, text: str) -> date | None:
 
     Its heading or its first words name the day and call it an update, a correction and the like.
     """
-    opening = OPENING.match(text)
-    said = opening[1] if opening and len(WORD.findall(opening[1])) <= OPENING_WORDS else ""
-    for head in (heading, said):
+    for head in (heading, _opening(text)):
         days = days_in(head)
         if days and any(word in _words(head) for word in _table()["later"]):
             return days[0].day
     return None
+
+
+def opens_as_later(text: str) -> bool:
+    """Do the first words of a passage call it an update, a correction and the like?"""
+    said = _words(_opening(text))
+    return any(word in said for word in _table()["later"])
+
+
+def _opening(text: str) -> str:
+    """What stands before the first colon or full stop, where that is a few words; else nothing."""
+    opening = OPENING.match(text)
+    return opening[1] if opening and len(WORD.findall(opening[1])) <= OPENING_WORDS else ""
 
 
 def _found(text: str, year: int | None) -> Iterator[NamedDay]:

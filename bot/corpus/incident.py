@@ -3,13 +3,12 @@
 import re
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from bot.corpus.notes import Notes
 from bot.domain import ExpectedTime, IncidentNames
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 ADDRESS = re.compile(r"[^\s@<>,;\"']+@[^\s@<>,;\"']+\.[^\s@<>,;\"']+")
 TAG = re.compile(r"\+[^@]*(?=@)")
@@ -76,11 +75,7 @@ def read_incident(path: Path, notes: Notes) -> Incident:
     """The settings in `path`, all empty without that file; KnowledgeError says what is wrong."""
     if not path.exists():
         return Incident()
-    try:
-        read = parse_yaml(read_own_text(path))
-        incident = Incident.model_validate(read or {})
-    except (yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    incident = read_file_as(path, Incident, empty={})
     for field in ("mailbox", "person_address"):
         address = getattr(incident, field)
         if address and not ADDRESS.fullmatch(address):

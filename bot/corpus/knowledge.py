@@ -16,7 +16,7 @@ from bot.corpus.messages import LabelledMessage, is_whole, known_messages, read_
 from bot.corpus.notes import Notes, read_notes
 from bot.corpus.passage_ids import KnownPassage, PassageChanges, compare, read_ids, write_ids
 from bot.corpus.post import INTRODUCTION, Post, is_question, read_post
-from bot.corpus.questions import Wording, known_wordings, read_questions
+from bot.corpus.questions import Wording, known_wordings, read_questions, repeated_intents
 from bot.corpus.references import known_notes, lost_references
 from bot.corpus.team_answers import (
     TeamAnswer,
@@ -204,6 +204,7 @@ class Knowledge:
             *map(str, self.conflicts),
             *translated,
             *lost,
+            *repeated_intents(self.folder / "questions"),
             *self.unreadable,
             *self._left_out,
         )

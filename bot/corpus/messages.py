@@ -9,11 +9,9 @@ from collections.abc import Container, Iterable
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 Name = Field(min_length=1)
 
@@ -76,12 +74,13 @@ class LabelledMessage(BaseModel):
         return self
 
 
-FILE = TypeAdapter(list[LabelledMessage])
-
-
 def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
     """All labelled messages below `folder`, in file order; KnowledgeError names file and entry."""
-    return tuple(message for path in sorted(folder.glob("*.yaml")) for message in _read(path))
+    return tuple(
+        message
+        for path in sorted(folder.glob("*.yaml"))
+        for message in read_file_as(path, list[LabelledMessage], empty=[])
+    )
 
 
 def known_messages(
@@ -118,14 +117,3 @@ def _known(message: LabelledMessage, passages: Container[str]) -> LabelledMessag
 
 def _only(names: Iterable[str], passages: Container[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in passages)
-
-
-def _read(path: Path) -> list[LabelledMessage]:
-    try:
-        return FILE.validate_python(parse_yaml(read_own_text(path)) or [])
-    except yaml.YAMLError as error:
-        raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise KnowledgeError(f"{path}: entry {where}: {first['msg']}") from None

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 
 class Erratum(BaseModel):
@@ -81,10 +79,7 @@ def read_notes(path: Path) -> Notes:
     """KnowledgeError names the file and the field that is wrong."""
     if not path.exists():
         return Notes(links=[])
-    try:
-        return Notes.model_validate(parse_yaml(read_own_text(path)) or {})
-    except (yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    return read_file_as(path, Notes, empty={})
 
 
 def _host(link: str) -> str:

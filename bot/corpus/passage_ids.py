@@ -15,11 +15,11 @@ from itertools import count
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from bot.domain import Passage
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 # Shares of words in common, in order, from 0 to 1; set by hand and tried on every kind of edit of
 # `python -m evals edits`. A rewritten passage keeps its id under its heading from SAME_PLACE on,
@@ -82,17 +82,11 @@ class PassageChanges:
     gone: tuple[KnownPassage, ...] = ()
 
 
-FILE = TypeAdapter(list[KnownPassage])
-
-
 def read_ids(path: Path) -> tuple[KnownPassage, ...]:
     """The entries of `path`, none without that file; KnowledgeError names what is wrong in it."""
     if not path.exists():
         return ()
-    try:
-        known = FILE.validate_python(parse_yaml(read_own_text(path)) or [])
-    except (yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    known = read_file_as(path, list[KnownPassage], empty=[])
     ids = [each.id for each in known]
     if twice := next((name for name in ids if ids.count(name) > 1), ""):
         raise KnowledgeError(f"{path}: the id {twice!r} stands twice; keep one of the two")

@@ -19,6 +19,7 @@ from bot.corpus.passage_ids import WORD, KnownPassage, PassageDraft, assign_ids
 from bot.domain import Passage
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import yaml_fault
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(<?([^)\s>]*)>?(?:\s+\"[^\"]*\")?\)")
 AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")
@@ -80,7 +81,7 @@ def read_post(
     try:
         about = parse_yaml(front) if body else None
     except yaml.YAMLError as error:
-        raise KnowledgeError(f"{path}: front matter: {str(error).splitlines()[0]}") from None
+        raise yaml_fault(f"{path}: front matter", error, above=1) from None
     if not isinstance(about, dict) or not {"title", "url", "published"} <= about.keys():
         raise KnowledgeError(
             f"{path}: the front matter needs title, url and published between --- lines"

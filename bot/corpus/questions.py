@@ -5,25 +5,15 @@ names the nearest passage (what a person would look at); an act is a message tha
 One wording a line, so that a reviewer reads them as a list and a diff shows a line.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 Lines = dict[str, str]  # language or contrast -> wordings, one a line
 
@@ -71,7 +61,6 @@ Entry = Annotated[
     | Annotated[ActEntry, Tag("act")],
     Discriminator(_form),
 ]
-FILE = TypeAdapter(list[Entry])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +87,26 @@ def read_questions(folder: Path) -> tuple[Wording, ...]:
     """All wordings below `folder`, in file order; KnowledgeError names file and entry."""
     found: list[Wording] = []
     for path in sorted(folder.glob("*.yaml")):
-        for entry in _entries(path):
+        for entry in read_file_as(path, list[Entry], empty=[]):
             found += [replace(wording, file=path.name) for wording in _wordings(entry)]
     return tuple(found)
+
+
+def repeated_intents(folder: Path) -> Iterator[str]:
+    """Yield a line for each name that an intent has and another before it; KnowledgeError as above.
+
+    The desk takes the two for one, so that each is answered with the passages of both.
+    """
+    first: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for entry in read_file_as(path, list[Entry], empty=[]):
+            if isinstance(entry, IntentEntry):
+                if entry.intent in first:
+                    yield (
+                        f"questions/{path.name}: the intent {entry.intent!r} stands in "
+                        f"questions/{first[entry.intent]} already; give one of the two another name"
+                    )
+                first.setdefault(entry.intent, path.name)
 
 
 def known_wordings(wordings: Iterable[Wording], passages: Container[str]) -> tuple[Wording, ...]:
@@ -111,17 +117,6 @@ def known_wordings(wordings: Iterable[Wording], passages: Container[str]) -> tup
         else replace(wording, passages=tuple(p for p in wording.passages if p in passages))
         for wording in wordings
     )
-
-
-def _entries(path: Path) -> list[IntentEntry | SilentEntry | ActEntry]:
-    try:
-        return FILE.validate_python(parse_yaml(read_own_text(path)) or [])
-    except yaml.YAMLError as error:
-        raise KnowledgeError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise KnowledgeError(f"{path}: entry {where}: {first['msg']}") from None
 
 
 def _wordings(entry: IntentEntry | SilentEntry | ActEntry) -> list[Wording]:

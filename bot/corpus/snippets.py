@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 MAX_SNIPPETS = 100  # of a language; a menu of Slack has no more
 
@@ -19,9 +18,6 @@ class Snippet(BaseModel):
     text: str = Field(min_length=1, max_length=20_000)
 
 
-FILE = TypeAdapter(list[Snippet])
-
-
 def read_snippets(knowledge: Path) -> dict[str, tuple[Snippet, ...]]:
     """Return the saved replies of a knowledge folder by language; empty where it has none.
 
@@ -31,10 +27,7 @@ def read_snippets(knowledge: Path) -> dict[str, tuple[Snippet, ...]]:
 
 
 def _read(path: Path) -> tuple[Snippet, ...]:
-    try:
-        found = tuple(FILE.validate_python(parse_yaml(read_own_text(path))))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    found = tuple(read_file_as(path, list[Snippet], empty=[]))
     if len(found) > MAX_SNIPPETS:
         raise KnowledgeError(f"{path}: {len(found)} saved replies; a menu holds {MAX_SNIPPETS}")
     return found

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from bot.corpus.incident import Incident
 from bot.domain import ExpectedTime, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text, shipped_knowledge
+from bot.resources import shipped_knowledge
 from bot.text.reply_subject import reply_subject
+from bot.yaml_files import check_value, read_yaml_file
 
 ADDRESS_SLOT = "{person_address}"
 SLOT = re.compile(r"\{([^{}]*)\}")
@@ -90,12 +90,14 @@ def read_templates(folder: Path, incident: Incident | None = None) -> dict[str, 
 
 
 def _read(language: str, shipped: Path | None, own: Path | None, incident: Incident) -> Templates:
-    path = own or shipped
-    texts = (_mapping(shipped) if shipped else {}) | (_mapping(own) if own else {})
-    try:
-        templates = Templates.model_validate(texts)
-    except ValidationError as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    files = [path for path in (shipped, own) if path]
+    path = files[-1]
+    texts: dict[str, Any] = {}
+    for each in files:
+        texts |= _mapping(each)
+    templates = check_value(
+        path, texts, Templates, noun="sentence", remedy="copy {them} from en.yaml"
+    )
     chosen: dict[str, Any] = {
         "answer_lead_foreign": "", "answers_lead_foreign": "", "footer_write_to": "",
     }  # fmt: skip
@@ -119,10 +121,7 @@ def _read(language: str, shipped: Path | None, own: Path | None, incident: Incid
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        read = parse_yaml(read_own_text(path))
-    except yaml.YAMLError as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+    read = read_yaml_file(path)
     if not isinstance(read, dict):
         raise KnowledgeError(f"{path}: it must hold templates by their keys, such as greeting")
     return read

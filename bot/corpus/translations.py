@@ -7,12 +7,10 @@ translated. The original always stands beside it.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from bot.domain import Passage
-from bot.errors import KnowledgeError
-from bot.resources import parse_yaml, read_own_text
+from bot.yaml_files import read_file_as
 
 
 class Translation(BaseModel):
@@ -35,7 +33,10 @@ Translations = Mapping[str, Mapping[str, Translation]]
 
 def read_translations(folder: Path) -> dict[str, dict[str, Translation]]:
     """Every translation in the folder, which may lack; KnowledgeError names what is wrong."""
-    return {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
+    return {
+        path.stem: read_file_as(path, dict[str, Translation], empty={})
+        for path in sorted(folder.glob("*.yaml"))
+    }
 
 
 def usable(
@@ -78,11 +79,3 @@ def missing(stated: Translations, offered: Mapping[str, Passage]) -> Iterator[st
             yield f"{where}: {len(waiting)} wait for a review and are not sent: {names}"
         if lacking:
             yield f"{where}: {len(lacking)} are not translated: {', '.join(lacking)}"
-
-
-def _read(path: Path) -> dict[str, Translation]:
-    try:
-        rows = parse_yaml(read_own_text(path)) or {}
-        return {name: Translation.model_validate(row) for name, row in rows.items()}
-    except (yaml.YAMLError, ValidationError, AttributeError) as error:
-        raise KnowledgeError(f"{path}: {' '.join(str(error).split())[:300]}") from None

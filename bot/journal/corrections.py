@@ -120,11 +120,12 @@ class Corrections:
         with writing(self._engine) as db:
             exclude_others(db)
             new = _unknown(db, passages)
+            seen = stamp(self._clock())  # the same for all: what came together is equally old
             for each in new:
                 db.execute(
                     passage_text.insert().values(
                         passage=each.id, version=each.version, heading=storable(each.heading),
-                        text=storable(each.text), seen_at=stamp(self._clock()),
+                        text=storable(each.text), seen_at=seen,
                     )
                 )  # fmt: skip
         return len(new)

@@ -203,8 +203,12 @@ def _source_units(passage: Passage, knowledge: Knowledge) -> Iterator[ReplyUnit]
     """The day of a passage of the post, or the source lines of one of the support team."""
     languages = knowledge.templates
     if passage.source is PassageSource.POST:
-        day = date_named(passage.date)
-        yield ReplyUnit(text=day, kind=UnitKind.DATE, languages=frozenset(languages), of=(passage,))
+        # The last day ends the line where the post has no link.
+        ends = [passage.date] * bool(passage.date and not knowledge.post.url)
+        for day in (date_named(passage.date), *ends):
+            yield ReplyUnit(
+                text=day, kind=UnitKind.DATE, languages=frozenset(languages), of=(passage,)
+            )
         return
     for language, templates in languages.items():
         text = fold_spaces(team_named(templates, passage.date))

@@ -176,11 +176,15 @@ class Recall:
             approval=approval,
         )
 
-    def keep_decided(self, *, actor: str) -> None:
-        """Store the kinds that a person chose now, so that nobody is asked about them again."""
-        for change in self.changes:
-            if change.id in self.decided:
-                self.journal.corrections.decide_kind(change.key, change.kind, actor=actor)
+    def keep_decided(self, *, actor: str) -> int:
+        """Store the kinds that a person chose now, so that nobody is asked about them again.
+
+        Return of how many passages.
+        """
+        chosen = [change for change in self.changes if change.id in self.decided]
+        for change in chosen:
+            self.journal.corrections.decide_kind(change.key, change.kind, actor=actor)
+        return len({change.id for change in chosen})
 
     def _why_untold(self, answer: SentAnswer, unreachable: frozenset[str]) -> Held | None:
         """Why nobody may write to this recipient; None where they are written to."""

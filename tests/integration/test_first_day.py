@@ -111,7 +111,10 @@ def test_every_edit_leaves_the_commands_working_and_other_answers_as_they_were(
     told = capsys.readouterr()
     for said in ("changed  faq-card-number-stolen", "gone     faq-change-password", "added    faq-gift-cards-opened"):  # fmt: skip
         assert said in told.out
-    for said in ("notes.yaml:", "questions/mine.yaml:2: gifts names 'no-such-passage'"):
+    for said in (
+        "notes.yaml:",
+        "new warning: questions/mine.yaml:2: gifts names 'no-such-passage'",
+    ):
         assert said in told.err
     assert set(load(folder).templates) == {"en", "fr", "xx"}
 

@@ -61,6 +61,7 @@ def test_a_broken_fit_is_learned_again_and_a_whole_one_kept(small: App) -> None:
     mended = App(Settings(home=home, knowledge=knowledge), said.append)
     assert mended.fit is not None
     assert any("cannot be read" in line for line in said)
+    assert any(line.startswith("learning") for line in said), "before it takes a minute"
     when = (home / "fit.npz").stat().st_mtime_ns
     App(Settings(home=home, knowledge=knowledge)).index()
     assert (home / "fit.npz").stat().st_mtime_ns == when

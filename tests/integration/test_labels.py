@@ -113,6 +113,16 @@ def test_an_approved_draft_is_learned_once_a_second_person_agrees(desk: App) -> 
         desk.learning.accept([label.number], actor=BOB)
 
 
+def test_who_names_a_case_in_place_of_its_label_is_told_the_label(desk: App) -> None:
+    answer(desk)
+    with desk.journal.engine.begin() as db:
+        db.exec_driver_sql("UPDATE outcome SET id=id+10")
+    (label,) = desk.learning.propose()
+    assert label.case_id != label.number
+    with pytest.raises(InputError, match=f"{label.case_id} is the number of a case; its label is"):
+        desk.learning.accept([label.case_id], actor=BOB)
+
+
 def test_who_works_alone_may_agree_to_their_own_answers(desk: App) -> None:
     answer(desk)
     alone = Learning(
@@ -230,6 +240,7 @@ def test_the_terminal_lists_accepts_and_rejects(
     shown = capsys.readouterr().out
     assert QUESTION in shown
     assert "Was my password copied?" in shown
+    assert desk.knowledge.passages[PASSWORD].text[:60] in shown, "its words, not its heading alone"
     assert main(["knowledge", "labels", "--accept", "first"]) == 2
     assert main(["knowledge", "labels", "--accept", "all", "--reject", str(second)]) == 0
     assert "1 labels are rejected" in capsys.readouterr().out

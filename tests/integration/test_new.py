@@ -17,7 +17,7 @@ from bot.commands.new import make_folder, read_source
 from bot.corpus import Knowledge, load
 from bot.corpus.post import read_post
 from bot.corpus.published_page import read_published_page, to_post
-from bot.domain import Passage
+from bot.domain import ExpectedTime, Passage
 from bot.errors import InputError, SettingsError
 from bot.outbound import Outbound
 from bot.outbound.self_check import stopped
@@ -81,6 +81,7 @@ def test_a_post_of_any_shape_becomes_a_folder_from_which_every_reply_may_leave(
     about = {"title": post_says.title, "url": post_says.url, "published": post_says.published}
     assert about | incident | said == about | incident
     assert incident["review"]
+    assert ", ".join(ExpectedTime) in (tmp_path / "k" / "incident.yaml").read_text("utf-8")
     assert list(stopped(Outbound(knowledge))) == []
     assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
         "ids.yaml", "incident-post.md", "incident.yaml", "notes.yaml",

@@ -4,19 +4,28 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from typing_extensions import override
 
 from bot.app import App
 from bot.cli import main
-from bot.commands.recall import entry_json, write_list
+from bot.commands.recall import (
+    NOBODY,
+    WHICH_KIND_COUNTS,
+    entry_json,
+    recall_lines,
+    send_corrections,
+    write_list,
+)
 from bot.corpus.changes import ChangeKind
 from bot.corpus.post import Post
 from bot.domain import Passage
 from bot.journal import Journal, Reply
-from bot.journal.corrections import LONGEST_WAIT_SECONDS, Approval
+from bot.journal.corrections import LONGEST_WAIT_SECONDS, Approval, Corrections
 from bot.journal.tables import outcome
 from bot.recall import Held, Why
 from tests.conftest import KNOWLEDGE
@@ -188,9 +197,48 @@ def test_recall_writes_its_list_so_that_no_cell_is_a_formula(
     rows = [entry_json(entry) for entry in recall_of(app, journal).find()]
     write_list(rows, tmp_path / "list.csv")
     write_list(rows, tmp_path / "list.jsonl")
-    assert "'=cmd@example.org" in (tmp_path / "list.csv").read_text(encoding="utf-8")
+    table = (tmp_path / "list.csv").read_text(encoding="utf-8")
+    assert "'=cmd@example.org" in table
+    assert table.endswith(",\n"), "an empty cell stays empty"
     (line,) = (tmp_path / "list.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["why"] == "corrected"
+
+
+def test_recall_keeps_what_a_person_said_of_a_change_where_no_mail_waits(
+    app: App, journal: Journal
+) -> None:
+    for kind in (ChangeKind.WORDING, ChangeKind.ADDITION):
+        old = earlier(app, f"before it was a mere {kind}")
+        journal.corrections.record_passages([replace(old, version=kind)])
+        recall = recall_of(app, journal, kind)
+        done = send_corrections(recall, [], actor="eve", per_minute=60, confirm=lambda _: True)
+        assert "is kept" in done
+        assert set(journal.corrections.list_kinds().values()) == {kind}
+    nothing = send_corrections(
+        recall_of(app, journal), [], actor="eve", per_minute=60, confirm=lambda _: True
+    )
+    assert nothing == "no correction waits to be sent"
+
+
+def test_recall_lists_no_passage_as_new_that_was_there_when_the_desk_first_ran(
+    app: App, journal: Journal
+) -> None:
+    class Running(Time):
+        """A clock that moves whenever it is read."""
+
+        @override
+        def __call__(self) -> datetime:
+            self.forward(0.001)
+            return self.now
+
+    corrections = Corrections(journal.engine, Running())
+    corrections.record_passages(app.knowledge.post.passages)
+    assert list(recall_lines(recall_of(app, journal), [])) == [NOBODY]
+    corrections.record_passages([earlier(app)])
+    lines = list(recall_lines(recall_of(app, journal), []))
+    assert [line for line in lines if RESETS in line] == [f"correction {RESETS}"]
+    assert WHICH_KIND_COUNTS in lines
+    assert not any("--send" in line for line in lines if line != WHICH_KIND_COUNTS)
 
 
 def test_a_recall_with_nothing_changed_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,13 +7,15 @@ import pytest
 
 from bot.corpus import Knowledge
 from bot.corpus.conflicts import ConflictKind, find_conflicts
-from bot.corpus.notes import Companion, Erratum, Notes
+from bot.corpus.notes import Companion, Erratum, Notes, Superseded
 from bot.corpus.post import Post, read_post
 from tests.conftest import ROOT
 
 FRONT = "---\ntitle: T\nurl: https://x.example/p\npublished: 2026-03-02\n---\n"
 DAY = date(2026, 3, 20)
 OVERTAKEN, DENIED, PASSED = ConflictKind.OVERTAKEN, ConflictKind.CONTRADICTION, ConflictKind.PASSED
+BESIDE = ConflictKind.BESIDE
+BESIDE_EXAMPLE = (BESIDE, "Names and addresses", "telephone numbers")
 # What a post says, and the kind, the words and the other words of each conflict in it.
 PLANTED = [
     (
@@ -41,6 +43,14 @@ PLANTED = [
         [(PASSED, "by 14 March", "")],
     ),
     ("Betroffene Gäste werden bis zum 12. März 2026 angeschrieben.", [(PASSED, "12. März", "")]),
+    (
+        "Names and addresses were copied.\n\nWe keep tapes in a safe.\n\nCorrection of 9 March 2026: telephone numbers were copied too.",
+        [BESIDE_EXAMPLE],
+    ),
+    (
+        "Die Adressen wurden kopiert.\n\nWir haben Bänder.\n\nNachtrag: auch die Namen wurden kopiert.",
+        [(BESIDE, "Die Adressen", "auch die Namen")],
+    ),
     # Nothing disagrees here.
     ("By 14 March, 40 museums had answered. We wrote to all of them on 9 March.", []),
     ("Passwords were not copied.\n\nCard numbers were not copied.\n\nNames were copied.", []),
@@ -77,6 +87,17 @@ def test_a_note_settles_a_conflict(tmp_path: Path) -> None:
     assert find_conflicts(made, Notes(quote_together=[together]), DAY) == ()
     never = Erratum(passage=one.passage, instead=[], why="w")
     assert find_conflicts(made, Notes(never_quote=[never]), DAY) == ()
+
+
+def test_a_note_that_names_a_correction_settles_what_becomes_of_the_older_passage(
+    tmp_path: Path,
+) -> None:
+    (made,) = (post(tmp_path, body) for body, found in PLANTED if found[:1] == [BESIDE_EXAMPLE])
+    (one,) = find_conflicts(made, Notes(), DAY)
+    by = Superseded(passage=one.passage, by=one.other_passage, why="w")
+    together = Companion(passage=one.passage, together=one.other_passage, why="w")
+    for notes in (Notes(superseded=[by]), Notes(quote_together=[together])):
+        assert find_conflicts(made, notes, DAY) == ()
 
 
 def test_what_the_shipped_post_gets_wrong_is_found(knowledge: Knowledge) -> None:

@@ -3,10 +3,18 @@ from pathlib import Path
 
 import pytest
 
+from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import Knowledge, load
+from bot.corpus.clarify import read_clarifications
+from bot.corpus.incident import read_incident
+from bot.corpus.messages import read_messages
+from bot.corpus.notes import read_notes
+from bot.corpus.passage_ids import read_ids
 from bot.corpus.post import clean, read_post, sentences
-from bot.corpus.questions import read_questions
+from bot.corpus.questions import read_questions, repeated_intents
+from bot.corpus.snippets import read_snippets
 from bot.corpus.templates import read_templates
+from bot.corpus.translations import read_translations
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
 from tests.conftest import KNOWLEDGE
@@ -146,6 +154,85 @@ def test_a_broken_question_file_is_named(tmp_path: Path, text: str, says: str) -
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(KnowledgeError, match=says):
         read_questions(tmp_path)
+
+
+QUESTION = "- {id: a, author: b, text: t, kind: answerable"
+ENGLISH = (KNOWLEDGE / "replies" / "en.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        (
+            "replies/cs.yaml", ENGLISH.replace("\nfooter:", "\n# "),
+            ": the sentence `footer` is missing; copy it from en.yaml",
+        ),
+        ("replies/en.yaml", "gretting: Hi\n", (", line 1: there is no sentence `gretting`; did you "
+            "mean `greeting`?")),
+        ("notes.yaml", "links: []\nnever_qote: []\n", (", line 2: there is no `never_qote`; did you "
+            "mean `never_quote`?")),
+        ("notes.yaml", "superseded:\n- {passage: a, by: b}\n", (", line 2, superseded: `why` is "
+            "missing")),
+        ("messages/a.yaml", f"{QUESTION}, gold: [p]}}\n", (", line 1, entry 1: write gold with two "
+            "pairs of brackets: [[passage]]")),
+        ("messages/a.yaml", f"{QUESTION}s, gold: [[p]]}}\n", (", line 1, entry 1: `kind` must be "
+            "one of answerable, false_premise, unanswerable, refuse, escalate, offtopic; did you "
+            "mean `answerable`?")),
+        ("messages/a.yaml", f"{QUESTION}}}\n", (", line 1, entry 1: kind answerable needs gold: the "
+            "passages that answer")),
+        ("questions/b.yaml", "- intent: x\n  answers: [a]\n  ask: {en: b: c}\n", (", line 3: not valid YAML "
+            "(a bracket that is not closed?)")),
+        ("questions/b.yaml", "- intent: x\n  ask:\n    en: |-\n      a\n   near: b\n", (", line 5: not "
+            "valid YAML (a wrong indent?)")),
+        ("questions/b.yaml", "- intent: x\n  answers: [a]\n  ask: {en: 5}\n", (", line 3, entry 1: "
+            "`en` must be a text; put a number, a date or a word such as no in quotes")),
+        ("questions/b.yaml", "- intent: x\n  answers: [a]\n  ask: {no: a}\n", (", line 3, entry 1: the "
+            "keys of `ask` must be texts; put a number or a word such as no in quotes")),
+        ("questions/b.yaml", "- intnt: x\n", (", line 1, entry 1: an entry begins with one of act, "
+            "intent, silent")),
+        ("incident.yaml", "language: de\nlanguages: de\n", (", line 2: write languages as a list, in "
+            "brackets: [one, two]")),
+        ("ids.yaml", "- {id: a, heading: b, text: c, gone: maybe}\n", (", line 1, entry 1: `gone` must "
+            "be true or false")),
+        ("snippets/en.yaml", "a: b\n", ": it must be a list, each entry of which begins with a dash"),
+        ("translations/de.yaml", "a-b: {original: 'x', heading: h, text: t, reviewd: true}\n", (", line "
+            "1, a-b: there is no `reviewd`; did you mean `reviewed`?")),
+        ("clarify.yaml", "- about: [x\n  ask: b\n", (", line 2: not valid YAML (a bracket that is not "
+            "closed?)")),
+        ("slack.yaml", "green_from: '\n", ", line 1: not valid YAML (a quote that is not closed?)"),
+    ],
+)  # fmt: skip
+def test_every_file_that_people_write_is_explained_in_plain_words(
+    tmp_path: Path, name: str, text: str, says: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(KnowledgeError) as caught:
+        read_all(tmp_path)
+    assert str(caught.value) == f"{path}{says}"
+
+
+def test_a_name_that_two_intents_have_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("- {intent: x, answers: [a], ask: {en: b}}\n")
+    assert list(repeated_intents(tmp_path)) == []
+    (tmp_path / "b.yaml").write_text("- {intent: x, answers: [c], ask: {en: d}}\n")
+    (line,) = repeated_intents(tmp_path)
+    assert line.startswith("questions/b.yaml: the intent 'x' stands in questions/a.yaml already")
+
+
+def read_all(folder: Path) -> None:
+    """Read each file of a knowledge folder but the post."""
+    read_templates(folder / "replies")
+    notes = read_notes(folder / "notes.yaml")
+    read_incident(folder / "incident.yaml", notes)
+    read_ids(folder / "ids.yaml")
+    read_messages(folder / "messages")
+    read_questions(folder / "questions")
+    read_translations(folder / "translations")
+    read_clarifications(folder / "clarify.yaml")
+    read_snippets(folder)
+    read_staff_texts(folder)
 
 
 def test_templates_have_no_slot(tmp_path: Path) -> None:

@@ -138,6 +138,19 @@ def test_the_source_names_each_day_once_in_order(knowledge: Knowledge) -> None:
     assert line.endswith(f", 2025-11-26, 2025-12-19, {knowledge.post.url}")
 
 
+def test_the_source_of_a_post_without_a_link_ends_with_the_last_day(knowledge: Knowledge) -> None:
+    mine = replace(knowledge, post=replace(knowledge.post, url=""))
+    for named, days in (
+        ([CLARIFIED], "2025-12-19"),
+        ([EXPOSED, CLARIFIED], "2025-11-26, 2025-12-19"),
+    ):
+        text = reply(mine, told(mine, *named))
+        (line,) = [each for each in text.splitlines() if each.startswith("Source:")]
+        assert line.endswith(f"{mine.post.title}, {days}")
+        assert Outbound(mine).check(text).allowed, text
+        assert not Outbound(mine).check(text.replace(days, f"{days}, 2025-11-27")).allowed
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,0 +1,285 @@
+"""Reads YAML files that people write, and says in plain words what is wrong in one of them.
+
+Each sentence names the file, the line where it is known, the key, and what to do. No word of the
+program that checks the file, and nothing that stands in it but its keys, reaches the reader.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing_extensions import override
+
+from bot.errors import KnowledgeError
+from bot.resources import LOADER, parse_yaml, read_own_text
+
+T = TypeVar("T")
+Place = tuple[int | str, ...]
+"""The keys and the numbers of entries, from 0, that lead to a value in a file."""
+SHOWN = 3  # faults of a file that are named; whoever mends these sees the next ones
+LIKE = 0.7  # how alike, from 0 to 1, a key and a known one must be for a slip of the pen
+# What a reader of YAML says, and what most often causes it.
+CAUSES = {
+    "mapping values are not allowed": "a colon within a text? put the text in quotes",
+    "cannot start any token": "a tab, or a text that begins with a sign? indent with spaces, and "
+    "put the text in quotes",
+    "expected ':'": "a colon missing behind a key, or a text that goes on without an indent?",
+    "end of stream": "a quote that is not closed?",
+    "',' or": "a bracket that is not closed?",
+    "node content": "a bracket that is not closed?",
+    "escape character": "a backslash in double quotes? use single ones",
+    "undefined alias": "a text that begins with a star? put the text in quotes",
+    "UTF-8": "a character that is no text",
+    "special characters": "a character that is no text",
+}
+TEXT = "{named} must be a text; put a number, a date or a word such as no in quotes"
+KEYS = "{named} must hold keys, each with what belongs to it, as `key: text`"
+TRUTH = "{named} must be true or false"
+KEY_TYPE = "key_type"
+# What is said of each kind of fault for which the checking program has a name.
+SENTENCES = {
+    "string_type": TEXT,
+    KEY_TYPE: "the keys of {named} must be texts; put a number or a word such as no in quotes",
+    "model_type": KEYS,
+    "model_attributes_type": KEYS,
+    "dict_type": KEYS,
+    "bool_type": TRUTH,
+    "bool_parsing": TRUTH,
+    "string_too_long": "{named} may have at most {max_length} characters",
+    "string_too_short": "{named} is empty; write something there, or delete the key",
+    "too_short": "{named} needs at least {min_length} of what is listed there",
+    "too_long": "{named} may list at most {max_length}",
+}
+WRONG_INDENT = "a wrong indent?"
+
+
+def read_yaml_file(path: Path) -> Any:
+    """Return what a YAML file holds, None for an empty one; KnowledgeError names what is wrong."""
+    try:
+        return parse_yaml(read_own_text(path))
+    except yaml.YAMLError as error:
+        raise yaml_fault(path, error) from None
+
+
+def read_file_as(path: Path, kind: type[T], *, empty: Any = None) -> T:
+    """Return a YAML file as a value of this kind; `empty` is what an empty file stands for.
+
+    KnowledgeError names the file, where in it something is wrong, and what to do.
+    """
+    value = read_yaml_file(path)
+    return check_value(path, empty if value is None else value, kind)
+
+
+def check_value(path: Path, value: Any, kind: type[T], *, noun: str = "", remedy: str = "") -> T:
+    """Return `value`, which was read from a file, as one of this kind; KnowledgeError as above.
+
+    `noun` says what stands under a key, and `remedy` what to do where a key is missing.
+    """
+    try:
+        checked: T = _adapter(cast("Hashable", kind)).validate_python(value)
+    except ValidationError as error:
+        document = _compose(path)
+        first, *others = (
+            (_named(place, document), said) for place, said in _faults(error, kind, noun, remedy)
+        )
+        said = [f"{', '.join(filter(None, (str(path), first[0])))}: {first[1]}"]
+        said += [": ".join(filter(None, each)) for each in others[: SHOWN - 1]]
+        said += [f"and {len(others) + 1 - SHOWN} more"] * (len(others) >= SHOWN)
+        raise KnowledgeError("; ".join(said).replace("?; ", "? ")) from None
+    return checked
+
+
+def yaml_fault(where: object, error: yaml.YAMLError, *, above: int = 0) -> KnowledgeError:
+    """Return the error that says what is no YAML, with the line and what most often causes it.
+
+    `above` is the number of lines of the file that stand before the text that was read.
+    """
+    if not isinstance(error, yaml.MarkedYAMLError) or not error.problem_mark:
+        said = " ".join(str(error).split("\n")[0].split())
+        # A key that stands twice is told with its line, and is YAML.
+        says = said if said.startswith("line ") else f"not valid YAML: {said}"
+        return KnowledgeError(f"{where}: {says}")
+    problem, mark = error.problem or "", error.problem_mark
+    cause = next((says for sign, says in CAUSES.items() if sign in problem), WRONG_INDENT)
+    if "end of stream" in problem and error.context_mark:
+        mark = error.context_mark  # where the quote was opened
+    return KnowledgeError(f"{where}, line {mark.line + 1 + above}: not valid YAML ({cause})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fault:
+    """One thing that is wrong; `models` are those that may have its key, `noun` what a key has."""
+
+    key: str
+    kind: str
+    message: str
+    value: Any
+    context: Mapping[str, Any]
+    models: Sequence[type[BaseModel]]
+    noun: str
+
+    @property
+    def named(self) -> str:
+        return f"`{self.key}`" if self.key else "it"
+
+    @override
+    def __str__(self) -> str:
+        """What is wrong and what to do, without its place."""
+        if special := SPECIAL.get(self.kind):
+            return special(self)
+        if sentence := SENTENCES.get(self.kind):
+            return sentence.format(named=self.named, **self.context)
+        return f"{self.named} {self.message.replace('Input should be', 'must be')}"
+
+
+def _faults(
+    error: ValidationError, kind: Any, noun: str, remedy: str
+) -> Iterator[tuple[Place, str]]:
+    """Yield each fault with its place; the keys that one entry lacks are one fault."""
+    lacking: dict[Place, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        *above, last = fault["loc"] or ("",)
+        if fault["type"] == "missing" and isinstance(last, str):
+            lacking.setdefault(tuple(above), []).append(f"`{last}`")
+            continue
+        keys = [part for part in fault["loc"] if isinstance(part, str) and part != "[key]"]
+        of_key = fault["loc"][-1:] == ("[key]",) and fault["type"] == "string_type"
+        yield (
+            fault["loc"],
+            str(
+                _Fault(
+                    key=keys[-1] if keys else "", kind=KEY_TYPE if of_key else fault["type"],
+                    message=fault["msg"],
+                    value=fault["input"], context=fault.get("ctx", {}), noun=noun,
+                    models=_models_at(fault["loc"], kind),
+                )
+            ),
+        )  # fmt: skip
+    for place, missing in lacking.items():
+        several = len(missing) > 1
+        what = f"the {noun}{'s' * several} " if noun else ""
+        todo = f"; {remedy.format(them='them' if several else 'it')}" if remedy else ""
+        yield place, f"{what}{', '.join(missing)} {'are' if several else 'is'} missing{todo}"
+
+
+def _say_unknown_key(fault: _Fault) -> str:
+    known = [name for model in fault.models for name in model.model_fields]
+    noun = f"{fault.noun} " if fault.noun else ""
+    return f"there is no {noun}{fault.named}{_meant(fault.key, known)}"
+
+
+def _say_choices(fault: _Fault) -> str:
+    known = [each.strip(" '") for each in fault.context["expected"].replace(" or ", ",").split(",")]
+    return f"{fault.named} must be one of {', '.join(known)}{_meant(fault.value, known)}"
+
+
+def _say_forms(fault: _Fault) -> str:
+    forms = sorted({next(iter(model.model_fields)) for model in fault.models})
+    return f"an entry begins with one of {', '.join(forms)}"
+
+
+def _say_list(fault: _Fault) -> str:
+    if not fault.key:
+        return "it must be a list, each entry of which begins with a dash"
+    fields = [m.model_fields[fault.key] for m in fault.models if fault.key in m.model_fields]
+    if any(_lists(field.annotation) > 1 for field in fields):
+        return f"write {fault.key} with two pairs of brackets: [[passage]]"
+    return f"write {fault.key} as a list, in brackets: [one, two]"
+
+
+def _say_too_few(fault: _Fault) -> str:
+    return f"{fault.named} lists too few"
+
+
+def _say_own_words(fault: _Fault) -> str:
+    said = str(fault.context["error"])
+    return f"{fault.named}: {said}" if fault.key else said
+
+
+SPECIAL: Mapping[str, Callable[[_Fault], str]] = {
+    "value_error": _say_own_words,  # what a check of ours says
+    "extra_forbidden": _say_unknown_key,
+    "enum": _say_choices,
+    "literal_error": _say_choices,
+    "union_tag_not_found": _say_forms,
+    "union_tag_invalid": _say_forms,
+    "list_type": _say_list,
+    "tuple_type": _say_list,
+    "missing": _say_too_few,  # of a list that has a fixed number of entries
+}
+
+
+def _meant(value: object, known: Sequence[str]) -> str:
+    near = get_close_matches(str(value), known, n=1, cutoff=LIKE)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def _named(place: Place, document: yaml.Node | None) -> str:
+    """How a sentence names a place: its line, and the entry of the file or its outermost key."""
+    line = _line_of(place, document)
+    parts = [f"line {line}"] * bool(line)
+    if place and isinstance(place[0], int):
+        parts.append(f"entry {place[0] + 1}")
+    elif len(place) > 1:
+        parts.append(str(place[0]))
+    return ", ".join(parts)
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", kind))
+
+
+def _compose(path: Path) -> yaml.Node | None:
+    """The file as nodes that know their lines; None where there is none."""
+    try:
+        node: yaml.Node | None = yaml.compose(read_own_text(path), Loader=LOADER)
+    except (yaml.YAMLError, OSError, RecursionError):
+        return None
+    return node
+
+
+def _line_of(place: Place, node: yaml.Node | None) -> int:
+    """The line of a value, or of the nearest part of the file that holds it; 0 for the file."""
+    line = 0
+    for depth, part in enumerate(place, 1):
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
+            if pair is None or (isinstance(pair[1], yaml.ScalarNode) and depth < len(place)):
+                continue  # such as the name of the form that an entry has
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _models_at(place: Place, kind: Any) -> list[type[BaseModel]]:
+    """The models that may have the last key of a place: those that the keys before it lead to."""
+    models = _models_in(kind)
+    for part in place[:-1]:
+        fields = [m.model_fields[str(part)] for m in models if part in m.model_fields]
+        inner = [model for field in fields for model in _models_in(field.annotation)]
+        models = inner or models
+    return models
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that values of a type consist of, those within models left out."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models_in(each)]
+
+
+def _lists(annotation: Any) -> int:
+    """How many lists stand within each other in a type."""
+    inner = [_lists(each) for each in get_args(annotation)]
+    deep = max(inner, default=0)
+    origin = get_origin(annotation)
+    return deep if origin in (None, Union, UnionType, Annotated, dict) else deep + 1
