@@ -10,6 +10,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from bot.app import RESTORED, App
-from bot.channels.mail.parse import dedupe_key
+from bot.channels.mail.intake import fault_key, read
+from bot.channels.mail.sandbox import SafeParser
 from bot.commands.privacy import RATED, erase, find_held, trace_address
 from bot.errors import DeskError, InputError
 from bot.files import KEY_FILE, close_file, make_private_folder, private_opener
@@ -206,11 +208,12 @@ def _put_back(app: App, at: datetime) -> int:
 
     `at` is when the backup began; a day more is looked at, as clocks and time zones differ.
     """
-    count, since = 0, at - timedelta(days=1)
-    with app.mail_archives() as archives:
+    count, since, parser = 0, at - timedelta(days=1), SafeParser()
+    with closing(parser), app.mail_archives() as archives:
         for archive in archives:
             for mail in list(archive.list_settled(since)):
-                keys = (dedupe_key(mail.raw), f"fault:{hashlib.sha256(mail.raw).hexdigest()}")
+                # Who sent it belongs to the key, so it is read as when it came.
+                keys = (read(mail.raw, parser, app.mail_policy).stored_key, fault_key(mail.raw))
                 if not any(map(app.journal.find_by_key, keys)):
                     archive.put_back(mail.ref)
                     count += 1

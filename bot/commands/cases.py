@@ -227,8 +227,8 @@ def _taken(app: App, case: Case, *, actor: str, seen: str, take: bool) -> Case:
         return case
     if not take:
         raise InputError(
-            f"{case.owner} has case {case.id}; nothing was sent. --take makes it yours, and they "
-            "read that in Slack"
+            f"{case.owner} has case {case.id}; nothing was sent. --take makes it yours, and its "
+            "card says so"
         )
     change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner=actor)
     if not app.journal.cases.change(
@@ -295,6 +295,7 @@ def _row(case: Case, row: CaseRow) -> dict[str, Any]:
         "age": row.age, "due_at": case.due_at, "left": row.left, "overdue": row.overdue,
         "owner": case.owner, "state": describe_stage(case), "language": case.language,
         "language_name": row.language, "draft": case.can_approve, "later": case.later,
+        "version": case.version,
     }  # fmt: skip
 
 

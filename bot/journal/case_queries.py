@@ -202,15 +202,23 @@ def _stamp(row: Any, mail: Any | None) -> str:
 
 
 def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
-    """Return how many other cases the sender of a case has, and how the last decided one ended."""
+    """Return how many other cases the sender of a case has, and how the last decided one ended.
+
+    Those of mails under a name that nobody proved count apart, as anybody may have written them.
+    """
     if not row.sender:
         return 0, ""
+    believed = SenderProof(row.proof).believed
+    alike = [each.value for each in SenderProof if each.believed is believed]
     theirs = (
         sql.select(decision.c.action)
         .select_from(escalation.join(message, message.c.id == escalation.c.message_id))
         .outerjoin(decision, decision.c.escalation_id == escalation.c.id)
         .where(
-            message.c.sender == row.sender, escalation.c.id < row.id, escalation.c.state != "joined"
+            message.c.sender == row.sender,
+            escalation.c.id < row.id,
+            escalation.c.state != "joined",
+            message.c.proof.in_(alike),
         )
         .order_by(escalation.c.id)
     )

@@ -7,7 +7,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain import EscalationReason, Priority
+from bot.domain import EscalationReason, Priority, SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.card_folding import pass_lead_on
 from bot.journal.case_clusters import (
@@ -467,11 +467,15 @@ def _take_back(db: sql.Connection, key: str) -> bool:
 
 
 def _may_merge(this: Any, other: Any, actor: str, version: str) -> bool:
-    """Return whether a person may make a case part of another one; both are rows of `CASE`."""
+    """Return whether a person may make a case part of another one; both are rows of `CASE`.
+
+    A mail under a false name must not become a part of what its owner asked.
+    """
     both_open = this.id != other.id and this.state == other.state == "open"
     return (
         both_open
         and this.sender == other.sender
+        and SenderProof(this.proof).believed is SenderProof(other.proof).believed
         and _fits(this, actor, version)
         and other.owner in ("", actor)
     )

@@ -7,6 +7,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from bot.commands.privacy import erase, find_held
 from bot.corpus import Knowledge
 from bot.errors import DeskError, InputError
 from bot.journal import OutboxState
+from bot.ports import MailFolder
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.support.running_desk import (
@@ -32,6 +34,7 @@ from tests.support.running_desk import (
 )
 from tests.support.waiting import wait_until
 
+AGES_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 
 
@@ -59,8 +62,13 @@ def counts() -> Counter[str]:
 
 
 @contextmanager
-def desk(home: Path, url: str, responder: Responder, counts: Counter[str]) -> Iterator[App]:
-    settings = Settings(home=home_of(home, index=False), knowledge=KNOWLEDGE, database_url=url)
+def desk(
+    home: Path, url: str, responder: Responder, counts: Counter[str], *, receiver: str = ""
+) -> Iterator[App]:
+    settings = Settings(
+        home=home_of(home, index=False), knowledge=KNOWLEDGE, database_url=url,
+        authserv_id=receiver,
+    )  # fmt: skip
     with app_with(settings, responder) as app:
         app.desk.out = CountingOut(app, counts)
         yield app
@@ -114,6 +122,22 @@ def test_the_drill(
         assert app.journal.ledger.check().faults == ()
         take(app, 7)
         assert counts["ana7@x.example"] == 1, "a restored desk answers"
+
+
+def test_a_held_mail_of_an_unproven_sender_is_not_taken_in_again(
+    tmp_path: Path, responder: Responder, counts: Counter[str]
+) -> None:
+    """It would be found to be known then, and be moved away from what waits for a person."""
+    home, file, us = tmp_path / "home", tmp_path / "desk.tar.gz", "mx.desk.example"
+    with desk(home, f"sqlite:///{tmp_path}/d", responder, counts, receiver=us) as app:
+        take(app, 1, 2)
+        assert [each.reason for each in app.journal.cases.list_open()] == ["held"] * 2
+        list(backup(app, file))
+        said = "\n".join(restore(app, file, replace=True))
+        assert "0 mails are taken in again" in said
+        with app.mail_archives() as archives:
+            kept = [each for archive in archives for each in archive.list_settled(AGES_AGO)]
+        assert {each.folder for each in kept} == {MailFolder.HELD.value}
 
 
 def test_a_desk_moves_to_another_machine(

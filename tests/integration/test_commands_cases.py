@@ -142,6 +142,7 @@ def test_the_queue_is_json_for_programs(desk: App, run: Run) -> None:
         number, "held", True, False,
     )  # fmt: skip
     assert found["from"] == "a•••@x[.]example"
+    assert run("decide", str(number), "--seen", found["version"], "--dismiss")[0] == 0
     assert out.isascii()
 
 

@@ -39,6 +39,35 @@ POLICY = MailRuleContext(
     own=frozenset({DESK}), authserv_id=US, is_sent=lambda header: header == OWN,
     key=KEY,
 )  # fmt: skip
+
+
+def opened(journal: Journal, *results: str) -> list[int]:
+    """A case for each mail of one address, each in a thread of its own; their numbers."""
+    for number, each in enumerate(results):
+        stored = take(journal, mail(each, f"Message-ID: <m{number}@x>", text=f"Question {number}?"))
+        journal.decide(stored, waiting(), draft="", reply=None)
+    return journal.cases.list_open_ids()
+
+
+def test_what_is_not_proven_counts_among_no_cases_of_the_person(journal: Journal) -> None:
+    opened(journal, PASSED, FAILED, NOTHING, PASSED, FAILED)
+    cases = [journal.cases.read(number) for number in range(1, 6)]
+    assert [case.earlier for case in cases if case] == [0, 0, 1, 1, 2]
+
+
+def test_a_forged_case_is_merged_with_no_case_of_the_person(journal: Journal) -> None:
+    opened(journal, PASSED, FAILED, PASSED, NOTHING)
+
+    def merges(this: int, into: int) -> bool:
+        case = journal.cases.read(this)
+        assert case
+        return journal.cases.merge(this, into, actor="eve", version=case.version)
+
+    assert [merges(2, 1), merges(1, 2), merges(3, 4)] == [False] * 3
+    assert merges(4, 2)
+    assert merges(3, 1)
+
+
 OUT_OF_OFFICE = ("Auto-Submitted: auto-replied", "Subject: Automatic reply: away")
 
 

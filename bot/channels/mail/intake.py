@@ -55,6 +55,14 @@ class Read:
     key: bytes = field(default=b"", repr=False)  # of the installation
 
     @property
+    def stored_key(self) -> str:
+        """The key by which the journal knows the mail again.
+
+        A copy of somebody's mail under a false name must not make theirs a duplicate.
+        """
+        return self.mail.key if self.proof.believed else f"{self.proof}:{self.mail.key}"
+
+    @property
     def subject(self) -> str:
         """The subject, masked like everything that is shown."""
         return redact(self.mail.subject).text
@@ -178,8 +186,7 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
         proof=reading.proof,
         message_id=message_id,
         named=mask_ids(find_message_ids(headers), reading.key),
-        # A copy of somebody's mail under a false name must not make theirs a duplicate.
-        key=mail.key if reading.proof.believed else f"{reading.proof}:{mail.key}",
+        key=reading.stored_key,
         raw_ref=ref,
         verdict=reading.ruling.verdict.value,
         rule=reading.ruling.rule,
@@ -206,9 +213,14 @@ def _without_secrets(ids: Sequence[str], key: bytes) -> str:
     return " ".join(each for each in mask_ids(ids, key) if not is_masked(each))
 
 
+def fault_key(raw: bytes) -> str:
+    """Returns the key by which the journal knows a mail that cannot be read at all."""
+    return f"fault:{hashlib.sha256(raw).hexdigest()}"
+
+
 def unreadable(mail: Mail) -> ReceivedMessage:
     """Returns what is stored of a mail that cannot be read at all: where its raw form lies."""
-    key = f"fault:{hashlib.sha256(mail.raw).hexdigest()}"
+    key = fault_key(mail.raw)
     return ReceivedMessage(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,
         verdict=MailVerdict.HOLD.value, rule="R0 not readable", sender="", headers={}, text="",

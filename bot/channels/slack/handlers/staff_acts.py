@@ -68,7 +68,8 @@ class StaffActs:
         """Return the other open cases of the same sender that this person may decide."""
         found = self.cases.find(CaseFilter(sender=case.sender), limit=MAX_TOGETHER).ids
         read = (self.cases.read(i) for i in found if i != case.id)
-        return [c for c in read if c and c.owner in ("", me)]
+        mine = (c for c in read if c and c.owner in ("", me))
+        return [c for c in mine if c.proof.believed is case.proof.believed]
 
     def _alike(self, case: Case, me: str) -> list[Case]:
         """Return the open cases of the same topic and language that this person may decide."""
