@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bot.adapters.chat_wordings import MAX_ASKED, MAX_QUESTION
 from bot.app import App
@@ -50,7 +51,7 @@ def run(
     with model_server(answer or (lambda _: MADE)) as server:
         settings = Settings(
             home=home / "home", knowledge=home / "knowledge", model_calls=calls,
-            model="openai:scripted" if answer else "", openai_api_key="no key",
+            model="openai:scripted" if answer else "", openai_api_key=SecretStr("no key"),
             openai_base_url=server.url,
         )  # fmt: skip
         monkeypatch.setattr("bot.cli._app", lambda **_: App(settings))
