@@ -50,6 +50,7 @@ from bot.text.incident_names import set_incident_names
 
 if TYPE_CHECKING:
     from bot.adapters.cached_encoder import CachedEncoder
+    from bot.adapters.chat_wordings import ChatWordings
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.encoder import Encoder
     from bot.answers_to_learn import Learning
@@ -542,6 +543,18 @@ class App:
         return SuggestionModel(
             draft=drafter.draft, translate=translator.translate, state=lambda: budget.state
         )
+
+    @property
+    def wording_model(self) -> "ChatWordings | None":
+        """The model that writes how people may ask, when one is named."""
+        if not self.settings.model:
+            return None
+        from bot.adapters.chat_wordings import ChatWordings
+
+        return ChatWordings(
+            self.settings.model_name, budget=self.budget, options=self.settings.model_options,
+            deadline=self.limits.model.draft_seconds,
+        )  # fmt: skip
 
     def _out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
         """Where replies go, and how to find out whether one went."""

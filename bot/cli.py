@@ -207,6 +207,20 @@ def knowledge_answers(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def knowledge_propose(arguments: argparse.Namespace) -> int:
+    """Have a language model write how people may ask, into files that a person reviews."""
+    from bot.commands import propose
+
+    app = _app()
+    passages = propose.choose_passages(app.knowledge, arguments.passages)
+    model = app.wording_model
+    if model is None:
+        raise MissingError(propose.NO_MODEL)
+    for line in propose.propose_lines(app.knowledge, passages, model.propose):
+        _print(line)
+    return DONE
+
+
 def new(arguments: argparse.Namespace) -> int:
     """Make a knowledge folder from a published post, and say what was guessed."""
     from bot.commands.new import fetch, make_folder, read_source
@@ -713,6 +727,13 @@ def _add_knowledge(commands: Any, add: Callable[..., argparse.ArgumentParser]) -
     ):
         labelling.add_argument(f"--{verb}", default="", metavar="LABELS", help=help_)
     labelling.add_argument("--json", action="store_true", help="a JSON object a line")
+    proposing = add(
+        "propose", knowledge_propose, "incident-desk knowledge propose faq-new-passage", within
+    )
+    proposing.add_argument(
+        "passages", nargs="*", metavar="PASSAGE",
+        help="ids of passages; without any, those that nobody has written wordings for",
+    )  # fmt: skip
     answering = add(
         "answers", knowledge_answers, "incident-desk knowledge answers propose 12", within
     )

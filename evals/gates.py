@@ -54,6 +54,7 @@ class Gates(BaseModel):
     gates: dict[str, Limit] = Field(min_length=1)
     per_slice: dict[str, dict[str, Limit]] = {}
     kept: dict[str, Limit] = {}  # a perturbation -> how many keep their outcome under it
+    day_one: dict[str, dict[str, Limit]] = {}  # posts and language -> rate -> what it must be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

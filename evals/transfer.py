@@ -86,14 +86,14 @@ def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) ->
     whole = learn(incidents, encoder=encoder, data=data)
     for author in sorted(set(authors)):
         mine = np.array([a == author for a in authors])
-        chances[mine] = _chances(_weighed(whole, _picked(scored, ~mine)), _picked(scored, mine))
+        chances[mine] = find_chances(_weighed(whole, _picked(scored, ~mine)), _picked(scored, mine))
     whole = _with_thresholds(_weighed(whole, scored), scored, authors, chances)
     _say(f"thresholds {whole.threshold:.3f}, other languages {whole.threshold_other:.3f}")
     _report("left-out authors (thresholds chosen here)", scored, chances, whole)
     if held_out:
         for name, kept in _unseen(encoder, embed, knowledge).items():
-            seen = [s for each in kept for s in _score(each, whole)]
-            _report(name, seen, _chances(whole, seen), whole)
+            seen = [s for each in kept for s in score_incident(each, whole)]
+            _report(name, seen, find_chances(whole, seen), whole)
     return whole
 
 
@@ -113,12 +113,13 @@ def _left_out(
     for author in sorted({each.author for each in incidents}):
         maps = learned([each for each in incidents if each.author != author])
         for incident in (each for each in incidents if each.author == author):
-            scored += _score(incident, maps)
+            scored += score_incident(incident, maps)
             authors += [author] * len(incident.asked)
     return scored, authors
 
 
-def _score(incident: Incident, learned: Transfer) -> list[Scored]:
+def score_incident(incident: Incident, learned: Transfer) -> list[Scored]:
+    """The questions of an incident with the evidence that a reader finds for each."""
     judge = TransferJudge(incident.index, learned)
     refuse = learned.kinds.index(Act.REFUSE.value)
     scored = []
@@ -152,7 +153,7 @@ def _weighed(learned: Transfer, scored: Sequence[Scored]) -> Transfer:
     return weighed(learned, evidence, np.array([s.right for s in scored]))
 
 
-def _chances(learned: Transfer, scored: Sequence[Scored]) -> npt.NDArray[np.float64]:
+def find_chances(learned: Transfer, scored: Sequence[Scored]) -> npt.NDArray[np.float64]:
     """Probabilities; 0 where the policy decides."""
     return np.array([0.0 if s.screened else learned.probability(s.features) for s in scored])
 

@@ -1,0 +1,107 @@
+"""Implements `knowledge propose`: a model writes how people may ask, for a person to review."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from bot.adapters.chat_wordings import ProposedWordings
+from bot.corpus import Knowledge
+from bot.domain import Passage
+from bot.errors import InputError
+
+PROPOSED = "proposed"  # a folder of the knowledge that the desk never reads
+UNSAFE = re.compile(r"[^\w-]+")  # in the name of a file
+HEAD = """\
+# A language model wrote this, and nobody has read it: the desk does not use it. Read each line,
+# delete what is wrong, and put what is left into a file of the folder questions.
+"""
+NO_MODEL = (
+    "a language model writes these: set DESK_MODEL, and the key of its vendor, as OPENAI_API_KEY"
+)
+NONE_BARE = "every passage has wordings; name passages to have more written for them"
+NEXT = "read them, move what is right into the folder questions, then: incident-desk index"
+Propose = Callable[[Passage], ProposedWordings]
+
+
+def choose_passages(knowledge: Knowledge, names: Sequence[str]) -> list[Passage]:
+    """Return the passages with these ids; without any, those that no file of questions leads to.
+
+    InputError for an id that the knowledge does not have.
+    """
+    if unknown := next((name for name in names if name not in knowledge.passages), ""):
+        raise InputError(f"{unknown} is no passage; `incident-desk index --ids` lists them")
+    if names:
+        return [knowledge.passages[name] for name in dict.fromkeys(names)]
+    asked = {p for w in knowledge.stated_wordings if w.answers for p in w.passages}
+    return [passage for passage in knowledge.offered if passage.id not in asked]
+
+
+def propose_lines(
+    knowledge: Knowledge, passages: Sequence[Passage], propose: Propose
+) -> Iterator[str]:
+    """Have wordings written for each passage, and yield the file that each is in.
+
+    DeskError when the model fails or its budget is spent; what was written before stays.
+    """
+    if not passages:
+        yield NONE_BARE
+        return
+    for passage in passages:
+        made = _without_known(propose(passage), knowledge)
+        path = write_proposal(knowledge.folder, passage, made)
+        yield (
+            f"{path}: {len(made.ask)} wordings, {len(made.near)} near questions, "
+            f"{len(made.gaps)} gaps"
+        )
+    yield NEXT
+
+
+def write_proposal(folder: Path, passage: Passage, made: ProposedWordings) -> Path:
+    """Write what was proposed for a passage, in the form of a file of questions; its path."""
+    rows: list[dict[str, object]] = []
+    if made.ask:
+        near = {"proposed": "\n".join(made.near)} if made.near else {}
+        rows.append(
+            {
+                "intent": f"proposed-{passage.id}", "answers": [passage.id],
+                "ask": {"en": "\n".join(made.ask)}, **({"near": near} if near else {}),
+            }
+        )  # fmt: skip
+    if made.gaps:
+        rows.append(
+            {
+                "silent": f"gap-{passage.id}", "nearest": passage.id,
+                "ask": {"en": "\n".join(made.gaps)},
+            }
+        )  # fmt: skip
+    path = folder / PROPOSED / f"{UNSAFE.sub('-', passage.id)}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    content = yaml.dump(rows, Dumper=_Blocks, allow_unicode=True, sort_keys=False, width=1000)
+    part.write_text(HEAD + content, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+class _Blocks(yaml.SafeDumper):
+    """Writes wordings one a line, as people write the files of questions."""
+
+
+def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Blocks.add_representer(str, _as_block)
+
+
+def _without_known(made: ProposedWordings, knowledge: Knowledge) -> ProposedWordings:
+    """What was proposed, without what a file of questions has already."""
+    known = {wording.text.casefold() for wording in knowledge.stated_wordings}
+
+    def new(lines: Sequence[str]) -> tuple[str, ...]:
+        return tuple(line for line in lines if line.casefold() not in known)
+
+    return ProposedWordings(ask=new(made.ask), near=new(made.near), gaps=new(made.gaps))

@@ -1,0 +1,72 @@
+"""What is measured of a post that nobody has seen before, and when its gates fail."""
+
+import numpy as np
+import pytest
+
+from bot.answering.transfer import UNANSWERABLE
+from evals.day_one import OTHER, SHIPPED, UNSEEN, Decided, check, measure, rates, rows
+from evals.fitting.incidents import Asked
+from evals.gates import GatesError, Limit, read_gates
+from evals.transfer import Scored
+
+
+def decided(
+    *, answered: bool, right: bool = False, related: bool = False, gold: bool = True, place: int = 0,
+    language: str = "en",
+) -> Decided:  # fmt: skip
+    asked = Asked(
+        text="?", language=language, kind="answerable" if gold else UNANSWERABLE, pair="",
+        gold=frozenset({1} if gold else ()), related=frozenset(),
+        gold_passages=frozenset({1} if gold else ()), related_passages=frozenset(),
+    )  # fmt: skip
+    scored = Scored(
+        asked=asked, pair="", unit_place=place, passage_place=place, right=right,
+        related=related or right, screened=False, features=(), refuses=0.0,
+    )  # fmt: skip
+    return Decided(scored=scored, answered=answered)
+
+
+MIXED = [
+    decided(answered=True, right=True),
+    decided(answered=True, place=2),
+    decided(answered=False, place=5),
+    decided(answered=True, related=True, gold=False),
+    decided(answered=False, gold=False, language="de"),
+]
+
+
+def test_each_rate_counts_what_its_name_says() -> None:
+    found = {name: (rate.hits, rate.of) for name, rate in rates(MIXED).items()}
+    assert found == {
+        "right": (1, 3), "wrong": (1, 3), "beside": (1, 3), "silent": (1, 2), "first": (1, 3),
+        "in_three": (2, 3),
+    }  # fmt: skip
+
+
+def test_the_rates_stand_for_each_incident_and_for_all_unseen_ones_by_language() -> None:
+    told = {"g1": (UNSEEN, MIXED), "g2": (UNSEEN, MIXED[:1]), "own": (SHIPPED, MIXED[:2])}
+    measured = measure(told)
+    assert (measured[UNSEEN]["right"].hits, measured[SHIPPED]["wrong"].hits) == (2, 1)
+    assert measured[f"{UNSEEN}_{OTHER}"]["silent"].of == 1
+    assert len(list(rows(told))) == len(told) + len(measured)
+
+
+def test_a_gate_fails_below_its_limit_and_one_on_nothing_is_an_error() -> None:
+    measured = measure({"g1": (UNSEEN, MIXED), "own": (SHIPPED, MIXED[:2])})
+    low, high = Limit(max=0.3), Limit(min=0.3)
+    held = {
+        each.name: each.holds
+        for each in check({UNSEEN: {"wrong": low, "right": high}}, measured)
+    }  # fmt: skip
+    assert held == {"wrong": False, "right": True}
+    for gates in ({}, {"others": {"wrong": low}}, {f"{SHIPPED}_{OTHER}": {"wrong": low}}):
+        with pytest.raises(GatesError, match="day_one"):
+            list(check(gates, measured))
+
+
+def test_the_gates_that_ship_bound_what_a_new_post_may_get_wrong() -> None:
+    gates = read_gates().day_one
+    worst = gates[UNSEEN]["wrong"].max
+    assert worst is not None
+    assert np.isclose(worst, 0.04)
+    assert {"right", "first", "in_three"} <= gates[f"{UNSEEN}_en"].keys()
