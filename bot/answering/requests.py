@@ -82,12 +82,14 @@ WANTS_PERSON = Escalate(
 DOUBTFUL = Escalate(reason=EscalationReason.UNSURE, priority=Priority.NORMAL, rule=LEARNED)
 GIVEN_AWAY = Escalate(reason=EscalationReason.SECRET_GIVEN, priority=Priority.HIGH, rule=LEARNED)
 KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)]
+ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 # Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE, CRISIS, FORMAL
 # or GIVEN_AWAY below the others; chosen on messages of authors that were left out.
 HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.3, 0.06, 0.04, 0.02
-# Probabilities of REFUSE: from the first on a person decides what no rule refuses; from the second
-# on it is refused where the words name a secret and ask for no facts. Of authors that were left out
-# one ordinary question in eighty reaches the first, two honest messages in a hundred the second.
+# Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
+# from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
+# authors that were left out one ordinary question in eighty reaches the first, two honest messages
+# in a hundred the second.
 DOUBTED, PROBABLE = 0.6, 0.65
 SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
 KNOWN = 0.4  # probability of a kind below which a message is not refused, but a person reads it
@@ -257,7 +259,7 @@ class RequestReading:
             (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
             (Label.FORMAL, head.formal, self._formal(place)),
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
-            (Label.REFUSE, DOUBTED, DOUBTFUL),
+            *((asked, DOUBTED, DOUBTFUL) for asked in ASKED_FOR),
             (Label.GIVEN_AWAY, NEVER if pasted else head.secret_given, GIVEN_AWAY),
         ):
             if likely[PLACE[label]] >= least:
