@@ -88,9 +88,9 @@ ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.3, 0.06, 0.04, 0.02
 # Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
 # from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
-# authors that were left out two honest messages in a hundred reach the second. The first costs no
-# right answer of 1,011 messages against one of 0.6, and two requests more go to a person.
-DOUBTED, PROBABLE = 0.45, 0.65
+# authors that were left out one ordinary question in eighty reaches the first, two honest messages
+# in a hundred the second.
+DOUBTED, PROBABLE = 0.6, 0.65
 SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
 KNOWN = 0.4  # probability of a kind below which a message is not refused, but a person reads it
 DEMANDED = (
@@ -173,11 +173,7 @@ class RequestReading:
     def is_silent(self) -> bool:
         """Does the message need no reply, surely? One with a number is for a person's files."""
         said = " ".join(self.sentences)
-        silence = self.highest(Label.SILENT)
-        # A mere doubt gives way to what is likelier: "thank you, I know enough" asks for nothing.
-        doubted = all(v in (None, DOUBTFUL) for v in self.verdicts)
-        idle = doubted if silence > self.highest(Label.REFUSE) else not any(self.verdicts)
-        sure = silence >= self.head.silent and idle
+        sure = self.highest(Label.SILENT) >= self.head.silent and not any(self.verdicts)
         numbered = NUMBER.search(said) and self.highest(Label.THANKS) < THANKED
         return sure and not (ASKING.search(said) or numbered or goes_on(said))
 
@@ -257,7 +253,7 @@ class RequestReading:
             sure = NEVER
         # Of a secret that is pasted here, and removed, the reply speaks itself.
         pasted = any(REMOVED in sentence for sentence in self.sentences)
-        ladder: tuple[tuple[Label, float, Verdict], ...] = (
+        for label, least, verdict in (
             (Label.CRISIS, head.paged, self._crisis(place, Priority.PAGE)),
             (Label.REFUSE, sure, Refuse(reason=self._refusal(place), rule=LEARNED)),
             (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
@@ -265,8 +261,7 @@ class RequestReading:
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
             *((asked, DOUBTED, DOUBTFUL) for asked in ASKED_FOR),
             (Label.GIVEN_AWAY, NEVER if pasted else head.secret_given, GIVEN_AWAY),
-        )
-        for label, least, verdict in ladder:
+        ):
             if likely[PLACE[label]] >= least:
                 return verdict
         return None
