@@ -614,9 +614,10 @@ class App:
     def _judge(self) -> Judge:
         """What was learned from the knowledge; else, what other incidents and answers taught.
 
-        What was learned from so few wordings that it would hand over every question is not used.
+        What was learned from so few wordings that it would hand over every question is not used
+        where the post can be read alone, which takes the desk's own embedding model.
         """
-        if self.fit and self.fit.calibration.answers:
+        if self.fit and (self.fit.calibration.answers or not self.settings.own_embeddings):
             return FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
             )

@@ -18,7 +18,7 @@ HEAD = """\
 # delete what is wrong, and put what is left into a file of the folder questions.
 """
 NO_MODEL = (
-    "a language model writes these: set DESK_MODEL, and the key of its vendor, as OPENAI_API_KEY"
+    "a language model writes these: set DESK_MODEL and the key of its vendor, as in .env.example"
 )
 NONE_BARE = "every passage has wordings; name passages to have more written for them"
 NEXT = "read them, move what is right into the folder questions, then: incident-desk index"

@@ -250,7 +250,7 @@ def test_sending_without_a_desk_says_what_to_do(
     monkeypatch.setenv("DESK_SMTP_PORT", "9")
     code, _, err = run(capsys, monkeypatch, "send", "hello")
     assert code == 3
-    assert "make run" in err
+    assert "incident-desk serve" in err
     assert run(capsys, monkeypatch, "send", stdin=b" ")[0] == 2
 
 
