@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import cache, cached_property
@@ -40,6 +39,7 @@ from bot.files import (
     locked,
     read_installation_key,
     read_key,
+    replace_file,
 )
 from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
@@ -350,9 +350,8 @@ class App:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
         Learned.of(self.knowledge).write(self.settings.home / LEARNED)
-        part = self.settings.home / f"{STAMP}.{os.getpid()}.part"
-        part.write_text(self._index_version, encoding="utf-8")
-        part.replace(self.settings.home / STAMP)  # last: what it names is complete
+        # Last, for what it names is complete now.
+        replace_file(self.settings.home / STAMP, self._index_version)
         return changed
 
     def folder(self, name: str) -> "Folder":
@@ -617,7 +616,7 @@ class App:
         What was learned from so few wordings that it would hand over every question is not used
         where the post can be read alone, which takes the desk's own embedding model.
         """
-        if self.fit and (self.fit.calibration.answers or not self.settings.own_embeddings):
+        if self.fit and (self.fit.calibration.can_answer or not self.settings.own_embeddings):
             return FittedJudge(
                 fit=self.fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
             )

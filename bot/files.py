@@ -75,6 +75,20 @@ def close_file(path: Path) -> None:
         path.chmod(FILE_MODE)
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all; OSError when its folder cannot be written.
+
+    The folder is made where it is missing, and a power cut leaves the old text or the new one.
+    """
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
 def read_installation_key(home: Path) -> bytes:
     """Return the key of this installation, which is made on the first call.
 

@@ -6,8 +6,8 @@ on the list of corrections when it is withdrawn.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,15 +131,17 @@ class TeamAnswers:
         """
         with self._alone_writing():
             offered = self.suggest(case)
-            made = TeamAnswer(
-                case=case, question=printable_line(question).strip() or offered.question or "?",
-                answer=printable(answer).strip() or offered.answer or "?",
-                language=offered.language, answered_by=offered.answered_by,
-                answered_at=offered.answered_at, proposed_by=actor,
-                proposed_at=stamp(self.journal.clock()),
-            )  # fmt: skip
-            if made.question == "?":
+            asked = printable_line(question).strip() or offered.question
+            if not asked:
                 raise InputError(SEVERAL.format(case=case))
+            said = printable(answer).strip() or offered.answer
+            if not said:
+                raise InputError(NOT_OWN_WORDS.format(case=case))
+            made = TeamAnswer(
+                case=case, question=asked, answer=said, language=offered.language,
+                answered_by=offered.answered_by, answered_at=offered.answered_at,
+                proposed_by=actor, proposed_at=stamp(self.journal.clock()),
+            )  # fmt: skip
             _check_as_sent(made.answer, offered.answer)
             if faults := tuple(find_faults(made, self.knowledge)):
                 raise InputError("; ".join(faults))
@@ -171,13 +173,7 @@ class TeamAnswers:
             answer = self._find(case, TeamAnswerState.PENDING, TeamAnswerState.APPROVED)
             if answer.state is TeamAnswerState.PENDING:
                 self._check_approval(answer, actor, digest)
-                answer = answer.model_copy(
-                    update={
-                        "state": TeamAnswerState.APPROVED, "approved_by": actor,
-                        "approved_at": stamp(self.journal.clock()),
-                    }
-                )  # fmt: skip
-                write_team_answer(self.folder, answer)
+                answer = self._change_state(answer, TeamAnswerState.APPROVED, actor)
             elif answer.approved_by != actor:
                 raise InputError(NONE_WAITS.format(case=case))
             # What follows is done again when a crash came before it.
@@ -207,13 +203,7 @@ class TeamAnswers:
                 case, TeamAnswerState.APPROVED, TeamAnswerState.WITHDRAWN, none=NOT_APPROVED
             )
             if answer.state is TeamAnswerState.APPROVED:
-                answer = answer.model_copy(
-                    update={
-                        "state": TeamAnswerState.WITHDRAWN, "withdrawn_by": actor,
-                        "withdrawn_at": stamp(self.journal.clock()),
-                    }
-                )  # fmt: skip
-                write_team_answer(self.folder, answer)
+                answer = self._change_state(answer, TeamAnswerState.WITHDRAWN, actor)
         passage = answer.passage
         key = (passage.id, passage.version, "")
         self.journal.corrections.decide_kind(key, ChangeKind.GONE, actor=actor)
@@ -241,6 +231,15 @@ class TeamAnswers:
         if faults:
             raise InputError(HAS_FAULTS.format(case=answer.case, faults="; ".join(faults)))
 
+    def _change_state(self, answer: TeamAnswer, state: TeamAnswerState, actor: str) -> TeamAnswer:
+        """Store an answer as approved or withdrawn by a person now, and return it."""
+        now = stamp(self.journal.clock())
+        changed = answer.model_copy(
+            update={"state": state, f"{state}_by": actor, f"{state}_at": now}
+        )
+        write_team_answer(self.folder, changed)
+        return changed
+
     def _find(self, case: int, *states: TeamAnswerState, none: str = NONE_WAITS) -> TeamAnswer:
         answer = self.read(case)
         if answer is None or answer.state not in states:
@@ -260,10 +259,8 @@ class TeamAnswers:
         event = f"answer {what}:{case}"
         self.journal.slack.append_audit(actor, event, known.message_id if known else None)
 
-    @contextmanager
-    def _alone_writing(self) -> Iterator[None]:
-        with locked(self.home / LOCK):
-            yield
+    def _alone_writing(self) -> AbstractContextManager[None]:
+        return locked(self.home / LOCK)
 
 
 def without_letter(text: str) -> str:

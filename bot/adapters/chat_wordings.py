@@ -1,4 +1,4 @@
-"""A language model that writes how people may ask, for a person to review; nothing is sent."""
+"""Has a language model write how people may ask, for a person to review; nothing is sent."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any

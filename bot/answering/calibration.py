@@ -74,7 +74,7 @@ class Calibration:
     threshold_other: float
 
     @property
-    def answers(self) -> bool:
+    def can_answer(self) -> bool:
         """Is there a certainty from which on few enough of the scored answers were wrong?
 
         With one error more counted, 2 % wrong takes some fifty answers: a few wordings have none.

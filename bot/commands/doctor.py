@@ -237,7 +237,7 @@ def say_what_was_learned(fit: Fit | None) -> str:
     """Return how well the questions in the knowledge were learned, or why nothing was."""
     if fit is None:
         return NOTHING_LEARNED
-    return fit.summary if fit.calibration.answers else TOO_LITTLE_LEARNED
+    return fit.summary if fit.calibration.can_answer else TOO_LITTLE_LEARNED
 
 
 def _model(app: App) -> HealthLine:

@@ -10,6 +10,7 @@ from bot.adapters.chat_wordings import ProposedWordings
 from bot.corpus import Knowledge
 from bot.domain import Passage
 from bot.errors import InputError
+from bot.files import replace_file
 
 PROPOSED = "proposed"  # a folder of the knowledge that the desk never reads
 UNSAFE = re.compile(r"[^\w-]+")  # in the name of a file
@@ -77,11 +78,8 @@ def write_proposal(folder: Path, passage: Passage, made: ProposedWordings) -> Pa
             }
         )  # fmt: skip
     path = folder / PROPOSED / f"{UNSAFE.sub('-', passage.id)}.yaml"
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
     content = yaml.dump(rows, Dumper=_Blocks, allow_unicode=True, sort_keys=False, width=1000)
-    part.write_text(HEAD + content, encoding="utf-8")
-    part.replace(path)
+    replace_file(path, HEAD + content)
     return path
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from bot.corpus.messages import LabelledMessage, MessageKind
+from bot.files import replace_file
 from bot.resources import read_own_text
 from bot.text.printable import printable_line
 
@@ -88,8 +89,4 @@ def _line(label: LabelledMessage) -> str:
 
 
 def _write(folder: Path, lines: Iterable[str]) -> None:
-    path = folder / LEARNED
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text("".join(lines), encoding="utf-8")
-    part.replace(path)
+    replace_file(folder / LEARNED, "".join(lines))

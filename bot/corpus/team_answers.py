@@ -6,7 +6,6 @@ approved it, and for as long as nobody withdraws it. A file that cannot be read 
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.corpus.post import BULLET, sentences
 from bot.domain import Passage, PassageSource
 from bot.errors import KnowledgeError
+from bot.files import replace_file
 from bot.resources import parse_yaml, read_own_text
 
 FOLDER = "approved"  # in the knowledge folder
@@ -124,15 +124,9 @@ def still_stands(folder: Path, passage: Passage) -> bool:
 
 def write_team_answer(folder: Path, answer: TeamAnswer) -> None:
     """Write an answer, whole or not at all; OSError when the folder cannot be written."""
-    path = folder / path_of(answer.case)
-    path.parent.mkdir(exist_ok=True)
     rows = answer.model_dump(mode="json", exclude_defaults=True) | {"state": answer.state.value}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(HEAD + yaml.safe_dump(rows, allow_unicode=True, sort_keys=False, width=100))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    content = yaml.safe_dump(rows, allow_unicode=True, sort_keys=False, width=100)
+    replace_file(folder / path_of(answer.case), HEAD + content)
 
 
 def remove_team_answers(folder: Path, cases: Iterable[int]) -> int:

@@ -176,7 +176,7 @@ def test_wordings_that_would_hand_everything_over_leave_the_desk_as_it_was(tmp_p
         path.write_text(yaml.safe_dump(entries, allow_unicode=True), encoding="utf-8")
     app = App(Settings(home=home_of(tmp_path / "own", index=False), knowledge=folder))
     assert app.fit is not None
-    assert not app.fit.calibration.answers
+    assert not app.fit.calibration.can_answer
     assert isinstance(app.responder.judge, TransferredJudge)
     assert say_what_was_learned(app.fit).startswith("too little learned")
 

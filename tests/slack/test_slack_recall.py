@@ -34,19 +34,10 @@ def changed(app: App, tmp_path: Path, side: SlackSide, *names: str) -> Iterator[
         yield made
 
 
-def buttons(stand: Stand, action: str) -> list[str]:
-    """The values of the buttons of this name that lie in the channel."""
-    rows = [
-        element for card in stand.side.cards() for block in card["blocks"]
-        for element in block.get("elements", [])
-    ]  # fmt: skip
-    return [each["value"] for each in rows if each.get("action_id") == action]
-
-
 def click(stand: Stand, user: str, action: str) -> str:
     """Click the button of this name, once it is there; its value."""
-    stand.until(lambda: buttons(stand, action))
-    (value,) = buttons(stand, action)
+    stand.until(lambda: stand.button_values(action))
+    (value,) = stand.button_values(action)
     stand.side.click(user, action, value)
     return value
 
@@ -56,14 +47,16 @@ def test_recall_asks_for_the_kind_of_a_change_and_sends_what_a_person_approves_o
 ) -> None:
     with changed(app, tmp_path, side, *NAMES) as stand:
         stand.until(lambda: stand.shows(OLD_TEXT))
-        assert not buttons(stand, "recall_send")  # nobody has said what the change means
-        stand.says(EVE, "change_correction", buttons(stand, "change_correction")[0], "staff list")
+        assert not stand.button_values("recall_send")  # nobody has said what the change means
+        stand.says(
+            EVE, "change_correction", stand.button_values("change_correction")[0], "staff list"
+        )
         click(stand, ALICE, "change_correction")
         stand.until(lambda: stand.shows(f"<@{ALICE}> says: *Correction*"))
         stand.until(lambda: stand.shows("Send 3 corrections"))
         assert not any("@example.org" in text for c in side.cards() for text in texts(c["blocks"]))
         assert stand.out.sent == []
-        stand.says(EVE, "recall_send", buttons(stand, "recall_send")[0], "staff list")
+        stand.says(EVE, "recall_send", stand.button_values("recall_send")[0], "staff list")
         key = click(stand, BOB, "recall_send")
         stand.until(lambda: stand.shows(f"<@{BOB}> has sent *3 corrections*"))
         stand.says(ALICE, "recall_send", key, "has approved this list already")
@@ -100,7 +93,7 @@ def test_recall_leaves_a_mere_wording_alone_and_says_so(
     with changed(app, tmp_path, side, "ana") as stand:
         click(stand, ALICE, "change_wording")
         stand.until(lambda: stand.shows("Nobody has to be written to"))
-        assert not buttons(stand, "recall_send")
+        assert not stand.button_values("recall_send")
 
 
 def test_recall_gives_an_open_case_a_note_on_its_card_instead_of_a_mail(

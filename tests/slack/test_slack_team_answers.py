@@ -70,20 +70,11 @@ def typed(question: str, answer: str) -> dict[str, object]:
     return {"text_0": {"text": {"value": question}}, "text_1": {"text": {"value": answer}}}
 
 
-def buttons(stand: Stand, action: str) -> list[str]:
-    """The values of the buttons of this name that lie in the channel."""
-    rows = [
-        element for card in stand.side.cards() for block in card["blocks"]
-        for element in block.get("elements", [])
-    ]  # fmt: skip
-    return [each["value"] for each in rows if each.get("action_id") == action]
-
-
 def proposed(stand: Stand) -> int:
     """A case whose answer Alice has sent and proposes."""
     case = stand.case()
     stand.reply(ALICE, case, LETTER)
-    stand.until(lambda: buttons(stand, "take"))
+    stand.until(lambda: stand.button_values("take"))
     window = stand.window(ALICE, "take", case)
     done = stand.side.submit(ALICE, window, typed(UNSURE, ANSWER))
     assert done["view"]["blocks"][0]["text"]["text"] == PROPOSED
@@ -95,9 +86,9 @@ def test_the_window_takes_what_was_sent_once_and_shows_no_name(
 ) -> None:
     with taking(app, tmp_path, side, Trying()) as stand:
         case = stand.case()
-        assert not buttons(stand, "take"), "nobody has answered"
+        assert not stand.button_values("take"), "nobody has answered"
         stand.reply(ALICE, case, LETTER)
-        stand.until(lambda: buttons(stand, "take"))
+        stand.until(lambda: stand.button_values("take"))
         stand.says(EVE, "take", stand.value(case), "staff list")
         window = stand.window(ALICE, "take", case)
         shown = json.dumps(window)
@@ -116,18 +107,18 @@ def test_another_person_approves_by_a_click_and_anybody_withdraws(
     with taking(app, tmp_path, side, Trying()) as stand:
         case = proposed(stand)
         stand.until(lambda: stand.shows("600 labelled questions keep their answers"))
-        stand.until(lambda: buttons(stand, "answer_approve"))
-        (value,) = buttons(stand, "answer_approve")
+        stand.until(lambda: stand.button_values("answer_approve"))
+        (value,) = stand.button_values("answer_approve")
         stand.says(ALICE, "answer_approve", value, "somebody else has to approve it")
         stand.says(BOB, "answer_approve", f"{case}:other", "has been edited")
         stand.says(EVE, "answer_approve", value, "staff list")
         side.click(BOB, "answer_approve", value)
         stand.until(lambda: stand.shows(f"<@{BOB}> has approved it"))
-        assert not buttons(stand, "answer_approve")
+        assert not stand.button_values("answer_approve")
         (used,) = answers_of(stand).list_all()
         assert (used.approved_by, used.usable) == (f"slack:{BOB}", True)
         stand.says(BOB, "answer_reject", value, "no answer of case")
-        side.click(ALICE, "answer_withdraw", buttons(stand, "answer_withdraw")[0])
+        side.click(ALICE, "answer_withdraw", stand.button_values("answer_withdraw")[0])
         stand.until(lambda: stand.shows(f"<@{ALICE}> has withdrawn it"))
         assert [a.state for a in answers_of(stand).list_all()] == [TeamAnswerState.WITHDRAWN]
         assert len(stand.mails()) == 1, "nothing was sent but the answer itself"
@@ -141,12 +132,12 @@ def test_what_failed_its_trial_or_was_not_tried_has_no_button_to_approve_and_can
     with taking(app, tmp_path, side, trying) as stand:
         case = proposed(stand)
         stand.until(lambda: stand.shows(MISSING))
-        assert not buttons(stand, "answer_approve")
+        assert not stand.button_values("answer_approve")
         trying.missing, trying.faults = False, ("3 of 600 labelled questions would get it",)
         answers_of(stand).try_out(case)
         stand.until(lambda: stand.shows("3 of 600 labelled questions would get it"))
-        assert not buttons(stand, "answer_approve")
-        (value,) = buttons(stand, "answer_reject")
+        assert not stand.button_values("answer_approve")
+        (value,) = stand.button_values("answer_reject")
         side.click(BOB, "answer_reject", value)
         stand.until(lambda: stand.shows(f"<@{BOB}> has rejected it"))
         assert not list((tmp_path / "knowledge" / FOLDER).glob("*"))
@@ -162,7 +153,7 @@ def test_a_card_that_a_crash_kept_from_being_drawn_is_drawn_at_the_next_start(
         case = stand.case()
         stand.reply(ALICE, case, LETTER)
         made = answers.propose(case, actor=f"slack:{ALICE}")
-        stand.until(lambda: buttons(stand, "answer_approve"))
+        stand.until(lambda: stand.button_values("answer_approve"))
         stand.slack.close()  # killed; and what follows happens before it starts again
         answers.approve(case, actor=f"slack:{BOB}", digest=made.digest)
         assert not stand.shows("has approved it")

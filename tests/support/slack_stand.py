@@ -44,6 +44,14 @@ class Watching:
 class Stand(Watching):
     """A desk, its Slack, and Slack's side."""
 
+    def button_values(self, action: str) -> list[str]:
+        """The values of the buttons of this name that lie in the channel."""
+        rows = [
+            element for card in self.side.cards() for block in card["blocks"]
+            for element in block.get("elements", [])
+        ]  # fmt: skip
+        return [each["value"] for each in rows if each.get("action_id") == action]
+
     def __init__(self, desk: Desk, out: ListOut, side: SlackSide, slack: Slack, home: Path) -> None:
         self.desk, self.out, self.side, self.slack, self.home = desk, out, side, slack, home
 
