@@ -28,6 +28,7 @@ from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
 from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.drift import Learned
 from bot.corpus.learned import labels_version
+from bot.corpus.limits import Limits, read_limits
 from bot.corpus.messages import read_messages
 from bot.corpus.units import units_of
 from bot.domain import HealthLine
@@ -41,7 +42,6 @@ from bot.files import (
     read_key,
     replace_file,
 )
-from bot.limits import Limits, read_limits
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
 from bot.ports import Judge, Lookup, MailArchive, MailOut, Retriever, Selector
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from bot.adapters.chat_wordings import ChatWordings
     from bot.adapters.chroma import Changed, Chroma
     from bot.adapters.encoder import Encoder
-    from bot.answers_to_learn import Learning
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer
     from bot.channels.mail.rules import MailRuleContext
@@ -64,10 +63,12 @@ if TYPE_CHECKING:
     from bot.desk import Desk
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
-    from bot.recall import Recall, RecallBatches
     from bot.settings import Settings
-    from bot.shared_answers import AnswerSharing
-    from bot.team_answers import TeamAnswers
+    from bot.staff.answers_to_learn import Learning
+    from bot.staff.recall import Recall
+    from bot.staff.recall_batches import RecallBatches
+    from bot.staff.shared_answers import AnswerSharing
+    from bot.staff.team_answers import TeamAnswers
 
 STAMP = "index.version"
 LEARNED = "index.learned"  # what the index was made from, for `doctor`
@@ -385,13 +386,13 @@ class App:
     @cached_property
     def sharing(self) -> "AnswerSharing":
         """What gives the answer of a person to all who ask the same."""
-        from bot.shared_answers import AnswerSharing
+        from bot.staff.shared_answers import AnswerSharing
 
         return AnswerSharing(self.desk)
 
     def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
         """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
-        from bot.recall import Recall
+        from bot.staff.recall import Recall
 
         desk = self.desk
         transferred = cache(lambda: self._transferred(self.knowledge))  # when it is first needed
@@ -410,7 +411,7 @@ class App:
     @property
     def recall_batches(self) -> "RecallBatches":
         """What leads a change of the post to its corrections."""
-        from bot.recall import RecallBatches
+        from bot.staff.recall_batches import RecallBatches
 
         return RecallBatches(
             lambda: self.recall({}), self.journal, per_minute=self.limits.corrections_per_minute
@@ -419,7 +420,7 @@ class App:
     @cached_property
     def learning(self) -> "Learning":
         """What finds the questions that people answered, for the desk to learn from."""
-        from bot.answers_to_learn import TWO_PEOPLE, Learning
+        from bot.staff.answers_to_learn import TWO_PEOPLE, Learning
 
         return Learning(
             knowledge=self.knowledge, journal=self.journal, outbound=self.outbound,
@@ -429,8 +430,8 @@ class App:
     @cached_property
     def team_answers(self) -> "TeamAnswers":
         """What takes the answers of the support team into the knowledge."""
-        from bot.answers_to_learn import TWO_PEOPLE
-        from bot.team_answers import TeamAnswers
+        from bot.staff.answers_to_learn import TWO_PEOPLE
+        from bot.staff.team_answers import TeamAnswers
 
         return TeamAnswers(
             knowledge=self.knowledge, journal=self.journal, home=self.settings.home,
@@ -443,8 +444,8 @@ class App:
 
         MissingError where there is no encoder to compare questions by.
         """
-        from bot.answering.trial import as_if_approved, judge_trial, try_passage, without
         from bot.journal.clock import stamp
+        from bot.staff.trial import as_if_approved, judge_trial, try_passage, without
 
         self.encoder.check()
         beside, now = without(answer, self.knowledge), as_if_approved(answer, self.knowledge)
@@ -476,7 +477,7 @@ class App:
         if not self.settings.slack:
             return None
         from bot.channels.slack import Slack, SlackAccess
-        from bot.gaps import find_gaps
+        from bot.staff.gaps import find_gaps
 
         embed = self.encoder.encoder.embed_documents  # its vectors are not kept
         self.settings.check_slack()
@@ -532,6 +533,7 @@ class App:
         from bot.adapters.chat_draft import ChatDrafter
         from bot.adapters.chat_translation import ChatTranslator
         from bot.channels.slack import SuggestionModel
+        from bot.staff.suggestion import suggestion_of
 
         name, options = self.settings.model_name, self.settings.model_options
         budget, deadline = self.budget, self.limits.model.draft_seconds
@@ -540,7 +542,9 @@ class App:
         )
         translator = ChatTranslator(name, budget=budget, options=options, deadline=deadline)
         return SuggestionModel(
-            draft=drafter.draft, translate=translator.translate, state=lambda: budget.state
+            draft=lambda text: suggestion_of(drafter.draft(text), self.knowledge),
+            translate=translator.translate,
+            state=lambda: budget.state,
         )
 
     @property

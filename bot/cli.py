@@ -256,8 +256,8 @@ def send(arguments: argparse.Namespace) -> int:
 
 def queue(arguments: argparse.Namespace) -> int:
     """List what waits for a person, the most urgent first."""
-    from bot.channels.staff_texts import read_staff_texts
     from bot.commands import cases
+    from bot.staff.staff_texts import read_staff_texts
 
     app = _app()
     texts = read_staff_texts(app.settings.knowledge)

@@ -21,6 +21,7 @@ from bot.answering.responder import Responder
 from bot.answering.reuse import ReusedDecisions
 from bot.answering.signature import sign_draft, without_signature
 from bot.corpus import Knowledge
+from bot.corpus.limits import Scope
 from bot.domain import (
     NEAR,
     Answer,
@@ -58,7 +59,6 @@ from bot.journal import (
     SharedAnswer,
     StoredDecision,
 )
-from bot.limits import Scope
 from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
 from bot.text.language import detect

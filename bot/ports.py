@@ -87,6 +87,14 @@ class Selector(Protocol):
     def select(self, text: str, offered: Sequence[Passage]) -> Selected: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftedWording:
+    """A reply as a model worded it, with the passages that it names for it; staff alone see it."""
+
+    text: str
+    passages: tuple[Passage, ...]
+
+
 class MailFolder(StrEnum):
     """Where a mail lies once it has been read and its message is committed."""
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from bot.app import App
 from bot.channels.mail.local import LOOPBACK
+from bot.corpus.limits import Limits, read_limits
 from bot.desk import Desk
 from bot.journal import ReceivedMessage
-from bot.limits import Limits, read_limits
 from bot.ports import MailOut
 from bot.serve.service import Service
 from evals.measuring.stats import quantile

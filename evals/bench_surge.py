@@ -16,11 +16,11 @@ from pathlib import Path
 import yaml
 
 from bot.app import App
-from bot.channels.case_actions import CaseActions, ReplyKind
 from bot.domain import Answer, Message
 from bot.journal import Case, ReceivedMessage
 from bot.outbound import text_of
-from bot.shared_answers import AnswerSharing
+from bot.staff.case_actions import CaseActions, ReplyKind
+from bot.staff.shared_answers import AnswerSharing
 from evals.bench_mail import twin
 from evals.measuring.schema import CASES, load_cases
 

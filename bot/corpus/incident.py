@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from bot.corpus.notes import Notes
+from bot.corpus.yaml_files import read_file_as
 from bot.domain import ExpectedTime, IncidentNames
 from bot.errors import KnowledgeError
-from bot.yaml_files import read_file_as
 
 ADDRESS = re.compile(r"[^\s@<>,;\"']+@[^\s@<>,;\"']+\.[^\s@<>,;\"']+")
 TAG = re.compile(r"\+[^@]*(?=@)")

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.limits import ModelLimits
+from bot.corpus.limits import ModelLimits
 from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 
 # Entries of one selection; the model is asked about the questions of one message.

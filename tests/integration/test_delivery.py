@@ -13,7 +13,6 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
@@ -25,6 +24,7 @@ from bot.serve.health_checks import MANY_ATTEMPTS, find_send_fault
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Relay, Settings
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.scripted_smtp import Script
 from tests.servers.scripted_smtp import running as smtp_server

@@ -11,9 +11,9 @@ import pytest
 from bot.app import App
 from bot.cli import main
 from bot.domain import Escalation, EscalationReason, Passage, Priority
-from bot.gaps import find_gaps
 from bot.journal import Journal
 from bot.settings import Settings
+from bot.staff.gaps import find_gaps
 from tests.support.fakes import Time
 from tests.support.journal_records import mail, response
 from tests.support.small_post import HAPPENED, POST, write

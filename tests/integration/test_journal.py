@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sql
 
+from bot.corpus.limits import Cap, Limits, Scope, read_limits
 from bot.domain import (
     Priority,
 )
 from bot.errors import MissingError, SettingsError
 from bot.journal import CaseAction, Decision, Journal, OutboxState, ReceivedMessage
 from bot.journal.engine import writing
-from bot.limits import Cap, Limits, Scope, read_limits
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import Time
 from tests.support.journal_records import answered, mail, reply, waiting

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
+from bot.corpus.limits import read_limits
 from bot.domain import Priority
 from bot.journal import CaseAction, CaseChange, Journal, Stage
-from bot.limits import read_limits
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import Time
 from tests.support.journal_records import mail, reply, waiting

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sql
 
+from bot.corpus.limits import shipped_limits
 from bot.journal import CaseAction, Journal, OpenQuestion, SharedAnswer
 from bot.journal.case_lists import CaseFilter
 from bot.journal.statistics import read_statistics
-from bot.limits import shipped_limits
 from tests.support.journal_records import mail, reply, waiting
 
 READS = re.compile(r"SCAN (\w+)(.*)")

@@ -15,9 +15,9 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.corpus import Knowledge
+from bot.corpus.limits import read_limits
 from bot.journal import CaseAction, Journal, OutboxState
 from bot.journal import retention as retention_module
-from bot.limits import read_limits
 from bot.ports import KeptMail, MailArchive, MailFolder
 from bot.serve.maintenance import apply_retention
 from bot.settings import Settings

@@ -15,12 +15,10 @@ from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.case_rows import format_age
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import decide, queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
@@ -36,6 +34,8 @@ from bot.ports import Mail
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
+from bot.staff.case_rows import format_age
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import Time
 from tests.support.ports import free_port

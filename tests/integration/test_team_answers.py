@@ -36,9 +36,9 @@ from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.outbound import Outbound, text_of
 from bot.ports import Judgement
-from bot.recall import Recall, Why
 from bot.settings import Settings
-from bot.team_answers import TeamAnswers
+from bot.staff.recall import Recall, Why
+from bot.staff.team_answers import TeamAnswers
 from tests.support.desk_messages import received
 from tests.support.small_post import PASSWORD, POST, write
 from tests.support.word_encoder import WordEncoder

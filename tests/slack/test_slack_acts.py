@@ -14,7 +14,7 @@ from bot.channels.slack.views import staff_windows
 from bot.corpus.snippets import read_snippets
 from bot.errors import KnowledgeError
 from bot.journal import CaseAction, Journal, OutboxState, Reply, Stage
-from bot.policy.staff_remarks import warnings
+from bot.staff.staff_remarks import warnings
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide

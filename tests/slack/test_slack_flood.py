@@ -14,10 +14,10 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards
-from bot.channels.staff_texts import QuietHours, StaffTexts, read_staff_texts
+from bot.corpus.limits import shipped_limits
 from bot.domain import Escalation, EscalationReason, Priority, SenderProof
 from bot.journal import CaseAction, CaseChange, Journal, Stage
-from bot.limits import shipped_limits
+from bot.staff.staff_texts import QuietHours, StaffTexts, read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import BOB, TRIAGE, SlackSide
 from tests.support.fakes import Time

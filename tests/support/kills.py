@@ -73,9 +73,9 @@ def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
     from pydantic import SecretStr
 
     from bot.app import App
+    from bot.corpus.limits import read_limits
     from bot.files import KEY_BYTES
     from bot.journal import Journal
-    from bot.limits import read_limits
     from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
 

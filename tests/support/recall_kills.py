@@ -33,7 +33,8 @@ def work(responder: "Responder", order: dict[str, Any]) -> None:
     from bot.desk import Desk
     from bot.journal import Journal, OutboxState
     from bot.outbound import Outbound
-    from bot.recall import Recall, RecallBatches
+    from bot.staff.recall import Recall
+    from bot.staff.recall_batches import RecallBatches
     from tests.support.told import COMPOSE
     from tests.support.waiting import wait_until
 
