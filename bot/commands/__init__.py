@@ -1,1 +1,1 @@
-"""Implements the commands of the terminal; `bot.cli` parses their arguments and prints."""
+"""Holds the commands of the terminal: `*_commands` parse and print, the other modules do the work."""

@@ -230,7 +230,7 @@ def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App
 def test_the_terminal_lists_accepts_and_rejects(
     desk: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bot.cli._app", lambda **_: desk)
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: desk)
     assert main(["knowledge", "labels"]) == 0
     assert "no answered question waits" in capsys.readouterr().out
     answer(desk)

@@ -162,7 +162,7 @@ class Terminal:
 
     def run(self, who: str, *words: str) -> tuple[int, str]:
         """The exit code and all that was said."""
-        self.monkeypatch.setattr("bot.cli._app", lambda **_: self.app)
+        self.monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: self.app)
         self.monkeypatch.setenv("LOGNAME", who)
         code = main(["knowledge", "answers", *words])
         said = self.capsys.readouterr()

@@ -147,7 +147,7 @@ def test_a_later_mail_of_a_case_gets_no_second_wording(
 def test_without_a_good_answer_there_is_none(app: App, answer: Scripted) -> None:
     with model_server(answer) as server:
         made = drafter(app, server)
-        assert made.draft(UNSURE) is None
+        assert suggestion_of(made.draft(UNSURE), app.knowledge) is None
         assert server.bodies
 
 
