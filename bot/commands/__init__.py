@@ -1,1 +1,1 @@
-"""Holds the commands of the terminal: `*_commands` parse and print, the other modules do the work."""
+"""Holds the commands of the terminal: `*_commands` parse and print, the others do the work."""
