@@ -327,7 +327,7 @@ def _left(app: App, held: Held) -> Iterator[str]:
     yield from (
         f"{place}: {n} rows" for place, n in find_anywhere(app.journal.engine, mentions).items()
     )
-    with app.mail_archives() as archives:
+    with app.mail.archives() as archives:
         for archive in archives:
             for mail in archive.find(mentions.names, mentions.are_in_bytes):
                 yield f"a mail in {mail.folder}" + " that is not read yet" * mail.waiting

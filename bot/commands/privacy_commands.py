@@ -15,7 +15,7 @@ def erase(arguments: argparse.Namespace) -> int:
     from bot.commands import privacy
 
     app = terminal.open_app()
-    with app.mail_archives() as archives:
+    with app.mail.archives() as archives:
         held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
         shown = "\n".join(privacy.describe_held(app, held))
         if arguments.dry_run:
@@ -42,7 +42,7 @@ def export(arguments: argparse.Namespace) -> int:
     from bot.commands import privacy
 
     app = terminal.open_app()
-    with app.mail_archives() as archives:
+    with app.mail.archives() as archives:
         held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
         files = privacy.export(app, held, Path(arguments.out))
     print_text(f"{len(files)} files in {arguments.out}")

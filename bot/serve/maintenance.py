@@ -242,7 +242,7 @@ def apply_retention(app: "App") -> dict[str, int]:
         if days
     }
     now = app.journal.clock()
-    with app.mail_archives() as archives:
+    with app.mail.archives() as archives:
         for archive in archives:
             local = isinstance(archive, LocalMailbox)
             if local and settings.keep_send_days:

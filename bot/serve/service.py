@@ -120,7 +120,7 @@ class Service:
         mailbox, or another key than that of the desks beside it; a mailbox that does not answer is
         waited for.
         """
-        self.app.check_mail()
+        self.app.mail.check()
         self.app.check_installation_key()
         self.on_checkpoint = self.desk.on_checkpoint
         self.desk.worker = self.jobs.worker

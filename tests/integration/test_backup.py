@@ -42,7 +42,7 @@ class CountingOut(MaildirOut):
     """Hands a reply over, and counts how often, over all lives of a desk."""
 
     def __init__(self, app: App, counts: Counter[str]) -> None:
-        super().__init__(app.folder("sent"))
+        super().__init__(app.mail.folder("sent"))
         self.counts = counts
 
     @override
@@ -135,7 +135,7 @@ def test_a_held_mail_of_an_unproven_sender_is_not_taken_in_again(
         list(backup(app, file))
         said = "\n".join(restore(app, file, replace=True))
         assert "0 mails are taken in again" in said
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             kept = [each for archive in archives for each in archive.list_settled(AGES_AGO)]
         assert {each.folder for each in kept} == {MailFolder.HELD.value}
 
@@ -165,11 +165,11 @@ def test_who_was_erased_since_is_erased_again(
     with desk(tmp_path / "home", "", responder, counts) as app:
         take(app, 1, 2)
         list(backup(app, file))
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             erase(app, find_held(app, archives, ["ana1@x.example"]))
     with desk(tmp_path / "home", "", responder, counts) as app:
         assert "1 people were erased again" in "\n".join(restore(app, file, replace=True))
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             assert find_held(app, archives, ["ana1@x.example"]).count() == {}
             assert find_held(app, archives, ["ana2@x.example"]).count()
 

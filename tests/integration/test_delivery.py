@@ -238,7 +238,7 @@ def test_a_domain_that_cannot_exist_is_a_case_and_no_crash(app: App) -> None:
     with running(app):
         app.mailbox.wake()
         raw = mail(EXPOSED, 1).replace(b"From: ana1@x.example", "From: ana@ü..example".encode())
-        app.folder("new").add(raw)
+        app.mail.folder("new").add(raw)
         app.mailbox.wake()
         until(app.journal.cases.list_open)
     assert app.journal.list_undecided() == []

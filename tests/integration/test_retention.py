@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
+from bot.app.mail_transport import MailTransport
 from bot.corpus import Knowledge
 from bot.corpus.limits import read_limits
 from bot.journal import CaseAction, Journal, OutboxState
@@ -175,16 +176,18 @@ def test_the_mailbox_of_the_company_loses_nothing_unless_that_is_set(
     settings = Settings(home=home, knowledge=KNOWLEDGE, **chosen)
     elsewhere = Archive()
 
-    class RealMailbox(App):
+    class RealMailbox(MailTransport):
         @override
         @contextmanager
-        def mail_archives(self) -> Iterator[list[MailArchive]]:
-            with super().mail_archives() as archives:
+        def archives(self) -> Iterator[list[MailArchive]]:
+            with super().archives() as archives:
                 yield [*archives, elsewhere]
 
     with app_with(settings, responder) as app:
         _, old = _planted(app, 1), _planted(app, 100)
-        again = RealMailbox(settings, knowledge=app.knowledge, journal=app.journal)
+        again = App(
+            settings, knowledge=app.knowledge, journal=app.journal, mail=RealMailbox(settings)
+        )
         apply_retention(again)
         assert not any(p.exists() for p in old if MailFolder.PROCESSED in p.parts), "our own copies"
         assert len(elsewhere.asked) == asked
@@ -195,7 +198,7 @@ def _planted(app: App, age: int) -> list[Path]:
     """Mails of this age in days in each folder, and a message of that age with an open case."""
     made = list[Path]()
     for place in (*MailFolder, "sent"):
-        path = app.folder(place).path / "cur" / f"{age}:2,S"
+        path = app.mail.folder(place).path / "cur" / f"{age}:2,S"
         path.write_bytes(b"Subject: x\r\n\r\n")
         then = app.journal.clock().timestamp() - DAY * age
         os.utime(path, (then, then))

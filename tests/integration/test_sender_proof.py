@@ -247,7 +247,7 @@ def test_a_real_mailbox_without_a_receiver_is_closed(tmp_path: Path, server: str
         imap_user="u", imap_password=SecretStr("p"), smtp_host="s", authserv_id=server,
     )  # fmt: skip
     app = App(settings)
-    assert app.sender_check.good is good
-    assert says in app.sender_check.says
+    assert app.mail.sender_check.good is good
+    assert says in app.mail.sender_check.says
     raw = f"From: {ANA}\r\nTo: {DESK}\r\n\r\nWere keys exposed?\r\n".encode()
     assert apply_rules(parse(raw), app.mail_policy).verdict is verdict
