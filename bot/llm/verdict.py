@@ -111,7 +111,7 @@ def apply_verdict(
     quoted = min(len(chosen), QUOTED_PASSAGES)
     return replace(
         judged, probability=_raise_probability(judged.probability, limits), passages=order,
-        quoted=quoted, quoted_among_several=quoted,
+        quoted_alone=quoted, quoted_among_several=quoted,
     )  # fmt: skip
 
 

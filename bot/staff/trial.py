@@ -94,7 +94,7 @@ def answer(lookup: Lookup, text: str, language: str) -> tuple[str, ...]:
     ]
     best = max(found, key=lambda each: each.pair)
     sure = best.probability >= lookup.judge.threshold_for(language)
-    return best.passages[: best.quoted] if sure else ()
+    return best.passages[: best.quoted_alone] if sure else ()
 
 
 def choose_messages(passage: Passage, messages: Iterable[LabelledMessage]) -> list[LabelledMessage]:

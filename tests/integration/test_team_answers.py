@@ -66,7 +66,7 @@ class HeadingJudge:
         del hits
         found = self.headings.get(text.lower())
         chosen = (found or PASSWORD,)
-        return Judgement(probability=float(bool(found)), passages=chosen, label="", quoted=1)
+        return Judgement(probability=float(bool(found)), passages=chosen, label="", quoted_alone=1)
 
 
 class Words(WordEncoder):

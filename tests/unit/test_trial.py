@@ -41,7 +41,7 @@ class Table:
         del hits
         found = self.answers.get(text, "")
         return Judgement(
-            probability=float(bool(found)), passages=(found or "x",), label="", quoted=1
+            probability=float(bool(found)), passages=(found or "x",), label="", quoted_alone=1
         )
 
 
