@@ -160,8 +160,8 @@ class Noted:
 
 def running(app: App) -> tuple[Service, dict[str, float]]:
     """A started service, and when the reply to each mail was handed over."""
-    noted = Noted(app.desk.out)
-    app.desk.out = noted
+    noted = Noted(app.desk.delivery.out)
+    app.desk.delivery.out = noted
     service = Service(app, lambda _handled: None)
     service.start()
     return service, noted.seen

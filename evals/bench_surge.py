@@ -98,7 +98,7 @@ class Surge:
     def __init__(self, app: App) -> None:
         self.app = app
         self.out = KeptOut()
-        app.desk.out = self.out
+        app.desk.delivery.out = self.out
         self.desk, self.journal = app.desk, app.journal
         self.sharing = AnswerSharing(app.desk)
         self.asked: dict[str, str] = {}  # what each sender asks

@@ -17,13 +17,7 @@ from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.drift import Learned
 from bot.corpus.limits import Limits, read_limits
 from bot.errors import MissingError, SettingsError
-from bot.files import (
-    KEY_FILE,
-    NEW_KEY,
-    close_home,
-    read_installation_key,
-    read_key,
-)
+from bot.files import KEY_FILE, NEW_KEY, close_home, read_installation_key, read_key
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
 from bot.ports import Judge, Retriever, Selector
@@ -311,7 +305,7 @@ class App:
             out=out,
             was_sent=was_sent,
         )
-        desk.looks_first = self.journal.count_recent(RESTORED, LOOK_FIRST_SECONDS) > 0
+        desk.delivery.looks_first = self.journal.count_recent(RESTORED, LOOK_FIRST_SECONDS) > 0
         return desk
 
     @cached_property

@@ -123,8 +123,8 @@ class Service:
         self.app.mail.check()
         self.app.check_installation_key()
         self.on_checkpoint = self.desk.on_checkpoint
-        self.desk.worker = self.jobs.worker
-        self.desk.on_delivery = self._record_delivery
+        self.desk.delivery.worker = self.jobs.worker
+        self.desk.delivery.on_delivery = self._record_delivery
         self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
         self.maintenance.start()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):

@@ -70,7 +70,7 @@ def desk(
         authserv_id=receiver,
     )  # fmt: skip
     with app_with(settings, responder) as app:
-        app.desk.out = CountingOut(app, counts)
+        app.desk.delivery.out = CountingOut(app, counts)
         yield app
 
 
@@ -114,7 +114,7 @@ def test_the_drill(
         assert "3 mails are taken in again" in said
         assert figures(app)["message"] == 3
     with desk(home, database_url, responder, counts) as app:
-        assert app.desk.looks_first
+        assert app.desk.delivery.looks_first
         finish(app, full["message"])
         assert figures(app) == full
         assert set(counts.values()) == {1}, "nobody got a reply twice"

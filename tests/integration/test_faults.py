@@ -104,7 +104,7 @@ class Running:
         ):
             faults.replace(self.app.desk, name, effect=False)
         effects: tuple[tuple[object, str], ...] = (
-            (self.app.mailbox, "settle"), (self.app.desk.out, "send"),
+            (self.app.mailbox, "settle"), (self.app.desk.delivery.out, "send"),
             (self.slack.client, "call"), (self.slack.client, "respond"), (self.service, "show"),
         )  # fmt: skip
         looks: tuple[tuple[object, str], ...] = (

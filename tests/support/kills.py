@@ -139,7 +139,7 @@ def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
     if order.get("joins"):
         wait_until((Path(order["home"]) / REACHED).exists)
     if not order.get("look", True):
-        app.desk.was_sent = lambda _header: None
+        app.desk.delivery.was_sent = lambda _header: None
     if order.get("step"):
         app.desk.on_checkpoint = dies(app, order)
     service = serving(app)

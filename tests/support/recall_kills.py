@@ -58,7 +58,7 @@ def work(responder: "Responder", order: dict[str, Any]) -> None:
             journal, per_minute=PER_MINUTE,
         )  # fmt: skip
         batches.on_step = desk.on_checkpoint = at
-        desk.settle_interrupted(journal.mail_outbox.list_in_state(OutboxState.SENDING))
+        desk.delivery.settle_interrupted(journal.mail_outbox.list_in_state(OutboxState.SENDING))
         batches.send_approved()
 
         def done() -> bool:
