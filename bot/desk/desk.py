@@ -219,7 +219,7 @@ class Desk:
         shared = None
         if share and text:
             shared = self._shared_answer(case, action, actor, text, share_with)
-        return self.journal.cases.resolve(
+        return self.journal.cases.store_decision(
             case_id,
             actor=actor,
             action=action,

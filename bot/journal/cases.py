@@ -151,7 +151,7 @@ class Cases:
                 )
         return [(row.id, row.reminders + 1) for row in rows]
 
-    def resolve(
+    def store_decision(
         self,
         case_id: int,
         *,

@@ -98,7 +98,7 @@ def answer(
     shared = SharedAnswer(
         text=ANSWER, language=language, actor="alice", case_id=case_id, clusters=clusters
     )
-    assert journal.cases.resolve(
+    assert journal.cases.store_decision(
         case_id, actor="alice", action=CaseAction.EDITED, reply=None, shared=shared
     )
 

@@ -167,7 +167,7 @@ def test_reminders_come_when_due_and_again(journal: Journal, clock: Time) -> Non
     assert journal.cases.record_due_reminders() == []
     clock.forward(15 * 60)
     assert journal.cases.record_due_reminders() == [(case.id, 2)]
-    journal.cases.resolve(case.id, actor="eve", action=CaseAction.DISMISSED, reply=None)
+    journal.cases.store_decision(case.id, actor="eve", action=CaseAction.DISMISSED, reply=None)
     clock.forward(86_400)
     assert journal.cases.record_due_reminders() == []
     assert journal.count_recent(f"reminder:{case.id}:2", 2 * 86_400) == 1
@@ -180,7 +180,7 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
     won: list[bool] = []
 
     def decide(name: str) -> None:
-        done = journal.cases.resolve(
+        done = journal.cases.store_decision(
             case.id,
             actor=name,
             action=CaseAction.EDITED,

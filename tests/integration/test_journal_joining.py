@@ -97,7 +97,7 @@ def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock:
 def test_what_comes_after_the_decision_is_a_case_of_its_own(journal: Journal) -> None:
     comes(journal, "k1")
     claim(journal)
-    assert journal.cases.resolve(1, actor=ALICE, action=CaseAction.RESOLVED, reply=None)
+    assert journal.cases.store_decision(1, actor=ALICE, action=CaseAction.RESOLVED, reply=None)
     comes(journal, "k2")
     assert [case.id for case in journal.cases.list_open()] == [2]
 

@@ -77,7 +77,7 @@ def works(journal: Journal) -> dict[str, Callable[[], object]]:
         ),
         "an answer for all": lambda: (
             clusters.list_alike(1, limit=9), clusters.list_wordings(1, limit=9),
-            cases.resolve(1, actor="a", action=CaseAction.EDITED, reply=reply("z"), shared=shared),
+            cases.store_decision(1, actor="a", action=CaseAction.EDITED, reply=reply("z"), shared=shared),
             clusters.find_answer(2),
         ),
         "retention": lambda: (

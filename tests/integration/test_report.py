@@ -78,7 +78,9 @@ def journal(tmp_path: Path, knowledge: Knowledge, clock: Time) -> Iterator[Journ
         response = Response(outcomes=(outcome,), language="en", knowledge="x")
         made.decide(stored, response, draft="", reply=mail(key))
     clock.forward(1800)
-    assert made.cases.resolve(1, actor="slack:U0BOB", action=CaseAction.EDITED, reply=mail("h1"))
+    assert made.cases.store_decision(
+        1, actor="slack:U0BOB", action=CaseAction.EDITED, reply=mail("h1")
+    )
     made.append_audit(f"{MARKED_WRONG}{near.id}")
     made.append_audit(f"{MODEL_USED}3:4000")
     made.append_audit(f"{MODEL_USED}2:1000")

@@ -63,7 +63,7 @@ def worked(journal: Journal) -> int:
     journal.decide(closed, waiting(), draft="a draft of closed", reply=None)
     last = journal.cases.list_open_ids()[-1]
     journal.slack.enqueue_card(last, channel="C1", drawn={"text": "x"}, stamp="")
-    journal.cases.resolve(last, actor="terminal", action=CaseAction.DISMISSED, reply=None)
+    journal.cases.store_decision(last, actor="terminal", action=CaseAction.DISMISSED, reply=None)
     return undecided
 
 

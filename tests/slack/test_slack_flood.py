@@ -240,7 +240,9 @@ def test_a_closed_card_hands_its_place_to_the_next_case(journal: Journal, channe
         escalate(journal, number, text=f"mail {number}")
     channel.work(30)
     posted = len(channel.side.cards())
-    assert journal.cases.resolve(1, actor="terminal", action=CaseAction.DISMISSED, reply=None)
+    assert journal.cases.store_decision(
+        1, actor="terminal", action=CaseAction.DISMISSED, reply=None
+    )
     channel.work(30)
     assert len(channel.side.cards()) == posted + 1
     newest = channel.side.cards()[-1]

@@ -63,7 +63,7 @@ class HandlerContext:
     recalls: RecallPosts | None = None  # where corrections can be made
     team_answers: TeamAnswerPosts | None = None  # where answers can be taken into the knowledge
 
-    def objection(self, payload: Payload) -> str:
+    def object_to_event(self, payload: Payload) -> str:
         """Return why the person behind an event may not do this; empty when they may.
 
         DeliveryError when Slack does not answer.

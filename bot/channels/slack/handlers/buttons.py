@@ -80,7 +80,7 @@ class ButtonHandler:
         if payload["kind"] in CHANNEL_CHANGED:
             self.context.channel_permissions.forget()
             return
-        if why := self.context.objection(payload):
+        if why := self.context.object_to_event(payload):
             if payload["kind"] != "app_home_opened":
                 self.context.refuse(payload, why)
             return
