@@ -23,7 +23,7 @@ from bot.corpus.limits import shipped_limits
 from bot.domain import Passage
 from bot.errors import SettingsError
 from bot.llm.budget import Budget, SpentError
-from bot.llm.verdict import MAX_ENTRIES, MAX_PASSAGES, checked
+from bot.llm.model_verdict import MAX_ENTRIES, MAX_PASSAGES, checked
 from bot.outbound import CANARY, LeakDetector
 from bot.ports import PassageSelection, Selected, SelectionDecision
 from bot.redact.anonymize import without_people

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bot.journal import Journal
     from bot.settings import Settings
     from bot.staff.answers_to_learn import Learning
-    from bot.staff.recall import Recall
+    from bot.staff.outdated_answers import Recall
     from bot.staff.recall_batches import RecallBatches
     from bot.staff.shared_answers import AnswerSharing
     from bot.staff.team_answers import TeamAnswers
@@ -317,7 +317,7 @@ class App:
 
     def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
         """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
-        from bot.staff.recall import Recall
+        from bot.staff.outdated_answers import Recall
 
         desk = self.desk
         # Made when it is first needed.

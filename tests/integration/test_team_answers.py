@@ -37,7 +37,7 @@ from bot.journal.tables import outcome
 from bot.outbound import Outbound, text_of
 from bot.ports import Judgement
 from bot.settings import Settings
-from bot.staff.recall import Recall, Why
+from bot.staff.outdated_answers import Recall, Why
 from bot.staff.team_answers import TeamAnswers
 from tests.support.desk_messages import received
 from tests.support.small_post import PASSWORD, POST, write

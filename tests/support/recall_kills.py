@@ -33,7 +33,7 @@ def work(responder: "Responder", order: dict[str, Any]) -> None:
     from bot.desk import Desk
     from bot.journal import Journal, OutboxState
     from bot.outbound import Outbound
-    from bot.staff.recall import Recall
+    from bot.staff.outdated_answers import Recall
     from bot.staff.recall_batches import RecallBatches
     from tests.support.told import COMPOSE
     from tests.support.waiting import wait_until

@@ -37,7 +37,7 @@ from bot.journal.statistics import DailyStatistics
 from bot.journal.transcript import TranscriptEntry
 from bot.outbound import Outbound
 from bot.staff.case_actions import DETAILS
-from bot.staff.recall import Held, Outdated, Why
+from bot.staff.outdated_answers import Held, Outdated, Why
 from bot.staff.recall_batches import Batch
 from bot.staff.staff_texts import read_staff_texts
 from bot.staff.suggestion import suggested

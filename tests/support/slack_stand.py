@@ -15,7 +15,7 @@ from bot.desk import Desk
 from bot.infra.http_server import HttpPort
 from bot.journal import Case, Journal, ReceivedMessage
 from bot.outbound import text_of
-from bot.staff.recall import Recall
+from bot.staff.outdated_answers import Recall
 from bot.staff.recall_batches import RecallBatches
 from bot.staff.team_answers import TeamAnswers
 from tests.conftest import KNOWLEDGE

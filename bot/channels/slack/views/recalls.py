@@ -14,7 +14,7 @@ from bot.channels.slack.views.modals import View, build_modal
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal.correction_batches import CorrectionBatch
 from bot.journal.records import BatchState
-from bot.staff.recall import Outdated
+from bot.staff.outdated_answers import Outdated
 from bot.staff.recall_batches import Batch
 
 FIELD = 1_900  # characters of a text beside another; Slack takes 2,000 in a field
