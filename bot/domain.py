@@ -190,24 +190,6 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentNames:
-    """The names that a message about this incident may use: nothing in bot/ knows any of them.
-
-    `company` publishes the post, `vendors` are other companies that the incident involves.
-    """
-
-    company: tuple[str, ...] = ()
-    products: tuple[str, ...] = ()
-    vendors: tuple[str, ...] = ()
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Return every name once, the longest first, as a pattern of alternatives needs them."""
-        every = dict.fromkeys((*self.company, *self.products, *self.vendors))
-        return tuple(sorted(every, key=lambda name: (-len(name), name)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """A masked stretch; offsets are characters of the original text."""
 

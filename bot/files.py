@@ -81,12 +81,25 @@ def replace_file(path: Path, text: str) -> None:
     The folder is made where it is missing, and a power cut leaves the old text or the new one.
     """
     path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
+    _write_part(path, text).replace(path)
+
+
+def create_file(path: Path, text: str) -> None:
+    """Write a text file that is not there yet, whole or not at all; one that is there stays."""
+    part = _write_part(path, text)
+    with suppress(FileExistsError):  # another process was faster: its file counts
+        os.link(part, path)
+    part.unlink()
+
+
+def _write_part(path: Path, text: str) -> Path:
+    """Write a text beside `path`, closed to others, and return where it lies on the disk."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    with open(part, "w", encoding="utf-8", opener=private_opener) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    return part
 
 
 def read_installation_key(home: Path) -> bytes:
@@ -97,14 +110,7 @@ def read_installation_key(home: Path) -> bytes:
     path = home / KEY_FILE
     if not path.exists():
         make_private_folder(home)
-        part = home / f"{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}.part"
-        with open(part, "w", encoding="ascii", opener=private_opener) as file:
-            file.write(secrets.token_hex(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process was faster: its key counts
-            os.link(part, path)
-        part.unlink()
+        create_file(path, secrets.token_hex(KEY_BYTES))
     if not (key := read_key(path.read_text(encoding="ascii", errors="replace"))):
         raise MissingError(
             f"{path} is damaged; put it back from a backup, or delete it and {NEW_KEY}"

@@ -15,8 +15,8 @@ class Judgement:
 
     `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
     probability. `pair` is how much the classifier alone gives to the first two passages: by it the
-    view of a question is chosen, in service and in calibration. `quoted` is how many of them an
-    answer quotes, `quoted_among_several` how many where the message asks other questions too.
+    view of a question is chosen, in service and in calibration. `quoted_alone` is how many of them
+    an answer quotes to a message with one question, `quoted_among_several` to one with more.
     """
 
     probability: float
@@ -24,7 +24,7 @@ class Judgement:
     label: str
     certainty: float = 0.0
     pair: float = 0.0
-    quoted: int = 2
+    quoted_alone: int = 2
     quoted_among_several: int = 2
     features: tuple[tuple[str, float], ...] = ()
 
@@ -85,6 +85,14 @@ class Selector(Protocol):
     """Chooses among published passages for the questions of a masked message: a language model."""
 
     def select(self, text: str, offered: Sequence[Passage]) -> Selected: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftedWording:
+    """A reply as a model worded it, with the passages that it names for it; staff alone see it."""
+
+    text: str
+    passages: tuple[Passage, ...]
 
 
 class MailFolder(StrEnum):

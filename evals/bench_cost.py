@@ -80,7 +80,7 @@ def _handle(app: App, texts: Sequence[str], warm: Sequence[str]) -> float:
     service, seen = running(app)
 
     def take(mails: Sequence[str], name: str) -> None:
-        folder, wanted = app.folder("new"), len(seen) + len(mails)
+        folder, wanted = app.mail.folder("new"), len(seen) + len(mails)
         for n, text in enumerate(mails):
             folder.add(_raw(text, f"{name}{n}", app.settings.address))
         worker = threading.Thread(target=service.run, kwargs={"until": lambda: len(seen) >= wanted})

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from bot.app import App
 from bot.channels.mail.local import LOOPBACK
+from bot.corpus.limits import Limits, read_limits
 from bot.desk import Desk
 from bot.journal import ReceivedMessage
-from bot.limits import Limits, read_limits
 from bot.ports import MailOut
 from bot.serve.service import Service
 from evals.measuring.stats import quantile
@@ -160,8 +160,8 @@ class Noted:
 
 def running(app: App) -> tuple[Service, dict[str, float]]:
     """A started service, and when the reply to each mail was handed over."""
-    noted = Noted(app.desk.out)
-    app.desk.out = noted
+    noted = Noted(app.desk.delivery.out)
+    app.desk.delivery.out = noted
     service = Service(app, lambda _handled: None)
     service.start()
     return service, noted.seen

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.corpus.limits import shipped_limits
 from bot.journal import Journal
 from bot.journal.case_lists import CaseFilter
 from bot.journal.statistics import read_statistics
-from bot.limits import shipped_limits
 from evals.measuring.stats import quantile
 
 SMALL = 10_000  # messages of the journal that the large one is compared with

@@ -16,11 +16,11 @@ from pathlib import Path
 import yaml
 
 from bot.app import App
-from bot.channels.case_actions import CaseActions, ReplyKind
 from bot.domain import Answer, Message
 from bot.journal import Case, ReceivedMessage
 from bot.outbound import text_of
-from bot.shared_answers import AnswerSharing
+from bot.staff.case_actions import CaseActions, ReplyKind
+from bot.staff.shared_answers import AnswerSharing
 from evals.bench_mail import twin
 from evals.measuring.schema import CASES, load_cases
 
@@ -98,7 +98,7 @@ class Surge:
     def __init__(self, app: App) -> None:
         self.app = app
         self.out = KeptOut()
-        app.desk.out = self.out
+        app.desk.delivery.out = self.out
         self.desk, self.journal = app.desk, app.journal
         self.sharing = AnswerSharing(app.desk)
         self.asked: dict[str, str] = {}  # what each sender asks

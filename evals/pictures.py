@@ -32,15 +32,15 @@ from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import Folder, MaildirOut
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.views.cards import Cards
-from bot.channels.staff_texts import read_staff_texts
 from bot.channels.web import WebDesk
+from bot.corpus.limits import read_limits
 from bot.desk import Desk
 from bot.errors import DeskError, MissingError
 from bot.journal import Journal
 from bot.journal.mail_list import read_mail
-from bot.limits import read_limits
 from bot.resources import parse_yaml
 from bot.settings import read_settings
+from bot.staff.staff_texts import read_staff_texts
 from evals.reporting.block_kit import STYLE as CARD_STYLE
 from evals.reporting.block_kit import render_block
 

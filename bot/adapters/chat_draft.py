@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.adapters.chat_model import Chat, at_most, told_of
 from bot.corpus import Knowledge
-from bot.limits import shipped_limits
+from bot.corpus.limits import shipped_limits
 from bot.llm.budget import Budget, SpentError
-from bot.llm.suggestion import Suggestion, suggested
+from bot.ports import DraftedWording
 
 log = logging.getLogger(__name__)
 PROMPT = "draft_prompt.txt"
@@ -34,20 +34,24 @@ class ChatDrafter:
         seconds = deadline or shipped_limits().model.draft_seconds
         self._chat = Chat[_Draft](name, PROMPT, budget=budget, deadline=seconds, options=options)
 
-    def draft(self, text: str) -> Suggestion | None:
-        """A wording for a masked message, its sentences marked; None when none can be had."""
+    def draft(self, text: str) -> DraftedWording | None:
+        """A wording for a masked message, with the passages it is said to be from.
+
+        None when the model fails or its budget is spent.
+        """
         offered = sorted(self.knowledge.offered, key=lambda p: p.id)
         try:
-            found = self._chat.ask(_Draft, told_of(text), offered, self._suggestion)
+            return self._chat.ask(_Draft, told_of(text), offered, self._wording)
         except SpentError:
             return None
         except Exception as error:  # noqa: BLE001 - five unrelated families; none may get out
             log.warning("the model failed", extra={"fault": type(error).__name__})
             return None
-        return found if found.sentences else None
 
-    def _suggestion(self, made: _Draft) -> Suggestion:
+    def _wording(self, made: _Draft) -> DraftedWording:
         known = {p.id: p for p in self.knowledge.offered}
         if not known.keys() >= set(made.passages):
             raise ValueError("a passage was not offered")
-        return suggested(made.reply, [known[i] for i in sorted(made.passages)], self.knowledge)
+        return DraftedWording(
+            text=made.reply, passages=tuple(known[i] for i in sorted(made.passages))
+        )

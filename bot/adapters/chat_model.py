@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
+from bot.corpus.limits import shipped_limits
 from bot.domain import Passage
 from bot.errors import SettingsError
-from bot.limits import shipped_limits
-from bot.llm.anonymize import without_people
 from bot.llm.budget import Budget, SpentError
-from bot.llm.verdict import MAX_ENTRIES, MAX_PASSAGES, checked
+from bot.llm.model_verdict import MAX_ENTRIES, MAX_PASSAGES, checked
 from bot.outbound import CANARY, LeakDetector
 from bot.ports import PassageSelection, Selected, SelectionDecision
+from bot.redact.anonymize import without_people
 from bot.resources import read_text
 
 if TYPE_CHECKING:

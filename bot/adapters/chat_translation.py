@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict
 
 from bot.adapters.chat_model import Chat, at_most, told_of
-from bot.limits import shipped_limits
+from bot.corpus.limits import shipped_limits
 from bot.llm.budget import Budget, SpentError
 from bot.redact import redact
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict
 
 from bot.adapters.chat_model import Chat, at_most
+from bot.corpus.limits import shipped_limits
 from bot.domain import Passage
 from bot.errors import DeskError
-from bot.limits import shipped_limits
 from bot.llm.budget import NOT_ASKED, Budget, SpentError
 from bot.redact import redact
 from bot.text.printable import printable_line

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from bot.adapters.encoder import Encoder, Vector
 from bot.errors import MissingError
-from bot.llm.anonymize import without_people
+from bot.redact.anonymize import without_people
 
 if TYPE_CHECKING:
     from collections.abc import Callable

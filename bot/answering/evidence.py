@@ -65,7 +65,7 @@ class Choice:
     shares: Mapping[str, float]  # intents that the pair answers
 
     @property
-    def quoted(self) -> int:
+    def quoted_alone(self) -> int:
         """How many of the passages an answer quotes: the second only where it may add something."""
         return 1 if self.first >= ALONE * self.pair else QUOTED
 

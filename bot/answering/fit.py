@@ -193,7 +193,7 @@ class _Course:
         passages = self.classes.answers.passages
         order = self.knowledge.quotable([passages[i] for i in view.choice.order])
         gold = {passage for group in message.gold for passage in group}
-        quoted = set(order[: view.choice.quoted])
+        quoted = set(order[: view.choice.quoted_alone])
         return Scored(
             id=message.id, author=message.author, fold=fold, language=message.lang,
             answerable=bool(message.gold), right=any(quoted & set(g) for g in message.gold),

@@ -58,7 +58,7 @@ class FittedJudge:
             label=fit.labels[int(np.argmax(distribution))],
             certainty=float(distribution.max()),
             pair=choice.pair,
-            quoted=choice.quoted,
+            quoted_alone=choice.quoted_alone,
             quoted_among_several=choice.quoted_among_several,
             features=tuple(zip(FEATURES, evidence, strict=True)),
         )

@@ -106,19 +106,22 @@ class Responder:
         began = time.perf_counter()
         # A reply of ours that comes back is neither a question nor a demand of the asker.
         said = clean_message(self.knowledge.own_words.without(message.text))
+        turns = self._user_turns(message)
         language = language_of(said.own, message.history)
         notes: list[str] = []
-        decided = self._outcomes(message, said, language, explain, notes)
+        decided = self._outcomes(message, said, language, explain, notes, turns=turns)
         decided = self._with_signature(decided, message)
         outcomes = escalate_repeats(decided, message)
         outcomes = with_feedback(outcomes, message, said.own, self.knowledge)
-        before = any(map(wants_person, map(without_quotes, self._user_turns(message))))
+        before = any(map(wants_person, map(without_quotes, turns)))
         asks = any(map(wants_person, (message.subject, without_quotes(said.own))))
         if before or asks or any(o.reason is EscalationReason.WANTS_PERSON for o in outcomes):
             outcomes = hand_to_person(outcomes)
         return Response(
             outcomes=tuple(outcomes),
-            clarification="" if before else self._clarification(outcomes, message, language),
+            clarification=""
+            if before
+            else self._clarification(outcomes, message, language, turns=turns),
             silenced=before,
             language=language if language in self.knowledge.templates else "en",
             knowledge=self.knowledge.version,
@@ -135,9 +138,8 @@ class Responder:
         if not self.request_reader:
             return None
         own = clean_message(self.knowledge.own_words.without(message.text)).own
-        return find_lone_question(
-            message, own, response.outcomes, self._read_requests(message, own)
-        )
+        requests = self._read_requests(message, own, self._user_turns(message))
+        return find_lone_question(message, own, response.outcomes, requests)
 
     @property
     def asks_model(self) -> bool:
@@ -167,14 +169,15 @@ class Responder:
         language: str,
         explain: Callable[[InterpretedQuestion], None] | None,
         notes: list[str],
+        *,
+        turns: list[str],
     ) -> list[Outcome]:
         """Return what is decided of each question, before the conversation has its say."""
         if unread := hold_unread(message, said):
             return [unread]
         # What the whole message asks for: by the rules, and by the reader of requests.
-        turns = self._user_turns(message)
         whole = screen_message(message, said, turns)
-        requests = self._read_requests(message, said.own)
+        requests = self._read_requests(message, said.own, turns)
         if whole is None and is_only_thanks(message, said, requests):
             return []
         if not (said.own or whole or message.shown):
@@ -224,7 +227,9 @@ class Responder:
         said = self._screened(self._read(question), verdict)
         return [said] if _pages(said) else [*outcomes, said]
 
-    def _read_requests(self, message: Message, own: str) -> RequestReading | None:
+    def _read_requests(
+        self, message: Message, own: str, turns: Sequence[str]
+    ) -> RequestReading | None:
         """What the message asks for; the subject of a first mail is a sentence of its own.
 
         A complaint about an answer asks for nothing: it has a reason of its own.
@@ -232,8 +237,7 @@ class Responder:
         if not self.request_reader or not own.strip() or says_it_did_not_help(own):
             return None
         subject = "" if PREFIXED.match(message.subject) else message.subject
-        before = self._user_turns(message)
-        return self.request_reader.read(own, before[-1] if before else "", subject.strip())
+        return self.request_reader.read(own, turns[-1] if turns else "", subject.strip())
 
     def _user_turns(self, message: Message) -> list[str]:
         """What the asker wrote before, without our replies that came back."""
@@ -337,7 +341,7 @@ class Responder:
                 reason=AnswerReason.PUBLISHED,
                 probability=probability,
                 passages=self.complete(
-                    candidates[: judged.quoted_among_several if several else judged.quoted]
+                    candidates[: judged.quoted_among_several if several else judged.quoted_alone]
                 ),
                 candidates=candidates,
             )
@@ -392,7 +396,9 @@ class Responder:
             case _:
                 assert_never(verdict)
 
-    def _clarification(self, outcomes: Sequence[Outcome], message: Message, language: str) -> str:
+    def _clarification(
+        self, outcomes: Sequence[Outcome], message: Message, language: str, *, turns: list[str]
+    ) -> str:
         """What the reply asks back; empty for nothing."""
 
         def read(question: Question) -> tuple[tuple[Passage, ...], bool]:
@@ -403,7 +409,7 @@ class Responder:
             return found, reading.judgement.probability >= threshold
 
         return find_clarification(
-            outcomes, written=(message.text, message.subject, *self._user_turns(message)),
+            outcomes, written=(message.text, message.subject, *turns),
             sent=[turn.text for turn in message.history if turn.role is Role.DESK],
             language=language, knowledge=self.knowledge, read=read,
         )  # fmt: skip
@@ -415,7 +421,7 @@ class Responder:
 
     def _may_quote(self, judgement: Judgement, language: str) -> bool:
         """May all that was judged to answer be quoted now, to somebody who writes so?"""
-        ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted]
+        ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted_alone]
         best = [self.knowledge.passages[i] for i in ids]
         return all(self.knowledge.stands(p) and self.knowledge.speaks(p, language) for p in best)
 

@@ -1,1 +1,1 @@
-"""Implements the commands of the terminal; `bot.cli` parses their arguments and prints."""
+"""Holds the commands of the terminal: `*_commands` parse and print, the others do the work."""

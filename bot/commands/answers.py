@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, path_of
 from bot.errors import InputError
-from bot.team_answers import TeamAnswers
+from bot.staff.team_answers import TeamAnswers
 from bot.text.printable import printable_line, quote_lines
 
 NONE = "no answer of the support team is in the knowledge; take one in: answers propose CASE"

@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from bot.app import RESTORED, App
+from bot.app import App
+from bot.app.composition import RESTORED
 from bot.channels.mail.intake import fault_key, read
 from bot.channels.mail.sandbox import SafeParser
 from bot.commands.privacy import RATED, erase, find_held, trace_address
@@ -198,7 +199,7 @@ def _erase_again(app: App) -> int:
         if "@" in address and trace_address(key, address) in erased
     ]
     for address in back:
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             erase(app, find_held(app, archives, [address]))
     return len(back)
 
@@ -209,7 +210,7 @@ def _put_back(app: App, at: datetime) -> int:
     `at` is when the backup began; a day more is looked at, as clocks and time zones differ.
     """
     count, since, parser = 0, at - timedelta(days=1), SafeParser()
-    with closing(parser), app.mail_archives() as archives:
+    with closing(parser), app.mail.archives() as archives:
         for archive in archives:
             for mail in list(archive.list_settled(since)):
                 # Who sent it belongs to the key, so it is read as when it came.

@@ -7,24 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App
-from bot.channels.case_actions import (
-    TERMINAL_ACTOR,
-    CaseActions,
-    ReplyKind,
-    may_act,
-    object_to_text,
-)
-from bot.channels.case_rows import (
-    CaseRow,
-    describe_case,
-    describe_stage,
-    find_language,
-    find_topics,
-    name_topics,
-)
-from bot.channels.people_to_call import call_in_words, whom_to_call
 from bot.channels.slack.mrkdwn import mask_address
-from bot.channels.staff_texts import StaffTexts, read_staff_texts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
 from bot.errors import DeskError, InputError
@@ -33,7 +16,24 @@ from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.journal.transcript import TranscriptEntry, read_audit, read_transcript
 from bot.outbound import text_of
-from bot.policy.staff_remarks import warnings
+from bot.staff.case_actions import (
+    TERMINAL_ACTOR,
+    CaseActions,
+    ReplyKind,
+    may_act,
+    object_to_text,
+)
+from bot.staff.case_rows import (
+    CaseRow,
+    describe_case,
+    describe_stage,
+    find_language,
+    find_topics,
+    name_topics,
+)
+from bot.staff.people_to_call import call_in_words, whom_to_call
+from bot.staff.staff_remarks import warnings
+from bot.staff.staff_texts import StaffTexts, read_staff_texts
 from bot.text.printable import printable_line, quote_lines
 
 CASES_PER_PAGE = 50  # in the list

@@ -79,7 +79,7 @@ def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> N
 
 def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMail], None]) -> None:
     if app.settings.mail is MailKind.IMAP and not app.settings.receiver:
-        _say(f"warning: {app.sender_check.says}")
+        _say(f"warning: {app.mail.sender_check.says}")
     _say(f"knowledge {app.knowledge.version}, reading the index …")
     app.responder  # noqa: B018 - builds model and index before the port opens
     service = Service(app, show)

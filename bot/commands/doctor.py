@@ -9,7 +9,8 @@ from http.client import HTTPConnection, HTTPException
 from itertools import islice
 
 from bot.answering.fit import Fit
-from bot.app import STAMP, App
+from bot.app import App
+from bot.app.home_index import STAMP
 from bot.corpus.drift import check_movement
 from bot.domain import HealthLine
 from bot.errors import DeskError, InputError, MissingError, SettingsError
@@ -175,10 +176,10 @@ def _running(app: App) -> Iterator[HealthLine]:
 
 def _mail(app: App) -> Iterator[HealthLine]:
     """Check a real mailbox, or say how senders of the local one are verified."""
-    yield app.sender_check
+    yield app.mail.sender_check
     if app.settings.mail is MailKind.LOCAL:
         return
-    for name, good, says in app.selftest():
+    for name, good, says in app.mail.selftest():
         yield HealthLine(name=name, good=good, says=says)
 
 

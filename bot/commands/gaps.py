@@ -6,10 +6,10 @@ from html import escape
 from typing import Any
 
 from bot.app import App
-from bot.channels.case_rows import name_topics
 from bot.commands.report import html_page, parse_since
 from bot.commands.report_charts import draw_gaps
-from bot.gaps import Gap, find_gaps
+from bot.staff.case_rows import name_topics
+from bot.staff.gaps import Gap, find_gaps
 from bot.text.printable import shorten_line
 
 FEWEST = 2  # questions of a gap that the table and the page name; a single one is no pattern

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bot.answers_to_learn import Learning, ProposedLabel
 from bot.commands.cases import name_terminal_actor
 from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
+from bot.staff.answers_to_learn import Learning, ProposedLabel
 from bot.text.printable import shorten_line
 
 SHOWN = 100  # characters of a question in the list

@@ -24,7 +24,7 @@ from bot.corpus.team_answers import (
     remove_team_answers,
 )
 from bot.errors import InputError
-from bot.files import make_private_folder, private_opener
+from bot.files import make_private_folder, private_opener, replace_file
 from bot.journal.clock import stamp
 from bot.journal.erasure import erase_free_pages, erase_person, erased_at
 from bot.journal.person_search import (
@@ -286,9 +286,7 @@ def _erase_rated(home: Path, mentions: Mentions) -> None:
     lines = _rated_lines(home)
     kept = [line for line in lines if not mentions.are_in(line)]
     if len(kept) < len(lines):
-        part = home / f"{RATED}.part"
-        _write(part, "".join(kept).encode())
-        part.replace(home / RATED)
+        replace_file(home / RATED, "".join(kept))
 
 
 def _find_learned(app: App, messages: Collection[int], mentions: Mentions) -> frozenset[int]:
@@ -327,7 +325,7 @@ def _left(app: App, held: Held) -> Iterator[str]:
     yield from (
         f"{place}: {n} rows" for place, n in find_anywhere(app.journal.engine, mentions).items()
     )
-    with app.mail_archives() as archives:
+    with app.mail.archives() as archives:
         for archive in archives:
             for mail in archive.find(mentions.names, mentions.are_in_bytes):
                 yield f"a mail in {mail.folder}" + " that is not read yet" * mail.waiting

@@ -13,7 +13,7 @@ from bot.commands.privacy import checked_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
-from bot.recall import Held, Outdated, Recall
+from bot.staff.outdated_answers import Held, Outdated, Recall
 from bot.text.printable import shorten_line
 
 SAMPLES = 3  # corrections that are shown whole before a batch is approved

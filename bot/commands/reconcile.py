@@ -21,7 +21,7 @@ def reconcile(app: App) -> Iterator[str]:
             left = journal.mail_outbox.list_orphaned(LEASE_SECONDS)
         else:
             left = journal.mail_outbox.list_in_state(OutboxState.SENDING)  # its worker is dead
-        desk.settle_interrupted(left)
+        desk.delivery.settle_interrupted(left)
         undecided = journal.list_undecided()
         faults = sum(not _decide(app, message_id) for message_id in undecided)
         retried = journal.mail_outbox.retry_now()

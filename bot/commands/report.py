@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 
 from bot.app import App
-from bot.channels.case_rows import format_age, name_topics
 from bot.channels.slack.digest import describe_cost, describe_minutes
 from bot.commands.report_charts import draw_days, draw_times
 from bot.errors import InputError
 from bot.journal.activity import Activity, read_activity
+from bot.staff.case_rows import format_age, name_topics
 
 AGO = re.compile(r"(\d{1,4})([dh])")
 MAX_ROWS = 31  # days in the table; the plot has all of them

@@ -6,7 +6,7 @@ from pathlib import Path
 import re2
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.yaml_files import read_file_as
+from bot.corpus.yaml_files import read_file_as
 
 
 class Reading(BaseModel):

@@ -6,9 +6,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from bot.corpus.notes import Notes
-from bot.domain import ExpectedTime, IncidentNames
+from bot.corpus.yaml_files import read_file_as
+from bot.domain import ExpectedTime
 from bot.errors import KnowledgeError
-from bot.yaml_files import read_file_as
+from bot.text.incident_names import IncidentNames
 
 ADDRESS = re.compile(r"[^\s@<>,;\"']+@[^\s@<>,;\"']+\.[^\s@<>,;\"']+")
 TAG = re.compile(r"\+[^@]*(?=@)")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bot.yaml_files import read_file_as
+from bot.corpus.yaml_files import read_file_as
 
 Name = Field(min_length=1)
 

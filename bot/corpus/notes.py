@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.yaml_files import read_file_as
+from bot.corpus.yaml_files import read_file_as
 
 
 class Erratum(BaseModel):

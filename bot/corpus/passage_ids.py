@@ -17,9 +17,9 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from bot.corpus.yaml_files import read_file_as
 from bot.domain import Passage
 from bot.errors import KnowledgeError
-from bot.yaml_files import read_file_as
 
 # Shares of words in common, in order, from 0 to 1; set by hand and tried on every kind of edit of
 # `python -m evals edits`. A rewritten passage keeps its id under its heading from SAME_PLACE on,

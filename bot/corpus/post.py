@@ -16,10 +16,10 @@ import yaml
 
 from bot.corpus.dates import day_of_later_statement
 from bot.corpus.passage_ids import WORD, KnownPassage, PassageDraft, assign_ids
+from bot.corpus.yaml_files import yaml_fault
 from bot.domain import Passage
 from bot.errors import KnowledgeError
 from bot.resources import parse_yaml, read_own_text
-from bot.yaml_files import yaml_fault
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(<?([^)\s>]*)>?(?:\s+\"[^\"]*\")?\)")
 AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from bot.yaml_files import read_file_as
+from bot.corpus.yaml_files import read_file_as
 
 Lines = dict[str, str]  # language or contrast -> wordings, one a line
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.corpus.yaml_files import read_file_as
 from bot.errors import KnowledgeError
-from bot.yaml_files import read_file_as
 
 MAX_SNIPPETS = 100  # of a language; a menu of Slack has no more
 

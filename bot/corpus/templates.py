@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from bot.corpus.incident import Incident
+from bot.corpus.yaml_files import check_value, read_yaml_file
 from bot.domain import ExpectedTime, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
 from bot.resources import shipped_knowledge
 from bot.text.reply_subject import reply_subject
-from bot.yaml_files import check_value, read_yaml_file
 
 ADDRESS_SLOT = "{person_address}"
 SLOT = re.compile(r"\{([^{}]*)\}")

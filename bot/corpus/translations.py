@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.corpus.yaml_files import read_file_as
 from bot.domain import Passage
-from bot.yaml_files import read_file_as
 
 
 class Translation(BaseModel):

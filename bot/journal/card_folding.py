@@ -5,12 +5,12 @@ Each case stays in the queue and can be decided by itself; only its card is not 
 
 import sqlalchemy as sql
 
+from bot.corpus.limits import FloodLimits
 from bot.journal.case_clusters import awaits_shared_answer
 from bot.journal.clock import Clock, after
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
 from bot.journal.threads import is_open
-from bot.limits import FloodLimits
 
 _others = escalation.alias("alike")
 FOLDED_COUNT = (

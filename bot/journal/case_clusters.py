@@ -13,6 +13,7 @@ import numpy.typing as npt
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.corpus.limits import FloodLimits
 from bot.journal.audit import append_audit
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, storable, writing
@@ -21,7 +22,6 @@ from bot.journal.ranking import is_proven_rank
 from bot.journal.records import SharedAnswer
 from bot.journal.tables import cluster_answer, escalation, message
 from bot.journal.threads import is_open
-from bot.limits import FloodLimits
 
 Vector = npt.NDArray[np.float32]
 # The cosine to the centre of a cluster from which on a case asks the same. Of 1,000 mails drawn

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from bot.corpus.limits import Limits, Scope
 from bot.domain import Priority, SenderProof
 from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
@@ -26,7 +27,6 @@ from bot.journal.ranking import is_proven_rank, rank_of
 from bot.journal.records import OpenQuestion, Stage
 from bot.journal.tables import conversation, escalation, message
 from bot.journal.threads import is_open, open_cases, thread_of
-from bot.limits import Limits, Scope
 
 JOINED = "joined"  # the state of a row that is a later mail of an open case
 # How many cases of different senders one thread may have open. It bounds what a robot that writes

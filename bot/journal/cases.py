@@ -7,6 +7,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from bot.corpus.limits import Scope
 from bot.domain import EscalationReason, Priority, SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.card_folding import pass_lead_on
@@ -59,7 +60,6 @@ from bot.journal.tables import (
     slack_outbox,
 )
 from bot.journal.threads import NOT_SENT, is_open, open_cases, thread_of
-from bot.limits import Scope
 
 EnqueueJob = Callable[[sql.Connection, int], None]
 """Enqueues a job in the transaction that makes it necessary.
@@ -151,7 +151,7 @@ class Cases:
                 )
         return [(row.id, row.reminders + 1) for row in rows]
 
-    def resolve(
+    def store_decision(
         self,
         case_id: int,
         *,

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.corpus.limits import Scope
 from bot.journal.audit import append_audit
 from bot.journal.card_folding import pass_lead_on
 from bot.journal.case_clusters import withdraw_shared_answer
@@ -38,7 +39,6 @@ from bot.journal.tables import (
     slack_event,
     slack_outbox,
 )
-from bot.limits import Scope
 from bot.outbound import text_of
 from bot.text.mentions import Mentions
 

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
+from bot.corpus.limits import Limits, Scope
 from bot.domain import (
     NEAR,
     AnswerReason,
@@ -61,7 +62,6 @@ from bot.journal.tables import (
 )
 from bot.journal.threads import conversation_of, sent_before
 from bot.journal.workers import Workers
-from bot.limits import Limits, Scope
 
 DAY_SECONDS = 86_400.0
 INCIDENT = "incident: "  # begins the line of the audit that names the incident

@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
+from bot.corpus.limits import FloodLimits
 from bot.domain import EscalationReason, Priority, SenderProof
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.tables import escalation, message
-from bot.limits import FloodLimits
 from bot.text.domains import fold_address, registrable_domain
 
 # By how much the cap in all is raised for a danger to somebody, of a domain without a page so far.

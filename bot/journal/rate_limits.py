@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sql
 
+from bot.corpus.limits import Cap, Scope
 from bot.journal.clock import Clock, after, longest_ahead, stamp
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.tables import sender_count
-from bot.limits import Cap, Scope
 from bot.text.domains import fold_address, registrable_domain
 
 # Counts older than this are deleted, except those of threads. It bounds the window of every other

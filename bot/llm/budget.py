@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bot.limits import ModelLimits, shipped_limits
+from bot.corpus.limits import ModelLimits, shipped_limits
 
 HOUR_SECONDS = 3600.0
 # What each state in which no call is made means, for people.

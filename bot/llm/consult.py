@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from bot.corpus import Knowledge
 from bot.domain import Response
-from bot.llm.anonymize import without_people
 from bot.llm.budget import NOT_ASKED
+from bot.llm.model_verdict import agreed_verdict, apply_verdict, is_at_stake, overlaps
 from bot.llm.trust import Trust
-from bot.llm.verdict import agreed_verdict, apply_verdict, is_at_stake, overlaps
 from bot.ports import Judgement, Selected, Selector
+from bot.redact.anonymize import without_people
 
 # A span of no more words is no question of its own.
 MAX_FRAGMENT_WORDS = 2

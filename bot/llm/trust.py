@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from bot.corpus import Knowledge
-from bot.limits import ModelLimits, read_limits
-from bot.llm.verdict import agreed_verdict
+from bot.corpus.limits import ModelLimits, read_limits
+from bot.llm.model_verdict import agreed_verdict
 from bot.ports import Selected
 from bot.resources import read_yaml
 

@@ -138,7 +138,7 @@ class Outbound:
     def _object_to_text(self, text: str, case_number: int | None) -> str:
         return (
             self._object_to_characters(text)
-            or self.grammar.objection(fold_spaces(text), case_number)
+            or self.grammar.object_to_text(fold_spaces(text), case_number)
             or self._object_to_links(text)
         )
 

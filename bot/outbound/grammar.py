@@ -104,7 +104,7 @@ class ReplyGrammar:
         """Returns a character that no approved text has, such as a look-alike; empty for none."""
         return min(set(text) - self.characters, default="")
 
-    def objection(self, text: str, case_number: int | None = None) -> str:
+    def object_to_text(self, text: str, case_number: int | None = None) -> str:
         """Returns why the folded `text` is no reply; empty when it is one, or a part of one.
 
         With a `case_number` it is the only one that may be named; 0 allows none.

@@ -65,7 +65,7 @@ class Maintenance:
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         if not self.jobs.shared:
             # Nobody else works on this database, so a mail in `sending` is not being sent.
-            self.desk.settle_interrupted(
+            self.desk.delivery.settle_interrupted(
                 self.journal.mail_outbox.list_claimed_by([self.jobs.worker])
             )
         self.take_over_silent_workers()
@@ -101,13 +101,17 @@ class Maintenance:
         ]
         if silent:
             self.jobs.take_over(silent)
-            self.desk.settle_interrupted(self.journal.mail_outbox.list_claimed_by(silent))
+            self.desk.delivery.settle_interrupted(self.journal.mail_outbox.list_claimed_by(silent))
             for each in silent:
                 self.journal.workers.remove(each)
                 self.metrics.taken_over.inc()
                 log.warning("took over from a silent worker", extra={"worker": each})
-        self.desk.settle_interrupted(self.journal.mail_outbox.list_orphaned(self.intervals.lease))
-        self.desk.settle_interrupted(self.desk.list_abandoned(self.intervals.lease))
+        self.desk.delivery.settle_interrupted(
+            self.journal.mail_outbox.list_orphaned(self.intervals.lease)
+        )
+        self.desk.delivery.settle_interrupted(
+            self.desk.delivery.list_abandoned(self.intervals.lease)
+        )
 
     def enqueue_missing_jobs(self, seconds: float) -> int:
         """Enqueue a job for each conversation that waits without one; return how many.
@@ -192,7 +196,7 @@ class Maintenance:
         if self.journal.limits is None:
             return
         for mail in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
-            if self.desk.recheck_unknown(mail, mail.fault or NO_RECEIPT):
+            if self.desk.delivery.recheck_unknown(mail, mail.fault or NO_RECEIPT):
                 log.error("no receipt came; a person must look", extra={"outbox_id": mail.id})
 
     def _add_gauges(self) -> None:
@@ -242,7 +246,7 @@ def apply_retention(app: "App") -> dict[str, int]:
         if days
     }
     now = app.journal.clock()
-    with app.mail_archives() as archives:
+    with app.mail.archives() as archives:
         for archive in archives:
             local = isinstance(archive, LocalMailbox)
             if local and settings.keep_send_days:

@@ -120,11 +120,11 @@ class Service:
         mailbox, or another key than that of the desks beside it; a mailbox that does not answer is
         waited for.
         """
-        self.app.check_mail()
+        self.app.mail.check()
         self.app.check_installation_key()
         self.on_checkpoint = self.desk.on_checkpoint
-        self.desk.worker = self.jobs.worker
-        self.desk.on_delivery = self._record_delivery
+        self.desk.delivery.worker = self.jobs.worker
+        self.desk.delivery.on_delivery = self._record_delivery
         self.jobs.start(JobHandlers(drain=self._drain, deliver_decision=self._deliver_decision))
         self.maintenance.start()
         for path, page in (("/healthz", self._health), ("/readyz", self._ready)):

@@ -5,14 +5,32 @@ products or its vendors from other words ask here. The composition root says whi
 """
 
 import re
+from dataclasses import dataclass
 from functools import cache
-
-from bot.domain import IncidentNames
 
 # What `generalized` puts in place of a name; rules may look for these words in every language.
 COMPANY, PRODUCT, VENDOR = "ourcompany", "ourproduct", "ourvendor"
 POSSESSIVE = re.compile(r"['’]s$")
 SHORTEST = 3  # letters of a part of a name that counts by itself, such as Orchard of Orchard & Vine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentNames:
+    """The names that a message about this incident may use: nothing in bot/ knows any of them.
+
+    `company` publishes the post, `vendors` are other companies that the incident involves.
+    """
+
+    company: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    vendors: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return every name once, the longest first, as a pattern of alternatives needs them."""
+        every = dict.fromkeys((*self.company, *self.products, *self.vendors))
+        return tuple(sorted(every, key=lambda name: (-len(name), name)))
+
 
 _names = [IncidentNames()]  # one desk, one incident: those of this process
 

@@ -23,8 +23,8 @@ import sqlalchemy as sql
 
 from bot.app import App
 from bot.channels.slack import SlackAccess
+from bot.corpus.limits import shipped_limits
 from bot.journal.tables import message, outbox, outcome, slack_event
-from bot.limits import shipped_limits
 from bot.serve.service import Service
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of

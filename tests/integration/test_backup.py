@@ -42,7 +42,7 @@ class CountingOut(MaildirOut):
     """Hands a reply over, and counts how often, over all lives of a desk."""
 
     def __init__(self, app: App, counts: Counter[str]) -> None:
-        super().__init__(app.folder("sent"))
+        super().__init__(app.mail.folder("sent"))
         self.counts = counts
 
     @override
@@ -70,7 +70,7 @@ def desk(
         authserv_id=receiver,
     )  # fmt: skip
     with app_with(settings, responder) as app:
-        app.desk.out = CountingOut(app, counts)
+        app.desk.delivery.out = CountingOut(app, counts)
         yield app
 
 
@@ -114,7 +114,7 @@ def test_the_drill(
         assert "3 mails are taken in again" in said
         assert figures(app)["message"] == 3
     with desk(home, database_url, responder, counts) as app:
-        assert app.desk.looks_first
+        assert app.desk.delivery.looks_first
         finish(app, full["message"])
         assert figures(app) == full
         assert set(counts.values()) == {1}, "nobody got a reply twice"
@@ -135,7 +135,7 @@ def test_a_held_mail_of_an_unproven_sender_is_not_taken_in_again(
         list(backup(app, file))
         said = "\n".join(restore(app, file, replace=True))
         assert "0 mails are taken in again" in said
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             kept = [each for archive in archives for each in archive.list_settled(AGES_AGO)]
         assert {each.folder for each in kept} == {MailFolder.HELD.value}
 
@@ -165,11 +165,11 @@ def test_who_was_erased_since_is_erased_again(
     with desk(tmp_path / "home", "", responder, counts) as app:
         take(app, 1, 2)
         list(backup(app, file))
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             erase(app, find_held(app, archives, ["ana1@x.example"]))
     with desk(tmp_path / "home", "", responder, counts) as app:
         assert "1 people were erased again" in "\n".join(restore(app, file, replace=True))
-        with app.mail_archives() as archives:
+        with app.mail.archives() as archives:
             assert find_held(app, archives, ["ana1@x.example"]).count() == {}
             assert find_held(app, archives, ["ana2@x.example"]).count()
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sql
 
-from bot.answering.clustering import group_by_meaning
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
+from bot.corpus.limits import Cap, Limits, Scope, shipped_limits
 from bot.desk import Desk
 from bot.domain import Escalation, EscalationReason, Priority
 from bot.journal import CaseAction, CaseChange, Journal, OpenQuestion, SharedAnswer, Stage
@@ -19,9 +19,9 @@ from bot.journal.erasure import erase_person
 from bot.journal.person_search import Person, find_person
 from bot.journal.retention import DAY_SECONDS
 from bot.journal.tables import cluster_answer, escalation
-from bot.limits import Cap, Limits, Scope, shipped_limits
 from bot.outbound import Outbound, text_of
-from bot.shared_answers import AnswerSharing
+from bot.staff.clustering import group_by_meaning
+from bot.staff.shared_answers import AnswerSharing
 from bot.text.mentions import Mentions
 from tests.support.fakes import ListOut, Time
 from tests.support.journal_records import mail, response
@@ -98,7 +98,7 @@ def answer(
     shared = SharedAnswer(
         text=ANSWER, language=language, actor="alice", case_id=case_id, clusters=clusters
     )
-    assert journal.cases.resolve(
+    assert journal.cases.store_decision(
         case_id, actor="alice", action=CaseAction.EDITED, reply=None, shared=shared
     )
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.channels.case_rows import describe_case, name_topics
 from bot.channels.slack.handlers.case_lists import (
     CaseList,
     choose_list,
@@ -16,13 +15,14 @@ from bot.channels.slack.handlers.case_lists import (
 )
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import build_home, list_cases
-from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import Knowledge
 from bot.journal import Journal, Stage
 from bot.journal.case_lists import CaseFilter
 from bot.journal.engine import writing
 from bot.journal.statistics import DailyStatistics
 from bot.journal.tables import conversation, escalation, message
+from bot.staff.case_rows import describe_case, name_topics
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits, view_limits
 from tests.support.slack_cases import asked

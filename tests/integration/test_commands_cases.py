@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sql
 from typing_extensions import override
 
-import bot.cli
 from bot.app import App
 from bot.cli import main
+from bot.commands import terminal
 from bot.commands.demo import _show
 from bot.domain import EscalationReason
 from bot.journal import CaseChange, ReceivedMessage, Stage
@@ -43,7 +43,7 @@ Run = Callable[..., tuple[int, str, str]]
 def desk(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """A desk of its own on the shared model, which the commands find."""
     made = App(settings, knowledge=app.knowledge, responder=app.responder)
-    monkeypatch.setattr("bot.cli._app", lambda **_: made)
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: made)
     yield made
     made.journal.close()
 
@@ -341,7 +341,7 @@ def test_nothing_that_is_printed_controls_the_terminal(
     name = "".join(c for c in ATTACK if c not in "/\0" and not "\ud800" <= c <= "\udfff")
     letter = tmp_path / f"a{name[:40]}.eml"
     letter.write_bytes(f"From: a@b.example\r\nSubject: {SEQUENCES}\r\n\r\n{UNSURE}".encode())
-    monkeypatch.setattr("bot.cli._agreed", _shows(bot.cli._print))
+    monkeypatch.setattr("bot.commands.terminal.is_agreed", _shows(terminal.print_text))
     printed = [
         run("queue"), run("queue", "--json"), run("case", str(number)), run("ask", f"{UNSURE}{ATTACK}"),
         run("decide", str(number), "--approve", typed="n\n"),
@@ -350,7 +350,7 @@ def test_nothing_that_is_printed_controls_the_terminal(
         run("decide", str(number), "--file", f"/{ATTACK}".replace("\0", "")), run("send", f"x{ATTACK}"),
         run("queue", ATTACK), run("case", ATTACK), run(ATTACK), run("decide", "1", f"--{ATTACK}"),
     ]  # fmt: skip
-    monkeypatch.setattr("bot.cli._app", lambda **_: read_settings())
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: read_settings())
     for setting in ("DESK_LOG", "DESK_THRESHOLD", "DESK_MAIL", "DESK_IMAP_PORT", "DESK_NONE"):
         with monkeypatch.context() as patch:
             patch.setenv(setting, storable(ATTACK.replace("\0", "")))

@@ -18,11 +18,11 @@ from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
+from bot.corpus.limits import read_limits
 from bot.desk import Desk
 from bot.domain import Channel, EscalationReason, Message, Role, Turn
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.journal.statistics import MARKED_WRONG, PassageFeedback, read_feedback
-from bot.limits import read_limits
 from bot.outbound import Outbound, text_of
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE

@@ -13,7 +13,6 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
@@ -25,6 +24,7 @@ from bot.serve.health_checks import MANY_ATTEMPTS, find_send_fault
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Relay, Settings
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.scripted_smtp import Script
 from tests.servers.scripted_smtp import running as smtp_server
@@ -97,7 +97,7 @@ def test_a_hand_over_that_always_breaks_is_retried_and_then_a_case(
     app: App, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     way = Way(error)
-    app.desk.out, app.desk.was_sent = way, way.was_sent
+    app.desk.delivery.out, app.desk.delivery.was_sent = way, way.was_sent
     decided(app, 1, 2, 3)
     assert app.desk.deliver() == 2, "one broken mail stops no other"
     assert app.journal.mail_outbox.count_by_state() == {"ready": 1, "sent": 2}
@@ -118,7 +118,7 @@ def test_a_hand_over_that_always_breaks_is_retried_and_then_a_case(
 
 def test_a_mail_that_was_taken_before_the_error_is_not_sent_again(app: App) -> None:
     way = Way(RuntimeError("x"), after=True)
-    app.desk.out, app.desk.was_sent = way, way.was_sent
+    app.desk.delivery.out, app.desk.delivery.was_sent = way, way.was_sent
     decided(app, 1)
     for _ in range(3):
         due_again(app)
@@ -131,7 +131,7 @@ def test_a_mail_that_nobody_can_look_up_waits_for_its_copy_and_then_for_a_person
     def broken(_header: str) -> bool | None:
         raise ValueError("x")
 
-    app.desk.out, app.desk.was_sent = Way(RuntimeError("x")), broken
+    app.desk.delivery.out, app.desk.delivery.was_sent = Way(RuntimeError("x")), broken
     decided(app, 1)
     app.desk.deliver()
     assert app.journal.mail_outbox.count_by_state() == {"unknown": 1}
@@ -146,7 +146,7 @@ def test_a_check_that_breaks_lets_nothing_out_and_ends_with_a_case(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = Way(RuntimeError("x"))
-    app.desk.out = way
+    app.desk.delivery.out = way
     decided(app, 2)
 
     def broken(_mail: bytes, *, automatic: bool) -> None:
@@ -166,8 +166,8 @@ def test_a_result_that_could_not_be_stored_is_found_out_after_the_lease(
 ) -> None:
     """The journal is away at the very moment; the row of this living worker is no orphan."""
     way = Way(RuntimeError("x"))
-    app.desk.out, app.desk.was_sent = way, way.was_sent
-    app.desk.worker = app.jobs.worker
+    app.desk.delivery.out, app.desk.delivery.was_sent = way, way.was_sent
+    app.desk.delivery.worker = app.jobs.worker
     decided(app, 2)
     with monkeypatch.context() as away:
 
@@ -178,7 +178,7 @@ def test_a_result_that_could_not_be_stored_is_found_out_after_the_lease(
         with pytest.raises(MissingError):
             app.desk.deliver()
     assert app.journal.mail_outbox.count_by_state() == {"sending": 1}
-    assert app.desk.list_abandoned(60) == [], "a hand-over may take its time"
+    assert app.desk.delivery.list_abandoned(60) == [], "a hand-over may take its time"
     service = Service(app, lambda _handled: None)
     service.maintenance.intervals = MaintenanceIntervals(lease=0)
     service.maintenance.take_over_silent_workers()
@@ -193,22 +193,22 @@ def test_what_a_thread_has_in_hand_is_not_taken_from_it(app: App) -> None:
     class Slow(Way):
         @override
         def send(self, mail: bytes, *, recipient: str) -> None:
-            seen.append(app.desk.list_abandoned(0))
+            seen.append(app.desk.delivery.list_abandoned(0))
             super().send(mail, recipient=recipient)
 
-    app.desk.out = Slow(RuntimeError("x"))
+    app.desk.delivery.out = Slow(RuntimeError("x"))
     assert app.desk.deliver() == 1
     assert seen == [[]]
 
 
 def test_a_mail_that_kills_the_process_each_time_is_not_tried_for_ever(app: App) -> None:
-    app.desk.was_sent = lambda _header: False
+    app.desk.delivery.was_sent = lambda _header: False
     decided(app, 2)
     for _ in range(20):
         due_again(app)
         for send in app.journal.mail_outbox.list_due():
             app.journal.mail_outbox.claim(send.id, "dead")
-        app.desk.settle_interrupted(app.journal.mail_outbox.list_claimed_by(["dead"]))
+        app.desk.delivery.settle_interrupted(app.journal.mail_outbox.list_claimed_by(["dead"]))
     assert app.journal.mail_outbox.count_by_state() == {"failed": 1}
     assert len(app.journal.cases.list_open()) == 1
 
@@ -217,8 +217,8 @@ def test_an_address_outside_ascii_goes_out_in_the_form_that_the_server_takes(app
     for offers in (True, False):
         for found in smtp_server(Script(), enable_SMTPUTF8=offers):
             relay = Relay(host="127.0.0.1", port=found.port, tls=False, timeout=SAFETY_NET_SECONDS)
-            app.desk.out = SmtpOut(relay, address=app.settings.address)
-            app.desk.was_sent = lambda _header: None
+            app.desk.delivery.out = SmtpOut(relay, address=app.settings.address)
+            app.desk.delivery.was_sent = lambda _header: None
             n = 10 * offers
             decided(app, n + 1, sender="ana@bücher.example")
             decided(app, n + 2, sender="jörg@bücher.example")
@@ -238,7 +238,7 @@ def test_a_domain_that_cannot_exist_is_a_case_and_no_crash(app: App) -> None:
     with running(app):
         app.mailbox.wake()
         raw = mail(EXPOSED, 1).replace(b"From: ana1@x.example", "From: ana@ü..example".encode())
-        app.folder("new").add(raw)
+        app.mail.folder("new").add(raw)
         app.mailbox.wake()
         until(app.journal.cases.list_open)
     assert app.journal.list_undecided() == []
@@ -267,14 +267,14 @@ def test_a_mail_server_that_takes_nothing_is_told_and_what_waits_can_be_tried_at
             raise DeliveryError(f"no connection for {len(mail)} bytes to {recipient}")
 
     decided(app, 1)
-    out, app.desk.out = app.desk.out, Away()
+    out, app.desk.delivery.out = app.desk.delivery.out, Away()
     for _ in range(MANY_ATTEMPTS):
         assert find_send_fault(app.journal) == ""
         app.desk.deliver()
         app.journal.mail_outbox.retry_now()
     assert "1 mails were not taken" in find_send_fault(app.journal)
     app.desk.deliver()
-    app.desk.out = out
+    app.desk.delivery.out = out
     assert app.desk.deliver() == 0, "its next attempt is minutes away"
     assert "1 mails delivered" in " ".join(reconcile(app))
     assert find_send_fault(app.journal) == ""

@@ -58,7 +58,7 @@ def planted(desk: App) -> Planted:
 
 @pytest.fixture
 def run(desk: App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr("bot.cli._app", lambda **_: desk)
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: desk)
 
     def command(*argv: str) -> tuple[int, str]:
         monkeypatch.setattr("sys.stdin", io.StringIO())

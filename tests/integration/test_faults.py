@@ -18,16 +18,16 @@ from typing_extensions import override
 
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.slack import SlackAccess
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
+from bot.corpus.limits import read_limits
 from bot.journal import Journal, MessageState, OutboxState
 from bot.journal.slack_records import SlackEventState, SlackPostState
 from bot.journal.tables import escalation, message, outbox, slack_event, slack_outbox
-from bot.limits import read_limits
 from bot.serve import service
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers import postgres
 from tests.servers.slack_side import ALICE, BOB, SlackSide
@@ -104,7 +104,7 @@ class Running:
         ):
             faults.replace(self.app.desk, name, effect=False)
         effects: tuple[tuple[object, str], ...] = (
-            (self.app.mailbox, "settle"), (self.app.desk.out, "send"),
+            (self.app.mailbox, "settle"), (self.app.desk.delivery.out, "send"),
             (self.slack.client, "call"), (self.slack.client, "respond"), (self.service, "show"),
         )  # fmt: skip
         looks: tuple[tuple[object, str], ...] = (

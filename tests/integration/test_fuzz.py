@@ -23,7 +23,6 @@ from bot.app import App
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
 from bot.commands.public_json import answer_lines, as_json, message_of
 from bot.corpus import Knowledge, load
@@ -33,6 +32,7 @@ from bot.infra.http_server import HttpPort, HttpResponse
 from bot.journal import ReceivedMessage
 from bot.outbound import Outbound
 from bot.settings import Settings
+from bot.staff.staff_texts import read_staff_texts
 from bot.text.printable import printable_line
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, SlackSide

@@ -11,9 +11,9 @@ import pytest
 from bot.app import App
 from bot.cli import main
 from bot.domain import Escalation, EscalationReason, Passage, Priority
-from bot.gaps import find_gaps
 from bot.journal import Journal
 from bot.settings import Settings
+from bot.staff.gaps import find_gaps
 from tests.support.fakes import Time
 from tests.support.journal_records import mail, response
 from tests.support.small_post import HAPPENED, POST, write
@@ -81,7 +81,7 @@ def test_gaps_are_counted_by_meaning_with_their_trend_and_their_open_cases(app: 
 def test_the_terminal_shows_gaps_as_table_json_and_page(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bot.cli._app", lambda **_: app)
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: app)
     assert main(["gaps"]) == 0
     assert "no question went to a person" in capsys.readouterr().out
     for name in ("Jane", "Jane"):

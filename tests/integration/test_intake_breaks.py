@@ -44,7 +44,7 @@ def app(settings: Settings, quick: Responder, monkeypatch: pytest.MonkeyPatch) -
 
 def arrives(app: App, *mails: bytes) -> None:
     for raw in mails:
-        app.folder("new").add(raw)
+        app.mail.folder("new").add(raw)
     app.mailbox.wake()
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sql
 
+from bot.corpus.limits import Cap, Limits, Scope, read_limits
 from bot.domain import (
     Priority,
 )
 from bot.errors import MissingError, SettingsError
 from bot.journal import CaseAction, Decision, Journal, OutboxState, ReceivedMessage
 from bot.journal.engine import writing
-from bot.limits import Cap, Limits, Scope, read_limits
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import Time
 from tests.support.journal_records import answered, mail, reply, waiting
@@ -167,7 +167,7 @@ def test_reminders_come_when_due_and_again(journal: Journal, clock: Time) -> Non
     assert journal.cases.record_due_reminders() == []
     clock.forward(15 * 60)
     assert journal.cases.record_due_reminders() == [(case.id, 2)]
-    journal.cases.resolve(case.id, actor="eve", action=CaseAction.DISMISSED, reply=None)
+    journal.cases.store_decision(case.id, actor="eve", action=CaseAction.DISMISSED, reply=None)
     clock.forward(86_400)
     assert journal.cases.record_due_reminders() == []
     assert journal.count_recent(f"reminder:{case.id}:2", 2 * 86_400) == 1
@@ -180,7 +180,7 @@ def test_the_first_decision_of_a_person_wins(journal: Journal) -> None:
     won: list[bool] = []
 
     def decide(name: str) -> None:
-        done = journal.cases.resolve(
+        done = journal.cases.store_decision(
             case.id,
             actor=name,
             action=CaseAction.EDITED,

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import queue_lines
+from bot.corpus.limits import read_limits
 from bot.domain import Priority
 from bot.journal import CaseAction, CaseChange, Journal, Stage
-from bot.limits import read_limits
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import Time
 from tests.support.journal_records import mail, reply, waiting
@@ -97,7 +97,7 @@ def test_a_second_mail_joins_a_case_that_nobody_has_yet(journal: Journal, clock:
 def test_what_comes_after_the_decision_is_a_case_of_its_own(journal: Journal) -> None:
     comes(journal, "k1")
     claim(journal)
-    assert journal.cases.resolve(1, actor=ALICE, action=CaseAction.RESOLVED, reply=None)
+    assert journal.cases.store_decision(1, actor=ALICE, action=CaseAction.RESOLVED, reply=None)
     comes(journal, "k2")
     assert [case.id for case in journal.cases.list_open()] == [2]
 

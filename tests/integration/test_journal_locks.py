@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.corpus.limits import Scope, shipped_limits
 from bot.domain import Response
 from bot.errors import MissingError
 from bot.journal import Decision, Journal, ReceivedMessage, Reply, engine
 from bot.journal.engine import writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit, try_lock_for_session
-from bot.limits import Scope, shipped_limits
 from bot.serve.maintenance import MaintenanceIntervals
 from tests.conftest import ROOT
 from tests.servers.postgres import database

@@ -11,9 +11,7 @@ from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
-from bot.answers_to_learn import Learning
 from bot.app import App
-from bot.channels.case_rows import name_topics
 from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
 from bot.cli import main
 from bot.commands.privacy import erase, find_held
@@ -26,6 +24,8 @@ from bot.journal import CaseAction
 from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.settings import Settings
+from bot.staff.answers_to_learn import Learning
+from bot.staff.case_rows import name_topics
 from tests.servers.slack_limits import view_limits
 from tests.support.desk_messages import received
 from tests.support.fakes import VerbatimJudge
@@ -230,7 +230,7 @@ def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App
 def test_the_terminal_lists_accepts_and_rejects(
     desk: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bot.cli._app", lambda **_: desk)
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: desk)
     assert main(["knowledge", "labels"]) == 0
     assert "no answered question waits" in capsys.readouterr().out
     answer(desk)

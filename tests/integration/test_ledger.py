@@ -60,7 +60,7 @@ def test_who_approved_what_under_which_knowledge_is_entered(journal: Journal) ->
     assert asked
     journal.decide(asked, waiting(), draft="", reply=None)
     (case,) = journal.cases.list_open_ids()
-    journal.cases.resolve(
+    journal.cases.store_decision(
         case, actor="slack:U0ALICE", action=CaseAction.EDITED, reply=reply("bo", "=By hand")
     )
     sent = send(journal)

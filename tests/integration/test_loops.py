@@ -19,10 +19,10 @@ from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
+from bot.corpus.limits import Scope, read_limits
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Priority, Response
 from bot.journal import Journal
-from bot.limits import Scope, read_limits
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import ListOut, Time
 

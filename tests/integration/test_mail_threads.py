@@ -14,9 +14,9 @@ from bot.channels.mail.intake import read, received
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
+from bot.corpus.limits import Scope, read_limits
 from bot.domain import Priority
 from bot.journal import CaseChange, Decision, Journal, ReceivedMessage, Reply, Stage
-from bot.limits import Scope, read_limits
 from tests.conftest import KNOWLEDGE
 from tests.support.journal_records import answered, waiting
 

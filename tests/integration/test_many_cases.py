@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sql
 
 from bot.app import App
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import CASES_PER_PAGE, queue_json, queue_lines
 from bot.corpus import Knowledge
 from bot.infra.metrics import Metrics
@@ -15,6 +14,7 @@ from bot.journal import Journal
 from bot.journal.engine import writing
 from bot.serve.maintenance import Maintenance
 from bot.settings import Settings
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.support.growth import cpu_seconds
 from tests.support.running_desk import verbatim_responder

@@ -19,9 +19,9 @@ from bot.domain import (
     Refusal,
     Response,
 )
-from bot.llm.anonymize import without_people
 from bot.ports import Selected
 from bot.redact import redact
+from bot.redact.anonymize import without_people
 from evals.measuring.measure import OPEN
 from evals.measuring.schema import Case, read_cases
 from tests.conftest import KNOWLEDGE

@@ -54,7 +54,7 @@ def run(
             model="openai:scripted" if answer else "", openai_api_key=SecretStr("no key"),
             openai_base_url=server.url,
         )  # fmt: skip
-        monkeypatch.setattr("bot.cli._app", lambda **_: App(settings))
+        monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: App(settings))
         code = main(["knowledge", "propose", *names])
         return code, [json.loads(body) for body in server.bodies]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sql
 
+from bot.corpus.limits import shipped_limits
 from bot.journal import CaseAction, Journal, OpenQuestion, SharedAnswer
 from bot.journal.case_lists import CaseFilter
 from bot.journal.statistics import read_statistics
-from bot.limits import shipped_limits
 from tests.support.journal_records import mail, reply, waiting
 
 READS = re.compile(r"SCAN (\w+)(.*)")
@@ -77,7 +77,7 @@ def works(journal: Journal) -> dict[str, Callable[[], object]]:
         ),
         "an answer for all": lambda: (
             clusters.list_alike(1, limit=9), clusters.list_wordings(1, limit=9),
-            cases.resolve(1, actor="a", action=CaseAction.EDITED, reply=reply("z"), shared=shared),
+            cases.store_decision(1, actor="a", action=CaseAction.EDITED, reply=reply("z"), shared=shared),
             clusters.find_answer(2),
         ),
         "retention": lambda: (

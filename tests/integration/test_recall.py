@@ -27,7 +27,7 @@ from bot.domain import Passage
 from bot.journal import Journal, Reply
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Approval, Corrections
 from bot.journal.tables import outcome
-from bot.recall import Held, Why
+from bot.staff.outdated_answers import Held, Why
 from tests.conftest import KNOWLEDGE
 from tests.support.desk_messages import received
 from tests.support.fakes import Time

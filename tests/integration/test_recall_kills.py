@@ -17,7 +17,7 @@ from bot.app import App
 from bot.desk import Checkpoint
 from bot.journal import Journal, OutboxState
 from bot.journal.records import BatchState
-from bot.recall import RecallBatches, RecallStep
+from bot.staff.recall_batches import RecallBatches, RecallStep
 from tests.support.recall_kills import INSERTING, PER_MINUTE
 from tests.support.told import earlier, recall_of, told
 from tests.support.waiting import SAFETY_NET_SECONDS

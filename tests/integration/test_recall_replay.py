@@ -13,8 +13,8 @@ from bot.corpus.changes import ChangeKind
 from bot.desk import Desk
 from bot.journal import Journal
 from bot.outbound import text_of
-from bot.recall import Held, Recall
 from bot.settings import Settings
+from bot.staff.outdated_answers import Held, Recall
 from evals.measuring.schema import Case, read_cases
 from tests.conftest import KNOWLEDGE, home_of
 from tests.support.desk_messages import handle, received

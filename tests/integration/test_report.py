@@ -11,9 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bot.app import App
-from bot.channels.case_rows import name_topics
 from bot.channels.slack.digest import Digests, render_digest
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.report import parse_since, report_html, report_markdown
 from bot.commands.report_charts import draw_days, draw_times
 from bot.corpus import Knowledge
@@ -26,7 +24,6 @@ from bot.domain import (
     Response,
 )
 from bot.errors import InputError
-from bot.gaps import Gap
 from bot.journal import CaseAction, Journal, Reply
 from bot.journal.activity import (
     MODEL_USED,
@@ -36,6 +33,9 @@ from bot.journal.activity import (
     read_activity,
 )
 from bot.journal.statistics import MARKED_WRONG
+from bot.staff.case_rows import name_topics
+from bot.staff.gaps import Gap
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import limits
 from tests.support.desk_messages import received
@@ -78,7 +78,9 @@ def journal(tmp_path: Path, knowledge: Knowledge, clock: Time) -> Iterator[Journ
         response = Response(outcomes=(outcome,), language="en", knowledge="x")
         made.decide(stored, response, draft="", reply=mail(key))
     clock.forward(1800)
-    assert made.cases.resolve(1, actor="slack:U0BOB", action=CaseAction.EDITED, reply=mail("h1"))
+    assert made.cases.store_decision(
+        1, actor="slack:U0BOB", action=CaseAction.EDITED, reply=mail("h1")
+    )
     made.append_audit(f"{MARKED_WRONG}{near.id}")
     made.append_audit(f"{MODEL_USED}3:4000")
     made.append_audit(f"{MODEL_USED}2:1000")

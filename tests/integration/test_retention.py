@@ -14,10 +14,11 @@ from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
+from bot.app.mail_transport import MailTransport
 from bot.corpus import Knowledge
+from bot.corpus.limits import read_limits
 from bot.journal import CaseAction, Journal, OutboxState
 from bot.journal import retention as retention_module
-from bot.limits import read_limits
 from bot.ports import KeptMail, MailArchive, MailFolder
 from bot.serve.maintenance import apply_retention
 from bot.settings import Settings
@@ -62,7 +63,7 @@ def worked(journal: Journal) -> int:
     journal.decide(closed, waiting(), draft="a draft of closed", reply=None)
     last = journal.cases.list_open_ids()[-1]
     journal.slack.enqueue_card(last, channel="C1", drawn={"text": "x"}, stamp="")
-    journal.cases.resolve(last, actor="terminal", action=CaseAction.DISMISSED, reply=None)
+    journal.cases.store_decision(last, actor="terminal", action=CaseAction.DISMISSED, reply=None)
     return undecided
 
 
@@ -175,16 +176,18 @@ def test_the_mailbox_of_the_company_loses_nothing_unless_that_is_set(
     settings = Settings(home=home, knowledge=KNOWLEDGE, **chosen)
     elsewhere = Archive()
 
-    class RealMailbox(App):
+    class RealMailbox(MailTransport):
         @override
         @contextmanager
-        def mail_archives(self) -> Iterator[list[MailArchive]]:
-            with super().mail_archives() as archives:
+        def archives(self) -> Iterator[list[MailArchive]]:
+            with super().archives() as archives:
                 yield [*archives, elsewhere]
 
     with app_with(settings, responder) as app:
         _, old = _planted(app, 1), _planted(app, 100)
-        again = RealMailbox(settings, knowledge=app.knowledge, journal=app.journal)
+        again = App(
+            settings, knowledge=app.knowledge, journal=app.journal, mail=RealMailbox(settings)
+        )
         apply_retention(again)
         assert not any(p.exists() for p in old if MailFolder.PROCESSED in p.parts), "our own copies"
         assert len(elsewhere.asked) == asked
@@ -195,7 +198,7 @@ def _planted(app: App, age: int) -> list[Path]:
     """Mails of this age in days in each folder, and a message of that age with an open case."""
     made = list[Path]()
     for place in (*MailFolder, "sent"):
-        path = app.folder(place).path / "cur" / f"{age}:2,S"
+        path = app.mail.folder(place).path / "cur" / f"{age}:2,S"
         path.write_bytes(b"Subject: x\r\n\r\n")
         then = app.journal.clock().timestamp() - DAY * age
         os.utime(path, (then, then))

@@ -15,12 +15,10 @@ from typing_extensions import override
 
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.case_rows import format_age
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.channels.staff_texts import read_staff_texts
 from bot.commands.cases import decide, queue_lines
 from bot.commands.doctor import run_checks
 from bot.commands.reconcile import reconcile
@@ -36,6 +34,8 @@ from bot.ports import Mail
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import Service
 from bot.settings import Settings
+from bot.staff.case_rows import format_age
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import Time
 from tests.support.ports import free_port
@@ -163,7 +163,7 @@ class Way:
 def test_each_way_of_failing_has_its_state(
     app: App, error: DeliveryError, state: OutboxState
 ) -> None:
-    app.desk.out = Way(error)
+    app.desk.delivery.out = Way(error)
     send_id = stored_reply(app, 1)
     assert app.desk.deliver() == 0
     (send,) = app.journal.mail_outbox.list_in_state(state)
@@ -172,7 +172,7 @@ def test_each_way_of_failing_has_its_state(
 
 
 def test_after_the_last_try_it_has_failed(app: App) -> None:
-    app.desk.out = Way(DeliveryError("450 later"))
+    app.desk.delivery.out = Way(DeliveryError("450 later"))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, retry_seconds=(1, 1))
     send_id = stored_reply(app, 1)
@@ -188,12 +188,12 @@ def test_a_send_of_somebody_else_is_left_alone(app: App) -> None:
     send_id = stored_reply(app, 1)
     (send,) = app.journal.mail_outbox.list_due()
     app.journal.mail_outbox.claim(send_id, "other")
-    assert not app.desk._deliver_mail(send)
+    assert not app.desk.delivery._deliver_mail(send)
 
 
 def test_a_mail_that_waited_is_sent_by_the_upkeep(app: App) -> None:
     way = Way(DeliveryError("450 later"))
-    app.desk.out = way
+    app.desk.delivery.out = way
     stored_reply(app, 1)
     app.desk.deliver()
     way.error = None
@@ -210,7 +210,7 @@ def test_what_a_dead_terminal_was_sending_is_looked_up(app: App) -> None:
 
 
 def test_no_receipt_in_time_is_for_a_person(app: App) -> None:
-    app.desk.was_sent = lambda _header: None
+    app.desk.delivery.was_sent = lambda _header: None
     claimed_long_ago(app, stored_reply(app, 1))
     assert app.journal.limits
     app.journal.limits = replace(app.journal.limits, receipt_seconds=0)
@@ -340,7 +340,7 @@ def test_doctor_sees_what_is_stuck(app: App) -> None:
     assert finding("jobs").good
     assert finding("sends").good
     assert finding("clock").good
-    app.desk.out = Way(RefusedError("550"))
+    app.desk.delivery.out = Way(RefusedError("550"))
     stored_reply(app, 1)
     app.desk.deliver()
     app.desk.store_message(received(EXPOSED, 2))
@@ -458,7 +458,7 @@ def test_another_worker_that_fell_silent_is_taken_over(
 def test_a_journal_without_limits_waits_a_minute(app: App) -> None:
     app.journal.limits = None
     assert isinstance(app.journal, Journal)
-    app.desk.out = Way(DeliveryError("450"))
+    app.desk.delivery.out = Way(DeliveryError("450"))
     stored_reply(app, 1)
     app.desk.deliver()
     assert app.journal.mail_outbox.list_due() == []

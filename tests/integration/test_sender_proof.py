@@ -18,12 +18,12 @@ from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.card_sync import _follow_up_message
 from bot.channels.slack.views.cards import proof_lines
+from bot.corpus.limits import Scope, shipped_limits
 from bot.domain import SenderProof
 from bot.journal import CaseChange, Journal, ReceivedMessage, Reply, Stage
 from bot.journal.rate_limits import CountHasher
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.transcript import read_transcript
-from bot.limits import Scope, shipped_limits
 from bot.settings import MailKind, Settings
 from tests.conftest import KNOWLEDGE
 from tests.support.journal_records import answered, waiting
@@ -247,7 +247,7 @@ def test_a_real_mailbox_without_a_receiver_is_closed(tmp_path: Path, server: str
         imap_user="u", imap_password=SecretStr("p"), smtp_host="s", authserv_id=server,
     )  # fmt: skip
     app = App(settings)
-    assert app.sender_check.good is good
-    assert says in app.sender_check.says
+    assert app.mail.sender_check.good is good
+    assert says in app.mail.sender_check.says
     raw = f"From: {ANA}\r\nTo: {DESK}\r\n\r\nWere keys exposed?\r\n".encode()
     assert apply_rules(parse(raw), app.mail_policy).verdict is verdict

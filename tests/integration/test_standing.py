@@ -20,10 +20,10 @@ from bot.app import App
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.commands.doctor import run_checks
 from bot.corpus import Knowledge
+from bot.corpus.limits import Cap, Scope, shipped_limits
 from bot.errors import MissingError
 from bot.journal import Decision, Journal
 from bot.journal.clock import wall_clock
-from bot.limits import Cap, Scope, shipped_limits
 from bot.serve import health_checks
 from bot.serve.health_checks import ClockWatch, HealthCheck, HealthChecks
 from bot.serve.service import Service

@@ -12,14 +12,12 @@ import pytest
 
 from bot.adapters.chat_draft import ChatDrafter
 from bot.app import App
-from bot.channels.case_actions import object_to_text
 from bot.channels.mail.intake import read, received
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import SuggestionModel
-from bot.channels.staff_texts import read_staff_texts
 from bot.cli import main
 from bot.commands.cases import decide, queue_lines
 from bot.commands.mail_check import MailCheck
@@ -30,6 +28,9 @@ from bot.serve import service as serving
 from bot.serve.maintenance import MaintenanceIntervals
 from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
+from bot.staff.case_actions import object_to_text
+from bot.staff.staff_texts import read_staff_texts
+from bot.staff.suggestion import suggestion_of
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.model_server import model_server
@@ -414,7 +415,10 @@ def _model(app: App, url: str) -> SuggestionModel:
         "openai:scripted", knowledge=app.knowledge, budget=Budget(Bounds()),
         options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
-    return SuggestionModel(draft=made.draft, state=lambda: made.budget.state)
+    return SuggestionModel(
+        draft=lambda text: suggestion_of(made.draft(text), app.knowledge),
+        state=lambda: made.budget.state,
+    )
 
 
 def _settings(tmp_path: Path, url: str) -> Settings:

@@ -36,9 +36,9 @@ from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.outbound import Outbound, text_of
 from bot.ports import Judgement
-from bot.recall import Recall, Why
 from bot.settings import Settings
-from bot.team_answers import TeamAnswers
+from bot.staff.outdated_answers import Recall, Why
+from bot.staff.team_answers import TeamAnswers
 from tests.support.desk_messages import received
 from tests.support.small_post import PASSWORD, POST, write
 from tests.support.word_encoder import WordEncoder
@@ -66,7 +66,7 @@ class HeadingJudge:
         del hits
         found = self.headings.get(text.lower())
         chosen = (found or PASSWORD,)
-        return Judgement(probability=float(bool(found)), passages=chosen, label="", quoted=1)
+        return Judgement(probability=float(bool(found)), passages=chosen, label="", quoted_alone=1)
 
 
 class Words(WordEncoder):
@@ -162,7 +162,7 @@ class Terminal:
 
     def run(self, who: str, *words: str) -> tuple[int, str]:
         """The exit code and all that was said."""
-        self.monkeypatch.setattr("bot.cli._app", lambda **_: self.app)
+        self.monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: self.app)
         self.monkeypatch.setenv("LOGNAME", who)
         code = main(["knowledge", "answers", *words])
         said = self.capsys.readouterr()

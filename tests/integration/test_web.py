@@ -13,7 +13,6 @@ import pytest
 from pydantic import SecretStr
 
 from bot.app import App
-from bot.channels.case_actions import BROWSER_ACTOR
 from bot.channels.slack.views.cards import BROWSER, mention
 from bot.channels.web.access import HEADERS, MAX_SESSIONS, Access
 from bot.channels.web.trial_mail import NOBODY, compose_trial_mail
@@ -22,6 +21,7 @@ from bot.commands.demo import LINK_FILE, _keep_link
 from bot.errors import SettingsError
 from bot.journal import CaseAction
 from bot.settings import Settings
+from bot.staff.case_actions import BROWSER_ACTOR
 from tests.support.fakes import Time
 from tests.support.ports import free_port
 from tests.support.running_desk import app_with, local_mailbox, running

@@ -14,7 +14,7 @@ from bot.channels.slack.views import staff_windows
 from bot.corpus.snippets import read_snippets
 from bot.errors import KnowledgeError
 from bot.journal import CaseAction, Journal, OutboxState, Reply, Stage
-from bot.policy.staff_remarks import warnings
+from bot.staff.staff_remarks import warnings
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
@@ -116,7 +116,7 @@ def test_either_a_mail_leaves_or_it_is_taken_back(tmp_path: Path) -> None:
         journal.mark_failed(stored, "Boom")
         (number,) = journal.cases.list_open_ids()
         reply = Reply(recipient="a@example.org", message_id=f"<{n}@desk>", body=b"x")
-        assert journal.cases.resolve(number, actor=ME, action=CaseAction.EDITED, reply=reply)
+        assert journal.cases.store_decision(number, actor=ME, action=CaseAction.EDITED, reply=reply)
         now = journal.cases.read(number)
         assert now
         (mail,) = journal.mail_outbox.list_due()
@@ -133,7 +133,7 @@ def test_either_a_mail_leaves_or_it_is_taken_back(tmp_path: Path) -> None:
         thread.join()
         assert len(won) == 1, won
         if won == ["undone"]:
-            journal.cases.resolve(number, actor=ME, action=CaseAction.RESOLVED, reply=None)
+            journal.cases.store_decision(number, actor=ME, action=CaseAction.RESOLVED, reply=None)
         else:
             journal.mail_outbox.mark_sent(mail.id)
     journal.close()
@@ -209,7 +209,7 @@ def test_several_cases_of_a_topic_are_answered_together_each_once(stand: Stand) 
         assert block in stand.side.submit(ALICE, window, values)["errors"]
     check = stand.side.submit(ALICE, window, {**how, **pick, **text})["view"]
     assert "cy@example[.]org" in json.dumps(check)
-    stand.desk.journal.cases.resolve(
+    stand.desk.journal.cases.store_decision(
         numbers[2], actor="slack:U0BOB", action=CaseAction.RESOLVED, reply=None
     )
     for _ in range(2):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.staff_texts import QuietHours, read_staff_texts
 from bot.errors import InputError, KnowledgeError
 from bot.journal.statistics import read_feedback
+from bot.staff.staff_texts import QuietHours, read_staff_texts
 from evals.add import add
 from tests.servers.slack_side import ALICE, BOB, EVE, TRIAGE, Fault, SlackSide
 from tests.support.fakes import Obeying

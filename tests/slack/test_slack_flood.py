@@ -14,10 +14,10 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards
-from bot.channels.staff_texts import QuietHours, StaffTexts, read_staff_texts
+from bot.corpus.limits import shipped_limits
 from bot.domain import Escalation, EscalationReason, Priority, SenderProof
 from bot.journal import CaseAction, CaseChange, Journal, Stage
-from bot.limits import shipped_limits
+from bot.staff.staff_texts import QuietHours, StaffTexts, read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import BOB, TRIAGE, SlackSide
 from tests.support.fakes import Time
@@ -240,7 +240,9 @@ def test_a_closed_card_hands_its_place_to_the_next_case(journal: Journal, channe
         escalate(journal, number, text=f"mail {number}")
     channel.work(30)
     posted = len(channel.side.cards())
-    assert journal.cases.resolve(1, actor="terminal", action=CaseAction.DISMISSED, reply=None)
+    assert journal.cases.store_decision(
+        1, actor="terminal", action=CaseAction.DISMISSED, reply=None
+    )
     channel.work(30)
     assert len(channel.side.cards()) == posted + 1
     newest = channel.side.cards()[-1]

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.channels.case_actions import DETAILS
 from bot.channels.slack.card_sync import _follow_up_message
 from bot.channels.slack.mrkdwn import neutralize
 from bot.channels.slack.suggestions import render_suggestion
@@ -36,8 +35,9 @@ from bot.domain import (
 from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
-from bot.llm.suggestion import SuggestedSentence, Suggestion, Support
 from bot.outbound import Outbound
+from bot.staff.case_actions import DETAILS
+from bot.staff.suggestion import SuggestedSentence, Suggestion, Support
 from tests.servers.slack_limits import limits, texts, view_limits, walk
 from tests.support.slack_cases import AT, BAIT, HOSTILE, LONG, WORDS, case, hostile
 

@@ -15,10 +15,10 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.commands.demo import send
+from bot.corpus.limits import shipped_limits
 from bot.files import KEY_BYTES, KEY_FILE
 from bot.journal import Journal
 from bot.journal.locks import AdvisoryLock
-from bot.limits import shipped_limits
 from bot.settings import Settings
 from tests.servers.mail_servers import DESK
 from tests.servers.postgres import database

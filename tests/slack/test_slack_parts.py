@@ -341,13 +341,15 @@ def test_steps_of_a_case_that_came_too_late(journal: Journal) -> None:
     now = journal.cases.read(1)
     assert now
     for actor, version in (("slack:B", now.version), ("slack:A", "0.0")):
-        assert not journal.cases.resolve(
+        assert not journal.cases.store_decision(
             1, actor=actor, action=CaseAction.RESOLVED, reply=None, version=version
         )
-    assert journal.cases.resolve(
+    assert journal.cases.store_decision(
         1, actor="slack:A", action=CaseAction.RESOLVED, reply=None, version=now.version
     )
-    assert not journal.cases.resolve(1, actor="slack:A", action=CaseAction.RESOLVED, reply=None)
+    assert not journal.cases.store_decision(
+        1, actor="slack:A", action=CaseAction.RESOLVED, reply=None
+    )
     assert not journal.cases.change(1, actor="slack:A", change=change, owner="slack:A")
     assert journal.cases.reopen(1, actor="slack:B")
     again = journal.cases.read(1)

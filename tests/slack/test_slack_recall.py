@@ -12,7 +12,7 @@ from bot.app import App
 from bot.channels.slack.views.recalls import FIELD, kinds_of, render_change, show_list
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.journal import Journal
-from bot.recall import Batch
+from bot.staff.recall_batches import Batch
 from tests.servers.slack_limits import limits, texts, view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.support.desk_messages import received

@@ -12,9 +12,9 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards
-from bot.channels.staff_texts import read_staff_texts
 from bot.journal import CaseAction
-from bot.shared_answers import AnswerSharing
+from bot.staff.shared_answers import AnswerSharing
+from bot.staff.staff_texts import read_staff_texts
 from evals.bench_mail import twin
 from evals.bench_surge import Surge, draw_mails, run_surge
 from tests.conftest import KNOWLEDGE

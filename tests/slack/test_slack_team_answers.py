@@ -18,7 +18,7 @@ from bot.corpus.team_answers import (
 )
 from bot.desk import Desk
 from bot.errors import MissingError
-from bot.team_answers import TeamAnswers
+from bot.staff.team_answers import TeamAnswers
 from tests.servers.slack_limits import limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.support.slack_stand import UNSURE, Stand, standing

@@ -73,9 +73,9 @@ def desk(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
     from pydantic import SecretStr
 
     from bot.app import App
+    from bot.corpus.limits import read_limits
     from bot.files import KEY_BYTES
     from bot.journal import Journal
-    from bot.limits import read_limits
     from bot.settings import Settings
     from tests.conftest import KNOWLEDGE
 
@@ -139,7 +139,7 @@ def work(responder: "Responder", order: dict[str, Any], others: Sequence[int]) -
     if order.get("joins"):
         wait_until((Path(order["home"]) / REACHED).exists)
     if not order.get("look", True):
-        app.desk.was_sent = lambda _header: None
+        app.desk.delivery.was_sent = lambda _header: None
     if order.get("step"):
         app.desk.on_checkpoint = dies(app, order)
     service = serving(app)

@@ -33,7 +33,8 @@ def work(responder: "Responder", order: dict[str, Any]) -> None:
     from bot.desk import Desk
     from bot.journal import Journal, OutboxState
     from bot.outbound import Outbound
-    from bot.recall import Recall, RecallBatches
+    from bot.staff.outdated_answers import Recall
+    from bot.staff.recall_batches import RecallBatches
     from tests.support.told import COMPOSE
     from tests.support.waiting import wait_until
 
@@ -57,7 +58,7 @@ def work(responder: "Responder", order: dict[str, Any]) -> None:
             journal, per_minute=PER_MINUTE,
         )  # fmt: skip
         batches.on_step = desk.on_checkpoint = at
-        desk.settle_interrupted(journal.mail_outbox.list_in_state(OutboxState.SENDING))
+        desk.delivery.settle_interrupted(journal.mail_outbox.list_in_state(OutboxState.SENDING))
         batches.send_approved()
 
         def done() -> bool:

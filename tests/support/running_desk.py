@@ -55,7 +55,7 @@ def app_that_cannot_decide(app: App, error: Exception) -> App:
 
     broken = Broken(
         knowledge=app.knowledge, responder=app.responder, journal=app.journal, outbound=app.outbound,
-        compose=app.desk.compose, out=app.desk.out,
+        compose=app.desk.compose, out=app.desk.delivery.out,
     )  # fmt: skip
     return App(
         app.settings,

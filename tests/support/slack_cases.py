@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from bot.channels.staff_texts import read_staff_texts
 from bot.domain import SenderProof
 from bot.journal import Case, CaseAction, CaseDecision, CaseQuestion, Delivery, OutboxState, Stage
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import texts, walk
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from bot.answering.reply import compose_correction
-from bot.channels.case_actions import DETAILS
 from bot.channels.slack.digest import render_digest
 from bot.channels.slack.pasted_secrets import render_notice as pasted_note
 from bot.channels.slack.suggestions import render_suggestion
@@ -14,7 +13,6 @@ from bot.channels.slack.views import case_reader, modals, recalls, staff_windows
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import CasePage, HomeList, build_home, list_cases
-from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.corpus.snippets import read_snippets
@@ -37,9 +35,12 @@ from bot.journal.records import BatchState
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
 from bot.journal.transcript import TranscriptEntry
-from bot.llm.suggestion import suggested
 from bot.outbound import Outbound
-from bot.recall import Batch, Held, Outdated, Why
+from bot.staff.case_actions import DETAILS
+from bot.staff.outdated_answers import Held, Outdated, Why
+from bot.staff.recall_batches import Batch
+from bot.staff.staff_texts import read_staff_texts
+from bot.staff.suggestion import suggested
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
 from tests.support.slack_cases import AT, BAIT, asked, case, states

@@ -47,7 +47,7 @@ def settings_of(order: dict[str, Any]) -> "Settings":
 def service_of(responder: "Responder", order: dict[str, Any]) -> "Service":
     """The service of the desk that was ordered."""
     from bot.channels.slack import SlackAccess, SlackIntervals
-    from bot.limits import shipped_limits
+    from bot.corpus.limits import shipped_limits
     from tests.support.slack_app import SlackApp
 
     access = SlackAccess(

@@ -10,13 +10,14 @@ from typing import Any
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.channels.slack import Slack, SlackAccess, SlackIntervals, SuggestionModel
+from bot.corpus.limits import read_limits
 from bot.desk import Desk
 from bot.infra.http_server import HttpPort
 from bot.journal import Case, Journal, ReceivedMessage
-from bot.limits import read_limits
 from bot.outbound import text_of
-from bot.recall import Recall, RecallBatches
-from bot.team_answers import TeamAnswers
+from bot.staff.outdated_answers import Recall
+from bot.staff.recall_batches import RecallBatches
+from bot.staff.team_answers import TeamAnswers
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.support.desk_messages import handle, received

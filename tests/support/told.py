@@ -7,7 +7,7 @@ from bot.channels.mail.compose import Composer
 from bot.corpus.changes import ChangeKind
 from bot.domain import Answer, AnswerReason, Passage, Response
 from bot.journal import Journal, Reply
-from bot.recall import Recall
+from bot.staff.outdated_answers import Recall
 from tests.support.desk_messages import received
 
 RESETS = "faq-need-reset-password-rotate-api"

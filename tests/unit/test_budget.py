@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.corpus.limits import read_limits
 from bot.errors import SettingsError
-from bot.limits import read_limits
 from bot.llm.budget import Bounds, Budget, SpentError
 from bot.settings import Settings
 from tests.support.waiting import SAFETY_NET_SECONDS

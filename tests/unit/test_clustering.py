@@ -3,7 +3,7 @@
 import numpy as np
 
 from bot.answering.classifier import Floats
-from bot.answering.clustering import SAME_MEANING, group_by_meaning, most_typical
+from bot.staff.clustering import SAME_MEANING, group_by_meaning, most_typical
 
 
 def around(centres: int, rows: int, seed: int) -> Floats:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.staff_texts import read_staff_texts
 from bot.corpus import Knowledge, load
 from bot.corpus.clarify import read_clarifications
 from bot.corpus.incident import read_incident
@@ -17,6 +16,7 @@ from bot.corpus.templates import read_templates
 from bot.corpus.translations import read_translations
 from bot.domain import SecretKind
 from bot.errors import KnowledgeError
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.support.small_knowledge import copy_knowledge
 

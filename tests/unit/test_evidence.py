@@ -29,9 +29,9 @@ def test_a_sure_intent_brings_its_twin() -> None:
 
 
 def test_a_second_passage_is_quoted_only_where_it_may_add_something() -> None:
-    assert choose(LABELS, np.array([0.97, 0.01, 0.02]), ANSWERS).quoted == 1
+    assert choose(LABELS, np.array([0.97, 0.01, 0.02]), ANSWERS).quoted_alone == 1
     choice = choose(LABELS, np.array([0.7, 0.2, 0.1]), ANSWERS)
-    assert (choice.quoted, choice.quoted_among_several) == (2, 1)
+    assert (choice.quoted_alone, choice.quoted_among_several) == (2, 1)
     assert choose(LABELS, np.array([0.4, 0.39, 0.1]), ANSWERS).quoted_among_several == 2
 
 

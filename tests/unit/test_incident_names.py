@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.domain import IncidentNames
 from bot.policy import closes_nothing
 from bot.redact import redact
 from bot.settings import Settings
-from bot.text.incident_names import generalized, incident_names, set_incident_names
+from bot.text.incident_names import IncidentNames, generalized, incident_names, set_incident_names
 from tests.conftest import KNOWLEDGE, ROOT
 
 NAMES = IncidentNames(
@@ -19,7 +18,7 @@ NAMES = IncidentNames(
 )
 # Where OpenAI is a vendor of the desk, by its client and its settings, or of tokens among others'.
 VENDOR_OF_THE_DESK = {
-    "README.md", "app.py", "settings.py", "adapters/chat_model.py", "adapters/encoder.py",
+    "README.md", "app/composition.py", "settings.py", "adapters/chat_model.py", "adapters/encoder.py",
     "adapters/request_deadline.py", "adapters/openai_encoder.py", "data/secret_formats.yaml",
 }  # fmt: skip
 MODEL_NAME = re.compile(r"chatgpt-", re.IGNORECASE)  # how names of OpenAI's chat models begin

@@ -124,7 +124,7 @@ def test_a_running_desk_learns_answers_as_soon_as_there_are_enough(tmp_path: Pat
     vars(app)["responder"] = Responder(
         knowledge=knowledge,
         retriever=BM25(records_of(knowledge)),
-        judge=app._first_day_judge(knowledge),
+        judge=app.readers.make_first_day_judge(knowledge),
     )
     assert judge_of(app) is TransferredJudge
     assert not app.learn_answers()

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.corpus.limits import Scope, read_limits, shipped_limits
 from bot.domain import Priority
 from bot.errors import KnowledgeError
-from bot.limits import Scope, read_limits, shipped_limits
 
 GOOD = """
 caps: [{scope: all, seconds: 60, most: 3}]

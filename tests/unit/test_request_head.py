@@ -97,7 +97,7 @@ def test_the_file_survives_a_round_trip_is_small_and_a_broken_one_is_named() -> 
 
 def test_a_head_of_another_encoder_is_not_used(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(packaged_head(), encoder="another")
-    monkeypatch.setattr("bot.app.packaged_head", lambda: other)
+    monkeypatch.setattr("bot.app.readers.packaged_head", lambda: other)
     desk = App(app.settings)
     assert desk.responder.request_reader is None
     (outcome,) = desk.responder.respond(Message(text="Send me my password.")).outcomes

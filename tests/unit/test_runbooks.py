@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from bot.cli import _parser
+from bot.cli import make_parser
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "bot" / "deploy" / "runbooks.md").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def test_each_command_is_accepted_as_it_is_written(command: str) -> None:
     name, *arguments = shlex.split(SHELL.sub("", command))
     assert name == "incident-desk" or name in OTHER_PROGRAMS
     if name == "incident-desk" and arguments != ["--version"]:
-        _parser().parse_args(arguments)
+        make_parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize("quoted", sorted(set(quotes())))

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
+from bot.corpus.limits import read_limits
 from bot.domain import Response
-from bot.limits import read_limits
-from bot.llm.anonymize import without_people
 from bot.llm.consult import describe_consultation
+from bot.llm.model_verdict import ModelVerdict, agreed_verdict, apply_verdict, checked, is_at_stake
 from bot.llm.trust import MAX_QUESTION_CHARACTERS, Trust, silent_questions
-from bot.llm.verdict import ModelVerdict, agreed_verdict, apply_verdict, checked, is_at_stake
 from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
+from bot.redact.anonymize import without_people
 from tests.conftest import KNOWLEDGE
 from tests.support.scripted_model import both
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bot.corpus import Knowledge
-from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
+from bot.staff.staff_remarks import MAX_CHARACTERS, warnings
 
 KEY = (
     "sk-" + "proj-" + "".join(random.Random(3).choices(string.ascii_letters + string.digits, k=48))

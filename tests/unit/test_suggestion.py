@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
-from bot.llm.suggestion import MAX_SENTENCES, Support, find_support, suggested
+from bot.staff.suggestion import MAX_SENTENCES, Support, find_support, suggested
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.answering.trial import (
+from bot.corpus.learned import labelled_question
+from bot.corpus.messages import LabelledMessage, MessageKind
+from bot.corpus.team_answers import TeamAnswer
+from bot.domain import Hit
+from bot.ports import Judgement, Lookup
+from bot.staff.trial import (
     MOST_NEAR,
     MOST_OTHERS,
     TrialResult,
     choose_messages,
     try_passage,
 )
-from bot.corpus.learned import labelled_question
-from bot.corpus.messages import LabelledMessage, MessageKind
-from bot.corpus.team_answers import TeamAnswer
-from bot.domain import Hit
-from bot.ports import Judgement, Lookup
 
 NEW = TeamAnswer(
     case=3, question="Do you pay for locks?", answer="No.", language="en", answered_by="a",
@@ -41,7 +41,7 @@ class Table:
         del hits
         found = self.answers.get(text, "")
         return Judgement(
-            probability=float(bool(found)), passages=(found or "x",), label="", quoted=1
+            probability=float(bool(found)), passages=(found or "x",), label="", quoted_alone=1
         )
 
 

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.case_actions import BROWSER_ACTOR
 from bot.channels.slack.views.cards import PROOF_SIGNS
-from bot.channels.staff_texts import read_staff_texts
 from bot.channels.web.letters import as_letter
 from bot.channels.web.views import REFUSALS, Views, describe_step
 from bot.corpus import Knowledge
@@ -17,6 +15,8 @@ from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseDecision, CaseQuestion, Delivery, MessageState
 from bot.journal.transcript import AuditEntry
+from bot.staff.case_actions import BROWSER_ACTOR
+from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE, ROOT
 from tests.support.fakes import Time
 

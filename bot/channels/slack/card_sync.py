@@ -13,7 +13,6 @@ from bot.channels.slack.mrkdwn import escape, mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.buttons import claim_button
 from bot.channels.slack.views.cards import PERSON, Cards, RenderedMessage, mention, proof_lines
-from bot.channels.staff_texts import StaffTexts
 from bot.domain import Priority
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Case, Journal, Stage
@@ -21,6 +20,7 @@ from bot.journal.clock import stamp
 from bot.journal.on_call import HeldPages, wakes
 from bot.journal.slack_outbox import PAGE, REMINDER
 from bot.journal.slack_records import FollowUpMessage, SlackCard
+from bot.staff.staff_texts import StaffTexts
 
 log = logging.getLogger(__name__)
 MAX_DRAWN_AT_ONCE = 100  # so that of a thousand new cases the urgent ones are posted first

@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bot.answers_to_learn import TWO_PEOPLE, Learning
-from bot.channels.case_actions import CaseActions
 from bot.channels.slack.bolt_app import SlackGateway, Socket
 from bot.channels.slack.card_sync import CardSync
 from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
@@ -36,18 +34,20 @@ from bot.channels.slack.suggestions import ModelPosts, Suggestions, Translations
 from bot.channels.slack.team_answers import TeamAnswerPosts
 from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
-from bot.channels.staff_texts import read_staff_texts
 from bot.desk import Desk
 from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
 from bot.journal.slack_records import SlackEvent, SlackPostState
+from bot.staff.answers_to_learn import TWO_PEOPLE, Learning
+from bot.staff.case_actions import CaseActions
+from bot.staff.staff_texts import read_staff_texts
 
 if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse
     from bot.journal.cases import EnqueueJob
-    from bot.recall import RecallBatches
-    from bot.team_answers import TeamAnswers
+    from bot.staff.recall_batches import RecallBatches
+    from bot.staff.team_answers import TeamAnswers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.channels.case_actions import HOLD_SECONDS
 from bot.channels.slack.client import BASE
 from bot.domain import EscalationReason, HealthLine
 from bot.llm.budget import NOT_ASKED
-from bot.llm.suggestion import Suggestion
+from bot.staff.case_actions import HOLD_SECONDS
+from bot.staff.suggestion import Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.answers_to_learn import Learning
-from bot.channels.case_actions import CaseActions
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
@@ -19,11 +17,13 @@ from bot.channels.slack.team_answers import TeamAnswerPosts
 from bot.channels.slack.views.answers import AnswerView, refusal_text
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.modals import others_ask
-from bot.channels.staff_texts import StaffTexts
 from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal import Case
 from bot.journal.slack_records import SlackEvent
+from bot.staff.answers_to_learn import Learning
+from bot.staff.case_actions import CaseActions
+from bot.staff.staff_texts import StaffTexts
 
 if TYPE_CHECKING:
     from bot.journal.cases import EnqueueJob
@@ -63,7 +63,7 @@ class HandlerContext:
     recalls: RecallPosts | None = None  # where corrections can be made
     team_answers: TeamAnswerPosts | None = None  # where answers can be taken into the knowledge
 
-    def objection(self, payload: Payload) -> str:
+    def object_to_event(self, payload: Payload) -> str:
         """Return why the person behind an event may not do this; empty when they may.
 
         DeliveryError when Slack does not answer.

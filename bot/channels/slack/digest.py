@@ -5,16 +5,16 @@ from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from bot.answers_to_learn import Learning
-from bot.channels.case_rows import format_age
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
-from bot.channels.staff_texts import StaffTexts
-from bot.gaps import WEEK, Gap
 from bot.journal import Journal
 from bot.journal.activity import Activity, read_activity
+from bot.staff.answers_to_learn import Learning
+from bot.staff.case_rows import format_age
+from bot.staff.gaps import WEEK, Gap
+from bot.staff.staff_texts import StaffTexts
 
 TITLE = "The last day of the incident desk"
 GAPS = "*Asked again and again last week, without a sure answer* (`incident-desk gaps` has more):"

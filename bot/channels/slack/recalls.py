@@ -13,7 +13,7 @@ from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal import Journal
 from bot.journal.clock import stamp
 from bot.journal.records import BatchState
-from bot.recall import Batch, RecallBatches
+from bot.staff.recall_batches import Batch, RecallBatches
 
 LOOKING = "The desk looks through what was sent. The list comes into <#{channel}> in a moment."
 GONE = "This change is no longer one: the post has been edited again."

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from bot.channels.case_rows import name_language, written_language
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.configuration import SuggestionModel
 from bot.channels.slack.mrkdwn import escape, truncate_counted
@@ -19,7 +18,8 @@ from bot.channels.slack.views.cards import RenderedMessage
 from bot.domain import EscalationReason
 from bot.journal import Journal
 from bot.journal.records import QueuedCase
-from bot.llm.suggestion import Suggestion, Support
+from bot.staff.case_rows import name_language, written_language
+from bot.staff.suggestion import Suggestion, Support
 
 MAX_CHARACTERS = 4_000  # of a suggestion in a message
 MAX_ATTEMPTS = 2  # for a case that the model failed on, until the next start

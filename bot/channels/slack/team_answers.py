@@ -15,7 +15,7 @@ from bot.channels.slack.views.cards import RenderedMessage
 from bot.corpus.team_answers import FOLDER, TeamAnswer, TeamAnswerState
 from bot.errors import DeskError, InputError
 from bot.journal import Journal
-from bot.team_answers import TeamAnswers
+from bot.staff.team_answers import TeamAnswers
 
 NOT_WRITTEN = (
     "The knowledge folder cannot be written here. Run `incident-desk knowledge answers` where it "

@@ -18,19 +18,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.channels.case_actions import (
-    BROWSER_ACTOR,
-    DETAILS,
-    HOLD_SECONDS,
-    TAKEN_BACK,
-    CaseActions,
-    ReplyKind,
-    digest_remarks,
-    has_sent,
-    may_act,
-    object_to_text,
-)
-from bot.channels.staff_texts import read_staff_texts
 from bot.channels.web.access import (
     NO_SESSION,
     WRONG_ORIGIN,
@@ -58,6 +45,19 @@ from bot.journal.case_lists import CaseFilter
 from bot.journal.mail_list import ListedMail, list_decided_cases, list_mails, read_mail
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_audit, read_transcript
+from bot.staff.case_actions import (
+    BROWSER_ACTOR,
+    DETAILS,
+    HOLD_SECONDS,
+    TAKEN_BACK,
+    CaseActions,
+    ReplyKind,
+    digest_remarks,
+    has_sent,
+    may_act,
+    object_to_text,
+)
+from bot.staff.staff_texts import read_staff_texts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -7,17 +7,6 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup, escape
 
 from bot.answering.reply import quoted
-from bot.channels.case_actions import (
-    BROWSER_ACTOR,
-    TERMINAL_ACTOR,
-    can_undo,
-    draft_chance,
-    is_approve_first,
-    may_act,
-)
-from bot.channels.case_rows import CaseRow, describe_case, name_topics
-from bot.channels.people_to_call import call_in_words, whom_to_call
-from bot.channels.staff_texts import StaffTexts
 from bot.channels.web.letters import Letter, letter_of, their_letter
 from bot.corpus import Knowledge
 from bot.domain import (
@@ -32,6 +21,17 @@ from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
 from bot.journal.records import CaseQuestion, MessageState
 from bot.journal.transcript import AuditEntry
+from bot.staff.case_actions import (
+    BROWSER_ACTOR,
+    TERMINAL_ACTOR,
+    can_undo,
+    draft_chance,
+    is_approve_first,
+    may_act,
+)
+from bot.staff.case_rows import CaseRow, describe_case, name_topics
+from bot.staff.people_to_call import call_in_words, whom_to_call
+from bot.staff.staff_texts import StaffTexts
 from bot.text.language import detect
 from bot.text.printable import printable
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bot.channels.case_actions import DETAILS, TAKEN_BACK, may_act
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
 from bot.channels.slack.handlers.case_lists import (
@@ -32,6 +31,7 @@ from bot.journal import Case, CaseAction, Reopened, Stage
 from bot.journal.slack_records import SlackEvent
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_transcript
+from bot.staff.case_actions import DETAILS, TAKEN_BACK, may_act
 
 TOO_LATE = "That took too long for Slack. Please press the button again."
 OPTED_OUT = "Noted: they get no correction. What they ask is still answered."
@@ -80,7 +80,7 @@ class ButtonHandler:
         if payload["kind"] in CHANNEL_CHANGED:
             self.context.channel_permissions.forget()
             return
-        if why := self.context.objection(payload):
+        if why := self.context.object_to_event(payload):
             if payload["kind"] != "app_home_opened":
                 self.context.refuse(payload, why)
             return

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from bot.channels.case_rows import find_language, find_topics, name_language
 from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, HomeList
 from bot.journal.case_lists import CaseFilter
 from bot.journal.cases import Cases
+from bot.staff.case_rows import find_language, find_topics, name_language
 
 MAX_WORDS = 8  # of a search; more of them find nothing that these do not
 WAITING, MINE = "What waits for a person", "Your cases"

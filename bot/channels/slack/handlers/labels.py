@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.answers_to_learn import Learning
 from bot.channels.slack.views import modals
 from bot.channels.slack.views.label_windows import agree_to_labels
 from bot.channels.slack.views.modals import View
 from bot.errors import InputError
+from bot.staff.answers_to_learn import Learning
 
 Ack = dict[str, Any]
 NONE_WAIT = (

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.channels.case_actions import ReplyKind, digest_remarks, has_sent, may_act, object_to_text
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
 from bot.channels.slack.handlers.labels import LabelActs
@@ -27,6 +26,7 @@ from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import MARKED_WRONG
 from bot.journal.transcript import read_transcript
 from bot.redact import redact
+from bot.staff.case_actions import ReplyKind, digest_remarks, has_sent, may_act, object_to_text
 
 Ack = dict[str, Any]
 THANKS = "Thank you. It is kept for the next round of tests."

@@ -30,7 +30,7 @@ class QuestionHandler:
     def handle(self, event: SlackEvent) -> None:
         """Answer a question where it was asked, or say why not."""
         payload = event.payload
-        if why := self.context.objection(payload):
+        if why := self.context.object_to_event(payload):
             self.context.refuse(payload, why)
             return
         if not payload["text"].strip():

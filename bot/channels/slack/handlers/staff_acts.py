@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.channels.case_actions import may_act, object_to_text
 from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views import modals, staff_windows
@@ -13,7 +12,8 @@ from bot.corpus.snippets import read_snippets
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.case_lists import CaseFilter
-from bot.policy.staff_remarks import warnings
+from bot.staff.case_actions import may_act, object_to_text
+from bot.staff.staff_remarks import warnings
 
 Ack = dict[str, Any]
 CLOSE: Ack = {"response_action": "clear"}  # every open window

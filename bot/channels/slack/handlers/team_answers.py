@@ -8,7 +8,7 @@ from bot.channels.slack.views import modals
 from bot.channels.slack.views.team_answer_views import propose_answer
 from bot.errors import InputError
 from bot.journal import Case
-from bot.team_answers import TeamAnswers
+from bot.staff.team_answers import TeamAnswers
 
 Ack = dict[str, Any]
 PROPOSED = (

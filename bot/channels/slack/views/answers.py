@@ -8,10 +8,10 @@ from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import RenderedMessage
-from bot.channels.staff_texts import StaffTexts
 from bot.domain import Answer, Escalation, Outcome, Passage, Refusal, Response
 from bot.llm.consult import describe_consultation
 from bot.outbound import Outbound
+from bot.staff.staff_texts import StaffTexts
 
 MAX_PASSAGE_CHARACTERS = 1_200
 MAX_OUTCOMES = 5  # that are shown; of more only the number is named

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.channels.case_actions import can_undo
 from bot.channels.slack.mrkdwn import mask_address
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.journal import Case, CaseAction
+from bot.staff.case_actions import can_undo
 
 # What the menu at the end of the row offers, by the name of the act.
 MORE = (

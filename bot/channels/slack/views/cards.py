@@ -10,18 +10,18 @@ from datetime import datetime
 
 import re2
 
-from bot.channels.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
-from bot.channels.case_rows import describe_case, describe_stage, name_topics
-from bot.channels.people_to_call import whom_to_call
 from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.channels.slack.views.people_to_call import call_in_slack
-from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import NO_RULE, EscalationReason, Priority, ProofTone, SenderProof, describe_rule
 from bot.journal import Case, OutboxState, Stage
+from bot.staff.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
+from bot.staff.case_rows import describe_case, describe_stage, name_topics
+from bot.staff.people_to_call import whom_to_call
+from bot.staff.staff_texts import StaffTexts
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
 MAX_DRAFT_CHARACTERS = 5_000  # of the draft on a card; a longer one cannot be approved unseen

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bot.channels.case_rows import name_language
 from bot.channels.slack.mrkdwn import escape, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
@@ -13,6 +12,7 @@ from bot.channels.slack.views.cards import Cards
 from bot.domain import HealthLine
 from bot.journal import Case
 from bot.journal.statistics import DailyStatistics
+from bot.staff.case_rows import name_language
 
 CASES_PER_PAGE = 15  # a case takes two blocks; App Home holds two lists, a view a hundred blocks
 MODEL_OFF = "off: the desk decides by its own evidence"

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.channels.case_actions import ReplyKind, digest_remarks
 from bot.channels.slack.mrkdwn import defang, mask_address, split_text, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
@@ -12,6 +11,7 @@ from bot.channels.slack.views.cards import mention, proof_lines
 from bot.journal import Case
 from bot.journal.case_clusters import AskedQuestion
 from bot.journal.slack_records import FollowUpMessage
+from bot.staff.case_actions import ReplyKind, digest_remarks
 
 MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest
 MAX_WORDING = 300  # characters of another wording of a question

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import re2
 
-from bot.channels.people_to_call import NOBODY
 from bot.channels.slack.mrkdwn import escape
+from bot.staff.people_to_call import NOBODY
 
 PERSON_ID = re2.compile(r"[UW][A-Z0-9]{2,20}")
 GROUP_ID = re2.compile(r"S[A-Z0-9]{2,20}")

@@ -14,7 +14,8 @@ from bot.channels.slack.views.modals import View, build_modal
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal.correction_batches import CorrectionBatch
 from bot.journal.records import BatchState
-from bot.recall import Batch, Outdated
+from bot.staff.outdated_answers import Outdated
+from bot.staff.recall_batches import Batch
 
 FIELD = 1_900  # characters of a text beside another; Slack takes 2,000 in a field
 BEFORE_DIFFERENCE = 300  # characters that are shown before the first difference of long texts

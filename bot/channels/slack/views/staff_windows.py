@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.channels.case_rows import first_words, name_language
 from bot.channels.slack.mrkdwn import defang, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.modals import View, build_modal
 from bot.corpus.snippets import Snippet
 from bot.domain import Passage
 from bot.journal import Case
+from bot.staff.case_rows import first_words, name_language
 
 MAX_SHOWN_RECIPIENTS = 100  # before a mail to several; no more can be chosen
 ANSWER, CLOSE = "answer", "close"

@@ -12,8 +12,9 @@ import re2
 
 from bot.corpus import Knowledge
 from bot.domain import Passage
-from bot.policy.staff_remarks import warnings
+from bot.ports import DraftedWording
 from bot.redact import redact
+from bot.staff.staff_remarks import warnings
 
 # Sentences of one suggestion that are shown.
 MAX_SENTENCES = 12
@@ -47,6 +48,14 @@ class Suggestion:
 
     sentences: tuple[SuggestedSentence, ...]
     warnings: tuple[str, ...]
+
+
+def suggestion_of(drafted: DraftedWording | None, knowledge: Knowledge) -> Suggestion | None:
+    """Returns the suggestion of a model's wording; None without one, or without a sentence."""
+    if drafted is None:
+        return None
+    suggestion = suggested(drafted.text, drafted.passages, knowledge)
+    return suggestion if suggestion.sentences else None
 
 
 def suggested(text: str, passages: Sequence[Passage], knowledge: Knowledge) -> Suggestion:

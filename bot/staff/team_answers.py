@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.answering.signature import without_signature
-from bot.answering.trial import find_faults
 from bot.corpus import Knowledge
 from bot.corpus.changes import ChangeKind
 from bot.corpus.learned import read_numbers, remove_labels
@@ -32,8 +31,9 @@ from bot.files import locked
 from bot.journal import CaseAction, Journal
 from bot.journal.clock import stamp
 from bot.journal.labels import PersonalAnswer
-from bot.llm.anonymize import CLOSE, GREETING, without_people
 from bot.outbound import text_of
+from bot.redact.anonymize import CLOSE, GREETING, without_people
+from bot.staff.trial import find_faults
 from bot.text.printable import printable, printable_line
 
 LOCK = "team-answers.lock"  # in the home; two desks of one home write one after the other

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.limits import ModelLimits
+from bot.corpus.limits import ModelLimits
 from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 
 # Entries of one selection; the model is asked about the questions of one message.
@@ -111,7 +111,7 @@ def apply_verdict(
     quoted = min(len(chosen), QUOTED_PASSAGES)
     return replace(
         judged, probability=_raise_probability(judged.probability, limits), passages=order,
-        quoted=quoted, quoted_among_several=quoted,
+        quoted_alone=quoted, quoted_among_several=quoted,
     )  # fmt: skip
 
 

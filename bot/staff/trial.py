@@ -14,10 +14,10 @@ from bot.corpus.messages import LabelledMessage
 from bot.corpus.passage_ids import telling_words
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, Trial
 from bot.domain import Passage
-from bot.llm.anonymize import ADDRESS, NAME, NUMBER, PERSON, without_people
-from bot.policy.staff_remarks import warnings
 from bot.ports import Judgement, Lookup
 from bot.redact import redact
+from bot.redact.anonymize import ADDRESS, NAME, NUMBER, PERSON, without_people
+from bot.staff.staff_remarks import warnings
 from bot.text.printable import shorten_line
 
 # A question that was answered rightly may be handed over afterwards, for the threshold is chosen
@@ -94,7 +94,7 @@ def answer(lookup: Lookup, text: str, language: str) -> tuple[str, ...]:
     ]
     best = max(found, key=lambda each: each.pair)
     sure = best.probability >= lookup.judge.threshold_for(language)
-    return best.passages[: best.quoted] if sure else ()
+    return best.passages[: best.quoted_alone] if sure else ()
 
 
 def choose_messages(passage: Passage, messages: Iterable[LabelledMessage]) -> list[LabelledMessage]:

@@ -5,11 +5,8 @@ message and `deliver` sends what is decided. Each can be repeated after a crash 
 """
 
 import logging
-import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +18,16 @@ from bot.answering.responder import Responder
 from bot.answering.reuse import ReusedDecisions
 from bot.answering.signature import sign_draft, without_signature
 from bot.corpus import Knowledge
+from bot.corpus.limits import Scope
+from bot.desk.checkpoints import Checkpoint, ignore_checkpoint
+from bot.desk.delivery import Delivery, cannot_tell
+from bot.desk.held_outcomes import (
+    all_held,
+    held_for_owner,
+    open_part,
+    read_by_person,
+    without_announced,
+)
 from bot.domain import (
     NEAR,
     Answer,
@@ -29,7 +36,6 @@ from bot.domain import (
     Escalation,
     EscalationReason,
     Message,
-    Outcome,
     Priority,
     Response,
     Role,
@@ -37,14 +43,7 @@ from bot.domain import (
     Span,
     Turn,
 )
-from bot.errors import (
-    BlockedError,
-    DeliveryError,
-    InputError,
-    MissingError,
-    RefusedError,
-    UncertainError,
-)
+from bot.errors import BlockedError, InputError
 from bot.journal import (
     Case,
     CaseAction,
@@ -52,22 +51,17 @@ from bot.journal import (
     EnqueueJob,
     Journal,
     OpenQuestion,
-    OutgoingMail,
     ReceivedMessage,
     Reply,
     SharedAnswer,
     StoredDecision,
 )
-from bot.limits import Scope
 from bot.outbound import Outbound, text_of
 from bot.ports import MailOut
 from bot.text.language import detect
 
 log = logging.getLogger(__name__)
 HOLD = "hold"
-RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
-MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
-DIED = "the process died while delivering it"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
 # The user has the text already that the desk would quote.
 TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
@@ -77,34 +71,6 @@ CALL_FIRST = (
     "answer in your own words"
 )
 STALE_DRAFT = "this draft is not what the desk may send now; write the answer in your own words"
-NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
-
-
-class Checkpoint(StrEnum):
-    """The points in the handling of a message at which a test may kill the process."""
-
-    FETCHED = "fetched"
-    READ = "read"
-    STORING = "storing"
-    STORED = "stored"
-    SETTLED = "settled"
-    STARTED = "started"
-    RESPONDED = "responded"
-    DECIDED = "decided"
-    CLAIMING = "claiming"
-    CLAIMED = "claimed"
-    DELIVERED = "delivered"
-    SENT = "sent"
-    DRAINED = "drained"
-
-
-def _ignore(_checkpoint: Checkpoint) -> None:
-    """Do nothing at a checkpoint, outside of tests."""
-
-
-def _cannot_tell(_header: str) -> bool | None:
-    """Return that nobody can tell whether a mail was sent."""
-    return None
 
 
 class Compose(Protocol):
@@ -140,7 +106,7 @@ class Desk:
         outbound: Outbound,
         compose: Compose,
         out: MailOut,
-        was_sent: Callable[[str], bool | None] = _cannot_tell,
+        was_sent: Callable[[str], bool | None] = cannot_tell,
     ) -> None:
         self.knowledge = knowledge
         self.responder = responder
@@ -148,13 +114,13 @@ class Desk:
         self.journal = journal
         self.outbound = outbound
         self.compose = compose
-        self.out = out
-        self.was_sent = was_sent
-        self.worker = f"terminal-{os.getpid()}"
-        self.on_delivery: Callable[[OutgoingMail, int], None] | None = None
-        self.looks_first = False  # after a restore: what was sent is not known from the journal
-        self.on_checkpoint: Callable[[Checkpoint], None] = _ignore
-        self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
+        self.on_checkpoint: Callable[[Checkpoint], None] = ignore_checkpoint
+        self.delivery = Delivery(
+            journal, outbound, out, was_sent=was_sent, on_checkpoint=self._reach_checkpoint
+        )
+
+    def _reach_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self.on_checkpoint(checkpoint)
 
     def store_message(
         self, received: ReceivedMessage, enqueue_job: EnqueueJob | None = None
@@ -175,18 +141,18 @@ class Desk:
             message_id, response
         )
         if stored.verdict == HOLD or for_person:
-            held = _for_its_owner(response) if for_person else _all_held(response, Priority.NORMAL)
+            held = held_for_owner(response) if for_person else all_held(response, Priority.NORMAL)
             if stored.verdict == HOLD and not held.outcomes:
-                held = _all_held(_read_by_person(response, stored.text), Priority.NORMAL)
+                held = all_held(read_by_person(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
-        to_say = _without_announced(response, self.journal.cases.announced_priority(message_id))
+        to_say = without_announced(response, self.journal.cases.announced_priority(message_id))
         reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
-        open_draft = self._compose_draft(_open_part(response)) if reply else draft
+        open_draft = self._compose_draft(open_part(response)) if reply else draft
 
         lone = self._find_lone_question(stored, message, response)
 
         def decide_capped(scope: Scope) -> Decision:
-            held = _all_held(response, self._priority_of_cap(scope))
+            held = all_held(response, self._priority_of_cap(scope))
             return Decision(response=held, draft=draft)
 
         decided = self.journal.decide(
@@ -207,49 +173,14 @@ class Desk:
         sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
         if not text or text not in sent:
             return response
-        return _all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
+        return all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
 
         An error in one delivery stops no other. MissingError when the journal does not answer.
         """
-        due = self.journal.mail_outbox.list_due(conversation_id=conversation_id)
-        return sum(self._deliver_safely(mail) for mail in due)
-
-    def settle_interrupted(self, mails: Iterable[OutgoingMail]) -> None:
-        """Find out what became of mails whose delivery was interrupted; none is sent blindly."""
-        for mail in mails:
-            sent = self._was_sent(mail)
-            if sent:
-                self.journal.mail_outbox.mark_sent(mail.id)
-            elif sent is None:
-                self.journal.mail_outbox.mark_unknown(mail.id, DIED)
-                log.error("a mail is of unknown fate", extra={"outbox_id": mail.id})
-            elif mail.attempts > len(self._retry_waits):
-                self.journal.mail_outbox.mark_failed(mail.id, DIED)
-            else:
-                self.journal.mail_outbox.retry_later(mail.id, "never delivered", seconds=0)
-
-    def recheck_unknown(self, mail: OutgoingMail, fault: str) -> bool:
-        """Look once more for a mail of unknown fate; return True when only a person can tell."""
-        sent = self._was_sent(mail)
-        if sent:
-            self.journal.mail_outbox.mark_sent(mail.id)
-        elif sent is None:
-            return self.journal.mail_outbox.mark_unresolved(mail.id, fault)
-        else:
-            self._retry_later(mail, fault)
-        return False
-
-    def list_abandoned(self, seconds: float) -> list[OutgoingMail]:
-        """Return mails that this process claimed `seconds` ago or earlier and does not deliver now.
-
-        The journal was away when their result was to be stored; `settle_interrupted` finds it out.
-        """
-        in_hand = set(self._in_hand)
-        claimed = self.journal.mail_outbox.list_claimed_by([self.worker], seconds=seconds)
-        return [mail for mail in claimed if mail.id not in in_hand.union(self._in_hand)]
+        return self.delivery.deliver(conversation_id)
 
     def resolve(
         self,
@@ -288,7 +219,7 @@ class Desk:
         shared = None
         if share and text:
             shared = self._shared_answer(case, action, actor, text, share_with)
-        return self.journal.cases.resolve(
+        return self.journal.cases.store_decision(
             case_id,
             actor=actor,
             action=action,
@@ -323,108 +254,6 @@ class Desk:
             case_id, actor=actor, reply=reply, version=version, enqueue_job=enqueue_job,
             hold_seconds=hold_seconds,
         )  # fmt: skip
-
-    def _deliver_safely(self, mail: OutgoingMail) -> bool:
-        """Deliver one mail; any error on the way becomes a state of the outbox."""
-        self._in_hand.append(mail.id)
-        began = time.time_ns()
-        try:
-            accepted = self._deliver_mail(mail)
-        except MissingError:
-            raise  # the journal is away; maintenance settles the mail when it is back
-        except Exception as error:
-            log.exception(
-                "a delivery broke", extra={"outbox_id": mail.id, "fault": type(error).__name__}
-            )
-            self._settle_broken(mail, f"the delivery broke ({type(error).__name__})")
-            return False
-        else:
-            if accepted and self.on_delivery:
-                self.on_delivery(mail, began)
-            return accepted
-        finally:
-            self._in_hand.remove(mail.id)
-
-    def _settle_broken(self, mail: OutgoingMail, fault: str) -> None:
-        """Settle a mail after an unforeseen error, which leaves open whether it was accepted."""
-        sent = self._was_sent(mail)
-        if sent:
-            self.journal.mail_outbox.mark_sent(mail.id)
-        elif sent is None:
-            self.journal.mail_outbox.mark_unknown(mail.id, fault)
-        else:
-            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
-
-    def _was_sent(self, mail: OutgoingMail) -> bool | None:
-        """Return whether a mail was sent; None when nobody can tell or the look-up failed."""
-        try:
-            return self.was_sent(mail.header)
-        except Exception as error:
-            log.exception(
-                "a send could not be looked up",
-                extra={"outbox_id": mail.id, "fault": type(error).__name__},
-            )
-            return None
-
-    def _deliver_mail(self, mail: OutgoingMail) -> bool:
-        self.on_checkpoint(Checkpoint.CLAIMING)
-        if not self.journal.mail_outbox.claim(mail.id, self.worker):
-            return False
-        self.on_checkpoint(Checkpoint.CLAIMED)
-        if not self._may_go(mail):
-            return False
-        try:
-            self.out.send(mail.body, recipient=mail.recipient)
-        except UncertainError as error:
-            self.journal.mail_outbox.mark_unknown(mail.id, str(error))
-        except RefusedError as error:
-            self.journal.mail_outbox.mark_failed(mail.id, str(error))
-        except DeliveryError as error:
-            self._retry_later(mail, str(error))
-        else:
-            self.on_checkpoint(Checkpoint.DELIVERED)
-            self.journal.mail_outbox.mark_sent(mail.id)
-            self.on_checkpoint(Checkpoint.SENT)
-            return True
-        log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
-        return False
-
-    def _may_go(self, mail: OutgoingMail) -> bool:
-        """Return whether a claimed mail may be delivered; any other state is stored here."""
-        if self.looks_first and self._was_sent(mail):
-            self.journal.mail_outbox.mark_sent(mail.id)
-            log.warning("it was sent before the restore", extra={"outbox_id": mail.id})
-            return False
-        # The bytes are checked once more, for the journal may have been changed since.
-        try:
-            number = self.journal.cases.find_number(mail.message_id or 0)
-            allowed = self.outbound.check_mail(
-                mail.body, automatic=mail.automatic, case_number=number
-            ).allowed
-        except Exception as error:
-            fault = f"the outbound check broke ({type(error).__name__})"
-            log.exception("a check broke", extra={"outbox_id": mail.id})
-            self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
-            return False
-        if not allowed:
-            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
-            log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
-        return allowed
-
-    def _retry_later(
-        self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None
-    ) -> None:
-        """Retry a mail later, at most `max_retries` times; after the last a person gets a case."""
-        waits = self._retry_waits[:max_retries]
-        if mail.attempts >= len(waits):
-            self.journal.mail_outbox.mark_failed(mail.id, fault)
-            return
-        self.journal.mail_outbox.retry_later(mail.id, fault, seconds=waits[mail.attempts])
-
-    @property
-    def _retry_waits(self) -> tuple[int, ...]:
-        """Return the seconds before each further attempt to deliver a mail."""
-        return self.journal.limits.retry_seconds if self.journal.limits else (RETRY_SECONDS,)
 
     def _priority_of_cap(self, scope: Scope) -> Priority:
         """Return the priority of a case by a cap: the cap on all answers pages, once an hour."""
@@ -557,63 +386,3 @@ class Desk:
         templates = self.knowledge.templates
         footer = templates.get(response.language, templates["en"]).footer
         return sign_draft(text, footer, response.language)
-
-
-def _open_part(response: Response) -> Response:
-    """Return the questions for a person alone: what else was asked, the automatic reply says."""
-    waiting = tuple(o for o in response.outcomes if isinstance(o, Escalation))
-    return replace(response, outcomes=waiting, redactions=())
-
-
-def _read_by_person(response: Response, text: str) -> Response:
-    """Return a response that shows a held mail to a person although it asks nothing."""
-    asked = Escalation(
-        question=text, reason=EscalationReason.NO_QUESTION, priority=Priority.NORMAL,
-        probability=0.0, candidates=(),
-    )  # fmt: skip
-    return replace(response, outcomes=(asked,))
-
-
-def _without_announced(response: Response, announced: Priority | None) -> Response:
-    """Return the response without the escalations that an earlier reply has announced.
-
-    They are announced again only when this mail pages and the case did not.
-    """
-    page = any(isinstance(o, Escalation) and o.priority is Priority.PAGE for o in response.outcomes)
-    if announced is None or (page and announced is not Priority.PAGE):
-        return response
-    rest = tuple(o for o in response.outcomes if not isinstance(o, Escalation))
-    return replace(response, outcomes=rest)
-
-
-def _all_held(
-    response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
-) -> Response:
-    """Return the response with every outcome held for a person, at one priority.
-
-    A danger to somebody stays as it is: people are called for it whoever wrote.
-    """
-    outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
-    return replace(response, outcomes=outcomes)
-
-
-def _for_its_owner(response: Response) -> Response:
-    """Return the response with every answer and refusal held; escalations stay as they are."""
-    outcomes = (
-        o if isinstance(o, Escalation) else _held(o, Priority.NORMAL) for o in response.outcomes
-    )
-    return replace(response, outcomes=tuple(outcomes))
-
-
-def _held(
-    outcome: Outcome, priority: Priority, reason: EscalationReason = EscalationReason.HELD
-) -> Escalation:
-    if isinstance(outcome, Escalation) and outcome.reason is EscalationReason.DANGER:
-        return outcome
-    return Escalation(
-        question=outcome.question,
-        reason=reason,
-        priority=priority,
-        probability=outcome.probability,
-        candidates=outcome.candidates,
-    )

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.clustering import SAME_MEANING, group_by_meaning, most_typical
 from bot.journal import Journal
 from bot.journal.clock import stamp
 from bot.journal.escalated import EscalatedQuestion, list_escalated
-from bot.llm.anonymize import without_people
+from bot.redact.anonymize import without_people
+from bot.staff.clustering import SAME_MEANING, group_by_meaning, most_typical
 from bot.text.printable import printable_line
 
 WEEK = timedelta(days=7)  # what the trend compares with the time before

@@ -6,10 +6,10 @@ a few cases at a time, and can be repeated after a crash at any point.
 
 import logging
 
+from bot.corpus.limits import Scope
 from bot.desk import STALE_DRAFT, Desk
 from bot.errors import BlockedError
 from bot.journal import Case, Reply, SharedAnswer
-from bot.limits import Scope
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 100  # cases that are looked at in one go

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from bot.desk import Desk
 from bot.domain import NEAR, EscalationReason
 from bot.journal import Case, CaseAction, CaseChange, OutboxState, Reopened, Stage
-from bot.policy.staff_remarks import MAX_CHARACTERS, warnings
 from bot.redact import redact
+from bot.staff.staff_remarks import MAX_CHARACTERS, warnings
 
 if TYPE_CHECKING:
     from bot.journal.cases import EnqueueJob

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from bot.corpus.yaml_files import read_file_as
 from bot.domain import EscalationReason, Priority
 from bot.journal import OutboxState
 from bot.resources import data_path
-from bot.yaml_files import read_file_as
 
 
 class ReasonText(BaseModel):

@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar
 import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from bot.corpus.yaml_files import yaml_fault
 from bot.domain import Priority
 from bot.errors import KnowledgeError
 from bot.resources import data_path, parse_yaml, read_own_text
-from bot.yaml_files import yaml_fault
 
 Positive = Annotated[int, Field(ge=1, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1)]

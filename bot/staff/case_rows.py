@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from textwrap import shorten
 
-from bot.channels.staff_texts import StaffTexts
 from bot.corpus import Knowledge
 from bot.domain import EscalationReason, Priority
 from bot.journal import Case, Stage
 from bot.journal.records import QueuedCase
+from bot.staff.staff_texts import StaffTexts
 from bot.text.language import recognize_language
 from bot.text.printable import shorten_line
 

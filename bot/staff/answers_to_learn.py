@@ -16,8 +16,8 @@ from bot.corpus.team_answers import read_team_answers
 from bot.errors import InputError
 from bot.journal import CaseAction, Journal
 from bot.journal.labels import LabelState, PersonalAnswer
-from bot.llm.anonymize import without_people
 from bot.outbound import Outbound, text_of
+from bot.redact.anonymize import without_people
 
 TELLING = 3  # words of a question that says what it asks without the rest of its mail
 TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns from it

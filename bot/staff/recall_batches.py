@@ -14,7 +14,7 @@ from enum import StrEnum
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal import Journal
 from bot.journal.correction_batches import CorrectionBatch
-from bot.recall.finding import Held, Outdated, Recall
+from bot.staff.outdated_answers import Held, Outdated, Recall
 
 
 class RecallStep(StrEnum):

@@ -1,0 +1,5 @@
+"""Constructs every part of the desk once; the only room that knows which adapter is used."""
+
+from bot.app.composition import App, Parts
+
+__all__ = ["App", "Parts"]

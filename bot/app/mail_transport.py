@@ -1,0 +1,106 @@
+"""Builds what carries mail, local or over IMAP and SMTP, and checks its settings."""
+
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bot.domain import HealthLine
+from bot.errors import DeliveryError
+from bot.settings import MailKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bot.channels.mail.imap import ImapMailbox
+    from bot.channels.mail.local import Folder
+    from bot.ports import MailArchive, MailOut
+    from bot.settings import Settings
+
+NO_AUTHENTICATION = "not authenticated (local mailbox); set DESK_AUTHSERV_ID for real mail"
+NO_RECEIVER_SET = (
+    "DESK_AUTHSERV_ID is not set, so nobody proves who sends a mail: every mail is held for a "
+    "person. Set it to the name in the Authentication-Results headers of your mail server"
+)
+EVERYBODY_ACCEPTED = (
+    "DESK_AUTHSERV_ID=none: nobody proves who sends a mail, and the owner accepts that replies can "
+    "go to people whose address somebody else used"
+)
+
+
+class MailTransport:
+    """The ways of mails in and out, by the settings."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self.settings = settings
+
+    def imap(self) -> "ImapMailbox":
+        """The real mailbox."""
+        from bot.channels.mail.imap import ImapMailbox
+
+        return ImapMailbox(self.settings.imap)
+
+    def folder(self, name: str) -> "Folder":
+        """A Maildir of the local mailbox: new, sent."""
+        from bot.channels.mail.local import Folder
+
+        return Folder(self.settings.home / "mail" / name)
+
+    def out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
+        """Where replies go, and how to find out whether one went."""
+        if self.settings.mail is MailKind.IMAP:
+            from bot.channels.mail.smtp import SmtpOut
+
+            return SmtpOut(self.settings.relay, address=self.settings.address), self.was_sent
+        from bot.channels.mail.local import MaildirOut
+
+        out = MaildirOut(self.folder("sent"))
+        return out, out.was_sent
+
+    def was_sent(self, header: str) -> bool | None:
+        """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
+        with closing(self.imap()) as mailbox, suppress(DeliveryError):
+            return mailbox.has(header) or None
+        return None
+
+    @contextmanager
+    def archives(self) -> "Iterator[list[MailArchive]]":
+        """Give the places where raw mails lie: the folders here, and those of a real mailbox."""
+        from bot.channels.mail.local import LocalMailbox
+
+        folder = self.settings.home / "mail"
+        archives: list[MailArchive] = [LocalMailbox(folder)] if folder.exists() else []
+        if self.settings.mail is MailKind.LOCAL:
+            yield archives
+            return
+        with closing(self.imap()) as mailbox:
+            yield [*archives, mailbox]
+
+    def check(self) -> None:
+        """SettingsError for a setting of the real mailbox that cannot be right."""
+        if self.settings.mail is MailKind.LOCAL:
+            return
+        from bot.channels.mail.smtp import SmtpOut
+
+        with closing(self.imap()) as mailbox, suppress(DeliveryError):
+            mailbox.can_move()
+        with suppress(DeliveryError):
+            SmtpOut(self.settings.relay, address=self.settings.address).check()
+
+    def selftest(self) -> "Iterator[tuple[str, bool, str]]":
+        """Try the real mailbox; sends a mail to ourselves."""
+        from bot.channels.mail.selftest import selftest
+        from bot.channels.mail.smtp import SmtpOut
+
+        out = SmtpOut(self.settings.relay, address=self.settings.address)
+        with closing(self.imap()) as mailbox:
+            yield from selftest(mailbox, out, authserv_id=self.settings.receiver)
+
+    @property
+    def sender_check(self) -> HealthLine:
+        """Who authenticates the senders of mails, in words."""
+        settings = self.settings
+        says = f"authentication results of {settings.receiver}"
+        if settings.needs_receiver:
+            says = NO_RECEIVER_SET
+        elif not settings.receiver:
+            says = EVERYBODY_ACCEPTED if settings.accepts_any_sender else NO_AUTHENTICATION
+        return HealthLine(name="sender", good=not settings.needs_receiver, says=says)

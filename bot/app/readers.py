@@ -1,0 +1,164 @@
+"""Chooses what reads a question: what was learned here, or by other incidents, or word search."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from bot.adapters.e5 import E5
+from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
+from bot.answering.contacts import ContactReader, packaged_contacts
+from bot.answering.evidence import Answers
+from bot.answering.fit import Fit, can_learn, learn
+from bot.answering.judges import CandidateJudge, FittedJudge, LabelledJudge, TransferredJudge
+from bot.answering.labels import FEWEST_LABELS, LabelledReader, labels_of
+from bot.answering.requests import AGAIN as HEAD_AGAIN
+from bot.answering.requests import RequestReader, packaged_head
+from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
+from bot.corpus import Knowledge, records_of
+from bot.corpus.learned import labels_version
+from bot.corpus.messages import read_messages
+from bot.corpus.units import units_of
+from bot.errors import MissingError
+from bot.ports import Judge, Lookup
+
+if TYPE_CHECKING:
+    from bot.adapters.cached_encoder import CachedEncoder
+    from bot.settings import Settings
+
+
+class Readers:
+    """What reads questions and requests, by the encoders and the knowledge that there are."""
+
+    def __init__(
+        self,
+        settings: "Settings",
+        knowledge: Knowledge,
+        encoder: "CachedEncoder",
+        say: Callable[[str], None],
+    ) -> None:
+        self.settings = settings
+        self.knowledge = knowledge
+        self.encoder = encoder
+        self.say = say
+        self._labels_learned = ""  # the version of the answers that the judge has learned
+
+    def choose_judge(self, fit: Fit | None) -> Judge:
+        """What was learned from the knowledge; else, what other incidents and answers taught.
+
+        What was learned from so few wordings that it would hand over every question is not used
+        where the post can be read alone, which takes the desk's own embedding model.
+        """
+        if fit and (fit.calibration.can_answer or not self.settings.own_embeddings):
+            return FittedJudge(
+                fit=fit, vector=self.encoder.embed_query, threshold=self.settings.threshold
+            )
+        self._labels_learned = labels_version(self.knowledge.folder)
+        return self.make_first_day_judge(self.knowledge)
+
+    def learn_answers(self, judge: Judge) -> Judge | None:
+        """The judge anew, with what people answered since; None where there is nothing to learn.
+
+        Only a desk without wordings learns as it runs, in a second; others do so at an index run.
+        """
+        now = labels_version(self.knowledge.folder)
+        if now == self._labels_learned or not isinstance(judge, TransferredJudge | LabelledJudge):
+            return None
+        made = self.make_first_day_judge(self.knowledge)
+        self._labels_learned = now
+        return made
+
+    def make_first_day_judge(self, knowledge: Knowledge) -> Judge:
+        """What reads a post without wordings, with the questions that people have answered."""
+        reader = self.make_transfer_judge(knowledge)
+        if reader is None:
+            return self._candidates
+        vector, folder = self.encoder.embed_query, knowledge.folder
+        messages = (*read_messages(folder / "messages"), *read_messages(folder / "exercises"))
+        labels = labels_of(messages, list(knowledge.passages), self.encoder.vectors)
+        if labels.answered < FEWEST_LABELS:
+            return TransferredJudge(reader=reader, vector=vector)
+        return LabelledJudge(
+            reader=LabelledReader(reader, labels), vector=vector, threshold=self.settings.threshold
+        )
+
+    def make_transfer_judge(self, knowledge: Knowledge) -> TransferJudge | None:
+        """What other incidents taught; None where the vectors are not those it was learned with."""
+        if not self.settings.own_embeddings:
+            return None
+        index = UnitIndex.of(
+            units_of(knowledge.every_passage),
+            title=knowledge.post.title,
+            encoder=self.encoder.name,
+            embed=self.encoder.vectors,
+        )
+        return TransferJudge(index, read_transfer(), threshold=self.settings.threshold)
+
+    def look_up_with(self, knowledge: Knowledge, judge: Judge) -> Lookup:
+        """What the desk would answer by with this knowledge, learned anew where it is another.
+
+        `judge` is that of the knowledge at hand.
+        """
+        from bot.adapters.exact_retriever import Exact
+
+        records = records_of(knowledge)
+        vectors = self.encoder.vectors([each.text for each in records])
+        retriever = Exact(self.encoder, records, vectors)
+        if knowledge.passages == self.knowledge.passages:
+            return Lookup(retriever=retriever, judge=judge)
+        if not can_learn(knowledge):
+            return Lookup(retriever=retriever, judge=self.make_first_day_judge(knowledge))
+        fit = learn(knowledge, self.encoder.vectors).fit
+        vector, threshold = self.encoder.embed_query, self.settings.threshold
+        return Lookup(
+            retriever=retriever, judge=FittedJudge(fit=fit, vector=vector, threshold=threshold)
+        )
+
+    def search_words(self) -> Lookup:
+        """Word search, which finds candidates: nothing of it leaves the machine."""
+        from bot.adapters.bm25 import BM25
+
+        return Lookup(retriever=BM25(records_of(self.knowledge)), judge=self._candidates)
+
+    @cached_property
+    def requests(self) -> RequestReader | None:
+        """Who reads what is asked for, on this machine's own encoder whatever the index is made by.
+
+        None where that cannot be had, or is another than the head was made with.
+        """
+        head = packaged_head()
+        encoder = self._encoder_of(head.encoder, "requests.npz", HEAD_AGAIN)
+        return RequestReader(head=head, vector=encoder.vector) if encoder else None
+
+    @cached_property
+    def contacts(self) -> ContactReader | None:
+        """Who knows questions about a caller or a link; None as with `requests`."""
+        head = packaged_contacts()
+        encoder = self._encoder_of(head.encoder, "contacts.yaml", CONTACTS_AGAIN)
+        return ContactReader(head=head, vector=encoder.vector) if encoder else None
+
+    def _encoder_of(self, name: str, file: str, remedy: str) -> E5 | None:
+        """This machine's own encoder, where it is the one of this name that `file` was made with.
+
+        None where it is missing, or another one: then a warning names the remedy.
+        """
+        encoder = self._own_encoder
+        if encoder and encoder.name != name:
+            self.say(f"warning: {file} is of another encoder; {remedy}")
+            return None
+        return encoder
+
+    @cached_property
+    def _own_encoder(self) -> E5 | None:
+        """This machine's own encoder, whatever the index is made by; None where it is missing."""
+        own = self.encoder.encoder
+        encoder = own if isinstance(own, E5) else E5(self.settings.models, self.say)
+        try:
+            encoder.check()
+        except MissingError:
+            return None
+        return encoder
+
+    @property
+    def _candidates(self) -> CandidateJudge:
+        answers = Answers.of(list(self.knowledge.passages), self.knowledge.wordings)
+        return CandidateJudge(answers=answers)
