@@ -84,7 +84,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(
         Path(bot.__file__).parent, root / "bot", ignore=shutil.ignore_patterns("__pycache__")
     )
-    (root / "bot" / "app.py").write_text(OLD_APP)
+    (root / "bot" / "app" / "__init__.py").write_text(OLD_APP)
     git(root, "init", "-b", "main")
     git(root, "add", ".")
     git(root, "commit", "-m", "base")
@@ -129,7 +129,7 @@ def test_a_broken_case_fails_by_the_gates_of_the_base(
 
 
 def test_a_base_that_cannot_run_is_said_and_the_gates_decide(project: Path) -> None:
-    (project / "bot" / "app.py").write_text("import nothing_of_this_name")
+    (project / "bot" / "app" / "__init__.py").write_text("import nothing_of_this_name")
     git(project, "commit", "-am", "broken")
     assert compare(["main"], lambda: head(project)) == 0
     note = json.loads((project / "evals/reports/results.json").read_text())["comparison"]["note"]
