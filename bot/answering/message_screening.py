@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.answering import segmentation
 from bot.answering.interpretation import InterpretedQuestion
-from bot.answering.requests import DOUBTFUL, LEARNED, RequestReading
+from bot.answering.requests import DOUBTFUL, LEARNED, PROBABLE, Label, RequestReading
 from bot.domain import Escalation, EscalationReason, Message, Priority, RefusalReason
 from bot.policy import (
     Escalate,
@@ -122,14 +122,16 @@ def _weigh(
 ) -> Verdict | None:
     """Return the verdict of rules and reader together.
 
-    Who names a secret only to ask for facts about it is not refused by what was learned alone.
+    What the reader doubts is a demand where it is probable and the words name a secret.
     """
     verdict = requests.weigh(rule, reading.question)
-    learned = isinstance(verdict, Refuse) and verdict.rule == LEARNED
-    facts = learned and classify_secret_mention(reading.view) is SecretMention.FACTS
+    if verdict != DOUBTFUL or rule:
+        return verdict
+    names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
+    if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
+        return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
     # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
-    vague = verdict == DOUBTFUL and bool(reading.question.context)
-    return None if facts or vague else verdict
+    return None if reading.question.context else DOUBTFUL
 
 
 def _spare(verdict: Verdict | None, own: str) -> Verdict | None:

@@ -39,7 +39,7 @@ from bot.answering.outcome_revision import (
     hand_to_person,
     mark_suspicious_mail,
 )
-from bot.answering.requests import RequestReader, RequestReading
+from bot.answering.requests import Label, RequestReader, RequestReading
 from bot.corpus import Knowledge
 from bot.domain import (
     MODEL_NOTE,
@@ -186,7 +186,8 @@ class Responder:
         found = find_questions(message, said.own or said.whole, turns)
         requests = None if found.sample else requests  # what is shown speaks for others
         asked = [*found.asked, *(requests.beside(found.asked) if requests else ())]
-        readings = self._readings(asked, found.sample, explain)
+        request = requests.highest(Label.REFUSE) if requests else None
+        readings = self._readings(asked, found.sample, explain, request=request)
         if urgent := find_urgent(whole, requests):
             return self._with_advice([self._screened(readings[0], urgent)])
         # What is refused or a person's by the rules; the rest is answered where it is sure.
@@ -261,8 +262,11 @@ class Responder:
         found: list[Question],
         shown: str,
         explain: Callable[[InterpretedQuestion], None] | None,
+        *,
+        request: float | None,
     ) -> list[InterpretedQuestion]:
-        readings = [self._read(q, shown if is_about_sample(q) else "") for q in found]
+        read = (self._read(q, shown if is_about_sample(q) else "") for q in found)
+        readings = [replace(reading, request=request) for reading in read]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings

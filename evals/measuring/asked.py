@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from bot.answering.reply import compose_reply
 from bot.answering.requests import FORMALITIES, Label
 from bot.commands.public_json import given
-from bot.domain import Escalation, EscalationReason, Message, Priority, Refusal, Response
+from bot.domain import (
+    Escalation,
+    EscalationReason,
+    Message,
+    Priority,
+    Refusal,
+    Response,
+)
 from bot.redact import redact
 from evals.fitting.requests import TABLE_ONLY, Row, read_hand
 from evals.measuring.measure import EvaluatedDesk
