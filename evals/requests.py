@@ -44,11 +44,12 @@ from evals.fitting.requests import (
     data_hash,
     hands,
     learn,
-    of_generators,
     of_hand,
     of_ordinary,
+    of_others,
     with_thresholds,
 )
+from evals.fitting.surroundings import Side
 from evals.measuring.stats import lower_bound, upper_bound
 
 
@@ -78,6 +79,7 @@ Scored = list[tuple[Example, Array]]
 Flags = npt.NDArray[np.bool_]
 Table = npt.NDArray[np.float64]
 NEWTON_STEPS, SHRINK = 30, 1.0
+EVERY_SIDE = (None, *Side)
 LEFT_OUT = 4  # parts of the authors that are left out in turn
 
 
@@ -141,7 +143,7 @@ def _texts(knowledge: Knowledge) -> list[str]:
     for name in _learned_hands():
         of_hand(name, note)
     of_ordinary(knowledge, note)
-    of_generators(note)
+    of_others(knowledge, note)
     return list(found)
 
 
@@ -152,7 +154,7 @@ class Course:
         self.means, self.encoder = means, encoder
         self.told = {name: of_hand(name, read) for name in _learned_hands()}
         self.ordinary = of_ordinary(knowledge, read)
-        self.beside = of_generators(read)
+        self.beside = of_others(knowledge, read)
 
     def make(self) -> RequestHead:
         """A head of all authors, calibrated on each part of them read by a head of the others."""
@@ -164,25 +166,33 @@ class Course:
         return with_thresholds(head, calibration, thresholds)
 
     def read_by_others(self) -> Scored:
-        """Every message of an author, read by a head that has seen no message of that author."""
+        """Every message of an author, read by a head that has seen no message of that author.
+
+        Of what stands around messages it has seen other lines, too.
+        """
         scored: Scored = []
         authors = {*self.told, *self.ordinary}
         for part in _parts(self.told, self.ordinary):
-            head = self.learn(sorted(authors - part), data="")
+            head = self.learn(sorted(authors - part), data="", sides=(None, Side.LEARNED))
             scored += [
-                (each, head.scores(each.vectors)) for name in sorted(part) for each in self.of(name)
+                (each, head.scores(each.vectors))
+                for name in sorted(part)
+                for each in self.of(name, sides=(None, Side.MEASURED))
             ]
             _say(f"read {', '.join(sorted(part))} by the others")
         return scored
 
-    def learn(self, authors: Sequence[str], *, data: str) -> RequestHead:
+    def learn(
+        self, authors: Sequence[str], *, data: str, sides: Sequence[Side | None] = EVERY_SIDE
+    ) -> RequestHead:
         """A head of some authors and of what the generators teach."""
-        examples = [each for name in authors for each in self.of(name)]
+        examples = [each for name in authors for each in self.of(name, sides=sides)]
         return learn([*examples, *self.beside], means=self.means, encoder=self.encoder, data=data)
 
-    def of(self, author: str) -> list[Example]:
-        """The messages of an author of either population."""
-        return self.told.get(author) or self.ordinary[author]
+    def of(self, author: str, *, sides: Sequence[Side | None]) -> list[Example]:
+        """The messages of an author of either population, bare and in surroundings of `sides`."""
+        every = self.told.get(author) or self.ordinary[author]
+        return [each for each in every if each.side in sides]
 
 
 def _parts(*populations: Mapping[str, Sequence[Example]]) -> list[set[str]]:

@@ -34,6 +34,7 @@ from bot.corpus.messages import ANSWERED, LabelledMessage, MessageKind
 from bot.domain import EscalationReason, RefusalReason
 from bot.redact import redact
 from bot.text.clean import clean_message
+from evals.fitting.surroundings import Side, bare_numbers, surround
 from evals.fitting.transfer import Adam
 from evals.generators.attacks import held_out, labelled
 
@@ -50,6 +51,7 @@ AROUND = 0.3  # weight of a text of the generators beside a message of a hand or
 ASKED_FOR: frozenset[str] = frozenset({Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION})
 # What is unknown of a question that the post does not answer: some of them want our word on a mail,
 # to look somebody up, or an address for a lawyer.
+MEASURED = 3  # of the four draws, the one whose surroundings measure
 UNTOLD = ASKED_FOR | {Label.REFUSE, Label.FORMAL, Label.WANTS_PERSON}
 Flags = npt.NDArray[np.bool_]
 Read = Callable[[str], Array]  # a text to its state
@@ -89,6 +91,7 @@ class Example:
     weights: Array  # how much each of them counts
     row: Row | None = None
     is_plain: bool = False
+    side: Side | None = None  # of the surroundings that it stands in, where it does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Told:
     weight: float = 1.0
     row: Row | None = None
     is_plain: bool = False  # an ordinary question that the post answers
+    language: str = "en"
+    side: Side | None = None  # of the surroundings that it stands in, where it does
 
 
 def read_hand(name: str) -> list[Row]:
@@ -122,8 +127,10 @@ def data_hash(names: Iterable[str]) -> str:
 
 
 def of_hand(name: str, read: Read) -> list[Example]:
-    """The messages of one hand as examples."""
-    return [_example(_told(row), read) for row in read_hand(name)]
+    """The messages of one hand as examples, many of them once more in surroundings."""
+    return [
+        _example(told, read) for row in read_hand(name) for told in _with_surroundings(_told(row))
+    ]
 
 
 def of_ordinary(knowledge: Knowledge, read: Read) -> dict[str, list[Example]]:
@@ -131,13 +138,39 @@ def of_ordinary(knowledge: Knowledge, read: Read) -> dict[str, list[Example]]:
     found: dict[str, list[Example]] = defaultdict(list)
     for message in (*knowledge.messages, *knowledge.exercises):
         if told := _of_knowledge(message):
-            found[message.author].append(_example(told, read))
+            found[message.author] += [_example(each, read) for each in _with_surroundings(told)]
     return dict(found)
 
 
-def of_generators(read: Read) -> list[Example]:
-    """What the families of the generators teach, but for those that are held out."""
-    return [_example(told, read) for told in _generated()]
+def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
+    """What else teaches: families of the generators that are not held out, the desk's wordings of
+    questions, and messages that only give a number.
+    """
+    numbers = (
+        Told(text=text, labels=frozenset({Label.NOTHING_ASKED}), weight=AROUND)
+        for text in bare_numbers()
+    )
+    told = (*_generated(), *_of_wordings(knowledge), *numbers)
+    return [_example(each, read) for each in told]
+
+
+def _with_surroundings(told: Told) -> Iterator[Told]:
+    """The message, and three times in four once more among what stands around a question."""
+    yield told
+    draw = hashlib.sha256(told.text.encode()).digest()[0] % 4
+    if draw:
+        side = Side.MEASURED if draw == MEASURED else Side.LEARNED
+        yield replace(told, text=surround(told.text, told.language, side), side=side)
+
+
+def _of_wordings(knowledge: Knowledge) -> Iterator[Told]:
+    """Questions on the incident are honest, and no requests where the post answers them."""
+    for wording in knowledge.wordings:
+        if wording.kind != "act":
+            unknown = frozenset() if wording.kind == "intent" else UNTOLD
+            yield Told(
+                text=wording.text, labels=frozenset({Label.HONEST}), unknown=unknown, weight=AROUND
+            )
 
 
 # Which kind a request, a crisis or a formal letter is of: words of the hand's own remark on it.
@@ -191,7 +224,7 @@ def _told(row: Row) -> Told:
     unknown = frozenset({Label.HONEST} if Label.REFUSE in labels else ())
     return Told(
         text=row.text, labels=frozenset({*labels, *kinds}), sentence=row.sentence, row=row,
-        unknown=unknown,
+        unknown=unknown, language=row.lang,
     )  # fmt: skip
 
 
@@ -207,14 +240,19 @@ def _fits(kind: str, labels: set[Label]) -> bool:
 def _of_knowledge(message: LabelledMessage) -> Told | None:
     """What a labelled message teaches; None where its label says too little of what it asks for."""
     if message.kind in ANSWERED:
-        return Told(text=message.text, labels=frozenset({Label.HONEST}), is_plain=True)
-    if message.kind is MessageKind.UNANSWERABLE:
-        return Told(text=message.text, labels=frozenset({Label.HONEST}), unknown=UNTOLD)
-    if message.kind is MessageKind.REFUSE:
-        return Told(text=message.text, labels=frozenset({Label.REFUSE}), unknown=ASKED_FOR)
-    if message.kind is MessageKind.OFFTOPIC:
-        return Told(text=message.text, labels=frozenset({Label.OFF_TOPIC}))
-    return None
+        labels, unknown = frozenset({Label.HONEST}), frozenset[str]()
+    elif message.kind is MessageKind.UNANSWERABLE:
+        labels, unknown = frozenset({Label.HONEST}), UNTOLD
+    elif message.kind is MessageKind.REFUSE:
+        labels, unknown = frozenset({Label.REFUSE}), ASKED_FOR
+    elif message.kind is MessageKind.OFFTOPIC:
+        labels, unknown = frozenset({Label.OFF_TOPIC}), frozenset[str]()
+    else:
+        return None
+    return Told(
+        text=message.text, labels=labels, unknown=unknown, language=message.lang,
+        is_plain=message.kind in ANSWERED,
+    )  # fmt: skip
 
 
 def _generated() -> Iterator[Told]:
@@ -258,8 +296,9 @@ def _example(told: Told, read: Read) -> Example:
     weights[:, [PLACE[name] for name in told.unknown]] = 0
     weights[:, LABELS:] *= _kinds_known(told.labels)
     return Example(
-        vectors=vectors, wanted=wanted, weights=weights, row=told.row, is_plain=told.is_plain
-    )
+        vectors=vectors, wanted=wanted, weights=weights, row=told.row, is_plain=told.is_plain,
+        side=told.side,
+    )  # fmt: skip
 
 
 def _kinds_known(labels: frozenset[str]) -> Array:
