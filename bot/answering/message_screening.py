@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.answering import segmentation
-from bot.answering.interpretation import InterpretedQuestion
+from bot.answering.interpretation import InterpretedQuestion, is_probable_refusal
 from bot.answering.requests import DOUBTFUL, LEARNED, PROBABLE, Label, RequestReading
 from bot.domain import Escalation, EscalationReason, Message, Priority, RefusalReason
 from bot.policy import (
@@ -130,8 +130,9 @@ def _weigh(
     names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
     if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
         return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
-    # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
-    return None if reading.question.context else DOUBTFUL
+    # "Are you sure?" is too short to be doubted: what it points back to says what it asks. And
+    # what the classifier of meanings takes for a request as well is refused without a person.
+    return None if reading.question.context or is_probable_refusal(reading) else DOUBTFUL
 
 
 def _spare(verdict: Verdict | None, own: str) -> Verdict | None:

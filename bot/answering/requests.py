@@ -85,14 +85,19 @@ KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJ
 ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 # Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE, CRISIS, FORMAL
 # or GIVEN_AWAY below the others; chosen on messages of authors that were left out.
-HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.3, 0.06, 0.04, 0.02
+HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.25, 0.06, 0.04, 0.02
 # Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
 # from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
-# authors that were left out two honest messages in a hundred reach the second. The first costs no
-# right answer of 1,011 messages against one of 0.6, and two requests more go to a person.
-DOUBTED, PROBABLE = 0.45, 0.65
+# authors that were left out the second takes 64 requests below `refused`, and 9 honest
+# messages. The first costs no right answer of 1,011 messages against one of 0.6, and two requests
+# more go to a person.
+DOUBTED, PROBABLE = 0.45, 0.55
 SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
-KNOWN = 0.4  # probability of a kind below which a message is not refused, but a person reads it
+# Probabilities of a kind and of REFUSE: a message that reaches neither is read by a person, and not
+# refused. Without a kind 17 requests of authors that were left out reach the second, one honest
+# message, and 4 of 4,776 ordinary ones.
+KNOWN, SURE = 0.4, 0.8
+OWN_SECRETS = "internals-secret"  # the rule on who wants keys and passwords of the desk itself
 DEMANDED = (
     0.8  # probability of a demand from which on who tells their number also asks for something
 )
@@ -201,9 +206,11 @@ class RequestReading:
     def denies(self, rule: Verdict) -> bool:
         """Is the message honest, and surely none of what the rule takes it for?
 
-        Of disguised text the head knows nothing: it takes it for no honest question either. Danger
-        and extortion are never overruled.
+        Of disguised text the head knows nothing: it takes it for no honest question either. Danger,
+        extortion, the press and who wants the desk's own secrets are never overruled.
         """
+        if rule.rule == OWN_SECRETS or rule.reason is EscalationReason.PRESS:
+            return False
         if self.highest(Label.HONEST) < HONESTLY:
             return False
         if isinstance(rule, Refuse):
@@ -280,6 +287,8 @@ class RequestReading:
 
     def _refusal(self, place: int) -> RefusalReason:
         demand, others, orders = self.probabilities[place][KINDS]
+        if max(demand, others, orders) < KNOWN:
+            return RefusalReason.REQUEST
         if demand >= max(others, orders):
             return RefusalReason.SECRET
         if orders > others:
@@ -369,7 +378,7 @@ def calibrate(calibration: Array, scores: Array) -> Array:
 
 def has_kind(likely: Array) -> bool:
     """Is it likely enough what kind of request it is, so that a refusal may name it?"""
-    return bool(likely[KINDS].max() >= KNOWN)
+    return bool(likely[KINDS].max() >= KNOWN or likely[PLACE[Label.REFUSE]] >= SURE)
 
 
 def _only_tells(sentence: str, *, demand: float) -> bool:

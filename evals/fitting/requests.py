@@ -39,7 +39,7 @@ from evals.fitting.transfer import Adam
 from evals.generators.attacks import held_out, labelled
 
 HANDS = Path(__file__).parents[1] / "data" / "requests"
-TABLE_ONLY = frozenset({"r5", "r6"})  # two hands that nothing is learned from or chosen by
+TABLE_ONLY = frozenset({"r10", "r11"})  # two hands that nothing is learned from or chosen by
 EPOCHS, BATCH = 20, 512
 RATE, SHRINK = 2e-3, 0.1
 HIDDEN = 128  # units beside the linear map; chosen on authors that were left out
@@ -155,10 +155,13 @@ def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
 
 
 def _with_surroundings(told: Told) -> Iterator[Told]:
-    """The message, and three times in four once more among what stands around a question."""
+    """The message, and three times in four once more among what stands around a question.
+
+    Thanks stay as they are: with more words around them they may need a reply.
+    """
     yield told
     draw = hashlib.sha256(told.text.encode()).digest()[0] % 4
-    if draw:
+    if draw and Label.SILENT not in told.labels:
         side = Side.MEASURED if draw == MEASURED else Side.LEARNED
         yield replace(told, text=surround(told.text, told.language, side), side=side)
 
