@@ -13,7 +13,7 @@ from tests.support.waiting import SAFETY_NET_SECONDS
 
 def test_the_page_shows_every_state_and_window() -> None:
     shown = page()
-    assert shown.count("<article") == len(states()) + 35
+    assert shown.count("<article") == len(states()) + 57
     for words in ("Approve &amp; send", "Nothing was sent", "Your cases", "Send now", "👎 Wrong"):
         assert words in shown
 

@@ -97,6 +97,6 @@ def _reopen(value: str) -> Block:
     return b.with_confirmation(
         b.button("Reopen", "reopen", value),
         title="Reopen?",
-        text="You get the case. What was sent stays sent; a new mail can follow.",
+        text="You get the case. A mail that has not left is taken back; what was sent stays sent.",
         yes="Reopen it",
     )
