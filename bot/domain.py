@@ -167,6 +167,21 @@ class SecretKind(StrEnum):
     IDENTITY_NUMBER = "identity_number"
     CREDENTIAL_URL = "credential_url"
 
+    @property
+    def words(self) -> str:
+        """The kind as staff read it, such as "API key"."""
+        return SECRET_WORDS.get(self, self.value)
+
+
+SECRET_WORDS = {
+    SecretKind.API_KEY: "API key", SecretKind.TOKEN: "access token",
+    SecretKind.CODE: "sign-in code", SecretKind.RECOVERY: "recovery phrase or codes",
+    SecretKind.PRIVATE_KEY: "private key", SecretKind.CARD: "payment card number",
+    SecretKind.BANK_ACCOUNT: "bank account number",
+    SecretKind.IDENTITY_NUMBER: "identity number",
+    SecretKind.CREDENTIAL_URL: "link with a login",
+}  # fmt: skip
+
 
 class PassageSource(StrEnum):
     """Who wrote a passage."""

@@ -61,7 +61,7 @@ class Numbering:
             answered=answered,
             refused=refused,
             waiting=tuple(q for q in to_person if q not in said),
-            shown=len(kinds) > 1 and len(to_person) < len(kinds),
+            shown=len(kinds) > 1 and (len(to_person) < len(kinds) or len(answered) > 1),
         )
 
     def before(self, text: str, questions: Iterable[str]) -> str:
@@ -89,9 +89,10 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
         blocks.append(_lead(answers.values(), numbering, templates))
         blocks += _answers(parts, numbering, knowledge, response.language)
     if refused:
-        first, *others = templates.refusal
+        # What was asked for and what to do instead comes before all that the desk cannot do.
         named_kinds = (v for k, v in templates.refusal_kinds.items() if k in refused)
-        blocks += [numbering.before(first, numbering.refused), *named_kinds, *others]
+        first, *others = [*named_kinds, *templates.refusal]
+        blocks += [numbering.before(first, numbering.refused), *others]
         blocks += [block for fact in facts for block in _quotes(fact, knowledge, response.language)]
     blocks += _secrets(response, templates)
     blocks += _next_steps(response, knowledge, numbering, case_number)
@@ -232,10 +233,13 @@ def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
 
 
 def _lead(passages: Iterable[Passage], numbering: Numbering, templates: Templates) -> str:
-    """What stands before the answers; the team's own words are not called published."""
+    """What stands before the answers, and says what their numbers count where there are any.
+
+    The team's own words are not called published.
+    """
     if _of_team(passages):
         return templates.answer_lead_team
-    return templates.answers_lead if len(numbering.answered) > 1 else templates.answer_lead
+    return templates.answers_lead if numbering.shown else templates.answer_lead
 
 
 def _answers(
@@ -297,8 +301,7 @@ def _next_steps(
 
 def _handover(response: Response, numbering: Numbering, templates: Templates) -> str:
     if numbering.shown and numbering.waiting:
-        numbers = [numbering.numbers[question] for question in numbering.waiting]
-        return f"{templates.handover_numbers} {numbers_named(numbers)}"
+        return numbering.before(templates.handover_numbers, numbering.waiting)
     if _is_urgent(response):
         return ""
     return templates.handover_with_answers if numbering.answered else templates.handover

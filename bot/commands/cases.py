@@ -9,7 +9,7 @@ from typing import Any
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
 from bot.corpus import Knowledge
-from bot.domain import NO_RULE, EscalationReason, Priority, describe_rule
+from bot.domain import NO_RULE, EscalationReason, Priority, SecretKind, describe_rule
 from bot.errors import DeskError, InputError
 from bot.journal import Case, CaseAction, CaseChange, Journal, OutboxState, OutgoingMail, Stage
 from bot.journal.case_lists import CaseFilter
@@ -166,7 +166,7 @@ def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
     if case.open and case.needs_call:
         yield f"call      {_call(app, case)}"
     if case.masked:
-        yield f"removed   {', '.join(case.masked)}"
+        yield f"removed   {', '.join(SecretKind(kind).words for kind in case.masked)}"
 
 
 def decide(

@@ -156,7 +156,8 @@ class Knowledge:
     def own_words(self) -> OwnWords:
         """What a reply of ours may hold, to know it again when it comes back."""
         languages, passages = tuple(self.templates.values()), self.every_passage
-        headings = {self.heading_of(p) for p in passages}
+        # Replies that went out before notes.yaml gave a better heading have that of the post.
+        headings = {heading for p in passages for heading in (self.heading_of(p), p.heading)}
         translated = [each for of in self.translations.values() for each in of.values()]
         return OwnWords.of(
             replies=[

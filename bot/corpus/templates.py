@@ -30,7 +30,7 @@ class Templates(BaseModel):
     greeting: str
     subject: str  # of a mail that does not keep the asker's own
     answer_lead: str  # before the answer to one question
-    answers_lead: str  # before the answers to several questions
+    answers_lead: str  # before numbered answers, where there are several questions
     answer_lead_foreign: str = ""  # both where the post is in another language
     answers_lead_foreign: str = ""
     # Before what the support team answered somebody, which is not published; and their name as a
@@ -44,7 +44,7 @@ class Templates(BaseModel):
     refusal_fact: list[str] = []  # passage ids that a refusal quotes: those of notes.yaml
     handover: str
     handover_with_answers: str  # what is answered above is not all that was asked
-    handover_numbers: str  # before the numbers of the questions that go to a person
+    handover_numbers: str  # behind the numbers of the questions that go to a person
     handover_urgent: str  # danger, extortion, takeover: short and human
     case_number: str  # before the number of the case that a person has
     answer_within: dict[ExpectedTime, str]  # when to expect the answer of a person

@@ -26,7 +26,8 @@ from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.validation import RESTATES
 from bot.domain import Passage, PassageSource
 
-PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f")
+NO_BREAK_SPACE = "\u00a0"  # French has one before a colon; units are compared with plain spaces
+PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f") | {NO_BREAK_SPACE}
 UNORDERED = "its parts do not stand as in a reply"
 UNKNOWN_PART = "a part is no whole template and no whole passage"
 # Numbers of questions, and that of a case. A longer row of digits is no number that a reply names,
@@ -67,7 +68,7 @@ class UnitKind(StrEnum):
 # back, source, footer.
 FORM = re2.compile(
     "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?"
-    "(?:(?:A|BN)E?)?(?:CD)?Q?(?:sd+l?)?t*F?"
+    "(?:(?:A|NB)E?)?(?:CD)?Q?(?:sd+l?)?t*F?"
 )
 # The pieces of a source line.
 SOURCE_KINDS = frozenset({UnitKind.SOURCE, UnitKind.DATE, UnitKind.LINK, UnitKind.TEAM})

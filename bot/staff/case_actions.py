@@ -129,7 +129,7 @@ def object_to_text(text: str, empty: str = EMPTY_TEXT) -> str:
         return empty
     if len(text) > MAX_CHARACTERS:
         return TOO_LONG.format(count=len(text), most=MAX_CHARACTERS)
-    kinds = [span.kind.value.replace("_", " ") for span in redact(text).spans if span.certain]
+    kinds = [span.kind.words for span in redact(text).spans if span.certain]
     return TAKE_IT_OUT.format(kind=kinds[0]) if kinds else ""
 
 

@@ -114,5 +114,4 @@ def _found(text: str, knowledge: Knowledge) -> Iterator[str]:
 
 
 def _article(kind: SecretKind) -> str:
-    name = kind.value.replace("_", " ")
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+    return f"an {kind.words}" if kind.words[0] in "aeiouA" else f"a {kind.words}"

@@ -1,10 +1,12 @@
 """Lists of cases: each filter shows what it names, and ten thousand open cases still make pages."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.channels.slack.card_sync import _summary
 from bot.channels.slack.handlers.case_lists import (
     CaseList,
     choose_list,
@@ -13,12 +15,15 @@ from bot.channels.slack.handlers.case_lists import (
     read_home_list,
     read_page,
 )
+from bot.channels.slack.handlers.staff_acts import MAX_TOGETHER
+from bot.channels.slack.views import modals, staff_windows
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import build_home, list_cases
 from bot.corpus import Knowledge
 from bot.journal import Journal, Stage
 from bot.journal.case_lists import CaseFilter
 from bot.journal.engine import writing
+from bot.journal.on_call import HeldPages
 from bot.journal.statistics import DailyStatistics
 from bot.journal.tables import conversation, escalation, message
 from bot.staff.case_rows import describe_case, name_topics
@@ -141,6 +146,32 @@ def test_ten_thousand_cases_fit_every_list(journal: Journal, knowledge: Knowledg
     page = read_page(journal.cases, CaseList(wanted=CaseFilter(), title="", page=667))
     assert (page.number, len(page.cases), page.last_position) == (667, 10, MANY)
     assert limits(list_cases(cards, page, "All", "", "/incident queue", now=now)) == ""
+
+
+def test_cards_and_windows_of_cases_among_ten_thousand_hold_too(
+    journal: Journal, knowledge: Knowledge
+) -> None:
+    cards = Cards(knowledge, read_staff_texts(KNOWLEDGE), lambda _language: 0.9)
+    read = [journal.cases.read(n) for n in range(MANY, MANY - MAX_TOGETHER, -1)]
+    many = [case for case in read if case and case.open]
+    assert len(many) == MAX_TOGETHER
+    first = replace(
+        many[0], draft="Hello,\n\nNo keys were exposed.", alike=MANY, alike_lately=MANY,
+        folded=2 * MANY, later=MANY, later_at=many[0].opened_at, earlier=MANY,
+    )  # fmt: skip
+    drawn = cards.render(first)
+    assert f"*{MANY} more people ask the same*" in json.dumps(drawn.blocks)
+    told = _summary(HeldPages(since=MANY, lately=MANY, dangers=MANY, wakes=True), BEGAN)
+    for blocks in (drawn.blocks, told["blocks"]):
+        assert limits(blocks) == ""
+    for view in (
+        staff_windows.choose_cases(first, many, cards.topics[NEAR[0]]),
+        staff_windows.confirm_several(first.id, many, text="No." * 99, text_id=MANY, warnings=()),
+        staff_windows.choose_merge(first, many),
+        modals.edit_reply(first, kind="all", text=first.draft, later=[]),
+        modals.confirm_sending(first, kind="all", text=first.draft, text_id=MANY),
+    ):
+        assert view_limits(view) == "", view["title"]
 
 
 @pytest.mark.parametrize(

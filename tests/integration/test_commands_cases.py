@@ -284,7 +284,7 @@ def test_a_case_that_a_colleague_has_is_taken_before_it_is_decided(desk: App, ru
 def test_a_secret_is_neither_stored_nor_sent_anyway(desk: App, run: Run) -> None:
     number = case(desk)
     key = "sk-" + "proj-" + "".join(chr(97 + (7 * i) % 26) + str(i % 10) for i in range(24))
-    for text, says in ((f"Use {key}, please.", "real api key"), ("x" * 10_001, "may have 10000")):
+    for text, says in ((f"Use {key}, please.", "real API key"), ("x" * 10_001, "may have 10000")):
         code, _, err = run("decide", str(number), "--text", text, "--anyway")
         assert code == 2
         assert says in err

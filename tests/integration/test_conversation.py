@@ -163,7 +163,7 @@ def test_what_is_new_is_answered_beside_what_was_asked_before(talk: Talk) -> Non
     mixed = text(talk.says(f"{ANSWERED} {ALSO_ANSWERED}"))
     assert "reset" in mixed
     templates = talk.desk.knowledge.templates["en"]
-    assert f"{templates.handover_numbers} 1." in mixed
+    assert f"\r\n1. {templates.handover_numbers}\r\n" in mixed
     assert talk.reasons() == ["asked_again"]
 
 

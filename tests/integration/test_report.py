@@ -124,8 +124,8 @@ def test_each_morning_has_one_digest(journal: Journal, knowledge: Knowledge, clo
     shown = json.dumps(post.payload, ensure_ascii=False)
     for words in (
         "*3* mails came: *1* answered by the desk, *2* handed over", "Median time to a person's answer: *30 min*",
-        "Open now: *1*, the oldest is case 2, 20 h old", "called wrong: *1*", "5 calls, 5000 tokens, about 0.01",
-        "Were OpenAI passwords, API keys, or payment information exposed?: 2 to people, 1 answered",
+        "Open now: *1*, the oldest is case 2, 20 h old", "called wrong: *1*", "5 calls, 5,000 tokens, about 0.01",
+        "Were OpenAI passwords, API keys, or payment information exposed? · 2 to people, 1 answered",
     ):  # fmt: skip
         assert words in shown, words
     assert "example.org" not in shown

@@ -123,7 +123,7 @@ def test_a_text_that_cannot_go_is_shown_again_with_the_reason(
     key = "sk-" + "proj-" + "".join(chr(97 + (7 * i) % 26) + str(i % 10) for i in range(24))
     form = browser.get("/cases/1/edit")
     for typed, says in (
-        (" \n ", "Write something"), ("x" * 10_001, "a reply may have"), (key, "real api key"),
+        (" \n ", "Write something"), ("x" * 10_001, "a reply may have"), (key, "real API key"),
     ):  # fmt: skip
         page = browser.submit(form, "/cases/1/check", text=typed)
         assert page.status == 422

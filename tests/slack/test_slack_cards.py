@@ -236,6 +236,14 @@ def test_what_cannot_be_sent_is_not_offered(cards: Cards) -> None:
     assert "so nothing can be sent from here" in nobody
     for act in ("approve", "edit", "details"):
         assert f'"action_id": "{act}' not in nobody
+    for act, offered in (
+        ("passage", False),
+        ("snippet", False),
+        ("merge", False),
+        ("assign", True),
+    ):
+        assert (f'"value": "{act}:' in nobody) is offered
+        assert f'"value": "{act}:' in json.dumps(cards.render(case()).blocks)
     assert "Write a reply" in json.dumps(cards.render(case(draft="")).blocks)
 
 

@@ -218,7 +218,7 @@ def test_a_pasted_secret_is_told_once_and_without_its_value(stand: Stand) -> Non
     stand.until(stand.side.cards)
     (note,) = stand.side.cards()
     shown = json.dumps(note)
-    assert "pasted a secret into a mail* (api key)" in shown
+    assert "pasted a secret into a mail* (API key)" in shown
     assert key not in shown
     assert "ana@" not in shown
 

@@ -44,6 +44,7 @@ from bot.staff.suggestion import suggested
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
 from tests.support.slack_cases import AT, BAIT, asked, case, states
+from tests.support.slack_preview_more import more
 
 NOW = datetime.fromisoformat(AT) + timedelta(hours=3)
 ACTIVITY = Activity(
@@ -192,8 +193,7 @@ def page() -> str:
         **told, taking=False,
     )  # fmt: skip
     found.append(render_article("App Home", view["blocks"], view))
-    found += _more(cards)
-    found += _recalls(cards)
+    found += [*_more(cards), *_recalls(cards), *more(cards)]
     body = "\n".join(found)
     return f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Cards</title><style>{STYLE}{COLUMNS}</style>{body}"
 

@@ -57,7 +57,7 @@ TEMPLATES: dict[str, Any] = {
     "refusal": ["We never send secrets."],
     "handover": "A person will reply.",
     "handover_with_answers": "A person will reply to the rest.",
-    "handover_numbers": "A person will reply to these:",
+    "handover_numbers": "A person will reply to this.",
     "case_number": "Case:",
     "answer_within": {
         each.value: f"A person replies within {each.value}." for each in ExpectedTime

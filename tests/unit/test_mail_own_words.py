@@ -259,3 +259,12 @@ def test_our_reply_is_known_as_often_as_it_stands_in_a_long_text() -> None:
     text = STYLES["half marked"](reply())
     assert own.without(text * 60) == ""
     assert len(own.stretches(f"{ASKED}\n" + f"{text}\n{ASKED}\n" * 50)) == 50
+
+
+def test_a_reply_that_went_out_before_its_wording_changed_is_still_ours() -> None:
+    passage = knowledge().passages["response-trust-security-privacy-foundational-products"]
+    assert knowledge().heading_of(passage) != passage.heading
+    for language, t in knowledge().templates.items():
+        said = f"2. {passage.heading}\n    {passage.text}"
+        old = "\n\n".join([t.greeting, t.answer_lead, said, *t.earlier, t.footer])
+        assert knowledge().own_words.without(f"{ASKED}\n\n{old}") == ASKED, language

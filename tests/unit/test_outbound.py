@@ -137,7 +137,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     within = t.answer_within[ExpectedTime.ONE_DAY]
     good = [t.greeting, t.answer_lead, first, t.handover_with_answers, within, source, t.footer]
     case = f"{t.case_number} 12"
-    numbered = [f"1. {first}", f"3. {second}", f"{t.handover_numbers} 2.", case]
+    numbered = [f"1. {first}", f"3. {second}", f"2. {t.handover_numbers}", case]
     for text in (
         good,
         numbered,
@@ -191,11 +191,11 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
         ),
         "numbers are not": (
             [f"1. {first}"],
-            [f"1. {first}", second, f"{t.handover_numbers} 3."],
+            [f"1. {first}", second, f"3. {t.handover_numbers}"],
             [f"2. {first}", f"1. {second}"],
             [f"1. {first}", f"1. {second}"],
-            [f"1, 2. {first}", f"{t.handover_numbers} 2."],
-            [f"1. {first}", f"{t.handover_numbers} 3, 2."],
+            [f"1, 2. {first}", f"2. {t.handover_numbers}"],
+            [f"1. {first}", f"3, 2. {t.handover_numbers}"],
         ),
         "no whole template": (
             [f"01. {first}", f"2. {second}"],
@@ -433,3 +433,14 @@ def test_a_changed_mail_does_not_leave(outbound: Outbound, knowledge: Knowledge)
     del person["Auto-Submitted"]
     assert outbound.check_mail(person.as_bytes(), automatic=False).allowed
     assert not outbound.check_mail(person.as_bytes(), automatic=True).allowed
+
+
+def test_a_space_that_does_not_break_is_a_space_and_no_other_is_known(
+    outbound: Outbound, knowledge: Knowledge
+) -> None:
+    lead = knowledge.templates["fr"].answer_lead
+    assert "\u00a0:" in lead, "French has one before a colon"
+    said = headed(knowledge, knowledge.passages["faq-need-reset-password-rotate-api"])
+    assert outbound.check(f"{lead}\n\n{said}").allowed
+    for space in ("\u2007", "\u202f", "\u200b"):
+        assert not outbound.check(f"{lead}\n\n{said}".replace("\u00a0", space)).allowed

@@ -16,6 +16,7 @@ PAGES = sorted(
         "bot",
         "bot/channels/slack",
         "bot/deploy",
+        "bot/pictures",
         "bot/channels/web",
         "knowledge",
         "evals",

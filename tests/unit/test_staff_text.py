@@ -19,7 +19,7 @@ KEY = (
         ("", "empty"),
         (" \n", "empty"),
         ("a" * (MAX_CHARACTERS + 1), "longer"),
-        (f"Your new key is {KEY}.", "api key"),
+        (f"Your new key is {KEY}.", "API key"),
         ("Please reply with your password so that we can help.", "never do that"),
         ("Could you send us the verification code?", "never do that"),
         ("Bitte schicken Sie uns Ihr Passwort.", "never do that"),

@@ -70,10 +70,10 @@ def test_the_answers_come_first_in_the_order_of_the_questions_and_each_has_its_n
     text = reply(knowledge, *asked)
     lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
     (fact,) = (i for i in t.refusal_fact if i != RESET)
-    named = [t.refusal_kinds[o.reason] for o in asked if isinstance(o, Refusal)]
+    (named,) = (t.refusal_kinds[o.reason] for o in asked if isinstance(o, Refusal))
     assert lines == [
         t.greeting, t.answers_lead, f"2, 6. {reset.heading}", f"4. {exposed.heading}",
-        f"3. {t.refusal[0]}", *named, t.refusal[1], f"{t.handover_numbers} 1, 5.",
+        f"3. {named}", *t.refusal, f"1, 5. {t.handover_numbers}",
         source_lines(t, knowledge.post, [reset, exposed, knowledge.passages[fact]]), t.footer,
     ]  # fmt: skip
     assert text.count(reset.text) == 1
@@ -99,6 +99,22 @@ def test_what_goes_to_a_person_as_a_whole_has_no_numbers(
     assert (t.acknowledgement in text) is not refused
     assert [name for name in (*said, *unsaid) if getattr(t, name) in text] == said
     assert Outbound(knowledge).check(text).allowed
+
+
+def test_the_lead_says_what_numbers_count_wherever_there_are_any(knowledge: Knowledge) -> None:
+    t = knowledge.templates["en"]
+    first, second = told(knowledge, EXPOSED), told(knowledge, RESET)
+    one, other = replace(first, question="a"), replace(second, question="b")
+    for outcomes, lead, numbered in (
+        ((one,), t.answer_lead, False),
+        ((one, handover(Priority.NORMAL, "b")), t.answers_lead, True),
+        ((one, other), t.answers_lead, True),
+        ((one, handover(Priority.NORMAL, "a"), other, handover(Priority.NORMAL, "b")), t.answers_lead, True),
+    ):  # fmt: skip
+        text = reply(knowledge, *outcomes)
+        assert f"{t.greeting}\n\n{lead}\n\n" in text
+        assert ("\n1. " in text) is numbered
+        assert Outbound(knowledge).check(text).allowed, text
 
 
 def test_who_may_be_in_danger_reads_that_first(knowledge: Knowledge) -> None:

@@ -224,8 +224,9 @@ def _summary(held: HeldPages, since: datetime) -> dict[str, Any]:
     if held.dangers:
         danger = f" In {held.dangers} of them somebody may be in danger."
     says = (
-        f"🔴 *{held.since} more urgent {cases}* came since {b.absolute_time(stamp(since))}, more "
-        f"than anybody is called for.{danger} `/incident queue` lists them, the most urgent first."
+        f"🔴 *{held.since} more urgent {cases}* came since {b.absolute_time(stamp(since))}, too "
+        f"many to call somebody for each.{danger} `/incident queue` lists them, the most urgent "
+        "first."
     )
     return {"text": f"{held.since} more urgent {cases}", "blocks": [b.markdown(says)]}
 

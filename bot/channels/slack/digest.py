@@ -131,7 +131,7 @@ def describe_cost(activity: Activity, price: float) -> str:
     if not activity.model_calls:
         return "not asked"
     money = f", about {activity.model_tokens * price / 1e6:.2f}" if price else ""
-    return f"{activity.model_calls} calls, {activity.model_tokens} tokens{money}"
+    return f"{activity.model_calls:,} calls, {activity.model_tokens:,} tokens{money}"
 
 
 def _lines(activity: Activity, price: float, now: datetime) -> Iterator[str]:
@@ -152,4 +152,4 @@ def _lines(activity: Activity, price: float, now: datetime) -> Iterator[str]:
 def _topics(activity: Activity, topics: Mapping[str, str]) -> Iterator[str]:
     for topic in activity.topics:
         title = escape(topics.get(topic.passage, topic.passage))
-        yield f"• {title}: {topic.handed_over} to people, {topic.answered} answered"
+        yield f"• {title} · {topic.handed_over} to people, {topic.answered} answered"

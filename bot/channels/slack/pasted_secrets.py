@@ -7,6 +7,7 @@ from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
+from bot.domain import SecretKind
 from bot.journal import Journal
 from bot.journal.pasted_secrets import PastedSecretMessage, list_unannounced
 
@@ -46,9 +47,9 @@ class PastedSecretNotices:
 
 def render_notice(mail: PastedSecretMessage) -> RenderedMessage:
     """Return the notice: the kinds of secrets, what the desk did and what people should do."""
-    kinds = ", ".join(kind.replace("_", " ") for kind in mail.kinds)
+    kinds = ", ".join(SecretKind(kind).words for kind in mail.kinds)
     says = (
-        f"🔒 *{SPOKEN}* ({escape(kinds)}). In what the desk stores and shows it is masked. The "
+        f"🔒 *{SPOKEN}* ({escape(kinds)}). In what the desk stores and shows, it is masked. The "
         "mail itself, with the secret in it, stays in the mailbox under *Processed* until somebody "
         "deletes it there. The desk answered by itself and asked them to revoke the secret."
     )

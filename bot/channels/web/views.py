@@ -375,7 +375,7 @@ def _no_reply(mail: ListedMail) -> str:
 
 
 def _kinds(masked: Sequence[str]) -> str:
-    return ", ".join(SecretKind(kind).value.replace("_", " ") for kind in masked)
+    return ", ".join(SecretKind(kind).words for kind in masked)
 
 
 def _state(case: Case) -> str:

@@ -127,7 +127,9 @@ class StaffActs:
         near = [name for question in case.questions for name in question.passages]
         offered = {passage.id: passage for passage in self.desk.knowledge.offered}
         ranked = dict.fromkeys((*(name for name in near if name in offered), *offered))
-        return staff_windows.choose_passage(case, [offered[name] for name in ranked])
+        return staff_windows.choose_passage(
+            case, [offered[name] for name in ranked], self.desk.knowledge.heading_of
+        )
 
     def _take_passage(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         case, chosen = self._read(remembered), modals.read_choice(dict(view), "passage")

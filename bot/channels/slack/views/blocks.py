@@ -28,6 +28,7 @@ PIECE = 2_900  # characters of one text; Slack takes 3,000
 FIELD = 2_000  # characters of one of the texts side by side
 BUTTON = 75  # characters on a button
 MAX_WARNINGS = 12  # that are listed; of more only the number is named
+LOOK_AGAIN = "⚠️ *Look at this once more:*"
 MOST_OPTIONS = 100  # of a menu
 INPUT = 3_000  # characters of one text field
 
@@ -59,12 +60,12 @@ def quote_all(text: str) -> list[Block]:
     return [_quote(part) for part in split_text(neutralize(text), PIECE)]
 
 
-def list_warnings(warnings: Sequence[str]) -> list[Block]:
+def list_warnings(warnings: Sequence[str], title: str = LOOK_AGAIN) -> list[Block]:
     """Return remarks on a text as blocks; a remark may quote what a user or a model wrote."""
     lines = [f"• {each}" for each in warnings[:MAX_WARNINGS]]
     if len(warnings) > MAX_WARNINGS:
         lines.append(f"… and {len(warnings) - MAX_WARNINGS} more remarks")
-    return [markdown("⚠️ *Look at this once more:*"), quote("\n".join(lines), PIECE)]
+    return [markdown(title), quote("\n".join(lines), PIECE)]
 
 
 def preformatted(text: str, limit: int) -> Block:

@@ -15,6 +15,7 @@ MORE = (
     ("snippet", "Saved reply"),
     ("several", "Answer or close several together"), ("merge", "Merge with another of theirs"),
 )  # fmt: skip
+TO_SENDER = frozenset({"passage", "snippet", "merge"})  # acts that need somebody to answer
 NOBODY = "The case is closed and nobody gets a mail. You can reopen it."
 
 
@@ -33,7 +34,7 @@ def open_case_buttons(case: Case, offer: DraftOffer | None, *, green: bool) -> I
     to_all = [b.button(f"Answer all {case.alike + 1}", "all", value)] if case.alike else []
     if case.sender:  # a mail that names no single sender can be answered to nobody
         yield b.button_row("decide", [*approve, *to_all, *_writing(case, value)])
-    handling = [_take(case, green=not green), *_handling(value)]
+    handling = [_take(case, green=not green), *_handling(case, value)]
     yield b.button_row("handle", [*_undo(case, value), *handling])
 
 
@@ -83,20 +84,21 @@ def _writing(case: Case, value: str) -> Iterator[Block]:
     yield b.button("Ask for details", "details", value)
 
 
-def _handling(value: str) -> Iterator[Block]:
+def _handling(case: Case, value: str) -> Iterator[Block]:
     yield b.button("Snooze", "snooze", value)
     not_ours = b.button("Not ours", "not_ours", value)
     yield b.with_confirmation(not_ours, title="Not ours?", text=NOBODY, yes="Close it")
     resolve = b.button("Resolve", "resolve", value)
     yield b.with_confirmation(resolve, title="Resolve without a mail?", text=NOBODY, yes="Close it")
     yield b.button("Show all", "show", value)
-    yield b.overflow("more", [(f"{act}:{value}", says) for act, says in MORE])
+    acts = (more for more in MORE if case.sender or more[0] not in TO_SENDER)
+    yield b.overflow("more", [(f"{act}:{value}", says) for act, says in acts])
 
 
 def _reopen(value: str) -> Block:
     return b.with_confirmation(
         b.button("Reopen", "reopen", value),
         title="Reopen?",
-        text="You get the case. What was sent stays sent; a new mail can follow.",
+        text="You get the case. A mail that has not left is taken back; what was sent stays sent.",
         yes="Reopen it",
     )

@@ -16,7 +16,15 @@ from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
 from bot.channels.slack.views.people_to_call import call_in_slack
 from bot.corpus import Knowledge
-from bot.domain import NO_RULE, EscalationReason, Priority, ProofTone, SenderProof, describe_rule
+from bot.domain import (
+    NO_RULE,
+    EscalationReason,
+    Priority,
+    ProofTone,
+    SecretKind,
+    SenderProof,
+    describe_rule,
+)
 from bot.journal import Case, OutboxState, Stage
 from bot.staff.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
 from bot.staff.case_rows import describe_case, describe_stage, name_topics
@@ -177,9 +185,8 @@ class Cards:
     def _mail(self, case: Case) -> str:
         assert case.delivery  # noqa: S101 - the caller has checked
         said = self.texts.delivery[case.delivery.state]
-        return (
-            f"{AMISS if _lost(case) else '✉️'} {escape(said)} ({b.absolute_time(case.delivery.at)})"
-        )
+        sign = AMISS if _lost(case) else "✉️"
+        return f"{sign} {b.absolute_time(case.delivery.at)} · {escape(said)}"
 
     def _why(self, case: Case) -> str:
         reason = self.texts.reasons[EscalationReason(case.reason)]
@@ -194,7 +201,7 @@ class Cards:
         if case.earlier:
             lines.append(self._earlier(case))
         if case.masked:
-            kinds = ", ".join(kind.replace("_", " ") for kind in case.masked)
+            kinds = ", ".join(SecretKind(kind).words for kind in case.masked)
             lines.append(f"🔒 Removed before anybody saw it: {escape(kinds)}.")
         return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from bot.staff.answers_to_learn import ProposedLabel
 MOST_SHOWN = 30  # labels of a window, two blocks each; the others come when these are decided
 QUESTION = 300  # characters of a question that are shown
 OPTION = 60  # the same in the menu
-OWN_WORDS = "_in their own words: such questions go on to people_"
+OWN_WORDS = "in their own words: such questions go on to people"
 
 
 def agree_to_labels(labels: Sequence[ProposedLabel], topics: Mapping[str, str]) -> View:
@@ -25,10 +25,11 @@ def agree_to_labels(labels: Sequence[ProposedLabel], topics: Mapping[str, str]) 
     ]
     for label in shown:
         titles = [topics.get(name, name) for name in label.passages]
-        sent = "; ".join(f"*{escape(truncate(title, 120))}*" for title in titles) or OWN_WORDS
+        sent = "; ".join(f"*{escape(truncate(title, 120))}*" for title in titles)
+        how = f"with {sent}" if sent else OWN_WORDS
         by = mention(label.answered_by)
         blocks.append(b.quote(label.question, QUESTION))
-        blocks.append(b.small_print(f"{label.number}: {by} answered with {sent}"))
+        blocks.append(b.small_print(f"{label.number}: {by} answered {how}"))
     options = [
         (str(label.number), truncate(f"{label.number}: {label.question}", OPTION))
         for label in shown

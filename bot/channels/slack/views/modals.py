@@ -62,13 +62,16 @@ def others_ask(wordings: Sequence[str], alike: Sequence[AskedQuestion]) -> list[
     """Return blocks that show how others ask the same, and let one add who asks nearly that."""
     blocks: list[Block] = []
     if wordings:
-        blocks = [b.markdown("*Others ask so:*"), *(b.quote(w, MAX_WORDING) for w in wordings)]
+        blocks = [
+            b.markdown("*Others ask it in these words:*"),
+            *(b.quote(w, MAX_WORDING) for w in wordings),
+        ]
     options = [
         (str(each.cluster), truncate(f"{each.count}: {defang(each.text)}", MAX_OPTION))
         for each in alike
     ]
     if options:
-        label = "These ask something near it. Choose those whom this answers too"
+        label = "These ask something similar. Choose those whom this answers, too"
         blocks.append(b.menu("alike", label, options, several=True) | {"optional": True})
     return blocks
 

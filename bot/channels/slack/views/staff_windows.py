@@ -1,6 +1,6 @@
 """Draws the windows for work on several cases, for saved replies and for handing a case over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.channels.slack.mrkdwn import defang, mask_address, truncate
 from bot.channels.slack.views import blocks as b
@@ -45,12 +45,15 @@ def choose_snippet(case: Case, snippets: Mapping[str, Sequence[Snippet]]) -> Vie
     )
 
 
-def choose_passage(case: Case, passages: Sequence[Passage]) -> View:
+def choose_passage(
+    case: Case, passages: Sequence[Passage], heading_of: Callable[[Passage], str]
+) -> View:
     """Return the window to choose what answers a case, of `passages`, best first.
 
-    The draft with it can be read, and changed, before it goes.
+    `heading_of` gives what stands over a passage in a reply. The draft with it can be read, and
+    changed, before it goes.
     """
-    options = [(each.id, f"{_start(each.text)} ({_start(each.heading)})") for each in passages]
+    options = [(each.id, f"{_start(each.text)} ({_start(heading_of(each))})") for each in passages]
     blocks: list[b.Block] = [
         b.markdown(
             "Sent as it stands, it teaches the desk what answers such questions, once a second "

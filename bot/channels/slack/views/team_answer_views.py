@@ -28,7 +28,7 @@ IN_USE = (
     "It is quoted from the next `incident-desk index` on, when `incident-desk serve` is started "
     "again."
 )
-RECALLED = "It is not quoted any more. Who was told it is on the list of corrections."
+RECALLED = "It is not quoted any more. Everybody who was told it is on the list of corrections."
 
 
 def propose_answer(offered: ProposedText) -> View:
@@ -44,7 +44,7 @@ def propose_answer(offered: ProposedText) -> View:
 
 def render_answer(answer: TeamAnswer, untried: str = "") -> RenderedMessage:
     """Return the card of an answer; `untried` says why it could not be tried."""
-    by = f"{mention(answer.answered_by)} answered so, {b.absolute_time(answer.answered_at)}"
+    by = f"{mention(answer.answered_by)} wrote this answer, {b.absolute_time(answer.answered_at)}"
     proposed = f"{mention(answer.proposed_by)} proposes to take it in"
     blocks = [
         b.header(f"📚 Answer for the knowledge · case {answer.case}"),
@@ -88,8 +88,7 @@ def _trial(tried: Trial | None, untried: str) -> Iterator[Block]:
         yield b.markdown(UNTRIED.format(why=escape(untried)) if untried else TRYING)
         return
     if tried.faults:
-        yield b.markdown(FAULTS)
-        yield from b.list_warnings(tried.faults)
+        yield from b.list_warnings(tried.faults, FAULTS)
     else:
         yield b.markdown(TRIED.format(count=tried.questions))
     yield from b.list_warnings(tried.remarks) if tried.remarks else ()
