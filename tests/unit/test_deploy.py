@@ -100,6 +100,13 @@ def test_the_image_runs_as_nobody_special_and_copies_what_is_there() -> None:
             assert [part for part in value.split()[:-1] if not (ROOT / part).exists()] == []
 
 
+def test_the_image_can_back_up_the_database_that_it_runs_beside() -> None:
+    """What `backup` runs is of the version of the server: Debian 13 has PostgreSQL 17."""
+    assert "postgresql-client" in read("Containerfile")
+    assert "ARG BASE=python:3.12-slim-trixie\n" in read("Containerfile")
+    assert "postgres:17}" in read("compose.yaml")
+
+
 def test_the_services_are_closed_and_share_one_database() -> None:
     told: dict[str, Any] = yaml.safe_load(read("compose.yaml"))
     desk = told["services"]["desk"]
