@@ -15,8 +15,8 @@ from bot.journal.audit import append_audit
 from bot.journal.card_folding import alike_keys, find_lead
 from bot.journal.case_clusters import (
     ClusterCentres,
-    find_cluster_lead,
     find_same_text,
+    find_surge_lead,
     has_shared_answer,
     is_surge,
     lock_clusters,
@@ -68,7 +68,7 @@ class CaseOpener:
             values: dict[str, Any] = {"state": JOINED, "case_id": case.id}
         else:
             values = {"state": "open", "due_at": self.due_at(priority)}
-            values |= self._place_in_queue(db, message_id, priority)
+            values |= self._place_in_queue(db, message_id, priority, question)
             if question:
                 values |= self._place_in_cluster(db, question, values, language)
         row_key = db.execute(
@@ -116,13 +116,14 @@ class CaseOpener:
         return db.execute(case.with_for_update()).first() if case_id else None
 
     def _place_in_queue(
-        self, db: sql.Connection, message_id: int, priority: Priority
-    ) -> dict[str, Any]:
+        self, db: sql.Connection, message_id: int, priority: Priority,
+        question: OpenQuestion | None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Return the rank of a new case and the case whose card stands for it, if any."""
         query = sql.select(message.c.sender, message.c.text, message.c.proof)
         row = db.execute(query.where(message.c.id == message_id)).one()
         rank = rank_of(priority, proven=SenderProof(row.proof).believed)
-        keys = alike_keys(row.sender, row.text)
+        keys = alike_keys(row.sender, (question and question.words) or row.text)
         lead = None
         if self._limits:
             lead = find_lead(db, keys, rank, self._limits.flood, self._clock)
@@ -140,8 +141,8 @@ class CaseOpener:
             same, vector = find_same_text(db, queued["text_key"], self._clock), None
         lead = queued["fold_id"]
         if lead is None and self._limits and is_surge(db, self._limits.flood, self._clock):
-            near = [each for each in (same, place.same, *place.alike) if each is not None]
-            lead = find_cluster_lead(db, near, queued["rank"])
+            most = self._limits.flood.surge_cards
+            lead = find_surge_lead(db, place, same, queued["rank"], most_cards=most)
         if lead is None and same is not None and has_shared_answer(db, same, language):
             lead = same
         return {"vector": vector, "cluster_id": same, "fold_id": lead}
