@@ -21,6 +21,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sql
 import yaml
 
 from bot.errors import MissingError
@@ -202,11 +203,14 @@ def _answered_ids(real: mail_servers.Servers) -> Iterator[str]:
 
 def _is_done(journal: Journal, mails: int) -> bool:
     """Whether every mail of the users is decided and no reply waits to be sent."""
+    decided = sql.select(sql.func.count()).where(
+        message.c.verdict == "answer", message.c.state != "received"
+    )
     with journal.engine.connect() as db:
-        rows = db.execute(message.select()).all()
-    decided = sum(row.verdict == "answer" and row.state != "received" for row in rows)
+        if db.execute(decided).scalar_one() < mails:
+            return False
     waiting = {"ready", "sending"} & set(journal.mail_outbox.count_by_state())
-    return decided >= mails and not waiting
+    return not waiting
 
 
 def _took_over(logs: Sequence[Path]) -> float:

@@ -282,7 +282,8 @@ class Clusters:
         """Return the other clusters that the answer to a case may fit.
 
         First those that its card stands for, then those that ask something alike; the nearest
-        first of both, and of those that are as near the largest. Cases that somebody has are left out.
+        first of both, and of those that are as near the largest. Cases that somebody has are left
+        out.
         """
         query = sql.select(
             escalation.c.cluster_id, escalation.c.message_id, escalation.c.vector,
