@@ -33,6 +33,7 @@ SAME_QUESTION = 0.5
 # gets no answer of that cluster unless a person says so. Of the same mails 77 % stand with theirs.
 ALIKE = 0.3
 MOST_ALIKE = 5  # clusters beside which a case may be shown, the nearest first
+NEWEST_SHARE = 10  # a surge is one where at least each tenth of the newest cases joins a cluster
 MOST_LEADS = 200  # cards that are compared with a case that has none
 MOST_COMPARED = 5000  # newest open cases whose questions are compared with that of a card
 CLUSTER_SECONDS = 7 * 86_400.0  # after which nothing joins a cluster that nobody has joined since
@@ -118,12 +119,15 @@ def lock_clusters(db: sql.Connection) -> None:
 
 
 def is_surge(db: sql.Connection, limits: FloodLimits, clock: Clock) -> bool:
-    """Return whether so many cases are open that one card shall stand for all that ask alike."""
-    query = sql.select(escalation.c.id).where(
-        escalation.c.state == "open", escalation.c.cluster_id.is_not(None),
-        escalation.c.opened_at > after(clock, -limits.fold_seconds),
-    )  # fmt: skip
-    return len(db.execute(query.limit(limits.surge_after)).all()) >= limits.surge_after
+    """Return whether so many cases came lately that one card shall stand for all that ask alike.
+
+    Those that were answered since count too: they tell that more of the kind will come.
+    """
+    newest = sql.select(escalation.c.cluster_id, escalation.c.opened_at)
+    lately = newest.order_by(escalation.c.id.desc()).limit(NEWEST_SHARE * limits.surge_after)
+    begin = after(clock, -limits.fold_seconds)
+    came = sum(row.cluster_id is not None and row.opened_at > begin for row in db.execute(lately))
+    return came >= limits.surge_after
 
 
 def find_same_text(db: sql.Connection, text_key: str, clock: Clock) -> int | None:
