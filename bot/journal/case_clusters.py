@@ -127,7 +127,7 @@ def is_surge(db: sql.Connection, limits: FloodLimits, clock: Clock) -> bool:
     lately = newest.order_by(escalation.c.id.desc()).limit(NEWEST_SHARE * limits.surge_after)
     begin = after(clock, -limits.fold_seconds)
     came = sum(row.cluster_id is not None and row.opened_at > begin for row in db.execute(lately))
-    return came >= limits.surge_after
+    return bool(came >= limits.surge_after)
 
 
 def find_same_text(db: sql.Connection, text_key: str, clock: Clock) -> int | None:

@@ -12,6 +12,7 @@ from bot.channels.mail.message_ids import (
     mask_ids,
     mask_secret_in_address,
     read_message_id,
+    redact_address,
 )
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rule_input import sender_proof
@@ -99,7 +100,7 @@ class Read:
     @property
     def sender(self) -> str:
         """The address without its display name; masked too, for anybody may write it."""
-        return redact(self.mail.sender).text
+        return redact_address(self.mail.sender).text
 
     @property
     def visible(self) -> str:
