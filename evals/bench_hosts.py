@@ -21,7 +21,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sql
 import yaml
 
 from bot.errors import MissingError
@@ -203,11 +202,10 @@ def _answered_ids(real: mail_servers.Servers) -> Iterator[str]:
 
 def _is_done(journal: Journal, mails: int) -> bool:
     """Whether every mail of the users is decided and no reply waits to be sent."""
-    decided = sql.select(sql.func.count()).where(
-        message.c.verdict == "answer", message.c.state != "received"
-    )
+    decided = message.select().with_only_columns(message.c.id)
+    decided = decided.where(message.c.verdict == "answer", message.c.state != "received")
     with journal.engine.connect() as db:
-        if db.execute(decided).scalar_one() < mails:
+        if len(db.execute(decided).all()) < mails:
             return False
     waiting = {"ready", "sending"} & set(journal.mail_outbox.count_by_state())
     return not waiting

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from sqlalchemy import make_url
-
 from bot.corpus.limits import shipped_limits
 from bot.journal import Journal
 from bot.journal.case_lists import CaseFilter
@@ -78,7 +76,7 @@ def _database(url: str, name: str) -> Iterator[str]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         db.exec_driver_sql(f"CREATE DATABASE {name}")
     engine.dispose()
-    yield make_url(url).set(database=name).render_as_string(hide_password=False)
+    yield f"{url.rpartition('/')[0]}/{name}"
 
 
 def _filled(url: str, count: int) -> Journal:
