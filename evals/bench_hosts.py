@@ -203,7 +203,9 @@ def _answered_ids(real: mail_servers.Servers) -> Iterator[str]:
 def _is_done(journal: Journal, mails: int) -> bool:
     """Whether every mail of the users is decided and no reply waits to be sent."""
     decided = message.select().with_only_columns(message.c.id)
-    decided = decided.where(message.c.verdict == "answer", message.c.state != "received")
+    decided = decided.where(
+        message.c.verdict.in_(("answer", "hold")), message.c.state != "received"
+    )
     with journal.engine.connect() as db:
         if len(db.execute(decided).all()) < mails:
             return False
