@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,28 @@ def test_the_unit_is_accepted_and_hardened(tmp_path: Path) -> None:
     level = re.search(r"exposure level for \S+: ([\d.]+)", rated.stdout)
     assert level, rated.stdout + rated.stderr
     assert float(level.group(1)) <= MOST_EXPOSED
+
+
+def test_a_command_beside_the_service_runs_under_its_account_and_in_its_home(
+    tmp_path: Path,
+) -> None:
+    """The properties of the command on the page are those of the unit, and systemd takes them."""
+    command = re.search(r"```sh\n(systemd-run .*?)\n```", read("README.md"), re.DOTALL)
+    assert command
+    words = shlex.split(command.group(1).replace("\\\n", " "))
+    properties = [after for before, after in pairwise(words) if before == "-p"]
+    assert len(properties) >= 7
+    unit = read(UNIT).splitlines()
+    assert [each for each in properties if each not in unit] == []
+    home = words[words.index("-E") + 1]
+    assert any(line.startswith(f"Environment={home} ") for line in unit)
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd)")
+    transient = tmp_path / "command.service"
+    transient.write_text("\n".join(["[Service]", "ExecStart=/bin/true", *properties, ""]))
+    checked = subprocess.run([analyze, "verify", str(transient)], capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
 
 
 def test_the_unit_allows_what_the_desk_does() -> None:
