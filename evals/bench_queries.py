@@ -14,7 +14,7 @@ from tests.servers import postgres
 
 SMALL = 10_000  # messages of the journal that the large one is compared with
 OPEN_SHARE = 0.05  # of the messages, those with an open case
-ROUNDS = 25
+ROUNDS = 200
 FILL = """
 CREATE TEMP TABLE numbers AS
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
