@@ -44,6 +44,17 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
+def find_obstacle(path: Path) -> Path | None:
+    """Return what keeps `path` from ever being a folder: a file in its place, or above it."""
+    with suppress(OSError):  # what this account cannot look at, its first use names
+        for part in (path, *path.parents):
+            if part.is_dir():
+                return None
+            if part.exists() or part.is_symlink():
+                return part
+    return None
+
+
 def close_home(path: Path) -> None:
     """Create the home of the desk, or close an existing one if it holds nothing else.
 

@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from bot.domain import EscalationReason
 from bot.errors import SettingsError
-from bot.files import KEY_FILE, read_key
+from bot.files import KEY_FILE, find_obstacle, read_key
 from bot.resources import shipped_knowledge
 
 if TYPE_CHECKING:
@@ -147,6 +147,13 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """Return the SQLAlchemy URL of the database, by default of SQLite in DESK_HOME."""
         return self.database_url or f"sqlite:///{self.home / 'desk.sqlite3'}"
+
+    @field_validator("home", "model_folder")
+    @classmethod
+    def _can_be_folder(cls, path: Path | None) -> Path | None:
+        if path and (obstacle := find_obstacle(path)):
+            raise ValueError(f"write the path of a folder: {obstacle} is none")
+        return path
 
     @field_validator("http_host")
     @classmethod

@@ -202,11 +202,15 @@ def _answered_ids(real: mail_servers.Servers) -> Iterator[str]:
 
 def _is_done(journal: Journal, mails: int) -> bool:
     """Whether every mail of the users is decided and no reply waits to be sent."""
+    decided = message.select().with_only_columns(message.c.id)
+    decided = decided.where(
+        message.c.verdict.in_(("answer", "hold")), message.c.state != "received"
+    )
     with journal.engine.connect() as db:
-        rows = db.execute(message.select()).all()
-    decided = sum(row.verdict == "answer" and row.state != "received" for row in rows)
+        if len(db.execute(decided).all()) < mails:
+            return False
     waiting = {"ready", "sending"} & set(journal.mail_outbox.count_by_state())
-    return decided >= mails and not waiting
+    return not waiting
 
 
 def _took_over(logs: Sequence[Path]) -> float:

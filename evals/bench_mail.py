@@ -57,7 +57,7 @@ def twin(app: App, home: Path) -> App:
         update={"home": home, "database_url": "", "smtp_port": free_port(), "http_port": 0}
     )
     made = App(settings, knowledge=app.knowledge, responder=app.responder)
-    made.journal.limits = uncapped(read_limits(settings.knowledge))
+    made.limits = uncapped(read_limits(settings.knowledge))
     return made
 
 

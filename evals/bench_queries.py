@@ -1,20 +1,20 @@
 """Times the queries of the journal on a large journal, beside a small one, in one run."""
 
-import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from bot.corpus.limits import shipped_limits
 from bot.journal import Journal
 from bot.journal.case_lists import CaseFilter
+from bot.journal.engine import connect
 from bot.journal.statistics import read_statistics
-from evals.measuring.stats import quantile
+from tests.servers import postgres
 
 SMALL = 10_000  # messages of the journal that the large one is compared with
 OPEN_SHARE = 0.05  # of the messages, those with an open case
-ROUNDS = 15
+ROUNDS = 200
 FILL = """
 CREATE TEMP TABLE numbers AS
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
@@ -29,7 +29,7 @@ INSERT INTO outcome (message_id, place, kind, reason, probability, question, pas
     SELECT i, 0, 'answer', 'published', 0.9, 'q', '[]', 'k' FROM numbers;
 INSERT INTO outbox (dedupe_key, recipient, message_id_header, body, automatic, state, attempts,
         changed_at, message_id, conversation_id)
-    SELECT 'reply:' || i, person, '<' || i || '@x>', x'00', 1, 'sent', 1, at, i, i FROM numbers;
+    SELECT 'reply:' || i, person, '<' || i || '@x>', {byte}, true, 'sent', 1, at, i, i FROM numbers;
 INSERT INTO audit (at, actor, event, message_id) SELECT at, 'desk', 'decided', i FROM numbers;
 INSERT INTO escalation (message_id, state, priority, reason, draft, opened_at, rank, topic,
         language, cluster_id)
@@ -39,28 +39,64 @@ INSERT INTO escalation (message_id, state, priority, reason, draft, opened_at, r
 
 
 def bench_queries(*, messages: int) -> None:
-    """Print how many times each takes on `messages` messages what it takes on a small journal."""
-    with tempfile.TemporaryDirectory() as folder:
-        journals = [
-            _filled(Path(folder) / f"{count}.sqlite3", count) for count in (SMALL, messages)
-        ]
-        small, large = map(_works, journals)
-        for name, work in large.items():
-            ratio = _median(work) / _median(small[name])
-            print(f"{name}: {ratio:.2f} times what it takes on {SMALL} messages")
-        for journal in journals:
-            journal.close()
+    """Print how many times each takes on `messages` messages what it takes on a small journal.
+
+    On SQLite, and on PostgreSQL where this machine has it.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        urls = [f"sqlite:///{folder}/{count}.sqlite3" for count in (SMALL, messages)]
+        _compare(urls, messages)
+        if why := postgres.missing():
+            print(f"PostgreSQL: {why}")
+            return
+        url = stack.enter_context(postgres.server())
+        made = [stack.enter_context(_database(url, f"of{count}")) for count in (SMALL, messages)]
+        _compare(made, messages)
 
 
-def _filled(path: Path, count: int) -> Journal:
+def _compare(urls: list[str], messages: int) -> None:
+    journals = [_filled(url, n) for url, n in zip(urls, (SMALL, messages), strict=True)]
+    small, large = map(_works, journals)
+    for name, work in large.items():
+        low, high = _shortest(small[name], work)
+        print(
+            f"{journals[0].engine.dialect.name}, {name}: {1000 * high:.2f} ms, "
+            f"{high / low:.2f} times what it takes on {SMALL} messages",
+            flush=True,
+        )
+    for journal in journals:
+        journal.close()
+
+
+@contextmanager
+def _database(url: str, name: str) -> Iterator[str]:
+    """Give the URL of a new database of this server."""
+    engine = connect(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    yield f"{url.rpartition('/')[0]}/{name}"
+
+
+def _filled(url: str, count: int) -> Journal:
     """Return a journal with so many answered messages and a share of open cases."""
-    Journal(f"sqlite:///{path}").close()
-    db = sqlite3.connect(path)
-    db.execute("PRAGMA synchronous=OFF")
-    db.executescript(FILL.format(count=count, cases=int(count * OPEN_SHARE)))
-    db.commit()
-    db.close()
-    return Journal(f"sqlite:///{path}", limits=shipped_limits())
+    Journal(url).close()
+    engine = connect(url)
+    sqlite = engine.dialect.name == "sqlite"
+    filled = FILL.format(
+        count=count, cases=int(count * OPEN_SHARE), byte="x'00'" if sqlite else "'\\x00'::bytea"
+    )
+    with engine.connect() as opened:
+        db = opened.execution_options(no_parameters=True)
+        for statement in filter(str.strip, filled.split(";")):
+            db.exec_driver_sql(statement)
+        db.commit()
+        if not sqlite:  # as its own autovacuum does after a while
+            db = db.execution_options(isolation_level="AUTOCOMMIT")
+            db.exec_driver_sql("VACUUM ANALYZE")
+    engine.dispose()
+    return Journal(url, limits=shipped_limits())
 
 
 def _works(journal: Journal) -> dict[str, Callable[[], object]]:
@@ -84,11 +120,14 @@ def _works(journal: Journal) -> dict[str, Callable[[], object]]:
     }  # fmt: skip
 
 
-def _median(work: Callable[[], object]) -> float:
-    work()
-    times = []
-    for _ in range(ROUNDS):
-        began = time.thread_time()
+def _shortest(*works: Callable[[], object]) -> list[float]:
+    """Return the shortest time of each in seconds, turn by turn, so that noise falls on all."""
+    for work in works:
         work()
-        times.append(time.thread_time() - began)
-    return quantile(times, 0.5)
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(ROUNDS):
+        for work, taken in zip(works, times, strict=True):
+            began = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - began)
+    return [min(taken) for taken in times]

@@ -21,10 +21,14 @@ MOST_WORDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoneQuestion:
-    """The open question of a message; `is_alone` where nothing else of it is left for a person."""
+    """The open question of a message; `is_alone` where nothing else of it is left for a person.
+
+    `words` is all that its author says, without greeting and close.
+    """
 
     text: str
     is_alone: bool
+    words: str
 
 
 def find_lone_question(
@@ -32,11 +36,12 @@ def find_lone_question(
 ) -> LoneQuestion | None:
     """Return the open question of a message, or None where a person must read it by itself.
 
-    `own` is the text of the asker without quoted text, `requests` what it was read to ask for;
-    without that reading nothing is known of what else it asks for.
+    `own` is the text of the asker without quoted text, `requests` what it was read to ask for. What
+    may ask for something grave, or was not read at all, is never alone: only somebody who writes
+    the very same words asks the same.
     """
     waiting = [o for o in outcomes if isinstance(o, Escalation)]
-    if requests is None or not waiting or message.redactions or message.shown or message.history:
+    if not waiting or message.redactions or message.shown or message.history:
         return None
     if (
         message.signature
@@ -44,11 +49,14 @@ def find_lone_question(
         or not all(map(_is_open, waiting))
     ):
         return None
-    if any(requests.highest(label) >= GRAVE_FROM for label in GRAVE):
-        return None
+    words = " ".join(segmentation.spoken_sentences(own)) or own
     text = segmentation.whole(own) if len(outcomes) == 1 else waiting[0].question
-    is_alone = len(waiting) == 1 and len(own.split()) <= MOST_WORDS
-    return LoneQuestion(text=text, is_alone=is_alone)
+    is_alone = len(waiting) == 1 and len(own.split()) <= MOST_WORDS and not _may_be_grave(requests)
+    return LoneQuestion(text=text, is_alone=is_alone, words=words)
+
+
+def _may_be_grave(requests: RequestReading | None) -> bool:
+    return requests is None or any(requests.highest(each) >= GRAVE_FROM for each in GRAVE)
 
 
 def _is_open(waiting: Escalation) -> bool:

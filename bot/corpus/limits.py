@@ -91,6 +91,7 @@ class FloodLimits:
     summary_seconds: Positive
     summary_again_seconds: Positive = 300
     surge_after: Positive = 12
+    surge_cards: Positive = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

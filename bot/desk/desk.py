@@ -194,6 +194,7 @@ class Desk:
         hold_seconds: float = 0,
         share: bool = False,
         share_with: Sequence[int] = (),
+        any_language: bool = False,
     ) -> bool:
         """Store a person's decision on a case; return False when somebody was first.
 
@@ -202,7 +203,8 @@ class Desk:
         still have it. InputError for a case that is not open, BlockedError for an
         approved draft that the desk itself would not send any more, or whose case needs a call.
         With `share` all cases that ask the same get the answer too, each in a mail of its own, and
-        so do those of the clusters in `share_with`.
+        so do those of the clusters in `share_with`; a person's own words in `any_language` go to
+        those too who write in another one.
         """
         case = self.journal.cases.read(case_id)
         if case is None or not case.open:
@@ -219,6 +221,7 @@ class Desk:
         shared = None
         if share and text:
             shared = self._shared_answer(case, action, actor, text, share_with)
+            shared = replace(shared, language="") if any_language else shared
         return self.journal.cases.store_decision(
             case_id,
             actor=actor,
@@ -317,7 +320,7 @@ class Desk:
         if lone is None or self.responder.contact_reader is None:
             return None
         vector = np.asarray(self.responder.contact_reader.vector(lone.text), np.float32)
-        return OpenQuestion(vector=vector, is_alone=lone.is_alone)
+        return OpenQuestion(vector=vector, is_alone=lone.is_alone, words=lone.words)
 
     def _is_silenced(self, message_id: int, response: Response) -> bool:
         """Return whether a person was asked for earlier: then nothing is sent automatically."""

@@ -3,10 +3,17 @@
 Each case stays in the queue and can be decided by itself; only its card is not posted.
 """
 
+from collections import defaultdict
+
 import sqlalchemy as sql
 
 from bot.corpus.limits import FloodLimits
-from bot.journal.case_clusters import awaits_shared_answer
+from bot.journal.case_clusters import (
+    awaits_shared_answer,
+    is_surge,
+    list_leads,
+    lock_clusters,
+)
 from bot.journal.clock import Clock, after
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
@@ -48,9 +55,12 @@ def find_lead(
     """Return the case whose card stands for a new case with these keys; None when it has its own.
 
     Only cases with a card count that are as urgent as the new one and whose senders are proven or
-    not as its own is: a forger folds nothing into the case of the person whose name it is.
+    not as its own is: a forger folds nothing into the case of the person whose name it is. In a
+    surge the second case with one text has no card any more.
     """
+    surge = is_surge(db, limits, clock)
     for name, key in keys.items():
+        most = 1 if surge and name == "text_key" else limits.fold_after
         column = escalation.c[name]
         query = sql.select(escalation.c.id, escalation.c.rank).where(
             column == key, column != "", is_open(escalation),
@@ -62,21 +72,39 @@ def find_lead(
             for row in db.execute(query.order_by(escalation.c.id))
             if is_proven_rank(row.rank) == is_proven_rank(rank)
         ]
-        if len(alike) >= limits.fold_after:
+        if len(alike) >= most:
             return int(alike[0])
     return None
 
 
 def pass_lead_on(db: sql.Connection, case_id: int) -> None:
-    """Let the oldest open case that was folded into this one stand for the others from now on.
+    """Give the open cases that were folded into this one another card.
 
-    Those that are about to get the answer of their cluster are left out.
+    For one that asks something else than this case, the nearest card stands that there is. Of the
+    others, the oldest gets a card and stands for the rest from now on. Those that are about to get
+    the answer of their cluster are left out.
     """
     folded = (
         escalation.c.fold_id == case_id, escalation.c.state == "open", ~awaits_shared_answer(),
     )  # fmt: skip
-    heir = db.execute(sql.select(sql.func.min(escalation.c.id)).where(*folded)).scalar()
-    if heir is None:
+    if db.execute(sql.select(escalation.c.id).where(*folded).limit(1)).first() is None:
         return
-    db.execute(escalation.update().where(escalation.c.id == heir).values(fold_id=None))
-    db.execute(escalation.update().where(*folded).values(fold_id=heir))
+    lock_clusters(db)  # no card that is chosen here may be closed meanwhile
+    columns = (escalation.c.id, escalation.c.cluster_id, escalation.c.rank, escalation.c.vector)
+    own = db.execute(sql.select(*columns).where(escalation.c.id == case_id)).one().cluster_id
+    leads = [each for each in list_leads(db) if each.case_id != case_id]
+    below: dict[int | None, list[int]] = defaultdict(list)
+    for row in db.execute(sql.select(*columns).where(*folded).order_by(escalation.c.id)):
+        asks_another = row.cluster_id not in (None, own) and row.vector is not None
+        near = [
+            (float(each.vector @ row.vector), each.case_id)
+            for each in (leads if asks_another else ())
+            if each.vector is not None and each.stands_for(row.rank)
+        ]
+        below[max(near)[1] if near else None].append(row.id)
+    if heirs := below.pop(None, []):
+        db.execute(escalation.update().where(escalation.c.id == heirs[0]).values(fold_id=None))
+        below[heirs[0]] = heirs[1:]
+    for lead, cases in below.items():
+        moved = escalation.update().where(escalation.c.id.in_(cases))
+        db.execute(moved.values(fold_id=lead))

@@ -5,8 +5,9 @@ once, or founds one, which is named after it. One answer then goes to every case
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,9 @@ SAME_QUESTION = 0.5
 # gets no answer of that cluster unless a person says so. Of the same mails 77 % stand with theirs.
 ALIKE = 0.3
 MOST_ALIKE = 5  # clusters beside which a case may be shown, the nearest first
+NEWEST_SHARE = 10  # a surge is one where at least each tenth of the newest cases joins a cluster
+MOST_LEADS = 200  # cards that are compared with a case that has none
+MOST_COMPARED = 5000  # newest open cases whose questions are compared with that of a card
 CLUSTER_SECONDS = 7 * 86_400.0  # after which nothing joins a cluster that nobody has joined since
 REBUILD_SECONDS = 3600.0  # after which erased vectors count for no centre any more
 MOST_WORDINGS = 200  # newest cases of a cluster among which different wordings are looked for
@@ -44,6 +48,7 @@ class ClusterPlace:
 
     same: int | None
     alike: tuple[int, ...]  # nearest first, without `same`
+    cosines: dict[int, float]  # to the centre of each cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class ClusterCentres:
         """Return where a case with this vector belongs."""
         self._refresh(db)
         if not self._places:
-            return ClusterPlace(same=None, alike=())
+            return ClusterPlace(same=None, alike=(), cosines={})
         sums = self._sums[: len(self._places)]
         lengths = np.maximum(np.linalg.norm(sums, axis=1), np.finfo(np.float32).tiny)
         cosines = sums @ vector / lengths
@@ -80,7 +85,10 @@ class ClusterCentres:
         order = np.argsort(-cosines, kind="stable")[: MOST_ALIKE + 1]
         near = [names[i] for i in order if cosines[i] >= ALIKE]
         same = names[order[0]] if cosines[order[0]] >= SAME_QUESTION else None
-        return ClusterPlace(same=same, alike=tuple(each for each in near if each != same))
+        return ClusterPlace(
+            same=same, alike=tuple(each for each in near if each != same),
+            cosines=dict(zip(names, cosines.tolist(), strict=True)),
+        )  # fmt: skip
 
     def _refresh(self, db: sql.Connection) -> None:
         """Count in the cases that came since the last time; now and then all of them anew."""
@@ -111,12 +119,15 @@ def lock_clusters(db: sql.Connection) -> None:
 
 
 def is_surge(db: sql.Connection, limits: FloodLimits, clock: Clock) -> bool:
-    """Return whether so many cases are open that one card shall stand for all that ask alike."""
-    query = sql.select(escalation.c.id).where(
-        escalation.c.state == "open", escalation.c.cluster_id.is_not(None),
-        escalation.c.opened_at > after(clock, -limits.fold_seconds),
-    )  # fmt: skip
-    return len(db.execute(query.limit(limits.surge_after)).all()) >= limits.surge_after
+    """Return whether so many cases came lately that one card shall stand for all that ask alike.
+
+    Those that were answered since count too: they tell that more of the kind will come.
+    """
+    newest = sql.select(escalation.c.cluster_id, escalation.c.opened_at)
+    lately = newest.order_by(escalation.c.id.desc()).limit(NEWEST_SHARE * limits.surge_after)
+    begin = after(clock, -limits.fold_seconds)
+    came = sum(row.cluster_id is not None and row.opened_at > begin for row in db.execute(lately))
+    return bool(came >= limits.surge_after)
 
 
 def find_same_text(db: sql.Connection, text_key: str, clock: Clock) -> int | None:
@@ -129,20 +140,45 @@ def find_same_text(db: sql.Connection, text_key: str, clock: Clock) -> int | Non
     return db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
 
 
-def find_cluster_lead(db: sql.Connection, clusters: Sequence[int], rank: int) -> int | None:
-    """Return the case of the first of these clusters whose card stands for a new case, if any.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """An open case of a cluster that has a card of its own."""
 
-    As with cases of one sender, it is open, has a card of its own, and is as urgent and proven.
+    case_id: int
+    cluster: int
+    rank: int
+    vector: Vector | None
+
+    def stands_for(self, rank: int) -> bool:
+        """Return whether its card may stand for a case of this rank: as urgent, and as proven."""
+        return self.rank <= rank and is_proven_rank(self.rank) == is_proven_rank(rank)
+
+
+def list_leads(db: sql.Connection) -> list[Lead]:
+    """Return the open cases of clusters that have a card of their own, the oldest first."""
+    query = sql.select(escalation).where(
+        escalation.c.fold_id.is_(None), escalation.c.state == "open",
+        escalation.c.cluster_id.is_not(None), ~awaits_shared_answer(),
+    )  # fmt: skip
+    return [
+        Lead(case_id=row.id, cluster=row.cluster_id, rank=row.rank, vector=row.vector)
+        for row in db.execute(query.order_by(escalation.c.id).limit(MOST_LEADS))
+    ]
+
+
+def find_surge_lead(
+    db: sql.Connection, place: ClusterPlace, same: int | None, rank: int, *, most_cards: int
+) -> int | None:
+    """Return the case whose card stands for a new case in a surge; None when it has its own.
+
+    It is one that asks the same or something alike, and with `most_cards` or more the nearest.
     """
-    for cluster in clusters:
-        query = sql.select(escalation.c.id, escalation.c.rank).where(
-            escalation.c.cluster_id == cluster, escalation.c.state == "open",
-            escalation.c.fold_id.is_(None), escalation.c.rank <= rank,
-        )  # fmt: skip
-        for row in db.execute(query.order_by(escalation.c.id)):
-            if is_proven_rank(row.rank) == is_proven_rank(rank):
-                return int(row.id)
-    return None
+    leads = list_leads(db)
+    fitting = {each.cluster: each for each in reversed(leads) if each.stands_for(rank)}
+    near = [each for each in (same, place.same, *place.alike) if each in fitting]
+    if not near and fitting and len(leads) >= most_cards:
+        near = [max(fitting, key=lambda each: place.cosines.get(each, -1.0))]
+    return fitting[near[0]].case_id if near else None
 
 
 def has_shared_answer(db: sql.Connection, cluster: int, language: str) -> bool:
@@ -170,10 +206,14 @@ def store_shared_answer(
 ) -> None:
     """Store what a person answers to all cases of a cluster, in the place of an earlier answer.
 
-    The answer may say which other clusters get it too.
+    The answer may say which other clusters get it too. One for those who write in one language
+    leaves those in others in force.
     """
     clusters = list(dict.fromkeys((cluster, *answer.clusters)))
-    db.execute(cluster_answer.delete().where(cluster_answer.c.cluster_id.in_(clusters)))
+    replaced = cluster_answer.delete().where(cluster_answer.c.cluster_id.in_(clusters))
+    if answer.language:
+        replaced = replaced.where(cluster_answer.c.language == answer.language)
+    db.execute(replaced)
     same = {
         "case_id": answer.case_id, "actor": answer.actor, "given_at": stamp(clock()),
         "due_at": due_at, "knowledge": answer.knowledge, "language": answer.language,
@@ -212,11 +252,17 @@ class Clusters:
 
     def find_answer(self, case_id: int) -> SharedAnswer | None:
         """Return the answer that was given to the cluster of a case; None while there is none."""
-        query = sql.select(cluster_answer).join(
-            escalation, escalation.c.cluster_id == cluster_answer.c.cluster_id
-        )
+        query = (
+            sql.select(cluster_answer)
+            .join(escalation, escalation.c.cluster_id == cluster_answer.c.cluster_id)
+            .where(
+                escalation.c.id == case_id,
+                cluster_answer.c.language.in_(("", escalation.c.language)),
+            )
+            .order_by(cluster_answer.c.language.desc())
+        )  # one in their language before one for all
         with reading(self._engine) as db:
-            row = db.execute(query.where(escalation.c.id == case_id)).first()
+            row = db.execute(query).first()
         if row is None or row.due_at > stamp(self._clock()):
             return None
         return SharedAnswer(
@@ -237,26 +283,45 @@ class Clusters:
             return list(dict.fromkeys(" ".join(text.split()) for text in texts))[:limit]
 
     def list_alike(self, case_id: int, *, limit: int) -> list[AskedQuestion]:
-        """Return the clusters that the card of a case stands for besides its own, largest first."""
-        number = sql.func.count(escalation.c.id).label("number")
-        first = sql.func.min(escalation.c.message_id).label("first")
-        own = sql.select(escalation.c.cluster_id).where(escalation.c.id == case_id)
-        query = sql.select(escalation.c.cluster_id, number, first).where(
-            escalation.c.fold_id == case_id, escalation.c.state == "open", escalation.c.owner == "",
+        """Return the other clusters that the answer to a case may fit.
+
+        First those that its card stands for, then those that ask something alike; the nearest
+        first of both, and of those that are as near the largest. Cases that somebody has are left
+        out.
+        """
+        query = sql.select(
+            escalation.c.cluster_id, escalation.c.message_id, escalation.c.vector,
+            (escalation.c.fold_id == case_id).label("is_below"),
+        ).where(
+            escalation.c.state == "open", escalation.c.owner == "",
             escalation.c.cluster_id.is_not(None),
-            escalation.c.cluster_id != own.scalar_subquery(),
-        )  # fmt: skip
-        query = query.group_by(escalation.c.cluster_id).order_by(number.desc(), first)
-        found = query.limit(limit).subquery()
+        ).order_by(escalation.c.id.desc()).limit(MOST_COMPARED)  # fmt: skip
+        this = sql.select(escalation.c.cluster_id, escalation.c.vector)
         with reading(self._engine) as db:
-            rows = db.execute(
-                sql.select(found, message.c.text).join(message, message.c.id == found.c.first)
-            ).all()
-        rows = sorted(rows, key=lambda row: (-row.number, row.first))
+            own = db.execute(this.where(escalation.c.id == case_id)).one()
+            groups = _group_by_cluster(own, db.execute(query))
+            chosen = sorted(groups.values(), key=_CaseGroup.order)[:limit]
+            ids = [each.message_id for each in chosen]
+            texts = dict(db.execute(_TEXTS.where(message.c.id.in_(ids))).all())
         return [
-            AskedQuestion(cluster=row.cluster_id, text=" ".join(row.text.split()), count=row.number)
-            for row in rows
-        ]
+            AskedQuestion(
+                cluster=each.cluster, text=" ".join(texts[each.message_id].split()),
+                count=each.count,
+            )
+            for each in chosen
+        ]  # fmt: skip
+
+    def count_languages(self, case_id: int) -> dict[str, int]:
+        """Return in which other languages open cases ask what a case asks, and how many of them."""
+        this = sql.select(escalation.c.cluster_id, escalation.c.language)
+        with reading(self._engine) as db:
+            own = db.execute(this.where(escalation.c.id == case_id)).one()
+            query = sql.select(escalation.c.language, sql.func.count()).where(
+                escalation.c.cluster_id == own.cluster_id, escalation.c.state == "open",
+                escalation.c.language != own.language,
+            )  # fmt: skip
+            query = query.group_by(escalation.c.language).order_by(escalation.c.language)
+            return dict(db.execute(query).all())
 
     def leave(self, case_id: int, why: str) -> None:
         """Take a case out of its cluster, so that a person reads it by itself."""
@@ -267,3 +332,35 @@ class Clusters:
                 return
             db.execute(escalation.update().where(*this).values(cluster_id=None, fold_id=None))
             append_audit(db, stamp(self._clock()), "desk", f"left cluster:{why}", row.message_id)
+
+
+_TEXTS = sql.select(message.c.id, message.c.text)
+
+
+@dataclass(slots=True)
+class _CaseGroup:
+    """The open cases of a cluster beside a card: `message_id` is that of the oldest of them."""
+
+    cluster: int
+    message_id: int = 0
+    count: int = 0
+    is_below: bool = False
+    cosine: float = -1.0
+
+    def order(self) -> tuple[bool, float, int, int]:
+        return not self.is_below, -round(self.cosine, 2), -self.count, self.message_id
+
+
+def _group_by_cluster(own: Any, rows: Iterable[Any]) -> dict[int, _CaseGroup]:
+    """Group cases, newest first, and leave out the own cluster and those that ask nothing alike."""
+    groups: dict[int, _CaseGroup] = {}
+    for row in rows:
+        if row.cluster_id == own.cluster_id:
+            continue
+        group = groups.setdefault(row.cluster_id, _CaseGroup(row.cluster_id))
+        group.message_id = row.message_id
+        group.count += 1
+        group.is_below |= bool(row.is_below)
+        if own.vector is not None and row.vector is not None:
+            group.cosine = max(group.cosine, float(own.vector @ row.vector))
+    return {k: each for k, each in groups.items() if each.is_below or each.cosine >= ALIKE}

@@ -15,23 +15,26 @@ from bot.journal.audit import append_audit
 from bot.journal.card_folding import alike_keys, find_lead
 from bot.journal.case_clusters import (
     ClusterCentres,
-    find_cluster_lead,
     find_same_text,
+    find_surge_lead,
     has_shared_answer,
     is_surge,
     lock_clusters,
 )
 from bot.journal.clock import Clock, after, stamp
+from bot.journal.decision_queries import (
+    MAX_OPEN_CASES_PER_THREAD,
+    MERGED_CASE,
+    OPEN_CASE,
+    OPEN_CASES_OF_THREAD,
+)
 from bot.journal.engine import storable
 from bot.journal.ranking import is_proven_rank, rank_of
 from bot.journal.records import OpenQuestion, Stage
 from bot.journal.tables import conversation, escalation, message
-from bot.journal.threads import is_open, open_cases, thread_of
+from bot.journal.threads import thread_of
 
 JOINED = "joined"  # the state of a row that is a later mail of an open case
-# How many cases of different senders one thread may have open. It bounds what a robot that writes
-# under ever new addresses can open; further mails join the oldest case.
-MAX_OPEN_CASES_PER_THREAD = 6
 
 
 class CaseOpener:
@@ -68,7 +71,7 @@ class CaseOpener:
             values: dict[str, Any] = {"state": JOINED, "case_id": case.id}
         else:
             values = {"state": "open", "due_at": self.due_at(priority)}
-            values |= self._place_in_queue(db, message_id, priority)
+            values |= self._place_in_queue(db, message_id, priority, question)
             if question:
                 values |= self._place_in_cluster(db, question, values, language)
         row_key = db.execute(
@@ -92,22 +95,13 @@ class CaseOpener:
 
         It joins the case of the same sender in the thread; in a full thread that of anybody.
 
-
         Everybody who writes in a thread has a case of their own, so that staff can answer each. A
         robot that writes under ever new addresses fills the thread, and then its one open case.
         """
-        this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-        same = sql.select(escalation.c.id).join(message).where(
-            message.c.conversation_id == this.scalar_subquery(), is_open(escalation)
-        ).order_by(escalation.c.id)  # fmt: skip
-        case_id = (
-            db.execute(same.limit(1)).scalar() or db.execute(_merged_into(message_id)).scalar()
-        )
+        this = {"message_id": message_id}
+        case_id = db.execute(OPEN_CASE, this).scalar() or db.execute(MERGED_CASE, this).scalar()
         if case_id is None:
-            of_anybody = db.execute(
-                open_cases(thread_of(message_id)).limit(MAX_OPEN_CASES_PER_THREAD)
-            ).scalars()
-            cases = list(of_anybody)
+            cases = list(db.execute(OPEN_CASES_OF_THREAD, this).scalars())
             if cases and (len(cases) == MAX_OPEN_CASES_PER_THREAD or self._is_full(db, message_id)):
                 case_id = cases[0]
         case = sql.select(escalation).where(
@@ -116,13 +110,14 @@ class CaseOpener:
         return db.execute(case.with_for_update()).first() if case_id else None
 
     def _place_in_queue(
-        self, db: sql.Connection, message_id: int, priority: Priority
-    ) -> dict[str, Any]:
+        self, db: sql.Connection, message_id: int, priority: Priority,
+        question: OpenQuestion | None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Return the rank of a new case and the case whose card stands for it, if any."""
         query = sql.select(message.c.sender, message.c.text, message.c.proof)
         row = db.execute(query.where(message.c.id == message_id)).one()
         rank = rank_of(priority, proven=SenderProof(row.proof).believed)
-        keys = alike_keys(row.sender, row.text)
+        keys = alike_keys(row.sender, (question and question.words) or row.text)
         lead = None
         if self._limits:
             lead = find_lead(db, keys, rank, self._limits.flood, self._clock)
@@ -140,8 +135,8 @@ class CaseOpener:
             same, vector = find_same_text(db, queued["text_key"], self._clock), None
         lead = queued["fold_id"]
         if lead is None and self._limits and is_surge(db, self._limits.flood, self._clock):
-            near = [each for each in (same, place.same, *place.alike) if each is not None]
-            lead = find_cluster_lead(db, near, queued["rank"])
+            most = self._limits.flood.surge_cards
+            lead = find_surge_lead(db, place, same, queued["rank"], most_cards=most)
         if lead is None and same is not None and has_shared_answer(db, same, language):
             lead = same
         return {"vector": vector, "cluster_id": same, "fold_id": lead}
@@ -207,17 +202,3 @@ class CaseOpener:
         if self._limits is None:
             return ""
         return after(self._clock, 60 * self._limits.due_minutes[priority])
-
-
-def _merged_into(message_id: int) -> sql.Select[int]:
-    """Return a query for the open case that staff merged this conversation's case into."""
-    this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-    target = escalation.alias("target")
-    query = sql.select(target.c.id).select_from(
-        escalation.join(target, target.c.id == escalation.c.case_id).join(
-            message, message.c.id == escalation.c.message_id
-        )
-    )
-    return query.where(message.c.conversation_id == this.scalar_subquery(), is_open(target)).limit(
-        1
-    )

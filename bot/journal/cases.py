@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.corpus.limits import Scope
-from bot.domain import EscalationReason, Priority, SenderProof
+from bot.domain import Priority, SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.card_folding import pass_lead_on
 from bot.journal.case_clusters import (
@@ -36,6 +36,13 @@ from bot.journal.case_queries import (
     version_of,
 )
 from bot.journal.clock import Clock, after, stamp
+from bot.journal.decision_queries import (
+    ANNOUNCED_PRIORITY,
+    ASKED_FOR_PERSON,
+    CASE_NUMBER,
+    CLAIMED_IN_THREAD,
+    CLAIMED_WITH_MERGED,
+)
 from bot.journal.engine import reading, writing
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
 from bot.journal.records import (
@@ -51,15 +58,12 @@ from bot.journal.records import (
 )
 from bot.journal.slack_outbox import REMINDER, waiting
 from bot.journal.tables import (
-    conversation,
     decision,
     escalation,
     message,
     outbox,
-    outcome,
     slack_outbox,
 )
-from bot.journal.threads import NOT_SENT, is_open, open_cases, thread_of
 
 EnqueueJob = Callable[[sql.Connection, int], None]
 """Enqueues a job in the transaction that makes it necessary.
@@ -366,62 +370,30 @@ class Cases:
 
         A case of the thread that was merged counts as the case that it became a part of.
         """
-        target = escalation.alias("target")
-        merged = (
-            sql.select(target.c.id)
-            .select_from(escalation.join(target, target.c.id == escalation.c.case_id))
-            .join(message, message.c.id == escalation.c.message_id)
-            .join(conversation)
-            .where(
-                conversation.c.thread == thread_of(message_id), is_open(target),
-                target.c.owner != "",
-            )
-        )  # fmt: skip
-        query = open_cases(thread_of(message_id)).where(escalation.c.owner != "")
         with reading(self._engine) as db:
-            return any(db.execute(each.limit(1)).first() is not None for each in (query, merged))
+            return any(
+                db.execute(each, {"message_id": message_id}).first() is not None
+                for each in (CLAIMED_IN_THREAD, CLAIMED_WITH_MERGED)
+            )
 
     def has_asked_for_person(self, message_id: int) -> bool:
         """Return whether an earlier message of the same conversation asked for a person."""
-        this = sql.select(message.c.conversation_id, message.c.seq)
-        this_row = this.where(message.c.id == message_id).subquery()
-        earlier = sql.and_(
-            message.c.conversation_id == this_row.c.conversation_id,
-            message.c.seq < this_row.c.seq,
-        )
-        query = sql.select(outcome.c.id).join(message).join(this_row, earlier)
-        query = query.where(outcome.c.reason == EscalationReason.WANTS_PERSON.value)
         with reading(self._engine) as db:
-            return db.execute(query.limit(1)).first() is not None
+            return db.execute(ASKED_FOR_PERSON, {"message_id": message_id}).first() is not None
 
     def announced_priority(self, message_id: int) -> Priority | None:
         """Return the priority of the open case that an automatic reply announced to this sender.
 
         None where no case of this conversation is open, or no automatic reply announced it.
         """
-        this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-        announced = sql.select(outbox.c.message_id).where(
-            outbox.c.conversation_id == this.scalar_subquery(),
-            outbox.c.automatic, outbox.c.state.not_in(NOT_SENT),
-        )  # fmt: skip
-        part = escalation.alias("part")  # of the case: its first message, or one that joined it
-        about = sql.select(part.c.id).where(
-            sql.or_(part.c.id == escalation.c.id, part.c.case_id == escalation.c.id),
-            part.c.message_id.in_(announced),
-        )
-        query = sql.select(escalation.c.priority).select_from(escalation).join(message).where(
-            message.c.conversation_id == this.scalar_subquery(), is_open(escalation),
-            about.exists(),
-        )  # fmt: skip
         with reading(self._engine) as db:
-            priority = db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
+            priority = db.execute(ANNOUNCED_PRIORITY, {"message_id": message_id}).scalar()
         return Priority(priority) if priority else None
 
     def find_number(self, message_id: int) -> int:
         """Return the number of the case that a message opened or joined; 0 for none."""
-        query = sql.select(sql.func.coalesce(escalation.c.case_id, escalation.c.id))
         with reading(self._engine) as db:
-            number = db.execute(query.where(escalation.c.message_id == message_id)).scalar()
+            number = db.execute(CASE_NUMBER, {"message_id": message_id}).scalar()
         return int(number or 0)
 
     def conversation_of(self, case_id: int) -> int:

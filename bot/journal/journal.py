@@ -34,6 +34,7 @@ from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
+from bot.journal.decision_queries import CAPPED, HISTORY, MESSAGE, SENT
 from bot.journal.engine import connect, reading, storable, writing
 from bot.journal.labels import Labels
 from bot.journal.ledger import Ledger
@@ -60,16 +61,12 @@ from bot.journal.tables import (
     outbox,
     outcome,
 )
-from bot.journal.threads import conversation_of, sent_before
+from bot.journal.threads import conversation_of
 from bot.journal.workers import Workers
 
 DAY_SECONDS = 86_400.0
 INCIDENT = "incident: "  # begins the line of the audit that names the incident
 KEY_MARK = "installation key: "  # begins the line of the audit that names the mark of the key
-CAPPED = "R14"  # how the rule begins of a mail whose reply a cap held; its sender is believed
-# The messages that count as what their sender said before.
-IN_HISTORY = sql.or_(message.c.verdict == "answer", message.c.rule.startswith(CAPPED))
-MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 
 
 class Journal:
@@ -214,10 +211,8 @@ class Journal:
 
     def read_message(self, message_id: int) -> ReceivedMessage:
         """Return the stored message with this id."""
-        query = sql.select(message, conversation.c.channel, conversation.c.thread_key)
-        query = query.join(conversation).where(message.c.id == message_id)
         with reading(self.engine) as db:
-            row = db.execute(query).one()
+            row = db.execute(MESSAGE, {"message_id": message_id}).one()
         return ReceivedMessage(
             channel=row.channel, thread_key=row.thread_key, key=row.key, raw_ref=row.raw_ref,
             verdict=row.verdict, rule=row.rule, sender=row.sender, headers=json.loads(row.headers),
@@ -230,27 +225,14 @@ class Journal:
 
         What a rule held or dropped is left out: it must not change how the next message is decided.
         """
-        this = sql.select(message.c.conversation_id, message.c.seq)
-        this_row = this.where(message.c.id == message_id).subquery()
-        query = (
-            sql.select(message.c.text)
-            .join(
-                this_row,
-                sql.and_(
-                    message.c.conversation_id == this_row.c.conversation_id,
-                    message.c.seq < this_row.c.seq,
-                ),
-            )
-            .where(IN_HISTORY)
-        )
         with reading(self.engine) as db:
-            texts = db.execute(query.order_by(message.c.seq.desc()).limit(MAX_HISTORY)).scalars()
+            texts = db.execute(HISTORY, {"message_id": message_id}).scalars()
             return list(texts)[::-1]
 
     def read_sent_mails(self, message_id: int) -> list[bytes]:
         """Return the bytes of our last mails in the conversation of this message, oldest first."""
         with reading(self.engine) as db:
-            bodies = db.execute(sent_before(message_id).limit(MAX_HISTORY)).scalars()
+            bodies = db.execute(SENT, {"message_id": message_id}).scalars()
             return [bytes(body) for body in bodies][::-1]
 
     def decide(

@@ -20,6 +20,14 @@ from bot.text.domains import fold_address, registrable_domain
 # cap; the longest of the shipped limits.yaml is a day.
 KEEP_SECONDS = 7 * 86_400
 
+# Built once, as it is asked several times for each reply.
+_COUNT = sql.select(sql.func.count()).select_from(sender_count).where(
+    sender_count.c.scope == sql.bindparam("scope"),
+    sender_count.c.who == sql.bindparam("key"),
+    sender_count.c.at > sql.bindparam("begin"),
+    sender_count.c.at < sql.bindparam("end"),
+)  # fmt: skip
+
 
 def find_exceeded_cap(
     db: sql.Connection, caps: Sequence[Cap], who: dict[Scope, str], clock: Clock
@@ -86,14 +94,8 @@ def is_used_up(
 
 def _count_answers(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
     """Return the number of answers under a key within the window of a cap."""
-    query = sql.select(sql.func.count()).select_from(sender_count)
-    query = query.where(
-        sender_count.c.scope == cap.scope,
-        sender_count.c.who == key,
-        sender_count.c.at > after(clock, -cap.seconds),
-        sender_count.c.at < longest_ahead(clock, 0),
-    )
-    return int(db.execute(query).scalar_one())
+    window = {"begin": after(clock, -cap.seconds), "end": longest_ahead(clock, 0)}
+    return int(db.execute(_COUNT, {"scope": cap.scope, "key": key, **window}).scalar_one())
 
 
 def delete_old_counts(db: sql.Connection, clock: Clock) -> None:

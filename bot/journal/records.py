@@ -136,11 +136,13 @@ class OpenQuestion:
 
     `vector` has length 1. With `is_alone` the question is all that is left of the message for a
     person, so that an answer to the question settles its case; else the vector only helps to show
-    the case beside others, and a person says whether an answer to them settles it.
+    the case beside others, and a person says whether an answer to them settles it. `words` is the
+    message without its greeting and close; empty stands for its whole text.
     """
 
     vector: npt.NDArray[np.float32]
     is_alone: bool
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,15 +128,16 @@ escalation = Table(
 # What a person wrote to all cases of a cluster: their own words in one language, or passages.
 cluster_answer = Table(
     "cluster_answer", TABLES, _id(),
-    Column("cluster_id", Integer, nullable=False, unique=True),
+    Column("cluster_id", Integer, nullable=False),
     Column("case_id", ForeignKey("escalation.id"), nullable=False, index=True),
     Column("actor", String, nullable=False),
     Column("given_at", String, nullable=False),
     Column("due_at", String, nullable=False),  # until then it can be taken back
     Column("knowledge", String, nullable=False),
-    Column("language", String, nullable=False),  # of the text; empty for passages
+    Column("language", String, nullable=False),  # of those who get it; empty: everybody
     Column("text", String, nullable=False),
     Column("passages", String, nullable=False),
+    sql.UniqueConstraint("cluster_id", "language", name="cluster_answer_language"),
 )  # fmt: skip
 decision = Table(
     "decision", TABLES, _id(),

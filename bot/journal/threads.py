@@ -53,7 +53,7 @@ def conversation_of(db: sql.Connection, received: ReceivedMessage) -> int:
     return int(key_of_row[0]) if key_of_row else 0
 
 
-def thread_of(message_id: int) -> sql.ScalarSelect[str]:
+def thread_of(message_id: int | sql.BindParameter[int]) -> sql.ScalarSelect[str]:
     """Return a subquery for the thread of a message."""
     query = sql.select(conversation.c.thread).select_from(conversation).join(message)
     return query.where(message.c.id == message_id).scalar_subquery()
@@ -73,21 +73,6 @@ def is_open(case: sql.FromClause) -> "sql.ColumnElement[bool]":
     read every open case to find the one of a thread.
     """
     return sql.func.coalesce(case.c.state, "") == "open"
-
-
-def sent_before(message_id: int) -> sql.Select[bytes]:
-    """Return a query for the mails of the conversation of this message that went out or will.
-
-    The newest comes first; mails that answer this very message are left out.
-    """
-    this = sql.select(message.c.conversation_id).where(message.c.id == message_id)
-    query = sql.select(outbox.c.body).where(
-        outbox.c.conversation_id == this.scalar_subquery(),
-        outbox.c.message_id != message_id,
-        outbox.c.state.not_in(NOT_SENT),
-        outbox.c.body != b"",  # erased, or kept long enough
-    )
-    return query.order_by(outbox.c.id.desc())
 
 
 def _prefix_of(proof: SenderProof) -> str:

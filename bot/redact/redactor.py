@@ -52,6 +52,8 @@ def redact(text: str) -> Redaction:
 
     The spans of the result are places in `text`, in order, and do not overlap.
     """
+    if not text:
+        return Redaction(text=text)
     open_ids = PublicIdentifiers(text)
     spans = [
         span

@@ -109,6 +109,17 @@ class HealthChecks:
 
     def list_faults(self, *, vital: bool) -> list[str]:
         """Return what is wrong now with what is vital, or with the rest."""
+        runs, now = self._look()
+        found = [run.fault(now) for run in runs if run.check.vital is vital]
+        return [fault for fault in found if fault]
+
+    def count_failed(self) -> dict[str, float]:
+        """Return 1 for each check that finds a fault now, and 0 for the others, by name."""
+        runs, now = self._look()
+        return {run.check.name: float(bool(run.fault(now))) for run in runs}
+
+    def _look(self) -> tuple[list[_Run], float]:
+        """Run what was not looked at lately; return all runs and when they were looked at."""
         with self._looking:
             for check in self._checks:
                 run = self._runs.get(check.name)
@@ -118,9 +129,7 @@ class HealthChecks:
             end = time.monotonic() + CHECK_SECONDS
             for run in self._runs.values():
                 run.wait(max(0.0, end - time.monotonic()))
-            runs, now = list(self._runs.values()), self._tick()
-        found = [run.fault(now) for run in runs if run.check.vital is vital]
-        return [fault for fault in found if fault]
+            return list(self._runs.values()), self._tick()
 
     def _is_old(self, run: _Run) -> bool:
         if run.is_running():

@@ -112,6 +112,10 @@ class Service:
         self.metrics.watch(
             "desk_slack_up", "Slack is used, and nothing is wrong", self._slack_is_healthy
         )
+        self.metrics.watch_counts(
+            "desk_check_failed", "1 for a check of /readyz that finds a fault", "check",
+            self.checks.count_failed,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Start to take mail and to work.

@@ -64,11 +64,12 @@ class CaseActions:
 
     def send(
         self, case: Case, kind: ReplyKind, *, actor: str, text: str, version: str,
-        clusters: Sequence[int] = (),
+        clusters: Sequence[int] = (), any_language: bool = False,
     ) -> bool:  # fmt: skip
         """Store a person's mail; InputError or BlockedError says why it cannot go.
 
-        A mail to all who ask the same may go to further `clusters` of cases too.
+        A mail to all who ask the same may go to further `clusters` of cases too, and a person's own
+        words in `any_language` also to those who write in another one than this case.
         """
         if kind is ReplyKind.DETAILS:
             return self.desk.request_details(
@@ -81,12 +82,12 @@ class CaseActions:
         return self.decide(
             case, CaseAction.APPROVED if approved else CaseAction.EDITED, actor=actor,
             text=case.draft if as_it_stands else text, version=version, share=to_all,
-            share_with=clusters,
+            share_with=clusters, any_language=any_language,
         )  # fmt: skip
 
     def decide(
         self, case: Case, action: CaseAction, *, actor: str, version: str, text: str = "",
-        share: bool = False, share_with: Sequence[int] = (),
+        share: bool = False, share_with: Sequence[int] = (), any_language: bool = False,
     ) -> bool:  # fmt: skip
         """Store a decision; without a text it closes the case and nobody gets a mail.
 
@@ -95,7 +96,7 @@ class CaseActions:
         return self.desk.resolve(
             case.id, actor=actor, action=action, text=text, version=version,
             enqueue_job=self.enqueue_job, hold_seconds=self.hold_seconds, share=share,
-            share_with=share_with,
+            share_with=share_with, any_language=any_language,
         )  # fmt: skip
 
     def claim(self, case: Case, *, actor: str) -> bool:

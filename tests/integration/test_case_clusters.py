@@ -63,7 +63,7 @@ def journal(make_journal: Callable[..., Journal]) -> Journal:
 
 def ask(
     journal: Journal, number: int, vector: np.ndarray, *, alone: bool = True, text: str = "", language: str = "en",
-    thread: str = "", priority: Priority = Priority.NORMAL,
+    thread: str = "", priority: Priority = Priority.NORMAL, words: str = "",
 ) -> int:  # fmt: skip
     """Store a mail with one open question, and return the number of its case."""
     received = mail(
@@ -81,7 +81,7 @@ def ask(
         candidates=(),
     )
     made = replace(response(outcome), language=language)
-    question = OpenQuestion(vector=vector, is_alone=alone)
+    question = OpenQuestion(vector=vector, is_alone=alone, words=words)
     decided = journal.decide(stored or 0, made, draft="", reply=None, question=question)
     return decided.case_number
 
@@ -189,6 +189,31 @@ def test_who_asks_more_gets_the_answer_only_when_a_person_says_so(
     assert sorted(sharing.work()) == ["p2@x2.example", "p3@x3.example"]
 
 
+def test_an_answer_in_one_language_leaves_that_in_another_and_one_for_all_reaches_everybody(
+    journal: Journal, sharing: Sharing
+) -> None:
+    codes = ("en", "de", "pl", "en", "de", "pl")
+    cases = [ask(journal, n, meaning(1), language=code) for n, code in enumerate(codes)]
+    assert journal.clusters.count_languages(cases[0]) == {"de": 2, "pl": 2}
+    answer(journal, cases[0])
+    answer(journal, cases[1], language="de")
+    assert sharing.work() == ["p3@x3.example", "p4@x4.example"]
+    ask(journal, 6, meaning(1))  # the answer in English is still there
+    assert sharing.work()[2:] == ["p6@x6.example"]
+    answer(journal, cases[2], language="")
+    ask(journal, 7, meaning(1), language="de")
+    assert sorted(sharing.work()[3:]) == ["p5@x5.example", "p7@x7.example"]
+
+
+def test_the_same_words_are_known_without_greeting_and_close(journal: Journal) -> None:
+    words = "Where is it? And who pays?"
+    first, second = (
+        ask(journal, n, meaning(n), alone=False, text=f"{greeting} {words}", words=words)
+        for n, greeting in ((1, "Hi,"), (2, "Dear all,"))
+    )
+    assert cluster(journal, first) == cluster(journal, second)
+
+
 def test_an_answer_that_is_taken_back_goes_to_nobody_else(
     journal: Journal, sharing: Sharing
 ) -> None:
@@ -240,8 +265,31 @@ def test_a_surge_shows_one_card_for_all_that_ask_alike(journal: Journal) -> None
     beside = journal.clusters.list_alike(first[1], limit=5)
     assert [(each.cluster, each.count) for each in beside] == [(number, 1) for number in alike]
     assert len(journal.clusters.list_wordings(first[0], limit=9)) == len(same)
-    answer(journal, first[1])  # what was only shown beside it has a card now
-    assert alike[0] in journal.cases.read_stamps(days=1)
+    answer(journal, first[1])  # what was only shown beside it is shown beside another card now
+    assert not set(alike) & set(journal.cases.read_stamps(days=1))
+    standing = [journal.cases.read(number) for number in (first[0], *first[2:])]
+    assert sum(case.folded for case in standing if case) == len(same) + len(alike)
+
+
+def test_a_surge_has_a_bounded_number_of_cards_and_the_same_words_one(journal: Journal) -> None:
+    flood = shipped_limits().flood
+    numbers = [ask(journal, n, meaning(n)) for n in range(1, flood.surge_cards + 10)]
+    shown = journal.cases.read_stamps(days=1)
+    assert sorted(shown) == numbers[: flood.surge_cards]
+    words = "Who pays for it? And when?"
+    for n in (100, 101):  # the second has the words of the first, and no card beside its case
+        ask(journal, n, meaning(n), alone=False, text=words, priority=Priority.HIGH)
+    assert len(journal.cases.read_stamps(days=1)) == flood.surge_cards + 1
+    assert journal.cases.count_open() == len(numbers) + 2
+
+
+def test_a_card_offers_what_asks_alike_wherever_it_is_shown(journal: Journal) -> None:
+    first, near, _ = (
+        ask(journal, n, vector)
+        for n, vector in enumerate((meaning(1), meaning(1) * 0.4 + meaning(2), meaning(3)))
+    )
+    beside = journal.clusters.list_alike(first, limit=9)
+    assert [each.cluster for each in beside] == [near]
 
 
 def test_retention_takes_vectors_and_answers_out(journal: Journal, clock: Time) -> None:

@@ -255,9 +255,11 @@ def test_a_check_that_hangs_ends_in_time_and_is_begun_once(monkeypatch: pytest.M
         faults = checks.list_faults(vital=True)
         assert faults[0].startswith("disk: does not answer")
         assert faults[1] == "index: is gone"
+        assert checks.count_failed() == {"disk": 1.0, "index": 1.0}
     assert len(begun) == 1
     goes_on.set()
     wait_until(lambda: checks.list_faults(vital=True) == ["index: is gone"])
+    assert checks.count_failed() == {"disk": 0.0, "index": 1.0}
 
 
 def test_a_check_that_is_slow_on_a_busy_machine_changes_nothing_before_it_hangs(

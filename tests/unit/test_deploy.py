@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,28 @@ def test_the_unit_is_accepted_and_hardened(tmp_path: Path) -> None:
     assert float(level.group(1)) <= MOST_EXPOSED
 
 
+def test_a_command_beside_the_service_runs_under_its_account_and_in_its_home(
+    tmp_path: Path,
+) -> None:
+    """The properties of the command on the page are those of the unit, and systemd takes them."""
+    command = re.search(r"```sh\n(systemd-run .*?)\n```", read("README.md"), re.DOTALL)
+    assert command
+    words = shlex.split(command.group(1).replace("\\\n", " "))
+    properties = [after for before, after in pairwise(words) if before == "-p"]
+    assert len(properties) >= 7
+    unit = read(UNIT).splitlines()
+    assert [each for each in properties if each not in unit] == []
+    home = words[words.index("-E") + 1]
+    assert any(line.startswith(f"Environment={home} ") for line in unit)
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd)")
+    transient = tmp_path / "command.service"
+    transient.write_text("\n".join(["[Service]", "ExecStart=/bin/true", *properties, ""]))
+    checked = subprocess.run([analyze, "verify", str(transient)], capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
+
+
 def test_the_unit_allows_what_the_desk_does() -> None:
     """The child that parses mails limits its own memory, which the group @resources holds."""
     filters = re.findall(r"(?m)^SystemCallFilter=(.*)$", read(UNIT))
@@ -98,6 +122,13 @@ def test_the_image_runs_as_nobody_special_and_copies_what_is_there() -> None:
             assert value.startswith("${BASE}"), "the base is the builder's choice"
         if name == "COPY" and not value.startswith("--from"):
             assert [part for part in value.split()[:-1] if not (ROOT / part).exists()] == []
+
+
+def test_the_image_can_back_up_the_database_that_it_runs_beside() -> None:
+    """What `backup` runs is of the version of the server: Debian 13 has PostgreSQL 17."""
+    assert "postgresql-client" in read("Containerfile")
+    assert "ARG BASE=python:3.12-slim-trixie\n" in read("Containerfile")
+    assert "postgres:17}" in read("compose.yaml")
 
 
 def test_the_services_are_closed_and_share_one_database() -> None:

@@ -49,6 +49,22 @@ def test_a_receiver_that_is_more_than_a_name_is_an_error(
         read_settings()
 
 
+@pytest.mark.parametrize("name", ["DESK_HOME", "DESK_MODEL_FOLDER"])
+def test_a_folder_that_can_never_be_one_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    file, nowhere = tmp_path / "file", tmp_path / "nowhere"
+    file.write_text("no folder")
+    nowhere.symlink_to(tmp_path / "gone" / "for good")
+    for path, obstacle in ((file, file), (file / "below" / "it", file), (nowhere, nowhere)):
+        monkeypatch.setenv(name, str(path))
+        with pytest.raises(SettingsError, match=f"{name}: write the path of a folder: {obstacle}"):
+            read_settings()
+    for path in (tmp_path, tmp_path / "made" / "later"):
+        monkeypatch.setenv(name, str(path))
+        assert str(path) in str(read_settings())
+
+
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [

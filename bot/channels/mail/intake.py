@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 
 from bot.channels.mail.message_ids import (
     find_message_ids,
@@ -11,6 +12,7 @@ from bot.channels.mail.message_ids import (
     mask_ids,
     mask_secret_in_address,
     read_message_id,
+    redact_address,
 )
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rule_input import sender_proof
@@ -52,6 +54,7 @@ class Read:
     redaction: Redaction
     proof: SenderProof
     signature: str = ""  # masked; empty where it holds no demand and no cry for help
+    subject: str = ""  # masked, like everything that is shown
     key: bytes = field(default=b"", repr=False)  # of the installation
 
     @property
@@ -61,11 +64,6 @@ class Read:
         A copy of somebody's mail under a false name must not make theirs a duplicate.
         """
         return self.mail.key if self.proof.believed else f"{self.proof}:{self.mail.key}"
-
-    @property
-    def subject(self) -> str:
-        """The subject, masked like everything that is shown."""
-        return redact(self.mail.subject).text
 
     @property
     def reply_subject(self) -> str:
@@ -102,7 +100,7 @@ class Read:
     @property
     def sender(self) -> str:
         """The address without its display name; masked too, for anybody may write it."""
-        return redact(self.mail.sender).text
+        return redact_address(self.mail.sender).text
 
     @property
     def visible(self) -> str:
@@ -127,7 +125,7 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bo
     return Read(
         mail=mail, ruling=apply_rules(mail, context), redaction=redaction,
         signature=unread if context.finds_demand(unread) else "",
-        proof=sender_proof(mail, context), key=context.key,
+        proof=sender_proof(mail, context), subject=redact(mail.subject).text, key=context.key,
     )  # fmt: skip
 
 
@@ -172,12 +170,17 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
     the headers stand; a mail that names none begins a thread.
     """
     mail = reading.mail
+
+    @cache  # a mail names few ids, some of them several times
+    def mask(ids: tuple[str, ...]) -> tuple[str, ...]:
+        return mask_ids(ids, reading.key)
+
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
     named = find_message_ids(mail.values("references")) or find_message_ids(
         mail.values("in-reply-to")
     )
-    named = mask_ids(named, reading.key)
-    message_id = next(iter(mask_ids(find_message_ids([mail.message_id])[:1], reading.key)), "")
+    named = mask(tuple(named))
+    message_id = next(iter(mask(tuple(find_message_ids([mail.message_id])[:1]))), "")
     thread = next(iter(named), "") or message_id or mail.key
     return ReceivedMessage(
         channel="email",
@@ -185,15 +188,15 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
         thread=thread,
         proof=reading.proof,
         message_id=message_id,
-        named=mask_ids(find_message_ids(headers), reading.key),
+        named=mask(tuple(find_message_ids(headers))),
         key=reading.stored_key,
         raw_ref=ref,
         verdict=reading.ruling.verdict.value,
         rule=reading.ruling.rule,
         sender=reading.sender,
         headers={
-            "message_id": _without_secrets([read_message_id(mail.message_id)], reading.key),
-            "references": _without_secrets(find_valid_ids(headers), reading.key),
+            "message_id": _without_secrets(mask((read_message_id(mail.message_id),))),
+            "references": _without_secrets(mask(tuple(find_valid_ids(headers)))),
             "subject": reading.heading,
             **{
                 name: value
@@ -208,9 +211,9 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
     )
 
 
-def _without_secrets(ids: Sequence[str], key: bytes) -> str:
-    """Returns the ids that a reply may name; one that holds a secret goes out to nobody."""
-    return " ".join(each for each in mask_ids(ids, key) if not is_masked(each))
+def _without_secrets(masked_ids: Sequence[str]) -> str:
+    """Returns the ids that a reply may name; one that held a secret goes out to nobody."""
+    return " ".join(each for each in masked_ids if not is_masked(each))
 
 
 def fault_key(raw: bytes) -> str:

@@ -7,10 +7,12 @@ have given it; what leaves must be an id by RFC 5322, for a strict reader refuse
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import re2
 
 from bot.channels.mail.decode import decode_encoded_words
+from bot.domain import Redaction
 from bot.redact import redact
 
 # A line has at most 998 characters (RFC 5322), of which two or three are not the id's.
@@ -89,9 +91,15 @@ def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
     return tuple(masked)
 
 
+@lru_cache(maxsize=4)
+def redact_address(address: str) -> Redaction:
+    """Returns what is masked in the address of a sender, which is asked several times of a mail."""
+    return redact(address)
+
+
 def mask_secret_in_address(address: str, key: bytes) -> str:
     """Returns an address, or a hash of it where it holds a secret: to tell senders apart."""
-    return mask_ids([address], key)[0] if address else ""
+    return _hashed(address, key) if redact_address(address).spans else address
 
 
 def is_masked(message_id: str) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 
 from bot.channels.mail.addresses import parse_addresses
 from bot.channels.mail.forms import is_form
+from bot.channels.mail.message_ids import redact_address
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.program_evidence import (
     PROGRAM_WEIGHT,
@@ -37,7 +38,6 @@ from bot.channels.mail.rule_words import (
 )
 from bot.channels.mail.subject_question import asks_alone
 from bot.domain import SenderProof
-from bot.redact import redact
 
 __all__ = ["RULES", "MailRuleContext", "MailVerdict", "RuleTest", "Ruling", "apply_rules"]
 
@@ -322,7 +322,7 @@ def _has_no_single_sender(case: RuleInput) -> bool:
 
 def _has_secret_in_sender(case: RuleInput) -> bool:
     """Does the address hold a secret? It is stored masked, so that nothing can go there."""
-    return bool(redact(case.mail.sender).spans)
+    return bool(redact_address(case.mail.sender).spans)
 
 
 def _is_system_sender(case: RuleInput) -> bool:

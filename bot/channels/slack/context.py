@@ -87,6 +87,7 @@ class HandlerContext:
         return others_ask(
             clusters.list_wordings(case.id, limit=MAX_WORDINGS),
             clusters.list_alike(case.id, limit=MAX_ALIKE),
+            clusters.count_languages(case.id),
         )
 
     def refuse(self, payload: Payload, why: str) -> None:

@@ -11,7 +11,7 @@ from bot.journal.locks import AdvisoryLock, lock_until_commit
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-HEAD = "0013"
+HEAD = "0014"
 
 
 def upgrade(engine: "Engine") -> None:

@@ -93,7 +93,14 @@ class ModalHandler:
         text_id = self.store.store_text(text)
         alike = modals.read_choices(dict(view), "alike")
         return _next(
-            modals.confirm_sending(case, kind=kind, text=text, text_id=text_id, alike=alike)
+            modals.confirm_sending(
+                case,
+                kind=kind,
+                text=text,
+                text_id=text_id,
+                alike=alike,
+                any_language=modals.is_ticked(dict(view), modals.ANY_LANGUAGE),
+            )
         )
 
     def _send(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
@@ -110,6 +117,7 @@ class ModalHandler:
             done = self.context.actions.send(
                 case, kind, actor=me, text=text, version=version,
                 clusters=[int(each) for each in remembered.get("alike") or ()],
+                any_language=remembered.get("any_language") is True,
             )  # fmt: skip
         except (InputError, BlockedError):
             done = False

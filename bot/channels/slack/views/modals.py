@@ -12,11 +12,13 @@ from bot.journal import Case
 from bot.journal.case_clusters import AskedQuestion
 from bot.journal.slack_records import FollowUpMessage
 from bot.staff.case_actions import ReplyKind, digest_remarks
+from bot.staff.case_rows import name_language
 
 MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest
 MAX_WORDING = 300  # characters of another wording of a question
 MAX_OPTION = 70  # characters of an option in a menu; Slack allows 75
 MAX_FOLLOW_UPS = 3  # later mails above the reply, the newest
+ANY_LANGUAGE = "any_language"  # the box under which own words go to other languages too
 View = dict[str, Any]
 
 
@@ -58,8 +60,13 @@ def edit_reply(
     return build_modal("edit", title, blocks, metadata, submit="Next: check")
 
 
-def others_ask(wordings: Sequence[str], alike: Sequence[AskedQuestion]) -> list[Block]:
-    """Return blocks that show how others ask the same, and let one add who asks nearly that."""
+def others_ask(
+    wordings: Sequence[str], alike: Sequence[AskedQuestion], languages: Mapping[str, int]
+) -> list[Block]:
+    """Return blocks that show how others ask the same, and let one add who asks nearly that.
+
+    `languages` counts those who ask the same in another language, who can be added too.
+    """
     blocks: list[Block] = []
     if wordings:
         blocks = [
@@ -73,6 +80,11 @@ def others_ask(wordings: Sequence[str], alike: Sequence[AskedQuestion]) -> list[
     if options:
         label = "These ask something similar. Choose those whom this answers, too"
         blocks.append(b.menu("alike", label, options, several=True) | {"optional": True})
+    if languages or options:
+        others = ", ".join(f"{name_language(code)} {n}" for code, n in languages.items())
+        label = f"Your own words to those who write in another language{others and f': {others}'}"
+        box = b.checkbox(ANY_LANGUAGE, label, "They get them too, as you write them.")
+        blocks.append(box | {"optional": True})
     return blocks
 
 
@@ -83,7 +95,8 @@ def _goes_to(case: Case, kind: str) -> str:
     return (
         f"Goes to {to} and to {case.alike} more people who ask the same, each in a mail of their "
         "own, and later to whoever asks it again. An unchanged draft goes to each in their "
-        "language; your own words go only to those who write in the language of this case."
+        "language; your own words go to those who write in the language of this case, and to the "
+        "others if you say so below."
     )
 
 
@@ -100,8 +113,9 @@ def follow_up_blocks(later: Sequence[FollowUpMessage]) -> Iterator[Block]:
 
 
 def confirm_sending(
-    case: Case, *, kind: str, text: str, text_id: int, alike: Sequence[str] = ()
-) -> View:
+    case: Case, *, kind: str, text: str, text_id: int, alike: Sequence[str] = (),
+    any_language: bool = False,
+) -> View:  # fmt: skip
     """Return the modal for the last check: the recipient and every word of the mail."""
     to_all = kind == ReplyKind.ALL
     others = f" and {case.alike} more people, and whoever asks the same later" if to_all else ""
@@ -116,6 +130,7 @@ def confirm_sending(
     ]
     metadata = {
         "case": case.id, "v": case.version, "kind": kind, "text": text_id, "alike": list(alike),
+        "any_language": any_language,
     }  # fmt: skip
     return build_modal("send", f"Case {case.id}: send?", blocks, metadata, submit="Send now")
 
@@ -200,9 +215,9 @@ def read_person(view: dict[str, Any], block_id: str) -> str:
     return str(block.get("choice", {}).get("selected_user") or "")
 
 
-def is_ticked(view: dict[str, Any]) -> bool:
-    """Return whether the box about the warnings is ticked."""
-    box = view["state"]["values"].get("warned", {}).get("tick", {})
+def is_ticked(view: dict[str, Any], block_id: str = "warned") -> bool:
+    """Return whether a box is ticked, by default that about the warnings."""
+    box = view["state"]["values"].get(block_id, {}).get("tick", {})
     return bool(box.get("selected_options"))
 
 
