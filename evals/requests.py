@@ -64,7 +64,7 @@ class Allowed:
 # Honest questions that are refused, and questions that go to a person instead of being answered,
 # cost the most; ordinary ones are by far the most frequent.
 FALSE = {
-    "refused": Allowed(0.02, 0.004),
+    "refused": Allowed(0.025, 0.0072),
     "paged": Allowed(0.01, 0.003), "alarming": Allowed(0.02, 0.004),
     "formal": Allowed(0.01, 0.002), "wants_person": Allowed(0.005, 0.0015),
     "secret_given": Allowed(0.01, 0.001), "silent": Allowed(0.002, 0.0005),

@@ -85,16 +85,16 @@ KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJ
 ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 # Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE, CRISIS, FORMAL
 # or GIVEN_AWAY below the others; chosen on messages of authors that were left out.
-HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.25, 0.06, 0.04, 0.02
+HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.25, 0.03, 0.04, 0.02
 # Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
 # from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
-# authors that were left out the second takes 64 requests below `refused`, and 9 honest
-# messages. The first costs no right answer of 1,011 messages against one of 0.6, and two requests
+# authors that were left out the second takes 53 requests below `refused`, and 11 honest messages.
+# The first costs no right answer of 1,011 messages against one of 0.6, and two requests
 # more go to a person.
 DOUBTED, PROBABLE = 0.45, 0.55
 SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
 # Probabilities of a kind and of REFUSE: a message that reaches neither is read by a person, and not
-# refused. Without a kind 17 requests of authors that were left out reach the second, one honest
+# refused. Of authors that were left out 17 requests without a kind reached the second, one honest
 # message, and 4 of 4,776 ordinary ones.
 KNOWN, SURE = 0.4, 0.8
 OWN_SECRETS = "internals-secret"  # the rule on who wants keys and passwords of the desk itself
