@@ -22,7 +22,15 @@ import numpy.typing as npt
 from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature
 from bot.domain import EscalationReason, Priority, Question, RefusalReason
 from bot.errors import KnowledgeError
-from bot.policy import Escalate, Refuse, Verdict, goes_on, tells_who_they_are, wants_person
+from bot.policy import (
+    Escalate,
+    Refuse,
+    Verdict,
+    goes_on,
+    screen,
+    tells_who_they_are,
+    wants_person,
+)
 from bot.resources import read_bytes
 
 Array = npt.NDArray[np.float32]
@@ -40,7 +48,7 @@ NEAR = 1.5  # log-odds below the sentence that says most of a label; what says l
 ASKING = re.compile(r"[?？؟]")
 WORD = re.compile(r"[^\W\d_]{2}")
 NUMBER = re.compile(r"\d{3}")  # of a case, an order, a telephone
-THANKED = 0.5  # from which probability of thanks on a number below them is a signature
+THANKED = 0.5  # probability of thanks
 MOST_BESIDE = 4  # sentences that are decided beside the questions
 MOST_CHARACTERS = 1_200  # of a text that is encoded; the encoder reads fewer
 
@@ -83,9 +91,18 @@ DOUBTFUL = Escalate(reason=EscalationReason.UNSURE, priority=Priority.NORMAL, ru
 GIVEN_AWAY = Escalate(reason=EscalationReason.SECRET_GIVEN, priority=Priority.HIGH, rule=LEARNED)
 KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)]
 ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
-# Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE, CRISIS, FORMAL
-# or GIVEN_AWAY below the others; chosen on messages of authors that were left out.
-HONESTLY, NO_REQUEST, NO_CRISIS, NOT_FORMAL, NOT_GIVEN = 0.5, 0.25, 0.03, 0.04, 0.02
+# Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE below the second,
+# or the label of the reason below the bound beside it; chosen on messages of authors that were left
+# out. Danger, extortion and the press have none.
+HONESTLY, NO_REQUEST = 0.5, 0.25
+DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
+    EscalationReason.TAKEOVER: (Label.CRISIS, 0.03),
+    EscalationReason.SECRET_GIVEN: (Label.GIVEN_AWAY, 0.02),
+    EscalationReason.LEGAL: (Label.FORMAL, 0.04),
+    EscalationReason.REGULATOR: (Label.FORMAL, 0.04),
+    EscalationReason.DATA_SUBJECT: (Label.FORMAL, 0.04),
+    EscalationReason.VULNERABILITY: (Label.FORMAL, 0.04),
+}
 # Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
 # from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
 # authors that were left out the second takes 53 requests below `refused`, and 11 honest messages.
@@ -183,8 +200,15 @@ class RequestReading:
         doubted = all(v in (None, DOUBTFUL) for v in self.verdicts)
         idle = doubted if silence > self.highest(Label.REFUSE) else not any(self.verdicts)
         sure = silence >= self.head.silent and idle
-        numbered = NUMBER.search(said) and self.highest(Label.THANKS) < THANKED
+        numbered = NUMBER.search(said) and not self._thanks_in_words
         return sure and not (ASKING.search(said) or numbered or goes_on(said))
+
+    @property
+    def _thanks_in_words(self) -> bool:
+        """Does a sentence without a number say thanks? What stands below is then a signature."""
+        thanks = self.probabilities[:, PLACE[Label.THANKS]]
+        told = zip(self.sentences, thanks, strict=True)
+        return any(each >= THANKED for sentence, each in told if not NUMBER.search(sentence))
 
     @property
     def urgent(self) -> Escalate | None:
@@ -209,18 +233,13 @@ class RequestReading:
         Of disguised text the head knows nothing: it takes it for no honest question either. Danger,
         extortion, the press and who wants the desk's own secrets are never overruled.
         """
-        if rule.rule == OWN_SECRETS or rule.reason is EscalationReason.PRESS:
-            return False
-        if self.highest(Label.HONEST) < HONESTLY:
+        if rule.rule == OWN_SECRETS or self.highest(Label.HONEST) < HONESTLY:
             return False
         if isinstance(rule, Refuse):
             return self.highest(Label.REFUSE) < NO_REQUEST
-        if rule.reason in FORMALITIES:
-            return self.highest(Label.FORMAL) < NOT_FORMAL
-        if rule.reason is EscalationReason.SECRET_GIVEN:
-            return self.highest(Label.GIVEN_AWAY) < NOT_GIVEN
-        taken_over = rule.reason is EscalationReason.TAKEOVER
-        return taken_over and self.highest(Label.CRISIS) < NO_CRISIS
+        label, least = DENIED_BELOW.get(rule.reason, (Label.HONEST, 0.0))
+        # The head has learned too little of subjects to deny what one says by itself.
+        return self.highest(label) < least and screen(self.subject) != rule
 
     def of(self, question: Question) -> Verdict | None:
         """What becomes of a question: the gravest of the verdicts on its sentences."""

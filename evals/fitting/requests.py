@@ -34,7 +34,7 @@ from bot.corpus.messages import ANSWERED, LabelledMessage, MessageKind
 from bot.domain import EscalationReason, RefusalReason
 from bot.redact import redact
 from bot.text.clean import clean_message
-from evals.fitting.surroundings import Side, bare_numbers, surround
+from evals.fitting.surroundings import Side, bare_numbers, follow_reply, surround
 from evals.fitting.transfer import Adam
 from evals.generators.attacks import held_out, labelled
 
@@ -155,15 +155,19 @@ def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
 
 
 def _with_surroundings(told: Told) -> Iterator[Told]:
-    """The message, and three times in four once more among what stands around a question.
+    """The message as it is, and once more among what stands around a question in mails.
 
     Thanks stay as they are: with more words around them they may need a reply.
     """
     yield told
     draw = hashlib.sha256(told.text.encode()).digest()[0] % 4
-    if draw and Label.SILENT not in told.labels:
+    if Label.SILENT in told.labels:
+        return
+    if draw:
         side = Side.MEASURED if draw == MEASURED else Side.LEARNED
         yield replace(told, text=surround(told.text, told.language, side), side=side)
+    else:
+        yield replace(told, text=follow_reply(told.text, told.language), side=Side.LEARNED)
 
 
 def _of_wordings(knowledge: Knowledge) -> Iterator[Told]:

@@ -21,6 +21,7 @@ FILE = Path(__file__).parents[1] / "data" / "surroundings.yaml"
 OTHERS = "en"  # the language of what surrounds messages in one that has no lines of its own
 LETTERS = string.ascii_letters + string.digits
 FORMS = ("words", "words", "material")  # how often people's sentences stand there, and the rest
+BREAK = "\n\n"
 PREFIXES = ("INC", "CS", "TT", "PO", "A")  # of numbers of ticket systems
 BARE = 6  # messages of nothing but a number, of each opening line
 
@@ -41,6 +42,7 @@ class Lines(BaseModel):
     labels: tuple[str, ...]  # a number follows
     numbers: tuple[str, ...]  # openings of a message that only gives a number
     programs: tuple[str, ...]  # a link follows
+    replies: tuple[str, ...]  # tell of an answer of ours
 
 
 def surround(text: str, language: str, side: Side) -> str:
@@ -55,6 +57,13 @@ def surround(text: str, language: str, side: Side) -> str:
     place = drawn.random()
     before, after = place < 2 / 3, place > 1 / 3
     return "\n\n".join([*([first] if before else []), text, *([last] if after else [])])
+
+
+def follow_reply(text: str, language: str) -> str:
+    """`text` after a line that tells of an answer of ours, in the same paragraph or the next."""
+    drawn = _seeded(text, Side.LEARNED)
+    lines = _lines().get(language) or _lines()[OTHERS]
+    return f"{drawn.choice(lines.replies)}{drawn.choice([' ', BREAK])}{text}"
 
 
 def bare_numbers() -> list[str]:
