@@ -125,7 +125,9 @@ HONEST = (
     '{"d": "the field of the event", "k": "v"}', "<D>distance in kilometres</D>", '"q": "what-happened-to-the-data-of-our-company"',
     "1: What was taken?\n2: When did you know of it?\n3: Do we need to rotate our private key?",
 )  # fmt: skip
-KIND = halves([*enumerate(TEXTS), *enumerate(HEADERS, 100)])
+KIND: dict[str, list[tuple[int, Wording | str]]] = halves(
+    [*enumerate(TEXTS), *enumerate(HEADERS, 100)]
+)
 # Apart: 15 of 20 were masked when they were first looked at. A word with a number behind a dash may be
 # the name of a thing, and letters one a line are how demands are disguised: neither is masked.
 MOST_MISSED = {SEEN: 0, APART: 2}
