@@ -1,6 +1,6 @@
 """Forty floods that try to look like many people or many texts; half of them kept apart.
 
-Each is twenty mails. Their cases must fold into few cards and page few times, and the case of
+Each is fourteen mails. Their cases must fold into few cards and page few times, and the case of
 somebody else among them has a card of its own.
 """
 
@@ -21,7 +21,7 @@ from tests.support.halves import APART, SEEN, halves
 from tests.support.journal_records import mail, response
 
 FLOOD = shipped_limits().flood
-MAILS = 20
+MAILS = 14  # more than any cap below
 SAME = "The attacker is logged in right now, call me"
 VICTIM = "bea@victim.example"
 
