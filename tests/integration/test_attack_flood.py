@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
+from bot.corpus.limits import shipped_limits
 from bot.domain import Escalation, EscalationReason, Priority, SenderProof
 from bot.journal import Journal
 from bot.journal.tables import escalation
-from bot.limits import shipped_limits
 from tests.support.fakes import Time
 from tests.support.halves import APART, SEEN, halves
 from tests.support.journal_records import mail, response

@@ -17,9 +17,9 @@ from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rule_input import reported_ids
 from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
 from bot.channels.mail.sandbox import SafeParser
+from bot.corpus.limits import shipped_limits
 from bot.journal import CaseChange, Journal, ReceivedMessage, Reply, Stage
 from bot.journal.transcript import read_transcript
-from bot.limits import shipped_limits
 from tests.support.halves import APART, SEEN, halves
 from tests.support.journal_records import waiting
 

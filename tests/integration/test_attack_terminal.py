@@ -81,7 +81,7 @@ def desk(app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def run(
     desk: App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[[str], str]:
-    monkeypatch.setattr("bot.cli._app", lambda **_: desk)
+    monkeypatch.setattr("bot.commands.terminal.open_app", lambda **_: desk)
     letter = tmp_path / "letter.eml"
     head = f"From: {STORED} <a@b.example>\r\nSubject: {STORED}\r\n".encode("utf-8", "replace")
     letter.write_bytes(head + f"\r\n{UNSURE} {STORED}\r\n".encode("utf-8", "replace"))

@@ -11,8 +11,8 @@ import pytest
 
 from bot.channels.mail.parse import parse
 from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
+from bot.corpus.limits import Scope
 from bot.journal.rate_limits import CountHasher
-from bot.limits import Scope
 from tests.support.halves import APART, SEEN, halves
 
 US, DESK, VICTIM, EVIL = (
