@@ -93,7 +93,9 @@ def windows(cards: Cards) -> list[str]:
     """The windows for many who ask the same, for passages and for learning from answers."""
     knowledge, many = cards.knowledge, case(alike=12, alike_lately=4)
     asked = AskedQuestion(cluster=3, text="Is there a lawsuit?", count=4)
-    news = modals.others_ask(["Who is your lawyer?", "Which attorneys help you?"], [asked], {"de": 3})
+    news = modals.others_ask(
+        ["Who is your lawyer?", "Which attorneys help you?"], [asked], {"de": 3}
+    )
     label = ProposedLabel(
         number=7, question="Must I change my key?", language="en",
         passages=("faq-need-reset-password-rotate-api",), answered_by=ME, answered_at=AT,
