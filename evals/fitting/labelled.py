@@ -29,7 +29,9 @@ DECIDED_BEFORE = frozenset({Act.REFUSE.value, Act.ESCALATE.value, Act.CHATTER.va
 class Played:
     """A question that a reader with some answered questions has read."""
 
+    incident: str
     author: str
+    text: str
     features: tuple[float, ...]
     probability: float
     right: bool
@@ -46,9 +48,9 @@ def weighed_with_labels(
     """`learned` with the weights and the threshold that hold where people have answered questions.
 
     `left_out` has the reader that never saw an author, for each of them. Of the answers at the
-    threshold at most `wrong_of_answered` are wrong; no error more than seen counts, for each
-    question is read several times. Also returns each question as it was read by a reader and by
-    weights that never saw its author.
+    threshold at most `wrong_of_answered` are wrong, one question more counted, as often as each is
+    read. Also returns each question as it was read by a reader and by weights that never saw its
+    author.
     """
     plain = _played(incidents, lambda author: left_out[author])
     readers = {
@@ -60,7 +62,7 @@ def weighed_with_labels(
         np.array([each.probability for each in played]),
         np.array([each.wrong for each in played]),
         wrong_of_answered,
-        spare=0,
+        spare=round(len(played) / len({(each.incident, each.text) for each in played})),
     )
     return replace(_with(learned, _weights(plain)), labelled_threshold=threshold), played
 
@@ -142,7 +144,7 @@ def _read(incident: Incident, reader: LabelledReader, place: int) -> Played:
     right = asked.answerable and bool(quoted & asked.gold_passages)
     near = asked.related_passages | asked.gold_passages
     return Played(
-        author=incident.author, features=found.features,
+        incident=incident.name, author=incident.author, text=asked.text, features=found.features,
         probability=reader.probability(found.features), right=right,
         wrong=not right and not quoted & near,
     )  # fmt: skip
