@@ -106,7 +106,8 @@ def test_nobody_approves_what_they_proposed_or_what_was_edited_since(
     stand: Stand, browser: Chromium, answers: TeamAnswers
 ) -> None:
     answers.alone = False
-    answers.propose(1, actor=BROWSER_ACTOR, answer="we name no law firm.")
+    said = "we name no law firm."
+    answers.propose(1, actor=BROWSER_ACTOR, answer=said)
     answers.try_out(1)
     browser.open(f"{base(stand)}/answers")
     browser.press("button", "Approve")
@@ -114,11 +115,11 @@ def test_nobody_approves_what_they_proposed_or_what_was_edited_since(
     browser.press("summary", "Reject")
     browser.press("button", "Delete it")
     browser.until("None has been taken in yet.")
-    answers.propose(1, actor="slack:U0ANA", question="Which law firm do you have?")
+    answers.propose(1, actor="slack:U0ANA", answer=said, question="which law firm do you have?")
     answers.try_out(1)
     browser.open(f"{base(stand)}/answers")
     answers.reject(1, actor="slack:U0ANA")
-    answers.propose(1, actor="slack:U0ANA", question="Who are your lawyers?")
+    answers.propose(1, actor="slack:U0ANA", answer=said, question="who are your lawyers?")
     answers.try_out(1)
     browser.press("button", "Approve")
     browser.until("has been edited since it was shown")
