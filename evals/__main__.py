@@ -15,7 +15,7 @@ TOOLS = {
     "edits": "evals.edits", "evening": "evals.evening", "calibrate": "evals.calibrate",
     "requests": "evals.requests", "contacts": "evals.contacts", "tune": "evals.tune",
     "centre": "evals.fitting.centring", "first_day": "evals.first_day",
-    "day_one": "evals.day_one",
+    "day_one": "evals.day_one", "team_answers": "evals.team_answers",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
