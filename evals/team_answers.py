@@ -1,8 +1,8 @@
 """Implements `team_answers`: measures who gets an answer that the support team gave somebody else.
 
 Ten answers on which the shipped post is silent are put into a copy of its knowledge, as if two
-people had taken them in. A hundred paraphrases of their questions, and the held-out cases, which
-none of them answers, are then asked.
+people had taken them in. A hundred paraphrases of their questions are then asked, and the held-out
+cases; those that get an answer of the team are listed, because a few ask the same.
 """
 
 import argparse
@@ -53,7 +53,10 @@ def team_answers(argv: Sequence[str]) -> int:
     wrong = sum(t and not r for t, r in zip(told, right, strict=True))
     _tell("paraphrases that get their answer", sum(right), len(asked))
     _tell("of the answered ones, with another text", wrong, sum(told))
-    _tell("held-out cases that get an answer of the team", sum(map(_takes, others)), len(others))
+    taken = [each for each in others if _takes(each)]
+    _tell("held-out cases that get an answer of the team", len(taken), len(others))
+    for each in taken:
+        _say(f"{min(_quotes(each))}  {each.case.id}  {each.case.text}")
     for (name, case), is_right, each in zip(asked, right, found, strict=True):
         if not is_right:
             _say(f"{name}  {each.seen.decision}  {each.seen.probability:.2f}  {case.text}")

@@ -174,6 +174,6 @@ def _with_same_question(judged: Judgement, hits: Sequence[Hit]) -> Judgement:
         return judged
     others = (each for each in judged.passages if each != hits[0].label)
     return replace(
-        judged, probability=SAME_IS_RIGHT, pair=SAME_IS_RIGHT, label=hits[0].label, quoted=1,
+        judged, probability=SAME_IS_RIGHT, pair=SAME_IS_RIGHT, label=hits[0].label, quoted_alone=1,
         passages=(hits[0].label, *others)[:RANKED], quoted_among_several=1,
     )  # fmt: skip

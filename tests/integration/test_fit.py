@@ -116,7 +116,7 @@ def test_a_question_is_the_same_as_one_that_the_team_answered_where_nothing_else
     team = Hit(label="team-7", text="What colour is your door?", cosine=0.7, answers=True)
     other = Hit(label="mixpanel", text="What is Mixpanel?", cosine=0.5, answers=True)
     found = judge.judge(text, (team, other))
-    assert (found.passages[0], found.quoted) == ("team-7", 1)
+    assert (found.passages[0], found.quoted_alone) == ("team-7", 1)
     assert found.probability >= max(judge.threshold_for("de"), judge.threshold_for("en"))
     for hits in ((other, team), (replace(team, cosine=0.55), other), (other,)):
         judged = judge.judge(text, hits)
