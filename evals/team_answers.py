@@ -49,14 +49,12 @@ def team_answers(argv: Sequence[str]) -> int:
         others = measure_cases(held, desk)
     encoder.save()
     right = [_quotes(each) == {name} for (name, _), each in zip(asked, found, strict=True)]
-    told = [each.answered for each in found]
-    wrong = sum(t and not r for t, r in zip(told, right, strict=True))
+    told = sum(each.answered for each in found)
     _tell("paraphrases that get their answer", sum(right), len(asked))
-    _tell("of the answered ones, with another text", wrong, sum(told))
+    _tell("of the answered ones, with another text", told - sum(right), told)
     taken = [each for each in others if _takes(each)]
     _tell("held-out cases that get an answer of the team", len(taken), len(others))
-    for each in taken:
-        _say(f"{min(_quotes(each))}  {each.case.id}  {each.case.text}")
+    _say("\n".join(f"{min(_quotes(each))}  {each.case.id}  {each.case.text}" for each in taken))
     for (name, case), is_right, each in zip(asked, right, found, strict=True):
         if not is_right:
             _say(f"{name}  {each.seen.decision}  {each.seen.probability:.2f}  {case.text}")

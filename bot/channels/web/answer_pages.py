@@ -1,7 +1,7 @@
 """Shows the answers of people that others may get too, and does what a person decides about them.
 
-It is a view over the same acts as Slack and the terminal have (`bot.staff.team_answers`): one person
-proposes the answer of a case, the desk tries it, and another person approves it.
+It is a view over the same acts as Slack and the terminal have (`bot.staff.team_answers`): one
+person proposes the answer of a case, the desk tries it, and another person approves it.
 """
 
 from collections.abc import Callable, Mapping
