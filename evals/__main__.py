@@ -15,7 +15,7 @@ TOOLS = {
     "edits": "evals.edits", "evening": "evals.evening", "calibrate": "evals.calibrate",
     "requests": "evals.requests", "contacts": "evals.contacts", "tune": "evals.tune",
     "centre": "evals.fitting.centring", "first_day": "evals.first_day",
-    "day_one": "evals.day_one",
+    "day_one": "evals.day_one", "team_answers": "evals.team_answers",
 }  # fmt: skip
 USAGE = """usage: python -m evals COMMAND [--help]
 
@@ -31,6 +31,7 @@ USAGE = """usage: python -m evals COMMAND [--help]
   evening    a desk that knows a few wordings of each meaning alone
   first_day  a new desk that learns from what people answer, over a day's messages
   day_one    what the desk makes of posts that it never saw; gates decide the exit code
+  team_answers  who gets what the support team answered somebody else
   requests   learn what is asked for from the hands of evals/data/requests
   contacts   learn which questions are about a caller, sender, link or number
   tune       the last layers of the encoder over all incidents (needs the train extra)

@@ -102,8 +102,8 @@ def growth(app: App, texts: Sequence[str], folder: Path, stored: int) -> float:
     for rows in (SMALL, stored):
         home = folder / f"with{rows}"
         made = twin(app, home)
+        desks.append(made.desk)  # which makes the tables
         filled(made, rows)
-        desks.append(made.desk)
     times: tuple[list[float], list[float]] = ([], [])
     for n in range(WARM + 60):
         for which in (0, 1) if n % 2 else (1, 0):

@@ -146,21 +146,22 @@ def weigh_evidence(
     evidence: npt.NDArray[np.float64],
     right: npt.NDArray[np.bool_],
     *,
-    believed: Array | None = None,
+    believed: Weights | None = None,
     variance: float = SHRINK,
     variance_of_all: float = FREE,
 ) -> Weights:
     """A strongly shrunken logistic regression by Newton's method; deterministic.
 
     `evidence` is (n, features), `right` (n,). The weights are shrunk towards those in `believed`,
-    one for each feature as it stands and none without it, by their expected `variance`; the
-    intercept has a variance of its own.
+    whose scale they keep, and towards none without it, by their expected `variance`; the intercept
+    has a variance of its own.
     """
     mean, spread = evidence.mean(0), evidence.std(0) + 1e-6
+    expected = np.zeros(evidence.shape[1] + 1)
+    if believed is not None:
+        mean, spread, expected = believed.mean, believed.spread, believed.coefficients
     table = np.c_[(evidence - mean) / spread, np.ones(len(evidence))]
-    given = np.zeros(len(mean)) if believed is None else believed
-    expected = np.append(given * spread, given @ mean)
-    weights = expected.copy()
+    weights = np.array(expected, dtype=np.float64)
     penalty = np.diag(np.append(np.full(len(mean), 1 / variance), 1 / variance_of_all))
     for _ in range(NEWTON_STEPS):
         guess = 1 / (1 + np.exp(-table @ weights))

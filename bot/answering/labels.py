@@ -2,9 +2,9 @@
 
 A label is a question and the passages that a person sent in answer to it, or none where they wrote
 their own words. On the first days there are too few of them to learn the post from. So what other
-incidents taught (`transfer`) goes on reading it; labels near the question move its ranking, and how
-far either is to be believed is learned from the labels themselves, each judged by all others. That
-takes a second, so a label counts as soon as it is there.
+incidents taught (`transfer`) goes on reading it, and labels near the question move its ranking. How
+far either is to be believed other incidents taught as well, and the labels themselves correct it,
+each judged by all others. That takes a second, so a label counts as soon as it is there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.calibration import Weights, weigh_evidence
+from bot.answering.calibration import weigh_evidence
 from bot.answering.evidence import QUOTED, RANKED, TINY
 from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, Evidence, TransferJudge
 from bot.corpus.messages import LabelledMessage, known_messages
@@ -22,19 +22,18 @@ from bot.ports import Judgement
 
 # With fewer labels than this the reader decides alone: nothing can be said of how right it is.
 FEWEST_LABELS = 25
-# From which probability on a question is answered. Labels are wrong now and then, and count as
-# wrong where another passage answers as well; so .85 means fewer wrong answers than 15 %: on
-# streams of questions by eleven hands 2.3 % after 200 labels. The fewer labels, the surer it must
-# be.
-SURE, MORE_WITH_FEW = 0.85, 2.0
+# What is added to the threshold, divided by the number of answered questions: the fewer there are,
+# the surer the desk must be.
+MORE_WITH_FEW = 2.0
 STRICTER = 0.95  # the same for a message that held a secret
 SHARPNESS = 20.0  # how fast the weight of a label falls with its cosine
 NOTHING = 0.5  # cosine of a label that weighs as much as having none near
 LEAST_SHARE = 0.02  # of a passage that no label near the question names
 WEIGHTS = (0.5, 1.0, 2.0)  # of the labels beside the reader; which one, the labels tell
 FAR = 0.2  # cosine of the nearest label where there is none: what unrelated questions have
-# How far the labels may move the belief that the reader is right as it is: variances of weights.
-VARIANCE, VARIANCE_OF_ALL = 0.1, 1.0
+# How far the labels may move what other incidents taught: variances of weights. On incidents that
+# were left out, a twentieth of it or twenty times as much answered less at the same share of wrong.
+VARIANCE, VARIANCE_OF_ALL = 0.005, 0.1
 FEATURES = (
     "reader", "pair", "silence", "nearest_for", "nearest_against", "share_for", "share_against",
     "first", "agrees", "answerable",
@@ -99,26 +98,38 @@ class LabelledReader:
         read = [reader.evidence(vector, text) for vector, text in texts]
         tried = {weight: self._judged_by_others(read, weight) for weight in WEIGHTS}
         self.weight = max(WEIGHTS, key=lambda weight: int(tried[weight][1].sum()))
-        self._learned = _weigh(*tried[self.weight])
+        self._learned = weigh_evidence(
+            *tried[self.weight], believed=reader.transfer.labelled_weights,
+            variance=VARIANCE, variance_of_all=VARIANCE_OF_ALL,
+        )  # fmt: skip
 
     @cached_property
     def threshold(self) -> float:
         """From which probability on a question is answered."""
-        return min(SURE + MORE_WITH_FEW / max(self.labels.answered, 1), 1.0)
+        more = MORE_WITH_FEW / max(self.labels.answered, 1)
+        return min(self.reader.transfer.labelled_threshold + more, 1.0)
 
     def judge(self, text: str, vector: Sequence[float] | Array) -> Judgement:
         """The passages that answer `text` best and the probability that two of them do."""
         asked = np.asarray(vector, dtype=np.float32)
         read = self.reader.evidence(asked, text)
-        found = self._weighed(read, self.labels.vectors @ asked, self.weight)
+        found = self.evidence(read, asked)
         kinds, best = self.reader.transfer.kinds, int(np.argmax(read.kinds))
         passages = self.reader.index.passages
         return Judgement(
-            probability=float(self._learned.probabilities(np.array([found.features]))[0]),
+            probability=self.probability(found.features),
             passages=tuple(passages[i] for i in found.order[:RANKED]),
             label=kinds[best], certainty=float(read.kinds[best]), pair=found.pair,
             features=tuple(zip(FEATURES, found.features, strict=True)),
         )  # fmt: skip
+
+    def evidence(self, read: Evidence, vector: Array) -> LabelledEvidence:
+        """What speaks for the passages that answer a question, by the reader and by the labels."""
+        return self._weighed(read, self.labels.vectors @ vector, self.weight)
+
+    def probability(self, features: Sequence[float]) -> float:
+        """The calibrated probability that one of the first two passages answers."""
+        return float(self._learned.probabilities(np.array([features]))[0])
 
     def _judged_by_others(
         self, read: Sequence[Evidence], weight: float
@@ -158,15 +169,6 @@ class LabelledReader:
         return LabelledEvidence(
             order=tuple(order), pair=float(grown[order[:QUOTED]].sum()), features=features
         )
-
-
-def _weigh(evidence: Table, right: npt.NDArray[np.bool_]) -> Weights:
-    """How far each kind of evidence is to be believed, beginning with belief in the reader."""
-    believed = np.zeros(len(FEATURES))
-    believed[FEATURES.index("reader")] = 1.0
-    return weigh_evidence(
-        evidence, right, believed=believed, variance=VARIANCE, variance_of_all=VARIANCE_OF_ALL
-    )
 
 
 def _logit(probability: float) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self, assert_never
 
 from bot.corpus import Knowledge, Post, Templates
+from bot.corpus.templates import ReplySources
 from bot.corpus.validation import RESTATES
 from bot.domain import (
     Answer,
@@ -100,7 +101,8 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     if named := [*answers.values(), *facts]:
         blocks.append(source_lines(templates, knowledge.post, named))
     # Who is told that a person will answer need not be told how to reach one.
-    footer = templates.footer if parts or refused else templates.acknowledgement
+    footers = templates.footers
+    footer = footers[ReplySources.of(named)] if parts or refused else templates.acknowledgement
     return "\n\n".join([*blocks, footer]) + "\n"
 
 
@@ -109,7 +111,8 @@ def compose_correction(passages: Sequence[Passage], language: str, knowledge: Kn
     templates = knowledge.templates.get(language, knowledge.templates["en"])
     blocks = [templates.greeting, templates.correction_lead]
     blocks += (headed(knowledge, passage) for passage in passages)
-    blocks += [source_lines(templates, knowledge.post, passages), templates.footer]
+    blocks.append(source_lines(templates, knowledge.post, passages))
+    blocks.append(templates.footers[ReplySources.of(passages)])
     return "\n\n".join(blocks) + "\n"
 
 

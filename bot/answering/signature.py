@@ -1,18 +1,20 @@
 """Signs a draft as the answer of the person who approves it, instead of as an automated reply."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from bot.resources import read_yaml
 
 
-def sign_draft(reply: str, footer: str, language: str) -> str:
+def sign_draft(reply: str, footers: Iterable[str], language: str) -> str:
     """Return a composed reply with a person's signature in the place of the automated footer.
 
-    `footer` is the last template of an automatic reply. A language without a signature gets the
-    English one. A reply that ends with another text is left as it is.
+    `footers` are the templates that an automatic reply may end with. A language without a signature
+    gets the English one. A reply that ends with another text is left as it is.
     """
     body = reply.rstrip()
-    if not body.endswith(footer):
+    footer = next((each for each in footers if body.endswith(each)), "")
+    if not footer:
         return reply
     signatures = _signatures()
     return f"{body.removesuffix(footer)}{signatures.get(language, signatures['en'])}\n"

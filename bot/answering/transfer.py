@@ -2,8 +2,9 @@
 
 What other incidents taught lies in bot/data/transfer.npz, made by `python -m evals transfer`: two
 linear maps under which a question lies near the unit that answers it, a score that stands for
-silence, a linear head over what messages do, and a small shrunken logistic regression over the
-evidence. Nothing in it belongs to one post, so it serves a post from its first day.
+silence, a linear head over what messages do, and small shrunken logistic regressions over the
+evidence: one for a post alone, one for a post of which people have answered some questions. Nothing
+in it belongs to one post, so it serves a post from its first day.
 """
 
 import io
@@ -18,6 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from bot.answering.calibration import Weights
 from bot.answering.evidence import QUOTED, RANKED, TINY
 from bot.corpus.units import Unit, readings
 from bot.errors import KnowledgeError
@@ -29,11 +31,11 @@ Places = npt.NDArray[np.int64]
 Embed = Callable[[list[str]], npt.ArrayLike]  # texts to vectors, one row each
 TRANSFER = "transfer.npz"
 AGAIN = "run `python -m evals transfer`"
-FORMAT = 1  # of the file; raised when its arrays mean something else
+FORMAT = 2  # of the file; raised when its arrays mean something else
 WIDTH = 384
 FEATURES = (
-    "above_silence", "margin", "share", "entropy", "cosine", "unmapped", "overlap",
-    "unknown_words", "answerable", "act",
+    "above_silence", "margin", "above_unquoted", "share", "pair", "entropy", "cosine", "headed",
+    "unmapped", "overlap", "unknown_words", "unit_length", "answerable", "act",
 )  # fmt: skip
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 WORD = re.compile(r"[^\W_]+")
@@ -64,6 +66,20 @@ class Transfer:
     coefficients: Array  # features, then the intercept
     threshold: float
     threshold_other: float  # for languages other than English
+    # The same where people have answered questions, for the evidence of `labels`.
+    labelled_mean: Array
+    labelled_spread: Array
+    labelled_coefficients: Array
+    labelled_threshold: float
+
+    @property
+    def labelled_weights(self) -> Weights:
+        """What the evidence of answered questions is worth before any is looked at."""
+        return Weights(
+            mean=self.labelled_mean.astype(np.float64),
+            spread=self.labelled_spread.astype(np.float64),
+            coefficients=self.labelled_coefficients.astype(np.float64),
+        )
 
     def mapped_question(self, vectors: Array) -> Array:
         """Unit vectors of questions under the map of the questions; same shape."""
@@ -249,25 +265,33 @@ class TransferJudge:
         features = (
             *_shape(passages),
             float(np.maximum.reduceat(cosines, index.starts)[best]),
+            float(cosines[index.starts[best]]),
             float((index.vectors @ question).max()),
             float(shared[best]),
             unknown,
+            math.log(len(index.units[best].text)),
             *_asked(dict(zip(transfer.kinds, kinds.tolist(), strict=True))),
         )
         return Evidence(units=units, passages=passages, kinds=kinds, features=features)
 
 
-def _shape(passages: Array) -> tuple[float, float, float, float]:
-    """How the best passage stands out: its score, margin, log share, and the entropy of all.
+def _shape(passages: Array) -> tuple[float, ...]:
+    """How the best passages stand out among all and silence, whose score is 0.
 
-    A post of one passage has no second: then the margin is that to silence.
+    The best score, its lead over the second and over the best passage that is not quoted, its log
+    share of all passages, that of the quoted ones of all and silence, and the entropy of all
+    passages. Where a post has too few passages, silence takes the place of the missing one.
     """
     ranked = np.sort(passages)[::-1]
-    second = float(ranked[1]) if len(ranked) > 1 else 0.0
-    shares = np.exp(ranked - ranked[0])
-    shares /= shares.sum()
+    best, second, unquoted = (*ranked[: QUOTED + 1].tolist(), *[0.0] * QUOTED)[: QUOTED + 1]
+    grown = np.exp(ranked - best)
+    shares = grown / grown.sum()
     entropy = -float((shares * np.log(shares + TINY)).sum())
-    return float(ranked[0]), float(ranked[0]) - second, math.log(float(shares[0])), entropy
+    pair = float(grown[:QUOTED].sum() / (grown.sum() + math.exp(-best)))
+    return (
+        best, best - second, best - unquoted, math.log(float(shares[0])), math.log(pair + TINY),
+        entropy,
+    )  # fmt: skip
 
 
 def _asked(kinds: Mapping[str, float]) -> tuple[float, float]:

@@ -426,6 +426,7 @@ class App:
             enqueue_job=self.jobs.enqueue_decision_delivery,
             write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
             contacts=self.settings.contacts,
+            answers=self.team_answers,
         )
 
     def _write_mail(self, sender: str, subject: str, text: str) -> None:

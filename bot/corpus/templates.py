@@ -6,7 +6,8 @@ incident.yaml when the templates are read, so that nothing is left to fill when 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,30 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.corpus.incident import Incident
 from bot.corpus.yaml_files import check_value, read_yaml_file
-from bot.domain import ExpectedTime, RefusalReason, SecretKind
+from bot.domain import ExpectedTime, Passage, PassageSource, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
 from bot.resources import shipped_knowledge
 from bot.text.reply_subject import reply_subject
 
 ADDRESS_SLOT = "{person_address}"
+SOURCES_SLOT = "{sources}"  # in a footer
 SLOT = re.compile(r"\{([^{}]*)\}")
+
+
+class ReplySources(StrEnum):
+    """Where the passages of one reply come from."""
+
+    POST = "post"
+    TEAM = "team"
+    BOTH = "both"
+
+    @staticmethod
+    def of(passages: Iterable[Passage]) -> "ReplySources":
+        """Return the sources of these passages; the post where there are none."""
+        sources = {passage.source for passage in passages}
+        if PassageSource.TEAM not in sources:
+            return ReplySources.POST
+        return ReplySources.BOTH if PassageSource.POST in sources else ReplySources.TEAM
 
 
 class Templates(BaseModel):
@@ -52,9 +70,23 @@ class Templates(BaseModel):
     secret_kinds: dict[SecretKind, str]
     correction_lead: str  # before passages that have changed since they were quoted
     acknowledgement: str  # in place of the footer where all of a message goes to a person
-    footer: str  # how to reach a person
+    footer: str  # what the reply was made from, here the post, and how to reach a person
+    # The same where a reply quotes the support team, alone or beside the post. They are made from
+    # the footer of the file, in which `{sources}` stands for one of `footer_sources`.
+    footer_team: str = ""
+    footer_both: str = ""
+    footer_sources: dict[ReplySources, str] = {}
     footer_write_to: str = ""  # the same where the incident names a mailbox that people read
     refusal_kinds: dict[RefusalReason, str] = {}  # which request is refused, and what to do instead
+
+    @property
+    def footers(self) -> Mapping[ReplySources, str]:
+        """The footer of a reply, by the sources of its passages."""
+        return {
+            ReplySources.POST: self.footer,
+            ReplySources.TEAM: self.footer_team or self.footer,
+            ReplySources.BOTH: self.footer_both or self.footer,
+        }
 
     def texts(self) -> tuple[str, ...]:
         """Every sentence block that may leave, for the outbound check."""
@@ -62,7 +94,7 @@ class Templates(BaseModel):
             self.greeting, self.subject, self.answer_lead, self.answers_lead, self.answer_lead_team,
             self.handover, self.handover_with_answers, self.handover_numbers, self.handover_urgent,
             self.case_number, self.published_wording, self.correction_lead, self.secret_found,
-            self.acknowledgement, self.footer,
+            self.acknowledgement, *dict.fromkeys(self.footers.values()),
         )  # fmt: skip
         kinds = (*self.secret_kinds.values(), *self.refusal_kinds.values())
         return (*fixed, *self.refusal, *self.answer_within.values(), *kinds)
@@ -108,6 +140,7 @@ def _read(language: str, shipped: Path | None, own: Path | None, incident: Incid
         if ADDRESS_SLOT not in templates.footer_write_to:
             raise KnowledgeError(f"{path}: footer_write_to lacks {ADDRESS_SLOT}")
         chosen["footer"] = templates.footer_write_to
+    chosen |= _footers(chosen.get("footer", templates.footer), templates.footer_sources, path)
     texts = templates.model_dump() | chosen
     templates = Templates.model_validate(_filled(texts, incident.slots, str(path)))
     if reply_subject(templates.subject) != templates.subject:
@@ -118,6 +151,17 @@ def _read(language: str, shipped: Path | None, own: Path | None, incident: Incid
         if missing := set(whole) - getattr(templates, name).keys():
             raise KnowledgeError(f"{path}: {name} lacks {', '.join(sorted(missing))}")
     return templates
+
+
+def _footers(footer: str, sources: Mapping[ReplySources, str], path: Path) -> dict[str, str]:
+    """The footer for each kind of sources, by its name among the templates."""
+    if SOURCES_SLOT in footer and (missing := set(ReplySources) - sources.keys()):
+        raise KnowledgeError(f"{path}: footer_sources lacks {', '.join(sorted(missing))}")
+    named = {
+        "footer": ReplySources.POST, "footer_team": ReplySources.TEAM,
+        "footer_both": ReplySources.BOTH,
+    }  # fmt: skip
+    return {name: footer.replace(SOURCES_SLOT, sources.get(of, "")) for name, of in named.items()}
 
 
 def _mapping(path: Path) -> dict[str, Any]:

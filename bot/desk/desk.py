@@ -387,5 +387,5 @@ class Desk:
         if not self.outbound.check(text).allowed:
             return ""
         templates = self.knowledge.templates
-        footer = templates.get(response.language, templates["en"]).footer
-        return sign_draft(text, footer, response.language)
+        footers = templates.get(response.language, templates["en"]).footers
+        return sign_draft(text, footers.values(), response.language)

@@ -18,6 +18,7 @@ from bot.journal.clock import Clock, after
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
 from bot.journal.threads import is_open
+from bot.text.domains import fold_address
 
 _others = escalation.alias("alike")
 FOLDED_COUNT = (
@@ -46,7 +47,10 @@ def is_folded() -> sql.ColumnElement[bool]:
 
 def alike_keys(sender: str, text: str) -> dict[str, str]:
     """Return the columns of a case by which cases that are alike find each other."""
-    return {"sender_key": alike_key(sender), "text_key": alike_key(text) if text.strip() else ""}
+    return {
+        "sender_key": alike_key(fold_address(sender)),
+        "text_key": alike_key(text) if text.strip() else "",
+    }
 
 
 def find_lead(

@@ -1,14 +1,19 @@
-"""Ranks cases by priority and by whether the sender is proven; the least rank comes first."""
+"""Ranks cases by priority and by whether the sender is proven, and makes the keys of those alike.
+
+The least rank comes first.
+"""
 
 import hashlib
+import unicodedata
 
 import re2
 
 from bot.domain import Priority
+from bot.text.unicode import MARKS, reading_table, without_invisible
 
 MAX_URGENCY = max(priority.urgency for priority in Priority)
 LOWEST_RANK = 2 * MAX_URGENCY + 1
-NO_WORD = re2.compile(r"\W+")
+NO_WORD = re2.compile(r"[^\pL\pM\pN]+")  # RE2's own class of words knows Latin letters alone
 
 
 def rank_of(priority: Priority, *, proven: bool) -> int:
@@ -22,6 +27,10 @@ def is_proven_rank(rank: int) -> bool:
 
 
 def alike_key(text: str) -> str:
-    """Return a short text that is the same for texts with the same words, and for one address."""
-    words = NO_WORD.sub(" ", text.lower()).strip()
+    """Return a short text that is the same for texts with the same words, and for one address.
+
+    Letters count as the ones they pass for, and what shows nothing does not count.
+    """
+    shown = unicodedata.normalize("NFKD", without_invisible(text)).translate(reading_table())
+    words = NO_WORD.sub(" ", "".join(c for c in shown if c not in MARKS).lower()).strip()
     return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]

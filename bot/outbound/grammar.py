@@ -23,6 +23,7 @@ from bot.answering.reply import (
     team_named,
 )
 from bot.corpus import Knowledge, Post, Templates
+from bot.corpus.templates import ReplySources
 from bot.corpus.validation import RESTATES
 from bot.domain import Passage, PassageSource
 
@@ -97,6 +98,10 @@ class ReplyGrammar:
         self.characters = PLAIN_CHARACTERS.union(*self.units)
         # No unit stands twice in a reply; twice the sum leaves room for indents and numbers.
         self.longest = 2 * max(self._length(language) for language in knowledge.templates)
+        self._footers: dict[str, set[ReplySources]] = defaultdict(set)
+        for templates in knowledge.templates.values():
+            for sources, footer in templates.footers.items():
+                self._footers[fold_spaces(footer)].add(sources)
         self._by_word: dict[str, list[ReplyUnit]] = defaultdict(list)
         for unit in sorted(self.units.values(), key=lambda u: len(u.text), reverse=True):
             self._by_word[unit.text.split(" ", 1)[0]].append(unit)
@@ -122,11 +127,18 @@ class ReplyGrammar:
         kinds = {unit.kind for unit in units}
         if self.knowledge.post.url and UnitKind.DATE in kinds and UnitKind.LINK not in kinds:
             return UNORDERED  # its source line lacks the link
+        return self._objection_to_quotes(units)
+
+    def _objection_to_quotes(self, units: Sequence[ReplyUnit]) -> str:
+        """Returns why these passages may not be quoted so; empty when they may."""
         quotes = [unit.of for unit in units if unit.kind is UnitKind.PASSAGE]
         if not all(any(map(self.knowledge.stands, of)) for of in quotes):
             return "it quotes an answer of the support team that was withdrawn"
-        quoted_ids = [passage.id for of in quotes for passage in of]
-        missing = self.knowledge.companions(quoted_ids)
+        sources = ReplySources.of(of[0] for of in quotes)
+        named = [self._footers[u.text] for u in units if u.text in self._footers]
+        if quotes and not all(sources in each for each in named):
+            return "its footer names another source than its passages have"
+        missing = self.knowledge.companions([passage.id for of in quotes for passage in of])
         return f"it must be quoted together with {missing[0]}" if missing else ""
 
     def _add(self, unit: ReplyUnit) -> None:
@@ -248,7 +260,7 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
     yield UnitKind.SOURCE, source_named(t, post)
     if post.url:
         yield UnitKind.LINK, post.url
-    for text in (t.acknowledgement, t.footer):
+    for text in (t.acknowledgement, *t.footers.values()):
         yield UnitKind.FOOTER, text
 
 

@@ -5,9 +5,9 @@ their plain view only: nobody disguises a request for a person.
 """
 
 import re
-from functools import cache
 
 from bot.errors import KnowledgeError
+from bot.policy.automata import compiled_anew
 from bot.policy.disguises import clipped, fold, visible
 from bot.policy.rules import Rule, compiled, read_table
 from bot.policy.sentences import as_lines
@@ -89,7 +89,7 @@ def _lines(text: str) -> bytes:
     return as_lines(fold(visible(clipped(text))))
 
 
-@cache
+@compiled_anew
 def _packaged() -> dict[str, Rule]:
     rules = {rule.id: rule for rule in compiled(read_table(TABLE))}
     names = (

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain import EscalationReason, Priority, RefusalReason
 from bot.errors import KnowledgeError
+from bot.policy.automata import compiled_anew
 from bot.policy.disguises import fold
 from bot.policy.verdict import Escalate, Refuse, Verdict
 from bot.resources import data_path, parse_yaml
@@ -148,7 +149,7 @@ def _packaged() -> Table:
     return read_table(TABLE)
 
 
-@cache
+@compiled_anew
 def packaged_rules() -> tuple[Rule, ...]:
     """The rules of that table."""
     return compiled(_packaged())
@@ -159,7 +160,7 @@ def packaged_samples() -> dict[str, str]:
     return _packaged().samples
 
 
-@cache
+@compiled_anew
 def packaged_suspect() -> Rule:
     """The rule of that table which only weighs what the evidence says."""
     return _beside(_packaged().suspect, "suspect")

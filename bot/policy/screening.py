@@ -7,9 +7,9 @@ hits goes on to retrieval; that is where honest questions about passwords belong
 import re
 from collections.abc import Container, Sequence
 from enum import Enum, auto
-from functools import cache
 
 from bot.domain import Priority, RefusalReason
+from bot.policy.automata import compiled_anew, count_text
 from bot.policy.disguises import clipped, detection_views, fold, visible
 from bot.policy.message_rules import (
     asks_if_genuine,
@@ -150,7 +150,7 @@ def _calls(verdict: Verdict) -> bool:
     return isinstance(verdict, Escalate) and verdict.priority is Priority.PAGE
 
 
-@cache
+@compiled_anew
 def _paging() -> tuple[tuple[Rule, Escalate], ...]:
     found = ((rule, rule.verdict) for rule in packaged_rules())
     return tuple(
@@ -160,6 +160,7 @@ def _paging() -> tuple[tuple[Rule, Escalate], ...]:
 
 def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:
     """`screen` under other rules than those of the package."""
+    count_text()
     shown = clipped(text).replace(REMOVED, MASKED)
     told = without_quotes(shown)
     everything = [as_lines(v.text) for v in detection_views(shown)]

@@ -9,7 +9,6 @@ signature below them, and nothing else, may follow.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TypeVar
 
 import re2
@@ -17,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.errors import KnowledgeError
+from bot.policy.automata import compiled_anew
 from bot.policy.disguises import fold, visible
 from bot.resources import read_yaml
 
@@ -197,7 +197,7 @@ def _capital(word: str) -> bool:
     return word[:1].isupper() or word.strip(".,-&|") == ""
 
 
-@cache
+@compiled_anew
 def _packaged() -> dict[str, Phrases]:
     """Language -> its phrases, from the tables that come with the package."""
     table = {language: _valid(Words, raw) for language, raw in _table(TABLE).items()}

@@ -46,6 +46,10 @@ SEVERAL = (
     "case {case} asks several things: say which question the answer is for, in words that others "
     "would use"
 )
+NOT_WRITTEN = (
+    "The knowledge folder cannot be written here. Run `incident-desk knowledge answers` where it "
+    "can."
+)
 NONE_WAITS = "there is no answer of case {case} that waits; `incident-desk knowledge answers` lists"
 NOT_APPROVED = "the answer of case {case} is not in use, so there is nothing to withdraw"
 SAME_PERSON = "{actor} proposed this answer; somebody else has to approve it"

@@ -3,14 +3,41 @@
 The Public Suffix List comes with the library `publicsuffixlist`; nothing is downloaded.
 """
 
+import unicodedata
+from dataclasses import dataclass
 from functools import cache
 
 import idna
 from publicsuffixlist import PublicSuffixList
 
-# Providers at which dots in the local part make no other mailbox, and the domain that stands for
-# all of theirs.
-DOT_BLIND_DOMAINS = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One that gives a mailbox several addresses: at all its domains, and with other marks.
+
+    `same_marks` are characters of the local part that stand for each other; where `mark` is empty,
+    they mean nothing.
+    """
+
+    domain: str  # stands for all of them
+    same_marks: str = ""
+    mark: str = ""
+
+
+GOOGLE = Provider(domain="gmail.com", same_marks=".")
+APPLE = Provider(domain="icloud.com")
+PROTON = Provider(domain="proton.me", same_marks=".-_")
+YANDEX = Provider(domain="yandex.ru", same_marks=".-", mark="-")
+# Large providers, and what each documents for its users.
+PROVIDERS = {
+    "gmail.com": GOOGLE, "googlemail.com": GOOGLE,
+    "icloud.com": APPLE, "me.com": APPLE, "mac.com": APPLE,
+    "proton.me": PROTON, "protonmail.com": PROTON, "pm.me": PROTON, "protonmail.ch": PROTON,
+    "yandex.ru": YANDEX, "yandex.com": YANDEX, "ya.ru": YANDEX,
+    "yandex.by": YANDEX, "yandex.kz": YANDEX,
+}  # fmt: skip
+# Providers at which the name of a mailbox may stand before the domain: any@ana.fastmail.com.
+SUBDOMAIN_PROVIDERS = ("fastmail.com", "fastmail.fm")
 
 
 def normalize_domain(domain: str) -> str:
@@ -37,13 +64,19 @@ def registrable_domain(domain: str) -> str:
 def fold_address(address: str) -> str:
     """Returns one address for all those that lead to the same mailbox.
 
-    What follows a plus in the local part is a tag at every usual provider; Google ignores dots.
+    What follows a plus in the local part is a tag at every usual provider; some ignore dots, or
+    have several domains (`PROVIDERS`). Quotes around a local part are none of it.
     """
-    local, _, domain = address.strip().lower().rpartition("@")
+    local, _, domain = unicodedata.normalize("NFKC", address).strip().lower().rpartition("@")
     domain = normalize_domain(domain)
+    local = local.strip('"')
     local = local.partition("+")[0] or local
-    if domain in DOT_BLIND_DOMAINS:
-        domain, local = DOT_BLIND_DOMAINS[domain], local.replace(".", "")
+    for provider in SUBDOMAIN_PROVIDERS:
+        if domain.endswith(f".{provider}"):
+            local, domain = domain.removesuffix(f".{provider}").rpartition(".")[2], provider
+    if known := PROVIDERS.get(domain):
+        local = local.translate(dict.fromkeys(map(ord, known.same_marks), known.mark))
+        domain = known.domain
     return f"{local}@{domain}"
 
 

@@ -26,7 +26,8 @@ from evals.measuring.schema import Case
 
 CHECKPOINTS = (0, 25, 50, 100, 200, 400)  # labels after which the desk is measured
 LENGTH = 1000  # messages of the stream
-MEASURED = 300  # messages after each batch that measure the desk; it learns from them later
+# Messages after each batch that measure the desk, and the fewest; it learns from them later.
+MEASURED, FEWEST_MEASURED = 300, 100
 COMMON, COMMON_SHARE = 12, 0.7  # questions that many ask, and their share of the stream
 WRONG_LABELS = 0.05  # share of answers by people that are wrong
 Judged = Callable[[Sequence[Case], "TransferredJudge | LabelledJudge"], Sequence[Graded]]
@@ -111,7 +112,7 @@ class FirstDay:
             while rest and sum(bool(answer) for _, answer in self.labels) < labels:
                 case = rest.pop(0)
                 self._answer(self.run([case], judge)[0])
-            if len(rest) < MEASURED:
+            if len(rest) < FEWEST_MEASURED:
                 break
             graded = tuple(self.run(rest[:MEASURED], self._judge()))
             found.append(Checkpoint(labels=labels, asked=len(self.labels), graded=graded))

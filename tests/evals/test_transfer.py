@@ -11,6 +11,7 @@ from bot.corpus import Knowledge
 from evals.__main__ import main
 from evals.fitting import incidents
 from evals.fitting.incidents import Incident, data_hash, folders, read_incident
+from evals.fitting.labelled import DRAWS, SHARES, weighed_with_labels
 from evals.fitting.transfer import learn, weighed
 from evals.transfer import make
 
@@ -38,8 +39,9 @@ def question(text: str, *gold: str, kind: str = "answerable", **more: object) ->
     }  # fmt: skip
 
 
-def write_incident(folder: Path) -> Path:
+def write_incident(folder: Path, *more: dict[str, object]) -> Path:
     rows = [
+        *more,
         question("was the street copied", "The street was copied."),
         question("who saw the captain", "Nobody saw the captain."),
         question("how many were copied", kind="unanswerable"),
@@ -106,6 +108,28 @@ def test_weights_follow_the_evidence(incident: Incident) -> None:
     evidence = np.tile(right[:, None], (1, len(learned.mean))).astype(float)
     made = weighed(learned, evidence, right)
     assert made.probability(evidence[0].tolist()) > 0.5 > made.probability(evidence[1].tolist())
+
+
+def test_what_answers_of_people_are_worth_is_learned_from_one_side_of_each_pair(
+    tmp_path: Path,
+) -> None:
+    pair = [
+        question("the harbour then", "The harbour was copied.", pair="p"),
+        question("the airport then", kind="unanswerable", pair="p"),
+    ]
+    urgent = [question("help me now", kind="crisis"), question("your password", kind="demand")]
+    paths = [write_incident(tmp_path / name, *pair, *urgent) for name in ("x1-ferry", "y1-ferry")]
+    incidents = [read_incident(path, "words", embed) for path in paths]
+    left_out = {each.author: learn([each], encoder="words", data="d") for each in incidents}
+    (made, played), (again, _) = (
+        weighed_with_labels(left_out["x"], incidents, left_out, wrong_of_answered=0.5)
+        for _ in range(2)
+    )
+    # Of six questions that are left in each incident people answer up to four.
+    assert len(played) == len(incidents) * 2 * len(SHARES) * DRAWS
+    assert made.to_bytes() == again.to_bytes()
+    assert 0 < made.labelled_threshold <= 1
+    assert made.labelled_weights.coefficients.any()
 
 
 def test_a_run_measures_each_author_left_out_and_the_kept_ones_only_when_asked(

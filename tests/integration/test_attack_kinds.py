@@ -11,8 +11,7 @@ from bot.domain import Answer, Escalation, Message, Priority
 
 SOURCE = Path(__file__).parents[1] / "data" / "attack_kinds.yaml"
 HALVES = ("seen", "apart")
-# Of 20 each: rules for extortion and for secrets given away read what is long ago as of today.
-MOST_FALSE_PAGES = 4
+MOST_FALSE_PAGES = 1  # of 20
 
 
 @cache

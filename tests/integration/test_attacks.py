@@ -22,6 +22,7 @@ import pytest
 import sqlalchemy as sql
 
 from bot.app import App
+from bot.channels.mail.rules import MailVerdict
 from bot.channels.slack import SlackAccess
 from bot.corpus.limits import shipped_limits
 from bot.journal.tables import message, outbox, outcome, slack_event
@@ -91,14 +92,18 @@ class Doors:
         )
 
     def decided(self) -> dict[str, list[tuple[str, set[str]]]]:
-        """The outcomes by sender: the kind, and the passages of an answer."""
-        query = sql.select(message.c.sender, outcome.c.kind, outcome.c.passages).select_from(
-            sql.outerjoin(message, outcome)
-        )
+        """The outcomes by sender: the kind, and the passages of an answer.
+
+        A mail that is dropped, as a program's, gets no outcome and no reply.
+        """
+        columns = message.c.sender, message.c.verdict, outcome.c.kind, outcome.c.passages
+        query = sql.select(*columns).select_from(sql.outerjoin(message, outcome))
         told: dict[str, list[tuple[str, set[str]]]] = {}
         for row in self.rows(query):
             found = told.setdefault(row.sender, [])
-            if row.kind:
+            if row.verdict == MailVerdict.DROP:
+                found.append((row.verdict, set()))
+            elif row.kind:
                 found.append((row.kind, {each[0] for each in json.loads(row.passages)}))
         return told
 

@@ -1,5 +1,6 @@
 """What the desk learns from a knowledge folder, with the real encoder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from bot.app import App
 from bot.commands.doctor import say_what_was_learned
 from bot.corpus import load
 from bot.corpus.messages import read_messages
-from bot.domain import Message, Outcome
+from bot.domain import Hit, Message, Outcome
 from bot.errors import KnowledgeError, MissingError
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
@@ -104,6 +105,23 @@ def test_another_language_needs_at_least_the_certainty_of_english(app: App) -> N
     assert app.fit is not None
     judge = FittedJudge(fit=app.fit, vector=app.encoder.embed_query)
     assert judge.threshold_for("de") >= judge.threshold_for("en")
+
+
+def test_a_question_is_the_same_as_one_that_the_team_answered_where_nothing_else_is_as_near(
+    app: App,
+) -> None:
+    assert app.fit is not None
+    judge = FittedJudge(fit=app.fit, vector=app.encoder.embed_query)
+    text = "Which colour is the door of your office in Dublin?"
+    team = Hit(label="team-7", text="What colour is your door?", cosine=0.7, answers=True)
+    other = Hit(label="mixpanel", text="What is Mixpanel?", cosine=0.5, answers=True)
+    found = judge.judge(text, (team, other))
+    assert (found.passages[0], found.quoted_alone) == ("team-7", 1)
+    assert found.probability >= max(judge.threshold_for("de"), judge.threshold_for("en"))
+    for hits in ((other, team), (replace(team, cosine=0.55), other), (other,)):
+        judged = judge.judge(text, hits)
+        assert "team-7" not in judged.passages
+        assert judged.probability < judge.threshold_for("en")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from bot.adapters.bm25 import BM25
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
+from bot.answering.signature import sign_draft
 from bot.answering.transfer import read_transfer
 from bot.app import App
 from bot.cli import main
@@ -29,12 +30,14 @@ from bot.corpus.team_answers import (
     TeamAnswerState,
     write_team_answer,
 )
-from bot.domain import Hit, Message, PassageSource
-from bot.errors import InputError
+from bot.corpus.templates import ReplySources
+from bot.domain import Hit, Message, PassageSource, Response
+from bot.errors import InputError, KnowledgeError
 from bot.journal import CaseAction
 from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.outbound import Outbound, text_of
+from bot.outbound.self_check import answer
 from bot.ports import Judgement
 from bot.settings import Settings
 from bot.staff.outdated_answers import Recall, Why
@@ -403,3 +406,38 @@ def test_an_answer_in_another_language_goes_to_those_who_read_it(desk: App) -> N
     assert not knowledge.speaks(passage, "en")
     response = responder_of(knowledge).respond(Message(text=QUESTION))
     assert [o.reason for o in response.outcomes] == ["unsure"]
+
+
+def test_the_last_lines_name_whose_words_a_reply_has_in_every_language(desk: App) -> None:
+    case = answered(desk)
+    in_use(desk, case)
+    knowledge = load(desk.settings.knowledge)
+    outbound = Outbound(knowledge)
+    of_team, of_post = knowledge.passages[f"team-{case}"], knowledge.passages[PASSWORD]
+    quotes = {
+        ReplySources.TEAM: (of_team,), ReplySources.POST: (of_post,),
+        ReplySources.BOTH: (of_team, of_post),
+    }  # fmt: skip
+    for language, templates in knowledge.templates.items():
+        assert len(set(templates.footers.values())) == len(ReplySources), language
+        for sources, passages in quotes.items():
+            response = Response(outcomes=(answer(*passages),), language=language, knowledge="")
+            text = compose_reply(response, knowledge)
+            footer = templates.footers[sources]
+            assert text.endswith(f"\n\n{footer}\n")
+            assert (templates.source_team in text) == (sources is not ReplySources.POST)
+            assert outbound.check(text).allowed
+            for other in set(templates.footers.values()) - {footer}:
+                assert not outbound.check(text.replace(footer, other)).allowed
+            drafted = sign_draft(text, templates.footers.values(), language)
+            assert footer not in drafted
+
+
+def test_a_footer_of_a_folders_own_says_for_each_source_what_it_stands_for(desk: App) -> None:
+    replies = desk.settings.knowledge / "replies"
+    replies.mkdir(exist_ok=True)
+    (replies / "en.yaml").write_text("footer: 'Say \"person\".'\n", "utf-8")
+    assert set(load(replies.parent).templates["en"].footers.values()) == {'Say "person".'}
+    (replies / "en.yaml").write_text("footer_sources:\n  post: from the post\n", "utf-8")
+    with pytest.raises(KnowledgeError, match=r"en\.yaml: footer_sources lacks both, team"):
+        load(replies.parent)

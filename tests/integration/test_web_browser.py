@@ -1,12 +1,17 @@
 """The desk in a real browser: the whole way by keyboard, and what other pages try there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bot.app import App
+from bot.corpus.team_answers import TeamAnswerState, Trial
 from bot.infra.http_server import HttpPort, HttpResponse
 from bot.settings import Settings
+from bot.staff.case_actions import BROWSER_ACTOR, ReplyKind
+from bot.staff.team_answers import TeamAnswers
 from tests.support.chromium import Chromium, chromium, missing
 from tests.support.web_stand import DOUBTFUL, HOSTILE, QUOTED, REPLY, UNSURE, Stand, web_stand
 
@@ -50,6 +55,75 @@ def test_from_the_users_mail_to_the_users_mail_by_keyboard(stand: Stand, browser
     browser.press("button", "Send now")
     browser.until("The mail was handed over to the mail server.")
     assert stand.personal_mails() == [REPLY]
+
+
+@pytest.fixture
+def answers(stand: Stand, tmp_path: Path) -> TeamAnswers:
+    """The answers of a folder of its own, after case 1 was answered in a person's own words."""
+    made = stand.app.team_answers
+    made.knowledge = replace(made.knowledge, folder=tmp_path)
+    made.try_answer = lambda answer: Trial(
+        of=answer.digest, at="2026-11-30", questions=321, answers_itself=True
+    )
+    stand.receive(DOUBTFUL)
+    case = stand.case()
+    assert stand.app.web
+    assert stand.app.web.actions.send(
+        case, ReplyKind.EDIT, actor=BROWSER_ACTOR, text=REPLY, version=case.version
+    )
+    assert stand.personal_mails() == [REPLY]
+    return made
+
+
+def test_an_answer_is_taken_into_the_knowledge_by_keyboard_and_withdrawn(
+    stand: Stand, browser: Chromium, answers: TeamAnswers
+) -> None:
+    browser.open(f"{base(stand)}/cases/1")
+    browser.press("a", "Take into the knowledge")
+    browser.type("#answer", "we pay for your lawyer.")
+    browser.press("button", "Propose it")
+    browser.until("this was not sent so")
+    browser.type("#answer", "we name no law firm.")
+    browser.press("button", "Propose it")
+    browser.until("It waits for a second person.")
+    browser.press("button", "Try it")
+    browser.until("321 labelled questions keep their answers")
+    browser.press("button", "Approve")
+    browser.until("It is approved.")
+    (used,) = answers.list_all()
+    assert (used.usable, used.answer) == (True, "we name no law firm.")
+    browser.open(f"{base(stand)}/cases/1/take")
+    browser.until("This cannot be taken: already in knowledge/approved/case-1.yaml")
+    browser.size(PHONE)
+    assert browser.ask("document.documentElement.scrollWidth") <= PHONE
+    browser.press("summary", "Withdraw")
+    browser.press("button", "Withdraw it")
+    browser.until("It is not quoted any more.")
+    assert answers.list_all()[0].state is TeamAnswerState.WITHDRAWN
+
+
+def test_nobody_approves_what_they_proposed_or_what_was_edited_since(
+    stand: Stand, browser: Chromium, answers: TeamAnswers
+) -> None:
+    answers.alone = False
+    said = "we name no law firm."
+    answers.propose(1, actor=BROWSER_ACTOR, answer=said)
+    answers.try_out(1)
+    browser.open(f"{base(stand)}/answers")
+    browser.press("button", "Approve")
+    browser.until("browser proposed this answer; somebody else has to approve it")
+    browser.press("summary", "Reject")
+    browser.press("button", "Delete it")
+    browser.until("None has been taken in yet.")
+    answers.propose(1, actor="slack:U0ANA", answer=said, question="which law firm do you have?")
+    answers.try_out(1)
+    browser.open(f"{base(stand)}/answers")
+    answers.reject(1, actor="slack:U0ANA")
+    answers.propose(1, actor="slack:U0ANA", answer=said, question="who are your lawyers?")
+    answers.try_out(1)
+    browser.press("button", "Approve")
+    browser.until("has been edited since it was shown")
+    assert answers.list_all()[0].state is TeamAnswerState.PENDING
 
 
 def test_the_pages_fit_a_phone_and_have_a_dark_form(stand: Stand, browser: Chromium) -> None:

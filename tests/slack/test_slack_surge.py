@@ -12,6 +12,7 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards
+from bot.channels.slack.views.modals import others_ask
 from bot.journal import CaseAction
 from bot.staff.shared_answers import AnswerSharing
 from bot.staff.staff_texts import read_staff_texts
@@ -87,7 +88,11 @@ def test_one_window_answers_all_who_ask_the_same(stand: Stand) -> None:
     stand.until(lambda: stand.shows("3 more people ask the same"))
     window = stand.window(ALICE, "all", first)
     assert "did you call the police" in str(window["blocks"])
-    check = stand.side.submit(ALICE, window, filled("We say nothing about it yet."))["view"]
+    assert others_ask(["q"], [], {"de": 2})[-1]["label"]["text"].endswith(": German 2")
+    everybody = {"any_language": {"tick": {"selected_options": [{"value": "yes"}]}}}
+    check = stand.side.submit(ALICE, window, filled("We say nothing about it yet.") | everybody)[
+        "view"
+    ]
     assert "and 3 more people" in str(check["blocks"])
     done = stand.side.submit(ALICE, check, {})
     assert "on its way" in str(done)
@@ -97,6 +102,9 @@ def test_one_window_answers_all_who_ask_the_same(stand: Stand) -> None:
     told = [mail for mail in stand.mails() if "We say nothing about it yet." in mail]
     assert len(told) == 4
     assert stand.read(other).open
+    shared = stand.desk.journal.clusters.find_answer(first)
+    assert shared
+    assert shared.language == "", "it goes to those too who write in another language"
     case = stand.read(first + 1)
     assert case.decision
     assert (case.decision.action, case.decision.actor) == (CaseAction.SHARED, f"slack:{ALICE}")

@@ -15,12 +15,8 @@ from bot.channels.slack.views.cards import RenderedMessage
 from bot.corpus.team_answers import FOLDER, TeamAnswer, TeamAnswerState
 from bot.errors import DeskError, InputError
 from bot.journal import Journal
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
 
-NOT_WRITTEN = (
-    "The knowledge folder cannot be written here. Run `incident-desk knowledge answers` where it "
-    "can."
-)
 UNKNOWN = -1
 SETTLED_NANOSECONDS = 2_000_000_000  # far more than the finest step of a file's time
 DRAWN_AGAIN = timedelta(days=1)  # how long after a decision a start draws its card again

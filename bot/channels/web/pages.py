@@ -26,6 +26,7 @@ from bot.channels.web.access import (
     address_with_port,
     cookie_name,
 )
+from bot.channels.web.answer_pages import AnswerPages
 from bot.channels.web.letters import as_letter, conversation
 from bot.channels.web.views import (
     CaseView,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
     from bot.desk import Desk
     from bot.journal.cases import EnqueueJob
+    from bot.staff.team_answers import TeamAnswers
 
 log = logging.getLogger(__name__)
 NOBODY_NAMED: Mapping[EscalationReason, str] = {}
@@ -79,6 +81,11 @@ DONE = {
     "taken-back": f"The case is open again, and you have it. {TAKEN_BACK}",
     "undone": "The mail was taken back: nothing was sent. The case is open, and you have it.",
     "claimed": "You have this case. The desk sends nothing more by itself in this conversation.",
+    "proposed": "It waits for a second person. Try it, so that it can be approved.",
+    "tried": "It was tried. Below it stands what came of it.",
+    "approved": "It is approved.",
+    "rejected": "The proposal is deleted.",
+    "withdrawn": "It is withdrawn.",
     "mail": "Your mail was taken. In a moment its reply stands beside it.",
 }
 CHANGED = (
@@ -104,14 +111,17 @@ class WebDesk:
     `enqueue_job` puts the job that delivers a decision into the transaction that stores it.
     `write_mail` takes sender, subject and text of a mail to try the desk with; None where mail
     comes from a real mailbox. `contacts` are those whom staff call, by the reason of a case.
+    `answers` takes what people answered into the knowledge; None where nobody may from here.
     """
 
     def __init__(
         self, desk: "Desk", *, enqueue_job: "EnqueueJob | None",
         write_mail: Callable[[str, str, str], None] | None = None,
         contacts: Mapping[EscalationReason, str] = NOBODY_NAMED,
+        answers: "TeamAnswers | None" = None,
     ) -> None:  # fmt: skip
         self.desk = desk
+        self.answers = answers
         self.contacts = contacts
         self.journal = desk.journal
         self.write_mail = write_mail
@@ -160,6 +170,7 @@ class WebDesk:
         now = self.journal.clock()
         return self.templates.get_template(name).render(
             form_token=form_token, notice=notice, ago=partial(ago, now=now),
+            has_answers=self.answers is not None,
             numbers=read_statistics(self.journal.engine, self.journal.clock), **shown,
         )  # fmt: skip
 
@@ -181,6 +192,9 @@ class WebDesk:
         }  # fmt: skip
         post = {f"/cases/{{number:int}}/{name}": handler for name, handler in acts.items()}
         post["/mails"] = self._write_mail
+        if self.answers:
+            pages = AnswerPages(self, self.answers)
+            get, post = {**pages.shown, **get}, {**pages.acts, **post}
         return [
             Route("/desk.css", self._answer_style),
             *(Route(path, self._endpoint(handler)) for path, handler in get.items()),
@@ -305,7 +319,8 @@ class WebDesk:
         entries = read_audit(self.journal.engine, case.id)
         steps = [(entry.at, describe_step(entry, self.describe.texts)) for entry in entries]
         hold = round(self.actions.hold_seconds)
-        return {"it": self._view(case), "steps": steps, "hold": hold}
+        own_words = bool(case.decision and case.decision.action is CaseAction.EDITED)
+        return {"it": self._view(case), "steps": steps, "hold": hold, "own_words": own_words}
 
     def _view(self, case: Case) -> CaseView:
         """Return a case with its conversation."""

@@ -9,18 +9,27 @@ from bot.domain import SecretKind
 from bot.redact.patterns import SecretMatch
 from bot.redact.word_lists import word_list
 
+# What stands between two lines of a key: line breaks, marks of quotes and of strings, also as
+# escapes, and numbers of lines, as editors show them. Strings are also joined by a plus.
+LINE_NUMBER = rb"(?:[0-9]{1,5}[:.)|]?[ \t]+)?"
+JOINT = rb"(?:\\r|\\n|[\s>|\"'])+" + LINE_NUMBER
+STRING_JOINT = rb"(?:\\r|\\n|[\s>|\"'+])+" + LINE_NUMBER
 KIND = rb"(?:PRIVATE|SECRET)[ \t]KEY(?:[ \t]BLOCK)?"
 NAME = rb"[ \t]{1,2}(?:[A-Z0-9]{1,12}[ \t]){0,4}" + KIND + rb"[ \t]{0,2}-{2,}"
 BEGIN = re2.compile(rb"-{2,}[ \t]{0,2}BEGIN" + NAME + rb"|PuTTY-User-Key-File-[0-9]")
 END = re2.compile(rb"-{2,}[ \t]{0,2}END" + NAME + rb"|Private-MAC:[ \t]?[0-9a-f]{1,128}")
 BODY = re2.compile(
-    rb"(?:(?:\\r|\\n|[\s>|\"'+])*(?:[A-Za-z0-9+/=]{24,}|[A-Za-z0-9+/]{1,80}={1,2}|"
+    rb"(?:(?:" + STRING_JOINT + rb")?(?:[A-Za-z0-9+/=]{24,}|[A-Za-z0-9+/]{1,80}={1,2}|"
     rb"(?:Proc-Type|DEK-Info|Version|Comment|Hash|Encryption|Public-Lines|Private-Lines|Key-Derivation):[^\n]{0,200}))*"
 )
 
 # Whole lines before an END line whose BEGIN was cut off; a short last line may precede it.
 BLOCK_WITHOUT_BEGIN = re2.compile(
-    rb"(?:[A-Za-z0-9+/]{24,}={0,2}(?:\\r|\\n|[\s>|\"'+])+)+(?:[A-Za-z0-9+/]{1,80}={0,2}(?:\\r|\\n|[\s>|\"'+])+)?"
+    rb"(?:[A-Za-z0-9+/]{24,}={0,2}"
+    + STRING_JOINT
+    + rb")+(?:[A-Za-z0-9+/]{1,80}={0,2}"
+    + STRING_JOINT
+    + rb")?"
     rb"-{2,}[ \t]{0,2}END" + NAME
 )
 # How a private key begins without its BEGIN line: PKCS #1 and #8, SEC 1, Ed25519, OpenSSH, and an
@@ -28,12 +37,15 @@ BLOCK_WITHOUT_BEGIN = re2.compile(
 HEADLESS = re2.compile(
     rb"(?:MII[A-Za-z0-9+/]{3}IBA[AD]|MI[GH][A-Za-z0-9+/]{1,2}A?gE[AB]|M[HI][A-Za-z0-9+/]{1,2}AgE[AB]|MH[A-Za-z]CAQEE|MC4CAQAwBQYDK2V|"
     rb"b3BlbnNzaC1rZXktdjE|MII[A-Za-z0-9+/]{4,10}BgkqhkiG9w0BBQ)[A-Za-z0-9+/=]{16,}"
-    rb"(?:(?:\\r|\\n|[\s>|\"'+])+[A-Za-z0-9+/]{40,}={0,2})*"
-    rb"(?:(?:\\r|\\n|[\s>|\"'+])+[A-Za-z0-9+/]{1,80}={1,2})?"
+    rb"(?:"
+    + STRING_JOINT
+    + rb"[A-Za-z0-9+/]{40,}={0,2})*(?:"
+    + STRING_JOINT
+    + rb"[A-Za-z0-9+/]{1,80}={1,2})?"
 )
 # Lines of one length, as programs wrap keys; a text about a private key says what they are.
-WRAPPED = re2.compile(rb"(?:[A-Za-z0-9+/]{60,76}(?:\\r|\\n|[\s>|\"'])+)+[A-Za-z0-9+/]{1,76}={0,2}")
-LINE_JOINT = re2.compile(rb"(?:\\r|\\n|[\s>|\"'])+")
+WRAPPED = re2.compile(rb"(?:[A-Za-z0-9+/]{60,76}" + JOINT + rb")+[A-Za-z0-9+/]{1,76}={0,2}")
+LINE_JOINT = re2.compile(JOINT)
 # Characters round wrapped lines in which a private key is spoken of.
 MAX_MENTION_DISTANCE = 400
 OTHER_BLOCK = re2.compile(rb"-{2,}[ \t]{0,2}(BEGIN|END)[ \t][^\n-]{1,60}-{2,}")

@@ -51,7 +51,8 @@ def holds_sign(lowered_text: str) -> bool:
 
 def _is_spelling(signs: list[str]) -> bool:
     marked = any(map(_is_explained, signs))
-    letters = sum(len(sign) == 1 and sign.isalpha() for sign in signs)
+    named = word_list("spelling_alphabet")
+    letters = sum((len(sign) == 1 and sign.isalpha()) or sign in named for sign in signs)
     # Letters and figures alone, one by one, are a disguise of any word.
     mixed = letters > 0 and any(len(sign) > 1 for sign in signs)
     return (marked and len(signs) >= MIN_MARKED_SIGNS) or (mixed and len(signs) >= MIN_MIXED_SIGNS)
@@ -78,13 +79,13 @@ def _named_sign_pattern() -> Any:
         rf"(?:{any_of('spelled_cases')}) (?:letter )?[\pL]|[\pL] (?:{any_of('spelled_cases')})"
     )
     named = any_of("spelled_marks", "spelled_places")
-    return re2.compile(rf"\b(?:{capital}|{named}|[0-9]+)(?:[^\pL\pN]|$)".encode())
+    return re2.compile(rf"\b(?:{capital}|(?:{named})s?|[0-9]+)(?:[^\pL\pN]|$)".encode())
 
 
 def _sign() -> str:
     """Returns the expression for one sign: a letter, a figure or the name of a mark."""
     case = rf"(?:{any_of('spelled_cases')})"
-    sign = rf"(?:[\pL0-9]|{any_of('figure_words', 'spelled_signs')})"
+    sign = rf"(?:[\pL0-9]|{any_of('figure_words', 'spelled_signs', 'spelling_alphabet')})"
     example = rf"(?: (?:{any_of('spelling_joints')}) [^\s,.;:!?]+)"
     return rf"(?:\b(?:{case} )?{sign}(?: {case})?{example}?\b)"
 

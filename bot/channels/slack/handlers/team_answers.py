@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.channels.slack.team_answers import NOT_WRITTEN
 from bot.channels.slack.views import modals
 from bot.channels.slack.views.team_answer_views import propose_answer
 from bot.errors import InputError
 from bot.journal import Case
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
 
 Ack = dict[str, Any]
 PROPOSED = (

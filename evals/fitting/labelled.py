@@ -1,0 +1,150 @@
+"""Plays people who answer questions of labelled incidents, to learn what such answers are worth.
+
+Of each incident some questions are answered as people answer what the desk hands over, a few of
+them wrongly; the others measure the reader that learns from these answers. One side of each minimal
+pair is left out, because nobody writes in pairs.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bot.answering.calibration import Weights, lowest_threshold, weigh_evidence
+from bot.answering.evidence import QUOTED
+from bot.answering.labels import LabelledReader, Labels
+from bot.answering.transfer import Transfer, TransferJudge
+from bot.corpus.questions import Act
+from evals.fitting.incidents import Asked, Incident
+
+SHARES = (0.2, 0.4, 0.6)  # of an incident's questions that people answered
+DRAWS = 4  # of the questions that they answered, for each share
+WRONG_LABELS = 0.05  # share of answers by people that are wrong
+# What is refused, urgent or mere thanks is decided without the reader: it is no open question.
+DECIDED_BEFORE = frozenset({Act.REFUSE.value, Act.ESCALATE.value, Act.CHATTER.value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A question that a reader with some answered questions has read."""
+
+    incident: str
+    author: str
+    text: str
+    features: tuple[float, ...]
+    probability: float
+    right: bool
+    wrong: bool
+
+
+def weighed_with_labels(
+    learned: Transfer,
+    incidents: Sequence[Incident],
+    left_out: Mapping[str, Transfer],
+    *,
+    wrong_of_answered: float,
+) -> tuple[Transfer, list[Played]]:
+    """`learned` with the weights and the threshold that hold where people have answered questions.
+
+    `left_out` has the reader that never saw an author, for each of them. Of the answers at the
+    threshold at most `wrong_of_answered` are wrong, one question more counted, as often as each is
+    read. Also returns each question as it was read by a reader and by weights that never saw its
+    author.
+    """
+    plain = _played(incidents, lambda author: left_out[author])
+    readers = {
+        author: _with(left_out[author], _weights([e for e in plain if e.author != author]))
+        for author in left_out
+    }
+    played = _played(incidents, lambda author: readers[author])
+    threshold = lowest_threshold(
+        np.array([each.probability for each in played]),
+        np.array([each.wrong for each in played]),
+        wrong_of_answered,
+        spare=round(len(played) / len({(each.incident, each.text) for each in played})),
+    )
+    return replace(_with(learned, _weights(plain)), labelled_threshold=threshold), played
+
+
+def _weights(played: Sequence[Played]) -> Weights:
+    evidence = np.array([each.features for each in played])
+    return weigh_evidence(evidence, np.array([each.right for each in played]))
+
+
+def _with(learned: Transfer, weights: Weights) -> Transfer:
+    return replace(
+        learned,
+        labelled_mean=weights.mean.astype(np.float32),
+        labelled_spread=weights.spread.astype(np.float32),
+        labelled_coefficients=weights.coefficients.astype(np.float32),
+    )
+
+
+def _played(incidents: Sequence[Incident], reader_for: Callable[[str], Transfer]) -> list[Played]:
+    return [
+        played
+        for incident in incidents
+        for draw in range(DRAWS)
+        for played in _play(
+            incident, TransferJudge(incident.index, reader_for(incident.author)), draw
+        )
+    ]
+
+
+def _play(incident: Incident, judge: TransferJudge, draw: int) -> Iterator[Played]:
+    """The questions that nobody has answered yet, each time some more of them are."""
+    chance = random.Random(draw)  # noqa: S311 - the same draw each time
+    order = _without_pairs(incident.asked, chance)
+    answers = {place: _answer(incident, judge, place, chance) for place in order}
+    last = round(max(SHARES) * len(order))
+    for share in SHARES:
+        known = order[: round(share * len(order))]
+        labels = Labels(
+            texts=tuple(incident.asked[place].text for place in known),
+            vectors=incident.vectors[known],
+            answers=tuple(answers[place] for place in known),
+        )
+        reader = LabelledReader(judge, labels)
+        for place in order[last:]:
+            yield _read(incident, reader, place)
+
+
+def _without_pairs(asked: Sequence[Asked], chance: random.Random) -> list[int]:
+    """Places of the questions in random order, one side of each minimal pair."""
+    order = [place for place, each in enumerate(asked) if each.kind not in DECIDED_BEFORE]
+    chance.shuffle(order)
+    sides = {asked[place].pair: place for place in order if asked[place].pair}
+    return [place for place in order if sides.get(asked[place].pair, place) == place]
+
+
+def _answer(
+    incident: Incident, judge: TransferJudge, place: int, chance: random.Random
+) -> tuple[int, ...]:
+    """What a person sends: the draft where it answers, else what does, seldom something wrong.
+
+    Empty where the post says nothing and they write their own words.
+    """
+    asked = incident.asked[place]
+    draft = tuple(judge.evidence(incident.vectors[place], asked.text).order[:QUOTED])
+    gold = asked.gold_passages if asked.answerable else frozenset[int]()
+    good = bool(gold & set(draft))
+    if chance.random() < WRONG_LABELS:
+        others = [p for p in range(len(incident.index.passages)) if p not in gold]
+        return (chance.choice(others),) if good else draft
+    if not gold:
+        return ()
+    return draft if good else (min(gold),)
+
+
+def _read(incident: Incident, reader: LabelledReader, place: int) -> Played:
+    asked, vector = incident.asked[place], incident.vectors[place]
+    found = reader.evidence(reader.reader.evidence(vector, asked.text), vector)
+    quoted = set(found.order[:QUOTED])
+    right = asked.answerable and bool(quoted & asked.gold_passages)
+    near = asked.related_passages | asked.gold_passages
+    return Played(
+        incident=incident.name, author=incident.author, text=asked.text, features=found.features,
+        probability=reader.probability(found.features), right=right,
+        wrong=not right and not quoted & near,
+    )  # fmt: skip
