@@ -12,7 +12,6 @@ from bot.answering import segmentation
 from bot.answering.clarification import find_clarification
 from bot.answering.contacts import ContactReader
 from bot.answering.decision import reason_unanswered, threshold_of
-from bot.answering.demands import find_demand
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.interpretation import (
     InterpretedQuestion,
@@ -40,6 +39,7 @@ from bot.answering.outcome_revision import (
     mark_suspicious_mail,
 )
 from bot.answering.requests import Label, RequestReader, RequestReading
+from bot.answering.signature_demands import find_signature_demand
 from bot.corpus import Knowledge
 from bot.domain import (
     MODEL_NOTE,
@@ -221,7 +221,7 @@ class Responder:
 
     def _with_signature(self, outcomes: list[Outcome], message: Message) -> list[Outcome]:
         """What a signature demands is decided beside the rest; where it calls somebody, alone."""
-        verdict = find_demand(message.signature, self.request_reader)
+        verdict = find_signature_demand(message.signature, self.request_reader)
         if verdict is None or any(map(_pages, outcomes)):
             return outcomes
         question = Question(text=segmentation.whole(message.signature))

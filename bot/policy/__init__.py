@@ -1,4 +1,4 @@
-"""Decides by rules what is refused or handed to a person before passages are looked for."""
+"""Decides by rules what is refused or handed to a person, whatever the post says."""
 
 from bot.policy.screening import (
     Escalate,

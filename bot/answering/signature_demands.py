@@ -28,7 +28,7 @@ LEAST_WORDS = 5
 ORDERED = 0.5
 
 
-def find_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
+def find_signature_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
     """Return the verdict on a demand for a secret, an order to the desk or a cry for help.
 
     `text` is masked. What only `requests` finds goes to a person; without it the rules decide
