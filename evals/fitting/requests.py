@@ -34,7 +34,7 @@ from bot.corpus.messages import ANSWERED, LabelledMessage, MessageKind
 from bot.domain import EscalationReason, RefusalReason
 from bot.redact import redact
 from bot.text.clean import clean_message
-from evals.fitting.surroundings import Side, bare_numbers, follow_reply, surround
+from evals.fitting.surroundings import Side, bare_numbers, follow_reply, statements, surround
 from evals.fitting.transfer import Adam
 from evals.generators.attacks import held_out, labelled
 
@@ -51,6 +51,9 @@ AROUND = 0.3  # weight of a text of the generators beside a message of a hand or
 ASKED_FOR: frozenset[str] = frozenset({Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION})
 # What is unknown of a question that the post does not answer: some of them want our word on a mail,
 # to look somebody up, or an address for a lawyer.
+# Of requests there are as many in each further language as of ordinary messages, of which there are
+# five times as many in English: they count twice.
+ENGLISH, FURTHER = "en", 2.0
 MEASURED = 3  # of the four draws, the one whose surroundings measure
 UNTOLD = ASKED_FOR | {Label.REFUSE, Label.FORMAL, Label.WANTS_PERSON}
 Flags = npt.NDArray[np.bool_]
@@ -146,11 +149,10 @@ def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
     """What else teaches: families of the generators that are not held out, the desk's wordings of
     questions, and messages that only give a number.
     """
-    numbers = (
-        Told(text=text, labels=frozenset({Label.NOTHING_ASKED}), weight=AROUND)
-        for text in bare_numbers()
-    )
-    told = (*_generated(), *_of_wordings(knowledge), *numbers)
+    silence = frozenset({Label.NOTHING_ASKED})
+    numbers = (Told(text=text, labels=silence, weight=AROUND) for text in bare_numbers())
+    others = (Told(text=text, labels=silence) for text in statements())
+    told = (*_generated(), *_of_wordings(knowledge), *numbers, *others)
     return [_example(each, read) for each in told]
 
 
@@ -176,8 +178,9 @@ def _of_wordings(knowledge: Knowledge) -> Iterator[Told]:
         if wording.kind != "act":
             unknown = frozenset() if wording.kind == "intent" else UNTOLD
             yield Told(
-                text=wording.text, labels=frozenset({Label.HONEST}), unknown=unknown, weight=AROUND
-            )
+                text=wording.text, labels=frozenset({Label.HONEST}), unknown=unknown,
+                weight=AROUND if wording.language == ENGLISH else 1.0,
+            )  # fmt: skip
 
 
 # Which kind a request, a crisis or a formal letter is of: words of the hand's own remark on it.
@@ -258,7 +261,7 @@ def _of_knowledge(message: LabelledMessage) -> Told | None:
         return None
     return Told(
         text=message.text, labels=labels, unknown=unknown, language=message.lang,
-        is_plain=message.kind in ANSWERED,
+        weight=1.0 if message.lang == ENGLISH else FURTHER, is_plain=message.kind in ANSWERED,
     )  # fmt: skip
 
 

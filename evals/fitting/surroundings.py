@@ -43,6 +43,7 @@ class Lines(BaseModel):
     numbers: tuple[str, ...]  # openings of a message that only gives a number
     programs: tuple[str, ...]  # a link follows
     replies: tuple[str, ...]  # tell of an answer of ours
+    statements: tuple[str, ...]  # whole messages that ask for nothing
 
 
 def surround(text: str, language: str, side: Side) -> str:
@@ -71,6 +72,11 @@ def bare_numbers() -> list[str]:
     openings = [line for lines in _lines().values() for line in lines.numbers]
     drawn = random.Random(0)  # noqa: S311 - examples to learn from, nothing secret
     return [f"{line} {_number(drawn)}" for line in openings for _ in range(BARE)]
+
+
+def statements() -> list[str]:
+    """Messages that hand over a document or tell what was done, and ask for nothing."""
+    return [line for lines in _lines().values() for line in lines.statements]
 
 
 def _signature(drawn: random.Random, _lines: Lines, side: Side) -> str:

@@ -149,7 +149,7 @@ def _persons(heard: Sequence[Heard]) -> Iterator[Rate]:
         ceiling=0.015,
     )
     silent = [not h.response.outcomes for h in quiet]
-    yield _rate("unseen thanks: silent", quiet, silent, floor=0.8)
+    yield _rate("unseen thanks: silent", quiet, silent, floor=0.7)
     lost = [h for h in heard if h.row.expected != "silent"]
     yield _rate(
         "unseen others: lost in silence",
@@ -199,7 +199,7 @@ def _languages(heard: Sequence[Heard]) -> list[tuple[str, list[Heard]]]:
         found[each.row.lang].append(each)
     few = [h for own in found.values() if len(own) < FEW for h in own]
     some = sorted((name, own) for name, own in found.items() if len(own) >= FEW)
-    return [*some, ("further languages", few)]
+    return [*some, *([("further languages", few)] if few else [])]
 
 
 def _rate(

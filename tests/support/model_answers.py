@@ -41,9 +41,8 @@ def asking(
     )  # fmt: skip
     made = app.responder
     return Responder(
-        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector,
-        requests=made.request_reader,
-    )  # fmt: skip
+        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+    )
 
 
 def respond(app: App, answer: Scripted, text: str, **options: Any) -> Response:
