@@ -34,7 +34,14 @@ from bot.corpus.messages import ANSWERED, LabelledMessage, MessageKind
 from bot.domain import EscalationReason, RefusalReason
 from bot.redact import redact
 from bot.text.clean import clean_message
-from evals.fitting.surroundings import Side, bare_numbers, follow_reply, statements, surround
+from evals.fitting.surroundings import (
+    Side,
+    bare_numbers,
+    follow_reply,
+    statements,
+    surround,
+    with_aside,
+)
 from evals.fitting.transfer import Adam
 from evals.generators.attacks import held_out, labelled
 
@@ -157,14 +164,16 @@ def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
 
 
 def _with_surroundings(told: Told) -> Iterator[Told]:
-    """The message as it is, and once more among what stands around a question in mails.
+    """The message as it is, and once or twice more among what stands around a question in mails.
 
     Thanks stay as they are: with more words around them they may need a reply.
     """
     yield told
-    draw = hashlib.sha256(told.text.encode()).digest()[0] % 4
+    draw, other = (byte % 4 for byte in hashlib.sha256(told.text.encode()).digest()[:2])
     if Label.SILENT in told.labels:
         return
+    if other == 0:
+        yield replace(told, text=with_aside(told.text, told.language), side=Side.LEARNED)
     if draw:
         side = Side.MEASURED if draw == MEASURED else Side.LEARNED
         yield replace(told, text=surround(told.text, told.language, side), side=side)

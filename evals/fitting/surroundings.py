@@ -44,6 +44,7 @@ class Lines(BaseModel):
     programs: tuple[str, ...]  # a link follows
     replies: tuple[str, ...]  # tell of an answer of ours
     statements: tuple[str, ...]  # whole messages that ask for nothing
+    asides: tuple[str, ...]  # stand in brackets behind a question
 
 
 def surround(text: str, language: str, side: Side) -> str:
@@ -65,6 +66,13 @@ def follow_reply(text: str, language: str) -> str:
     drawn = _seeded(text, Side.LEARNED)
     lines = _lines().get(language) or _lines()[OTHERS]
     return f"{drawn.choice(lines.replies)}{drawn.choice([' ', BREAK])}{text}"
+
+
+def with_aside(text: str, language: str) -> str:
+    """`text` with a few words in brackets behind it."""
+    drawn = _seeded(text, Side.LEARNED)
+    lines = _lines().get(language) or _lines()[OTHERS]
+    return f"{text} ({drawn.choice(lines.asides)})"
 
 
 def bare_numbers() -> list[str]:
