@@ -125,14 +125,17 @@ def _weigh(
     What the reader doubts is a demand where it is probable and the words name a secret.
     """
     verdict = requests.weigh(rule, reading.question)
-    if verdict != DOUBTFUL or rule:
+    if verdict != DOUBTFUL:
         return verdict
+    # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
+    vague = bool(reading.question.context)
+    if rule:
+        return None if vague else DOUBTFUL
     names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
     if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
         return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
-    # "Are you sure?" is too short to be doubted: what it points back to says what it asks. And
-    # what the classifier of meanings takes for a request as well is refused without a person.
-    return None if reading.question.context or is_probable_refusal(reading) else DOUBTFUL
+    # What the classifier of meanings takes for a request as well is refused without a person.
+    return None if vague or is_probable_refusal(reading) else DOUBTFUL
 
 
 def _spare(verdict: Verdict | None, own: str) -> Verdict | None:

@@ -47,6 +47,7 @@ MOST_SENTENCES = 40  # that are read: the first and the last ones of a longer me
 NEAR = 1.5  # log-odds below the sentence that says most of a label; what says less is not meant
 ASKING = re.compile(r"[?？؟]")
 WORD = re.compile(r"[^\W\d_]{2}")
+ABBREVIATION = re.compile(r"[^\W\d_]{1,4}\.")
 NUMBER = re.compile(r"\d{3}")  # of a case, an order, a telephone
 THANKED = 0.5  # probability of thanks
 MOST_BESIDE = 4  # sentences that are decided beside the questions
@@ -278,9 +279,9 @@ class RequestReading:
         told, head = self.scores[:-1, :LABELS], self.head
         speaks = told[place] >= told.max(0) - NEAR
         likely = np.where(speaks, self.probabilities[place], 0)
-        sure = head.refused if has_kind(likely) else NEVER
+        sure, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
         if _only_tells(self.sentences[place], demand=likely[PLACE[Label.DEMAND]]):
-            sure = NEVER
+            sure = doubted = NEVER
         # Of a secret that is pasted here, and removed, the reply speaks itself.
         pasted = any(REMOVED in sentence for sentence in self.sentences)
         ladder: tuple[tuple[Label, float, Verdict], ...] = (
@@ -289,7 +290,7 @@ class RequestReading:
             (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
             (Label.FORMAL, head.formal, self._formal(place)),
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
-            *((asked, DOUBTED, DOUBTFUL) for asked in ASKED_FOR),
+            *((asked, doubted, DOUBTFUL) for asked in ASKED_FOR),
             (Label.GIVEN_AWAY, NEVER if pasted else head.secret_given, GIVEN_AWAY),
         )
         for label, least, verdict in ladder:
@@ -404,7 +405,8 @@ def _only_tells(sentence: str, *, demand: float) -> bool:
     """Does the sentence only tell that a secret got out, or who writes? Such is never refused."""
     introduces = demand < DEMANDED and tells_who_they_are(sentence)
     told = REMOVED in sentence or introduces or not WORD.search(sentence)
-    return told and not asks(sentence)
+    # The splitting of sentences cuts behind "Tel." and the like.
+    return (told or bool(ABBREVIATION.fullmatch(sentence.strip()))) and not asks(sentence)
 
 
 def _stands_alone(verdict: Verdict) -> bool:
