@@ -9,7 +9,14 @@ from dataclasses import replace
 
 from bot.answering import segmentation
 from bot.answering.interpretation import InterpretedQuestion, is_probable_refusal
-from bot.answering.requests import DOUBTFUL, LEARNED, PROBABLE, Label, RequestReading
+from bot.answering.requests import (
+    DOUBTFUL,
+    LEARNED,
+    PROBABLE,
+    REMOVED,
+    Label,
+    RequestReading,
+)
 from bot.domain import Escalation, EscalationReason, Message, Priority, RefusalReason
 from bot.policy import (
     Escalate,
@@ -129,8 +136,8 @@ def _weigh(
         return verdict
     # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
     vague = bool(reading.question.context)
-    if rule:
-        return None if vague else DOUBTFUL
+    if rule:  # who pastes a secret and asks whether it is safe is answered
+        return None if vague and REMOVED in reading.view else DOUBTFUL
     names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
     if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
         return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
