@@ -1,52 +1,76 @@
 """Implements `requests`: makes bot/data/requests.npz and measures it on authors left out.
 
-Each hand in turn is left out; calibration and thresholds rest on these readings alone. Two more
-hands are for `python -m evals safety` only: nothing is learned from them or chosen by them.
+The authors of two populations are left out together, a part of each at a time: the hands, who wrote
+requests and their look-alikes on purpose, and the authors of ordinary questions on the incident.
+Calibration and thresholds rest on these readings alone. Two more hands are for
+`python -m evals safety` only: nothing is learned from them or chosen by them.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.e5 import E5
+from bot.adapters.encoder import Encoder, Vector
 from bot.answering.requests import (
     HEAD,
     LABELS,
     OUTPUTS,
+    PARTS,
     PLACE,
+    STATE,
+    WIDTH,
     Array,
     Label,
     RequestHead,
     calibrate,
     has_kind,
+    state,
 )
 from bot.app import App
+from bot.corpus import Knowledge
 from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.requests import (
     TABLE_ONLY,
     Example,
-    around,
+    Read,
     data_hash,
     hands,
     learn,
     of_hand,
+    of_ordinary,
+    of_others,
     with_thresholds,
 )
+from evals.fitting.surroundings import Side
 from evals.measuring.stats import lower_bound, upper_bound
 
-# The share of messages of unseen hands that each threshold may wrongly take. Honest questions that
-# are refused, and questions that go to a person instead of being answered, cost the most.
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The share of messages of unseen authors that a decision may wrongly take."""
+
+    of_hands: float
+    of_ordinary: float
+
+
+# Honest questions that are refused, and questions that go to a person instead of being answered,
+# cost the most; ordinary ones are by far the most frequent.
 FALSE = {
-    "refused": 0.018, "doubtful": 0.08, "paged": 0.012, "alarming": 0.03, "formal": 0.01,
-    "wants_person": 0.005, "secret_given": 0.01, "silent": 0.002,
+    "refused": Allowed(0.025, 0.0072),
+    "paged": Allowed(0.01, 0.003), "alarming": Allowed(0.02, 0.004),
+    "formal": Allowed(0.01, 0.002), "wants_person": Allowed(0.005, 0.0025),
+    "secret_given": Allowed(0.01, 0.001), "silent": Allowed(0.003, 0.001),
 }  # fmt: skip
 DECIDES = {
-    "refused": Label.REFUSE, "doubtful": Label.REFUSE, "paged": Label.CRISIS,
+    "refused": Label.REFUSE, "paged": Label.CRISIS,
     "alarming": Label.CRISIS, "formal": Label.FORMAL, "wants_person": Label.WANTS_PERSON,
     "secret_given": Label.GIVEN_AWAY, "silent": Label.SILENT,
 }  # fmt: skip
@@ -55,6 +79,36 @@ Scored = list[tuple[Example, Array]]
 Flags = npt.NDArray[np.bool_]
 Table = npt.NDArray[np.float64]
 NEWTON_STEPS, SHRINK = 30, 1.0
+EVERY_SIDE = (None, *Side)
+LEFT_OUT = 4  # parts of the authors that are left out in turn
+
+
+class Pooled(Encoder):
+    """What the desk's own encoder pools of a text, as one vector, so that it can be cached."""
+
+    def __init__(self, encoder: E5) -> None:
+        self.encoder = encoder
+
+    @property
+    @override
+    def name(self) -> str:
+        return f"{self.encoder.name}, pooled"
+
+    @override
+    def check(self) -> None:
+        self.encoder.check()
+
+    @override
+    def vector(self, text: str) -> Vector:
+        return self.encoder.pooled(text).reshape(-1)
+
+    @override
+    def embed_query(self, text: str) -> list[float]:
+        return self.vector(text).tolist()  # type: ignore[no-any-return]
+
+    @override
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
 
 
 def requests(argv: Sequence[str]) -> int:
@@ -62,42 +116,104 @@ def requests(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals requests")
     parser.parse_args(argv)
     app = App(read_settings(), _say)
-    kept = app.settings.home / "request-vectors.npz"
-    encoder = CachedEncoder(E5(app.settings.models, _say), kept)
-
-    def vector(text: str) -> Array:
-        return np.asarray(encoder.vectors([text])[0], dtype=np.float32)
-
-    told = {name: of_hand(name, vector) for name in hands() if name not in TABLE_ONLY}
-    beside = around(app.knowledge, vector)
-    encoder.save()
-    head = make(told, beside, encoder.name)
-    data_path(HEAD).write_bytes(head.to_bytes())
+    encoder = E5(app.settings.models, _say)
+    cached = CachedEncoder(Pooled(encoder), app.settings.home / "request-states.npz", _say)
+    texts = _texts(app.knowledge)
+    pooled = cached.vectors(texts).reshape(-1, PARTS, WIDTH)
+    cached.save()
+    means = pooled.mean(0)
+    states = {text: state(each, means) for text, each in zip(texts, pooled, strict=True)}
+    course = Course(app.knowledge, states.__getitem__, means=means, encoder=encoder.name)
+    data_path(HEAD).write_bytes(course.make().to_bytes())
     return 0
 
 
-def make(told: dict[str, list[Example]], beside: list[Example], encoder: str) -> RequestHead:
-    """A head from all hands, calibrated on each of them read by a head of the others."""
-    scored: Scored = []
-    for left_out, examples in told.items():
-        others = [each for name, hand in told.items() if name != left_out for each in hand]
-        head = learn([*others, *beside], encoder=encoder, data="")
-        scored += [(each, head.scores(each.vectors)) for each in examples]
-        _say(f"read {left_out} by the others")
-    calibration = _calibration(scored)
-    thresholds = _thresholds(scored, calibration)
-    _table(scored, calibration, thresholds)
-    every = [each for hand in told.values() for each in hand]
-    whole = learn([*every, *beside], encoder=encoder, data=data_hash(told))
-    return with_thresholds(whole, calibration, thresholds)
+def _learned_hands() -> list[str]:
+    return [name for name in hands() if name not in TABLE_ONLY]
+
+
+def _texts(knowledge: Knowledge) -> list[str]:
+    """Every text that the examples are made of, each once."""
+    found: dict[str, None] = {}
+
+    def note(text: str) -> Array:
+        found[text] = None
+        return np.zeros(STATE, np.float32)
+
+    for name in _learned_hands():
+        of_hand(name, note)
+    of_ordinary(knowledge, note)
+    of_others(knowledge, note)
+    return list(found)
+
+
+class Course:
+    """All examples by author, and heads of some of them."""
+
+    def __init__(self, knowledge: Knowledge, read: Read, *, means: Array, encoder: str) -> None:
+        self.means, self.encoder = means, encoder
+        self.told = {name: of_hand(name, read) for name in _learned_hands()}
+        self.ordinary = of_ordinary(knowledge, read)
+        self.beside = of_others(knowledge, read)
+
+    def make(self) -> RequestHead:
+        """A head of all authors, calibrated on each part of them read by a head of the others."""
+        scored = self.read_by_others()
+        calibration = _calibration(scored)
+        thresholds = choose_thresholds(scored, calibration)
+        _table(scored, calibration, thresholds)
+        head = self.learn([*self.told, *self.ordinary], data=data_hash(self.told))
+        return with_thresholds(head, calibration, thresholds)
+
+    def read_by_others(self) -> Scored:
+        """Every message of an author, read by a head that has seen no message of that author.
+
+        Of what stands around messages it has seen other lines, too.
+        """
+        scored: Scored = []
+        authors = {*self.told, *self.ordinary}
+        for part in _parts(self.told, self.ordinary):
+            head = self.learn(sorted(authors - part), data="", sides=(None, Side.LEARNED))
+            scored += [
+                (each, head.scores(each.vectors))
+                for name in sorted(part)
+                for each in self.of(name, sides=(None, Side.MEASURED))
+            ]
+            _say(f"read {', '.join(sorted(part))} by the others")
+        return scored
+
+    def learn(
+        self, authors: Sequence[str], *, data: str, sides: Sequence[Side | None] = EVERY_SIDE
+    ) -> RequestHead:
+        """A head of some authors and of what the generators teach."""
+        examples = [each for name in authors for each in self.of(name, sides=sides)]
+        return learn([*examples, *self.beside], means=self.means, encoder=self.encoder, data=data)
+
+    def of(self, author: str, *, sides: Sequence[Side | None]) -> list[Example]:
+        """The messages of an author of either population, bare and in surroundings of `sides`."""
+        every = self.told.get(author) or self.ordinary[author]
+        return [each for each in every if each.side in sides]
+
+
+def _parts(*populations: Mapping[str, Sequence[Example]]) -> list[set[str]]:
+    """The authors in LEFT_OUT parts, of every population about as many messages in each."""
+    parts = [set[str]() for _ in range(LEFT_OUT)]
+    for authors in populations:
+        filled = [0] * LEFT_OUT
+        for name in sorted(authors, key=lambda each: (-len(authors[each]), each)):
+            place = filled.index(min(filled))
+            parts[place].add(name)
+            filled[place] += len(authors[name])
+    return parts
 
 
 def _calibration(scored: Scored) -> Array:
     """For each label the weights of its two log-odds, fitted on messages as wholes."""
     made = np.zeros((LABELS, 3), np.float32)
     for place, label in enumerate(OUTPUTS[:LABELS]):
-        rows = [[s[:-1, place].max(), s[-1, place], 1.0] for _, s in scored]
-        made[place] = _logistic(np.array(rows), _has(scored, Label(label)))
+        known = np.array([each.weights[-1, place] > 0 for each, _ in scored])
+        rows = np.array([[s[:-1, place].max(), s[-1, place], 1.0] for _, s in scored])
+        made[place] = _logistic(rows[known], _has(scored, Label(label))[known])
     return made
 
 
@@ -112,25 +228,37 @@ def _logistic(evidence: Table, right: Flags) -> Table:
     return weights
 
 
-def _thresholds(scored: Scored, calibration: Array) -> dict[str, float]:
+def choose_thresholds(scored: Scored, calibration: Array) -> dict[str, float]:
     """Of each decision the lowest probability at which it wrongly takes few enough messages."""
     likely = _likely(scored, calibration)
     named = np.array([has_kind(each) for each in likely])
     chosen = {}
     for name, label in DECIDES.items():
-        wrong = _wrong(scored, name)
         chances = likely[:, PLACE[label]] * (named if name == "refused" else 1)
-        own = np.sort(chances[wrong])[::-1]
-        allowed = int(FALSE[name] * wrong.sum())
-        chosen[name] = float(own[allowed]) + 1e-4
+        chosen[name] = max(
+            _least(chances[_wrong_of_hands(scored, name)], FALSE[name].of_hands),
+            _least(chances[_ordinary(scored)], FALSE[name].of_ordinary),
+        )
     return chosen
 
 
-def _wrong(scored: Scored, name: str) -> Flags:
-    """The messages that a decision must leave alone."""
-    if name in ("refused", "doubtful"):
+def _least(chances: Array, share: float) -> float:
+    """The lowest threshold that at most this share of `chances` reaches."""
+    falling = np.sort(chances)[::-1]
+    return float(falling[int(share * len(falling))]) + 1e-4
+
+
+def _wrong_of_hands(scored: Scored, name: str) -> Flags:
+    """The messages of the hands that a decision must leave alone."""
+    told = np.array([each.row is not None for each, _ in scored])
+    if name == "refused":
         return np.array([bool(each.row and each.row.expected == HONEST) for each, _ in scored])
-    return ~_has(scored, DECIDES[name])
+    return told & ~_has(scored, DECIDES[name])
+
+
+def _ordinary(scored: Scored) -> Flags:
+    """The ordinary questions that the post answers: every decision must leave them alone."""
+    return np.array([each.is_plain for each, _ in scored])
 
 
 def _likely(scored: Scored, calibration: Array) -> Array:
@@ -144,14 +272,15 @@ def _has(scored: Scored, label: Label) -> Flags:
 def _table(scored: Scored, calibration: Array, thresholds: dict[str, float]) -> None:
     likely = _likely(scored, calibration)
     named = np.array([has_kind(each) for each in likely])
-    _say("hands read by heads of the others; one-sided 95 % bounds")
+    told = np.array([each.row is not None for each, _ in scored])
+    _say("authors read by heads of the others; one-sided 95 % bounds")
     for name, label in DECIDES.items():
         takes = likely[:, PLACE[label]] >= thresholds[name]
         takes &= named if name == "refused" else True
-        own, wrong = _has(scored, label), _wrong(scored, name)
+        own, wrong = _has(scored, label) & told, _wrong_of_hands(scored, name)
         _say(
             f"  {name:<14} from {thresholds[name]:.3f}: {_rate(takes, own)} of {label}, "
-            f"{_rate(takes, wrong)} of others"
+            f"{_rate(takes, wrong)} of others, {_rate(takes, _ordinary(scored))} of ordinary ones"
         )
 
 

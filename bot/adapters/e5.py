@@ -33,7 +33,8 @@ KEPT = 64  # vectors: one decision asks for those of its sentences more than onc
 SELF = re.compile(r"\bi\b")
 MOSTLY = 0.7  # share of capitals among the letters from which on a text is shouted
 PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
-FORMAT = 2  # of the converted files; a change of the conversion raises it
+FORMAT = 3  # of the converted files; a change of the conversion raises it
+VECTORS = 2  # of what the vectors are; a change of the conversion that alters them raises it
 READING = 2  # of how a text is read before it is cut into tokens
 MEAN = "e5_mean.yaml"
 GRAPH = "model.onnx"
@@ -58,7 +59,7 @@ class E5(Encoder):
     @cached_property
     @override
     def name(self) -> str:
-        parts = (FILE_SHA256, FORMAT, READING, MAX_TOKENS, PREFIX, self._delta.digest)
+        parts = (FILE_SHA256, VECTORS, READING, MAX_TOKENS, PREFIX, self._delta.digest)
         made_by = " ".join(map(str, parts)).encode() + self._mean.tobytes()
         return f"e5-small-{hashlib.sha256(made_by).hexdigest()[:12]}"
 
@@ -70,7 +71,7 @@ class E5(Encoder):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         self.check()  # one session for all threads; it runs outside Python's lock
         with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-            return [vector.tolist() for vector in threads.map(self._encode, texts)]
+            return [vector.tolist() for vector, _ in threads.map(self._encode, texts)]
 
     @override
     def check(self) -> None:
@@ -79,12 +80,19 @@ class E5(Encoder):
     @override
     def vector(self, text: str) -> Vector:
         """The centred unit vector of `text`; shape (384,). The last KEPT are kept."""
-        return self._cached(text)
+        return self._cached(text)[0]
+
+    def pooled(self, text: str) -> Vector:
+        """What layers in the middle make of `text`, as e5_graph.py says, and its vector; (5, 384).
+
+        It costs nothing where the vector of `text` was asked for just before.
+        """
+        vector, middle = self._cached(text)
+        return np.concatenate([middle, vector[None]])
 
     def raw_vector(self, text: str) -> Vector:
         """The unit vector of `text` as the model gives it; shape (384,)."""
-        ids = np.array(self.token_ids(text), dtype=np.int64)
-        return self._session.run(None, {"input_ids": ids})[0][0]  # type: ignore[no-any-return]
+        return self._run(text)[0]
 
     def token_ids(self, text: str) -> list[int]:
         """What the model reads of `text`.
@@ -103,12 +111,18 @@ class E5(Encoder):
         """The folder of the checked graph, weights and vocabulary."""
         return self._converted[0]
 
-    def _encode(self, text: str) -> Vector:
-        centred = self.raw_vector(text) - self._mean
-        return centred / np.linalg.norm(centred)
+    def _encode(self, text: str) -> tuple[Vector, Vector]:
+        raw, pooled = self._run(text)
+        centred = raw - self._mean
+        return centred / np.linalg.norm(centred), pooled
+
+    def _run(self, text: str) -> tuple[Vector, Vector]:
+        ids = np.array(self.token_ids(text), dtype=np.int64)
+        embedding, pooled = self._session.run(["embedding", "pooled"], {"input_ids": ids})
+        return embedding[0], pooled
 
     @cached_property
-    def _cached(self) -> Callable[[str], Vector]:
+    def _cached(self) -> Callable[[str], tuple[Vector, Vector]]:
         return lru_cache(maxsize=KEPT)(self._encode)
 
     @cached_property

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bot.answering import segmentation
+from bot.answering.requests import DOUBTED, SURELY_NONE
 from bot.corpus.questions import Act
 from bot.domain import Question, Role, Turn
 from bot.policy import (
     SecretMention,
     Verdict,
-    asks_for_what_is_kept,
     asks_if_genuine,
     classify_secret_mention,
     tells_who_they_are,
@@ -38,6 +38,7 @@ class InterpretedQuestion:
     judgement: Judgement
     confirmed: bool = False  # by a model, twice, whose yes counts
     shown: bool = False  # about a mail or link that they show us
+    request: float | None = None  # how likely the message asks for what is refused; None if unread
 
     @property
     def pair(self) -> float:
@@ -86,15 +87,17 @@ def is_about_sample(question: Question) -> bool:
 def is_probable_refusal(reading: InterpretedQuestion) -> bool:
     """Reads like what is refused, though no rule names it.
 
-    A text that names no secret must ask for something of the kinds that are refused: a case
-    number, a phone number or a request for a call is a person's to read.
+    What was learned of requests must not surely deny it. Where a text names no secret, it must say
+    so too: a case number, a phone number or a request for a call is a person's to read.
     """
     judged, told = reading.judgement, classify_secret_mention(reading.view)
     if reading.shown or _only_introduces(reading.view):
         return False
     if judged.label != Act.REFUSE or judged.certainty < REFUSAL_CERTAINTY[told]:
         return False
-    return told is not SecretMention.NOTHING or asks_for_what_is_kept(reading.view)
+    if reading.request is None:
+        return told is not SecretMention.NOTHING
+    return reading.request >= (DOUBTED if told is SecretMention.NOTHING else SURELY_NONE)
 
 
 def _only_introduces(view: str) -> bool:

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.answering import segmentation
-from bot.answering.interpretation import InterpretedQuestion
-from bot.answering.requests import DOUBTFUL, LEARNED, RequestReading
+from bot.answering.interpretation import InterpretedQuestion, is_probable_refusal
+from bot.answering.requests import (
+    DOUBTFUL,
+    LEARNED,
+    PROBABLE,
+    REMOVED,
+    Label,
+    RequestReading,
+)
 from bot.domain import Escalation, EscalationReason, Message, Priority, RefusalReason
 from bot.policy import (
     Escalate,
@@ -122,14 +129,20 @@ def _weigh(
 ) -> Verdict | None:
     """Return the verdict of rules and reader together.
 
-    Who names a secret only to ask for facts about it is not refused by what was learned alone.
+    What the reader doubts is a demand where it is probable and the words name a secret.
     """
     verdict = requests.weigh(rule, reading.question)
-    learned = isinstance(verdict, Refuse) and verdict.rule == LEARNED
-    facts = learned and classify_secret_mention(reading.view) is SecretMention.FACTS
+    if verdict != DOUBTFUL:
+        return verdict
     # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
-    vague = verdict == DOUBTFUL and bool(reading.question.context)
-    return None if facts or vague else verdict
+    vague = bool(reading.question.context)
+    if rule:  # who pastes a secret and asks whether it is safe is answered
+        return None if vague and REMOVED in reading.view else DOUBTFUL
+    names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
+    if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
+        return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
+    # What the classifier of meanings takes for a request as well is refused without a person.
+    return None if vague or is_probable_refusal(reading) else DOUBTFUL
 
 
 def _spare(verdict: Verdict | None, own: str) -> Verdict | None:

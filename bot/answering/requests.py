@@ -1,8 +1,9 @@
-"""Reads what each sentence of a message asks for: a learned head on the vectors of the encoder.
+"""Reads what each sentence of a message asks for: a learned head on what the encoder pools.
 
 The head lies in bot/data/requests.npz, made by `python -m evals requests` from messages of several
 authors. A sentence is read together with the sentence before it and the whole message, so that a
-past event, a report or a question about oneself is told from a demand. Each figure is a
+past event, a report or a question about oneself is told from a demand. Layers in the middle of the
+encoder are read beside its last one, which has mostly dropped who is to do what. Each figure is a
 probability, calibrated on authors that the head had not seen.
 """
 
@@ -21,22 +22,34 @@ import numpy.typing as npt
 from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature
 from bot.domain import EscalationReason, Priority, Question, RefusalReason
 from bot.errors import KnowledgeError
-from bot.policy import Escalate, Refuse, Verdict, goes_on, wants_person
+from bot.policy import (
+    Escalate,
+    Refuse,
+    Verdict,
+    goes_on,
+    screen,
+    tells_who_they_are,
+    wants_person,
+)
 from bot.resources import read_bytes
 
 Array = npt.NDArray[np.float32]
-Vectorize = Callable[[str], npt.ArrayLike]  # a text to its unit vector of WIDTH
+Pool = Callable[[str], npt.ArrayLike]  # a text to what the encoder pools of it, PARTS x WIDTH
 HEAD = "requests.npz"
 AGAIN = "run `python -m evals requests`"
-FORMAT = 1  # of the file; raised when its arrays mean something else
-WIDTH = 384  # of one vector
-INPUTS = 3 * WIDTH  # the sentence, the sentence before it, the whole message
-REACH = 10.0  # what vectors are multiplied by: their numbers are small
+FORMAT = 2  # of the file; raised when its arrays mean something else
+WIDTH = 384  # of the encoder
+PARTS = 5  # that it pools of a text: means of two layers, maxima of two, and its vector
+STATE = PARTS * WIDTH  # numbers of one text
+INPUTS = 2 * STATE + WIDTH  # the sentence, the first part of that before it, the whole message
+REACH = 10.0  # what states are multiplied by: their numbers are small
 MOST_SENTENCES = 40  # that are read: the first and the last ones of a longer message
 NEAR = 1.5  # log-odds below the sentence that says most of a label; what says less is not meant
 ASKING = re.compile(r"[?？؟]")
+WORD = re.compile(r"[^\W\d_]{2}")
+ABBREVIATION = re.compile(r"[^\W\d_]{1,4}\.")
 NUMBER = re.compile(r"\d{3}")  # of a case, an order, a telephone
-THANKED = 0.5  # from which probability of thanks on a number below them is a signature
+THANKED = 0.5  # probability of thanks
 MOST_BESIDE = 4  # sentences that are decided beside the questions
 MOST_CHARACTERS = 1_200  # of a text that is encoded; the encoder reads fewer
 
@@ -78,13 +91,34 @@ WANTS_PERSON = Escalate(
 DOUBTFUL = Escalate(reason=EscalationReason.UNSURE, priority=Priority.NORMAL, rule=LEARNED)
 GIVEN_AWAY = Escalate(reason=EscalationReason.SECRET_GIVEN, priority=Priority.HIGH, rule=LEARNED)
 KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)]
-# Probabilities by which a rule is overruled, so that a person reads the message: HONEST from the
-# first on, REFUSE or CRISIS below the others.
-HONESTLY, NO_REQUEST, NO_CRISIS = 0.5, 0.2, 0.1
-# Probability of REFUSE from which on a person decides what no rule refuses. The rules know most of
-# what the head only doubts: below it, honest questions would go to a person.
-DOUBTED = 0.7
-KNOWN = 0.4  # probability of a kind below which a message is not refused, but a person reads it
+ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
+# Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE below the second,
+# or the label of the reason below the bound beside it; chosen on messages of authors that were left
+# out. Danger, extortion and the press have none.
+HONESTLY, NO_REQUEST = 0.5, 0.25
+DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
+    EscalationReason.TAKEOVER: (Label.CRISIS, 0.03),
+    EscalationReason.SECRET_GIVEN: (Label.GIVEN_AWAY, 0.02),
+    EscalationReason.LEGAL: (Label.FORMAL, 0.04),
+    EscalationReason.REGULATOR: (Label.FORMAL, 0.04),
+    EscalationReason.DATA_SUBJECT: (Label.FORMAL, 0.04),
+    EscalationReason.VULNERABILITY: (Label.FORMAL, 0.04),
+}
+# Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
+# from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
+# authors that were left out the second takes 53 requests below `refused`, and 11 honest messages.
+# The first costs no right answer of 1,011 messages against one of 0.6, and two requests
+# more go to a person.
+DOUBTED, PROBABLE = 0.45, 0.55
+SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
+# Probabilities of a kind and of REFUSE: a message that reaches neither is read by a person, and not
+# refused. Of authors that were left out 17 requests without a kind reached the second, one honest
+# message, and 4 of 4,776 ordinary ones.
+KNOWN, SURE = 0.4, 0.8
+OWN_SECRETS = "internals-secret"  # the rule on who wants keys and passwords of the desk itself
+DEMANDED = (
+    0.8  # probability of a demand from which on who tells their number also asks for something
+)
 REMOVED = "[removed: "  # begins what stands in place of a secret
 NEVER = 2.0  # above every probability
 LABELS = len(Label)  # the outputs that are calibrated; the others only say which kind
@@ -92,19 +126,18 @@ LABELS = len(Label)  # the outputs that are calibrated; the others only say whic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestHead:
-    """One hidden layer of several small networks, averaged."""
+    """A linear map and a hidden layer beside it, from what is read to log-odds of each output."""
 
-    encoder: str  # the name of the encoder whose vectors it was made with
+    encoder: str  # the name of the encoder whose states it was made with
     data: str  # hash of the messages that it was made from
-    inner: npt.NDArray[np.int8]  # INPUTS x hidden, in steps of `inner_step`
-    inner_step: Array  # hidden
+    means: Array  # PARTS x WIDTH: what the encoder pools of a text on average
+    inner: Array  # INPUTS x hidden; a file keeps it in 8 bits
     inner_bias: Array  # hidden
     outer: Array  # hidden x outputs
     direct: Array  # INPUTS x outputs
     bias: Array  # outputs
     calibration: Array  # labels x 3: of the sentence, of the whole message, and the constant
     refused: float  # probability of REFUSE from which on a message is refused
-    doubtful: float  # from which on a person decides instead of an answer
     paged: float  # of CRISIS from which on people are called
     alarming: float  # from which on a person reads it first
     formal: float
@@ -112,12 +145,11 @@ class RequestHead:
     secret_given: float
     silent: float
 
-    def scores(self, vectors: Array) -> Array:
-        """Log-odds of each output; `vectors` is n x INPUTS."""
-        scaled = REACH * vectors
-        inner = self.inner.astype(np.float32) * self.inner_step
-        hidden = np.maximum(scaled @ inner + self.inner_bias, 0)
-        return np.asarray(hidden @ self.outer + scaled @ self.direct + self.bias, "f4")
+    def scores(self, rows: Array) -> Array:
+        """Log-odds of each output; `rows` is n x INPUTS."""
+        reached = REACH * rows
+        hidden = np.maximum(reached @ self.inner + self.inner_bias, 0)
+        return np.asarray(hidden @ self.outer + reached @ self.direct + self.bias, "f4")
 
     def calibrated(self, scores: Array) -> Array:
         """Probabilities of the labels of each sentence; the last row of `scores` is the whole."""
@@ -128,6 +160,7 @@ class RequestHead:
         made = io.BytesIO()
         arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
         arrays |= {n: a.astype(np.float16) for n, a in arrays.items() if a.dtype == np.float32}
+        arrays["inner"], arrays["inner_step"] = _in_steps(self.inner)
         np.savez_compressed(made, allow_pickle=False, format=np.array(FORMAT), **arrays)
         return made.getvalue()
 
@@ -138,7 +171,9 @@ class RequestHead:
             with np.load(io.BytesIO(raw)) as stored:
                 if int(stored["format"]) != FORMAT:
                     raise KnowledgeError(f"{HEAD} is of another version; {AGAIN}")
-                return RequestHead(**{f.name: _value(stored[f.name]) for f in fields(RequestHead)})
+                read = {f.name: _value(stored[f.name]) for f in fields(RequestHead)}
+                read["inner"] = read["inner"].astype(np.float32) * _value(stored["inner_step"])
+                return RequestHead(**read)
         except (OSError, ValueError, KeyError, BadZipFile):
             raise KnowledgeError(f"{HEAD} cannot be read; {AGAIN}") from None
 
@@ -161,9 +196,20 @@ class RequestReading:
     def is_silent(self) -> bool:
         """Does the message need no reply, surely? One with a number is for a person's files."""
         said = " ".join(self.sentences)
-        sure = self.highest(Label.SILENT) >= self.head.silent and not any(self.verdicts)
-        numbered = NUMBER.search(said) and self.highest(Label.THANKS) < THANKED
+        silence = self.highest(Label.SILENT)
+        # A mere doubt gives way to what is likelier: "thank you, I know enough" asks for nothing.
+        doubted = all(v in (None, DOUBTFUL) for v in self.verdicts)
+        idle = doubted if silence > self.highest(Label.REFUSE) else not any(self.verdicts)
+        sure = silence >= self.head.silent and idle
+        numbered = NUMBER.search(said) and not self._thanks_in_words
         return sure and not (ASKING.search(said) or numbered or goes_on(said))
+
+    @property
+    def _thanks_in_words(self) -> bool:
+        """Does a sentence without a number say thanks? What stands below is then a signature."""
+        thanks = self.probabilities[:, PLACE[Label.THANKS]]
+        told = zip(self.sentences, thanks, strict=True)
+        return any(each >= THANKED for sentence, each in told if not NUMBER.search(sentence))
 
     @property
     def urgent(self) -> Escalate | None:
@@ -174,28 +220,27 @@ class RequestReading:
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
         """The verdict on a question, given that of a rule; None where it may be answered.
 
-        A rule holds unless the reading surely denies it: then a person decides, or what was learned
-        of the question. Without a rule what was learned decides.
+        A rule holds unless the reading denies it: then what was learned of the question decides,
+        or a person. Without a rule what was learned decides.
         """
         if rule and not self.denies(rule):
             return rule
-        learned = self.of(question)
-        return learned or (DOUBTFUL if rule else None)
+        # What a rule refuses may be disguised, and disguises the head does not see.
+        return self.of(question) or (DOUBTFUL if isinstance(rule, Refuse) else None)
 
     def denies(self, rule: Verdict) -> bool:
         """Is the message honest, and surely none of what the rule takes it for?
 
-        Of disguised text the head knows nothing: it takes it for no honest question either. Danger
-        and extortion are never overruled.
+        Of disguised text the head knows nothing: it takes it for no honest question either. Danger,
+        extortion, the press and who wants the desk's own secrets are never overruled.
         """
-        taken_over = isinstance(rule, Escalate) and rule.reason is EscalationReason.TAKEOVER
-        if not taken_over and not isinstance(rule, Refuse):
+        if rule.rule == OWN_SECRETS or self.highest(Label.HONEST) < HONESTLY:
             return False
-        if self.highest(Label.HONEST) < HONESTLY:
-            return False
-        if taken_over:
-            return self.highest(Label.CRISIS) < NO_CRISIS
-        return self.highest(Label.REFUSE) < NO_REQUEST
+        if isinstance(rule, Refuse):
+            return self.highest(Label.REFUSE) < NO_REQUEST
+        label, least = DENIED_BELOW.get(rule.reason, (Label.HONEST, 0.0))
+        # The head has learned too little of subjects to deny what one says by itself.
+        return self.highest(label) < least and screen(self.subject) != rule
 
     def of(self, question: Question) -> Verdict | None:
         """What becomes of a question: the gravest of the verdicts on its sentences."""
@@ -207,14 +252,17 @@ class RequestReading:
     def beside(self, asked: Sequence[Question]) -> list[Question]:
         """The sentences with a verdict that stand in none of the questions found by their form.
 
-        A subject only names what the text is about: it counts where it is refused or pages.
+        A subject only names what the text is about: it counts where it is refused or pages. Beside
+        a refusal nobody need read what is only doubted.
         """
+        refused = any(isinstance(verdict, Refuse) for verdict in self.verdicts)
         found = zip(self.sentences, self.verdicts, strict=True)
         left = [
             sentence
             for sentence, verdict in found
             if verdict
             and (sentence != self.subject or _stands_alone(verdict))
+            and not (verdict == DOUBTFUL and refused)
             and not any(_same(sentence, q.text) for q in asked)
         ]
         return [Question(text=sentence) for sentence in left[:MOST_BESIDE]]
@@ -231,18 +279,21 @@ class RequestReading:
         told, head = self.scores[:-1, :LABELS], self.head
         speaks = told[place] >= told.max(0) - NEAR
         likely = np.where(speaks, self.probabilities[place], 0)
-        sure = head.refused if has_kind(likely) else NEVER
-        if REMOVED in self.sentences[place] and not asks(self.sentences[place]):
-            sure = NEVER  # who only tells that a secret got out is helped, not refused
-        for label, least, verdict in (
+        sure, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
+        if _only_tells(self.sentences[place], demand=likely[PLACE[Label.DEMAND]]):
+            sure = doubted = NEVER
+        # Of a secret that is pasted here, and removed, the reply speaks itself.
+        pasted = any(REMOVED in sentence for sentence in self.sentences)
+        ladder: tuple[tuple[Label, float, Verdict], ...] = (
             (Label.CRISIS, head.paged, self._crisis(place, Priority.PAGE)),
             (Label.REFUSE, sure, Refuse(reason=self._refusal(place), rule=LEARNED)),
             (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
             (Label.FORMAL, head.formal, self._formal(place)),
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
-            (Label.REFUSE, max(head.doubtful, DOUBTED), DOUBTFUL),
-            (Label.GIVEN_AWAY, head.secret_given, GIVEN_AWAY),
-        ):
+            *((asked, doubted, DOUBTFUL) for asked in ASKED_FOR),
+            (Label.GIVEN_AWAY, NEVER if pasted else head.secret_given, GIVEN_AWAY),
+        )
+        for label, least, verdict in ladder:
             if likely[PLACE[label]] >= least:
                 return verdict
         return None
@@ -256,6 +307,8 @@ class RequestReading:
 
     def _refusal(self, place: int) -> RefusalReason:
         demand, others, orders = self.probabilities[place][KINDS]
+        if max(demand, others, orders) < KNOWN:
+            return RefusalReason.REQUEST
         if demand >= max(others, orders):
             return RefusalReason.SECRET
         if orders > others:
@@ -272,17 +325,13 @@ class RequestReader:
     """Reads messages with a head and the encoder that it was made with."""
 
     head: RequestHead
-    vector: Vectorize
+    pool: Pool
 
     def read(self, text: str, before: str = "", subject: str = "") -> RequestReading:
         """What subject and `text` ask for; `before` is what the asker wrote last."""
-        # A greeting, a signature and quoted lines change nothing of what is asked for.
-        found = sentences(text)
-        spoken = spoken_sentences("\n".join(without_signature(found)))
-        quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
-        own = text if spoken == found and not quotes else " ".join(spoken) or text
-        told = (*filter(None, [subject]), *sentences_read(own))
-        scores = self.head.scores(inputs(told, own, before, self.vector))
+        own, spoken = read_sentences(text)
+        told = (*filter(None, [subject]), *spoken)
+        scores = self.head.scores(inputs(told, own, before, self._state))
         return RequestReading(
             head=self.head,
             subject=subject,
@@ -291,6 +340,9 @@ class RequestReader:
             scores=scores,
         )
 
+    def _state(self, text: str) -> Array:
+        return state(self.pool(text), self.head.means)
+
 
 @cache
 def packaged_head() -> RequestHead:
@@ -298,25 +350,42 @@ def packaged_head() -> RequestHead:
     return RequestHead.from_bytes(read_bytes(HEAD))
 
 
-def sentences_read(text: str) -> tuple[str, ...]:
-    """The sentences of `text` that are read: of a long one the first and the last ones."""
-    found = sentences(text) or [text]
-    if len(found) > MOST_SENTENCES:
+def read_sentences(text: str) -> tuple[str, tuple[str, ...]]:
+    """What is read of `text` as a whole, and its sentences: of a long one the first and last ones.
+
+    A greeting, a signature and quoted lines change nothing of what is asked for.
+    """
+    found = sentences(text)
+    spoken = spoken_sentences("\n".join(without_signature(found)))
+    quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
+    own = text if spoken == found and not quotes else " ".join(spoken) or text
+    told = sentences(own) or [own]
+    if len(told) > MOST_SENTENCES:
         half = MOST_SENTENCES // 2
-        found = [*found[:half], *found[-half:]]
-    return tuple(found)
+        told = [*told[:half], *told[-half:]]
+    return own, tuple(told)
 
 
-def inputs(told: Sequence[str], whole: str, before: str, vector: Vectorize) -> Array:
-    """What the head reads of each sentence and, as the last row, of the whole message."""
-    message = _vector(whole, vector)
-    earlier = _vector(before, vector) if before.strip() else np.zeros(WIDTH, np.float32)
+def state(pooled: npt.ArrayLike, means: Array) -> Array:
+    """What is read of one text: each part less its mean, at length one; shape (STATE,)."""
+    centred = np.asarray(pooled, np.float32) - means
+    return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True), "f4").reshape(-1)
+
+
+def inputs(told: Sequence[str], whole: str, before: str, read: Callable[[str], Array]) -> Array:
+    """What the head reads of each sentence and, as the last row, of the whole message.
+
+    `read` gives the state of a text; `before` is what was written before `told`.
+    """
+    nothing = np.zeros(WIDTH, np.float32)
+    message = read(whole[:MOST_CHARACTERS])
+    earlier = read(before[:MOST_CHARACTERS])[:WIDTH] if before.strip() else nothing
     rows = []
     for sentence in told:
-        own = message if sentence == whole else _vector(sentence, vector)
+        own = message if sentence == whole else read(sentence[:MOST_CHARACTERS])
         rows.append(np.concatenate([own, earlier, message]))
-        earlier = own
-    rows.append(np.concatenate([message, np.zeros(WIDTH, np.float32), message]))
+        earlier = own[:WIDTH]
+    rows.append(np.concatenate([message, nothing, message]))
     return np.stack(rows)
 
 
@@ -329,7 +398,15 @@ def calibrate(calibration: Array, scores: Array) -> Array:
 
 def has_kind(likely: Array) -> bool:
     """Is it likely enough what kind of request it is, so that a refusal may name it?"""
-    return bool(likely[KINDS].max() >= KNOWN)
+    return bool(likely[KINDS].max() >= KNOWN or likely[PLACE[Label.REFUSE]] >= SURE)
+
+
+def _only_tells(sentence: str, *, demand: float) -> bool:
+    """Does the sentence only tell that a secret got out, or who writes? Such is never refused."""
+    introduces = demand < DEMANDED and tells_who_they_are(sentence)
+    told = REMOVED in sentence or introduces or not WORD.search(sentence)
+    # The splitting of sentences cuts behind "Tel." and the like.
+    return (told or bool(ABBREVIATION.fullmatch(sentence.strip()))) and not asks(sentence)
 
 
 def _stands_alone(verdict: Verdict) -> bool:
@@ -342,8 +419,10 @@ def _same(sentence: str, question: str) -> bool:
     return sentence in question or question in sentence
 
 
-def _vector(text: str, vector: Vectorize) -> Array:
-    return np.asarray(vector(text[:MOST_CHARACTERS]), dtype=np.float32)
+def _in_steps(matrix: Array) -> tuple[npt.NDArray[np.int8], Array]:
+    """The matrix in whole steps, 127 at most, and the step of each column."""
+    step = np.abs(matrix).max(0) / 127 + 1e-9
+    return np.round(matrix / step).astype(np.int8), step.astype(np.float32)
 
 
 def _value(stored: npt.NDArray[Any]) -> Any:

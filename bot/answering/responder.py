@@ -12,7 +12,6 @@ from bot.answering import segmentation
 from bot.answering.clarification import find_clarification
 from bot.answering.contacts import ContactReader
 from bot.answering.decision import reason_unanswered, threshold_of
-from bot.answering.demands import find_demand
 from bot.answering.evidence import HITS, QUOTED
 from bot.answering.interpretation import (
     InterpretedQuestion,
@@ -39,7 +38,8 @@ from bot.answering.outcome_revision import (
     hand_to_person,
     mark_suspicious_mail,
 )
-from bot.answering.requests import RequestReader, RequestReading
+from bot.answering.requests import Label, RequestReader, RequestReading
+from bot.answering.signature_demands import find_signature_demand
 from bot.corpus import Knowledge
 from bot.domain import (
     MODEL_NOTE,
@@ -186,7 +186,8 @@ class Responder:
         found = find_questions(message, said.own or said.whole, turns)
         requests = None if found.sample else requests  # what is shown speaks for others
         asked = [*found.asked, *(requests.beside(found.asked) if requests else ())]
-        readings = self._readings(asked, found.sample, explain)
+        request = requests.highest(Label.REFUSE) if requests else None
+        readings = self._readings(asked, found.sample, explain, request=request)
         if urgent := find_urgent(whole, requests):
             return self._with_advice([self._screened(readings[0], urgent)])
         # What is refused or a person's by the rules; the rest is answered where it is sure.
@@ -220,7 +221,7 @@ class Responder:
 
     def _with_signature(self, outcomes: list[Outcome], message: Message) -> list[Outcome]:
         """What a signature demands is decided beside the rest; where it calls somebody, alone."""
-        verdict = find_demand(message.signature, self.request_reader)
+        verdict = find_signature_demand(message.signature, self.request_reader)
         if verdict is None or any(map(_pages, outcomes)):
             return outcomes
         question = Question(text=segmentation.whole(message.signature))
@@ -261,8 +262,11 @@ class Responder:
         found: list[Question],
         shown: str,
         explain: Callable[[InterpretedQuestion], None] | None,
+        *,
+        request: float | None,
     ) -> list[InterpretedQuestion]:
-        readings = [self._read(q, shown if is_about_sample(q) else "") for q in found]
+        read = (self._read(q, shown if is_about_sample(q) else "") for q in found)
+        readings = [replace(reading, request=request) for reading in read]
         for reading in readings:
             (explain or _ignore)(reading)
         return readings

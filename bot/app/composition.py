@@ -7,9 +7,9 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from bot.adapters.e5 import E5, silent
-from bot.answering.demands import find_demand
 from bot.answering.fit import Fit, can_learn
 from bot.answering.responder import Responder
+from bot.answering.signature_demands import find_signature_demand
 from bot.app.home_index import LEARNED, HomeIndex
 from bot.app.mail_transport import MailTransport
 from bot.app.readers import Readers
@@ -238,7 +238,7 @@ class App:
             needs_receiver=self.settings.needs_receiver,
             is_sent=self._sent_by_us,
             key=self.installation_key,
-            finds_demand=lambda text: find_demand(text, self.responder.request_reader),
+            finds_demand=lambda text: find_signature_demand(text, self.responder.request_reader),
         )
 
     @cached_property

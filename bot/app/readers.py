@@ -127,7 +127,7 @@ class Readers:
         """
         head = packaged_head()
         encoder = self._encoder_of(head.encoder, "requests.npz", HEAD_AGAIN)
-        return RequestReader(head=head, vector=encoder.vector) if encoder else None
+        return RequestReader(head=head, pool=encoder.pooled) if encoder else None
 
     @cached_property
     def contacts(self) -> ContactReader | None:

@@ -1,11 +1,10 @@
-"""Decides by rules what is refused or handed to a person before passages are looked for."""
+"""Decides by rules what is refused or handed to a person, whatever the post says."""
 
 from bot.policy.screening import (
     Escalate,
     Refuse,
     SecretMention,
     Verdict,
-    asks_for_what_is_kept,
     asks_if_genuine,
     classify_secret_mention,
     closes_nothing,
@@ -33,7 +32,6 @@ __all__ = [
     "Refuse",
     "SecretMention",
     "Verdict",
-    "asks_for_what_is_kept",
     "asks_if_genuine",
     "classify_secret_mention",
     "closes_nothing",

@@ -9,7 +9,7 @@ import re
 from bot.errors import KnowledgeError
 from bot.policy.automata import compiled_anew
 from bot.policy.disguises import clipped, fold, visible
-from bot.policy.rules import Rule, compiled, packaged_kept, read_table
+from bot.policy.rules import Rule, compiled, read_table
 from bot.policy.sentences import as_lines
 from bot.policy.short_words import short_words
 from bot.resources import data_path
@@ -41,12 +41,6 @@ def demands_our_word(text: str) -> bool:
 def shows_material(text: str) -> bool:
     """Does `text` speak of something that came along with it, hold a link, or point at "this"?"""
     return _hits("shows-material", text) or _hits("points-at-it", text)
-
-
-def asks_for_what_is_kept(text: str) -> bool:
-    """Does `text` ask for anything of the kinds that are refused, by name?"""
-    lines = _lines(text)
-    return packaged_kept().hits(lines, lines)
 
 
 def goes_on(text: str) -> bool:

@@ -64,7 +64,6 @@ class Table(BaseModel):
     signs: dict[str, str] = {}
     rules: list[Row]
     suspect: Row | None = None
-    kept: Row | None = None
     samples: dict[str, str] = {}
 
 
@@ -165,12 +164,6 @@ def packaged_samples() -> dict[str, str]:
 def packaged_suspect() -> Rule:
     """The rule of that table which only weighs what the evidence says."""
     return _beside(_packaged().suspect, "suspect")
-
-
-@compiled_anew
-def packaged_kept() -> Rule:
-    """The rule of that table on what must be asked for before the evidence alone may refuse."""
-    return _beside(_packaged().kept, "kept")
 
 
 def _beside(row: Row | None, name: str) -> Rule:

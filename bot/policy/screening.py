@@ -12,7 +12,6 @@ from bot.domain import Priority, RefusalReason
 from bot.policy.automata import compiled_anew, count_text
 from bot.policy.disguises import clipped, detection_views, fold, visible
 from bot.policy.message_rules import (
-    asks_for_what_is_kept,
     asks_if_genuine,
     demands_our_word,
     goes_on,
@@ -33,7 +32,6 @@ __all__ = [
     "Refuse",
     "SecretMention",
     "Verdict",
-    "asks_for_what_is_kept",
     "asks_if_genuine",
     "classify_secret_mention",
     "closes_nothing",

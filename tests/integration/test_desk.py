@@ -165,7 +165,7 @@ def test_a_question_that_nothing_is_near_to_gets_no_draft(desk: Desk) -> None:
 
 
 def test_dismissing_sends_nothing(desk: Desk, out: ListOut) -> None:
-    handle(desk, received("Please cancel my newspaper."))
+    handle(desk, received("My newspaper did not come on Sunday."))
     (case,) = desk.journal.cases.list_open()
     assert desk.resolve(case.id, actor="eve", action=CaseAction.DISMISSED, text="")
     desk.deliver()

@@ -19,7 +19,6 @@ REFUSED = (
     "Send me my password.",
     f"{KNOWN} And send me my password.",  # one of several is enough
     f"Hello. {KNOWN}\nIs my neighbour's address in the data?",
-    "Show me the internal notes of my account",  # no rule names it; it reads like what is refused
 )
 SIGNED = "Dear {first},\nmy name is {first} {last} ({user}@mail.example, +49 {digits}).\n{asked}\n\nKind regards\n{first} {last}\nTel. 030/{digits}"
 
@@ -28,6 +27,15 @@ SIGNED = "Dear {first},\nmy name is {first} {last} ({user}@mail.example, +49 {di
 def test_a_refusal_sends_no_request(app: App, text: str) -> None:
     with model_server(says(entry("x"))) as server:
         response = asking(app, server).respond(Message(text=text))
+        assert any(isinstance(o, Refusal) for o in response.outcomes)
+        assert server.bodies == []
+
+
+def test_what_only_reads_like_what_is_refused_sends_no_request(app: App) -> None:
+    with model_server(says(entry("x"))) as server:
+        responder = asking(app, server)
+        responder.request_reader = app.responder.request_reader  # no rule names it
+        response = responder.respond(Message(text="Give my seat in the organisation to Petra."))
         assert any(isinstance(o, Refusal) for o in response.outcomes)
         assert server.bodies == []
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.answering.demands import find_demand
+from bot.answering.signature_demands import find_signature_demand
 from bot.app import App
 from bot.channels.mail.visible_reply import split_reply
 from bot.domain import Answer, Escalation, Message, Priority, Refusal
@@ -60,6 +60,6 @@ def test_a_cry_for_help_in_a_signature_calls_somebody_and_nothing_else_is_said(a
 
 def test_what_only_the_learned_reading_finds_goes_to_a_person(app: App) -> None:
     signature = "One more thing: which password did I have before the last one?"
-    assert find_demand(signature) is None
+    assert find_signature_demand(signature) is None
     told = app.responder.respond(Message(text="Were API keys exposed?", signature=signature))
     assert [type(outcome) for outcome in told.outcomes] == [Answer, Escalation]

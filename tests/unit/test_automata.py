@@ -7,7 +7,7 @@ from bot.policy import automata, message_rules, rules, screening, thanks
 from bot.policy.verdict import Refuse
 
 COMPILED = (
-    rules.packaged_rules, rules.packaged_suspect, rules.packaged_kept, screening._paging,
+    rules.packaged_rules, rules.packaged_suspect, screening._paging,
     message_rules._packaged, thanks._packaged,
 )  # fmt: skip
 DEMAND = "Please send me my password."

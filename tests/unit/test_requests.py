@@ -17,7 +17,6 @@ from bot.domain import (
     Turn,
 )
 from bot.policy import (
-    asks_for_what_is_kept,
     asks_if_genuine,
     only_thanks,
     wants_person,
@@ -182,25 +181,6 @@ def test_what_asks_for_nothing_forbidden_goes_to_a_person_and_is_not_refused(
     outcomes = respond(app, text).outcomes
     assert outcomes
     assert all(isinstance(o, Escalation) for o in outcomes)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Please take the two-factor check off my account.",
-        "Tell me the number of the card in my account",
-        "Bitte prüfen Sie, ob mein Nachbar auf der Liste steht.",
-    ],
-)
-def test_what_asks_for_what_is_kept_may_be_refused_by_the_classifier(text: str) -> None:
-    assert asks_for_what_is_kept(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["The account number is 4711.", "Thank you for the warning about my account."]
-)
-def test_a_refusal_by_the_classifier_needs_a_request(text: str) -> None:
-    assert not asks_for_what_is_kept(text)
 
 
 # --- 16: a person --------------------------------------------------------------------------------

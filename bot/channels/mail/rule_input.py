@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bot.answering.demands import find_demand
+from bot.answering.signature_demands import find_signature_demand
 from bot.channels.mail.addresses import parse_addresses
 from bot.channels.mail.authentication import comes_from_own_server, prove_sender
 from bot.channels.mail.marks import make_mark
@@ -38,7 +38,7 @@ class MailRuleContext:
     needs_receiver: bool = False
     is_sent: Callable[[str], bool] = _is_never_sent
     key: bytes = field(default=b"", repr=False)
-    finds_demand: Callable[[str], object] = find_demand
+    finds_demand: Callable[[str], object] = find_signature_demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ def _is_unreadable(case: RuleInput) -> bool:
     return bool(case.mail.fault)
 
 
-def _is_receipt(case: RuleInput) -> bool:
+def _is_own_copy(case: RuleInput) -> bool:
     """Is it our own copy? Its Message-ID alone proves nothing, for every reply names it."""
     message_id = case.mail.message_id
     return bool(message_id) and (
@@ -128,7 +128,7 @@ def _is_receipt(case: RuleInput) -> bool:
     )
 
 
-def _is_own_copy(case: RuleInput) -> bool:
+def _is_own_mail(case: RuleInput) -> bool:
     """Is it our own mail that came back? It carries our marks, and never a Reply-To."""
     marked = bool(case.mail.values("x-auto-response-suppress")) or _is_auto_submitted(case)
     return marked and _is_from_us(case) and not _names_another_person(case)
@@ -415,8 +415,8 @@ def _auto_submitted_values(mail: ParsedMail) -> list[str]:
 
 RULES: tuple[tuple[str, MailVerdict, RuleTest], ...] = (
     ("R0 not readable", MailVerdict.HOLD, _is_unreadable),
-    ("R1 own copy", MailVerdict.RECEIPT, _is_receipt),
-    ("R2 own mail", MailVerdict.DROP, _is_own_copy),
+    ("R1 own copy", MailVerdict.RECEIPT, _is_own_copy),
+    ("R2 own mail", MailVerdict.DROP, _is_own_mail),
     ("R4 report on a mail of ours, not proven", MailVerdict.HOLD, _is_unproven_bounce),
     ("R4 bounce", MailVerdict.BOUNCE, _is_bounce),
     ("R6 filter's report around a mail", MailVerdict.HOLD, _is_filter_report),

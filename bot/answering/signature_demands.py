@@ -5,7 +5,7 @@ Honest signatures speak of passwords, security and new addresses too, without as
 anything; so only some of what the policy knows counts here.
 """
 
-from bot.answering.requests import DOUBTFUL, RequestReader
+from bot.answering.requests import DOUBTFUL, PLACE, Label, RequestReader
 from bot.domain import Priority, RefusalReason
 from bot.policy import (
     Escalate,
@@ -23,9 +23,12 @@ from bot.text.clean import clean_message
 DEMANDS = frozenset({RefusalReason.SECRET, RefusalReason.DESK_INTERNALS})
 # Words of a sentence that is learned to be a demand; fewer, in Latin letters, only name something.
 LEAST_WORDS = 5
+# Probability from which on an order to the desk is meant as one: "To unsubscribe, send a mail to
+# this address" resembles one a little.
+ORDERED = 0.5
 
 
-def find_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
+def find_signature_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
     """Return the verdict on a demand for a secret, an order to the desk or a cry for help.
 
     `text` is masked. What only `requests` finds goes to a person; without it the rules decide
@@ -37,23 +40,25 @@ def find_demand(text: str, requests: RequestReader | None = None) -> Verdict | N
     if (rule := screen_signature(whole, DEMANDS)) or requests is None:
         return rule
     reading = requests.read(whole)
-    said = zip(reading.sentences, reading.verdicts, strict=True)
-    found = [verdict for sentence, verdict in said if _is_meant(sentence, verdict)]
+    orders = reading.probabilities[:, PLACE[Label.INJECTION]]
+    said = zip(reading.sentences, reading.verdicts, orders, strict=True)
+    found = [verdict for sentence, verdict, order in said if _is_meant(sentence, verdict, order)]
     calls = next((verdict for verdict in found if isinstance(verdict, Escalate)), None)
     return calls or (DOUBTFUL if found else None)
 
 
-def _is_meant(sentence: str, verdict: Verdict | None) -> bool:
+def _is_meant(sentence: str, verdict: Verdict | None, order: float) -> bool:
     """Is it an order to the desk, or a demand or cry for help of somebody who speaks of himself?
 
     "Never share your password" speaks of nobody; "I need my password" does. The reading also takes
-    lines that only name something, such as a device or the print of a key, for demands.
+    lines that only name something, such as a device or the print of a key, for demands. `order` is
+    the probability of an order to the desk; a footer gives orders too, and leads to a page.
     """
     if is_device_line(sentence) or (sentence.isascii() and len(sentence.split()) < LEAST_WORDS):
         return False
     match verdict:
         case Refuse(reason=RefusalReason.DESK_INTERNALS):
-            return True
+            return order >= ORDERED and "://" not in sentence
         case Refuse(reason=RefusalReason.SECRET):
             named = classify_secret_mention(sentence) is not SecretMention.NOTHING
             return named and weigh_sentence(sentence).is_personal

@@ -1,0 +1,153 @@
+"""Sets around a labelled message what stands around questions in real mails, and asks for nothing.
+
+Sentences of people and programs come from evals/data/surroundings.yaml. Numbers, links, signatures
+and frames are drawn from a seed. Every other line is for learning, the others measure what was
+learned: a head is judged by surroundings that it has not seen.
+"""
+
+import base64
+import hashlib
+import random
+import string
+from collections.abc import Callable
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+FILE = Path(__file__).parents[1] / "data" / "surroundings.yaml"
+OTHERS = "en"  # the language of what surrounds messages in one that has no lines of its own
+LETTERS = string.ascii_letters + string.digits
+FORMS = ("words", "words", "material")  # how often people's sentences stand there, and the rest
+BREAK = "\n\n"
+PREFIXES = ("INC", "CS", "TT", "PO", "A")  # of numbers of ticket systems
+BARE = 6  # messages of nothing but a number, of each opening line
+
+
+class Side(IntEnum):
+    """Which of the lines are used."""
+
+    LEARNED = 0
+    MEASURED = 1
+
+
+class Lines(BaseModel):
+    """What stands around messages of one language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    labels: tuple[str, ...]  # a number follows
+    numbers: tuple[str, ...]  # openings of a message that only gives a number
+    programs: tuple[str, ...]  # a link follows
+    replies: tuple[str, ...]  # tell of an answer of ours
+    statements: tuple[str, ...]  # whole messages that ask for nothing
+    asides: tuple[str, ...]  # stand in brackets behind a question
+
+
+def surround(text: str, language: str, side: Side) -> str:
+    """`text` with lines before or after it, or both; the same text gets the same ones."""
+    drawn = _seeded(text, side)
+    lines = _lines().get(language) or _lines()[OTHERS]
+    if drawn.choice(FORMS) == "words":
+        first, last = (drawn.choice(some[side::2]) for some in (lines.before, lines.after))
+    else:
+        first = f"{_one(drawn, lines.labels, side)} {_number(drawn)}"
+        last = drawn.choice(MATERIAL)(drawn, lines, side)
+    place = drawn.random()
+    before, after = place < 2 / 3, place > 1 / 3
+    return "\n\n".join([*([first] if before else []), text, *([last] if after else [])])
+
+
+def follow_reply(text: str, language: str) -> str:
+    """`text` after a line that tells of an answer of ours, in the same paragraph or the next."""
+    drawn = _seeded(text, Side.LEARNED)
+    lines = _lines().get(language) or _lines()[OTHERS]
+    return f"{drawn.choice(lines.replies)}{drawn.choice([' ', BREAK])}{text}"
+
+
+def with_aside(text: str, language: str) -> str:
+    """`text` with a few words in brackets behind it."""
+    drawn = _seeded(text, Side.LEARNED)
+    lines = _lines().get(language) or _lines()[OTHERS]
+    return f"{text} ({drawn.choice(lines.asides)})"
+
+
+def bare_numbers() -> list[str]:
+    """Messages that only give a number, as people send who were asked for one."""
+    openings = [line for lines in _lines().values() for line in lines.numbers]
+    drawn = random.Random(0)  # noqa: S311 - examples to learn from, nothing secret
+    return [f"{line} {_number(drawn)}" for line in openings for _ in range(BARE)]
+
+
+def statements() -> list[str]:
+    """Messages that hand over a document or tell what was done, and ask for nothing."""
+    return [line for lines in _lines().values() for line in lines.statements]
+
+
+def _signature(drawn: random.Random, _lines: Lines, side: Side) -> str:
+    """A block with a rule, a name, an address and a telephone number."""
+    rule = drawn.choice("-_=*━─") * drawn.randint(8, 40)
+    name = " ".join(_word(drawn).capitalize() for _ in range(2))
+    street = f"{_word(drawn).capitalize()} {drawn.randint(1, 99)}, {drawn.randint(10000, 99999)}"
+    phone = f"+{drawn.randint(1, 99)} {drawn.randint(100, 999)} {drawn.randint(10000, 9999999)}"
+    return "\n".join([rule, name, street, phone, _link(drawn), rule][: 6 if side else 5])
+
+
+def _program(drawn: random.Random, lines: Lines, side: Side) -> str:
+    """A line of a mail program, with its link."""
+    return f"{_one(drawn, lines.programs, side)}<{_link(drawn)}>"
+
+
+def _picture(drawn: random.Random, _lines: Lines, _side: Side) -> str:
+    """What stands in plain text for a picture of a signature."""
+    return f"[{_link(drawn)}.png?w={drawn.randint(10, 400)}]<{_link(drawn)}?src={_word(drawn)}>"
+
+
+def _frame(drawn: random.Random, _lines: Lines, _side: Side) -> str:
+    """A signature in base 64, in its frame."""
+    body = [base64.b64encode(drawn.randbytes(48)).decode() for _ in range(3)]
+    return "\n".join(["-----BEGIN PGP SIGNATURE-----", *body, "-----END PGP SIGNATURE-----"])
+
+
+MATERIAL: tuple[Callable[[random.Random, Lines, Side], str], ...] = (
+    _signature, _program, _picture, _frame
+)  # fmt: skip
+
+
+def _number(drawn: random.Random) -> str:
+    """A number as ticket systems give it: digits, letters and digits, or an identifier."""
+    form = drawn.randrange(4)
+    digits = "".join(drawn.choices(string.digits, k=drawn.randint(5, 18)))
+    if form == 0:
+        return digits
+    if form == 1:
+        return f"{drawn.choice(PREFIXES)}-{drawn.randint(2020, 2026)}-{digits}"
+    raw = drawn.randbytes(16).hex()
+    return raw if form == 2 else "-".join([raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]])
+
+
+def _link(drawn: random.Random) -> str:
+    return f"https://{_word(drawn)}.example/{''.join(drawn.choices(LETTERS, k=8))}"
+
+
+def _word(drawn: random.Random) -> str:
+    pairs = zip(drawn.choices("bdfgklmnprstvz", k=3), drawn.choices("aeiou", k=3), strict=True)
+    return "".join(a + b for a, b in pairs)
+
+
+def _one(drawn: random.Random, some: tuple[str, ...], side: Side) -> str:
+    return drawn.choice(some[side::2] or some)
+
+
+def _seeded(text: str, side: Side) -> random.Random:
+    seed = hashlib.sha256(f"{side} {text}".encode()).digest()
+    return random.Random(seed)  # noqa: S311 - examples to learn from, nothing secret
+
+
+@cache
+def _lines() -> dict[str, Lines]:
+    read = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return TypeAdapter(dict[str, Lines]).validate_python(read)

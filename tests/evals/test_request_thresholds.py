@@ -1,0 +1,47 @@
+"""The thresholds of the request head: what they may wrongly take of either population of authors."""
+
+import numpy as np
+import pytest
+
+from bot.answering.requests import INPUTS, LABELS, OUTPUTS, PLACE, Array, Label, calibrate, has_kind
+from evals.fitting.requests import Example, Row
+from evals.requests import DECIDES, FALSE, choose_thresholds
+
+COUNT = 2_000  # messages of each population
+BOTH_ALIKE = np.tile(np.array([0.5, 0.5, 0.0], np.float32), (LABELS, 1))
+HONEST = Row(
+    id="r0-1", text="Was my key exposed?", lang="en", channel="mail", labels=(Label.HONEST,),
+    expected="answer_or_escalate", sentence="Was my key exposed?", how="",
+)  # fmt: skip
+
+
+def read(seed: int, row: Row | None, centre: float) -> list[tuple[Example, Array]]:
+    """Honest messages, each with random log-odds of every output."""
+    drawn = np.random.default_rng(seed)
+    wanted = np.zeros((2, len(OUTPUTS)), np.float32)
+    wanted[:, PLACE[Label.HONEST]] = 1
+    example = Example(
+        vectors=np.zeros((2, INPUTS), np.float32), wanted=wanted, weights=np.ones_like(wanted),
+        row=row, is_plain=row is None,
+    )  # fmt: skip
+    odds = drawn.normal(centre, 2, (COUNT, 2, len(OUTPUTS))).astype(np.float32)
+    return [(example, each) for each in odds]
+
+
+@pytest.mark.parametrize(("of_hands", "of_ordinary"), [(0.0, -3.0), (-3.0, 0.0), (-1.0, -1.0)])
+def test_a_threshold_takes_few_enough_honest_messages_of_hands_and_of_ordinary_authors(
+    of_hands: float, of_ordinary: float
+) -> None:
+    hands, ordinary = read(1, HONEST, of_hands), read(2, None, of_ordinary)
+    chosen = choose_thresholds([*hands, *ordinary], BOTH_ALIKE)
+    for name, label in DECIDES.items():
+        for scored, allowed in (
+            (hands, FALSE[name].of_hands),
+            (ordinary, FALSE[name].of_ordinary),
+        ):
+            likely = [calibrate(BOTH_ALIKE, odds).max(0) for _, odds in scored]
+            takes = [
+                each[PLACE[label]] >= chosen[name] and (name != "refused" or has_kind(each))
+                for each in likely
+            ]
+            assert np.mean(takes) <= allowed
