@@ -93,23 +93,21 @@ class Running:
             self.slack.button_handler, self.slack.question_handler, self.slack.channel_permissions,
         ):  # fmt: skip
             faults.watch(part, "close", "stop", "start", "exclusively", "wake", "remove", "health")
-        for name in (
-            "store_message",
-            "decide_message",
-            "deliver",
-            "settle_interrupted",
-            "list_abandoned",
-            "compose",
-            "on_checkpoint",
-        ):
-            faults.replace(self.app.desk, name, effect=False)
+        desk = self.app.desk
+        watched: tuple[tuple[object, tuple[str, ...]], ...] = (
+            (desk, ("store_message", "decide_message", "deliver", "compose", "on_checkpoint")),
+            (desk.delivery, ("settle_interrupted", "list_abandoned")),
+        )
+        for owner_of_calls, names in watched:
+            for name in names:
+                faults.replace(owner_of_calls, name, effect=False)
         effects: tuple[tuple[object, str], ...] = (
             (self.app.mailbox, "settle"), (self.app.desk.delivery.out, "send"),
             (self.slack.client, "call"), (self.slack.client, "respond"), (self.service, "show"),
         )  # fmt: skip
         looks: tuple[tuple[object, str], ...] = (
             (self.app.mailbox, "waiting"), (self.app.mailbox, "wait"), (self.service.parser, "parse"),
-            (self.app.desk, "was_sent"), (self.app.desk.outbound, "check"),
+            (self.app.desk.delivery, "was_sent"), (self.app.desk.outbound, "check"),
             (self.app.desk.outbound, "check_mail"), (self.app.desk.responder, "respond"),
             (self.service.metrics, "count_response"), (self.slack.client, "call_with_form"),
         )  # fmt: skip
