@@ -67,7 +67,7 @@ FALSE = {
     "refused": Allowed(0.025, 0.0072),
     "paged": Allowed(0.01, 0.003), "alarming": Allowed(0.02, 0.004),
     "formal": Allowed(0.01, 0.002), "wants_person": Allowed(0.005, 0.0025),
-    "secret_given": Allowed(0.01, 0.001), "silent": Allowed(0.003, 0.001),
+    "secret_given": Allowed(0.01, 0.001), "silent": Allowed(0.002, 0.0005),
 }  # fmt: skip
 DECIDES = {
     "refused": Label.REFUSE, "paged": Label.CRISIS,

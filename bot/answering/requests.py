@@ -25,7 +25,9 @@ from bot.errors import KnowledgeError
 from bot.policy import (
     Escalate,
     Refuse,
+    SecretMention,
     Verdict,
+    classify_secret_mention,
     goes_on,
     screen,
     tells_who_they_are,
@@ -115,6 +117,9 @@ SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing eit
 # refused. Of authors that were left out 17 requests without a kind reached the second, one honest
 # message, and 4 of 4,776 ordinary ones.
 KNOWN, SURE = 0.4, 0.8
+ASKED_PLAINLY = (
+    0.6  # probability of a kind, below which a sentence without a question may ask nothing
+)
 OWN_SECRETS = "internals-secret"  # the rule on who wants keys and passwords of the desk itself
 DEMANDED = (
     0.8  # probability of a demand from which on who tells their number also asks for something
@@ -280,7 +285,12 @@ class RequestReading:
         speaks = told[place] >= told.max(0) - NEAR
         likely = np.where(speaks, self.probabilities[place], 0)
         sure, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
-        if _only_tells(self.sentences[place], demand=likely[PLACE[Label.DEMAND]]):
+        # Of "This is my second mail." the head knows too little: a request of no kind that asks for
+        # nothing and names no secret is none.
+        sentence = self.sentences[place]
+        kindless = likely[KINDS].max() < ASKED_PLAINLY and not asks(sentence)
+        idle = kindless and classify_secret_mention(sentence) is SecretMention.NOTHING
+        if idle or _only_tells(sentence, demand=likely[PLACE[Label.DEMAND]]):
             sure = doubted = NEVER
         # Of a secret that is pasted here, and removed, the reply speaks itself.
         pasted = any(REMOVED in sentence for sentence in self.sentences)
