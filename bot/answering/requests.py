@@ -49,7 +49,7 @@ MOST_SENTENCES = 40  # that are read: the first and the last ones of a longer me
 NEAR = 1.5  # log-odds below the sentence that says most of a label; what says less is not meant
 ASKING = re.compile(r"[?？؟]")
 WORD = re.compile(r"[^\W\d_]{2}")
-ABBREVIATION = re.compile(r"[^\W\d_]{1,4}\.")
+ABBREVIATION = re.compile(r"[^\W\d_]{1,4}\.")  # "Tel.", behind which sentences are cut, too
 NUMBER = re.compile(r"\d{3}")  # of a case, an order, a telephone
 THANKED = 0.5  # probability of thanks
 MOST_BESIDE = 4  # sentences that are decided beside the questions
@@ -117,13 +117,12 @@ SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing eit
 # refused. Of authors that were left out 17 requests without a kind reached the second, one honest
 # message, and 4 of 4,776 ordinary ones.
 KNOWN, SURE = 0.4, 0.8
-ASKED_PLAINLY = (
-    0.6  # probability of a kind, below which a sentence without a question may ask nothing
-)
+# Below this probability of every kind, a sentence that is no question and names no secret asks for
+# nothing: of "This is my second mail." the head knows too little.
+ASKED_PLAINLY = 0.6
 OWN_SECRETS = "internals-secret"  # the rule on who wants keys and passwords of the desk itself
-DEMANDED = (
-    0.8  # probability of a demand from which on who tells their number also asks for something
-)
+# Probability of a demand from which on who tells their number also asks for something.
+DEMANDED = 0.8
 REMOVED = "[removed: "  # begins what stands in place of a secret
 NEVER = 2.0  # above every probability
 LABELS = len(Label)  # the outputs that are calibrated; the others only say which kind
@@ -279,28 +278,25 @@ class RequestReading:
 
     def _verdict(self, place: int) -> Verdict | None:
         """The gravest that is likely enough; a sentence that says less of it is not meant."""
-        if wants_person(self.sentences[place]):
+        sentence = self.sentences[place]
+        if wants_person(sentence):
             return WANTS_PERSON
         told, head = self.scores[:-1, :LABELS], self.head
         speaks = told[place] >= told.max(0) - NEAR
         likely = np.where(speaks, self.probabilities[place], 0)
-        sure, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
-        # Of "This is my second mail." the head knows too little: a request of no kind that asks for
-        # nothing and names no secret is none.
-        sentence = self.sentences[place]
-        kindless = likely[KINDS].max() < ASKED_PLAINLY and not asks(sentence)
-        idle = kindless and classify_secret_mention(sentence) is SecretMention.NOTHING
-        if idle or _only_tells(sentence, demand=likely[PLACE[Label.DEMAND]]):
-            sure = doubted = NEVER
+        refused, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
+        asked = max(likely[PLACE[label]] for label in ASKED_FOR)
+        if asked >= min(refused, doubted) and _only_tells(sentence, likely):
+            refused = doubted = NEVER
         # Of a secret that is pasted here, and removed, the reply speaks itself.
-        pasted = any(REMOVED in sentence for sentence in self.sentences)
+        pasted = any(REMOVED in each for each in self.sentences)
         ladder: tuple[tuple[Label, float, Verdict], ...] = (
             (Label.CRISIS, head.paged, self._crisis(place, Priority.PAGE)),
-            (Label.REFUSE, sure, Refuse(reason=self._refusal(place), rule=LEARNED)),
+            (Label.REFUSE, refused, Refuse(reason=self._refusal(place), rule=LEARNED)),
             (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
             (Label.FORMAL, head.formal, self._formal(place)),
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
-            *((asked, doubted, DOUBTFUL) for asked in ASKED_FOR),
+            *((label, doubted, DOUBTFUL) for label in ASKED_FOR),
             (Label.GIVEN_AWAY, NEVER if pasted else head.secret_given, GIVEN_AWAY),
         )
         for label, least, verdict in ladder:
@@ -411,12 +407,19 @@ def has_kind(likely: Array) -> bool:
     return bool(likely[KINDS].max() >= KNOWN or likely[PLACE[Label.REFUSE]] >= SURE)
 
 
-def _only_tells(sentence: str, *, demand: float) -> bool:
-    """Does the sentence only tell that a secret got out, or who writes? Such is never refused."""
-    introduces = demand < DEMANDED and tells_who_they_are(sentence)
-    told = REMOVED in sentence or introduces or not WORD.search(sentence)
-    # The splitting of sentences cuts behind "Tel." and the like.
-    return (told or bool(ABBREVIATION.fullmatch(sentence.strip()))) and not asks(sentence)
+def _only_tells(sentence: str, likely: Array) -> bool:
+    """Does the sentence ask for nothing: tells what happened, who writes, or what is no secret?
+
+    Such a sentence is never refused. `likely` has the probability of each label for it.
+    """
+    if asks(sentence):
+        return False
+    if REMOVED in sentence or not WORD.search(sentence) or ABBREVIATION.fullmatch(sentence.strip()):
+        return True
+    if likely[PLACE[Label.DEMAND]] < DEMANDED and tells_who_they_are(sentence):
+        return True
+    kindless = likely[KINDS].max() < ASKED_PLAINLY
+    return bool(kindless and classify_secret_mention(sentence) is SecretMention.NOTHING)
 
 
 def _stands_alone(verdict: Verdict) -> bool:

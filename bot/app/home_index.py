@@ -1,6 +1,7 @@
 """Brings the index of a home up to date, and knows what an index run left there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,20 +21,14 @@ LEARNED = "index.learned"  # what the index was made from, for `doctor`
 FORMAT = 4  # of what an index run leaves; another one makes every index outdated
 
 
+@dataclass(eq=False)
 class HomeIndex:
     """The index in the home, with the vectors and the fit that belong to it."""
 
-    def __init__(
-        self,
-        settings: "Settings",
-        knowledge: Knowledge,
-        encoder: "CachedEncoder",
-        say: Callable[[str], None],
-    ) -> None:
-        self.settings = settings
-        self.knowledge = knowledge
-        self.encoder = encoder
-        self.say = say
+    settings: "Settings"
+    knowledge: Knowledge
+    encoder: "CachedEncoder"
+    say: Callable[[str], None]
 
     @property
     def vectors(self) -> Path:

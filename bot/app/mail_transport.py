@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bot.channels.mail.imap import ImapMailbox
     from bot.channels.mail.local import Folder
+    from bot.channels.mail.smtp import SmtpOut
     from bot.ports import MailArchive, MailOut
     from bot.settings import Settings
 
@@ -38,6 +39,12 @@ class MailTransport:
 
         return ImapMailbox(self.settings.imap)
 
+    def smtp(self) -> "SmtpOut":
+        """The relay that takes our mails."""
+        from bot.channels.mail.smtp import SmtpOut
+
+        return SmtpOut(self.settings.relay, address=self.settings.address)
+
     def folder(self, name: str) -> "Folder":
         """A Maildir of the local mailbox: new, sent."""
         from bot.channels.mail.local import Folder
@@ -47,9 +54,7 @@ class MailTransport:
     def out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
         """Where replies go, and how to find out whether one went."""
         if self.settings.mail is MailKind.IMAP:
-            from bot.channels.mail.smtp import SmtpOut
-
-            return SmtpOut(self.settings.relay, address=self.settings.address), self.was_sent
+            return self.smtp(), self.was_sent
         from bot.channels.mail.local import MaildirOut
 
         out = MaildirOut(self.folder("sent"))
@@ -78,21 +83,17 @@ class MailTransport:
         """SettingsError for a setting of the real mailbox that cannot be right."""
         if self.settings.mail is MailKind.LOCAL:
             return
-        from bot.channels.mail.smtp import SmtpOut
-
         with closing(self.imap()) as mailbox, suppress(DeliveryError):
             mailbox.can_move()
         with suppress(DeliveryError):
-            SmtpOut(self.settings.relay, address=self.settings.address).check()
+            self.smtp().check()
 
     def selftest(self) -> "Iterator[tuple[str, bool, str]]":
         """Try the real mailbox; sends a mail to ourselves."""
         from bot.channels.mail.selftest import selftest
-        from bot.channels.mail.smtp import SmtpOut
 
-        out = SmtpOut(self.settings.relay, address=self.settings.address)
         with closing(self.imap()) as mailbox:
-            yield from selftest(mailbox, out, authserv_id=self.settings.receiver)
+            yield from selftest(mailbox, self.smtp(), authserv_id=self.settings.receiver)
 
     @property
     def sender_check(self) -> HealthLine:

@@ -1,6 +1,7 @@
 """Chooses what reads a question: what was learned here, or by other incidents, or word search."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,16 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 
+@dataclass(eq=False)
 class Readers:
     """What reads questions and requests, by the encoders and the knowledge that there are."""
 
-    def __init__(
-        self,
-        settings: "Settings",
-        knowledge: Knowledge,
-        encoder: "CachedEncoder",
-        say: Callable[[str], None],
-    ) -> None:
-        self.settings = settings
-        self.knowledge = knowledge
-        self.encoder = encoder
-        self.say = say
-        self._labels_learned = ""  # the version of the answers that the judge has learned
+    settings: "Settings"
+    knowledge: Knowledge
+    encoder: "CachedEncoder"
+    say: Callable[[str], None]
+    # The version of the answers that the judge has learned.
+    _labels_learned: str = field(default="", init=False)
 
     def choose_judge(self, fit: Fit | None) -> Judge:
         """What was learned from the knowledge; else, what other incidents and answers taught.

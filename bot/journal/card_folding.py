@@ -8,12 +8,7 @@ from collections import defaultdict
 import sqlalchemy as sql
 
 from bot.corpus.limits import FloodLimits
-from bot.journal.case_clusters import (
-    awaits_shared_answer,
-    is_surge,
-    list_leads,
-    lock_clusters,
-)
+from bot.journal.case_clusters import awaits_shared_answer, list_leads, lock_clusters
 from bot.journal.clock import Clock, after
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
@@ -54,15 +49,15 @@ def alike_keys(sender: str, text: str) -> dict[str, str]:
 
 
 def find_lead(
-    db: sql.Connection, keys: dict[str, str], rank: int, limits: FloodLimits, clock: Clock
-) -> int | None:
+    db: sql.Connection, keys: dict[str, str], rank: int, limits: FloodLimits, clock: Clock,
+    *, surge: bool,
+) -> int | None:  # fmt: skip
     """Return the case whose card stands for a new case with these keys; None when it has its own.
 
     Only cases with a card count that are as urgent as the new one and whose senders are proven or
     not as its own is: a forger folds nothing into the case of the person whose name it is. In a
     surge the second case with one text has no card any more.
     """
-    surge = is_surge(db, limits, clock)
     for name, key in keys.items():
         most = 1 if surge and name == "text_key" else limits.fold_after
         column = escalation.c[name]
@@ -94,11 +89,14 @@ def pass_lead_on(db: sql.Connection, case_id: int) -> None:
     if db.execute(sql.select(escalation.c.id).where(*folded).limit(1)).first() is None:
         return
     lock_clusters(db)  # no card that is chosen here may be closed meanwhile
-    columns = (escalation.c.id, escalation.c.cluster_id, escalation.c.rank, escalation.c.vector)
-    own = db.execute(sql.select(*columns).where(escalation.c.id == case_id)).one().cluster_id
+    cluster = sql.select(escalation.c.cluster_id)
+    own = db.execute(cluster.where(escalation.c.id == case_id)).scalar_one()
+    below_it = sql.select(
+        escalation.c.id, escalation.c.cluster_id, escalation.c.rank, escalation.c.vector
+    ).where(*folded)
     leads = [each for each in list_leads(db) if each.case_id != case_id]
     below: dict[int | None, list[int]] = defaultdict(list)
-    for row in db.execute(sql.select(*columns).where(*folded).order_by(escalation.c.id)):
+    for row in db.execute(below_it.order_by(escalation.c.id)):
         asks_another = row.cluster_id not in (None, own) and row.vector is not None
         near = [
             (float(each.vector @ row.vector), each.case_id)

@@ -156,7 +156,8 @@ class Lead:
 
 def list_leads(db: sql.Connection) -> list[Lead]:
     """Return the open cases of clusters that have a card of their own, the oldest first."""
-    query = sql.select(escalation).where(
+    columns = (escalation.c.id, escalation.c.cluster_id, escalation.c.rank, escalation.c.vector)
+    query = sql.select(*columns).where(
         escalation.c.fold_id.is_(None), escalation.c.state == "open",
         escalation.c.cluster_id.is_not(None), ~awaits_shared_answer(),
     )  # fmt: skip

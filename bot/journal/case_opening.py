@@ -70,10 +70,11 @@ class CaseOpener:
         if case:
             values: dict[str, Any] = {"state": JOINED, "case_id": case.id}
         else:
+            surge = self._limits is not None and is_surge(db, self._limits.flood, self._clock)
             values = {"state": "open", "due_at": self.due_at(priority)}
-            values |= self._place_in_queue(db, message_id, priority, question)
+            values |= self._place_in_queue(db, message_id, priority, question, surge=surge)
             if question:
-                values |= self._place_in_cluster(db, question, values, language)
+                values |= self._place_in_cluster(db, question, values, language, surge=surge)
         row_key = db.execute(
             escalation.insert().values(
                 message_id=message_id, priority=priority.value, reason=reason,
@@ -111,7 +112,7 @@ class CaseOpener:
 
     def _place_in_queue(
         self, db: sql.Connection, message_id: int, priority: Priority,
-        question: OpenQuestion | None,
+        question: OpenQuestion | None, *, surge: bool,
     ) -> dict[str, Any]:  # fmt: skip
         """Return the rank of a new case and the case whose card stands for it, if any."""
         query = sql.select(message.c.sender, message.c.text, message.c.proof)
@@ -120,12 +121,13 @@ class CaseOpener:
         keys = alike_keys(row.sender, (question and question.words) or row.text)
         lead = None
         if self._limits:
-            lead = find_lead(db, keys, rank, self._limits.flood, self._clock)
+            lead = find_lead(db, keys, rank, self._limits.flood, self._clock, surge=surge)
         return {"rank": rank, "fold_id": lead, **keys}
 
     def _place_in_cluster(
-        self, db: sql.Connection, question: OpenQuestion, queued: dict[str, Any], language: str
-    ) -> dict[str, Any]:
+        self, db: sql.Connection, question: OpenQuestion, queued: dict[str, Any], language: str,
+        *, surge: bool,
+    ) -> dict[str, Any]:  # fmt: skip
         """Return the cluster of a new case, and in a surge the case whose card stands for it."""
         lock_clusters(db)
         place = self._centres.find(db, question.vector)
@@ -134,7 +136,7 @@ class CaseOpener:
         else:  # only who writes the very same words asks the same
             same, vector = find_same_text(db, queued["text_key"], self._clock), None
         lead = queued["fold_id"]
-        if lead is None and self._limits and is_surge(db, self._limits.flood, self._clock):
+        if lead is None and self._limits and surge:
             most = self._limits.flood.surge_cards
             lead = find_surge_lead(db, place, same, queued["rank"], most_cards=most)
         if lead is None and same is not None and has_shared_answer(db, same, language):

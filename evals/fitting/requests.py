@@ -153,13 +153,15 @@ def of_ordinary(knowledge: Knowledge, read: Read) -> dict[str, list[Example]]:
 
 
 def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
-    """What else teaches: families of the generators that are not held out, the desk's wordings of
-    questions, and messages that only give a number.
+    """What else teaches, beside the authors.
+
+    Families of the generators that are not held out, the desk's wordings of questions, and messages
+    that give a number or a document and ask for nothing.
     """
-    silence = frozenset({Label.NOTHING_ASKED})
-    numbers = (Told(text=text, labels=silence, weight=AROUND) for text in bare_numbers())
-    others = (Told(text=text, labels=silence) for text in statements())
-    told = (*_generated(), *_of_wordings(knowledge), *numbers, *others)
+    nothing = frozenset({Label.NOTHING_ASKED})
+    numbers = (Told(text=text, labels=nothing, weight=AROUND) for text in bare_numbers())
+    documents = (Told(text=text, labels=nothing) for text in statements())
+    told = (*_generated(), *_of_wordings(knowledge), *numbers, *documents)
     return [_example(each, read) for each in told]
 
 

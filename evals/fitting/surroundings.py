@@ -21,7 +21,7 @@ FILE = Path(__file__).parents[1] / "data" / "surroundings.yaml"
 OTHERS = "en"  # the language of what surrounds messages in one that has no lines of its own
 LETTERS = string.ascii_letters + string.digits
 FORMS = ("words", "words", "material")  # how often people's sentences stand there, and the rest
-BREAK = "\n\n"
+BREAK = "\n\n"  # between paragraphs
 PREFIXES = ("INC", "CS", "TT", "PO", "A")  # of numbers of ticket systems
 BARE = 6  # messages of nothing but a number, of each opening line
 
@@ -50,7 +50,7 @@ class Lines(BaseModel):
 def surround(text: str, language: str, side: Side) -> str:
     """`text` with lines before or after it, or both; the same text gets the same ones."""
     drawn = _seeded(text, side)
-    lines = _lines().get(language) or _lines()[OTHERS]
+    lines = _lines_in(language)
     if drawn.choice(FORMS) == "words":
         first, last = (drawn.choice(some[side::2]) for some in (lines.before, lines.after))
     else:
@@ -58,33 +58,33 @@ def surround(text: str, language: str, side: Side) -> str:
         last = drawn.choice(MATERIAL)(drawn, lines, side)
     place = drawn.random()
     before, after = place < 2 / 3, place > 1 / 3
-    return "\n\n".join([*([first] if before else []), text, *([last] if after else [])])
+    return BREAK.join([*([first] if before else []), text, *([last] if after else [])])
 
 
 def follow_reply(text: str, language: str) -> str:
     """`text` after a line that tells of an answer of ours, in the same paragraph or the next."""
     drawn = _seeded(text, Side.LEARNED)
-    lines = _lines().get(language) or _lines()[OTHERS]
+    lines = _lines_in(language)
     return f"{drawn.choice(lines.replies)}{drawn.choice([' ', BREAK])}{text}"
 
 
 def with_aside(text: str, language: str) -> str:
     """`text` with a few words in brackets behind it."""
     drawn = _seeded(text, Side.LEARNED)
-    lines = _lines().get(language) or _lines()[OTHERS]
+    lines = _lines_in(language)
     return f"{text} ({drawn.choice(lines.asides)})"
 
 
 def bare_numbers() -> list[str]:
     """Messages that only give a number, as people send who were asked for one."""
-    openings = [line for lines in _lines().values() for line in lines.numbers]
+    openings = [line for lines in _every_language().values() for line in lines.numbers]
     drawn = random.Random(0)  # noqa: S311 - examples to learn from, nothing secret
     return [f"{line} {_number(drawn)}" for line in openings for _ in range(BARE)]
 
 
 def statements() -> list[str]:
     """Messages that hand over a document or tell what was done, and ask for nothing."""
-    return [line for lines in _lines().values() for line in lines.statements]
+    return [line for lines in _every_language().values() for line in lines.statements]
 
 
 def _signature(drawn: random.Random, _lines: Lines, side: Side) -> str:
@@ -147,7 +147,12 @@ def _seeded(text: str, side: Side) -> random.Random:
     return random.Random(seed)  # noqa: S311 - examples to learn from, nothing secret
 
 
+def _lines_in(language: str) -> Lines:
+    every = _every_language()
+    return every.get(language) or every[OTHERS]
+
+
 @cache
-def _lines() -> dict[str, Lines]:
+def _every_language() -> dict[str, Lines]:
     read = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return TypeAdapter(dict[str, Lines]).validate_python(read)

@@ -141,9 +141,7 @@ def _persons(heard: Sequence[Heard]) -> Iterator[Rate]:
         "unseen formal letters: to a formal desk", formal, [h.has(*FORMALITIES) for h in formal],
         floor=0.87,
     )  # fmt: skip
-    yield _rate(
-        "unseen asks for a person: found", wants, [h.has(person) for h in wants], floor=0.68
-    )
+    yield _rate("unseen asks for a person: found", wants, [h.has(person) for h in wants], floor=0.7)
     yield _rate(
         "unseen others: taken for such",
         content,
@@ -151,7 +149,7 @@ def _persons(heard: Sequence[Heard]) -> Iterator[Rate]:
         ceiling=0.015,
     )
     silent = [not h.response.outcomes for h in quiet]
-    yield _rate("unseen thanks: silent", quiet, silent, floor=0.6)
+    yield _rate("unseen thanks: silent", quiet, silent, floor=0.7)
     lost = [h for h in heard if h.row.expected != "silent"]
     yield _rate(
         "unseen others: lost in silence",

@@ -87,8 +87,9 @@ def move_index(home: Path) -> None:
 
 
 def spoil_model(home: Path) -> None:
-    graph = next((home / "models").glob("e5-small-*/model.onnx"))
-    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+    # An upgrade may have left the graph of an earlier format beside the one that is read.
+    for graph in (home / "models").glob("e5-small-*/model.onnx"):
+        graph.write_bytes(graph.read_bytes()[:-1] + b"x")
 
 
 def forget_records(home: Path) -> None:
