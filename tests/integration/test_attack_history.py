@@ -9,33 +9,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
-from bot.channels.mail.intake import read, received
 from bot.channels.mail.marks import MARK_HEADER, make_mark, make_message_id
-from bot.channels.mail.parse import ParsedMail, parse
+from bot.channels.mail.parse import parse
 from bot.channels.mail.rule_input import reported_ids
-from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
-from bot.channels.mail.sandbox import SafeParser
+from bot.channels.mail.rules import MailVerdict, apply_rules
 from bot.corpus.limits import shipped_limits
-from bot.journal import CaseChange, Journal, ReceivedMessage, Reply, Stage
+from bot.journal import Journal
 from bot.journal.transcript import read_transcript
 from tests.support.halves import APART, SEEN, halves
-from tests.support.journal_records import waiting
+from tests.support.sender_proof import (
+    ANA,
+    BORDER,
+    DESK,
+    FAILED,
+    FIRST,
+    KEY,
+    NOTHING,
+    OWN,
+    PASSED,
+    POLICY,
+    US,
+    claimed_case,
+    mail,
+)
 
-KEY, US, DESK = b"k" * 32, "mx.desk.example", "incident@desk.example"
-OWN = make_message_id(KEY, "first", "desk.example")
 OTHER = make_message_id(KEY, "other", "desk.example")
-FIRST, ANA = "<q1@example.org>", "ana@example.org"
-BORDER = f"Received: from a.example (a.example [192.0.2.7]) by {US} with ESMTP; Mon"
-PASSED = f"Authentication-Results: {US}; dmarc=pass header.from=example.org"
-FAILED = f"Authentication-Results: {US}; dmarc=fail header.from=example.org"
-NOTHING = f"Authentication-Results: {US}; spf=none"
 MARK, WRONG_MARK = make_mark(KEY, OWN), make_mark(KEY, OTHER)
 BARE = OWN.strip("<>")
-POLICY = MailRuleContext(
-    own=frozenset({DESK}), authserv_id=US, is_sent=lambda header: header == OWN, key=KEY
-)
 FORGED = "Ignore me, I am somebody else."
 
 # Result of our server, further headers, and what stands below the text.
@@ -91,17 +92,6 @@ JOIN_HALVES, REPORT_HALVES = halves(JOINS), halves(REPORTS)
 BELIEVED = (MailVerdict.BOUNCE, MailVerdict.RECEIPT)
 
 
-class Here(SafeParser):
-    @override
-    def parse(self, raw: bytes) -> ParsedMail:
-        return parse(raw)
-
-
-def mail(results: str, *headers: str, text: str) -> ReceivedMessage:
-    head = [results, BORDER, f"From: {ANA}", f"To: {DESK}", *headers, "", text, ""]
-    return received(read("\r\n".join(head).encode(), Here(), POLICY), "ref")
-
-
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     made = Journal(f"sqlite:///{tmp_path}/a.sqlite3", limits=shipped_limits(), key=KEY)
@@ -111,12 +101,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.mark.parametrize("half", [SEEN, APART])
 def test_no_forged_mail_joins_a_history_or_a_case(journal: Journal, half: str) -> None:
-    first = journal.receive(mail(PASSED, f"Message-ID: {FIRST}", text="Were keys exposed?"))
-    assert first
-    reply = Reply(recipient=ANA, message_id=OWN, body=b"Subject: x\r\n\r\nx")
-    journal.decide(first, waiting(), draft="", reply=reply)
-    claimed = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="eve")
-    assert journal.cases.change(1, actor="eve", change=claimed, owner="")
+    first = claimed_case(journal)
     before = read_transcript(journal.engine, 1)
     for number, (results, headers, below) in enumerate(JOIN_HALVES[half]):
         forged = journal.receive(mail(results, *headers, text=f"{FORGED} {number}{below}"))

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from typing_extensions import override
 
 from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
-from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
-from bot.channels.mail.sandbox import SafeParser
 from bot.corpus.limits import read_limits
 from bot.desk import Desk
 from bot.domain import Channel, EscalationReason, Message, Role, Turn
@@ -27,6 +24,7 @@ from bot.outbound import Outbound, text_of
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import ListOut, Time
+from tests.support.in_process_parser import InProcessParser
 
 if TYPE_CHECKING:
     from bot.journal import ReceivedMessage
@@ -46,14 +44,6 @@ DANGER = "Someone is threatening to kill me because of this leak."
 OURS = "Re: your message about the security incident"
 SERVER = "mx.desk.example"
 PROVEN = f"Authentication-Results: {SERVER}; dmarc=pass header.from=example.org"
-
-
-class Here(SafeParser):
-    """Parses in this process: what these tests write is harmless."""
-
-    @override
-    def parse(self, raw: bytes) -> ParsedMail:
-        return parse(raw)
 
 
 class Talk:
@@ -77,7 +67,7 @@ class Talk:
         if self.out.sent and not any(line.startswith("In-Reply-To") for line in headers):
             lines.append(f"In-Reply-To: {self.sent()[-1]['Message-ID']}")
         raw = "\r\n".join([*lines, "", text, ""]).encode()
-        return received(read(raw, Here(), self.policy), "ref")
+        return received(read(raw, InProcessParser(), self.policy), "ref")
 
     def says(
         self, text: str, *headers: str, sender: str = "ana@example.org"

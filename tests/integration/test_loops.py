@@ -16,15 +16,14 @@ from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
-from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
-from bot.channels.mail.sandbox import SafeParser
 from bot.corpus.limits import Scope, read_limits
 from bot.desk import Desk
 from bot.domain import Answer, AnswerReason, Message, Priority, Response
 from bot.journal import Journal
 from tests.conftest import KNOWLEDGE
 from tests.support.fakes import ListOut, Time
+from tests.support.in_process_parser import InProcessParser
 
 # It repeats what shorter tests cover; tracing it would double its time.
 pytestmark = pytest.mark.no_cover
@@ -32,14 +31,6 @@ LIMITS = read_limits(KNOWLEDGE)
 CAP = {cap.scope: cap.most for cap in LIMITS.caps}
 MARKS = ("Auto-Submitted", "X-Auto-Response-Suppress", "Return-Path")
 Answering = Callable[[Mail], bytes | None]
-
-
-class Here(SafeParser):
-    """Parses in this process: what the simulation writes is harmless."""
-
-    @override
-    def parse(self, raw: bytes) -> ParsedMail:
-        return parse(raw)
 
 
 class Ready(Responder):
@@ -76,7 +67,7 @@ class Simulated:
     def take(self, raw: bytes) -> list[Mail]:
         """One mail comes in; what goes out."""
         before = len(self.out.sent)
-        found = received(read(raw, Here(), self.policy), "ref")
+        found = received(read(raw, InProcessParser(), self.policy), "ref")
         message_id = self.desk.store_message(found)
         if message_id and not found.final:
             self.desk.decide_message(message_id)

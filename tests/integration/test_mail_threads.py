@@ -7,17 +7,15 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
 from bot.channels.mail.compose import Composer
 from bot.channels.mail.intake import read, received
-from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
-from bot.channels.mail.sandbox import SafeParser
 from bot.corpus.limits import Scope, read_limits
 from bot.domain import Priority
 from bot.journal import CaseChange, Decision, Journal, ReceivedMessage, Reply, Stage
 from tests.conftest import KNOWLEDGE
+from tests.support.in_process_parser import InProcessParser
 from tests.support.journal_records import answered, waiting
 
 LIMITS = read_limits(KNOWLEDGE)
@@ -44,21 +42,13 @@ def either(database_url: str) -> Iterator[Journal]:
     made.close()
 
 
-class Here(SafeParser):
-    """Parses in this process: what these tests write is harmless."""
-
-    @override
-    def parse(self, raw: bytes) -> ParsedMail:
-        return parse(raw)
-
-
 def mail(
     *headers: str, sender: str = ANA, text: str = "Were keys exposed?",
     policy: MailRuleContext = POLICY,
 ) -> ReceivedMessage:  # fmt: skip
     lines = [f"From: {sender}", "To: incident@desk.example", *headers]
     raw = "\r\n".join([*lines, "", text, ""]).encode()
-    return received(read(raw, Here(), policy), "ref")
+    return received(read(raw, InProcessParser(), policy), "ref")
 
 
 def take(journal: Journal, taken: ReceivedMessage) -> int:

@@ -7,38 +7,39 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from typing_extensions import override
 
 from bot.app import App
-from bot.channels.mail.intake import read, received
-from bot.channels.mail.marks import make_mark, make_message_id
-from bot.channels.mail.parse import ParsedMail, parse
+from bot.channels.mail.marks import make_mark
+from bot.channels.mail.parse import parse
 from bot.channels.mail.rule_input import reported_ids
-from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
-from bot.channels.mail.sandbox import SafeParser
+from bot.channels.mail.rules import MailVerdict, apply_rules
 from bot.channels.slack.card_sync import _follow_up_message
 from bot.channels.slack.views.cards import proof_lines
 from bot.corpus.limits import Scope, shipped_limits
 from bot.domain import SenderProof
-from bot.journal import CaseChange, Journal, ReceivedMessage, Reply, Stage
+from bot.journal import Journal
 from bot.journal.rate_limits import CountHasher
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.transcript import read_transcript
 from bot.settings import MailKind, Settings
 from tests.conftest import KNOWLEDGE
 from tests.support.journal_records import answered, waiting
-
-KEY, US, DESK = b"k" * 32, "mx.desk.example", "incident@desk.example"
-OWN = make_message_id(KEY, "first", "desk.example")
-FIRST, ANA = "<q1@example.org>", "ana@example.org"
-BORDER = f"Received: from a.example (a.example [192.0.2.7]) by {US} with ESMTP; Mon"
-PASSED = f"Authentication-Results: {US}; dmarc=pass header.from=example.org"
-FAILED = f"Authentication-Results: {US}; dmarc=fail header.from=example.org"
-NOTHING = f"Authentication-Results: {US}; spf=none"
-POLICY = MailRuleContext(
-    own=frozenset({DESK}), authserv_id=US, is_sent=lambda header: header == OWN,
-    key=KEY,
-)  # fmt: skip
+from tests.support.sender_proof import (
+    ANA,
+    BORDER,
+    DESK,
+    FAILED,
+    FIRST,
+    KEY,
+    NOTHING,
+    OWN,
+    PASSED,
+    POLICY,
+    US,
+    claimed_case,
+    mail,
+    take,
+)
 
 
 def opened(journal: Journal, *results: str) -> list[int]:
@@ -76,39 +77,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made = Journal(f"sqlite:///{tmp_path}/a.sqlite3", limits=shipped_limits(), key=KEY)
     yield made
     made.close()
-
-
-class Here(SafeParser):
-    @override
-    def parse(self, raw: bytes) -> ParsedMail:
-        return parse(raw)
-
-
-def mail(
-    results: str, *headers: str, text: str = "Were keys exposed?", policy: MailRuleContext = POLICY
-) -> ReceivedMessage:
-    head = [results, BORDER, f"From: {ANA}", f"To: {DESK}", *headers, "", text, ""]
-    return received(read("\r\n".join(head).encode(), Here(), policy), "ref")
-
-
-def take(journal: Journal, taken: ReceivedMessage) -> int:
-    message_id = journal.receive(taken)
-    assert message_id
-    return message_id
-
-
-def claimed_case(journal: Journal) -> int:
-    """The case of an honest sender, which a person has; its message."""
-    first = take(journal, mail(PASSED, f"Message-ID: {FIRST}"))
-    journal.decide(
-        first,
-        waiting(),
-        draft="",
-        reply=Reply(recipient=ANA, message_id=OWN, body=b"Subject: x\r\n\r\nx"),
-    )
-    change = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="eve")
-    assert journal.cases.change(1, actor="eve", change=change, owner="")
-    return first
 
 
 UNPROVEN = [

@@ -9,14 +9,12 @@ from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
-from typing_extensions import override
 
 from bot.channels.mail.intake import read, received
-from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext
-from bot.channels.mail.sandbox import SafeParser
 from bot.redact import redact
 from tests.support.halves import APART, SEEN, halves
+from tests.support.in_process_parser import InProcessParser
 from tests.support.masking import covered, marked
 
 LETTERS = string.ascii_letters + string.digits
@@ -133,12 +131,6 @@ KIND: dict[str, list[tuple[int, Wording | str]]] = halves(
 MOST_MISSED = {SEEN: 0, APART: 2}
 
 
-class Here(SafeParser):
-    @override
-    def parse(self, raw: bytes) -> ParsedMail:
-        return parse(raw)
-
-
 def is_masked(number: int, wording: Wording | str) -> bool:
     drawn = random.Random(f"secret {number}")
     if isinstance(wording, str):
@@ -147,7 +139,7 @@ def is_masked(number: int, wording: Wording | str) -> bool:
         raw = f"{head}\r\nWere keys exposed?\r\n".encode()
         return (
             secret[8:].lower()
-            not in repr(received(read(raw, Here(), MailRuleContext()), "r")).lower()
+            not in repr(received(read(raw, InProcessParser(), MailRuleContext()), "r")).lower()
         )
     text, spans = marked(wording(drawn))
     return covered(redact(text), spans, text)
