@@ -23,7 +23,7 @@ from bot.errors import KnowledgeError
 from bot.resources import read_bytes
 
 LARGEST = (
-    1_000_000  # bytes of the file: a hidden layer over five views of a text and of its message
+    2_000_000  # bytes of the file: hidden layers over five views of a text and of its message
 )
 
 

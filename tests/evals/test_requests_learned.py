@@ -1,10 +1,10 @@
-"""The thresholds of the request head: what they may wrongly take of either population of authors."""
+"""How the request head is learned: what its thresholds may wrongly take, and nets averaged."""
 
 import numpy as np
 import pytest
 
 from bot.answering.requests import INPUTS, LABELS, OUTPUTS, PLACE, Array, Label, calibrate, has_kind
-from evals.fitting.requests import Example, Row
+from evals.fitting.requests import Example, Row, average_nets
 from evals.requests import DECIDES, FALSE, choose_thresholds
 
 COUNT = 2_000  # messages of each population
@@ -45,3 +45,24 @@ def test_a_threshold_takes_few_enough_honest_messages_of_hands_and_of_ordinary_a
                 for each in likely
             ]
             assert np.mean(takes) <= allowed
+
+
+def test_an_average_of_nets_says_the_mean_of_what_they_say() -> None:
+    drawn = np.random.default_rng(3)
+    shapes = {
+        "inner": (INPUTS, 4), "inner_bias": (4,), "outer": (4, len(OUTPUTS)),
+        "direct": (INPUTS, len(OUTPUTS)), "bias": (len(OUTPUTS),),
+    }  # fmt: skip
+
+    def said(net: dict[str, Array]) -> Array:
+        hidden = np.maximum(rows @ net["inner"] + net["inner_bias"], 0)
+        return np.asarray(hidden @ net["outer"] + rows @ net["direct"] + net["bias"], np.float32)
+
+    rows = drawn.normal(size=(5, INPUTS)).astype(np.float32)
+    nets = [
+        {name: drawn.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+        for _ in range(3)
+    ]
+    whole = average_nets(nets)
+    assert whole["inner"].shape == (INPUTS, 12)
+    np.testing.assert_allclose(said(whole), np.mean([said(n) for n in nets], axis=0), atol=0.1)
