@@ -17,7 +17,7 @@ from bot.corpus.units import Unit, units_of
 from evals.measuring.schema import Case
 
 INCIDENTS = Path("evals/data/incidents")
-HELD_OUT = ("g", "h")  # authors whose incidents nothing is fitted to and nothing is chosen by
+HELD_OUT = ("g", "h", "i", "j", "k")  # authors whose incidents nothing is fitted to and nothing is chosen by
 KINDS = {
     "answerable": ANSWERABLE,
     "false_premise": ANSWERABLE,
