@@ -1,6 +1,6 @@
 """`python -m evals day_one`: what the desk makes of a post that it never saw, before any question.
 
-The reader that ships reads the incidents of two authors from whom nothing was learned, and the
+The reader that ships reads the incidents of five authors from whom nothing was learned, and the
 shipped post without its questions. Nothing is fitted here and nothing is chosen. Gates hold what
 was measured, less what another sample may take from it.
 """
