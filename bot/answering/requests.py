@@ -97,7 +97,7 @@ ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 # Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE below the second,
 # or the label of the reason below the bound beside it; chosen on messages of authors that were left
 # out. Danger, extortion and the press have none. With 0.45 in place of 0.25 as the second, 38 fewer
-# of 3,343 honest messages of such authors are refused, and 59 of 3,644 requests more go to a person.
+# of 3,343 honest messages of theirs are refused, and 59 more of 3,644 requests reach a person.
 HONESTLY, NO_REQUEST = 0.5, 0.45
 NO_OWN_SECRET = 0.25  # in place of the second, where the rule is on the desk's own secrets
 DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
@@ -111,9 +111,8 @@ DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
 # Probabilities: from the first of REFUSE or a kind of it on, a person decides what no rule refuses;
 # from the second of REFUSE on, it is refused where the words name a secret and ask for no facts. Of
 # authors that were left out the second takes 53 requests below `refused`, and 11 honest messages.
-# The first costs no right answer of 1,011 messages against one of 0.6, and two requests
-# more go to a person.
-DOUBTED, PROBABLE = 0.45, 0.55
+# The first costs no right answer of 1,011 messages against one of 0.45, and one of 1,559 others.
+DOUBTED, PROBABLE = 0.35, 0.55
 SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
 # Probabilities of a kind and of REFUSE: a message that reaches neither is read by a person, and not
 # refused. Of authors that were left out 17 requests without a kind reached the second, one honest

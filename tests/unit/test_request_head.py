@@ -22,9 +22,7 @@ from bot.domain import Escalation, EscalationReason, Message, Priority, Refusal,
 from bot.errors import KnowledgeError
 from bot.resources import read_bytes
 
-LARGEST = (
-    2_000_000  # bytes of the file: hidden layers over five views of a text and of its message
-)
+LARGEST = 2_000_000  # bytes of the file: hidden layers over five views of a text and of its message
 
 
 @pytest.mark.parametrize(
