@@ -133,7 +133,7 @@ def features(
 
 
 def _best(cosines: Sequence[float], floor: float) -> tuple[float, float]:
-    """Return the highest cosine and the mean of the three highest; `floor` stands for missing ones."""
+    """Return the highest cosine and the mean of the best three; `floor` replaces missing ones."""
     three = sorted([*cosines, floor, floor, floor], reverse=True)[:3]
     return three[0], sum(three) / 3
 

@@ -79,7 +79,7 @@ def classes_of(knowledge: Knowledge) -> Classes:
 
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:
-    """Return each wording as an example; the right labels of a near question are all silent ones."""
+    """Return each wording as an example; for a near question all silent topics are right."""
     meaning = {label: frozenset({place}) for place, label in enumerate(classes.labels)}
     return [
         Example(text=w.text, meanings=classes.silent if w.kind == "near" else meaning[w.label])
