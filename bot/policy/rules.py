@@ -39,7 +39,7 @@ Words = Mapping[str, Mapping[str, str]]  # name -> language -> words
 
 
 class Row(BaseModel):
-    """One rule as written in the table; the comment at its top explains each field."""
+    """One rule of a table; the comment at the top of policy_rules.yaml explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
@@ -71,8 +71,8 @@ class Table(BaseModel):
 class LanguagePatterns:
     """The compiled patterns of a rule for one language, with its exceptions.
 
-    A line fits where `when` and each of `also` match. It is excused where `unless` matches, or where
-    nothing fits once the matches of `topics` are taken out.
+    A line fits where `when` and each of `also` match. It is excused where `unless` matches, or
+    where nothing fits once the matches of `topics` are taken out.
     """
 
     language: str
