@@ -39,7 +39,7 @@ Taken = TypeVar("Taken")
 MAX_MESSAGE = 12_000  # characters of the message that are sent to the model
 MARK = re.compile(r"<(?=\s*/?\s*message)", re.IGNORECASE)
 SERVERS_FAULT = 500
-PAUSE = 0.5  # seconds before a call is tried again
+PAUSE = 0.5  # seconds before a retry
 
 
 def at_most(count: int) -> AfterValidator:
@@ -105,7 +105,8 @@ class Chat(Generic[Schema]):
     ) -> Taken:  # fmt: skip
         """Return what `take` makes of the answer; an error of it or of the model is a failure.
 
-        A passing failure is tried again until the deadline; the last one is raised.
+        A failure that may pass is tried again, within the tries of the budget and the deadline; the
+        last one is raised.
         """
         until = time.monotonic() + self.deadline
         for tries in range(self.budget.bounds.tries, 0, -1):
@@ -131,7 +132,7 @@ class Chat(Generic[Schema]):
             return take(parsed)
 
     def _fixed(self, schema: type[Schema]) -> int:
-        """Return a bound on the tokens of prompt and schema: half their bytes, as in English."""
+        """Return half the bytes of prompt and schema; being English, they have fewer tokens."""
         return (len(self.prompt.encode()) + len(json.dumps(schema.model_json_schema()))) // 2
 
     def _worth_another(self, error: Exception, until: float) -> bool:
@@ -143,7 +144,7 @@ class Chat(Generic[Schema]):
         if status == HTTPStatus.BAD_REQUEST and "temperature" in str(error):
             self._without_temperature()
             return True
-        broken = type(error).__name__.endswith("ConnectionError")  # no time-out
+        broken = type(error).__name__.endswith("ConnectionError")  # a time-out has another name
         passes = broken or status == HTTPStatus.TOO_MANY_REQUESTS or status >= SERVERS_FAULT
         if passes:
             time.sleep(PAUSE)

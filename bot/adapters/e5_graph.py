@@ -31,7 +31,7 @@ SMALLEST_APART = 1024  # bytes from which on a tensor is stored in the file of w
 
 
 class _Graph:
-    """The graph under construction: its nodes and constants."""
+    """The graph under construction: its nodes and constants; a constant is named after its use."""
 
     def __init__(self, model: Model, delta: Delta) -> None:
         self.model = model

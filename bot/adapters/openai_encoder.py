@@ -1,7 +1,8 @@
 """Gets sentence vectors from OpenAI, where DESK_EMBEDDINGS names a model of theirs.
 
-The fit rests on the desk's own encoder, so that the strict rules decide with these vectors. When a
-query fails, its message cannot be decided: it is tried again, and then escalated.
+The fit of an index run is then made from these vectors. Without a fit the desk only ranks passages
+for people, because the model trained on other incidents needs the desk's own encoder. When a query
+fails, its message cannot be decided: it is tried again, and then escalated.
 """
 
 import hashlib

@@ -48,7 +48,7 @@ class Labels:
 
     texts: tuple[str, ...]
     vectors: Array
-    answers: tuple[tuple[int, ...], ...]  # places of passages; none: people wrote their own words
+    answers: tuple[tuple[int, ...], ...]  # indexes of passages; none for a reply in own words
 
     @property
     def answered(self) -> int:

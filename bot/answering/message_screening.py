@@ -45,8 +45,8 @@ SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, Refusal
 def hold_unread(message: Message, said: CleanText) -> Escalation | None:
     """Return the escalation of a message whose questions are not read, or None for any other.
 
-    A message is not read when it is empty, too long, or the report of a mail filter. Where it is
-    urgent, the escalation has the reason and priority of that.
+    A message is not read when it is empty, too long, or the report of a mail filter. For an urgent
+    text, the escalation has the reason and priority of the rule that pages.
     """
     text = said.whole
     if not text.strip() and not message.shown:

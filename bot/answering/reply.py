@@ -43,9 +43,9 @@ class Numbering:
 
     numbers: dict[str, int]
     answered: tuple[str, ...]
-    refused: tuple[str, ...]  # and not answered
-    waiting: tuple[str, ...]  # for a person, and neither answered nor refused
-    shown: bool  # is more than one question named in the reply?
+    refused: tuple[str, ...]  # refused, and not answered
+    waiting: tuple[str, ...]  # escalated, and neither answered nor refused
+    shown: bool  # does the reply show numbers?
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:

@@ -215,8 +215,8 @@ class Responder:
     def _with_advice(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Return the outcomes, with advice from the post for an asker who gave a secret away.
 
-        Beside the escalation, the passages on demands for secrets are answered where the evidence
-        for them reaches the threshold.
+        An answer with the passages on demands for secrets is added to the escalation, where their
+        probability reaches the threshold and nothing else is answered.
         """
         given = next((o for o in outcomes if o.reason is EscalationReason.SECRET_GIVEN), None)
         if given is None or any(isinstance(o, Answer) for o in outcomes):

@@ -54,7 +54,7 @@ class Transfer:
     question_up: Array  # rank x 384
     unit_down: Array
     unit_up: Array
-    unit_direction: Array  # 384; its product with a unit says how likely such a unit answers at all
+    unit_direction: Array  # 384; its product with a reading is the prior score that a unit answers
     silence_direction: Array  # 384; its product with a question is added to `silence`
     silence: float  # constant of the score of silence
     scale: float  # weight of the mapped cosine

@@ -99,7 +99,7 @@ class Budget:
 
     @property
     def state(self) -> str:
-        """`open`, or the state in which no call is made now: a key of NOT_ASKED."""
+        """The state: `open`, or a key of NOT_ASKED while no call may be made."""
         with self._lock:
             return self._why_closed(self._usual) or "open"
 

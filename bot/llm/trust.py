@@ -47,7 +47,7 @@ class Trust:
         return Trust(read_limits(knowledge.folder).model, lambda: silent_questions(knowledge))
 
     def holds(self, select: SelectCall) -> bool:
-        """May a yes count now? When a trial is due, it is held first."""
+        """May a yes count now? A trial that is due is held first, by calling `select`."""
         with self._trying:
             if self.clock() >= self._due:
                 self._hold_trial(select)

@@ -19,7 +19,7 @@ from bot.policy.joined_words import parted, undoubled
 from bot.policy.spelling import mended
 from bot.text.unicode import latin_look_alikes, level_forms, without_invisible
 
-HEAD, TAIL = 30_000, 4_000  # characters read of a longer text: its start and its end
+HEAD, TAIL = 30_000, 4_000  # characters that are read at the start and end of a longer text
 MAX_DECODED = 6  # encoded stretches of each kind that are decoded
 MIN_TEXT = 0.85  # least share of letters and spaces for which decoded bytes count as a text
 MIN_LETTERS = 6

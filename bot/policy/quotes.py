@@ -54,7 +54,7 @@ def without_quotes(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return the quoted and forwarded parts of `text`, one a line."""
+    """Return the quoted and forwarded parts of `text`, joined by line breaks."""
     place = _passed_on(text)
     above = text[:place]
     lines = QUOTED_LINE.findall(above)

@@ -16,7 +16,7 @@ SHORTEST = 3  # letters from which on a part of a name counts too: Orchard of Or
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentNames:
-    """The names that a message about this incident may use: nothing in bot/ knows any of them.
+    """The names of an incident that a message may use; none of them stands in code or data of bot/.
 
     `company` publishes the post, `vendors` are other companies that the incident involves.
     """
@@ -27,7 +27,7 @@ class IncidentNames:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Return every name once, the longest first, as a pattern of alternatives needs them."""
+        """Return every name once, the longest first: a pattern takes its first alternative."""
         every = dict.fromkeys((*self.company, *self.products, *self.vendors))
         return tuple(sorted(every, key=lambda name: (-len(name), name)))
 

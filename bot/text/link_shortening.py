@@ -21,7 +21,7 @@ TRAILING_MARKS = ".,;:!?)]}'’”»、。？！"
 QUERY = re.compile(r"[?#;&%].*", re.DOTALL)
 ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_\u0000-\u2e7f]")
-# Characters of a link that are kept.
+# The most characters of a shortened link.
 MAX_LINK_CHARACTERS = 120
 
 

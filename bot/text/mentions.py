@@ -19,7 +19,7 @@ MAX_NESTING = 3  # levels of Base64 within Base64, as in a mail that is attached
 BASE64_RUN = re2.compile(rb"[A-Za-z0-9+/]{16,}={0,2}(?:\r?\n[A-Za-z0-9+/]+={0,2})*")
 ENCODED_WORD = re2.compile(rb"=\?[A-Za-z0-9_-]+\?([BbQq])\?([^?\s]*)\?=")
 BETWEEN_WORDS = re2.compile(rb"\?=\s+=\?")
-IN_LOCAL_PART = frozenset("._%+-")  # beside letters and digits: `x.ana@…` is another address
+IN_LOCAL_PART = frozenset("._%+-")  # continue an address to the left: `x.ana@…` is another one
 
 
 class Mentions:

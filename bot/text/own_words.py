@@ -31,7 +31,7 @@ MAX_LABEL_DISTANCE = 80
 MAX_CHARACTERS = 300_000
 # The most lines of copied headers above a quotation.
 MAX_HEADER_LINES = 14
-# The most words of an attribution without a date or address: "Incident Desk said:".
+# The most words of a short attribution: "Incident Desk said:".
 MAX_SHORT_ATTRIBUTION = 8
 QUOTE_MARKS = re2.compile(r"(?m)^[ \t]*(?:(?:[>|]|[A-Z]{1,3}>)[ \t]*)+")
 LINK = re2.compile(r"(?:https?://|www\.|mailto:)[^\s<>\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")

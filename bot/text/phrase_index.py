@@ -58,7 +58,7 @@ def _begins_at(folded: str, place: int, phrase: str) -> bool:
 
 
 def fold_text(text: str) -> str:
-    """Returns the text with compatibility forms, case, accents and apostrophes levelled."""
+    """Returns the text without differences of compatibility form, case, accents, apostrophes."""
     level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     bare = ACCENTS.sub("", level.translate(DIRECTION_MARKS)).replace("’", "'")
     return " ".join(unicodedata.normalize("NFC", bare).split())

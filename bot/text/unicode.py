@@ -43,7 +43,7 @@ INVISIBLE = frozenset(
 # Invisible by themselves, but Persian, Hindi and emoji are misspelt without them.
 JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 QUOTES, APOSTROPHES = "“”„‟«»「」『』《》″〝〞＂", "‘’‚‛‹›`´′ʼ"
-DASHES = "\u2212\u2043\u02d7"  # signs that are no dashes by their category and look like one
+DASHES = "\u2212\u2043\u02d7"  # characters that look like dashes and have another category
 HYPHENS = "‐‑‒–—―"
 ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # with tatweel, which only widens a word
 DIGRAPHS = {"æ": "ae", "œ": "oe"}
