@@ -23,8 +23,8 @@ REPLACEMENTS = "replacements.json"
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that its powers never vanish modulo 2**64
 LENGTH_SALT = 0x2545F4914F6CDD1D
 WHOLE = 2**64 - 1
-UNKNOWN_PENALTY = 10.0  # an unknown character scores so much below the worst piece, as in the
-# reference implementation
+# An unknown character scores so much below the worst piece, as in the reference implementation.
+UNKNOWN_PENALTY = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
 VERSION = 7  # of the stored fit: raised when its content or format changes
 FOLDS = 3  # groups of authors that are left out in turn
 FEWEST_MESSAGES = 200  # labelled messages; with fewer, no threshold can be chosen on them
-FEWEST_WORDINGS = 30  # with fewer, nothing is learned: a fold of them would be too small
+FEWEST_WORDINGS = 30  # with fewer, nothing is learned: a fold of them teaches nothing
 BLOCK = 512  # views whose neighbours are searched in one matrix product
 ACT_KINDS = {act.value: kind for kind, act in ACTS.items()}
 
