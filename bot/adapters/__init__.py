@@ -1,1 +1,1 @@
-"""Talks to models, vector stores and web pages: one vendor a file."""
+"""Connects to models, vector stores and web pages: one vendor a file."""

@@ -1,7 +1,7 @@
 """Finds wordings by their words (BM25), for a desk without an embedding model.
 
-Its score becomes a cosine-like figure by dividing through the score a wording has with itself, so
-1.0 means "the very words". The strict judge answers on little less than that.
+BM25 selects the records. The `cosine` of a hit is then the weighted share of the words that both
+texts have, so that 1.0 means the same words.
 """
 
 import math
@@ -17,12 +17,12 @@ from bot.corpus.index_records import Record
 from bot.domain import Hit
 
 WORD = re2.compile(r"[\p{L}\p{N}]+")
-K1, B = 1.2, 0.75
-MAX_WORDS = 60
+K1, B = 1.2, 0.75  # the usual parameters of BM25
+MAX_WORDS = 60  # words of a text that are read
 
 
 class BM25:
-    """An inverted index in memory."""
+    """The retriever by words: an inverted index in memory."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
@@ -38,7 +38,7 @@ class BM25:
                 self.postings.setdefault(word, []).append(place)
 
     def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
-        """The `limit` best records; cosine is the symmetric share of words in common."""
+        """Return the `limit` best records by BM25, ordered by their share of common words."""
         words = Counter(_words(text))
         scores: dict[int, float] = {}
         for word in words:

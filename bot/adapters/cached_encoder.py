@@ -1,7 +1,7 @@
-"""Keeps the vectors of texts that were embedded before, in one file beside the index.
+"""Caches the vectors of embedded texts in one file beside the index.
 
-An index run embeds only texts that are new. With a vendor's encoder that saves money, with the
-desk's own the minute that a whole index takes.
+An index run then embeds only new texts. With a vendor's encoder that saves money, with the desk's
+own it saves the minute that a whole index takes.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from typing_extensions import override
 from bot.adapters.e5 import silent
 from bot.adapters.encoder import Encoder, Vector
 
-BATCH = 500  # texts between two lines of progress
+BATCH = 500  # texts embedded in one call; a line of progress follows each
 KEY_BYTES = 16  # of a text's SHA-256: enough that two texts never share a key
 
 
 class CachedEncoder(Encoder):
-    """An encoder whose `embed_documents` and `vectors` look into a file first."""
+    """An encoder whose `embed_documents` and `vectors` use the vectors cached in a file."""
 
     def __init__(self, encoder: Encoder, path: Path, say: Callable[[str], None] = silent) -> None:
         self.encoder = encoder
@@ -53,7 +53,7 @@ class CachedEncoder(Encoder):
         return self.vectors(texts).tolist()  # type: ignore[no-any-return]
 
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """The vectors of `texts` in their order, shape (n, width); half precision, as kept."""
+        """Return the vectors of `texts` in order, shape (n, width), rounded to half precision."""
         keys = [_key(text) for text in texts]
         missing = {
             key: text
@@ -67,7 +67,7 @@ class CachedEncoder(Encoder):
         return np.array([self.used[key] for key in keys], dtype=np.float32)
 
     def save(self) -> None:
-        """Keep what this run has used and nothing else, whole or not at all."""
+        """Write the vectors that this run has used, and no others, to the file atomically."""
         part = self.path.with_name(f"{self.path.stem}.{os.getpid()}.part.npz")
         np.savez(
             part, allow_pickle=False, name=np.array(self.name),
@@ -87,7 +87,7 @@ class CachedEncoder(Encoder):
 
     @cached_property
     def _kept(self) -> dict[bytes, Vector]:
-        """What the file holds; nothing when it is of another encoder, or cannot be read."""
+        """The vectors in the file; none when it is of another encoder, or cannot be read."""
         try:
             with self.path.open("rb") as file, np.load(file) as stored:
                 if str(stored["name"]) != self.name:

@@ -1,4 +1,4 @@
-"""Has a language model word a reply for staff; what it writes is shown to them and never sent."""
+"""Asks a language model to word a reply; the text is shown to staff and never sent."""
 
 import logging
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ class _Draft(BaseModel):
 
 
 class ChatDrafter:
-    """Asks once; counts against the same budget as the selection."""
+    """A drafter that asks a chat model once a message, within the budget of the selection."""
 
     def __init__(
         self, name: str, *, knowledge: Knowledge, budget: Budget, options: dict[str, Any],
@@ -35,9 +35,9 @@ class ChatDrafter:
         self._chat = Chat[_Draft](name, PROMPT, budget=budget, deadline=seconds, options=options)
 
     def draft(self, text: str) -> DraftedWording | None:
-        """A wording for a masked message, with the passages it is said to be from.
+        """Return a wording for a masked message, with the passages that the model names for it.
 
-        None when the model fails or its budget is spent.
+        The result is None when the model fails or its budget is spent.
         """
         offered = sorted(self.knowledge.offered, key=lambda p: p.id)
         try:

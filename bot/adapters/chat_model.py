@@ -1,7 +1,7 @@
-"""Has a language model select passages, through LangChain; the only importer of its chat models.
+"""Asks a language model to select passages, through LangChain; only this file imports its models.
 
-Everything that can go wrong there ends here: the one boundary catches it all, counts its class, and
-the desk decides as if there were no model.
+Every failure of the model is caught here and counted by its class; the desk then decides as if
+there were no model.
 """
 
 import json
@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 PROMPT = "select_prompt.txt"
 Schema = TypeVar("Schema", bound=BaseModel)
 Taken = TypeVar("Taken")
-MAX_MESSAGE = 12_000  # characters of the message that are sent
+MAX_MESSAGE = 12_000  # characters of the message that are sent to the model
 MARK = re.compile(r"<(?=\s*/?\s*message)", re.IGNORECASE)
 SERVERS_FAULT = 500
-PAUSE = 0.5  # seconds before a call is tried again
+PAUSE = 0.5  # seconds before a retry
 
 
 def at_most(count: int) -> AfterValidator:
-    """A bound that the schema does not show, as vendors refuse some of them."""
+    """Return a validator of length, which the schema does not show: vendors reject some bounds."""
 
     def short(value: Any) -> Any:
         if len(value) > count:
@@ -62,7 +62,7 @@ class _Row(BaseModel):
 
 
 class _Rows(BaseModel):
-    """The questions of one message."""
+    """The model's answer: an entry for each question of one message."""
 
     model_config = ConfigDict(extra="forbid")
     questions: Annotated[list[_Row], at_most(MAX_ENTRIES)]
@@ -70,7 +70,7 @@ class _Rows(BaseModel):
 
 @cache
 def _rows(ids: tuple[str, ...]) -> type[_Rows]:
-    """The schema for these passages: an id that was not sent does not fit it."""
+    """Return the schema in which only these passage ids are valid."""
     known = Annotated[list[Literal[ids]], at_most(MAX_PASSAGES)]  # type: ignore[valid-type]
     row = create_model("Row", __base__=_Row, passages=(known, ...))
     rows = Annotated[list[row], at_most(MAX_ENTRIES)]  # type: ignore[valid-type]
@@ -78,7 +78,10 @@ def _rows(ids: tuple[str, ...]) -> type[_Rows]:
 
 
 class Chat(Generic[Schema]):
-    """A model that answers in a schema only, under one prompt and within the budget."""
+    """A chat model with one prompt, which answers in a schema and within the budget.
+
+    `deadline` is in seconds, for all tries together.
+    """
 
     def __init__(
         self, name: str, prompt: str, *, budget: Budget, deadline: float, options: dict[str, Any]
@@ -100,7 +103,11 @@ class Chat(Generic[Schema]):
         self, schema: type[Schema], text: str, offered: Sequence[Passage],
         take: Callable[[Schema], Taken],
     ) -> Taken:  # fmt: skip
-        """What `take` makes of the answer; whatever it or the model raises counts as a fault."""
+        """Return what `take` makes of the answer; an error of it or of the model is a failure.
+
+        A failure that may pass is tried again, within the tries of the budget and the deadline; the
+        last one is raised.
+        """
         until = time.monotonic() + self.deadline
         for tries in range(self.budget.bounds.tries, 0, -1):
             try:
@@ -125,16 +132,19 @@ class Chat(Generic[Schema]):
             return take(parsed)
 
     def _fixed(self, schema: type[Schema]) -> int:
-        """Tokens of prompt and schema: fewer than half their bytes, for they are English."""
+        """Return half the bytes of prompt and schema; being English, they have fewer tokens."""
         return (len(self.prompt.encode()) + len(json.dumps(schema.model_json_schema()))) // 2
 
     def _worth_another(self, error: Exception, until: float) -> bool:
-        """Does the fault pass, and is there time? A model that refuses a temperature gets none."""
+        """Return whether another try is worth it: the failure may pass, and there is time.
+
+        For a model that rejects a temperature, it is left out of the next try.
+        """
         status = getattr(error, "status_code", None) or 0
         if status == HTTPStatus.BAD_REQUEST and "temperature" in str(error):
             self._without_temperature()
             return True
-        broken = type(error).__name__.endswith("ConnectionError")  # no time-out
+        broken = type(error).__name__.endswith("ConnectionError")  # a time-out has another name
         passes = broken or status == HTTPStatus.TOO_MANY_REQUESTS or status >= SERVERS_FAULT
         if passes:
             time.sleep(PAUSE)
@@ -147,7 +157,7 @@ class Chat(Generic[Schema]):
 
 
 class ChatSelector:
-    """Asks a chat model twice, with the passages in two orders; gives back what is in order."""
+    """A selector that asks a chat model twice, with the passages in two orders."""
 
     def __init__(
         self, name: str, *, budget: Budget, deadline: float = 0, options: dict[str, Any]
@@ -161,7 +171,10 @@ class ChatSelector:
         self._threads = ThreadPoolExecutor(budget.bounds.at_once, "model")
 
     def select(self, text: str, offered: Sequence[Passage]) -> Selected:
-        """Both calls at once; a fault gives an empty selection that names its class."""
+        """Return the selections of both calls, which run at the same time.
+
+        After a failure the result is empty and names its class in `fault`.
+        """
         if (state := self.budget.state) != "open":
             self.budget.faults[state] += 1
             return Selected(fault=state)
@@ -195,12 +208,16 @@ class ChatSelector:
 
 
 def told_of(text: str) -> str:
-    """What of a message is sent: no person, not too much, and nothing like the mark around it."""
+    """Return the text of a message that is sent to a model.
+
+    People are masked, the length is bounded, and nothing in it looks like the `<message>` tag that
+    marks it as data.
+    """
     return MARK.sub("‹", without_people(text)[:MAX_MESSAGE])
 
 
 def _told(text: str, offered: Sequence[Passage]) -> str:
-    """The passages with their ids, and the message marked as data."""
+    """Return the passages with their ids, and the message marked as data."""
     passages = "\n\n".join(f"[{p.id}] {p.heading}\n{p.text}" for p in offered)
     return f"{passages}\n\n<message>\n{text}\n</message>"
 
@@ -213,13 +230,13 @@ def _entry(row: _Row) -> PassageSelection:
 
 
 def _tokens(raw: object) -> int | None:
-    """What a call took, as the vendor counts; None where it does not say."""
+    """Return the tokens of a call as the vendor counted them; None where it does not say."""
     usage = getattr(raw, "usage_metadata", None)
     return int(usage["total_tokens"]) if usage else None
 
 
 def _connect(name: str, options: dict[str, Any]) -> "BaseChatModel":
-    """The model; SettingsError when LangChain does not know the name or cannot load its vendor."""
+    """Return the chat model `name`; raise SettingsError when it cannot be used."""
     from langchain.chat_models import init_chat_model
 
     if name.startswith("openai:"):

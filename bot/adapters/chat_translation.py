@@ -1,4 +1,4 @@
-"""Has a language model translate what users write, for staff alone; its words are never sent."""
+"""Asks a language model to translate what users write, for staff; the text is never sent."""
 
 import logging
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ class _Translation(BaseModel):
 
 
 class ChatTranslator:
-    """Asks once; counts against the same budget as the selection."""
+    """A translator that asks a chat model once a message, within the budget of the selection."""
 
     def __init__(
         self, name: str, *, budget: Budget, options: dict[str, Any], deadline: float = 0
@@ -32,7 +32,7 @@ class ChatTranslator:
         )
 
     def translate(self, text: str) -> str:
-        """A masked message in English, masked once more; empty when none can be had."""
+        """Return a masked message in English, with secrets masked again; empty when this fails."""
         try:
             return self._chat.ask(
                 _Translation, told_of(text), [], lambda made: redact(made.english.strip()).text

@@ -1,4 +1,4 @@
-"""Has a language model write how people may ask, for a person to review; nothing is sent."""
+"""Asks a language model for wordings of a passage's questions; a person reviews them."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,8 +14,8 @@ from bot.redact import redact
 from bot.text.printable import printable_line
 
 PROMPT = "wordings_prompt.txt"
-MAX_ASKED, MAX_NEAR, MAX_GAPS = 40, 15, 8  # questions of a passage, as the prompt asks for
-MAX_QUESTION = 200  # characters; a longer one is no way to ask
+MAX_ASKED, MAX_NEAR, MAX_GAPS = 40, 15, 8  # the most questions of each kind, as in the prompt
+MAX_QUESTION = 200  # characters; a longer text is no usable wording
 SPENT = "the model is not asked any more: {why}; go on later"
 FAILED = "the model gave nothing that can be used ({fault})"
 
@@ -29,7 +29,7 @@ class _Wordings(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedWordings:
-    """How people may ask what a passage answers, what resembles it, and what it leaves open."""
+    """Questions on a passage: those it answers, similar ones (near), and those it leaves open."""
 
     ask: tuple[str, ...]
     near: tuple[str, ...]
@@ -37,7 +37,7 @@ class ProposedWordings:
 
 
 class ChatWordings:
-    """Asks once for each passage; counts against the same budget as the selection."""
+    """A source of wordings that asks a chat model once a passage, within the same budget."""
 
     def __init__(
         self, name: str, *, budget: Budget, options: dict[str, Any], deadline: float = 0
@@ -46,9 +46,9 @@ class ChatWordings:
         self._chat = Chat[_Wordings](name, PROMPT, budget=budget, deadline=seconds, options=options)
 
     def propose(self, passage: Passage) -> ProposedWordings:
-        """Return what the model writes for a passage.
+        """Return the wordings that the model writes for a passage.
 
-        DeskError where it cannot be had: the budget is spent, or the model failed.
+        It raises DeskError when the budget is spent or the model failed.
         """
         try:
             return self._chat.ask(_Wordings, "", [passage], _cleaned)
@@ -67,7 +67,7 @@ def _cleaned(made: _Wordings) -> ProposedWordings:
 
 
 def _lines(texts: list[str], most: int) -> tuple[str, ...]:
-    """Each text as one line, once, with secrets masked; none that is empty or too long."""
+    """Return each text once, as one line with secrets masked; none that is empty or too long."""
     lines = (" ".join(printable_line(redact(text).text).split()) for text in texts)
     known = {line.casefold(): line for line in lines if 0 < len(line) <= MAX_QUESTION}
     return tuple(known.values())[:most]

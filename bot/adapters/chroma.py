@@ -1,7 +1,7 @@
 """Stores every wording and passage sentence in Chroma, embedded (default) or on a server.
 
-A record's id is the hash of what it says and means, so indexing again touches only what changed;
-a collection belongs to one encoder, so vectors of two models never mix.
+A record's id is the hash of its content, so that indexing again touches only what changed. A
+collection belongs to one encoder, so that vectors of two models never mix.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
-BATCH = 500
+BATCH = 500  # records in one call of Chroma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What an indexing run did."""
+    """The numbers of records that an indexing run added, removed and kept."""
 
     added: int
     removed: int
@@ -36,7 +36,7 @@ class Changed:
 
 
 class Chroma:
-    """The dense retriever. `url` empty means embedded in `folder`."""
+    """The retriever by vectors; with an empty `url`, Chroma runs embedded in `folder`."""
 
     def __init__(self, *, encoder: Encoder, folder: Path, url: str = "") -> None:
         self.encoder = encoder
@@ -44,7 +44,7 @@ class Chroma:
         self.url = url
 
     def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
-        """The `limit` nearest records, best first."""
+        """Return the `limit` nearest records, nearest first."""
         found = self._collection.query(
             query_embeddings=[self.encoder.embed_query(text)],  # type: ignore[arg-type]
             n_results=limit,
@@ -61,7 +61,7 @@ class Chroma:
         )
 
     def index(self, records: Iterable[Record], say: Callable[[str], None]) -> Changed:
-        """Make the collection hold exactly `records`."""
+        """Make the collection hold exactly `records`; `say` gets a line for each batch."""
         wanted = {r.id: r for r in records}
         present = set(self._collection.get(include=[])["ids"])
         new = [r for key, r in wanted.items() if key not in present]
@@ -75,7 +75,7 @@ class Chroma:
         return Changed(added=len(new), removed=len(stale), kept=len(wanted) - len(new))
 
     def everything(self) -> tuple[list[Record], npt.NDArray[np.float32]]:
-        """All records with their vectors, in one order."""
+        """Return all records and their vectors in the same order, shape (records, width)."""
         found = self._collection.get(include=["documents", "metadatas", "embeddings"])
         rows = zip(found["documents"] or [], found["metadatas"] or [], strict=True)
         records = [
@@ -85,7 +85,7 @@ class Chroma:
         return records, np.asarray(found["embeddings"], dtype=np.float32)
 
     def count(self) -> int:
-        """How many records the collection holds."""
+        """Return how many records the collection holds."""
         return self._collection.count()
 
     def _add(self, records: Sequence[Record]) -> None:

@@ -1,7 +1,7 @@
 """Computes sentence vectors by multilingual-e5-small on ONNX Runtime: one session, one thread.
 
-The model's own vectors all lie in one narrow cone. So a fixed mean is subtracted from each, and the
-rest is scaled to length one; cosines then tell texts apart.
+The model's vectors all lie in a narrow cone. So a fixed mean is subtracted from each, and the rest
+is scaled to length 1; cosines then distinguish texts.
 """
 
 import base64
@@ -29,27 +29,28 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MAX_TOKENS = 96  # of a text; the rest is not read
-KEPT = 64  # vectors: one decision asks for those of its sentences more than once
+KEPT = 64  # vectors in the cache: one decision needs those of its sentences more than once
 SELF = re.compile(r"\bi\b")
-MOSTLY = 0.7  # share of capitals among the letters from which on a text is shouted
+MOSTLY = 0.7  # a text with a larger share of capitals among its letters is read in lower case
 PREFIX = "query: "  # the model was trained with it; one prefix for all texts makes them comparable
-FORMAT = 3  # of the converted files; a change of the conversion raises it
-VECTORS = 2  # of what the vectors are; a change of the conversion that alters them raises it
-READING = 2  # of how a text is read before it is cut into tokens
+FORMAT = 3  # version of the converted files; raised when the conversion changes
+VECTORS = 2  # version of the vectors; raised when the conversion changes so that they differ
+READING = 2  # version of the preparation of a text before the tokenizer
 MEAN = "e5_mean.yaml"
 GRAPH = "model.onnx"
-SUMMARY = "summary.json"  # hashes of the converted files, and what the tokenizer must know
+SUMMARY = "summary.json"  # hashes of the converted files, and the settings of the tokenizer
 
 
 def silent(_line: str) -> None:
-    """No progress wanted."""
+    """Drop a line of progress."""
 
 
 class E5(Encoder):
-    """384-dimensional centred unit vectors of texts in any language.
+    """The desk's own encoder: 384-dimensional centred unit vectors of texts in any language.
 
-    `folder` keeps the model, which is fetched and converted on first use; `say` hears of that.
-    MissingError on first use when the model cannot be had or a file of it is damaged.
+    `folder` holds the model, which is downloaded and converted on first use; `say` gets lines of
+    progress. The first use raises MissingError when the model cannot be downloaded or a file of it
+    is damaged.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None] = silent) -> None:
@@ -69,7 +70,7 @@ class E5(Encoder):
 
     @override
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        self.check()  # one session for all threads; it runs outside Python's lock
+        self.check()  # makes the one session for all threads, which runs without Python's lock
         with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
             return [vector.tolist() for vector, _ in threads.map(self._encode, texts)]
 
@@ -79,36 +80,36 @@ class E5(Encoder):
 
     @override
     def vector(self, text: str) -> Vector:
-        """The centred unit vector of `text`; shape (384,). The last KEPT are kept."""
+        """Return the centred unit vector of `text`, shape (384,); the last KEPT are cached."""
         return self._cached(text)[0]
 
     def pooled(self, text: str) -> Vector:
-        """What layers in the middle make of `text`, as e5_graph.py says, and its vector; (5, 384).
+        """Return the pooled states of middle layers (e5_graph.py) and the vector, shape (5, 384).
 
-        It costs nothing where the vector of `text` was asked for just before.
+        Both are in the cache when the vector of `text` was computed just before.
         """
         vector, middle = self._cached(text)
         return np.concatenate([middle, vector[None]])
 
     def raw_vector(self, text: str) -> Vector:
-        """The unit vector of `text` as the model gives it; shape (384,)."""
+        """Return the unit vector of `text` as the model gives it, not centred; shape (384,)."""
         return self._run(text)[0]
 
     def token_ids(self, text: str) -> list[int]:
-        """What the model reads of `text`.
+        """Return the token ids that the model gets for `text`.
 
-        It has few words in capitals, so a text that is mostly in capitals is read in small letters:
-        shouting must not change what is understood.
+        Its vocabulary has few words in capitals, so that a text mostly in capitals is read in lower
+        case: capitals must not change what is understood.
         """
         read = _in_small_letters(text) if _is_shouted(text) else text
         return self._tokenizer.encode(PREFIX + read)
 
     def source(self) -> Path:
-        """The verified file that the model is converted from."""
+        """Return the path of the verified file that the model is converted from."""
         return fetch(self.folder, self.say)
 
     def converted_folder(self) -> Path:
-        """The folder of the checked graph, weights and vocabulary."""
+        """Return the folder with the checked graph, weights and vocabulary."""
         return self._converted[0]
 
     def _encode(self, text: str) -> tuple[Vector, Vector]:
@@ -161,10 +162,10 @@ class E5(Encoder):
 
 
 def convert(models: Path, folder: Path, delta: Delta, say: Callable[[str], None]) -> None:
-    """Make graph, weights and vocabulary in `folder`, whole or not at all.
+    """Write graph, weights and vocabulary to `folder` atomically.
 
-    The file that they are made from stays in `models`: a damaged or outdated conversion is made
-    again without a network.
+    The file that they are made from stays in `models`, so that a damaged or outdated conversion can
+    be repeated without a network.
     """
     from bot.adapters.e5_graph import export
 
@@ -182,19 +183,19 @@ def convert(models: Path, folder: Path, delta: Delta, say: Callable[[str], None]
         try:
             made.rename(folder)
         except OSError:
-            if not folder.exists():  # else another process was faster
+            if not folder.exists():  # otherwise another process has written it meanwhile
                 raise
 
 
 def check_converted(folder: Path) -> TokenizerSettings:
-    """What the tokenizer must know; MissingError names a file that is damaged or not there."""
+    """Return the tokenizer's settings; raise MissingError for a damaged or missing file."""
     path = folder / SUMMARY
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
         settings, files = TokenizerSettings(**summary["tokenizer"]), dict(summary["files"])
     except (OSError, ValueError, KeyError, TypeError):
         raise _damaged(path) from None
-    # A file that the summary does not know could be read in the place of one that it does.
+    # A file that is not in the summary might be loaded instead of one that is.
     for stranger in {entry.name for entry in folder.iterdir()} - {*files, SUMMARY}:
         raise _damaged(folder / stranger)
     for name in {GRAPH} - set(files):
@@ -206,7 +207,7 @@ def check_converted(folder: Path) -> TokenizerSettings:
 
 
 def _in_small_letters(text: str) -> str:
-    """The text as it would stand in a book: a capital begins it, and the English `I` is one."""
+    """Return `text` in lower case, but for its first letter and the English `I`."""
     small = SELF.sub("I", text.strip().lower())
     return small[:1].upper() + small[1:]
 

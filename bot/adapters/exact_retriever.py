@@ -1,6 +1,6 @@
 """Finds wordings for a single question by comparing every vector, read from one file.
 
-Starting Chroma costs more than the whole rest of `ask`; the file is a copy of what Chroma holds,
+Starting Chroma takes longer than all the rest of `ask`. The file is a copy of what Chroma holds,
 written by the same indexing run, and gives the same neighbours.
 """
 
@@ -18,7 +18,7 @@ Vectors = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 
 class Exact:
-    """All records of one encoder in memory."""
+    """The retriever that holds all records and vectors in memory and compares each of them."""
 
     def __init__(self, encoder: Encoder, records: list[Record], vectors: Vectors) -> None:
         self.encoder = encoder
@@ -26,7 +26,7 @@ class Exact:
         self.vectors = vectors
 
     def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
-        """The `limit` nearest records, best first."""
+        """Return the `limit` nearest records, nearest first."""
         near = self.vectors.astype(np.float32, copy=False) @ self.encoder.vector(text)
         return tuple(self._hit(int(i), float(near[i])) for i in np.argsort(-near)[:limit])
 
@@ -36,7 +36,7 @@ class Exact:
 
 
 def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.float32]) -> None:
-    """Write the copy, whole or not at all."""
+    """Write the records and their vectors, rounded to half precision, atomically to `path`."""
     part = path.with_suffix(".part.npz")
     np.savez(
         part,
@@ -50,7 +50,7 @@ def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.flo
 
 
 def count_vectors(path: Path) -> int | None:
-    """Return of how many records the copy is; None where it cannot be read."""
+    """Return how many records the copy holds; None when it cannot be read."""
     try:
         with np.load(path) as stored:
             return len(stored["answers"])
@@ -59,7 +59,7 @@ def count_vectors(path: Path) -> int | None:
 
 
 def read_vectors(path: Path, encoder: Encoder) -> Exact:
-    """The retriever over a written copy."""
+    """Return the retriever over the copy at `path`; `encoder` must be that of its vectors."""
     with np.load(path) as stored:
         rows = zip(stored["texts"], stored["labels"], stored["answers"], strict=True)
         records = [

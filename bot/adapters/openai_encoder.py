@@ -1,7 +1,8 @@
 """Gets sentence vectors from OpenAI, where DESK_EMBEDDINGS names a model of theirs.
 
-The fit rests on our own encoder, so the strict rules decide with these vectors. A query that fails
-is a message that could not be decided: it is tried again and then given to a person.
+The fit of an index run is then made from these vectors. Without a fit the desk only ranks passages
+for people, because the model trained on other incidents needs the desk's own encoder. When a query
+fails, its message cannot be decided: it is tried again, and then escalated.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ TIMEOUT = 20.0  # seconds
 
 
 class OpenAIEncoder(Encoder):
-    """Unit vectors of `model`, as wide as it makes them."""
+    """An encoder that asks OpenAI for the unit vectors of `model`; their width is the model's."""
 
     def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
         self.model = model
@@ -37,7 +38,7 @@ class OpenAIEncoder(Encoder):
     @property
     @override
     def name(self) -> str:
-        """Of the model and of who runs it: the same name elsewhere may be another model."""
+        """The name of the model, with a hash of `base_url`: elsewhere it may be another model."""
         name = "openai-" + re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
         elsewhere = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
         return f"{name}-{elsewhere}" if self.base_url else name
@@ -79,7 +80,7 @@ class OpenAIEncoder(Encoder):
 
         return OpenAIEmbeddings(
             model=self.model, api_key=SecretStr(self.key), base_url=self.base_url or None,
-            check_embedding_ctx_length=False,  # else it fetches a tokenizer from elsewhere
+            check_embedding_ctx_length=False,  # else it downloads a tokenizer from another host
             chunk_size=BATCH, timeout=TIMEOUT, max_retries=2,
             http_client=InTime(TIMEOUT),
         )  # fmt: skip

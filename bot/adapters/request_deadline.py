@@ -1,4 +1,4 @@
-"""Ends a request to OpenAI after a fixed time; vendors' time-outs start anew with each byte."""
+"""Ends a request to OpenAI at a deadline; the client's own time-out starts anew with each byte."""
 
 import time
 from typing import Any
@@ -6,11 +6,14 @@ from typing import Any
 import openai
 from typing_extensions import override
 
-MOST_BYTES = 8_000_000  # of an answer; 256 of the widest vectors are 4 MB
+MOST_BYTES = 8_000_000  # the most bytes of an answer; 256 of the widest vectors are 4 MB
 
 
 class InTime(openai.DefaultHttpxClient):
-    """Gives an answer up that is not there in `seconds`, or is larger than any can be."""
+    """An HTTP client that raises TimeoutError when an answer takes over `seconds` or is too large.
+
+    The deadline does not hold for streamed answers.
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -18,7 +21,7 @@ class InTime(openai.DefaultHttpxClient):
 
     @override
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
-        """The whole answer, read here."""
+        """Return the answer, read in full unless `stream` is true."""
         until = time.monotonic() + self.seconds
         answer = super().send(request, stream=True, **options)
         if stream:

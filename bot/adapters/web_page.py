@@ -1,4 +1,4 @@
-"""Fetches one page of the web, within bounds: time, size, redirects, http and https only."""
+"""Fetches one web page, by http or https only, with bounds on time, size and redirects."""
 
 import urllib.error
 import urllib.request
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bot.errors import InputError, MissingError
 
 MAX_BYTES = 4_000_000
-MAX_SECONDS = 20.0  # between two bytes; a page that trickles ends at MAX_BYTES
+MAX_SECONDS = 20.0  # without any byte; a page that arrives slowly ends at MAX_BYTES
 MAX_REDIRECTS = 5
 HEADERS = [("User-Agent", "incident-desk"), ("Accept", "text/html, text/markdown, text/plain")]
 
@@ -18,10 +18,10 @@ class _FewRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def fetch_page(address: str) -> bytes:
-    """The bytes of the page at `address`.
+    """Return the bytes of the page at `address`.
 
-    InputError for another scheme than http and https or for too large a page, MissingError where
-    the page cannot be had.
+    It raises InputError for a scheme other than http and https and for too large a page, and
+    MissingError where the page cannot be fetched.
     """
     if urlsplit(address).scheme not in {"http", "https"}:
         raise InputError(f"{address!r} is no address of a page; it begins with https://")

@@ -1,8 +1,8 @@
-"""Weighs the evidence and bounds wrong answers on messages whose author nothing was learned from.
+"""Fits the weights of the evidence, and chooses thresholds that bound the share of wrong answers.
 
-The evidence of a message comes from a classifier that never saw its author; on these scores alone
-rest the weights of the evidence and the thresholds. The rows of an author come from weights and
-thresholds of the other authors too, so each row is what a stranger would have met.
+All of it rests on cross-validation by author: the evidence of a message comes from a classifier
+that never saw its author, and the probability by which a threshold is chosen comes from weights
+that were fitted on other folds. So each message is scored as one of an unknown author would be.
 """
 
 from collections.abc import Sequence
@@ -13,21 +13,23 @@ import numpy.typing as npt
 
 from bot.answering.evidence import FEATURES, Array
 
-SHRINK = 0.02  # the variance that a weight is expected to have: strong shrinking
-FREE = 1e6  # the variance of an intercept that is not shrunk
-NEWTON_STEPS = 40  # far more than it takes
-# Wrong among answered, one error more than seen counted.
+SHRINK = 0.02  # prior variance of a weight; so small a value shrinks strongly
+FREE = 1e6  # prior variance of the intercept: so large that it is not shrunk
+NEWTON_STEPS = 40  # far more than it takes to converge
+# The largest share of wrong answers, 0 to 1, where one error more than was seen is counted.
 TARGETS = {"threshold": 0.02, "threshold_strict": 0.01}
 NEVER = 1.0  # a threshold that no probability reaches
-OTHER_TARGET = 0.015  # the same in other languages, where there are fewer messages to go by
+OTHER_TARGET = 0.015  # TARGETS for languages other than English, which have fewer messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A message with evidence from what its author had no part in.
+    """A labelled message with evidence from a classifier that was trained without its author.
 
-    `right`: the first two passages answer it; `related`: they touch its subject; `screened`: the
-    policy decides it, whatever the evidence says; `fold`: the group of authors left out together.
+    `right`: the passages that would be quoted, two at most, answer it; `related`: they are on its
+    subject; `screened`: the policy refuses or escalates it, whatever the evidence says; `fold`: the
+    group of authors that are left out together; `first`: the best passage is one that answers;
+    `in_three`: one of the best three is.
     """
 
     id: str
@@ -45,7 +47,7 @@ class Scored:
 
     @property
     def wrong(self) -> bool:
-        """Would quoting its passages mislead? Passages on the subject are beside the point only."""
+        """Return whether an answer would be wrong: its passages neither answer nor are related."""
         return not self.right and not self.related
 
 
@@ -58,7 +60,7 @@ class Weights:
     coefficients: Array  # features, then the intercept
 
     def probabilities(self, evidence: npt.NDArray[np.float64]) -> Array:
-        """(n, features) -> (n,): how likely the first two passages answer."""
+        """Return the probability that the first two passages answer: (n, features) -> (n,)."""
         scaled = (evidence - self.mean) / self.spread
         line = scaled @ self.coefficients[:-1] + self.coefficients[-1]
         return np.asarray(1 / (1 + np.exp(-line)), dtype=np.float64)
@@ -66,7 +68,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Weights and thresholds: English, English with fewer errors, any other language."""
+    """Weights, and thresholds for English, for English with fewer errors, and other languages."""
 
     weights: Weights
     threshold: float
@@ -75,16 +77,17 @@ class Calibration:
 
     @property
     def can_answer(self) -> bool:
-        """Is there a certainty from which on few enough of the scored answers were wrong?
+        """Return whether a threshold was found at which few enough scored answers were wrong.
 
-        With one error more counted, 2 % wrong takes some fifty answers: a few wordings have none.
+        As one error more than was seen is counted, 2 % wrong needs some fifty answers without an
+        error; with only a few wordings there is no such threshold.
         """
         return self.threshold < NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutResult:
-    """What the desk would have made of messages by authors that nothing was learned from."""
+    """How many messages of held-out authors the desk would have answered, and how well."""
 
     answerable: int
     answered: int
@@ -94,7 +97,7 @@ class LeftOutResult:
 
 
 def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) -> LeftOutResult:
-    """Counts at a threshold; `chances` are the probabilities of `scored` in the same order."""
+    """Return the counts at a threshold; `chances` are the probabilities of `scored`, in order."""
     answered = [s for s, p in zip(scored, chances, strict=True) if p >= threshold]
     return LeftOutResult(
         answerable=sum(s.answerable for s in scored),
@@ -106,7 +109,11 @@ def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) 
 
 
 def calibrate(scored: Sequence[Scored]) -> Calibration:
-    """Choose weights and thresholds on messages in English, that of other languages on theirs."""
+    """Return weights and thresholds chosen on the English messages.
+
+    The threshold of other languages is chosen on the messages in those, and is at least that of
+    English.
+    """
     english = [s for s in scored if s.language == "en"]
     weights, chances = weigh_across(english)
     wrong = np.array([s.wrong for s in english], dtype=bool)
@@ -124,9 +131,10 @@ def calibrate(scored: Sequence[Scored]) -> Calibration:
 
 
 def weigh_across(scored: Sequence[Scored]) -> tuple[Weights, Array]:
-    """Weights on all, and each message's probability under the weights of the other folds.
+    """Return the weights fitted on all messages, and cross-validated probabilities, shape (n,).
 
-    A message that the policy decides has probability 0.
+    The probability of a message comes from weights that were fitted on the other folds. It is 0
+    where the policy decides.
     """
     chances = np.zeros(len(scored))
     for fold in {s.fold for s in scored}:
@@ -137,7 +145,7 @@ def weigh_across(scored: Sequence[Scored]) -> tuple[Weights, Array]:
 
 
 def weigh(scored: Sequence[Scored]) -> Weights:
-    """The weights under which the evidence tells best what was right."""
+    """Return the weights fitted to which of the messages would be answered rightly."""
     evidence = np.array([s.evidence for s in scored]).reshape(-1, len(FEATURES))
     return weigh_evidence(evidence, np.array([s.right for s in scored]))
 
@@ -150,11 +158,11 @@ def weigh_evidence(
     variance: float = SHRINK,
     variance_of_all: float = FREE,
 ) -> Weights:
-    """A strongly shrunken logistic regression by Newton's method; deterministic.
+    """Return a strongly shrunken logistic regression, fitted by Newton's method; deterministic.
 
-    `evidence` is (n, features), `right` (n,). The weights are shrunk towards those in `believed`,
-    whose scale they keep, and towards none without it, by their expected `variance`; the intercept
-    has a variance of its own.
+    `evidence` is (n, features), `right` (n,). The weights are shrunk towards those of `believed`,
+    whose mean and spread they keep, and towards 0 without it. `variance` is the prior variance of a
+    weight, `variance_of_all` that of the intercept.
     """
     mean, spread = evidence.mean(0), evidence.std(0) + 1e-6
     expected = np.zeros(evidence.shape[1] + 1)
@@ -172,7 +180,7 @@ def weigh_evidence(
 
 
 def chances_of(scored: Sequence[Scored], weights: Weights) -> Array:
-    """Probabilities; 0 where the policy decides."""
+    """Return the probability of each message, shape (n,); 0 where the policy decides."""
     if not scored:
         return np.zeros(0)
     chances = weights.probabilities(np.array([s.evidence for s in scored]))
@@ -182,7 +190,11 @@ def chances_of(scored: Sequence[Scored], weights: Weights) -> Array:
 def lowest_threshold(
     chances: Array, wrong: npt.NDArray[np.bool_], target: float, *, spare: int = 1
 ) -> float:
-    """The lowest threshold with at most `target` wrong of all, counting `spare` errors more."""
+    """Return the lowest threshold at which at most a share `target` of the answers is wrong.
+
+    `spare` errors are counted beside those seen. The result is NEVER when there is no such
+    threshold.
+    """
     order = np.argsort(-chances, kind="stable")
     errors = np.cumsum(wrong[order]) + spare
     good = np.flatnonzero(errors / np.arange(1, len(order) + 1) <= target)

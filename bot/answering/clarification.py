@@ -1,6 +1,6 @@
-"""Finds what to ask back: only where what is meant decides the answer, and once in a conversation.
+"""Chooses a clarifying question: where two readings have different answers, once a conversation.
 
-A person has the case all the same, so that nobody who does not reply is left without an answer.
+A person gets the case all the same, so that an asker who does not reply is answered too.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ from bot.corpus import Knowledge
 from bot.corpus.clarify import Clarification
 from bot.domain import Escalation, EscalationReason, Outcome, Passage, Priority, Question
 
-# Words of a message that leaves open what is meant. A longer one tells more: of 222 eval messages,
-# the two that were asked about without this bound were stories that asked something else.
+# A longer message is not asked back about, because it says more of what is meant: of 222 eval
+# messages, the two that were asked about without this bound were stories that asked something else.
 MAX_WORDS = 12
 Read = Callable[[Question], tuple[tuple[Passage, ...], bool]]
 """Returns the passages that answer a question best, and whether the desk would send them."""
@@ -20,11 +20,11 @@ def find_clarification(
     outcomes: Sequence[Outcome], *, written: Sequence[str], sent: Sequence[str], language: str,
     knowledge: Knowledge, read: Read,
 ) -> str:  # fmt: skip
-    """What to ask back in `language`, in reviewed words; empty for nothing.
+    """Return the reviewed clarifying question in `language`; empty for none.
 
-    It is asked about a message with one question, which the desk is not sure of, when the two
-    readings have different answers and one of them at least can be sent. `written` is all that the
-    person wrote in this conversation, this message first, and `sent` what was sent to them.
+    It is asked about a message with a single question that the desk is unsure of, when the two
+    readings have different answers and one of these at least could be sent. `written` is all that
+    the asker wrote in this conversation, this message first, and `sent` what was sent to them.
     """
     asked = _unsure(outcomes)
     if not asked or len(written[0].split()) > MAX_WORDS:
@@ -39,7 +39,7 @@ def find_clarification(
 
 
 def _unsure(outcomes: Sequence[Outcome]) -> str:
-    """The one question of a message that the desk is not sure of; empty for any other message."""
+    """Return the only question of a message if the desk is unsure of it; else an empty text."""
     if len(outcomes) != 1 or not isinstance(outcomes[0], Escalation):
         return ""
     only = outcomes[0]
@@ -48,7 +48,7 @@ def _unsure(outcomes: Sequence[Outcome]) -> str:
 
 
 def _decides(clarification: Clarification, asked: str, read: Read) -> bool:
-    """Do the readings lead to different answers, and is there one that would be sent?"""
+    """Return whether the readings have different answers, of which one at least would be sent."""
     found = [
         read(Question(text=reading.says, context=asked, follows=True))
         for reading in clarification.readings
@@ -58,7 +58,7 @@ def _decides(clarification: Clarification, asked: str, read: Read) -> bool:
 
 
 def _asks_back(text: str, knowledge: Knowledge) -> bool:
-    """Does a mail of ours ask back?"""
+    """Return whether a mail of ours holds a clarifying question."""
     flat = " ".join(text.split())
     every = (" ".join(ask.split()) for c in knowledge.clarifications for ask in c.ask.values())
     return any(ask in flat for ask in every)

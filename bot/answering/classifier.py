@@ -1,9 +1,10 @@
-"""Classifies a question's vector by meaning: an intent, a topic the post is silent on, or an act.
+"""Trains and runs the classifier of question vectors: by intent, silent topic or act.
 
-A linear model over cosines and a network of one hidden layer are trained on the same examples and
-averaged: on authors that neither had seen, the network told minimal pairs apart better (74 against
-70 of 100) and the linear model was wrong less often where it was sure; together they had both.
-Written in numpy because it is refitted at each index run, in seconds, where no training library is.
+A linear model over cosines and a network of one hidden layer are trained on the same examples, and
+their log-probabilities averaged: on held-out authors the network told minimal pairs apart better
+(74 against 70 of 100), the linear model was wrong less often where it was sure, and both together
+had both advantages. It is written in numpy because it is refitted at each index run, in seconds,
+where no training library is installed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +16,11 @@ import numpy.typing as npt
 from bot.answering.evidence import TINY
 
 Floats = npt.NDArray[np.float32]
-SCALE = 20.0  # of a cosine, so that the softmax can be sure
+SCALE = 20.0  # factor of the cosines, so that the softmax can reach high probabilities
 HIDDEN = 512  # units of the network's hidden layer
 DROPOUT = 0.2
-SMOOTHING = 0.02  # of the labels: no meaning is ever impossible
-# Found on left-out authors; twice or half of each changes less than another random seed.
+SMOOTHING = 0.02  # label smoothing: no label is trained towards probability 0
+# Chosen on held-out authors; twice or half of each changes less than another random seed.
 LINEAR_EPOCHS, LINEAR_BATCH, LINEAR_RATE, LINEAR_DECAY = 10, 1024, 6e-3, 0.02
 NETWORK_EPOCHS, NETWORK_BATCH, NETWORK_RATE, NETWORK_DECAY = 12, 512, 2e-3, 0.01
 DIRECT_RATE = 10.0  # the network's direct connection learns this much faster
@@ -27,7 +28,7 @@ DIRECT_RATE = 10.0  # the network's direct connection learns this much faster
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
-    """The trained weights. `width` is that of the vectors, `labels` the number of meanings."""
+    """The trained weights. `width` is that of the vectors, `labels` the number of labels."""
 
     linear: Floats  # width x labels
     linear_bias: Floats  # labels
@@ -38,25 +39,25 @@ class Classifier:
     outer_bias: Floats  # labels
 
     def distributions(self, vectors: Floats) -> npt.NDArray[np.float64]:
-        """The probability of each meaning: (n, width) -> (n, labels), whose rows sum to 1."""
+        """Return the probability of each label: (n, width) -> (n, labels), whose rows sum to 1."""
         linear = _log_softmax(vectors @ self.linear + self.linear_bias)
         hidden = np.tanh(vectors @ self.inner + self.inner_bias)
         network = _log_softmax(hidden @ self.outer + vectors @ self.direct + self.outer_bias)
         return np.exp(_log_softmax((linear + network) / np.float32(2))).astype(np.float64)
 
     def arrays(self) -> Mapping[str, Floats]:
-        """The weights by name, as a file keeps them."""
+        """Return the weights by name, for storing."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def train_classifier(
     vectors: Floats, right: npt.NDArray[np.bool_], *, answered: Sequence[int], seed: int = 0
 ) -> Classifier:
-    """Train on examples.
+    """Return a classifier trained on examples.
 
-    `vectors` (n, width) are unit vectors; `right` (n, labels) says which meanings are right for
-    each, at least one; `answered` lists the meanings that the post answers. The same input gives
-    the same weights on the same machine.
+    `vectors` (n, width) are unit vectors; `right` (n, labels) says which labels are right for each,
+    at least one; `answered` lists the labels that the post answers. The same input gives the same
+    weights on the same machine.
     """
     task = _Task(vectors, right, answered)
     chance = np.random.default_rng(seed)
@@ -70,10 +71,10 @@ def train_classifier(
 
 
 class _Task:
-    """The examples, and the slope of the loss with respect to the scores of a batch.
+    """The training examples, with the gradient of the loss by the scores of a batch.
 
-    The loss is the negative log-likelihood of the right meanings together, plus that of whether
-    the post answers at all: the desk must above all tell the answered from the unanswered.
+    The loss is the negative log-likelihood of the right labels together, plus that of whether the
+    post answers at all, which is what the desk must above all distinguish.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class _Task:
         self.target = np.where(hit, 1 - SMOOTHING, SMOOTHING).astype(np.float32)
 
     def slope(self, scores: Floats, batch: npt.NDArray[np.intp]) -> Floats:
-        """d loss / d scores, averaged over the batch; shape of `scores`."""
+        """Return the gradient of the loss by `scores`, averaged over the batch; same shape."""
         guess = np.exp(_log_softmax(scores))
         wanted = guess * self.right[batch]
         wanted /= wanted.sum(1, keepdims=True) + 1e-12
@@ -106,9 +107,9 @@ class _Task:
     def batches(
         self, size: int, epochs: int, chance: np.random.Generator
     ) -> Iterator[tuple[npt.NDArray[np.intp], float]]:
-        """Batches in random order, each with its share of the full learning rate.
+        """Yield batches in random order, each with its share of the full learning rate, 0 to 1.
 
-        The rate rises over the first tenth of the steps and then falls in a line.
+        The share rises over the first tenth of the steps and then falls linearly.
         """
         count = len(self.vectors)
         total, step = epochs * -(-count // size), 0
@@ -121,7 +122,7 @@ class _Task:
 
 
 class _Adam:
-    """Adam with decoupled weight decay for one array, which it changes in place."""
+    """An Adam optimizer with decoupled weight decay for one array, which it changes in place."""
 
     def __init__(self, weights: Floats, *, rate: float, decay: float = 0.0) -> None:
         self.weights = weights
@@ -142,7 +143,10 @@ class _Adam:
 
 
 def _train_linear(task: _Task, start: Floats, chance: np.random.Generator) -> tuple[Floats, Floats]:
-    """Directions of unit length, so that no meaning wins by its size, and a bias."""
+    """Return the weights of the linear model, (width, labels), and its bias, (labels,).
+
+    The direction of each label has length SCALE, so that no label wins by the length of its vector.
+    """
     weights, bias = start.copy(), np.zeros(task.labels, np.float32)
     turn = _Adam(weights, rate=LINEAR_RATE, decay=LINEAR_DECAY)
     shift = _Adam(bias, rate=LINEAR_RATE)
@@ -161,7 +165,11 @@ def _train_linear(task: _Task, start: Floats, chance: np.random.Generator) -> tu
 def _train_network(
     task: _Task, start: Floats, chance: np.random.Generator
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """One hidden layer beside a direct connection that begins at the prototypes."""
+    """Return the weights of the network: one hidden layer, and a direct connection beside it.
+
+    The direct connection starts from the prototypes. The order is inner, inner bias, outer, direct,
+    outer bias.
+    """
     width = task.vectors.shape[1]
     inner = (chance.normal(size=(width, HIDDEN)) * (18 / width**0.5)).astype(np.float32)
     arrays = (
@@ -190,9 +198,10 @@ def _train_network(
 
 
 def _prototypes(vectors: Floats, right: npt.NDArray[np.bool_]) -> Floats:
-    """Where a meaning begins: the mean of the examples that mean it alone, else of all that may.
+    """Return the initial direction of each label, shape (labels, width), rows of length 1.
 
-    So a meaning with few examples is known by them at once. Shape (labels, width), unit rows.
+    It is the mean of the examples for which the label alone is right, else of all for which it is
+    one of several. So even a label with few examples is recognised.
     """
     alone = right & (right.sum(1, keepdims=True) == 1)
     chosen = np.where(alone.any(0, keepdims=True), alone, right).astype(np.float32)
@@ -201,6 +210,6 @@ def _prototypes(vectors: Floats, right: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _log_softmax(scores: Floats) -> Floats:
-    """Row by row."""
+    """Return the log-softmax of each row."""
     shifted = scores - scores.max(1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)), np.float32)

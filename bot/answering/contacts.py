@@ -1,8 +1,8 @@
-"""Tells whether a question is about who a caller, sender, link, number or visitor is.
+"""Classifies whether a question asks who a caller, sender, link, number or visitor is.
 
-The post denies and confirms things of the incident. Its "No" under such a question would be the
-desk's word on a stranger, so that only what the post says of messages may answer it. The head lies
-in bot/data/contacts.yaml, made by `python -m evals contacts` on the vectors of the desk's encoder.
+The post states facts of the incident. Its "No" under such a question would read as the desk's
+statement on a stranger, so that only passages on how to treat messages may answer it. The weights
+lie in bot/data/contacts.yaml, made by `python -m evals contacts` with the desk's encoder.
 """
 
 import base64
@@ -20,8 +20,8 @@ from bot.resources import read_yaml
 HEAD = "contacts.yaml"
 AGAIN = "run `python -m evals contacts`"
 WIDTH = 384  # of a vector
-# Log-odds from which a question is taken for one. Of 50 questions that were kept apart it takes 48;
-# of 1,170 messages that the post answers otherwise, and that it was not made from, 6.
+# Log-odds from which on a question is taken for such a one: 48 of 50 held-out questions of the kind
+# are, and 6 of 1,170 held-out messages that the post answers otherwise.
 TAKEN = -0.5
 
 
@@ -34,25 +34,25 @@ class ContactHead:
     constant: float
 
     def log_odds(self, vector: npt.ArrayLike) -> float:
-        """Log-odds that the text of this vector, of shape (WIDTH,), asks who a contact is."""
+        """Return the log-odds that a text asks who a contact is, from its vector (WIDTH,)."""
         return float(np.asarray(vector, dtype=np.float32) @ self.weights + self.constant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactReader:
-    """Reads questions with a head and the encoder that it was made with."""
+    """A classifier of questions: a head, and the encoder that it was trained with."""
 
     head: ContactHead
     vector: Callable[[str], npt.ArrayLike]  # a text to its unit vector
 
     def asks_who_it_is(self, text: str) -> bool:
-        """Does `text` ask whether a caller, sender, link, number or visitor belongs to us?"""
+        """Return whether `text` asks if a caller, sender, link, number or visitor is ours."""
         return self.head.log_odds(self.vector(text)) >= TAKEN
 
 
 @cache
 def packaged_contacts() -> ContactHead:
-    """What ships; KnowledgeError when it cannot be read."""
+    """Return the head that ships; raise KnowledgeError when it cannot be read."""
     try:
         stored: Any = read_yaml(HEAD)
         numbers = np.frombuffer(base64.b64decode(stored["half_floats"]), dtype="<f2")
@@ -65,7 +65,7 @@ def packaged_contacts() -> ContactHead:
 
 
 def described(head: ContactHead) -> str:
-    """The file that holds `head`, with what it is."""
+    """Return the content of contacts.yaml for `head`, with a comment that explains it."""
     numbers = base64.b64encode(head.weights.astype("<f2").tobytes()).decode("ascii")
     return (
         "# Tells questions about who a caller, sender, link or number is; made by\n"

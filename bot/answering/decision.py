@@ -1,7 +1,7 @@
-"""Decides from which probability on a question is answered, and why it is not below it.
+"""Chooses the threshold for a question, and the reason of an escalation below it.
 
 The thresholds come from the judge, which has them from calibration (`bot.answering.calibration`):
-one of English, one of other languages, and a strict one; `DESK_THRESHOLD` may replace the first.
+one for English, one for other languages, and a strict one; `DESK_THRESHOLD` may replace the first.
 """
 
 from collections.abc import Container
@@ -12,7 +12,7 @@ from bot.corpus.questions import Act
 from bot.domain import EscalationReason
 from bot.ports import Judge, Judgement
 
-# How certain the classifier must be that the post says nothing about what is asked.
+# Probability of a silent topic from which on the reason is NOT_IN_POST instead of UNSURE.
 SURELY_SILENT = 0.4
 
 
@@ -21,11 +21,12 @@ def threshold_of(
 ) -> float:
     """Return the probability, 0 to 1, from which on a question is answered.
 
-    What our own evidence lacks in another language, a model that confirms makes up for. The strict
-    threshold is that of somebody who wrote a secret. What points back to another sentence, perhaps
-    a rumour that nobody may confirm, has the threshold half-way to it: on authors that were left
-    out that keeps two of three wrong answers to such questions from going out, and six of 161
-    right ones.
+    A question in another language has the threshold of English where a model has confirmed the
+    answer, or where a mail that is shown was looked up by an English description. A message that
+    held a secret has the strict threshold. A question that points back to another sentence, which
+    may be a rumour that must not be confirmed, has the mean of its own and the strict threshold: on
+    held-out authors that stops two of three wrong answers to such questions, and six of 161 right
+    ones.
     """
     in_english = reading.confirmed or reading.shown
     threshold = judge.threshold_for("en" if in_english else language)
@@ -38,7 +39,7 @@ def threshold_of(
 
 
 def reason_unanswered(judgement: Judgement, silent_topics: Container[str]) -> EscalationReason:
-    """Return why a question is not answered whose probability is too low."""
+    """Return the reason to escalate a question whose probability is below the threshold."""
     if judgement.label == Act.OFF_TOPIC:
         return EscalationReason.OFF_TOPIC
     silent = judgement.label in silent_topics and judgement.certainty >= SURELY_SILENT

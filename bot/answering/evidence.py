@@ -1,8 +1,8 @@
-"""Gathers the evidence that passages answer a question, from its meanings and its neighbours.
+"""Computes the features from which the probability of an answer is calibrated.
 
-Two views must agree before a probability is high: the classifier's distribution over intents and
-silent topics, and the nearest wordings, answered and not. Few features on purpose: many would learn
-an author's style instead of the question.
+They come from two sources, which must agree before the probability is high: the classifier's
+distribution over intents and silent topics, and the nearest wordings, answered and unanswered. The
+features are few on purpose: with many, the fit would learn the style of authors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,19 +20,20 @@ FEATURES = (
     "margin", "margin3", "rival", "first",
 )  # fmt: skip
 HITS = 24  # nearest wordings that count as evidence
-QUOTED = 2  # passages of an answer at most: the first of those that are ranked
-# The share of what two passages answer from which on the first is quoted alone. On authors that
-# were left out it halves the words of an answer (median 89 -> 57); 54 -> 68 % of the passages that
-# are quoted then answer, and 1.5 % fewer questions are answered rightly.
+QUOTED = 2  # the most passages that an answer quotes: the best-ranked ones
+# The first passage is quoted alone where it has at least this share of the probability of both. On
+# held-out authors that cuts the words of an answer (median 89 -> 57); of the passages that are
+# quoted 68 instead of 54 % answer, and 1.5 % fewer questions are answered rightly.
 ALONE = 0.95
-# The same in a mail with several questions, where each second passage makes the others harder to
-# find. On 204 such mails of authors that were left out, 34 of 232 quoted passages instead of 67 of
-# 278 answer none of the questions, and 218 instead of 226 of 305 questions are answered rightly.
+# ALONE for a message with several questions, where a second passage for one makes the answers to
+# the others harder to find. On 204 such mails of held-out authors, 34 of 232 quoted passages
+# instead of 67 of 278 answer none of the questions, and 218 instead of 226 of 305 questions are
+# answered rightly.
 ALONE_AMONG_SEVERAL = 0.6
-DECAY = 0.6  # how much less the next best passage of an intent counts
-ADDS = 0.1  # a second passage is worth quoting from this share of the answered probability on
-RANKED = 5  # passages that are kept in order
-TINY = 1e-6  # keeps a log-odds finite
+DECAY = 0.6  # weight of each further passage of an intent, relative to the one before it
+ADDS = 0.1  # least share of the answered probability that a second passage must add
+RANKED = 5  # passages that a judgement lists, best first
+TINY = 1e-6  # keeps log-odds and divisions finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Answers:
 
     @staticmethod
     def of(passages: Sequence[str], wordings: Sequence[Wording]) -> "Answers":
-        """The table that knowledge/questions states."""
+        """Return the table from the wordings of knowledge/questions, over `passages`."""
         lists = {w.label: w.passages for w in wordings if w.answers}
         return Answers(
             passages=tuple(passages),
@@ -57,7 +58,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Passages best first, and how much probability the first and the first two gather."""
+    """Passages best first, and the probability that the first, or one of the first two, answers."""
 
     order: tuple[int, ...]
     first: float
@@ -66,17 +67,20 @@ class Choice:
 
     @property
     def quoted_alone(self) -> int:
-        """How many of the passages an answer quotes: the second only where it may add something."""
+        """Return how many passages an answer quotes to a message with one question, 1 or 2."""
         return 1 if self.first >= ALONE * self.pair else QUOTED
 
     @property
     def quoted_among_several(self) -> int:
-        """How many an answer quotes where the message asks more than this."""
+        """Return how many passages an answer quotes to a message with more questions, 1 or 2."""
         return 1 if self.first >= ALONE_AMONG_SEVERAL * self.pair else QUOTED
 
 
 def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> Choice:
-    """The two passages whose union is most probably an answer, then the next best ones."""
+    """Return the two passages that most probably answer together, then the next best ones.
+
+    `distribution` gives the probability of each of `labels`, shape (labels,).
+    """
     intents = [(i, answers.intents[x]) for i, x in enumerate(labels) if x in answers.intents]
     share = np.array([distribution[i] for i, _ in intents])
     weight = np.stack([w for _, w in intents])
@@ -112,7 +116,7 @@ def features(
     hits: Sequence[Hit],
     answers: Answers,
 ) -> tuple[float, ...]:
-    """The evidence in the order of FEATURES; hits nearest first."""
+    """Return the features in the order of FEATURES; `hits` are nearest first."""
     answered = np.array([x in answers.intents for x in labels])
     floor = min((h.cosine for h in hits), default=0.0)
     mine = [h.cosine for h in hits if h.answers and h.label in choice.shares]
@@ -129,7 +133,7 @@ def features(
 
 
 def _best(cosines: Sequence[float], floor: float) -> tuple[float, float]:
-    """The best and the mean of the best three, missing ones at the floor of what was retrieved."""
+    """Return the highest cosine and the mean of the best three; `floor` replaces missing ones."""
     three = sorted([*cosines, floor, floor, floor], reverse=True)[:3]
     return three[0], sum(three) / 3
 

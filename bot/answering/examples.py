@@ -10,8 +10,8 @@ from bot.corpus.messages import ANSWERED, MessageKind
 from bot.corpus.questions import Act
 from bot.text.clean import clean_message
 
-UNANSWERED = "unanswered"  # what people ask and the post says, but no intent quotes
-LONG_ENOUGH = 4  # words of a question that can be understood without its message
+UNANSWERED = "unanswered"  # the label of questions whose passages no intent would quote
+LONG_ENOUGH = 4  # words from which on a question can be understood without its message
 ACTS = {
     MessageKind.REFUSE: Act.REFUSE,
     MessageKind.ESCALATE: Act.ESCALATE,
@@ -21,7 +21,7 @@ ACTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A text and the meanings that would be right for it, as places in `Classes.labels`."""
+    """A training text and its right labels, as indexes into `Classes.labels`."""
 
     text: str
     meanings: frozenset[int]
@@ -29,21 +29,22 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classes:
-    """The meanings the classifier tells apart: intents, silent topics, acts."""
+    """The labels that the classifier distinguishes: intents, silent topics and acts."""
 
     labels: tuple[str, ...]
     answers: Answers
-    silent: frozenset[int]  # the silent topics: what an unanswerable message may mean
+    silent: frozenset[int]  # indexes of the silent topics: the labels of unanswerable messages
 
     @property
     def answered(self) -> list[int]:
-        """The meanings that the post answers."""
+        """Return the indexes of the labels that the post answers, the intents."""
         return [i for i, label in enumerate(self.labels) if label in self.answers.intents]
 
     def of_passages(self, gold: Sequence[str]) -> frozenset[int]:
-        """The intents whose best passage is among `gold`, else those whose second one is.
+        """Return the intents whose best passage is among `gold`, else those whose second one is.
 
-        Where no intent would quote one of them, it is the class UNANSWERED, if there is one.
+        Where no intent would quote a passage of `gold`, the result is the label UNANSWERED if there
+        is one, else empty. `gold` lists the ids of passages that answer.
         """
         best, listed = set[int](), set[int]()
         for place in self.answered:
@@ -59,10 +60,10 @@ class Classes:
 
 
 def classes_of(knowledge: Knowledge) -> Classes:
-    """The classes that knowledge/questions names, in file order.
+    """Return the labels that knowledge/questions names, in file order, and UNANSWERED if needed.
 
-    An intent whose passages have gone stays a class, so that its questions are known and not
-    answered; it is no silent topic, because the post may say it under another passage.
+    An intent whose passages are gone keeps its label, so that its questions are recognised and not
+    answered. It is no silent topic, because the post may say the same in another passage.
     """
     labels = tuple(dict.fromkeys(w.label for w in knowledge.wordings if w.kind != "near"))
     topics = knowledge.silent_topics
@@ -78,7 +79,7 @@ def classes_of(knowledge: Knowledge) -> Classes:
 
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:
-    """Each wording; one that is near an intent may mean any silent topic."""
+    """Return each wording as an example; for a near question all silent topics are right."""
     meaning = {label: frozenset({place}) for place, label in enumerate(classes.labels)}
     return [
         Example(text=w.text, meanings=classes.silent if w.kind == "near" else meaning[w.label])
@@ -87,9 +88,10 @@ def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[
 
 
 def examples_of_message(message: LabelledMessage, classes: Classes) -> list[Example]:
-    """The whole message, its question where one stands alone, and its labelled questions.
+    """Return examples from the whole message, its only question if it has one, and labelled ones.
 
-    A message with several different questions has no one meaning; only its questions are learned.
+    A message with several different questions has no single meaning, so that only its labelled
+    questions become examples.
     """
     meanings = _meanings(message.kind, message.gold, classes)
     several = len(set(message.gold)) > 1
@@ -106,7 +108,7 @@ def examples_of_message(message: LabelledMessage, classes: Classes) -> list[Exam
 
 
 def views_of(text: str) -> list[str]:
-    """What the desk looks up for a message: each of its questions under its views."""
+    """Return the texts that the desk looks up for a message: the views of each of its questions."""
     asked = questions(clean_message(text).own)
     return [view for question in asked for view in views(question)] or [text]
 
@@ -119,7 +121,10 @@ def _texts(text: str) -> list[str]:
 
 
 def _meanings(kind: MessageKind, gold: Sequence[Sequence[str]], classes: Classes) -> frozenset[int]:
-    """Empty where the classes have no such act, or no intent that the passages answer."""
+    """Return the labels that are right for a message of `kind` with the answers `gold`.
+
+    The result is empty where there is no label for that act or for those passages.
+    """
     if kind in ANSWERED:
         return classes.of_passages(gold[0]) if gold else frozenset()
     if act := ACTS.get(kind):

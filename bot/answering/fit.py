@@ -1,7 +1,7 @@
-"""Learns a knowledge folder from the vectors of its texts: the classifier, weights and thresholds.
+"""Fits the classifier, the weights of the evidence and the thresholds to a knowledge folder.
 
-It runs at each index run and takes seconds once the texts have vectors, so any edit is learned at
-once: nothing that was learned before is kept.
+It runs from scratch at each index run and takes seconds once the texts have vectors, so that every
+edit of the knowledge takes effect at once.
 """
 
 import json
@@ -40,36 +40,40 @@ from bot.errors import MissingError
 from bot.policy import screen
 
 Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
-VERSION = 7  # of what is learned and how it is kept
+VERSION = 7  # of the stored fit: raised when its content or format changes
 FOLDS = 3  # groups of authors that are left out in turn
-FEWEST_MESSAGES = 200  # labelled messages that a threshold can be chosen on
-FEWEST_WORDINGS = 30  # with fewer, a fold of them teaches nothing
-BLOCK = 512  # views whose neighbours are looked for at once
+FEWEST_MESSAGES = 200  # labelled messages; with fewer, no threshold can be chosen on them
+FEWEST_WORDINGS = 30  # with fewer, nothing is learned: a fold of them teaches nothing
+BLOCK = 512  # views whose neighbours are searched in one matrix product
 ACT_KINDS = {act.value: kind for kind, act in ACTS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What was learned from a knowledge folder with the vectors of one encoder."""
+    """The classifier and calibration fitted to a knowledge folder, for one encoder's vectors."""
 
     labels: tuple[str, ...]
     answers: Answers
     classifier: Classifier
     calibration: Calibration
-    summary: str  # of how it did on what was left out of learning, for people
+    summary: str  # a sentence for people: how it did on held-out messages
 
     def distribution(self, vector: Sequence[float]) -> Array:
-        """The probability of each label for the vector of a question."""
+        """Return the probability of each label, shape (labels,), for the vector of a question."""
         row = np.asarray(vector, dtype=np.float32)[None]
         return np.asarray(self.classifier.distributions(row)[0])
 
     def probability(self, evidence: Sequence[float]) -> float:
-        """The calibrated probability that the first two passages answer."""
+        """Return the calibrated probability that the first two passages answer."""
         return float(self.calibration.weights.probabilities(np.array([evidence]))[0])
 
 
 def can_learn(knowledge: Knowledge) -> bool:
-    """Are there wordings of at least two meanings that the post answers, and of one it does not?"""
+    """Return whether the wordings suffice for a fit.
+
+    There must be FEWEST_WORDINGS of them, with two intents that the post answers and one label that
+    it does not.
+    """
     kinds = {(w.label, w.answers) for w in knowledge.wordings if w.kind != "near"}
     answered = sum(answers for _, answers in kinds)
     enough = len(knowledge.wordings) >= FEWEST_WORDINGS
@@ -78,17 +82,17 @@ def can_learn(knowledge: Knowledge) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """A fit, and the scores of messages whose authors were left out of what scored them."""
+    """A fit, and the cross-validated scores that its calibration was chosen on."""
 
     fit: Fit
     scored: tuple[Scored, ...]
 
 
 def learn(knowledge: Knowledge, embed: Embed) -> Learned:
-    """Learn the knowledge folder; `embed` gives the vectors of its texts.
+    """Return the fit of a knowledge folder; `embed` gives the vectors of its texts.
 
-    Without enough labelled messages the wordings are scored instead, each fold of them by what the
-    others teach.
+    Without enough labelled messages the calibration uses the wordings instead, each fold of them
+    scored by a classifier that was trained on the others.
     """
     course = _Course(knowledge, embed)
     scored = [s for fold in range(FOLDS) for s in course.score_fold(fold)]
@@ -115,7 +119,7 @@ def _summarize(scored: Sequence[Scored], calibration: Calibration) -> str:
 
 
 class _Course:
-    """All texts with vectors and meanings, and in which fold each stands."""
+    """The training and calibration texts with their vectors, labels and folds."""
 
     def __init__(self, knowledge: Knowledge, embed: Embed) -> None:
         self.knowledge = knowledge
@@ -144,14 +148,14 @@ class _Course:
         self.view_vectors = dict(zip(views, seen, strict=True))
 
     def train(self, *, without: int | None) -> Classifier:
-        """A classifier of everything, or of everything but one fold."""
+        """Return a classifier trained on all examples, or on all but those of one fold."""
         kept = np.ones(len(self.places), bool) if without is None else self.places != without
         return train_classifier(
             self.vectors[kept], self.right[kept], answered=self.classes.answered
         )
 
     def score_fold(self, fold: int) -> Iterator[Scored]:
-        """The messages of a fold, scored by what the other folds teach."""
+        """Yield the messages of a fold, scored by a classifier trained on the other folds."""
         messages = [m for m in self.messages if self._fold(m) == fold]
         if not messages:
             return
@@ -168,7 +172,10 @@ class _Course:
         return self.folds[message.text if self.from_wordings else message.author]
 
     def _neighbours(self, vectors: Floats, fold: int) -> Iterator[tuple[Hit, ...]]:
-        """The nearest records of each vector; no wording of the fold where wordings are scored."""
+        """Yield the nearest records of each vector, nearest first.
+
+        Where wordings are scored as messages, those of their own fold are left out.
+        """
         hidden = np.zeros(len(self.records), bool)
         if self.from_wordings:
             hidden = np.array([self.folds.get(r.text) == fold for r in self.records])
@@ -199,7 +206,7 @@ class _Course:
             answerable=bool(message.gold), right=any(quoted & set(g) for g in message.gold),
             related=bool(quoted & set(message.related)), first=order[0] in gold,
             in_three=bool(gold & set(order[:3])), pair=message.pair,
-            # The policy matters where an answer would be wrong; it takes time to ask it.
+            # Screening is slow, and matters only where any answer would be wrong.
             screened=not message.gold and screen(message.text) is not None,
             evidence=view.evidence,
         )  # fmt: skip
@@ -216,7 +223,10 @@ class _View:
 
 
 def _scored_messages(knowledge: Knowledge) -> tuple[tuple[LabelledMessage, ...], bool]:
-    """The labelled messages, or the wordings as messages where those are too few."""
+    """Return the messages to score, and whether they were made from wordings.
+
+    Wordings are used where there are too few labelled messages, or all are of one author.
+    """
     whole = knowledge.whole_messages
     if len(whole) >= FEWEST_MESSAGES and len({m.author for m in whole}) > 1:
         return whole, False
@@ -224,7 +234,7 @@ def _scored_messages(knowledge: Knowledge) -> tuple[tuple[LabelledMessage, ...],
 
 
 def _as_message(number: int, wording: Wording) -> LabelledMessage:
-    """The wording as a message of an author who wrote nothing else."""
+    """Return a wording as a labelled message of an author who wrote nothing else."""
     other = ACT_KINDS.get(wording.label, MessageKind.UNANSWERABLE)
     return LabelledMessage(
         id=str(number), author=str(number), lang=wording.language, text=wording.text,
@@ -235,9 +245,9 @@ def _as_message(number: int, wording: Wording) -> LabelledMessage:
 
 
 def _folds(messages: Sequence[LabelledMessage]) -> dict[str, int]:
-    """The fold of each author, the largest placed first where there is most room.
+    """Return the fold of each author; the largest come first, each into the emptiest fold.
 
-    Wordings that are scored as messages are placed by their own words.
+    For wordings that are scored as messages the keys are their texts instead.
     """
     sizes = Counter(m.author for m in messages)
     if len(sizes) == len(messages):
@@ -258,7 +268,7 @@ def _table(examples: Sequence[Example], labels: int) -> npt.NDArray[np.bool_]:
 
 
 def write_fit(path: Path, fit: Fit) -> None:
-    """Keep the fit in one file, whole or not at all."""
+    """Write the fit to one file atomically."""
     calibration = fit.calibration
     about = {
         "version": VERSION,
@@ -280,7 +290,7 @@ def write_fit(path: Path, fit: Fit) -> None:
 
 
 def read_fit(path: Path) -> Fit:
-    """The fit that was kept; MissingError when the file is broken or of another version."""
+    """Return the stored fit; raise MissingError when it is unreadable or of another version."""
     try:
         with path.open("rb") as file, np.load(file) as stored:
             about = json.loads(str(stored["about"]))

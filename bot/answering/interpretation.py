@@ -1,4 +1,4 @@
-"""Interprets each question of a message, and filters out those that need no outcome."""
+"""Defines an interpreted question, chooses its view, and drops those that need no outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from bot.ports import Judgement
 from bot.text.clean import clean_message
 from bot.text.language import reply_language
 
-TURNS = 3  # of a conversation that are read for its language
-OPENING = 200  # characters of a reply of ours: greeting and introduction, before any quote
-# How certain the classifier must be that no rule of the policy missed a request to refuse.
+TURNS = 3  # latest messages of the asker from which the language of a conversation is detected
+OPENING = 200  # characters of our reply that are used: its greeting and introduction, no quote
+# Probability of Act.REFUSE from which on a question is refused that no rule of the policy hits.
 REFUSAL_CERTAINTY = {
     SecretMention.SECRET: 0.3,
     SecretMention.NOTHING: 0.6,
@@ -31,18 +31,18 @@ REFUSAL_CERTAINTY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpretedQuestion:
-    """A question under the view that the evidence fits best."""
+    """A question with the view by which it is decided, and the judgement of that view."""
 
     question: Question
     view: str
     judgement: Judgement
-    confirmed: bool = False  # by a model, twice, whose yes counts
-    shown: bool = False  # about a mail or link that they show us
-    request: float | None = None  # how likely the message asks for what is refused; None if unread
+    confirmed: bool = False  # did both calls of a trusted model confirm the answer?
+    shown: bool = False  # is the view a description of a mail or link that the asker shows us?
+    request: float | None = None  # probability of Label.REFUSE in the message; None if not read
 
     @property
     def pair(self) -> float:
-        """What the classifier gives to the first two passages under this view."""
+        """Return the classifier's probability for the first two passages under this view."""
         return self.judgement.pair
 
 
@@ -50,7 +50,7 @@ ScreenedQuestion = tuple[InterpretedQuestion, Verdict | None]
 
 
 def language_of(own: str, history: Sequence[Turn]) -> str:
-    """The language of the reply: that of the sentences that ask, or of the conversation."""
+    """Return the language code of the reply, from the sentences that ask or the conversation."""
     users = [turn.text for turn in reversed(history) if turn.role is Role.USER]
     desk = [turn.text[:OPENING] for turn in reversed(history) if turn.role is Role.DESK]
     earlier = [_asking(clean_message(text).own) for text in users[:TURNS]]
@@ -62,7 +62,7 @@ def _asking(own: str) -> str:
 
 
 class Viewed(Protocol):
-    """A question under one of its views, with the evidence for it."""
+    """A question under one of its views, with its evidence."""
 
     @property
     def pair(self) -> float: ...
@@ -72,23 +72,27 @@ AnyViewed = TypeVar("AnyViewed", bound=Viewed)
 
 
 def best_view(found: Sequence[AnyViewed]) -> AnyViewed:
-    """The view of a question by which it is decided: the one that fits two passages best.
+    """Return the view by which a question is decided: the one with the highest `pair`.
 
-    Calibration chooses by it too, so that the thresholds hold for the views that are served.
+    Calibration chooses views by this function too, so that its thresholds hold in service.
     """
     return max(found, key=lambda viewed: viewed.pair)
 
 
 def is_about_sample(question: Question) -> bool:
-    """Asks about the mail that they show us, or asks nothing and only shows it."""
+    """Return whether a question is about a mail that the asker shows us.
+
+    It asks whether the mail is genuine, or asks nothing by its form.
+    """
     return asks_if_genuine(question.text) or not segmentation.asks(question.text)
 
 
 def is_probable_refusal(reading: InterpretedQuestion) -> bool:
-    """Reads like what is refused, though no rule names it.
+    """Return whether the classifier takes a question that no rule hits for a request to refuse.
 
-    What was learned of requests must not surely deny it. Where a text names no secret, it must say
-    so too: a case number, a phone number or a request for a call is a person's to read.
+    The reader of requests must not contradict it: `request` must reach SURELY_NONE, and DOUBTED
+    where the text names no secret, because a case number, a phone number or a request for a call
+    is to be read by a person. Without that reader only a text that mentions secrets is refused.
     """
     judged, told = reading.judgement, classify_secret_mention(reading.view)
     if reading.shown or _only_introduces(reading.view):
@@ -101,21 +105,28 @@ def is_probable_refusal(reading: InterpretedQuestion) -> bool:
 
 
 def _only_introduces(view: str) -> bool:
-    """Does the text say who they are, and ask nothing by its form?"""
+    """Return whether the text tells who the writer is, and asks nothing by its form."""
     return tells_who_they_are(view) and not segmentation.asks(view)
 
 
 def without_chatter(
     readings: Sequence[InterpretedQuestion], verdicts: Sequence[Verdict | None]
 ) -> list[ScreenedQuestion]:
-    """Sentences that only look like questions are left out while a real one remains."""
+    """Return the questions with their verdicts, without chatter (`Act.CHATTER`) with no verdict.
+
+    When nothing else is left, the first question stays.
+    """
     pairs = list(zip(readings, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
 
 
 def without_announcements(asked: Sequence[ScreenedQuestion]) -> list[ScreenedQuestion]:
-    """A sentence that only says what the next question is about is answered with it."""
+    """Return the questions without those that only announce the next one.
+
+    "I want to know about my key." is dropped where the next question has it as context and finds
+    the same best passage with a higher probability.
+    """
     following = [*asked[1:], None]
     return [
         (r, v)

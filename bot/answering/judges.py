@@ -1,4 +1,4 @@
-"""Judges a question: the passages that answer it best, and the probability that they do."""
+"""Implements the judges, which rank passages for a text and give the probability of an answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,17 +14,18 @@ from bot.corpus.team_answers import PREFIX
 from bot.domain import Hit
 from bot.ports import Judgement
 
-# An answer of the support team has one wording, its own question, which is too little to learn its
-# meaning from. A question counts as the same from this cosine on, where nothing else is as near: of
-# 6,933 labelled questions 14 were so near to ten such answers, and 13 of them asked the same.
+# An answer of the support team has a single wording, its own question, too few to train a label on.
+# A question whose nearest record it is counts as the same from the first figure on, a cosine, and
+# gets the second as its probability: of 6,933 labelled questions 14 were so near to one of ten such
+# answers, and 13 of them asked the same.
 SAME_QUESTION, SAME_IS_RIGHT = 0.6, 0.9
 
 
 class FittedJudge:
-    """Weighs the evidence with what was learned from this knowledge.
+    """The judge of a knowledge folder with enough wordings: it uses the fit of the index run.
 
-    `vector` gives the vector of a text by the encoder that the fit was learned with; `threshold`
-    replaces the calibrated one of English.
+    `vector` embeds a text with the encoder of the fit; `threshold` replaces the calibrated one for
+    English.
     """
 
     def __init__(
@@ -40,20 +41,20 @@ class FittedJudge:
 
     @property
     def strict_threshold(self) -> float:
-        """The probability from which on a message that held a secret is answered."""
+        """Return the probability from which on a message that held a secret is answered."""
         return max(self.threshold, self.fit.calibration.threshold_strict)
 
     def threshold_for(self, language: str) -> float:
-        """The probability from which on a question is answered.
+        """Return the probability from which on a question in a language is answered.
 
-        A language that the calibration saw less of must be more certain than English.
+        That of other languages is never lower than that of English: fewer messages calibrate it.
         """
         if language == "en":
             return self.threshold
         return max(self.threshold, self.fit.calibration.threshold_other)
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
-        """The passages that answer `text` best and the probability that two of them do."""
+        """Return the passages for `text`, best first, with the probability that they answer."""
         fit = self.fit
         distribution = fit.distribution(self.vector(text))
         choice = choose(fit.labels, distribution, fit.answers)
@@ -72,10 +73,10 @@ class FittedJudge:
 
 
 class TransferredJudge:
-    """Judges with what other incidents taught, where nothing was written about this one yet.
+    """The judge of a post without wordings: it uses a model that was trained on other incidents.
 
-    What a message asks for is not decided by it: on posts that it had not seen, a quarter of what
-    it took for a request to refuse was none.
+    Its labels of acts are dropped: on posts that it had not seen, a quarter of what it took for a
+    request to refuse was none.
     """
 
     def __init__(self, *, reader: TransferJudge, vector: Callable[[str], Sequence[float]]) -> None:
@@ -84,22 +85,25 @@ class TransferredJudge:
 
     @property
     def strict_threshold(self) -> float:
-        """That of other languages, which is the stricter one."""
+        """Return the higher of the thresholds of English and of other languages."""
         return max(map(self.reader.threshold_for, ("en", "")))
 
     def threshold_for(self, language: str) -> float:
-        """The probability from which on a question is answered."""
+        """Return the probability from which on a question in a language is answered."""
         return self.reader.threshold_for(language)
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
-        """The passages that answer `text` best and the probability that two of them do."""
-        del hits  # there are no wordings, and the units of the post are compared one by one
+        """Return the passages for `text`, best first, with the probability that they answer."""
+        del hits  # there are no wordings, and the reader compares the units of the post itself
         judgement = self.reader.judge(text, self.vector(text))
         return replace(judgement, label="") if judgement.label in set(Act) else judgement
 
 
 class LabelledJudge:
-    """Judges with what other incidents taught and with the questions that people have answered."""
+    """The judge of a post without wordings, of which people have answered some questions.
+
+    It combines the model that was trained on other incidents with those answers.
+    """
 
     def __init__(
         self,
@@ -114,25 +118,25 @@ class LabelledJudge:
 
     @property
     def strict_threshold(self) -> float:
-        """The probability from which on a message that held a secret is answered."""
+        """Return the probability from which on a message that held a secret is answered."""
         return max(STRICTER, self.threshold_for(""))
 
     def threshold_for(self, language: str) -> float:
-        """The probability from which on a question is answered, in any language."""
+        """Return the probability from which on a question is answered, in any language."""
         del language
         return max(self.reader.threshold, self.threshold or 0.0)
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
-        """The passages that answer `text` best and the probability that two of them do."""
-        del hits  # there are no wordings, and the labels are compared one by one
+        """Return the passages for `text`, best first, with the probability that they answer."""
+        del hits  # there are no wordings, and the reader compares the labels itself
         judgement = self.reader.judge(text, self.vector(text))
         return replace(judgement, label="") if judgement.label in set(Act) else judgement
 
 
 class CandidateJudge:
-    """Ranks passages for a person and never answers: for a desk that knows nothing better.
+    """The judge of a desk that never answers by itself: it only ranks passages for a person.
 
-    That is a desk without an embedding model, or with one that nothing was learned for.
+    It serves a desk without an embedding model, or with one that has no fit.
     """
 
     def __init__(self, *, answers: Answers) -> None:
@@ -140,16 +144,16 @@ class CandidateJudge:
 
     @property
     def strict_threshold(self) -> float:
-        """Higher than any probability that this judge gives."""
+        """Return 1, which no probability of this judge reaches."""
         return 1.0
 
     def threshold_for(self, language: str) -> float:
-        """Higher than any probability that this judge gives."""
+        """Return 1, which no probability of this judge reaches."""
         del language
         return 1.0
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
-        """The passages of the nearest wordings and sentences, best first; probability 0."""
+        """Return the passages of the nearest records, nearest first, with probability 0."""
         del text
         ranked = dict.fromkeys(p for hit in hits if hit.answers for p in self._passages(hit.label))
         label = hits[0].label if hits else ""
@@ -164,9 +168,9 @@ class CandidateJudge:
 
 
 def _with_same_question(judged: Judgement, hits: Sequence[Hit]) -> Judgement:
-    """The judgement, raised where the nearest of all is an answer of the support team.
+    """Return the judgement, raised where the nearest record is an answer of the support team.
 
-    `hits` are nearest first. Only what the calibrated evidence is less sure of is raised.
+    `hits` are nearest first. A probability above SAME_IS_RIGHT stays as it is.
     """
     if not hits or not hits[0].label.startswith(PREFIX) or hits[0].cosine < SAME_QUESTION:
         return judged

@@ -1,10 +1,11 @@
-"""Reads a post with the help of questions that people have answered from it: its labels.
+"""Ranks the passages of a post with the help of questions that people answered from it: labels.
 
 A label is a question and the passages that a person sent in answer to it, or none where they wrote
-their own words. On the first days there are too few of them to learn the post from. So what other
-incidents taught (`transfer`) goes on reading it, and labels near the question move its ranking. How
-far either is to be believed other incidents taught as well, and the labels themselves correct it,
-each judged by all others. That takes a second, so a label counts as soon as it is there.
+their own words. On the first days there are too few of them to train a classifier on. So the model
+trained on other incidents (`transfer`) still ranks the passages, and labels near the question move
+its ranking. The weights of both were trained on other incidents as well; they are then refitted on
+the labels, each judged with the help of all others (leave-one-out). That takes a second, so that a
+label counts as soon as it is stored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,19 +21,19 @@ from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, Evidence, Tr
 from bot.corpus.messages import LabelledMessage, known_messages
 from bot.ports import Judgement
 
-# With fewer labels than this the reader decides alone: nothing can be said of how right it is.
+# With fewer labels the transfer model decides alone: too few to measure how often it is right.
 FEWEST_LABELS = 25
-# What is added to the threshold, divided by the number of answered questions: the fewer there are,
-# the surer the desk must be.
+# Divided by the number of answered questions and added to the threshold: the fewer there are, the
+# higher the threshold.
 MORE_WITH_FEW = 2.0
-STRICTER = 0.95  # the same for a message that held a secret
-SHARPNESS = 20.0  # how fast the weight of a label falls with its cosine
-NOTHING = 0.5  # cosine of a label that weighs as much as having none near
-LEAST_SHARE = 0.02  # of a passage that no label near the question names
-WEIGHTS = (0.5, 1.0, 2.0)  # of the labels beside the reader; which one, the labels tell
-FAR = 0.2  # cosine of the nearest label where there is none: what unrelated questions have
-# How far the labels may move what other incidents taught: variances of weights. On incidents that
-# were left out, a twentieth of it or twenty times as much answered less at the same share of wrong.
+STRICTER = 0.95  # the least threshold for a message that held a secret
+SHARPNESS = 20.0  # a label at cosine c has the weight exp(SHARPNESS * (c - NOTHING))
+NOTHING = 0.5  # the cosine of a label with weight 1, which having no label near weighs as well
+LEAST_SHARE = 0.02  # share of a passage that no label near the question names
+WEIGHTS = (0.5, 1.0, 2.0)  # of the labels in the ranking; the one with most right answers is taken
+FAR = 0.2  # stands for the cosine of the nearest label where there is none; unrelated texts have it
+# Prior variances of the weights and of the intercept, for the refit on the labels. On held-out
+# incidents, a twentieth of them or twenty times as much answered less at the same share of wrong.
 VARIANCE, VARIANCE_OF_ALL = 0.005, 0.1
 FEATURES = (
     "reader", "pair", "silence", "nearest_for", "nearest_against", "share_for", "share_against",
@@ -43,20 +44,20 @@ Table = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Answered questions: texts, vectors (a row each), and the places of what answers each."""
+    """Answered questions: texts, vectors (a row each), and the indexes of the passages sent."""
 
     texts: tuple[str, ...]
     vectors: Array
-    answers: tuple[tuple[int, ...], ...]  # places of passages; none: people wrote their own words
+    answers: tuple[tuple[int, ...], ...]  # indexes of passages; none for a reply in own words
 
     @property
     def answered(self) -> int:
-        """How many of the questions were answered from the post."""
+        """Return how many of the questions were answered from the post."""
         return sum(map(bool, self.answers))
 
 
 def labels_of(messages: Iterable[LabelledMessage], passages: Sequence[str], embed: Embed) -> Labels:
-    """The labelled messages that ask one thing; `passages` are those of the post, in its order."""
+    """Return the labels from messages with one question; `passages` are the ids of the post's."""
     places = {name: place for place, name in enumerate(passages)}
     kept = [
         message
@@ -74,7 +75,7 @@ def labels_of(messages: Iterable[LabelledMessage], passages: Sequence[str], embe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledEvidence:
-    """Passages best first, and what speaks for the first two of them."""
+    """Indexes of passages, best first, and the features that the probability is made from."""
 
     order: tuple[int, ...]
     pair: float  # their share beside all other passages and silence
@@ -82,9 +83,9 @@ class LabelledEvidence:
 
 
 class LabelledReader:
-    """Ranks the passages of a post by the reader and by labels, and says how sure it is.
+    """A ranker of passages by the transfer model `reader` and by labels, with a probability.
 
-    It learns from `labels` when it is made; they should be FEWEST_LABELS at least.
+    It is fitted to `labels` when it is made; there should be at least FEWEST_LABELS of them.
     """
 
     def __init__(self, reader: TransferJudge, labels: Labels) -> None:
@@ -105,12 +106,12 @@ class LabelledReader:
 
     @cached_property
     def threshold(self) -> float:
-        """From which probability on a question is answered."""
+        """Return the probability from which on a question is answered."""
         more = MORE_WITH_FEW / max(self.labels.answered, 1)
         return min(self.reader.transfer.labelled_threshold + more, 1.0)
 
     def judge(self, text: str, vector: Sequence[float] | Array) -> Judgement:
-        """The passages that answer `text` best and the probability that two of them do."""
+        """Return the passages for `text`, best first, with the probability that they answer."""
         asked = np.asarray(vector, dtype=np.float32)
         read = self.reader.evidence(asked, text)
         found = self.evidence(read, asked)
@@ -124,17 +125,20 @@ class LabelledReader:
         )  # fmt: skip
 
     def evidence(self, read: Evidence, vector: Array) -> LabelledEvidence:
-        """What speaks for the passages that answer a question, by the reader and by the labels."""
+        """Return the ranking by reader and labels; `read` is the reader's evidence alone."""
         return self._weighed(read, self.labels.vectors @ vector, self.weight)
 
     def probability(self, features: Sequence[float]) -> float:
-        """The calibrated probability that one of the first two passages answers."""
+        """Return the calibrated probability that one of the first two passages answers."""
         return float(self._learned.probabilities(np.array([features]))[0])
 
     def _judged_by_others(
         self, read: Sequence[Evidence], weight: float
     ) -> tuple[Table, npt.NDArray[np.bool_]]:
-        """The evidence for each label from all others, and whether it would be answered rightly."""
+        """Return the leave-one-out features of each label, and whether its answer is right.
+
+        Shapes (labels, features) and (labels,); `read` is the reader's evidence for each label.
+        """
         evidence, right = [], []
         for place, (each, vector) in enumerate(zip(read, self.labels.vectors, strict=True)):
             cosines = self.labels.vectors @ vector
@@ -145,7 +149,7 @@ class LabelledReader:
         return np.array(evidence).reshape(-1, len(FEATURES)), np.array(right, dtype=bool)
 
     def _weighed(self, read: Evidence, cosines: Array, weight: float) -> LabelledEvidence:
-        """`cosines` are those of the labels to the question; `weight` is that of the labels."""
+        """Return the ranking; `cosines` and `weight` are those of the labels."""
         near = np.exp(SHARPNESS * (cosines - NOTHING))
         every = float(near.sum()) + 1
         shares = (near @ self._named + LEAST_SHARE) / every

@@ -1,4 +1,4 @@
-"""Finds the questions of a message, and which suspicious mail it shows, each with its context."""
+"""Finds the questions of a message with their context, and the mail of others that it shows."""
 
 import re
 from collections.abc import Sequence
@@ -18,18 +18,19 @@ from bot.policy import (
 from bot.text.clean import clean_message
 from bot.text.words import points_back
 
-PASSED_ON = "---------- Forwarded message ----------"  # above what the asker shows us
-PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")  # Re: is of an earlier mail
-TELLING = 6  # words of a subject that says more than what the mail is about
+PASSED_ON = "---------- Forwarded message ----------"  # put above a mail that the asker encloses
+# A subject with a prefix such as `Re:` belongs to an earlier mail.
+PREFIXED = re.compile(r"^\s*[^\W\d_]{1,9}\s?(?:\[\d+\])?[:：]")
+TELLING = 6  # words from which on a subject may hold what a question points back to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageQuestions:
-    """The questions of a message.
+    """The questions of a message, and what is known of a mail that it shows.
 
-    `own` is the person's text, without what it quotes of a mail that it shows; `sample` says in
-    English what kind of mail that is, empty where none is shown. `reports` is true where the person
-    shows a suspicious mail, or asks about the one that they show.
+    `own` is the asker's text without the quoted mail. `sample` describes the kind of that mail in
+    English, as a text to look up; it is empty where none is shown. `reports` is true where the
+    asker shows a suspicious mail, or asks about the one that they show.
     """
 
     asked: list[Question]
@@ -41,7 +42,7 @@ class MessageQuestions:
 def find_questions(message: Message, own: str, turns: Sequence[str]) -> MessageQuestions:
     """Return the questions of a message whose cleaned text is `own`.
 
-    `turns` are earlier messages of the person, the newest last.
+    `turns` are earlier messages of the asker, the newest last.
     """
     quoted = quoted_phishing_query(own) or material(own)
     sample = quoted or _forwarded_sample(message)
@@ -56,13 +57,14 @@ def find_questions(message: Message, own: str, turns: Sequence[str]) -> MessageQ
 
 
 def _questions(own: str) -> tuple[Question, ...]:
-    """Return the questions of a text; of nothing but greetings, which get an outcome too, one."""
+    """Return the questions of a text, at least one: a mere greeting needs an outcome too."""
     return segmentation.questions(own) or (Question(text=segmentation.whole(own)),)
 
 
 def _with_sample(own: str, sample: str) -> list[Question]:
-    """Return the questions of a text that shows a mail, which gives those their context that
-    need one; what that mail asks is none of them.
+    """Return the questions of a text that shows a mail, none of the shown mail's own.
+
+    A question that needs context gets `sample`, the description of that mail.
     """
     return [
         replace(q, context=sample) if segmentation.needs_context(q.text) else q
@@ -71,10 +73,10 @@ def _with_sample(own: str, sample: str) -> list[Question]:
 
 
 def _with_context(own: str, *, subject: str, turns: Sequence[str]) -> list[Question]:
-    """Return the questions of a text, the first one with what it points back to.
+    """Return the questions of a text, where the first may get its context from outside of it.
 
-    With nothing before it in the text, that is what the `subject` tells; where that tells nothing,
-    a short question goes on with what the person asked last.
+    A first question that needs context and has none gets the `subject`, if it points back and there
+    is a subject, else the last question of the asker's earlier messages.
     """
     first, *others = _questions(own)
     if not first.context and segmentation.needs_context(first.text):
@@ -86,20 +88,20 @@ def _with_context(own: str, *, subject: str, turns: Sequence[str]) -> list[Quest
 
 
 def _telling_subject(message: Message) -> str:
-    """Return the subject where it tells something that a question may point back to."""
+    """Return the subject if it is long enough to be a question's context; else an empty text."""
     if len(message.subject.split()) < TELLING or PREFIXED.match(message.subject):
         return ""
     return message.subject
 
 
 def _asked_before(turns: Sequence[str]) -> str:
-    """Return what the person asked last; a refused demand says nothing of the next question."""
+    """Return the last question in `turns`; empty for none or for one that the rules refuse."""
     asked = _last_question(turns)
     return "" if isinstance(screen(asked), Refuse) else asked
 
 
 def _last_question(turns: Sequence[str]) -> str:
-    """Return what a person asked last in earlier messages, the newest last; empty for nothing."""
+    """Return the last question in earlier messages, which are newest last; empty for none."""
     for text in reversed(turns):
         asked = [q for q in segmentation.questions(clean_message(text).own) if q.text]
         if asked and segmentation.asks(asked[-1].text):
@@ -108,7 +110,7 @@ def _last_question(turns: Sequence[str]) -> str:
 
 
 def _forwarded_sample(message: Message) -> str:
-    """Return in English what kind of mail the asker forwards or encloses; empty for none."""
+    """Return an English description of the mail that is forwarded or enclosed; empty for none."""
     if not message.shown:
         return ""
     text = f"{PASSED_ON}\n{message.shown}"

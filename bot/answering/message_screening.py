@@ -1,7 +1,7 @@
-"""Screens a message and its questions: what is refused, or is a person's, whatever the post says.
+"""Screens a message and its questions: what is refused or escalated, whatever the post says.
 
-Two sources speak: the rules of `bot.policy`, and the reader of requests, which learned from
-labelled messages (`bot.answering.requests`). Here their verdicts are combined.
+It combines the verdicts of two sources: the rules of `bot.policy`, and the reader of requests, a
+classifier that was trained on labelled messages (`bot.answering.requests`).
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,16 @@ from bot.policy.quotes import shown_mail
 from bot.text.clean import CleanText
 
 MAX_CHARACTERS = 32_000  # of a message; a longer one goes to a person unread
-# What a victim who only asks about a mail is not refused for: the post's rules answer them.
+# Reasons for which an asker who only asks whether a mail is genuine is not refused: passages on how
+# to treat messages answer that.
 SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
 
 
 def hold_unread(message: Message, said: CleanText) -> Escalation | None:
-    """Return the outcome of a message whose questions are not read, or None where they are.
+    """Return the escalation of a message whose questions are not read, or None for any other.
 
-    Not read is what is empty, too long, or a report of a mail filter.
+    A message is not read when it is empty, too long, or the report of a mail filter. For an urgent
+    text, the escalation has the reason and priority of the rule that pages.
     """
     text = said.whole
     if not text.strip() and not message.shown:
@@ -60,11 +62,11 @@ def hold_unread(message: Message, said: CleanText) -> Escalation | None:
 
 
 def screen_message(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:
-    """Return what the rules say of the whole message, boilerplate included.
+    """Return the verdict of the rules on the whole message, boilerplate included.
 
-    In a sentence that was taken for boilerplate, a demand or a cry for help counts as anywhere
-    else, so that neither can be hidden in a disclaimer. That a disclaimer speaks of the law is no
-    matter for a lawyer.
+    A refusal or a page also counts in a sentence that was taken for boilerplate, so that no demand
+    and no cry for help can be hidden in a disclaimer. Any other escalation does not: the legal
+    words of a disclaimer are no case for a lawyer.
     """
     verdict = screen(with_subject(message.subject, said.whole), history=history)
     if not said.removed or not isinstance(verdict, Escalate):
@@ -75,9 +77,10 @@ def screen_message(message: Message, said: CleanText, history: Sequence[str]) ->
 
 
 def is_only_thanks(message: Message, said: CleanText, requests: RequestReading | None) -> bool:
-    """Does the message say nothing but thanks? A masked secret, or another subject, is more.
+    """Return whether the message says nothing but thanks, by the rules or the reader of requests.
 
-    "Yes, please do" closes nothing above a text that it quotes: it says what that text asks.
+    A message with a masked secret, an enclosed mail or a subject of its own always says more. The
+    reader does not decide above a quoted demand that is refused: "Yes, please do" repeats it.
     """
     own = said.own
     if message.redactions or message.shown or closes_nothing(message.subject):
@@ -85,14 +88,18 @@ def is_only_thanks(message: Message, said: CleanText, requests: RequestReading |
     if only_thanks(own):
         return True
     spoken = segmentation.spoken_sentences(own)
-    # "Best regards" alone was meant to be more; of other scripts words cannot be counted.
+    # A bare "Best regards" was meant to say more. In other scripts words cannot be counted.
     more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in spoken)
     silent = more_than_a_close and bool(requests and requests.is_silent)
     return silent and not isinstance(screen(shown_mail(said.whole)), Refuse)
 
 
 def find_urgent(whole: Verdict | None, requests: RequestReading | None) -> Escalate | None:
-    """Return the verdict that calls a person, whatever else the message asks; None for none."""
+    """Return the urgent escalation that replaces all other outcomes; None where there is none.
+
+    That of a rule counts unless the reader of requests denies it; that of the reader counts where
+    no rule hits the message.
+    """
     if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
         return None if requests and requests.denies(whole) else whole
     return requests.urgent if requests and whole is None else None
@@ -108,10 +115,11 @@ def screen_questions(
     own: str,
     requests: RequestReading | None,
 ) -> list[Verdict | None]:
-    """Return the verdict on each question; that on the whole message where no question has one.
+    """Return the verdict on each question.
 
-    The reader of requests overrules a rule that it surely denies, and speaks where no rule does.
-    What it has not read, because it was taken for boilerplate, it cannot deny.
+    Where no rule hits a question, the last one gets the verdict `whole` on the whole message. The
+    reader of requests overrules a rule that it denies, and decides where no rule hits. It cannot
+    deny a rule that hits boilerplate, which it has not read.
     """
     text = with_subject(message.subject, said.whole)
     rules = [whole if r.view == text else screen(r.view, history=history) for r in readings]
@@ -127,26 +135,26 @@ def screen_questions(
 def _weigh(
     rule: Verdict | None, reading: InterpretedQuestion, requests: RequestReading
 ) -> Verdict | None:
-    """Return the verdict of rules and reader together.
+    """Return the combined verdict of the rules and the reader on a question.
 
-    What the reader doubts is a demand where it is probable and the words name a secret.
+    A doubtful question is refused where a request is PROBABLE and the words name a secret.
     """
     verdict = requests.weigh(rule, reading.question)
     if verdict != DOUBTFUL:
         return verdict
-    # "Are you sure?" is too short to be doubted: what it points back to says what it asks.
+    # "Are you sure?" alone is no ground for doubt: its meaning is that of its context.
     vague = bool(reading.question.context)
-    if rule:  # who pastes a secret and asks whether it is safe is answered
+    if rule:  # somebody who pastes a secret and asks whether it is safe gets an answer
         return None if vague and REMOVED in reading.view else DOUBTFUL
     names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
     if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
         return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
-    # What the classifier of meanings takes for a request as well is refused without a person.
+    # Where the classifier of intents agrees, the question is refused later, without a person.
     return None if vague or is_probable_refusal(reading) else DOUBTFUL
 
 
 def _spare(verdict: Verdict | None, own: str) -> Verdict | None:
-    """Return the verdict, unless it refuses somebody who only asks whether a mail is genuine."""
+    """Return the verdict, or None where it refuses somebody who only asks if a mail is genuine."""
     if not isinstance(verdict, Refuse) or verdict.reason not in SPARED:
         return verdict
     return None if asks_if_genuine(own) and not demands_our_word(own) else verdict

@@ -1,4 +1,4 @@
-"""Recognises a reply which says that our answer did not help: a person then goes on.
+"""Recognises a reply which says that our answer did not help, and escalates it.
 
 The case lists the passages of that answer, so that the journal can count which of them do not help.
 """
@@ -13,7 +13,7 @@ from bot.domain import Escalation, EscalationReason, Message, Outcome, Passage, 
 from bot.policy.disguises import fold
 from bot.text.words import listed_phrases
 
-# What the desk could not place becomes the complaint that it is.
+# Escalations for these reasons get the reason DID_NOT_HELP instead.
 OPEN = frozenset({
     EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC,
     EscalationReason.ASKED_AGAIN, EscalationReason.NO_QUESTION,
@@ -21,7 +21,7 @@ OPEN = frozenset({
 
 
 def says_it_did_not_help(text: str) -> bool:
-    """Does the text say in any language that an answer was none, by the words of the table?"""
+    """Return whether the text says that an answer did not help, by the phrases of any language."""
     words = _spaced(text)
     return any(phrase in words for phrase in _phrases())
 
@@ -29,9 +29,9 @@ def says_it_did_not_help(text: str) -> bool:
 def with_feedback(
     outcomes: Sequence[Outcome], message: Message, own: str, knowledge: Knowledge
 ) -> list[Outcome]:
-    """The outcomes, with a case where `own`, the asker's words, say that our answer did not help.
+    """Return the outcomes, with an escalation where the asker says that our answer did not help.
 
-    What can be answered beside it is answered.
+    `own` is the asker's own text. Answers and refusals of other questions stay.
     """
     sent = [turn.text for turn in message.history if turn.role is Role.DESK]
     if not sent or not says_it_did_not_help(own):
@@ -55,14 +55,14 @@ def _complaint(question: str, told: tuple[Passage, ...]) -> Escalation:
 
 @cache
 def _phrases() -> tuple[str, ...]:
-    """What such a reply holds: whole words, and pieces that may stand within a word."""
+    """Return the phrases of such replies: whole words between blanks, and parts of words."""
     whole = [_spaced(phrase) for phrase in listed_phrases("did_not_help")]
     within = [_spaced(phrase).strip() for phrase in listed_phrases("did_not_help_within")]
     return (*whole, *within)
 
 
 def _spaced(text: str) -> str:
-    """The folded words of a text, with one blank around each."""
+    """Return the folded words of a text, separated and surrounded by single blanks."""
     level = fold(text.replace("’", "'"))
     words = "".join(char if char.isalnum() or char == "'" else " " for char in level).split()
     return f" {' '.join(words)} "

@@ -1,7 +1,7 @@
-"""Says which question of a message is open, where an answer to that question alone settles it.
+"""Finds the one open question of a message, so that its case can join others that ask the same.
 
-Such messages may be shown and answered together with others that ask the same. What is urgent,
-refused, formal or about a secret, and what belongs to a conversation, a person reads by itself.
+Such cases may be shown and answered together. A message that is urgent, refused, formal or about a
+secret, or that belongs to a conversation, always gets a case of its own.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,19 @@ from bot.answering.requests import Label, RequestReading
 from bot.domain import Escalation, EscalationReason, Message, Outcome, Priority, Refusal
 
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
-# What must not be answered together with others, even where it is only a little likely.
+# Labels of messages that must not be answered together with others.
 GRAVE = (Label.REFUSE, Label.CRISIS, Label.FORMAL, Label.GIVEN_AWAY, Label.WANTS_PERSON)
-GRAVE_FROM = 0.35  # probability of one of them; a rule or a person decides about it by itself
-# Words of a message beyond which it says more than its question: the encoder reads some 70 words.
+GRAVE_FROM = 0.35  # probability of one of them from which on a message may be grave
+# A message with more words may say more than its question: the encoder reads some 70 words.
 MOST_WORDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoneQuestion:
-    """The open question of a message; `is_alone` where nothing else of it is left for a person.
+    """The open question of a message.
 
-    `words` is all that its author says, without greeting and close.
+    `is_alone` is true where an answer to it leaves nothing else for a person. `words` is all that
+    the author says, without greeting and close.
     """
 
     text: str
@@ -36,9 +37,9 @@ def find_lone_question(
 ) -> LoneQuestion | None:
     """Return the open question of a message, or None where a person must read it by itself.
 
-    `own` is the text of the asker without quoted text, `requests` what it was read to ask for. What
-    may ask for something grave, or was not read at all, is never alone: only somebody who writes
-    the very same words asks the same.
+    `own` is the text of the asker without quoted text, `requests` the labels that were found in it.
+    A message that may be grave, or has no labels, never counts as alone: then only a message in the
+    very same words asks the same.
     """
     waiting = [o for o in outcomes if isinstance(o, Escalation)]
     if not waiting or message.redactions or message.shown or message.history:

@@ -1,4 +1,4 @@
-"""Revises the outcomes of a message by what its conversation and the message as a whole say."""
+"""Revises the outcomes of a message for its conversation and for the message as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,16 +16,16 @@ from bot.domain import (
     Role,
 )
 
-# Reasons of a question that is not grave: the desk has no sure answer.
+# Reasons of a question that is escalated only because the desk has no sure answer.
 OPEN = frozenset(
     {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
 )
 
 
 def escalate_repeats(outcomes: Sequence[Outcome], message: Message) -> list[Outcome]:
-    """Return the outcomes; a person gets what would be answered with what was sent before.
+    """Return the outcomes, where answers that repeat an earlier one become escalations.
 
-    Where the best passage was sent in this conversation, it did not help.
+    An answer repeats when its best passage was already sent in this conversation: it did not help.
     """
     sent = "\n".join(turn.text for turn in message.history if turn.role is Role.DESK)
     return [_ask_again(o) if sent and _stands_in(sent, o) else o for o in outcomes]
@@ -47,7 +47,11 @@ def _ask_again(outcome: Outcome) -> Escalation:
 
 
 def hand_to_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return every outcome as one that a person decides; a refusal is given beside it."""
+    """Return the outcomes for an asker who wants a person: an escalation for each question.
+
+    A refusal for a named reason stays, with an escalation beside it. An escalation keeps its reason
+    unless it is one of OPEN or LANGUAGE.
+    """
     made: list[Outcome] = []
     for each in outcomes:
         if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
@@ -67,7 +71,7 @@ def hand_to_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def mark_suspicious_mail(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the outcomes with a reason by which staff see that the message shows such a mail."""
+    """Return the outcomes, where answers and open escalations have the reason PHISHING_SAMPLE."""
     return [_mark(outcome) for outcome in outcomes]
 
 

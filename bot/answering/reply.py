@@ -1,9 +1,9 @@
 """Composes the text of a reply, in the asker's language, from passages and templates only.
 
-A reply answers first: the answers in the order of the questions, numbered when there are several,
-each under a line that says what it is about; then what goes to a person and what happens next; what
-is asked back; the source lines; the footer. Every block is whole: a template, a heading, a passage,
-a source line. The outbound check takes the text apart into the same units again.
+First come the answers in the order of the questions, numbered when there are several, each under
+its heading; then what goes to a person and what happens next; the clarifying question; the source
+lines; the footer. Every block is a whole template, heading, passage or source line, so that the
+outbound check can split the text into the same blocks again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ from bot.domain import (
 )
 
 INDENT = "    "
-# The last number of a case that a reply names: a longer one looks like a telephone number.
+# The highest case number that a reply names: a longer one looks like a telephone number.
 MAX_CASE_NUMBER = 999_999
 
 
@@ -39,13 +39,13 @@ class ReplyPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbering:
-    """The number of each question of a message, and which of them what is said carries."""
+    """The numbers of the questions of a message, and which questions had which outcome."""
 
     numbers: dict[str, int]
     answered: tuple[str, ...]
-    refused: tuple[str, ...]  # and not answered
-    waiting: tuple[str, ...]  # for a person, and neither answered nor refused
-    shown: bool  # is more than one question named in the reply?
+    refused: tuple[str, ...]  # refused, and not answered
+    waiting: tuple[str, ...]  # escalated, and neither answered nor refused
+    shown: bool  # does the reply show numbers?
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
@@ -66,15 +66,15 @@ class Numbering:
         )
 
     def before(self, text: str, questions: Iterable[str]) -> str:
-        """The text behind the numbers of these questions, where the reply shows numbers."""
+        """Return the text after the numbers of these questions, where the reply shows numbers."""
         numbers = [self.numbers[question] for question in questions]
         return f"{numbers_named(numbers)} {text}" if self.shown and numbers else text
 
 
 def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0) -> str:
-    """The reply to one message, never any of the asker's text; empty where none is to be sent.
+    """Return the reply to one message, without any text of the asker; empty to send none.
 
-    `case_number` is that of the case which a person has; 0 leaves it out.
+    `case_number` is that of the escalated case; 0 leaves it out.
     """
     if response.silenced or not response.outcomes:
         return ""
@@ -90,7 +90,7 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
         blocks.append(_lead(answers.values(), numbering, templates))
         blocks += _answers(parts, numbering, knowledge, response.language)
     if refused:
-        # What was asked for and what to do instead comes before all that the desk cannot do.
+        # What is refused and what to do instead comes before what else the desk cannot do.
         named_kinds = (v for k, v in templates.refusal_kinds.items() if k in refused)
         first, *others = [*named_kinds, *templates.refusal]
         blocks += [numbering.before(first, numbering.refused), *others]
@@ -100,14 +100,14 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     blocks += [response.clarification] * bool(response.clarification)
     if named := [*answers.values(), *facts]:
         blocks.append(source_lines(templates, knowledge.post, named))
-    # Who is told that a person will answer need not be told how to reach one.
+    # A reply which only says that a person will answer need not say how to reach one.
     footers = templates.footers
     footer = footers[ReplySources.of(named)] if parts or refused else templates.acknowledgement
     return "\n\n".join([*blocks, footer]) + "\n"
 
 
 def compose_correction(passages: Sequence[Passage], language: str, knowledge: Knowledge) -> str:
-    """The mail that says what the post says now to somebody who was told something else."""
+    """Return the mail which corrects an earlier answer, with the current text of `passages`."""
     templates = knowledge.templates.get(language, knowledge.templates["en"])
     blocks = [templates.greeting, templates.correction_lead]
     blocks += (headed(knowledge, passage) for passage in passages)
@@ -117,9 +117,9 @@ def compose_correction(passages: Sequence[Passage], language: str, knowledge: Kn
 
 
 def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
-    """The answers in the order of their questions; each passage stands in one of them only.
+    """Return the answers in the order of their questions; each passage is in one part only.
 
-    A question whose best passage is quoted already shares the part that quotes it.
+    A question whose best passage is already quoted shares the part that quotes it.
     """
     parts: list[ReplyPart] = []
     for outcome in outcomes:
@@ -134,20 +134,20 @@ def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
 
 
 def quoted(passage: Passage) -> str:
-    """The passage as it stands in a reply; items of a list get a dash."""
+    """Return the passage as a reply quotes it: indented, with a dash before items of a list."""
     return indented(passage.text)
 
 
 def indented(text: str) -> str:
-    """A quoted text as it stands in a reply; items of a list get a dash."""
+    """Return a text as a reply quotes it: indented, with a dash before items of a list."""
     first, *items = text.split("\n")
     return "\n".join([INDENT + first, *(f"{INDENT}- {item}" for item in items)])
 
 
 def stands_in(passage: Passage, text: str) -> bool:
-    """Is the passage quoted in this text, with or without the dashes of its list?
+    """Return whether the passage is quoted in this text, with or without the dashes of its list.
 
-    A bare "Yes." stands in many texts: such a passage is only there under its own heading.
+    Many texts hold a bare "Yes.": so short a passage only counts together with its heading.
     """
     folded = " ".join(text.split())
     if len(passage.text.split()) < RESTATES and passage.heading not in folded:
@@ -156,33 +156,33 @@ def stands_in(passage: Passage, text: str) -> bool:
 
 
 def subject_of(language: str, knowledge: Knowledge) -> str:
-    """The desk's own subject of a reply in a language; the English one where there is none."""
+    """Return the desk's own subject of a reply in a language, or else in English."""
     return knowledge.templates.get(language, knowledge.templates["en"]).subject
 
 
 def headed(knowledge: Knowledge, passage: Passage) -> str:
-    """The passage right below the line that says what it is about."""
+    """Return the passage, quoted below its heading."""
     return f"{knowledge.heading_of(passage)}\n{quoted(passage)}"
 
 
 def heading_in(language: str, passage: Passage, knowledge: Knowledge) -> str:
-    """What stands over the passage in a reply of this language."""
+    """Return the heading of the passage in a reply of this language."""
     translation = knowledge.translation_of(passage, language)
     return translation.heading if translation else knowledge.heading_of(passage)
 
 
 def secret_named(kind: str) -> str:
-    """The kind of a secret as an item of the list that a reply has of them."""
+    """Return a kind of secret as an item of the list in a reply."""
     return f"{INDENT}- {kind}"
 
 
 def numbers_named(numbers: Iterable[int]) -> str:
-    """The numbers of questions as they stand in a reply."""
+    """Return the numbers of questions as a reply shows them: `1, 3.`"""
     return f"{', '.join(map(str, numbers))}."
 
 
 def source_lines(templates: Templates, post: Post, passages: Sequence[Passage]) -> str:
-    """Where these passages come from: a line for the post, and one for each day of the team."""
+    """Return the source lines of passages: one for the post, one for each day of team answers."""
     published = [p for p in passages if p.source is PassageSource.POST]
     days = sorted({p.date for p in _of_team(passages)})
     lines = [_source_line(templates, post, published)] if published else []
@@ -190,7 +190,7 @@ def source_lines(templates: Templates, post: Post, passages: Sequence[Passage]) 
 
 
 def _source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -> str:
-    """Title and link of the post, and the days on which these passages were published."""
+    """Return the line with the post's title, the passages' days of publication, and its link."""
     dates = (date_named(p.date) for p in passages)
     named = [source_named(templates, post), *sorted(set(dates)), post.url]
     # A post may have no link; the last day then ends the line.
@@ -202,17 +202,17 @@ def _of_team(passages: Iterable[Passage]) -> list[Passage]:
 
 
 def team_named(templates: Templates, day: str) -> str:
-    """The source line of what the support team answered on a day."""
+    """Return the source line of the support team's answers of a day."""
     return f"{templates.source_label} {templates.source_team}, {day}"
 
 
 def source_named(templates: Templates, post: Post) -> str:
-    """How a source line begins."""
+    """Return the beginning of the post's source line."""
     return f"{templates.source_label} {post.title},"
 
 
 def date_named(date: str) -> str:
-    """A day in a source line."""
+    """Return a day as a source line shows it."""
     return f"{date},"
 
 
@@ -236,9 +236,9 @@ def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
 
 
 def _lead(passages: Iterable[Passage], numbering: Numbering, templates: Templates) -> str:
-    """What stands before the answers, and says what their numbers count where there are any.
+    """Return the template that introduces the answers.
 
-    The team's own words are not called published.
+    There is one for numbered answers, and one that does not call answers of the team published.
     """
     if _of_team(passages):
         return templates.answer_lead_team
@@ -260,7 +260,7 @@ def _answers(
 
 
 def _quotes(passage: Passage, knowledge: Knowledge, language: str) -> Iterator[str]:
-    """The passage, behind its translation where a person has reviewed one."""
+    """Yield the quoted passage, after its translation where there is a reviewed one."""
     if translation := knowledge.translation_of(passage, language):
         yield indented(translation.text)
         yield f"{knowledge.templates[language].published_wording}\n{quoted(passage)}"
@@ -269,7 +269,7 @@ def _quotes(passage: Passage, knowledge: Knowledge, language: str) -> Iterator[s
 
 
 def _urgent(response: Response, templates: Templates) -> Iterator[str]:
-    """Whoever may be in danger reads first what to do."""
+    """Yield the template for an asker who may be in danger, which comes first."""
     if _is_urgent(response):
         yield templates.handover_urgent
 
@@ -289,7 +289,7 @@ def _secrets(response: Response, templates: Templates) -> Iterator[str]:
 def _next_steps(
     response: Response, knowledge: Knowledge, numbering: Numbering, case_number: int
 ) -> Iterator[str]:
-    """What goes to a person, within which time they answer, and under which number."""
+    """Yield what goes to a person, within which time they answer, and the number of the case."""
     if not any(isinstance(o, Escalation) for o in response.outcomes):
         return
     templates = knowledge.templates.get(response.language, knowledge.templates["en"])

@@ -1,6 +1,6 @@
-"""Decides what a message is answered with: one outcome for each of its questions.
+"""Decides the outcome of each question of a message: answer, refusal or escalation.
 
-It has no side effects, so that the evaluations measure exactly what is served.
+It has no side effects, so that the evaluations run exactly the code that serves.
 """
 
 import time
@@ -72,11 +72,11 @@ from bot.policy import (
 from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
 from bot.text.clean import CleanText, clean_message
 
-CANDIDATES = 3  # passages that a person is shown, best first
+CANDIDATES = 3  # passages of an outcome that staff are shown, best first
 
 
 class Responder:
-    """Selects published passages for each question, or says why it does not."""
+    """What decides messages: it chooses passages for each question, refuses, or escalates."""
 
     def __init__(
         self,
@@ -93,8 +93,9 @@ class Responder:
         self.retriever = retriever
         self.judge = judge
         self.selector = selector
-        self.local = local  # for what is refused, where the usual one asks a vendor
-        # None where no encoder can be had: then the rules alone decide.
+        # Used for texts that are refused, so that they are not sent to a vendor's encoder.
+        self.local = local
+        # None where there is no encoder: then the rules alone decide.
         self.request_reader = requests
         self.contact_reader = contacts
         self.asking = Consultation(selector, knowledge) if selector else None
@@ -102,9 +103,12 @@ class Responder:
     def respond(
         self, message: Message, explain: Callable[[InterpretedQuestion], None] | None = None
     ) -> Response:
-        """The outcomes of one message, in the order of its questions."""
+        """Return the outcomes of one message, in the order of its questions.
+
+        `explain` is called with each interpreted question.
+        """
         began = time.perf_counter()
-        # A reply of ours that comes back is neither a question nor a demand of the asker.
+        # The text of our own reply, quoted back, is neither a question nor a demand of the asker.
         said = clean_message(self.knowledge.own_words.without(message.text))
         turns = self._user_turns(message)
         language = language_of(said.own, message.history)
@@ -131,9 +135,9 @@ class Responder:
         )
 
     def find_lone_question(self, message: Message, response: Response) -> LoneQuestion | None:
-        """Return the open question of a message that may be answered together with others' ones.
+        """Return the open question by which a message's case may be clustered with others.
 
-        None where there is none, or where no encoder can be had to compare it by.
+        None where there is none, or where there is no encoder to compare it by.
         """
         if not self.request_reader:
             return None
@@ -143,20 +147,23 @@ class Responder:
 
     @property
     def asks_model(self) -> bool:
-        """Return whether a language model has a say, which may not say the same twice."""
+        """Return whether a language model is asked, so that a decision may differ each time."""
         return self.asking is not None
 
     @property
     def believed(self) -> bool:
-        """Does a model's yes count? Without a model there is none to doubt."""
+        """Return whether the model passed its trials (`bot.llm.trust`); true without a model."""
         return self.asking is None or self.asking.trust.good
 
     def near(self, view: str, limit: int = 5) -> tuple[Hit, ...]:
-        """The nearest wordings, for --explain."""
+        """Return the nearest wordings and passage sentences, for --explain."""
         return self.retriever.search(view, limit=limit)
 
     def complete(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
-        """`passages` without repeats, and with those that must be quoted along with them."""
+        """Return `passages` with those that must be quoted along, and without alternatives.
+
+        Of passages that say the same, one stays.
+        """
         known = self.knowledge
         ids = known.without_alternatives([p.id for p in passages])
         whole = known.without_alternatives([*ids, *known.companions(ids)])
@@ -172,25 +179,29 @@ class Responder:
         *,
         turns: list[str],
     ) -> list[Outcome]:
-        """Return what is decided of each question, before the conversation has its say."""
+        """Return the outcome of each question, before the rest of the conversation is considered.
+
+        What a model's answer gave is appended to `notes`.
+        """
         if unread := hold_unread(message, said):
             return [unread]
-        # What the whole message asks for: by the rules, and by the reader of requests.
+        # The verdict of the rules on the whole message, and the labels of the reader of requests.
         whole = screen_message(message, said, turns)
         requests = self._read_requests(message, said.own, turns)
         if whole is None and is_only_thanks(message, said, requests):
             return []
         if not (said.own or whole or message.shown):
             return [Escalation(question=said.whole, reason=EscalationReason.NO_QUESTION)]
-        # Its questions, each with the evidence that passages answer it.
+        # The questions of the message, each with the evidence that passages answer it.
         found = find_questions(message, said.own or said.whole, turns)
-        requests = None if found.sample else requests  # what is shown speaks for others
+        # In a message that shows a mail of somebody else, requests may be those of that mail.
+        requests = None if found.sample else requests
         asked = [*found.asked, *(requests.beside(found.asked) if requests else ())]
         request = requests.highest(Label.REFUSE) if requests else None
         readings = self._readings(asked, found.sample, explain, request=request)
         if urgent := find_urgent(whole, requests):
             return self._with_advice([self._screened(readings[0], urgent)])
-        # What is refused or a person's by the rules; the rest is answered where it is sure.
+        # The verdicts refuse or escalate; a question without one is answered where it is sure.
         verdicts = screen_questions(
             readings, message, said, whole=whole, own=found.own, requests=requests,
             history=[*turns, message.subject] if message.subject else turns,
@@ -202,7 +213,11 @@ class Responder:
         return mark_suspicious_mail(outcomes) if found.reports else outcomes
 
     def _with_advice(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Who gave a secret away reads the post's rules while a person is called."""
+        """Return the outcomes, with advice from the post for an asker who gave a secret away.
+
+        An answer with the passages on demands for secrets is added to the escalation, where their
+        probability reaches the threshold and nothing else is answered.
+        """
         given = next((o for o in outcomes if o.reason is EscalationReason.SECRET_GIVEN), None)
         if given is None or any(isinstance(o, Answer) for o in outcomes):
             return outcomes
@@ -220,7 +235,10 @@ class Responder:
         return [*outcomes, answer]
 
     def _with_signature(self, outcomes: list[Outcome], message: Message) -> list[Outcome]:
-        """What a signature demands is decided beside the rest; where it calls somebody, alone."""
+        """Return the outcomes with that of a demand in the signature.
+
+        It replaces the others when it pages a person, and is left out when one of them pages.
+        """
         verdict = find_signature_demand(message.signature, self.request_reader)
         if verdict is None or any(map(_pages, outcomes)):
             return outcomes
@@ -231,9 +249,10 @@ class Responder:
     def _read_requests(
         self, message: Message, own: str, turns: Sequence[str]
     ) -> RequestReading | None:
-        """What the message asks for; the subject of a first mail is a sentence of its own.
+        """Return the labels of the message, or None when they are not needed or cannot be had.
 
-        A complaint about an answer asks for nothing: it has a reason of its own.
+        The subject is read as a sentence unless it has a prefix such as `Re:`. A complaint about an
+        answer is not read, because it is escalated for a reason of its own.
         """
         if not self.request_reader or not own.strip() or says_it_did_not_help(own):
             return None
@@ -241,7 +260,7 @@ class Responder:
         return self.request_reader.read(own, turns[-1] if turns else "", subject.strip())
 
     def _user_turns(self, message: Message) -> list[str]:
-        """What the asker wrote before, without our replies that came back."""
+        """Return the earlier messages of the asker, without the text of our own replies."""
         own_words = self.knowledge.own_words
         return [own_words.without(t.text) for t in message.history if t.role is Role.USER]
 
@@ -274,7 +293,11 @@ class Responder:
     def _selected(
         self, text: str, readings: list[InterpretedQuestion], language: str, notes: list[str]
     ) -> list[ScreenedQuestion]:
-        """The readings with a model's word on each, and on questions that only it has seen."""
+        """Return the readings weighed with the model's selection.
+
+        Questions that only the model found are added, each with the verdict of the rules on it.
+        The model is not asked when a question is probably refused.
+        """
         if not self.asking or any(map(is_probable_refusal, readings)):
             return [(r, None) for r in readings]
         selected = self.asking.ask(text)
@@ -296,9 +319,10 @@ class Responder:
         return replace(reading, judgement=judged, confirmed=confirmed)
 
     def _read(self, question: Question, shown: str = "") -> InterpretedQuestion:
-        """The question under the view that decides it.
+        """Return the question with the judgement of its best view.
 
-        `shown` says in English what kind of mail it is about; that is a view of its own.
+        `shown` describes in English the mail that the question is about; it is compared as one more
+        view.
         """
         found = [
             InterpretedQuestion(question=question, view=view, judgement=self._judge(view))
@@ -359,13 +383,14 @@ class Responder:
         )
 
     def _answering(self, reading: InterpretedQuestion) -> tuple[tuple[Passage, ...], bool]:
-        """The passages that may answer, best first, and whether the evidence speaks for them.
+        """Return the passages that may answer, best first, and whether they may be sent.
 
-        Who asks whether a caller or a link is ours gets what the post says of messages, or a
-        person: a "No" of the post about the incident would be our word on a stranger.
+        A question whether a caller or a link is ours may only be answered with passages on how to
+        treat messages: a "No" from the post about the incident would read as our statement on a
+        stranger. Without such a passage among the candidates the question goes to a person.
         """
         found = self._candidates(reading.judgement)
-        # Alone, "Was that you?" says nothing of the caller whom the sentence before names.
+        # "Was that you?" is only understood with the sentence before it, which names the caller.
         views = {reading.view, *segmentation.views(reading.question)}
         if not self.contact_reader or not any(map(self.contact_reader.asks_who_it_is, views)):
             return found, bool(found)
@@ -374,7 +399,7 @@ class Responder:
         return kept or advice, bool(kept)
 
     def advice_on_messages(self) -> tuple[Passage, ...]:
-        """The passages that say what to make of messages which claim to be ours, best first."""
+        """Return the passages on how to treat messages which claim to be ours, best first."""
         about_links, about_demands = map(self._judge, (link_of_others(), demand_of_others()))
         found = (*self._candidates(about_links)[:QUOTED], *self._candidates(about_demands)[:1])
         return tuple(dict.fromkeys(found))
@@ -403,7 +428,7 @@ class Responder:
     def _clarification(
         self, outcomes: Sequence[Outcome], message: Message, language: str, *, turns: list[str]
     ) -> str:
-        """What the reply asks back; empty for nothing."""
+        """Return the clarifying question of the reply; empty for none."""
 
         def read(question: Question) -> tuple[tuple[Passage, ...], bool]:
             reading = self._read(question)
@@ -424,7 +449,7 @@ class Responder:
         return tuple(passage for passage in known if self.knowledge.stands(passage))
 
     def _may_quote(self, judgement: Judgement, language: str) -> bool:
-        """May all that was judged to answer be quoted now, to somebody who writes so?"""
+        """Return whether the passages to quote are still approved and fit the asker's language."""
         ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted_alone]
         best = [self.knowledge.passages[i] for i in ids]
         return all(self.knowledge.stands(p) and self.knowledge.speaks(p, language) for p in best)
@@ -435,4 +460,4 @@ def _pages(outcome: Outcome) -> bool:
 
 
 def _ignore(_reading: InterpretedQuestion) -> None:
-    """Nobody asked for an explanation."""
+    """Do nothing: no explanation is wanted."""

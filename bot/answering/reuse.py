@@ -1,10 +1,10 @@
-"""Decides a question that is asked in the same words again only once.
+"""Caches decisions, so that a message in the same words is decided only once an hour.
 
 A decision depends on the message alone: on its text, its subject, its channel, what was masked,
-what it encloses, what its signature holds and what was said before. So a decision is reused only
-for a message that begins a conversation, in which nothing was masked or enclosed and whose
-signature demands nothing, with the same subject and text. One reader
-serves one version of the knowledge, and what is kept here lives no longer than it and its judge.
+what it encloses, its signature and its conversation. A decision is reused for a message with the
+same channel, subject and text that begins a conversation and has nothing masked, nothing enclosed
+and no signature. One reader serves one version of the knowledge; the cache is emptied when the
+reader or its judge is replaced.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from bot.domain import Answer, Message, PassageSource, Response
 from bot.ports import Judge
 
 MOST_KEPT = 4096  # decisions
-KEEP_SECONDS = 3600.0  # a surge repeats itself sooner; and no text stays in memory for long
-# Marks that keyboards and mail programs write in several ways.
+KEEP_SECONDS = 3600.0  # enough for a surge, and short enough that no text stays long in memory
+# Quotation marks and dashes that keyboards and mail programs write in several ways.
 SAME_MARKS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
 
 
 class Reader(Protocol):
-    """Decides messages; the same message in the same way while its `judge` is the same.
+    """Decides messages, and always in the same way while its `judge` is the same object.
 
-    Where it `asks_model`, it may decide otherwise each time.
+    Where `asks_model` is true, it may decide the same message differently each time.
     """
 
     @property
@@ -40,7 +40,7 @@ class Reader(Protocol):
 
 
 class ReusedDecisions:
-    """The decisions of one reader that were made lately, by what they depend on."""
+    """A cache of the latest decisions of one reader, by `decision_key`; safe for many threads."""
 
     def __init__(self) -> None:
         self._made_by: tuple[Reader, Judge] | None = None
@@ -48,7 +48,7 @@ class ReusedDecisions:
         self._turn = threading.Lock()
 
     def respond(self, message: Message, reader: Reader) -> Response:
-        """Return the reader's decision on a message, made now or for the same words before."""
+        """Return the reader's decision on a message, from the cache where it holds one."""
         began = time.monotonic()
         self._forget_others(reader)
         key = b"" if reader.asks_model else decision_key(message)
@@ -86,16 +86,16 @@ class ReusedDecisions:
 
 
 def _may_be_withdrawn(response: Response) -> bool:
-    """Does it quote the support team, whose answers may be taken back at any moment?"""
+    """Return whether it quotes an answer of the support team, which can be withdrawn any time."""
     quoted = (p for o in response.outcomes if isinstance(o, Answer) for p in o.passages)
     return any(passage.source is PassageSource.TEAM for passage in quoted)
 
 
 def decision_key(message: Message) -> bytes:
-    """Return a hash of what the decision on a message depends on; empty for one made by itself.
+    """Return a hash of what a decision depends on; empty when the decision must not be reused.
 
-    Texts count as the same that differ in white space at the ends of lines, in empty lines, in the
-    form of quotation marks and dashes, or in capitals.
+    Texts that differ only in white space, empty lines, capitals, or the form of quotation marks and
+    dashes have the same key.
     """
     if message.history or message.redactions or message.shown or message.signature:
         return b""

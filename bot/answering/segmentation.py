@@ -1,6 +1,6 @@
-"""Splits a message into its questions, each with the sentence before it where it needs one.
+"""Splits a message into its questions, each with the sentence before it where it needs context.
 
-Rules of form only (punctuation, openings, greetings): what a question is about is decided later.
+It goes by form alone (punctuation, openings, greetings); the meaning is decided later.
 """
 
 import re
@@ -11,12 +11,13 @@ from bot.text.link_shortening import says_nothing
 from bot.text.words import points_back
 
 MAX_QUESTIONS = 8
-SMALL = 3  # words that begin small in a line that is a sentence and no signature
-SHORT = 5  # words of a question that is too short to be understood alone
-FEW = 2  # words that ask nothing of their own beside a real question: Just confirm.
-FOLLOW_UP = 2  # words of a question that only what was asked before explains: When exactly?
-ASIDE = 3  # words of a statement that may stand between a rumour and the question about it
-MAX_WORDS = 90  # of a view: the encoder reads little more, and a topic thins out in a long text
+# The figures below count words.
+SMALL = 3  # a line with so many words in lower case is a sentence and no signature
+SHORT = 5  # a question of so many or fewer cannot be understood alone
+FEW = 2  # so few without a question mark are no question beside a longer one: "Just confirm."
+FOLLOW_UP = 2  # of so few a question is only understood with the message before: "When exactly?"
+ASIDE = 3  # a statement of so few may stand between a rumour and the question about it
+MAX_WORDS = 90  # of a view: the encoder reads little more, and a long text blurs its topic
 
 GREETING = re.compile(
     r"^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings|to whom it may concern|hallo|"
@@ -71,7 +72,10 @@ ENDS_ASKING = ("?", "？", "؟", "か。", "吗。", "吗", "까", "까요.", "�
 
 
 def questions(text: str) -> tuple[Question, ...]:
-    """The questions of `text` in order; the whole message where no sentence stands out."""
+    """Return the questions of `text` in order, at most MAX_QUESTIONS.
+
+    Where no sentence asks, the whole message is one question; where none has words, there is none.
+    """
     spoken = [s for s in spoken_sentences(text) if not says_nothing(s)]
     if not spoken:
         return ()
@@ -87,7 +91,7 @@ def questions(text: str) -> tuple[Question, ...]:
 
 
 def sentences(text: str) -> list[str]:
-    """Every sentence of `text` in order, without marks of a list and quoted lines."""
+    """Return every sentence of `text` in order, without list marks and quoted lines."""
     found: list[str] = []
     for line in text.replace("\r", "").split("\n"):
         bare = line.strip()
@@ -99,11 +103,11 @@ def sentences(text: str) -> list[str]:
 
 
 def views(question: Question) -> tuple[str, ...]:
-    """The wordings under which a question is looked up, the plainest first.
+    """Return the texts under which a question is looked up, the shortest first.
 
-    A question without context has one: itself. A question that rests on its context is looked up
-    with it only, for alone it asks something else: "Is that what happened?" after a rumour. Any
-    other short question has both.
+    A question without context is looked up as it is. One that rests on its context is looked up
+    only together with it, because alone it asks something else: "Is that what happened?" after a
+    rumour. Any other question is looked up both alone and with its context.
     """
     if not question.context:
         return (question.text,)
@@ -112,11 +116,11 @@ def views(question: Question) -> tuple[str, ...]:
 
 
 def rests_on_context(question: Question) -> bool:
-    """Does the question point back to a statement, or is it too short to be read alone?
+    """Return whether a question is only understood together with its context.
 
-    Who asks two questions in a row says in the second what it is about, although a word of it
-    points back: "Where was my key? Do they know which browser I use?" Of what follows another
-    message, two words say nothing alone: "When exactly?"
+    It is where it points back to a statement, points back in at most SHORT words, or continues an
+    earlier message in two words ("When exactly?"). A longer question after another question is not,
+    although a word of it points back: "Where was my key? Do they know which browser I use?"
     """
     if question.follows and _is_fragment(question.text):
         return True
@@ -126,23 +130,23 @@ def rests_on_context(question: Question) -> bool:
 
 
 def whole(text: str) -> str:
-    """The message without its greeting and close, cut to what the encoder can use."""
+    """Return the message without its greeting and close, cut to what the encoder can use."""
     return _shortened(" ".join(spoken_sentences(text)) or text)
 
 
 def asks(sentence: str) -> bool:
-    """Does the form of the sentence ask something?"""
+    """Return whether the sentence has the form of a question or a request."""
     bare = sentence.rstrip(" \"')”’")
     return bare.endswith(ENDS_ASKING) or bool(ASKS.match(sentence))
 
 
 def announces(sentence: str) -> bool:
-    """Does it only say that a question follows: I want to know about my key."""
+    """Return whether the sentence only announces a question: "I want to know about my key." """
     return "?" not in sentence and bool(ANNOUNCES.match(sentence))
 
 
 def needs_context(question: str) -> bool:
-    """Too short, or pointing back, to be understood alone."""
+    """Return whether a question should get a context: it is short, or points back."""
     words = question.split()
     return len(words) <= SHORT or (len(words) <= 12 and points_back(question))
 
@@ -173,7 +177,7 @@ def _is_dense(sentence: str) -> bool:
 
 
 def spoken_sentences(text: str) -> list[str]:
-    """Sentences without greeting, close and signature."""
+    """Return the sentences of `text` without greeting, close and signature."""
     spoken: list[str] = []
     for sentence in sentences(text):
         if GREETING.match(sentence):
@@ -187,9 +191,9 @@ def spoken_sentences(text: str) -> list[str]:
 
 
 def without_signature(found: Sequence[str]) -> list[str]:
-    """The sentences without the lines of names, offices and numbers below a close.
+    """Return the sentences without the lines of names, offices and numbers below a close.
 
-    A postscript stays: it is a sentence, with several words that begin small.
+    A postscript stays, as it has several words in lower case.
     """
     closes = next((i for i, s in enumerate(found) if i and CLOSING.match(s)), len(found))
     below = (s for s in found[closes:] if not CLOSING.match(s))
@@ -197,7 +201,7 @@ def without_signature(found: Sequence[str]) -> list[str]:
 
 
 def _has_words(sentence: str) -> bool:
-    # Of a script without capitals no letter shows a signature, although a "PS:" stands before it.
+    # In a script without capitals a signature cannot be told, so that the line counts as words.
     if any(c.isalpha() and not (c.isupper() or c.islower()) for c in sentence):
         return True
     return sum(word[0].islower() for word in sentence.split()) >= SMALL

@@ -21,7 +21,10 @@ def sign_draft(reply: str, footers: Iterable[str], language: str) -> str:
 
 
 def without_signature(draft: str) -> str:
-    """Return a draft without the signature of a person, as the outbound check knows its text."""
+    """Return a draft without a person's signature at its end.
+
+    The outbound check does not know these signatures, so that they are taken off before it.
+    """
     body = draft.rstrip()
     for signature in _signatures().values():
         if body.endswith(signature):

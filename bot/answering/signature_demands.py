@@ -1,8 +1,8 @@
-"""Finds what the policy stops in a text that is not read as a question: the signature of a mail.
+"""Screens the signature of a mail, which is not read as a question, for demands and emergencies.
 
-Whatever stands below two dashes looks like a signature, so anybody may write a demand there.
-Honest signatures speak of passwords, security and new addresses too, without asking the desk for
-anything; so only some of what the policy knows counts here.
+Whatever stands below two dashes is taken for a signature, so an attacker can put a demand there.
+Honest signatures mention passwords, security and new addresses too, without asking the desk for
+anything; so only some rules and labels of the policy are applied here.
 """
 
 from bot.answering.requests import DOUBTFUL, PLACE, Label, RequestReader
@@ -18,21 +18,23 @@ from bot.policy import (
 from bot.text.boilerplate import is_device_line, weigh_sentence
 from bot.text.clean import clean_message
 
-# What a rule must refuse for. Honest signatures and footers tell their readers what to do, which
-# other rules take for requests: "Please update your address book", "send a mail to this address".
+# Only rules that refuse for these reasons apply. Honest signatures and footers tell their readers
+# what to do, which other rules take for requests: "Please update your address book", "send a mail
+# to this address".
 DEMANDS = frozenset({RefusalReason.SECRET, RefusalReason.DESK_INTERNALS})
-# Words of a sentence that is learned to be a demand; fewer, in Latin letters, only name something.
+# A sentence in ASCII letters with fewer words is never taken for a demand: it only names something.
 LEAST_WORDS = 5
-# Probability from which on an order to the desk is meant as one: "To unsubscribe, send a mail to
-# this address" resembles one a little.
+# Probability of INJECTION from which on a sentence counts as an instruction to the desk. "To
+# unsubscribe, send a mail to this address" resembles one a little and stays below it.
 ORDERED = 0.5
 
 
 def find_signature_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
-    """Return the verdict on a demand for a secret, an order to the desk or a cry for help.
+    """Return the verdict on a signature, or None when it holds nothing that must be stopped.
 
-    `text` is masked. What only `requests` finds goes to a person; without it the rules decide
-    alone. None where there is nothing of the kind.
+    Looked for are demands for a secret, instructions to the desk and cries for help. Secrets in
+    `text` are masked. What only the classifier `requests` finds is escalated, never refused;
+    without a classifier the rules decide alone.
     """
     if not text.strip():
         return None
@@ -48,11 +50,12 @@ def find_signature_demand(text: str, requests: RequestReader | None = None) -> V
 
 
 def _is_meant(sentence: str, verdict: Verdict | None, order: float) -> bool:
-    """Is it an order to the desk, or a demand or cry for help of somebody who speaks of himself?
+    """Return whether a verdict of the classifier on a sentence of a signature counts.
 
-    "Never share your password" speaks of nobody; "I need my password" does. The reading also takes
-    lines that only name something, such as a device or the print of a key, for demands. `order` is
-    the probability of an order to the desk; a footer gives orders too, and leads to a page.
+    A demand or a cry for help counts only where the writer speaks of himself: "I need my password",
+    not "Never share your password". Lines that only name something, such as a device or the
+    fingerprint of a key, never count, although the classifier takes some of them for demands.
+    `order` is the probability of an instruction to the desk; with a link it is that of a footer.
     """
     if is_device_line(sentence) or (sentence.isascii() and len(sentence.split()) < LEAST_WORDS):
         return False

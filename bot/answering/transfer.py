@@ -1,10 +1,11 @@
-"""Finds and judges answers in a post that nobody has written questions for.
+"""Ranks the units of a post for a question, where nobody has written wordings for the post.
 
-What other incidents taught lies in bot/data/transfer.npz, made by `python -m evals transfer`: two
-linear maps under which a question lies near the unit that answers it, a score that stands for
-silence, a linear head over what messages do, and small shrunken logistic regressions over the
-evidence: one for a post alone, one for a post of which people have answered some questions. Nothing
-in it belongs to one post, so it serves a post from its first day.
+The parameters were trained on other incidents and lie in bot/data/transfer.npz, made by
+`python -m evals transfer`: two linear maps under which a question lies near the unit that answers
+it, a score that stands for silence (no unit answers), a linear classifier of what messages do, and
+small shrunken logistic regressions over the evidence: one for a post alone, one for a post of which
+people have answered some questions. Nothing in it belongs to one post, so it serves a post from its
+first day.
 """
 
 import io
@@ -31,7 +32,7 @@ Places = npt.NDArray[np.int64]
 Embed = Callable[[list[str]], npt.ArrayLike]  # texts to vectors, one row each
 TRANSFER = "transfer.npz"
 AGAIN = "run `python -m evals transfer`"
-FORMAT = 2  # of the file; raised when its arrays mean something else
+FORMAT = 2  # of the file; raised when the meaning of its arrays changes
 WIDTH = 384
 FEATURES = (
     "above_silence", "margin", "above_unquoted", "share", "pair", "entropy", "cosine", "headed",
@@ -40,12 +41,12 @@ FEATURES = (
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 WORD = re.compile(r"[^\W_]+")
 WITHOUT_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")  # Japanese and Chinese letters
-STEM = 5  # letters of a word that count: endings differ between a question and a post
+STEM = 5  # letters of a word that are compared: endings differ between a question and a post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """What other incidents taught; matrices in float32, vectors as rows."""
+    """The parameters trained on other incidents; matrices in float32, vectors as rows."""
 
     encoder: str  # the name of the encoder whose vectors it was made with
     data: str  # hash of the incidents that it was made from
@@ -53,11 +54,11 @@ class Transfer:
     question_up: Array  # rank x 384
     unit_down: Array
     unit_up: Array
-    unit_direction: Array  # 384; what kind of unit answers at all
-    silence_direction: Array  # 384; what kind of question no post answers
-    silence: float
-    scale: float  # of the mapped cosine
-    overlap: float  # of the shared words
+    unit_direction: Array  # 384; its product with a reading is the prior score that a unit answers
+    silence_direction: Array  # 384; its product with a question is added to `silence`
+    silence: float  # constant of the score of silence
+    scale: float  # weight of the mapped cosine
+    overlap: float  # weight of the share of common words
     kinds: tuple[str, ...]  # ANSWERABLE, UNANSWERABLE and the acts
     kind_weights: Array  # kinds x 384
     kind_bias: Array
@@ -66,7 +67,7 @@ class Transfer:
     coefficients: Array  # features, then the intercept
     threshold: float
     threshold_other: float  # for languages other than English
-    # The same where people have answered questions, for the evidence of `labels`.
+    # The weights and threshold for the features of `bot.answering.labels`.
     labelled_mean: Array
     labelled_spread: Array
     labelled_coefficients: Array
@@ -74,7 +75,7 @@ class Transfer:
 
     @property
     def labelled_weights(self) -> Weights:
-        """What the evidence of answered questions is worth before any is looked at."""
+        """Return the prior weights for a post with answered questions (`bot.answering.labels`)."""
         return Weights(
             mean=self.labelled_mean.astype(np.float64),
             spread=self.labelled_spread.astype(np.float64),
@@ -82,27 +83,27 @@ class Transfer:
         )
 
     def mapped_question(self, vectors: Array) -> Array:
-        """Unit vectors of questions under the map of the questions; same shape."""
+        """Return the vectors of questions under their map, at length 1; same shape."""
         return _unit(vectors + vectors @ self.question_down @ self.question_up)
 
     def mapped_units(self, vectors: Array) -> Array:
-        """Unit vectors of readings under the map of the units; same shape."""
+        """Return the vectors of units' readings under their map, at length 1; same shape."""
         return _unit(vectors + vectors @ self.unit_down @ self.unit_up)
 
     def kind_shares(self, vector: Array) -> Array:
-        """Probability of each kind of message."""
+        """Return the probability of each of `kinds`, shape (kinds,)."""
         scores = self.kind_weights @ vector + self.kind_bias
         grown = np.exp(scores - scores.max())
         return np.asarray(grown / grown.sum(), dtype=np.float32)
 
     def probability(self, features: Sequence[float]) -> float:
-        """The calibrated probability that one of the first two passages answers."""
+        """Return the calibrated probability that one of the first two passages answers."""
         scaled = (np.asarray(features) - self.mean) / self.spread
         score = float(scaled @ self.coefficients[:-1] + self.coefficients[-1])
         return 1 / (1 + math.exp(-score))
 
     def to_bytes(self) -> bytes:
-        """The content of the file; half precision, the same bytes for the same values."""
+        """Return the content of transfer.npz: matrices in half precision, deterministic bytes."""
         stored: dict[str, Any] = {"format": np.array(FORMAT)}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -114,7 +115,7 @@ class Transfer:
 
     @staticmethod
     def from_bytes(content: bytes) -> "Transfer":
-        """The value that `to_bytes` wrote; KnowledgeError when it is none."""
+        """Return the parameters that `to_bytes` wrote; raise KnowledgeError for other content."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 values = {name: _value(stored[name]) for name in stored.files}
@@ -126,12 +127,12 @@ class Transfer:
 
 
 def read_transfer() -> Transfer:
-    """What ships; KnowledgeError when it cannot be read."""
+    """Return the parameters that ship; raise KnowledgeError when they cannot be read."""
     return Transfer.from_bytes(read_bytes(TRANSFER))
 
 
 class WordOverlap:
-    """Which words of a question stand in which unit; rare words of the post count more."""
+    """An inverted index of the words of a post's units; rare words weigh more."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._count = len(texts)
@@ -142,7 +143,7 @@ class WordOverlap:
         self._places = {stem: np.array(found) for stem, found in places.items()}
 
     def shares(self, text: str) -> tuple[Array, float]:
-        """The share of the question's words in each unit, and the share that no unit has."""
+        """Return the weighted share of a question's words in each unit, and that in no unit."""
         shared = np.zeros(self._count, dtype=np.float32)
         total = unknown = 0.0
         for stem in sorted(_stems(text)):
@@ -158,19 +159,22 @@ class WordOverlap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitIndex:
-    """The units of one post with the vectors of their readings."""
+    """The units of one post with the vectors of their readings (`bot.corpus.units.readings`)."""
 
     units: tuple[Unit, ...]
     encoder: str
     vectors: Array  # readings x 384, those of a unit next to each other
-    starts: Places  # of each unit's readings
+    starts: Places  # index of each unit's first reading in `vectors`
     passages: tuple[str, ...]
-    passage_of: Places  # of each unit
+    passage_of: Places  # index of each unit's passage in `passages`
     words: WordOverlap
 
     @staticmethod
     def of(units: Sequence[Unit], *, title: str, encoder: str, embed: Embed) -> "UnitIndex":
-        """Embed each reading of each unit; `title` is the post's, `encoder` names the vectors."""
+        """Return the index of `units`, with each reading embedded.
+
+        `title` is that of the post; `encoder` is the name of the encoder behind `embed`.
+        """
         texts = [readings(unit, title) for unit in units]
         passages = tuple(dict.fromkeys(unit.passage for unit in units))
         return UnitIndex(
@@ -186,7 +190,10 @@ class UnitIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What speaks for each unit and passage; scores are above that of silence."""
+    """The scores of units and passages for a question, less the score of silence.
+
+    `kinds` are the probabilities of what the message does, `features` those in FEATURES.
+    """
 
     units: Array
     passages: Array
@@ -195,20 +202,20 @@ class Evidence:
 
     @property
     def order(self) -> list[int]:
-        """Places of the passages, best first."""
+        """Return the indexes of the passages, best first."""
         return [int(i) for i in np.argsort(-self.passages, kind="stable")]
 
     @property
     def pair(self) -> float:
-        """The share of the first two passages beside all others and silence."""
+        """Return the share of the best two passages among all passages and silence (softmax)."""
         grown = np.exp(np.append(self.passages, 0.0) - max(float(self.passages.max()), 0.0))
         return float(sum(grown[i] for i in self.order[:QUOTED]) / grown.sum())
 
 
 class TransferJudge:
-    """Ranks the units of a post for a question and says how sure it is that they answer.
+    """A ranker of the units of a post, with the calibrated probability that they answer.
 
-    KnowledgeError when the vectors of the index come from another encoder than the maps.
+    It raises KnowledgeError when the vectors of the index come from another encoder than the maps.
     """
 
     def __init__(
@@ -226,17 +233,17 @@ class TransferJudge:
         self._prior = index.vectors @ transfer.unit_direction
 
     def threshold_for(self, language: str) -> float:
-        """From which probability on an answer is given in this language."""
+        """Return the probability from which on a question in this language is answered."""
         known = self.transfer.threshold if language == "en" else self.transfer.threshold_other
         return known if self._threshold is None else max(known, self._threshold)
 
     def rank_units(self, vector: Sequence[float] | Array, text: str) -> list[tuple[Unit, float]]:
-        """All units with their scores, best first; above 0 a unit beats silence."""
+        """Return all units with their scores, best first; a score above 0 is above silence."""
         scores = self.evidence(vector, text).units
         return [(self.index.units[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
     def judge(self, text: str, vector: Sequence[float] | Array) -> Judgement:
-        """The passages that answer `text` best and the probability that two of them do."""
+        """Return the passages for `text`, best first, with the probability that they answer."""
         found = self.evidence(vector, text)
         best = int(np.argmax(found.kinds))
         return Judgement(
@@ -249,7 +256,7 @@ class TransferJudge:
         )
 
     def evidence(self, vector: Sequence[float] | Array, text: str) -> Evidence:
-        """What speaks for each unit as the answer to a question; `vector` is the question's."""
+        """Return the scores of units and passages for a question; `vector` is the question's."""
         transfer, index = self.transfer, self.index
         question = np.asarray(vector, dtype=np.float32)
         cosines = self._mapped @ transfer.mapped_question(question[None])[0]
@@ -276,11 +283,11 @@ class TransferJudge:
 
 
 def _shape(passages: Array) -> tuple[float, ...]:
-    """How the best passages stand out among all and silence, whose score is 0.
+    """Return features of how the best passages stand out; silence has the score 0.
 
-    The best score, its lead over the second and over the best passage that is not quoted, its log
-    share of all passages, that of the quoted ones of all and silence, and the entropy of all
-    passages. Where a post has too few passages, silence takes the place of the missing one.
+    They are the best score, its lead over the second and over the best passage that is not quoted,
+    its log share of all passages, the log share of the quoted ones of all and silence, and the
+    entropy of all passages. Where a post has too few passages, silence replaces the missing ones.
     """
     ranked = np.sort(passages)[::-1]
     best, second, unquoted = (*ranked[: QUOTED + 1].tolist(), *[0.0] * QUOTED)[: QUOTED + 1]
@@ -295,13 +302,13 @@ def _shape(passages: Array) -> tuple[float, ...]:
 
 
 def _asked(kinds: Mapping[str, float]) -> tuple[float, float]:
-    """Log shares of questions that posts answer, and of messages that ask nothing of a post."""
+    """Return the log-probabilities that the message is answerable, and that it is an act."""
     act = 1 - kinds[ANSWERABLE] - kinds[UNANSWERABLE]
     return math.log(max(kinds[ANSWERABLE], TINY)), math.log(max(act, TINY))
 
 
 def _stems(text: str) -> set[str]:
-    """The beginnings of words; pairs of letters where a language has no spaces."""
+    """Return the first STEM letters of each word; pairs of letters where there are no spaces."""
     found: set[str] = set()
     for word in WORD.findall(text.lower()):
         if WITHOUT_SPACES.search(word):
@@ -318,7 +325,7 @@ def _unit(vectors: npt.NDArray[Any]) -> Array:
 
 
 def _value(stored: npt.NDArray[Any]) -> Any:
-    """An array as float32, names as a tuple, single values as themselves."""
+    """Return a stored array as float32, names as a tuple, and a single value as itself."""
     if stored.ndim == 0:
         return stored.item()
     if stored.dtype.kind == "U":

@@ -1,1 +1,1 @@
-"""Asks a language model: what it is asked, what it may cost, and how far its answer counts."""
+"""Consults a language model: what it is asked, what it may cost, how far its answer is trusted."""

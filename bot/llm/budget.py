@@ -1,4 +1,4 @@
-"""Limits what a model may cost: calls and tokens an hour, and rests after failures."""
+"""Limits the use of a model: calls and tokens an hour, and a pause after repeated failures."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bot.corpus.limits import ModelLimits, shipped_limits
 
 HOUR_SECONDS = 3600.0
-# What each state in which no call is made means, for people.
+# The states in which no call is made, each with the reason in words for people.
 NOT_ASKED = {
     "calls_spent": "its calls of this hour are spent",
     "tokens_spent": "its tokens of this hour are spent",
@@ -20,7 +20,7 @@ NOT_ASKED = {
 
 
 class SpentError(Exception):
-    """No call may be made now; the text of the error is the state of the budget."""
+    """No call may be made now; the text of the error is the state of the budget, see NOT_ASKED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +32,13 @@ class Bounds:
     at_once: int = field(default_factory=lambda: shipped_limits().model.at_once)
     tries: int = field(default_factory=lambda: shipped_limits().model.tries)
     answer_tokens: int = field(default_factory=lambda: shipped_limits().model.answer_tokens)
-    # In a row, before a rest.
+    # Failures in a row after which no call is made for `rest` seconds.
     failures: int = field(default_factory=lambda: shipped_limits().model.failures)
     rest: float = field(default_factory=lambda: shipped_limits().model.rest_seconds)
 
     @staticmethod
     def of(limits: ModelLimits, *, calls: int, tokens: int) -> "Bounds":
-        """Returns the bounds that the model's limits say, with the given calls and tokens an
-        hour.
-        """
+        """Returns the bounds of limits.yaml, with the given calls and tokens an hour."""
         return Bounds(
             calls=calls, tokens=tokens, at_once=limits.at_once, tries=limits.tries,
             answer_tokens=limits.answer_tokens, failures=limits.failures, rest=limits.rest_seconds,
@@ -49,39 +47,38 @@ class Bounds:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Spend:
-    """One call that runs: it holds what it may take at most, until what it took is known."""
+    """The reservation of a running call: `most` tokens, until `took` tokens are reported.
+
+    `until` is the time, by the budget's clock, after which the call is overdue.
+    """
 
     most: int
     until: float
     took: int | None = None
 
     def tell(self, tokens: int) -> None:
-        """Sets the tokens that the vendor counted; without it, all that was held counts as
-        spent.
-        """
+        """Sets the tokens that the vendor counted; without it, the whole reservation is spent."""
         self.took = tokens
 
 
 class Budget:
-    """Counts what was spent in the last hour; safe to use from many threads."""
+    """The budget of a model: what was spent in the last hour; safe to use from many threads."""
 
     def __init__(self, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> None:
         self.bounds = bounds
         self.clock = clock
-        self.faults = Counter[str]()  # by class, for metrics and doctor
+        self.faults = Counter[str]()  # failures by error class or state, for metrics and doctor
         self.spent = Counter[str]()  # calls and tokens since the start
         self._calls: deque[tuple[float, int]] = deque()
         self._running: list[Spend] = []
-        self._usual = 1  # tokens that a call held last
+        self._usual = 1  # tokens that the latest call reserved
         self._in_a_row = 0
         self._rests_until = 0.0
         self._lock = threading.Lock()
 
     @contextmanager
     def call(self, *, most: int = 0, seconds: float = HOUR_SECONDS) -> Iterator[Spend]:
-        """Holds at most `most` tokens for one call of `seconds`; SpentError when there is no
-        room.
-        """
+        """Reserves `most` tokens for one call of `seconds`; raises SpentError without room."""
         spend = Spend(most=most, until=self.clock() + seconds)
         self._begin(spend)
         try:
@@ -97,18 +94,18 @@ class Budget:
             self._end(spend)
 
     def late(self) -> None:
-        """Counts as a failure a call that a message waited for in vain: it may run for ever."""
+        """Counts a failure for a call that missed its deadline, as it may never return."""
         self._count_failure("LateError")
 
     @property
     def state(self) -> str:
-        """`open`, or the state in which no call is made now: a key of NOT_ASKED."""
+        """The state: `open`, or a key of NOT_ASKED while no call may be made."""
         with self._lock:
             return self._why_closed(self._usual) or "open"
 
     @property
     def hour(self) -> tuple[int, int]:
-        """Calls and tokens of the last hour, with what the running calls hold."""
+        """Calls and tokens of the last hour, with the reservations of running calls."""
         with self._lock:
             self._drop_old_calls()
             return len(self._calls) + len(self._running), self._count_tokens()

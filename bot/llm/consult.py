@@ -1,6 +1,4 @@
-"""Asks one model about a message and weighs its verdict on each question with the desk's
-evidence.
-"""
+"""Asks a model about a message, and weighs its verdicts with the desk's own evidence."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -13,20 +11,20 @@ from bot.llm.trust import Trust
 from bot.ports import Judgement, Selected, Selector
 from bot.redact.anonymize import without_people
 
-# A span of no more words is no question of its own.
+# A span of so few words is no question.
 MAX_FRAGMENT_WORDS = 2
 
 
 class ConsultationResult(StrEnum):
-    """What asking about a message gave, when it gave something."""
+    """The result of asking the model about a message, when the model answered."""
 
-    CONFIRMED = "confirmed"  # a yes to one of its questions
-    DENIED = "denied"  # a no to each
-    LEFT_OUT = "left_out"  # nothing on one of them, which the desk decides alone
+    CONFIRMED = "confirmed"  # a yes to at least one of its questions
+    DENIED = "denied"  # a no to each of its questions
+    LEFT_OUT = "left_out"  # no verdict on at least one question, which the desk decides alone
 
 
 class Consultation:
-    """A selector, and how far its yes is trusted."""
+    """A selector with the passages that it may choose from and the trust in its yes."""
 
     def __init__(self, selector: Selector, knowledge: Knowledge) -> None:
         self.selector = selector
@@ -34,11 +32,11 @@ class Consultation:
         self.trust = Trust.of(knowledge)
 
     def ask(self, text: str) -> Selected:
-        """Returns what the model selects for a message; who wrote it is masked before."""
+        """Returns what the model selects for a message; names of people in it are masked."""
         return self.selector.select(without_people(text), self.offered)
 
     def came(self, selected: Selected, questions: Sequence[str]) -> str:
-        """Returns the result of asking; the class of the fault when nothing came back."""
+        """Returns the ConsultationResult for `questions`, or the fault when nothing came back."""
         words = [agreed_verdict(without_people(each), selected) for each in questions]
         if selected.fault or None in words:
             return selected.fault or ConsultationResult.LEFT_OUT
@@ -49,9 +47,10 @@ class Consultation:
         )
 
     def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
-        """Returns spans that both calls name as questions and that are none of the desk's.
+        """Returns the spans that both calls took for questions and that the desk did not.
 
-        The result is empty while the model is not trusted.
+        `views` are those of the desk's questions. The result is empty while the model is not
+        trusted.
         """
         known = [without_people(view) for view in views]
         spans = [
@@ -66,8 +65,9 @@ class Consultation:
     def weigh(
         self, question: str, judged: Judgement, selected: Selected, *, threshold: float
     ) -> tuple[Judgement, bool]:
-        """Returns the evidence with the model's verdict on the question, and whether its yes
-        counted.
+        """Returns the judgement with the model's verdict applied, and whether its yes counted.
+
+        Where the desk itself is sure that the post is silent, the verdict also counts for trust.
         """
         limits = self.trust.limits
         word = agreed_verdict(without_people(question), selected)
@@ -89,7 +89,7 @@ RESULT_SENTENCES: dict[str, str] = {
 
 
 def describe_consultation(response: Response) -> Iterator[str]:
-    """Yields a sentence for each time that a model was asked about a message."""
+    """Yields a sentence for people on each time that a model was asked about a message."""
     for result in response.asked:
         if words := RESULT_SENTENCES.get(result):
             yield words

@@ -1,9 +1,9 @@
 """Checks what a model selected and applies it: it can hold an answer back, or confirm one.
 
-The model's verdict is one more piece of evidence, never the last. Its ids must be among the
-passages that were sent, its spans must stand in the message, and what it confirms must be among the
-first that the desk itself ranks. A yes counts only from a model that says no where the post is
-silent (trust.py); from any other it changes nothing, and only its no is heard.
+The model's verdict is only further evidence. Its ids must be among the passages that were sent, its
+spans must stand in the message, and a passage that it confirms must be among the first that the
+desk itself ranks. A yes counts only from a model that says no where the post is silent (trust.py);
+from any other model only a no counts.
 """
 
 import math
@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from bot.corpus.limits import ModelLimits
 from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
 
-# Entries of one selection; the model is asked about the questions of one message.
+# The most entries of one selection, one for each question of a message.
 MAX_ENTRIES = 20
-# Passages of one entry.
+# The most passages of one entry.
 MAX_PASSAGES = 3
-# Passages that an answer quotes: the first of a judgement.
+# The most passages that an answer quotes: the first of a judgement.
 QUOTED_PASSAGES = 2
 
 
@@ -27,7 +27,7 @@ class SelectionError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVerdict:
-    """What two calls say of one question together: the passages that both name, or a no."""
+    """The combined verdict of two calls on one question: the passages that both name, or a no."""
 
     passages: tuple[str, ...] = ()
 
@@ -40,9 +40,10 @@ class ModelVerdict:
 def checked(
     entries: Sequence[PassageSelection], *, text: str, offered: Sequence[str]
 ) -> tuple[PassageSelection, ...]:
-    """Returns `entries` unchanged; SelectionError when they break the contract.
+    """Returns `entries` unchanged; raises SelectionError when they break the contract.
 
-    They break it with an unknown id, a span that is not in `text`, or an answer without passages.
+    They break it with an id that was not `offered`, a span that is not in `text`, too many entries
+    or passages, an answer without passages, or passages without an answer.
     """
     if len(entries) > MAX_ENTRIES:
         raise SelectionError("too many entries")
@@ -58,15 +59,16 @@ def checked(
 
 
 def overlaps(entry: PassageSelection, question: str) -> bool:
-    """Does the span of the entry hold the question, or the question the span?"""
+    """Is the question a part of the entry's span, or the span a part of the question?"""
     asked, span = _without_spaces(question), _without_spaces(entry.span)
     return span in asked or asked in span
 
 
 def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
-    """Returns the more cautious verdict of the two calls; None where they leave it to the desk.
+    """Returns the combined verdict of the two calls; None where they leave it to the desk.
 
-    Both must confirm, and the best passage of each must be among those of the other.
+    It is a yes only where both calls confirm, and the best passage of each is among those of the
+    other. It is None where neither call has an entry, or only one has and confirms; else a no.
     """
     one, other = (_entry_for(question, entries) for entries in (selected.one, selected.other))
     if one is None or other is None:
@@ -84,9 +86,9 @@ def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
 def is_at_stake(
     judged: Judgement, word: ModelVerdict | None, *, threshold: float, limits: ModelLimits
 ) -> bool:
-    """Would a yes change what the desk does by itself?
+    """Would a yes change what the desk decides by itself?
 
-    Nothing is at stake for a judge that is certain of nothing: its number is no probability.
+    It never does where the judge gives no certainty: then its figure is no probability.
     """
     chosen = _ranked_passages(judged, word, limits) if word else ()
     if not chosen or not judged.certainty or judged.probability < limits.floor:
@@ -97,8 +99,11 @@ def is_at_stake(
 def apply_verdict(
     judged: Judgement, word: ModelVerdict | None, *, trusted: bool, limits: ModelLimits
 ) -> Judgement:
-    """Returns the evidence with the model's verdict: held back, unchanged, or reordered and
-    raised.
+    """Returns the judgement with the model's verdict applied.
+
+    A no sets its probability to 0. A trusted yes puts the model's passages first and raises the
+    probability. A yes that is not trusted changes nothing for a passage that the desk quotes by
+    itself, and counts as a no for another.
     """
     if word is None:
         return judged
@@ -121,7 +126,7 @@ def _ranked_passages(judged: Judgement, word: ModelVerdict, limits: ModelLimits)
 
 
 def _raise_probability(probability: float, limits: ModelLimits) -> float:
-    """Returns the probability with the log odds that a trusted yes adds."""
+    """Returns the probability raised by a trusted yes, which adds `limits.adds` log-odds."""
     if probability < limits.floor:
         return probability
     kept = min(probability, 1 - 1e-6)
@@ -129,7 +134,7 @@ def _raise_probability(probability: float, limits: ModelLimits) -> float:
 
 
 def _entry_for(question: str, entries: Sequence[PassageSelection]) -> PassageSelection | None:
-    """Returns the entry on this question; of several that overlap, the one that holds back most."""
+    """Returns the entry on this question, or None; of several one that does not confirm, if any."""
     matching = [e for e in entries if overlaps(e, question)]
     return min(matching, key=_confirms, default=None)
 
@@ -139,5 +144,5 @@ def _confirms(entry: PassageSelection) -> bool:
 
 
 def _without_spaces(text: str) -> str:
-    """Returns the text without spaces, which not every language writes between sentences."""
+    """Returns the text in lower case without spaces: some languages put none between sentences."""
     return "".join(text.lower().split())

@@ -1,10 +1,10 @@
 """Decides whether a model's yes may count: it must say no where the post is known to be silent.
 
-On questions that the post answers, a model that confirms everything cannot be told from a good one.
-So before its yes first changes a decision, and every hour after, it gets a trial: a message of
-questions from the silent topics of knowledge/questions, other ones each time (without any topic
-there, of questions that no post answers). And whenever the desk
-itself is sure that the post is silent, what the model says of that question counts the same way.
+On questions that the post answers, a model that confirms everything looks like a good one. So
+before its yes first changes a decision, and every hour after, it gets a trial: a message of
+questions from the silent topics of knowledge/questions, or, where there is no such topic, of
+questions that no post answers. They are drawn anew each time. What the model says of a question on
+which the desk itself is sure that the post is silent counts the same way.
 """
 
 import random
@@ -21,14 +21,14 @@ from bot.resources import read_yaml
 
 SelectCall = Callable[[str], Selected]
 TRIAL_QUESTIONS = "trial_questions.yaml"
-# Characters of a question that is used in a trial.
+# Longer questions are not used in a trial.
 MAX_QUESTION_CHARACTERS = 100
-# Wrong answers that do not count: one may be the desk's own mistake.
+# So many wrong yeses are tolerated, as one may be the desk's own mistake.
 MAX_FORGIVEN = 1
 
 
 class Trust:
-    """Watches one model; safe to use from many threads."""
+    """The record of what one model says where the post is silent; safe to use from many threads."""
 
     def __init__(
         self, limits: ModelLimits, silent: Callable[[], Sequence[Sequence[str]]],
@@ -43,11 +43,11 @@ class Trust:
 
     @staticmethod
     def of(knowledge: Knowledge) -> "Trust":
-        """Returns the trust in a model that is tried with the silent topics of this knowledge."""
+        """Returns the trust in a model that is tested on the silent topics of this knowledge."""
         return Trust(read_limits(knowledge.folder).model, lambda: silent_questions(knowledge))
 
     def holds(self, select: SelectCall) -> bool:
-        """May a yes count now? When a trial is due, it is held first."""
+        """May a yes count now? A trial that is due is held first, by calling `select`."""
         with self._trying:
             if self.clock() >= self._due:
                 self._hold_trial(select)
@@ -60,13 +60,13 @@ class Trust:
 
     @property
     def good(self) -> bool:
-        """Did the model say no as often as it must?"""
+        """Did the model say no often enough where the post is silent?"""
         with self._lock:
             yes, of = sum(self._said_yes), len(self._said_yes)
         return yes <= MAX_FORGIVEN or yes <= self.limits.most_yes * of
 
     def _hold_trial(self, select: SelectCall) -> None:
-        """Holds a trial; one that could not be held says nothing, and comes again soon."""
+        """Holds a trial; one whose call failed does not count and is repeated soon."""
         self._due = self.clock() + self.limits.trial_seconds
         questions = self._draw_questions()
         if not questions:
@@ -80,7 +80,7 @@ class Trust:
             self.saw(yes=word is not None and word.confirms)
 
     def _draw_questions(self) -> list[str]:
-        """Returns one question of each of some topics, drawn so that they cannot be foreseen."""
+        """Returns one question of each of some topics, drawn unpredictably."""
         drawn = random.SystemRandom()
         topics = list(self.silent())
         chosen = drawn.sample(topics, min(self.limits.trial_questions, len(topics)))

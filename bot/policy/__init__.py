@@ -1,4 +1,4 @@
-"""Decides by rules what is refused or handed to a person, whatever the post says."""
+"""Decides by rules what is refused or escalated to a person, whatever the post says."""
 
 from bot.policy.screening import (
     Escalate,

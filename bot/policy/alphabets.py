@@ -1,4 +1,4 @@
-"""Signs that stand for letters: digits for letters, letters turned over."""
+"""Tables of characters that stand for letters in disguises: leetspeak and upside-down letters."""
 
 
 def _table(pairs: str, into: str) -> dict[int, str]:

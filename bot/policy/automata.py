@@ -1,8 +1,8 @@
-"""Bounds the memory that compiled rules take: after so many texts they are compiled anew.
+"""Bounds the memory of compiled rules by compiling them anew after a number of texts.
 
-RE2 makes the states of a pattern as texts need them, and drops them only with the pattern itself or
-at a bound of its own for each pattern. The rules are hundreds of patterns in twenty languages, so
-those bounds are no bound for a desk that reads for weeks.
+RE2 builds the automaton states of a pattern as texts need them, and drops them only with the
+pattern or at its limit for each pattern. The rules are hundreds of patterns in twenty languages, so
+that these limits together are too high for a desk that runs for weeks.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from itertools import count
 from typing import TypeVar
 
 Compiled = TypeVar("Compiled")
-# A process that read 20,000 texts in many languages by the rules alone had 323 MB and grew; so it
-# stays at 253 MB, in the same time. To compile them takes a second.
+# A process that ran the rules on 20,000 texts in many languages took 323 MB and still grew; with
+# this renewal it stays at 253 MB, in the same time. Compiling takes a second.
 TEXTS_UNTIL_RENEWAL = 3_000
 
 _forget: list[Callable[[], None]] = []
@@ -30,7 +30,7 @@ def compiled_anew(compile_rules: Callable[[], Compiled]) -> Callable[[], Compile
 
 
 def count_text() -> None:
-    """Count a text that the rules read."""
+    """Count a text that the rules are run on; every TEXTS_UNTIL_RENEWAL drop compiled rules."""
     if next(_texts) % TEXTS_UNTIL_RENEWAL == 0:
         for forget in _forget:
             forget()

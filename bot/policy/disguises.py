@@ -1,7 +1,7 @@
-"""Removes disguises from a text (detection views); the original stays as it is.
+"""Makes detection views: copies of a text from which a disguise such as leetspeak is taken off.
 
-A rule reads every view. Each view is linear in the text and its length is capped, so no message can
-make the guard slow; the ends of a longer text are read, its middle is not.
+The rules are tried on every view. Each view takes time linear in the text, whose length is capped,
+so that no message can make the guard slow: of a longer text only the start and the end are read.
 """
 
 import base64
@@ -19,12 +19,12 @@ from bot.policy.joined_words import parted, undoubled
 from bot.policy.spelling import mended
 from bot.text.unicode import latin_look_alikes, level_forms, without_invisible
 
-HEAD, TAIL = 30_000, 4_000  # characters read of a longer text: its start and its end
-MAX_DECODED = 6  # encoded stretches that are decoded
-MIN_TEXT = 0.85  # share of letters and spaces that makes decoded bytes a text
+HEAD, TAIL = 30_000, 4_000  # characters that are read at the start and end of a longer text
+MAX_DECODED = 6  # encoded stretches of each kind that are decoded
+MIN_TEXT = 0.85  # least share of letters and spaces for which decoded bytes count as a text
 MIN_LETTERS = 6
-MIN_MIXED = 2  # words of letters and digits that make a text a disguised one
-DISGUISED = 0.6  # share of single letters that makes a text a spaced one
+MIN_MIXED = 2  # words of letters mixed with digits from which on a text is read as leetspeak
+DISGUISED = 0.6  # least share of single letters among the words of a spaced-out text
 
 TAGS = re.compile(r"<[!/a-zA-Z][^<>]{0,400}>")
 BLOCKS = re.compile(r"</?(?:p|div|br|li|tr|h[1-6]|table|ul|ol)\b[^<>]{0,400}>", re.IGNORECASE)
@@ -40,20 +40,20 @@ MARKED = re.compile(r"[._*·/|+~-]")
 SPLIT_WORD = re.compile(r"(?<=[^\W\d_])[._*·|~+-](?=[^\W\d_])")
 WORDS = re.compile(r"\S+")
 MIXED = frozenset("0123456789@$!|€£")
-# Without one of these a text does not stand on its head: o, s, x and the like look alike both ways.
+# An upside-down text has one of these; letters such as o, s and x look alike both ways.
 TURNED = frozenset(chr(sign) for sign in UPSIDE_DOWN if sign > 127)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One reading of a text; `name` tells staff which disguise was taken off."""
+    """One detection view of a text; `name` tells staff which disguise was taken off."""
 
     name: str
     text: str
 
 
 def detection_views(text: str) -> tuple[View, ...]:
-    """The plain view first, then every other one that differs from it."""
+    """Return the plain view, then each other view that differs from those before it."""
     shown = clipped(text)
     plain = fold(visible(shown))
     found = [View(name="plain", text=plain)]
@@ -65,21 +65,24 @@ def detection_views(text: str) -> tuple[View, ...]:
 
 
 def clipped(text: str) -> str:
-    """The start and the end of a long text."""
+    """Return `text`; of one longer than HEAD + TAIL characters only its start and its end."""
     if len(text) <= HEAD + TAIL:
         return text
     return f"{text[:HEAD]}\n{text[-TAIL:]}"
 
 
 def fold(text: str) -> str:
-    """Compatibility forms, case and Latin accents levelled; patterns are folded the same way."""
+    """Return `text` without differences of compatibility form, case, accents and white space.
+
+    The patterns of the rules are folded the same way.
+    """
     level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     bare = level.translate(level_forms())
     return SPACES.sub(" ", unicodedata.normalize("NFC", bare))
 
 
 def visible(text: str) -> str:
-    """What a reader sees: without tags, entities and characters that show nothing."""
+    """Return `text` as a reader sees it: without tags, entities and invisible characters."""
     shown = TAGS.sub("", BLOCKS.sub("\n", text)) if "<" in text else text
     if "&" in shown:
         shown = html.unescape(shown)
@@ -91,7 +94,7 @@ def _tag_characters(text: str) -> str:
 
 
 def _unmarked(text: str) -> str:
-    """Markup stays text: what hides in attributes and comments is read as well."""
+    """Return a text with its markup, so that attributes and comments are read as well."""
     return without_invisible(text) if "<" in text else ""
 
 
@@ -119,7 +122,7 @@ def _leet(letter_for_one: str) -> Callable[[str], str]:
 
 
 def _joined(text: str) -> str:
-    """Letters that stand alone, put together again; wide gaps are the gaps between words."""
+    """Return `text` with spaced-out letters joined to words; wide gaps separate the words."""
 
     def run(match: re.Match[str]) -> str:
         found = match.group()
@@ -131,12 +134,12 @@ def _joined(text: str) -> str:
 
 
 def _unsplit(text: str) -> str:
-    """Marks inside words taken out: pass-word, s.e.n.d."""
+    """Return `text` without marks inside words: `pass-word`, `s.e.n.d`."""
     return SPLIT_WORD.sub("", visible(text))
 
 
 def _squashed(text: str) -> str:
-    """No gaps at all, for a text of mostly single letters."""
+    """Return a text of mostly single letters without any spaces; empty for any other."""
     words = visible(text).split()
     lone = sum(len(w) == 1 for w in words)
     if len(words) < MIN_LETTERS or lone < len(words) * DISGUISED:
@@ -149,7 +152,10 @@ def _reversed(text: str) -> str:
 
 
 def _words_reversed(text: str) -> str:
-    """Only where the text speaks of it: honest questions read from the end look like demands."""
+    """Return the words of each line in reverse order; empty where the text does not mention that.
+
+    Honest questions read backwards can look like demands.
+    """
     if not BACKWARDS.search(text):
         return ""
     return "\n".join(" ".join(reversed(line.split())) for line in visible(text).split("\n"))

@@ -1,7 +1,7 @@
-"""Reads by rules what a message asks for beside an answer, from message_rules.yaml.
+"""Applies the rules of message_rules.yaml: what a message wants beside an answer.
 
-Each function takes the asker's own words, without what they quote or pass on, and reads them in
-their plain view only: nobody disguises a request for a person.
+Each function takes the asker's own text, without quoted and forwarded text. No disguises are taken
+off: nobody disguises a request for a person.
 """
 
 import re
@@ -16,9 +16,9 @@ from bot.resources import data_path
 
 TABLE = data_path("message_rules.yaml")
 PUNCTUATION = re.compile(r"[.,;:!]")
-WITHOUT_SPACES = "\u3040"  # from here on letters stand for words, and no gaps part them
-GREETS, SHORT = (",", "!", ":"), 4  # how a greeting ends, and of how many words it is
-REPORT_LINES = 3  # at the head of a text that name the program which wrote it
+WITHOUT_SPACES = "\u3040"  # scripts from here on write words without spaces between them
+GREETS, SHORT = (",", "!", ":"), 4  # ends of a greeting line, and the most words of one
+REPORT_LINES = 3  # lines at the top of a text that are searched for the name of a mail filter
 EDGES = " \t\"'“”„«»「」()[]*_.,;:!。！،。-–—>"
 
 
@@ -29,22 +29,22 @@ def wants_person(text: str) -> bool:
 
 
 def asks_if_genuine(text: str) -> bool:
-    """Does `text` ask whether something that was received is from us, or safe?"""
+    """Return whether `text` asks if something that was received is from us, or safe."""
     return _hits("asks-if-genuine", text) or _hits("points-at-it", text)
 
 
 def demands_our_word(text: str) -> bool:
-    """Does `text` want us to say that something is genuine?"""
+    """Return whether `text` demands that we confirm that something is genuine."""
     return _hits("demands-our-word", text)
 
 
 def shows_material(text: str) -> bool:
-    """Does `text` speak of something that came along with it, hold a link, or point at "this"?"""
+    """Return whether `text` mentions something enclosed, holds a link, or points at "this"."""
     return _hits("shows-material", text) or _hits("points-at-it", text)
 
 
 def goes_on(text: str) -> bool:
-    """Does `text` have a word after which thanks are no longer the end: but, in advance?"""
+    """Return whether `text` holds a word that makes it more than thanks: "but", "in advance"."""
     words = f" {' '.join(fold(visible(clipped(text))).split())} "
     padded = (word if word[0] >= WITHOUT_SPACES else f" {word} " for word in short_words("goes_on"))
     bare = PUNCTUATION.sub(" ", words)
@@ -52,18 +52,21 @@ def goes_on(text: str) -> bool:
 
 
 def tells_who_they_are(text: str) -> bool:
-    """Does `text` give a number or a name by which we may know the sender?"""
+    """Return whether `text` tells a number or a name that identifies the sender."""
     return _hits("tells-who-they-are", text)
 
 
 def is_filter_report(text: str) -> bool:
-    """Does `text` begin with the report that a spam filter puts around a mail?"""
+    """Return whether `text` begins like the report that a spam filter puts around a mail."""
     lines = [line for line in text.split("\n") if line.strip(EDGES)]
     return _hits("is-filter-report", " ".join(lines[:REPORT_LINES]))
 
 
 def _is_lone_word(text: str) -> bool:
-    """Is the first line that says something that one word, as the footer asks for it?"""
+    """Return whether the first line below a greeting is only the word that asks for a person.
+
+    The footer of each reply names that word.
+    """
     lines = [fold(line).strip() for line in text.split("\n") if line.strip(EDGES)]
     greeted = len(lines) > 1 and lines[0].endswith(GREETS) and len(lines[0].split()) <= SHORT
     first = lines[greeted].strip(EDGES) if lines else ""
@@ -72,7 +75,7 @@ def _is_lone_word(text: str) -> bool:
 
 
 def _without_manners(words: list[str]) -> list[str]:
-    """The words without an article and a please around them."""
+    """Return the words without an article before them and a "please" or "thanks" around them."""
     while len(words) > 1 and words[0].strip(EDGES) in short_words("before"):
         words = words[1:]
     while len(words) > 1 and words[-1].strip(EDGES) in short_words("after"):

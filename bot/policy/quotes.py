@@ -1,14 +1,14 @@
-"""Separates what an asker says from what they quote: the mails of others that they show us.
+"""Separates an asker's own text from the mails of others that it quotes or forwards.
 
-A shown mail is material for staff and for the choice of the post's rules; it is never read as the
-asker's own question or demand.
+A shown mail is for staff to see, and decides which advice of the post is quoted; it is never read
+as the asker's own question or demand.
 """
 
 import re
 
-FEW = 3  # words that say nothing by themselves
-WIDE_LETTERS = "\u3040"  # from here on letters stand for words, and no gaps part them
-HEADERS = 2  # lines of a mail's head that make one
+FEW = 3  # so few words beside a quote say nothing by themselves
+WIDE_LETTERS = "\u3040"  # scripts from here on write words without spaces between them
+HEADERS = 2  # so many different header lines in a row are the header of a mail
 
 QUOTED_LINE = re.compile(r"^[ \t]*(?:>|\|)[^\n]*$", re.MULTILINE)
 QUOTED = re.compile(
@@ -25,7 +25,7 @@ FORWARDED = re.compile(
     r"inicio del mensaje|início da mensagem|begin doorgestuurd|they show us)[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
-# The head of a mail in the words of the usual programs; two such lines in a row are one.
+# A header line of a quoted mail, in the words of the usual mail programs.
 HEAD = re.compile(
     r"^[ \t>*|]{0,6}(?:from|sent|date|to|cc|subject|reply-to|received|dkim-signature|message-id|"
     r"return-path|von|gesendet|datum|an|betreff|de|envoyé|date|à|objet|enviado(?: el| em)?|fecha|"
@@ -38,7 +38,11 @@ HEAD = re.compile(
 
 
 def without_quotes(text: str) -> str:
-    """`text` without what it quotes, unless almost nothing remains; records are not quotes."""
+    """Return `text` without quoted and forwarded text.
+
+    Where at most FEW words would remain, a text with nothing forwarded is returned whole. So is a
+    record in brackets, such as JSON, whose strings are no quotes.
+    """
     if RECORD.match(text):
         return text
     place = _passed_on(text)
@@ -50,7 +54,7 @@ def without_quotes(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """What `text` quotes or passes on of others."""
+    """Return the quoted and forwarded parts of `text`, joined by line breaks."""
     place = _passed_on(text)
     above = text[:place]
     lines = QUOTED_LINE.findall(above)
@@ -59,24 +63,24 @@ def quoted(text: str) -> str:
 
 
 def shown_mail(text: str) -> str:
-    """The mail of others in `text`, without the marks of a quote; empty where there is none."""
+    """Return the quoted or forwarded text in `text`, without quote marks; empty for none."""
     return QUOTE_MARKS.sub("", quoted(text)).strip()
 
 
 def is_passed_on(text: str) -> bool:
-    """Does `text` hold a mail below the line or head with which a program passes one on?"""
+    """Return whether `text` holds a mail below a forwarding line or mail headers."""
     return _shows(text[_passed_on(text) :])
 
 
 def _passed_on(text: str) -> int:
-    """Where a mail that is passed on begins; the length of `text` where none does."""
+    """Return the offset where a forwarded mail begins; the length of `text` where there is none."""
     found = FORWARDED.search(text)
     place = found.start() if found else len(text)
     return min(place, _first_head(text))
 
 
 def _first_head(text: str) -> int:
-    """Where the first head of a mail begins: lines of it in a row, of different names."""
+    """Return the offset of the first HEADERS different header lines in a row, or the length."""
     place = 0
     starts: list[tuple[int, str]] = []
     for line in text.split("\n"):
@@ -91,5 +95,5 @@ def _first_head(text: str) -> int:
 
 
 def _shows(rest: str) -> bool:
-    """Does anything stand below the line that passes it on?"""
+    """Return whether any text follows the first line."""
     return bool(rest.partition("\n")[2].strip())

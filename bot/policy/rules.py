@@ -23,14 +23,14 @@ from bot.policy.verdict import Escalate, Refuse, Verdict
 from bot.resources import data_path, parse_yaml
 
 TABLE = data_path("policy_rules.yaml")
-ANY = "any"  # words and exceptions of every language
-EACH = "each"  # a pattern that is written once, for every language that has its words
+ANY = "any"  # key of the words and exceptions for every language
+EACH = "each"  # key of patterns that are compiled for each language that has all their words
 SET_ASIDE = " … ".encode()
-# Bytes that RE2 may keep of the states of one pattern. It makes them as texts need them, which is
-# what the memory of a desk grows by. With 8 MB the largest patterns fall back to a path four times
+# Bytes of automaton states that RE2 may cache for one pattern. It builds them as texts need them,
+# by which the memory of a desk grows. With 8 MB the largest patterns fall back to a path four times
 # as slow; on 12,000 random texts 32 MB cost 5 % more time than 256 MB, and the growth ends.
 MEMORY = 32 << 20
-MAX_HITS = 200  # lines of one text that a rule is tried on; attackers pad
+MAX_HITS = 200  # lines of one text that a rule examines: an attacker may send very many
 WORD = re.compile(r"\{([a-z_]+)\}")
 WIDE_MARK = re.compile("[？（）＊＋［］｛｝｜＾＄．]")
 UPPER_ESCAPE = re.compile(r"\\[A-Z]")
@@ -39,7 +39,7 @@ Words = Mapping[str, Mapping[str, str]]  # name -> language -> words
 
 
 class Row(BaseModel):
-    """One rule as it stands in the table."""
+    """One rule of a table; the comment at the top of policy_rules.yaml explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
@@ -57,7 +57,7 @@ class Row(BaseModel):
 
 
 class Table(BaseModel):
-    """The whole file: the words that patterns may name, and the rules."""
+    """The content of a table file: the words that patterns may name, and the rules."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     words: dict[str, dict[str, str]]
@@ -69,7 +69,11 @@ class Table(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguagePatterns:
-    """The patterns of one language, and what in that language leaves a sentence alone."""
+    """The compiled patterns of a rule for one language, with its exceptions.
+
+    A line fits where `when` and each of `also` match. It is excused where `unless` matches, or
+    where nothing fits once the matches of `topics` are taken out.
+    """
 
     language: str
     when: "re2._Regexp[bytes]"
@@ -78,11 +82,11 @@ class LanguagePatterns:
     topics: "re2._Regexp[bytes] | None"
 
     def fits(self, lines: bytes) -> bool:
-        """Is there a line that fits `when` and all of `also`, and not `unless`?"""
+        """Return whether a line fits and is not excused."""
         return any(self._means(line) and not self._excused(line) for line in self._hits(lines))
 
     def spares(self, lines: bytes) -> bool:
-        """Is there a line that fits but for what leaves it alone?"""
+        """Return whether a line fits and is excused."""
         return any(self._means(line) and self._excused(line) for line in self._hits(lines))
 
     def _means(self, line: bytes) -> bool:
@@ -92,7 +96,7 @@ class LanguagePatterns:
         return bool(self.unless and self.unless.search(line)) or self._is_topic(line)
 
     def _is_topic(self, line: bytes) -> bool:
-        """Does the line fit only by what it speaks about?"""
+        """Return whether the line fits only because of what it mentions as a topic."""
         rest = self.topics.sub(SET_ASIDE, line) if self.topics else line
         return rest != line and not (self.when.search(rest) and self._means(rest))
 
@@ -113,21 +117,22 @@ class LanguagePatterns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Hits a sentence that one of its readings fits, in a thread that fits `given`.
+    """A compiled rule: it hits a text with a sentence that fits in one of its languages.
 
-    Another sentence that fits `beside` says what the message is really about, and spares it.
+    `readings` are its patterns by language. With `given`, the thread must match that too; a text in
+    which any sentence matches `beside` is about something else and is not hit.
     """
 
     id: str
     verdict: Verdict
     reads_quotes: bool
-    when: "re2._Regexp[bytes]"  # all languages at once: most texts fit none
+    when: "re2._Regexp[bytes]"  # all languages in one pattern, tried first: most texts fit none
     readings: tuple[LanguagePatterns, ...]
     given: "re2._Regexp[bytes] | None"
     beside: "re2._Regexp[bytes] | None"
 
     def hits(self, lines: bytes, thread: bytes) -> bool:
-        """Does a line of `lines` fit? Both texts are folded, one sentence a line."""
+        """Return whether the rule hits; both texts are folded, with one sentence a line."""
         if not self.when.search(lines) or (self.given and not self.given.search(thread)):
             return False
         if self.beside and self.beside.search(lines):
@@ -135,34 +140,34 @@ class Rule:
         return any(reading.fits(lines) for reading in self.readings)
 
     def spares(self, lines: bytes) -> bool:
-        """Does any language leave a line alone?"""
+        """Return whether a line fits and is excused, in any language."""
         return any(reading.spares(lines) for reading in self.readings)
 
     def names(self, lines: bytes) -> bool:
-        """Does any line have the words, whatever else it says?"""
+        """Return whether any line matches the patterns, excused or not."""
         return bool(self.when.search(lines))
 
 
 @cache
 def _packaged() -> Table:
-    """The table that comes with the package."""
+    """Return the table that ships, policy_rules.yaml."""
     return read_table(TABLE)
 
 
 @compiled_anew
 def packaged_rules() -> tuple[Rule, ...]:
-    """The rules of that table."""
+    """Return the compiled rules of policy_rules.yaml, in order."""
     return compiled(_packaged())
 
 
 def packaged_samples() -> dict[str, str]:
-    """What a quoted mail does -> the words in which it is looked up."""
+    """Return, by kind of a shown mail, the text to look up for it."""
     return _packaged().samples
 
 
 @compiled_anew
 def packaged_suspect() -> Rule:
-    """The rule of that table which only weighs what the evidence says."""
+    """Return the rule `suspect`, which tells mentions of secrets; it decides nothing by itself."""
     return _beside(_packaged().suspect, "suspect")
 
 
@@ -174,7 +179,7 @@ def _beside(row: Row | None, name: str) -> Rule:
 
 
 def read_table(path: Path) -> Table:
-    """The table as written; KnowledgeError names what is wrong in it."""
+    """Return the table at `path`; raise KnowledgeError, which names the fault, if it is invalid."""
     try:
         return Table.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
@@ -182,7 +187,7 @@ def read_table(path: Path) -> Table:
 
 
 def compiled(table: Table) -> tuple[Rule, ...]:
-    """Every rule with its patterns of all languages in one expression each."""
+    """Return the compiled rules of a table; raise KnowledgeError for an invalid rule."""
     ids = [row.id for row in table.rules]
     if twice := {i for i in ids if ids.count(i) > 1}:
         raise KnowledgeError(f"policy_rules.yaml: rule id used twice: {', '.join(sorted(twice))}")
@@ -255,7 +260,7 @@ def _compiled(rule: str, patterns: list[str]) -> "re2._Regexp[bytes]":
 
 
 def _spelled(rule: str, lines: Mapping[str, list[str]], words: Words) -> dict[str, list[str]]:
-    """Language -> its patterns with the words of that language put in."""
+    """Return the patterns by language, with the words of that language filled in."""
     spelled: dict[str, list[str]] = {}
     for named, patterns in lines.items():
         for pattern in patterns:
@@ -280,7 +285,7 @@ def _check(rule: str, pattern: str) -> None:
 
 
 def _languages(pattern: str, words: Words) -> list[str]:
-    """The languages that have every word which the pattern names."""
+    """Return the languages that have every list of words which the pattern names."""
     named = [words.get(name, {}) for name in WORD.findall(pattern)]
     known = {lang for spoken in named for lang in spoken} - {ANY}
     return sorted(lang for lang in known if all(lang in n or ANY in n for n in named))

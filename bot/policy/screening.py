@@ -1,7 +1,7 @@
-"""Decides by rules what is refused or handed to a person: what would a reply have to contain?
+"""Applies the rules that refuse or escalate a text, by what a reply to it would have to contain.
 
-The rules are tried in the order of the table, each on every view of the text. A text that no rule
-hits goes on to retrieval; that is where honest questions about passwords belong.
+The rules are tried in the order of the table, each on every detection view of the text. A text that
+no rule hits goes on to retrieval, as honest questions about passwords should.
 """
 
 import re
@@ -55,26 +55,29 @@ __all__ = [
 ]
 
 LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
-SHORTEST_QUOTE = 32  # characters of a text of others
-# The mark of a masked secret must not read like something that is to be removed.
+SHORTEST_QUOTE = 32  # characters from which on a quote is a text of others and no name or title
+# The mark of a masked secret is renamed for the rules, as "removed" reads like a request.
 REMOVED, MASKED = "[removed: ", "[masked: "
 
 
 def screen(text: str, *, history: Sequence[str] = ()) -> Verdict | None:
-    """The verdict on `text`, given the user's earlier messages; None goes on to retrieval."""
+    """Return the verdict on `text` by the rules that ship; None when no rule hits.
+
+    `history` are the asker's earlier messages, the newest last.
+    """
     return screen_with(packaged_rules(), text, history=history)
 
 
 class SecretMention(Enum):
-    """What a text says of secrets, where no rule refuses it."""
+    """How a text that no rule refuses mentions secrets."""
 
     NOTHING = auto()
-    FACTS = auto()  # it names one, and asks for what may be said of it
-    SECRET = auto()  # it names one, and nothing shows that it asks for less
+    FACTS = auto()  # it names a secret, and asks for facts about it
+    SECRET = auto()  # it names a secret, and nothing shows that it only asks for facts
 
 
 def classify_secret_mention(text: str) -> SecretMention:
-    """How `text` speaks of secrets; read in its plain view only."""
+    """Return how `text` mentions secrets; only its plain view is read."""
     lines = as_lines(fold(visible(clipped(text))))
     suspect = packaged_suspect()
     if not suspect.names(lines):
@@ -84,10 +87,10 @@ def classify_secret_mention(text: str) -> SecretMention:
 
 
 def quoted_phishing_query(text: str) -> str:
-    """The suspicious mail that `text` shows, in words to look up; empty where it shows none.
+    """Return a text to look up for the suspicious mail that `text` shows; empty for none.
 
-    A quote is one where it would be refused as a demand or holds a link; a mail that is passed on
-    with its head always is.
+    A quoted or forwarded text is suspicious where it would be refused as a demand, or holds a link;
+    a mail that is forwarded with its headers always is.
     """
     shown = clipped(text)
     theirs = shown_mail(shown)
@@ -98,28 +101,29 @@ def quoted_phishing_query(text: str) -> str:
 
 
 def demand_of_others() -> str:
-    """A mail that asks for a secret, in words to look up what the post says of such."""
+    """Return the text by which the post's advice on mails that demand a secret is looked up."""
     return packaged_samples()["demand"]
 
 
 def link_of_others() -> str:
-    """A mail with a link, in words to look up what the post says of such."""
+    """Return the text by which the post's advice on mails with a link is looked up."""
     return packaged_samples()["link"]
 
 
 def shows_suspicious(own: str, passed_on: str) -> bool:
-    """Does what `own` quotes, or passes on beside it, hold a link or ask for what is refused?
+    """Return whether a shown mail holds a link, or demands what is refused.
 
-    A mere head of a mail is none of that: the reply of ours that somebody answers has one too.
+    The mail is `passed_on` if there is one, else what `own` quotes. Mere mail headers do not count:
+    a reply of ours that somebody answers has them too.
     """
     shown = clipped(passed_on or shown_mail(own))
     return bool(LINK.search(shown)) or isinstance(screen(shown), Refuse)
 
 
 def material(text: str) -> str:
-    """What came along with the question of `text`, in words to look up: a picture, a link, a quote.
+    """Return a text to look up for material that `text` asks us to judge: a picture, link or quote.
 
-    Empty where it does not ask for our word on it, or nothing of the kind is spoken of.
+    The result is empty where `text` does not ask if something is genuine, or mentions no material.
     """
     shown = clipped(text)
     own = without_quotes(shown)
@@ -130,16 +134,19 @@ def material(text: str) -> str:
 
 
 def urgent(text: str) -> Escalate | None:
-    """What calls somebody at once, in a text of any length; its disguises are not taken off."""
+    """Return the verdict of the first rule that pages a person; None for none.
+
+    The text may have any length; only its plain view is read.
+    """
     lines = as_lines(fold(visible(text)))
     return next((v for rule, v in _paging() if rule.hits(lines, lines)), None)
 
 
 def screen_signature(text: str, reasons: Container[RefusalReason]) -> Verdict | None:
-    """The verdict that refuses `text` for one of the reasons, or that calls somebody.
+    """Return the verdict on a signature: a refusal for one of `reasons`, a page, or None.
 
-    Rules for formal words are not tried: in a signature they would hide a demand that stands below
-    them.
+    Other rules, such as those for legal matters, are not tried: they may hit the formal words of a
+    signature and so hide a demand below them.
     """
     found = ((rule, rule.verdict) for rule in packaged_rules())
     table = [r for r, v in found if _calls(v) or (isinstance(v, Refuse) and v.reason in reasons)]
@@ -159,7 +166,7 @@ def _paging() -> tuple[tuple[Rule, Escalate], ...]:
 
 
 def screen_with(table: Sequence[Rule], text: str, *, history: Sequence[str] = ()) -> Verdict | None:
-    """`screen` under other rules than those of the package."""
+    """Return the verdict of the first rule of `table` that hits `text`, in any view; else None."""
     count_text()
     shown = clipped(text).replace(REMOVED, MASKED)
     told = without_quotes(shown)

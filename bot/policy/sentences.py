@@ -2,7 +2,7 @@
 
 import re
 
-# After a mark that ends a sentence, or a full stop and a space that is not that of a short form.
+# Matches behind an end mark, or behind a full stop and a space that do not follow an abbreviation.
 ENDS = re.compile(
     r"(?<=[?!。؟।])(?<!<!)[\"')\]]* *"
     r"|(?<![ .(]art)(?<![ .(]nr)(?<! dr)(?<! mr)(?<! sr)(?<! no)"
@@ -12,9 +12,10 @@ ENDS = re.compile(
 
 
 def as_lines(text: str) -> bytes:
-    """Sentences as lines; where lines were broken, the text is read unbroken as well.
+    """Return the sentences of `text` as lines, each once, in UTF-8.
 
-    Mail programs break lines at any word, and so does whoever wants a demand to be missed.
+    A text of several lines is also split with its line breaks removed: mail programs break lines at
+    any word, and so does somebody who wants a demand to be missed.
     """
     lines = _lines(text)
     if "\n" in text.strip():

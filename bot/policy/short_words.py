@@ -1,4 +1,4 @@
-"""Reads short_words.yaml: words that mean something only by standing alone."""
+"""Reads short_words.yaml: words that count only where they stand alone."""
 
 from functools import cache
 
@@ -13,7 +13,7 @@ FILE = data_path("short_words.yaml")
 
 @cache
 def short_words(name: str) -> frozenset[str]:
-    """The words under `name`, folded as texts are; KnowledgeError where there are none."""
+    """Return the words under `name`, folded; raise KnowledgeError when they cannot be read."""
     try:
         read = parse_yaml(FILE.read_text(encoding="utf-8"))
         return frozenset(fold(word) for word in read[name].split())

@@ -1,7 +1,8 @@
-"""Corrects misspelt words of the vocabulary that the rules turn on, and no others.
+"""Corrects misspelt words of the rules' vocabulary, and no others.
 
-One letter missing, doubled, changed or swapped, in a word of six letters or more. True words that
-are near are listed and left alone: mending them would change what was asked.
+It corrects one missing, doubled, changed or swapped letter in a word of six letters or more.
+Correct words that resemble such a word are listed and left alone, because a correction would change
+what was asked.
 """
 
 import re
@@ -17,14 +18,14 @@ SHORTEST, LONGEST = 6, 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """The words left as they are, and those to mend by every form that lacks one letter."""
+    """The words that stay, and the words to correct to, by each form that lacks one letter."""
 
     known: frozenset[str]
     by_cut: dict[str, str]
 
 
 def mended(text: str) -> str:
-    """`text`, in lower case, with those words spelt right."""
+    """Return `text`, which is in lower case, with misspelt words of the vocabulary corrected."""
     return LETTERS.sub(_word, text)
 
 

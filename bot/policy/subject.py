@@ -1,6 +1,6 @@
 """Joins a subject and its text into one text for the rules.
 
-An asker may put the demand, or the cry for help, into the subject and nothing into the text.
+The demand, or the cry for help, may stand in the subject alone.
 """
 
 import re
@@ -24,9 +24,9 @@ ENDED = tuple(".?!？！。؟।")
 
 
 def closes_nothing(subject: str) -> bool:
-    """Does the subject say something of its own, so that thanks below it close nothing?
+    """Return whether the subject says something of its own, so that a mail is more than thanks.
 
-    A reply bears the subject of what it answers; any other may be the question itself.
+    The subject of a reply is that of the mail it answers; any other may be the question itself.
     """
     if REPLIED.match(subject):
         return False
@@ -36,7 +36,7 @@ def closes_nothing(subject: str) -> bool:
 
 
 def with_subject(subject: str, text: str) -> str:
-    """`text` under its subject, a sentence of its own; a quote where others wrote it."""
+    """Return `text` below its subject as a sentence; that of a forwarded mail as a quoted line."""
     bare = " ".join(subject.split())
     if not bare:
         return text

@@ -1,9 +1,9 @@
 """Recognises a message that only says thanks, or that the matter is settled.
 
-Such a message asks nothing: the desk neither replies to it nor opens a case. A message that is
-wrongly taken for one would be lost, so every stretch of it must be made from end to end of the
-phrases of bot/data/thanks.yaml, or of the words of bot/data/thanks_words.yaml in any order; a
-signature below them, and nothing else, may follow.
+The desk neither replies to such a message nor opens a case, so that one wrongly taken for it would
+be lost. Therefore each stretch of text between two punctuation marks must consist entirely of
+phrases of bot/data/thanks.yaml, or of words of bot/data/thanks_words.yaml in any order. Only a
+signature may follow.
 """
 
 import re
@@ -21,15 +21,15 @@ from bot.policy.disguises import fold, visible
 from bot.resources import read_yaml
 
 TABLE, WORDS = "thanks.yaml", "thanks_words.yaml"
-EVERY = "any"  # phrases that stand in texts of each language
-LONGEST = 700  # characters of a message that may be one; what is longer says more than thanks
-MEMORY = 128 << 20  # RE2 falls back to a slow path when its states do not fit
-MOST_SIGNED = 8  # lines of a signature
-MOST_WORDS = 8  # of a line of a signature
-NAME_WORDS = 3  # of a name that stands alone below the thanks
-CASELESS_WORDS, CASELESS_LETTERS = 2, 5  # of a name in a script without capitals
+EVERY = "any"  # key of the phrases for texts of every language
+LONGEST = 700  # characters; a longer message says more than thanks
+MEMORY = 128 << 20  # bytes; RE2 falls back to a slow path when its states do not fit
+MOST_SIGNED = 8  # the most lines of a signature
+MOST_WORDS = 8  # the most words of a line of a signature
+NAME_WORDS = 3  # the most words of a name that stands alone below the thanks
+CASELESS_WORDS, CASELESS_LETTERS = 2, 5  # most words, and letters a word, without capitals
 
-# Signs that say no more than "good"; any other leaves the message open.
+# Emoji and emoticons that say no more than "good"; any other makes the message more than thanks.
 FRIENDLY = re.compile(
     "[👍👌🙏🙂😊😀😃😄😁😇🤗🥰😍😉☺✅✔👏🎉🙌💪❤💛💚💙💜🧡🤝💯⭐🌟🌸🌹🌻✨🤩😌🙇🏻🏼🏽🏾🏿♀♂\ufe0f\u200d]"
     r"|(?<!\w)(?:[:;=]-?[)DPp]|<3|\^\^|m\(_ _\)m|\(y\))"
@@ -49,7 +49,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Vocabulary(BaseModel):
-    """The words of one language of which thanks are made, as they stand in the table."""
+    """One language of thanks_words.yaml; the comment at the top of the file explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     says: str
@@ -60,7 +60,7 @@ class Vocabulary(BaseModel):
 
 
 class Words(BaseModel):
-    """The phrases of one language as they stand in the table."""
+    """One language of thanks.yaml; the comment at the top of the file explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     closes: list[str]
@@ -72,7 +72,7 @@ class Words(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """Says of a stretch whether it is made of the words of thanks of one language."""
+    """The compiled words of one language: they tell whether a stretch of text says only thanks."""
 
     says: "re2._Regexp[str]"
     every: "re2._Regexp[str]"
@@ -80,12 +80,12 @@ class Grammar:
     goes_on: "re2._Regexp[str]"
 
     def thanks(self, folded: str) -> bool:
-        """Is every word of the stretch known, one of them thanks, and nothing asked in it?"""
+        """Return whether every word is known, one at least is of `says`, and none is of `open`."""
         made = self.every.fullmatch(folded) and self.says.search(folded)
         return bool(made) and not self.open.search(folded)
 
     def continues(self, folded: str) -> bool:
-        """Does the stretch only go on with the thanks beside it: "that you told us so soon"?"""
+        """Return whether the stretch only continues thanks: "that you told us so soon"."""
         made = self.every.fullmatch(folded) and self.goes_on.search(folded)
         return bool(made) and not self.open.search(folded)
 
@@ -102,15 +102,15 @@ class Phrases:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads a message line by line in one language; holds what was found so far."""
+    """The state of checking a message line by line against the phrases of one language."""
 
     phrases: Phrases
-    closed: bool = False
-    parted: bool = False  # a closing formula came: what follows is a signature
-    signed: list[str] = field(default_factory=list)
+    closed: bool = False  # did a stretch say thanks?
+    parted: bool = False  # did a closing formula come, so that a signature follows?
+    signed: list[str] = field(default_factory=list)  # lines of the signature so far
 
     def takes(self, line: str) -> bool:
-        """Is `line` made of phrases of the table, or part of a signature below them?"""
+        """Return whether `line` consists of phrases, or is part of a signature below them."""
         if self.phrases.parting.fullmatch(_folded(line).strip(" .,;:!-–—*،、，。！")):
             self.parted = self.closed or self.parted
             return True
@@ -121,7 +121,7 @@ class Reader:
         return self.closed and len(self.signed) <= MOST_SIGNED and self._signs(line)
 
     def _phrase(self, stretch: str) -> bool:
-        """Does the stretch consist of phrases? A name may stand at its end."""
+        """Return whether the stretch consists of phrases, perhaps with a name at its end."""
         words = stretch.split()
         for kept in (words, *_without_name(words)):
             folded = _folded(" ".join(kept))
@@ -145,7 +145,7 @@ class Reader:
 
 
 def only_thanks(text: str) -> bool:
-    """Does `text` say nothing but thanks, or that the matter is settled, in any language?"""
+    """Return whether `text` only says thanks, or that the matter is settled, in any language."""
     shown = visible(text).strip()
     if not shown or len(shown) > LONGEST or QUESTION.search(shown):
         return False
@@ -166,26 +166,27 @@ def _stretches(line: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    whole = text.encode("utf-8", "replace").decode()  # RE2 reads no half characters
+    whole = text.encode("utf-8", "replace").decode()  # RE2 rejects lone surrogates
     return " ".join(fold(whole).translate(ARABIC).split())
 
 
 def _without_name(words: list[str]) -> Iterable[list[str]]:
-    """The words without one, two or three at the end that may be somebody's name."""
+    """Yield the words without the last one, two or three, where these may be a name."""
     for count in range(1, min(NAME_WORDS, len(words) - 1) + 1):
         if all(_capital(word) for word in words[-count:]):
             yield words[:-count]
 
 
 def _is_name(words: list[str]) -> bool:
-    """One to three words, each with a capital."""
+    """Return whether the words are one to three with a capital each."""
     return 0 < len(words) <= NAME_WORDS and all(map(_capital, words))
 
 
 def _is_named(words: list[str]) -> bool:
-    """A line below a closing formula: a name, an office, a company.
+    """Return whether a line below a closing formula may be a name, an office or a company.
 
-    Where a script has no capitals, only a word or two that are as short as names.
+    At least half of the words must have a capital. In a script without capitals it may be one or
+    two words that are as short as names.
     """
     joined = "".join(words)
     if any(c.lower() != c.upper() for c in joined):
@@ -199,7 +200,7 @@ def _capital(word: str) -> bool:
 
 @compiled_anew
 def _packaged() -> dict[str, Phrases]:
-    """Language -> its phrases, from the tables that come with the package."""
+    """Return the compiled phrases by language, from the tables that ship."""
     table = {language: _valid(Words, raw) for language, raw in _table(TABLE).items()}
     words = {language: _valid(Vocabulary, raw) for language, raw in _table(WORDS).items()}
     every = table.pop(EVERY)
@@ -245,7 +246,7 @@ def _grammar(vocabulary: Vocabulary) -> Grammar:
 
 
 def _alternatives(listed: str) -> str:
-    """The alternatives of a list that is written on several lines."""
+    """Return the alternatives of a list that is written on several lines as one pattern."""
     return listed.replace("\n", "")
 
 

@@ -1,4 +1,4 @@
-"""Defines the verdicts of the rules: a message is refused, or a person decides."""
+"""Defines the verdicts of the rules: a message is refused, or escalated to a person."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from bot.domain import EscalationReason, Priority, RefusalReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """The reply would have to contain what must never be in it."""
+    """The verdict on a request that is refused: its answer would hold what must never be sent."""
 
     reason: RefusalReason
     rule: str
@@ -15,7 +15,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalate:
-    """A person decides."""
+    """The verdict that a person decides, with what priority."""
 
     reason: EscalationReason
     priority: Priority

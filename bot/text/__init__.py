@@ -1,1 +1,1 @@
-"""Reads text as text: letters, lines, sentences, languages. It knows no post and no policy."""
+"""Processes text alone: letters, lines, sentences, languages. It knows no post and no policy."""

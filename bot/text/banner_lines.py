@@ -1,10 +1,10 @@
-"""Separates lines above and below a message that ask their reader something.
+"""Separates banners and footers that ask their reader a question from the text of a message.
 
-A gateway's banner asks whether the reader knows the sender, Outlook's asks why it is important that
-an address does not write often, and a footer asks whether its reader still wants the mails. Three
-things together tell such a line: where it stands, what it speaks of (the sender, the mail, the
-newsletter, the service), and that nobody speaks of himself in it. The words of all languages stand
-in bot/data/edge_lines.yaml; bot/text/boilerplate.py recognizes the lines that ask nothing.
+A mail gateway's banner asks whether the reader knows the sender, Outlook's asks why it matters that
+an address does not write often, and a footer asks whether its reader still wants the mails. Such a
+line is recognized by its place, by what it mentions (the sender, the mail, the newsletter, the
+service), and by having no first person. The phrases of all languages are in
+bot/data/edge_lines.yaml; bot/text/boilerplate.py recognizes boilerplate that asks nothing.
 """
 
 import re
@@ -26,19 +26,19 @@ from bot.text.boilerplate import (
 )
 from bot.text.phrase_index import PhraseIndex, fold_text
 
-# Paragraphs that a banner may take.
+# The most paragraphs of a banner.
 MAX_BANNER_BLOCKS = 4
-# Lines with words, from the end of a text, that a footer may take.
+# Footers are looked for in so many lines with words at the end of a text.
 MAX_FOOTER_LINES = 8
-# Characters of a line that is split into sentences.
+# A longer line is not split into sentences.
 MAX_LINE_CHARACTERS = 1500
-# The least weight of a banner: what it says, and QUESTION_WEIGHT for each of its questions.
+# The least weight of a banner: that of what it mentions, and QUESTION_WEIGHT for each question.
 MIN_BANNER_WEIGHT = 3
 # What a question and a mark such as [EXTERNAL] add to the weight of a banner.
 QUESTION_WEIGHT, LABEL_WEIGHT = 1, 2
-# Words of a question that only leads to an offer.
+# The most words of a question that introduces an offer, such as "Questions?".
 MAX_OFFER_WORDS = 4
-# Characters of such a question, for scripts without spaces.
+# The most characters of such a question, for scripts without spaces.
 MAX_OFFER_CHARACTERS = 20
 ASKING = re.compile(r"[?？؟]\s*(?:<[^<>]*>|\([^()]*\)|\[[^\[\]]*\]|https?://\S+)?[\s*|]*$")
 LINK = re.compile(r"https?://|www\.|\w\.[a-z]{2,6}/|<[^<>\s]+\.[^<>\s]+>")
@@ -47,7 +47,7 @@ LINK = re.compile(r"https?://|www\.|\w\.[a-z]{2,6}/|<[^<>\s]+\.[^<>\s]+>")
 def separate_asking_edges(text: str) -> SeparatedText:
     """Returns the text without a banner or footer that asks something, and what was taken out.
 
-    `text` is unwrapped: each paragraph is one line. At least one line of the person's stays.
+    `text` is unwrapped: each paragraph is one line. Where no words would remain, nothing is taken.
     """
     groups = list(split_blocks(text.split("\n")))
     kept, top = _without_banner(groups)
@@ -59,9 +59,9 @@ def separate_asking_edges(text: str) -> SeparatedText:
 
 
 def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
-    """Returns the paragraphs without the beginning that is a banner, and that beginning."""
+    """Returns the paragraphs without a banner at the beginning, and the lines of that banner."""
     taken: list[str] = []
-    skipped = 0  # paragraphs that ask nothing, above one that asks
+    skipped = 0  # index of the first paragraph that is not yet taken as a banner
     for place, block in enumerate(groups[: 2 * MAX_BANNER_BLOCKS]):
         if not block[0].strip():
             continue
@@ -78,9 +78,7 @@ def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[
 
 
 def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
-    """Returns the person's lines of a paragraph, the banner above them, and whether the banner
-    asks.
-    """
+    """Returns the person's lines of a paragraph, the banner above them, and whether it asks."""
     banner: list[str] = []
     weights: dict[str, int] = {}
     asked = label_weight = 0
@@ -109,9 +107,7 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
 def _decide_banner(
     own: list[str], banner: list[str], weights: dict[str, int], asked: int, label_weight: int
 ) -> tuple[list[str], list[str], bool]:
-    """Returns the parts of a paragraph; all of it is the person's where the banner weighs too
-    little.
-    """
+    """Returns the parts of a paragraph: where the banner weighs too little, all is the person's."""
     telling = label_weight + sum(weights.values())
     if not telling or telling + QUESTION_WEIGHT * asked < MIN_BANNER_WEIGHT:
         return [*banner, *own], [], False
@@ -119,7 +115,7 @@ def _decide_banner(
 
 
 def _banner_weights(sentence: WeighedSentence) -> dict[str, int]:
-    """Returns what a sentence that asks nothing says of a banner's things."""
+    """Returns the weights of a sentence's topics in the group "banner"; none for a question."""
     if sentence.is_personal or ASKING.search(sentence.text):
         return {}
     if ADDRESS.search(sentence.text) and _sentence_holds(sentence, "often"):
@@ -128,7 +124,7 @@ def _banner_weights(sentence: WeighedSentence) -> dict[str, int]:
 
 
 def _asks_of_sender(sentence: WeighedSentence) -> bool:
-    """Does it ask whether the reader knows the sender or expects the mail, or why it matters?"""
+    """Does a banner ask this: whether the mail was expected, or why it is important?"""
     if not ASKING.search(sentence.text) or sentence.is_personal:
         return False
     known = _sentence_holds(sentence, "expects") and (
@@ -173,7 +169,7 @@ def _separate_footer(line: str) -> tuple[str, list[str]]:
 
 
 def _is_footer_question(question: WeighedSentence, after: Sequence[WeighedSentence]) -> bool:
-    """Does a footer ask this of its reader? What follows in the line may only offer something."""
+    """Does a footer ask this of its reader, given the sentences `after` it in the line?"""
     if any(ASKING.search(each.text) and each.is_personal for each in after):
         return False
     follows = fold_text(" ".join(each.text for each in after))
@@ -191,7 +187,7 @@ def _is_footer_question(question: WeighedSentence, after: Sequence[WeighedSenten
 
 
 def _is_offer(question: WeighedSentence, follows: str) -> bool:
-    """Is it a few words above a link, such as "Questions? Book a call"?"""
+    """Is it a short question before an offer with a link, such as "Questions? Book a call"?"""
     short = (
         len(question.text.split()) <= MAX_OFFER_WORDS and len(question.text) <= MAX_OFFER_CHARACTERS
     )
@@ -199,14 +195,14 @@ def _is_offer(question: WeighedSentence, follows: str) -> bool:
 
 
 def _asks_for_rating(question: WeighedSentence, follows: str) -> bool:
-    """Does it ask how the reader was served, and for his opinion?"""
+    """Does it ask how the reader was served, and for a rating?"""
     return _sentence_holds(question, "served") and (
         _holds_phrase(follows, "rates") or _sentence_holds(question, "rates")
     )
 
 
 def _speaks_for_oneself(sentence: WeighedSentence) -> bool:
-    """Does its writer say I, or we? "Our mails" is what a footer says."""
+    """Is it in the first person, and does not speak of mails? A footer too says "our mails"."""
     return sentence.is_personal and not _sentence_holds(sentence, "mail")
 
 

@@ -1,13 +1,12 @@
-"""Separates what a person wrote from what is around it: banners, disclaimers, footers, device
-lines.
+"""Separates boilerplate (banners, disclaimers, footers, device lines) from what a person wrote.
 
 Mail gateways, companies and mail programs put sentences around a person's text.
-`separate_boilerplate` recognizes them by what they say, not by their exact wording:
-bot/data/boilerplate.yaml lists, by language, phrases for the things that such texts speak of (mail
-from outside, links, the intended recipient, a mistake, printing), each with a weight. A stretch of
-sentences whose weights add up to MIN_STRETCH_WEIGHT is boilerplate, unless its writer speaks of
-himself or asks something in it. Lines at the end that name only a device, or a mail that is quoted
-below, are recognized by their form.
+`separate_boilerplate` recognizes them by their topics, not by their exact wording:
+bot/data/boilerplate.yaml lists, by language, phrases for the topics of such texts (mail from
+outside, links, the intended recipient, a mistake, printing), each topic with a weight. A stretch of
+sentences whose weights add up to MIN_STRETCH_WEIGHT is boilerplate, unless it is in the first
+person or asks something. Lines at the end that only name a device, or introduce a quoted mail, are
+recognized by their form.
 """
 
 import re
@@ -22,29 +21,29 @@ from bot.text.phrase_index import DIRECTION_MARKS, PhraseIndex, fold_text
 
 # The least weight of a stretch of sentences that is boilerplate.
 MIN_STRETCH_WEIGHT = 3
-# The same above which nothing stands: it might be all that the person wrote.
+# The same for a stretch with nothing above it: it might be all that the person wrote.
 MIN_LONE_WEIGHT = 4
 # The least weight of the sentence that begins a disclaimer.
 MIN_OPENING_WEIGHT = 2
-# The least weight of a line below one that is boilerplate.
+# The least weight of a stretch in the line below boilerplate of the same group.
 MIN_FOLLOWING_WEIGHT = 2
-# Characters of a line that is looked at; a longer one is kept.
+# A longer line is never boilerplate.
 MAX_LINE_CHARACTERS = 6000
-# Characters and words of a line of a device.
+# The most characters and words of a device line such as "Sent from my iPhone".
 MAX_DEVICE_CHARACTERS = 90
 MAX_DEVICE_WORDS = 10
-# Characters from either end of a device's line within which its verb stands.
+# Characters from the start and from the end of a device line within which its verb stands.
 MAX_VERB_START, MAX_VERB_DISTANCE = 5, 10
-# Characters of a line that says who wrote the mail below.
+# The most characters of an attribution: a line that says who wrote the mail below.
 MAX_ATTRIBUTION_CHARACTERS = 300
-# Lines of devices and attributions that are taken off the end.
+# The most device lines and attributions that are taken off the end.
 MAX_TRAILER_LINES = 20
 GROUPS = ("banner", "footer")
-# Each further phrase of this list weighs one more: companies list their numbers.
+# Each further phrase of this topic adds 1 to its weight: companies list their register numbers.
 COUNTED_LIST = "register"
 
 SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])(?:[\"'”’»)*\]]*\s+|(?<=[。！？]))(?=\S)")
-# With a small letter it is a word of other languages.
+# In lower case, "i" is a word of other languages.
 FIRST_PERSON = re.compile(r"\bI\b(?!\.)")
 QUESTION_MARKS = ("?", "？", "؟")
 ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
@@ -56,7 +55,7 @@ FRAME_MARKS = " \t*_-–—=~#<>|[](){}!⚠️:：.,"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeparatedText:
-    """A text in two: what the person wrote, and what was taken out of it."""
+    """A text in two parts: what the person wrote, and what was taken out of it."""
 
     own: str
     removed: str
@@ -64,23 +63,23 @@ class SeparatedText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeighedSentence:
-    """A sentence with what it speaks of, and whether a person speaks in it."""
+    """A sentence with the weights of its boilerplate topics."""
 
     text: str
-    weights: Mapping[str, Mapping[str, int]]  # group -> thing it speaks of -> weight
-    is_personal: bool  # its writer speaks of himself
-    asks: bool  # it asks something, and not whether the mail need be printed
+    weights: Mapping[str, Mapping[str, int]]  # group -> topic -> weight
+    is_personal: bool  # in the first person
+    asks: bool  # a question, other than whether the mail need be printed
 
     def weight(self, group: str) -> int:
-        """Returns the sum of the weights of all that the sentence speaks of in a group."""
+        """Returns the sum of the weights of the sentence's topics in a group."""
         return sum(self.weights[group].values())
 
 
 def separate_boilerplate(text: str) -> SeparatedText:
     """Returns the person's own lines of `text`, and the lines and sentences that are boilerplate.
 
-    `text` is unwrapped: each paragraph is one line. Nothing is lost: every sentence is in one of
-    the two results. `own` is empty where the whole text is boilerplate.
+    `text` is unwrapped: each paragraph is one line. Every sentence is in one of the two results.
+    `own` is empty where the whole text is boilerplate.
     """
     kept: list[str] = []
     removed: list[str] = []
@@ -101,7 +100,7 @@ def separate_boilerplate(text: str) -> SeparatedText:
 
 
 def split_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yields neighbouring lines with words together, and blank lines each alone."""
+    """Yields each run of lines without a blank one as a block, and each blank line by itself."""
     for _, group in groupby(lines, key=lambda line: bool(line.strip())):
         block = list(group)
         if block[0].strip():
@@ -111,7 +110,7 @@ def split_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _is_boilerplate(block: Sequence[str], *, is_first: bool) -> bool:
-    """Is a paragraph whose lines its writer broke boilerplate as a whole?"""
+    """Is a paragraph of several lines boilerplate as a whole?"""
     if len(block) < 2 or any(
         QUOTED.match(line) or len(line) > MAX_LINE_CHARACTERS for line in block
     ):
@@ -159,7 +158,10 @@ def _separate_line(
 
 
 def _is_report(sentences: Sequence[WeighedSentence], stretch: slice, group: str) -> bool:
-    """Does a person only report that a mail came from outside, beside something of his own?"""
+    """Does a person only report that a mail came from outside?
+
+    That is so where a stretch mentions nothing else and stands beside other sentences.
+    """
     spoken = {name for s in sentences[stretch] for name in s.weights[group]}
     return spoken <= {"outside", "message"} and len(sentences[stretch]) < len(sentences)
 
@@ -169,8 +171,8 @@ def _find_stretches(
 ) -> Iterator[slice]:
     """Yields the longest stretches of neighbouring sentences that are boilerplate of one group.
 
-    With `may_ask`, a sentence that asks may be among them where it speaks of the same things: "Do
-    not want these emails? Unsubscribe here."
+    `enough` is the least weight of a stretch. With `may_ask`, a question with a topic of the group
+    may be part of it: "Do not want these emails? Unsubscribe here."
     """
     place = 0
     while place < len(sentences):
@@ -179,7 +181,7 @@ def _find_stretches(
             end += 1
         last = end
         while end < len(sentences) and last > place and not sentences[last - 1].weight(group):
-            # Before a person's sentence, what says nothing of the kind is the person's too.
+            # A sentence without a topic, right before one of the person's, is the person's too.
             last -= 1
         for first in range(place, last):
             if _begins_boilerplate(sentences, first, last, group, enough):
@@ -189,7 +191,7 @@ def _find_stretches(
 
 
 def _may_belong(sentence: WeighedSentence, group: str, *, may_ask: bool) -> bool:
-    """May the sentence be part of boilerplate?"""
+    """May the sentence be part of boilerplate of this group?"""
     if sentence.is_personal:
         return False
     return not sentence.asks or (may_ask and sentence.weight(group) > 0)
@@ -205,7 +207,7 @@ def _begins_boilerplate(
     opens = min(MIN_OPENING_WEIGHT, enough)
     if not any(s.weight(group) >= opens and not s.asks for s in stretch):
         return False
-    # A sentence at the start of a line may say less.
+    # At the start of a line the first sentence may weigh less.
     leads = first == 0 and sentences[0].weight(group) > 0
     return stretch[0].weight(group) >= opens or leads
 
@@ -213,7 +215,7 @@ def _begins_boilerplate(
 def _whole_stretch(
     sentences: Sequence[WeighedSentence], first: int, last: int, group: str
 ) -> slice:
-    """Returns the stretch from `first`; a banner ends where a sentence says nothing of its kind."""
+    """Returns the stretch from `first`; a banner ends before a sentence without a topic of it."""
     if group == "banner":
         end = first
         while end < last and sentences[end].weight(group):
@@ -223,7 +225,7 @@ def _whole_stretch(
 
 
 def _sum_weights(sentences: Iterable[WeighedSentence], group: str) -> int:
-    """Returns the weight of all that the sentences speak of, each thing counted once."""
+    """Returns the sum of the weights of the sentences' topics, each topic counted once."""
     weights: dict[str, int] = {}
     for sentence in sentences:
         for name, weight in sentence.weights[group].items():
@@ -239,7 +241,7 @@ def _best_group(taken: Sequence[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def weigh_sentence(sentence: str) -> WeighedSentence:
-    """Returns the sentence with the weights of what it speaks of, and whether it is a person's."""
+    """Returns the sentence with the weights of its topics, and whether it is personal or asks."""
     folded = fold_text(sentence)
     weights: dict[str, dict[str, int]] = {group: {} for group in GROUPS}
     for list_name, phrases in _index().find(folded).items():
@@ -260,18 +262,18 @@ def weigh_sentence(sentence: str) -> WeighedSentence:
 
 
 def _speaks_of_us(sentence: str) -> bool:
-    """Does the sentence speak of we or our?"""
+    """Does the sentence hold a word such as "we" or "our", in any language?"""
     return not _word_list("our_voice").isdisjoint(_spoken_words(sentence))
 
 
 def _spoken_words(sentence: str) -> list[str]:
-    """Returns the words in small letters with their accents, for ją is not ja."""
+    """Returns the words in lower case; accents stay, as they distinguish "ją" from "ja"."""
     words = sentence.casefold().replace("’", "'").split()
     return [word.strip(".,;:!?¿¡\"'()") for word in words]
 
 
 def _speaks_of_oneself(sentence: str, folded: str) -> bool:
-    """Does the writer say I or my?"""
+    """Does the sentence hold a word such as "I" or "my", in any language?"""
     if FIRST_PERSON.search(sentence) and sentence != sentence.upper():
         return True
     spoken = set(_spoken_words(sentence))
@@ -294,7 +296,7 @@ def split_label(line: str) -> tuple[str, str]:
 
 
 def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns the lines without devices and attributions at the end, and those taken out."""
+    """Returns the lines without device lines and attributions at the end, and those taken out."""
     kept, taken = list(lines), list[str]()
     place = len(kept) - 1
     while place > 0 and len(taken) < MAX_TRAILER_LINES:
@@ -311,7 +313,7 @@ def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _count_trailer_lines(lines: Sequence[str], place: int) -> int:
-    """Counts the lines, up to `place`, that are one line of a device or an attribution."""
+    """Counts the lines that end at `place` and make a device line or an attribution: 0, 1 or 2."""
     line = lines[place].translate(DIRECTION_MARKS).strip()
     if is_device_line(line) or _is_attribution(line):
         return 1
@@ -320,7 +322,7 @@ def _count_trailer_lines(lines: Sequence[str], place: int) -> int:
 
 
 def is_device_line(line: str) -> bool:
-    """Is it a line such as `Sent from my iPhone`, of a device or mail program, in any language?"""
+    """Is it a device line such as `Sent from my iPhone`, in any language?"""
     if len(line) > MAX_DEVICE_CHARACTERS or line.rstrip().endswith(QUESTION_MARKS):
         return False
     folded = fold_text(line).strip(FRAME_MARKS)
@@ -330,7 +332,7 @@ def is_device_line(line: str) -> bool:
 
 
 def _holds_sending_verb(clause: str) -> bool:
-    """Does a verb of sending stand first or last? In "my iPhone sent it" it stands between."""
+    """Does a verb of sending begin or end the clause? In "my iPhone sent it" it does neither."""
     bare = clause.strip(FRAME_MARKS)
     verbs = _index().find(bare).get("sent", {})
     return any(
@@ -340,7 +342,7 @@ def _holds_sending_verb(clause: str) -> bool:
 
 
 def _is_attribution(line: str) -> bool:
-    """Does the line say who wrote the mail below, and when, in whatever language?"""
+    """Is it a line that says who wrote the mail below, and when, in whatever language?"""
     bare = line.rstrip(" *_\u00a0")
     if (
         len(bare) > MAX_ATTRIBUTION_CHARACTERS
@@ -359,7 +361,7 @@ def _is_ended(line: str) -> bool:
 
 
 def has_words(lines: Iterable[str]) -> bool:
-    """Does any of the lines hold words of the person's?"""
+    """Does any of the lines hold text that is not quoted?"""
     return any(line.strip(FRAME_MARKS) and not QUOTED.match(line) for line in lines)
 
 

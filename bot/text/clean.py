@@ -1,8 +1,8 @@
-"""Prepares a message for whoever decides on it: one paragraph a line, without boilerplate.
+"""Prepares the text of a message for the decision: one paragraph a line, without boilerplate.
 
-The order matters: lines are joined first, so that a disclaimer is read as the paragraph it is, and
-marks of postscripts are written in one way; links are shortened next, so that their marks end no
-sentence.
+The order of the steps matters. Wrapped lines are joined first, so that a disclaimer is read as one
+paragraph, and marks of postscripts are normalized; then links are shortened, so that a `?` or `.`
+in them ends no sentence.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from bot.text.postscripts import mark_postscripts
 from bot.text.unicode import without_surrogates
 from bot.text.unwrap import unwrap
 
-# A longer text is only unwrapped: a person reads it anyway.
+# A longer text is only unwrapped: it is escalated unread anyway.
 MAX_CHARACTERS = 40_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanText:
-    """A text in which each paragraph is one line.
+    """A message as text in which each paragraph is one line.
 
-    `whole` is all of it; the policy reads that. `own` is what the person wrote, with links cut to
-    host and path; questions and language are found in that. `removed` is the boilerplate that
-    `own` lacks.
+    `whole` is all of it, which the policy screens. `own` is what the person wrote, with links cut
+    to host and path; questions and language are found in it. `removed` is the boilerplate that was
+    taken out of `own`.
     """
 
     whole: str
@@ -33,10 +33,10 @@ class CleanText:
 
 
 def clean_message(text: str) -> CleanText:
-    """Returns the text of a message as it is decided on; a person who reads it sees it as it came.
+    """Returns the text of a message in the form that decisions are made on, not shown to people.
 
-    Of a text of more than MAX_CHARACTERS only lines are joined and postscripts marked: `own` is
-    then all of it.
+    In a text of more than MAX_CHARACTERS only lines are joined and marks of postscripts normalized;
+    `own` is then all of it.
     """
     whole = mark_postscripts(unwrap(without_surrogates(text)))
     if len(whole) > MAX_CHARACTERS:

@@ -1,4 +1,4 @@
-"""Knows who owns a domain and a mailbox: registrable domains, and addresses that are one mailbox.
+"""Normalizes domains and addresses: the registrable domain, and one address for each mailbox.
 
 The Public Suffix List comes with the library `publicsuffixlist`; nothing is downloaded.
 """
@@ -13,13 +13,13 @@ from publicsuffixlist import PublicSuffixList
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One that gives a mailbox several addresses: at all its domains, and with other marks.
+    """A mail provider that gives one mailbox several addresses.
 
-    `same_marks` are characters of the local part that stand for each other; where `mark` is empty,
-    they mean nothing.
+    `same_marks` are characters of the local part that are interchangeable: each is replaced by
+    `mark`, and removed where `mark` is empty.
     """
 
-    domain: str  # stands for all of them
+    domain: str  # put in place of each of the provider's domains
     same_marks: str = ""
     mark: str = ""
 
@@ -28,7 +28,7 @@ GOOGLE = Provider(domain="gmail.com", same_marks=".")
 APPLE = Provider(domain="icloud.com")
 PROTON = Provider(domain="proton.me", same_marks=".-_")
 YANDEX = Provider(domain="yandex.ru", same_marks=".-", mark="-")
-# Large providers, and what each documents for its users.
+# Large providers by domain, with the aliases that each documents for its users.
 PROVIDERS = {
     "gmail.com": GOOGLE, "googlemail.com": GOOGLE,
     "icloud.com": APPLE, "me.com": APPLE, "mac.com": APPLE,
@@ -36,7 +36,7 @@ PROVIDERS = {
     "yandex.ru": YANDEX, "yandex.com": YANDEX, "ya.ru": YANDEX,
     "yandex.by": YANDEX, "yandex.kz": YANDEX,
 }  # fmt: skip
-# Providers at which the name of a mailbox may stand before the domain: any@ana.fastmail.com.
+# Providers where a mailbox name can be a subdomain: any@ana.fastmail.com is the mailbox `ana`.
 SUBDOMAIN_PROVIDERS = ("fastmail.com", "fastmail.fm")
 
 
@@ -54,18 +54,18 @@ def normalize_domain(domain: str) -> str:
 def registrable_domain(domain: str) -> str:
     """Returns the domain that one owner has registered, such as `example.co.uk`.
 
-    A public suffix itself, under which others register, such as `github.io`, is returned as it is:
-    it is nobody's but its operator's, and equal to no domain below it.
+    A public suffix such as `github.io`, under which others register, is returned as it is: it
+    belongs to its operator and is equal to no domain below it.
     """
     plain = normalize_domain(domain)
     return _suffixes().privatesuffix(plain) or plain
 
 
 def fold_address(address: str) -> str:
-    """Returns one address for all those that lead to the same mailbox.
+    """Returns the same address for all those that lead to one mailbox.
 
-    What follows a plus in the local part is a tag at every usual provider; some ignore dots, or
-    have several domains (`PROVIDERS`). Quotes around a local part are none of it.
+    The tag after a plus in the local part is removed, and quotes around it; dots and domains are
+    replaced as in `PROVIDERS`.
     """
     local, _, domain = unicodedata.normalize("NFKC", address).strip().lower().rpartition("@")
     domain = normalize_domain(domain)

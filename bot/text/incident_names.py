@@ -1,22 +1,22 @@
-"""Holds the names of the incident that this desk answers for, for whatever reads messages.
+"""Holds the names of the incident of this process: its company, products and vendors.
 
-Code and data of the desk name no company and no product: rules that must tell the publisher, its
-products or its vendors from other words ask here. The composition root says which names they are.
+Code and data of the desk name no company and no product. Rules that must tell the publisher, its
+products or its vendors from other words use this module; the composition root sets the names.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cache
 
-# What `generalized` puts in place of a name; rules may look for these words in every language.
+# The words that `generalized` puts in place of a name; rules of every language may use them.
 COMPANY, PRODUCT, VENDOR = "ourcompany", "ourproduct", "ourvendor"
 POSSESSIVE = re.compile(r"['’]s$")
-SHORTEST = 3  # letters of a part of a name that counts by itself, such as Orchard of Orchard & Vine
+SHORTEST = 3  # letters from which on a part of a name counts too: Orchard of Orchard & Vine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentNames:
-    """The names that a message about this incident may use: nothing in bot/ knows any of them.
+    """The names of an incident that a message may use; none of them stands in code or data of bot/.
 
     `company` publishes the post, `vendors` are other companies that the incident involves.
     """
@@ -27,33 +27,34 @@ class IncidentNames:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Return every name once, the longest first, as a pattern of alternatives needs them."""
+        """Return every name once, the longest first: a pattern takes its first alternative."""
         every = dict.fromkeys((*self.company, *self.products, *self.vendors))
         return tuple(sorted(every, key=lambda name: (-len(name), name)))
 
 
-_names = [IncidentNames()]  # one desk, one incident: those of this process
+_names = [IncidentNames()]  # a process serves one incident
 
 
 def set_incident_names(names: IncidentNames) -> None:
-    """Let everything in this process know the names of its incident, in place of any before."""
+    """Set the names of the incident for this process; they replace any set before."""
     _names[0] = names
 
 
 def incident_names() -> IncidentNames:
-    """The names of the incident; none before they are set."""
+    """Return the names of the incident; they are empty before `set_incident_names`."""
     return _names[0]
 
 
 def is_incident_name(word: str) -> bool:
-    """Whether a word in lower case is one of the names, a part of one, or one with 's."""
+    """Return whether a word in lower case is a name or a part of one, also with 's."""
     return POSSESSIVE.sub("", word) in _words(_names[0])
 
 
 def generalized(text: str) -> str:
-    """`text` with each name replaced by the word for what it is: one rule then fits any incident.
+    """Return `text` with each name replaced by COMPANY, PRODUCT or VENDOR.
 
-    "Did Acme send this?" becomes "Did ourcompany send this?". Whole words only, in any case.
+    "Did Acme send this?" becomes "Did ourcompany send this?", so that one rule fits any incident.
+    Names are replaced as whole words, in upper or lower case.
     """
     names = _names[0]
     kinds = {COMPANY: names.company, PRODUCT: names.products, VENDOR: names.vendors}

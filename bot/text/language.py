@@ -1,7 +1,7 @@
-"""Detects the language of a text; English unless the sign of another is strong.
+"""Detects the language of a text; it is English unless another one is strongly indicated.
 
-A short English question looks like many languages to any detector, and a wrong template language
-confuses more than an English one, so a high certainty is asked for.
+Any detector takes short English questions for many languages, and a reply in a wrong language
+confuses more than an English one. So another language needs a high certainty.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from py3langid import langid
 from py3langid.langid import LanguageIdentifier
 
-# The languages told apart: those with templates, and neighbours they are mistaken for.
+# The languages that are distinguished: those with templates, and those mistaken for one of these.
 KNOWN_LANGUAGES = [
     "en",
     "de",
@@ -51,10 +51,10 @@ KNOWN_LANGUAGES = [
     "mk",
     "sr",
 ]
-# The languages that are written in Cyrillic letters; Latin letters among them are those of names.
+# The languages in Cyrillic letters. In a text in one of them, words in Latin letters are names.
 CYRILLIC_LANGUAGES = frozenset({"ru", "uk", "be", "bg", "kk", "mk", "sr"})
-# Letters of neighbours that a language does not write: they tell short texts apart. A hard sign
-# stands in Russian only before four letters.
+# Letters of similar languages that a language does not use; they distinguish short texts. In
+# Russian a hard sign stands only before four letters.
 FOREIGN_LETTERS = {
     language: re.compile(letters)
     for language, letters in {
@@ -70,14 +70,15 @@ FOREIGN_LETTERS = {
         "tr": "ə",
     }.items()
 }
-# Letters of which a text of some length in the language has one.
+# Letters of which a text in the language has at least one, if it has USUAL_SIZE letters or more.
 USUAL_LETTERS = {"uk": re.compile("[іїєґ]"), "kk": re.compile("[әғқңөұүһ]")}
-USUAL_SIZE = 40  # letters of such a text
-# Words that only English has; a plain question then needs no detector, which is slow to load.
+USUAL_SIZE = 40
+# Words that only English has. They decide without the detector, which is slow to load.
 ENGLISH_WORDS = frozenset({
     "the", "my", "your", "you", "were", "did", "does", "what", "how", "why", "should", "been",
 })  # fmt: skip
-# Common words that no neighbour of a language has: the detector is unsure of three words.
+# Common words of a language that no similar one has: the detector is unsure of a text of three
+# words.
 RUSSIAN_WORDS = """
 что чтобы это этот эта эти этого кто надо нужно почему зачем откуда если меня мне мой моё
 сейчас теперь сколько только такие такое такой какие какой какая был была были было есть нет тоже
@@ -104,7 +105,7 @@ OWN_WORDS = {
     "tr": frozenset(TURKISH_WORDS.split()),
     "sv": frozenset(SWEDISH_WORDS.split()),
 }
-# Hindi in Latin letters, which the detector does not know: words that no other language here has.
+# Hindi words in Latin letters, which the detector does not know and no other language here has.
 HINDI_WORDS = """
 hai hain kya kyu kyun kyon nahi nahin mera mere meri mujhe humein hamare hamara hamari aap
 aapka aapke aapki kaise kaun kab kahan kitne kitna kitni gaya gayi gaye hua hui tha thi raha
@@ -112,21 +113,22 @@ rahe rahi karna karo karein aur ke ka ki ko se wala wale wali bhi toh agar lekin
 sab apna apne
 """
 ROMAN_HINDI = frozenset(HINDI_WORDS.split())
-# A larger share of Hindi words in Latin letters makes a text Hindi.
+# A text is Hindi where its share of Hindi words in Latin letters is above this.
 MIN_HINDI_SHARE = 0.2
-# This share of words that only English has makes a text English; the same of another language.
+# A text is English from this share of ENGLISH_WORDS on; another language above it, by OWN_WORDS.
 MIN_ENGLISH_SHARE = 0.15
-# The least certainty of the detector for a language beside English words.
+# The least probability, by the detector, of another language in a text with an English word.
 MIN_CERTAINTY_BESIDE_ENGLISH = 0.9
-# The same where no word is English: a short foreign question gives little more.
+# The same in a text without one; a short question in another language reaches little more.
 MIN_CERTAINTY = 0.5
-# The same among languages in Cyrillic letters: English is out of the question there.
+# The same among languages in Cyrillic letters, where the text cannot be English.
 MIN_CERTAINTY_CYRILLIC = 0.35
-# Characters of a text whose language is detected.
+# Characters of a text that are read to detect its language.
 MAX_CHARACTERS = 2000
-# Words of a sentence that changes the language of a conversation.
+# Least words of a text that changes the language of a conversation.
 MIN_WORDS_OF_CHANGE = 4
-# Scripts of one language here, in the order in which they are looked for: Japanese has Han letters.
+# Languages by the range of a script of their own. Japanese comes before Chinese, as it uses Han
+# letters too.
 SCRIPTS = (
     ("ko", ("\uac00", "\ud7a3")),
     ("ja", ("\u3041", "\u30ff")),
@@ -136,18 +138,18 @@ SCRIPTS = (
     ("th", ("\u0e00", "\u0e7f")),
     ("el", ("\u0370", "\u03ff")),
 )
-# The least share of letters of a script that decides the language; of words for Cyrillic.
+# A script decides the language above this share of the letters; Cyrillic, of the words.
 MIN_SCRIPT_SHARE = 0.3
-# The same of kana: a Japanese sentence may be mostly Han letters.
+# The same for kana: a Japanese sentence may be mostly Han letters.
 MIN_KANA_SHARE = 0.08
-# The largest share of letters of a neighbour's alphabet that a name may bring into a text.
+# The largest share of FOREIGN_LETTERS that a text in the language may have, because of names.
 MAX_FOREIGN_SHARE = 0.01
 WORD = re.compile(r"\w+")
 CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+(?:['’ʼ-][\u0400-\u04ff]+)*")
 
 
 def detect(text: str) -> str:
-    """Returns the ISO 639-1 code of the language of `text`; English where no language is plain."""
+    """Returns the ISO 639-1 code of the language of `text`; English where none is certain."""
     return recognize_language(text) or "en"
 
 
@@ -155,9 +157,9 @@ def reply_language(asking: str, whole: str, earlier: Sequence[str] = ()) -> str:
     """Returns the ISO 639-1 code of the language in which a message is answered.
 
     `asking` holds the sentences of the message that ask, `whole` all that the person wrote in it;
-    the sentences that ask decide where they are plain. `earlier` holds what was written before in
-    the same conversation, the newest first: its language stays unless a sentence of some length
-    asks in another one. The result is English where nothing is plain.
+    `asking` decides where its language is certain. `earlier` holds the earlier texts of the same
+    conversation, the newest first: their language is kept unless a text of some length is in
+    another one. The result is English where none is certain.
     """
     spoken = next(filter(None, map(recognize_language, earlier)), "")
     for text in (asking, whole):
@@ -168,7 +170,7 @@ def reply_language(asking: str, whole: str, earlier: Sequence[str] = ()) -> str:
 
 
 def recognize_language(text: str) -> str:
-    """Returns the ISO 639-1 code of the language of `text`; empty where no language is plain."""
+    """Returns the ISO 639-1 code of the language of `text`; empty where none is certain."""
     sample = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
     if script := _language_of_script(sample):
         return script
@@ -186,11 +188,11 @@ def recognize_language(text: str) -> str:
 
 
 def _most_likely(text: str) -> tuple[str, float]:
-    """The language that `text` is most likely in, and how probable it is, 0 to 1.
+    """Returns the most likely language of `text` and its probability, 0 to 1.
 
-    Of a text with many Cyrillic words only these are read, as the others are names, and only
-    Cyrillic languages are candidates. Languages that do not fit the letters of the text are left
-    out, and words that only one language has decide without the detector.
+    In a text with many Cyrillic words only these are read, as the others are names, and only
+    languages in Cyrillic letters are candidates. Languages that do not fit the letters of the text
+    are left out. Words that only one language has decide without the detector.
     """
     words = CYRILLIC_WORD.findall(text.lower())
     if len(words) > MIN_SCRIPT_SHARE * len(text.split()):
@@ -219,7 +221,7 @@ def _is_written_so(text: str, language: str) -> bool:
 
 
 def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
-    """The only language that has a good part of the words to itself; empty where none has."""
+    """Returns the language of which alone `words` has OWN_WORDS, and enough; else empty."""
     shares = {
         language: sum(word in own for word in words)
         for language, own in OWN_WORDS.items()
@@ -230,9 +232,7 @@ def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
 
 
 def _language_of_script(text: str) -> str:
-    """Returns the language whose own letters are a good part of the text; empty for shared
-    scripts.
-    """
+    """Returns the language whose script has enough of the letters; empty for shared scripts."""
     letters = [c for c in text if c.isalpha()]
     for language, (first, last) in SCRIPTS:
         share = MIN_KANA_SHARE if language == "ja" else MIN_SCRIPT_SHARE

@@ -1,7 +1,7 @@
-"""Shortens the links of a text, so that they end no sentence and hold no words that nobody wrote.
+"""Shortens the links of a text to host and path, for deciding what a message asks.
 
-A link's `?`, `;` and `.` end no sentence, and its query string holds numbers and words that nobody
-wrote. For deciding what a message asks, a link is its host and path.
+A `?`, `;` or `.` within a link must not end a sentence, and the numbers and words in its query
+string were not written by the asker.
 """
 
 import re
@@ -21,15 +21,15 @@ TRAILING_MARKS = ".,;:!?)]}'’”»、。？！"
 QUERY = re.compile(r"[?#;&%].*", re.DOTALL)
 ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_\u0000-\u2e7f]")
-# Characters of a link that are kept.
+# The most characters of a shortened link.
 MAX_LINK_CHARACTERS = 120
 
 
 def shorten_links(text: str) -> str:
-    """Returns `text` with each link cut to host and path; a link behind its words is taken out.
+    """Returns `text` with each link cut to host and path; a link with a label becomes its label.
 
     `Our notice <https://…>`, `[our notice](https://…)` and Slack's `<https://…|our notice>` become
-    `our notice`. A question mark that ends the sentence behind a link stays.
+    `our notice`. A mark behind a link that ends the sentence stays.
     """
     if not any(sign in text for sign in ("://", "www.", "WWW.", "mailto:")):
         return text
@@ -41,7 +41,7 @@ def shorten_links(text: str) -> str:
 
 
 def says_nothing(sentence: str) -> bool:
-    """Is the sentence without any word: only links, numbers, addresses and marks?"""
+    """Is the sentence without words: only links, numbers, addresses and marks?"""
     bare = ADDRESS.sub(" ", LINK.sub(" ", sentence))
     return not LETTERS.search(bare)
 

@@ -1,7 +1,7 @@
-"""Finds where a person is named, in texts and in raw mails, and takes the names out of a text.
+"""Finds where a person is named, in texts and in raw mails, and erases the names from a text.
 
-A raw mail is searched as bytes and not parsed: a hostile one must not hold up the search, and what
-hides in an attached mail or a text file is found too. Compressed attachments (archives, most
+A raw mail is searched as bytes and not parsed, so that no hostile mail can stall the search and
+names in an attached mail or a text file are found too. Compressed attachments (archives, most
 office files, PDF) are not opened.
 """
 
@@ -14,19 +14,19 @@ import re2
 
 ERASED = "[erased]"
 MIN_CHARACTERS = 5  # of a name; a shorter one would be found in every other text
-MAX_NESTING = 3  # Base64 in Base64, as of a mail that is attached as a file
+MAX_NESTING = 3  # levels of Base64 within Base64, as in a mail that is attached as a file
 # A run of Base64 over any number of lines; 16 characters hold less than the shortest address.
 BASE64_RUN = re2.compile(rb"[A-Za-z0-9+/]{16,}={0,2}(?:\r?\n[A-Za-z0-9+/]+={0,2})*")
 ENCODED_WORD = re2.compile(rb"=\?[A-Za-z0-9_-]+\?([BbQq])\?([^?\s]*)\?=")
 BETWEEN_WORDS = re2.compile(rb"\?=\s+=\?")
-IN_LOCAL_PART = frozenset("._%+-")  # beside letters and digits: `x.ana@…` is another address
+IN_LOCAL_PART = frozenset("._%+-")  # continue an address to the left: `x.ana@…` is another one
 
 
 class Mentions:
-    """What one person is known by: an e-mail address, and other texts that name this person."""
+    """A searcher for one person, by an e-mail address and other texts that name this person."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Take the names; ValueError for one that is too short to be searched for."""
+        """Take the names; raise ValueError for one that is too short to be searched for."""
         self.names = tuple(dict.fromkeys(" ".join(name.split()) for name in names))
         for name in self.names:
             if len(name) < MIN_CHARACTERS:
@@ -46,7 +46,7 @@ class Mentions:
         return any(self.are_in(view) for view in _views(raw))
 
     def take_out(self, text: str) -> str:
-        """Return `text` with a mark in the place of each name; JSON text stays JSON."""
+        """Return `text` with ERASED in the place of each name; JSON text stays JSON."""
         kept, end = [], 0
         for start, stop in self._spans(text):
             kept.append(text[end:start])
@@ -54,7 +54,7 @@ class Mentions:
         return ERASED.join([*kept, text[end:]])
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where names stand; a longer address or word that holds one is another."""
+        """Yield the start and end of each name that is no part of a longer address or word."""
         low = text.lower()
         if not any(word in low for word in self._words):
             return
@@ -70,12 +70,15 @@ def _goes_on(letter: str, within: frozenset[str]) -> bool:
 
 
 def _ends_later(rest: str) -> bool:
-    """Return whether a word or a domain goes on here; a full stop may also end a sentence."""
+    """Return whether the text behind a name continues its word or domain.
+
+    A full stop continues it only before a letter or digit; else it ends a sentence.
+    """
     return rest[:1].isalnum() or (rest[:1] in {"-", "."} and rest[1:].isalnum())
 
 
 def _written_forms(name: str) -> Iterator[str]:
-    """Yield the ways in which a name is written, those that JSON escapes among them."""
+    """Yield the spellings of a name, also as JSON escapes them."""
     for each in _spellings(name):
         yield each
         for written in (each, each.lower(), each.upper(), each.title()):
@@ -84,7 +87,7 @@ def _written_forms(name: str) -> Iterator[str]:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Yield a name, and an address also with its domain as the DNS writes it."""
+    """Yield a name; for an address with an international domain also its other form (IDNA)."""
     yield name
     local, at, domain = name.rpartition("@")
     try:
@@ -97,7 +100,7 @@ def _spellings(name: str) -> Iterator[str]:
 
 
 def _views(raw: bytes, nesting: int = MAX_NESTING) -> Iterator[str]:
-    """Yield the texts that a mail or a file may stand for, each once read in full."""
+    """Yield the decoded texts of a mail or file, one for each encoding that may be used in it."""
     yield from _decoded(raw)
     if b"=" in raw:
         yield from _decoded(quopri.decodestring(raw))

@@ -1,7 +1,7 @@
-"""Finds the desk's own reply in what somebody sends back, however it is quoted.
+"""Finds the desk's own reply in a message that quotes it, in whatever form.
 
-A reply comes back with quote marks or without, wrapped at another width, out of a table or a ticket
-system. Its sentences are compared by their letters alone, so none of that matters.
+A reply may come back with or without quote marks, wrapped at another width, in a table or from a
+ticket system. Its sentences are compared by their letters alone, so that the form does not matter.
 """
 
 import unicodedata
@@ -15,23 +15,23 @@ import re2
 
 from bot.text.unicode import without_surrogates
 
-# Letters of a sentence that nobody writes by chance.
+# Weight, in letters, from which on nobody writes the same sentence by chance.
 MIN_SENTENCE_WEIGHT = 24
-# Letters from here on stand for syllables or words, and so many Latin letters.
+# A letter from this one on stands for a syllable or a word, and weighs as much as 3 Latin letters.
 FIRST_WIDE_LETTER, WIDE_LETTER_WEIGHT = "\u2e80", 3
-# Sentences in a row that are a quotation even in the middle of a line.
+# So many sentences of ours in a row are a quotation even in the middle of a line.
 MIN_QUOTED_SENTENCES = 3
-# Letters of a paragraph that is pasted, not quoted in passing.
+# A single sentence of the post with so many letters is pasted, and not quoted in passing.
 MIN_PASTED_LETTERS = 100
-# Letters between two sentences of ours that are looked at.
+# With more letters between them, two sentences of ours belong to different quotations.
 MAX_GAP_LETTERS = 320
-# Letters before or after a sentence of ours in which a greeting or label is looked for.
+# Greetings and labels are looked for within so many letters before and after our sentences.
 MAX_LABEL_DISTANCE = 80
-# Characters of a text that is searched; a longer one is left as it is.
+# A longer text is not searched.
 MAX_CHARACTERS = 300_000
-# Lines of copied headers above a quotation.
+# The most lines of copied headers above a quotation.
 MAX_HEADER_LINES = 14
-# Words of an attribution by name alone: "Incident Desk said:".
+# The most words of a short attribution: "Incident Desk said:".
 MAX_SHORT_ATTRIBUTION = 8
 QUOTE_MARKS = re2.compile(r"(?m)^[ \t]*(?:(?:[>|]|[A-Z]{1,3}>)[ \t]*)+")
 LINK = re2.compile(r"(?:https?://|www\.|mailto:)[^\s<>\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -48,25 +48,25 @@ EDGES = " \t\r>|*_-—–=#\u00a0\u200e\u200f\u202a\u202b\u202c"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """A run of our own sentences in a text, by its offsets."""
+    """A run of our own sentences in a text, by start and end offset."""
 
     start: int
     end: int
-    replied: int = 0  # sentences that only a reply of ours has
-    published: int = 0  # sentences of the post
+    replied: int = 0  # number of sentences that only a reply of ours has
+    published: int = 0  # number of sentences of the post
     letters: int = 0
     whole: bool = False  # nothing else stands on its lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnWords:
-    """The letters of all sentences that a reply of ours may hold."""
+    """The letters of all sentences that a reply of ours may hold, by kind."""
 
-    replies: tuple[str, ...] = ()  # of templates: nobody but us writes them
-    published: tuple[str, ...] = ()  # of the post: an asker may quote one
-    labels: tuple[str, ...] = ()  # greetings and labels, which go with a sentence beside them
-    headings: tuple[str, ...] = ()  # over passages; an asker may use the same words
-    fillers: tuple[str, ...] = ()  # what may stand between two sentences of ours
+    replies: tuple[str, ...] = ()  # sentences of templates, which nobody else writes
+    published: tuple[str, ...] = ()  # sentences of the post, which an asker may quote
+    labels: tuple[str, ...] = ()  # greetings and labels; they count only beside a sentence of ours
+    headings: tuple[str, ...] = ()  # of passages; an asker may use the same words
+    fillers: tuple[str, ...] = ()  # short sentences that may stand between two of ours
     links: tuple[str, ...] = ()  # links and addresses that a reply names
 
     @classmethod
@@ -74,10 +74,10 @@ class OwnWords:
         cls, *, replies: Iterable[str], lines: Iterable[str], published: Iterable[str],
         labels: Iterable[str], headings: Iterable[str] = (),
     ) -> Self:  # fmt: skip
-        """Builds them from templates, lines that a reply puts together, passages and labels.
+        """Returns the own words of these texts.
 
-        `lines` join a label and a title, `published` are passages of the post, `labels` are
-        greetings and labels, and `headings` stand over passages.
+        `replies` are templates, `lines` are lines made of a label and a title, `published` are
+        passages of the post, `labels` are greetings and labels, `headings` those of passages.
         """
         replies, labels = list(replies), list(labels)
         ours = [*_sentence_letters(replies), *map(_letters, lines)]
@@ -96,8 +96,8 @@ class OwnWords:
     def without(self, text: str) -> str:
         """Returns `text` without our own sentences and the lines that introduce them.
 
-        A sentence of the post that is quoted within somebody's own line stays: it says what is
-        asked about. The result is empty when nothing but our own words was sent.
+        A sentence of the post that the asker quotes within a line of their own stays, because it
+        says what they ask about. The result is empty when nothing but our own words was sent.
         """
         cuts = self.stretches(text)
         if not cuts:
@@ -121,7 +121,11 @@ class OwnWords:
         return bool(letters) and bool(_matcher(self).between.fullmatch(letters))
 
     def stretches(self, text: str) -> list[Stretch]:
-        """Returns the runs of our own sentences that are a quotation, in order."""
+        """Returns the runs of our own sentences that count as quotations, in order.
+
+        Where none of them is a sentence of a template, the asker may have pasted them from the
+        post: then they count only where the rest of the text asks something.
+        """
         if not self.replies or len(text) > MAX_CHARACTERS:
             return []
         readable = without_surrogates(text)
@@ -140,7 +144,7 @@ class OwnWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Matcher:
-    """The patterns of some own words, over letters alone."""
+    """The compiled patterns of some own words; they match texts reduced to letters."""
 
     replies: re2._Regexp
     sentences: re2._Regexp
@@ -159,7 +163,7 @@ def _matcher(own: OwnWords) -> _Matcher:
         replies=re2.compile(replies, options),
         sentences=re2.compile(f"{replies}|{published}", options),
         between=re2.compile(f"(?:{filler}|{replies}|{published}|\\d)*", options),
-        # No heading stands above the greeting: there it is the asker's own question.
+        # A heading above our greeting is not ours: there it is the asker's own question.
         before=re2.compile(f"(?:(?:{labels}|\\d)+|(?:{headings}|\\d)+)$", options),
         after=re2.compile(f"^(?:{filler}|\\d)+", options),
     )
@@ -167,7 +171,7 @@ def _matcher(own: OwnWords) -> _Matcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LocatedLetters:
-    """The letters of a text, without quote marks and links, and where each of them stands."""
+    """The letters of a text, without quote marks and links, and the offset of each."""
 
     text: str
     letters: str
@@ -175,9 +179,9 @@ class _LocatedLetters:
 
 
 def _find_runs(own: OwnWords, text: str) -> Iterator[Stretch]:
-    """Yields our sentences with only fillers between them, widened to the lines that they fill."""
+    """Yields each run of our sentences with only fillers between them, widened to whole lines."""
     matcher, read = _matcher(own), _locate_letters(text, own.links)
-    run: Stretch | None = None  # its offsets count letters until it is widened
+    run: Stretch | None = None  # its offsets are into `read.letters` until it is widened
     for match in matcher.sentences.finditer(read.letters):
         start, end = match.span()
         gap = read.letters[run.end : start] if run else ""
@@ -197,8 +201,9 @@ def _find_runs(own: OwnWords, text: str) -> Iterator[Stretch]:
 
 
 def _widen(read: _LocatedLetters, matcher: _Matcher, run: Stretch) -> Stretch:
-    """Returns the run with the labels beside it and the rest of its lines, where that says
-    nothing.
+    """Returns the run with offsets into the text, extended by the labels beside it.
+
+    Where nothing else has letters on its first and last line, it covers these lines whole.
     """
     text, letters, places = read.text, read.letters, read.places
     first, last = run.start, run.end
@@ -225,7 +230,7 @@ def _is_line_start(text: str, place: int) -> bool:
 
 
 def _without_introduction(text: str) -> str:
-    """Returns `text` without the attribution or the copied headers at its end, in any language."""
+    """Returns `text` without an attribution or copied mail headers at its end, in any language."""
     lines = text.rstrip(EDGES + "\n").split("\n")
     end = len(lines)
     block = _count_header_lines(lines)
@@ -247,7 +252,7 @@ def _count_header_lines(lines: list[str]) -> int:
     named = 0
     for count, line in enumerate(reversed(lines[-MAX_HEADER_LINES:]), 1):
         bare = line.strip(EDGES)
-        # A long value is wrapped: such lines count when one with a name stands above them.
+        # Lines of a wrapped value count when a line with a name stands above them.
         if not bare or RULE_LINE.search(line) or count - named > 3:
             break
         named = count if HEADER.search(bare) and not ASKING.search(bare) else named
@@ -256,7 +261,11 @@ def _count_header_lines(lines: list[str]) -> int:
 
 
 def _is_attribution(line: str) -> bool:
-    """Does the line end in a colon and name somebody or a time, or is it short?"""
+    """Is the line an attribution, such as "On 3 May, Ana wrote:"?
+
+    It is where it ends in a colon and has an address, a date or few words, or where it has both an
+    address and a date.
+    """
     bare = line.strip(EDGES)
     origin = [bool(ADDRESS.search(line)), bool(DATED.search(line))]
     if ASKING.search(bare):
@@ -267,8 +276,9 @@ def _is_attribution(line: str) -> bool:
 
 
 def _count_attribution_lines(lines: list[str]) -> int:
-    """Counts the lines of an attribution over several lines, or of a ticket system's name and
-    date.
+    """Counts the lines at the end that are a wrapped attribution, or a name and a date.
+
+    Ticket systems write the latter.
     """
     for count in (2, 3, 4):
         joined = " ".join(line.strip(EDGES) for line in lines[-count:])
@@ -295,9 +305,9 @@ def _text_between(text: str, cuts: list[Stretch]) -> Iterator[str]:
 
 
 def _locate_letters(text: str, links: tuple[str, ...]) -> _LocatedLetters:
-    """Returns the letters of the text and their places; links are left out unless they are ours.
+    """Returns the letters of the text and their offsets, without quote marks and foreign links.
 
-    A link of ours may be broken over lines; others come in between.
+    Our own links stay, also where they are broken over lines.
     """
     skipped = bytearray(len(text))
     for pattern in (QUOTE_MARKS, LINK):
@@ -316,13 +326,13 @@ def _locate_letters(text: str, links: tuple[str, ...]) -> _LocatedLetters:
 
 
 def _sentence_letters(texts: Iterable[str]) -> list[str]:
-    """Returns the letters of each sentence, and of those with a link also without it."""
+    """Returns the letters of each sentence, and of the parts around each link in one."""
     pieces: list[str] = []
     for text in texts:
         for part in (text, *LINK.split(text)):
             sentences = [letters for s in SENTENCE.split(part) if (letters := _letters(s))]
             pieces += sentences
-            # "No." and the like are only known as the beginning of what follows.
+            # A short sentence such as "No." is recognised only together with the one behind it.
             pieces += [a + b for a, b in pairwise(sentences) if _weight(a) < MIN_SENTENCE_WEIGHT]
     return pieces
 

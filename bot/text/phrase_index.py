@@ -1,15 +1,15 @@
-"""Finds the phrases of several lists in a text, in one pass and whatever their case and accents."""
+"""Finds the phrases of several lists in a text, in one pass, ignoring case and accents."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-# Characters between the two parts of a phrase that a * stands for.
+# The most characters that a * in a phrase stands for.
 MAX_GAP_CHARACTERS = 40
-# From here on scripts have prefixes, or no spaces: their phrases match within a word too.
+# Scripts from this character on have prefixes or no spaces: there phrases match within words too.
 UNSPACED = "\u0590"
 ACCENTS = re.compile("[\u0300-\u036f\u064b-\u0652\u0640]")
-# Marks of the direction of writing, and others that show nothing.
+# Marks of the direction of writing, and other invisible characters.
 DIRECTION_MARKS = {
     ord(c): None
     for c in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad"
@@ -17,13 +17,13 @@ DIRECTION_MARKS = {
 
 
 class PhraseIndex:
-    """The phrases of some lists, found by their first two characters.
+    """An index of the phrases of named lists, by their first two characters.
 
-    A phrase with a * has two parts that stand near each other.
+    A * in a phrase stands for up to MAX_GAP_CHARACTERS characters.
     """
 
     def __init__(self, lists: Mapping[str, Iterable[str]]) -> None:
-        """Reads the rows of each list, in which commas part the phrases."""
+        """Reads the rows of each list, in which commas separate the phrases."""
         self._by_start: dict[str, list[tuple[str, str]]] = {}
         for name, rows in lists.items():
             phrases = {fold_text(phrase) for row in rows for phrase in row.split(",")} - {""}
@@ -31,9 +31,9 @@ class PhraseIndex:
                 self._by_start.setdefault(phrase[:2], []).append((name, phrase))
 
     def find(self, folded: str) -> dict[str, dict[str, int]]:
-        """Returns the lists of which a folded text holds phrases, with those phrases.
+        """Returns the phrases that a folded text holds, by list, each with its last position.
 
-        Each phrase has the place where it begins last. It begins where a word does.
+        A phrase is found only at the beginning of a word, except in scripts from UNSPACED on.
         """
         places: dict[str, dict[str, int]] = {}
         for place, letter in enumerate(folded):
@@ -58,7 +58,7 @@ def _begins_at(folded: str, place: int, phrase: str) -> bool:
 
 
 def fold_text(text: str) -> str:
-    """Returns the text with compatibility forms, case, accents and apostrophes levelled."""
+    """Returns the text without differences of compatibility form, case, accents, apostrophes."""
     level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     bare = ACCENTS.sub("", level.translate(DIRECTION_MARKS)).replace("’", "'")
     return " ".join(unicodedata.normalize("NFC", bare).split())

@@ -1,12 +1,12 @@
-"""Writes the marks of postscripts in one way: `PPS`, `P. S.`, `P.D.:` or `N.B.` become `PS:`.
+"""Normalizes the marks of postscripts: `PPS`, `P. S.`, `P.D.:` or `N.B.` become `PS:`.
 
-What stands behind such a mark is a sentence of its own. The readers of a message know the mark in
-its usual form only; in another one they would take it for the beginning of the sentence.
+The text behind such a mark is a sentence of its own. The rest of the code recognises only `PS:`,
+and would take another mark for the beginning of the sentence.
 """
 
 import re
 
-# At the beginning of a line, perhaps in brackets or behind a mark of a list.
+# Matches at the beginning of a line, also in brackets or behind a list mark.
 MARK = re.compile(
     r"^(\W{0,4})"
     r"(?:(?:[Pp]\.?[ -]?){1,4}[Ss]\.?|P\. ?D\.|PD:|[Nn]\. ?[Bb]\.|NB|(?i:post ?script(?:um)?)|"
@@ -18,5 +18,5 @@ USUAL = r"\1PS: "
 
 
 def mark_postscripts(text: str) -> str:
-    """Returns `text` with the mark of each postscript in its usual form."""
+    """Returns `text` with the mark of each postscript as `PS:`."""
     return MARK.sub(USUAL, text)

@@ -1,7 +1,6 @@
-"""Makes the text of strangers safe to show: a terminal, a window or Slack shows it and does nothing
-else.
+"""Makes untrusted text safe to show in a terminal, a window or Slack.
 
-Every text that is printed or posted goes through here; there is no second way.
+Every text that is printed or posted goes through this module.
 """
 
 import unicodedata
@@ -11,15 +10,15 @@ from bot.text.unicode import INVISIBLE, LINE_BREAKS
 
 KEPT_CHARACTERS = "\n\t"
 HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
-# Stands before each line of a text that somebody else wrote, so that no line of it passes for ours.
+# Put before each line of an untrusted text, so that no line of it can pass for one of the desk's.
 QUOTE_MARK = "| "
 
 
 def printable(text: str) -> str:
     """Returns `text` without control and format characters, lone surrogates and private characters.
 
-    So no escape sequence reaches a terminal, nothing invisible hides in a line, and no line is
-    turned around. Every kind of line break becomes a line feed; tabs stay.
+    So the result has no escape sequence, no hidden text and no reversed line. Every kind of line
+    break becomes a line feed; tabs stay.
     """
     plain = text.replace("\r\n", "\n").translate(_table())
     return "".join(c for c in plain if c in KEPT_CHARACTERS or not _is_harmful(c))
@@ -37,12 +36,12 @@ def shorten_line(text: str, most: int) -> str:
 
 
 def quote_lines(text: str) -> str:
-    """Returns a text of somebody else with a mark before each of its lines."""
+    """Returns an untrusted text with QUOTE_MARK before each of its lines."""
     return "\n".join(f"{QUOTE_MARK}{line}".rstrip() for line in printable(text).split("\n"))
 
 
 def _is_harmful(char: str) -> bool:
-    # The last two characters of each plane are no characters at all.
+    # The last two code points of each plane are noncharacters.
     return unicodedata.category(char) in HARMFUL_CATEGORIES or ord(char) & 0xFFFE == 0xFFFE
 
 

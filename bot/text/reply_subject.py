@@ -1,7 +1,7 @@
 """Derives the subject of a reply from the subject of the mail.
 
-Mail programs put a reply into its thread by References and, some of them, by the subject as well:
-it must be the same but for one `Re:`. What a subject may carry beside words does not go back.
+Some mail programs put a reply into its thread by the subject as well as by References, so that it
+must be the same but for one `Re:`. Links, addresses and control characters are not sent back.
 """
 
 import unicodedata
@@ -12,9 +12,9 @@ import re2
 from bot.resources import read_yaml
 
 REPLY_PREFIX = "Re: "
-# A header of a few lines, and enough for every ticket tag.
+# Enough for every ticket tag, in a header of a few lines.
 MAX_SUBJECT_CHARACTERS = 120
-# Rounds of taking out: one for each sign of a reply, and what is taken out joins its sides.
+# Each round removes one prefix such as `Re:`; what is left may form a new link or prefix.
 MAX_ROUNDS = 40
 LINK = re2.compile(
     r"(?i)\b[a-z][a-z0-9+.\-]{0,20}[:：]//\S*|\b(?:mailto|tel|sms|data|javascript)[:：]\S+|\bwww\.\S+"
@@ -28,7 +28,7 @@ ENCODED = re2.compile(r"=\?|\?=|[<>]")
 REMOVED_PATTERNS = (LINK, ADDRESS, NUMERIC_HOST, HOST, ENCODED)
 TAG = re2.compile(r"\[[^\[\]]{1,60}\]")
 TAGS = re2.compile(r"^\s*(?:\[[^\[\]]{1,60}\]\s*)+")
-# Without these some scripts and emoji are spelt wrong.
+# Invisible characters without which some scripts and emoji are misspelt.
 JOINERS = "\u200c\u200d"
 UNDECODED = "\ufffd"
 
@@ -36,9 +36,9 @@ UNDECODED = "\ufffd"
 def reply_subject(subject: str) -> str:
     """Returns `Re: ` and the words of `subject`, on one line of at most MAX_SUBJECT_CHARACTERS.
 
-    It has no other sign of a reply or a forwarded mail, no link, address, control or bidirectional
-    character. The result is empty where no letter and no digit is left, or where the subject could
-    not be decoded. A subject that this function returned is left as it is.
+    Other prefixes of replies and forwarded mails, links, addresses, control and bidirectional
+    characters are removed. The result is empty where no letter and no digit is left, or where the
+    subject could not be decoded. The function is idempotent.
     """
     if UNDECODED in subject:
         return ""
@@ -55,7 +55,7 @@ def reply_subject(subject: str) -> str:
 
 
 def _without_unreadable(text: str) -> str:
-    """Returns one line, without what shows nothing or turns the direction of writing."""
+    """Returns `text` as one line, without control, invisible and bidirectional characters."""
     kept = [char for place, char in enumerate(text) if _is_readable(text, place)]
     return " ".join("".join(kept).split())
 
@@ -77,7 +77,7 @@ def _without_links(text: str) -> str:
 
 
 def _without_prefix(text: str) -> str:
-    """Returns the text without the sign of a reply at its beginning; tags before it are kept."""
+    """Returns the text without a leading `Re:` or the like; tags such as [ID 1] before it stay."""
     tags = TAGS.match(text)
     rest = text[tags.end() :] if tags else text
     prefix = _prefix_pattern().match(rest)
@@ -89,7 +89,7 @@ def _without_prefix(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """Returns at most `most` characters; a longer text ends at a word where one ends near there."""
+    """Returns at most `most` characters; a longer text is cut between words where that is near."""
     if len(text) <= most:
         return text
     cut = text[: most - 1]

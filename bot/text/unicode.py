@@ -1,7 +1,7 @@
-"""Normalizes characters: what one passes for, which show nothing, what people are shown.
+"""Provides the tables of characters: look-alikes, invisible characters, and plain forms.
 
-The guard, the redactor and everything that shows a text to people read their characters here, so
-that none of them knows a disguise that another one misses. The data is bot/data/confusables.yaml.
+The guard, the redactor and everything that shows a text to people use these tables, so that no
+disguise is known to one of them and missed by another. The data is bot/data/confusables.yaml.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import cache
 
 from bot.resources import read_yaml
 
-# Blocks that hold characters with a compatibility form of one ASCII character, or digits.
+# Unicode blocks that hold digits, or characters whose compatibility form is one ASCII character.
 COMPATIBLE_BLOCKS = (
     range(0x80, 0x3400), range(0xA600, 0xAC00), range(0xF900, 0x10000), range(0x10480, 0x10500),
     range(0x11000, 0x12000), range(0x1D400, 0x1D800), range(0x1F100, 0x1F200),
@@ -18,7 +18,7 @@ COMPATIBLE_BLOCKS = (
 )  # fmt: skip
 # The most letters that one character stands for: a ligature, a Roman numeral.
 MAX_LIGATURE_LETTERS = 4
-# Marks of no script of their own, which may stand on any letter.
+# Combining marks that belong to no script and may stand on any letter.
 MARKS = frozenset(
     chr(code)
     for block in (
@@ -28,7 +28,7 @@ MARKS = frozenset(
     for code in block
 )  # fmt: skip
 # Unicode's Default_Ignorable_Code_Point, annotation signs, and control characters that are no
-# white space. The escape character is among them: without it a terminal obeys nothing.
+# white space. The escape character is among them, so that no escape sequence reaches a terminal.
 INVISIBLE = frozenset(
     chr(code)
     for block in (
@@ -40,35 +40,36 @@ INVISIBLE = frozenset(
     )
     for code in block
 )  # fmt: skip
-# Shown by themselves they are nothing, but Persian, Hindi and emoji are misspelt without them.
+# Invisible by themselves, but Persian, Hindi and emoji are misspelt without them.
 JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 QUOTES, APOSTROPHES = "“”„‟«»「」『』《》″〝〞＂", "‘’‚‛‹›`´′ʼ"
-DASHES = "\u2212\u2043\u02d7"  # signs that are no dashes by their category and look like one
+DASHES = "\u2212\u2043\u02d7"  # characters that look like dashes and have another category
 HYPHENS = "‐‑‒–—―"
-ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # and the sign (tatweel) that only widens a word
+ARABIC_VOWELS = (*range(0x064B, 0x0653), 0x0640)  # with tatweel, which only widens a word
 DIGRAPHS = {"æ": "ae", "œ": "oe"}
 LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 OTHER_SPACES = "\x1c\x1d\x1e\x1f"
 SURROGATE_CODES = range(0xD800, 0xE000)  # surrogates, which UTF-8 cannot carry
 LETTERS = frozenset(["Lu", "Ll", "Lt", "Nl"])  # Nl: Roman numerals
 LATIN = "LATIN "
-STROKED_LETTERS = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}  # Latin letters whose stroke is no mark
+# Latin letters that decomposition does not reduce to an ASCII letter, as their stroke is no mark.
+STROKED_LETTERS = {"ı": "i", "ø": "o", "đ": "d", "ł": "l"}
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def without_invisible(text: str) -> str:
-    """Returns `text` without anything that shows nothing, joiners included: to search in, not to
-    show.
+    """Returns `text` without invisible characters; to search in, not to show.
+
+    Joiners are removed too, without which some scripts are misspelt.
     """
     return text.translate(_invisible_table())
 
 
 @cache
 def ascii_readings() -> dict[str, str]:
-    """Returns each character that passes for an ASCII one with the ASCII characters, likeliest
-    first.
+    """Returns the ASCII characters that each look-alike can be read as, the likeliest first.
 
-    A digit of another script is read by its value first. Compatibility forms and letters with
+    The first reading of another script's digit is its value. Compatibility forms and letters with
     accents are read as the character that they consist of.
     """
     readings = _listed_look_alikes()
@@ -82,17 +83,16 @@ def ascii_readings() -> dict[str, str]:
 
 @cache
 def reading_table(place: int = 0) -> dict[int, str]:
-    """Returns a table for str.translate: each character as its reading number `place`, if it has
-    one.
+    """Returns a table for str.translate, from each look-alike to its reading number `place`.
+
+    A look-alike with fewer readings becomes its last one.
     """
     return {ord(char): read[min(place, len(read) - 1)] for char, read in ascii_readings().items()}
 
 
 @cache
 def latin_look_alikes() -> dict[int, str]:
-    """Returns a table for str.translate: letters of other scripts as the Latin one they pass
-    for.
-    """
+    """Returns a table for str.translate, from letters of other scripts to Latin look-alikes."""
     return {
         ord(char): read[0]
         for char, read in ascii_readings().items()
@@ -119,7 +119,7 @@ def ligatures() -> dict[str, str]:
 
 @cache
 def look_alikes() -> frozenset[str]:
-    """Returns the characters that a plain form does not make ASCII, and some reading does."""
+    """Returns the characters that pass for ASCII ones and that `plain_forms` does not replace."""
     plain = plain_forms()
     read = {c for c, alike in ascii_readings().items() if plain.get(ord(c)) != alike}
     return frozenset(read | ligatures().keys())
@@ -127,9 +127,7 @@ def look_alikes() -> frozenset[str]:
 
 @cache
 def other_script_letters() -> frozenset[str]:
-    """Returns the characters that pass for an ASCII letter or digit and belong to another
-    script.
-    """
+    """Returns the look-alikes of ASCII letters and digits that belong to another script."""
     return frozenset(
         char
         for char, read in ascii_readings().items()
@@ -139,10 +137,10 @@ def other_script_letters() -> frozenset[str]:
 
 @cache
 def plain_forms() -> dict[int, str]:
-    """Returns a table for str.translate: what a reader takes for the same, one character for one.
+    """Returns a table for str.translate that makes characters plain, one for one.
 
     Full width and other compatibility forms, digits of all scripts, dashes, spaces and quotes
-    become plain; surrogates become a mark that UTF-8 can carry.
+    become their ASCII form; surrogates become U+FFFD, which UTF-8 can encode.
     """
     table: dict[int, str] = {}
     for code in (code for block in COMPATIBLE_BLOCKS for code in block):
@@ -165,9 +163,9 @@ def plain_forms() -> dict[int, str]:
 
 @cache
 def bare_letters() -> dict[int, str]:
-    """Returns a table for str.translate: Latin letters without accents, one character for one.
+    """Returns a table for str.translate that takes accents off Latin letters, one for one.
 
-    The dotted capital I is among them, whose lower case is two characters, and the Russian ё.
+    It also maps the dotted capital I, whose lower case is two characters, and the Russian ё.
     """
     table = {ord(char): bare for char, bare in STROKED_LETTERS.items()}
     table |= {ord(char.upper()): bare for char, bare in STROKED_LETTERS.items() if char != "ı"}
@@ -181,10 +179,10 @@ def bare_letters() -> dict[int, str]:
 
 @cache
 def level_forms() -> dict[int, str]:
-    """Returns a table for str.translate: a decomposed text in lower case without accents.
+    """Returns a table for str.translate that takes accents off a decomposed text in lower case.
 
-    Quotes become plain. Marks of no script of their own go, and Arabic vowels; the vowel signs of
-    Indic scripts stay, for they are letters.
+    Combining marks (MARKS) and Arabic vowels are removed; the vowel signs of Indic scripts stay,
+    because they are letters. Apostrophes and hyphens become ASCII.
     """
     table = dict.fromkeys((*map(ord, MARKS), *ARABIC_VOWELS), "")
     table |= {ord(char): bare for char, bare in (STROKED_LETTERS | DIGRAPHS).items()}
@@ -198,13 +196,13 @@ def _listed_look_alikes() -> dict[str, str]:
 
 
 def _digit_value(char: str) -> str:
-    """Returns the value of a digit, of any script or in a circle; empty for all else."""
+    """Returns the value of a digit of any script, also in a circle; empty for no digit."""
     value = unicodedata.digit(char, None)
     return "" if value is None else str(value)
 
 
 def _reading_of_parts(char: str, readings: dict[str, str]) -> str:
-    """Returns the one character that a compatibility form or a letter with accents consists of."""
+    """Returns the ASCII readings of a compatibility form or accented letter; empty for none."""
     parts = unicodedata.normalize("NFKD", char)
     bare = "".join(part for part in parts if part not in MARKS)
     if len(bare) != 1 or bare == char:
@@ -213,9 +211,7 @@ def _reading_of_parts(char: str, readings: dict[str, str]) -> str:
 
 
 def _is_accented_latin(char: str) -> bool:
-    """Is it a Latin letter with an accent? That is spelling, and levelling it takes off no
-    disguise.
-    """
+    """Is it a Latin letter with an accent? An accent is spelling and no disguise."""
     parts = unicodedata.normalize("NFD", char)
     return len(parts) > 1 and parts[0].isascii()
 
@@ -226,8 +222,5 @@ def _invisible_table() -> dict[int, None]:
 
 
 def without_surrogates(text: str) -> str:
-    """Returns `text` with each half of a character, which no encoder takes, as U+FFFD.
-
-    The length stays the same.
-    """
+    """Returns `text` with each surrogate, which UTF-8 cannot encode, as U+FFFD; same length."""
     return SURROGATES.sub("\ufffd", text)

@@ -14,17 +14,18 @@ from collections.abc import Callable, Sequence
 
 from bot.text.words import listed_words
 
-# Characters of a line that a program may have broken; longer lines were never broken.
+# Characters up to which a line can come from wrapping; mail programs wrap at no greater width.
 MAX_WRAPPED_WIDTH = 140
-# Lines of a text that is unwrapped; a longer one is returned as it is.
+# A text of more lines is returned as it is.
 MAX_LINES = 4000
-# Least width of a paragraph by the number of its breaks that agree on it: one proves little.
+# Least margin of a wrapped paragraph with one, two, or more breaks that agree on it: a single break
+# is weak evidence.
 MIN_WIDTHS = (56, 44, 30)
-# Length of a line that ends in the first part of a link, and of one that surely ends it.
+# Characters between which a line that ends in a link can be continued by the next line.
 MIN_BROKEN_LINK_LINE, MAX_LINK_LINE = 60, 4000
-# Length of a line whose sentence plainly goes on in the next line.
+# Least characters of a line whose sentence can go on in the next line whatever the margin is.
 MIN_OPEN_LINE = 25
-# The same in a script without spaces.
+# MIN_OPEN_LINE for scripts without spaces.
 MIN_UNSPACED_LINE = 10
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", ":", "：", ";", "；", "…")
 MARKS_AFTER_END = "\"'”’»)］]】」』*_ "
@@ -75,7 +76,7 @@ def unwrap(text: str) -> str:
 
 
 def _with_whole_links(lines: Sequence[str]) -> list[str]:
-    """Returns the lines with each link that was broken over several of them on one."""
+    """Returns the lines with each link that was broken over several lines put on one."""
     joined = [lines[0]]
     for line in lines[1:]:
         before, first = joined[-1], (line.split(maxsplit=1) or [""])[0]
@@ -104,9 +105,7 @@ def _breaks_of_programs(lines: Sequence[str]) -> set[int]:
 
 
 def _find_runs(lines: Sequence[str]) -> list[list[int]]:
-    """Returns stretches of neighbouring lines that may be one paragraph, at least two lines
-    each.
-    """
+    """Returns runs of at least two neighbouring lines, by number, that may be one paragraph."""
     runs: list[list[int]] = []
     current: list[int] = []
     for place, line in enumerate(lines):
@@ -133,7 +132,7 @@ def _may_follow(before: str, line: str) -> bool:
         return False
     if LISTED.match(line) or _is_header(line):
         return False
-    # What stands below a copied header line is no part of it, but it may be folded.
+    # A header line is only continued by a line that begins in the middle of a sentence.
     return not _is_header(before) or _starts_within(line)
 
 
@@ -146,7 +145,7 @@ def _is_header(line: str) -> bool:
 def _width_of_text(
     lines: Sequence[str], runs: Sequence[Sequence[int]], measure: Callable[[str], int]
 ) -> int:
-    """Returns the greatest length of a line that something follows; 0 where there is none."""
+    """Returns the greatest length of a line that another line of its run follows, or 0."""
     lengths = (measure(lines[i].rstrip()) for run in runs for i in run[:-1])
     return max((length for length in lengths if length <= MAX_WRAPPED_WIDTH), default=0)
 
@@ -154,7 +153,10 @@ def _width_of_text(
 def _continued_lines(
     lines: Sequence[str], run: Sequence[int], measure: Callable[[str], int], widest: int
 ) -> set[int]:
-    """Returns the lines of one stretch that continue the line before them."""
+    """Returns the numbers of the lines of one run that continue the line before them.
+
+    `measure` gives the length of a line, `widest` is the margin of the whole text.
+    """
     breaks = [
         (i, measure(lines[i].rstrip()), _width_with_next(lines, i, measure)) for i in run[:-1]
     ]
@@ -173,13 +175,13 @@ def _continued_lines(
 
 
 def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) -> int:
-    """Returns the length that a line would have had with the first piece of the next line."""
+    """Returns the length that a line would have with the first word of the next line."""
     line, following = lines[place].rstrip(), lines[place + 1].strip()
     word = following.split(maxsplit=1)[0]
     if _is_unspaced(line[-1:]) or _is_unspaced(word[:1]) or _splits_word(line, word):
         # A character that may not begin a line is carried over with the one before it.
         return measure(line) + 2 * measure(word[:1])
-    # Programs break after a hyphen too, so that only a part of the word had to fit.
+    # Programs break after a hyphen too, so that only the part up to it would have had to fit.
     part = re.match(r"\w+-(?=\w)", word)
     return (
         measure(line) + (0 if line.endswith("-") else 1) + measure(part.group() if part else word)
@@ -187,7 +189,7 @@ def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], 
 
 
 def _goes_on(lines: Sequence[str], place: int) -> bool:
-    """Does the sentence of a line plainly go on in the next: no mark, then a small letter?"""
+    """Does the sentence of a line plainly go on in the next: no end mark, then a small letter?"""
     line, following = lines[place].rstrip(), lines[place + 1].strip()
     if _is_ended(line):
         return False
@@ -227,9 +229,7 @@ def _stands_alone(line: str, following: str) -> bool:
 
 
 def _joint(line: str, following: str) -> str:
-    """Returns what stands between two joined lines: a space, unless the script or a hyphen
-    forbids it.
-    """
+    """Returns the space between two joined lines; empty after a hyphen and in unspaced scripts."""
     before, after = line.rstrip(), following.strip()
     word, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
     if _is_unspaced(before[-1:]) or _is_unspaced(after[:1]) or _splits_word(before, first):

@@ -1,4 +1,4 @@
-"""Reads bot/data/message_words.yaml, by whose words lines and sentences of a message are read."""
+"""Reads bot/data/message_words.yaml: words that tell how lines and sentences belong together."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ def listed_words(name: str) -> frozenset[str]:
 
 @cache
 def listed_phrases(name: str) -> tuple[str, ...]:
-    """Returns the phrases under `name` in the table, which commas part."""
+    """Returns the phrases under `name` in the table, where commas separate them."""
     return tuple(phrase.strip() for row in _rows(name) for phrase in row.split(","))
 
 
