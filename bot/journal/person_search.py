@@ -1,6 +1,6 @@
 """Finds what the journal holds of one person: their own rows, and rows of others that name them.
 
-Every text of every table is read once, so that a table that is new is searched too.
+Every text of every table is read once, so that new tables are searched too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -64,7 +64,7 @@ class Reopened(StrEnum):
     """What became of the mail of a case that was opened again."""
 
     AS_IT_IS = "as it is"  # there is none, or it has left and stays sent
-    WITHOUT_ITS_MAIL = "without its mail"  # which had not left and was taken back
+    WITHOUT_ITS_MAIL = "without its mail"  # the mail had not left and was deleted
 
 
 class Stage(StrEnum):
@@ -266,9 +266,9 @@ class Case:
     attachments: tuple[str, ...] = ()  # the names of attached files
     erased_at: str = ""  # when everything about the person was erased
     outdated: tuple[str, ...] = ()  # passages that changed since the sender was told otherwise
-    cluster: int | None = None  # the first of the cases that ask the same
+    cluster: int | None = None  # id of the cluster, which is that of its first case
     alike: int = 0  # how many other open cases ask the same
-    alike_lately: int = 0  # of those, how many came in the last hour
+    alike_lately: int = 0  # of those, how many came in the hour before the newest
 
     @property
     def open(self) -> bool:
