@@ -1,7 +1,7 @@
 """Converts a saved web page to the Markdown of its statement, without menus and banners.
 
-What belongs to the statement is told by the structure of the page: `main` or `article`, else the
-smallest element that holds most of the running text; lists that are nearly all links are menus.
+The statement is found by the structure of the page: `main` or `article`, else the smallest element
+that holds most of the running text. Lists that are nearly all links are taken for menus.
 """
 
 import json
@@ -16,8 +16,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from bot.corpus.page_text import table_lines
 from bot.errors import InputError
 
-MAX_TAGS = 60_000  # signs of a tag in a page; pages with statements have some thousands
-MAX_DEPTH = 150  # elements inside each other; each is a few calls of functions below each other
+MAX_TAGS = 60_000  # characters that begin a tag; pages with statements have some thousands
+MAX_DEPTH = 150  # nested elements; each costs a few nested function calls
 RUNNING_TAGS = frozenset({"p", "li", "dd", "td", "blockquote"})
 SIGN = re.compile(
     r"(?i)<!doctype\s+html|<html[\s>]|<body[\s>]|<(?:p|div|h[1-6]|article|main)(?:\s[^<>]*)?>"
@@ -29,16 +29,16 @@ NEVER = (
     "[role=complementary]"
 )
 AROUND = ("header", "footer", "aside")  # of the page; inside the statement they may be text
-# Words in a class or id of what stands around a text.
+# Words in the class or id of elements around a statement, such as banners and menus.
 FRAME = re.compile(
     r"(?i)(?:^|[-_\s])(?:cookies?|consent|gdpr|onetrust|newsletter|subscribe|share|sharing|social|"
     r"breadcrumbs?|related|recommended|promo|sidebar|menu|navbar|nav|footer|modal|popup|overlay|"
     r"skip|toolbar|banner|comments?)(?:$|[-_\s])"
 )
 MOST = 0.8  # of the running text must be in the element that is taken for the statement
-FRAME_SHARE = 0.5  # of the running text; an element with more is no frame whatever its class says
+FRAME_SHARE = 0.5  # of the running text; an element with more is kept whatever its class says
 MENU_LINKS = 3
-MENU_DENSITY = 0.6  # of the characters of a menu are those of links
+MENU_DENSITY = 0.6  # least share of characters in links that makes an element a menu
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 ASKING_TAGS = (*HEADINGS, "summary", "dt", "legend", "button")  # what holds a question, no answer
 INLINE_WORDS = (
@@ -69,9 +69,9 @@ def looks_like_html(text: str) -> bool:
 
 
 def read_html(text: str, address: str = "") -> HtmlPage:
-    """The statement of the page in `text`; relative links are completed from its address.
+    """Return the statement of the page in `text`; relative links are completed from `address`.
 
-    InputError where it has more tags than any such page.
+    Raise InputError when it has more than `MAX_TAGS` tags.
     """
     if text.count("<") > MAX_TAGS:
         raise InputError(
@@ -244,8 +244,8 @@ class _Walk:
     def blocks(self, node: LexborNode) -> Iterator[str]:
         """Headings, paragraphs and lists in the order of the page.
 
-        What follows an element that holds questions does not belong to the last of them: it stands
-        under the heading of its section again.
+        What follows an element with questions does not belong to the last question: the heading of
+        the section is repeated above it.
         """
         run: list[str] = []
         asked = False

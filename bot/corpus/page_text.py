@@ -1,13 +1,13 @@
 """Converts plain text and loose Markdown to the Markdown that `bot.corpus.post` reads.
 
-What is Markdown already is left as it is: only headings, questions and tables in other forms are
-written anew.
+Text that is Markdown already is kept; only headings, questions and tables in other forms are
+rewritten.
 """
 
 import re
 from collections.abc import Iterator
 
-WRAPPED = 50  # characters of a line from which on the next line may be its continuation
+WRAPPED = 50  # least length of a line whose next line may be its continuation
 HEADING_LENGTH = 100
 HEADING_WORDS = 14
 QUESTION_LENGTH = 220
@@ -63,7 +63,7 @@ def _blocks(block: str, *, last: bool, marked: bool) -> Iterator[str]:
 
 
 def _headings_above(lines: list[str]) -> tuple[list[str], list[str]]:
-    """The headings that stand right above a text, and the lines of the text; rules are left out."""
+    """Return the headings right above a text, and its lines without horizontal rules."""
     headings: list[str] = []
     while lines:
         if lines[0].lstrip().startswith("#"):
@@ -80,7 +80,7 @@ def _headings_above(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _is_labelled(line: str) -> bool:
-    """Whether a line begins with Q: or A:, and with Q: only where it asks."""
+    """Return whether a line begins with A:, or begins with Q: and ends in a question mark."""
     asks = ASKS.match(line) and line.rstrip().rstrip("*_").endswith(QUESTION_ENDS)
     return bool(asks or (ANSWERS.match(line) and not line.lstrip().startswith("- ")))
 
@@ -122,7 +122,7 @@ def table_lines(rows: list[list[str]], *, named: bool) -> list[str]:
 
 
 def _plain(lines: list[str], *, last: bool) -> Iterator[str]:
-    """A block of plain text: a heading, a question with its answer, a list, a paragraph."""
+    """Yield a block of text as Markdown: a heading, question with answer, list or paragraph."""
     first = lines[0].strip()
     asks = _is_question(first) and not BULLET_SIGN.match(first)
     if len(lines) == 1:

@@ -87,7 +87,7 @@ def _from_text(text: str) -> PublishedPage:
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
-    """What stands between two lines of dashes at the top, and the rest."""
+    """Return the fields between two lines of dashes at the top, and the rest of the text."""
     text = text.lstrip()
     if not text.startswith("---\n"):
         return {}, text
@@ -115,9 +115,9 @@ def _without_labels(body: str, front: dict[str, str]) -> str:
 
 
 def _with_title_from_text(page: PublishedPage) -> PublishedPage:
-    """Where the page names no title: its first heading, or its first sentence.
+    """Return the page with its first heading or sentence as title, where it has no other.
 
-    Of two headings at the top the shorter one names the publisher, as on writing paper.
+    Of two headings at the top, the shorter one names the publisher, as in a letterhead.
     """
     blocks = page.markdown.split("\n\n")
     heads = [_heading(block) for block in blocks[:2]]
@@ -140,7 +140,7 @@ def _heading(block: str) -> str:
 
 
 def _address_in(markdown: str) -> str:
-    """The first address that stands at the top of the text by itself, as that of the page may."""
+    """Return the first web address at the top of the text, which is likely that of the page."""
     found = ADDRESS.search(markdown[:TOP_CHARACTERS])
     return found[0] if found else ""
 
@@ -150,7 +150,7 @@ def _plain(text: str) -> str:
 
 
 def _published_in(markdown: str) -> str:
-    """The first whole day that the top of the text names."""
+    """Return the first date with a year that the top of the text names; empty for none."""
     days = [named.day for named in days_in(markdown[:TOP_CHARACTERS]) if named.whole]
     return days[0].isoformat() if days else ""
 
