@@ -61,7 +61,7 @@ class Conflict:
 
     @override
     def __str__(self) -> str:
-        """The warning for a support lead, with both sentences and what to do."""
+        """Return the warning for a support lead, with both sentences and what to do."""
         if self.kind is ConflictKind.PASSED:
             return (
                 f"{self.passage} speaks of {self.day}, which has passed: “{self.sentence}” Ask the "

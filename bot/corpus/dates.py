@@ -90,13 +90,13 @@ def _named(
 
 
 def _words(text: str) -> str:
-    """The words of a text in lower case, each between spaces."""
+    """Return the words of a text in lower case, each between spaces."""
     return f" {' '.join(WORD.findall(text.lower()))} "
 
 
 @cache
 def _table() -> dict[str, Any]:
-    """The number of each month name, and the words for later statements, padded as `_words` is."""
+    """Return month names with their numbers, and words for later statements, padded with spaces."""
     table = read_yaml("dates.yaml")
     months = {
         name: number for names in table["months"].values() for number, name in enumerate(names, 1)
@@ -108,7 +108,7 @@ def _table() -> dict[str, Any]:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Day before month, and month before day; the year may be missing."""
+    """Return patterns of dates: day before month, and month before day; the year is optional."""
     names = "|".join(sorted(map(re.escape, _table()["months"]), key=len, reverse=True))
     year = r"(?:,?\s+(?:de\s+|del\s+)?(\d{4})\b)?"
     first = re.compile(rf"(?<![\w.]){DAY}\s+(?:de\s+|of\s+)?({names})\b\.?{year}")

@@ -30,7 +30,7 @@ CAPITAL = "[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĘĚĞİŁŃŇŐŘŚŞŠŤŮŰŹŻŽА-Я
 NAME = rf"\b{CAPITAL}[\w’'-]*(?:[ ](?:&[ ])?{CAPITAL}[\w’'-]*){{0,3}}"
 LETTERS = re.compile(r"[^\W\d_]+")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
-NEAR = 40  # characters between a name and the word that says what it is
+NEAR = 40  # most characters between the words for "never" and "ask" in a sentence
 DOCUMENTATION = "example"  # in example.com and the like, the company's name is one level below
 
 
@@ -104,7 +104,7 @@ def _bare_links(text: str) -> list[str]:
 
 
 def _mailbox(page: PublishedPage, targets: list[str], text: str) -> tuple[str, str]:
-    """The address for questions: the one that the page names, else the likeliest in its text."""
+    """Return the address for questions, stated by the page or else guessed, and its source."""
     if ADDRESS.fullmatch(page.contact):
         return page.contact, "the page's contact"
     found = [each.removeprefix("mailto:") for each in targets if each.startswith("mailto:")]
@@ -119,7 +119,7 @@ def _mailbox(page: PublishedPage, targets: list[str], text: str) -> tuple[str, s
 
 
 def _official(url: str, mailbox: str, targets: Iterable[str]) -> tuple[str, ...]:
-    """The domain of the page and that of the mailbox; else the one that most links lead to."""
+    """Return the domains of the page and the mailbox; else the domain of most links."""
     own = [_registered(_host(each)) for each in (url, mailbox) if each]
     if not own:
         counted = Counter(_registered(_host(each)) for each in targets)
@@ -168,7 +168,7 @@ def _fit(piece: str, label: str, parts: list[str], times: int) -> tuple[int, int
 
 
 def _vendors(text: str, company: str) -> tuple[str, ...]:
-    """Names that stand beside a word such as provider, the most frequent first."""
+    """Return names that are beside a word such as provider, the most frequent first."""
     words = [*_words()["vendors"], *_words()["vendor_phrases"]]
     alternatives = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
     before = re.compile(rf"({NAME}),\s+(?:[\w’'-]+\s+){{0,5}}(?i:{alternatives})\b")

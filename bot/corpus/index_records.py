@@ -1,4 +1,4 @@
-"""Lists what a retriever holds: wordings, and the sentences of passages."""
+"""Lists the texts that a retriever searches: wordings, and the sentences of passages."""
 
 import hashlib
 from dataclasses import dataclass

@@ -145,7 +145,7 @@ class Knowledge:
 
     @cached_property
     def exercises(self) -> tuple[LabelledMessage, ...]:
-        """The labelled messages for difficult cases, from which is learned but nothing measured."""
+        """The labelled messages that teach distinctions; nothing is measured on them."""
         return known_messages(read_messages(self.folder / "exercises"), self.passages)
 
     @cached_property
@@ -243,7 +243,7 @@ class Knowledge:
         return noted.get(passage.id, own)
 
     def translation_of(self, passage: Passage, language: str) -> Translation | None:
-        """The reviewed translation of a passage; None where there is none."""
+        """Return the reviewed translation of a passage; None where there is none."""
         return self.translations.get(language, {}).get(passage.id)
 
     def quotable(self, passage_ids: list[str]) -> list[str]:

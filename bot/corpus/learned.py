@@ -77,7 +77,7 @@ def _lines(folder: Path) -> list[str]:
 
 
 def _number(line: str) -> int:
-    """The number of the label on a line of the file; 0 for any other line."""
+    """Return the number of the label on a line of the file; 0 for any other line."""
     found = NUMBER.match(line)
     return int(found.group(1)) if found else 0
 

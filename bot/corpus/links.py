@@ -38,7 +38,7 @@ def numbers_in(text: str) -> tuple[str, ...]:
 
 
 def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
-    """The links, addresses and hosts that are not exactly on the list."""
+    """Return the links, addresses and hosts in `text` that are not exactly on the list."""
     listed = {*notes.links, *(link.removeprefix("mailto:") for link in notes.links)}
     addresses = ADDRESS.findall(LINK.sub(" ", text))
     found = (each.rstrip(ENDS) for each in [*LINK.findall(text), *addresses])

@@ -75,7 +75,7 @@ class LabelledMessage(BaseModel):
 
 
 def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
-    """All labelled messages below `folder`, in file order; KnowledgeError names file and entry."""
+    """Return all labelled messages in `folder`, in file order; KnowledgeError names the entry."""
     return tuple(
         message
         for path in sorted(folder.glob("*.yaml"))

@@ -62,7 +62,7 @@ class HtmlPage:
 
 
 def looks_like_html(text: str) -> bool:
-    """Whether a text is a web page, or a part of one."""
+    """Return whether a text is a web page, or a part of one."""
     begin = text[:20_000]
     found = SIGN.findall(begin)
     return bool(re.match(r"\s*<", begin) and found) or len(found) > 3
@@ -91,7 +91,7 @@ def read_html(text: str, address: str = "") -> HtmlPage:
 
 
 def _about(tree: LexborHTMLParser) -> dict[str, str]:
-    """Title, address, day, publisher and language, as head, JSON-LD and h1 name them."""
+    """Return title, address, day, publisher and language from the head, JSON-LD and h1."""
     linked = _linked_data(tree)
     publisher = linked.get("publisher")
     heads = [_text(node) for node in tree.css("h1")]
@@ -111,7 +111,7 @@ def _about(tree: LexborHTMLParser) -> dict[str, str]:
 
 
 def _linked_data(tree: LexborHTMLParser) -> dict[str, Any]:
-    """The first object of JSON-LD that says when something was published."""
+    """Return the first JSON-LD object with a date of publication."""
     for node in tree.css("script[type='application/ld+json']"):
         try:
             read = json.loads(node.text())
@@ -154,7 +154,7 @@ Sizes = dict[int, _Size]
 
 
 def _statement(tree: LexborHTMLParser) -> LexborNode:
-    """The element that holds the statement, with everything around it removed."""
+    """Return the element with the statement, without menus and banners."""
     body = tree.body
     if body is None:
         raise InputError("the page has no text")
@@ -183,7 +183,7 @@ def _statement(tree: LexborHTMLParser) -> LexborNode:
 def _measure(
     node: LexborNode, sizes: Sizes, *, depth: int = 0, linked: bool = False, running: bool = False
 ) -> _Size:
-    """Measure an element and all within it; InputError where they stand too deep in each other."""
+    """Measure an element and its descendants; InputError when they are nested too deeply."""
     if depth > MAX_DEPTH:
         raise InputError(f"the page has over {MAX_DEPTH} elements inside each other; save its text")
     size = _Size()
@@ -242,7 +242,7 @@ class _Walk:
         self.section = ""  # the last heading that is no question
 
     def blocks(self, node: LexborNode) -> Iterator[str]:
-        """Headings, paragraphs and lists in the order of the page.
+        """Yield headings, paragraphs and lists in the order of the page.
 
         What follows an element with questions does not belong to the last question: the heading of
         the section is repeated above it.
@@ -291,7 +291,7 @@ class _Walk:
             yield from self.blocks(node)
 
     def _list(self, node: LexborNode) -> Iterator[str]:
-        """A list; one whose items hold headings, as accordions do, is walked item by item."""
+        """Yield a list; one whose items have headings, as in an accordion, item by item."""
         if node.css("h2, h3, h4, h5, summary, button"):
             for item in node.iter():
                 yield from self.blocks(item)
@@ -307,7 +307,7 @@ class _Walk:
         yield "\n".join(items)
 
     def _inline(self, node: LexborNode, *, marks: bool = True) -> str:
-        """The text of a node with its links; bold only where it may be a heading of its own."""
+        """Return the text of a node with its links; bold only where it may be a heading."""
         if node.tag == "-text":
             return re.sub(r"\s+", " ", node.text(deep=False) or "")
         if node.tag == "br":
@@ -330,14 +330,14 @@ class _Walk:
 
 
 def _asks(block: str) -> bool:
-    """Whether a block is a heading that asks."""
+    """Return whether a block is a heading that asks a question."""
     return block.startswith("## ") and block.endswith(("?", "？"))
 
 
 def _paragraphs(run: str) -> Iterator[str]:
-    """Paragraphs of a run of inline text: two line breaks part them, as on the screen.
+    """Yield the paragraphs of a run of inline text, which two line breaks separate, as on screen.
 
-    Bold stays only where it is the whole paragraph and no sentence: a heading without its element.
+    Bold is kept only where it is the whole paragraph and no sentence, so probably a heading.
     """
     for part in re.split(r"\n\s*\n", run):
         text = " ".join(part.split())

@@ -31,7 +31,7 @@ QUESTION_ENDS = ("?", "？")
 
 
 def normalize_text(text: str) -> str:
-    """The text as Markdown with one blank line between its blocks."""
+    """Return the text as Markdown with one blank line between its blocks."""
     text = re.sub(r"(?m)[ \t]+$", "", text.replace("\t", "    ").replace("\f", "\n\n"))
     blocks = [block for block in re.split(r"\n\s*\n", text) if block.strip()]
     marked = bool(MARKED.search(text))
@@ -86,7 +86,7 @@ def _is_labelled(line: str) -> bool:
 
 
 def _questions(lines: list[str]) -> Iterator[str]:
-    """Lines that begin with Q: and A:, a heading and a paragraph each."""
+    """Yield lines that begin with Q: and A: as headings and paragraphs."""
     parts: list[tuple[str, list[str]]] = []
     for line in lines:
         if ASKS.match(line) and _is_labelled(line):
@@ -102,14 +102,14 @@ def _questions(lines: list[str]) -> Iterator[str]:
 
 
 def _table(lines: list[str]) -> str:
-    """The rows of a Markdown table as a list."""
+    """Return the rows of a Markdown table as a list."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
     rows = [row for row in rows if not all(re.fullmatch(r":?-*:?", cell) for cell in row)]
     return "\n".join(f"- {line}" for line in table_lines(rows, named=True))
 
 
 def table_lines(rows: list[list[str]], *, named: bool) -> list[str]:
-    """A line for each row of a table; with `named` the first row holds the names of the columns."""
+    """Return a line for each row of a table; with `named` the first row names the columns."""
     names = rows[0] if named and len(rows) > 1 else []
     made = []
     for row in rows[1:] if names else rows:
@@ -144,7 +144,7 @@ def _only(blocks: Iterator[str]) -> str:
 
 
 def _paragraphs(lines: list[str]) -> Iterator[str]:
-    """Paragraph and list of a block; wrapped lines are joined."""
+    """Yield the paragraph and the list of a block; wrapped lines are joined."""
     first = next((i for i, line in enumerate(lines) if BULLET.match(line)), len(lines))
     if first:
         yield _joined(lines[:first])

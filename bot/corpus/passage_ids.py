@@ -84,7 +84,7 @@ class PassageChanges:
 
 
 def read_ids(path: Path) -> tuple[KnownPassage, ...]:
-    """The entries of `path`, none without that file; KnowledgeError names what is wrong in it."""
+    """Return the entries of `path`, none without the file; KnowledgeError for a fault in it."""
     if not path.exists():
         return ()
     known = read_file_as(path, list[KnownPassage], empty=[])

@@ -116,7 +116,7 @@ def _without_marks(text: str) -> str:
 
 
 def _link_text(link: re.Match[str], links: Collection[str]) -> str:
-    """The text of a link, with its address where that is listed and says more than the text."""
+    """Return the text of a link, with its address where that is listed and not in the text."""
     if link[1]:  # an image
         return ""
     text, address = _without_marks(link[2]).strip("_"), link[3]
@@ -126,7 +126,7 @@ def _link_text(link: re.Match[str], links: Collection[str]) -> str:
 
 
 def _bare(address: str) -> str:
-    """An address without scheme and last slash, as people write it."""
+    """Return an address without scheme and last slash, as people write it."""
     return re.sub(r"^(?:https?://|mailto:)", "", address.strip().lower()).rstrip("/")
 
 
@@ -138,7 +138,7 @@ def without_lead_in(text: str) -> str:
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences of a cleaned text; items of a list are units of their own."""
+    """Return the sentences of a cleaned text; each line of a list is split by itself."""
     return tuple(s.strip() for line in text.split("\n") for s in SENTENCE.split(line) if s.strip())
 
 
@@ -198,7 +198,7 @@ def _passages(
 
 
 def _texts(blocks: list[Block]) -> Iterator[tuple[int, str, str]]:
-    """Place, heading and text of each passage; a list of items stands with its lead-in."""
+    """Yield place, heading and text of each passage; a list of items includes its lead-in."""
     lead: Block | None = None
     for place, block in enumerate(blocks):
         if lead and _is_list_of_items(block):
@@ -220,12 +220,12 @@ def _texts(blocks: list[Block]) -> Iterator[tuple[int, str, str]]:
 
 
 def _is_list_of_items(block: Block) -> bool:
-    """Whether a block is a list whose items are no sentences of their own."""
+    """Return whether a block is a list whose items are not whole sentences."""
     return block.bullets and not block.lines[0].endswith(SENTENCE_ENDS)
 
 
 def _leads_in(blocks: list[Block], place: int) -> bool:
-    """Whether a paragraph ends in a colon, or is one sentence above a list of items."""
+    """Return whether a paragraph ends in a colon, or is one sentence above a list of items."""
     block = blocks[place]
     if block.lines[0].endswith(LEADS):
         return True

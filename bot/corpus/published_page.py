@@ -41,9 +41,9 @@ class PublishedPage:
 
 
 def read_published_page(text: str, *, address: str = "") -> PublishedPage:
-    """The statement in `text`, whatever form it has; `address` is where it was fetched from.
+    """Return the statement in `text`, whatever its format; `address` is where it was fetched from.
 
-    InputError where there is too much of it, or no sentence.
+    Raise InputError when it is too long or has no sentence.
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(
@@ -59,7 +59,7 @@ def read_published_page(text: str, *, address: str = "") -> PublishedPage:
 
 
 def to_post(page: PublishedPage) -> str:
-    """The file incident-post.md: front matter and Markdown."""
+    """Return the content of incident-post.md: front matter and Markdown."""
     front = {"title": page.title, "url": page.url, "published": page.published}
     if page.contact:
         front["contact"] = page.contact
@@ -102,7 +102,7 @@ def _front_matter(text: str) -> tuple[dict[str, str], str]:
 
 
 def _without_labels(body: str, front: dict[str, str]) -> str:
-    """The text without lines such as `Published: 3 May 2026` at its top, which go to `front`."""
+    """Return the text without lines such as `Published: 3 May 2026` at its top, now in `front`."""
     top, rest = body[:TOP_CHARACTERS], body[TOP_CHARACTERS:]
     found = list(LABELLED.finditer(top))
     for match in reversed(found):

@@ -85,7 +85,7 @@ class Wording:
 
 
 def read_questions(folder: Path) -> tuple[Wording, ...]:
-    """All wordings below `folder`, in file order; KnowledgeError names file and entry."""
+    """Return all wordings in `folder`, in file order; KnowledgeError names file and entry."""
     found: list[Wording] = []
     for path in sorted(folder.glob("*.yaml")):
         for entry in read_file_as(path, list[Entry], empty=[]):

@@ -126,13 +126,13 @@ def _known(names: Sequence[str], passages: Collection[str]) -> list[str]:
 
 
 def _place(folder: Path, file: str, name: str) -> str:
-    """The file with the line where it first names the passage."""
+    """Return the file and the line where it first names the passage, as `FILE:LINE`."""
     line = _line(folder / file, name)
     return f"{file}:{line}" if line else file
 
 
 def _line(path: Path, name: str) -> int:
-    """The number of the first line of the file that names the passage; 0 for none."""
+    """Return the number of the first line of the file that names the passage; 0 for none."""
     whole = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
     if not path.is_file():
         return 0

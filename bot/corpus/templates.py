@@ -89,7 +89,7 @@ class Templates(BaseModel):
         }
 
     def texts(self) -> tuple[str, ...]:
-        """Every sentence block that may leave, for the outbound check."""
+        """Return every text that may be sent, for the outbound check."""
         fixed = (
             self.greeting, self.subject, self.answer_lead, self.answers_lead, self.answer_lead_team,
             self.handover, self.handover_with_answers, self.handover_numbers, self.handover_urgent,
@@ -154,7 +154,7 @@ def _read(language: str, shipped: Path | None, own: Path | None, incident: Incid
 
 
 def _footers(footer: str, sources: Mapping[ReplySources, str], path: Path) -> dict[str, str]:
-    """The footer for each kind of sources, by its name among the templates."""
+    """Return the footer for each kind of sources, by its name among the templates."""
     if SOURCES_SLOT in footer and (missing := set(ReplySources) - sources.keys()):
         raise KnowledgeError(f"{path}: footer_sources lacks {', '.join(sorted(missing))}")
     named = {

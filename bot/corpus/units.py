@@ -29,7 +29,7 @@ class Unit:
 def readings(unit: Unit, title: str) -> tuple[str, ...]:
     """Return the texts with which questions are compared to find a unit; the first has its heading.
 
-    A unit above the first heading stands under the post's title. Each item of a list is also read
+    A unit above the first heading gets the title of the post. Each item of a list is also combined
     with the lead-in alone, because a long list hides its items.
     """
     about = title if unit.heading == INTRODUCTION else unit.heading
@@ -40,7 +40,7 @@ def readings(unit: Unit, title: str) -> tuple[str, ...]:
 
 
 def units_of(passages: Iterable[Passage]) -> tuple[Unit, ...]:
-    """The units of passages in reading order; ids depend on their own passage alone."""
+    """Return the units of passages in reading order; an id depends on its own passage alone."""
     return tuple(unit for passage in passages for unit in _units(passage))
 
 

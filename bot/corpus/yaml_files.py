@@ -70,7 +70,7 @@ def read_yaml_file(path: Path) -> Any:
 def read_file_as(path: Path, kind: type[T], *, empty: Any = None) -> T:
     """Return a YAML file as a value of this kind; `empty` is what an empty file stands for.
 
-    KnowledgeError names the file, where in it something is wrong, and what to do.
+    KnowledgeError names the file, the place of the fault, and what to do.
     """
     value = read_yaml_file(path)
     return check_value(path, empty if value is None else value, kind)
@@ -130,7 +130,7 @@ class _Fault:
 
     @override
     def __str__(self) -> str:
-        """What is wrong and what to do, without the position in the file."""
+        """Return what is wrong and what to do, without the position in the file."""
         if special := SPECIAL.get(self.kind):
             return special(self)
         if sentence := SENTENCES.get(self.kind):

@@ -1,8 +1,8 @@
 """Decides which urgent cases page people and which are only counted in a summary.
 
-Pages are capped by sender, by domain and in all, so that whoever writes many mails that sound
-urgent wakes people a few times and not for each. Mails of unproven senders, which anybody can write
-under any name, have caps of their own: they use up nothing of what the others have.
+Pages are capped by sender, by domain and in all, so that a sender of many mails that sound urgent
+wakes people a few times and not for each. Mails of unproven senders, which anybody can write under
+any name, have separate caps, so that they cannot use up those of the others.
 """
 
 from dataclasses import dataclass

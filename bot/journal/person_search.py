@@ -32,7 +32,7 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Whom to look for; `trace` gives the keyed hash of a text, which tells equal texts apart."""
+    """The person to look for; `trace` returns a keyed hash of a text, equal for equal texts."""
 
     addresses: frozenset[str]  # in lower case
     mentions: Mentions

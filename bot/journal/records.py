@@ -132,12 +132,12 @@ class StoredDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuestion:
-    """The meaning of the open question of a message, by which cases that ask the same are found.
+    """The embedding of the open question of a message, by which cases that ask the same are found.
 
-    `vector` has length 1. With `is_alone` the question is all that is left of the message for a
-    person, so that an answer to the question settles its case; else the vector only helps to show
-    the case beside others, and a person says whether an answer to them settles it. `words` is the
-    message without its greeting and close; empty stands for its whole text.
+    `vector` has length 1. With `is_alone` the question is all that a person has to decide, so that
+    an answer to it settles the case; else the vector only helps to show the case beside others, and
+    a person says whether an answer to them settles it. `words` is the message without greeting and
+    close; empty stands for its whole text.
     """
 
     vector: npt.NDArray[np.float32]
@@ -149,8 +149,8 @@ class OpenQuestion:
 class SharedAnswer:
     """What a person answers to a case and to all that ask the same.
 
-    It has either a `text` in one `language`, or the ids of the `passages` that each asker gets in
-    the words of the templates of their language.
+    It has either a `text` in one `language`, or the ids of the `passages` that each asker gets with
+    the templates of their language.
     """
 
     text: str = ""
@@ -265,7 +265,7 @@ class Case:
     joined: int | None = None  # the case that it is a part of
     attachments: tuple[str, ...] = ()  # the names of attached files
     erased_at: str = ""  # when everything about the person was erased
-    outdated: tuple[str, ...] = ()  # passages that changed since the sender was told otherwise
+    outdated: tuple[str, ...] = ()  # passages that changed since they were quoted to the sender
     cluster: int | None = None  # id of the cluster, which is that of its first case
     alike: int = 0  # how many other open cases ask the same
     alike_lately: int = 0  # of those, how many came in the hour before the newest

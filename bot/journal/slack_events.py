@@ -1,7 +1,7 @@
-"""Stores what comes from Slack before it is acknowledged, and where each card lies.
+"""Stores events from Slack before they are acknowledged, and the position of each card in Slack.
 
-An event is stored under its id and under the place of its message, so that none is handled twice
-however often Slack delivers it.
+An event is stored under its id and under the place of its message (team, channel and time), so that
+none is handled twice however often Slack delivers it.
 """
 
 import json

@@ -13,7 +13,7 @@ TABLES = MetaData()
 
 
 class HalfFloats(TypeDecorator[npt.NDArray[np.float32]]):
-    """Stores a vector in half precision, two bytes a number; it holds no text of anybody."""
+    """Stores a vector in half precision, two bytes for each number; it holds nobody's text."""
 
     impl = LargeBinary
     cache_ok = True

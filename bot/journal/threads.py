@@ -4,8 +4,8 @@ A thread is all mails that name each other, whoever wrote them: it has one cap, 
 counted together. A conversation is what one sender wrote in a thread: its texts are the history of
 that sender's next mail and of nobody else's.
 
-A mail whose sender is not believed belongs to threads apart: whoever writes under a false name
-joins no conversation and no case of the person whose name it is, whatever Message-IDs it names.
+A mail whose sender is not believed belongs to separate threads: a mail under a false name joins no
+conversation and no case of the person whose name it uses, whatever Message-IDs it names.
 """
 
 import hashlib

@@ -36,7 +36,7 @@ REFERENCE_NUMBER = re2.compile(
     rb"\b1Z[0-9A-Z]{16}\b|\b[0-9]{3}-[0-9]{7}-[0-9]{7}\b"
 )
 NUMBER = r"[a-z0-9_.-]*[0-9](?:[a-z0-9_.-]|/[0-9])*"
-# A reference word is no part of another word: "parola d'ordine" is a password.
+# A reference word must not be part of another word: "parola d'ordine" is a password.
 WORD_START = r"(?:^|[^\w'’])"
 # A number right behind its word, without punctuation or "number" between: AB12, 4711.
 BARE_NUMBER = r"\s[a-z]{0,4}[_.-]?[0-9](?:[a-z0-9_.-]|/[0-9])*"

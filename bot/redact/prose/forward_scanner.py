@@ -67,7 +67,7 @@ def _end_of_name(text: str, end: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class _ForwardReader:
-    """Reads token by token, and holds the context that was built up since the keyword."""
+    """A reader of tokens one by one, with the context of what was read since the keyword."""
 
     text: str
     keyword: Keyword

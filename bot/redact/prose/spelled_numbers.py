@@ -28,7 +28,7 @@ ROLES = frozenset(
 
 
 def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yield numbers that stand beside one of the keywords. `lowered_text` is lowered."""
+    """Yield numbers that are near one of the keywords. `lowered_text` is lowered."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return

@@ -24,7 +24,7 @@ ROLES = frozenset([SecretRole.PASSWORD, SecretRole.CODE, SecretRole.RECOVERY, Se
 
 
 def find_spelled_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yield spellings that stand beside one of the keywords. `lowered_text` is lowered."""
+    """Yield spellings that are near one of the keywords. `lowered_text` is lowered."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return
