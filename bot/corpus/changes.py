@@ -1,6 +1,7 @@
-"""Classes what an edit of the post changed, as a suggestion that a person confirms.
+"""Classifies what an edit of the post changed, as a suggestion that a person confirms.
 
-Whoever was told an earlier text is written to after a correction, and never for a wording.
+People who were sent the earlier text of a passage get a mail after a correction, and never after a
+mere rewording.
 """
 
 import re
@@ -14,10 +15,10 @@ from bot.corpus.post import sentences
 from bot.domain import Passage
 
 WORD = re.compile(r"[^\W_]+")
-# Words in common, in order, of two texts that say the same; below it a person should look.
+# Least share of words, in order, that a text and its rewording have in common.
 SAME_WORDS = 0.8
-# Words that turn a sentence around or bound it, in English; in any other language a reworded text
-# is taken for a correction.
+# English words that reverse or limit the meaning of a sentence; in any other language every changed
+# text is taken for a correction.
 TURN_WORDS = (
     "no not never none nobody nothing neither nor without only all every any some may might could "
     "must should can cannot will would don isn aren wasn weren doesn didn hasn haven won"
@@ -26,18 +27,18 @@ TURNS = frozenset(TURN_WORDS.split())
 
 
 class ChangeKind(StrEnum):
-    """What a change of a passage means for those who were told its earlier text."""
+    """What a change of a passage means for those who were sent its earlier text."""
 
     WORDING = "wording"  # it says the same
     ADDITION = "addition"  # it says all that it said, and more
     CORRECTION = "correction"  # it says something else
-    NEW = "new"  # a passage that did not stand there
-    GONE = "gone"  # a passage that no longer stands there
+    NEW = "new"  # a passage that was not in the post before
+    GONE = "gone"  # a passage that is no longer in the post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageText:
-    """What a passage said; `version` is the hash of that text, `seen_at` when it first stood."""
+    """An earlier text of a passage: `version` is its hash, `seen_at` when it first appeared."""
 
     id: str
     version: str
@@ -63,7 +64,7 @@ class PassageChange:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """The passage and its versions before and now, empty for none: what a person decides on."""
+        """The id and the old and new version (empty for none): the key of a person's decision."""
         return (
             self.id,
             self.before.version if self.before else "",
@@ -72,7 +73,7 @@ class PassageChange:
 
     @property
     def fresh(self) -> frozenset[str]:
-        """The sentences that the passage did not have."""
+        """The sentences that the passage did not have before."""
         if self.now is None:
             return frozenset()
         known = {_folded(s) for s in sentences(self.before.text)} if self.before else set()
@@ -82,7 +83,7 @@ class PassageChange:
 def changes_since(
     told: Iterable[PassageText], passages: Mapping[str, Passage]
 ) -> tuple[PassageChange, ...]:
-    """What became of each text that was told once; texts that still stand are left out."""
+    """Return a change for each text in `told` that is not the current text of its passage."""
     found: list[PassageChange] = []
     for before in told:
         now = passages.get(before.id)
@@ -94,7 +95,7 @@ def changes_since(
 
 
 def suggest_kind(before: str, now: str, language: str) -> ChangeKind:
-    """The kind of a change of a text that stands in the post: a wording only where it is plain."""
+    """Return the likely kind of a change of text; a mere wording only where that is certain."""
     old, new = ([_folded(s) for s in sentences(text)] for text in (before, now))
     if " ".join(old) == " ".join(new):
         return ChangeKind.WORDING
@@ -111,7 +112,7 @@ def _folded(text: str) -> str:
 
 
 def _weighty(text: str) -> Counter[str]:
-    """Numbers, names and words that turn a sentence around: what no mere rewording changes."""
+    """Return the counts of numbers, names and `TURNS`, none of which a mere rewording changes."""
     return Counter(
         word.casefold()
         for sentence in sentences(text)

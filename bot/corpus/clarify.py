@@ -1,4 +1,4 @@
-"""Reads clarify.yaml: what the desk may ask back where two readings lead to two answers."""
+"""Reads clarify.yaml: what the desk may ask back when a question has two meanings and answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from bot.corpus.yaml_files import read_file_as
 class Reading(BaseModel):
     """One of the two things that may be meant.
 
-    `says` is what somebody would reply who means it; who uses a word of `named_by` has said it.
+    `says` is how somebody who means it would reply; a message with a word of `named_by` means it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,9 +21,9 @@ class Reading(BaseModel):
 
 
 class Clarification(BaseModel):
-    """Two readings, and the reviewed question that tells them apart, by language.
+    """Two readings of a question, and the reviewed question, by language, that asks which is meant.
 
-    A question is open to both when it holds a word of `about`.
+    Only a question with a word of `about` can have both readings.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,13 +32,13 @@ class Clarification(BaseModel):
     ask: dict[str, str] = Field(min_length=1)
 
     def is_open_in(self, asked: str, written: Sequence[str]) -> bool:
-        """Is the question open to both readings, as nothing that was written names one?"""
+        """Return whether `asked` can have both readings and no text in `written` names either."""
         named = [word for reading in self.readings for word in reading.named_by]
         return _holds(asked, self.about) and not any(_holds(text, named) for text in written)
 
 
 def _holds(text: str, words: Sequence[str]) -> bool:
-    """Does the text hold one of these words? Words of other scripts may stand within others."""
+    """Return whether the text has one of these words; non-ASCII ones also inside other words."""
     folded = text.casefold()
     return any(
         bool(re2.search(rf"\b{re2.escape(word)}\b", folded)) if word.isascii() else word in folded
@@ -47,7 +47,7 @@ def _holds(text: str, words: Sequence[str]) -> bool:
 
 
 def read_clarifications(path: Path) -> tuple[Clarification, ...]:
-    """What may be asked back; none where there is no such file.
+    """Return the clarifications in the file at `path`; none where there is no such file.
 
     KnowledgeError names the file and what is wrong in it.
     """

@@ -1,8 +1,8 @@
-"""Finds sentences of a post that do not agree: for a support lead to look at, never to act on.
+"""Finds sentences of a post that disagree, and warns a support lead; the desk does not act on them.
 
-A later statement may have overtaken an older sentence, one sentence may deny what another affirms,
-and a promise may name a day that has passed. Two sentences are compared by their words alone, so
-what is found is a hint; `notes.yaml` settles it.
+A later statement may have replaced an older sentence, one sentence may deny what another affirms,
+and a promise may name a day that has passed. Sentences are compared by their words alone, so a
+finding is only a hint; an entry in `notes.yaml` settles it.
 """
 
 import math
@@ -24,15 +24,15 @@ from bot.corpus.post import Post
 from bot.domain import Passage
 from bot.resources import read_yaml
 
-# Shares of the weight of the words of the shorter sentence that both have, and of the longer one;
-# rare words weigh more. Chosen on the posts in evals/data/incidents, see evals/README.md.
+# Least shares of the words in common in the weight of the shorter and of the longer sentence; rare
+# words weigh more. Chosen on the posts in evals/data/incidents, see evals/README.md.
 DENIES, DENIES_LONGER = 0.6, 0.45
 TAKEN_BACK = 0.3
 STILL_GOING_ON = 0.15
 SHARED, SHARED_ONGOING = 3, 2  # words that both must have at least
 MOST_SENTENCES = 1_000  # that are compared with each other; posts have some hundred at most
-MANY = 100  # a number from here on is known again in a later statement; smaller ones stand anywhere
-STEM = 5  # letters of a word that are compared: notify, notified, notifying
+MANY = 100  # least number that identifies a fact; smaller numbers occur in many sentences
+STEM = 5  # leading letters by which words are compared: notify, notified, notifying
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}")
 FULL_STOPS = (".", "!", "。", "！", ".”", '."', ")")
 INSIDE = re.compile(r"[\u3040-\u9fff\uac00-\ud7af]|^n't$")  # stands inside another word
@@ -45,12 +45,12 @@ class ConflictKind(StrEnum):
     OVERTAKEN = "overtaken"
     CONTRADICTION = "contradiction"
     PASSED = "passed"
-    BESIDE = "beside"  # a statement that calls itself later, and the nearest older passage
+    BESIDE = "beside"  # a passage that calls itself an update, and the most similar older one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A sentence of a passage, and the one that disagrees; `day` is that of a promise."""
+    """A sentence of a passage and the one that disagrees with it, or the past day of a promise."""
 
     kind: ConflictKind
     passage: str
@@ -61,7 +61,7 @@ class Conflict:
 
     @override
     def __str__(self) -> str:
-        """What a support lead reads: both sentences and what to do."""
+        """Return the warning for a support lead, with both sentences and what to do."""
         if self.kind is ConflictKind.PASSED:
             return (
                 f"{self.passage} speaks of {self.day}, which has passed: “{self.sentence}” Ask the "
@@ -96,7 +96,7 @@ class _Sentence:
 
 
 def find_conflicts(post: Post, notes: Notes, today: date) -> tuple[Conflict, ...]:
-    """Every conflict that notes.yaml does not settle, in the order of the post."""
+    """Return every conflict that notes.yaml does not settle, grouped by kind."""
     sentences = list(_sentences(post.passages))
     weights = _weights(sentences)
     settled = _settled(notes)
@@ -124,7 +124,7 @@ def _overtaken(
     weights: Mapping[str, float],
     published: str,
 ) -> Iterator[Conflict]:
-    """An older sentence and the later one most like it, where the two show it."""
+    """Yield each original sentence that a later one ends or takes back, with the most similar."""
     for old in sentences:
         if old.passage.date != published:
             continue
@@ -139,7 +139,7 @@ def _overtaken(
 
 
 def _is_over(old: _Sentence, new: _Sentence, weights: Mapping[str, float]) -> bool:
-    """Was something still going on that is done now?"""
+    """Return whether `old` says that something is going on and `new` that it is done."""
     return (
         _has(old.text, "ongoing")
         and _has(new.text, "done")
@@ -149,7 +149,7 @@ def _is_over(old: _Sentence, new: _Sentence, weights: Mapping[str, float]) -> bo
 
 
 def _is_taken_back(old: _Sentence, new: _Sentence, weights: Mapping[str, float]) -> bool:
-    """Does a sentence that takes something back name the same number, or the opposite?"""
+    """Return whether `new` takes something back and names a number of `old`, or its opposite."""
     if not _has(new.text, "takes_back"):
         return False
     told, tells = _numbers(old.text), _numbers(new.text)
@@ -162,10 +162,10 @@ def _is_taken_back(old: _Sentence, new: _Sentence, weights: Mapping[str, float])
 def _beside(
     sentences: Sequence[_Sentence], weights: Mapping[str, float], known: Collection[str]
 ) -> Iterator[Conflict]:
-    """Each passage that calls itself an update or a correction, and the older one most like it.
+    """Yield each passage that calls itself an update or correction, and the most similar older one.
 
-    Without those in `known`. However few words both share, somebody must say what becomes of the
-    older one: until then the desk quotes either.
+    Passages in `known` are left out. However few words the two share, a person must decide what
+    becomes of the older one, because until then the desk may quote either.
     """
     opened = {s.passage.id for s in sentences if opens_as_later(s.passage.text)}
     for name in dict.fromkeys(s.passage.id for s in sentences if s.passage.id in opened - {*known}):
@@ -180,7 +180,7 @@ def _beside(
 
 
 def _likeness(one: _Sentence, other: _Sentence, weights: Mapping[str, float]) -> float:
-    """The share of the weight of all words of two sentences that both have, from 0 to 1."""
+    """Return the weight of the common words of two sentences over that of all words, 0 to 1."""
     both, every = (
         sum(map(weights.__getitem__, stems))
         for stems in (one.stems & other.stems, one.stems | other.stems)
@@ -189,7 +189,7 @@ def _likeness(one: _Sentence, other: _Sentence, weights: Mapping[str, float]) ->
 
 
 def _named_as_later(notes: Notes) -> set[str]:
-    """The passages of which a note says what they stand beside, or in the place of."""
+    """Return the passages that a note quotes together with, or instead of, other passages."""
     together = {name for each in notes.quote_together for name in (each.passage, each.together)}
     groups = {name for each in notes.quote_one_of for name in each.passages}
     return (
@@ -203,7 +203,7 @@ def _named_as_later(notes: Notes) -> set[str]:
 def _contradictions(
     sentences: Sequence[_Sentence], weights: Mapping[str, float]
 ) -> Iterator[Conflict]:
-    """Two sentences about the same things of which one denies and the other does not."""
+    """Yield pairs of sentences about the same things of which only one has a negation."""
     whole = (s for s in sentences if s.text.endswith(FULL_STOPS))  # an item of a list says little
     said = [s for s in whole if not _has(s.text, "conditions")][:MOST_SENTENCES]
     for place, one in enumerate(said):
@@ -216,7 +216,7 @@ def _contradictions(
 
 
 def _passed(sentences: Iterable[_Sentence], published: str, today: date) -> Iterator[Conflict]:
-    """Promises for a day that was to come when the post was published, and has passed."""
+    """Yield promises for a day that lay ahead when the passage was published and has passed."""
     begin = _day(published)
     if begin is None:
         return
@@ -255,13 +255,13 @@ def _sentences(passages: Iterable[Passage]) -> Iterator[_Sentence]:
 
 
 def _weights(sentences: Sequence[_Sentence]) -> dict[str, float]:
-    """The weight of each word: the more sentences have it, the less it tells."""
+    """Return the weight of each word, which is lower the more sentences have it."""
     counted = Counter(stem for s in sentences for stem in s.stems)
     return {stem: math.log(1 + len(sentences) / times) for stem, times in counted.items()}
 
 
 def _share(one: _Sentence, other: _Sentence, weights: Mapping[str, float]) -> tuple[float, float]:
-    """The shares of the weight of the shorter and the longer sentence whose words both have."""
+    """Return the weight of the common words over that of the shorter and of the longer sentence."""
     both = one.stems & other.stems
     if len(both) < SHARED_ONGOING:
         return 0.0, 0.0
@@ -287,7 +287,7 @@ def _denies(text: str) -> bool:
 
 
 def _numbers(text: str) -> frozenset[str]:
-    """The numbers of a text that are no days."""
+    """Return the numbers of a text that are not part of a date."""
     days = days_in(text, year=2000)
     for named in reversed(days):
         text = f"{text[: named.start]} {text[named.end :]}"
@@ -295,7 +295,7 @@ def _numbers(text: str) -> frozenset[str]:
 
 
 def _settled(notes: Notes) -> set[frozenset[str]]:
-    """Pairs of passages about which a note says what to do."""
+    """Return the pairs of passages for which a note says what to do."""
     pairs = {frozenset({c.passage, c.together}) for c in notes.quote_together}
     for group in notes.quote_one_of:
         pairs |= {frozenset({a, b}) for a in group.passages for b in group.passages}
@@ -308,7 +308,7 @@ def _has(text: str, name: str) -> bool:
 
 @cache
 def _pattern(name: str) -> re.Pattern[str]:
-    """The words under `name`; whole ones, where the language has spaces."""
+    """Return a pattern of the words under `name`, as whole words where the language has spaces."""
     spaced: list[str] = []
     unspaced: list[str] = []
     for word in read_yaml("post_words.yaml")[name]:

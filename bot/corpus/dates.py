@@ -29,7 +29,7 @@ class NamedDay:
 
 
 def days_in(text: str, *, year: int | None = None) -> list[NamedDay]:
-    """The days that the text names, in order; those without a year only where `year` is given."""
+    """Return the days that the text names, in order; without a year only if `year` is given."""
     found = sorted(_found(text, year), key=lambda named: (named.start, -named.end))
     kept: list[NamedDay] = []
     for named in found:
@@ -39,7 +39,7 @@ def days_in(text: str, *, year: int | None = None) -> list[NamedDay]:
 
 
 def day_of_later_statement(heading: str, text: str) -> date | None:
-    """The day on which a passage was added to the post; None for what was there from the start.
+    """Return the day on which a passage was added to the post; None for an original passage.
 
     Its heading or its first words name the day and call it an update, a correction and the like.
     """
@@ -51,13 +51,13 @@ def day_of_later_statement(heading: str, text: str) -> date | None:
 
 
 def opens_as_later(text: str) -> bool:
-    """Do the first words of a passage call it an update, a correction and the like?"""
+    """Return whether the first words of a passage call it an update, a correction and the like."""
     said = _words(_opening(text))
     return any(word in said for word in _table()["later"])
 
 
 def _opening(text: str) -> str:
-    """What stands before the first colon or full stop, where that is a few words; else nothing."""
+    """Return the text before the first colon or full stop if it is short; else an empty text."""
     opening = OPENING.match(text)
     return opening[1] if opening and len(WORD.findall(opening[1])) <= OPENING_WORDS else ""
 
@@ -68,7 +68,7 @@ def _found(text: str, year: int | None) -> Iterator[NamedDay]:
             yield from _named(match, *map(int, match.groups()))
     day_first, month_first = _patterns()
     lower = text.lower()
-    if len(lower) != len(text):  # letters that are two in lower case would shift the places
+    if len(lower) != len(text):  # a letter that becomes two in lower case would shift the offsets
         lower = text
     for pattern, (day, month, after) in ((day_first, (1, 2, 3)), (month_first, (2, 1, 3))):
         for match in pattern.finditer(lower):
@@ -90,13 +90,13 @@ def _named(
 
 
 def _words(text: str) -> str:
-    """The words of a text in lower case, each between spaces."""
+    """Return the words of a text in lower case, each between spaces."""
     return f" {' '.join(WORD.findall(text.lower()))} "
 
 
 @cache
 def _table() -> dict[str, Any]:
-    """The number of each month name, and the words for later statements, padded as `_words` is."""
+    """Return month names with their numbers, and words for later statements, padded with spaces."""
     table = read_yaml("dates.yaml")
     months = {
         name: number for names in table["months"].values() for number, name in enumerate(names, 1)
@@ -108,7 +108,7 @@ def _table() -> dict[str, Any]:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Day before month, and month before day; the year may be missing."""
+    """Return patterns of dates: day before month, and month before day; the year is optional."""
     names = "|".join(sorted(map(re.escape, _table()["months"]), key=len, reverse=True))
     year = r"(?:,?\s+(?:de\s+|del\s+)?(\d{4})\b)?"
     first = re.compile(rf"(?<![\w.]){DAY}\s+(?:de\s+|of\s+)?({names})\b\.?{year}")

@@ -1,4 +1,4 @@
-"""Says how far the knowledge has moved since the desk last learned from it, and what to do."""
+"""Reports how the knowledge folder changed since the last index run, and what to do about it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ LEARN = "run `incident-desk index`, which takes half a minute, and restart `inci
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What a desk learned from: the versions of passages by their ids, and numbers of texts."""
+    """The knowledge that a desk learned from: passage versions by id, and numbers of texts."""
 
     version: str  # of all that is learned
     passages: dict[str, str]
@@ -24,7 +24,7 @@ class Learned:
 
     @staticmethod
     def of(knowledge: Knowledge) -> "Learned":
-        """The state of a knowledge folder."""
+        """Return the present state of a knowledge folder."""
         return Learned(
             version=knowledge.question_version,
             passages={p.id: p.version for p in knowledge.every_passage},
@@ -33,12 +33,12 @@ class Learned:
         )
 
     def write(self, path: Path) -> None:
-        """Keep it in a file."""
+        """Write it to a file."""
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @staticmethod
     def read(path: Path) -> "Learned | None":
-        """What was kept; None where there is no such file, or one of an earlier version."""
+        """Return what a file holds; None where it is missing or of an earlier version."""
         try:
             return Learned(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -46,7 +46,7 @@ class Learned:
 
 
 def check_movement(knowledge: Knowledge, learned: Learned | None) -> HealthLine:
-    """What was edited since the desk learned, and what the labels do not cover."""
+    """Report what was edited since the desk last learned, and what wordings and labels lack."""
     if learned is None:
         return HealthLine(name=NAME, good=True, says=f"nothing was learned yet; {LEARN}")
     moved = list(_moved(knowledge, learned))
@@ -56,7 +56,7 @@ def check_movement(knowledge: Knowledge, learned: Learned | None) -> HealthLine:
 
 
 def check_running(knowledge: Knowledge) -> HealthLine:
-    """Whether the files still say what the running desk read at its start."""
+    """Report whether the files have changed since the running desk read them."""
     try:
         now = load(knowledge.folder)
     except KnowledgeError as error:
@@ -93,7 +93,7 @@ def _moved(knowledge: Knowledge, learned: Learned) -> Iterator[str]:
 
 
 def _passages_moved(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """`2 passages reworded`, `1 passage added` and `1 passage gone`, where there are any."""
+    """Return the changes as texts such as `2 passages reworded`, `1 passage added`."""
     counts = {
         "reworded": sum(before[i] != now[i] for i in now if i in before),
         "added": len(now.keys() - before.keys()),
@@ -103,9 +103,9 @@ def _passages_moved(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def _gaps(knowledge: Knowledge) -> Iterator[str]:
-    """What nobody has written for the passages that are there, or wrote for others."""
+    """Yield which passages have no wording, and how many labelled messages name lost passages."""
     if not knowledge.stated_wordings:
-        return  # a first day: there is nothing yet that a passage could lack
+        return  # nobody has written any wordings yet
     asked = {p for w in knowledge.stated_wordings if w.answers for p in w.passages}
     bare = [p.id for p in knowledge.offered if p.id not in asked]
     if bare:

@@ -1,7 +1,7 @@
-"""Guesses from a post alone what names the incident: company, vendors, addresses, links.
+"""Guesses the settings of incident.yaml from a post alone: company, vendors, addresses, links.
 
-Every guess is marked for review; nothing but the links and addresses of the post itself may be
-sent, and a wrong name costs no more than that a rule does not know it.
+Every guess is marked for review. Only links and addresses of the post itself may be sent, and a
+wrong name only means that a rule does not recognise the right one.
 """
 
 import re
@@ -23,15 +23,15 @@ from bot.resources import read_yaml
 from bot.text.language import detect
 
 KEY_LENGTH = 48
-LANGUAGE_SAMPLE = 4_000  # characters of a post that its language is told by
-MOST_NAMES = 6  # guessed vendors and products; more would be noise
+LANGUAGE_SAMPLE = 4_000  # characters of a post by which its language is detected
+MOST_NAMES = 6  # vendors, and products, that are guessed at most; more would be noise
 TARGET = re.compile(r"\]\(<?((?:https?://|mailto:)[^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 CAPITAL = "[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĘĚĞİŁŃŇŐŘŚŞŠŤŮŰŹŻŽА-ЯЁІЇЄҐ]"
 NAME = rf"\b{CAPITAL}[\w’'-]*(?:[ ](?:&[ ])?{CAPITAL}[\w’'-]*){{0,3}}"
 LETTERS = re.compile(r"[^\W\d_]+")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
-NEAR = 40  # characters between a name and the word that says what it is
-DOCUMENTATION = "example"  # example.com and its kin: the company's name stands one level below
+NEAR = 40  # most characters between the words for "never" and "ask" in a sentence
+DOCUMENTATION = "example"  # in example.com and the like, the company's name is one level below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class IncidentGuess:
 
 
 def guess_incident(page: PublishedPage, post: Post) -> IncidentGuess:
-    """Everything that the page says, or that its words make likely."""
+    """Return every setting that the page states or that its text makes likely."""
     text = "\n".join([post.title, *(f"{p.heading}\n{p.text}" for p in post.passages)])
     targets = list(dict.fromkeys([*TARGET.findall(page.markdown), *_bare_links(text)]))
     mailbox, mailbox_from = _mailbox(page, targets, text)
@@ -97,14 +97,14 @@ def guess_incident(page: PublishedPage, post: Post) -> IncidentGuess:
 
 
 def _bare_links(text: str) -> list[str]:
-    """Links and addresses that stand in the text itself."""
+    """Return the links and addresses that are written out in the text."""
     addresses = [address.rstrip(".") for address in ADDRESS.findall(LINK.sub(" ", text))]
     links = [link.rstrip(".,;:!?)") for link in LINK.findall(text)]
     return [*links, *(f"mailto:{address}" for address in addresses)]
 
 
 def _mailbox(page: PublishedPage, targets: list[str], text: str) -> tuple[str, str]:
-    """The address for questions: the one that the page names, else the likeliest in its text."""
+    """Return the address for questions, stated by the page or else guessed, and its source."""
     if ADDRESS.fullmatch(page.contact):
         return page.contact, "the page's contact"
     found = [each.removeprefix("mailto:") for each in targets if each.startswith("mailto:")]
@@ -119,7 +119,7 @@ def _mailbox(page: PublishedPage, targets: list[str], text: str) -> tuple[str, s
 
 
 def _official(url: str, mailbox: str, targets: Iterable[str]) -> tuple[str, ...]:
-    """The domain of the page and that of the mailbox; else the one that most links lead to."""
+    """Return the domains of the page and the mailbox; else the domain of most links."""
     own = [_registered(_host(each)) for each in (url, mailbox) if each]
     if not own:
         counted = Counter(_registered(_host(each)) for each in targets)
@@ -128,7 +128,7 @@ def _official(url: str, mailbox: str, targets: Iterable[str]) -> tuple[str, ...]
 
 
 def _company(page: PublishedPage, official: tuple[str, ...], text: str) -> tuple[str, str]:
-    """The name that the text uses for whoever publishes at the official domain."""
+    """Return the name that the text uses for the owner of the official domain, and its source."""
     if page.publisher and _usable(page.publisher):
         return page.publisher, "the page's publisher"
     label = official[0].split(".")[0] if official else ""
@@ -154,7 +154,10 @@ def _company(page: PublishedPage, official: tuple[str, ...], text: str) -> tuple
 
 
 def _fit(piece: str, label: str, parts: list[str], times: int) -> tuple[int, int, int]:
-    """How much of a domain's label a name spells, whether it spells nothing else, how often."""
+    """Return how well a name matches a domain's label, as a key for ranking (greater is better).
+
+    The key is the number of matching letters, 0 and the frequency of the name; zeros for no match.
+    """
     squashed = "".join(LETTERS.findall(piece.lower().translate(UMLAUTS)))
     whole = label.replace("-", "")
     if squashed == whole:
@@ -165,7 +168,7 @@ def _fit(piece: str, label: str, parts: list[str], times: int) -> tuple[int, int
 
 
 def _vendors(text: str, company: str) -> tuple[str, ...]:
-    """Names that stand beside a word such as provider, the most frequent first."""
+    """Return names that are beside a word such as provider, the most frequent first."""
     words = [*_words()["vendors"], *_words()["vendor_phrases"]]
     alternatives = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
     before = re.compile(rf"({NAME}),\s+(?:[\w’'-]+\s+){{0,5}}(?i:{alternatives})\b")
@@ -178,7 +181,7 @@ def _vendors(text: str, company: str) -> tuple[str, ...]:
 
 
 def _products(text: str, company: str, vendors: tuple[str, ...]) -> tuple[str, ...]:
-    """Names that begin with the company's and go on, and names before a word such as app."""
+    """Return names that the company's name begins, and names before a word such as app."""
     own = re.compile(rf"\b{re.escape(company)} ({CAPITAL}[\w-]+(?: {CAPITAL}[\w-]+)?)")
     kinds = "|".join(map(re.escape, _words()["products"]))
     kind = re.compile(rf"\b({CAPITAL}[\w-]{{2,}}) (?:{kinds})\b")
@@ -191,12 +194,12 @@ def _products(text: str, company: str, vendors: tuple[str, ...]) -> tuple[str, .
 
 
 def _refusals(post: Post) -> tuple[str, ...]:
-    """The shortest passage in which the publisher says that it never asks for a secret."""
+    """Return the id of the shortest passage that says the publisher never asks for a secret."""
     words = _words()
     never, ask, secrets = (_pattern(words[name]) for name in ("never", "ask", "secrets"))
     good = []
     whole = [p for p in post.passages if len(p.sentences[0].split()) >= RESTATES]
-    for passage in whole:  # a refusal quotes without the heading: no bare "No."
+    for passage in whole:  # a refusal quotes it without its heading, so a bare "No." is no use
         for sentence in passage.sentences:
             said = sentence.lower()
             asks = [m.start() for m in ask.finditer(said)]
@@ -234,7 +237,7 @@ COMMON = frozenset(COMMON_WORDS.split())
 
 
 def _key(official: tuple[str, ...], title: str) -> str:
-    """A key for the journal: the company's label and the first words of the title."""
+    """Return a key for the journal: the label of the company's domain and words of the title."""
     label = official[0].split(".")[0] if official else ""
     plain = f"{label} {title}".lower().translate(UMLAUTS)
     words = re.findall(r"[a-z0-9]+", plain)
@@ -248,7 +251,7 @@ def _host(address: str) -> str:
 
 
 def _registered(host: str) -> str:
-    """The domain under a public suffix that a host belongs to; empty for none."""
+    """Return the registrable domain of a host; empty for none."""
     name = str(_suffixes().privatesuffix(host) or "")
     if name.split(".", maxsplit=1)[0] == DOCUMENTATION and host != name:
         return f"{host.removesuffix(f'.{name}').rsplit('.', 1)[-1]}.{name}"
@@ -261,7 +264,7 @@ def _is_official(address: str, official: tuple[str, ...]) -> bool:
 
 
 def _is_domain(host: str) -> bool:
-    """Whether a host's last part is one that domains end in; package.json is none."""
+    """Return whether the last part of a host is a known suffix, unlike that of package.json."""
     last = host.rsplit(".", 1)[-1]
     return last in {"example", "test", "invalid", "localhost"} or _known_suffixes().is_public(last)
 

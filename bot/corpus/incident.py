@@ -1,4 +1,4 @@
-"""Reads incident.yaml: what names an incident beyond its post."""
+"""Reads incident.yaml: the names and settings of an incident that are not in its post."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 class Incident(BaseModel):
-    """The settings of one incident; empty ones are not known and are named by no reply."""
+    """The settings of one incident; those that are empty are unknown, and no reply names them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     key: str = ""  # names the incident in the journal; stays the same through all edits
@@ -56,7 +56,7 @@ class Incident(BaseModel):
 
     @property
     def slots(self) -> dict[str, str]:
-        """What a reply template may name, by the name of its slot; empty for what is not known."""
+        """The values of the slots of reply templates, by name; empty for what is not known."""
         return {
             "company": self.company,
             "mailbox": self.mailbox,
@@ -64,7 +64,7 @@ class Incident(BaseModel):
         }
 
     def check_apart(self, desk_address: str) -> None:
-        """Raise KnowledgeError where the desk itself reads what is said to be a person's."""
+        """Raise KnowledgeError when `person_address` is the mailbox that the desk itself reads."""
         if self.person_address and _bare(self.person_address) == _bare(desk_address):
             raise KnowledgeError(
                 f"incident.yaml: person_address {self.person_address} is the mailbox that the desk "
@@ -73,7 +73,7 @@ class Incident(BaseModel):
 
 
 def read_incident(path: Path, notes: Notes) -> Incident:
-    """The settings in `path`, all empty without that file; KnowledgeError says what is wrong."""
+    """Return the settings in `path`, all empty without the file; KnowledgeError for a fault."""
     if not path.exists():
         return Incident()
     incident = read_file_as(path, Incident, empty={})
@@ -91,5 +91,5 @@ def read_incident(path: Path, notes: Notes) -> Incident:
 
 
 def _bare(address: str) -> str:
-    """The address in lower case and without a tag: all its forms reach one mailbox."""
+    """Return the address in lower case without its tag, as all these forms reach one mailbox."""
     return TAG.sub("", address.strip().casefold())

@@ -1,4 +1,4 @@
-"""Lists what a retriever holds: wordings, and the sentences of passages."""
+"""Lists the texts that a retriever searches: wordings, and the sentences of passages."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from bot.corpus.links import without_link_addresses
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One representation: a wording, or a sentence of a passage under the passage's id."""
+    """One text of the index: a wording, or a part of a passage; `label` says what it stands for.
+
+    The label of a part is the id of its passage. `answers` is whether the label can be answered.
+    """
 
     text: str
     label: str
@@ -17,13 +20,13 @@ class Record:
 
     @property
     def id(self) -> str:
-        """A hash of what the record says and means."""
+        """A hash of all fields of the record."""
         said = f"{self.label}\n{self.answers}\n{self.text}"
         return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def records_of(knowledge: Knowledge) -> list[Record]:
-    """The wordings, and each passage's heading, sentences and whole text."""
+    """Return the wordings, and each passage's heading, sentences and whole text, as records."""
     records = [Record(text=w.text, label=w.label, answers=w.answers) for w in knowledge.wordings]
     for passage in knowledge.every_passage:
         texts = dict.fromkeys([passage.heading, *passage.sentences, passage.text])

@@ -42,28 +42,29 @@ LEFT_OUT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
-    """Everything the desk may say and all it knows about how people ask."""
+    """A knowledge folder: everything that the desk may say, and how people ask for it."""
 
     folder: Path
     post: Post
     notes: Notes
     templates: dict[str, Templates]
-    version: str  # of all that can be sent
-    question_version: str  # of what is learned: passages, notes, wordings, labelled messages
-    labels_version: str = ""  # of the questions that people answered; empty without any
+    version: str  # digest of all that can be sent
+    question_version: str  # digest of what is learned: passages, notes, wordings, labelled messages
+    labels_version: str = ""  # digest of the questions that people answered; empty without any
     incident: Incident = field(default_factory=Incident)
     known: tuple[KnownPassage, ...] = ()  # passages as ids.yaml has them
-    stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also of what has gone
-    stated_translations: Translations = field(default_factory=dict)  # also what may not be sent
+    stated_notes: Notes = field(default_factory=lambda: Notes(links=[]))  # also on lost passages
+    stated_translations: Translations = field(default_factory=dict)  # also those not to be sent
     clarifications: tuple[Clarification, ...] = ()
     team_answers: tuple[TeamAnswer, ...] = ()  # also those that may not be quoted
-    unreadable: tuple[str, ...] = ()  # what is wrong with others of them
+    unreadable: tuple[str, ...] = ()  # the faults of team answers that cannot be read
 
     @cached_property
     def every_passage(self) -> tuple[Passage, ...]:
-        """The passages of the post in reading order, and behind them those of the support team.
+        """The passages of the post in reading order, followed by those of the support team.
 
-        An answer of the team that names what is on no list could not leave, so it is left out.
+        An answer of the team with an unlisted link, address or number is left out, as the outbound
+        check would stop it.
         """
         usable = (each.passage for each in self.team_answers if each.usable)
         listed = (p for p in usable if not unlisted(f"{p.heading}\n{p.text}", self.notes))
@@ -75,22 +76,22 @@ class Knowledge:
 
     @property
     def standing(self) -> dict[str, Passage]:
-        """The passages that may be quoted at this moment: answers may have been withdrawn."""
+        """The passages that may be quoted now, without team answers withdrawn since loading."""
         return {i: p for i, p in self.passages.items() if self.stands(p)}
 
     def stands(self, passage: Passage) -> bool:
-        """Whether a passage may be quoted at this moment.
+        """Return whether a passage may be quoted now.
 
-        An answer of the team may not from the moment on at which somebody withdraws it, also where
-        the knowledge was read before.
+        An answer of the team may not as soon as somebody withdraws it, even if the knowledge was
+        loaded before; so its file is read again.
         """
         return passage.source is PassageSource.POST or still_stands(self.folder, passage)
 
     def speaks(self, passage: Passage, language: str) -> bool:
-        """Whether whoever asks in a language can be expected to read the passage.
+        """Return whether the passage may be quoted to somebody who asks in this language.
 
-        The post is quoted in every language, an answer of the team in its own and in that of the
-        post.
+        The post is quoted in every language; an answer of the team only to askers in its own
+        language or that of the post.
         """
         return passage.source is PassageSource.POST or passage.language in (
             language, self.incident.language,
@@ -98,15 +99,15 @@ class Knowledge:
 
     @cached_property
     def translations(self) -> dict[str, dict[str, Translation]]:
-        """Language -> id of a passage -> its translation, of those that may be sent."""
+        """The translations that may be sent, by language and by id of their passage."""
         return usable(self.stated_translations, self.passages)
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
-        """How people ask; read when wanted, because the desk answers with what it has learned.
+        """The known wordings; read on first use, as the running desk uses what it has learned.
 
-        An FAQ answer that no file of questions leads to is asked for by its own question, and so is
-        an answer of the support team.
+        An FAQ answer that no file of questions names has its own question as wording, and so has an
+        answer of the support team.
         """
         known = known_wordings(self.stated_wordings, self.passages)
         led_to = {name for wording in known if wording.answers for name in wording.passages}
@@ -122,19 +123,19 @@ class Knowledge:
 
     @cached_property
     def stated_wordings(self) -> tuple[Wording, ...]:
-        """The wordings with every passage that they name, whether the post has it or not."""
+        """The wordings as written, also with passages that the post does not have."""
         return read_questions(self.folder / "questions")
 
     @cached_property
     def messages(self) -> tuple[LabelledMessage, ...]:
-        """Messages as people write them, without passages that the post does not have any more."""
+        """The labelled messages, without passages that the post does not have any more."""
         return known_messages(self.stated_messages, self.passages)
 
     @cached_property
     def whole_messages(self) -> tuple[LabelledMessage, ...]:
-        """Those that name only passages of the post; the threshold is chosen on them.
+        """The labelled messages that name only passages of the post; the threshold uses only them.
 
-        Of the others it is not known any more what would answer them or be related.
+        For the others it is no longer known which passages would answer them or be related.
         """
         return tuple(m for m in self.stated_messages if is_whole(m, self.passages))
 
@@ -144,19 +145,19 @@ class Knowledge:
 
     @cached_property
     def exercises(self) -> tuple[LabelledMessage, ...]:
-        """Messages written to teach a border; nothing is measured on them."""
+        """The labelled messages that teach distinctions; nothing is measured on them."""
         return known_messages(read_messages(self.folder / "exercises"), self.passages)
 
     @cached_property
     def silent_topics(self) -> frozenset[str]:
-        """What the questions name as a topic that the post says nothing about."""
+        """The topics in the files of questions about which the post says nothing."""
         return frozenset(w.label for w in self.wordings if w.kind == "silent")
 
     @cached_property
     def own_words(self) -> OwnWords:
-        """What a reply of ours may hold, to know it again when it comes back."""
+        """The texts that our replies may contain, by which quoted replies are recognised."""
         languages, passages = tuple(self.templates.values()), self.every_passage
-        # Replies that went out before notes.yaml gave a better heading have that of the post.
+        # Replies sent before notes.yaml gave a better heading have the heading of the post.
         headings = {heading for p in passages for heading in (self.heading_of(p), p.heading)}
         translated = [each for of in self.translations.values() for each in of.values()]
         return OwnWords.of(
@@ -190,7 +191,7 @@ class Knowledge:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What a support lead should look at; nothing here stops the desk."""
+        """Warnings for a support lead; none of them stops the desk."""
         stated = warnings(self.every_passage, self.notes, self.templates, self.post.url)
         lost = lost_references(
             self.folder,
@@ -212,14 +213,14 @@ class Knowledge:
 
     @property
     def _left_out(self) -> Iterator[str]:
-        """The answers of the team that are approved and may not be quoted all the same."""
+        """Yield a warning for each approved answer of the team that may not be quoted."""
         for each in self.team_answers:
             if each.state is TeamAnswerState.APPROVED and each.passage.id not in self.passages:
                 yield LEFT_OUT.format(path=self.folder / path_of(each.case), case=each.case)
 
     @cached_property
     def changes(self) -> PassageChanges:
-        """What an edit of the post did since `keep_ids` was last called."""
+        """The changes of passages since `keep_ids` was last called."""
         return compare(self.post.passages, self.known)
 
     def keep_ids(self) -> None:
@@ -233,29 +234,33 @@ class Knowledge:
         return tuple(p for p in self.every_passage if p.id not in never)
 
     def heading_of(self, passage: Passage) -> str:
-        """What stands over the quoted passage: a reviewed heading, that of the post, its title."""
+        """Return the heading for a quoted passage: that of notes.yaml, else that of the post.
+
+        A passage of the introduction gets the title of the post instead.
+        """
         noted = {each.passage: each.heading for each in self.notes.headings}
         own = self.post.title if passage.heading == INTRODUCTION else passage.heading
         return noted.get(passage.id, own)
 
     def translation_of(self, passage: Passage, language: str) -> Translation | None:
-        """The reviewed translation of a passage; None where there is none."""
+        """Return the reviewed translation of a passage; None where there is none."""
         return self.translations.get(language, {}).get(passage.id)
 
     def quotable(self, passage_ids: list[str]) -> list[str]:
-        """`passage_ids` with errata and what is superseded replaced; order kept, each once."""
+        """Return `passage_ids` with erroneous and superseded ones replaced, in order, each once."""
         instead = self.notes.replaced
         return list(dict.fromkeys(q for p in passage_ids for q in instead.get(p, [p])))
 
     def companions(self, passage_ids: list[str]) -> list[str]:
-        """The passages that must be quoted along with these."""
+        """Return the further passages that must be quoted together with these."""
         wanted = [c.together for c in self.notes.quote_together if c.passage in passage_ids]
         return [w for w in dict.fromkeys(wanted) if w not in passage_ids]
 
     def without_alternatives(self, passage_ids: list[str]) -> list[str]:
-        """`passage_ids` with one of each group that says the same, in the order that they have.
+        """Return `passage_ids` with only one passage of each group that says the same, in order.
 
-        The first of a group stays, unless another passage must be quoted together with a later one.
+        The first of a group is kept, unless another passage must be quoted together with a later
+        one.
         """
         needed = {c.together for c in self.notes.quote_together if c.passage in passage_ids}
         kept = list(passage_ids)
@@ -312,14 +317,15 @@ def load(folder: Path) -> Knowledge:
 
 
 def _asks(passage: Passage) -> bool:
-    """Whether the heading of a passage is a question that somebody may ask in these words."""
+    """Return whether the heading of a passage is a question."""
     return passage.source is PassageSource.TEAM or is_question(passage.heading)
 
 
 def _digest(folder: Path, *names: str, begin: str) -> str:
-    """A name for the content of files and for `begin`, which stands for the passages.
+    """Return a digest of the content of files and of `begin`, which stands for the passages.
 
-    The questions that people answered have a version of their own: a desk learns them as it runs.
+    The file of questions that people answered is left out: a running desk learns from it, so it has
+    a version of its own.
     """
     digest = hashlib.sha256(begin.encode())
     for name in names:

@@ -21,13 +21,13 @@ HEAD = """\
 # Questions that people asked and staff answered, one a line; two people agreed to each. The desk
 # learns from them. Delete a line, and it is forgotten; `incident-desk knowledge labels` adds some.
 """
-AUTHOR = "asked"  # of all of them: nobody knows who else wrote in the same hand
+AUTHOR = "asked"  # one author for all, as it is unknown which of them one person wrote
 PREFIX = "label-"
 NUMBER = re.compile(rf'- \{{"id": "{PREFIX}(\d+)"')
 
 
 def labels_version(folder: Path) -> str:
-    """Return a name for the content of the file; empty where there is none."""
+    """Return a digest of the content of the file; empty where there is none."""
     path = folder / LEARNED
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
 
@@ -35,7 +35,7 @@ def labels_version(folder: Path) -> str:
 def labelled_question(
     number: int, text: str, *, language: str, passages: tuple[str, ...]
 ) -> LabelledMessage:
-    """Return a question with the passages of which each answers it; without any, none does."""
+    """Return a labelled question that each of `passages` answers; without any, nothing does."""
     return LabelledMessage(
         id=f"{PREFIX}{number}", author=AUTHOR, lang=language, text=printable_line(text),
         kind=MessageKind.ANSWERABLE if passages else MessageKind.UNANSWERABLE,
@@ -49,7 +49,7 @@ def read_numbers(folder: Path) -> frozenset[int]:
 
 
 def numbers_where(folder: Path, holds: Callable[[str], bool]) -> frozenset[int]:
-    """Return the numbers of the labels in a knowledge folder whose line `holds` is true of."""
+    """Return the numbers of the labels in a knowledge folder for whose lines `holds` is true."""
     return frozenset(number for line in _lines(folder) if (number := _number(line)) and holds(line))
 
 
@@ -77,13 +77,13 @@ def _lines(folder: Path) -> list[str]:
 
 
 def _number(line: str) -> int:
-    """The number of the label on a line of the file; 0 for any other line."""
+    """Return the number of the label on a line of the file; 0 for any other line."""
     found = NUMBER.match(line)
     return int(found.group(1)) if found else 0
 
 
 def _line(label: LabelledMessage) -> str:
-    """One line of YAML, written as JSON, which no text of a person can break."""
+    """Return the label as one line of YAML, written as JSON so that any text is safe in it."""
     stated = label.model_dump(mode="json", exclude_defaults=True)
     return f"- {json.dumps(stated, ensure_ascii=False)}\n"
 

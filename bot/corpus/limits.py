@@ -54,7 +54,7 @@ class Cap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLimits:
-    """How a language model is asked and what its word may do; limits.yaml explains each value."""
+    """The limits of the use and effect of a language model; limits.yaml explains each value."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -78,7 +78,7 @@ class ModelLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodLimits:
-    """What staff see of many cases that are alike; limits.yaml explains each value."""
+    """The limits on cards and pages when many cases are alike; limits.yaml explains each value."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -99,9 +99,9 @@ class Limits:
     """What the desk may do by itself, and how long it waits.
 
     `due_minutes` says when a case of each priority is due, `retry_seconds` the wait before each
-    further attempt to deliver a mail, and `receipt_seconds` how long a mail of unknown fate waits
-    for its own copy; `corrections_per_minute` bounds a recall. A limits.yaml without `model` or
-    `flood` has that of the shipped one.
+    further attempt to deliver a mail, and `receipt_seconds` how long a mail with an unknown result
+    of delivery waits for its own copy; `corrections_per_minute` bounds the rate of corrections.
+    A limits.yaml without `model` or `flood` gets that part from the shipped file.
     """
 
     caps: tuple[Cap, ...]

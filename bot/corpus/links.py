@@ -12,20 +12,20 @@ HOST = re2.compile(r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}\b")
 NUMBER = re2.compile(r"[+(]{0,2}\p{Nd}(?:[ ().\-/]{0,3}\p{Nd}){6,}")
 DATE = re2.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 MARKUP = re2.compile(r"<[ ]?[/!A-Za-z@#][^<>]*>?|\]\(|\]\[|&#?[A-Za-z0-9]{2,8};|\x60")
-# What stands behind the text of a listed link, see `post.clean`.
+# The address that `post.clean` puts behind the text of a listed link.
 LINK_ADDRESS = re2.compile(r" \((?:https?://[^\s()]+|[^\s()@]+@[^\s()]+)\)")
 ENDS = ".,;:!?)"
 
 
 def domains(text: str) -> frozenset[str]:
-    """Host names that stand in a text, lower-cased; 'e.g.' and the like are too short to count."""
+    """Return the host names in a text, in lower case, without short ones such as 'e.g.'."""
     return frozenset(
         m.lower() for m in HOST.findall(text) if len(m.rsplit(".", 1)[1]) > 1 and len(m) > 4
     )
 
 
 def unlisted(text: str, notes: Notes) -> tuple[str, ...]:
-    """What in `text` is not exactly a listed link, address, host or number; any markup."""
+    """Return the unlisted links, addresses, hosts and numbers in `text`, and all markup."""
     marks = MARKUP.findall(_without_links(text))
     listed = {_digits(number) for number in notes.numbers}
     numbers = [number for number in numbers_in(text) if _digits(number) not in listed]
@@ -33,12 +33,12 @@ def unlisted(text: str, notes: Notes) -> tuple[str, ...]:
 
 
 def numbers_in(text: str) -> tuple[str, ...]:
-    """The long numbers of a text, such as telephone numbers; dates and links are none."""
+    """Return the long numbers of a text, such as telephone numbers, without dates and links."""
     return tuple(dict.fromkeys(NUMBER.findall(DATE.sub(" ", _without_links(text)))))
 
 
 def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
-    """The links, addresses and hosts that are not exactly on the list."""
+    """Return the links, addresses and hosts in `text` that are not exactly on the list."""
     listed = {*notes.links, *(link.removeprefix("mailto:") for link in notes.links)}
     addresses = ADDRESS.findall(LINK.sub(" ", text))
     found = (each.rstrip(ENDS) for each in [*LINK.findall(text), *addresses])
@@ -47,7 +47,7 @@ def unlisted_links(text: str, notes: Notes) -> tuple[str, ...]:
 
 
 def without_link_addresses(text: str) -> str:
-    """`text` as people read it aloud: what compares meanings is not to weigh addresses."""
+    """Return `text` without the addresses behind links, which would distort its embedding."""
     return str(LINK_ADDRESS.sub("", text))
 
 

@@ -2,7 +2,7 @@
 
 A file is a list, one message a line. `messages` are written as affected people write: the desk
 learns from them, and its threshold is chosen on them, each author left out in turn. `exercises`
-are written to teach a border that people rarely touch: the desk only learns from them.
+teach distinctions that real messages rarely show: the desk only learns from them.
 """
 
 from collections.abc import Container, Iterable
@@ -17,10 +17,10 @@ Name = Field(min_length=1)
 
 
 class MessageKind(StrEnum):
-    """What a message is, whatever the desk makes of it."""
+    """The true kind of a message, independent of what the desk decides."""
 
     ANSWERABLE = "answerable"
-    FALSE_PREMISE = "false_premise"  # answered by the sentence that denies it
+    FALSE_PREMISE = "false_premise"  # answered by the sentence that denies its premise
     UNANSWERABLE = "unanswerable"
     REFUSE = "refuse"
     ESCALATE = "escalate"
@@ -43,9 +43,9 @@ class LabelledMessage(BaseModel):
     """A message with what answers it.
 
     `gold` has a group of passages for each thing that was asked: any passage of a group answers it.
-    `related` passages touch the subject and answer nothing. `author` names one hand: two sets of
-    messages by the same person carry the same name, so that both are left out together. `pair`
-    names the minimal pair that the message belongs to.
+    `related` passages concern the subject but do not answer. `author` identifies one writer: two
+    sets of messages by the same person have the same name, so that both are left out together.
+    `pair` names the minimal pair that the message belongs to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +61,7 @@ class LabelledMessage(BaseModel):
 
     @property
     def named(self) -> list[str]:
-        """Every passage that the labels name, in order, as often as they do."""
+        """Every passage that the labels name, in order and with repetitions."""
         gold = [p for group in self.gold for p in group]
         return [*self.related, *gold, *(p for q in self.questions for p in q.gold)]
 
@@ -75,7 +75,7 @@ class LabelledMessage(BaseModel):
 
 
 def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
-    """All labelled messages below `folder`, in file order; KnowledgeError names file and entry."""
+    """Return all labelled messages in `folder`, in file order; KnowledgeError names the entry."""
     return tuple(
         message
         for path in sorted(folder.glob("*.yaml"))
@@ -86,17 +86,17 @@ def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
 def known_messages(
     messages: Iterable[LabelledMessage], passages: Container[str]
 ) -> tuple[LabelledMessage, ...]:
-    """`messages` without passages that the post does not have any more.
+    """Return `messages` without passages that the post does not have any more.
 
-    A message that is left with nothing to answer it is left out: an edit of the post must not stop
-    the desk, and what answered before may be gone.
+    A message that no passage answers any longer is left out, so that an edit of the post does not
+    stop the desk.
     """
     kept = (_known(message, passages) for message in messages)
     return tuple(message for message in kept if message)
 
 
 def is_whole(message: LabelledMessage, passages: Container[str]) -> bool:
-    """Does the post have every passage that the message names?"""
+    """Return whether the post has every passage that the message names."""
     return all(name in passages for name in message.named)
 
 

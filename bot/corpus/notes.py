@@ -1,4 +1,4 @@
-"""Reads notes.yaml: what must be known about the post beyond its words."""
+"""Reads notes.yaml: reviewed remarks on the post, such as what is not quoted and what is listed."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Companion(BaseModel):
 
 
 class Alternatives(BaseModel):
-    """Passages that say the same, one corrected or clearer than the other: an answer quotes one."""
+    """Passages that say the same, where one may be corrected or clearer; an answer quotes one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     passages: list[str] = Field(min_length=2)
@@ -61,7 +61,7 @@ class Notes(BaseModel):
     quote_together: list[Companion] = []
     quote_one_of: list[Alternatives] = []
     headings: list[Heading] = []
-    quote_in_refusals: list[str] = []  # what the post says of such requests; a refusal quotes it
+    quote_in_refusals: list[str] = []  # passages on such requests, which a refusal quotes
 
     @property
     def replaced(self) -> dict[str, tuple[str, ...]]:
@@ -76,7 +76,7 @@ class Notes(BaseModel):
 
 
 def read_notes(path: Path) -> Notes:
-    """KnowledgeError names the file and the field that is wrong."""
+    """Return the notes in `path`, empty without the file; KnowledgeError names the wrong field."""
     if not path.exists():
         return Notes(links=[])
     return read_file_as(path, Notes, empty={})

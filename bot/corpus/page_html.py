@@ -1,7 +1,7 @@
 """Converts a saved web page to the Markdown of its statement, without menus and banners.
 
-What belongs to the statement is told by the structure of the page: `main` or `article`, else the
-smallest element that holds most of the running text; lists that are nearly all links are menus.
+The statement is found by the structure of the page: `main` or `article`, else the smallest element
+that holds most of the running text. Lists that are nearly all links are taken for menus.
 """
 
 import json
@@ -16,8 +16,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from bot.corpus.page_text import table_lines
 from bot.errors import InputError
 
-MAX_TAGS = 60_000  # signs of a tag in a page; pages with statements have some thousands
-MAX_DEPTH = 150  # elements inside each other; each is a few calls of functions below each other
+MAX_TAGS = 60_000  # characters that begin a tag; pages with statements have some thousands
+MAX_DEPTH = 150  # nested elements; each costs a few nested function calls
 RUNNING_TAGS = frozenset({"p", "li", "dd", "td", "blockquote"})
 SIGN = re.compile(
     r"(?i)<!doctype\s+html|<html[\s>]|<body[\s>]|<(?:p|div|h[1-6]|article|main)(?:\s[^<>]*)?>"
@@ -29,16 +29,16 @@ NEVER = (
     "[role=complementary]"
 )
 AROUND = ("header", "footer", "aside")  # of the page; inside the statement they may be text
-# Words in a class or id of what stands around a text.
+# Words in the class or id of elements around a statement, such as banners and menus.
 FRAME = re.compile(
     r"(?i)(?:^|[-_\s])(?:cookies?|consent|gdpr|onetrust|newsletter|subscribe|share|sharing|social|"
     r"breadcrumbs?|related|recommended|promo|sidebar|menu|navbar|nav|footer|modal|popup|overlay|"
     r"skip|toolbar|banner|comments?)(?:$|[-_\s])"
 )
 MOST = 0.8  # of the running text must be in the element that is taken for the statement
-FRAME_SHARE = 0.5  # of the running text; an element with more is no frame whatever its class says
+FRAME_SHARE = 0.5  # of the running text; an element with more is kept whatever its class says
 MENU_LINKS = 3
-MENU_DENSITY = 0.6  # of the characters of a menu are those of links
+MENU_DENSITY = 0.6  # least share of characters in links that makes an element a menu
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 ASKING_TAGS = (*HEADINGS, "summary", "dt", "legend", "button")  # what holds a question, no answer
 INLINE_WORDS = (
@@ -62,16 +62,16 @@ class HtmlPage:
 
 
 def looks_like_html(text: str) -> bool:
-    """Whether a text is a web page, or a part of one."""
+    """Return whether a text is a web page, or a part of one."""
     begin = text[:20_000]
     found = SIGN.findall(begin)
     return bool(re.match(r"\s*<", begin) and found) or len(found) > 3
 
 
 def read_html(text: str, address: str = "") -> HtmlPage:
-    """The statement of the page in `text`; relative links are completed from its address.
+    """Return the statement of the page in `text`; relative links are completed from `address`.
 
-    InputError where it has more tags than any such page.
+    Raise InputError when it has more than `MAX_TAGS` tags.
     """
     if text.count("<") > MAX_TAGS:
         raise InputError(
@@ -91,7 +91,7 @@ def read_html(text: str, address: str = "") -> HtmlPage:
 
 
 def _about(tree: LexborHTMLParser) -> dict[str, str]:
-    """Title, address, day, publisher and language, as head, JSON-LD and h1 name them."""
+    """Return title, address, day, publisher and language from the head, JSON-LD and h1."""
     linked = _linked_data(tree)
     publisher = linked.get("publisher")
     heads = [_text(node) for node in tree.css("h1")]
@@ -111,7 +111,7 @@ def _about(tree: LexborHTMLParser) -> dict[str, str]:
 
 
 def _linked_data(tree: LexborHTMLParser) -> dict[str, Any]:
-    """The first object of JSON-LD that says when something was published."""
+    """Return the first JSON-LD object with a date of publication."""
     for node in tree.css("script[type='application/ld+json']"):
         try:
             read = json.loads(node.text())
@@ -154,7 +154,7 @@ Sizes = dict[int, _Size]
 
 
 def _statement(tree: LexborHTMLParser) -> LexborNode:
-    """The element that holds the statement, with everything around it removed."""
+    """Return the element with the statement, without menus and banners."""
     body = tree.body
     if body is None:
         raise InputError("the page has no text")
@@ -183,7 +183,7 @@ def _statement(tree: LexborHTMLParser) -> LexborNode:
 def _measure(
     node: LexborNode, sizes: Sizes, *, depth: int = 0, linked: bool = False, running: bool = False
 ) -> _Size:
-    """Measure an element and all within it; InputError where they stand too deep in each other."""
+    """Measure an element and its descendants; InputError when they are nested too deeply."""
     if depth > MAX_DEPTH:
         raise InputError(f"the page has over {MAX_DEPTH} elements inside each other; save its text")
     size = _Size()
@@ -242,10 +242,10 @@ class _Walk:
         self.section = ""  # the last heading that is no question
 
     def blocks(self, node: LexborNode) -> Iterator[str]:
-        """Headings, paragraphs and lists in the order of the page.
+        """Yield headings, paragraphs and lists in the order of the page.
 
-        What follows an element that holds questions does not belong to the last of them: it stands
-        under the heading of its section again.
+        What follows an element with questions does not belong to the last question: the heading of
+        the section is repeated above it.
         """
         run: list[str] = []
         asked = False
@@ -291,7 +291,7 @@ class _Walk:
             yield from self.blocks(node)
 
     def _list(self, node: LexborNode) -> Iterator[str]:
-        """A list; one whose items hold headings, as accordions do, is walked item by item."""
+        """Yield a list; one whose items have headings, as in an accordion, item by item."""
         if node.css("h2, h3, h4, h5, summary, button"):
             for item in node.iter():
                 yield from self.blocks(item)
@@ -307,7 +307,7 @@ class _Walk:
         yield "\n".join(items)
 
     def _inline(self, node: LexborNode, *, marks: bool = True) -> str:
-        """The text of a node with its links; bold only where it may be a heading of its own."""
+        """Return the text of a node with its links; bold only where it may be a heading."""
         if node.tag == "-text":
             return re.sub(r"\s+", " ", node.text(deep=False) or "")
         if node.tag == "br":
@@ -330,14 +330,14 @@ class _Walk:
 
 
 def _asks(block: str) -> bool:
-    """Whether a block is a heading that asks."""
+    """Return whether a block is a heading that asks a question."""
     return block.startswith("## ") and block.endswith(("?", "？"))
 
 
 def _paragraphs(run: str) -> Iterator[str]:
-    """Paragraphs of a run of inline text: two line breaks part them, as on the screen.
+    """Yield the paragraphs of a run of inline text, which two line breaks separate, as on screen.
 
-    Bold stays only where it is the whole paragraph and no sentence: a heading without its element.
+    Bold is kept only where it is the whole paragraph and no sentence, so probably a heading.
     """
     for part in re.split(r"\n\s*\n", run):
         text = " ".join(part.split())

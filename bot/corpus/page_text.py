@@ -1,13 +1,13 @@
 """Converts plain text and loose Markdown to the Markdown that `bot.corpus.post` reads.
 
-What is Markdown already is left as it is: only headings, questions and tables in other forms are
-written anew.
+Text that is Markdown already is kept; only headings, questions and tables in other forms are
+rewritten.
 """
 
 import re
 from collections.abc import Iterator
 
-WRAPPED = 50  # characters of a line from which on the next line may be its continuation
+WRAPPED = 50  # least length of a line whose next line may be its continuation
 HEADING_LENGTH = 100
 HEADING_WORDS = 14
 QUESTION_LENGTH = 220
@@ -31,7 +31,7 @@ QUESTION_ENDS = ("?", "？")
 
 
 def normalize_text(text: str) -> str:
-    """The text as Markdown with one blank line between its blocks."""
+    """Return the text as Markdown with one blank line between its blocks."""
     text = re.sub(r"(?m)[ \t]+$", "", text.replace("\t", "    ").replace("\f", "\n\n"))
     blocks = [block for block in re.split(r"\n\s*\n", text) if block.strip()]
     marked = bool(MARKED.search(text))
@@ -63,7 +63,7 @@ def _blocks(block: str, *, last: bool, marked: bool) -> Iterator[str]:
 
 
 def _headings_above(lines: list[str]) -> tuple[list[str], list[str]]:
-    """The headings that stand right above a text, and the lines of the text; rules are left out."""
+    """Return the headings right above a text, and its lines without horizontal rules."""
     headings: list[str] = []
     while lines:
         if lines[0].lstrip().startswith("#"):
@@ -80,13 +80,13 @@ def _headings_above(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _is_labelled(line: str) -> bool:
-    """Whether a line begins with Q: or A:, and with Q: only where it asks."""
+    """Return whether a line begins with A:, or begins with Q: and ends in a question mark."""
     asks = ASKS.match(line) and line.rstrip().rstrip("*_").endswith(QUESTION_ENDS)
     return bool(asks or (ANSWERS.match(line) and not line.lstrip().startswith("- ")))
 
 
 def _questions(lines: list[str]) -> Iterator[str]:
-    """Lines that begin with Q: and A:, a heading and a paragraph each."""
+    """Yield lines that begin with Q: and A: as headings and paragraphs."""
     parts: list[tuple[str, list[str]]] = []
     for line in lines:
         if ASKS.match(line) and _is_labelled(line):
@@ -102,14 +102,14 @@ def _questions(lines: list[str]) -> Iterator[str]:
 
 
 def _table(lines: list[str]) -> str:
-    """The rows of a Markdown table as a list."""
+    """Return the rows of a Markdown table as a list."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
     rows = [row for row in rows if not all(re.fullmatch(r":?-*:?", cell) for cell in row)]
     return "\n".join(f"- {line}" for line in table_lines(rows, named=True))
 
 
 def table_lines(rows: list[list[str]], *, named: bool) -> list[str]:
-    """A line for each row of a table; with `named` the first row holds the names of the columns."""
+    """Return a line for each row of a table; with `named` the first row names the columns."""
     names = rows[0] if named and len(rows) > 1 else []
     made = []
     for row in rows[1:] if names else rows:
@@ -122,7 +122,7 @@ def table_lines(rows: list[list[str]], *, named: bool) -> list[str]:
 
 
 def _plain(lines: list[str], *, last: bool) -> Iterator[str]:
-    """A block of plain text: a heading, a question with its answer, a list, a paragraph."""
+    """Yield a block of text as Markdown: a heading, question with answer, list or paragraph."""
     first = lines[0].strip()
     asks = _is_question(first) and not BULLET_SIGN.match(first)
     if len(lines) == 1:
@@ -144,7 +144,7 @@ def _only(blocks: Iterator[str]) -> str:
 
 
 def _paragraphs(lines: list[str]) -> Iterator[str]:
-    """Paragraph and list of a block; wrapped lines are joined."""
+    """Yield the paragraph and the list of a block; wrapped lines are joined."""
     first = next((i for i, line in enumerate(lines) if BULLET.match(line)), len(lines))
     if first:
         yield _joined(lines[:first])

@@ -1,9 +1,9 @@
-"""Gives passages ids that stay: once given, an id follows its passage through every edit.
+"""Assigns stable ids to passages: once given, an id follows its passage through every edit.
 
-knowledge/ids.yaml holds the heading and text under which each id was last seen. A passage that
-stands there word for word keeps its id; one that was reworded gets the id of the entry that it
-resembles most; any other gets a new id out of its telling words. Ids in the file may be changed by
-hand: whatever stands there is used.
+knowledge/ids.yaml holds the heading and text under which each id was last seen. A passage that is
+there word for word keeps its id; one that was reworded gets the id of the most similar entry; any
+other gets a new id made of its distinctive words. Ids in the file may be changed by hand and are
+used as they are.
 """
 
 import re
@@ -21,17 +21,18 @@ from bot.corpus.yaml_files import read_file_as
 from bot.domain import Passage
 from bot.errors import KnowledgeError
 
-# Shares of words in common, in order, from 0 to 1; set by hand and tried on every kind of edit of
-# `python -m evals edits`. A rewritten passage keeps its id under its heading from SAME_PLACE on,
-# under another heading only from MOVED on, and an answer whose question stays keeps it always.
+# Least shares of words in common, in order, from 0 to 1; set by hand and tried on every kind of
+# edit of `python -m evals edits`. A rewritten passage keeps its id under its heading from
+# SAME_PLACE on, under another heading only from MOVED on; an answer keeps it as long as its
+# question does.
 SAME_HEADING = 0.8
 SAME_PLACE = 0.5
 MOVED = 0.75
-FEW_WORDS = 5  # a shorter text, such as "Yes.", says too little to be known elsewhere
-WORD_LENGTH = 20  # letters of a word in an id; where a language has no spaces, a clause is a word
+FEW_WORDS = 5  # a text with fewer, such as "Yes.", is not recognised under another heading
+WORD_LENGTH = 20  # most letters of a word in an id; without spaces, a clause counts as one word
 WORD = re.compile(r"[^\W_]+")
 ACCENT = re.compile(r"[\u0300-\u036f]")  # of Latin letters; other marks change the letter
-# Too frequent to tell two passages apart in an id.
+# Words that are too frequent to distinguish passages in an id.
 PLAIN_WORDS = (
     "a an and any are as at be been by can did do does for from have has how i if in is it its me "
     "my of on or our s should so that the there these they this those to us was we were what when "
@@ -48,7 +49,7 @@ HEAD = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageDraft:
-    """A passage of the post that has no id yet; `faq`: it stands in the part of questions."""
+    """A passage of the post without an id yet; `faq` says that it is in the part with questions."""
 
     heading: str
     text: str
@@ -83,7 +84,7 @@ class PassageChanges:
 
 
 def read_ids(path: Path) -> tuple[KnownPassage, ...]:
-    """The entries of `path`, none without that file; KnowledgeError names what is wrong in it."""
+    """Return the entries of `path`, none without the file; KnowledgeError for a fault in it."""
     if not path.exists():
         return ()
     known = read_file_as(path, list[KnownPassage], empty=[])
@@ -94,7 +95,7 @@ def read_ids(path: Path) -> tuple[KnownPassage, ...]:
 
 
 def write_ids(path: Path, passages: Sequence[Passage], known: Iterable[KnownPassage] = ()) -> None:
-    """Write the passages in reading order, and behind them the known ones that have gone."""
+    """Write the passages in reading order, followed by the known ones that have gone."""
     ids = {passage.id for passage in passages}
     rows: list[dict[str, object]] = [
         {"id": p.id, "heading": p.heading, "text": p.text} for p in passages
@@ -110,7 +111,7 @@ def write_ids(path: Path, passages: Sequence[Passage], known: Iterable[KnownPass
 
 
 def compare(passages: Iterable[Passage], known: Iterable[KnownPassage]) -> PassageChanges:
-    """What is new, reworded and gone since the known passages were last seen."""
+    """Return which passages are new, reworded or gone compared with the known ones."""
     before = {each.id: each for each in known}
     now = {passage.id: passage for passage in passages}
     return PassageChanges(
@@ -127,7 +128,7 @@ def compare(passages: Iterable[Passage], known: Iterable[KnownPassage]) -> Passa
 
 
 def assign_ids(drafts: Sequence[PassageDraft], known: Sequence[KnownPassage]) -> list[str]:
-    """An id for each draft, in order: that of the known passage that it is, or a new one."""
+    """Return an id for each draft, in order: that of its known passage, or a new one."""
     found = _match_exactly(drafts, known)
     found |= _match_alike(drafts, known, found)
     taken = {each.id for each in known}
@@ -139,7 +140,7 @@ def assign_ids(drafts: Sequence[PassageDraft], known: Sequence[KnownPassage]) ->
 
 
 def telling_words(text: str) -> list[str]:
-    """The words of a text that tell it apart, lower case, without accents, each once."""
+    """Return the distinctive words of a text, in lower case, without accents, each once."""
     plain = ACCENT.sub("", unicodedata.normalize("NFKD", text))
     composed = unicodedata.normalize("NFC", plain)
     words = [w.lower()[:WORD_LENGTH] for w in WORD.findall(composed)]
@@ -155,7 +156,10 @@ def _match_exactly(drafts: Sequence[PassageDraft], known: Sequence[KnownPassage]
 def _match_alike(
     drafts: Sequence[PassageDraft], known: Sequence[KnownPassage], found: dict[int, str]
 ) -> dict[int, str]:
-    """Ids of the drafts that no entry equals, the most alike first; each id is given once."""
+    """Return ids for drafts that equal no entry, by their place; the most similar pairs first.
+
+    Each id is given once.
+    """
     used = set(found.values())
     left = [place for place in range(len(drafts)) if place not in found]
     free = [each for each in known if each.id not in used]
@@ -177,7 +181,7 @@ def _likeness(
     drafts: Sequence[PassageDraft],
     every: Sequence[KnownPassage],
 ) -> float:
-    """How sure it is that they are one passage, from 0 to 2; 0 when they are not."""
+    """Return how similar a draft and a known passage are, from 0 to 2; 0 for different ones."""
     heading = _shared(draft.heading, known.heading)
     text = _shared(draft.text, known.text)
     long = min(len(WORD.findall(draft.text)), len(WORD.findall(known.text))) >= FEW_WORDS
@@ -197,7 +201,7 @@ def _count(heading: str, passages: Iterable[PassageDraft | KnownPassage]) -> int
 
 
 def _shared(one: str, other: str) -> float:
-    """The share of words that both have in the same order; of letters without spaces."""
+    """Return the share of words, or of letters without spaces, that both have in the same order."""
     first, second = (WORD.findall(text.lower()) for text in (one, other))
     spaced = len(one) < WORD_LENGTH * (len(first) + 1)
     if not spaced:
@@ -206,7 +210,7 @@ def _shared(one: str, other: str) -> float:
 
 
 def _new_id(draft: PassageDraft, taken: Collection[str]) -> str:
-    """A readable id out of the telling words of heading and text; longer where one has it."""
+    """Return a readable id of the distinctive words of heading and text, made longer if taken."""
     faq = draft.faq
     words = telling_words(draft.heading if faq else f"{draft.heading} {draft.text}")
     name = "-".join((["faq"] if faq else []) + words[: 5 if faq else 6]) or "passage"

@@ -1,9 +1,9 @@
 """Splits the published post (Markdown) into passages: a FAQ pair, a paragraph or a bullet each.
 
-A bullet that is no sentence of its own (an item of a list) stays with its lead-in, because quoted
-alone it would say something else; without a lead-in its list is one passage under its heading. A
-sentence that only introduces what stands below it ("As a reminder:") is left out where that is not
-quoted with it.
+A bullet that is not a whole sentence (an item of a list) stays with its lead-in, because alone it
+would have another meaning; without a lead-in its list is one passage under its heading. A sentence
+that only introduces the text below it ("As a reminder:") is left out where that text is not quoted
+with it.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ OPENS = re.compile(r"\s*\(opens in a new window\)")
 MARK = re.compile(r"(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
 HEADING = re.compile(r"^(?:#{1,6}\s+\**|\*\*)([^*]+?)\**\s*$")
 BULLET = re.compile(r"^(?:[-*+•・]|\d{1,2}[.)])\s+")
-# "14. April" is a day and ends no sentence; Chinese and Japanese put no space behind theirs.
+# The stop in "14. April" ends no sentence; Chinese and Japanese have no space between sentences.
 MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 SENTENCE = re.compile(
     rf"(?<=[.!?])(?!(?<=\d\.)\s+(?:{MONTHS})\b)[\"”’)]*\s+(?=[A-ZÀ-ÖØ-Þ¿¡“„«\"])"
@@ -52,7 +52,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A heading's paragraph or list, cleaned of Markdown."""
+    """A paragraph or list under a heading, without Markdown marks."""
 
     heading: str
     lines: tuple[str, ...]
@@ -68,8 +68,8 @@ def read_post(
 ) -> Post:
     """Parse the post at `path`; KnowledgeError names what is missing in it.
 
-    Passages that are among the `known` ones keep their ids. A link that is among `links` stands
-    with its address behind its text; of any other only the text stays.
+    Passages that are among the `known` ones keep their ids. A link that is among `links` gets its
+    address behind its text; of any other only the text is kept.
     """
     try:
         raw = read_own_text(path)
@@ -99,7 +99,7 @@ def read_post(
 
 
 def clean(text: str, links: Collection[str] = ()) -> str:
-    """Markdown marks removed, links replaced by their text, white space folded.
+    """Return `text` with Markdown marks removed, links replaced by their text, white space folded.
 
     A link that is among `links` has its address behind its text, unless the text is the address.
     """
@@ -116,7 +116,7 @@ def _without_marks(text: str) -> str:
 
 
 def _link_text(link: re.Match[str], links: Collection[str]) -> str:
-    """The text of a link, with its address where that is listed and says more than the text."""
+    """Return the text of a link, with its address where that is listed and not in the text."""
     if link[1]:  # an image
         return ""
     text, address = _without_marks(link[2]).strip("_"), link[3]
@@ -126,19 +126,19 @@ def _link_text(link: re.Match[str], links: Collection[str]) -> str:
 
 
 def _bare(address: str) -> str:
-    """An address without scheme and last slash, as people write it."""
+    """Return an address without scheme and last slash, as people write it."""
     return re.sub(r"^(?:https?://|mailto:)", "", address.strip().lower()).rstrip("/")
 
 
 def without_lead_in(text: str) -> str:
-    """`text` without a last sentence that ends in a colon; empty when it is nothing else."""
+    """Return `text` without a last sentence that ends in a colon; empty if it has no other."""
     if not text.endswith(LEADS):
         return text
     return text.removesuffix(sentences(text)[-1]).strip()
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences of a cleaned text; items of a list are units of their own."""
+    """Return the sentences of a cleaned text; each line of a list is split by itself."""
     return tuple(s.strip() for line in text.split("\n") for s in SENTENCE.split(line) if s.strip())
 
 
@@ -160,9 +160,9 @@ def _blocks(body: str, links: Collection[str]) -> Iterator[Block]:
 
 
 def _stretches(chunk: str, links: Collection[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:
-    """The paragraph and the list of a chunk, as whether it is a list and its cleaned lines.
+    """Yield the paragraph and the list of a chunk, each as (whether it is a list, cleaned lines).
 
-    A line without a bullet below one with a bullet goes on with that item.
+    A line without a bullet below one with a bullet continues that item.
     """
     lines = [line.strip() for line in chunk.splitlines() if line.strip()]
     first = next((i for i, line in enumerate(lines) if BULLET.match(line)), len(lines))
@@ -179,7 +179,7 @@ def _stretches(chunk: str, links: Collection[str]) -> Iterator[tuple[bool, tuple
 
 
 def _says_something(text: str) -> bool:
-    """Whether a paragraph is more than a lone word or a rule between two parts."""
+    """Return whether a paragraph is more than a lone word or a horizontal rule."""
     return len(WORD.findall(text)) > 1 or text.endswith(SENTENCE_ENDS)
 
 
@@ -187,7 +187,7 @@ def _passages(
     blocks: list[Block], published: str, known: Sequence[KnownPassage], language: str
 ) -> Iterator[Passage]:
     faq_from = _faq_start(blocks)
-    drafts = dict.fromkeys(  # what stands twice under one heading is one passage
+    drafts = dict.fromkeys(  # equal texts under one heading are one passage
         PassageDraft(heading=heading, text=said, faq=place >= faq_from)
         for place, heading, text in _texts(blocks)
         if (said := without_lead_in(text))
@@ -198,7 +198,7 @@ def _passages(
 
 
 def _texts(blocks: list[Block]) -> Iterator[tuple[int, str, str]]:
-    """Place, heading and text of each passage; a list of items stands with its lead-in."""
+    """Yield place, heading and text of each passage; a list of items includes its lead-in."""
     lead: Block | None = None
     for place, block in enumerate(blocks):
         if lead and _is_list_of_items(block):
@@ -220,12 +220,12 @@ def _texts(blocks: list[Block]) -> Iterator[tuple[int, str, str]]:
 
 
 def _is_list_of_items(block: Block) -> bool:
-    """Whether a block is a list whose items are no sentences of their own."""
+    """Return whether a block is a list whose items are not whole sentences."""
     return block.bullets and not block.lines[0].endswith(SENTENCE_ENDS)
 
 
 def _leads_in(blocks: list[Block], place: int) -> bool:
-    """Whether a paragraph ends in a colon, or is one sentence above a list of items."""
+    """Return whether a paragraph ends in a colon, or is one sentence above a list of items."""
     block = blocks[place]
     if block.lines[0].endswith(LEADS):
         return True
@@ -239,12 +239,12 @@ def _leads_in(blocks: list[Block], place: int) -> bool:
 
 
 def _faq_start(blocks: list[Block]) -> int:
-    """A heading that is a question, and all behind it, belongs to the FAQ."""
+    """Return the place of the first block whose heading is a question, where the FAQ begins."""
     return next((i for i, b in enumerate(blocks) if is_question(b.heading)), len(blocks))
 
 
 def is_question(heading: str) -> bool:
-    """Whether a heading asks: what stands below it is its answer."""
+    """Return whether a heading is a question, to which the text below it is the answer."""
     return heading.endswith(QUESTION_ENDS)
 
 

@@ -41,9 +41,9 @@ class PublishedPage:
 
 
 def read_published_page(text: str, *, address: str = "") -> PublishedPage:
-    """The statement in `text`, whatever form it has; `address` is where it was fetched from.
+    """Return the statement in `text`, whatever its format; `address` is where it was fetched from.
 
-    InputError where there is too much of it, or no sentence.
+    Raise InputError when it is too long or has no sentence.
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(
@@ -59,7 +59,7 @@ def read_published_page(text: str, *, address: str = "") -> PublishedPage:
 
 
 def to_post(page: PublishedPage) -> str:
-    """The file incident-post.md: front matter and Markdown."""
+    """Return the content of incident-post.md: front matter and Markdown."""
     front = {"title": page.title, "url": page.url, "published": page.published}
     if page.contact:
         front["contact"] = page.contact
@@ -87,7 +87,7 @@ def _from_text(text: str) -> PublishedPage:
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
-    """What stands between two lines of dashes at the top, and the rest."""
+    """Return the fields between two lines of dashes at the top, and the rest of the text."""
     text = text.lstrip()
     if not text.startswith("---\n"):
         return {}, text
@@ -102,7 +102,7 @@ def _front_matter(text: str) -> tuple[dict[str, str], str]:
 
 
 def _without_labels(body: str, front: dict[str, str]) -> str:
-    """The text without lines such as `Published: 3 May 2026` at its top, which go to `front`."""
+    """Return the text without lines such as `Published: 3 May 2026` at its top, now in `front`."""
     top, rest = body[:TOP_CHARACTERS], body[TOP_CHARACTERS:]
     found = list(LABELLED.finditer(top))
     for match in reversed(found):
@@ -115,9 +115,9 @@ def _without_labels(body: str, front: dict[str, str]) -> str:
 
 
 def _with_title_from_text(page: PublishedPage) -> PublishedPage:
-    """Where the page names no title: its first heading, or its first sentence.
+    """Return the page with its first heading or sentence as title, where it has no other.
 
-    Of two headings at the top the shorter one names the publisher, as on writing paper.
+    Of two headings at the top, the shorter one names the publisher, as in a letterhead.
     """
     blocks = page.markdown.split("\n\n")
     heads = [_heading(block) for block in blocks[:2]]
@@ -140,7 +140,7 @@ def _heading(block: str) -> str:
 
 
 def _address_in(markdown: str) -> str:
-    """The first address that stands at the top of the text by itself, as that of the page may."""
+    """Return the first web address at the top of the text, which is likely that of the page."""
     found = ADDRESS.search(markdown[:TOP_CHARACTERS])
     return found[0] if found else ""
 
@@ -150,7 +150,7 @@ def _plain(text: str) -> str:
 
 
 def _published_in(markdown: str) -> str:
-    """The first whole day that the top of the text names."""
+    """Return the first date with a year that the top of the text names; empty for none."""
     days = [named.day for named in days_in(markdown[:TOP_CHARACTERS]) if named.whole]
     return days[0].isoformat() if days else ""
 

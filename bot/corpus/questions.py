@@ -19,7 +19,7 @@ Lines = dict[str, str]  # language or contrast -> wordings, one a line
 
 
 class Act(StrEnum):
-    """What a message does that asks nothing the post could answer."""
+    """The speech act of a message that asks nothing which the post could answer."""
 
     REFUSE = "refuse"
     ESCALATE = "escalate"
@@ -50,7 +50,7 @@ class ActEntry(_Entry):
 
 
 def _form(entry: Any) -> str | None:
-    """Which of the three an entry is, by the key that names it."""
+    """Return which of the three forms an entry has, by its key; None for none of them."""
     keys = entry if isinstance(entry, dict) else {}
     return next((form for form in ("intent", "silent", "act") if form in keys), None)
 
@@ -65,9 +65,10 @@ Entry = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """One way to say something; `label` is what it means, `passages` what answers or is nearest.
+    """One way to say something; `label` is its meaning, `passages` what answers it or is nearest.
 
-    `file` is where it stands. An intent whose passages have all gone has none; nothing answers it.
+    `file` is the file that has it. An intent whose passages are all gone has none and cannot be
+    answered.
     """
 
     text: str
@@ -84,7 +85,7 @@ class Wording:
 
 
 def read_questions(folder: Path) -> tuple[Wording, ...]:
-    """All wordings below `folder`, in file order; KnowledgeError names file and entry."""
+    """Return all wordings in `folder`, in file order; KnowledgeError names file and entry."""
     found: list[Wording] = []
     for path in sorted(folder.glob("*.yaml")):
         for entry in read_file_as(path, list[Entry], empty=[]):
@@ -93,7 +94,7 @@ def read_questions(folder: Path) -> tuple[Wording, ...]:
 
 
 def repeated_intents(folder: Path) -> Iterator[str]:
-    """Yield a line for each name that an intent has and another before it; KnowledgeError as above.
+    """Yield a warning for each intent with the name of an earlier one; KnowledgeError as above.
 
     The desk takes the two for one, so that each is answered with the passages of both.
     """

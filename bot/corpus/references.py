@@ -1,6 +1,6 @@
 """Finds references to passages that the post does not have any more, with file and line.
 
-None of them stops the desk: each is left out where it is used, and a support lead is told.
+None of them stops the desk: each is ignored where it is used, and a support lead gets a warning.
 """
 
 import re
@@ -13,7 +13,7 @@ from bot.corpus.questions import Wording
 
 
 def known_notes(notes: Notes, passages: Collection[str]) -> Notes:
-    """`notes` without what they say of passages that are not among `passages`."""
+    """Return `notes` without entries on passages that are not among `passages`."""
     return notes.model_copy(
         update={
             "never_quote": [
@@ -49,7 +49,7 @@ def lost_references(
     wordings: Iterable[Wording],
     messages: Iterable[LabelledMessage],
 ) -> tuple[str, ...]:
-    """A line for each file and passage that it names although the post does not have it."""
+    """Return a warning for each passage that a file names and the post does not have."""
     lost = [
         *_in_notes(notes, passages),
         *_in_superseded(notes, passages),
@@ -94,7 +94,7 @@ def _in_wordings(
     wordings: Iterable[Wording], passages: Collection[str]
 ) -> Iterator[tuple[str, str, str, str]]:
     for wording in wordings:
-        if wording.kind == "near":  # it names what its intent names
+        if wording.kind == "near":  # it has the passages of its intent, which is reported itself
             continue
         left = wording.kind == "intent" and not _known(wording.passages, passages)
         for name in _unknown(wording.passages, passages):
@@ -105,7 +105,7 @@ def _in_wordings(
 def _in_messages(
     folder: Path, messages: Iterable[LabelledMessage], passages: Collection[str]
 ) -> Iterator[str]:
-    """One line for each passage, with the first message that names it and the number of others."""
+    """Yield a warning for each passage, with the first message that names it and how many more."""
     count: dict[str, int] = {}
     for message in messages:
         for name in dict.fromkeys(_unknown(message.named, passages)):
@@ -126,13 +126,13 @@ def _known(names: Sequence[str], passages: Collection[str]) -> list[str]:
 
 
 def _place(folder: Path, file: str, name: str) -> str:
-    """The file with the line where it first names the passage."""
+    """Return the file and the line where it first names the passage, as `FILE:LINE`."""
     line = _line(folder / file, name)
     return f"{file}:{line}" if line else file
 
 
 def _line(path: Path, name: str) -> int:
-    """The number of the first line of the file that names the passage; 0 for none."""
+    """Return the number of the first line of the file that names the passage; 0 for none."""
     whole = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
     if not path.is_file():
         return 0

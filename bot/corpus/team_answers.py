@@ -1,8 +1,8 @@
-"""knowledge/approved/: answers of the support team to single people, which others may get too.
+"""Reads and writes knowledge/approved/: answers of staff to one person that others may get too.
 
-Each answer is a file of its own, named after its case, so that a person can read and review it and
-a commit shows what was taken in. It is a passage with a source of its own once a second person has
-approved it, and for as long as nobody withdraws it. A file that cannot be read stops nothing.
+Each answer is a file named after its case, so that a person can review it and a commit shows what
+was added. It counts as a passage of the support team from its approval by a second person until it
+is withdrawn. A file that cannot be read does not stop the desk.
 """
 
 import hashlib
@@ -35,19 +35,19 @@ class TeamAnswerState(StrEnum):
 
     PENDING = "pending"  # a second person has to look at it
     APPROVED = "approved"
-    WITHDRAWN = "withdrawn"  # it holds no longer: whoever was told it is to be corrected
+    WITHDRAWN = "withdrawn"  # no longer right: those who were sent it are to get a correction
 
 
 class Trial(BaseModel):
-    """What came of trying an answer: whether labelled questions keep their answers beside it."""
+    """The result of trying an answer: whether labelled questions keep their answers with it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     of: str  # digest of the question and the answer that were tried
     at: str
-    questions: int  # labelled ones that were asked without it and with it
+    questions: int  # number of labelled ones that were asked without it and with it
     answers_itself: bool  # would the desk answer its own question with it?
     remarks: tuple[str, ...] = ()  # what the second person should look at
-    faults: tuple[str, ...] = ()  # why it may not be used; none: it may
+    faults: tuple[str, ...] = ()  # why it may not be used; empty if it may
 
 
 class TeamAnswer(BaseModel):
@@ -71,17 +71,17 @@ class TeamAnswer(BaseModel):
 
     @property
     def digest(self) -> str:
-        """A digest of what it says: what a trial and an approval are about."""
+        """A digest of question and answer, which a trial and an approval refer to."""
         return hashlib.sha256(f"{self.question}\n{self.answer}".encode()).hexdigest()[:12]
 
     @property
     def tried(self) -> Trial | None:
-        """What came of trying this very text; None where it was not tried or edited since."""
+        """The result of trying the present text; None where it was not tried or edited since."""
         return self.trial if self.trial and self.trial.of == self.digest else None
 
     @property
     def usable(self) -> bool:
-        """May it be quoted: was it approved, and tried without a fault as it stands?"""
+        """Whether it may be quoted: it was approved, and its present text tried without a fault."""
         approved = self.state is TeamAnswerState.APPROVED and bool(self.approved_by)
         return approved and self.tried is not None and not self.tried.faults
 
@@ -97,7 +97,7 @@ class TeamAnswer(BaseModel):
 
 
 def read_team_answers(folder: Path) -> tuple[tuple[TeamAnswer, ...], tuple[str, ...]]:
-    """Return the answers in a knowledge folder by their cases, and what is wrong with others."""
+    """Return the readable answers in a knowledge folder, by case, and the faults of the others."""
     found, wrong = list[TeamAnswer](), list[str]()
     for path in sorted((folder / FOLDER).glob("*.yaml")):
         try:
@@ -152,7 +152,7 @@ def _read(path: Path) -> TeamAnswer:
 
 
 def _as_passage(text: str) -> str:
-    """The text as passages have it: one line, and below it the items of a list at its end."""
+    """Return the text in the form of passages: one line, then one for each item of a final list."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = next((place for place, line in enumerate(lines) if BULLET.match(line)), len(lines))
     items = lines[first:]

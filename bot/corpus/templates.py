@@ -51,13 +51,13 @@ class Templates(BaseModel):
     answers_lead: str  # before numbered answers, where there are several questions
     answer_lead_foreign: str = ""  # both where the post is in another language
     answers_lead_foreign: str = ""
-    # Before what the support team answered somebody, which is not published; and their name as a
-    # source. A folder's own language that has none of them gets the English ones.
+    # Lead-in and source name of an answer by the support team, which is not published. A language
+    # of the folder without these gets the English ones.
     answer_lead_team: str = "This is what we can tell you:"
     source_team: str = "our support team"
     source_label: str  # before title, date and link of the post, or before the team and the day
     published_wording: str  # between a translation and the passage that it translates
-    earlier: list[str] = []  # sent by an earlier version, and never again: people quote it back
+    earlier: list[str] = []  # of earlier versions, to recognise quotes of old replies; never sent
     refusal: list[str]
     refusal_fact: list[str] = []  # passage ids that a refusal quotes: those of notes.yaml
     handover: str
@@ -71,8 +71,8 @@ class Templates(BaseModel):
     correction_lead: str  # before passages that have changed since they were quoted
     acknowledgement: str  # in place of the footer where all of a message goes to a person
     footer: str  # what the reply was made from, here the post, and how to reach a person
-    # The same where a reply quotes the support team, alone or beside the post. They are made from
-    # the footer of the file, in which `{sources}` stands for one of `footer_sources`.
+    # The footers of replies that quote the support team, alone or beside the post. They are made
+    # from the footer of the file, in which `{sources}` stands for one of `footer_sources`.
     footer_team: str = ""
     footer_both: str = ""
     footer_sources: dict[ReplySources, str] = {}
@@ -89,7 +89,7 @@ class Templates(BaseModel):
         }
 
     def texts(self) -> tuple[str, ...]:
-        """Every sentence block that may leave, for the outbound check."""
+        """Return every text that may be sent, for the outbound check."""
         fixed = (
             self.greeting, self.subject, self.answer_lead, self.answers_lead, self.answer_lead_team,
             self.handover, self.handover_with_answers, self.handover_numbers, self.handover_urgent,
@@ -101,9 +101,9 @@ class Templates(BaseModel):
 
 
 def read_templates(folder: Path, incident: Incident | None = None) -> dict[str, Templates]:
-    """Language -> templates; KnowledgeError names the file and what is wrong in it.
+    """Return the templates by language; KnowledgeError names the file and what is wrong in it.
 
-    `folder` is `replies` of the knowledge folder, which may lack. With a `person_address` the
+    `folder` is `replies` of the knowledge folder, which need not exist. With a `person_address` the
     footer of each language is the one that names it.
     """
     about = incident or Incident()
@@ -154,7 +154,7 @@ def _read(language: str, shipped: Path | None, own: Path | None, incident: Incid
 
 
 def _footers(footer: str, sources: Mapping[ReplySources, str], path: Path) -> dict[str, str]:
-    """The footer for each kind of sources, by its name among the templates."""
+    """Return the footer for each kind of sources, by its name among the templates."""
     if SOURCES_SLOT in footer and (missing := set(ReplySources) - sources.keys()):
         raise KnowledgeError(f"{path}: footer_sources lacks {', '.join(sorted(missing))}")
     named = {
@@ -172,7 +172,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _filled(value: Any, slots: Mapping[str, str], where: str) -> Any:
-    """A template, or all within a list or mapping, with its slots filled from incident.yaml."""
+    """Return a template, or a list or mapping of templates, with all slots filled."""
     match value:
         case dict():
             return {key: _filled(each, slots, f"{where}: {key}") for key, each in value.items()}

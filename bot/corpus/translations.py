@@ -23,7 +23,7 @@ class Translation(BaseModel):
     reviewed: bool = False  # by a person who reads both languages
 
     def is_current(self, passage: Passage) -> bool:
-        """Is it of the passage as it is published now?"""
+        """Return whether it translates the passage as it is published now."""
         return self.original == passage.version
 
 
@@ -32,7 +32,7 @@ Translations = Mapping[str, Mapping[str, Translation]]
 
 
 def read_translations(folder: Path) -> dict[str, dict[str, Translation]]:
-    """Every translation in the folder, which may lack; KnowledgeError names what is wrong."""
+    """Return all translations in the folder, which need not exist; KnowledgeError for a fault."""
     return {
         path.stem: read_file_as(path, dict[str, Translation], empty={})
         for path in sorted(folder.glob("*.yaml"))
@@ -42,7 +42,7 @@ def read_translations(folder: Path) -> dict[str, dict[str, Translation]]:
 def usable(
     stated: Translations, passages: Mapping[str, Passage]
 ) -> dict[str, dict[str, Translation]]:
-    """The translations that may be sent: reviewed, and of what is published now."""
+    """Return the translations that may be sent: reviewed, and of the passage as published now."""
     return {
         language: {
             name: each
@@ -54,7 +54,7 @@ def usable(
 
 
 def outdated(stated: Translations, passages: Mapping[str, Passage]) -> Iterator[str]:
-    """A line for each translation that is not of a passage as it is published now."""
+    """Yield a warning for each translation that is not of a passage as it is published now."""
     for language, of in stated.items():
         for name, each in of.items():
             if name not in passages:
@@ -67,8 +67,8 @@ def outdated(stated: Translations, passages: Mapping[str, Passage]) -> Iterator[
 
 
 def missing(stated: Translations, offered: Mapping[str, Passage]) -> Iterator[str]:
-    """For each file a line with the passages that it lacks, with the version that each `original`
-    would name, and one with those that nobody has reviewed.
+    """Yield for each file a warning with the passages that it lacks, each with the version to put
+    under `original`, and one with the translations that nobody has reviewed.
     """
     for language, of in stated.items():
         lacking = [f"{p.id} (original: {p.version})" for p in offered.values() if p.id not in of]

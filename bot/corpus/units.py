@@ -1,7 +1,7 @@
 """Cuts passages into units: the smallest stretches of a post that can answer.
 
 A unit is a sentence, or a list together with its lead-in, under its heading. The heading of an FAQ
-answer is its question. A very short sentence ("Yes.") joins the one behind it.
+answer is its question. A very short sentence ("Yes.") is joined to the next one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from bot.corpus.passage_ids import telling_words
 from bot.corpus.post import INTRODUCTION, is_question, sentences
 from bot.domain import Passage
 
-SHORT = 12  # characters; a shorter sentence says nothing without the next
+SHORT = 12  # characters; a shorter sentence has no meaning without the next
 WORDS_IN_ID = 5
 
 
@@ -27,9 +27,9 @@ class Unit:
 
 
 def readings(unit: Unit, title: str) -> tuple[str, ...]:
-    """The texts under which a question may find a unit; the first says what it is about.
+    """Return the texts with which questions are compared to find a unit; the first has its heading.
 
-    A unit above the first heading stands under the post's title. Each item of a list is also read
+    A unit above the first heading gets the title of the post. Each item of a list is also combined
     with the lead-in alone, because a long list hides its items.
     """
     about = title if unit.heading == INTRODUCTION else unit.heading
@@ -40,7 +40,7 @@ def readings(unit: Unit, title: str) -> tuple[str, ...]:
 
 
 def units_of(passages: Iterable[Passage]) -> tuple[Unit, ...]:
-    """The units of passages in reading order; ids depend on their own passage alone."""
+    """Return the units of passages in reading order; an id depends on its own passage alone."""
     return tuple(unit for passage in passages for unit in _units(passage))
 
 
@@ -53,7 +53,7 @@ def _units(passage: Passage) -> Iterator[Unit]:
 
 
 def _texts(text: str) -> list[str]:
-    """Sentences; the last one of the first line leads in to the lines that follow."""
+    """Return the sentences of a text; the last of its first line is joined with a list below it."""
     first, *items = text.split("\n")
     found = list(sentences(first))
     if items:
@@ -62,7 +62,7 @@ def _texts(text: str) -> list[str]:
 
 
 def _joined(texts: list[str]) -> list[str]:
-    """Texts with each very short one put in front of the next, or behind the one before."""
+    """Return the texts with each very short one joined to the next, or else to the one before."""
     joined: list[str] = []
     for text in texts:
         if joined and min(len(joined[-1]), len(text)) < SHORT:
@@ -73,7 +73,7 @@ def _joined(texts: list[str]) -> list[str]:
 
 
 def _name(passage: str, text: str, seen: set[str]) -> str:
-    """The passage's id and the first telling words of the text, more of them where one has it."""
+    """Return the passage's id and the first distinctive words of the text, more if it is taken."""
     words = telling_words(text)
     for count in range(WORDS_IN_ID, len(words) + 1):
         name = f"{passage}/{'-'.join(words[:count])}"

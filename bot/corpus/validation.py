@@ -1,4 +1,4 @@
-"""Checks the post and the replies for what the outbound check would stop, and says what to do."""
+"""Checks post and replies for texts that the outbound check would stop, and says what to do."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,7 +13,9 @@ RESTATES = 4  # words; a shorter FAQ answer is a bare "Yes."
 def warnings(
     passages: Iterable[Passage], notes: Notes, templates: Mapping[str, Templates], url: str
 ) -> tuple[str, ...]:
-    """What the outbound check would stop, FAQ answers that say nothing alone, and the remedy."""
+    """Return warnings with remedies: texts that the outbound check would stop, and FAQ answers
+    that have no meaning without their question.
+    """
     passages, settled = list(passages), notes.replaced
     dates = {passage.id: passage.date for passage in passages}
     found = [

@@ -1,7 +1,7 @@
 """Reads YAML files that people write, and says in plain words what is wrong in one of them.
 
-Each sentence names the file, the line where it is known, the key, and what to do. No word of the
-program that checks the file, and nothing that stands in it but its keys, reaches the reader.
+Each message names the file, the line if known, the key, and what to do. It contains no wording of
+the validating library, and nothing of the file but its keys.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ from bot.resources import LOADER, parse_yaml, read_own_text
 T = TypeVar("T")
 Place = tuple[int | str, ...]
 """The keys and the numbers of entries, from 0, that lead to a value in a file."""
-SHOWN = 3  # faults of a file that are named; whoever mends these sees the next ones
-LIKE = 0.7  # how alike, from 0 to 1, a key and a known one must be for a slip of the pen
-# What a reader of YAML says, and what most often causes it.
+SHOWN = 3  # faults of a file that are named at once; the next ones follow when these are mended
+LIKE = 0.7  # least similarity, from 0 to 1, of a wrong key to a known one that is suggested
+# Messages of the YAML parser, and what most often causes them.
 CAUSES = {
     "mapping values are not allowed": "a colon within a text? put the text in quotes",
     "cannot start any token": "a tab, or a text that begins with a sign? indent with spaces, and "
@@ -42,7 +42,7 @@ TEXT = "{named} must be a text; put a number, a date or a word such as no in quo
 KEYS = "{named} must hold keys, each with what belongs to it, as `key: text`"
 TRUTH = "{named} must be true or false"
 KEY_TYPE = "key_type"
-# What is said of each kind of fault for which the checking program has a name.
+# The sentence for each error type of the validating library.
 SENTENCES = {
     "string_type": TEXT,
     KEY_TYPE: "the keys of {named} must be texts; put a number or a word such as no in quotes",
@@ -70,7 +70,7 @@ def read_yaml_file(path: Path) -> Any:
 def read_file_as(path: Path, kind: type[T], *, empty: Any = None) -> T:
     """Return a YAML file as a value of this kind; `empty` is what an empty file stands for.
 
-    KnowledgeError names the file, where in it something is wrong, and what to do.
+    KnowledgeError names the file, the place of the fault, and what to do.
     """
     value = read_yaml_file(path)
     return check_value(path, empty if value is None else value, kind)
@@ -96,13 +96,13 @@ def check_value(path: Path, value: Any, kind: type[T], *, noun: str = "", remedy
 
 
 def yaml_fault(where: object, error: yaml.YAMLError, *, above: int = 0) -> KnowledgeError:
-    """Return the error that says what is no YAML, with the line and what most often causes it.
+    """Return an error that says what is not valid YAML, with its line and most likely cause.
 
-    `above` is the number of lines of the file that stand before the text that was read.
+    `above` is the number of lines in the file before the text that was parsed.
     """
     if not isinstance(error, yaml.MarkedYAMLError) or not error.problem_mark:
         said = " ".join(str(error).split("\n")[0].split())
-        # A key that stands twice is told with its line, and is YAML.
+        # A duplicate key is reported with its line; it is valid YAML.
         says = said if said.startswith("line ") else f"not valid YAML: {said}"
         return KnowledgeError(f"{where}: {says}")
     problem, mark = error.problem or "", error.problem_mark
@@ -114,7 +114,7 @@ def yaml_fault(where: object, error: yaml.YAMLError, *, above: int = 0) -> Knowl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fault:
-    """One thing that is wrong; `models` are those that may have its key, `noun` what a key has."""
+    """One fault; `models` are those that may have its key, `noun` names what stands under a key."""
 
     key: str
     kind: str
@@ -130,7 +130,7 @@ class _Fault:
 
     @override
     def __str__(self) -> str:
-        """What is wrong and what to do, without its place."""
+        """Return what is wrong and what to do, without the position in the file."""
         if special := SPECIAL.get(self.kind):
             return special(self)
         if sentence := SENTENCES.get(self.kind):
@@ -141,7 +141,7 @@ class _Fault:
 def _faults(
     error: ValidationError, kind: Any, noun: str, remedy: str
 ) -> Iterator[tuple[Place, str]]:
-    """Yield each fault with its place; the keys that one entry lacks are one fault."""
+    """Yield each fault with its place; all keys that one entry lacks are one fault."""
     lacking: dict[Place, list[str]] = {}
     for fault in error.errors(include_url=False):
         *above, last = fault["loc"] or ("",)
@@ -203,7 +203,7 @@ def _say_own_words(fault: _Fault) -> str:
 
 
 SPECIAL: Mapping[str, Callable[[_Fault], str]] = {
-    "value_error": _say_own_words,  # what a check of ours says
+    "value_error": _say_own_words,  # the message of a validator of our own
     "extra_forbidden": _say_unknown_key,
     "enum": _say_choices,
     "literal_error": _say_choices,
@@ -221,7 +221,7 @@ def _meant(value: object, known: Sequence[str]) -> str:
 
 
 def _named(place: Place, document: yaml.Node | None) -> str:
-    """How a sentence names a place: its line, and the entry of the file or its outermost key."""
+    """Return the name of a place in a message: its line, and its entry or outermost key."""
     line = _line_of(place, document)
     parts = [f"line {line}"] * bool(line)
     if place and isinstance(place[0], int):
@@ -237,7 +237,7 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
 
 
 def _compose(path: Path) -> yaml.Node | None:
-    """The file as nodes that know their lines; None where there is none."""
+    """Return the file as YAML nodes, which know their lines; None where it cannot be read."""
     try:
         node: yaml.Node | None = yaml.compose(read_own_text(path), Loader=LOADER)
     except (yaml.YAMLError, OSError, RecursionError):
@@ -246,13 +246,13 @@ def _compose(path: Path) -> yaml.Node | None:
 
 
 def _line_of(place: Place, node: yaml.Node | None) -> int:
-    """The line of a value, or of the nearest part of the file that holds it; 0 for the file."""
+    """Return the line of a value, or of the smallest part of the file around it; 0 for none."""
     line = 0
     for depth, part in enumerate(place, 1):
         if isinstance(node, yaml.MappingNode):
             pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
             if pair is None or (isinstance(pair[1], yaml.ScalarNode) and depth < len(place)):
-                continue  # such as the name of the form that an entry has
+                continue  # such as the tag of a union, which is not in the file
             line, node = pair[0].start_mark.line + 1, pair[1]
         elif isinstance(node, yaml.SequenceNode) and int(part) < len(node.value):
             node = node.value[int(part)]
@@ -261,7 +261,7 @@ def _line_of(place: Place, node: yaml.Node | None) -> int:
 
 
 def _models_at(place: Place, kind: Any) -> list[type[BaseModel]]:
-    """The models that may have the last key of a place: those that the keys before it lead to."""
+    """Return the models that may have the last key of a place, found along the keys before it."""
     models = _models_in(kind)
     for part in place[:-1]:
         fields = [m.model_fields[str(part)] for m in models if part in m.model_fields]
@@ -271,14 +271,14 @@ def _models_at(place: Place, kind: Any) -> list[type[BaseModel]]:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models that values of a type consist of, those within models left out."""
+    """Return the models in a type annotation, without those nested in other models."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for each in get_args(annotation) for model in _models_in(each)]
 
 
 def _lists(annotation: Any) -> int:
-    """How many lists stand within each other in a type."""
+    """Return how deeply lists are nested in a type annotation."""
     inner = [_lists(each) for each in get_args(annotation)]
     deep = max(inner, default=0)
     origin = get_origin(annotation)

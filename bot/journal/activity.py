@@ -17,8 +17,8 @@ from bot.journal.records import CaseAction, MessageState
 from bot.journal.statistics import MARKED_WRONG
 from bot.journal.tables import audit, decision, escalation, message, outbox, outcome
 
-# How the event of the audit begins that records what a model took since the last such event: calls
-# and tokens.
+# Prefix of the audit event that records what models used since the previous such event; the numbers
+# of calls and tokens follow it, separated by a colon.
 MODEL_USED = "model_used:"
 MAX_THIN_TOPICS = 5
 SENDING = [action.value for action in CaseAction if action.sends]
@@ -36,7 +36,7 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThinTopic:
-    """A topic of which questions went to people: its passage, and how its questions ended."""
+    """A topic with escalated questions: the id of its passage, and the counts of its outcomes."""
 
     passage: str
     handed_over: int
@@ -74,7 +74,7 @@ class Activity:
 
     @property
     def is_quiet(self) -> bool:
-        """Return whether there is nothing to tell: nothing came, was done or waits."""
+        """Return whether there is nothing to report: nothing came, was decided or is open."""
         return not (self.messages or self.handed_over or self.decided or self.open or self.wrong)
 
 
@@ -167,7 +167,7 @@ def _model_use(db: sql.Connection, begin: str, end: str) -> tuple[int, int]:
 
 
 def _thin_topics(db: sql.Connection, begin: str, end: str) -> tuple[ThinTopic, ...]:
-    """Return the topics of which most questions went to people."""
+    """Return the topics with the most escalated questions, at most `MAX_THIN_TOPICS`."""
     query = (
         sql.select(outcome.c.kind, outcome.c.passages)
         .join(message, message.c.id == outcome.c.message_id)

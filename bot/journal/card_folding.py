@@ -1,6 +1,7 @@
-"""Folds cases of one sender, text or question: of many alike, one card stands for the rest.
+"""Folds similar cases: of many from one sender, with one text or question, only one gets a card.
 
-Each case stays in the queue and can be decided by itself; only its card is not posted.
+That case is the lead, and its card stands for the others, the folded cases. These stay in the queue
+and can be decided by themselves; only their cards are not posted.
 """
 
 from collections import defaultdict
@@ -24,9 +25,10 @@ FOLDED_COUNT = (
 
 
 def is_folded() -> sql.ColumnElement[bool]:
-    """Return a condition for cases whose card another one stands for, as long as that is open.
+    """Return an SQL condition for cases that have no card because they are folded into another.
 
-    Those that are about to get the answer of their cluster need none either.
+    When the lead is closed, an open case needs a card of its own, unless it is about to get the
+    answer of its cluster.
     """
     return sql.and_(
         escalation.c.fold_id.is_not(None),
@@ -41,7 +43,7 @@ def is_folded() -> sql.ColumnElement[bool]:
 
 
 def alike_keys(sender: str, text: str) -> dict[str, str]:
-    """Return the columns of a case by which cases that are alike find each other."""
+    """Return the columns of a case by which others of the same sender or text are found."""
     return {
         "sender_key": alike_key(fold_address(sender)),
         "text_key": alike_key(text) if text.strip() else "",
@@ -52,11 +54,11 @@ def find_lead(
     db: sql.Connection, keys: dict[str, str], rank: int, limits: FloodLimits, clock: Clock,
     *, surge: bool,
 ) -> int | None:  # fmt: skip
-    """Return the case whose card stands for a new case with these keys; None when it has its own.
+    """Return the lead of a new case with these keys, or None when the new case gets its own card.
 
-    Only cases with a card count that are as urgent as the new one and whose senders are proven or
-    not as its own is: a forger folds nothing into the case of the person whose name it is. In a
-    surge the second case with one text has no card any more.
+    The lead must have a card, be at least as urgent, and its sender must be proven exactly if that
+    of the new case is: a forger cannot fold a case into that of the person whose name is used. In a
+    surge the second case with the same text is already folded.
     """
     for name, key in keys.items():
         most = 1 if surge and name == "text_key" else limits.fold_after
@@ -77,18 +79,18 @@ def find_lead(
 
 
 def pass_lead_on(db: sql.Connection, case_id: int) -> None:
-    """Give the open cases that were folded into this one another card.
+    """Give the open cases that were folded into this one another lead.
 
-    For one that asks something else than this case, the nearest card stands that there is. Of the
-    others, the oldest gets a card and stands for the rest from now on. Those that are about to get
-    the answer of their cluster are left out.
+    A case of another cluster is folded into the nearest other lead that may stand for it. Of all
+    the rest, the oldest gets a card and becomes their lead. Cases that are about to get the answer
+    of their cluster are left out.
     """
     folded = (
         escalation.c.fold_id == case_id, escalation.c.state == "open", ~awaits_shared_answer(),
     )  # fmt: skip
     if db.execute(sql.select(escalation.c.id).where(*folded).limit(1)).first() is None:
         return
-    lock_clusters(db)  # no card that is chosen here may be closed meanwhile
+    lock_clusters(db)  # a lead that is chosen here must not be closed meanwhile
     cluster = sql.select(escalation.c.cluster_id)
     own = db.execute(cluster.where(escalation.c.id == case_id)).scalar_one()
     below_it = sql.select(

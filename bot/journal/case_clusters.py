@@ -1,7 +1,8 @@
-"""Finds cases that ask the same as they come, and keeps what a person answered to all of them.
+"""Groups new cases that ask the same into clusters, and stores a person's answer to a cluster.
 
-Each case joins the cluster whose centre is nearest to it, as `group_by_meaning` does for many at
-once, or founds one, which is named after it. One answer then goes to every case of the cluster.
+Each case joins the cluster whose centre is nearest to it (`group_by_meaning` does this for many
+cases at once), or founds a new one, whose id is that of the case. One answer then goes to every
+case of the cluster.
 """
 
 import json
@@ -25,26 +26,27 @@ from bot.journal.tables import cluster_answer, escalation, message
 from bot.journal.threads import is_open
 
 Vector = npt.NDArray[np.float32]
-# The cosine to the centre of a cluster from which on a case asks the same. Of 1,000 mails drawn
-# from 153 messages by four authors with 25 questions that the post leaves open, 97.0 % then stand
-# among messages with their own question, in 76 clusters; at .4 it would be 90.6 %, in 52.
+# Least cosine to the centre of a cluster at which a case counts as asking the same. Of 1,000 mails
+# drawn from 153 messages by four authors with 25 questions that the post leaves open, 97.0 % are
+# then grouped with messages that ask the same, in 76 clusters; at 0.4 it would be 90.6 %, in 52.
 SAME_QUESTION = 0.5
-# The cosine from which on, in a surge, the card of a cluster may stand for a case beside it. It
-# gets no answer of that cluster unless a person says so. Of the same mails 77 % stand with theirs.
+# Least cosine at which, in a surge, the card of a cluster may also stand for a case outside it.
+# That case gets the answer of the cluster only if a person says so. Of the same mails, 77 % are
+# then grouped with messages that ask the same.
 ALIKE = 0.3
-MOST_ALIKE = 5  # clusters beside which a case may be shown, the nearest first
-NEWEST_SHARE = 10  # a surge is one where at least each tenth of the newest cases joins a cluster
+MOST_ALIKE = 5  # most similar clusters with which a case may be shown
+NEWEST_SHARE = 10  # in a surge, at least one in ten of the newest cases belongs to a cluster
 MOST_LEADS = 200  # cards that are compared with a case that has none
 MOST_COMPARED = 5000  # newest open cases whose questions are compared with that of a card
-CLUSTER_SECONDS = 7 * 86_400.0  # after which nothing joins a cluster that nobody has joined since
-REBUILD_SECONDS = 3600.0  # after which erased vectors count for no centre any more
+CLUSTER_SECONDS = 7 * 86_400.0  # a cluster that no case joined for this long takes no more cases
+REBUILD_SECONDS = 3600.0  # how often centres are computed anew, without vectors erased since
 MOST_WORDINGS = 200  # newest cases of a cluster among which different wordings are looked for
-GROWTH = 1000  # clusters by which the table of sums grows at a time
+GROWTH = 1000  # rows by which the array of sums grows at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterPlace:
-    """Where a case belongs: the cluster that asks the same, and those that ask something alike."""
+    """Where a case belongs: the cluster that asks the same, and those that ask similarly."""
 
     same: int | None
     alike: tuple[int, ...]  # nearest first, without `same`
@@ -53,7 +55,7 @@ class ClusterPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedQuestion:
-    """How a question was asked in a cluster that a card stands for, and how many ask so."""
+    """One wording of the question of a cluster, and the number of its open cases."""
 
     cluster: int
     text: str
@@ -68,9 +70,9 @@ class ClusterCentres:
     """
 
     clock: Clock
-    _places: dict[int, int] = field(default_factory=dict)  # of a cluster in the sums
+    _places: dict[int, int] = field(default_factory=dict)  # id of a cluster -> its row in `_sums`
     _sums: Vector = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    _seen: int = 0  # the last case that is counted in
+    _seen: int = 0  # id of the last case whose vector was added
     _rebuild_at: str = ""
 
     def find(self, db: sql.Connection, vector: Vector) -> ClusterPlace:
@@ -91,7 +93,7 @@ class ClusterCentres:
         )  # fmt: skip
 
     def _refresh(self, db: sql.Connection) -> None:
-        """Count in the cases that came since the last time; now and then all of them anew."""
+        """Add the cases opened since the last call; all of them anew every `REBUILD_SECONDS`."""
         if self._rebuild_at <= stamp(self.clock()):
             self._rebuild_at = after(self.clock, REBUILD_SECONDS)
             self._places, self._seen = {}, 0
@@ -114,14 +116,14 @@ class ClusterCentres:
 
 
 def lock_clusters(db: sql.Connection) -> None:
-    """Let no other process give cases to clusters until this transaction ends."""
+    """Keep other processes from assigning cases to clusters until this transaction ends."""
     lock_until_commit(db, AdvisoryLock.CLUSTERS)
 
 
 def is_surge(db: sql.Connection, limits: FloodLimits, clock: Clock) -> bool:
-    """Return whether so many cases came lately that one card shall stand for all that ask alike.
+    """Return whether so many cases came lately that one card stands for all that ask alike.
 
-    Those that were answered since count too: they tell that more of the kind will come.
+    Cases that were answered since count too, as more of the kind can be expected.
     """
     newest = sql.select(escalation.c.cluster_id, escalation.c.opened_at)
     lately = newest.order_by(escalation.c.id.desc()).limit(NEWEST_SHARE * limits.surge_after)
@@ -131,7 +133,10 @@ def is_surge(db: sql.Connection, limits: FloodLimits, clock: Clock) -> bool:
 
 
 def find_same_text(db: sql.Connection, text_key: str, clock: Clock) -> int | None:
-    """Return the cluster of cases with the same words that ask more than one thing, if any."""
+    """Return the cluster of cases in the same words that ask more than one thing, or None.
+
+    Such cases have no vector.
+    """
     query = sql.select(escalation.c.cluster_id).where(
         escalation.c.text_key == text_key, escalation.c.text_key != "",
         escalation.c.cluster_id.is_not(None), escalation.c.vector.is_(None),
@@ -150,7 +155,7 @@ class Lead:
     vector: Vector | None
 
     def stands_for(self, rank: int) -> bool:
-        """Return whether its card may stand for a case of this rank: as urgent, and as proven."""
+        """Return whether it is at least as urgent as a case of this rank, and equally proven."""
         return self.rank <= rank and is_proven_rank(self.rank) == is_proven_rank(rank)
 
 
@@ -170,9 +175,10 @@ def list_leads(db: sql.Connection) -> list[Lead]:
 def find_surge_lead(
     db: sql.Connection, place: ClusterPlace, same: int | None, rank: int, *, most_cards: int
 ) -> int | None:
-    """Return the case whose card stands for a new case in a surge; None when it has its own.
+    """Return the lead of a new case in a surge, or None when the new case gets its own card.
 
-    It is one that asks the same or something alike, and with `most_cards` or more the nearest.
+    It is the lead of the cluster that asks the same, else of the nearest similar cluster, else,
+    where there are `most_cards` leads or more, the nearest of all that may stand for it.
     """
     leads = list_leads(db)
     fitting = {each.cluster: each for each in reversed(leads) if each.stands_for(rank)}
@@ -183,7 +189,7 @@ def find_surge_lead(
 
 
 def has_shared_answer(db: sql.Connection, cluster: int, language: str) -> bool:
-    """Return whether a case of this cluster in this language will get the answer of others."""
+    """Return whether this cluster has an answer that a case in this language will get."""
     query = sql.select(cluster_answer.c.id).where(
         cluster_answer.c.cluster_id == cluster, cluster_answer.c.language.in_(("", language))
     )
@@ -205,10 +211,10 @@ def awaits_shared_answer() -> sql.ColumnElement[bool]:
 def store_shared_answer(
     db: sql.Connection, clock: Clock, cluster: int, answer: SharedAnswer, *, due_at: str
 ) -> None:
-    """Store what a person answers to all cases of a cluster, in the place of an earlier answer.
+    """Store a person's answer to all cases of a cluster, replacing an earlier one.
 
-    The answer may say which other clusters get it too. One for those who write in one language
-    leaves those in others in force.
+    `answer.clusters` names further clusters that get it too. An answer for one language leaves
+    those for other languages in force.
     """
     clusters = list(dict.fromkeys((cluster, *answer.clusters)))
     replaced = cluster_answer.delete().where(cluster_answer.c.cluster_id.in_(clusters))
@@ -236,7 +242,10 @@ class Clusters:
         self._clock = clock
 
     def list_waiting(self, *, limit: int, beyond: int = 0) -> list[int]:
-        """Return open cases with a larger id than `beyond` that shall get the answer of others."""
+        """Return open cases without owner that are due to get the answer of their cluster.
+
+        Only ids larger than `beyond`, at most `limit`, in ascending order.
+        """
         now = stamp(self._clock())
         answered = sql.select(cluster_answer.c.cluster_id).where(cluster_answer.c.due_at <= now)
         with reading(self._engine) as db:
@@ -272,7 +281,7 @@ class Clusters:
         )  # fmt: skip
 
     def list_wordings(self, case_id: int, *, limit: int) -> list[str]:
-        """Return how other open cases of the cluster of a case ask, each wording once."""
+        """Return the texts of the other open cases in the cluster of a case, each text once."""
         this = sql.select(escalation.c.cluster_id).where(escalation.c.id == case_id)
         query = sql.select(message.c.text).select_from(escalation.join(message)).where(
             escalation.c.cluster_id == this.scalar_subquery(), escalation.c.state == "open",
@@ -286,9 +295,8 @@ class Clusters:
     def list_alike(self, case_id: int, *, limit: int) -> list[AskedQuestion]:
         """Return the other clusters that the answer to a case may fit.
 
-        First those that its card stands for, then those that ask something alike; the nearest
-        first of both, and of those that are as near the largest. Cases that somebody has are left
-        out.
+        First those with cases that are folded into this one, then those that ask something similar;
+        each by cosine, rounded to two decimals, and then by size. Claimed cases are left out.
         """
         query = sql.select(
             escalation.c.cluster_id, escalation.c.message_id, escalation.c.vector,
@@ -313,7 +321,7 @@ class Clusters:
         ]  # fmt: skip
 
     def count_languages(self, case_id: int) -> dict[str, int]:
-        """Return in which other languages open cases ask what a case asks, and how many of them."""
+        """Return how many other open cases of the same cluster there are by other language."""
         this = sql.select(escalation.c.cluster_id, escalation.c.language)
         with reading(self._engine) as db:
             own = db.execute(this.where(escalation.c.id == case_id)).one()
@@ -340,7 +348,11 @@ _TEXTS = sql.select(message.c.id, message.c.text)
 
 @dataclass(slots=True)
 class _CaseGroup:
-    """The open cases of a cluster beside a card: `message_id` is that of the oldest of them."""
+    """The open cases of another cluster than that of a given case.
+
+    `message_id` is the message of the oldest, `is_below` whether one is folded into the given case,
+    and `cosine` the greatest similarity to it.
+    """
 
     cluster: int
     message_id: int = 0
@@ -353,7 +365,7 @@ class _CaseGroup:
 
 
 def _group_by_cluster(own: Any, rows: Iterable[Any]) -> dict[int, _CaseGroup]:
-    """Group cases, newest first, and leave out the own cluster and those that ask nothing alike."""
+    """Group rows of cases, newest first, by cluster, without the own one and dissimilar ones."""
     groups: dict[int, _CaseGroup] = {}
     for row in rows:
         if row.cluster_id == own.cluster_id:

@@ -94,10 +94,10 @@ class CaseOpener:
     def _open_case(self, db: sql.Connection, message_id: int) -> Any | None:
         """Return the open case that a message joins, locked, or None when it needs its own.
 
-        It joins the case of the same sender in the thread; in a full thread that of anybody.
-
-        Everybody who writes in a thread has a case of their own, so that staff can answer each. A
-        robot that writes under ever new addresses fills the thread, and then its one open case.
+        It joins the open case of the same sender in the thread, so that staff can answer everybody
+        who writes there. A thread is full when it has `MAX_OPEN_CASES_PER_THREAD` open cases or
+        its cap of answers is used up; then the message joins its oldest open case, whoever the
+        sender is. This bounds what a robot that writes under ever new addresses can open.
         """
         this = {"message_id": message_id}
         case_id = db.execute(OPEN_CASE, this).scalar() or db.execute(MERGED_CASE, this).scalar()
@@ -133,7 +133,7 @@ class CaseOpener:
         place = self._centres.find(db, question.vector)
         if question.is_alone:
             same, vector = place.same, question.vector
-        else:  # only who writes the very same words asks the same
+        else:  # a message that asks more than one thing joins only cases in the very same words
             same, vector = find_same_text(db, queued["text_key"], self._clock), None
         lead = queued["fold_id"]
         if lead is None and self._limits and surge:
@@ -166,7 +166,7 @@ class CaseOpener:
             due = min(due, case.due_at)
         row = escalation.update().where(escalation.c.id == case.id)
         stage = Stage.CLAIMED if case.owner else Stage.OPEN
-        # An answer to the question that they asked first would not settle what they write now.
+        # The case leaves its cluster: its answer would not settle what the sender writes now.
         values: dict[str, Any] = {
             "priority": urgent.value, "reason": why, "stage": stage, "cluster_id": None,
         }  # fmt: skip

@@ -92,7 +92,8 @@ STAMPED = CASE.with_only_columns(
 def read_case(db: sql.Connection, case_id: int, *, with_earlier: bool = True) -> Case | None:
     """Return the case as it is now, or None when there is no case of this number.
 
-    `with_earlier` reads what else the sender had, which takes longer the more that is.
+    With `with_earlier`, other cases of the sender are counted too, which takes longer the more
+    there are.
     """
     row = db.execute(CASE.where(escalation.c.id == case_id)).first()
     if row is None:
@@ -145,8 +146,8 @@ def text_for_staff(row: Any) -> str:
 def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
     """Return a text for each case that changes whenever its card would look different.
 
-    It covers open cases and those decided, merged or erased at `since` or later, by case id, but
-    for those whose card another one stands for, the most urgent first. No text is read.
+    It covers, by case id and the most urgent first, open cases and those decided, merged or erased
+    at `since` or later, without folded ones. No text of a message is read.
     """
     case, erased = escalation.alias("case_of"), escalation.alias("erased_case")
     # Each of these is read by an index; one condition for all of them would read every case.
@@ -204,7 +205,7 @@ def _stamp(row: Any, mail: Any | None) -> str:
 def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
     """Return how many other cases the sender of a case has, and how the last decided one ended.
 
-    Those of mails under a name that nobody proved count apart, as anybody may have written them.
+    Cases of proven and of unproven mails are counted apart, as anybody may have written the latter.
     """
     if not row.sender:
         return 0, ""
@@ -227,7 +228,7 @@ def _earlier(db: sql.Connection, row: Any) -> tuple[int, str]:
 
 
 def _noted(db: sql.Connection, conversation_id: int) -> tuple[str, ...]:
-    """Return the passages of which a person is to tell this conversation that they changed."""
+    """Return the changed passages about which a person has yet to write to this conversation."""
     query = sql.select(correction.c.passage).where(
         correction.c.conversation_id == conversation_id,
         correction.c.outbox_id.is_(None),
@@ -237,7 +238,7 @@ def _noted(db: sql.Connection, conversation_id: int) -> tuple[str, ...]:
 
 
 def _alike_lately(db: sql.Connection, row: Any) -> int:
-    """Return how many of the open cases that ask the same came in the last hour of them."""
+    """Return how many open cases that ask the same came in the hour before the newest of them."""
     if not row.alike:
         return 0
     same = _alike.c.cluster_id == row.cluster_id, _alike.c.state == "open", _alike.c.id != row.id
@@ -250,7 +251,7 @@ def _alike_lately(db: sql.Connection, row: Any) -> int:
 def _mails(
     db: sql.Connection, message_ids: Sequence[int], *, automatic: bool = False
 ) -> dict[int, Any]:
-    """Return the newest mail in answer to each message, by message id: a person's, or our own."""
+    """Return the newest `automatic` or human reply to each message, by message id."""
     query = sql.select(outbox).where(outbox.c.message_id.in_(message_ids))
     query = query.where(outbox.c.automatic.is_(automatic)).order_by(outbox.c.id)
     return {row.message_id: row for row in db.execute(query)}

@@ -1,4 +1,4 @@
-"""Stores cases: what is open, what is due, who has each case, and what a person decided."""
+"""Stores cases: which are open or due, who owns each, and what a person decided."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -98,8 +98,9 @@ class Cases:
     def list_open_ids(self, owner: str | None = None, *, limit: int | None = None) -> list[int]:
         """Return the ids of open cases, the most urgent first and then the oldest.
 
-        Of two that are as urgent, one whose sender is proven comes first. With an `owner` only
-        those of that owner; an empty owner means cases that nobody has. With a `limit` no more.
+        Of two that are equally urgent, one with a proven sender comes first. With an `owner` only
+        cases of that owner are returned (empty: cases without one), and with a `limit` at most so
+        many.
         """
         query = sql.select(escalation.c.id).where(escalation.c.state == "open")
         if owner is not None:
@@ -167,11 +168,12 @@ class Cases:
         hold_seconds: float = 0,
         shared: SharedAnswer | None = None,
     ) -> bool:
-        """Store a person's decision and its mail in one commit; return False if somebody was first.
+        """Store a person's decision and its mail in one commit.
 
-        With a `version` the case must still have that version, and nobody else may own it.
-        `reply` is None to close the case without a mail; a mail waits for `hold_seconds`. A
-        `shared` answer is stored for all cases of the cluster; each gets it in its turn.
+        Return False if another person was first. With a `version` the case must still have that
+        version, and nobody else may own it. `reply` is None to close the case without a mail; a
+        mail waits for `hold_seconds`. A `shared` answer is stored for all cases of the cluster,
+        which get it one by one afterwards.
         """
         try:
             with writing(self._engine) as db:
@@ -198,8 +200,8 @@ class Cases:
     def share_answer(self, case_id: int, answer: SharedAnswer, reply: Reply) -> Scope | None:
         """Give an open case the answer of its cluster in one commit, if it still awaits it.
 
-        Return the scope of the cap that forbids the mail now; None where there is none, also for a
-        case that somebody has taken, that has changed or that was answered before.
+        Return the scope of the cap that forbids the mail now. None means that no cap does, also
+        where nothing is stored because the case was claimed, changed or answered before.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
@@ -226,9 +228,9 @@ class Cases:
             return read_case(db, case_id)
 
     def read_all(self, case_ids: Iterable[int]) -> list[Case]:
-        """Return these cases in this order, without what else their senders had.
+        """Return these cases in this order, without counting other cases of their senders.
 
-        A list shows no more, and of a sender with thousands of cases it would take long.
+        A list does not show those counts, and for a sender with thousands of cases they take long.
         """
         with reading(self._engine) as db:
             found = (read_case(db, each, with_earlier=False) for each in case_ids)
@@ -299,8 +301,8 @@ class Cases:
     def reopen(self, case_id: int, *, actor: str, version: str = "") -> Reopened | None:
         """Reopen a decided case for `actor`; return None when it is open, erased or has changed.
 
-        A mail that has not left yet is taken back, so that not two answers go. The earlier decision
-        remains in the audit. With a `version` the case must still have it.
+        A mail that has not left yet is deleted, so that no second answer is sent. The earlier
+        decision remains in the audit. With a `version` the case must still have that version.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
@@ -320,10 +322,10 @@ class Cases:
         return Reopened.WITHOUT_ITS_MAIL if took_back else Reopened.AS_IT_IS
 
     def undo(self, case_id: int, *, actor: str, version: str) -> bool:
-        """Take back the mail of `actor` that has not left; return False if it has.
+        """Delete a mail of `actor` that has not left yet; return False if it cannot be undone.
 
-        It is that of a decision, or one that asks for details. The mail is deleted, and the case is
-        open and belongs to `actor`.
+        It is the mail of a decision, or one that asks for details. The case is open again and
+        belongs to `actor`.
         """
         with writing(self._engine) as db:
             row = self._lock(db, case_id)
@@ -346,8 +348,8 @@ class Cases:
     def merge(self, case_id: int, into: int, *, actor: str, version: str) -> bool:
         """Make a case part of another open case of the same sender; return False if it cannot be.
 
-        It is answered with the other one, which becomes as urgent as the more urgent of the two and
-        due no later. Nobody else may own either, and the case must still have `version`.
+        It is answered together with the other, which takes the higher priority and the earlier due
+        time of the two. Nobody else may own either, and the case must still have `version`.
         """
         with writing(self._engine) as db:
             rows = {number: self._lock(db, number) for number in sorted({case_id, into})}
@@ -413,7 +415,7 @@ class Cases:
         case = escalation.update().where(escalation.c.id == row.id)
         if values.get("state") == "decided":
             pass_lead_on(db, row.id)
-        else:  # somebody works on it, so it has a card of its own
+        else:  # somebody works on it, so it gets a card of its own
             values["fold_id"] = None
         db.execute(case.values(version=row.version + 1, touched_at=self._now(), **values))
         # Reminders that still wait are about the case as it was before this step.
@@ -433,7 +435,7 @@ class Cases:
 
 
 def _take_back(db: sql.Connection, key: str) -> bool:
-    """Delete the mail of this key that has not left; return False where there is none."""
+    """Delete the mail with this key if it is still ready; return False where there is none."""
     waits = sql.and_(outbox.c.dedupe_key == key, outbox.c.state == OutboxState.READY)
     return bool(db.execute(outbox.delete().where(waits)).rowcount)
 
@@ -441,7 +443,7 @@ def _take_back(db: sql.Connection, key: str) -> bool:
 def _may_merge(this: Any, other: Any, actor: str, version: str) -> bool:
     """Return whether a person may make a case part of another one; both are rows of `CASE`.
 
-    A mail under a false name must not become a part of what its owner asked.
+    A mail under a false name must not become part of a case of the person whose name it uses.
     """
     both_open = this.id != other.id and this.state == other.state == "open"
     return (

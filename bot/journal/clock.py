@@ -18,9 +18,10 @@ def stamp(at: datetime) -> str:
 
 
 def longest_ahead(clock: Clock, seconds: float) -> str:
-    """Return the latest stamp that an attempt can have been put off to by at most `seconds`.
+    """Return the latest plausible stamp of an attempt that was put off by at most `seconds`.
 
-    A later one was written while the clock was ahead, and would hold its row up for as long.
+    A later stamp was written while the clock was ahead; believing it would delay the row by that
+    error.
     """
     return after(clock, seconds + MAX_SKEW_SECONDS)
 

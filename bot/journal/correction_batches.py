@@ -1,6 +1,6 @@
 """Stores batches of corrections: what was offered, who approved it, and how far it is.
 
-A batch names conversations and digests alone: whom it concerns is looked up again when it is sent.
+A batch holds only ids of conversations and digests; its recipients are looked up when it is sent.
 """
 
 import json
@@ -20,7 +20,7 @@ from bot.journal.tables import correction_batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionBatch:
-    """A batch as it is stored; `listed` has a digest of each entry by its conversation."""
+    """A batch as it is stored; `listed` maps ids of conversations to digests of their entries."""
 
     key: str
     listed: Mapping[int, str]
@@ -40,7 +40,8 @@ class CorrectionBatches:
     def offer(self, key: str, listed: Mapping[int, str]) -> tuple[str, ...]:
         """Store a batch that a person may approve, and return the keys of those that it replaces.
 
-        A batch that is known stays as it is, but for one that was replaced meanwhile.
+        A batch that is already stored stays as it is, unless it was replaced; then it is offered
+        again.
         """
         this = correction_batch.c.key == key
         offered = correction_batch.c.state == BatchState.OFFERED
@@ -64,7 +65,7 @@ class CorrectionBatches:
             return bool(db.execute(correction_batch.update().where(*this).values(values)).rowcount)
 
     def list_approved(self) -> list[CorrectionBatch]:
-        """Return the batches that were approved and are not wholly in the outbox."""
+        """Return the approved batches of which some mails are not in the outbox yet."""
         query = sql.select(correction_batch).where(correction_batch.c.state == BatchState.APPROVED)
         with reading(self._engine) as db:
             return [_batch(row) for row in db.execute(query.order_by(correction_batch.c.id))]

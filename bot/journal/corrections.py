@@ -1,7 +1,7 @@
-"""Stores what the post said at each time, reads who was told what, and stores corrections.
+"""Stores earlier texts of passages, reads which were sent to whom, and stores corrections.
 
-A correction is a mail of the outbox whose key names its conversation and what it says, so that it
-is stored once, however often a batch is approved and whatever else is edited meanwhile.
+A correction is a mail in the outbox whose key is made of its conversation and its passages, so that
+it is stored once, however often a batch is approved and whatever else is edited meanwhile.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from bot.journal.tables import (
 
 CLOSED = (Stage.DECIDED, Stage.CLOSED)
 BATCH = 200  # answers that are read at once: each holds the bytes of a mail
-# The longest that a correction waits in the outbox for its turn; what does not fit is stored later.
+# Longest wait of a correction in the outbox; one that would wait longer is stored later.
 LONGEST_WAIT_SECONDS = 28_800.0
 Versions = tuple[tuple[str, str], ...]
 """Passages with their versions."""
@@ -66,9 +66,9 @@ class SentAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a conversation is told again: the passages, with their versions, as they are now.
+    """The content of a correction: the current passages that a conversation is sent.
 
-    `alike` are passages that say what one of them says, so that they need not be told any more.
+    `alike` are passages that say the same as one of them and therefore need not be sent.
     """
 
     message_id: int
@@ -78,13 +78,13 @@ class Told:
 
     @property
     def digest(self) -> str:
-        """Return a short digest of the passages, the same in whatever order they are told."""
+        """Return a short digest of the passages that does not depend on their order."""
         every = sorted({*self.passages, *self.alike})
         return hashlib.sha256(json.dumps(every).encode()).hexdigest()[:12]
 
     @property
     def key(self) -> str:
-        """Return the key under which a mail that tells it can be stored only once."""
+        """Return the unique outbox key of the correction, under which it is stored only once."""
         return f"{CORRECTION}{self.digest}:{self.conversation_id}"
 
 
@@ -92,7 +92,7 @@ class Told:
 class Approval:
     """Who approved corrections, under which version of the knowledge, and how fast they may go.
 
-    `batch` is the key of the batch that they are, where there is one.
+    `batch` is the key of the batch that they belong to; empty for none.
     """
 
     actor: str
@@ -102,16 +102,16 @@ class Approval:
 
 
 class Corrections:
-    """What was told, and the mails that correct it; each method is one transaction."""
+    """The answers that were sent and their corrections; each method is one transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
 
     def record_passages(self, passages: Iterable[Passage]) -> int:
-        """Keep the text of each passage under its version; return how many were not known.
+        """Store the text of each passage under its version; return how many were new.
 
-        Where all are known, as at most starts, nothing is written.
+        When none is new, as at most starts of the desk, nothing is written.
         """
         passages = tuple(passages)
         with reading(self._engine) as db:
@@ -120,7 +120,7 @@ class Corrections:
         with writing(self._engine) as db:
             exclude_others(db)
             new = _unknown(db, passages)
-            seen = stamp(self._clock())  # the same for all: what came together is equally old
+            seen = stamp(self._clock())  # one time for all passages of this call
             for each in new:
                 db.execute(
                     passage_text.insert().values(
@@ -155,7 +155,7 @@ class Corrections:
             return frozenset(address.lower() for address in db.execute(query).scalars())
 
     def list_with_open_case(self) -> dict[int, int]:
-        """Return the conversations that a person has, each with the number of its case."""
+        """Return the conversations with an open case, each with the number of that case."""
         query = (
             sql.select(message.c.conversation_id, escalation.c.id)
             .join(escalation)
@@ -165,7 +165,7 @@ class Corrections:
             return {row.conversation_id: row.id for row in db.execute(query)}
 
     def list_told(self) -> dict[int, frozenset[tuple[str, str]]]:
-        """Return the conversations that were told something again, with what they were told."""
+        """Return the passages, with versions, of the corrections and notes of each conversation."""
         query = sql.select(correction.c.conversation_id, correction.c.passage, correction.c.version)
         told: dict[int, set[tuple[str, str]]] = {}
         with reading(self._engine) as db:
@@ -174,7 +174,7 @@ class Corrections:
         return {conversation: frozenset(pairs) for conversation, pairs in told.items()}
 
     def list_quoted(self) -> frozenset[tuple[str, str]]:
-        """Return each passage, with its version, that was quoted to somebody or proposed for it."""
+        """Return each passage, with its version, that was quoted or was a candidate for it."""
         with reading(self._engine) as db:
             lists = list(db.execute(sql.select(outcome.c.passages).distinct()).scalars())
         return frozenset((each[0], each[1]) for text in lists for each in json.loads(text))
@@ -186,7 +186,7 @@ class Corrections:
             return db.execute(query.where(outbox.c.state == OutboxState.SENT)).scalar() or ""
 
     def list_kinds(self) -> dict[tuple[str, str, str], ChangeKind]:
-        """Return what people decided, by the passage and its versions before and now."""
+        """Return the kinds of change that people decided on, by passage, old and new version."""
         with reading(self._engine) as db:
             rows = db.execute(sql.select(passage_change)).all()
         return {(r.passage, r.before, r.now): ChangeKind(r.kind) for r in rows}
@@ -211,8 +211,8 @@ class Corrections:
         """Store corrections and notes for open cases in one commit; return how many mails are new.
 
         The mails are due one after the other, behind those that wait already. Those that would wait
-        too long are not stored, and their batch stays approved; the same call stores them later.
-        What a conversation was told already is stored no second time.
+        longer than `LONGEST_WAIT_SECONDS` are not stored, and their batch stays approved; the same
+        call stores them later. A correction that is stored already is not stored again.
         """
         with writing(self._engine) as db:
             exclude_others(db)
@@ -242,7 +242,7 @@ class Corrections:
             return next(self._free_times(db, per_minute), None) is not None
 
     def _free_times(self, db: sql.Connection, per_minute: int) -> Iterator[datetime]:
-        """Yield the times at which a further correction may go, until one is too far ahead."""
+        """Yield the free due times of further corrections, up to `LONGEST_WAIT_SECONDS` ahead."""
         step, now = timedelta(seconds=60 / per_minute), self._clock()
         waits = (
             outbox.c.state == OutboxState.READY, outbox.c.dedupe_key.startswith(CORRECTION),
@@ -256,7 +256,7 @@ class Corrections:
     def _record(
         self, db: sql.Connection, told: Told, approval: Approval, mail_id: int | None
     ) -> bool:
-        """Record what a conversation is told again; return False where it was recorded before."""
+        """Record the passages of a correction or note; return False if all were recorded before."""
         of = correction.c.conversation_id == told.conversation_id
         known = {(r.passage, r.version) for r in db.execute(sql.select(correction).where(of))}
         every = dict.fromkeys((*told.passages, *told.alike))
@@ -315,7 +315,7 @@ class Corrections:
 
 
 def _unknown(db: sql.Connection, passages: Iterable[Passage]) -> list[Passage]:
-    """Return the passages whose text is not kept yet."""
+    """Return the passages whose text is not stored under their version yet."""
     rows = db.execute(sql.select(passage_text.c.passage, passage_text.c.version)).all()
     known = {(row.passage, row.version) for row in rows}
     return [each for each in passages if (each.id, each.version) not in known]
@@ -342,5 +342,5 @@ def _count_stored(db: sql.Connection, batch: str, stored: int, *, all_of_it: boo
 
 
 def exclude_others(db: sql.Connection) -> None:
-    """Let nobody else store texts, corrections or batches of them until this transaction ends."""
+    """Keep others from storing texts, corrections and their batches until this transaction ends."""
     lock_until_commit(db, AdvisoryLock.CORRECTIONS)

@@ -1,10 +1,11 @@
-"""Looks at the file of a SQLite database beside its connections: is it there, whole and the same?
+"""Checks that the file of a SQLite database is there, whole and the one that was opened.
 
-An open connection goes on writing to a file that was moved away or deleted, and says nothing.
+An open connection goes on writing to a file that was moved away or deleted, without an error.
 
 The file is opened once and stays open as long as the connections do: a process that closes any
-file loses every lock that it holds on it (fcntl(2)). Without SQLite's lock, another process that
-looks into the database would take itself for the last one and delete the log that we write to.
+descriptor of a file loses every lock that it holds on the file (fcntl(2)). Without SQLite's lock,
+another process that reads the database and then closes it would take itself for the last user and
+delete the log (`-wal`) that we write to.
 """
 
 import os
@@ -19,11 +20,11 @@ from bot.journal.engine import RESTORE, database_path
 
 HEADER = b"SQLite format 3\0"  # of every such file (sqlite.org/fileformat2.html)
 HEADER_BYTES = 100
-OPERATIONS_BETWEEN_LOOKS = 10_000  # of the file check, at whether its time is over
+OPERATIONS_BETWEEN_LOOKS = 10_000  # of SQLite in a check of all pages, between looks at the clock
 
 
 class DatabaseFile:
-    """The file of one engine as it was when this was made; PostgreSQL has none."""
+    """The database file of one engine, as it was when this object was created (SQLite only)."""
 
     def __init__(self, engine: Engine) -> None:
         path = database_path(engine)
@@ -58,7 +59,7 @@ class DatabaseFile:
         return ""
 
     def damage(self, seconds: float) -> str:
-        """Return what a check of all pages finds, as far as it comes in `seconds`; else empty."""
+        """Return the damage that a check of all pages finds within `seconds`; empty for none."""
         if self.path is None or not self.path.exists():
             return ""
         end = time.monotonic() + seconds

@@ -11,8 +11,8 @@ from bot.journal.tables import conversation, escalation, message, outbox, outcom
 from bot.journal.threads import NOT_SENT, is_open, open_cases, thread_of
 
 MESSAGE_ID = sql.bindparam("message_id", type_=sql.Integer)
-CAPPED = "R14"  # how the rule begins of a mail whose reply a cap held; its sender is believed
-# The messages that count as what their sender said before.
+CAPPED = "R14"  # prefix of the rule of a mail whose reply was held by a cap; its sender is believed
+# Condition for the messages that belong to the history of their sender in the conversation.
 IN_HISTORY = sql.or_(message.c.verdict == "answer", message.c.rule.startswith(CAPPED))
 MAX_HISTORY = 20  # earlier texts, and earlier mails, of a conversation that a decision reads
 # How many cases of different senders one thread may have open. It bounds what a robot that writes
@@ -38,13 +38,13 @@ HISTORY = (
     .order_by(message.c.seq.desc())
     .limit(MAX_HISTORY)
 )
-# The mails of the conversation of a message that went out or will, the newest first; those that
-# answer this very message are left out.
+# Our mails in the conversation of a message, sent or still to be sent, the newest first, without
+# those that answer this message.
 SENT = sql.select(outbox.c.body).where(
     outbox.c.conversation_id == _conversation,
     outbox.c.message_id != MESSAGE_ID,
     outbox.c.state.not_in(NOT_SENT),
-    outbox.c.body != b"",  # erased, or kept long enough
+    outbox.c.body != b"",  # empty: erased, or blanked by retention
 ).order_by(outbox.c.id.desc()).limit(MAX_HISTORY)  # fmt: skip
 # The open case of the conversation, and the one that staff merged its case into.
 OPEN_CASE = (

@@ -23,9 +23,10 @@ from bot.files import close_file
 
 # How long a statement waits for a lock before it becomes an error that somebody sees.
 BUSY_MILLISECONDS = 30_000
-# Each side of a PostgreSQL connection asks a silent one after 3 seconds, and again every 2 seconds,
-# whether it is there, and gives it up after 9: less than the lease of a worker (serve/maintenance).
-# The last one is the same, in milliseconds, for what was sent and not acknowledged.
+# TCP keepalive on both sides of a PostgreSQL connection: a probe after 3 seconds of silence, then
+# every 2 seconds, and the connection is given up after 9, which is less than the lease of a worker
+# (serve/maintenance). `tcp_user_timeout`, in milliseconds, is the same bound for sent data that is
+# not acknowledged.
 SERVER_KEEPALIVE = {
     "tcp_keepalives_idle": 3, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3,
     "tcp_user_timeout": 9_000,
@@ -39,7 +40,7 @@ RESTORE = (
     "stop the desk and move the file away with its -wal and -shm; then `incident-desk restore "
     "FILE` puts a copy from before in its place, or the desk begins with an empty one"
 )
-# What to do about an error, by words of the driver's message.
+# The remedy for an error, by words in the message of the database driver.
 REMEDIES = {
     "disk is full": "free space on its disk",
     "No space left": "free space on its disk",
@@ -158,10 +159,10 @@ def _bound_lock_wait(connection: Any, _record: object) -> None:
 
 
 def _end_with_desk(connection: Any, _record: object) -> None:
-    """Have the server end the session of a desk that is gone without a word.
+    """Make the server end the session of a desk whose machine has disappeared.
 
-    A machine that lost its power or its line says no good-bye. The server would keep its locks, the
-    one to lead among them, for the two hours after which TCP looks whether it is there.
+    A machine that lost power or network does not close its connections. The server would keep its
+    locks, including that of the leader, for two hours, when TCP first probes the connection.
     """
     _configure(connection, SERVER_KEEPALIVE)
 
@@ -176,7 +177,7 @@ def _configure(connection: Any, values: Mapping[str, int]) -> None:
 def _check_not_moved(engine: Engine) -> None:
     """Raise MissingError where the file of a SQLite database is gone and its log is still there.
 
-    SQLite would begin an empty database in its place, and put the changes of the log into that.
+    SQLite would create an empty database in its place and apply the log to that.
     """
     path = database_path(engine)
     if path is None or path.exists():
@@ -199,7 +200,7 @@ def database_path(engine: Engine) -> Path | None:
 def _close_to_others(engine: Engine) -> None:
     """Make the files of a SQLite database readable for this account alone.
 
-    What SQLite creates beside the file later takes over the mode of the file.
+    Files that SQLite creates beside it later get the same mode.
     """
     file = database_path(engine)
     if file is None:

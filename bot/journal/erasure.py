@@ -1,7 +1,7 @@
 """Erases what the journal holds of one person.
 
-What the person wrote and got is blanked while the rows stay, so that numbers and the ledger keep
-their meaning. Where others name the person, the name alone is taken out.
+What the person wrote and received is blanked while the rows stay, so that counts and the ledger
+remain valid. In the rows of others, only the name of the person is removed.
 """
 
 import json
@@ -48,7 +48,7 @@ STAY = (OutboxState.SENT, OutboxState.UNKNOWN, OutboxState.SENDING)
 MOVING = (OutboxState.READY, OutboxState.SENDING)  # their bytes must not change on the way
 PERSONAL_COUNTS = (Scope.SENDER, Scope.TEXT, Scope.THREAD)
 TYPED_LANE = "text"  # of texts that somebody typed into a window in Slack
-WINDOW_SECONDS = 3600  # nobody still has a window open that was opened earlier
+WINDOW_SECONDS = 3600  # after which a window in Slack is taken to be closed
 
 
 def erase_person(
@@ -58,7 +58,7 @@ def erase_person(
     """Erase these rows in one commit and return its time; `stub` replaces the posts in Slack."""
     with writing(engine) as db:
         now = stamp(clock())
-        # Before anything is blanked: what the counts and the typed texts are recognized by.
+        # These come first: they find their rows by texts that are blanked below.
         _erase_counts(db, records, hasher)
         _erase_typed_texts(db, records, before=after(clock, -WINDOW_SECONDS))
         _erase_messages(db, records, now)
@@ -146,7 +146,7 @@ def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
         row = db.execute(sql.select(escalation).where(this).with_for_update()).one()
         values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
         values |= {"sender_key": "", "text_key": "", "vector": None}
-        withdraw_shared_answer(db, each)  # a person's words to them may name them
+        withdraw_shared_answer(db, each)  # the answer was written to this person and may name them
         if row.state == "open":
             _promote_joined(db, row, records)
             pass_lead_on(db, each)
@@ -157,7 +157,7 @@ def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
 
 
 def _promote_joined(db: sql.Connection, case: Any, records: PersonRecords) -> None:
-    """Make the first mail of somebody else that joined this case the case of all others."""
+    """Turn the first joined mail of another person into an open case that the other mails join."""
     joined = sql.select(escalation.c.id).where(
         escalation.c.case_id == case.id, escalation.c.state == JOINED,
         escalation.c.message_id.not_in(records.messages),
@@ -206,7 +206,7 @@ def _erase_posts(
 def _take_out(
     db: sql.Connection, column: sql.Column[Any], keys: Iterable[Any], person: Person
 ) -> None:
-    """Take the names out of a column of these rows; a value that must be unique gets a hash."""
+    """Remove the person's names from a column of these rows; identifiers are replaced by a hash."""
     table = column.table
     key = next(iter(table.primary_key))
     moving = table.c.state.in_(MOVING) if table is outbox else sql.false()
@@ -222,17 +222,20 @@ def _take_out(
             new = _rewritten(bytes(value), person.mentions)
         values = {column.name: new}
         if table is outbox and column.name == "body":
-            values["salt"] = ""  # the digest in the ledger is that of the mail as it was
+            values["salt"] = ""  # the digest in the ledger is that of the unchanged mail
         db.execute(sql.update(table).where(this).values(**values))
 
 
 def _tells_apart(column: sql.Column[Any]) -> bool:
-    """Return whether rows are told apart by this column, so that a common mark would mix them."""
+    """Return whether this column identifies rows or threads; one value for all would mix them."""
     return bool(column.unique or column.primary_key or column is conversation.c.thread)
 
 
 def _rewritten(body: bytes, mentions: Mentions) -> bytes:
-    """Return a mail of ours without the names; its headers name only whom it went to."""
+    """Return a mail of ours without the names in its parts; empty where a name is still found.
+
+    Its headers are kept: they name only its recipient.
+    """
     mail = message_from_bytes(body, policy=SMTP)
     for part in mail.walk():
         if not part.is_multipart():

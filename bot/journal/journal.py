@@ -65,8 +65,8 @@ from bot.journal.threads import conversation_of
 from bot.journal.workers import Workers
 
 DAY_SECONDS = 86_400.0
-INCIDENT = "incident: "  # begins the line of the audit that names the incident
-KEY_MARK = "installation key: "  # begins the line of the audit that names the mark of the key
+INCIDENT = "incident: "  # prefix of the audit event that names the incident
+KEY_MARK = "installation key: "  # prefix of the audit event with the mark of the installation's key
 
 
 class Journal:
@@ -117,7 +117,7 @@ class Journal:
         self.file.close()
 
     def name_incident(self, key: str) -> str:
-        """Note that the journal belongs to the incident `key`, unless one is noted already.
+        """Record that the journal belongs to the incident `key`, unless one is recorded already.
 
         Return the key of the incident that it belongs to.
         """
@@ -129,9 +129,9 @@ class Journal:
         return str(found).removeprefix(INCIDENT) if found else key
 
     def hold_key(self, mark: str, *, anew: bool = False) -> bool:
-        """Note the mark of the key of the installation, unless one is noted already or `anew`.
+        """Record `mark`, which identifies the installation's key, if none is recorded or if `anew`.
 
-        Return whether it is the mark that is noted: hosts that share a database share the key.
+        Return whether it is the recorded mark, as hosts that share a database must share the key.
         """
         noted = sql.select(audit.c.event).where(audit.c.event.startswith(KEY_MARK))
         with writing(self.engine) as db:
@@ -327,7 +327,7 @@ class Journal:
             }
 
     def append_audit(self, event: str, message_id: int | None = None) -> None:
-        """Append to the audit that something happened."""
+        """Append an event of the desk to the audit."""
         with writing(self.engine) as db:
             self._append_audit(db, "desk", event, message_id)
 
@@ -368,7 +368,7 @@ class Journal:
     def _leave_received(
         self, db: sql.Connection, message_id: int, state: MessageState, now: str
     ) -> Any | None:
-        """Give a received message its next state and return its row; None if it had left."""
+        """Move a message from `received` to `state` and return its row; None if it had moved."""
         done = db.execute(
             message.update()
             .where(message.c.id == message_id, message.c.state == MessageState.RECEIVED)

@@ -1,8 +1,8 @@
 """Reads which questions people answered, and stores which of them the desk may learn from.
 
-Such a question is a label: two people have to look at it, who answers and who agrees that the desk
-learns from it. Only what the second one said is stored; question and answer are read from where
-they stand, so that what is erased there is gone here.
+Such a question is a label: one person answers it, and a second agrees that the desk learns from it.
+Only the decision of the second person is stored; question and answer stay in their own tables,
+so that what is erased there is gone here.
 """
 
 import json
@@ -21,12 +21,12 @@ from bot.journal.records import CaseAction
 from bot.journal.tables import decision, escalation, label, message, outbox, outcome
 
 MOST = 1000  # labels that are read at once: each holds the bytes of a mail
-# What a person decided about this very message; an answer that was given to another one is none.
+# Decisions on the case itself; a shared answer was written for another case and is no label.
 SENDING = [a for a in CaseAction if a.sends and a is not CaseAction.SHARED]
 
 
 class LabelState(StrEnum):
-    """What the second person said; the journal stores the value."""
+    """The decision of the second person; the journal stores the value."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -119,7 +119,7 @@ class Labels:
     def decide(
         self, answered: PersonalAnswer, state: LabelState, passages: Sequence[str], *, actor: str
     ) -> bool:
-        """Store what a second person said of a label; return False if somebody was first."""
+        """Store a second person's decision on a label; return False if somebody was first."""
         now = stamp(self._clock())
         values = {
             "outcome_id": answered.number, "state": state, "passages": json.dumps(list(passages)),
@@ -143,7 +143,7 @@ class Labels:
             return frozenset(db.scalars(query))
 
     def list_asked(self, case_ids: Collection[int]) -> frozenset[int]:
-        """Return which of these cases have a question still: none was erased, or is too old."""
+        """Return those of these cases that still have a question, neither erased nor blanked."""
         query = sql.select(escalation.c.id).join(
             outcome, outcome.c.message_id == escalation.c.message_id
         )
@@ -152,7 +152,7 @@ class Labels:
             return frozenset(db.scalars(query))
 
     def list_erased(self, numbers: Collection[int]) -> frozenset[int]:
-        """Return which of these labels have no question any more: it was erased, or is too old."""
+        """Return those of these labels whose question was erased or blanked."""
         query = sql.select(outcome.c.id).where(outcome.c.id.in_(numbers), outcome.c.question != "")
         with reading(self._engine) as db:
             return frozenset(numbers) - frozenset(db.scalars(query))

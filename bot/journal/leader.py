@@ -45,7 +45,7 @@ class Leader:
         return self._held is not None
 
     def _try_lock(self) -> bool:
-        with reading(self._engine):  # MissingError when nobody answers
+        with reading(self._engine):  # raises MissingError when the database does not answer
             held = self._engine.connect()
         try:
             if not try_lock_for_session(held, AdvisoryLock.SLACK_LEADER):

@@ -2,8 +2,8 @@
 
 An entry is appended in the commit that records a mail as sent, or later as bounced. It holds
 digests of recipient and body, and the hash of the entry before it, so that a changed or missing
-entry shows. The texts themselves lie in the outbox. Erasing them there also removes the salt of
-their digests, which then say nothing any more, and the chain still holds.
+entry is detected. The texts themselves are in the outbox. Erasing them there also removes the salt
+of their digests, which then reveal nothing, and the chain of hashes stays valid.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from bot.journal.records import OutboxState
 from bot.journal.tables import correction, decision, escalation, ledger, outbox, outcome
 
 LEDGER_EVENTS = frozenset({OutboxState.SENT, OutboxState.BOUNCED})
-FIRST = "0" * 64  # what stands before the first entry
+FIRST = "0" * 64  # stands for the hash of the entry before the first one
 BATCH = 1000  # entries that are read at a time
 HASHED = (
     "at", "event", "outbox_id", "recipient_digest", "body_digest", "knowledge", "passages",
@@ -50,7 +50,7 @@ class LedgerCheck:
     """What a check of the ledger found; `faults` is empty for a ledger that is whole."""
 
     entries: int
-    head: str  # the hash of the last entry; kept elsewhere, it shows a cut end
+    head: str  # the hash of the last entry; a copy kept elsewhere reveals that entries were cut off
     faults: tuple[str, ...]
 
 
@@ -137,7 +137,7 @@ def _faults(row: Any, previous: str) -> Iterator[str]:
 
 
 def _told(db: sql.Connection, mail: Any) -> tuple[str, str]:
-    """Return the knowledge version of a mail and, for an automatic one, what it quoted as JSON."""
+    """Return the knowledge version of a mail and, if automatic, its quoted passages as JSON."""
     again = db.execute(sql.select(correction).where(correction.c.outbox_id == mail.id)).all()
     if again:
         said = [[row.passage, row.version] for row in again if row.quoted]
@@ -174,7 +174,7 @@ def _approver(db: sql.Connection, mail: Any) -> str:
 
 
 def _bytes(body: "bytes | memoryview | str") -> bytes:
-    """Return a stored mail; whoever changes one by hand may leave a text in its place."""
+    """Return the bytes of a stored mail, which is a string where somebody edited it by hand."""
     return body.encode() if isinstance(body, str) else bytes(body)
 
 

@@ -1,8 +1,8 @@
 """Decides which urgent cases page people and which are only counted in a summary.
 
-Pages are capped by sender, by domain and in all, so that whoever writes many mails that sound
-urgent wakes people a few times and not for each. Mails of unproven senders, which anybody can write
-under any name, have caps of their own: they use up nothing of what the others have.
+Pages are capped by sender, by domain and in all, so that a sender of many mails that sound urgent
+wakes people a few times and not for each. Mails of unproven senders, which anybody can write under
+any name, have separate caps, so that they cannot use up those of the others.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,18 @@ from bot.journal.engine import reading, writing
 from bot.journal.tables import escalation, message
 from bot.text.domains import fold_address, registrable_domain
 
-# By how much the cap in all is raised for a danger to somebody, of a domain without a page so far.
+# Factor on the cap of all pages for a case in which somebody may be in danger, while no other case
+# of the sender's domain has paged.
 RESERVE_FACTOR = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPages:
-    """Open cases whose pages were held for the summary.
+    """Counts of open cases whose pages were held for the summary.
 
-    `since` counts those held since a moment, `lately` those held since a later one, and `dangers`
-    those of `since` in which somebody may be in danger. `wakes` says that one of `lately` is heard
-    in quiet hours too.
+    `since` counts those held since one moment, `lately` those held since a later one, and `dangers`
+    those of `since` in which somebody may be in danger. `wakes` says whether one of `lately`
+    notifies people in quiet hours too.
     """
 
     since: int = 0
@@ -38,9 +39,9 @@ class HeldPages:
 
 
 def wakes(proof: SenderProof, reason: str) -> bool:
-    """Return whether an urgent case is heard in quiet hours.
+    """Return whether an urgent case notifies people in quiet hours.
 
-    That is one of a proven sender, and one in which somebody may be in danger, whoever wrote.
+    It does when its sender is proven, or when somebody may be in danger, whoever wrote.
     """
     return proof.believed or reason == EscalationReason.DANGER
 
@@ -74,7 +75,7 @@ class Pages:
             db.execute(row.values({column: stamp(self._clock())}))
 
     def hold_folded(self) -> None:
-        """Record that urgent cases without a card of their own are for the summary."""
+        """Record that the pages of urgent folded cases are held for the summary."""
         undecided = (
             escalation.c.state == "open", escalation.c.fold_id.is_not(None),
             escalation.c.priority == Priority.PAGE.value,

@@ -1,4 +1,7 @@
-"""Finds mails with a pasted secret that no person sees; it reads kinds, never the secret."""
+"""Finds mails with a pasted secret that the desk answered without a person, for a notice to staff.
+
+Only the kinds of the secrets are read, never the secrets themselves.
+"""
 
 import json
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Finds what the journal holds of one person: their own rows, and rows of others that name them.
 
-Every text of every table is read once, so that a table that is new is searched too.
+Every text of every table is read once, so that new tables are searched too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Whom to look for; `trace` gives the keyed hash of a text, which tells equal texts apart."""
+    """The person to look for; `trace` returns a keyed hash of a text, equal for equal texts."""
 
     addresses: frozenset[str]  # in lower case
     mentions: Mentions

@@ -1,6 +1,6 @@
-"""Ranks cases by priority and by whether the sender is proven, and makes the keys of those alike.
+"""Ranks cases by priority and proof of the sender, and makes the keys by which like ones are found.
 
-The least rank comes first.
+The lowest rank comes first in the queue.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from bot.text.unicode import MARKS, reading_table, without_invisible
 
 MAX_URGENCY = max(priority.urgency for priority in Priority)
 LOWEST_RANK = 2 * MAX_URGENCY + 1
-NO_WORD = re2.compile(r"[^\pL\pM\pN]+")  # RE2's own class of words knows Latin letters alone
+NO_WORD = re2.compile(r"[^\pL\pM\pN]+")  # `\W` of RE2 knows only ASCII letters
 
 
 def rank_of(priority: Priority, *, proven: bool) -> int:
@@ -27,9 +27,10 @@ def is_proven_rank(rank: int) -> bool:
 
 
 def alike_key(text: str) -> str:
-    """Return a short text that is the same for texts with the same words, and for one address.
+    """Return a short hash that is equal for texts with the same words, and for equal addresses.
 
-    Letters count as the ones they pass for, and what shows nothing does not count.
+    Lookalike letters count as the letters that they imitate; accents, case, punctuation and
+    invisible characters are ignored.
     """
     shown = unicodedata.normalize("NFKD", without_invisible(text)).translate(reading_table())
     words = NO_WORD.sub(" ", "".join(c for c in shown if c not in MARKS).lower()).strip()

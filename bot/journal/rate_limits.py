@@ -20,7 +20,7 @@ from bot.text.domains import fold_address, registrable_domain
 # cap; the longest of the shipped limits.yaml is a day.
 KEEP_SECONDS = 7 * 86_400
 
-# Built once, as it is asked several times for each reply.
+# Built once, as it runs several times for each reply.
 _COUNT = sql.select(sql.func.count()).select_from(sender_count).where(
     sender_count.c.scope == sql.bindparam("scope"),
     sender_count.c.who == sql.bindparam("key"),

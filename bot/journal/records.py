@@ -64,7 +64,7 @@ class Reopened(StrEnum):
     """What became of the mail of a case that was opened again."""
 
     AS_IT_IS = "as it is"  # there is none, or it has left and stays sent
-    WITHOUT_ITS_MAIL = "without its mail"  # which had not left and was taken back
+    WITHOUT_ITS_MAIL = "without its mail"  # the mail had not left and was deleted
 
 
 class Stage(StrEnum):
@@ -132,12 +132,12 @@ class StoredDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuestion:
-    """The meaning of the open question of a message, by which cases that ask the same are found.
+    """The embedding of the open question of a message, by which cases that ask the same are found.
 
-    `vector` has length 1. With `is_alone` the question is all that is left of the message for a
-    person, so that an answer to the question settles its case; else the vector only helps to show
-    the case beside others, and a person says whether an answer to them settles it. `words` is the
-    message without its greeting and close; empty stands for its whole text.
+    `vector` has length 1. With `is_alone` the question is all that a person has to decide, so that
+    an answer to it settles the case; else the vector only helps to show the case beside others, and
+    a person says whether an answer to them settles it. `words` is the message without greeting and
+    close; empty stands for its whole text.
     """
 
     vector: npt.NDArray[np.float32]
@@ -149,8 +149,8 @@ class OpenQuestion:
 class SharedAnswer:
     """What a person answers to a case and to all that ask the same.
 
-    It has either a `text` in one `language`, or the ids of the `passages` that each asker gets in
-    the words of the templates of their language.
+    It has either a `text` in one `language`, or the ids of the `passages` that each asker gets with
+    the templates of their language.
     """
 
     text: str = ""
@@ -265,10 +265,10 @@ class Case:
     joined: int | None = None  # the case that it is a part of
     attachments: tuple[str, ...] = ()  # the names of attached files
     erased_at: str = ""  # when everything about the person was erased
-    outdated: tuple[str, ...] = ()  # passages that changed since the sender was told otherwise
-    cluster: int | None = None  # the first of the cases that ask the same
+    outdated: tuple[str, ...] = ()  # passages that changed since they were quoted to the sender
+    cluster: int | None = None  # id of the cluster, which is that of its first case
     alike: int = 0  # how many other open cases ask the same
-    alike_lately: int = 0  # of those, how many came in the last hour
+    alike_lately: int = 0  # of those, how many came in the hour before the newest
 
     @property
     def open(self) -> bool:

@@ -1,7 +1,7 @@
-"""Takes the texts out of old rows, a few rows at a time; the rows stay, so that numbers do too.
+"""Blanks the texts of old rows, in small batches; the rows stay, so that counts remain valid.
 
-What is not finished is never touched: an undecided message, an open case with its conversation, a
-mail that did not go out yet.
+Unfinished work is never touched: an undecided message, an open case with its conversation, a mail
+that has not gone out yet.
 """
 
 from collections.abc import Sequence
@@ -34,14 +34,14 @@ UNFINISHED_MAILS = (OutboxState.READY, OutboxState.SENDING, OutboxState.UNKNOWN)
 
 
 class Retention:
-    """What old rows of one journal lose; each method is one batch and returns how many it took."""
+    """The retention of one journal; each method treats one batch of rows and returns its size."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
 
     def blank_messages(self, days: int) -> int:
-        """Take text, subject and sender out of messages that came more than `days` days ago."""
+        """Blank text, subject and sender of messages that came more than `days` days ago."""
         other, case, joined = (
             message.alias("other"),
             escalation.alias("case"),
@@ -72,7 +72,7 @@ class Retention:
         return len(ids)
 
     def blank_cases(self, days: int) -> int:
-        """Take drafts out of closed cases opened more than `days` days ago, and forget their cards.
+        """Blank drafts of closed cases opened more than `days` days ago, and forget their cards.
 
         The cards themselves stay in Slack, for as long as Slack keeps them.
         """
@@ -93,7 +93,7 @@ class Retention:
         return len(ids)
 
     def blank_sends(self, days: int) -> int:
-        """Take recipient and text out of mails that were settled more than `days` days ago."""
+        """Blank recipient and text of mails that were settled more than `days` days ago."""
         query = sql.select(outbox.c.id).where(
             outbox.c.changed_at < self._before(days), outbox.c.recipient != "",
             outbox.c.state.not_in(UNFINISHED_MAILS),
@@ -134,7 +134,7 @@ class Retention:
             return db.execute(query.where(escalation.c.state == "open")).scalar() or ""
 
     def _blank_conversations(self, db: sql.Connection, ids: Sequence[int]) -> None:
-        """Take the address out of the key of conversations that hold nothing any more."""
+        """Remove the address from the key of conversations without any text left."""
         left = sql.select(message.c.id).where(
             message.c.conversation_id == conversation.c.id, message.c.sender != ""
         )

@@ -1,7 +1,7 @@
-"""Stores what comes from Slack before it is acknowledged, and where each card lies.
+"""Stores events from Slack before they are acknowledged, and the position of each card in Slack.
 
-An event is stored under its id and under the place of its message, so that none is handled twice
-however often Slack delivers it.
+An event is stored under its id and under the place of its message (team, channel and time), so that
+none is handled twice however often Slack delivers it.
 """
 
 import json
@@ -56,7 +56,7 @@ class SlackStore(SlackOutbox):
         self.leader = Leader(engine)
 
     def store_events(self, events: Sequence[NewSlackEvent]) -> int:
-        """Store events in one commit and return how many were new, they and their message."""
+        """Store events in one commit; return how many were new by their id and by their message."""
         try:
             with writing(self._engine) as db:
                 return sum(self._insert_event(db, each) for each in events)
@@ -197,7 +197,7 @@ class SlackStore(SlackOutbox):
             append_audit(db, self._now(), actor, event, message_id)
 
     def _insert_event(self, db: sql.Connection, each: NewSlackEvent) -> bool:
-        # One event that no database can store would keep those beside it from being stored.
+        # An event that the database cannot store would make the whole commit fail.
         key, place = storable(each.key), storable(each.place or "") or None
         there = [slack_event.c.event_key == key]
         if place:

@@ -1,7 +1,7 @@
 """Stores what is to be posted to Slack until Slack has accepted it.
 
-Posts of one case go out in order; what belongs into the thread of a card waits until the card has
-been posted. Of several cases the most urgent comes first, and none waits for ever.
+Posts of one case go out in order; a post for the thread of a card waits until the card has been
+posted. Of several cases the most urgent comes first, and the wait of the others is bounded.
 """
 
 import json
@@ -20,15 +20,16 @@ from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import slack_card, slack_outbox
 
-# How the unique keys of reminders, of alerts to the on-call people, of pages and of stubs begin.
+# Prefixes of the unique keys of reminders, of alerts to the on-call people, of pages and of the
+# stubs that replace erased posts.
 REMINDER = "remind:"
 ALERT = "dead:"
 PAGE = "page:"
 ERASED = "erased:"
-# The longest wait of a post that is believed: until the end of quiet hours, which a day bounds.
+# Longest plausible wait of a post: until the end of quiet hours, which is at most a day.
 MAX_WAIT_SECONDS = 86_400.0
-# By how many seconds a post overtakes one of the next lower rank. So the least urgent post waits
-# for at most this many seconds times the number of ranks longer than in the order of time.
+# Head start of a post over one that is one rank less urgent, in seconds. The least urgent post thus
+# waits at most this times the number of ranks longer than it would in order of time.
 SECONDS_OF_RANK = 300.0
 
 
@@ -53,7 +54,7 @@ class SlackOutbox:
         """Store a post under its unique `key`; return False when it was stored before.
 
         `method` is a method of Slack's Web API or `respond`, `payload` its arguments. The post is
-        not posted before `at`. The less its `rank` is, the more others it overtakes.
+        not posted before `at`. A post with a lower `rank` overtakes others.
         """
         row = self._insert_post(key, channel, method, payload, case_id).values(rank=rank)
         if at:
@@ -73,9 +74,10 @@ class SlackOutbox:
             return bool(db.execute(row).rowcount)
 
     def redraw(self, key: str, *, channel: str, drawn: Mapping[str, Any]) -> bool:
-        """Store the message under this key as it shall look from now on.
+        """Store the new content of the message under this key, which is posted or updated with it.
 
-        Return False while it is being posted, when nobody knows yet where it lies: try again.
+        Return False while the message is being posted, as its id in Slack is not known yet; the
+        caller tries again.
         """
         with writing(self._engine) as db:
             this = slack_outbox.c.dedupe_key == key
@@ -102,9 +104,9 @@ class SlackOutbox:
     def enqueue_card(
         self, case_id: int, *, channel: str, drawn: Mapping[str, Any], stamp: str, rank: int = 0
     ) -> None:
-        """Store the card of a case as it shall look from now on.
+        """Store the new content of the card of a case.
 
-        However often it changes, one post waits: the newest drawing replaces an older one. `stamp`
+        However often it changes, only one post waits: new content replaces older content. `stamp`
         is the text by which a later change is noticed.
         """
         with writing(self._engine) as db:
@@ -222,7 +224,7 @@ class SlackOutbox:
             return int(db.execute(row.values(**values)).rowcount)
 
     def redirect_to_dm(self, post: SlackPost, payload: Mapping[str, Any]) -> None:
-        """Turn an answer that came too late for its command into a direct message."""
+        """Turn a response that is too late for its slash command into a direct message."""
         self._move(
             post.id,
             SlackPostState.SENDING,
@@ -238,7 +240,7 @@ class SlackOutbox:
             db.execute(slack_outbox.delete().where(this, waiting(prefix)))
 
     def requeue_in_flight(self) -> None:
-        """Make ready again what a dead process was posting: a card twice is better than none."""
+        """Make ready the posts that a dead process was sending: two cards are better than none."""
         with writing(self._engine) as db:
             row = slack_outbox.update().where(slack_outbox.c.state == SlackPostState.SENDING)
             db.execute(row.values(state=SlackPostState.READY))
@@ -255,7 +257,7 @@ class SlackOutbox:
     def _replace_waiting_card(
         self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any], rank: int
     ) -> bool:
-        """Replace the last drawing of a card that still waits; return False when none does."""
+        """Replace the content of a card that still waits; return False when none does."""
         query = sql.select(slack_outbox.c.id).where(_card_of(case_id, SlackPostState.READY))
         waiting_id = db.execute(query.order_by(slack_outbox.c.id.desc()).limit(1)).scalar()
         if waiting_id is None:
@@ -285,20 +287,23 @@ def waiting(prefix: str) -> sql.ColumnElement[bool]:
 
 
 def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:
-    """Return a condition for the drawings of a case in this state."""
+    """Return an SQL condition for the posts of the card of a case in this state."""
     begins = slack_outbox.c.dedupe_key.startswith("card:", autoescape=True)
     return sql.and_(slack_outbox.c.case_id == case_id, slack_outbox.c.state == state, begins)
 
 
 def _order_key(post: SlackPost) -> object:
-    """Return what a post keeps its order with; a delayed message holds up nothing else."""
+    """Return a key that is equal for posts which must go out in order.
+
+    A reminder, alert or page has a key of its own, so that it delays nothing else when it is late.
+    """
     if post.case_id is None and post.key.startswith((REMINDER, ALERT, PAGE)):
         return post.key
     return post.case_id or ("channel", post.channel)
 
 
 def _turn(post: SlackPost) -> float:
-    """Return the time by which a post has its turn: its own, later the less urgent it is."""
+    """Return the POSIX time by which posts are ordered: when stored, plus a delay by rank."""
     stored = datetime.fromisoformat(post.created_at).timestamp() if post.created_at else 0.0
     return stored + SECONDS_OF_RANK * post.rank
 

@@ -14,7 +14,7 @@ class SlackEventState(StrEnum):
 
     NEW = "new"
     DONE = "done"
-    FAILED = "failed"  # it broke as often as it may be tried
+    FAILED = "failed"  # every permitted attempt to handle it failed
 
 
 class SlackPostState(StrEnum):
@@ -63,7 +63,7 @@ class SlackPost:
     not_before: str  # the earliest time of the next attempt
     created_at: str  # when it was stored
     fault: str
-    rank: int = 0  # the less, the more others it overtakes
+    rank: int = 0  # a post with a lower rank overtakes others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +83,8 @@ class FollowUpMessage:
 
     id: int
     text: str
-    draft: str = ""  # the desk's, where it has one that answers
-    sender: str = ""  # where it is somebody else than who wrote the first one
+    draft: str = ""  # the draft of the desk, where it has one that answers
+    sender: str = ""  # empty where it is the sender of the first message
     proof: SenderProof = SenderProof.UNKNOWN
 
 

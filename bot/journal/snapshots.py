@@ -105,7 +105,7 @@ def has_messages(engine: "Engine") -> bool:
 def _run(tool: str, url: "URL", *arguments: str) -> None:
     """Run a tool of PostgreSQL on the database of `url`.
 
-    The password goes into a file, for a command line can be read by every account.
+    The password is passed in a file, because every account can read a command line.
     """
     program = shutil.which(tool) or next(_packaged(tool), None)
     if program is None:

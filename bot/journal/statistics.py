@@ -13,8 +13,8 @@ from bot.journal.engine import reading
 from bot.journal.records import OutboxState
 from bot.journal.tables import audit, decision, escalation, message, outbox, outcome
 
-# How the event begins by which the audit records that staff called an answer wrong; the id of the
-# passage follows.
+# Prefix of the audit event that records that staff called an answer wrong; the id of the passage
+# follows.
 MARKED_WRONG = "marked_wrong:"
 
 
@@ -27,8 +27,8 @@ class DailyStatistics:
     decided: int
     open: int
     last_in: str = ""  # when a mail came last, on whatever day
-    last_out: str = ""  # when one was last taken by the mail server
-    waiting: int = 0  # mails that the mail server has not taken yet, though it was asked
+    last_out: str = ""  # when the mail server last accepted one
+    waiting: int = 0  # mails that the mail server has not accepted yet after at least one attempt
     failed: int = 0  # mails that it refused for good, or that came back
 
 
@@ -37,7 +37,7 @@ def read_statistics(engine: Engine, clock: Clock) -> DailyStatistics:
     since = stamp(clock().replace(hour=0, minute=0, second=0, microsecond=0))
     came = message.c.received_at >= since
     count = sql.select(sql.func.count())
-    # Read from the messages of today on: joined, a database may begin with every mail ever sent.
+    # A subquery on today's messages, as a database may start a join with every mail ever sent.
     answered = count.select_from(outbox).where(
         outbox.c.message_id.in_(sql.select(message.c.id).where(came)), outbox.c.automatic
     )
@@ -91,7 +91,7 @@ def read_feedback(engine: Engine, *, since: str) -> list[PassageFeedback]:
     with reading(engine) as db:
         for row in db.execute(came):
             passages = [passage for passage, _version in json.loads(row.passages)]
-            # All of an answer did not help; what comes back asks for its best passage.
+            # A complaint concerns all passages of an answer, a repeated question only its best one.
             named = passages[:1] if row.reason == EscalationReason.ASKED_AGAIN else passages
             counts.update((passage, str(row.reason)) for passage in named)
         for event in db.execute(marked).scalars():

@@ -13,7 +13,7 @@ TABLES = MetaData()
 
 
 class HalfFloats(TypeDecorator[npt.NDArray[np.float32]]):
-    """Stores a vector in half precision, two bytes a number; it holds no text of anybody."""
+    """Stores a vector in half precision, two bytes for each number; it holds nobody's text."""
 
     impl = LargeBinary
     cache_ok = True
@@ -71,7 +71,7 @@ Index(
     "message_erased", message.c.erased_at,
     sqlite_where=message.c.erased_at != "", postgresql_where=message.c.erased_at != "",
 )  # fmt: skip
-# What retention looks for: rows that still hold what they say of a person.
+# For retention: rows that still hold personal data.
 Index(
     "message_kept", message.c.received_at,
     sqlite_where=message.c.sender != "", postgresql_where=message.c.sender != "",
@@ -106,7 +106,7 @@ escalation = Table(
     Column("case_id", Integer, index=True),  # the open case that this one joined, if any
     Column("rank", Integer, nullable=False, server_default="5"),  # in the queue, least first
     Column("fold_id", Integer, index=True),  # the case whose card stands for this one, if any
-    # Hashes by which cases of one sender and of one text find each other.
+    # Hashes by which other cases of the same sender and with the same text are found.
     Column("sender_key", String, nullable=False, server_default="", index=True),
     Column("text_key", String, nullable=False, server_default="", index=True),
     # When this case paged people, or its page was held for a summary.
@@ -118,7 +118,7 @@ escalation = Table(
     _text("topic"),  # the id of the passage that is nearest to what was asked
     _text("language"),  # in which the user wrote
     Column("vector", HalfFloats),  # the meaning of its one open question, where it has one
-    Column("cluster_id", Integer),  # the first of the cases that ask the same
+    Column("cluster_id", Integer),  # the id of the first case that asks the same
     Index("escalation_cluster", "cluster_id", "state", "opened_at"),
     Index("escalation_fold", "fold_id", "state"),
     Index("escalation_owner", "state", "owner", "rank", "opened_at", "id"),
@@ -279,8 +279,8 @@ passage_change = Table(
     Column("at", String, nullable=False),
     sql.UniqueConstraint("passage", "before", "now"),
 )  # fmt: skip
-# What a conversation was told again: each passage of a correction, or of a note for its open case,
-# and those which say the same, so that one of them is enough.
+# Each passage of a correction to a conversation, or of a note on its open case, and the passages
+# that say the same and therefore need not be sent.
 correction = Table(
     "correction", TABLES, _id(),
     Column("conversation_id", Integer, nullable=False),

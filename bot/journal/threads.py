@@ -4,8 +4,8 @@ A thread is all mails that name each other, whoever wrote them: it has one cap, 
 counted together. A conversation is what one sender wrote in a thread: its texts are the history of
 that sender's next mail and of nobody else's.
 
-A mail whose sender is not believed belongs to threads apart: whoever writes under a false name
-joins no conversation and no case of the person whose name it is, whatever Message-IDs it names.
+A mail whose sender is not believed belongs to separate threads: a mail under a false name joins no
+conversation and no case of the person whose name it uses, whatever Message-IDs it names.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from bot.journal.records import OutboxState, ReceivedMessage
 from bot.journal.tables import conversation, escalation, message, outbox
 
 MAX_KEY_BYTES = 2_000  # the index of PostgreSQL takes no key longer than 2,704 bytes
-# How the threads of mails begin whose senders are not believed.
+# Prefixes of the threads of mails whose senders are not believed.
 APART = tuple(f"{proof}:" for proof in SenderProof if not proof.believed)
-# The states of mails that did not go out, or of which nobody knows.
+# States of mails that did not arrive, or of which nobody knows whether they did.
 NOT_SENT = (OutboxState.FAILED, OutboxState.BOUNCED, OutboxState.UNRESOLVED)
 
 
@@ -67,26 +67,26 @@ def open_cases(thread: sql.ScalarSelect[str]) -> sql.Select[int]:
 
 
 def is_open(case: sql.FromClause) -> "sql.ColumnElement[bool]":
-    """Return a condition for open cases that are found by something else.
+    """Return an SQL condition for open cases that does not use the index on the state.
 
-    It is written so that no index of states is used: SQLite would take that for the narrowest, and
-    read every open case to find the one of a thread.
+    SQLite would prefer that index to a narrower one, and read every open case to find the one of a
+    thread.
     """
     return sql.func.coalesce(case.c.state, "") == "open"
 
 
 def _prefix_of(proof: SenderProof) -> str:
-    """Return how the threads of mails with this proof begin; empty for believed senders."""
+    """Return the prefix of the threads of mails with this proof; empty for believed senders."""
     return "" if proof.believed else f"{proof}:"
 
 
 def _known(db: sql.Connection, named: Sequence[str], apart: str) -> str:
     """Return the thread of the last of these Message-IDs that is known; empty for none.
 
-    Only threads that begin with `apart` count; where it is empty, those of believed senders.
+    Only threads with the prefix `apart` count; where it is empty, those of believed senders.
 
-    An id of a mail of ours takes precedence. Where two stored mails carry one id, the older one
-    counts, for the other may have borrowed the id.
+    The id of a mail of ours takes precedence. Where two stored mails have the same id, the older
+    one counts, as the other may have copied the id.
     """
     wanted = dict.fromkeys(storable(form) for each in named for form in (each, each.lower()))
     if not wanted:

@@ -1,4 +1,4 @@
-"""Reads the conversation of a case and its audit for one reader."""
+"""Reads the messages and mails of the conversation of a case, and its audit."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Checks every automatic text last, at the only send function, against a closed set of units."""
+"""Checks every automatic text, just before it is sent, against a closed set of approved units."""
 
 from bot.outbound.check import CANARY, CheckResult, LeakDetector, Outbound, text_of
 

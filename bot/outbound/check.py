@@ -1,9 +1,9 @@
-"""Checks every automatic text last, at the only send function, against a closed set of units.
+"""Checks every automatic text, just before it is sent, against a closed set of approved units.
 
-A text may leave only if it is a row of whole units in the order of a reply, each a reviewed
+A text may be sent only if it consists of whole units in the order of a reply, each a reviewed
 template, a stored passage, a heading of the post or its source line (`grammar`). So nothing that a
-user or a model wrote can leave, whatever went wrong before. What an approved unit may carry
-(`bot.corpus.links`) and the desk's own secrets (`secret_leaks`) are looked at besides.
+user or a model wrote can be sent, whatever failed before. Links and addresses in approved units
+(`bot.corpus.links`) and the desk's own secrets (`secret_leaks`) are checked as well.
 """
 
 from collections.abc import Iterable
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CANARY", "CheckResult", "LeakDetector", "Outbound", "text_of"]
 
-# Bytes of a mail for each character of its text: what quoted-printable makes of one in its plain
-# part and in its HTML part, whose tags come on top.
+# Most bytes of a mail for each character of its text: quoted-printable in the plain part and in the
+# HTML part, and the tags of the latter.
 MAX_BYTES_PER_CHARACTER = 30
-# Headers that the desk writes; a mail with any other does not leave.
+# Headers that the desk writes; a mail with any other is not sent.
 ALLOWED_HEADERS = frozenset({
     "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "auto-submitted",
     "x-auto-response-suppress", "x-incident-desk", "mime-version", "content-type",
@@ -62,14 +62,14 @@ PARSED_ONCE = cast("Policy[EmailMessage]", ParsedOnce(linesep=SMTP.linesep))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """May the text leave, and if not, why."""
+    """Whether a text may be sent, and if not, why."""
 
     allowed: bool
     why: str = ""
 
 
 class Outbound:
-    """Knows every unit that may leave under one version of the knowledge."""
+    """The outbound check under one version of the knowledge."""
 
     def __init__(self, knowledge: Knowledge, own_secrets: Iterable[str] = ()) -> None:
         self.knowledge = knowledge
@@ -77,7 +77,7 @@ class Outbound:
         self.leak_detector = LeakDetector(own_secrets, approved=self.grammar.units)
 
     def check(self, text: str, *, case_number: int | None = None) -> CheckResult:
-        """Checks a text: it is allowed only if all of it is known units, each in its place.
+        """Return whether a text may be sent: approved units only, in the order of a reply.
 
         With a `case_number` the text may name that case only; 0 allows none.
         """
@@ -87,10 +87,11 @@ class Outbound:
     def check_mail(
         self, mail: bytes, *, automatic: bool, case_number: int | None = None
     ) -> CheckResult:
-        """Checks a finished mail: it must be one letter under the desk's own headers.
+        """Return whether a finished mail may be sent.
 
-        A letter is a plain text, with or without an HTML part that says the same. What a person
-        wrote is theirs; a mail that calls itself automatic is not, whatever is stored of it.
+        Every mail must have a subject of the desk or of a reply, and a plain text, with or without
+        an HTML part of the same words. Other headers and the words are checked for an automatic
+        mail alone, which includes one that only its own header calls automatic.
         """
         parsed = message_from_bytes(mail, policy=PARSED_ONCE)
         try:
@@ -110,11 +111,11 @@ class Outbound:
             return CheckResult(allowed=False, why="the text of the mail cannot be read")
 
     def _object_to_subject(self, subject: str) -> str:
-        """Returns why a mail may not have this subject; empty when it may.
+        """Return why a mail may not have this subject; empty when it may.
 
-        It is a template, or the asker's own, in which nothing is left but masked words: that it was
-        theirs to begin with, and that they proved who they are, the intake saw to. The same holds
-        for what a person answers, for people do not write subjects.
+        It must be a template, or the masked subject of the asker's own mail. Intake ensures that it
+        is the asker's, and that the sender is proven. The same rule holds for mails that a person
+        answers, because people do not write subjects.
         """
         if any(subject == t.subject for t in self.knowledge.templates.values()):
             return ""
@@ -127,7 +128,7 @@ class Outbound:
         )
 
     def _object_to_html(self, mail: EmailMessage) -> str:
-        """Returns what is wrong with the HTML part; empty for nothing, and where there is none."""
+        """Return what is wrong with the HTML part; empty for nothing, and where there is none."""
         if not mail.is_multipart():
             return ""
         _, written = mail.iter_parts()
@@ -143,7 +144,7 @@ class Outbound:
         )
 
     def _object_to_characters(self, text: str) -> str:
-        """Returns what is wrong with a text before it is split into units; empty for nothing."""
+        """Return what is wrong with a text before it is split into units; empty for nothing."""
         if not text.strip():
             return "the text is empty"
         if len(text) > self.grammar.longest:
@@ -154,15 +155,13 @@ class Outbound:
         return f"it holds U+{ord(strange):04X}, which is in no approved text" if strange else ""
 
     def _object_to_links(self, text: str) -> str:
-        """Returns where even approved units would lead a reader and should not; empty for
-        nowhere.
-        """
+        """Return which link, address or number may not be sent; empty when all are listed."""
         unapproved = unlisted(text, self.knowledge.notes)
         return f"an address, link or number is not listed: {unapproved[0]}" if unapproved else ""
 
 
 def text_of(mail: bytes) -> str:
-    """Returns the text of a mail that the desk sent; empty where it cannot be read any more."""
+    """Return the plain text of a mail that the desk sent; empty where it cannot be read."""
     try:
         return _plain_text(message_from_bytes(mail, policy=PARSED_ONCE))
     except (KeyError, LookupError, ValueError):
@@ -175,9 +174,10 @@ def _plain_text(mail: EmailMessage) -> str:
 
 
 def _object_to_parts(mail: EmailMessage) -> str:
-    """Returns which part the mail has that the desk never writes; empty for none.
+    """Return which part the mail has that the desk never writes; empty for none.
 
-    A plain text alone was written before there was an HTML part, or where that says something else.
+    A plain text alone is allowed: earlier versions wrote no HTML part, and none is written where it
+    would not say the same.
     """
     parts = list(mail.iter_parts()) if mail.is_multipart() else []
     kinds = [mail.get_content_type(), *(part.get_content_type() for part in parts)]
@@ -192,7 +192,7 @@ def _object_to_parts(mail: EmailMessage) -> str:
 
 
 def _object_to_headers(mail: EmailMessage) -> str:
-    """Returns what headers or names the mail has that the desk never writes; empty for none."""
+    """Return what headers or names the mail has that the desk never writes; empty for none."""
     names = [name.lower() for name in mail]
     if not ALLOWED_HEADERS.issuperset(names) or len(set(names)) < len(names):
         return "the mail has a header that the desk does not write"

@@ -1,7 +1,8 @@
 """Splits a reply, as `bot.answering.reply` writes it, into its units and checks their order.
 
 The text is read in one pass: at each place only the units that begin with the word there are tried.
-The kinds of the units, a letter each, must then be a row that a reply, or a part of one, can have.
+The kinds of the units, a letter each, must then form a sequence that a reply, or a part of one, can
+have (`FORM`).
 """
 
 import string
@@ -31,14 +32,14 @@ NO_BREAK_SPACE = "\u00a0"  # French has one before a colon; units are compared w
 PLAIN_CHARACTERS = frozenset(string.printable) - frozenset("\v\f") | {NO_BREAK_SPACE}
 UNORDERED = "its parts do not stand as in a reply"
 UNKNOWN_PART = "a part is no whole template and no whole passage"
-# Numbers of questions, and that of a case. A longer row of digits is no number that a reply names,
-# because it would be read as a telephone number.
+# Numbers of questions, and the number of a case. Longer numbers are not allowed in a reply, because
+# they could be telephone numbers.
 NUMBERS = re2.compile(r"(?:[1-9]\d{0,2}, )*[1-9]\d{0,2}\.")
 CASE_NUMBER = re2.compile(rf"[1-9]\d{{0,{len(str(MAX_CASE_NUMBER)) - 1}}}")
 
 
 class UnitKind(StrEnum):
-    """Kinds of units, a letter each."""
+    """The kind of a unit; its value is its letter in `FORM`."""
 
     GREETING = "G"
     URGENT = "U"
@@ -46,7 +47,7 @@ class UnitKind(StrEnum):
     NUMBERS = "N"
     HEADING = "H"
     TRANSLATION = "T"
-    WORDING = "W"  # what stands between a translation and its passage
+    WORDING = "W"  # the sentence between a translation and its passage
     PASSAGE = "P"
     REFUSAL = "R"
     PASTED = "S"  # the notice that a secret was found in the message
@@ -64,9 +65,9 @@ class UnitKind(StrEnum):
     FOOTER = "F"
 
 
-# A reply, or a part of one: greeting, what to do in danger, the answers, the refusal with its
-# facts, the secrets that were found, what goes to a person and what happens next, what is asked
-# back, source, footer.
+# The sequences of units in a reply, or a part of one: greeting, what to do in danger, the answers,
+# the refusal with its facts, the secrets that were found, what goes to a person and what happens
+# next, the clarifying question, source, footer.
 FORM = re2.compile(
     "G?U?(?:L?(?:N?H?(?:TW)?P)+)?(?:N?R+(?:(?:TW)?P)*)?(?:SK+)?"
     "(?:(?:A|NB)E?)?(?:CD)?Q?(?:sd+l?)?t*F?"
@@ -79,16 +80,16 @@ QUOTE_KINDS = SOURCE_KINDS | TRANSLATED | {UnitKind.HEADING, UnitKind.PASSAGE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyUnit:
-    """An approved text with what it may be: the same words can serve several languages."""
+    """An approved text with its kind and the languages for which it is approved."""
 
     text: str
     kind: UnitKind
     languages: frozenset[str]
-    of: tuple[Passage, ...] = ()  # what it quotes, heads or names the source of
+    of: tuple[Passage, ...] = ()  # the passages that it quotes, heads or names the source of
 
 
 class ReplyGrammar:
-    """Knows every unit that may leave, by its first word."""
+    """The approved units, found by their first word, and the rules of their order."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
@@ -96,7 +97,7 @@ class ReplyGrammar:
         for unit in _approved_units(knowledge):
             self._add(unit)
         self.characters = PLAIN_CHARACTERS.union(*self.units)
-        # No unit stands twice in a reply; twice the sum leaves room for indents and numbers.
+        # Most units occur once in a reply; twice the sum leaves room for indents and numbers.
         self.longest = 2 * max(self._length(language) for language in knowledge.templates)
         self._footers: dict[str, set[ReplySources]] = defaultdict(set)
         for templates in knowledge.templates.values():
@@ -107,13 +108,13 @@ class ReplyGrammar:
             self._by_word[unit.text.split(" ", 1)[0]].append(unit)
 
     def strange(self, text: str) -> str:
-        """Returns a character that no approved text has, such as a look-alike; empty for none."""
+        """Return a character of `text` that no approved text has; empty for none."""
         return min(set(text) - self.characters, default="")
 
     def object_to_text(self, text: str, case_number: int | None = None) -> str:
-        """Returns why the folded `text` is no reply; empty when it is one, or a part of one.
+        """Return why `text` is not a reply; empty when it is one, or a part of one.
 
-        With a `case_number` it is the only one that may be named; 0 allows none.
+        `text` has folded spaces. With a `case_number` only that case may be named; 0 allows none.
         """
         units = self._parsed(text)
         if units is None:
@@ -130,7 +131,7 @@ class ReplyGrammar:
         return self._objection_to_quotes(units)
 
     def _objection_to_quotes(self, units: Sequence[ReplyUnit]) -> str:
-        """Returns why these passages may not be quoted so; empty when they may."""
+        """Return why these passages may not be quoted so; empty when they may."""
         quotes = [unit.of for unit in units if unit.kind is UnitKind.PASSAGE]
         if not all(any(map(self.knowledge.stands, of)) for of in quotes):
             return "it quotes an answer of the support team that was withdrawn"
@@ -153,7 +154,7 @@ class ReplyGrammar:
         return sum(len(u.text) + 1 for u in self.units.values() if language in u.languages)
 
     def _parsed(self, text: str) -> list[ReplyUnit] | None:
-        """Returns the units of `text` in order; None when a part of it is no unit."""
+        """Return the units of `text` in order; None when a part of it is no unit."""
         units: list[ReplyUnit] = []
         place = 0
         while place < len(text):
@@ -168,7 +169,7 @@ class ReplyGrammar:
         return units
 
     def _number_at(self, text: str, place: int, before: Sequence[ReplyUnit]) -> ReplyUnit | None:
-        """Returns the numbers of questions, or of the case where its label stands before."""
+        """Return the unit of question numbers, or of the case number behind its label, or None."""
         of_case = bool(before) and before[-1].kind is UnitKind.CASE
         pattern = CASE_NUMBER if of_case else NUMBERS
         found = pattern.match(text, place)
@@ -182,7 +183,7 @@ class ReplyGrammar:
 
 
 def fold_spaces(text: str) -> str:
-    """Returns `text` with one space for any white space."""
+    """Return `text` with one space for each run of white space."""
     return " ".join(text.split())
 
 
@@ -213,10 +214,10 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
 
 
 def _source_units(passage: Passage, knowledge: Knowledge) -> Iterator[ReplyUnit]:
-    """The day of a passage of the post, or the source lines of one of the support team."""
+    """Yield the date of a passage of the post, or the source lines of one of the support team."""
     languages = knowledge.templates
     if passage.source is PassageSource.POST:
-        # The last day ends the line where the post has no link.
+        # Without a link of the post, the last date ends the line, so it has no separator.
         ends = [passage.date] * bool(passage.date and not knowledge.post.url)
         for day in (date_named(passage.date), *ends):
             yield ReplyUnit(
@@ -265,14 +266,15 @@ def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
 
 
 def _check_order(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a row of units that is neither a reply nor a part of one."""
+    """Return an objection if the sequence of units is neither a reply nor a part of one."""
     row = "".join(unit.kind for unit in units)
     return "" if FORM.fullmatch(row) else UNORDERED
 
 
 def _check_repetition(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a text that stands twice; only a heading may stand again, over the next
-    passage. Numbers are looked at by themselves.
+    """Return an objection if a text occurs twice; headings and `WORDING` may.
+
+    Numbers are checked in `_check_numbers`.
     """
     again = (UnitKind.HEADING, UnitKind.NUMBERS, UnitKind.WORDING)
     once = [unit.text for unit in units if unit.kind not in again]
@@ -285,7 +287,7 @@ def _check_languages(units: Sequence[ReplyUnit]) -> str:
 
 
 def _check_numbers(units: Sequence[ReplyUnit]) -> str:
-    """Objects to numbers that are not those of all questions, each once, in their order."""
+    """Return an objection if the numbers are not those of all questions, each once, in order."""
     rows = [_numbers(unit) for unit in units if unit.kind is UnitKind.NUMBERS]
     if not rows:
         return ""
@@ -304,8 +306,8 @@ def _numbers(unit: ReplyUnit) -> list[int]:
 
 
 def _check_headings(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a passage under a heading that is not its own."""
-    headed: frozenset[str] = frozenset()  # ids of the passages that the last heading may stand over
+    """Return an objection if a passage is under the heading of another."""
+    headed: frozenset[str] = frozenset()  # ids of the passages that the last heading belongs to
     for unit in units:
         ids = frozenset(passage.id for passage in unit.of)
         if unit.kind is UnitKind.WORDING:
@@ -318,7 +320,7 @@ def _check_headings(units: Sequence[ReplyUnit]) -> str:
 
 
 def _check_translations(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a translation that stands above another passage than its own."""
+    """Return an objection if a translation is above another passage than its own."""
     above = [unit for unit in units if unit.kind is UnitKind.TRANSLATION]
     below = [
         b for a, b in pairwise(units) if a.kind is UnitKind.WORDING and b.kind is UnitKind.PASSAGE
@@ -329,8 +331,8 @@ def _check_translations(units: Sequence[ReplyUnit]) -> str:
 
 
 def _check_questions(units: Sequence[ReplyUnit]) -> str:
-    """Objects to a bare "Yes." in a reply that does not stand under the question it answers."""
-    asked = all(unit.kind in QUOTE_KINDS for unit in units)  # a quote alone is no reply
+    """Return an objection if a bare "Yes." is not under the question that it answers."""
+    asked = all(unit.kind in QUOTE_KINDS for unit in units)  # a mere quote needs no question
     for unit in units:
         if unit.kind is UnitKind.PASSAGE:
             if not asked and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
@@ -341,7 +343,7 @@ def _check_questions(units: Sequence[ReplyUnit]) -> str:
 
 
 def _check_sources(units: Sequence[ReplyUnit]) -> str:
-    """Objects to source lines that do not have the dates of the passages."""
+    """Return an objection if the source lines do not have the dates of the passages."""
     sources = {UnitKind.DATE: PassageSource.POST, UnitKind.TEAM: PassageSource.TEAM}
     named = {kind: [u.of[0].date for u in units if u.kind is kind] for kind in sources}
     if not any(named.values()):
@@ -357,7 +359,7 @@ def _check_sources(units: Sequence[ReplyUnit]) -> str:
 def _dates_agree(
     named: Sequence[str], quotes: Sequence[Sequence[Passage]], source: PassageSource
 ) -> bool:
-    """Is each date that of a passage, has each passage a date, and are they in order?"""
+    """Return whether the dates are in order and exactly those of the quoted passages."""
     published = [{p.date for p in of if p.source is source} for of in quotes]
     each_belongs = set(named) <= set[str]().union(*published)
     return each_belongs and all(d & set(named) for d in published) and list(named) == sorted(named)

@@ -1,8 +1,8 @@
 """Writes the HTML part of a mail from its plain text, and checks one against the other.
 
-It is as plain as a letter: paragraphs, headings, quotes, lists and links of the list. Nothing is
-loaded, no colour is set but that of a rule beside quotes, and every style stands in this module.
-The check does not share a line with the writer: it reads the finished HTML tag by tag.
+It is plain: paragraphs, headings, quotes, lists and listed links. Nothing is loaded, no colour is
+set but that of a rule beside quotes, and every style is defined in this module. The check shares no
+code with the writer: it reads the finished HTML tag by tag.
 """
 
 import html
@@ -69,10 +69,10 @@ HOLDS_TEXT = frozenset({"p", "h2", "li", "a"})
 
 
 def html_of(text: str, *, language: str, links: "Collection[str]", footnote: bool = False) -> str:
-    """Returns the plain text of a mail as HTML with the same words.
+    """Return the plain text of a mail as HTML with the same words.
 
-    A paragraph right above an indented one is its heading; an indented one is a quote. Of `links`
-    each that stands in the text can be clicked. `footnote` sets the last paragraph small.
+    An indented paragraph is a quote, and the paragraph right above it is its heading. Those of
+    `links` that occur in the text can be clicked. `footnote` sets the last paragraph small.
     """
     blocks = [block for block in PARAGRAPH.split(text.replace("\r", "").strip("\n")) if block]
     last = len(blocks) - 1
@@ -89,10 +89,10 @@ def html_of(text: str, *, language: str, links: "Collection[str]", footnote: boo
 
 
 def object_to_html(source: str, text: str, links: "Collection[str]") -> str:
-    """Returns what in the HTML part of a mail is not as it must be; empty for nothing.
+    """Return why the HTML part `source` of a mail may not be sent; empty when it may.
 
-    It may have the tags, attributes and links of `html_of` alone, and says exactly what the plain
-    `text` says.
+    It may have only the tags, attributes and links of `html_of`, and must have exactly the words of
+    the plain `text`.
     """
     document = DOCUMENT.fullmatch(source.replace("\r\n", "\n"))
     if document is None:
@@ -113,12 +113,12 @@ class _Writer:
     links: "Collection[str]"
 
     def write(self, block: str, *, small: bool) -> Iterator[str]:
-        """Yields the elements of one paragraph of the plain text."""
+        """Yield the elements of one paragraph of the plain text."""
         lines = block.split("\n")
         above = [line for line in lines if not line.startswith(INDENT)]
         quoted = [line.removeprefix(INDENT) for line in lines if line.startswith(INDENT)]
         if lines != [*above, *(INDENT + line for line in quoted)]:
-            above, quoted = lines, []  # mixed: it is shown as it stands
+            above, quoted = lines, []  # mixed, so it is written as a plain paragraph
         if above and quoted and len(above) == 1:
             yield self._element("h2", self._inline(above[0]), above[0], HEADING_STYLE)
         elif above:
@@ -147,13 +147,13 @@ class _Writer:
     def _element(self, tag: str, inner: str, said: str, style: str) -> str:
         direction = direction_of(said, self.language)
         marks = f' dir="{direction}"' if direction != direction_of("", self.language) else ""
-        # Only the published English stands beside the language of a reply.
+        # The only other language in a reply is the English of the post.
         if self.language != "en" and recognize_language(said) == "en":
             marks = f' lang="en"{marks}'
         return f'<{tag}{marks} style="{style}">{inner}</{tag}>'
 
     def _inline(self, line: str) -> str:
-        """Returns a line with its characters escaped and its listed links made to be clicked."""
+        """Return a line as escaped HTML with its listed links as anchors."""
         pieces: list[str] = []
         place = 0
         for start, end in _spans_of_links(line):
@@ -168,7 +168,7 @@ class _Writer:
 
 
 def direction_of(text: str, language: str) -> str:
-    """Returns in which direction a text runs, by its first letter; without one by its language."""
+    """Return `ltr` or `rtl` by the first letter of a text, or without one by its language."""
     for char in text:
         match unicodedata.bidirectional(char):
             case "L":
@@ -181,7 +181,7 @@ def direction_of(text: str, language: str) -> str:
 
 
 def _spans_of_links(line: str) -> Iterable[tuple[int, int]]:
-    """Returns where links and addresses stand, without the punctuation behind them, in order."""
+    """Return where links and addresses stand, without the punctuation behind them, in order."""
     found = {
         (match.start(), match.start() + len(match.group().rstrip(ENDS)))
         for pattern in (LINK, ADDRESS)
@@ -200,7 +200,7 @@ class _Reader:
     _target: str = ""  # of the link that is open
 
     def read(self, body: str) -> str:
-        """Returns what is not allowed in the body; empty for nothing."""
+        """Return what is not allowed in the body; empty for nothing."""
         place = 0
         while place < len(body):
             token = TOKEN.match(body, place)
@@ -238,7 +238,7 @@ class _Reader:
         return ""
 
     def _may_have(self, tag: str, named: dict[str, str], attributes: str) -> bool:
-        """Are these exactly attributes that the element may have, each once, with these values?"""
+        """Return whether the element may have these attributes and values, each once."""
         if len(named) != len(ATTRIBUTE.findall(attributes)):
             return False
         if tag == "a":

@@ -1,7 +1,8 @@
-"""Detects the desk's own secrets in a text, plainly or in a simple disguise.
+"""Detects the desk's own secrets in a text, as they are or in a simple encoding.
 
-A second line: no text of approved units alone can hold one. Each secret is put into every disguise
-once; a text is then searched for any eight characters in a row of any of them.
+This is a second line of defence, as a text of approved units cannot contain one. Each secret is
+encoded in every known way once; a text is then searched for any eight consecutive characters of any
+of these forms.
 """
 
 import codecs
@@ -14,16 +15,16 @@ import re2
 
 # RE2 falls back to a slow path when its states do not fit.
 MAX_REGEX_BYTES = 64 << 20
-# Letters and digits in a row; fewer would stand in innocent words.
+# Consecutive letters and digits that are a leak; fewer would occur in innocent words.
 SHINGLE_LENGTH = 8
 NON_LETTERS = re.compile(r"[\W_]+")
-# Another one in every process. It stands in each prompt to a model and nowhere else: a text that
-# holds it repeats the prompt.
+# A random value of this process that is put into each prompt to a model and nowhere else: a text
+# that contains it repeats the prompt.
 CANARY = secrets.token_hex(16)
 
 
 class LeakDetector:
-    """Knows the secrets, and the canary, only in pieces."""
+    """A search for the secrets and the canary, of which it holds only pieces."""
 
     def __init__(self, own_secrets: Iterable[str] = (), *, approved: Iterable[str] = ()) -> None:
         pieces = {
@@ -32,39 +33,37 @@ class LeakDetector:
             for disguise in _disguises(secret)
             for piece in _shingles(_letters_only(disguise))
         }
-        # A password that is a word of the post must not silence the desk.
+        # A password that is a word of the post must not block every reply with that word.
         pieces.difference_update(*(_shingles(_letters_only(text)) for text in approved))
         self._any = _compile_any(pieces)
 
     def contains_secret(self, text: str) -> bool:
-        """Does the text hold a piece of a secret?"""
+        """Return whether the text contains a piece of a secret."""
         return bool(self._any.search(_letters_only(text).encode("utf-8", "replace")))
 
 
 def _compile_any(pieces: Iterable[str]) -> "re2._Regexp[bytes]":
-    """Returns one expression for all pieces: one pass over a text, however many secrets there
-    are.
-    """
+    """Return one expression for all pieces, so that a text is searched in one pass."""
     options = re2.Options()
     options.max_mem = MAX_REGEX_BYTES
     return re2.compile("|".join(sorted(pieces)).encode(), options)
 
 
 def _disguises(secret: str) -> Iterator[str]:
-    """Yields the secret as it is, reversed, rotated by 13 letters, in hexadecimal and in Base64."""
+    """Yield the secret as it is, reversed, rotated by 13 letters, in hexadecimal and in Base64."""
     raw = secret.encode("utf-8", "replace")  # the environment may hold any bytes
     yield secret
     yield secret[::-1]
     yield codecs.encode(secret, "rot13")
     yield raw.hex()
-    for before in range(3):  # where a group of three bytes may begin
+    for before in range(3):  # offsets of the secret in a group of three bytes
         encoded = b64encode(bytes(before) + raw).decode().rstrip("=")
-        # The outermost characters depend on what stands beside the secret.
+        # The outermost characters also depend on the bytes beside the secret.
         yield encoded[before + 1 if before else 0 : -1]
 
 
 def _letters_only(text: str) -> str:
-    """Returns letters and digits alone, in lower case: spaces and dots hide nothing."""
+    """Return the letters and digits of `text` in lower case, so that separators hide nothing."""
     return NON_LETTERS.sub("", text.casefold())
 
 

@@ -1,7 +1,7 @@
 """Composes every kind of reply from the knowledge and checks it, before anybody asks.
 
-Another incident's post or templates may not fit together: two templates alike, a link that is on no
-list. Whoever wrote them hears of it from `doctor`, not from a mail that stays.
+The post and the templates of a new incident may not fit together: two equal templates, an unlisted
+link. Their author learns this from `doctor`, and not from a mail that is held back.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ ALL_SECRETS = tuple(Span(kind=kind, start=0, end=1) for kind in SecretKind)
 
 
 def stopped(outbound: Outbound) -> Iterator[str]:
-    """Yields which replies would not leave, and why; each reason once a language."""
+    """Yield why replies would not be sent, as `LANGUAGE: REASON`, each once."""
     knowledge = outbound.knowledge
     for language in knowledge.templates:
         checks = map(outbound.check, _replies(knowledge, language))
@@ -57,14 +57,14 @@ def _response(
 
 
 def _promising(knowledge: Knowledge) -> Iterator[Knowledge]:
-    """Yields the knowledge with each time in which a person may be expected to answer."""
+    """Yield the knowledge once for each `answer_within`, the expected time of a person's answer."""
     for expected in ExpectedTime:
         incident = knowledge.incident.model_copy(update={"answer_within": expected})
         yield replace(knowledge, incident=incident)
 
 
 def _answers(knowledge: Knowledge) -> Iterator[tuple[tuple[Outcome, ...], tuple[Span, ...]]]:
-    """Yields each passage with its companions, and then all that can stand in one reply."""
+    """Yield outcomes of one passage with its companions each, then all that one reply can have."""
     for passage in knowledge.offered:
         beside = (knowledge.passages[i] for i in knowledge.companions([passage.id]))
         yield (answer(passage, *beside),), ()
@@ -88,7 +88,7 @@ def _others() -> Iterator[tuple[Outcome, ...]]:
 
 
 def answer(*passages: Passage, question: str = "") -> Answer:
-    """Returns an answer with these passages, as a reply needs it."""
+    """Return an answer with these passages, from which a reply can be composed."""
     return Answer(
         question=question, reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
         candidates=passages,
@@ -96,12 +96,12 @@ def answer(*passages: Passage, question: str = "") -> Answer:
 
 
 def refusal(question: str = "") -> Refusal:
-    """Returns a refusal, as a reply needs it."""
+    """Return a refusal, from which a reply can be composed."""
     return Refusal(question=question, reason=RefusalReason.SECRET, probability=0.0, candidates=())
 
 
 def handover(priority: Priority, question: str = "") -> Escalation:
-    """Returns an escalation of this priority, as a reply needs it."""
+    """Return an escalation of this priority, from which a reply can be composed."""
     return Escalation(
         question=question, reason=EscalationReason.UNSURE, priority=priority, probability=0.0,
         candidates=(),

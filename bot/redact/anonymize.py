@@ -1,8 +1,8 @@
-"""Masks what a model need not know: who writes, and to whom.
+"""Masks who writes and to whom in a text that is sent to the vendor of a language model.
 
-Addresses, telephone numbers and mentions are masked anywhere; names where their place gives them
-away: in a greeting, a close, a signature, an introduction. Secrets are masked long before (redact);
-this is only for what goes to a vendor.
+Addresses, telephone numbers and mentions are masked anywhere; names only where their position shows
+that they are names: in a greeting, a close, a signature, an introduction. Secrets have been masked
+before (`redactor`).
 """
 
 from typing import Any
@@ -35,12 +35,12 @@ CLOSE = re2.compile(
     r"\s*[,.!–-]*\s*(?:[\pL'’.-]+ ?){0,4}$"
 )
 SIGNATURE = re2.compile(rf"^\s*[-–—]?\s*{CAPITAL}(?:\s+{CAPITAL}){{0,2}}\s*$")
-# Words of a line of a signature; a longer line is a sentence.
+# Most words in a line of a signature; a longer line is a sentence.
 MAX_SIGNATURE_WORDS = 8
 
 
 def without_people(text: str) -> str:
-    """Returns `text` with people masked; a text that is masked already stays as it is."""
+    """Return `text` with people masked; a text that is masked already is returned unchanged."""
     lines = [GREETING.sub(rf"\1 {NAME},", line) for line in text.split("\n")]
     masked = "\n".join(_mask_signature(lines))
     masked = MENTION.sub(PERSON, MAIL_ADDRESS.sub(ADDRESS, masked))
@@ -49,7 +49,7 @@ def without_people(text: str) -> str:
 
 
 def _mask_signature(lines: list[str]) -> list[str]:
-    """Masks short lines from the close on, and a name alone in the last line."""
+    """Mask short lines from the closing phrase on, and a lone name in the last line."""
     shown, closed = [], False
     last = max((n for n, line in enumerate(lines) if line.strip()), default=0)
     for place, line in enumerate(lines):
@@ -64,7 +64,7 @@ def _mask_signature(lines: list[str]) -> list[str]:
 
 
 def _mask_number(match: Any) -> str:
-    """Masks a telephone number; a date or a short number stays."""
+    """Return the mask for a telephone number; a date or a short number is returned as it is."""
     text = match.group(0)
     dated = YEAR.search(text) and not text.startswith("+")
     return str(text if dated or sum(c.isdigit() for c in text) < 7 else NUMBER)

@@ -1,7 +1,7 @@
 r"""Decodes the escapes of a text: %2D, &#45;, \u002d and =2D are all a dash.
 
-What a browser, a form or a program writes in place of a character is put back, and a tag becomes a
-blank, so that every detector reads a key in a link or in the source of a page as its owner does.
+Percent-encoding, HTML entities and string escapes are replaced by their characters, and a tag by a
+space, so that detectors find a key in a link or in the source of a page.
 """
 
 import re
@@ -11,7 +11,7 @@ from html import unescape
 
 from bot.redact.normalize import MappedText, folded
 
-# `re` is as linear as RE2 here, every branch is a few characters, and faster for many matches.
+# `re` is linear here too, as every branch is a few characters, and faster for many matches.
 ESCAPE = re.compile(
     r"%25(?:2[DdEe]|5[Ff])|%[0-9A-Fa-f]{2}|&#[0-9]{1,6};?|&#[xX][0-9A-Fa-f]{1,5};?|"
     r"&[A-Za-z]{2,8};|\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,5}\}|\\x[0-9A-Fa-f]{2}|"
@@ -20,9 +20,7 @@ ESCAPE = re.compile(
 
 
 def decode_escapes(mapped: MappedText) -> MappedText | None:
-    """Returns a folded text with each escape as the character it stands for; None when it has
-    none.
-    """
+    """Return a folded text with each escape decoded; None when it has none."""
     text: list[str] = []
     at: list[int] = []
     behind: list[int] = []
@@ -44,7 +42,7 @@ def decode_escapes(mapped: MappedText) -> MappedText | None:
 
 
 def _find_escapes(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yields the start and end of each escape and what is read for it."""
+    """Yield the start and end of each escape and its decoded character."""
     for match in ESCAPE.finditer(text):
         escape = match.group()
         # A tag may be long, so the cache does not keep it.
@@ -55,7 +53,7 @@ def _find_escapes(text: str) -> Iterator[tuple[int, int, str]]:
 
 @lru_cache(maxsize=1024)
 def _decode_escape(escape: str) -> str | None:
-    """Returns what is read for an escape: "" for the invisible, None for what is no escape."""
+    """Return the character of an escape: "" for an invisible one, None for what is no escape."""
     if escape[0] == "&":
         char = unescape(escape)
     elif escape[0] == "\\":

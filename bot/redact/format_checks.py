@@ -1,7 +1,7 @@
-"""Checks whether a value is what its format says: tokens are random, placeholders are spelt words.
+"""Distinguishes real secrets from placeholders: tokens look random, placeholders consist of words.
 
-The checks have names in bot/data/secret_formats.yaml. Each takes the value as text and reads at
-most its first MAX_CHECKED_CHARACTERS.
+The checks are named in bot/data/secret_formats.yaml. Each takes the value as text and reads at most
+its first MAX_CHECKED_CHARACTERS.
 """
 
 import base64
@@ -16,10 +16,10 @@ from bot.redact.validators import CHECKSUMS
 MIN_DISTINCT_CHARACTERS = 5
 # Characters of a value that are checked.
 MAX_CHECKED_CHARACTERS = 512
-# The least changes of case that are random: CamelCase has fewer.
+# Least number of case changes in a random value; CamelCase has fewer.
 MIN_CASE_CHANGES = 3
 DIGITS = frozenset("0123456789")
-# The least characters at the end of a value that must look random.
+# Least length of the part at the end of a value that must look random.
 MIN_TAIL_CHARACTERS = 12
 PLACEHOLDER = re2.compile(
     r"(?i)\*{2}|\.{3}|…|•{2}|x{5}|_{4}|example|placeholder|redacted|removed|filtered|your[_-]|[_-]your|my[_-]?(?:api|secret|key)|"
@@ -54,9 +54,7 @@ SHOWN_PASSWORDS = frozenset(
 
 
 def looks_random(value: str) -> bool:
-    """Is the value random and not spelt: digits or mixed case at its end, no words joined by
-    dashes?
-    """
+    """Return whether a value is random: digits or mixed case at its end, no hyphenated words."""
     value = value[:MAX_CHECKED_CHARACTERS]
     tail = value[-max(MIN_TAIL_CHARACTERS, len(value) * 3 // 5) :]
     chars = set(tail)
@@ -68,13 +66,13 @@ def looks_random(value: str) -> bool:
 
 
 def count_case_changes(text: str) -> int:
-    """Counts how often the case turns between neighbouring letters."""
+    """Return how often the case changes between neighbouring letters."""
     cases = text.encode("latin-1", "replace").translate(CASE_OF_BYTE)
     return cases.count(b"lu") + cases.count(b"ul")
 
 
 def is_random_capitals(value: str) -> bool:
-    """Is the value of random capitals and digits, and no placeholder?"""
+    """Return whether a value of capitals and digits is random and no placeholder."""
     return (
         not PLACEHOLDER.search(value[:MAX_CHECKED_CHARACTERS])
         and len(set(value[4:MAX_CHECKED_CHARACTERS])) >= MIN_DISTINCT_CHARACTERS
@@ -82,7 +80,7 @@ def is_random_capitals(value: str) -> bool:
 
 
 def is_basic_login(value: str) -> bool:
-    """Does the value decode from Base64 to user:password?"""
+    """Return whether the value decodes from Base64 to user:password."""
     try:
         login = base64.b64decode(
             value[:4096] + "=" * (-len(value[:4096]) % 4), b"-_" if "-" in value else None
@@ -93,7 +91,7 @@ def is_basic_login(value: str) -> bool:
 
 
 def is_no_placeholder(value: str) -> bool:
-    """Is the value, in a place made for a password, anything but a placeholder?"""
+    """Return whether a value in the position of a password is no placeholder."""
     return (
         not PLACEHOLDER.search(value[:MAX_CHECKED_CHARACTERS])
         and value.lower() not in SHOWN_PASSWORDS
@@ -101,7 +99,7 @@ def is_no_placeholder(value: str) -> bool:
 
 
 def is_secret_parameter(value: str) -> bool:
-    """Is it a secret value of a URL parameter with a suspicious name?"""
+    """Return whether the value of a URL parameter with a suspicious name is a secret."""
     return is_no_placeholder(value) and (
         any(c.isdigit() for c in value[:MAX_CHECKED_CHARACTERS])
         or count_case_changes(value[:MAX_CHECKED_CHARACTERS]) >= MIN_CASE_CHANGES
@@ -109,7 +107,7 @@ def is_secret_parameter(value: str) -> bool:
 
 
 def is_letters_with_signs(value: str) -> bool:
-    """Does the value hold letters with digits or signs, and is no address?"""
+    """Return whether the value has letters with digits or punctuation and is no address."""
     text = value[:MAX_CHECKED_CHARACTERS]
     if (
         not is_no_placeholder(text)
@@ -123,17 +121,17 @@ def is_letters_with_signs(value: str) -> bool:
 
 
 def accept_any(_value: str) -> bool:
-    """Accepts every value: the format alone decides."""
+    """Return True for every value: the format alone decides."""
     return True
 
 
 def is_licence_number(value: str) -> bool:
-    """Does the value hold the digits of a driving licence, five at least?"""
+    """Return whether the value has at least five digits, as a driving licence number does."""
     return sum(c.isdigit() for c in value) >= 5
 
 
 def is_account_number(value: str) -> bool:
-    """Does the value hold the digits of a bank account, six at least?"""
+    """Return whether the value has at least six digits, as a bank account number does."""
     return sum(c.isdigit() for c in value) >= 6
 
 

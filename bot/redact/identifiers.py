@@ -1,7 +1,7 @@
-"""Finds what names something openly: links, mail addresses, message ids and reference numbers.
+"""Finds public identifiers: links, mail addresses, Message-IDs and reference numbers.
 
-A value in one of these is no secret because it looks random beside a word such as "key"; only what
-is secret by its form, as a token or a login in a link, is masked there.
+Inside one of these, a value that looks random beside a word such as "key" is not masked; only a
+secret of a known format is, such as a token or a login in a link.
 """
 
 from bisect import bisect_right
@@ -14,8 +14,8 @@ import re2
 from bot.redact.normalize import MappedText, find_words, folded, lowered, to_latin1
 from bot.redact.word_lists import load_word_lists, split_list, word_list
 
-# A long link goes on behind a line break where a mail program has wrapped it: the next line holds
-# what only a link does, or nothing but one long run.
+# A long link that a mail program has wrapped continues on the next line, if that has what only a
+# link has, or is one long run.
 WRAPPED_LINK = (
     rb"=?\r?\n[>| \t]{0,6}(?:[^\s<>\"|]*(?:%[0-9a-f]{2}|&[a-z]+=)[^\s<>\"|]*|[a-z0-9_-]{40,})"
 )
@@ -23,31 +23,31 @@ LINK = re2.compile(
     rb"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}(?::|\[:\])//|www\.|mailto:|(?:[a-z0-9-]{1,63}\.)+[a-z]{2,12}/)"
     rb"(?:[^\s<>\"|]{40,}(?:" + WRAPPED_LINK + rb")+|[^\s<>\"|]*)"
 )
-# Lists of stolen logins are written so: https://site.example/login:kim@site.example:secret.
+# The form of lists of stolen logins: https://site.example/login:kim@site.example:secret.
 LOGIN_IN_LINK = re2.compile(rb"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}\.[A-Za-z]{2,12}[:|;,]")
 ADDRESS = re2.compile(
     rb"<[^\s<>@]{1,250}@[^\s<>@]{1,250}>|"
     rb"[A-Za-z0-9._%+=/$!-]{1,120}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}\b"
 )
-# Numbers as programs write them: ServiceNow, Salesforce, Zendesk, UPS, Amazon.
+# Reference numbers in the formats of ServiceNow, Salesforce, Zendesk, UPS and Amazon.
 REFERENCE_NUMBER = re2.compile(
     rb"\b(?:INC|RITM|REQ|SCTASK|CHG|PRB|TASK|CS|HRC|MSG|KB|CALL|SIR|VIT)[0-9]{5,12}(?:_[A-Za-z0-9]{4,40})?\b|"
     rb"\bref:[_!]?[A-Za-z0-9._!]{8,60}:ref\b|\[[A-Z0-9]{6}-[A-Z0-9]{4,6}\]|"
     rb"\b1Z[0-9A-Z]{16}\b|\b[0-9]{3}-[0-9]{7}-[0-9]{7}\b"
 )
 NUMBER = r"[a-z0-9_.-]*[0-9](?:[a-z0-9_.-]|/[0-9])*"
-# A reference word is no part of another word: "parola d'ordine" is a password.
+# A reference word must not be part of another word: "parola d'ordine" is a password.
 WORD_START = r"(?:^|[^\w'’])"
-# Right behind its word, with no mark and no "number" between, it begins like one: AB12, 4711.
+# A number right behind its word, without punctuation or "number" between: AB12, 4711.
 BARE_NUMBER = r"\s[a-z]{0,4}[_.-]?[0-9](?:[a-z0-9_.-]|/[0-9])*"
 NUMBER_MARK = r"[.:#=(\[\"-]"
-# Characters before a reference word that say what it is for.
+# Characters before a reference word in which its purpose may be stated.
 PURPOSE_CHARACTERS = 24
 GAP = r"[ \t]{0,2}[.:#=*(\[<\"-]{0,3}\s{0,2}"
 
 
 class PublicIdentifiers:
-    """Knows where links, addresses and reference numbers stand in a text."""
+    """The positions of links, addresses and reference numbers in a text."""
 
     def __init__(self, text: str) -> None:
         mapped = folded(text)
@@ -60,13 +60,13 @@ class PublicIdentifiers:
             self._ends.append(max(end, self._ends[-1] if self._ends else 0))
 
     def hold(self, place: int) -> bool:
-        """Does the character at `place` belong to an identifier?"""
+        """Return whether the character at `place` belongs to an identifier."""
         before = bisect_right(self._starts, place)
         return before > 0 and self._ends[before - 1] > place
 
 
 def _find_identifiers(mapped: MappedText) -> Iterator[tuple[int, int]]:
-    """Yields where each identifier starts and ends in a folded text; they may overlap."""
+    """Yield the start and end of each identifier in a folded text; they may overlap."""
     raw = to_latin1(mapped.text)
     for match in LINK.finditer(raw):
         start, end = match.span()
@@ -82,8 +82,9 @@ def _find_identifiers(mapped: MappedText) -> Iterator[tuple[int, int]]:
 
 
 def _is_purpose(before: list[str]) -> bool:
-    """Do the words say what a secret is for? "PIN for the order" does, "número de pedido" does
-    not.
+    """Return whether the words say what a secret is for, as in "PIN for the order".
+
+    "número de pedido" does not.
     """
     numbered = any(word.strip(".") in word_list("reference_joints") for word in before)
     return not numbered and not word_list("reference_purposes").isdisjoint(before)
@@ -91,7 +92,7 @@ def _is_purpose(before: list[str]) -> bool:
 
 @cache
 def _reference_pattern() -> Any:
-    """Returns the pattern of a word for a thing, what may stand between, and its number."""
+    """Return the pattern of a reference word, the text that may follow it, and its number."""
     named = {word for text in load_word_lists()["references"].values() for word in split_list(text)}
     joint = rf"(?:{_any_of(word_list('reference_joints'))})"
     joined = rf"{GAP}(?:{joint}{GAP}){{1,2}}{NUMBER}"
@@ -100,7 +101,7 @@ def _reference_pattern() -> Any:
 
 
 def _any_of(names: set[str] | frozenset[str]) -> str:
-    """Returns an expression for any of the names, as a whole word where the script parts words."""
+    """Return an expression for any of the names, as a whole word if the script separates words."""
     longest_first = sorted(names, key=lambda name: (-len(name), name))
     return "|".join(
         rf"{WORD_START}{re2.escape(name).replace(' ', '[ _-]')}\b"

@@ -1,7 +1,7 @@
-"""Gives readings of a text in which disguised secrets show, each with the way back to the text.
+"""Normalizes a text in several ways, so that disguised secrets are found, and maps offsets back.
 
-A MappedText holds one character for each character that it kept, so a place in it becomes a place
-in the original by one look-up: no diffing, no search.
+Each result is a reading of the text. A MappedText has an offset into the original for each of its
+characters, so that a position is mapped back by one look-up.
 """
 
 import re
@@ -27,15 +27,15 @@ from bot.text.unicode import (
 
 RUN = re.compile(r"\S+")
 WORD = re.compile(r"[^\W_]+")
-# Characters of a run that may hold a part of a token.
+# Least length of a run that may contain a part of a token.
 MIN_RUN_CHARACTERS = 5
 # Characters beside such a run in which its keyword may stand.
 CONTEXT_CHARACTERS = 120
-# A token holds digits, letters that change case, or marks: a word with an umlaut does not.
+# A token has digits, changes of case, or punctuation; a word with an umlaut has none of these.
 TOKEN_LIKE = re.compile(r"[0-9=/_:]|[a-z][A-Z]")
 QUOTE_MARKER = re2.compile(rb"(?:\n|^)[ \t]*(?:[>|][ \t]?|[-*][ \t]+)+")
 SOFT_BREAK = re2.compile(rb"=[ \t]*\r?\n")
-# What a page or a program puts inside a key: tags of a line, the joint of two string constants.
+# Text that a page or a program inserts into a key: inline tags, the joint of two string constants.
 TAG = re2.compile(
     rb"</?(?i:b|i|u|em|strong|span|font|a|code|mark|wbr|br|div)\b[^<>]{0,200}>|<!--[^<>]{0,80}-->"
 )
@@ -47,21 +47,21 @@ JOINT = re2.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedText:
-    """A reading of a text: `text[i]` stands at `at[i]` of the original."""
+    """A normalized reading of a text: `text[i]` comes from offset `at[i]` of the original."""
 
     text: str
     at: Sequence[int]
-    # Where the original goes on behind each character, when some stand for several.
+    # For each character, the offset behind it in the original; None where each stands for one.
     behind: Sequence[int] | None = None
 
     def start(self, place: int) -> int:
-        """Returns the place in the original of the character at `place`."""
+        """Return the offset in the original of the character at `place`."""
         return self.at[place]
 
     def end(self, place: int) -> int:
-        """Returns the place in the original behind the character before `place`.
+        """Return the offset in the original behind the character before `place`.
 
-        So nothing that was dropped after that character is masked.
+        Thus characters that were dropped after it are not masked.
         """
         if not place:
             return 0
@@ -69,17 +69,17 @@ class MappedText:
 
 
 def folded(text: str) -> MappedText:
-    """Returns the usual reading: nothing invisible; full-width forms, digits, dashes and quotes
-    plain.
+    """Return the basic reading, without invisible characters, and with plain ASCII forms of
+    full-width characters, digits, dashes and quotes.
     """
     return _with_plain_forms(without_marks(text))
 
 
 def without_marks(text: str) -> MappedText:
-    """Returns `text` without what shows nothing, every other character as it stands.
+    """Return `text` without invisible characters and without odd combining marks.
 
-    Marks on letters are dropped: those of no script anywhere, those of another script behind an
-    ASCII character, which no language writes.
+    Combining marks are dropped if they belong to no script, or follow an ASCII character, which no
+    language writes.
     """
     odd = {c for c in set(text) if c in INVISIBLE or unicodedata.category(c) in ("Mn", "Me")}
     if not odd:
@@ -93,7 +93,7 @@ def _with_plain_forms(mapped: MappedText) -> MappedText:
 
 
 def _is_read(text: str, odd: set[str]) -> Iterator[bool]:
-    """Yields for each character whether it is read."""
+    """Yield for each character whether it is kept."""
     last = ""
     for char in text:
         kept = char not in odd or not (char in INVISIBLE or char in MARKS or ("!" <= last <= "~"))
@@ -102,13 +102,13 @@ def _is_read(text: str, odd: set[str]) -> Iterator[bool]:
 
 
 def look_alike_readings(mapped: MappedText) -> Iterator[MappedText]:
-    """Yields readings in which the letters that pass for ASCII ones are ASCII, likeliest first.
+    """Yield readings in which lookalike letters are replaced by ASCII ones, the likeliest first.
 
-    `mapped` is a text without marks or one with decoded escapes, for a digit of another script may
-    pass for a letter. Only what mixes such letters with ASCII characters is read so, so that an
-    honest text in another script has no such reading: words of letters, and runs that may hold a
-    token. A character that passes for several, as Ι for I and l, gives several readings; nothing
-    else makes more than one.
+    `mapped` is a text without marks, not folded, because a digit of another script may imitate a
+    letter; or one with decoded escapes. Only words and possible tokens that mix such letters with
+    ASCII characters are changed, so that an honest text in another script has no such reading.
+    There is more than one reading only for a character that imitates several letters, as Ι does I
+    and l.
     """
     if mapped.text.isascii() or look_alikes().isdisjoint(mapped.text):
         return
@@ -128,7 +128,7 @@ def _is_mixed_run(run: str) -> bool:
 
 
 def _is_mixed_word(word: str) -> bool:
-    """Does the word have letters of two scripts, as pаssword with a Cyrillic а?"""
+    """Return whether the word has letters of two scripts, as pаssword with a Cyrillic а does."""
     return not (word.isascii() or other_script_letters().isdisjoint(word)) and any(
         c.isascii() for c in word
     )
@@ -139,7 +139,7 @@ def _has_reading(part: str, place: int) -> bool:
 
 
 def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], place: int) -> MappedText:
-    """Returns `parts` read by their candidate number `place`, with the text that lies near them.
+    """Return `parts` and the text near them, with lookalikes replaced by candidate number `place`.
 
     A ligature becomes its letters.
     """
@@ -163,7 +163,7 @@ def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], place: int)
 
 
 def _without_ligatures(mapped: MappedText) -> MappedText:
-    """Returns the text with each ligature as its letters, which stand for one character."""
+    """Return the text with each ligature as its letters, all mapped to that one character."""
     if ligatures().keys().isdisjoint(mapped.text):
         return mapped
     read = [ligatures().get(char, char) for char in mapped.text]
@@ -176,17 +176,17 @@ def _without_ligatures(mapped: MappedText) -> MappedText:
 
 
 def to_latin1(text: str) -> bytes:
-    """Returns one byte a character, so that a match in bytes is a match in characters."""
+    """Return one byte for each character, so that byte offsets are character offsets."""
     return text.encode("latin-1", "replace")
 
 
 def lowered(text: str) -> str:
-    """Returns the text in lower case and bare letters, still one character for each."""
+    """Return the text in lower case without accents, with the same number of characters."""
     return text.translate(bare_letters()).lower()
 
 
 def find_words(regex: Any, text: str) -> Iterator[tuple[int, int]]:
-    """Yields the matches of a bytes pattern in any script, as places of characters, in one pass."""
+    """Yield the matches of a bytes pattern in a text of any script, as character offsets."""
     encoded = text.encode()
     place = seen = 0
     for match in regex.finditer(encoded):
@@ -198,7 +198,7 @@ def find_words(regex: Any, text: str) -> Iterator[tuple[int, int]]:
 
 
 def without_gaps(mapped: MappedText) -> MappedText:
-    """Returns the text without spaces, soft breaks, quote marks, tags and escaping backslashes."""
+    """Return the text without spaces, soft breaks, quote marks, tags and escaping backslashes."""
     raw = to_latin1(mapped.text)
     dropped = bytearray(len(raw))
     for pattern in (QUOTE_MARKER, SOFT_BREAK, TAG, JOINT):

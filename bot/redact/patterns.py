@@ -1,4 +1,4 @@
-"""Finds certain secrets: values that are secret by their form, wherever they stand."""
+"""Finds certain secrets: values with the format of a secret, whatever the text around them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from bot.redact.format_checks import CHECKS, IDENTIFIER
 from bot.redact.normalize import lowered
 from bot.resources import read_yaml
 
-# Characters of a match that its check reads.
+# Most characters of a match that its check reads.
 MAX_CHECKED_CHARACTERS = 600
 ORDER_WORD = re2.compile(
     rb"(?i)\b(?:order|invoice|tracking|parcel|ticket|case|ref|reference|part|serial|sku|item|imei|shipment|ean|gtin|upc|isbn|barcode|"
@@ -25,7 +25,7 @@ LONG_RUN = re2.compile(rb"[!-~]{16}")
 
 
 class SecretMatch(NamedTuple):
-    """A stretch of a reading that is a secret: its kind, and where it starts and ends."""
+    """A secret in a reading of a text: its kind, and its start and end."""
 
     kind: SecretKind
     start: int
@@ -41,14 +41,14 @@ class SecretFormat:
     kind: SecretKind
     regex: Any
     check: str
-    labels: tuple[str, ...]  # names beside which a number counts, lowered
-    has_prefix: bool  # begins with fixed characters: also sought split, encoded and altered
+    labels: tuple[str, ...]  # names that must be beside a number, lowered
+    has_prefix: bool  # begins with fixed characters; then also searched split, encoded and altered
     certain: bool
 
     def spans(
         self, raw: bytes, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[int, int]]:
-        """Yields what would be masked: not yet checked, never cut out of a longer word."""
+        """Yield the spans of matches, not checked yet, without those cut out of a longer word."""
         group = min(self.regex.groups, 1)
         for match in self.regex.finditer(raw, start, end):
             low, high = match.span(group)
@@ -56,7 +56,7 @@ class SecretFormat:
                 yield low, high
 
     def passes(self, value: bytes) -> bool:
-        """Does the value pass the check of its format? Organisation and user ids never do."""
+        """Return whether the value passes its format's check; organisation and user ids do not."""
         text = value[:MAX_CHECKED_CHARACTERS].decode("latin-1")
         return CHECKS[self.check](text) and not (
             IDENTIFIER.match(text) and text[:4] in ("org-", "user")
@@ -64,7 +64,7 @@ class SecretFormat:
 
 
 def find_tokens(raw: bytes) -> Iterator[SecretMatch]:
-    """Yields tokens, and what stands in a place made for a secret.
+    """Yield tokens, and values in places meant for a secret, such as a password parameter.
 
     `raw` is the text as Latin-1 bytes.
     """
@@ -76,13 +76,13 @@ def find_tokens(raw: bytes) -> Iterator[SecretMatch]:
 
 
 def is_order_number(raw: bytes, start: int) -> bool:
-    """Is a word for an order, a parcel or a ticket right before the number?"""
+    """Return whether a word for an order, a parcel or a ticket is right before the number."""
     return ORDER_WORD.search(raw[max(0, start - ORDER_WORD_CHARACTERS) : start]) is not None
 
 
 @cache
 def secret_formats(group: str) -> tuple[SecretFormat, ...]:
-    """Returns the formats of a group of the file: `tokens`, `places` or `numbers`."""
+    """Return the formats of a group of the file: `tokens`, `places` or `numbers`."""
     table = read_yaml("secret_formats.yaml")
     return tuple(_read_format(row) for row in table[group])
 
@@ -104,8 +104,9 @@ def _read_format(row: dict[str, Any]) -> SecretFormat:
 
 @cache
 def prefixed_formats() -> tuple[SecretFormat, ...]:
-    """Returns tokens known by how they begin, without the word boundary that squeezing takes
-    away.
+    """Return the formats of tokens with a fixed prefix, without word boundaries.
+
+    A text whose gaps were removed has no word boundaries.
     """
     return tuple(
         replace(
@@ -117,8 +118,9 @@ def prefixed_formats() -> tuple[SecretFormat, ...]:
 
 
 def _has_fixed_prefix(pattern: str) -> bool:
-    """Does the pattern begin with fixed characters? Any other is found everywhere in squeezed
-    prose.
+    """Return whether the pattern begins with fixed characters.
+
+    Any other pattern would match everywhere in prose whose spaces were removed.
     """
     bare = pattern.removeprefix("(?:").removeprefix("(?:")
     return not bare.startswith(("[", "("))

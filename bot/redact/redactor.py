@@ -1,11 +1,11 @@
 """Finds and masks secrets and identity numbers, before anything is stored, logged or sent on.
 
 A secret is found in one of two ways. A certain one has a known format or checksum; the asker is
-warned about it. A suspected one is a risky value beside a word for password, code or recovery
+warned about it. A suspected one is a likely value beside a word for password, code or recovery
 phrase; it is masked, and the reply does not mention it.
 
-Patterns run on RE2 over one byte a character: one mail kept Python's `re` busy for minutes, and a
-place in the bytes is a place in the text.
+Patterns run on RE2, because one mail kept Python's `re` busy for minutes, over one byte for each
+character, so that an offset in the bytes is an offset in the text.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from bot.redact.prose.detector import find_prose_secrets
 
 __all__ = ["redact"]
 
-# What a mask calls each kind of secret.
+# The name of each kind of secret in its mask.
 KIND_NAMES = {
     SecretKind.API_KEY: "API key",
     SecretKind.TOKEN: "access token",
@@ -48,9 +48,9 @@ KIND_NAMES = {
 
 
 def redact(text: str) -> Redaction:
-    """Returns `text` with each secret replaced by what it was; never raises on any string.
+    """Return `text` with each secret replaced by a mask that names its kind; never raises.
 
-    The spans of the result are places in `text`, in order, and do not overlap.
+    The spans of the result are offsets in `text`, in order, and do not overlap.
     """
     if not text:
         return Redaction(text=text)
@@ -72,9 +72,9 @@ def redact(text: str) -> Redaction:
 
 
 def _read_disguises(text: str) -> Iterator[MappedText]:
-    """Yields the text as it stands, with its escapes decoded, and with look-alike letters as ASCII.
+    """Yield the text folded, with escapes decoded, and with lookalike letters as ASCII.
 
-    What is found in any of these readings is masked.
+    A secret that is found in any of these readings is masked.
     """
     mapped = folded(text)
     yield mapped
@@ -105,9 +105,7 @@ def _find_matches(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[S
 
 
 def _merge(spans: list[Span]) -> list[Span]:
-    """Returns the spans in order and without overlaps; of two that overlap the certain one gives
-    the kind.
-    """
+    """Return the spans in order, with overlapping ones merged; a certain one gives the kind."""
     merged: list[Span] = []
     for span in spans:
         if not merged or span.start >= merged[-1].end:

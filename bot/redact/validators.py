@@ -1,7 +1,7 @@
 """Verifies check digits of cards, accounts and identity numbers, and of one kind of private key.
 
-Each function takes the number as it stands in the text, with its separators, and says whether it
-can be one; its name is that of the check in bot/data/secret_formats.yaml.
+Each check takes the number as written, with separators, and returns whether it can be a valid one;
+its name is that of the check in bot/data/secret_formats.yaml.
 """
 
 import hashlib
@@ -10,37 +10,37 @@ from datetime import date
 
 
 def digits_of(value: str) -> list[int]:
-    """Returns the digits of a text as numbers."""
+    """Return the digits of a text as numbers."""
     return [int(c) for c in value if c.isdigit()]
 
 
 def weighted_sum(digits: list[int], weights: str) -> int:
-    """Returns the sum of the digits times the weights, which are base-36 digits."""
+    """Return the sum of the digits times the weights, which are base-36 digits."""
     return sum(d * int(w, 36) for d, w in zip(digits, weights, strict=False))
 
 
 def luhn(value: str) -> bool:
-    """Is it valid by the Luhn algorithm of payment cards and several identity numbers?"""
+    """Return whether it passes the Luhn check of payment cards and several identity numbers."""
     digits = digits_of(value)[::-1]
     doubled = (d * 2 - 9 if d > 4 else d * 2 for d in digits[1::2])
     return any(digits) and (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
 def mod97(value: str) -> bool:
-    """Is it valid by ISO 7064 MOD 97-10, as IBANs use it?"""
+    """Return whether it is valid by ISO 7064 MOD 97-10, as IBANs use it."""
     turned = (value[4:] + value[:4]).upper()
     return int("".join(str(int(c, 36)) for c in turned if c.isalnum())) % 97 == 1
 
 
 def ssn(value: str) -> bool:
-    """May it be a Social Security number of the United States?"""
+    """Return whether it may be a Social Security number of the United States."""
     digits = "".join(c for c in value if c.isdigit())
     area, group, serial = digits[:3], digits[3:5], digits[5:]
     return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
 
 
 def verhoeff(value: str) -> bool:
-    """Is it valid by the Verhoeff algorithm, as the Aadhaar number of India uses it?"""
+    """Return whether it passes the Verhoeff check, which the Aadhaar number of India uses."""
     check = 0
     for place, digit in enumerate(reversed(digits_of(value))):
         check = DIHEDRAL[check][PERMUTED[place % 8][digit]]
@@ -48,7 +48,7 @@ def verhoeff(value: str) -> bool:
 
 
 def cpf(value: str) -> bool:
-    """Is it a CPF number of Brazil?"""
+    """Return whether it is a CPF number of Brazil."""
     digits = digits_of(value)
     if len(set(digits)) == 1:
         return False
@@ -58,20 +58,20 @@ def cpf(value: str) -> bool:
 
 
 def dni(value: str) -> bool:
-    """Is it a DNI or NIE number of Spain?"""
+    """Return whether it is a DNI or NIE number of Spain."""
     bare = "".join(c for c in value.upper() if c.isalnum())
     number = bare[:-1].replace("X", "0").replace("Y", "1").replace("Z", "2")
     return bare[-1] == "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23]
 
 
 def nir(value: str) -> bool:
-    """Is it a NIR number of France?"""
+    """Return whether it is a NIR number of France."""
     digits = "".join(c for c in value if c.isdigit())
     return 97 - int(digits[:13]) % 97 == int(digits[13:]) and 1 <= int(digits[3:5]) <= 42
 
 
 def codice_fiscale(value: str) -> bool:
-    """Is it a codice fiscale of Italy?"""
+    """Return whether it is a codice fiscale of Italy."""
     odd = {c: v for v, c in zip((1, 0, 5, 7, 9, 13, 15, 17, 19, 21), "0123456789", strict=True)}
     odd |= {c: v for v, c in zip((1, 0, 5, 7, 9, 13, 15, 17, 19, 21), "ABCDEFGHIJ", strict=True)}
     tail = (2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
@@ -83,7 +83,7 @@ def codice_fiscale(value: str) -> bool:
 
 
 def steuer_id(value: str) -> bool:
-    """Is it a tax identification number of Germany?"""
+    """Return whether it is a tax identification number of Germany."""
     digits, product = digits_of(value), 10
     for digit in digits[:10]:
         product = ((digit + product) % 10 or 10) * 2 % 11
@@ -91,31 +91,31 @@ def steuer_id(value: str) -> bool:
 
 
 def bsn(value: str) -> bool:
-    """Is it a BSN number of the Netherlands?"""
+    """Return whether it is a BSN number of the Netherlands."""
     digits = digits_of(value)
     return (weighted_sum(digits[:8], "98765432") - digits[8]) % 11 == 0 and any(digits)
 
 
 def belgian(value: str) -> bool:
-    """Is it a national number of Belgium?"""
+    """Return whether it is a national number of Belgium."""
     digits = "".join(c for c in value if c.isdigit())
     check = int(digits[9:])
     return check in (97 - int(digits[:9]) % 97, 97 - int("2" + digits[:9]) % 97)
 
 
 def pesel(value: str) -> bool:
-    """Is it a PESEL number of Poland?"""
+    """Return whether it is a PESEL number of Poland."""
     digits = digits_of(value)
     return -weighted_sum(digits[:10], "1379137913") % 10 == digits[10]
 
 
 def personnummer(value: str) -> bool:
-    """Is it a personnummer of Sweden?"""
+    """Return whether it is a personnummer of Sweden."""
     return luhn("".join(c for c in value if c.isdigit())[-10:])
 
 
 def fnr(value: str) -> bool:
-    """Is it a fødselsnummer of Norway?"""
+    """Return whether it is a fødselsnummer of Norway."""
     digits = digits_of(value)
     first = -weighted_sum(digits[:9], "376189452") % 11
     second = -weighted_sum(digits[:10], "5432765432") % 11
@@ -123,42 +123,42 @@ def fnr(value: str) -> bool:
 
 
 def hetu(value: str) -> bool:
-    """Is it a personal identity code of Finland?"""
+    """Return whether it is a personal identity code of Finland."""
     return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(value[:6] + value[7:10]) % 31] == value[10].upper()
 
 
 def ean(value: str) -> bool:
-    """Is it valid by the check digit of EAN-13, as the AHV number of Switzerland uses it?"""
+    """Return whether it has a valid EAN-13 check digit, as the AHV number of Switzerland has."""
     digits = digits_of(value)
     return -weighted_sum(digits[:12], "131313131313") % 10 == digits[12]
 
 
 def nino(value: str) -> bool:
-    """May it be a National Insurance number of the United Kingdom?"""
+    """Return whether it may be a National Insurance number of the United Kingdom."""
     return value[:2].upper() not in ("BG", "GB", "NK", "KN", "TN", "NT", "ZZ")
 
 
 def nhs(value: str) -> bool:
-    """Is it an NHS number of the United Kingdom?"""
+    """Return whether it is an NHS number of the United Kingdom."""
     digits = digits_of(value)
     return -weighted_sum(digits[:9], "a98765432") % 11 == digits[9]
 
 
 def tckn(value: str) -> bool:
-    """Is it a national identification number of Turkey?"""
+    """Return whether it is a national identification number of Turkey."""
     digits = digits_of(value)
     tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
     return digits[9:] == [tenth, sum(digits[:10]) % 10]
 
 
 def cn_resident(value: str) -> bool:
-    """Is it a resident identity number of China?"""
+    """Return whether it is a resident identity number of China."""
     total = weighted_sum(digits_of(value[:17]), "79a584216379a5842")
     return "10X98765432"[total % 11] == value[17].upper() and _is_a_day(value[6:14])
 
 
 def birthday(value: str) -> bool:
-    """Does it begin with a date of birth, as the resident number of Korea does?"""
+    """Return whether it begins with a date of birth, as the resident number of Korea does."""
     century = "18" if value[7] in "90" else "19" if value[7] in "1256" else "20"
     return _is_a_day(century + value[:6])
 
@@ -172,7 +172,7 @@ def _is_a_day(digits: str) -> bool:
 
 
 def nric(value: str) -> bool:
-    """Is it an NRIC or FIN number of Singapore?"""
+    """Return whether it is an NRIC or FIN number of Singapore."""
     text = value.upper()
     total = (
         weighted_sum(digits_of(text), "2765432") + {"S": 0, "F": 0, "T": 4, "G": 4, "M": 3}[text[0]]
@@ -185,7 +185,7 @@ def nric(value: str) -> bool:
 
 
 def rut(value: str) -> bool:
-    """Is it a RUT number of Chile?"""
+    """Return whether it is a RUT number of Chile."""
     bare = "".join(c for c in value.upper() if c.isalnum())
     total = weighted_sum(digits_of(bare[:-1])[::-1], "23456723")
     return "0123456789K0"[-total % 11] == bare[-1]
@@ -206,7 +206,7 @@ DIHEDRAL = [
 
 
 def wif(value: str) -> bool:
-    """Is it a Bitcoin key: Base58 with the first bytes of its own double hash behind it?"""
+    """Return whether it is a Bitcoin private key: Base58 that ends in a checksum by double hash."""
     number = 0
     for char in value:
         number = number * 58 + "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".index(

@@ -1,4 +1,4 @@
-"""Reads the word lists of bot/data/secret_words.yaml, and answers what kind a word is of."""
+"""Reads the word lists of bot/data/secret_words.yaml, and classifies words by them."""
 
 import re
 from functools import cache
@@ -8,23 +8,23 @@ from bot.redact.normalize import lowered
 from bot.resources import read_yaml
 from bot.text.incident_names import is_incident_name
 
-# The language of a word that every language has taken over: PIN.
+# The language of words that all languages use, such as PIN.
 ANY_LANGUAGE = "*"
 DATE_SUFFIX = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-# Letters of a word from which on an English or Romance participle ending is believed.
+# Least length of a word for which an English or Romance participle ending counts.
 MIN_ENDING_WORD = 6
 
 
 @cache
 def load_word_lists() -> dict[str, Any]:
-    """Returns the whole file, as it is written."""
+    """Return the whole file, as it is written."""
     words: dict[str, Any] = read_yaml("secret_words.yaml")
     return words
 
 
 @cache
 def word_list(*path: str) -> frozenset[str]:
-    """Returns the list at `path` in the file, in lower case and without accents."""
+    """Return the list at `path` in the file, in lower case and without accents."""
     place: Any = load_word_lists()
     for key in path:
         place = place[key]
@@ -32,14 +32,12 @@ def word_list(*path: str) -> frozenset[str]:
 
 
 def split_list(text: str) -> list[str]:
-    """Returns the words of one list, which commas part, in lower case and without accents."""
+    """Return the words of one comma-separated list, in lower case and without accents."""
     return [lowered(word) for part in text.split(",") if (word := part.strip())]
 
 
 def is_listed_descriptive_word(word: str) -> bool:
-    """Is the word in the lists of words that describe a password? Its ending does not count
-    here.
-    """
+    """Return whether the word is listed as describing a password, whatever its ending."""
     listed = word in word_list("predicates", "words") or word in word_list("stop_words")
     return listed or is_incident_name(word)
 
@@ -50,7 +48,7 @@ def _endings(name: str) -> tuple[str, ...]:
 
 
 def is_descriptive_word(word: str) -> bool:
-    """Does the word describe a password, as in "my password is *safe*"? `word` is lowered."""
+    """Return whether the lowered `word` describes a password, as in "my password is *safe*"."""
     if is_listed_descriptive_word(word):
         return True
     if len(word) >= MIN_ENDING_WORD and word.endswith(_endings("long_endings")):
@@ -59,7 +57,10 @@ def is_descriptive_word(word: str) -> bool:
 
 
 def is_copula(written: str, word: str, language: str) -> bool:
-    """Does the word bind what follows to its keyword? `word` is `written` without accents."""
+    """Return whether the word is a copula, which links a keyword to its value, as "is" does.
+
+    `word` is `written` without accents.
+    """
     if language == ANY_LANGUAGE and word in word_list("shared_copulas"):
         return True
     if word in word_list("copulas") or written in _accented_copulas():
@@ -73,7 +74,7 @@ def _accented_copulas() -> frozenset[str]:
 
 
 def is_name(word: str) -> bool:
-    """Is it a known name, or a name with a version: gpt-4o-2024-08-06, iphone15, sha256?"""
+    """Return whether it is a known name, or one with a version: gpt-4o-2024-08-06, iphone15."""
     if DATE_SUFFIX.sub("", word) in word_list("names", "words") or is_incident_name(word):
         return True
     bare = word.rstrip("0123456789.-")

@@ -1,1 +1,1 @@
-"""Finds secrets by their form: one detector for each kind."""
+"""Finds secrets by their format: one detector for each kind."""

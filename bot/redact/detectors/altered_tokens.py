@@ -12,11 +12,11 @@ LONG_RUN = re2.compile(rb"[A-Za-z0-9]{8,}")
 
 
 def find_altered_tokens(raw: bytes, plain: list[SecretMatch]) -> Iterator[SecretMatch]:
-    """Yields altered tokens.
+    """Yield altered tokens.
 
     `raw` is the text as Latin-1 bytes, `plain` what was found in it unaltered.
     """
-    # Every altered token holds such a run; most texts have none and are done here.
+    # Every altered token has such a run; most texts have none and need no further search.
     if not any(map(_looks_random, LONG_RUN.findall(raw))):
         return
     taken = {(match.start, match.end) for match in plain}
@@ -32,7 +32,7 @@ def find_altered_tokens(raw: bytes, plain: list[SecretMatch]) -> Iterator[Secret
 def _find_in(
     secret_format: SecretFormat, text: bytes, taken: set[tuple[int, int]]
 ) -> Iterator[SecretMatch]:
-    """Yields tokens with a long run of letters and digits: names and slugs have words instead."""
+    """Yield tokens with a long run of letters and digits; names and slugs have words instead."""
     for start, end in secret_format.spans(text):
         value = text[start:end]
         drawn = (start, end) not in taken and any(map(_looks_random, LONG_RUN.findall(value)))
@@ -47,7 +47,7 @@ def _looks_random(run: bytes) -> bool:
 
 @cache
 def _loose_formats() -> tuple[SecretFormat, ...]:
-    """Returns the formats in any case, for a text with one kind of dash."""
+    """Return the formats, ignoring case and with underscores as dashes."""
     return tuple(
         replace(
             secret_format, regex=re2.compile(b"(?i)" + _with_dashes(secret_format.regex.pattern))
@@ -58,9 +58,7 @@ def _loose_formats() -> tuple[SecretFormat, ...]:
 
 
 def _with_dashes(pattern: bytes) -> bytes:
-    """Returns a pattern with each underscore as a dash; in a class it stands last, where it is
-    no range.
-    """
+    """Return a pattern with each underscore as a dash, last in a class, where it forms no range."""
     parts = re2.split(rb"(\[[^\]]*\])", pattern)
     return b"".join(
         part[:-1].replace(b"_", b"").removesuffix(b"-") + b"-]"

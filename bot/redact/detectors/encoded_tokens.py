@@ -11,20 +11,21 @@ import re2
 
 from bot.redact.patterns import SecretMatch, prefixed_formats
 
-# The last line is short; a word that stands under the block is none of its lines.
+# Lines of Base64; the last one may be short, but a word below the block is not part of it.
 BASE64 = re2.compile(
     rb"[A-Za-z0-9+/_-]{20,}(?:[ \t>]*\r?\n[ \t>]*[A-Za-z0-9+/_-]{20,})*"
     rb"(?:[ \t>]*\r?\n[ \t>]*(?:[A-Za-z0-9+/_-]{1,19}=|[A-Za-z0-9+/_-]{1,18}[A-Z0-9]\b))?={0,2}"
 )
 HEX = re2.compile(rb"(?:(?:0x)?[0-9a-fA-F]{2}[ :,]{0,2}){20,}")
 SEPARATORS = (b".", b"-", b"*", b"/", b"|", b"+", b",", b"_", b", ", b" - ", b" . ", b"  ")
-# Stands between two decoded texts; no token holds it.
+# Separates two decoded texts; no token contains it.
 TEXT_SEPARATOR = b"\n\0\n"
 
 
 def find_encoded_tokens(raw: bytes) -> Iterator[SecretMatch]:
-    """Yields stretches in which a token hides; they are decoded and read as one text, format by
-    format.
+    """Yield encoded stretches that contain a token.
+
+    All are decoded and searched as one text, one format after the other.
     """
     stretches = [
         (m.span(), _decode_or_empty(decode, m.group()))
@@ -53,7 +54,7 @@ def _decode_or_empty(decode: Callable[[bytes], bytes], encoded: bytes) -> bytes:
 
 
 def _decode_base64_twice(encoded: bytes) -> bytes:
-    """Decodes once, and once more: what was encoded twice is text again after the first."""
+    """Return the decoded text and, if that is Base64 again, the text decoded once more."""
     once = _decode_base64(encoded)
     return (
         once + TEXT_SEPARATOR + _decode_or_empty(_decode_base64, once)
@@ -73,7 +74,7 @@ def _decode_hex(encoded: bytes) -> bytes:
 
 
 def _separated_decoder(separator: bytes) -> tuple[Any, Callable[[bytes], bytes]]:
-    """Returns the pattern and decoder of s.k.-.p.r.o.j: a character, the separator, a character."""
+    """Return the pattern and decoder of texts with a separator throughout, as s.k.-.p.r.o.j."""
     bare = re2.escape(separator)
     pattern = re2.compile(rb"(?:[!-~]" + bare + rb"){19,}[!-~]")
     return pattern, lambda encoded: encoded[:: len(separator) + 1]

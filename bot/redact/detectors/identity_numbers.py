@@ -1,4 +1,4 @@
-"""Finds identity numbers by form and checksum, most of them only beside their name."""
+"""Finds identity numbers by format and checksum, most of them only beside their name."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -9,10 +9,10 @@ import re2
 from bot.redact.normalize import find_words, lowered
 from bot.redact.patterns import SecretFormat, SecretMatch, is_order_number, secret_formats
 
-# Characters behind and before a name in which its number stands, the number included.
+# Characters behind and before a name in which its number is searched, including the number.
 CHARACTERS_AFTER_NAME, CHARACTERS_BEFORE_NAME = 64, 50
 SOME_DIGITS = re2.compile(rb"[0-9](?:[ ./-]?[0-9A-Za-z]){4}")
-# A number beside its name is masked with a wrong check digit too: people mistype.
+# Checks whose numbers are masked beside their name even if the check digit is wrong (mistyped).
 MISTYPED_CHECKS = frozenset(
     [
         "verhoeff",
@@ -31,7 +31,7 @@ MISTYPED_CHECKS = frozenset(
 
 
 def find_identity_numbers(text: str, raw: bytes) -> Iterator[SecretMatch]:
-    """Yields identity numbers. `text` is a folded text, `raw` the same as Latin-1 bytes."""
+    """Yield identity numbers. `text` is a folded text, `raw` the same as Latin-1 bytes."""
     if not SOME_DIGITS.search(raw):
         return
     for secret_format in secret_formats("numbers"):
@@ -53,9 +53,7 @@ def _find_unnamed(secret_format: SecretFormat, raw: bytes) -> Iterator[SecretMat
 def _find_separate(
     secret_format: SecretFormat, raw: bytes, start: int, end: int
 ) -> Iterator[tuple[int, int]]:
-    """Yields matches that are no part of a longer number, a version, a phone number or a date
-    and time.
-    """
+    """Yield matches that are not part of a longer number, version, phone number or timestamp."""
     for low, high in secret_format.spans(raw, start, end):
         before, after = raw[max(0, low - 2) : low], raw[high : high + 2]
         joined = before[-1:] in (b"-", b".", b"/") and before[:1].isdigit()
@@ -69,7 +67,7 @@ def _find_separate(
 
 
 def _named_places(text: str, length: int) -> Iterator[tuple[SecretFormat, int, int]]:
-    """Yields where each named number may stand; stretches that overlap are read once."""
+    """Yield the stretches around names in which their numbers may be; overlapping ones merged."""
     lowered_text = lowered(text).replace("_", " ")
     stretches: dict[str, list[tuple[int, int]]] = {}
     for start, end in find_words(_name_pattern(), lowered_text):
@@ -104,7 +102,7 @@ def _name_pattern() -> Any:
 
 
 def _as_whole_word(name: str) -> str:
-    """Returns an expression for a name that is not inside a word, where the script parts words."""
+    """Return an expression for a name, as a whole word if the script separates words."""
     bare = str(re2.escape(name))
     if not name.isascii():
         return bare

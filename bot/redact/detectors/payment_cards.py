@@ -9,7 +9,7 @@ from bot.redact.patterns import SecretMatch, is_order_number
 from bot.redact.validators import luhn, mod97
 
 NUMBERS = re2.compile(rb"[0-9]{4}(?:[._/][0-9]{4}){3}|[0-9]{2,}(?:[ -]{1,3}[0-9]{2,})*")
-# These mark a part of a longer word: of an id, of a version.
+# Text directly before or behind digits that makes them part of a longer id or version.
 PART_BEFORE = re2.compile(rb"[A-Za-z0-9.]$|[A-Za-z]-$")
 PART_BEHIND = re2.compile(rb"[A-Za-z0-9]|-[A-Za-z]")
 GROUPS = re2.compile(rb"[0-9]+")
@@ -54,7 +54,7 @@ IBAN_LENGTHS = {
 
 
 def find_cards(raw: bytes) -> Iterator[SecretMatch]:
-    """Yields card numbers. `raw` is the text as Latin-1 bytes."""
+    """Yield card numbers. `raw` is the text as Latin-1 bytes."""
     for match in NUMBERS.finditer(raw):
         start, end = match.span()
         if end - start < MIN_CARD_DIGITS:
@@ -65,7 +65,7 @@ def find_cards(raw: bytes) -> Iterator[SecretMatch]:
 
 
 def _cards_in(raw: bytes, start: int, end: int) -> Iterator[SecretMatch]:
-    """Yields runs of whole digit groups that are a card; a date or a code may stand around one."""
+    """Yield whole digit groups that are a card number; a date or code beside them is left out."""
     groups = [match.span() for match in GROUPS.finditer(raw, start, end)]
     place = 0
     while place < len(groups):
@@ -76,7 +76,7 @@ def _cards_in(raw: bytes, start: int, end: int) -> Iterator[SecretMatch]:
 
 
 def _card_from(raw: bytes, groups: list[tuple[int, int]]) -> int:
-    """Returns how many of the groups make a card; 0 for none."""
+    """Return how many of the groups make a card; 0 for none."""
     start = groups[0][0]
     if raw[start : start + 1] not in (b"2", b"3", b"4", b"5", b"6"):
         return 0
@@ -100,7 +100,7 @@ def _is_card(digits: str) -> bool:
 
 
 def find_ibans(raw: bytes) -> Iterator[SecretMatch]:
-    """Yields bank accounts, cut to the length of their country, so that the words behind stay."""
+    """Yield IBANs, cut to the length for their country, so that following words are not masked."""
     place = 0
     while match := IBAN.search(raw, place):
         start, place = match.start(1), match.start(1) + 4

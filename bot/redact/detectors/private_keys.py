@@ -1,4 +1,4 @@
-"""Finds private keys between BEGIN and END lines; a public key or a certificate is no secret."""
+"""Finds private keys, mostly between BEGIN and END lines; public keys and certificates are kept."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from bot.domain import SecretKind
 from bot.redact.patterns import SecretMatch
 from bot.redact.word_lists import word_list
 
-# What stands between two lines of a key: line breaks, marks of quotes and of strings, also as
-# escapes, and numbers of lines, as editors show them. Strings are also joined by a plus.
+# Text between two lines of a key: line breaks, quote marks of mails and of strings, also as
+# escapes, and line numbers, as editors show them. Strings are also joined by a plus.
 LINE_NUMBER = rb"(?:[0-9]{1,5}[:.)|]?[ \t]+)?"
 JOINT = rb"(?:\\r|\\n|[\s>|\"'])+" + LINE_NUMBER
 STRING_JOINT = rb"(?:\\r|\\n|[\s>|\"'+])+" + LINE_NUMBER
@@ -32,8 +32,8 @@ BLOCK_WITHOUT_BEGIN = re2.compile(
     + rb")?"
     rb"-{2,}[ \t]{0,2}END" + NAME
 )
-# How a private key begins without its BEGIN line: PKCS #1 and #8, SEC 1, Ed25519, OpenSSH, and an
-# encrypted one.
+# The first characters of a private key without its BEGIN line: PKCS #1 and #8, SEC 1, Ed25519,
+# OpenSSH, and an encrypted one.
 HEADLESS = re2.compile(
     rb"(?:MII[A-Za-z0-9+/]{3}IBA[AD]|MI[GH][A-Za-z0-9+/]{1,2}A?gE[AB]|M[HI][A-Za-z0-9+/]{1,2}AgE[AB]|MH[A-Za-z]CAQEE|MC4CAQAwBQYDK2V|"
     rb"b3BlbnNzaC1rZXktdjE|MII[A-Za-z0-9+/]{4,10}BgkqhkiG9w0BBQ)[A-Za-z0-9+/=]{16,}"
@@ -43,18 +43,17 @@ HEADLESS = re2.compile(
     + STRING_JOINT
     + rb"[A-Za-z0-9+/]{1,80}={1,2})?"
 )
-# Lines of one length, as programs wrap keys; a text about a private key says what they are.
+# Lines of equal length, as programs wrap keys; masked where a private key is mentioned nearby.
 WRAPPED = re2.compile(rb"(?:[A-Za-z0-9+/]{60,76}" + JOINT + rb")+[A-Za-z0-9+/]{1,76}={0,2}")
 LINE_JOINT = re2.compile(JOINT)
-# Characters round wrapped lines in which a private key is spoken of.
+# Characters around such lines in which a private key must be mentioned.
 MAX_MENTION_DISTANCE = 400
 OTHER_BLOCK = re2.compile(rb"-{2,}[ \t]{0,2}(BEGIN|END)[ \t][^\n-]{1,60}-{2,}")
 LAST_LINE = re2.compile(rb"(?:\\r|\\n|[\s>|\"'+])*([A-Za-z0-9+/]{6,23})\b")
 
 
 def find_private_keys(raw: bytes, lowered_text: str) -> Iterator[SecretMatch]:
-    """Yields each key to its END line; without one, to the last line that still looks like a
-    key.
+    """Yield each key up to its END line or, without one, to its last line that looks like a key.
 
     `raw` is the text as Latin-1 bytes, `lowered_text` the same lowered.
     """
@@ -77,7 +76,7 @@ def find_private_keys(raw: bytes, lowered_text: str) -> Iterator[SecretMatch]:
 
 
 def _find_headless(raw: bytes, lowered_text: str) -> Iterator[SecretMatch]:
-    """Yields keys without their BEGIN line, and without their first line as well."""
+    """Yield keys without their BEGIN line, or also without their first line."""
     for match in HEADLESS.finditer(raw):
         start, end = match.span()
         yield SecretMatch(SecretKind.PRIVATE_KEY, start, _end_of_last_line(raw, end, len(raw)))
@@ -95,13 +94,13 @@ def _is_about_keys(text: str, start: int, end: int) -> bool:
 
 
 def _is_in_other_block(raw: bytes, start: int) -> bool:
-    """Is it inside a certificate, a public key or a signature, whose BEGIN line says so?"""
+    """Return whether `start` is in a certificate, public key or signature, by its BEGIN line."""
     marks = OTHER_BLOCK.findall(raw[max(0, start - 20_000) : start])
     return bool(marks) and marks[-1] == b"BEGIN"
 
 
 def _end_of_last_line(raw: bytes, end: int, following: int) -> int:
-    """Returns the end with the rest of a line that was cut short, where that looks random."""
+    """Return `end`, moved behind a shorter last line of the key if that looks random."""
     rest = LAST_LINE.match(raw, end, following)
     text = rest.group(1) if rest else b""
     cased = text not in (text.lower(), text.upper())

@@ -1,4 +1,4 @@
-"""Finds recovery phrases of a wallet: a dozen or two of plain words without grammar."""
+"""Finds recovery phrases of wallets: 12 to 24 plain words without words of grammar."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import re2
 
 from bot.redact.word_lists import word_list
 
-# Characters behind a keyword in which a phrase is read.
+# Characters behind a keyword in which a phrase is searched.
 MAX_PHRASE_CHARACTERS = 600
 # Characters of a list number before a word: "12.) ".
 MAX_NUMBER_CHARACTERS = 6
@@ -22,16 +22,16 @@ WORD_RUNS = tuple(
 )
 WORD = re2.compile(rb"[a-z]+")
 LIST_NUMBER = re2.compile(rb"\b[0-9]{1,2} ?[.):-]? ?$")
-# Words behind a keyword that are a phrase: part of one is masked too.
+# Least number of words of a phrase behind a keyword; a partial phrase is masked too.
 MIN_WORDS_AFTER_KEYWORD = 6
 # Words of a recovery phrase (BIP 39).
 PHRASE_LENGTHS = frozenset({12, 15, 18, 21, 24})
-# One word of grammar in so many words is chance.
+# A phrase may have one word of grammar by chance in this many words.
 WORDS_PER_GRAMMAR_WORD = 12
 
 
 def find_phrases(lowered_text: str) -> Iterator[tuple[int, int]]:
-    """Yields twelve words and more with no grammar at all; `lowered_text` is lowered."""
+    """Yield runs of twelve or more words without words of grammar; `lowered_text` is lowered."""
     raw = lowered_text.encode("latin-1", "replace")
     for run in WORD_RUNS:
         for match in run.finditer(raw):
@@ -57,7 +57,7 @@ def _stretches_without_grammar(
 
 
 def _start_with_number(lowered_text: str, start: int) -> int:
-    """Returns the start with the number of the first word, if it has one."""
+    """Return `start`, moved before the list number of the first word, if it has one."""
     before = max(0, start - MAX_NUMBER_CHARACTERS)
     match = LIST_NUMBER.search(lowered_text[before:start].encode("latin-1", "replace"))
     return before + match.start() if match else start
@@ -68,7 +68,7 @@ def _is_grammar_word(word: bytes) -> bool:
 
 
 def find_phrase_after(lowered_text: str, start: int) -> Iterator[tuple[int, int]]:
-    """Yields the words behind a keyword, to the end of the sentence, when hardly one is grammar."""
+    """Yield the words behind a keyword up to the end of the sentence, if hardly any is grammar."""
     end = _end_of_list(lowered_text, start, min(len(lowered_text), start + MAX_PHRASE_CHARACTERS))
     row = _find_words(lowered_text, start, end)
     leading = word_list("copulas") | word_list("fillers") | LEADING_WORDS
@@ -87,9 +87,7 @@ def find_phrase_after(lowered_text: str, start: int) -> Iterator[tuple[int, int]
 
 
 def _end_of_list(lowered_text: str, start: int, stop: int) -> int:
-    """Returns where a list ends: at a full stop behind a word, which behind a number only
-    counts.
-    """
+    """Return the end of a list: a full stop behind a word, as one behind a number only counts."""
     for place in range(start, stop):
         char = lowered_text[place]
         if char in "?!。" or (char == "." and place > start and lowered_text[place - 1].isalpha()):

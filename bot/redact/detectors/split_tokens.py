@@ -1,7 +1,7 @@
-"""Finds tokens that a mail program, a page or a person has taken apart.
+"""Finds tokens that a mail program, a page or a person has split into pieces.
 
-A token is sought in the text without its gaps, then followed through the original piece by piece:
-the next piece belongs to it when it looks random too, so what stands behind a key stays.
+A token is searched in the text without gaps (squeezed), and then followed in the original, piece by
+piece: the next piece belongs to it if it looks random too, so that text behind a key is kept.
 """
 
 from bisect import bisect_left
@@ -16,47 +16,47 @@ from bot.redact.normalize import MappedText, to_latin1, without_gaps
 from bot.redact.patterns import SecretFormat, SecretMatch, prefixed_formats
 from bot.redact.word_lists import word_list
 
-# Joins two pieces of one token whatever they look like: a soft break, an inline tag, a joint.
+# Gaps that always join two pieces of a token: a soft break, an inline tag, joined string constants.
 JOINT = re2.compile(
     rb"[ \t]*=|\\$|\*+$|[\"'].*[+.&\\].*[\"']$|"
     rb"(?:</?(?i:b|i|u|em|strong|span|font|a|code|mark|wbr)\b[^<>]*>|<!--[^<>]*-->)+$"
 )
-# The least characters that are called a token once gaps are allowed.
+# Least length of a token with gaps.
 MIN_TOKEN_CHARACTERS = 20
-# Pieces of one length that are no chance.
+# Pieces of equal length from which on this is no coincidence.
 MIN_EVEN_PIECES = 3
-# Pieces up to this length say nothing about themselves.
+# Most characters of a piece that is too short to look random or not.
 MAX_SHORT_PIECE = 3
-# Pieces of one token that are followed.
+# Most pieces of one token that are followed.
 MAX_PIECES = 300
-# Characters in which a token says whose it is: "sk - proj - …".
+# Characters of the prefix of a token, which may have gaps too: "sk - proj - …".
 MAX_PREFIX_CHARACTERS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SqueezedText:
-    """A text and the same without its gaps, both with one byte a character."""
+    """A text and the same without its gaps, both with one byte for each character."""
 
     raw: bytes
     squeezed: bytes
-    at: Sequence[int]  # where each byte of `squeezed` stands in `raw`
+    at: Sequence[int]  # offset in `raw` of each byte of `squeezed`
 
     def text(self, span: tuple[int, int]) -> str:
-        """Returns a stretch of the squeezed text."""
+        """Return a stretch of the squeezed text."""
         return self.squeezed[slice(*span)].decode("latin-1")
 
     def gap_before(self, place: int) -> bytes:
-        """Returns what stands in the original before a place of the squeezed text."""
+        """Return the gap in the original before a place of the squeezed text."""
         return self.raw[self.at[place - 1] + 1 : self.at[place]] if place else b""
 
     def is_cut(self, place: int) -> bool:
-        """Does the word go on where the format is full?"""
+        """Return whether the word in the original continues behind the place."""
         behind = self.at[place - 1] + 1
         return self.raw[behind : behind + 1].isalnum()
 
 
 def find_split_tokens(mapped: MappedText, plain: list[SecretMatch]) -> Iterator[SecretMatch]:
-    """Yields tokens with gaps inside; `plain` is what was found without squeezing."""
+    """Yield tokens with gaps inside; `plain` is what was found without squeezing."""
     raw = to_latin1(mapped.text)
     squeezed = without_gaps(MappedText(text=mapped.text, at=range(len(mapped.text))))
     tight = _SqueezedText(raw=raw, squeezed=to_latin1(squeezed.text), at=squeezed.at)
@@ -69,7 +69,7 @@ def find_split_tokens(mapped: MappedText, plain: list[SecretMatch]) -> Iterator[
 
 
 def _is_new(taken: list[tuple[int, int]], low: int, high: int) -> bool:
-    """Does it reach further than what was found before, without running into the next one?"""
+    """Return whether the span is longer than one found before, without overlapping the next one."""
     place = bisect_left(taken, (low, 0))
     if place < len(taken) and taken[place][0] == low:
         return taken[place][1] < high and (place + 1 == len(taken) or taken[place + 1][0] >= high)
@@ -79,7 +79,7 @@ def _is_new(taken: list[tuple[int, int]], low: int, high: int) -> bool:
 def _follow_token(
     secret_format: SecretFormat, tight: _SqueezedText, start: int, end: int
 ) -> tuple[int, int] | None:
-    """Returns where the token stands in the original; None when prose was squeezed into one."""
+    """Return the span of the token in the original; None if it is only squeezed prose."""
     first = tight.at[start]
     if tight.raw[max(0, first - 1) : first].isalnum():
         return None
@@ -93,7 +93,7 @@ def _follow_token(
 
 
 def _find_pieces(tight: _SqueezedText, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yields the stretches of the squeezed text without a gap inside; a dash goes with the next."""
+    """Yield the stretches of squeezed text without gaps; a single dash belongs to the next one."""
     low = start
     for place in range(start + 1, end):
         parted = tight.at[place] != tight.at[place - 1] + 1
@@ -104,7 +104,7 @@ def _find_pieces(tight: _SqueezedText, start: int, end: int) -> Iterator[tuple[i
 
 
 def _end_of_token(tight: _SqueezedText, pieces: list[tuple[int, int]]) -> int:
-    """Returns the end of the last piece that belongs to the token."""
+    """Return the end of the last piece that belongs to the token."""
     longest = 0
     for count, (low, high) in enumerate(pieces[:MAX_PIECES]):
         in_head = high - pieces[0][0] <= MAX_PREFIX_CHARACTERS
@@ -121,9 +121,9 @@ def _end_of_token(tight: _SqueezedText, pieces: list[tuple[int, int]]) -> int:
 def _is_regular(
     tight: _SqueezedText, pieces: list[tuple[int, int]], count: int, longest: int
 ) -> bool:
-    """Is the piece one of a token that is cut into pieces of one length?
+    """Return whether the piece is one of a token that was cut into pieces of equal length.
 
-    Then the next has that length too, or looks random; the last one is shorter.
+    Then the next piece has that length too or looks random, and the last one is shorter.
     """
     low, high = pieces[count]
     unspeakable = _is_unspeakable(tight.text((low, high)))
@@ -166,7 +166,7 @@ def _belongs_to_token(piece: str, gap: bytes, longest: int, *, cut: bool) -> boo
 
 
 def _looks_random(piece: str) -> bool:
-    """Does the piece have digits among letters, case that turns inside, or the marks of a token?"""
+    """Return whether the piece has letters and digits, inner changes of case, or inner dashes."""
     letters = sum(c.isalpha() for c in piece)
     digits = sum(c.isdigit() for c in piece)
     capital = piece[:1].isupper() and piece[1:].islower()

@@ -1,1 +1,1 @@
-"""Finds secrets in running text, which only the words around them give away."""
+"""Finds secrets in prose, which are recognised only by the words around them."""

@@ -1,4 +1,4 @@
-"""Finds passwords in questions that name no password: "Was Rex&Max07 leaked?"."""
+"""Finds passwords in questions without a word for password: "Was Rex&Max07 leaked?"."""
 
 import re
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from bot.redact.prose.tokenizer import Token, TokenShape, tokenize
 from bot.redact.prose.value_candidates import count_digits
 from bot.redact.word_lists import is_name, word_list
 
-# Characters of a question that is read; what stands before in a longer one is another statement.
+# Most characters of a question that are read, from its end; earlier ones are another statement.
 MAX_QUESTION_CHARACTERS = 200
-# Characters of a value that people choose as a password and remember.
+# Length of a password that a person chooses and remembers.
 MIN_CHARACTERS, MAX_CHARACTERS = 7, 24
-# Letters with figures behind or inside, or with a mark inside that names do not have.
+# Letters with digits behind or inside, or with inner punctuation that names do not have.
 CHOSEN = re.compile(
     r"(?:[^\W\d_]{3,}\d{1,4}[!?$#]?|[^\W\d_]+\d[^\W\d_]+\w*[!?$#]?|[^\W_]*[!#$%^&*][^\W_][\w!#$%^&*]*)"
 )
@@ -21,7 +21,7 @@ BEGINNING = re.compile(r"[^\W\d_]+\d+")
 
 
 def find_asked_passwords(text: str) -> Iterator[tuple[int, int]]:
-    """Yields values in questions whether they leaked, are safe or must change.
+    """Yield values in questions that ask whether they leaked, are safe or must be changed.
 
     `text` is that of a folded text.
     """
@@ -46,7 +46,7 @@ def _is_chosen(token: Token) -> bool:
     text = token.text
     begins = BEGINNING.match(text)
     if begins and is_name(lowered(begins.group())):
-        return False  # a model, with its number
+        return False  # the name of a product with its number
     return (
         token.shape is TokenShape.STRONG
         and MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS
@@ -56,7 +56,7 @@ def _is_chosen(token: Token) -> bool:
 
 
 def _is_labelled(row: list[Token], index: int) -> bool:
-    """Does the word before say that it is an account, a number or the name of a product?"""
+    """Return whether the word before calls the token an account, a number or a product."""
     before = lowered(row[index - 1].text) if index else ""
     listed = word_list("labels") | word_list("account_names") | word_list("named_things")
     return before in listed or "#" in row[index].lead or "@" in row[index].lead

@@ -11,9 +11,9 @@ from bot.redact.prose.value_candidates import Candidate, KeywordContext
 from bot.redact.prose.values import extend_span, join_number_groups
 from bot.redact.word_lists import word_list
 
-# Tokens back from a value to the one before "or".
+# Distance in tokens from a value back to the one before "or".
 ALTERNATIVE_DISTANCE = 2
-# Words from a copula to its keyword: "… is my old bank password".
+# Most words from a copula to its keyword: "… is my old bank password".
 MAX_WORDS_AFTER_COPULA = 3
 # Characters read before a keyword, and to the start of a value that reaches further.
 MAX_CHARACTERS_BEFORE, MAX_CHARACTERS_TO_START = 60, 180
@@ -22,15 +22,13 @@ QUOTES = frozenset("\"'")
 
 
 def find_values_before(text: str, keyword: Keyword, previous: int) -> Iterator[tuple[int, int]]:
-    """Yields the nearest value before `keyword`, in its sentence; no further back than
-    `previous`.
-    """
+    """Yield the nearest value before `keyword` in its sentence, not before offset `previous`."""
     row = _tokens_before(text, keyword, previous)
     if row and (
         lowered(row[-1].text) in word_list("poor")
         or any(lowered(token.text) in word_list("generally") for token in row)
     ):
-        return  # "… is a bad password", "people use …" speak of passwords as such
+        return  # "… is a bad password", "people use …" are about passwords in general
     context = KeywordContext(before_keyword=True)
     for index in range(len(row) - 1, -1, -1):
         token = row[index]
@@ -54,7 +52,7 @@ def find_values_before(text: str, keyword: Keyword, previous: int) -> Iterator[t
 
 
 def _find_alternative(row: list[Token], index: int) -> Token | None:
-    """Returns the first value of "Sparrow1 or Sparrow2"; None where there is none."""
+    """Return the first value of "Sparrow1 or Sparrow2"; None where there is none."""
     if index < ALTERNATIVE_DISTANCE or lowered(row[index - 1].text) not in word_list(
         "alternatives"
     ):
@@ -64,13 +62,13 @@ def _find_alternative(row: list[Token], index: int) -> Token | None:
 
 
 def _in_quotes(keyword: Keyword, context: KeywordContext, token: Token) -> bool:
-    """Is it a value in quotes, as in: I used "ilovecats" as my password?"""
+    """Return whether it is a quoted value, as in: I used "ilovecats" as my password."""
     quoted = bool(QUOTES & set(token.lead[-1:])) and token.trail[:1] == token.lead[-1:]
     return quoted and context.bound and is_secret_quotation(keyword, context, token.text)
 
 
 def _tokens_before(text: str, keyword: Keyword, previous: int) -> list[Token]:
-    """Returns the tokens in reach before a keyword; a long value is read to its start."""
+    """Return the tokens shortly before a keyword; a long value is read from its start."""
     start = max(previous, keyword.start - MAX_CHARACTERS_BEFORE)
     while (
         start > previous
@@ -84,7 +82,7 @@ def _tokens_before(text: str, keyword: Keyword, previous: int) -> list[Token]:
 
 
 def _ends_search(token: Token, *, last: bool) -> bool:
-    """Does another sentence, another line or a heading end here?"""
+    """Return whether the search stops at the token: a sentence, line or heading ends there."""
     ended = SENTENCE_ENDS & set(token.trail) or "\n" in token.lead
     return bool(ended and not last) or (":" in token.trail and token.shape is not TokenShape.STRONG)
 

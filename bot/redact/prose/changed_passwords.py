@@ -1,4 +1,4 @@
-"""Finds what tells one password from another: "… is the same with a capital B"."""
+"""Finds descriptions of how one password differs from another: "… the same with a capital B"."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -13,12 +13,12 @@ from bot.redact.word_lists import is_descriptive_word, is_name
 
 # Characters between the words "the same" and a keyword.
 MAX_DISTANCE = 200
-# Characters before "the same" in which the password itself is named.
+# Characters before "the same" in which the other password is named.
 MAX_BASE_DISTANCE = 160
 
 
 def find_changed_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yields each change, and the password it is made to where the text names it as a plain word.
+    """Yield each described change, and the unchanged password where the text names it as a word.
 
     `lowered_text` is lowered.
     """
@@ -36,7 +36,7 @@ def find_changed_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterat
 
 
 def _find_base(lowered_text: str, same: int) -> Iterator[tuple[int, int]]:
-    """Yields the last word before `same` that somebody says to use, where it says nothing else."""
+    """Yield the last word before `same` that somebody says they use, if it is not descriptive."""
     begin = max(0, same - MAX_BASE_DISTANCE)
     before = lowered_text[begin:same]
     for start, end in reversed(list(find_words(_use_pattern(), before))):
@@ -48,7 +48,7 @@ def _find_base(lowered_text: str, same: int) -> Iterator[tuple[int, int]]:
 
 @cache
 def _same_pattern() -> Any:
-    """Returns the pattern of "the same", up to three words, a joint, and the clause behind it."""
+    """Return the pattern of "the same", up to three words, a word like "with", and its clause."""
     same, joint = any_of("same_words"), any_of("change_joints")
     between = r"(?:[ ,-]+[^\s,.;:!?-]+){0,3}?[ ,-]+"
     return re2.compile(rf"\b(?:{same})\b{between}(?:{joint})\b[^.\n?!;]+".encode())

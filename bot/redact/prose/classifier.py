@@ -1,4 +1,8 @@
-"""Decides whether a value is a secret, by its shape and by how firmly its keyword binds it."""
+"""Decides whether a token is the secret value of a keyword, by its shape and its link to it.
+
+A token directly behind ":", "=" or a copula is bound to the keyword; for it, a weaker shape
+suffices.
+"""
 
 import re
 from collections.abc import Callable
@@ -24,27 +28,27 @@ from bot.redact.prose.word_passwords import (
 )
 from bot.redact.word_lists import is_descriptive_word, is_name, word_list
 
-# A number of more digits behind "in" or "since" is no year.
+# A number with more digits behind "in" or "since" is no year.
 YEAR_DIGITS = 4
-# Parts joined by dashes of a value; more are the words of a name.
+# Most parts of a hyphenated value; more are the words of a name.
 MAX_NAME_PARTS = 3
-# Characters of a password in a sentence that does not name it.
+# Most characters of a password in another sentence than its keyword.
 MAX_PASSWORD_CHARACTERS = 20
-# Characters of a key that is bound, of a random one right behind its keyword, and of any other.
+# Least length of a key that is bound, of a random one right behind its keyword, and of any other.
 MIN_KEY_CHARACTERS, MIN_RANDOM_KEY_CHARACTERS, MIN_LOOSE_KEY_CHARACTERS = 8, 10, 16
-# Digits of a password that is printed on a router.
+# Least number of digits of a password that is printed on a router.
 MIN_PRINTED_DIGITS = 16
-# Digits of a key of digits alone.
+# Least number of digits of a key of digits alone.
 MIN_KEY_DIGITS = 10
-# Letters of an answer to a security question.
+# Least length of an answer to a security question.
 MIN_ANSWER_CHARACTERS = 3
-# Words between a keyword and a mixture behind it, before it, and an API key behind it.
+# Most words between a keyword and a strong token behind it, before it, and an API key behind it.
 MAX_WORDS_AFTER, MAX_WORDS_BEFORE, MAX_WORDS_TO_KEY = 10, 6, 8
-# Words between a keyword and a quotation that is its value.
+# Most words between a keyword and a quotation that is its value.
 MAX_WORDS_TO_QUOTE = 2
-# A longer phrase may hold some grammar.
+# Most words of a phrase in which none may be descriptive; a longer one may have some of these.
 MAX_STRICT_PHRASE_WORDS = 3
-# Words between "everywhere" or the like and a password.
+# Most words between "everywhere" or the like and a password.
 MAX_WORDS_TO_HABIT = 5
 INNER_SIGN = re.compile(
     r"[^\W\d_]{2}[!#$%^*~&@?]+\w|\d[!#$%^*~&@?]+[^\W_]|[^\W\d_]\d+[^\W\d]|\d[!$#%]$"
@@ -59,7 +63,7 @@ PAIR_SEPARATORS, PAIR_BARS = frozenset("/|:,+&"), frozenset("/|")
 
 
 def is_secret_value(at: Candidate) -> bool:
-    """Is the token the value of its keyword?"""
+    """Return whether the token is the value of its keyword."""
     if at.context.before in word_list("examples"):
         return False  # "a password like hunter2"
     other = _counts_something(at) or _is_elsewhere(at) or _is_slug(at.token.text)
@@ -67,7 +71,7 @@ def is_secret_value(at: Candidate) -> bool:
 
 
 def _is_slug(text: str) -> bool:
-    """Is it words of the matter, joined for a name: faq-were-passwords-api-keys?"""
+    """Return whether the text is a hyphenated name of topic words: faq-were-passwords-api-keys."""
     parts = text.split("-")
     return (
         len(parts) > MAX_NAME_PARTS and text.islower() and sum(map(is_descriptive_word, parts)) > 1
@@ -75,7 +79,7 @@ def _is_slug(text: str) -> bool:
 
 
 def _is_elsewhere(at: Candidate) -> bool:
-    """Is it in another clause than its keyword, or labelled as something else?"""
+    """Return whether it is in another clause than its keyword, or labelled as something else."""
     context, before = at.context, at.neighbours[0].rstrip(".")
     if context.bound or at.keyword.role not in (SecretRole.PASSWORD, SecretRole.KEY):
         return False
@@ -87,7 +91,7 @@ def _is_elsewhere(at: Candidate) -> bool:
 
 
 def _counts_something(at: Candidate) -> bool:
-    """Do the words round a number say that it is an order number, a price, or so many days?"""
+    """Return whether the words around a number make it an order number, a price, or a duration."""
     if at.token.shape not in (TokenShape.NUMBER, TokenShape.USUAL) or at.context.marked:
         return False
     before, behind = at.neighbours
@@ -128,12 +132,12 @@ def _is_password(at: Candidate) -> bool:
 
 
 def _is_phrase_word(at: Candidate) -> bool:
-    """Is it a value behind "seed", which is a number too?"""
+    """Return whether it is a password, and not a number, for which "seed" is also a word."""
     return at.token.shape is not TokenShape.NUMBER and _is_password(at)
 
 
 def _ends_beside_keyword(at: Candidate) -> bool:
-    """Is it a mixture right behind its keyword with nothing after it: "… password Lavande-83"?"""
+    """Return whether it has letters and digits and is the last word: "… password Lavande-83"."""
     alone = (
         at.beside
         and at.mixed
@@ -144,7 +148,7 @@ def _ends_beside_keyword(at: Candidate) -> bool:
 
 
 def _is_numeric_password(at: Candidate) -> bool:
-    """Is it a password of digits alone?"""
+    """Return whether it is a password of digits alone."""
     if at.context.bound or at.beside:
         return at.digits >= CODE_DIGITS[0] and (at.context.marked or not at.is_year)
     changed = (
@@ -154,7 +158,7 @@ def _is_numeric_password(at: Candidate) -> bool:
 
 
 def _is_answer(at: Candidate) -> bool:
-    """Is it what somebody answers to a security question?"""
+    """Return whether it is the answer to a security question."""
     word = lowered(at.token.text)
     if at.is_year:
         return False
@@ -195,7 +199,7 @@ def _is_key(at: Candidate) -> bool:
 
 
 def _is_habitual_password(at: Candidate) -> bool:
-    """Is it a word with a sign inside, near "everywhere" or "changed it to"?"""
+    """Return whether it is a word with punctuation or digits near "everywhere" or the like."""
     text = at.token.text
     loud = (
         len(text) >= MIN_KEY_CHARACTERS
@@ -206,7 +210,7 @@ def _is_habitual_password(at: Candidate) -> bool:
 
 
 def _is_login_password(at: Candidate) -> bool:
-    """Does it stand behind a user name and a separator, or behind "logged in with"?"""
+    """Return whether it follows a user name and a separator, or "logged in with"."""
     context = at.context
     if context.before_keyword or at.index == 0:
         return False
@@ -238,7 +242,7 @@ def _is_second_of_pair(at: Candidate, apart: set[str]) -> bool:
 
 
 def _follows_name(at: Candidate) -> bool:
-    """Is it behind an address, or behind what ":" names as the user: "login: anna / dragonfly"?"""
+    """Return whether it follows an address or a user name behind ":": "login: anna / dragonfly"."""
     earlier = [token for token in at.row[: at.index] if token.text]
     if not earlier or at.context.words > 1:
         return False
@@ -249,7 +253,7 @@ def _follows_name(at: Candidate) -> bool:
 
 
 def is_secret_quotation(keyword: Keyword, context: KeywordContext, inside: str) -> bool:
-    """Is what stands in quotation marks near a keyword its value?"""
+    """Return whether `inside`, a quotation near a keyword, is its value."""
     row = inside.split()
     near = context.bound or context.words <= MAX_WORDS_TO_QUOTE
     if not near or not any(char.isalnum() for char in inside):
@@ -269,7 +273,7 @@ def is_secret_quotation(keyword: Keyword, context: KeywordContext, inside: str) 
 
 
 def _is_quoted_secret(context: KeywordContext, row: list[str], shapes: list[TokenShape]) -> bool:
-    """Is it a password or an answer in quotation marks? A word about passwords is none."""
+    """Return whether a quotation is a password or an answer, and no word about passwords."""
     if len(row) == 1 and shapes[0] is not TokenShape.WORD:
         return shapes[0] is not TokenShape.USUAL or context.bound
     single = context.words == 0 and len(row) == 1 and len(row[0]) >= CODE_DIGITS[0]

@@ -1,7 +1,8 @@
 """Finds suspected secrets: values beside a word for password, code, key or recovery phrase.
 
-How firm the place is (bound by ":" or "is", next to the word, merely near) decides how much like a
-secret the value must look. Both sides of a keyword are read, a bounded way, so the cost is linear.
+The weaker the link to the keyword (bound by ":" or "is", next to it, merely near), the more a value
+must look like a secret. A bounded distance is read on both sides of a keyword, so the cost is
+linear.
 """
 
 from bisect import bisect_left
@@ -24,18 +25,16 @@ from bot.redact.prose.spelled_numbers import find_spelled_numbers
 from bot.redact.prose.spelled_passwords import find_spelled_passwords
 from bot.redact.prose.strong_passwords import find_strong_passwords
 
-# Keywords of one text that are read; behind the last one, all runs with a digit are masked.
+# Most keywords of one text that are read; behind the last one, all runs with a digit are masked.
 MAX_KEYWORDS = 1500
-# Keywords looked at on either side of one for a neighbour that bounds its values.
+# Keywords on either side of one that are tried as the limit of the search for its values.
 MAX_NEIGHBOURS = 4
 READABLE_ID = re2.compile(rb"\b(?:org|user)-[A-Za-z0-9]{6,}")
 RUN_WITH_DIGITS = re2.compile(rb"[!-~]*[0-9][!-~]*(?:\s+[!-~]*[0-9][!-~]*)*")
 
 
 def find_prose_secrets(mapped: MappedText, open_ids: PublicIdentifiers) -> Iterator[SecretMatch]:
-    """Yields what a folded text holds beside its keywords; a word in a link or an address is
-    none.
-    """
+    """Yield the secrets beside the keywords of a folded text; words in `open_ids` are none."""
     text, lowered_text = mapped.text, lowered(mapped.text)
     keywords = (
         keyword
@@ -48,7 +47,7 @@ def find_prose_secrets(mapped: MappedText, open_ids: PublicIdentifiers) -> Itera
 
 
 def _overlaps(kept: list[tuple[int, int]], match: SecretMatch) -> bool:
-    """Does a match touch an organisation or user id, which stays readable for staff?"""
+    """Return whether a match overlaps an organisation or user id, which staff need to read."""
     index = bisect_left(kept, (match.end, 0))
     return index > 0 and kept[index - 1][1] > match.start
 
@@ -57,7 +56,7 @@ def _find_suspected(text: str, lowered_text: str, keywords: list[Keyword]) -> It
     done = 0
     for index, keyword in enumerate(keywords[:MAX_KEYWORDS]):
         if keyword.start < done:
-            continue  # a value may hold the word: Password#1
+            continue  # the keyword is part of a value: Password#1
         previous = _end_of_previous(keywords, index)
         following = _start_of_next(keywords, index, len(text))
         for start, end in _find_values(text, lowered_text, keyword, previous, following):
@@ -79,7 +78,7 @@ def _find_suspected(text: str, lowered_text: str, keywords: list[Keyword]) -> It
 
 
 def _start_of_next(keywords: list[Keyword], index: int, length: int) -> int:
-    """Returns where the next keyword begins; a weak one parts no value from a stronger."""
+    """Return the start of the next keyword; a weak one does not limit the values of a stronger."""
     own = keywords[index].role in WEAK_ROLES
     for keyword in keywords[index + 1 : index + MAX_NEIGHBOURS]:
         if own or keyword.role not in WEAK_ROLES:
@@ -88,7 +87,7 @@ def _start_of_next(keywords: list[Keyword], index: int, length: int) -> int:
 
 
 def _end_of_previous(keywords: list[Keyword], index: int) -> int:
-    """Returns where the previous keyword ends; a weak one parts no value from a stronger."""
+    """Return the end of the previous keyword; a weak one does not limit those of a stronger."""
     own = keywords[index].role in WEAK_ROLES
     for keyword in reversed(keywords[max(0, index - MAX_NEIGHBOURS) : index]):
         if own or keyword.role not in WEAK_ROLES:
@@ -97,7 +96,7 @@ def _end_of_previous(keywords: list[Keyword], index: int) -> int:
 
 
 def _mask_rest(text: str, start: int) -> Iterator[SecretMatch]:
-    """Yields all that holds a digit behind `start`: no letter speaks so often of passwords."""
+    """Yield all runs with a digit behind `start`: no honest text has so many keywords."""
     for match in RUN_WITH_DIGITS.finditer(to_latin1(text), start):
         low, high = match.span()
         yield SecretMatch(KIND_OF_ROLE[SecretRole.PASSWORD], low, high, certain=False)

@@ -1,4 +1,4 @@
-"""Finds values behind their keyword: reads on from it and keeps account of what binds the two."""
+"""Finds values behind their keyword: reads on and tracks whether it binds the next token."""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from bot.redact.word_lists import is_copula, word_list
 
 # Characters read behind a keyword, and behind one of recovery codes, which come in lists.
 MAX_CHARACTERS_AFTER, MAX_LIST_CHARACTERS = 90, 600
-# Line breaks read over behind a keyword, and behind one of a list of codes.
+# Most line breaks to a value behind a keyword, and behind one of a list of codes.
 MAX_LINES, MAX_LIST_LINES = 2, 10
-# Words read behind a keyword.
+# Most words read behind a keyword.
 MAX_WORDS = 14
 # Words before a ":" that still binds: "the password of the account that we share:".
 MAX_WORDS_TO_MARK = 6
@@ -35,7 +35,7 @@ PAIR = re.compile(r"([A-Za-z_.-]{2,32}[:=])([^/\s]\S*)$")
 
 
 def find_values_after(text: str, keyword: Keyword, following: int) -> Iterator[tuple[int, int]]:
-    """Yields each value that belongs to `keyword`; `following` is where the next keyword begins."""
+    """Yield each value that belongs to `keyword`; `following` is where the next keyword begins."""
     used_as = lowered(text[: keyword.start][-MAX_AS_CHARACTERS:]).split()[-1:]
     context = KeywordContext(bound=bool(used_as) and used_as[0] in word_list("as_words"))
     reader = _ForwardReader(text=text, keyword=keyword, following=following, context=context)
@@ -56,7 +56,7 @@ def find_values_after(text: str, keyword: Keyword, following: int) -> Iterator[t
 
 
 def _end_of_name(text: str, end: int) -> int:
-    """Returns the end of the keyword's name, which may go on: password_confirmation."""
+    """Return the end of the name that begins with the keyword, as password_confirmation does."""
     if text[end : end + 1] != "_":
         return end
     stop = min(len(text), end + MAX_CHARACTERS_AFTER)
@@ -67,7 +67,7 @@ def _end_of_name(text: str, end: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class _ForwardReader:
-    """Reads token by token, and holds the context that was built up since the keyword."""
+    """A reader of tokens one by one, with the context of what was read since the keyword."""
 
     text: str
     keyword: Keyword
@@ -77,11 +77,11 @@ class _ForwardReader:
 
     @property
     def listed(self) -> bool:
-        """Do values of this keyword come in lists?"""
+        """Whether values of this keyword come in lists."""
         return self.keyword.role is SecretRole.RECOVERY
 
     def is_over(self, token: Token) -> bool:
-        """Does the token stand too far from the keyword to be its value?"""
+        """Return whether the token is too far from the keyword to be its value."""
         context = self.context
         lines = MAX_LIST_LINES if self.listed else MAX_LINES
         if context.words > MAX_WORDS or context.sentences > 1 or context.lines > lines:
@@ -92,7 +92,7 @@ class _ForwardReader:
         return not (context.bound and holds_keyword)
 
     def read(self, row: list[Token], index: int) -> tuple[int, int] | None:
-        """Returns the span of the value that begins with this token; None when it is no value."""
+        """Return the span of the value that begins with this token; None when it is no value."""
         token = row[index]
         self._meet(token.lead)
         span = self._quoted(token) if QUOTES & set(token.lead) else None
@@ -105,8 +105,9 @@ class _ForwardReader:
         return span
 
     def _meet(self, lead: str) -> None:
-        """Takes up the marks before a token: ":" and "=" bind, and so does a break under the
-        keyword.
+        """Update the context by the punctuation before a token.
+
+        ":", "=" and a line break right behind the keyword bind the token; so may a dash.
         """
         context = self.context
         if "\n" in lead:
@@ -119,7 +120,7 @@ class _ForwardReader:
             self.context = replace(context, bound=context.words <= MAX_WORDS_TO_DASH)
 
     def _leave(self, trail: str) -> None:
-        """Takes up the marks behind a token: some bind the next, the end of a sentence parts it."""
+        """Update the context by the punctuation behind a token, which may bind the next or not."""
         context = self.context
         opens = trail.endswith((":", "=", ">")) and not trail.startswith((")", "]"))
         named = context.words <= MAX_WORDS_TO_MARK and not context.sentences
@@ -162,9 +163,7 @@ class _ForwardReader:
         return span
 
     def _without_name(self, row: list[Token], index: int) -> list[Token]:
-        """Returns the tokens with the value of root:secret in place of the pair, bound to its
-        name.
-        """
+        """Return the tokens with a pair such as root:secret replaced by its value, and bind it."""
         token = row[index]
         pair = PAIR.match(token.text)
         if not pair or token.shape is TokenShape.NEVER:
@@ -177,7 +176,7 @@ class _ForwardReader:
         return [*row[:index], value, *row[index + 1 :]]
 
     def _binds(self, token: Token, word: str) -> bool:
-        """Is it a copula, or a word that may stand between a copula and the value?"""
+        """Return whether the token is a copula, or a word that may follow one before the value."""
         context = self.context
         if JOINED_RUN.match(token.text):
             self._meet_joined(token.text)
@@ -190,7 +189,7 @@ class _ForwardReader:
         return context.bound and word in word_list("fillers")
 
     def _meet_joined(self, text: str) -> None:
-        """Takes up a run of a script without gaps: a particle anywhere in it binds."""
+        """Update the context by a run of a script without spaces: a particle in it binds."""
         self.context = replace(
             self.context,
             bound="。" not in text and any(char in text for char in word_list("cjk_copulas")),

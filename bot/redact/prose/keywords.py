@@ -16,11 +16,11 @@ from bot.redact.word_lists import ANY_LANGUAGE, load_word_lists, split_list, wor
 
 SLUG = re.compile(r"((?:-[^\W_]+)+)(?![\w!@#$%^&*=?])")
 SETTING = re.compile(r"_\w{2,40}")
-# Characters in which the word before or behind a keyword is sought.
+# Characters before and behind a keyword in which the neighbouring word is searched.
 NEIGHBOUR_CHARACTERS = 24
-# Letters of a short word; the ending of a longer one may have as many.
+# Most letters of a short word, and of the ending of a longer one.
 MAX_SHORT_WORD = 4
-# How a mask of an earlier redaction begins, and the most characters before its kind ends.
+# The beginning of a mask of an earlier redaction, and the most characters to the end of its kind.
 MASK, MAX_MASK_CHARACTERS = "[removed: ", 28
 
 
@@ -55,13 +55,13 @@ KIND_OF_ROLE = {
 }
 
 
-# These part no password from its value: "my password for everything is …".
+# Roles of keywords that may be between a password and its value: "my password for everything is …".
 WEAK_ROLES = frozenset([SecretRole.LOGIN, SecretRole.HABIT, SecretRole.SENT])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyword:
-    """A word or phrase that speaks of a secret, and where it stands in the text."""
+    """A word or phrase that announces a secret, with its position in the text."""
 
     role: SecretRole
     word: str
@@ -71,11 +71,11 @@ class Keyword:
 
 
 def find_keywords(lowered_text: str) -> Iterator[Keyword]:
-    """Yields the keywords in order, not overlapping. `lowered_text` is lowered."""
+    """Yield the keywords in order, not overlapping. `lowered_text` is lowered."""
     flat = lowered_text.replace("_", " ").replace("-", " ")
     for start, end in find_words(_keyword_pattern(), flat):
         if flat.rfind(MASK, max(0, start - MAX_MASK_CHARACTERS), start) >= 0:
-            continue  # what an earlier redaction left
+            continue  # a mask of an earlier redaction
         role, language = _find_role(flat[start:end])
         if flat[start].isascii() or _is_whole_word(flat, start, end):
             before, behind = _neighbours(flat, start, end)
@@ -92,7 +92,7 @@ def find_keywords(lowered_text: str) -> Iterator[Keyword]:
 
 
 class KeywordProximity:
-    """Tells whether a place stands near a keyword of some roles."""
+    """The positions of the keywords of some roles, to find whether a place is near one."""
 
     def __init__(self, keywords: Sequence[Keyword], roles: Container[SecretRole]) -> None:
         self._starts = [keyword.start for keyword in keywords if keyword.role in roles]
@@ -101,13 +101,13 @@ class KeywordProximity:
         return bool(self._starts)
 
     def to(self, start: int, end: int, *, behind: int, before: int) -> bool:
-        """Does a keyword begin within `behind` before `start`, or within `before` behind `end`?"""
+        """Return whether a keyword begins between `start - behind` and `end + before`."""
         place = bisect_left(self._starts, start - behind)
         return place < len(self._starts) and self._starts[place] <= end + before
 
 
 def _is_in_name(lowered_text: str, end: int) -> bool:
-    """Is the word a part of another name, or itself the value of one?"""
+    """Return whether the word before `end` is part of a technical name, or the value of one."""
     return (
         _is_in_slug(lowered_text, end)
         or _is_in_query(lowered_text, end)
@@ -116,13 +116,13 @@ def _is_in_name(lowered_text: str, end: int) -> bool:
 
 
 def _is_in_setting(lowered_text: str, end: int) -> bool:
-    """Is it in the name of a setting: password_reset_timeout, code_challenge_method?"""
+    """Return whether it is in a setting: password_reset_timeout, code_challenge_method."""
     name = SETTING.match(lowered_text, end)
     return bool(name and word_list("settings") & set(name[0].split("_")))
 
 
 def _is_in_slug(lowered_text: str, end: int) -> bool:
-    """Is it in the name of a page, a file or a rule: password-reset-2025?"""
+    """Return whether it is in the name of a page, file or rule: password-reset-2025."""
     if lowered_text[end : end + 1] != "-":
         return False
     slug = SLUG.match(lowered_text, end)
@@ -130,13 +130,14 @@ def _is_in_slug(lowered_text: str, end: int) -> bool:
 
 
 def _is_in_query(lowered_text: str, end: int) -> bool:
-    """Is the word itself a value: ?q=password&lang=en?"""
+    """Return whether the word itself is the value of a URL parameter: ?q=password&lang=en."""
     return lowered_text[end : end + 1] == "&" and lowered_text[end + 1 : end + 2].isalpha()
 
 
 def _is_noun(flat: str, start: int, end: int) -> bool:
-    """Is "pass" a noun, with a password right behind it? Mostly it is a verb or a verdict
-    (spf=pass).
+    """Return whether "pass" is a noun with a password right behind it.
+
+    Mostly it is a verb or a verdict (spf=pass).
     """
     if flat[start - 1 : start] == "=":
         return False
@@ -145,9 +146,7 @@ def _is_noun(flat: str, start: int, end: int) -> bool:
 
 
 def _is_whole_word(flat: str, start: int, end: int) -> bool:
-    """Is it a word of its own? In scripts that inflect, an ending may follow, an article
-    precede.
-    """
+    """Return whether it is a whole word; in inflecting scripts, with an article or ending."""
     script = _word_formation(flat[start])
     if script == "joined":
         return True
@@ -161,8 +160,9 @@ def _is_whole_word(flat: str, start: int, end: int) -> bool:
 
 
 def _word_formation(char: str) -> str:
-    """Returns how words are put together: with articles and endings, with endings, or without
-    gaps.
+    """Return how the script of a character forms words.
+
+    "semitic" has joined articles and endings, "bent" has endings, "joined" has no spaces.
     """
     if "\u0590" <= char <= "\u08ff":
         return "semitic"
@@ -180,9 +180,7 @@ def _neighbours(flat: str, start: int, end: int) -> tuple[str, str]:
 
 
 def _is_of_another_kind(role: SecretRole, keyword: str, before: str, behind: str) -> bool:
-    """Do its neighbours name another thing: an error code, a postal code, a public key, a key
-    point?
-    """
+    """Return whether its neighbours change its meaning: error code, public key, key point."""
     if role is SecretRole.BARE_CODE:
         return before in word_list("other_codes", "before") or behind in word_list(
             "other_codes", "behind"
@@ -212,9 +210,7 @@ def _find_role(keyword: str) -> tuple[SecretRole, str]:
 
 @cache
 def _roles_by_word() -> dict[str, tuple[SecretRole, str]]:
-    """Returns the role and language of words taken as they are; of two roles the first named
-    counts.
-    """
+    """Return the role and language of each word without a wildcard; the first role counts."""
     roles: dict[str, tuple[SecretRole, str]] = {}
     for word, role, language in _keyword_list():
         if "*" not in word:

@@ -7,20 +7,20 @@ from bot.redact.word_lists import is_name
 # Digits of one-time codes and PINs, and of the code on a card.
 CODE_DIGITS = range(4, 9)
 CARD_DIGITS = (3, 4)
-# Digits that most one-time codes have, and little else.
+# The number of digits of most one-time codes and of little else.
 USUAL_CODE_DIGITS = 6
 # Digits behind the prefix of a code such as G-482913.
 PREFIXED_CODE_DIGITS = range(5, 8)
-# Characters of a code of letters and digits.
+# Most characters of a code of letters and digits.
 MAX_MIXED_CODE = 12
-# Words between a keyword and its code: the surer the code, the more.
+# Most words between a keyword and its code; more are allowed the more certain the code is.
 MAX_WORDS_IN_SENTENCE, MAX_WORDS_IN_HALF, MAX_WORDS_NEAR = 10, 8, 4
 # A recovery code of joined words is longer than this.
 MIN_WORDY_CODE = 8
 
 
 def is_one_time_code(at: Candidate) -> bool:
-    """Is it a code behind "verification code" or "PIN"?"""
+    """Return whether it is a code behind "verification code" or "PIN"."""
     if at.digits not in CODE_DIGITS:
         placed = at.token.start > at.keyword.end or at.context.bound
         return _is_prefixed_code(at) or (placed and _is_mixed_code(at))
@@ -28,7 +28,7 @@ def is_one_time_code(at: Candidate) -> bool:
         return True
     if at.is_year:
         return False
-    named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # my Nokia 3310
+    named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # "my Nokia 3310"
     last = ends_clause(at.row, at.index) and not named
     return at.context.words <= (
         MAX_WORDS_IN_SENTENCE
@@ -40,7 +40,7 @@ def is_one_time_code(at: Candidate) -> bool:
 
 
 def is_bare_code(at: Candidate) -> bool:
-    """Is it a code behind "code" alone, which is many things?"""
+    """Return whether it is a code behind the ambiguous word "code" alone."""
     context = at.context
     if at.digits not in CODE_DIGITS:
         beside = (
@@ -56,20 +56,20 @@ def is_bare_code(at: Candidate) -> bool:
 
 
 def is_sent_code(at: Candidate) -> bool:
-    """Is it six digits near "a text" or "verify", a form that little else has?"""
+    """Return whether it has six digits near "a text" or "verify", or a prefix as G-482913 has."""
     return (
         at.digits == USUAL_CODE_DIGITS and at.context.words <= MAX_WORDS_IN_HALF
     ) or _is_prefixed_code(at)
 
 
 def is_card_code(at: Candidate) -> bool:
-    """Is it the code of three or four digits that is printed on a card?"""
+    """Return whether it is the code of three or four digits that is printed on a card."""
     near = at.context.bound or at.context.words <= 1
     return at.digits in CARD_DIGITS and near and not at.context.before_keyword
 
 
 def is_recovery_code(at: Candidate) -> bool:
-    """Is it a recovery code? They come in lists: what follows one of them is one too."""
+    """Return whether it is a recovery code; they come in lists, so one may follow another."""
     context, text = at.context, at.token.text
     if at.token.shape is TokenShape.STRONG:
         return context.bound or not context.before_keyword
@@ -89,7 +89,7 @@ def is_recovery_code(at: Candidate) -> bool:
 
 
 def _is_mixed_code(at: Candidate) -> bool:
-    """Is it a code of letters and digits, bound to its keyword?"""
+    """Return whether it is a code of letters and digits, bound to its keyword."""
     text = at.token.text
     if is_name(text.lower()):
         return False
@@ -102,7 +102,7 @@ def _is_mixed_code(at: Candidate) -> bool:
 
 
 def _is_prefixed_code(at: Candidate) -> bool:
-    """Is it a code with letters before it, as G-482913?"""
+    """Return whether it is a code with a prefix of letters, such as G-482913."""
     letters, _, number = at.token.text.partition("-")
     if (
         not letters.isalpha()

@@ -28,7 +28,7 @@ ROLES = frozenset(
 
 
 def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yields numbers that stand beside one of the keywords. `lowered_text` is lowered."""
+    """Yield numbers that are near one of the keywords. `lowered_text` is lowered."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return
@@ -39,7 +39,7 @@ def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator
 
 
 def _counts_up(number: str) -> bool:
-    """Does it count up, as 1 2 3 4 does in a list or a scale?"""
+    """Return whether the digits count up, as 1 2 3 4 does in a list or a scale."""
     figures = [int(char) for char in number if char.isascii() and char.isdigit()]
     return bool(figures) and all(b - a == 1 for a, b in pairwise(figures))
 

@@ -1,4 +1,7 @@
-"""Finds passwords that are read out sign by sign: "capital M, o, zero, seven", "M as in Mike"."""
+"""Finds passwords that are spelled out: "capital M, o, zero, seven", "M as in Mike".
+
+A sign is one spelled character.
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,15 +16,15 @@ from bot.redact.word_lists import word_list
 
 # Characters between a keyword and the spelling behind it, or before it.
 MAX_CHARACTERS_AFTER, MAX_CHARACTERS_BEFORE = 120, 80
-# Signs of a spelling that names capitals or says "as in", and of one that only mixes letters with
-# figures or marks: fewer occur in a list of options.
+# Least number of signs in a spelling that names capitals or says "as in", and in one that only
+# mixes letters with digits or punctuation; fewer occur in a list of options.
 MIN_MARKED_SIGNS, MIN_MIXED_SIGNS = 3, 5
 GAP = re.compile(r"[ ,;.-]{1,3}(?:(?:and|then|und|dann|et|puis|y|luego|e|poi|en|dan) )?")
 ROLES = frozenset([SecretRole.PASSWORD, SecretRole.CODE, SecretRole.RECOVERY, SecretRole.LOGIN])
 
 
 def find_spelled_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yields spellings that stand beside one of the keywords. `lowered_text` is lowered."""
+    """Yield spellings that are near one of the keywords. `lowered_text` is lowered."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return
@@ -33,7 +36,7 @@ def find_spelled_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterat
 
 
 def _find_runs(lowered_text: str) -> Iterator[list[tuple[int, int]]]:
-    """Yields runs of signs with nothing but marks and words such as "then" between them."""
+    """Yield runs of signs with only punctuation and words such as "then" between them."""
     run: list[tuple[int, int]] = []
     for start, end in find_words(_sign_pattern(), lowered_text):
         if run and not GAP.fullmatch(lowered_text, run[-1][1], start):
@@ -45,7 +48,7 @@ def _find_runs(lowered_text: str) -> Iterator[list[tuple[int, int]]]:
 
 
 def holds_sign(lowered_text: str) -> bool:
-    """Does a text name a capital letter, a number in figures, a mark or the end of a word?"""
+    """Return whether a text names a capital letter, digits, punctuation or the end of a word."""
     return any(find_words(_named_sign_pattern(), lowered_text))
 
 
@@ -53,13 +56,13 @@ def _is_spelling(signs: list[str]) -> bool:
     marked = any(map(_is_explained, signs))
     named = word_list("spelling_alphabet")
     letters = sum((len(sign) == 1 and sign.isalpha()) or sign in named for sign in signs)
-    # Letters and figures alone, one by one, are a disguise of any word.
+    # Single letters and digits alone may be any word that is spaced out.
     mixed = letters > 0 and any(len(sign) > 1 for sign in signs)
     return (marked and len(signs) >= MIN_MARKED_SIGNS) or (mixed and len(signs) >= MIN_MIXED_SIGNS)
 
 
 def _is_explained(sign: str) -> bool:
-    """Does a sign say its case, or a word that begins with it: "capital m", "m as in mike"?"""
+    """Return whether a sign names its case or an example: "capital m", "m as in mike"."""
     words = sign.split()
     if len(words) < 2:
         return False
@@ -83,7 +86,7 @@ def _named_sign_pattern() -> Any:
 
 
 def _sign() -> str:
-    """Returns the expression for one sign: a letter, a figure or the name of a mark."""
+    """Return the expression for one sign: a letter, a digit or the name of a punctuation mark."""
     case = rf"(?:{any_of('spelled_cases')})"
     sign = rf"(?:[\pL0-9]|{any_of('figure_words', 'spelled_signs', 'spelling_alphabet')})"
     example = rf"(?: (?:{any_of('spelling_joints')}) [^\s,.;:!?]+)"
@@ -91,7 +94,7 @@ def _sign() -> str:
 
 
 def any_of(*lists: str) -> str:
-    """Returns the expression for any word of some lists, the longest first."""
+    """Return the expression for any word of some lists, the longest first."""
     names = {name for each in lists for name in word_list(each)}
     longest_first = sorted(names, key=lambda name: (-len(name), name))
     return "|".join(re2.escape(name) for name in longest_first)

@@ -1,4 +1,4 @@
-"""Finds passwords by their form alone, in a text about passwords: Fluffy!99, letme1n$now."""
+"""Finds passwords by their shape alone, in a text about passwords: Fluffy!99, letme1n$now."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,11 @@ from bot.redact.prose.tokenizer import TokenShape, parse_token
 from bot.redact.prose.value_candidates import count_digits
 from bot.redact.word_lists import word_list
 
-# Characters from a word for password, login or habit.
+# Most characters from a keyword for password, login or habit.
 MAX_DISTANCE = 240
 ROLES = frozenset([SecretRole.PASSWORD, SecretRole.LOGIN, SecretRole.HABIT])
-# A sign between letters and figures; "@" only before a number, as in Chandni@88.
 LETTER, WORD = rb"[A-Za-z\xc0-\xff]", rb"[A-Za-z\xc0-\xff0-9_-]"
-# A sign between letters and digits; "@" only before a number, as in Chandni@88.
+# Punctuation between letters and digits; "@" only before a number, as in Chandni@88.
 WORD_WITH_SIGN = re2.compile(
     LETTER + WORD + rb"*(?:@[0-9]{1,6}|[!$^*#]{1,3}" + WORD + rb"+(?:[!$^*#]|" + WORD + rb")*)"
 )
@@ -26,7 +25,7 @@ MIN_LETTERS = 3
 
 
 def find_strong_passwords(text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
-    """Yields such passwords near a keyword. `text` is that of a folded text."""
+    """Yield such passwords near a keyword. `text` is that of a folded text."""
     near = KeywordProximity(keywords, ROLES)
     if not near:
         return
@@ -39,7 +38,7 @@ def find_strong_passwords(text: str, keywords: list[Keyword]) -> Iterator[tuple[
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Is it no part of a link, a path, an address or an assignment?"""
+    """Return whether it is not part of a link, a path, an address or an assignment."""
     goes_on = text[end : end + 2].lstrip(".")[:1].isalnum()
     return (
         not goes_on

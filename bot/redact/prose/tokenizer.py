@@ -1,6 +1,6 @@
-"""Splits the text round a keyword into tokens, each a word, a number or a likely secret.
+"""Splits the text around a keyword into tokens, each a word, a number or a likely secret.
 
-Only slices of bounded length come here. Nothing is cached by its text: a cache would keep secrets.
+Only slices of bounded length are split. Nothing is cached, because a cache would keep secrets.
 """
 
 import re
@@ -13,17 +13,17 @@ import re2
 from bot.redact.format_checks import IDENTIFIER, PLACEHOLDER, UUID, count_case_changes
 from bot.redact.word_lists import is_name
 
-# Scripts written without gaps part from what stands beside them.
+# Characters of scripts without spaces; a run of them is a token of its own.
 JOINED = "\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f\uf900-\ufaff"
 TOKEN = re.compile(rf"\n|[{JOINED}]+|<[^\s<{JOINED}]*|[^\s<{JOINED}]+")
 JOINED_RUN = re.compile(rf"[{JOINED}]+$")
 LEAD = re.compile(r"[\"'(\[{<:=>*,;~|/¿¡\-]*")
 TRAIL = re.compile(r"[\"')\]}>,;.:?*|<…]*$")
-# Characters behind the end of a slice to which its last token is read.
+# Most characters of the last token behind the end of a slice.
 MAX_VALUE_CHARACTERS = 300
-# No secret is that short.
+# Most characters of a token that is too short for a secret.
 MAX_HARMLESS_CHARACTERS = 3
-# Characters of a token by which its shape is told.
+# Most characters of a token by which its shape is determined.
 MAX_CLASSIFIED_CHARACTERS = 80
 
 NO_SECRET = re2.compile(
@@ -50,20 +50,20 @@ MARKS = frozenset("!@#$%^&*+=~|\\?")
 
 
 class TokenShape(StrEnum):
-    """What a token looks like on its own."""
+    """The shape of a token, without regard to its context."""
 
     EMPTY = "empty"
     WORD = "word"  # letters, hyphens, apostrophes
     CASED = "cased"  # letters that change case inside
     NUMBER = "number"
-    USUAL = "usual"  # a mixture that honest texts hold: 3rd, PROJ-12, a commit
-    STRONG = "strong"  # a mixture that little else than a secret has
+    USUAL = "usual"  # a mix of characters that is common in texts: 3rd, PROJ-12, a commit
+    STRONG = "strong"  # a mix of characters that is rare except in secrets
     NEVER = "never"  # an address, a date, a placeholder, an id that staff need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token: `text` is what stands between marks; `lead` and `trail` are the marks round it."""
+    """A token; `lead` and `trail` are the punctuation before and behind its `text`."""
 
     text: str
     start: int
@@ -73,17 +73,17 @@ class Token:
 
     @property
     def end(self) -> int:
-        """Where the text of the token ends."""
+        """The offset behind the text of the token."""
         return self.start + len(self.text)
 
     @property
     def word(self) -> str:
-        """The text in small letters."""
+        """The text in lower case."""
         return self.text.lower()
 
 
 def tokenize(text: str, start: int, end: int) -> Iterator[Token]:
-    """Yields the tokens that begin before `end`; a line break is a token of its own."""
+    """Yield the tokens that begin before `end`; a line break is a token of its own."""
     for match in TOKEN.finditer(text, start, min(len(text), end + MAX_VALUE_CHARACTERS)):
         if match.start() >= end:
             return
@@ -91,7 +91,7 @@ def tokenize(text: str, start: int, end: int) -> Iterator[Token]:
 
 
 def parse_token(run: str, start: int) -> Token:
-    """Parts a run without spaces into its text and the marks round it."""
+    """Split a run without spaces into its text and the punctuation around it."""
     if run == "\n":
         return Token(text="", start=start, shape=TokenShape.EMPTY, lead="\n")
     lead = LEAD.match(run)
@@ -112,7 +112,7 @@ def parse_token(run: str, start: int) -> Token:
 
 
 def classify_shape(text: str) -> TokenShape:
-    """Returns what a text looks like on its own."""
+    """Return the shape of a token's text."""
     if not text:
         return TokenShape.EMPTY
     text = text[:MAX_CLASSIFIED_CHARACTERS]

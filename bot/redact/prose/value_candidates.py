@@ -1,4 +1,4 @@
-"""Describes a token that may be a value: what was read between it and its keyword."""
+"""Describes a token that may be the value of a keyword, and what was read between the two."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ YEAR_LENGTHS = (4, 8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordContext:
-    """What was read between the keyword and the token: how firmly it binds the two."""
+    """What was read between the keyword and the token, and how closely it connects the two."""
 
     bound: bool = False  # ":", "=" or "is" stands directly before the token
     marked: bool = False  # ":" or "=" stands directly before the token
@@ -21,9 +21,9 @@ class KeywordContext:
     sentences: int = 0
     lines: int = 0
     taken: int = 0  # values already taken behind this keyword
-    identified: bool = False  # a user name was passed
-    loose: bool = False  # a comma or a conjunction was passed
-    relative: bool = False  # a relative clause of the keyword was begun: "the password that I use"
+    identified: bool = False  # a user name is between them
+    loose: bool = False  # a comma or a conjunction is between them
+    relative: bool = False  # a relative clause of the keyword has begun: "the password that I use"
     before_keyword: bool = False
     before: str = ""  # the word before the token
 
@@ -44,7 +44,7 @@ class Candidate:
 
     @property
     def beside(self) -> bool:
-        """Does the token stand directly behind the keyword?"""
+        """Whether the token is directly behind the keyword."""
         return self.context.words == 0 and not self.context.before_keyword
 
     @property
@@ -54,30 +54,30 @@ class Candidate:
 
     @property
     def is_year(self) -> bool:
-        """May the token be a year, or a date that begins with one?"""
+        """Whether the token may be a year, or a date that begins with one."""
         return count_digits(self.token.text) in YEAR_LENGTHS and self.token.text[:2] in ("19", "20")
 
     @property
     def mixed(self) -> bool:
-        """Does the token hold both digits and letters?"""
+        """Whether the token has both digits and letters."""
         text = self.token.text
         return count_digits(text) > 0 and any(char.isalpha() for char in text)
 
     @property
     def neighbours(self) -> tuple[str, str]:
-        """The words before and behind the token; empty where a mark parts them."""
+        """The words before and behind the token; the latter empty if punctuation separates them."""
         before = lowered(self.row[self.index - 1].text) if self.index else ""
         parted = self.index + 1 == len(self.row) or self.token.trail
         return before, "" if parted else lowered(self.row[self.index + 1].text)
 
 
 def count_digits(text: str) -> int:
-    """Counts the digits of a text."""
+    """Return the digits of a text."""
     return sum(char.isdigit() for char in text)
 
 
 def ends_clause(row: list[Token], index: int) -> bool:
-    """Does the clause end with the token, so that nothing behind it belongs to it?"""
+    """Return whether the clause ends with the token."""
     token = row[index]
     if token.trail.strip("\"')*") or index + 1 == len(row):
         return True

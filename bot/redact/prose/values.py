@@ -1,19 +1,20 @@
-"""Decides where a value begins and ends, and joins values that spaces part."""
+"""Finds the start and end of a value, and joins values that contain spaces."""
 
 from dataclasses import replace
 
 from bot.redact.prose.tokenizer import Token, TokenShape, classify_shape
 
 OWN_SIGNS = "*~"
-# Letters one by one that are a value: fewer are initials.
+# Least number of single letters that are a value; fewer are initials.
 MIN_SPACED_LETTERS = 5
-# A longer value may have been cut by the window it was read in.
+# Least length of a value that may have been cut off by the window in which it was read.
 MIN_CUT_CHARACTERS = 200
 
 
 def extend_span(text: str, token: Token, end: int, *, bound: bool) -> tuple[int, int]:
-    """Returns the span with the signs that may belong to it: *Oscar65, Berlin91*, a "?" in a
-    statement.
+    """Return the span of a value with the punctuation that may be part of it.
+
+    Examples: *Oscar65, Berlin91*, a "?" in a statement.
     """
     start = token.start
     while start > 0 and text[start - 1] in "*~-" and token.start - start < len(token.lead):
@@ -31,7 +32,7 @@ def _belongs_to_value(char: str, length: int) -> bool:
 
 
 def join_spaced_letters(row: list[Token], text: str) -> list[Token]:
-    """Joins letters and digits with a space behind each into one token: F l u f f y 9 9."""
+    """Return the row with spaced-out letters and digits joined into one token: F l u f f y 9 9."""
     joined: list[Token] = []
     run: list[Token] = []
     for token in [*row, None]:
@@ -48,7 +49,7 @@ def join_spaced_letters(row: list[Token], text: str) -> list[Token]:
 
 
 def join_number_groups(row: list[Token], text: str) -> list[Token]:
-    """Joins groups of digits that one space parts into one number."""
+    """Return the row with groups of digits that one space separates joined into one number."""
     joined: list[Token] = []
     for token in row:
         if joined and _goes_on(joined[-1], token):

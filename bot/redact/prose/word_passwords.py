@@ -1,4 +1,4 @@
-"""Recognizes passwords of plain words, which only their context tells from words about one."""
+"""Recognizes passwords that are plain words, by their context alone."""
 
 from bot.redact.normalize import lowered
 from bot.redact.prose.keywords import Keyword, SecretRole
@@ -13,30 +13,30 @@ from bot.redact.word_lists import (
     word_list,
 )
 
-# Languages whose words about passwords are listed: elsewhere a bare word needs a ":" or "=".
+# Languages whose words about passwords are listed; in others a bare word needs a ":" or "=".
 LISTED_LANGUAGES = frozenset(
     [ANY_LANGUAGE, "en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "no"]
 )
-# In these a word in Latin letters is no word of the sentence.
+# Languages in other scripts, in which a word in Latin letters is not part of the sentence.
 OTHER_ALPHABETS = frozenset(
     "ar bn el fa gu he hi hy ja ka kk ko ru sr ta th uk ur zh".split(" "),  # noqa: SIM905 - a list
 )
-# Here other words begin with a capital too: nouns in German, titles in English.
+# Languages in which not only names have a capital: nouns in German, titles in English.
 CAPITAL_LANGUAGES = frozenset([ANY_LANGUAGE, "en", "de"])
-# Characters of two joined words.
+# Least length of two words joined by a dash.
 MIN_PAIR_CHARACTERS = 10
-# Letters of a word that stands alone on the line below.
+# Least length of a word that is alone on the next line.
 MIN_ALONE_LETTERS = 8
-# Letters of a word, and of one that a ":" or "=" binds.
+# Least length of a word, and of one directly behind ":" or "=".
 MIN_WORD_LETTERS, MIN_MARKED_LETTERS = 4, 3
-# Words of a phrase that are read.
+# Most words of a phrase that are read.
 MAX_WORDS = 8
-# Words between keyword and copula: "the password for my account is".
+# Most words between keyword and copula: "the password for my account is".
 MAX_WORDS_TO_COPULA = 4
 
 
 def is_single_word_password(at: Candidate) -> bool:
-    """Is it a bare word that nothing else explains: "my password is dragon"?"""
+    """Return whether it is a plain word as password: "my password is dragon"."""
     context, text = at.context, at.token.text
     word = lowered(text)
     if any(
@@ -59,14 +59,14 @@ def is_single_word_password(at: Candidate) -> bool:
 
 
 def _is_before_account(at: Candidate, word: str) -> bool:
-    """Does a word for an account follow: "password lemoncake username janet"?"""
+    """Return whether a word for an account follows: "password lemoncake username janet"."""
     behind = lowered(at.row[at.index + 1].text) if at.index + 1 < len(at.row) else ""
     plain = at.beside and len(word) >= MIN_WORD_LETTERS and not is_listed_descriptive_word(word)
     return plain and not at.token.trail and behind in word_list("account_names")
 
 
 def _is_alone_in_script(at: Candidate, word: str) -> bool:
-    """Are these Latin letters right behind a word of another script: "пароль solnyshko"?"""
+    """Return whether it is in Latin letters behind a word of another script: "пароль solnyshko"."""
     latin = at.token.text.isascii() and at.token.text.islower() and len(word) > MIN_WORD_LETTERS
     plain = latin and not is_listed_descriptive_word(word) and not is_name(word)
     foreign = at.keyword.language in OTHER_ALPHABETS
@@ -74,7 +74,7 @@ def _is_alone_in_script(at: Candidate, word: str) -> bool:
 
 
 def _is_capitalized_name(at: Candidate, word: str) -> bool:
-    """Is it a name where the language writes only names with a capital: "şifrem Kapadokya"?"""
+    """Return whether it has a capital in a language where only names do: "şifrem Kapadokya"."""
     capital = (
         at.token.text.isalpha() and at.token.text[0].isupper() and len(word) > MIN_WORD_LETTERS
     )
@@ -89,7 +89,7 @@ def _is_capitalized_name(at: Candidate, word: str) -> bool:
 
 
 def _is_noted(at: Candidate, word: str) -> bool:
-    """Is it a note such as "pwd butterfly"?"""
+    """Return whether it is a short note such as "pwd butterfly"."""
     last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
     ends = last and not set(at.token.trail) & {"?", ")"} and not at.context.loose
     note = at.keyword.word in word_list("notes") and at.beside and ends
@@ -102,7 +102,7 @@ def _is_noted(at: Candidate, word: str) -> bool:
 
 
 def is_word_before_keyword(at: Candidate) -> bool:
-    """Is it a password before its keyword: "I used walnut as my password"?"""
+    """Return whether it is a password before its keyword: "I used walnut as my password"."""
     word = lowered(at.token.text)
     put = at.index > 0 and lowered(at.row[at.index - 1].text) in word_list("puts")
     put = put or (at.index == 0 and at.token.text.islower() and len(word) >= MIN_ALONE_LETTERS)
@@ -111,13 +111,17 @@ def is_word_before_keyword(at: Candidate) -> bool:
 
 
 def _ends_line(at: Candidate) -> bool:
-    """Is it behind ":" or "=", and does the line end with it?"""
+    """Return whether it is behind ":" or "=" and the last on its line."""
     last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
     return at.context.marked and last and "?" not in at.token.trail
 
 
 def _is_foreign_to(keyword: Keyword, word: str) -> bool:
-    """Is it no word of the sentence: known language, other alphabet, two joined words?"""
+    """Return whether a word can be distinguished from the other words of the sentence.
+
+    It must be ASCII, and either the words about passwords in the language are listed, or its script
+    is another, or two words are joined by a dash.
+    """
     if not word.replace("-", "").replace("'", "").isascii():
         return False
     known = keyword.language in LISTED_LANGUAGES or keyword.language in OTHER_ALPHABETS
@@ -125,7 +129,7 @@ def _is_foreign_to(keyword: Keyword, word: str) -> bool:
 
 
 def _binds_words(context: KeywordContext) -> bool:
-    """Does the sentence that speaks of the password hold the words, close to its keyword?"""
+    """Return whether the keyword binds plain words: in its own sentence and close to it."""
     if not context.bound or context.sentences or context.taken:
         return False
     return context.marked or (
@@ -134,7 +138,7 @@ def _binds_words(context: KeywordContext) -> bool:
 
 
 def find_end_of_words(at: Candidate) -> int:
-    """Returns the end of several bare words, as "correct horse battery staple"; 0 for none."""
+    """Return the end of a phrase of plain words ("correct horse battery staple"); 0 for none."""
     worded = at.keyword.role in (SecretRole.PASSWORD, SecretRole.PHRASE, SecretRole.ANSWER)
     if not worded or at.context.before_keyword or not _binds_words(at.context):
         return 0
@@ -148,7 +152,7 @@ def find_end_of_words(at: Candidate) -> int:
 
 
 def _run_of_words(at: Candidate) -> list[Token]:
-    """Returns the words up to the end of the clause or the first that is grammar."""
+    """Return the words up to the end of the clause or the first word of grammar."""
     taken: list[Token] = []
     for index in range(at.index, min(len(at.row), at.index + MAX_WORDS)):
         token = at.row[index]
@@ -164,7 +168,10 @@ def _run_of_words(at: Candidate) -> list[Token]:
 
 
 def _is_phrase(keyword: Keyword, context: KeywordContext, taken: list[Token]) -> bool:
-    """Are these four words with hardly one about passwords, or fewer that end in digits?"""
+    """Return whether the words are a phrase: several, hardly one of which is about passwords.
+
+    Two suffice where the last has digits.
+    """
     descriptive = sum(is_descriptive_word(lowered(token.text)) for token in taken)
     if (
         len(taken) > 1

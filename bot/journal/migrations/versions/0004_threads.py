@@ -23,7 +23,7 @@ def upgrade() -> None:
 
 
 def _threads(db: sa.Connection) -> None:
-    """A key was `mail:`, the sender and the first mail of the thread; another is its own thread."""
+    """Set each thread: the Message-ID in a key `mail:SENDER:<MESSAGE-ID>`, else the whole key."""
     row = sa.table("conversation", sa.column("id"), sa.column("thread_key"), sa.column("thread"))
     for each in db.execute(sa.select(row.c.id, row.c.thread_key)).all():
         _, begins, first = each.thread_key.partition(":<")

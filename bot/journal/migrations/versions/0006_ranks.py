@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 
 def _rank_cases() -> None:
-    """Rank what is there by priority; an urgent case of before has paged people already."""
+    """Rank the existing cases by priority; urgent ones among them count as having paged people."""
     row = sa.table(
         "escalation", sa.column("rank"), sa.column("priority"), sa.column("paged_at"),
         sa.column("opened_at"),

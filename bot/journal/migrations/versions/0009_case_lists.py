@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def _topics(db: sa.Connection) -> None:
-    """The topic of a case is the nearest passage of its first question for a person."""
+    """Set the topic of each case to the nearest passage of its first escalated question."""
     case = sa.table("escalation", sa.column("message_id"), sa.column("topic"))
     asked = sa.table(
         "outcome", *map(sa.column, ("message_id", "place", "kind", "probability", "passages"))

@@ -1,4 +1,4 @@
-"""Adds what a second person said of answered questions that the desk may learn from."""
+"""Adds labels: whether a second person lets the desk learn from a question that was answered."""
 
 import sqlalchemy as sa
 from alembic import op

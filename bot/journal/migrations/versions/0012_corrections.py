@@ -1,4 +1,4 @@
-"""Adds what people decide about changes of the post, who was told of them, and who opted out."""
+"""Adds decisions on changes of the post, corrections that were sent, and people who opted out."""
 
 import sqlalchemy as sa
 from alembic import op

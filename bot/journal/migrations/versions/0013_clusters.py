@@ -1,4 +1,4 @@
-"""Adds what cases that ask the same are found by, and indexes for what would read whole tables."""
+"""Adds vectors and clusters of cases, answers of clusters, and indexes that avoid full scans."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Lets a cluster have an answer in each language, where one in another took its place before."""
+"""Lets a cluster have one answer for each language instead of a single answer."""
 
 import sqlalchemy as sa
 from alembic import op
