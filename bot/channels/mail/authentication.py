@@ -65,7 +65,7 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
         return SenderProof.UNPROVEN
     if _judges_another_sender(mail, results.proving):
         return SenderProof.UNPROVEN
-    # Forged headers may stand among `all`, and then the contradiction costs only their writer.
+    # `all` may hold forged headers; their contradiction harms only the sender who forged them.
     if _is_aligned("dmarc", mail, results.proving):
         proven = stated == {PASS}
     else:
@@ -75,7 +75,10 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
 
 
 def comes_from_own_server(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did our own server write this mail itself, as it does a report, so that no client gave it?"""
+    """Did our own server write this mail itself, such as a delivery report?
+
+    Then none of its Received headers names a client outside.
+    """
     hops = mail.values("received")
     return bool(authserv_id and hops) and all(is_internal_hop(each, authserv_id) for each in hops)
 
@@ -139,7 +142,7 @@ def _read_results(mail: ParsedMail, authserv_id: str) -> _Results:
         elif name == "authentication-results" and _is_of(value, authserv_id):
             (below if border else above).append(_parse_header(value))
     above, below = above[:MAX_HEADERS], below[:MAX_HEADERS]
-    # Without a border nothing bounds what the sender may have written: the topmost one is ours.
+    # Without a border the sender may have written any header but the topmost, which is ours.
     proving = _chain(above) if border and above else (above or below)[:1]
     return _Results(proving=proving, all=(*above, *below))
 

@@ -1,4 +1,4 @@
-"""Runs the local mailbox: an SMTP server that stores before it says 250, and Maildirs.
+"""Runs the local mailbox: Maildirs, and an SMTP server that stores a mail before it answers 250.
 
 `mail/new` holds what was accepted and not yet taken; `mail/Processed`, `Held`, `Dropped` and
 `Failed` keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders,
@@ -196,10 +196,10 @@ class BoundedController(Controller):
 
 
 class LocalSmtpServer:
-    """The SMTP server on loopback: it stores each mail, then says 250.
+    """The SMTP server on loopback, which stores each mail and then answers 250.
 
-    What keeps it from that is an outage: the client is asked to come again, and `list_faults` and
-    one line a minute in the log say what is wrong.
+    Where it cannot store a mail, it asks the client to try again later; `list_faults` and one line
+    a minute in the log say what is wrong.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class LocalSmtpServer:
 
     def start(self) -> None:
         """Begins to accept mails; MissingError when the port is taken."""
-        # The library says a line for each odd command of each client; what matters is said here.
+        # The library logs a line for each odd command of each client; what matters is logged here.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         controller = BoundedController(self, self.gate, port=self.port)
         controller.loop.set_exception_handler(self._record_loop_error)
@@ -308,7 +308,7 @@ class LocalSmtpServer:
         self.outages.record_failure(DISMISSING, ConnectionRefusedError(), expected=True)
 
     def _record_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Records what asyncio would log a line of, such as no more open files, each time."""
+        """Records an error of the loop, such as too many open files; asyncio would log each one."""
         error = context.get("exception")
         if not isinstance(error, ConnectionError):  # a client has left, which is no fault
             self.outages.record_failure(
@@ -324,7 +324,7 @@ def _check_free(port: int) -> None:
 
 
 class MaildirOut:
-    """Hands a reply over by storing it under its Message-ID, so once; the local twin of SMTP."""
+    """Delivers a reply locally, in place of SMTP, by storing it once under its Message-ID."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
