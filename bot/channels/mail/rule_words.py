@@ -37,7 +37,7 @@ def is_failure_subject(subject: str) -> bool:
 
 
 def claims_failure(subject: str) -> bool:
-    """Is the subject a phrase of a failure report, a colon and a text? No person writes that."""
+    """Does the subject begin with a phrase of a failure report and a colon? No person writes so."""
     first, colon, _ = strip_subject_prefixes(subject).replace("：", ":").partition(":")
     known = first.strip(" .!") in listed_phrases("failure_subjects")
     return bool(colon) and known and not is_reply(subject)

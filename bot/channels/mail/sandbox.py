@@ -1,4 +1,7 @@
-"""Parses each mail in a child process with limits, so that a hostile mail cannot stop the desk."""
+"""Parses each mail in a child process with limits.
+
+A hostile mail then costs seconds and cannot stop the desk.
+"""
 
 import multiprocessing
 import resource

@@ -14,7 +14,7 @@ from bot.journal.slack_records import SlackPostState
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
 
-# How far our clock may differ from Slack's. Slack's signatures expire after five minutes.
+# Seconds by which our clock may differ from Slack's. Slack's signatures expire after five minutes.
 MAX_SKEW_SECONDS = 60
 DAY_SECONDS = 86_400
 
