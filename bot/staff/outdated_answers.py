@@ -307,7 +307,7 @@ class Recall:
 
     @cached_property
     def _new(self) -> dict[str, str]:
-        """Passages that are new, with the time from which on they were there."""
+        """The ids of new passages, each with the time at which it was first seen."""
         return {c.id: self._added_at[c.id] for c in self.changes if c.kind is ChangeKind.NEW}
 
     @cached_property

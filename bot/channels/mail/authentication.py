@@ -1,10 +1,10 @@
 """Reads whether our own receiving server authenticated the sender of a mail.
 
 Anybody can write an Authentication-Results header, also one that carries the name of our server.
-What tells ours from a forged one is where it stands: a server writes on top of what it was given.
-So only two places are read:
+Only its position tells ours from a forged one, since a server adds its headers above those that it
+was given. So only two places are read:
 
-- Above the border, which is the first Received header that tells of a client outside
+- Above the border, which is the first Received header that names a client outside
   (`channels/mail/hops.py`). Everything there is ours. Milters that each write a header with one
   method (Postfix with OpenDKIM, OpenDMARC and an SPF policy server) are read together.
 - Between the border and the next Received header, where some servers insert their results
@@ -55,7 +55,7 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
 
     DMARC decides; where the domain publishes no policy, DKIM or SPF must have passed. Each counts
     for the domain in From or for another one of the same owner only. A DMARC result for a domain of
-    somebody else says that the server read another From than we do, and then nobody is proven.
+    somebody else says that the server read another From than we do, and then nothing is proven.
     """
     results = _read_results(mail, authserv_id)
     stated = _results_of("dmarc", results.all)
@@ -172,7 +172,7 @@ def _is_of(value: str, authserv_id: str) -> bool:
 def _parse_header(value: str) -> ParsedHeader:
     if len(value) > MAX_HEADER_CHARACTERS:
         return None
-    # The library reads no quotes and comments around the name, which is known here anyway.
+    # The library cannot parse quotes and comments around the server's name, which is known here.
     results = value.partition(";")[2]
     try:
         return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: ours;{results}")

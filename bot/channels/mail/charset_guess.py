@@ -144,7 +144,9 @@ def _measure_script_fit(
 
 
 def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
-    """Returns the share of letters that Chinese, Japanese or Korean is mostly written in."""
+    """Returns the share of letters in which Chinese, Japanese or Korean is mostly written, and the
+    language.
+    """
     total = len(letters)
     kana = kinds.count("KANA") / total
     punctuation = kinds.count("PUNCTUATION") / total

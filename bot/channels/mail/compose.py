@@ -103,7 +103,7 @@ class Composer:
         mail[MARK_HEADER] = make_mark(self.key, message_id)
         mail.set_content(text, cte="quoted-printable")
         written = html_of(text, language=language, links=self.links, footnote=automatic)
-        # A text that HTML cannot repeat word for word goes out alone.
+        # A text that HTML cannot repeat word for word is sent as plain text only.
         if not object_to_html(written, text, self.links):
             _add_html(mail, written, boundary=message_id[3:35])
         return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
@@ -124,7 +124,7 @@ def _recipient_address(sender: str) -> str:
 
 
 def _valid_ids(header: str) -> list[str]:
-    """Returns the ids of a stored header that RFC 5322 allows; no other goes out."""
+    """Returns the ids of a stored header that RFC 5322 allows; no other is sent."""
     return [each for each in header.split() if is_valid_id(each)]
 
 

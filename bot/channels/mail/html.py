@@ -251,7 +251,7 @@ def _is_hidden(node: LexborNode) -> bool:
 def _hidden_by_sheet(tree: LexborHTMLParser) -> set[int]:
     """Returns the ids of nodes that style sheets hide on every screen.
 
-    Rules for some screens only do not count.
+    Rules within @-rules, as for some screens only, do not count.
     """
     sheet = "\n".join(node.text(deep=True) for node in tree.css("style"))
     rules = STYLE_RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet)))

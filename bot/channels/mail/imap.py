@@ -51,7 +51,7 @@ class ImapMailbox:
 
     def __init__(self, access: MailboxAccess) -> None:
         self.access = access
-        self.backlog = 0  # mails that the last look found and that were not given out yet
+        self.backlog = 0  # mails that the last search found and that were not yielded yet
         self._client: IMAPClient | None = None
         self._validity = 0
         self._waker, self._signal = os.pipe()

@@ -59,9 +59,9 @@ class Folder:
             close_folder(path / name)
 
     def add(self, raw: bytes, name: str = "") -> Path:
-        """Stores `raw` and returns its path; it then survives a crash.
+        """Stores `raw` so that it survives a crash, and returns its path.
 
-        The same name is stored once.
+        A mail that is stored again under the same name replaces the first in `new`.
         """
         self.serial += 1
         unique = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
@@ -104,7 +104,7 @@ class LocalMailbox:
     def __init__(self, root: Path) -> None:
         self.new = Folder(root / "new")
         self.root = root
-        self.backlog = 0  # mails that the last look found and that were not given out yet
+        self.backlog = 0  # mails that the last search found and that were not yielded yet
         self._arrived = threading.Event()
         for place in MailFolder:
             Folder(root / place)
@@ -120,7 +120,7 @@ class LocalMailbox:
     def settle(self, ref: str, place: MailFolder) -> None:
         """Moves a mail to its folder.
 
-        The move is not synced: a mail that comes back is known by its key.
+        The move is not synced: a mail that is back after a crash is recognized by its key.
         """
         target = self.root / place / "cur" / f"{ref}:2,S"
         with suppress(FileNotFoundError):

@@ -46,7 +46,7 @@ def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Returns the ids of some headers that may leave as they are; bare ids get brackets.
+    """Returns the ids of some headers that may be sent as they are; bare ids get brackets.
 
     An id with white space inside is left out; no part of it is taken for an id.
     """
@@ -58,7 +58,7 @@ def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_message_id(value: str) -> str:
-    """Returns the one id of a Message-ID header if it may leave; else an empty text."""
+    """Returns the one id of a Message-ID header if it may be sent; else an empty text."""
     text = _joined_values([value])
     ids = find_valid_ids([text])
     alone = "<" in text or len(text.split()) == 1

@@ -1,8 +1,7 @@
 """Parses the bytes of a mail into a tree of MIME parts, in linear time and within limits.
 
 The standard library's feed parser is not used: 100,000 parts or 10 million empty lines hold it for
-minutes, and it recurses. Here every byte is looked at once a level, and there are at most 20
-levels.
+minutes, and it recurses. Here every byte is read once per level, and there are at most 20 levels.
 """
 
 import re

@@ -132,7 +132,10 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
 
 
 def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
-    """Sends sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
+    """Sends sender and recipient.
+
+    The mail itself is not sent yet, so it is safe to try again after any fault.
+    """
     try:
         server.ehlo_or_helo_if_needed()
         options = _mail_from_options(server, sender, recipient)

@@ -53,9 +53,10 @@ def visible_reply(text: str) -> str:
 
 
 def split_reply(text: str) -> ReplyParts:
-    """Returns `text` without history and signature, and the history below the first mark.
+    """Returns the parts of `text`: the person's own words, the signature, and the history.
 
-    Where nothing stands above the first mark, what stands below it counts as the person's own.
+    The history begins at the first mark, a line that introduces a quoted or forwarded mail. Where
+    nothing stands above it, what stands below it counts as the person's own.
     """
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
     lines = [line.rstrip() for line in lines]
@@ -74,7 +75,7 @@ def split_reply(text: str) -> ReplyParts:
 
 
 def _split_lines(lines: list[str]) -> tuple[list[str], int]:
-    """Returns the lines of the writer's own, and where the first mark of another mail stands."""
+    """Returns the writer's own lines, and the place of the first line that introduces a mail."""
     kept: list[str] = []
     place = tried = 0
     below = len(lines)
@@ -101,7 +102,7 @@ def _has_words(lines: list[str]) -> bool:
 
 
 def _end_of_quotes(lines: list[str], place: int) -> int:
-    """Returns the line after the quotes that begin at `place`, or `place` where only quotes follow."""
+    """Returns the line after the quotes that begin at `place`; `place` where only quotes follow."""
     here = place
     while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
         here += 1
@@ -109,7 +110,7 @@ def _end_of_quotes(lines: list[str], place: int) -> int:
 
 
 def _rest_is_history(lines: list[str], place: int) -> bool:
-    """Is all below an attribution old? It is not where quotes come first and own text after them."""
+    """Is all below an attribution history, rather than quotes with the writer's own text below?"""
     after = [line for line in lines[place:] if line]
     if not after or not QUOTED.search(after[0]):
         return True

@@ -187,7 +187,9 @@ class CardSync:
                 return
 
     def _when(self, case: Case) -> datetime | None:
-        """Return when people may hear of a case: now, or at the end of the quiet hours."""
+        """Return when messages about a case may be posted: None for now, else the end of the quiet
+        hours.
+        """
         if case.priority == Priority.PAGE and wakes(case.proof, case.reason):
             return None
         return self.texts.quiet.ends_at(self.journal.clock())

@@ -122,7 +122,7 @@ def _near(gap: Gap, topics: Mapping[str, str]) -> str:
 
 
 def describe_minutes(minutes: float | None) -> str:
-    """Return a duration in minutes in its largest useful unit, or that there is none."""
+    """Return a duration in minutes in its largest useful unit; for None, that nobody answered."""
     return "nobody had to" if minutes is None else format_age(timedelta(minutes=minutes))
 
 

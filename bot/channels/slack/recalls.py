@@ -55,7 +55,7 @@ class RecallPosts:
             raise
 
     def decide(self, kind: str, change_id: str, *, actor: str) -> str:
-        """Store what a change means; return what the person is told, empty for nothing."""
+        """Store the kind that a person chose for a change; return what they are told, or empty."""
         change = self._find(change_id)
         if change is None or ChangeKind(kind) not in views.kinds_of(change):
             return GONE
@@ -107,7 +107,7 @@ class RecallPosts:
         return self._changes.get(change_id)
 
     def _draw_last(self) -> None:
-        """Draw the batch that was sent last: a crash may have kept its card from saying so."""
+        """Draw the card of the batch that was sent last again, in case a crash prevented it."""
         if key := self.journal.correction_batches.find_last(BatchState.STORED):
             self._draw_state(key)
 

@@ -155,7 +155,7 @@ def _lines(suggestion: Suggestion) -> Iterator[str]:
 
 
 def _passages(suggestion: Suggestion) -> Iterator[str]:
-    """Name the passages that support a sentence, at most five."""
+    """Yield the headings of the passages that support a sentence, at most five."""
     carried = {s.passage.id: s.passage for s in suggestion.sentences if s.passage}
     for passage in list(carried.values())[:5]:
         yield f"📄 {escape(passage.heading)} ({passage.date})"

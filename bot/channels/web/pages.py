@@ -177,7 +177,9 @@ class WebDesk:
     def render_notice(
         self, says: str, *, status: int, enter: bool = False, back: bool = False
     ) -> Response:
-        """Return a page of a few words; with `enter` it leads on, with `back` to the desk."""
+        """Return a page of a few words; with `enter` it opens the desk by itself, with `back` it
+        has a link to it.
+        """
         page = self.templates.get_template("notice.html").render(says=says, enter=enter, back=back)
         return HTMLResponse(page, status)
 
@@ -202,7 +204,7 @@ class WebDesk:
         ]
 
     def _endpoint(self, handler: Handler) -> Callable[[Request], Any]:
-        """Return what answers a request: by `handler` in a thread, for a signed-in person alone."""
+        """Return an endpoint that runs `handler` in a thread, for signed-in people only."""
 
         async def answer(request: Request) -> Response:
             body = await request.body()
@@ -236,8 +238,8 @@ class WebDesk:
     def _sign_in(self, request: Request, token: str) -> Response:
         """Exchange the token for a cookie.
 
-        The page leads on by itself: browsers send a strict cookie along with what our own page
-        asks for, and not always along with a redirect.
+        The page opens the desk by itself: browsers send a SameSite=Strict cookie with requests that
+        our own page makes, and not always with a redirect.
         """
         session = self.access.open_session(token)
         if not session:
@@ -444,7 +446,7 @@ class WebDesk:
     def _say(
         self, visit: Visit, case: Case, says: str, *, text: str = "", status: int = HTTPStatus.OK
     ) -> Response:
-        """Return a page that says what became of an act, with the person's own text to copy."""
+        """Return a page that says what came of an action, with the person's own text to copy."""
         return self.render(
             "changed.html", visit, status, it=self._view(case), says=says, text=text,
             amiss=status != HTTPStatus.OK,

@@ -1,4 +1,4 @@
-"""Draws the answer to a question of staff: the outcomes as by mail, with their evidence."""
+"""Draws the answer to a question of staff: the same outcomes as by mail, with their evidence."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
