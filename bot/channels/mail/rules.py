@@ -143,9 +143,7 @@ def _is_own_mail(case: RuleInput) -> bool:
 
 
 def _is_from_us(case: RuleInput) -> bool:
-    """Is an address of ours in From, or in the Return-Path or Sender of a mail that our own mailing
-    list did not pass on?
-    """
+    """Is it from us, or sent by us for somebody else, and not passed on by our own mailing list?"""
     if case.ours & without_tags(case.mail.senders):
         return True
     passed_on = {case.mail.return_path or ""} | set(
@@ -222,9 +220,7 @@ def _is_contact_form(case: RuleInput) -> bool:
 
 
 def _names_another_person(case: RuleInput) -> bool:
-    """Does Reply-To, or the original sender that a mailing list noted, name a person other than
-    From?
-    """
+    """Does Reply-To, or the sender that a mailing list noted, name a person who is not From?"""
     values = [
         value
         for name in ("reply-to", "x-original-from", "x-original-sender")
@@ -253,9 +249,7 @@ def _is_silent_program(case: RuleInput) -> bool:
 
 
 def _reads_like_program(case: RuleInput) -> bool:
-    """Do its words (or their absence) or an address that only programs use say that a program wrote
-    it?
-    """
+    """Does its wording, or an address that only programs use, show that a program wrote it?"""
     return (
         case.evidence.is_program
         or case.evidence.wordless
@@ -424,9 +418,7 @@ def _is_sealed_or_garbled(case: RuleInput) -> bool:
 
 
 def _is_wordless(case: RuleInput) -> bool:
-    """Is there no word in the text (none at all, or only a thumb sign) and no question in the
-    subject?
-    """
+    """Is there no word in it (nothing, or only a thumb sign), and no question in its subject?"""
     asked = case.evidence.asks or asks_alone(case.mail.subject)
     return case.evidence.wordless and not asked
 
